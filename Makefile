@@ -1,0 +1,43 @@
+# `make demo` tries Nod without any account; `make test` sets up and passes the tests. See README.md.
+PYTHON ?= python3
+PY := .venv/bin/python
+SDK := .sdk/bin/python
+COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+
+.PHONY: demo test test-all check sdk lock clean
+
+demo: .venv/ready
+	.venv/bin/nod demo
+
+test: .venv/ready .sdk/ready
+	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow"
+
+test-all: .venv/ready .sdk/ready
+	$(PY) -m pytest -n 2 --dist loadgroup
+
+# What `make test` runs of style and structure, alone and quick.
+check: .venv/ready
+	$(PY) -m pytest -q tests/test_house.py
+
+sdk: .sdk/ready
+
+.venv/ready: requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# The platform's own client has pins that would bind ours: it lives in an environment of its own.
+.sdk/ready: tests/sdk/requirements.txt
+	$(PYTHON) -m venv .sdk
+	$(SDK) -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/sdk/requirements.txt
+	touch $@
+
+# Resolve the pins anew (needs uv in .venv: `.venv/bin/pip install uv`).
+lock:
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) -c requirements.txt pyproject.toml --group test -o requirements-dev.txt
+	echo "glaip-sdk==0.9.16" | $(COMPILE) - -o tests/sdk/requirements.txt
+
+clean:
+	rm -rf .venv .sdk .pytest_cache .mypy_cache .ruff_cache .hypothesis

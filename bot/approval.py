@@ -1,0 +1,152 @@
+"""One approval's life, drawn once and enforced.
+
+      admit         decide          deliver          close
+     ------> OPEN --------> DECIDED ---------> SETTLED -------> CLOSED
+               |                                  ^
+               +--- expired, or answered elsewhere+
+
+How far it is (`Stage`) and how it ended (`Outcome`) are two enums. A card is a view of this record, never
+the record: each visible change raises `revision`, and each placement remembers the revision it shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.ladder import Deadline
+from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+
+#: The longest note that reaches an agent, in characters.
+LONGEST_NOTE = 1_000
+
+
+class Stage(StrEnum):
+    """How far an approval is. Named for what is true; the comment says what is owed."""
+
+    OPEN = "open"  #: the platform waits; owed: cards, rungs, a person's answer
+    DECIDED = "decided"  #: somebody answered, durably; owed: telling the platform
+    SETTLED = "settled"  #: the platform knows, or it is over; owed: final cards
+    CLOSED = "closed"  #: nothing is owed
+
+
+class Outcome(StrEnum):
+    """How an approval ended."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+    TIMEOUT_SKIP = "timeout_skip"  #: nobody answered; never shown or recorded as a refusal
+    ELSEWHERE = "elsewhere"  #: answered on the platform, or no longer pending there
+    UNDELIVERABLE = "undeliverable"  #: a person answered and the platform could not be told in time
+
+
+#: The drawing above. What is not listed here is refused by the store's compare-and-set.
+STEPS: frozenset[tuple[Stage, Stage]] = frozenset(
+    {
+        (Stage.OPEN, Stage.DECIDED),
+        (Stage.OPEN, Stage.SETTLED),
+        (Stage.DECIDED, Stage.SETTLED),
+        (Stage.SETTLED, Stage.CLOSED),
+    }
+)
+
+
+class Surface(StrEnum):
+    """Where people see cards and click."""
+
+    SLACK = "slack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who clicked, as the surface vouches for it, with the name and address that the policy knows."""
+
+    surface: Surface
+    account: str  #: the surface's immutable user id
+    name: str
+    email: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>" if self.email else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one person answered, and when it became durable."""
+
+    verdict: HITLDecision
+    actor: Actor
+    at: datetime
+    card_id: str
+    note: str | None = None
+
+    @property
+    def response(self) -> HITLResponse:
+        """What the platform is told. It has no field for who decided, so the name goes with the note."""
+        said = f"{self.verdict.value} by {self.actor} in {self.actor.surface.value.title()}"
+        note = f'{said}. Note from the approver: "{self.note}"' if self.note else said
+        return HITLResponse(decision=self.verdict, operator_input=note)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Our record of one request, from first sight to the last card."""
+
+    request: HITLRequest
+    route: str  #: the name of the route that matched when it was admitted
+    stage: Stage
+    first_seen: datetime
+    deadline: Deadline
+    revision: int = 1
+    decision: Decision | None = None
+    outcome: Outcome | None = None
+    settled_at: datetime | None = None
+    #: What the platform itself says became of it: a decision code, `timeout`, or None when it does not tell.
+    platform_word: str | None = None
+    #: Why the platform could not be told yet, in words for the approver; None while all is well.
+    trouble: str | None = None
+    escalated_at: datetime | None = None
+    #: When the latest poll that listed this very call (same digest) began.
+    confirmed_at: datetime | None = None
+    #: How many good polls in a row did not list it.
+    missed: int = 0
+    attempts: int = 0  #: decision POSTs begun, counted before each is sent
+    next_try: datetime | None = None  #: not to be posted before this
+
+    def __post_init__(self) -> None:
+        """Impossible pairs cannot be constructed.
+
+        Raises:
+            ValueError: decided without a decision, or settled without an outcome (and the reverse).
+        """
+        over = self.stage in (Stage.SETTLED, Stage.CLOSED)
+        if over != (self.outcome is not None):
+            raise ValueError(f"{self.stage} does not go with outcome {self.outcome}")
+        if self.stage is Stage.OPEN and self.decision is not None:
+            raise ValueError("an open approval has no decision")
+        if self.stage is Stage.DECIDED and self.decision is None:
+            raise ValueError("a decided approval needs its decision")
+
+    @property
+    def id(self) -> str:
+        """The platform's request id; ours too, so that one request can never have two decisions."""
+        return self.request.request_id
+
+
+def outcome_by(decision: Decision) -> Outcome:
+    """The outcome of a decision that the platform took."""
+    return Outcome(decision.verdict.value)
+
+
+def outcome_once_resolved(approval: Approval, word: str | None) -> Outcome:
+    """How a request ended that the platform calls resolved (404, 409, or no longer listed).
+
+    It is ours only if we had begun a POST before and the platform's own audit names our verdict: an answer
+    that was lost on the way back. Without that proof it counts as answered elsewhere.
+    """
+    decision = approval.decision
+    if decision is not None and approval.attempts > 1 and word == decision.verdict.value:
+        return outcome_by(decision)
+    return Outcome.ELSEWHERE

@@ -1,0 +1,75 @@
+"""Everything Nod raises, as a tree of what to do next.
+
+    NodError
+    ├── Refused          tell the person, and only the person
+    ├── Unavailable      wait, then try again
+    │   └── Unanswered   the same, but it may have happened: look before repeating
+    ├── Gone             it is not there any more: stop, and record that
+    ├── Forbidden        the other side says no and will say no again: tell an operator
+    └── ConfigError      fix the setting and start again
+
+Adapters translate foreign exceptions into these, by type and status, never by the text of a message.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class NodError(Exception):
+    """The root. Nothing raises it directly."""
+
+
+class Refusal(StrEnum):
+    """Why a person's click does not count. Each code is an anchor in `docs/refusals.md`."""
+
+    UNKNOWN_CARD = "unknown-card"
+    MOVED_CARD = "moved-card"
+    NOT_APPROVER = "not-approver"
+    OUTSIDER = "outsider"
+    ALREADY_DECIDED = "already-decided"
+    EXPIRED = "expired"
+    ANSWERED_ELSEWHERE = "answered-elsewhere"
+    CHANGED = "changed"
+    REASON_REQUIRED = "reason-required"
+    NOTE_TOO_LONG = "note-too-long"
+    NOT_SHOWN_WHOLE = "not-shown-whole"
+
+
+class Refused(NodError):
+    """A click that does not count. `str(error)` is one or two plain sentences for the clicker alone."""
+
+    def __init__(self, code: Refusal, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Unavailable(NodError):
+    """The other side cannot be reached or is busy; nothing happened. Try again later.
+
+    `retry_after` is in seconds, where the other side named it.
+    """
+
+    def __init__(self, text: str, *, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Unanswered(Unavailable):
+    """We sent it and heard nothing usable: it may have happened. Look before doing it again."""
+
+
+class Gone(NodError):
+    """What we addressed is not there any more (resolved request, deleted message)."""
+
+
+class Forbidden(NodError):
+    """A refusal by the other side that waiting does not mend: wrong token, no member, bad request."""
+
+
+class ConfigError(NodError):
+    """A setting is wrong: where it stands, what is wrong and how to mend it, each in one line."""
+
+    def __init__(self, where: str, what: str, fix: str) -> None:
+        super().__init__(f"{where}: {what}. {fix}")
+        self.where, self.what, self.fix = where, what, fix

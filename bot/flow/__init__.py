@@ -1,0 +1,105 @@
+"""The steps of an approval's life, and how each keeps up with its work.
+
+A step asks the store what is owed, pays it and moves the record by compare-and-set. Steps never call one
+another: they meet in the store. Each is woken by the commit that gave it work, by the moment something
+falls due, and by a ticker as a safety net, so a lost wake-up costs lateness and never a debt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from datetime import datetime
+from typing import TypeVarTuple
+
+import structlog
+
+from bot.errors import Unavailable
+from bot.ports import Clock, Ring, Step
+
+Args = TypeVarTuple("Args")
+Count = Callable[[str], None]  #: counts an event of this name, for the metrics
+Round = Callable[[], Awaitable[datetime | None]]  #: pays what is owed; returns when something falls due next
+
+#: After the store could not be read, wait this long, in seconds, before the next look.
+STORE_PAUSE = 1.0
+
+log = structlog.get_logger()
+
+
+class Bells:
+    """One bell per step. Ringing is cheap and rings of a busy step add up to one."""
+
+    def __init__(self) -> None:
+        self._bells = {step: asyncio.Event() for step in Step}
+
+    def ring(self, step: Step) -> None:
+        self._bells[step].set()
+
+    async def wait(self, step: Step, *, at_most: float | None) -> None:
+        """Return at the next ring, or after so many seconds."""
+        bell = self._bells[step]
+        try:
+            async with asyncio.timeout(at_most):
+                await bell.wait()
+        except TimeoutError:
+            return
+        finally:
+            bell.clear()
+
+
+class Crew:
+    """Works off what rounds find: each piece once at a time, at most `size` pieces at once.
+
+    A round hands over and looks on; a slow piece never holds up the others. When a piece is done its step
+    is rung, because the record may have moved on meanwhile.
+    """
+
+    def __init__(self, step: Step, *, size: int, tasks: asyncio.TaskGroup, ring: Ring, count: Count) -> None:
+        self._step, self._tasks, self._ring, self._count = step, tasks, ring, count
+        self._places = asyncio.Semaphore(size)
+        self._busy: set[Hashable] = set()
+
+    def take(
+        self, key: Hashable, approval_id: str, work: Callable[[*Args], Awaitable[None]], *args: *Args
+    ) -> None:
+        """Do this piece, unless a piece with the same key is under way."""
+        if key in self._busy:
+            return
+        self._busy.add(key)
+        piece = self._work_off(key, approval_id, work, *args)
+        self._tasks.create_task(piece, name=f"{self._step}:{approval_id}")
+
+    async def _work_off(
+        self, key: Hashable, approval_id: str, work: Callable[[*Args], Awaitable[None]], *args: *Args
+    ) -> None:
+        with structlog.contextvars.bound_contextvars(step=self._step.value, approval_id=approval_id):
+            try:
+                async with self._places:
+                    await work(*args)
+            except Exception:  # one of the two catch-alls: one approval's trouble is its own
+                log.exception("piece_failed")
+                self._count("piece_failed")
+                return  # no ring: the ticker comes back to it, at its own pace
+            finally:
+                self._busy.discard(key)
+        self._ring(self._step)
+
+
+async def keep_up(step: Step, round_: Round, *, bells: Bells, clock: Clock, count: Count) -> None:
+    """Run a step's rounds for ever: at once, at each ring, and when something falls due."""
+    while True:
+        due: datetime | None = None
+        try:
+            due = await round_()
+        except Unavailable as error:
+            log.warning("round_failed", step=step.value, reason=str(error))
+            count("round_failed")
+            await asyncio.sleep(STORE_PAUSE)
+        wait = None if due is None else max(0.0, (due - clock()).total_seconds())
+        await bells.wait(step, at_most=wait)
+
+
+def earliest(*moments: datetime | None) -> datetime | None:
+    """The first of some moments, of which any may be missing."""
+    return min((moment for moment in moments if moment is not None), default=None)

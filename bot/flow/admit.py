@@ -1,0 +1,158 @@
+"""(new) -> OPEN: what one poll of the platform tells about requests that are new, changed or missing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.approval import Approval, Outcome, Stage
+from bot.card import name_of
+from bot.errors import Forbidden, Unavailable
+from bot.flow import Count
+from bot.ladder import Deadline, deadline_of
+from bot.policy import Policy
+from bot.ports import Alert, Clock, DueRung, Listing, Placement, Platform, Store
+from bot.protocol import HITLRequest
+
+#: When at least so many, and more than this share of all, vanish at once, the platform is likelier to be
+#: in trouble than everybody to have been answered: believed only after HOLD (reliability.md, fault 56).
+MASS_COUNT, MASS_SHARE = 5, 0.5
+HOLD = timedelta(minutes=2)
+
+log = structlog.get_logger()
+
+
+class Admit:
+    """One poll a round; rounds never overlap. Whatever a failed poll says, nothing is concluded from it."""
+
+    def __init__(
+        self, *, platform: Platform, store: Store, policy: Callable[[], Policy], clock: Clock, count: Count
+    ) -> None:
+        self._platform, self._store, self._policy = platform, store, policy
+        self._clock, self._count = clock, count
+        self._vanished_since: datetime | None = None
+        self._doubts: set[str] = set()
+        self.last_good: datetime | None = None  #: when the last good poll began
+
+    async def round(self) -> None:
+        try:
+            listing = await self._platform.pending()
+        except (Unavailable, Forbidden) as error:
+            log.warning("poll_failed", reason=str(error))
+            self._count("poll_failed")
+            return
+        self.last_good = listing.began_at
+        for reason in listing.set_aside:
+            log.warning("request_set_aside", reason=reason)
+            self._count("request_set_aside")
+        standing = {a.id: a for a in await self._store.approvals.at(Stage.OPEN, Stage.DECIDED)}
+        await self._meet(listing, standing)
+        await self._notice_missing(listing, standing)
+
+    async def _meet(self, listing: Listing, standing: dict[str, Approval]) -> None:
+        approvals = self._store.approvals
+        unmet = [r.request_id for r in listing.requests if r.request_id not in standing]
+        known = await approvals.known(unmet) if unmet else frozenset()
+        confirmed: list[str] = []
+        for request in listing.requests:
+            approval = standing.get(request.request_id)
+            if approval is None:
+                if request.request_id not in known:
+                    await self._admit(request)
+            elif approval.request.digest != request.digest:
+                await self._changed(approval, request)
+            elif approval.missed or approval.stage is Stage.DECIDED:
+                confirmed.append(approval.id)
+        if confirmed:
+            await approvals.confirm(confirmed, began_at=listing.began_at)
+
+    async def _admit(self, request: HITLRequest) -> None:
+        policy, now = self._policy(), self._clock()
+        route = policy.route_of(request)
+        deadline = self._deadline(request, first_seen=now)
+        approval = Approval(
+            request=request, route=route.name, stage=Stage.OPEN, first_seen=now, deadline=deadline
+        )
+        placements = [
+            Placement(card_id=secrets.token_urlsafe(12), approval_id=approval.id, destination=destination)
+            for destination in route.cards
+        ]
+        rungs = self._rungs(request, route_name=route.name, first_seen=now, deadline=deadline)
+        if await self._store.approvals.admit(approval, placements=placements, rungs=rungs):
+            log.info(
+                "approval_admitted",
+                approval_id=approval.id,
+                route=route.name,
+                window=round((deadline.at - now).total_seconds(), 1),
+            )
+            self._count("approval_admitted")
+
+    async def _changed(self, approval: Approval, request: HITLRequest) -> None:
+        """The platform lists another call under a known id: no answer to the old one may count for it."""
+        if approval.stage is Stage.OPEN:
+            deadline = self._deadline(request, first_seen=approval.first_seen)
+            rungs = self._rungs(
+                request, route_name=approval.route, first_seen=approval.first_seen, deadline=deadline
+            )
+            if await self._store.approvals.revise(approval.id, request=request, deadline=deadline, rungs=rungs):
+                log.warning("request_changed", approval_id=approval.id)
+                self._count("request_changed")
+        elif approval.attempts == 0:
+            await self._void(approval)
+
+    async def _void(self, approval: Approval) -> None:
+        now = self._clock()
+        trouble = "the request changed after it was answered"
+        alert = Alert(
+            approval_id=approval.id,
+            cause="changed",
+            text=f"{name_of(approval.request.tool_name)}: {trouble}; the answer was not passed on.",
+            raised_at=now,
+        )
+        await self._store.alerts.raise_(alert)
+        await self._store.approvals.settle(
+            approval.id, was=Stage.DECIDED, outcome=Outcome.UNDELIVERABLE, at=now, trouble=trouble
+        )
+        log.error("decision_voided", approval_id=approval.id)
+        self._count("decision_voided")
+
+    async def _notice_missing(self, listing: Listing, standing: dict[str, Approval]) -> None:
+        listed = {request.request_id for request in listing.requests} | listing.unread_ids
+        missing = [approval_id for approval_id in standing if approval_id not in listed]
+        if len(missing) >= MASS_COUNT and len(missing) > MASS_SHARE * len(standing):
+            now = self._clock()
+            if self._vanished_since is None:
+                self._vanished_since = now
+                log.error("requests_vanished", missing=len(missing), standing=len(standing))
+                self._count("requests_vanished")
+            if now - self._vanished_since < HOLD:
+                return
+        else:
+            self._vanished_since = None
+        if missing:
+            await self._store.approvals.miss(missing)
+
+    def _deadline(self, request: HITLRequest, *, first_seen: datetime) -> Deadline:
+        deadline = deadline_of(request, first_seen=first_seen, default=self._policy().default_window)
+        if deadline.doubt and deadline.doubt not in self._doubts:
+            self._doubts.add(deadline.doubt)  # once per platform and kind, not once per request
+            log.warning("deadline_doubted", reason=deadline.doubt, source=deadline.source.value)
+            self._count("deadline_doubted")
+        return deadline
+
+    def _rungs(
+        self, request: HITLRequest, *, route_name: str, first_seen: datetime, deadline: Deadline
+    ) -> list[DueRung]:
+        route = self._policy().route_named(route_name)
+        return [
+            DueRung(
+                approval_id=request.request_id,
+                number=number,
+                due_at=rung.due(first_seen=first_seen, deadline=deadline.at),
+                who=rung.who,
+            )
+            for number, rung in enumerate(route.ladder if route else ())
+        ]

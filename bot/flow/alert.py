@@ -1,0 +1,52 @@
+"""What could not be recovered reaches every pager, at least once, and is told again when it came right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.errors import Forbidden, Unavailable
+from bot.flow import Count, Crew
+from bot.ports import Clock, OwedPage, Pager, Store
+
+#: The first wait after a failed page, doubled each time up to the last, in seconds.
+FIRST_WAIT, LAST_WAIT = 2.0, 60.0
+
+log = structlog.get_logger()
+
+
+class PageOut:
+    """Hands alerts to the pagers; each pager's trouble is its own."""
+
+    def __init__(
+        self, *, store: Store, pagers: Mapping[str, Pager], clock: Clock, count: Count, crew: Crew
+    ) -> None:
+        self._store, self._pagers = store, pagers
+        self._clock, self._count, self._crew = clock, count, crew
+
+    async def round(self) -> datetime | None:
+        for page in await self._store.alerts.owed(self._clock()):
+            pager = self._pagers.get(page.pager)
+            if pager is not None:  # a pager that left the settings keeps its rows, for when it is back
+                key = (page.alert.approval_id, page.alert.cause, page.pager)
+                self._crew.take(key, page.alert.approval_id, self._page, page, pager)
+        return None
+
+    async def _page(self, page: OwedPage, pager: Pager) -> None:
+        now, alerts = self._clock(), self._store.alerts
+        await alerts.attempt(page, at=now)
+        try:
+            ref = await pager.page(page.alert, ref=page.ref, attempted_at=page.attempted_at)
+        except (Unavailable, Forbidden) as error:
+            wait = min(FIRST_WAIT * 2**page.tries, LAST_WAIT)
+            if isinstance(error, Unavailable) and error.retry_after is not None:
+                wait = max(wait, error.retry_after)
+            await alerts.postpone(page, next_try=now + timedelta(seconds=wait))
+            log.error("page_failed", pager=page.pager, cause=page.alert.cause, wait=wait, reason=str(error))
+            self._count("page_failed")
+            return
+        await alerts.taken(page, ref=ref)
+        log.warning("alert_paged", pager=page.pager, cause=page.alert.cause, mended=bool(page.alert.mended))
+        self._count("alert_paged")

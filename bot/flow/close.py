@@ -1,0 +1,24 @@
+"""SETTLED -> CLOSED once every card shows how it ended: then nothing is owed any more."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.approval import Stage
+from bot.flow import Count
+from bot.ports import Store
+
+log = structlog.get_logger()
+
+
+class Close:
+    """Files away what is done."""
+
+    def __init__(self, *, store: Store, count: Count) -> None:
+        self._store, self._count = store, count
+
+    async def round(self) -> None:
+        for approval in await self._store.approvals.at(Stage.SETTLED):
+            if await self._store.approvals.close(approval.id):
+                log.info("approval_closed", approval_id=approval.id)
+                self._count("approval_closed")

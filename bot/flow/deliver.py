@@ -1,0 +1,143 @@
+"""DECIDED -> SETTLED: tell the platform, at once and then for as long as it waits.
+
+A decision that a person made is never turned into another word. An Approve goes out only after a poll that
+began after the click listed the very same call; Reject and Skip need no such proof (reliability.md G2).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
+from bot.card import name_of
+from bot.errors import Forbidden, Gone, Unavailable
+from bot.flow import Count, Crew, earliest
+from bot.ports import Alert, Clock, Platform, Store
+from bot.protocol import HITLDecision
+
+#: Waits after the first, second and third attempt, in seconds (protocol.md, the guide's rules).
+QUICK_WAITS = (1.0, 2.0, 3.0)
+#: After those, a tenth of what is left, within these bounds, in seconds.
+SLOW_WAIT_LEAST, SLOW_WAIT_MOST = 2.0, 15.0
+#: One POST takes at most this long; nobody else may send it meanwhile. More than the client's total timeout.
+LEASE = timedelta(seconds=20)
+#: No POST starts later than this before the deadline: the answer would come too late to be believed.
+MARGIN = timedelta(milliseconds=500)
+#: An Approve that waits this long for a fresh listing is in trouble, and an operator is told.
+PATIENCE = timedelta(seconds=6)
+
+UNDELIVERED = "undelivered"  #: the alert's cause
+
+log = structlog.get_logger()
+
+
+class Deliver:
+    """Carries each decision to the platform, once to effect."""
+
+    def __init__(self, *, platform: Platform, store: Store, clock: Clock, count: Count, crew: Crew) -> None:
+        self._platform, self._store = platform, store
+        self._clock, self._count, self._crew = clock, count, crew
+
+    async def round(self) -> datetime | None:
+        now, due = self._clock(), None
+        for approval in await self._store.approvals.at(Stage.DECIDED):
+            late = approval.deadline.at - MARGIN
+            if approval.next_try and approval.next_try > now:
+                due = earliest(due, approval.next_try)
+            elif now >= late:
+                self._crew.take(approval.id, approval.id, self._give_up, approval)
+            elif _confirmed(approval):
+                self._crew.take(approval.id, approval.id, self._deliver, approval)
+            elif approval.trouble is None and now >= _patience_ends(approval):
+                self._crew.take(approval.id, approval.id, self._unread, approval)
+            else:
+                due = earliest(due, late, None if approval.trouble else _patience_ends(approval))
+        return due
+
+    async def _deliver(self, approval: Approval) -> None:
+        now = self._clock()
+        taken = await self._store.approvals.begin_delivery(approval.id, now=now, until=now + LEASE)
+        if taken is None or taken.decision is None:
+            return
+        try:
+            await self._platform.decide(taken.request, taken.decision.response)
+        except Gone:
+            word = await self._platform.word_on(taken.id)
+            await self._settle(taken, outcome_once_resolved(taken, word), word)
+        except Unavailable as error:
+            await self._retry(taken, error, quick=taken.attempts <= len(QUICK_WAITS))
+        except Forbidden as error:
+            await self._retry(taken, error, quick=False)
+        else:
+            # A 200 is no proof that ours was the first answer (protocol.md): the audit's word counts.
+            word = await self._platform.word_on(taken.id)
+            ours = word is None or word == taken.decision.verdict.value
+            await self._settle(taken, outcome_by(taken.decision) if ours else Outcome.ELSEWHERE, word)
+
+    async def _settle(self, approval: Approval, outcome: Outcome, word: str | None) -> None:
+        now = self._clock()
+        if not await self._store.approvals.settle(
+            approval.id, was=Stage.DECIDED, outcome=outcome, at=now, platform_word=word
+        ):
+            return
+        through = outcome is not Outcome.ELSEWHERE
+        how = "the decision got through after all" if through else "the platform had its answer already"
+        await self._store.alerts.mend(approval.id, cause=UNDELIVERED, how=how)
+        log.info("decision_delivered", outcome=outcome.value, attempts=approval.attempts)
+        self._count(f"settled_{outcome.value}")
+
+    async def _retry(self, approval: Approval, error: Unavailable | Forbidden, *, quick: bool) -> None:
+        now = self._clock()
+        left = (approval.deadline.at - MARGIN - now).total_seconds()
+        wait = QUICK_WAITS[approval.attempts - 1] if quick else _slow(left)
+        if isinstance(error, Unavailable) and error.retry_after is not None:
+            wait = max(wait, error.retry_after)
+        # The last try is at the margin: whatever was asked for, a decision is not left lying past it.
+        next_try = now + timedelta(seconds=min(wait, max(left, 0.0)))
+        exhausted = not quick or approval.attempts >= len(QUICK_WAITS)
+        await self._store.approvals.postpone(
+            approval.id, next_try=next_try, trouble=str(error) if exhausted else None
+        )
+        log.warning("delivery_failed", attempt=approval.attempts, wait=round(wait, 1), reason=str(error))
+        self._count("delivery_failed")
+        if exhausted:
+            await self._alert(approval, f"the platform could not be told yet ({error}); retrying")
+
+    async def _unread(self, approval: Approval) -> None:
+        """Without a fresh listing an Approve waits: consent goes before delivery."""
+        trouble = "the request could not be read again to confirm it"
+        await self._store.approvals.postpone(approval.id, next_try=self._clock(), trouble=trouble)
+        await self._alert(approval, f"{trouble}; the approval waits")
+
+    async def _give_up(self, approval: Approval) -> None:
+        trouble = approval.trouble or "the deadline came first"
+        if await self._store.approvals.settle(
+            approval.id, was=Stage.DECIDED, outcome=Outcome.UNDELIVERABLE, at=self._clock(), trouble=trouble
+        ):
+            log.error("decision_undeliverable", attempts=approval.attempts)
+            self._count("settled_undeliverable")
+            await self._alert(approval, f"the decision could not be delivered before the deadline ({trouble})")
+
+    async def _alert(self, approval: Approval, text: str) -> None:
+        tool = name_of(approval.request.tool_name)
+        alert = Alert(
+            approval_id=approval.id, cause=UNDELIVERED, text=f"{tool}: {text}.", raised_at=self._clock()
+        )
+        await self._store.alerts.raise_(alert)
+
+
+def _confirmed(approval: Approval) -> bool:
+    decision, seen = approval.decision, approval.confirmed_at
+    if decision is None or decision.verdict is not HITLDecision.APPROVED:
+        return True
+    return seen is not None and seen >= decision.at
+
+
+def _patience_ends(approval: Approval) -> datetime:
+    return (approval.decision.at if approval.decision else approval.first_seen) + PATIENCE
+
+
+def _slow(left: float) -> float:
+    return min(max(left / 10, SLOW_WAIT_LEAST), SLOW_WAIT_MOST)

@@ -1,0 +1,38 @@
+"""OPEN or DECIDED -> SETTLED when the platform no longer waits: answered elsewhere, or gone."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.approval import Approval, Outcome, Stage
+from bot.flow import Count, Crew
+from bot.ports import Clock, Platform, Store
+
+#: So many good polls in a row must miss a request before that is believed.
+BELIEVED_AFTER = 2
+
+log = structlog.get_logger()
+
+
+class Reconcile:
+    """Ends what vanished from the platform's list."""
+
+    def __init__(self, *, platform: Platform, store: Store, clock: Clock, count: Count, crew: Crew) -> None:
+        self._platform, self._store = platform, store
+        self._clock, self._count, self._crew = clock, count, crew
+
+    async def round(self) -> None:
+        for approval in await self._store.approvals.at(Stage.OPEN, Stage.DECIDED):
+            # Once a POST was begun, its own answer tells what became of it (`deliver`).
+            if approval.missed >= BELIEVED_AFTER and approval.attempts == 0:
+                self._crew.take(approval.id, approval.id, self._settle, approval)
+
+    async def _settle(self, approval: Approval) -> None:
+        word = await self._platform.word_on(approval.id)
+        timed_out = approval.decision is None and word in ("timeout", "timeout_skip")
+        outcome = Outcome.TIMEOUT_SKIP if timed_out else Outcome.ELSEWHERE
+        if await self._store.approvals.settle(
+            approval.id, was=approval.stage, outcome=outcome, at=self._clock(), platform_word=word
+        ):
+            log.info("approval_answered_elsewhere", outcome=outcome.value, word=word)
+            self._count(f"settled_{outcome.value}")

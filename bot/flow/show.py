@@ -1,0 +1,133 @@
+"""Cards that lag behind their record: post the new ones, update the others, on every surface alike.
+
+This one query is behind posting, updating, final cards, and repair after an outage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.approval import Approval, Stage, Surface
+from bot.card import card_of, name_of
+from bot.errors import Forbidden, Gone, Unanswered, Unavailable
+from bot.flow import Count, Crew, earliest
+from bot.policy import Policy
+from bot.ports import Alert, Chat, Clock, Placement, Store
+
+#: The first wait after a failed try, doubled each time up to the last, in seconds.
+FIRST_WAIT, LAST_WAIT = 1.0, 30.0
+#: A surface that refuses is asked again this often, in seconds: somebody may invite the bot back.
+REFUSED_WAIT = 15.0
+#: An unanswered post is looked for after this long, in seconds, when a chat's history has caught up.
+LOOK_AFTER = 2.0
+
+NO_CARD = "no-card"  #: the alert's cause
+
+log = structlog.get_logger()
+
+
+class Show:
+    """Makes every card show its record's last revision."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        chats: Mapping[Surface, Chat],
+        policy: Callable[[], Policy],
+        clock: Clock,
+        count: Count,
+        crew: Crew,
+    ) -> None:
+        self._store, self._chats, self._policy = store, chats, policy
+        self._clock, self._count, self._crew = clock, count, crew
+
+    async def round(self) -> datetime | None:
+        now, due = self._clock(), None
+        for placement, approval in await self._store.placements.lagging():
+            if placement.next_try and placement.next_try > now:
+                due = earliest(due, placement.next_try)
+            elif placement.ref is None:
+                # One new card per channel at a time: the chat takes one a second, and the next to go up is
+                # picked anew each time, so that the earliest deadline goes first.
+                lane = ("post", placement.destination)
+                self._crew.take(lane, approval.id, self._post, placement, approval)
+            else:
+                self._crew.take(placement.card_id, approval.id, self._update, placement, approval)
+        return due
+
+    async def _post(self, placement: Placement, approval: Approval) -> None:
+        chat, channel = self._chats[placement.destination.surface], placement.destination.channel
+        placements, card_id = self._store.placements, placement.card_id
+        card = card_of(approval, card_id=card_id, policy=self._policy())
+        await placements.attempt(card_id, at=self._clock())
+        try:
+            if placement.attempted_at:  # an earlier try may have put it up without our hearing of it
+                found = await chat.find(card_id, channel, since=placement.attempted_at)
+                if found:
+                    await placements.shown(card_id, ref=found, revision=0)
+                    log.info("card_found_again", channel=channel)
+                    return
+            if approval.stage in (Stage.SETTLED, Stage.CLOSED):
+                await placements.give_up(card_id)  # it was never up, and there is nothing left to ask
+                return
+            ref = await chat.post(card, channel)
+        except (Unavailable, Gone, Forbidden) as error:
+            await self._put_off(placement, approval, error)
+            return
+        await placements.shown(card_id, ref=ref, revision=card.revision)
+        await self._store.alerts.mend(approval.id, cause=NO_CARD, how="the card is up now")
+        log.info("card_shown", channel=channel, revision=card.revision)
+        self._count("card_shown")
+
+    async def _update(self, placement: Placement, approval: Approval) -> None:
+        chat, ref = self._chats[placement.destination.surface], placement.ref
+        assert ref is not None  # noqa: S101 - the caller's branch
+        placements, channel = self._store.placements, placement.destination.channel
+        card = card_of(approval, card_id=placement.card_id, policy=self._policy())
+        try:
+            await chat.update(card, channel, ref)
+        except Gone:
+            over = approval.stage in (Stage.SETTLED, Stage.CLOSED)
+            await (placements.give_up if over else placements.lost)(placement.card_id)
+            log.warning("card_gone", channel=channel, over=over)
+        except Forbidden as error:
+            if approval.stage in (Stage.SETTLED, Stage.CLOSED):
+                await placements.give_up(placement.card_id)
+                log.error("card_left_stale", channel=channel, reason=str(error))
+                self._count("card_left_stale")
+            else:
+                await self._put_off(placement, approval, error)
+        except Unavailable as error:
+            await self._put_off(placement, approval, error)
+        else:
+            await placements.shown(placement.card_id, ref=ref, revision=card.revision)
+            log.info("card_updated", channel=channel, revision=card.revision, state=card.state.value)
+
+    async def _put_off(self, placement: Placement, approval: Approval, error: Exception) -> None:
+        wait = min(FIRST_WAIT * 2**placement.tries, LAST_WAIT)
+        if isinstance(error, Unanswered):
+            wait = max(wait, LOOK_AFTER)
+        if isinstance(error, Unavailable) and error.retry_after is not None:
+            wait = error.retry_after
+        if isinstance(error, Forbidden):
+            wait = REFUSED_WAIT
+            if placement.ref is None:
+                await self._store.alerts.raise_(self._no_card(placement, approval, error))
+        await self._store.placements.postpone(
+            placement.card_id, next_try=self._clock() + timedelta(seconds=wait)
+        )
+        log.warning("card_put_off", channel=placement.destination.channel, wait=wait, reason=str(error))
+        self._count("card_put_off")
+
+    def _no_card(self, placement: Placement, approval: Approval, error: Exception) -> Alert:
+        tool = name_of(approval.request.tool_name)
+        return Alert(
+            approval_id=approval.id,
+            cause=NO_CARD,
+            text=f"{tool}: its card cannot be shown in {placement.destination} ({error}).",
+            raised_at=self._clock(),
+        )

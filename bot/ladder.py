@@ -1,0 +1,99 @@
+"""The deadline, and the rungs before it: what is due when. Pure; all times are aware and in UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from bot.protocol import HITLRequest
+
+#: Further than this from our clock, a time of the platform's is not believed (protocol.md, Deadlines).
+BELIEVABLE_SKEW = timedelta(minutes=1)
+#: A window longer than this is a mistake in the request, not a plan.
+LONGEST_WINDOW = timedelta(days=366)
+
+
+class DeadlineSource(StrEnum):
+    """Where a deadline comes from; the card says so when it is not the platform's own word."""
+
+    TIMEOUT_AT = "timeout_at"  #: the platform's own deadline
+    TIMEOUT_SECONDS = "timeout_seconds"  #: first seen plus the length that the platform named
+    DEFAULT = "default"  #: neither could be used: the configured length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """When the platform stops waiting, as far as we can know."""
+
+    at: datetime
+    source: DeadlineSource
+    #: Why `timeout_at` was not believed, in words for an operator; None when it was.
+    doubt: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One step of a route's ladder: at this share of the window, ping these people in the card's thread."""
+
+    share: float  #: of first seen..deadline, between 0 and 1
+    who: tuple[str, ...]  #: names of people and groups
+
+    def due(self, *, first_seen: datetime, deadline: datetime) -> datetime:
+        return first_seen + (deadline - first_seen) * self.share
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """An ISO 8601 moment, any offset or `Z`; one without an offset is read as UTC. None if it is no moment."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def deadline_of(request: HITLRequest, *, first_seen: datetime, default: timedelta) -> Deadline:
+    """The deadline by protocol.md's *Deadlines*: `timeout_at` first, unless the platform's clock lies.
+
+    A listed request is alive. A `timeout_at` that has passed at first sight, a `created_at` in our future,
+    or a start later than now by `timeout_seconds` shows a wrong clock or zone: then what counts is our own
+    first sight plus `timeout_seconds`, and never later than that when `timeout_seconds` is given.
+    """
+    until = parse_time(request.timeout_at)
+    length = _length(request.timeout_seconds)
+    doubt = _doubt(request, until=until, length=length, seen=first_seen)
+    if until is not None and doubt is None:
+        if length is not None and until > first_seen + length:
+            return Deadline(at=first_seen + length, source=DeadlineSource.TIMEOUT_SECONDS)
+        return Deadline(at=until, source=DeadlineSource.TIMEOUT_AT)
+    if length is not None:
+        return Deadline(at=first_seen + length, source=DeadlineSource.TIMEOUT_SECONDS, doubt=doubt)
+    return Deadline(at=first_seen + default, source=DeadlineSource.DEFAULT, doubt=doubt)
+
+
+def _length(seconds: float | None) -> timedelta | None:
+    if seconds is None or not 0 < seconds <= LONGEST_WINDOW.total_seconds():
+        return None
+    return timedelta(seconds=seconds)
+
+
+def _doubt(
+    request: HITLRequest, *, until: datetime | None, length: timedelta | None, seen: datetime
+) -> str | None:
+    if until is None:
+        return None if request.timeout_at is None else "timeout_at is not a moment in ISO 8601"
+    created = parse_time(request.created_at)
+    if created is not None and created > seen + BELIEVABLE_SKEW:
+        return "created_at lies in the future"
+    if until <= seen:
+        return "timeout_at had passed when the request was first seen"
+    if until > seen + LONGEST_WINDOW:
+        return "timeout_at lies more than a year ahead"
+    if length is not None and until - length > seen + BELIEVABLE_SKEW:
+        return "timeout_at and timeout_seconds disagree about when the window began"
+    return None

@@ -1,0 +1,373 @@
+"""The ports: what the flow needs from the world, and the desk that it offers to the chats.
+
+Every port speaks the domain. Its errors are those of `bot.errors`, named in each docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from bot.approval import Approval, Decision, Outcome, Stage, Surface
+from bot.card import Card, Notice
+from bot.ladder import Deadline
+from bot.policy import Person
+from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from bot.routing import Destination, ReasonRule
+
+Clock = Callable[[], datetime]  #: now, aware, in UTC
+
+
+# --- the platform -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One good poll: everything that waits, and how many items could not be read."""
+
+    began_at: datetime
+    requests: tuple[HITLRequest, ...]
+    set_aside: tuple[str, ...] = ()  #: why each unreadable item was set aside; never its content
+    #: Ids of unreadable items, where they could be made out: those are still pending, only not understood.
+    unread_ids: frozenset[str] = frozenset()
+
+
+class Platform(Protocol):
+    """The agent platform's side of an approval (protocol.md, Contract)."""
+
+    async def pending(self) -> Listing:
+        """What waits now. Raises Unavailable or Forbidden; then nothing may be concluded."""
+        ...
+
+    async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
+        """Tell it once; no retry inside.
+
+        Raises:
+            Unavailable: network error or 5xx or 429; `Unanswered` when it may have been applied.
+            Gone: 404 or 409, it counts as resolved.
+            Forbidden: any other 4xx, or a redirect.
+        """
+        ...
+
+    async def word_on(self, request_id: str) -> str | None:
+        """What its audit says became of a request; None when it does not tell. Never raises for trouble."""
+        ...
+
+
+# --- the store --------------------------------------------------------------------------------------------
+
+
+class Step(StrEnum):
+    """The steps of the flow; each is woken by the commits that give it work."""
+
+    ADMIT = "admit"
+    SHOW = "show"
+    DELIVER = "deliver"
+    CLOSE = "close"
+    ESCALATE = "escalate"
+    EXPIRE = "expire"
+    RECONCILE = "reconcile"
+    ALERT = "alert"
+
+
+Ring = Callable[[Step], None]  #: wake a step; called after a commit, never inside a transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a card stands, or shall stand. `ref` is what the surface needs to find the message again."""
+
+    card_id: str
+    approval_id: str
+    destination: Destination
+    ref: str | None = None
+    shown_revision: int = 0  #: 0: not shown yet
+    attempted_at: datetime | None = None  #: when a first post was begun; with no ref it may be up all the same
+    tries: int = 0  #: failed tries in a row
+    next_try: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueRung:
+    """A rung of one approval, written when it was admitted."""
+
+    approval_id: str
+    number: int  #: place on the ladder, from 0
+    due_at: datetime
+    who: tuple[str, ...]
+    attempted_at: datetime | None = None  #: when it was begun; set and unfired means: look before repeating
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Something that could not be recovered: one per request and cause."""
+
+    approval_id: str
+    cause: str  #: short and stable, for example `undelivered`
+    text: str  #: one line for an operator; no arguments, no tokens
+    raised_at: datetime
+    mended: str | None = None  #: how it came right after all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedPage:
+    """An alert that a pager has not taken yet, or whose mending it has not been told."""
+
+    alert: Alert
+    pager: str
+    ref: str | None = None
+    attempted_at: datetime | None = None
+    tries: int = 0
+
+
+class Approvals(Protocol):
+    """The record. Moves are compare-and-set in one statement; losing one returns False or None."""
+
+    async def admit(
+        self, approval: Approval, *, placements: Sequence[Placement], rungs: Sequence[DueRung]
+    ) -> bool:
+        """Write a new approval with its placements and rungs in one transaction; False if it is known."""
+        ...
+
+    async def get(self, approval_id: str) -> Approval | None: ...
+
+    async def at(self, *stages: Stage) -> tuple[Approval, ...]:
+        """All approvals at these stages, earliest deadline first."""
+        ...
+
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Which of these ids have a record, at any stage."""
+        ...
+
+    async def confirm(self, ids: Sequence[str], *, began_at: datetime) -> None:
+        """A poll that began then listed these very calls: note it, and forget that they were missing."""
+        ...
+
+    async def miss(self, ids: Sequence[str]) -> None:
+        """A good poll did not list these: one more."""
+        ...
+
+    async def revise(
+        self, approval_id: str, *, request: HITLRequest, deadline: Deadline, rungs: Sequence[DueRung]
+    ) -> bool:
+        """An open approval's request changed: take the new one, and write anew the rungs not yet attempted."""
+        ...
+
+    async def decide(self, approval_id: str, *, decision: Decision, digest: str) -> bool:
+        """OPEN -> DECIDED if it is still open, unexpired and the same call. True: this decision won."""
+        ...
+
+    async def begin_delivery(self, approval_id: str, *, now: datetime, until: datetime) -> Approval | None:
+        """Take a decided approval whose turn it is for one POST, which counts from here.
+
+        Returns it with the attempt counted, or None when it is not its turn. Nobody else may post it before
+        `until`.
+        """
+        ...
+
+    async def resume(self) -> None:
+        """At start, by the only process: what an earlier one had taken for a POST is due again at once."""
+        ...
+
+    async def postpone(self, approval_id: str, *, next_try: datetime, trouble: str | None) -> None:
+        """A POST failed, or must wait: try again then. A new `trouble` shows on the card."""
+        ...
+
+    async def settle(
+        self,
+        approval_id: str,
+        *,
+        was: Stage,
+        outcome: Outcome,
+        at: datetime,
+        platform_word: str | None = None,
+        trouble: str | None = None,
+    ) -> bool:
+        """`was` -> SETTLED, with its outcome. False: something else came first."""
+        ...
+
+    async def close(self, approval_id: str) -> bool:
+        """SETTLED -> CLOSED if every placement shows the last revision or never will."""
+        ...
+
+
+class Placements(Protocol):
+    """Where cards stand."""
+
+    async def get(self, card_id: str) -> Placement | None: ...
+
+    async def of(self, approval_id: str) -> tuple[Placement, ...]: ...
+
+    async def lagging(self) -> tuple[tuple[Placement, Approval], ...]:
+        """Cards that show less than their record, earliest deadline first; not those given up."""
+        ...
+
+    async def attempt(self, card_id: str, *, at: datetime) -> None:
+        """A first post begins."""
+        ...
+
+    async def shown(self, card_id: str, *, ref: str, revision: int) -> None:
+        """The surface shows this revision there."""
+        ...
+
+    async def postpone(self, card_id: str, *, next_try: datetime) -> None: ...
+
+    async def lost(self, card_id: str) -> None:
+        """The message was deleted: the card needs posting anew."""
+        ...
+
+    async def give_up(self, card_id: str) -> None:
+        """Nothing more is owed to this placement."""
+        ...
+
+
+class Rungs(Protocol):
+    """The ladders' rungs, as rows."""
+
+    async def due(self, now: datetime) -> tuple[tuple[DueRung, Approval], ...]:
+        """Unfired rungs of open approvals whose time has come, earliest deadline first."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """When the next unfired rung of an open approval is due."""
+        ...
+
+    async def attempt(self, rung: DueRung, *, at: datetime) -> None: ...
+
+    async def fired(self, rung: DueRung, *, at: datetime) -> None:
+        """It was sent: mark it, and show on the card that the approval was escalated."""
+        ...
+
+
+class Alerts(Protocol):
+    """Alerts, and who has taken them."""
+
+    async def raise_(self, alert: Alert) -> bool:
+        """Write it for every pager; False if this request had this cause already."""
+        ...
+
+    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
+        """What was alerted for this request and cause came right: every pager of the alert will be told."""
+        ...
+
+    async def owed(self, now: datetime) -> tuple[OwedPage, ...]: ...
+
+    async def attempt(self, page: OwedPage, *, at: datetime) -> None: ...
+
+    async def taken(self, page: OwedPage, *, ref: str | None) -> None:
+        """The pager took the alert as it is in `page` (mended or not)."""
+        ...
+
+    async def postpone(self, page: OwedPage, *, next_try: datetime) -> None: ...
+
+
+class Store(Protocol):
+    """Everything durable, in its four parts."""
+
+    @property
+    def approvals(self) -> Approvals: ...
+
+    @property
+    def placements(self) -> Placements: ...
+
+    @property
+    def rungs(self) -> Rungs: ...
+
+    @property
+    def alerts(self) -> Alerts: ...
+
+
+# --- chats, pagers, people --------------------------------------------------------------------------------
+
+
+class Chat(Protocol):
+    """A surface that can show cards. It keeps to its own rate limits; a call returns when it is done.
+
+    Every method raises Unavailable (`Unanswered` when a post may be up), Gone (message not there any more) or
+    Forbidden (no such channel, not a member, token refused).
+    """
+
+    @property
+    def surface(self) -> Surface: ...
+
+    async def post(self, card: Card, channel: str) -> str:
+        """Put a new card up; returns its ref."""
+        ...
+
+    async def update(self, card: Card, channel: str, ref: str) -> None:
+        """Make the message show this card."""
+        ...
+
+    async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
+        """The ref of our message with this mark (a card id or a notice's mark), if it is up."""
+        ...
+
+    async def reply(self, notice: Notice, channel: str, thread: str) -> str:
+        """Say it in a card's thread; returns the ref."""
+        ...
+
+
+class Pager(Protocol):
+    """Where alerts go out."""
+
+    @property
+    def name(self) -> str:
+        """Unique and stable: the rows of owed pages carry it."""
+        ...
+
+    async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
+        """Deliver an alert, or with a `ref` tell that it was mended; returns the ref, where there is one.
+
+        `attempted_at` is when an earlier try began that was never confirmed. Raises Unavailable or Forbidden.
+        """
+        ...
+
+
+class Directory(Protocol):
+    """Finds people's accounts on a surface."""
+
+    async def resolve(self, people: Sequence[Person]) -> tuple[Person, ...]:
+        """The people with the accounts, names and addresses that the surface knows for them.
+
+        Somebody who cannot be found keeps no account there, and so may not decide there.
+        Raises Unavailable or Forbidden.
+        """
+        ...
+
+
+# --- what chats call into ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Click:
+    """A verified press of a button, translated from a surface's payload."""
+
+    surface: Surface
+    account: str  #: who, by the surface's immutable id
+    home: bool  #: the account belongs to the workspace the bot is installed in
+    card_id: str
+    digest: str  #: of the call that the button stood under
+    channel: str
+    ref: str  #: the message that was clicked
+    verdict: HITLDecision
+    note: str | None = None
+    seen_whole: bool = False  #: pressed where all of the call was shown
+
+
+class Desk(Protocol):
+    """Where chats hand in clicks. Local and quick: the store, no network."""
+
+    async def decide(self, click: Click) -> Decision:
+        """Returns once the decision is committed. Raises Refused: show `str(error)` to this person only."""
+        ...
+
+    async def reason_rule(self, click: Click) -> ReasonRule:
+        """Whether this verdict needs a reason. Raises Refused if this person could not give it now."""
+        ...
+
+    async def card(self, click: Click) -> tuple[Card, HITLRequest]:
+        """The card and the whole call, for a look at everything. Raises Refused."""
+        ...

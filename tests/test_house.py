@@ -1,0 +1,68 @@
+"""The house rules, as tests: structure, types, style, and files that must agree with one another."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+#: The longest file that is still read in one sitting, in lines.
+LONGEST_FILE = 400
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    tool = Path(sys.executable).with_name(command[0])
+    return subprocess.run([tool, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("mypy",),
+        ("lint-imports", "--no-cache"),
+    ],
+    ids=lambda command: " ".join(command),
+)
+def test_tool_is_content(command: tuple[str, ...]) -> None:
+    """Lint, format, strict types and the import contracts hold for the whole tree."""
+    result = run(*command)
+
+    assert 0 == result.returncode, result.stdout + result.stderr
+
+
+def sources() -> list[Path]:
+    return sorted([*ROOT.glob("bot/**/*.py"), *ROOT.glob("adapters/**/*.py")])
+
+
+def test_files_stay_small() -> None:
+    """No source file is longer than one sitting."""
+    assert [] == [str(path) for path in sources() if path.read_text().count("\n") > LONGEST_FILE]
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    """Every module begins with a docstring."""
+    silent = [str(p) for p in sources() if p.read_text() and not ast.get_docstring(ast.parse(p.read_text()))]
+
+    assert [] == silent
+
+
+def test_no_switch_leads_around_the_slack_signature() -> None:
+    """Bolt's own switch for skipping request verification is nowhere in the code (reliability.md §5)."""
+    found = [str(path) for path in sources() if "request_verification_enabled" in path.read_text()]
+
+    assert [] == found
+
+
+def test_requirements_are_pinned_with_hashes_and_name_no_index() -> None:
+    """A fresh machine installs exactly these files, from whatever index it is set up with."""
+    for path in (*ROOT.glob("requirements*.txt"), ROOT / "tests/sdk/requirements.txt"):
+        text = path.read_text()
+        pins = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+
+        assert "://" not in text
+        assert all("==" in pin for pin in pins), path
+        assert len(pins) <= text.count("--hash=sha256:")
