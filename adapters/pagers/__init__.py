@@ -1,0 +1,1 @@
+"""Where alerts go out (`bot.ports.Pager`)."""

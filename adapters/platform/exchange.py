@@ -1,0 +1,119 @@
+"""One exchange with the platform, within bounds: sent once, read to its end, no redirect followed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+
+from adapters.platform.answers import retry_after, words_of
+from adapters.platform.body import Unusable, read_body
+from bot.errors import Forbidden, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from datetime import datetime
+
+    from bot.errors import NodError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long and how much, in seconds and bytes (reliability: slow answers, bombs, bursts)."""
+
+    connect: float = 3.0
+    read: float = 10.0  #: between two pieces of an answer
+    total: float = 15.0  #: of a whole call; a server that drips does not outlast it
+    audit: float = 3.0  #: of a whole question to the audit, which is optional
+    body: int = 5_000_000  #: of one answer, unpacked
+    posts: int = 16  #: decisions on their way at once; the others wait for their turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer that was read to its end."""
+
+    status: int
+    body: bytes
+    wait: str | None  #: the Retry-After header
+
+    def trouble(self, *, lost: type[Unavailable], now: datetime) -> NodError | None:
+        """The error that the status stands for; None for a success. `lost` is what a 5xx means."""
+        if 200 <= self.status < 300:
+            return None
+        wait = retry_after(self.wait, now)
+        if self.status == 429:
+            return Unavailable(self.told, retry_after=wait)
+        if self.status >= 500:
+            return lost(self.told, retry_after=wait)
+        return Forbidden(self.told)
+
+    @property
+    def told(self) -> str:
+        """What the platform answered, for an operator."""
+        words = words_of(self.body)
+        if not words and 300 <= self.status < 400:
+            words = "a redirect, which is not followed; AIP_API_URL must be the address itself"
+        return f"the platform answered {self.status}" + (f": {words}" if words else "")
+
+
+class Exchange:
+    """Calls over one `httpx.AsyncClient`, which has the address and the key; whoever opened it closes it."""
+
+    def __init__(self, *, client: httpx.AsyncClient, limits: Limits) -> None:
+        """At most `limits.posts` turns at once."""
+        self._client = client
+        self._limits = limits
+        self._turns = asyncio.Semaphore(limits.posts)
+
+    @asynccontextmanager
+    async def turn(self, until: float) -> AsyncIterator[None]:
+        """One of the few decisions on their way at once. Raises Unavailable when none was free in time."""
+        with translated(lost=Unavailable):
+            async with asyncio.timeout_at(until):
+                await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def call(
+        self, method: str, path: str, *, until: float, lost: type[Unavailable], content: bytes | None = None
+    ) -> Answer:
+        """One exchange that ends at `until` of the loop's clock; `lost` is raised for one without an end."""
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        with translated(lost=lost):
+            async with (
+                asyncio.timeout_at(until),
+                self._client.stream(method, path, content=content, headers=headers) as response,
+            ):
+                try:
+                    body = await read_body(
+                        response.aiter_raw(),
+                        encoding=response.headers.get("Content-Encoding"),
+                        limit=self._limits.body,
+                    )
+                except Unusable:
+                    if response.is_success:
+                        raise
+                    body = b""  # the status of an error says enough
+        # What a platform says about a wrong key may repeat the key, and goes to logs and alerts.
+        body = body.replace(self._client.headers["X-API-Key"].encode(), b"[key]") if response.is_error else body
+        return Answer(status=response.status_code, body=body, wait=response.headers.get("Retry-After"))
+
+
+@contextmanager
+def translated(*, lost: type[Unavailable]) -> Iterator[None]:
+    """Foreign exceptions as ours, by type: not sent is Unavailable, what broke off after that is `lost`."""
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise Unavailable(f"the platform cannot be reached ({type(error).__name__})") from error
+    except (httpx.HTTPError, OSError) as error:
+        # asyncio's own TimeoutError is an OSError.
+        raise lost(f"the platform's answer did not come ({type(error).__name__})") from error
+    except Unusable as error:
+        raise lost(f"the platform's answer cannot be used: {error}") from error

@@ -1,0 +1,194 @@
+"""The bytes of `GET /agents/hitl/pending` -> what waits (protocol.md, Contract). Pure.
+
+A body that cannot be read fails the whole poll; an item that cannot be read is set aside and the others go on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from adapters.platform.strict import Spoiled, flaw, parse
+from bot.errors import Unavailable
+from bot.protocol import HITLRequest, Json
+
+#: Characters of the longest id or name; the platform's own are UUIDs and slugs.
+LONGEST_NAME = 200
+#: The runtime cuts its preview of arguments at 2,048 characters, the `...` included (protocol.md, Contract).
+#: A little less is suspected too, since whether it is whole cannot be told.
+CUT_FROM = 2_000
+#: Reasons that are named one by one; of more than these only the number.
+MOST_REASONS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What a pending list says. `unread_ids` are listed too, but could not be understood."""
+
+    requests: tuple[HITLRequest, ...]
+    set_aside: tuple[str, ...]  #: why, per unreadable item; never its content
+    unread_ids: frozenset[str]
+
+
+class _SetAside(Exception):
+    """This item cannot be read; the message is the reason."""
+
+
+def read_pending(body: bytes) -> Pending:
+    """Read a pending list, bare or as `{"success": true, "data": [...]}`.
+
+    Raises Unavailable when it is neither: then nothing may be concluded from it.
+    """
+    found: dict[str, HITLRequest] = {}
+    unread: set[str] = set()
+    reasons: list[str] = []
+    for number, item in enumerate(_items(body), start=1):
+        try:
+            request = _request(item)
+            if request is not None:
+                _take(request, found, unread)
+        except _SetAside as reason:
+            reasons.append(f"item {number} {reason}")
+            unread |= _ids(item)
+    if len(reasons) > MOST_REASONS:
+        reasons[MOST_REASONS:] = [f"{len(reasons) - MOST_REASONS} more items could not be read"]
+    return Pending(
+        requests=tuple(found.values()), set_aside=tuple(reasons), unread_ids=frozenset(unread - found.keys())
+    )
+
+
+def _items(body: bytes) -> list[Any]:
+    try:
+        value = parse(body)
+    except ValueError as error:
+        raise Unavailable("the platform's pending list is no JSON") from error
+    if isinstance(value, dict) and value.get("success") is True:
+        value = value.get("data")
+    if not isinstance(value, list):
+        raise Unavailable("the platform's pending list is no list")
+    return value
+
+
+def _take(request: HITLRequest, found: dict[str, HITLRequest], unread: set[str]) -> None:
+    """The first item with an id counts; only an item that is the very same may repeat it."""
+    first = found.setdefault(request.request_id, request)
+    # `==` alone takes 1 for True; the digest alone leaves out what no decision covers.
+    if first.digest != request.digest or first != request:
+        raise _SetAside("contradicts an item before it with the same id")
+    if request.request_id in unread:
+        del found[request.request_id]
+        raise _SetAside("has the id of an item before it that could not be read")
+
+
+def _name(text: str) -> str:
+    if not text.strip() or len(text) > LONGEST_NAME or not text.isprintable():
+        raise ValueError("no printable name")
+    return text
+
+
+def _moment(value: object) -> object:
+    """A number is no ISO 8601 text and must not pass for it: `20260101` would be read as a date."""
+    return value if value is None or isinstance(value, str) else f"{str(value)[:40]} (not in ISO 8601)"
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+_Name = Annotated[str, AfterValidator(_name)]
+_Moment = Annotated[str | None, BeforeValidator(_moment)]
+_Seconds = Annotated[float | None, BeforeValidator(_seconds)]
+
+
+class _Metadata(BaseModel):
+    """`hitl_metadata`. The documented sample has no request_id, the real one has."""
+
+    model_config = ConfigDict(strict=True)
+
+    decision: str | None = None
+    request_id: str | None = None
+    timeout_at: _Moment = None
+    timeout_seconds: _Seconds = None
+
+
+class _Item(BaseModel):
+    """One item; unknown fields are tolerated."""
+
+    model_config = ConfigDict(strict=True)
+
+    request_id: _Name
+    tool: _Name
+    agent_id: _Name
+    run_id: _Name | None = None
+    created_at: _Moment = None
+    hitl_metadata: _Metadata | None = None
+
+
+def _request(item: Any) -> HITLRequest | None:
+    """The request; None when the item says itself that it does not wait any more."""
+    if problem := flaw(item):
+        raise _SetAside(problem)
+    if not isinstance(item, dict):
+        raise _SetAside("is no object")
+    given = item.get("additional_context")
+    context: dict[str, Any] = given if isinstance(given, dict) else {}
+    named = {"tool": item.get("tool") or context.get("tool_name")}
+    named |= {"agent_id": item.get("agent_id") or context.get("agent_id"), "run_id": item.get("run_id") or None}
+    try:
+        read = _Item.model_validate(item | named)
+    except ValidationError as error:
+        # Field names and kinds only: the values, and pydantic's sentences about them, are content.
+        problems = (".".join(map(str, one["loc"])) + f" ({one['type']})" for one in error.errors())
+        raise _SetAside(f"has no usable {', '.join(problems)}") from None
+    waits = read.hitl_metadata or _Metadata()
+    if waits.decision is not None and waits.decision.strip().lower() != "pending":
+        return None
+    if waits.request_id not in (None, read.request_id):
+        raise _SetAside("names two request ids")
+    arguments, whole = _arguments(item, context)
+    return HITLRequest(
+        request_id=read.request_id,
+        tool_name=read.tool,
+        arguments=arguments,
+        agent_id=read.agent_id,
+        run_id=read.run_id,
+        created_at=read.created_at,
+        timeout_at=waits.timeout_at,
+        timeout_seconds=waits.timeout_seconds,
+        whole=whole,
+    )
+
+
+def _arguments(item: dict[str, Any], context: dict[str, Any]) -> tuple[Json, bool]:
+    """The arguments, and whether they are all of them. None named at all counts as not seen whole."""
+    source = item if item.get("arguments") is not None or "arguments" not in context else context
+    value: Json = source.get("arguments")
+    if not isinstance(value, str):
+        return value, "arguments" in source
+    if value.lstrip()[:1] in ("{", "["):
+        try:
+            inner = parse(value)
+        except ValueError:
+            inner = None
+        # Text that is not strict JSON stays text: it is shown as it came, with nothing left out.
+        if isinstance(inner, dict | list) and flaw(inner) is None:
+            return inner, True
+    text = value.rstrip()
+    cut = text.endswith("...") and len(text) >= CUT_FROM
+    return value, not cut and not text.startswith("<Non-serializable")
+
+
+def _ids(item: Any) -> set[str]:
+    """Every id that an unreadable item names; usually one."""
+    pairs = item.pairs if isinstance(item, Spoiled) else item.items() if isinstance(item, dict) else ()
+    ids = {value for key, value in pairs if key == "request_id" and isinstance(value, str)}
+    return {text for text in ids if text.strip() and len(text) <= LONGEST_NAME and text.isprintable()}

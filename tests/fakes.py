@@ -1,0 +1,45 @@
+"""Small stand-ins for the ports, for tests of the flow: they keep the contract and show what happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.errors import Gone
+from bot.ports import Listing
+
+if TYPE_CHECKING:
+    from bot.errors import NodError
+    from bot.ports import Clock
+    from bot.protocol import HITLRequest, HITLResponse
+
+
+class FakePlatform:
+    """A `bot.ports.Platform` in memory: put requests into `waiting`, read what was decided from `decided`."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self.waiting: dict[str, HITLRequest] = {}
+        self.decided: list[tuple[str, HITLResponse]] = []  #: every decision that was taken, oldest first
+        self.words: dict[str, str] = {}  #: what its audit says; empty it, and the audit is silent
+        self.poll_trouble: list[NodError] = []  #: raised by the next polls, one each
+        self.decide_trouble: list[NodError] = []  #: raised by the next decisions, one each, before they happen
+        self.lost_answers: list[NodError] = []  #: raised by the next decisions, one each, after it happened
+        self._clock = clock
+
+    async def pending(self) -> Listing:
+        began_at = self._clock()
+        if self.poll_trouble:
+            raise self.poll_trouble.pop(0)
+        return Listing(began_at=began_at, requests=tuple(self.waiting.values()))
+
+    async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
+        if self.decide_trouble:
+            raise self.decide_trouble.pop(0)
+        if self.waiting.pop(request.request_id, None) is None:
+            raise Gone("nothing waits under this id")
+        self.decided.append((request.request_id, response))
+        self.words[request.request_id] = response.decision.value
+        if self.lost_answers:
+            raise self.lost_answers.pop(0)
+
+    async def word_on(self, request_id: str) -> str | None:
+        return self.words.get(request_id)

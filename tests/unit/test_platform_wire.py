@@ -1,0 +1,312 @@
+"""What the platform says is read strictly: samples from protocol.md, drift, hostile JSON, and random bytes."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.platform.wire import Pending, read_pending
+from bot.errors import Unavailable
+from bot.ladder import parse_time
+from bot.protocol import HITLRequest
+
+#: The item of the public guide (protocol.md, Contract).
+SAMPLE: dict[str, Any] = {
+    "request_id": "bc4d0a77-7800-470e-a91c-7fd663a66b4d",
+    "tool": "custom_tool",
+    "arguments": {"action": "Finalize Jane Doe's hiring decision"},
+    "created_at": "2025-10-08T14:41:01.553063+00:00",
+    "agent_id": "hitl_approval_agent-a44ac39b",
+    "run_id": None,
+    "hitl_metadata": {
+        "required": True,
+        "decision": "pending",
+        "timeout_at": "2025-10-08T15:41:01.553063+00:00",
+        "timeout_seconds": 180,
+    },
+    "additional_context": {
+        "tool_name": "custom_tool",
+        "arguments": {"action": "Finalize Jane Doe's hiring decision"},
+        "agent_id": "hitl_approval_agent-a44ac39b",
+    },
+}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def item(**changes: Any) -> dict[str, Any]:
+    return SAMPLE | changes
+
+
+def metadata(**changes: Any) -> dict[str, Any]:
+    return item(hitl_metadata=SAMPLE["hitl_metadata"] | changes)
+
+
+def without(*names: str) -> dict[str, Any]:
+    return {name: value for name, value in SAMPLE.items() if name not in names}
+
+
+def read(*items: Any) -> Pending:
+    return read_pending(json.dumps(items).encode())
+
+
+def only(given_item: Any) -> HITLRequest:
+    (request,) = read(given_item).requests
+    return request
+
+
+def test_the_documented_sample_is_read_in_full() -> None:
+    """Every field of the guide's sample arrives where the core expects it."""
+    expected = HITLRequest(
+        request_id="bc4d0a77-7800-470e-a91c-7fd663a66b4d",
+        tool_name="custom_tool",
+        arguments={"action": "Finalize Jane Doe's hiring decision"},
+        agent_id="hitl_approval_agent-a44ac39b",
+        run_id=None,
+        created_at="2025-10-08T14:41:01.553063+00:00",
+        timeout_at="2025-10-08T15:41:01.553063+00:00",
+        timeout_seconds=180.0,
+        whole=True,
+    )
+    assert Pending(requests=(expected,), set_aside=(), unread_ids=frozenset()) == read(SAMPLE)
+
+
+def test_the_wrapped_list_is_the_same_list() -> None:
+    """The SDK's envelope around the list changes nothing."""
+    wrapped = read_pending(json.dumps({"success": True, "data": [SAMPLE]}).encode())
+    assert read(SAMPLE) == wrapped
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"<html>busy</html>",
+        b'{"success": false, "data": []}',
+        b'{"success": true}',
+        b'{"data": []}',
+        b'{"success": true, "data": {}}',
+        b'{"success": true, "success": true, "data": []}',
+        b'[{"request_id": "cut',
+        b"[] trailing",
+        b'["\xff"]',
+        b"NaN",
+        b"[" * 200_000,
+        b"[" * 200_000 + b"]" * 200_000,
+    ],
+    ids=lambda body: body[:20].decode(errors="replace"),
+)
+def test_a_body_that_is_no_list_fails_the_poll(body: bytes) -> None:
+    """Nothing is concluded from a page, an error or a cut list, least of all that nothing waits."""
+    with pytest.raises(Unavailable):
+        read_pending(body)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ('{"request_id": "bad", "arguments": {"a": 1, "a": 2}}', "item 1 has a key twice"),
+        ('{"request_id": "bad", "request_id": "bad"}', "item 1 has a key twice"),
+        ('{"request_id": "bad", "arguments": {"a": NaN}}', "item 1 holds NaN or Infinity"),
+        ('{"request_id": "bad", "arguments": [-Infinity]}', "item 1 holds NaN or Infinity"),
+        ('{"request_id": "bad", "arguments": 1e999}', "item 1 holds a number beyond all bounds"),
+        (f'{{"request_id": "bad", "n": {"9" * 5000}}}', "item 1 holds a number beyond all bounds"),
+        (f'{{"request_id": "bad", "a": {"[" * 64}{"]" * 64}}}', "item 1 is nested more than 64 deep"),
+        ('{"request_id": "bad", "arguments": "\\ud800"}', "item 1 holds half of a surrogate pair"),
+        ('{"request_id": "bad", "\\udfff": 1}', "item 1 holds half of a surrogate pair"),
+    ],
+)
+def test_json_that_two_readers_could_take_differently_is_set_aside(bad: str, reason: str) -> None:
+    """Such an item is not shown to anybody, its id is kept as still waiting, and the others go on."""
+    pending = read_pending(f"[{bad}, {json.dumps(SAMPLE)}]".encode())
+    assert ((reason,), frozenset({"bad"})) == (pending.set_aside, pending.unread_ids)
+    assert [SAMPLE["request_id"]] == [request.request_id for request in pending.requests]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        without("request_id"),
+        item(request_id=""),
+        item(request_id=" "),
+        item(request_id="x" * 201),
+        item(request_id=7),
+        item(request_id="a\x00b"),
+        item(tool=7),
+        item(tool="", additional_context={}),
+        item(tool="pay\u202einvoice"),
+        item(agent_id=None, additional_context=None),
+        item(run_id=7),
+        item(hitl_metadata="pending"),
+        metadata(decision=True),
+        metadata(request_id="another"),
+        "a string",
+        None,
+        [],
+    ],
+    ids=lambda bad: json.dumps(bad)[:40],
+)
+def test_an_item_that_drifted_is_set_aside_alone(bad: Any) -> None:
+    """A missing or mistyped field spoils its own item only."""
+    good = item(request_id="good")
+    pending = read(bad, good)
+    assert [request.request_id for request in pending.requests] == ["good"]
+    assert len(pending.set_aside) == 1
+
+
+def test_a_reason_never_repeats_the_content() -> None:
+    """Reasons are logged, so they name fields and kinds, never values."""
+    pending = read(item(tool=["hunter2"], agent_id={"hunter2": 1}, run_id=17))
+    (reason,) = pending.set_aside
+    assert reason == "item 1 has no usable tool (string_type), agent_id (string_type), run_id (string_type)"
+
+
+def test_a_flood_of_bad_items_names_a_hundred() -> None:
+    """The log is not flooded; how many more there were is said."""
+    pending = read(*[None] * 250)
+    assert (len(pending.set_aside), pending.set_aside[-1]) == (101, "150 more items could not be read")
+
+
+def test_missing_names_are_taken_from_the_context() -> None:
+    """The runtime repeats tool, arguments and agent in `additional_context`; either place will do."""
+    assert only(SAMPLE) == only(without("tool", "arguments", "agent_id"))
+
+
+def test_unknown_fields_and_missing_extras_are_tolerated() -> None:
+    """New fields do not stop approvals; an item needs only its id, tool and agent."""
+    bare = only({"request_id": "r", "tool": "t", "agent_id": "a", "arguments": {}, "priority": [1]})
+    assert HITLRequest(request_id="r", tool_name="t", agent_id="a", arguments={}) == bare
+
+
+@pytest.mark.parametrize("word", ["approved", "rejected", "timeout_skip", "something-new", ""])
+def test_an_item_that_was_decided_is_not_pending(word: str) -> None:
+    """A lingering item with a decision is left out: nobody is asked again, and it is no error."""
+    assert Pending(requests=(), set_aside=(), unread_ids=frozenset()) == read(metadata(decision=word))
+
+
+def test_the_same_item_twice_is_one_request() -> None:
+    """A repeated item is neither shown twice nor an error."""
+    assert read(SAMPLE) == read(SAMPLE, SAMPLE)
+
+
+@pytest.mark.parametrize("second", [{"action": "another"}, {"action": True}])
+def test_of_two_items_with_one_id_the_first_counts(second: Any) -> None:
+    """The second is set aside, and the id still counts as readable."""
+    first = item(arguments={"action": 1})
+    pending = read(first, item(arguments=second))
+    assert read(first).requests == pending.requests
+    assert pending.set_aside == ("item 2 contradicts an item before it with the same id",)
+    assert frozenset() == pending.unread_ids
+
+
+def test_an_id_that_was_unreadable_at_first_stays_unread() -> None:
+    """A readable repetition does not heal a contradiction."""
+    pending = read(item(tool=7), SAMPLE)
+    assert ((), frozenset({SAMPLE["request_id"]})) == (pending.requests, pending.unread_ids)
+
+
+@pytest.mark.parametrize(
+    ("given_arguments", "arguments", "whole"),
+    [
+        ({}, {}, True),
+        ([1, "a"], [1, "a"], True),
+        ("plain words", "plain words", True),
+        (7, 7, True),
+        ('{\n  "to": "jane"\n}', {"to": "jane"}, True),
+        ("[1, 2]", [1, 2], True),
+        ('"quoted"', '"quoted"', True),
+        ('{\n  "x": NaN\n}', '{\n  "x": NaN\n}', True),
+        ('{"a": 1, "a": 2}', '{"a": 1, "a": 2}', True),
+        ('{"a": "\\ud800"}', '{"a": "\\ud800"}', True),
+        ("[" * 100 + "]" * 100, "[" * 100 + "]" * 100, True),
+        ("[" * 5000, "[" * 5000, True),
+        ("short...", "short...", True),
+        ('{"a": "' + "x" * 2038 + "...", '{"a": "' + "x" * 2038 + "...", False),
+        ('{"a": "' + "x" * 2038 + '..."}', {"a": "x" * 2038 + "..."}, True),
+        ("<Non-serializable arguments: dict>", "<Non-serializable arguments: dict>", False),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_arguments_come_as_values_text_or_cut_previews(
+    given_arguments: Any, arguments: Any, whole: bool
+) -> None:
+    """Strict JSON text is read, other text stays as it came, and a cut preview is known to be cut."""
+    request = only(item(arguments=given_arguments))
+    assert (arguments, whole) == (request.arguments, request.whole)
+
+
+def test_arguments_that_nobody_names_are_not_whole() -> None:
+    """An item without arguments may hide them; an explicit null says that there are none."""
+    bare = without("arguments", "additional_context")
+    assert (only(bare).arguments, only(bare).whole) == (None, False)
+    assert (only(bare | {"arguments": None}).arguments, only(bare | {"arguments": None}).whole) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (180, 180.0),
+        (0.5, 0.5),
+        ("90", 90.0),
+        (None, None),
+        (True, None),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ([], None),
+        (10**100, 1e100),
+    ],
+    ids=str,
+)
+def test_timeout_seconds_is_a_finite_number_or_nothing(seconds: Any, expected: float | None) -> None:
+    """Junk in place of a length falls back to the other sources of the deadline."""
+    assert expected == only(metadata(timeout_seconds=seconds)).timeout_seconds
+
+
+@pytest.mark.parametrize("moment", [1760400000, 20260101, 1712123100000.5, True, {}])
+def test_a_number_is_no_moment(moment: Any) -> None:
+    """An epoch stays visible in the record, and can never be read as an ISO date by accident."""
+    request = only(metadata(timeout_at=moment))
+    assert request.timeout_at is not None
+    assert parse_time(request.timeout_at) is None
+    assert None is only(metadata(timeout_at=None)).timeout_at
+
+
+@given(st.lists(json_values | json_values.map(lambda value: item(arguments=value)), max_size=4))
+def test_any_json_list_is_read_or_set_aside(items: list[Any]) -> None:
+    """Whatever JSON a platform sends in a list, reading it raises nothing, and what comes out has a digest."""
+    for request in read_pending(json.dumps(items).encode()).requests:
+        assert len(request.digest) == 64
+        json.dumps(request.arguments).encode()
+
+
+@given(field=st.sampled_from(sorted(SAMPLE)), value=json_values)
+def test_any_value_in_any_field_is_read_or_set_aside(field: str, value: Any) -> None:
+    """No single field can take the poll down."""
+    pending = read(item(**{field: value}), item(request_id="good"))
+    assert "good" in {request.request_id for request in pending.requests} or value == "good"
+
+
+@given(name=st.sampled_from(sorted(SAMPLE["hitl_metadata"])), value=json_values)
+def test_any_metadata_is_read_or_set_aside(name: str, value: Any) -> None:
+    """Nor can a field of the metadata."""
+    pending = read(metadata(**{name: value}), item(request_id="good"))
+    assert "good" in {request.request_id for request in pending.requests}
+
+
+@given(at=st.integers(0, 700), change=st.binary(max_size=4), cut=st.integers(0, 8))
+def test_mutated_bytes_are_a_failed_poll_at_worst(at: int, change: bytes, cut: int) -> None:
+    """Bits that flipped on the way raise Unavailable or nothing."""
+    body = json.dumps([SAMPLE]).encode()
+    with suppress(Unavailable):
+        read_pending(body[:at] + change + body[at + cut :])
