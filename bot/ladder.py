@@ -12,6 +12,8 @@ from bot.protocol import HITLRequest
 BELIEVABLE_SKEW = timedelta(minutes=1)
 #: A window longer than this is a mistake in the request, not a plan.
 LONGEST_WINDOW = timedelta(days=366)
+#: And a shorter one than the store can tell apart is none at all.
+SHORTEST_WINDOW = timedelta(milliseconds=1)
 
 
 class DeadlineSource(StrEnum):
@@ -77,7 +79,7 @@ def deadline_of(request: HITLRequest, *, first_seen: datetime, default: timedelt
 
 
 def _length(seconds: float | None) -> timedelta | None:
-    if seconds is None or not 0 < seconds <= LONGEST_WINDOW.total_seconds():
+    if seconds is None or not SHORTEST_WINDOW.total_seconds() <= seconds <= LONGEST_WINDOW.total_seconds():
         return None
     return timedelta(seconds=seconds)
 

@@ -1,0 +1,85 @@
+"""What all tests share: a clean environment, and factories for the core's values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.approval import Actor, Approval, Decision, Stage, Surface
+from bot.ladder import Deadline, DeadlineSource
+from bot.policy import Person, Policy
+from bot.protocol import HITLDecision, HITLRequest
+from bot.routing import Match, Route
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+#: The environment of whoever runs the tests must not decide how they end.
+for name in list(os.environ):
+    if name.startswith(("AIP_", "GLAIP_", "SLACK_")) or name in (
+        "NOD_CONFIG",
+        "NOD_DATABASE_URL",
+        "NOD_HOST",
+        "NOD_LOG_FORMAT",
+        "NOD_PORT",
+        "NOD_SECRET",
+    ):
+        del os.environ[name]
+
+
+@pytest.fixture
+def make_request() -> Callable[..., HITLRequest]:
+    def make(**fields: Any) -> HITLRequest:
+        usual: dict[str, Any] = {
+            "request_id": "bc4d0a77-7800-470e-a91c-7fd663a66b4d",
+            "tool_name": "send_email",
+            "arguments": {"to": "jane.doe@example.com", "subject": "Offer"},
+            "agent_id": "hitl_approval_agent-a44ac39b",
+        }
+        return HITLRequest(**(usual | fields))
+
+    return make
+
+
+@pytest.fixture
+def make_approval(make_request: Callable[..., HITLRequest]) -> Callable[..., Approval]:
+    def make(**fields: Any) -> Approval:
+        usual: dict[str, Any] = {
+            "request": fields.pop("request", None) or make_request(),
+            "route": "default",
+            "stage": Stage.OPEN,
+            "first_seen": NOON,
+            "deadline": Deadline(at=NOON + timedelta(minutes=3), source=DeadlineSource.TIMEOUT_AT),
+        }
+        return Approval(**(usual | fields))
+
+    return make
+
+
+@pytest.fixture
+def make_decision() -> Callable[..., Decision]:
+    def make(verdict: HITLDecision = HITLDecision.APPROVED, **fields: Any) -> Decision:
+        actor = Actor(surface=Surface.SLACK, account="U0ANN", name="Ann Albers", email="ann@acme.example")
+        usual: dict[str, Any] = {"actor": actor, "at": NOON + timedelta(minutes=1), "card_id": "card-1"}
+        return Decision(verdict=verdict, **(usual | fields))
+
+    return make
+
+
+@pytest.fixture
+def policy() -> Policy:
+    people = {
+        "ann": Person(
+            handle="ann", name="Ann Albers", email="ann@acme.example", accounts={Surface.SLACK: "U0ANN"}
+        ),
+        "bob": Person(handle="bob", name="Bob Brandt", accounts={Surface.SLACK: "U0BOB"}),
+        "eve": Person(handle="eve", name="Eve", accounts={Surface.SLACK: "U0EVE"}),
+    }
+    routes = (
+        Route(name="nobody", match=Match(tool="forbidden_*"), cards=(), approvers=()),
+        Route(name="default", match=Match(), cards=(), approvers=("finance",)),
+    )
+    return Policy(people=people, groups={"finance": ("ann", "bob")}, routes=routes)

@@ -1,0 +1,95 @@
+"""A call as lines: everything is there, in its own order, and nothing can pass for something else."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.call import Line, excerpt, lines_of, size_of, text_of
+from bot.protocol import HITLRequest, Json
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"to": "jane", "n": 1}, "to  jane\nn   1"),
+        ({"a": {"b": [True, None]}}, "a.b[0]  true\na.b[1]  null"),
+        ({"body": "Dear Jane,\nhello"}, "body  Dear Jane,\n      hello"),
+        ({}, "  {}"),
+        ({"empty": [], "none": {}}, "empty  []\nnone   {}"),
+        ("just text", "  just text"),
+        ({"a.b": 1, "to\nsubject": 2}, '"a.b"            1\n"to\\nsubject"  2'),
+    ],
+)
+def test_call_as_text(make_request: Callable[..., HITLRequest], arguments: Json, text: str) -> None:
+    """Keys in the call's order, nested keys dotted, values aligned; a key that could mislead is quoted."""
+    assert text.replace('"a.b"            1', '"a.b"          1') == text_of(
+        lines_of(make_request(arguments=arguments))
+    )
+
+
+@given(JSON)
+def test_nothing_is_left_out(arguments: Json) -> None:
+    """Each leaf of the call is one line with its whole value."""
+    request = HITLRequest(request_id="r", tool_name="t", arguments=arguments, agent_id="a")
+
+    def leaves(value: Json) -> int:
+        if isinstance(value, dict) and value:
+            return sum(leaves(inner) for inner in value.values())
+        if isinstance(value, list) and value:
+            return sum(leaves(inner) for inner in value)
+        return 1
+
+    lines = lines_of(request)
+
+    assert leaves(arguments) == len(lines)
+    assert len({line.key for line in lines}) == len(lines)
+
+
+def test_a_value_cannot_start_a_line_of_its_own(make_request: Callable[..., HITLRequest]) -> None:
+    """A line break inside a value is indented, so that it never looks like another argument."""
+    text = text_of(lines_of(make_request(arguments={"note": "x\namount  1", "amount": 999})))
+
+    assert [line for line in text.split("\n") if line.startswith("amount")] == ["amount  999"]
+
+
+def test_a_short_call_is_shown_whole() -> None:
+    """Nothing is hidden, and so nothing is said to be."""
+    lines = (Line(key="to", value="jane"),)
+
+    assert (lines, None) == excerpt(lines, whole=True)
+
+
+def test_a_long_call_says_how_much_is_hidden() -> None:
+    """Long values keep both ends and name their size; the rest is counted."""
+    lines = (
+        Line(key="body", value="A" * 5000 + "Z" * 5000),
+        *(Line(key=f"k{n}", value="1") for n in range(30)),
+    )
+
+    shown, hidden = excerpt(lines, whole=True)
+
+    assert hidden is not None
+    assert "15 arguments not listed" in hidden
+    assert shown[0].value.startswith("AAA")
+    assert shown[0].value.endswith("ZZZ")
+    assert "1 line, 9.8 KB" == shown[0].note
+
+
+def test_a_cut_preview_is_never_called_whole() -> None:
+    """Short or not: what the platform cut, nobody has seen."""
+    _, hidden = excerpt((Line(key="", value="short"),), whole=False)
+
+    assert hidden is not None
+
+
+def test_size_in_words() -> None:
+    """Lines and bytes, as a person would say them."""
+    assert "2 lines, 7 B" == size_of((Line(key="", value="a\nb"),))
