@@ -1,0 +1,64 @@
+"""The whole sandbox on one port: the platform, the local Slack, the page, and faults on request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from adapters.sandbox import faults as fault_control
+from adapters.sandbox.faults import Faults
+from adapters.sandbox.page.routes import page_routes
+from adapters.sandbox.platform import Platform, open_platform, platform_app
+from adapters.sandbox.serve import serve
+from adapters.sandbox.slack.mount import slack_routes
+from adapters.sandbox.slack.workspace import Workspace, open_workspace
+
+#: What the sandbox platform takes as its key. Not a secret: it opens nothing but the sandbox.
+API_KEY = "sandbox-key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """A served sandbox and its controls."""
+
+    url: str
+    platform: Platform
+    workspace: Workspace
+    faults: Faults
+
+    def environment(self) -> dict[str, str]:
+        """The settings by which `nod run` works against this sandbox."""
+        app = self.workspace.app
+        return {
+            "AIP_API_URL": self.url,
+            "AIP_API_KEY": API_KEY,
+            "SLACK_API_URL": f"{self.url}/api/",
+            "SLACK_BOT_TOKEN": app.bot_token,
+            "SLACK_SIGNING_SECRET": app.signing_secret,
+        }
+
+
+@asynccontextmanager
+async def open_sandbox(
+    *, port: int = 0, request_url: str | None = None, post_burst: int | None = 3
+) -> AsyncIterator[Sandbox]:
+    """Serve everything on loopback until closed. Raises OSError when the port is taken."""
+    faults = Faults()
+    async with (
+        open_platform(api_key=API_KEY) as platform,
+        open_workspace(request_url=request_url, post_burst=post_burst) as workspace,
+    ):
+        app = Starlette(
+            routes=[
+                *page_routes(workspace=workspace, platform=platform),
+                *slack_routes(workspace),
+                *fault_control.routes(faults),
+                Mount("/", platform_app(platform)),
+            ]
+        )
+        async with serve(faults.wrap(app), port=port) as url:
+            yield Sandbox(url=url, platform=platform, workspace=workspace, faults=faults)

@@ -1,0 +1,272 @@
+"""The page of the local Slack, used in a real browser as a person uses it."""
+
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+from slack_sdk.web.async_client import AsyncWebClient
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from adapters.sandbox.page.routes import page_routes
+from adapters.sandbox.platform.platform import Platform, open_platform
+from adapters.sandbox.serve import serve
+from adapters.sandbox.slack.mount import slack_routes
+from adapters.sandbox.slack.workspace import Workspace, open_workspace
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path(os.environ.get("NOD_CHROMIUM", "/usr/bin/chromium"))
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+CHANNEL = "C0APPROVALS"
+Json = dict[str, Any]
+
+
+def plain(text: str) -> Json:
+    return {"type": "plain_text", "text": text}
+
+
+def button(text: str, action_id: str, **more: Any) -> Json:
+    return {"type": "button", "text": plain(text), "action_id": action_id, "value": "r1", **more}
+
+
+HOSTILE = '<img src=x onerror="document.title=1"> <!channel> *not bold*'
+CARD = [
+    {"type": "header", "text": plain("Approve send_email?")},
+    {"type": "context", "elements": [{"type": "mrkdwn", "text": "Until <!date^1760000000^{date_num}|then>"}]},
+    {
+        "type": "rich_text",
+        "elements": [
+            {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": HOSTILE + "x" * 500}]}
+        ],
+    },
+    {
+        "type": "actions",
+        "block_id": "verbs",
+        "elements": [
+            button("Approve", "approve", style="primary"),
+            button("Reject…", "reject", style="danger"),
+            button("Break", "break"),
+        ],
+    },
+]
+MODAL = {
+    "type": "modal",
+    "title": plain("Reject"),
+    "submit": plain("Send"),
+    "blocks": [
+        {
+            "type": "input",
+            "block_id": "note",
+            "label": plain("Why?"),
+            "element": {"type": "plain_text_input", "action_id": "text", "multiline": True},
+        }
+    ],
+}
+
+
+@dataclass
+class FakeApp:
+    """An app that opens a modal on reject, fails on break, and whispers to everybody else who presses."""
+
+    client: AsyncWebClient | None = None
+    came: list[Json] = field(default_factory=list)
+
+    async def __call__(self, request: Request) -> Response:
+        payload = json.loads(parse_qs((await request.body()).decode())["payload"][0])
+        self.came.append(payload)
+        assert self.client is not None
+        if payload["type"] == "view_submission":
+            values = payload["view"]["state"]["values"]
+            if len(values["note"]["text"]["value"]) < 5:
+                errors = {"note": "Say a little more."}
+                return JSONResponse({"response_action": "errors", "errors": errors})
+            return Response("")
+        pressed = payload["actions"][0]["action_id"]
+        if pressed == "reject":
+            await self.client.views_open(trigger_id=payload["trigger_id"], view=MODAL)
+        elif pressed == "approve":
+            where, who = payload["channel"]["id"], payload["user"]["id"]
+            await self.client.chat_postEphemeral(channel=where, user=who, text=f"You pressed, <@{who}>.")
+        return Response("", 500 if pressed == "break" else 200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A served sandbox with a card in #approvals."""
+
+    base: str
+    workspace: Workspace
+    platform: Platform
+    app: FakeApp
+
+
+@asynccontextmanager
+async def sandbox(*, port: int = 0) -> AsyncIterator[Scene]:
+    """A whole sandbox on one port."""
+    app = FakeApp()
+
+    async def interactivity(request: Request) -> Response:
+        return await app(request)
+
+    async with open_workspace() as workspace, open_platform(api_key="key") as platform:
+        routes = [
+            *slack_routes(workspace),
+            *page_routes(workspace=workspace, platform=platform),
+            Route("/slack/events", interactivity, methods=["POST"]),
+        ]
+        async with serve(Starlette(routes=routes), port=port) as base:
+            workspace.request_url = f"{base}/slack/events"
+            app.client = AsyncWebClient(token=workspace.app.bot_token, base_url=f"{base}/api/")
+            await app.client.chat_postMessage(channel=CHANNEL, text="Approve send_email?", blocks=CARD)
+            yield Scene(base=base, workspace=workspace, platform=platform, app=app)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}; set NOD_CHROMIUM to its path")
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+        yield chromium
+        await chromium.close()
+
+
+@asynccontextmanager
+async def reading(browser: Browser, base: str, **options: Any) -> AsyncIterator[tuple[Page, list[str]]]:
+    """The page in a fresh browser profile, and everything that it complained of."""
+    context = await browser.new_context(**options)
+    page = await context.new_page()
+    complaints: list[str] = []
+    loud = ("error", "warning")
+    page.on("console", lambda said: complaints.append(said.text) if said.type in loud else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(request.url))
+    page.on("request", lambda sent: None if sent.url.startswith(base) else complaints.append(sent.url))
+    await page.goto(f"{base}/")
+    await expect(page.get_by_role("heading", name="Approve send_email?")).to_be_visible()
+    yield page, complaints
+    await context.close()
+
+
+async def test_a_person_presses_and_is_heard(browser: Browser) -> None:
+    """A click travels to the app as Slack's payload, a whisper comes back, and another person does not see
+    it."""
+    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
+        await page.get_by_role("button", name="Approve").click()
+        whisper = page.get_by_text("You pressed, @Ann Albers.")
+        await expect(whisper).to_be_visible()
+        await expect(page.get_by_text("Only visible to you")).to_be_visible()
+        await page.get_by_label("You are").select_option("U0EVE")
+        await expect(page.locator("#my-role")).to_have_text("Eve Ekström · No approver")
+        await expect(whisper).to_have_count(0)
+        await page.get_by_role("button", name="Approve").click()
+        await expect(page.get_by_text("You pressed, @Eve Ekström.")).to_be_visible()
+
+    pressed = [(came["user"]["id"], came["actions"][0]["action_id"]) for came in scene.app.came]
+    expected = [("U0ANN", "approve"), ("U0EVE", "approve")]
+    assert expected == pressed
+    assert not complaints
+
+
+async def test_the_modal_is_filled_by_keyboard(browser: Browser) -> None:
+    """Required fields, the app's own objection, and what was typed meanwhile: all stand where Slack puts
+    them."""
+    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
+        await page.get_by_role("button", name="Reject…").focus()
+        await page.keyboard.press("Enter")
+        note = page.get_by_label("Why?")
+        await expect(note).to_be_focused()
+        await page.get_by_role("button", name="Send", exact=True).last.click()
+        await expect(page.get_by_text("Please complete this required field.")).to_be_visible()
+        await note.fill("no")
+        await page.get_by_role("button", name="Send", exact=True).last.click()
+        await expect(page.get_by_text("Say a little more.")).to_be_visible()
+        await expect(note).to_have_value("no")
+        await note.fill("no, too dear")
+        await page.get_by_role("button", name="Send", exact=True).last.click()
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+
+    submitted = scene.app.came[-1]["view"]["state"]["values"]
+    expected = {"note": {"text": {"type": "plain_text_input", "value": "no, too dear"}}}
+    assert expected == submitted
+    assert not complaints
+
+
+async def test_a_silent_app_is_shown(browser: Browser) -> None:
+    """When the app fails, the person sees it at the card, and can press again."""
+    async with sandbox() as scene, reading(browser, scene.base) as (page, _):
+        await page.get_by_role("button", name="Break").click()
+        await expect(page.get_by_role("alert")).to_contain_text("This app did not respond")
+        await expect(page.get_by_role("button", name="Break")).to_be_enabled()
+
+
+async def test_what_an_agent_wrote_stays_text(browser: Browser) -> None:
+    """Markup in arguments is shown as written: no element, no mention, no script."""
+    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
+        await expect(page.locator(".card pre")).to_contain_text(HOSTILE)
+        assert await page.locator(".card img, .card .mention").count() == 0
+        answer = await page.request.get(f"{scene.base}/")
+
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert not complaints
+
+
+@pytest.mark.parametrize("width", [360, 390, 700, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_fits_every_screen(browser: Browser, width: int, scheme: str) -> None:
+    """From a small phone to a desk, by day and by night, nothing needs sideways scrolling."""
+    options = {"viewport": {"width": width, "height": 740}, "color_scheme": scheme}
+    async with sandbox() as scene, reading(browser, scene.base, **options) as (page, complaints):
+        if width < 800:
+            await expect(page.locator("#agents")).to_be_hidden()
+            await page.get_by_role("button", name="Agents").click()
+        await expect(page.locator("#agents")).to_be_visible()
+        over = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+    expected = 0
+    assert expected == over
+    assert not complaints
+
+
+async def test_an_agent_is_watched_until_it_is_answered(browser: Browser) -> None:
+    """Started from the page, the agent is seen to wait with a countdown, and then to go on as decided."""
+    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
+        await page.get_by_label("20 s").check()
+        await page.get_by_role("button", name="Start Mail agent").click()
+        state = page.locator("#runs .state").first
+        await expect(state).to_contain_text("Waits 0:")
+        (waiting,) = scene.platform.approvals.pending()
+        assert waiting.timeout_seconds == 20
+        scene.platform.decide(waiting.request_id, "rejected", "not today")
+        await expect(state).to_have_text("Rejected")
+
+    assert not complaints
+
+
+async def test_the_page_comes_back_after_a_restart(browser: Browser) -> None:
+    """When the sandbox restarts, an open page says so and goes on with the new one by itself."""
+    async with sandbox() as before:
+        port = int(before.base.rsplit(":", 1)[1])
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(f"{before.base}/")
+        await page.get_by_role("button", name="Approve").click()
+        await expect(page.get_by_text("Only visible to you")).to_be_visible()
+    await expect(page.get_by_text("Connection lost")).to_be_visible()
+    async with sandbox(port=port):
+        await expect(page.get_by_text("Connection lost")).to_be_hidden(timeout=8000)
+        await expect(page.get_by_text("Only visible to you")).to_have_count(0)
+        await context.close()

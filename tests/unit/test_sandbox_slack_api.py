@@ -1,0 +1,272 @@
+"""The Web API of the local Slack, called by Slack's own client over HTTP."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from starlette.applications import Starlette
+
+from adapters.sandbox.serve import serve
+from adapters.sandbox.slack.mount import slack_routes
+from adapters.sandbox.slack.people import App
+from adapters.sandbox.slack.workspace import Workspace, open_workspace
+
+CHANNEL = "C0APPROVALS"
+BLOCKS = [{"type": "divider"}]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A served workspace, and the app's client for it."""
+
+    workspace: Workspace
+    client: AsyncWebClient
+    base: str
+
+
+@asynccontextmanager
+async def scene_with(**options: Any) -> AsyncIterator[Scene]:
+    """A served workspace with these options of `open_workspace`."""
+    async with open_workspace(**options) as workspace, serve(Starlette(routes=slack_routes(workspace))) as base:
+        client = AsyncWebClient(token=workspace.app.bot_token, base_url=f"{base}/api/")
+        yield Scene(workspace=workspace, client=client, base=base)
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    async with scene_with() as made:
+        yield made
+
+
+async def error_of(call: Awaitable[Any]) -> str | None:
+    """The error code with which Slack refuses a call, None when it does not."""
+    try:
+        await call
+    except SlackApiError as error:
+        return str(error.response["error"])
+    return None
+
+
+async def test_the_app_learns_who_it_is_and_what_it_may(scene: Scene) -> None:
+    """auth.test tells the bot's ids, and its scopes in a header, which `nod check` reads."""
+    answer = await scene.client.auth_test()
+
+    expected = ("T0SANDBOX", "U0NODBOT", "B0NOD")
+    assert expected == (answer["team_id"], answer["user_id"], answer["bot_id"])
+    assert scene.workspace.app.scopes == answer.headers["x-oauth-scopes"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, "not_authed"),
+        ({"Authorization": "Bearer xoxb-other"}, "invalid_auth"),
+        ({"Authorization": "Bearer xapp-sandbox-app"}, "not_allowed_token_type"),
+    ],
+)
+async def test_a_wrong_token_is_told_so(scene: Scene, headers: dict[str, str], expected: str) -> None:
+    """Each way of being nobody has its own error word, with HTTP 200 as in Slack."""
+    async with httpx.AsyncClient(base_url=scene.base, headers=headers) as http:
+        answer = await http.post("/api/auth.test")
+
+    assert (200, expected) == (answer.status_code, answer.json()["error"])
+
+
+async def test_a_revoked_app_is_refused_everywhere(scene: Scene) -> None:
+    """After an uninstall every call is answered token_revoked."""
+    scene.workspace.revoke_token()
+
+    expected = "token_revoked"
+    assert expected == await error_of(scene.client.auth_test())
+
+
+async def test_a_missing_scope_is_named() -> None:
+    """An app without chat:write learns which scope it needs and which it has."""
+    async with scene_with(app=App(scopes="users:read")) as scene:
+        with pytest.raises(SlackApiError) as caught:
+            await scene.client.chat_postMessage(channel=CHANNEL, text="hi")
+
+    expected = ("missing_scope", "chat:write", "users:read")
+    answer = caught.value.response
+    assert expected == (answer["error"], answer["needed"], answer["provided"])
+
+
+async def test_an_unknown_method_is_unknown(scene: Scene) -> None:
+    """A method that is not offered is refused, not silently accepted."""
+    expected = "unknown_method"
+    assert expected == await error_of(scene.client.api_call("chat.teleport"))
+
+
+Refusal = Callable[[Scene], Awaitable[Any]]
+REFUSALS: dict[str, Refusal] = {
+    "channel_not_found": lambda s: s.client.chat_postMessage(channel="C0NOWHERE", text="x"),
+    "not_in_channel": lambda s: s.client.chat_postMessage(channel="C0RANDOM", text="x"),
+    "no_text": lambda s: s.client.api_call("chat.postMessage", json={"channel": CHANNEL, "blocks": BLOCKS}),
+    "invalid_blocks": lambda s: s.client.chat_postMessage(channel=CHANNEL, text="x", blocks=[{"type": "x"}]),
+    "invalid_blocks_format": lambda s: s.client.chat_postMessage(channel=CHANNEL, text="x", blocks="[{"),
+    "thread_not_found": lambda s: s.client.chat_postMessage(channel=CHANNEL, text="x", thread_ts="1.000001"),
+    "invalid_metadata_format": lambda s: s.client.chat_postMessage(
+        channel=CHANNEL, text="x", metadata={"a": 1}
+    ),
+    "message_not_found": lambda s: s.client.chat_update(channel=CHANNEL, ts="1.000001", text="x"),
+    "user_not_in_channel": lambda s: s.client.chat_postEphemeral(channel="C0FINANCE", user="U0GUEST", text="x"),
+    "user_not_found": lambda s: s.client.users_info(user="U0NOBODY"),
+    "users_not_found": lambda s: s.client.users_lookupByEmail(email="nobody@acme.example"),
+    "no_such_subteam": lambda s: s.client.usergroups_users_list(usergroup="S0NONE"),
+    "invalid_trigger_id": lambda s: s.client.views_open(
+        trigger_id="1.2.3",
+        view={"type": "modal", "title": {"type": "plain_text", "text": "x"}, "blocks": BLOCKS},
+    ),
+    "invalid_arguments": lambda s: s.client.views_open(trigger_id="1.2.3", view={"type": "modal"}),
+    "invalid_limit": lambda s: s.client.conversations_history(channel=CHANNEL, limit=0),
+}
+
+
+@pytest.mark.parametrize("expected", REFUSALS)
+async def test_each_refusal_has_slacks_word_for_it(scene: Scene, expected: str) -> None:
+    """An adapter can rely on the error codes that Slack documents."""
+    assert expected == await error_of(REFUSALS[expected](scene))
+
+
+async def test_a_message_is_posted_changed_and_read_back(scene: Scene) -> None:
+    """The newest version is what everybody reads; the earlier ones are kept for the tests to see."""
+    metadata = {"event_type": "nod_card", "event_payload": {"request_id": "r1"}}
+    posted = await scene.client.chat_postMessage(
+        channel=CHANNEL, text="open", blocks=BLOCKS, metadata=metadata, unfurl_links=False
+    )
+    await scene.client.chat_update(channel=CHANNEL, ts=posted["ts"], text="decided", blocks=BLOCKS)
+    history = await scene.client.conversations_history(channel=CHANNEL, include_all_metadata=True)
+
+    (read,) = history["messages"]
+    (kept,) = scene.workspace.messages(CHANNEL)
+    expected = ("decided", metadata, False)
+    assert expected == (read["text"], read["metadata"], "edited" in read)
+    assert ["open"] == [version.text for version in kept.history]
+
+
+async def test_text_alone_takes_the_blocks_away(scene: Scene) -> None:
+    """chat.update without blocks removes them and leaves the "(edited)" mark."""
+    posted = await scene.client.chat_postMessage(channel=CHANNEL, text="open", blocks=BLOCKS)
+    await scene.client.chat_update(channel=CHANNEL, ts=posted["ts"], text="gone")
+
+    (kept,) = scene.workspace.messages(CHANNEL)
+    assert (kept.blocks, kept.edited_ts is not None) == ((), True)
+
+
+async def test_nobody_edits_what_a_person_wrote(scene: Scene) -> None:
+    """An app may change its own messages only."""
+    written = scene.workspace.say(user="U0ANN", channel=CHANNEL, text="hello")
+
+    expected = "cant_update_message"
+    assert expected == await error_of(scene.client.chat_update(channel=CHANNEL, ts=written.ts, text="x"))
+
+
+async def test_history_has_pages_and_threads_apart(scene: Scene) -> None:
+    """History is newest first without replies, in pages; replies come oldest first with their first message."""
+    first = await scene.client.chat_postMessage(channel=CHANNEL, text="one")
+    await scene.client.chat_postMessage(channel=CHANNEL, text="reply", thread_ts=first["ts"])
+    await scene.client.chat_postMessage(channel=CHANNEL, text="two")
+
+    page = await scene.client.conversations_history(channel=CHANNEL, limit=1)
+    cursor = page["response_metadata"]["next_cursor"]
+    rest = await scene.client.conversations_history(channel=CHANNEL, limit=1, cursor=cursor)
+    after = await scene.client.conversations_history(channel=CHANNEL, oldest=first["ts"])
+    thread = await scene.client.conversations_replies(channel=CHANNEL, ts=first["ts"])
+    found = [[m["text"] for m in answer["messages"]] for answer in (page, rest, after, thread)]
+
+    expected = [["two"], ["one"], ["two"], ["one", "reply"]]
+    assert expected == found
+    assert (True, False) == (page["has_more"], rest["has_more"])
+
+
+async def test_an_ephemeral_is_seen_by_one_person_only(scene: Scene) -> None:
+    """A private refusal reaches its reader, is not in the channel, and cannot be changed with chat.update."""
+    answer = await scene.client.chat_postEphemeral(channel=CHANNEL, user="U0EVE", text="not you")
+    ts = answer["message_ts"]
+
+    expected = ["not you"]
+    assert expected == [message.text for message in scene.workspace.ephemerals("U0EVE")]
+    assert [] == scene.workspace.ephemerals("U0ANN") + scene.workspace.messages(CHANNEL)
+    assert await error_of(scene.client.chat_update(channel=CHANNEL, ts=ts, text="x")) == "message_not_found"
+
+
+async def test_people_are_found_by_id_and_email(scene: Scene) -> None:
+    """Approvers are found by their verified e-mail, guests and strangers are marked as such."""
+    ann = await scene.client.users_lookupByEmail(email="Ann@acme.example")
+    guest = await scene.client.users_info(user="U0GUEST")
+    stranger = await scene.client.users_info(user="U0EXT")
+    group = await scene.client.usergroups_users_list(usergroup="S0TESTGRP")
+
+    expected = ("U0ANN", True, "T0OTHER", ["U0ANN", "U0BOB"])
+    found = (ann["user"]["id"], guest["user"]["is_restricted"], stranger["user"]["team_id"], group["users"])
+    assert expected == found
+
+
+async def test_a_direct_conversation_is_opened_once(scene: Scene) -> None:
+    """Opening it again, or posting to the person's id, leads to the same conversation."""
+    opened = await scene.client.conversations_open(users="U0OLU")
+    posted = await scene.client.chat_postMessage(channel="U0OLU", text="you are on call")
+
+    assert opened["channel"]["id"] == posted["channel"]
+    members = await scene.client.conversations_members(channel=posted["channel"])
+    assert sorted(["U0OLU", "U0NODBOT"]) == members["members"]
+
+
+async def test_a_kicked_app_and_an_archived_channel_are_told(scene: Scene) -> None:
+    """Losing a channel has its own words, and conversations.info shows why."""
+    scene.workspace.kick("C0FINANCE")
+    scene.workspace.archive("C0ALERTS")
+    info = await scene.client.conversations_info(channel="C0FINANCE")
+    found = [
+        await error_of(scene.client.chat_postMessage(channel=channel, text="x"))
+        for channel in ("C0FINANCE", "C0ALERTS")
+    ]
+
+    expected = ["not_in_channel", "is_archived"]
+    assert expected == found
+    assert info["channel"]["is_member"] is False
+
+
+async def test_who_posts_too_fast_must_wait() -> None:
+    """The third post at once into a channel with a burst of two is answered 429 with Retry-After; others
+    go on."""
+    clock = [100.0]
+    async with scene_with(post_burst=2, monotonic=lambda: clock[0]) as scene:
+        for _ in range(2):
+            await scene.client.chat_postMessage(channel=CHANNEL, text="x")
+        with pytest.raises(SlackApiError) as caught:
+            await scene.client.chat_postMessage(channel=CHANNEL, text="x")
+        await scene.client.chat_postMessage(channel="C0FINANCE", text="x")
+        clock[0] += 1
+        await scene.client.chat_postMessage(channel=CHANNEL, text="x")
+
+    expected = (429, "1", "ratelimited")
+    answer = caught.value.response
+    assert expected == (answer.status_code, answer.headers["Retry-After"], answer["error"])
+    assert [200, 200, 429, 200, 200] == [call.status for call in scene.workspace.called("chat.postMessage")]
+    pace = [100.0, 100.0, 101.0]
+    assert pace == scene.workspace.pace.posted[CHANNEL]
+
+
+async def test_a_permalink_leads_to_the_sandbox(scene: Scene) -> None:
+    """Links between cards open in the sandbox's own page."""
+    posted = await scene.client.chat_postMessage(channel=CHANNEL, text="x")
+    link = await scene.client.chat_getPermalink(channel=CHANNEL, message_ts=posted["ts"])
+
+    assert f"{scene.base}/archives/{CHANNEL}/p{posted['ts'].replace('.', '')}" == link["permalink"]
+
+
+async def test_form_and_json_are_the_same(scene: Scene) -> None:
+    """Blocks may come as JSON inside a form, as some clients send them."""
+    headers = {"Authorization": f"Bearer {scene.workspace.app.bot_token}"}
+    async with httpx.AsyncClient(base_url=scene.base, headers=headers) as http:
+        fields = {"channel": CHANNEL, "text": "x", "blocks": '[{"type": "divider"}]'}
+        answer = await http.post("/api/chat.postMessage", data=fields)
+
+    kinds = [block["type"] for block in answer.json()["message"]["blocks"]]
+    assert ["divider"] == kinds
