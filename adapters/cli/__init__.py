@@ -1,0 +1,5 @@
+"""`nod …`: the command line. Each command is a thin door; mistakes end in one line and exit code 2."""
+
+from adapters.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,140 @@
+"""`nod check`: everything that a running bot will need, tried now; each finding says what to do."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.text import Text
+
+from adapters.app import utc_now
+from adapters.platform.client import open_platform
+from adapters.settings import Environment, PolicyFile, read_environment, read_policy_file
+from adapters.settings.environment import read_chat
+from adapters.slack import Slack, open_slack
+from adapters.store.open import open_store
+from bot.approval import Decision
+from bot.card import Card
+from bot.errors import ConfigError, Forbidden, NodError, Refusal, Refused, Unavailable
+from bot.policy import Policy
+from bot.ports import Click
+from bot.protocol import HITLRequest
+from bot.routing import Destination, ReasonRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the report. `fix` is set when something must be done."""
+
+    what: str
+    fix: str | None = None
+
+
+async def check() -> int:
+    """Print the report; 0 when nothing needs doing, 1 otherwise. Raises ConfigError for a bad setting."""
+    environment = read_environment()
+    read_chat(environment)
+    file = read_policy_file(environment.config)
+    findings = [Finding(what=f"{environment.config}: {len(file.policy.routes)} routes")]
+    findings += [finding async for finding in _look(environment, file)]
+    console = Console(highlight=False)
+    for finding in findings:
+        good = finding.fix is None
+        console.print(
+            Text("✓ " if good else "✗ ", style="green" if good else "red"), Text(finding.what), sep=""
+        )
+        if finding.fix is not None:
+            console.print(Text(f"  → {finding.fix}"))
+    return 1 if any(finding.fix for finding in findings) else 0
+
+
+async def _look(environment: Environment, file: PolicyFile) -> AsyncIterator[Finding]:
+    yield await _platform(environment)
+    yield await _database(environment)
+    try:
+        async with _slack(environment) as slack:
+            yield Finding(what=f"Slack: signed in to {environment.slack_api_url}")
+            for problem in await slack.problems(_channels(file.policy)):
+                yield Finding(what=f"Slack: {problem.where} {problem.what}", fix=problem.fix)
+            people = await slack.directory.resolve(tuple(file.policy.people.values()))
+    except (Unavailable, Forbidden) as error:
+        yield Finding(what=f"Slack: {error}", fix="Check SLACK_BOT_TOKEN, SLACK_API_URL and the network.")
+        return
+    found = {person.handle: person for person in people}
+    for finding in _people(file.policy, {handle for handle, person in found.items() if person.accounts}):
+        yield finding
+
+
+async def _platform(environment: Environment) -> Finding:
+    url = environment.aip_api_url
+    try:
+        async with open_platform(url, environment.aip_api_key.get_secret_value(), clock=utc_now) as platform:
+            listing = await platform.pending()
+    except Forbidden as error:
+        return Finding(what=f"Platform {url}: {error}", fix="Check AIP_API_KEY and AIP_API_URL.")
+    except Unavailable as error:
+        return Finding(what=f"Platform {url}: {error}", fix="Check AIP_API_URL, and that it is running.")
+    return Finding(what=f"Platform {url}: {len(listing.requests)} pending")
+
+
+async def _database(environment: Environment) -> Finding:
+    try:
+        async with open_store(environment.database_url, ring=lambda _: None, pagers=()):
+            return Finding(what="Database: opens, durable, schema up to date")
+    except ConfigError as error:
+        return Finding(what=f"Database: {error.what}", fix=error.fix)
+    except NodError as error:
+        return Finding(what=f"Database: {error}", fix="Check NOD_DATABASE_URL and that the server is up.")
+
+
+def _people(policy: Policy, reachable: set[str]) -> Iterator[Finding]:
+    for handle in policy.people:
+        if handle not in reachable:
+            yield Finding(
+                what=f"Slack: {handle} was not found (or is a guest, a bot or deactivated)",
+                fix=f"Correct the e-mail or the slack id of {handle}: without an account nobody can decide.",
+            )
+    for route in policy.routes:
+        if not any(handle in reachable for handle in policy.handles(route.approvers)):
+            yield Finding(
+                what=f"Route {route.name}: nobody could decide",
+                fix="Give it an approver who is found on Slack; until then its requests can only expire.",
+            )
+
+
+def _channels(policy: Policy) -> tuple[Destination, ...]:
+    places = [place for route in policy.routes for place in route.cards]
+    return tuple(dict.fromkeys((*places, *policy.alerts)))
+
+
+@asynccontextmanager
+async def _slack(environment: Environment) -> AsyncIterator[Slack]:
+    token = environment.slack_bot_token
+    async with open_slack(
+        token=token.get_secret_value() if token else "",
+        # A check takes no clicks: no socket, which would draw them away from a running bot, and a secret
+        # that nobody knows.
+        signing_secret=secrets.token_hex(),
+        app_token=None,
+        api_url=environment.slack_api_url,
+        desk=_ClosedDesk(),
+        clock=utc_now,
+        count=lambda _: None,
+    ) as slack:
+        yield slack
+
+
+class _ClosedDesk:
+    """A check takes no clicks."""
+
+    async def decide(self, click: Click) -> Decision:
+        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
+
+    async def reason_rule(self, click: Click) -> ReasonRule:
+        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
+
+    async def card(self, click: Click) -> tuple[Card, HITLRequest]:
+        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")

@@ -1,0 +1,126 @@
+"""The commands, their options, and how mistakes are told."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from adapters.cli import check as checking
+from adapters.cli import console, demo, run, sandbox
+from adapters.logs import configure_logs
+from adapters.settings import read_environment
+from bot.errors import ConfigError, NodError
+from bot.protocol import HITLDecision
+
+app = typer.Typer(
+    name="nod",
+    help="Brings the approvals that AI agents wait for to the people who may give them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+T = TypeVar("T")
+
+RequestId = Annotated[str, typer.Argument(metavar="ID", help="The request's id, or its first characters.")]
+Note = Annotated[str | None, typer.Option(help="What the agent is told with the answer.")]
+
+
+@app.command("run")
+def run_command() -> None:
+    """Run the bot until it is stopped."""
+    environment = read_environment()
+    configure_logs(environment.log_format)
+    _do(run.run(environment))
+
+
+@app.command("demo")
+def demo_command(
+    script: Annotated[bool, typer.Option("--script", help="Play the whole story and exit.")] = False,
+    port: Annotated[int, typer.Option(help="Where the page is served; 0 takes a free port.")] = 8765,
+) -> None:
+    """Try Nod without any account: agents, a chat in the browser, and the bot between them."""
+    if script:
+        raise typer.Exit(_do(demo.play()))
+    _do(demo.show(port=port))
+
+
+@app.command("check")
+def check_command() -> None:
+    """Check settings, platform, scopes, channels and the database; say what to do about each finding."""
+    raise typer.Exit(_do(checking.check()))
+
+
+@app.command("pending")
+def pending_command(
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """List what waits on the platform."""
+    _do(console.pending(as_json=as_json))
+
+
+@app.command("approve")
+def approve_command(request_id: RequestId, note: Note = None) -> None:
+    """Approve a request straight on the platform, with its API key."""
+    raise typer.Exit(_do(console.answer(request_id, HITLDecision.APPROVED, note=note)))
+
+
+@app.command("reject")
+def reject_command(request_id: RequestId, note: Note = None) -> None:
+    """Reject a request straight on the platform, with its API key."""
+    raise typer.Exit(_do(console.answer(request_id, HITLDecision.REJECTED, note=note)))
+
+
+@app.command("skip")
+def skip_command(request_id: RequestId, note: Note = None) -> None:
+    """Skip a request straight on the platform, with its API key: the agent goes on without the tool."""
+    raise typer.Exit(_do(console.answer(request_id, HITLDecision.SKIPPED, note=note)))
+
+
+@app.command("sandbox")
+def sandbox_command(
+    port: Annotated[int, typer.Option(help="Where the platform, the chat and the page are served.")] = 8765,
+    request_url: Annotated[
+        str, typer.Option(help="Where the local Slack sends clicks, as in a Slack app's settings.")
+    ] = "http://127.0.0.1:3000/slack/events",
+    env_file: Annotated[
+        Path | None, typer.Option(help="Write the settings for `nod run` to this file.")
+    ] = None,
+) -> None:
+    """The embedded platform and chat without the bot: for trying and testing `nod run` against them."""
+    _do(sandbox.serve(port=port, request_url=request_url, env_file=env_file))
+
+
+def main() -> None:
+    """The entry point: no traceback for what a person can mend."""
+    try:
+        app()
+    except ConfigError as error:
+        print(f"nod: {error}", file=sys.stderr)
+        sys.exit(2)
+    except NodError as error:
+        print(f"nod: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _do(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine; an error of ours comes out as itself, not inside a group."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BaseExceptionGroup as group:
+        ours = group.subgroup(NodError)
+        if ours is None or group.split(NodError)[1] is not None:
+            raise
+        raise _leaf(ours) from None
+
+
+def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first

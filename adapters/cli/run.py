@@ -1,0 +1,33 @@
+"""`nod run`: the bot, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from adapters.app import open_nod
+from adapters.settings import Environment, read_policy_file
+from adapters.settings.environment import read_chat
+
+
+async def run(environment: Environment) -> None:
+    """Run until SIGINT or SIGTERM; a second one ends the process at once, as a crash would."""
+    read_chat(environment)
+    file = read_policy_file(environment.config)
+    stop = stop_signal()
+    async with open_nod(environment, file):
+        await stop.wait()
+
+
+def stop_signal() -> asyncio.Event:
+    """An event that the first SIGINT or SIGTERM sets; afterwards the signals do what they usually do."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def first() -> None:
+        stop.set()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, first)
+    return stop

@@ -1,0 +1,40 @@
+"""Logs are events with bound context: readable at a terminal, JSON lines otherwise. Configured once."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+
+def configure_logs(form: Literal["auto", "json", "text"], *, level: int = logging.INFO) -> None:
+    """Send our events, and the libraries' warnings, to standard error."""
+    text = sys.stderr.isatty() if form == "auto" else form == "text"
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer()
+    )
+    tracebacks = [] if text else [structlog.processors.dict_tracebacks]
+    structlog.configure(
+        processors=[*shared, *tracebacks, last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Never DEBUG: slack_sdk and bolt write whole bodies there (reliability.md §6.3).
+    root.setLevel(max(level, logging.WARNING))

@@ -1,0 +1,94 @@
+"""One small web front: `POST /slack/events`, `GET /healthz`, `GET /readyz`, `GET /metrics`."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot.errors import ConfigError
+
+#: The largest body that is read, in bytes; Slack's largest payloads stay far below (reliability.md §5).
+LARGEST_BODY = 256 * 1024
+#: A body must have arrived within this many seconds.
+SLOWEST_BODY = 2.5
+
+Reply = tuple[int, Mapping[str, str], bytes]
+Receive = Callable[[Mapping[str, str], bytes], Awaitable[Reply]]  #: headers (lower case), raw body -> answer
+
+
+def front(
+    *, slack: Receive | None, troubles: Callable[[], list[str]], metrics: Callable[[], tuple[bytes, str]]
+) -> Starlette:
+    """The routes. `troubles` says what keeps the bot from its work, in words; empty means ready."""
+
+    async def events(request: Request) -> Response:
+        assert slack is not None  # noqa: S101 - the route exists only then
+        try:
+            async with asyncio.timeout(SLOWEST_BODY):
+                body = await _body(request)
+        except (TimeoutError, ClientDisconnect):
+            return PlainTextResponse("The body did not arrive.", status_code=408)
+        if body is None:
+            return PlainTextResponse("The body is too large.", status_code=413)
+        status, headers, text = await slack(dict(request.headers.items()), body)
+        return Response(text, status_code=status, headers=dict(headers))
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(_: Request) -> Response:
+        found = troubles()
+        status = {"status": "not ready" if found else "ready", "troubles": found}
+        return JSONResponse(status, status_code=503 if found else 200)
+
+    async def measured(_: Request) -> Response:
+        text, content_type = metrics()
+        return Response(text, media_type=content_type)
+
+    routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", measured)]
+    if slack is not None:
+        routes.append(Route("/slack/events", events, methods=["POST"]))
+    return Starlette(routes=routes)
+
+
+@asynccontextmanager
+async def serve_front(app: Starlette, *, host: str, port: int) -> AsyncIterator[str]:
+    """Serve until closed; yields the address. Raises ConfigError when the port cannot be had."""
+    try:
+        listening = socket.create_server((host, port), backlog=512)
+    except OSError as error:
+        raise ConfigError(
+            "NOD_PORT", f"{host}:{port} cannot be used ({error.strerror})", "Choose another with NOD_PORT."
+        ) from error
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3)
+    config.load()
+    server = uvicorn.Server(config)
+    # Server.serve would take the signals of the whole process, which the root owns; its steps are public.
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listening])
+    serving = asyncio.create_task(server.main_loop(), name="web")
+    address, bound = listening.getsockname()[:2]
+    try:
+        yield f"http://{address}:{bound}"
+    finally:
+        server.should_exit = True
+        await serving
+        await server.shutdown(sockets=[listening])
+
+
+async def _body(request: Request) -> bytes | None:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LARGEST_BODY:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)

@@ -1,0 +1,189 @@
+"""The whole life of an approval, through the real adapters, a real platform and a real chat on loopback."""
+
+from pathlib import Path
+
+from tests.servers.town import ANN, APPROVALS, BOB, EVE, FINANCE, OLU, buttons, open_town, said, until
+
+
+async def test_approve_reaches_the_agent_and_the_card(tmp_path: Path) -> None:
+    """A pending request becomes a card, Ann's click reaches the platform with her name, the card says so."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(tool="send_email", timeout_seconds=60)
+        card = await town.shown()
+        assert ["nod_approve", "nod_reject", "nod_skip"] == buttons(card)
+
+        pressed = await town.press(ANN, card, "approve")
+
+        assert pressed.ok
+        assert pressed.took < 3
+        done = await town.says(card, "Approved: send_email")
+        assert "Ann Albers approved this" in said(done)
+        assert [] == buttons(done)
+        assert ["approved"] == town.effects(request_id)
+        post = town.sandbox.platform.decisions[0]
+        assert "Ann Albers <ann@acme.example>" in str(post.operator_input)
+        assert [request_id] == town.sandbox.platform.executed
+
+
+async def test_reject_asks_for_the_reason_and_passes_it_on(tmp_path: Path) -> None:
+    """Where the route wants a reason, an empty one is refused in the form and a given one reaches the agent."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(tool="pay_invoice", timeout_seconds=60)
+        card = await town.shown(FINANCE)
+        await town.press(BOB, card, "reject")
+        workspace = town.sandbox.workspace
+        await until(lambda: bool(workspace.views(BOB)), what="the form")
+        view = workspace.views(BOB)[-1]
+
+        await workspace.submit(user=BOB, view_id=view.id, values={"nod_note": "It was *cancelled*"})
+
+        done = await town.says(card, "Rejected: pay_invoice")
+        assert "It was *cancelled*" in said(done)
+        assert ["rejected"] == town.effects(request_id)
+        assert "It was *cancelled*" in str(town.sandbox.platform.decisions[0].operator_input)
+
+
+async def test_skip_lets_the_agent_go_on(tmp_path: Path) -> None:
+    """Skip is the third answer, and is told apart from a rejection everywhere."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+
+        await town.press(ANN, card, "skip")
+
+        await town.says(card, "Skipped: send_email")
+        assert ["skipped"] == town.effects(request_id)
+        assert [] == town.sandbox.platform.executed
+
+
+async def test_left_alone_it_escalates_once_and_expires(tmp_path: Path) -> None:
+    """Nobody answers: the thread pings the route's people once; then the card says so, never "rejected"."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(timeout_seconds=4)
+        card = await town.shown()
+
+        await until(lambda: len(town.replies(card)) == 1, what="the ping")
+        assert f"<@{OLU}>" in said(town.replies(card)[0])
+        await town.says(card, "Escalated")
+        done = await town.says(card, "Nobody answered by")
+
+        assert [] == buttons(done)
+        assert "eject" not in said(done)
+        assert [] == town.posts(request_id)
+        assert 1 == len(town.replies(card))
+
+
+async def test_only_the_approvers_of_the_route_may_decide(tmp_path: Path) -> None:
+    """Eve is refused in private with the reason; the card stays as it is; nothing reaches the platform."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+
+        for button in ("approve", "reject", "skip"):
+            assert (await town.press(EVE, card, button)).ok
+            await town.whispered(EVE, "Only approvers may decide this.")
+
+        assert said(card) == said(town.now(card))
+        assert [] == town.posts(request_id)
+
+
+async def test_no_approvers_means_nobody(tmp_path: Path) -> None:
+    """A route with an empty list lets nobody decide, and its card says so."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(tool="forbidden_tool", timeout_seconds=60)
+        card = await town.shown()
+        assert "nobody" in said(card)
+
+        await town.press(ANN, card, "approve")
+
+        await town.whispered(ANN, "Only nobody")
+        assert [] == town.posts(request_id)
+
+
+async def test_two_people_at_once_have_one_winner(tmp_path: Path) -> None:
+    """Ann's and Bob's clicks race: one decision, and the other person is told who won."""
+    import asyncio
+
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+
+        await asyncio.gather(town.press(ANN, card, "approve"), town.press(BOB, card, "skip"))
+
+        await until(lambda: len(town.effects(request_id)) == 1, what="the decision")
+        winner = town.effects(request_id)[0]
+        loser, name = (BOB, "Ann Albers") if winner == "approved" else (ANN, "Bob Brandt")
+        await town.whispered(loser, f"{name} {winner} it")
+        assert 1 == len(town.posts(request_id))
+
+
+async def test_double_clicks_late_clicks_and_replays_change_nothing(tmp_path: Path) -> None:
+    """A second click, a byte-identical replay and a click on an old look are answered with what is true."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+        await town.press(ANN, card, "approve")
+
+        replayed = await town.sandbox.workspace.replay()
+        await town.whispered(ANN, "You already approved it")
+        await town.says(card, "Approved: send_email")
+        await town.press(BOB, card, "skip", version=0)
+        await town.whispered(BOB, "Ann Albers approved it")
+
+        assert replayed.ok
+        assert [200] == town.posts(request_id)
+
+
+async def test_answered_on_the_platform_the_card_says_so(tmp_path: Path) -> None:
+    """Somebody approves on the platform: the card loses its buttons and tells what the audit says."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+
+        assert 200 == town.sandbox.platform.decide(request_id, "approved")
+
+        done = await town.says(card, "Answered on the platform: approved")
+        assert [] == buttons(done)
+        await town.press(ANN, card, "approve", version=0)
+        await town.whispered(ANN, "answered on the platform")
+        assert [200] == town.posts(request_id)
+
+
+async def test_a_long_call_is_approved_only_after_all_of_it_was_shown(tmp_path: Path) -> None:
+    """Too long for the card: no Approve there, but behind View all, where everything stands."""
+    async with open_town(tmp_path) as town:
+        text = "\n".join(f"line {n} of a long letter" for n in range(600))
+        request_id = town.ask(arguments={"body": text}, timeout_seconds=60)
+        card = await town.shown()
+        assert "nod_approve" not in buttons(card)
+
+        await town.press(ANN, card, "view_all")
+        workspace = town.sandbox.workspace
+        await until(lambda: bool(workspace.views(ANN)), what="the whole call")
+        view = workspace.views(ANN)[-1]
+        assert "line 599 of a long letter" in str(view.definition)
+        await workspace.submit(user=ANN, view_id=view.id)
+
+        await town.says(card, "Approved: send_email")
+        assert ["approved"] == town.effects(request_id)
+
+
+async def test_a_call_that_the_platform_cut_can_never_be_approved(tmp_path: Path) -> None:
+    """A preview hides a part of the call from everybody: Reject and Skip work, Approve is not there."""
+    async with open_town(tmp_path) as town:
+        town.ask(arguments="{\n" + "x" * 2043 + "...", timeout_seconds=60)
+
+        card = await town.shown()
+
+        assert ["nod_reject", "nod_skip"] == buttons(card)
+        assert "nobody can see all of it" in said(card)
+
+
+async def test_cards_go_where_the_route_says(tmp_path: Path) -> None:
+    """The first matching route decides the channel; no other channel gets the card."""
+    async with open_town(tmp_path) as town:
+        town.ask(tool="pay_invoice", timeout_seconds=60)
+
+        await town.shown(FINANCE)
+
+        assert [] == town.cards(APPROVALS)
