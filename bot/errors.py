@@ -7,6 +7,7 @@
     ├── Gone             it is not there any more: stop, and record that
     ├── Forbidden        the other side says no and will say no again: tell an operator
     └── ConfigError      fix the setting and start again
+        └── InUse        another process has it: stop that one first
 
 Adapters translate foreign exceptions into these, by type and status, never by the text of a message.
 """
@@ -73,3 +74,7 @@ class ConfigError(NodError):
     def __init__(self, where: str, what: str, fix: str) -> None:
         super().__init__(f"{where}: {what}. {fix}")
         self.where, self.what, self.fix = where, what, fix
+
+
+class InUse(ConfigError):
+    """The database belongs to another running process."""

@@ -231,8 +231,8 @@ class Rungs(Protocol):
         """Unfired rungs of open approvals whose time has come, earliest deadline first."""
         ...
 
-    async def next_due(self) -> datetime | None:
-        """When the next unfired rung of an open approval is due."""
+    async def next_due(self, *, after: datetime) -> datetime | None:
+        """When the first unfired rung of an open approval is due that is not due yet."""
         ...
 
     async def attempt(self, rung: DueRung, *, at: datetime) -> None: ...

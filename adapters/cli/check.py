@@ -18,7 +18,7 @@ from adapters.slack import Slack, open_slack
 from adapters.store.open import open_store
 from bot.approval import Decision
 from bot.card import Card
-from bot.errors import ConfigError, Forbidden, NodError, Refusal, Refused, Unavailable
+from bot.errors import ConfigError, Forbidden, InUse, NodError, Refusal, Refused, Unavailable
 from bot.policy import Policy
 from bot.ports import Click
 from bot.protocol import HITLRequest
@@ -84,6 +84,8 @@ async def _database(environment: Environment) -> Finding:
     try:
         async with open_store(environment.database_url, ring=lambda _: None, pagers=()):
             return Finding(what="Database: opens, durable, schema up to date")
+    except InUse as error:
+        return Finding(what=f"Database: {error.what}, which is well if that is the bot")
     except ConfigError as error:
         return Finding(what=f"Database: {error.what}", fix=error.fix)
     except NodError as error:

@@ -113,12 +113,13 @@ class Deliver:
 
     async def _give_up(self, approval: Approval) -> None:
         trouble = approval.trouble or "the deadline came first"
+        # First the alert: once it is settled, nothing would bring us back here after a crash.
+        await self._alert(approval, f"the decision could not be delivered before the deadline ({trouble})")
         if await self._store.approvals.settle(
             approval.id, was=Stage.DECIDED, outcome=Outcome.UNDELIVERABLE, at=self._clock(), trouble=trouble
         ):
             log.error("decision_undeliverable", attempts=approval.attempts)
             self._count("settled_undeliverable")
-            await self._alert(approval, f"the decision could not be delivered before the deadline ({trouble})")
 
     async def _alert(self, approval: Approval, text: str) -> None:
         tool = name_of(approval.request.tool_name)
@@ -132,7 +133,8 @@ def _confirmed(approval: Approval) -> bool:
     decision, seen = approval.decision, approval.confirmed_at
     if decision is None or decision.verdict is not HITLDecision.APPROVED:
         return True
-    return seen is not None and seen >= decision.at
+    # Strictly later: the store keeps milliseconds, and a poll of the same one may have begun before.
+    return seen is not None and seen > decision.at
 
 
 def _patience_ends(approval: Approval) -> datetime:

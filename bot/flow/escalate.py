@@ -10,7 +10,7 @@ import structlog
 from bot.approval import Approval, Surface
 from bot.card import Notice, name_of
 from bot.errors import Forbidden, Gone
-from bot.flow import Count, Crew, earliest
+from bot.flow import Count, Crew
 from bot.policy import Policy
 from bot.ports import Chat, Clock, DueRung, Placement, Store
 
@@ -41,9 +41,8 @@ class Escalate:
         for approval_id, due in by_approval.items():
             rungs = sorted((rung for rung, _ in due), key=lambda rung: rung.number)
             self._crew.take(approval_id, approval_id, self._fire, rungs, due[0][1])
-        upcoming = await self._store.rungs.next_due()
         # What is overdue and still unfired waits for a card to hang on: its commit rings this step.
-        return earliest(upcoming) if upcoming and upcoming > now else None
+        return await self._store.rungs.next_due(after=now)
 
     async def _fire(self, rungs: list[DueRung], approval: Approval) -> None:
         placements = [p for p in await self._store.placements.of(approval.id) if p.ref]

@@ -10,7 +10,7 @@ TEAM_DOMAIN = "acme-sandbox"
 
 #: The scopes that the methods of this sandbox ask for, so that an app with all of them meets no missing_scope.
 ALL_SCOPES = (
-    "chat:write,channels:read,channels:history,groups:read,im:write,"
+    "chat:write,channels:read,channels:history,groups:history,groups:read,im:write,"
     "users:read,users:read.email,usergroups:read,metadata.message:read"
 )
 

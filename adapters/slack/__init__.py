@@ -1,0 +1,19 @@
+"""Slack: cards go up here, clicks come in from here, and alerts can go here too."""
+
+from adapters.slack.api import Identity
+from adapters.slack.chat import SlackChat
+from adapters.slack.directory import SlackDirectory
+from adapters.slack.pager import SlackPager
+from adapters.slack.scopes import SCOPES
+from adapters.slack.slack import API_URL, Slack, open_slack
+
+__all__ = [
+    "API_URL",
+    "SCOPES",
+    "Identity",
+    "Slack",
+    "SlackChat",
+    "SlackDirectory",
+    "SlackPager",
+    "open_slack",
+]

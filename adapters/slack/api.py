@@ -1,0 +1,79 @@
+"""The Web API as the rest of this package calls it: paced, with the errors of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.slack.errors import Throttled, translated
+from adapters.slack.pace import Cooling, Turns
+
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who the bot is in the workspace that it is installed in, as auth.test tells."""
+
+    team_id: str
+    bot_user_id: str
+    bot_id: str | None
+    app_id: str | None  #: named by auth.test for some tokens only
+    scopes: frozenset[str]  #: what the token may do
+
+
+class SlackApi:
+    """One token's calls. Every method raises Unavailable (`Unanswered`), Gone or Forbidden."""
+
+    def __init__(self, *, client: AsyncWebClient, turns: Turns, cooling: Cooling) -> None:
+        """The client must have no retry handlers of its own: what is owed is repeated from the store."""
+        self._client = client
+        self._turns = turns
+        self._cooling = cooling
+
+    async def identity(self) -> Identity:
+        """auth.test, with the scopes from its header."""
+        with translated("auth.test"):
+            answer = await self._client.api_call("auth.test")
+            scopes = str(answer.headers.get("x-oauth-scopes", ""))
+            return Identity(
+                team_id=str(answer["team_id"]),
+                bot_user_id=str(answer["user_id"]),
+                bot_id=answer.get("bot_id"),
+                app_id=answer.get("app_id"),
+                scopes=frozenset(scope.strip() for scope in scopes.split(",") if scope.strip()),
+            )
+
+    async def read(self, method: str, *, channel: str = "", **args: Any) -> Answer:
+        """Ask; nothing changes over there."""
+        params = {"channel": channel, **args} if channel else args
+        return await self._call(method, channel, http_verb="GET", params=params)
+
+    async def write(self, method: str, *, channel: str = "", **args: Any) -> Answer:
+        """Do something that may be repeated without harm."""
+        body = {"channel": channel, **args} if channel else args
+        return await self._call(method, channel, json=body)
+
+    async def post(self, channel: str, *, before: datetime | None, **args: Any) -> Answer:
+        """chat.postMessage, in turn; Unanswered when it may be up."""
+        self._cooling.check("chat.postMessage", channel)
+        await self._turns.wait(channel, before=before)
+        body = {"channel": channel, "unfurl_links": False, "unfurl_media": False, **args}
+        return await self._call("chat.postMessage", channel, posts=True, json=body)
+
+    async def _call(self, method: str, channel: str, *, posts: bool = False, **how: Any) -> Answer:
+        self._cooling.check(method, channel)
+        try:
+            with translated(method, posts=posts):
+                answer = (await self._client.api_call(method, **how)).data
+                if not isinstance(answer, dict):
+                    raise TypeError("an answer is a JSON object")
+        except Throttled as busy:
+            busy.retry_after = self._cooling.hold(method, channel, busy.asked)
+            raise
+        self._cooling.passed(method, channel)
+        return answer

@@ -1,0 +1,115 @@
+"""Slack's ways of saying no, translated once, by code and status, into what to do next (bot.errors).
+
+Codes: the error tables of docs.slack.dev/reference/methods. A code that is in no table counts as Forbidden,
+because repeating what Slack refused for a reason that we do not know would not mend it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
+
+#: What we addressed is not there (any more), or is not ours to change.
+GONE = frozenset(
+    {
+        "message_not_found",
+        "cant_update_message",
+        "edit_window_closed",
+        "thread_not_found",
+        "user_not_found",
+        "user_not_visible",
+        "users_not_found",
+    }
+)
+#: Too fast, said with HTTP 200.
+THROTTLED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+#: Slack itself is in trouble; "some aspect of the operation" may have succeeded (docs: fatal_error).
+TROUBLED = frozenset(
+    {
+        "fatal_error",
+        "internal_error",
+        "request_timeout",
+        "service_unavailable",
+        "team_added_to_org",
+    }
+)
+#: What an operator does about a refusal that waiting does not mend.
+REMEDIES: Mapping[str, str] = {
+    "account_inactive": "Reinstall the app and set the new SLACK_BOT_TOKEN",
+    "channel_not_found": "Correct the channel's id, or invite the bot if the channel is private",
+    "expired_trigger_id": "The person presses the button again",
+    "invalid_auth": "Set SLACK_BOT_TOKEN to the token of the installed app",
+    "invalid_blocks": "Report this card as a bug",
+    "is_archived": "Unarchive the channel or name another one",
+    "missing_scope": "Add the scope that is named and reinstall the app",
+    "msg_blocks_too_long": "Report this card as a bug",
+    "msg_too_long": "Report this card as a bug",
+    "not_allowed_token_type": "Set SLACK_BOT_TOKEN to a token that begins with xoxb-",
+    "not_authed": "Set SLACK_BOT_TOKEN",
+    "not_in_channel": "Invite the bot to the channel",
+    "restricted_action": "Let the app post there, in the channel's posting permissions",
+    "restricted_action_read_only_channel": "Let the app post there, in the channel's posting permissions",
+    "restricted_action_thread_locked": "Unlock the thread",
+    "restricted_action_thread_only_channel": "Name a channel that takes messages outside threads",
+    "token_expired": "Turn token rotation off for the app and reinstall it",
+    "token_revoked": "Reinstall the app and set the new SLACK_BOT_TOKEN",
+}
+
+_CODE = re.compile(r"[a-z0-9_]{1,80}")
+
+
+class Throttled(Unavailable):
+    """Too fast; `asked` is the Retry-After header as it came, which may be garbage."""
+
+    def __init__(self, text: str, *, asked: str | None) -> None:
+        super().__init__(text)
+        self.asked = asked
+
+
+@contextmanager
+def translated(method: str, *, posts: bool = False) -> Iterator[None]:
+    """Around one Web API call. With `posts`, an answer that got lost means that it may have happened.
+
+    Raises:
+        Unavailable: too fast (`Throttled`), Slack in trouble, no connection.
+        Unanswered: a post may be up.
+        Gone: a code of GONE.
+        Forbidden: every other refusal.
+    """
+    lost = Unanswered if posts else Unavailable
+    try:
+        yield
+    except SlackApiError as error:
+        raise _meaning(method, error.response, lost=lost) from error
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise Unavailable(f"Slack cannot be reached for {method}") from error
+    except (aiohttp.ClientError, SlackClientError, OSError) as error:  # a TimeoutError is an OSError
+        raise lost(f"Slack did not answer {method}: {type(error).__name__}") from error
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        # slack_sdk takes for granted that a body is a JSON object; a proxy's page or list ends here.
+        raise lost(f"Slack's answer to {method} could not be read") from error
+
+
+def _meaning(method: str, response: object, *, lost: type[Unavailable]) -> NodError:
+    status = int(getattr(response, "status_code", None) or getattr(response, "status", None) or 0)
+    headers = getattr(response, "headers", None) or {}
+    data = getattr(response, "data", None)
+    code = data.get("error") if isinstance(data, dict) else None
+    if not (isinstance(code, str) and _CODE.fullmatch(code)):
+        code = None
+    if status == 429 or code in THROTTLED:
+        return Throttled(f"Slack asks to slow down {method}", asked=headers.get("Retry-After"))
+    if code in GONE:
+        return Gone(f"Slack refused {method}: {code}")
+    if code in TROUBLED or status >= 500 or status == 408 or (code is None and status < 400):
+        return lost(f"Slack is in trouble at {method}: {code or f'HTTP {status}'}")
+    needed = data.get("needed") if isinstance(data, dict) and code == "missing_scope" else None
+    remedy = REMEDIES.get(code or "", "See docs.slack.dev for this code")
+    named = f" ({needed})" if isinstance(needed, str) else ""
+    return Forbidden(f"Slack refused {method}: {code or f'HTTP {status}'}{named}. {remedy}")

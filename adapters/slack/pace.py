@@ -1,0 +1,94 @@
+"""Not faster than Slack allows: whose post is next in a channel, and when a method may be called again.
+
+docs.slack.dev/apis/web-api/rate-limits: about one chat.postMessage a second and channel; a 429 names, in
+Retry-After, the seconds to wait for that method.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from bot.errors import Unavailable
+
+INTERVAL = 1.0  #: seconds between two posts in one channel
+LONGEST_WAIT = 300.0  #: seconds; no Retry-After beyond this is believed
+LONGEST_BACKOFF = 60.0  #: seconds; the end of 1, 2, 4… where no usable Retry-After came
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Lane:
+    free_at: float = 0.0
+    waiting: list[tuple[datetime, int]] = field(default_factory=list)
+
+
+class Turns:
+    """One post a second and channel; of those that wait, the one with the earliest deadline goes first."""
+
+    def __init__(self, *, monotonic: Callable[[], float], interval: float = INTERVAL) -> None:
+        """`monotonic` and `interval` in seconds."""
+        self._monotonic = monotonic
+        self._interval = interval
+        self._lanes: dict[str, _Lane] = {}
+        self._number = itertools.count()
+
+    async def wait(self, channel: str, *, before: datetime | None = None) -> None:
+        """Return when it is this post's turn; without `before` it comes after all that have one."""
+        lane = self._lanes.setdefault(channel, _Lane())
+        ticket = (before or _LAST, next(self._number))
+        heapq.heappush(lane.waiting, ticket)
+        try:
+            while (pause := lane.free_at - self._monotonic()) > 0 or lane.waiting[0] != ticket:  # noqa: ASYNC110 - a clock is waited for
+                # Whoever wakes first and is not next makes room for the one who is.
+                await asyncio.sleep(max(pause, 0.001))
+            lane.free_at = self._monotonic() + self._interval
+        finally:
+            lane.waiting.remove(ticket)
+            heapq.heapify(lane.waiting)
+
+
+class Cooling:
+    """Which (method, channel) may not be called yet, because Slack said so."""
+
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+        """`monotonic` in seconds."""
+        self._monotonic = monotonic
+        self._until: dict[tuple[str, str], float] = {}
+        self._refused: dict[tuple[str, str], int] = {}
+
+    def check(self, method: str, channel: str) -> None:
+        """Raises Unavailable with the seconds that are left of a wait; then nothing is sent."""
+        left = self._until.get((method, channel), 0.0) - self._monotonic()
+        if left > 0:
+            raise Unavailable(f"Slack asked to wait with {method}", retry_after=left)
+
+    def hold(self, method: str, channel: str, asked: str | None) -> float:
+        """Slack refused as too fast: note how long to wait, and return that in seconds."""
+        key = (method, channel)
+        self._refused[key] = self._refused.get(key, 0) + 1
+        backoff = min(LONGEST_BACKOFF, 2.0 ** min(self._refused[key] - 1, 10))
+        seconds = wait_named_by(asked)
+        wait = backoff if seconds is None else seconds
+        self._until[key] = self._monotonic() + wait
+        return wait
+
+    def passed(self, method: str, channel: str) -> None:
+        """A call went through: the next refusal starts its backoff from the beginning."""
+        self._refused.pop((method, channel), None)
+        self._until.pop((method, channel), None)
+
+
+def wait_named_by(asked: str | None) -> float | None:
+    """The seconds of a Retry-After header, between 1 and LONGEST_WAIT; None when it names none."""
+    try:
+        seconds = float(asked or "")
+    except ValueError:
+        return None
+    return min(max(seconds, 1.0), LONGEST_WAIT) if math.isfinite(seconds) and seconds >= 0 else None

@@ -1,0 +1,51 @@
+"""One HTTP request to Slack's endpoint: verified by us, then bolt's; whatever it is, it gets an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import structlog
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
+
+from adapters.slack.verify import verify
+
+Reply = tuple[int, dict[str, str], bytes]  #: status, headers, body
+
+log = structlog.get_logger(__name__)
+
+
+async def receive(
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    app: AsyncApp,
+    secret: str | None,
+    now: datetime,
+    count: Callable[[str], None],
+) -> Reply:
+    """The answer to one request. Without a secret (Socket Mode) every request is refused.
+
+    `count` is told `slack_request_refused` for each that was not Slack's or not readable.
+    """
+    if secret is None:
+        return _refusal(404, "Nod takes its clicks over a socket", count)
+    verdict = verify(headers, body, secret=secret, now=now)
+    if not verdict.ok:
+        return _refusal(verdict.status, verdict.text, count)
+    try:
+        request = AsyncBoltRequest(body=body.decode(), headers=dict(headers))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        # bolt reads ids out of parts of the body whose types it takes for granted.
+        return _refusal(400, "not a payload of Slack's", count)
+    response = await app.async_dispatch(request)
+    if response.status == 500:  # bolt's own word for a body that it cannot read; ours would be 503
+        return _refusal(400, "not a payload of Slack's", count)
+    return response.status, response.first_headers(), response.body.encode()
+
+
+def _refusal(status: int, text: str, count: Callable[[str], None]) -> Reply:
+    count("slack_request_refused")
+    log.warning("slack_request_refused", status=status, cause=text)
+    return status, {"content-type": "text/plain; charset=utf-8"}, text.encode()

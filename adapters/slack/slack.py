@@ -1,0 +1,142 @@
+"""Slack, opened: one place that builds the parts, hands them out, and closes them again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
+
+import aiohttp
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.slack.api import Identity, SlackApi
+from adapters.slack.bolt import build_app
+from adapters.slack.chat import SlackChat
+from adapters.slack.checkup import problems_of
+from adapters.slack.clicks import Clicks
+from adapters.slack.directory import SlackDirectory
+from adapters.slack.errands import open_errands
+from adapters.slack.pace import Cooling, Turns
+from adapters.slack.pager import SlackPager
+from adapters.slack.receive import Reply, receive
+from adapters.slack.socket import open_socket
+from bot.errors import ConfigError
+from bot.ports import Clock, Desk
+from bot.routing import Destination
+
+API_URL = "https://slack.com/api/"
+TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)  #: seconds; a call takes Slack well below one
+SHORTEST_SECRET = 16  #: characters; Slack's signing secrets have 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slack:
+    """What the rest of Nod gets of Slack."""
+
+    chat: SlackChat
+    directory: SlackDirectory
+    identity: Identity
+    _api: SlackApi
+    _app: AsyncApp
+    _secret: str | None
+    _clock: Clock
+    _count: Callable[[str], None]
+
+    def pager(self, channel: str) -> SlackPager:
+        """A channel as a place for alerts."""
+        return SlackPager(chat=self.chat, channel=channel)
+
+    async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Answer one request to `POST /slack/events`: (status, headers, body). Never raises, never 500."""
+        return await receive(
+            headers, body, app=self._app, secret=self._secret, now=self._clock(), count=self._count
+        )
+
+    async def problems(self, destinations: Sequence[Destination]) -> tuple[ConfigError, ...]:
+        """What is not right with the token's scopes and with these channels, each with what to do.
+
+        Raises Unavailable when Slack cannot be asked.
+        """
+        return await problems_of(self._api, self.identity, destinations)
+
+
+@asynccontextmanager
+async def open_slack(
+    *,
+    token: str,
+    signing_secret: str | None,
+    app_token: str | None,
+    api_url: str = API_URL,
+    desk: Desk,
+    clock: Clock,
+    count: Callable[[str], None],
+) -> AsyncIterator[Slack]:
+    """Slack for as long as the block runs: with `app_token` clicks come over a socket, else over HTTP.
+
+    Raises:
+        ConfigError: neither a usable signing secret nor an app token.
+        Unavailable: Slack cannot be reached at the start.
+        Forbidden: the token is refused.
+    """
+    _check(signing_secret=signing_secret, app_token=app_token)
+    logger = _quiet_logger()
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
+        client = AsyncWebClient(
+            token=token, base_url=api_url, session=session, retry_handlers=[], logger=logger
+        )
+        client.proxy = _proxy_for(client)
+        monotonic = time.monotonic
+        api = SlackApi(client=client, turns=Turns(monotonic=monotonic), cooling=Cooling(monotonic=monotonic))
+        identity = await api.identity()
+        errands = await stack.enter_async_context(open_errands())
+        clicks = Clicks(desk=desk, api=api, identity=identity, errands=errands, count=count)
+        app = build_app(
+            clicks=clicks,
+            client=client,
+            identity=identity,
+            signing_secret=signing_secret or "",
+            logger=logger,
+        )
+        if app_token:
+            await stack.enter_async_context(
+                open_socket(app=app, app_token=app_token, client=client, logger=logger)
+            )
+        yield Slack(
+            chat=SlackChat(api=api, identity=identity),
+            directory=SlackDirectory(api=api, team_id=identity.team_id),
+            identity=identity,
+            _api=api,
+            _app=app,
+            _secret=signing_secret,
+            _clock=clock,
+            _count=count,
+        )
+
+
+def _check(*, signing_secret: str | None, app_token: str | None) -> None:
+    if signing_secret is None and not app_token:
+        fix = "Set it to the app's signing secret, or set SLACK_APP_TOKEN for Socket Mode"
+        raise ConfigError("SLACK_SIGNING_SECRET", "is missing", fix)
+    if signing_secret is not None and len(signing_secret) < SHORTEST_SECRET:
+        fix = "Copy it from Basic Information on the app's page"
+        raise ConfigError("SLACK_SIGNING_SECRET", "is too short to be one", fix)
+
+
+def _proxy_for(client: AsyncWebClient) -> str | None:
+    """The proxy of the environment, which slack_sdk found, but not for hosts that are reached directly."""
+    host = urlsplit(client.base_url).hostname or ""
+    direct = host in ("127.0.0.1", "::1", "localhost") or proxy_bypass(host)
+    return None if direct else client.proxy
+
+
+def _quiet_logger() -> logging.Logger:
+    """For bolt and slack_sdk: at DEBUG they write bodies and headers out."""
+    logger = logging.getLogger("adapters.slack.library")
+    logger.setLevel(max(logging.INFO, logging.getLogger().level))
+    return logger

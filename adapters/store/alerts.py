@@ -1,0 +1,136 @@
+"""Alerts, and what each pager is still owed, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Update, and_, func, insert, or_, select, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import tables
+from adapters.store.columns import moment
+from adapters.store.database import Database, insert_new
+from adapters.store.wakes import Move
+from bot.ports import Alert, OwedPage
+
+_L, _G = tables.alerts.c, tables.pages.c
+
+
+class SqlAlerts:
+    """`bot.ports.Alerts` over a database. Every method raises Unavailable when it is in trouble."""
+
+    def __init__(self, *, database: Database, pagers: Sequence[str]) -> None:
+        """`pagers` are the names of those whom new alerts are owed."""
+        self._database, self._pagers = database, tuple(dict.fromkeys(pagers))
+
+    async def raise_(self, alert: Alert) -> bool:
+        """The alert with a row for each pager; False if this request had this cause already."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            new = insert_new(connection, tables.alerts).values(_alert_row(alert))
+            written = await connection.execute(new.on_conflict_do_nothing().returning(_L.cause))
+            if written.first() is None:
+                return False
+            if self._pagers:
+                await connection.execute(
+                    insert(tables.pages), [_page_row(alert, pager) for pager in self._pagers]
+                )
+            return True
+
+        return await self._database.write(Move.RAISE, work)
+
+    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
+        """Once: without an open alert nothing happens. A pager that waits to try again is told at once."""
+        mine = and_(_L.approval_id == approval_id, _L.cause == cause)
+        mended = update(tables.alerts).where(mine, _L.mended.is_(None)).values(mended=how)
+        owed_again = (
+            update(tables.pages)
+            .where(_G.approval_id == approval_id, _G.cause == cause)
+            .values(next_try=None, tries=0)
+        )
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not (await connection.execute(mended)).rowcount:
+                return False
+            await connection.execute(owed_again)
+            return True
+
+        await self._database.write(Move.MEND, work)
+
+    async def owed(self, now: datetime) -> tuple[OwedPage, ...]:
+        """Pages whose turn it is, the oldest alert first: not taken yet, or mended and not told so."""
+        its_turn = or_(_G.next_try.is_(None), _G.next_try <= now)
+        untold = or_(~_G.taken, and_(_L.mended.is_not(None), ~_G.told_mended))
+        statement = (
+            select(tables.pages, tables.alerts)
+            .select_from(tables.pages.join(tables.alerts))
+            # What was told to be mended is owed nothing more; saying so lets the index leave it out.
+            .where(~_G.told_mended, its_turn, untold)
+            .order_by(_L.raised_at, _G.approval_id, _G.cause, _G.pager)
+        )
+        return tuple(_owed_page_of(row) for row in await self._database.fetch(statement))
+
+    async def attempt(self, page: OwedPage, *, at: datetime) -> None:
+        """Of several tries the first one's time stays, until the pager has taken it."""
+        begun = _change(page).values(attempted_at=func.coalesce(_G.attempted_at, moment(at)))
+        await self._database.update(Move.ATTEMPT_PAGE, begun)
+
+    async def taken(self, page: OwedPage, *, ref: str | None) -> None:
+        """Without a new ref the known one stays."""
+        done = _change(page).values(taken=True, attempted_at=None, tries=0, next_try=None)
+        if ref is not None:
+            done = done.values(ref=ref)
+        if page.alert.mended is not None:
+            done = done.values(told_mended=True)
+        await self._database.update(Move.TAKEN, done)
+
+    async def postpone(self, page: OwedPage, *, next_try: datetime) -> None:
+        """One more failed try in a row."""
+        later = _change(page).values(tries=_G.tries + 1, next_try=next_try)
+        await self._database.update(Move.POSTPONE_PAGE, later)
+
+
+def _change(page: OwedPage) -> Update:
+    alert = page.alert
+    mine = and_(_G.approval_id == alert.approval_id, _G.cause == alert.cause, _G.pager == page.pager)
+    return update(tables.pages).where(mine)
+
+
+def _alert_row(alert: Alert) -> dict[str, object]:
+    return {
+        "approval_id": alert.approval_id,
+        "cause": alert.cause,
+        "text": alert.text,
+        "raised_at": alert.raised_at,
+        "mended": alert.mended,
+    }
+
+
+def _page_row(alert: Alert, pager: str) -> dict[str, object]:
+    return {
+        "approval_id": alert.approval_id,
+        "cause": alert.cause,
+        "pager": pager,
+        "tries": 0,
+        "taken": False,
+        "told_mended": False,
+    }
+
+
+def _owed_page_of(row: RowMapping) -> OwedPage:
+    alert = Alert(
+        approval_id=row[_L.approval_id],
+        cause=row[_L.cause],
+        text=row[_L.text],
+        raised_at=row[_L.raised_at],
+        mended=row[_L.mended],
+    )
+    return OwedPage(
+        alert=alert,
+        pager=row[_G.pager],
+        ref=row[_G.ref],
+        attempted_at=row[_G.attempted_at],
+        tries=row[_G.tries],
+    )

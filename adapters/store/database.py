@@ -1,0 +1,109 @@
+"""Reading and writing, the same on every database: whole transactions, unharmed by a cancelled caller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Executable, Table, Update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from adapters.store.wakes import WAKES, Move
+from bot.errors import Unanswered, Unavailable
+from bot.ports import Ring
+
+T = TypeVar("T")
+
+
+class Database:
+    """One open database.
+
+    Every piece of work runs as a task of its own that no caller can cancel: a click whose connection drops
+    leaves either nothing or the whole transaction, and the steps are rung all the same. SQLAlchemy's
+    connections do not survive cancellation well (sqlalchemy/sqlalchemy#12077, #12099).
+    """
+
+    def __init__(
+        self,
+        *,
+        writer: AsyncEngine,
+        reader: AsyncEngine,
+        turn: AbstractAsyncContextManager[object],
+        ring: Ring,
+    ) -> None:
+        """`turn` is held during a transaction: it bounds how many there are at once."""
+        self._writer, self._reader, self._turn, self._ring = writer, reader, turn, ring
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    async def fetch(self, statement: Executable) -> Sequence[RowMapping]:
+        """All rows of one reading statement. Raises Unavailable."""
+        return await self._unharmed(self._read(statement))
+
+    async def write(self, move: Move, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do this work in one transaction and, if it says so by a true result, ring the steps that got work.
+
+        Raises:
+            Unavailable: the database could not be reached or was busy; nothing happened.
+            Unanswered: the commit itself failed, so it may have happened.
+        """
+        return await self._unharmed(self._transact(move, work))
+
+    async def update(self, move: Move, statement: Update) -> bool:
+        """One statement in one transaction; whether it found a row to change. Raises as `write`."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            return bool((await connection.execute(statement)).rowcount)
+
+        return await self.write(move, work)
+
+    async def settle_down(self) -> None:
+        """Return when nothing is under way any more; for closing."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _unharmed(self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _read(self, statement: Executable) -> Sequence[RowMapping]:
+        with trouble_is(Unavailable):
+            async with self._reader.connect() as connection:
+                return (await connection.execute(statement)).mappings().all()
+
+    async def _transact(self, move: Move, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        with trouble_is(Unavailable):
+            async with self._turn, self._writer.connect() as connection:
+                result = await work(connection)
+                with trouble_is(Unanswered):
+                    await connection.commit()
+        if result:
+            for step in WAKES.get(move, ()):
+                self._ring(step)
+        return result
+
+
+@contextmanager
+def trouble_is(kind: type[Unavailable]) -> Iterator[None]:
+    """Turns a database's trouble into ours, by its type and without its text, which may hold arguments.
+
+    A broken rule or a wrong statement is a mistake of ours and passes as it is.
+    """
+    try:
+        yield
+    except (IntegrityError, DataError, ProgrammingError):
+        raise
+    except (DBAPIError, PoolTimeoutError) as error:
+        raise kind(f"the database is in trouble ({type(error).__name__})") from error
+
+
+def insert_new(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT with `on_conflict_do_nothing`, which each database spells in a dialect of its own."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

@@ -1,0 +1,67 @@
+"""Opening the store, on the database that the setting names."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from adapters.store import postgres, sqlite
+from adapters.store.alerts import SqlAlerts
+from adapters.store.approvals import SqlApprovals
+from adapters.store.placements import SqlPlacements
+from adapters.store.rungs import SqlRungs
+from bot.errors import ConfigError
+from bot.ports import Ring
+
+_OPENERS = {
+    "sqlite": sqlite.opened,
+    "sqlite+aiosqlite": sqlite.opened,
+    "postgresql": postgres.opened,
+    "postgresql+psycopg": postgres.opened,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlStore:
+    """`bot.ports.Store` in its four parts."""
+
+    approvals: SqlApprovals
+    placements: SqlPlacements
+    rungs: SqlRungs
+    alerts: SqlAlerts
+
+
+@asynccontextmanager
+async def open_store(url: str, *, ring: Ring, pagers: Sequence[str]) -> AsyncIterator[SqlStore]:
+    """The store at `sqlite:///path` or `postgresql://user:password@host/name`, ready and migrated.
+
+    `ring` is called after each commit for the steps that got work; `pagers` are the names of those whom new
+    alerts are owed. Leaving waits for what is under way, then closes everything.
+
+    Raises:
+        ConfigError: the address is none of these, or the database is not fit for the job.
+        Unavailable: the PostgreSQL server cannot be reached.
+    """
+    address = _address(url)
+    async with _OPENERS[address.drivername](address, ring=ring) as database:
+        yield SqlStore(
+            approvals=SqlApprovals(database=database),
+            placements=SqlPlacements(database=database),
+            rungs=SqlRungs(database=database),
+            alerts=SqlAlerts(database=database, pagers=pagers),
+        )
+
+
+def _address(url: str) -> URL:
+    where, fix = "NOD_DATABASE_URL", "Use sqlite:///path or postgresql://user:password@host/name."
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError(where, "it is not a database address", fix) from error
+    if address.drivername not in _OPENERS:
+        raise ConfigError(where, f"Nod does not know databases of the kind {address.drivername!r}", fix)
+    return address

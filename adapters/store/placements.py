@@ -1,0 +1,86 @@
+"""Where cards stand, in SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Update, and_, func, or_, select, update
+
+from adapters.store import tables
+from adapters.store.columns import moment
+from adapters.store.database import Database
+from adapters.store.rows import approval_of, placement_of
+from adapters.store.wakes import Move
+from bot.approval import Approval, Stage
+from bot.ports import Placement
+
+_P, _A = tables.placements.c, tables.approvals.c
+
+
+class SqlPlacements:
+    """`bot.ports.Placements` over a database. Every method raises Unavailable when it is in trouble."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def get(self, card_id: str) -> Placement | None:
+        """The placement; None for an unknown card."""
+        rows = await self._database.fetch(select(tables.placements).where(_P.card_id == card_id))
+        return placement_of(rows[0]) if rows else None
+
+    async def of(self, approval_id: str) -> tuple[Placement, ...]:
+        """All of an approval's placements, also those given up."""
+        mine = select(tables.placements).where(_P.approval_id == approval_id).order_by(_P.card_id)
+        return tuple(placement_of(row) for row in await self._database.fetch(mine))
+
+    async def lagging(self) -> tuple[tuple[Placement, Approval], ...]:
+        """Those with a `next_try` in the future too: the caller waits for it."""
+        whole = tables.placements.join(tables.approvals).outerjoin(
+            tables.decisions, tables.decisions.c.approval_id == _A.id
+        )
+        statement = (
+            select(tables.placements, tables.approvals, tables.decisions)
+            .select_from(whole)
+            .where(lags())
+            .order_by(_A.deadline, _A.id, _P.card_id)
+        )
+        return tuple((placement_of(row), approval_of(row)) for row in await self._database.fetch(statement))
+
+    async def attempt(self, card_id: str, *, at: datetime) -> None:
+        """Of several tries the first one's time stays: a search for the message has to reach back to it."""
+        begun = _change(card_id).values(attempted_at=func.coalesce(_P.attempted_at, moment(at)), owed=True)
+        await self._database.update(Move.ATTEMPT_CARD, begun)
+
+    async def shown(self, card_id: str, *, ref: str, revision: int) -> None:
+        """What the surface shows now; failures before it are forgotten."""
+        up = _change(card_id).values(ref=ref, shown_revision=revision, tries=0, next_try=None)
+        await self._database.update(Move.SHOWN, up)
+
+    async def postpone(self, card_id: str, *, next_try: datetime) -> None:
+        """One more failed try in a row."""
+        later = _change(card_id).values(tries=_P.tries + 1, next_try=next_try)
+        await self._database.update(Move.POSTPONE_CARD, later)
+
+    async def lost(self, card_id: str) -> None:
+        """As if it had never been posted."""
+        anew = _change(card_id).values(ref=None, shown_revision=0, attempted_at=None, tries=0, next_try=None)
+        await self._database.update(Move.LOST, anew)
+
+    async def give_up(self, card_id: str) -> None:
+        """It lags no more, whatever its approval does."""
+        await self._database.update(Move.GIVE_UP, _change(card_id).values(owed=False))
+
+
+def lags() -> ColumnElement[bool]:
+    """Whether a placement shows less than its approval.
+
+    A card that nobody ever tried to post is owed only while there is something to ask: after the end it
+    would tell people about a request that they never saw.
+    """
+    may_be_up = or_(_P.ref.is_not(None), _P.attempted_at.is_not(None))
+    still_asked = _A.stage.in_([Stage.OPEN, Stage.DECIDED])
+    return and_(_P.owed, _P.shown_revision < _A.revision, or_(may_be_up, still_asked))
+
+
+def _change(card_id: str) -> Update:
+    return update(tables.placements).where(_P.card_id == card_id)

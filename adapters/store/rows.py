@@ -1,0 +1,146 @@
+"""Rows into values of the domain and back. Nothing outside the store ever sees a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.engine import RowMapping
+
+from adapters.store.tables import approvals, decisions, placements, rungs
+from bot.approval import Actor, Approval, Decision
+from bot.ladder import Deadline
+from bot.ports import DueRung, Placement
+from bot.protocol import HITLRequest
+from bot.routing import Destination
+
+_A, _D, _P, _R = approvals.c, decisions.c, placements.c, rungs.c
+
+
+def approvals_decided() -> Select[Any]:
+    """Every approval with its decision, if it has one."""
+    return select(approvals, decisions).select_from(approvals.outerjoin(decisions))
+
+
+def approval_of(row: RowMapping) -> Approval:
+    """The approval in a row that has the columns of `approvals_decided`."""
+    return Approval(
+        request=row[_A.request],
+        route=row[_A.route],
+        stage=row[_A.stage],
+        first_seen=row[_A.first_seen],
+        deadline=Deadline(at=row[_A.deadline], source=row[_A.deadline_source], doubt=row[_A.deadline_doubt]),
+        revision=row[_A.revision],
+        decision=None if row[_D.approval_id] is None else _decision_of(row),
+        outcome=row[_A.outcome],
+        settled_at=row[_A.settled_at],
+        platform_word=row[_A.platform_word],
+        trouble=row[_A.trouble],
+        escalated_at=row[_A.escalated_at],
+        confirmed_at=row[_A.confirmed_at],
+        missed=row[_A.missed],
+        attempts=row[_A.attempts],
+        next_try=row[_A.next_try],
+    )
+
+
+def _decision_of(row: RowMapping) -> Decision:
+    actor = Actor(surface=row[_D.surface], account=row[_D.account], name=row[_D.name], email=row[_D.email])
+    return Decision(
+        verdict=row[_D.verdict], actor=actor, at=row[_D.at], card_id=row[_D.card_id], note=row[_D.note]
+    )
+
+
+def placement_of(row: RowMapping) -> Placement:
+    """The placement in a row."""
+    return Placement(
+        card_id=row[_P.card_id],
+        approval_id=row[_P.approval_id],
+        destination=Destination(surface=row[_P.surface], channel=row[_P.channel]),
+        ref=row[_P.ref],
+        shown_revision=row[_P.shown_revision],
+        attempted_at=row[_P.attempted_at],
+        tries=row[_P.tries],
+        next_try=row[_P.next_try],
+    )
+
+
+def rung_of(row: RowMapping) -> DueRung:
+    """The rung in a row."""
+    return DueRung(
+        approval_id=row[_R.approval_id],
+        number=row[_R.number],
+        due_at=row[_R.due_at],
+        who=row[_R.who],
+        attempted_at=row[_R.attempted_at],
+    )
+
+
+def request_columns(request: HITLRequest, deadline: Deadline) -> dict[str, Any]:
+    """What a request and its deadline put into an approval's row."""
+    return {
+        "request": request,
+        "digest": request.digest,
+        "deadline": deadline.at,
+        "deadline_source": deadline.source,
+        "deadline_doubt": deadline.doubt,
+    }
+
+
+def approval_row(approval: Approval) -> dict[str, Any]:
+    """A new approval's row."""
+    return {
+        **request_columns(approval.request, approval.deadline),
+        "id": approval.id,
+        "route": approval.route,
+        "stage": approval.stage,
+        "first_seen": approval.first_seen,
+        "revision": approval.revision,
+        "trouble": approval.trouble,
+        "confirmed_at": approval.confirmed_at,
+        "missed": approval.missed,
+        "attempts": approval.attempts,
+        "next_try": approval.next_try,
+    }
+
+
+def decision_row(approval_id: str, decision: Decision) -> dict[str, Any]:
+    """A decision's row."""
+    return {
+        "approval_id": approval_id,
+        "verdict": decision.verdict,
+        "surface": decision.actor.surface,
+        "account": decision.actor.account,
+        "name": decision.actor.name,
+        "email": decision.actor.email,
+        "at": decision.at,
+        "card_id": decision.card_id,
+        "note": decision.note,
+    }
+
+
+def placement_row(placement: Placement) -> dict[str, Any]:
+    """A new placement's row."""
+    return {
+        "card_id": placement.card_id,
+        "approval_id": placement.approval_id,
+        "surface": placement.destination.surface,
+        "channel": placement.destination.channel,
+        "ref": placement.ref,
+        "shown_revision": placement.shown_revision,
+        "attempted_at": placement.attempted_at,
+        "tries": placement.tries,
+        "next_try": placement.next_try,
+        "owed": True,
+    }
+
+
+def rung_row(rung: DueRung) -> dict[str, Any]:
+    """A new rung's row."""
+    return {
+        "approval_id": rung.approval_id,
+        "number": rung.number,
+        "due_at": rung.due_at,
+        "who": rung.who,
+        "attempted_at": rung.attempted_at,
+    }

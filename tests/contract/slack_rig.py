@@ -1,0 +1,153 @@
+"""Nod's Slack adapter against the local Slack, over real HTTP and real websockets, with a desk to look at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from adapters.sandbox.faults import Faults
+from adapters.sandbox.faults import routes as fault_routes
+from adapters.sandbox.serve import serve
+from adapters.sandbox.slack.mount import slack_routes
+from adapters.sandbox.slack.people import App
+from adapters.sandbox.slack.workspace import Workspace, open_workspace
+from adapters.slack import SCOPES, Slack, open_slack
+from bot.approval import Actor, Decision
+from bot.card import Card, card_of
+from bot.errors import Refused
+from bot.ports import Click
+from bot.protocol import HITLRequest
+from bot.routing import ReasonRule
+from tests.render.cards import CARD_ID, approval, policy, request
+
+CHANNEL = "C0APPROVALS"
+
+#: The app as its manifest has it.
+ALLOWED = App(scopes=",".join(SCOPES))
+
+
+@dataclass(slots=True)
+class FakeDesk:
+    """A `bot.ports.Desk` in memory: says what it is told to, and keeps every click that it took."""
+
+    asked: HITLRequest = field(default_factory=request)
+    rule: ReasonRule = ReasonRule.NONE
+    refusal: Refused | None = None
+    trouble: Exception | None = None
+    taken: list[Click] = field(default_factory=list)
+    seen: list[Click] = field(default_factory=list)  #: every click that came, taken or not
+    before_commit: Callable[[], Awaitable[object]] | None = None
+
+    async def decide(self, click: Click) -> Decision:
+        """Take the decision, or refuse as told."""
+        await self._look(click)
+        if self.before_commit:
+            await self.before_commit()
+        self.taken.append(click)
+        who = Actor(surface=click.surface, account=click.account, name=click.account)
+        at = datetime.now(UTC)
+        return Decision(verdict=click.verdict, actor=who, at=at, card_id=click.card_id, note=click.note)
+
+    async def reason_rule(self, click: Click) -> ReasonRule:
+        """The rule that the test set."""
+        await self._look(click)
+        return self.rule
+
+    async def card(self, click: Click) -> tuple[Card, HITLRequest]:
+        """The card and its call."""
+        await self._look(click)
+        return card_of(approval(self.asked), card_id=click.card_id, policy=policy()), self.asked
+
+    async def _look(self, click: Click) -> None:
+        self.seen.append(click)
+        if self.trouble:
+            raise self.trouble
+        if self.refusal:
+            raise self.refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rig:
+    """What a test holds in its hands."""
+
+    workspace: Workspace
+    slack: Slack
+    desk: FakeDesk
+    faults: Faults
+    counted: Counter[str]
+    url: str  #: of the local Slack
+    events: str  #: of Nod's endpoint
+
+    async def card_up(self, channel: str = "C0APPROVALS") -> str:
+        """Post the desk's card; returns its ref."""
+        shown = card_of(approval(self.desk.asked), card_id=CARD_ID, policy=policy())
+        return await self.slack.chat.post(shown, channel)
+
+
+@asynccontextmanager
+async def open_rig(
+    *, socket: bool = False, ack_seconds: float = 3.0, post_burst: int | None = None, app: App = ALLOWED
+) -> AsyncIterator[Rig]:
+    """Everything connected: clicks come over HTTP, or over a socket."""
+    desk, faults, counted = FakeDesk(), Faults(), Counter[str]()
+    async with (
+        open_workspace(app=app, ack_seconds=ack_seconds, post_burst=post_burst) as workspace,
+        serve(faults.wrap(Starlette(routes=[*slack_routes(workspace), *fault_routes(faults)]))) as url,
+        open_slack(
+            token=app.bot_token,
+            signing_secret=app.signing_secret,
+            app_token=app.app_token if socket else None,
+            api_url=f"{url}/api/",
+            desk=desk,
+            clock=lambda: datetime.now(UTC),
+            count=lambda name: counted.update([name]),
+        ) as slack,
+        serve(_endpoint(slack)) as front,
+    ):
+        workspace.request_url = f"{front}/slack/events"
+        yield Rig(
+            workspace=workspace,
+            slack=slack,
+            desk=desk,
+            faults=faults,
+            counted=counted,
+            url=url,
+            events=workspace.request_url,
+        )
+
+
+def _endpoint(slack: Slack) -> Starlette:
+    async def receive(http: Request) -> Response:
+        status, headers, body = await slack.receive(http.headers, await http.body())
+        return Response(body, status, headers)
+
+    return Starlette(routes=[Route("/slack/events", receive, methods=["POST"])])
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait for something that happens after the ack; at most five seconds."""
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+async def connected(rig: Rig, *, socket: bool) -> None:
+    """With a socket, clicks wait for it to stand."""
+    if socket:
+        await until(lambda: rig.workspace.sockets.connected)
+
+
+async def press(rig: Rig, button: str, *, user: str = "U0ANN", ref: str | None = None) -> Any:
+    """One person presses one button of a card that is up."""
+    ts = ref or await rig.card_up()
+    return await rig.workspace.click(user=user, channel=CHANNEL, ts=ts, action_id=f"nod_{button}")

@@ -1,0 +1,214 @@
+"""Who may decide, where alerts go, and what `nod check` finds, asked of a real-looking workspace."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adapters.sandbox.slack.people import App
+from adapters.slack import open_slack
+from bot.approval import Surface
+from bot.errors import ConfigError, Forbidden, Unavailable
+from bot.policy import Person
+from bot.ports import Alert
+from bot.routing import Destination
+from tests.contract.slack_rig import FakeDesk, Rig, open_rig
+from tests.render.cards import CARD_ID, NOW, card
+
+ALERTS = "C0ALERTS"
+
+
+def person(email: str | None = None, slack: str | None = None) -> Person:
+    """Somebody in nod.yaml."""
+    accounts = {Surface.SLACK: slack} if slack else {}
+    return Person(handle="p", name="p", email=email, accounts=accounts)
+
+
+@pytest.mark.parametrize("named", [person("ann@acme.example"), person(slack="U0ANN")])
+async def test_an_approver_is_found(named: Person) -> None:
+    """By address or by id, with the name and the address that the workspace has."""
+    async with open_rig() as rig:
+        (found,) = await rig.slack.directory.resolve([named])
+        assert ("Ann Albers", "ann@acme.example") == (found.name, found.email)
+        assert {Surface.SLACK: "U0ANN"} == found.accounts
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        person("nobody@acme.example"),
+        person(slack="U0NOSUCH"),
+        person(),
+        person("gus@partner.example"),
+        person(slack="U0EXT"),
+        person(slack="U0NODBOT"),
+    ],
+    ids=["no such address", "no such id", "neither", "guest", "stranger", "bot"],
+)
+async def test_who_is_no_full_member_gets_no_account(named: Person) -> None:
+    """Guests, strangers, bots and the unknown may not decide; an id in nod.yaml does not change that."""
+    async with open_rig() as rig:
+        (found,) = await rig.slack.directory.resolve([named])
+        assert {} == found.accounts
+
+
+async def test_a_deactivated_account_is_no_account() -> None:
+    """Whoever left the company decides nothing more."""
+    async with open_rig() as rig:
+        rig.workspace.people["U0ANN"] = replace(rig.workspace.people["U0ANN"], deleted=True)
+        (found,) = await rig.slack.directory.resolve([person(slack="U0ANN")])
+        assert {} == found.accounts
+
+
+async def test_slack_in_trouble_takes_nobody_out() -> None:
+    """When Slack cannot be asked, that is an error, never an empty answer."""
+    async with open_rig() as rig:
+        rig.faults.add(path="/api/users.*", status=503)
+        with pytest.raises(Unavailable):
+            await rig.slack.directory.resolve([person("ann@acme.example")])
+
+
+def alert(mended: str | None = None) -> Alert:
+    """Something for an operator."""
+    return Alert(
+        approval_id="req-1",
+        cause="undelivered",
+        text="Ann's answer could not be told",
+        raised_at=datetime.now(UTC),
+        mended=mended,
+    )
+
+
+def alerts(rig: Rig) -> list[str]:
+    """What stands in the alert channel."""
+    return [message.text for message in rig.workspace.messages(ALERTS)]
+
+
+async def test_an_alert_is_told_once_and_mended_in_place() -> None:
+    """The good news stands where the bad news stood."""
+    async with open_rig() as rig:
+        pager = rig.slack.pager(ALERTS)
+        assert "slack:C0ALERTS" == pager.name
+        ref = await pager.page(alert(), ref=None, attempted_at=None)
+        assert 1 == len(alerts(rig))
+        assert ref == await pager.page(alert("the third try"), ref=ref, attempted_at=None)
+        assert ["It got through after all: the third try"] == alerts(rig)
+
+
+async def test_an_alert_of_unknown_end_is_not_told_twice() -> None:
+    """After a lost answer the pager looks before it posts."""
+    async with open_rig() as rig:
+        pager = rig.slack.pager(ALERTS)
+        rig.faults.add(path="/api/chat.postMessage", reset=True, after=True, times=1)
+        with pytest.raises(Unavailable):
+            await pager.page(alert(), ref=None, attempted_at=None)
+        began = datetime.now(UTC) - timedelta(seconds=1)
+        assert await pager.page(alert(), ref=None, attempted_at=began)
+        assert 1 == len(alerts(rig))
+
+
+async def test_a_deleted_alert_is_told_anew() -> None:
+    """Whoever deleted it may not be the one who should read how it ended."""
+    async with open_rig() as rig:
+        pager = rig.slack.pager(ALERTS)
+        assert await pager.page(alert("by hand"), ref="1.000001", attempted_at=None)
+        assert 1 == len(alerts(rig))
+
+
+def place(channel: str) -> Destination:
+    """A channel of this workspace."""
+    return Destination(surface=Surface.SLACK, channel=channel)
+
+
+async def test_a_good_setup_has_no_problems() -> None:
+    """All scopes, and the bot in its channels: nothing to say."""
+    async with open_rig() as rig:
+        assert () == await rig.slack.problems([place("C0APPROVALS"), place("C0FINANCE"), place(ALERTS)])
+
+
+async def test_each_broken_channel_is_named_with_what_to_do() -> None:
+    """No member, unknown, archived: one line each, in the order of the file, none twice."""
+    async with open_rig() as rig:
+        rig.workspace.archive("C0FINANCE")
+        places = [place(name) for name in ("C0RANDOM", "C0NOSUCH", "C0FINANCE", "C0RANDOM", "C0APPROVALS")]
+        problems = await rig.slack.problems(places)
+        assert ["slack:C0RANDOM", "slack:C0NOSUCH", "slack:C0FINANCE"] == [
+            problem.where for problem in problems
+        ]
+        assert ["does not have the bot in it", "cannot be read", "is archived"] == [p.what for p in problems]
+        assert all(problem.fix for problem in problems)
+
+
+async def test_each_missing_scope_is_named() -> None:
+    """Whoever installed the app by hand reads what was forgotten, and what it is for."""
+    async with open_rig(app=App(scopes="chat:write,channels:read,users:read,users:read.email")) as rig:
+        problems = await rig.slack.problems([])
+        missing = ["groups:read", "channels:history", "groups:history", "metadata.message:read"]
+        assert [True] * 4 == [f"scope {name}," in p.what for name, p in zip(missing, problems, strict=True)]
+
+
+async def test_the_bot_knows_who_it_is() -> None:
+    """Team, bot user and scopes come from Slack itself."""
+    async with open_rig() as rig:
+        identity = rig.slack.identity
+        assert ("T0SANDBOX", "U0NODBOT") == (identity.team_id, identity.bot_user_id)
+        assert "chat:write" in identity.scopes
+
+
+@pytest.mark.parametrize("secret", [None, "", "short"])
+async def test_without_a_real_secret_it_does_not_start(secret: str | None) -> None:
+    """No way in for clicks, or a secret that everybody knows: a ConfigError that says how to mend it."""
+    with pytest.raises(ConfigError) as raised:
+        await opened("http://127.0.0.1:1/api/", secret=secret)
+    assert "SLACK_SIGNING_SECRET" == raised.value.where
+
+
+async def test_a_wrong_token_and_a_slack_out_of_reach_differ() -> None:
+    """The one needs a person, the other needs time."""
+    async with open_rig() as rig:
+        with pytest.raises(Forbidden):
+            await opened(f"{rig.url}/api/", token="xoxb-wrong")
+    with pytest.raises(Unavailable):
+        await opened("http://127.0.0.1:1/api/")
+
+
+async def opened(api_url: str, *, secret: str | None = "0" * 32, token: str = "xoxb-sandbox-bot") -> None:
+    """Open Slack and close it again."""
+    async with open_slack(
+        token=token,
+        signing_secret=secret,
+        app_token=None,
+        api_url=api_url,
+        desk=FakeDesk(),
+        clock=lambda: datetime.now(UTC),
+        count=lambda _: None,
+    ):
+        pass
+
+
+@pytest.mark.parametrize("socket", [False, True], ids=["http", "socket"])
+async def test_a_proxy_is_not_asked_for_this_machine(socket: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a proxy for the world outside, a Slack on this machine is still reached directly."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with open_rig(socket=socket) as rig:
+        assert await rig.card_up()
+        async with asyncio.timeout(5):
+            while socket and not rig.workspace.sockets.connected:
+                await asyncio.sleep(0.01)
+
+
+async def test_many_cards_at_once_keep_to_slacks_pace() -> None:
+    """A burst of requests for one channel is posted one a second, the nearest deadline first, with no 429."""
+    async with open_rig(post_burst=2) as rig:
+        late, soon = card(), replace(card(), notification=("send_email until ", NOW), card_id="soon")
+        posts = [rig.slack.chat.post(shown, "C0APPROVALS") for shown in (late, late, late, soon)]
+        await asyncio.gather(*posts)
+        marks = [
+            m.metadata["event_payload"]["mark"] for m in rig.workspace.messages("C0APPROVALS") if m.metadata
+        ]
+        assert [CARD_ID, "soon", CARD_ID, CARD_ID] == marks
+        assert [None] * 4 == [call.error for call in rig.workspace.called("chat.postMessage")]

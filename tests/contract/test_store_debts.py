@@ -1,0 +1,342 @@
+"""The store's contract, second part: cards, rungs and pages that are owed, on each kind of database."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from bot.approval import Stage
+from bot.ports import OwedPage, Step, Store
+from tests.contract.conftest import Eyes
+from tests.contract.values import (
+    NOW,
+    a_deadline,
+    a_decision,
+    a_placement,
+    a_request,
+    a_rung,
+    admit,
+    after,
+    an_alert,
+    an_approval,
+    bring_to,
+    decide,
+    settle,
+)
+
+
+async def with_card(store: Store, approval_id: str = "r1", *, deadline: float = 180, card: str = "c1") -> None:
+    """Admit an approval with one card."""
+    approval = an_approval(approval_id, deadline=after(deadline))
+    await store.approvals.admit(approval, placements=[a_placement(card, approval_id)], rungs=())
+
+
+async def lagging(store: Store) -> list[str]:
+    """The ids of the cards that lag, in their order."""
+    return [placement.card_id for placement, _ in await store.placements.lagging()]
+
+
+async def stage_of(store: Store, approval_id: str = "r1") -> Stage:
+    """How far an approval is."""
+    found = await store.approvals.get(approval_id)
+    assert found is not None
+    return found.stage
+
+
+# --- cards ------------------------------------------------------------------------------------------------
+
+
+async def test_cards_that_lag_come_with_their_record(store: Store) -> None:
+    """Earliest deadline first, each with its approval and decision; one that shows the last revision is not."""
+    await with_card(store, "r1", deadline=90, card="c1")
+    await with_card(store, "r2", deadline=30, card="c2")
+    await with_card(store, "r3", deadline=60, card="c3")
+    await store.placements.shown("c1", ref="ts1", revision=1)
+    assert ["c2", "c3"] == await lagging(store)
+    await decide(store, "r1")
+    found = {
+        placement.card_id: (placement, approval) for placement, approval in await store.placements.lagging()
+    }
+    placement, approval = found["c1"]
+    assert replace(a_placement("c1"), ref="ts1", shown_revision=1) == placement
+    assert (a_decision(), 2) == (approval.decision, approval.revision)
+
+
+async def test_a_card_put_off_still_lags(store: Store) -> None:
+    """It is returned with its time, for the step to wait for; success forgets the failures."""
+    await with_card(store)
+    await store.placements.postpone("c1", next_try=after(1))
+    await store.placements.postpone("c1", next_try=after(3))
+    ((placement, _),) = await store.placements.lagging()
+    assert (2, after(3)) == (placement.tries, placement.next_try)
+    await store.placements.shown("c1", ref="ts1", revision=0)
+    ((placement, _),) = await store.placements.lagging()
+    assert ("ts1", 0, 0, None) == (
+        placement.ref,
+        placement.shown_revision,
+        placement.tries,
+        placement.next_try,
+    )
+
+
+async def test_the_first_try_of_a_post_is_remembered(store: Store) -> None:
+    """A search for a message that may be up must reach back to the first try, not the latest."""
+    await with_card(store)
+    await store.placements.attempt("c1", at=after(1))
+    await store.placements.attempt("c1", at=after(5))
+    assert replace(a_placement(), attempted_at=after(1)) == await store.placements.get("c1")
+
+
+async def test_a_lost_card_is_posted_anew(store: Store) -> None:
+    """A deleted message leaves the placement as if nothing had ever been there."""
+    await with_card(store)
+    await store.placements.attempt("c1", at=NOW)
+    await store.placements.shown("c1", ref="ts1", revision=1)
+    await store.placements.postpone("c1", next_try=after(3))
+    await store.placements.lost("c1")
+    assert [(a_placement(), an_approval())] == list(await store.placements.lagging())
+
+
+async def test_a_card_given_up_is_owed_nothing(store: Store) -> None:
+    """It neither lags nor keeps its approval from being closed."""
+    await with_card(store)
+    await store.placements.shown("c1", ref="ts1", revision=1)
+    await settle(store)
+    assert not await store.approvals.close("r1")
+    await store.placements.give_up("c1")
+    assert [] == await lagging(store)
+    assert await store.approvals.close("r1")
+
+
+async def test_a_card_nobody_saw_is_not_owed_after_the_end(store: Store) -> None:
+    """While there is something to ask it is; once it is over, a card never tried is not put up any more."""
+    await with_card(store)
+    await decide(store)
+    assert ["c1"] == await lagging(store)
+    await settle(store, was=Stage.DECIDED)
+    assert [] == await lagging(store)
+    assert await store.approvals.close("r1")
+
+
+async def test_a_card_that_may_be_up_is_looked_for_after_the_end(store: Store) -> None:
+    """A try that was never confirmed blocks closing until somebody looked."""
+    await with_card(store)
+    await store.placements.attempt("c1", at=NOW)
+    await settle(store)
+    assert ["c1"] == await lagging(store)
+    assert not await store.approvals.close("r1")
+    await store.placements.lost("c1")
+    assert await store.approvals.close("r1")
+
+
+async def test_an_approval_closes_when_its_last_card_shows_the_end(store: Store, eyes: Eyes) -> None:
+    """Showing an earlier revision is not enough; showing the last one is, and then it is not searched again."""
+    await with_card(store)
+    await store.placements.shown("c1", ref="ts1", revision=1)
+    await settle(store)
+    await store.placements.shown("c1", ref="ts1", revision=1)
+    assert not await store.approvals.close("r1")
+    await store.placements.shown("c1", ref="ts1", revision=2)
+    assert await store.approvals.close("r1")
+    assert Stage.CLOSED is await stage_of(store)
+    assert [(0,)] == eyes("SELECT count(*) FROM placements WHERE owed")
+
+
+async def test_a_post_that_overlaps_the_end_is_still_corrected(store: Store) -> None:
+    """A card that goes up in the very moment its approval is closed lags until it shows the end."""
+    await with_card(store)
+    await settle(store)
+    assert await store.approvals.close("r1")
+    await store.placements.attempt("c1", at=NOW)
+    await store.placements.shown("c1", ref="ts1", revision=1)
+    assert ["c1"] == await lagging(store)
+    await store.placements.shown("c1", ref="ts1", revision=2)
+    assert [] == await lagging(store)
+
+
+# --- rungs ------------------------------------------------------------------------------------------------
+
+
+async def test_rungs_are_due_at_their_time(store: Store) -> None:
+    """Not a millisecond before, and the earliest deadline first; decided approvals are not escalated."""
+    await store.approvals.admit(
+        an_approval("r1", deadline=after(90)), placements=(), rungs=[a_rung(0, due=10), a_rung(1, due=20)]
+    )
+    other = a_rung(0, due=15, approval_id="r2")
+    await store.approvals.admit(an_approval("r2", deadline=after(60)), placements=(), rungs=[other])
+    assert after(10) == await store.rungs.next_due(after=NOW)
+    assert after(15) == await store.rungs.next_due(after=after(10))
+    assert () == await store.rungs.due(after(9.999))
+    assert [a_rung(0, due=10)] == [rung for rung, _ in await store.rungs.due(after(10))]
+    assert [other, a_rung(0, due=10), a_rung(1, due=20)] == [r for r, _ in await store.rungs.due(after(20))]
+    await decide(store, "r1")
+    assert [(other, an_approval("r2", deadline=after(60)))] == list(await store.rungs.due(after(20)))
+    assert after(15) == await store.rungs.next_due(after=NOW)
+
+
+async def test_a_rung_fires_once_and_shows(store: Store) -> None:
+    """Firing marks it and raises the revision; firing it again changes nothing."""
+    rung = a_rung(0, due=10)
+    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
+    await store.rungs.attempt(rung, at=after(10))
+    await store.rungs.attempt(rung, at=after(12))
+    assert [replace(rung, attempted_at=after(10))] == [r for r, _ in await store.rungs.due(after(12))]
+    await store.rungs.fired(rung, at=after(11))
+    await store.rungs.fired(rung, at=after(13))
+    assert replace(an_approval(), escalated_at=after(11), revision=2) == await store.approvals.get("r1")
+    assert () == await store.rungs.due(after(99))
+    assert await store.rungs.next_due(after=NOW) is None
+
+
+async def test_a_fired_rung_stays_fired_when_the_request_changes(store: Store) -> None:
+    """A new deadline does not ping the same people for the same rung again."""
+    rung = a_rung(0, due=10)
+    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
+    await store.rungs.fired(rung, at=after(11))
+    again = [a_rung(0, due=30), a_rung(1, due=40)]
+    await store.approvals.revise("r1", request=a_request(arguments=1), deadline=a_deadline(), rungs=again)
+    assert [again[1]] == [r for r, _ in await store.rungs.due(after(99))]
+
+
+async def test_a_late_rung_leaves_a_closed_approval_alone(store: Store) -> None:
+    """Nothing is owed after closing, so nothing may start to lag."""
+    rung = a_rung(0, due=10)
+    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
+    await settle(store)
+    await store.approvals.close("r1")
+    before = await store.approvals.get("r1")
+    await store.rungs.fired(rung, at=after(11))
+    assert before == await store.approvals.get("r1")
+
+
+# --- alerts -----------------------------------------------------------------------------------------------
+
+
+async def owed(store: Store, seconds: float = 0) -> list[OwedPage]:
+    """The pages owed at that time."""
+    return list(await store.alerts.owed(after(seconds)))
+
+
+async def test_an_alert_is_owed_to_every_pager_once(store: Store) -> None:
+    """A request alerts once per cause; each pager has its own row; the oldest comes first."""
+    assert await store.alerts.raise_(an_alert(raised_at=after(1)))
+    assert not await store.alerts.raise_(replace(an_alert(), text="again"))
+    assert await store.alerts.raise_(an_alert(cause="no-card"))
+    first, second = an_alert(cause="no-card"), an_alert(raised_at=after(1))
+    expected = [OwedPage(alert=alert, pager=pager) for alert in (first, second) for pager in ("oncall", "ops")]
+    assert expected == await owed(store)
+
+
+async def test_a_page_is_owed_until_it_is_taken(store: Store) -> None:
+    """Tries are counted and put off; what the pager took is owed no more."""
+    await store.alerts.raise_(an_alert())
+    page, other = await owed(store)
+    await store.alerts.attempt(page, at=after(1))
+    await store.alerts.attempt(page, at=after(2))
+    await store.alerts.postpone(page, next_try=after(5))
+    assert [other] == await owed(store, 4.999)
+    assert [replace(page, attempted_at=after(1), tries=1), other] == await owed(store, 5)
+    await store.alerts.taken(page, ref="p1")
+    assert [other] == await owed(store, 99)
+
+
+async def test_mending_is_told_to_every_pager(store: Store) -> None:
+    """One that took the alert is told with its ref, one that waits to try again at once; then no more."""
+    await store.alerts.raise_(an_alert())
+    took, waits = await owed(store)
+    await store.alerts.taken(took, ref="p1")
+    await store.alerts.attempt(waits, at=after(1))
+    await store.alerts.postpone(waits, next_try=after(60))
+    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    await store.alerts.mend("r1", cause="undelivered", how="told twice")
+    mended = replace(an_alert(), mended="it got through")
+    told = [replace(took, alert=mended, ref="p1"), replace(waits, alert=mended, attempted_at=after(1))]
+    assert told == await owed(store)
+    for page in told:
+        await store.alerts.taken(page, ref=None)
+    assert [] == await owed(store, 99)
+
+
+async def test_mending_while_a_page_is_under_way_is_still_told(store: Store) -> None:
+    """A pager that took the alert as it was before is owed the mending."""
+    await store.alerts.raise_(an_alert())
+    page, _ = await owed(store)
+    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    await store.alerts.taken(page, ref="p1")
+    assert [("oncall", "p1"), ("ops", None)] == [(p.pager, p.ref) for p in await owed(store)]
+
+
+async def test_mending_what_was_never_alerted_does_nothing(store: Store, rings: list[Step]) -> None:
+    """Nobody is told of a trouble that they never heard of, and nobody is woken."""
+    await admit(store)
+    await store.alerts.raise_(an_alert(cause="no-card"))
+    before = await owed(store)
+    rings.clear()
+    await store.alerts.mend("r1", cause="undelivered", how="fine")
+    assert before == await owed(store)
+    assert [] == rings
+
+
+# --- who is woken -----------------------------------------------------------------------------------------
+
+Act = Callable[[Store], Awaitable[object]]
+
+WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
+    "confirm": (Stage.OPEN, lambda s: s.approvals.confirm(["r1"], began_at=NOW), {Step.DELIVER}),
+    "miss": (Stage.OPEN, lambda s: s.approvals.miss(["r1"]), {Step.RECONCILE}),
+    "revise": (
+        Stage.OPEN,
+        lambda s: s.approvals.revise("r1", request=a_request(arguments=1), deadline=a_deadline(), rungs=()),
+        {Step.SHOW, Step.ESCALATE, Step.EXPIRE},
+    ),
+    "decide": (Stage.OPEN, decide, {Step.SHOW, Step.DELIVER, Step.ADMIT}),
+    "begin delivery": (
+        Stage.DECIDED,
+        lambda s: s.approvals.begin_delivery("r1", now=NOW, until=after(20)),
+        set(),
+    ),
+    "postpone": (
+        Stage.DECIDED,
+        lambda s: s.approvals.postpone("r1", next_try=NOW, trouble="503"),
+        {Step.SHOW, Step.DELIVER},
+    ),
+    "settle": (Stage.OPEN, settle, {Step.SHOW, Step.CLOSE}),
+    "close": (Stage.SETTLED, lambda s: s.approvals.close("r1"), set()),
+    "admit": (Stage.OPEN, lambda s: with_card(s, "r2"), {Step.SHOW, Step.ESCALATE, Step.EXPIRE}),
+    "raise": (Stage.OPEN, lambda s: s.alerts.raise_(an_alert()), {Step.ALERT}),
+}
+
+
+@pytest.mark.parametrize("act", WOKEN)
+async def test_a_move_wakes_the_steps_that_got_work(store: Store, rings: list[Step], act: str) -> None:
+    """Those, once each, and no other."""
+    stage, do, woken = WOKEN[act]
+    await bring_to(store, stage)
+    rings.clear()
+    await do(store)
+    assert (woken, len(woken)) == (set(rings), len(rings))
+
+
+async def test_a_card_or_rung_that_moved_wakes_its_steps(store: Store, rings: list[Step]) -> None:
+    """Shown: it may close, be escalated in, or lag again. Lost: post it. Given up: it may close."""
+    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[a_rung()])
+    await store.alerts.raise_(an_alert())
+    rings.clear()
+    await store.placements.attempt("c1", at=NOW)
+    await store.placements.postpone("c1", next_try=NOW)
+    await store.rungs.attempt(a_rung(), at=NOW)
+    assert [] == rings
+    await store.placements.shown("c1", ref="ts1", revision=1)
+    assert [Step.CLOSE, Step.ESCALATE, Step.SHOW] == rings
+    rings.clear()
+    await store.placements.lost("c1")
+    assert [Step.SHOW, Step.CLOSE] == rings
+    rings.clear()
+    await store.placements.give_up("c1")
+    assert [Step.CLOSE] == rings
+    rings.clear()
+    await store.rungs.fired(a_rung(), at=NOW)
+    await store.alerts.mend("r1", cause="undelivered", how="fine")
+    assert [Step.SHOW, Step.ALERT] == rings

@@ -1,0 +1,100 @@
+"""Values of the domain for the store's contract suite, with one moment from which all others are counted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.approval import Actor, Approval, Decision, Outcome, Stage, Surface
+from bot.ladder import Deadline, DeadlineSource
+from bot.ports import Alert, DueRung, Placement, Store
+from bot.protocol import HITLDecision, HITLRequest
+from bot.routing import Destination
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
+DEADLINE = NOW + timedelta(minutes=3)
+
+
+def after(seconds: float) -> datetime:
+    """That many seconds from NOW."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def a_request(approval_id: str = "r1", **changes: Any) -> HITLRequest:
+    """A request to pay somebody."""
+    known: dict[str, Any] = {
+        "tool_name": "pay",
+        "arguments": {"to": "ann", "cents": 12},
+        "agent_id": "treasury",
+    }
+    return HITLRequest(request_id=approval_id, **{**known, **changes})
+
+
+def a_deadline(at: datetime = DEADLINE) -> Deadline:
+    """A deadline in the platform's own words."""
+    return Deadline(at=at, source=DeadlineSource.TIMEOUT_AT)
+
+
+def an_approval(
+    approval_id: str = "r1", *, deadline: datetime = DEADLINE, request: HITLRequest | None = None
+) -> Approval:
+    """An open approval."""
+    return Approval(
+        request=request or a_request(approval_id),
+        route="payments",
+        stage=Stage.OPEN,
+        first_seen=NOW,
+        deadline=a_deadline(deadline),
+    )
+
+
+def a_placement(card_id: str = "c1", approval_id: str = "r1") -> Placement:
+    """A card that is not up yet."""
+    place = Destination(surface=Surface.SLACK, channel="C0FINANCE")
+    return Placement(card_id=card_id, approval_id=approval_id, destination=place)
+
+
+def a_rung(number: int = 0, *, due: float = 60.0, approval_id: str = "r1") -> DueRung:
+    """A rung that is due that many seconds from NOW."""
+    return DueRung(approval_id=approval_id, number=number, due_at=after(due), who=("finance", "bøb"))
+
+
+def a_decision(*, at: datetime = NOW, note: str | None = "fine", name: str = "Ann") -> Decision:
+    """Ann's approval."""
+    actor = Actor(surface=Surface.SLACK, account="U1", name=name, email="ann@acme.example")
+    return Decision(verdict=HITLDecision.APPROVED, actor=actor, at=at, card_id="c1", note=note)
+
+
+def an_alert(approval_id: str = "r1", cause: str = "undelivered", *, raised_at: datetime = NOW) -> Alert:
+    """An alert for an operator."""
+    return Alert(approval_id=approval_id, cause=cause, text="pay: it did not get through.", raised_at=raised_at)
+
+
+async def admit(store: Store, approval_id: str = "r1", *, deadline: datetime = DEADLINE) -> str:
+    """Admit an approval without cards or rungs; returns its digest."""
+    approval = an_approval(approval_id, deadline=deadline)
+    assert await store.approvals.admit(approval, placements=(), rungs=())
+    return approval.request.digest
+
+
+async def decide(store: Store, approval_id: str = "r1") -> None:
+    """Decide an open approval that `admit` made."""
+    digest = a_request(approval_id).digest
+    assert await store.approvals.decide(approval_id, decision=a_decision(), digest=digest)
+
+
+async def settle(store: Store, approval_id: str = "r1", *, was: Stage = Stage.OPEN) -> None:
+    """Settle an approval."""
+    outcome = Outcome.ELSEWHERE if was is Stage.OPEN else Outcome.APPROVED
+    assert await store.approvals.settle(approval_id, was=was, outcome=outcome, at=NOW)
+
+
+async def bring_to(store: Store, stage: Stage, approval_id: str = "r1") -> None:
+    """Admit an approval and lead it to a stage."""
+    await admit(store, approval_id)
+    if stage in (Stage.DECIDED, Stage.SETTLED, Stage.CLOSED):
+        await decide(store, approval_id)
+    if stage in (Stage.SETTLED, Stage.CLOSED):
+        await settle(store, approval_id, was=Stage.DECIDED)
+    if stage is Stage.CLOSED:
+        assert await store.approvals.close(approval_id)

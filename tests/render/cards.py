@@ -1,0 +1,99 @@
+"""Approvals in every state, and their cards, for tests of what the chats show."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.approval import Actor, Approval, Decision, Outcome, Stage, Surface
+from bot.card import Card, CardState, card_of
+from bot.ladder import Deadline, DeadlineSource
+from bot.policy import Person, Policy
+from bot.protocol import HITLDecision, HITLRequest, Json
+from bot.routing import Destination, Match, Route
+
+NOW = datetime(2026, 11, 22, 14, 29, tzinfo=UTC)
+UNTIL = NOW + timedelta(minutes=3)
+CARD_ID = "c0ffee"
+
+ANN = Person(handle="ann", name="Ann Albers", email="ann@acme.example", accounts={Surface.SLACK: "U0ANN"})
+ACTOR = Actor(surface=Surface.SLACK, account="U0ANN", name=ANN.name, email=ANN.email)
+
+ARGUMENTS: Json = {
+    "to": "jane.doe@example.com",
+    "subject": "Offer",
+    "body": "Dear Jane,\n\nI am happy to offer …",
+    "options": {"track": False, "cc": ["bo@example.com", "cy@example.com"]},
+}
+
+
+def request(arguments: Json = ARGUMENTS, **more: Any) -> HITLRequest:
+    """One tool call that waits."""
+    given: dict[str, Any] = {
+        "request_id": "req-1",
+        "tool_name": "send_email",
+        "arguments": arguments,
+        "agent_id": "hitl_approval_agent",
+        "run_id": "7f3a",
+        "timeout_at": UNTIL.isoformat(),
+    }
+    return HITLRequest(**{**given, **more})
+
+
+def policy(why: str | None = None) -> Policy:
+    """Ann in finance decides everything."""
+    route = Route(
+        name="default",
+        match=Match(),
+        cards=(Destination(surface=Surface.SLACK, channel="C0APPROVALS"),),
+        approvers=("finance",),
+        why=why,
+    )
+    return Policy(people={"ann": ANN}, groups={"finance": ("ann",)}, routes=(route,))
+
+
+def approval(asked: HITLRequest | None = None, **more: Any) -> Approval:
+    """An open approval, changed by `more`."""
+    given: dict[str, Any] = {
+        "request": asked or request(),
+        "route": "default",
+        "stage": Stage.OPEN,
+        "first_seen": NOW,
+        "deadline": Deadline(at=UNTIL, source=DeadlineSource.TIMEOUT_AT),
+    }
+    return Approval(**{**given, **more})
+
+
+def decision(verdict: HITLDecision = HITLDecision.APPROVED, note: str | None = None) -> Decision:
+    """Ann's answer, a minute after she was asked."""
+    return Decision(verdict=verdict, actor=ACTOR, at=NOW + timedelta(minutes=1), card_id=CARD_ID, note=note)
+
+
+def settled(outcome: Outcome, by: Decision | None = None, **more: Any) -> Approval:
+    """An approval that is over."""
+    return approval(stage=Stage.SETTLED, outcome=outcome, decision=by, settled_at=UNTIL, **more)
+
+
+_ENDS = {
+    CardState.APPROVED: settled(Outcome.APPROVED, decision()),
+    CardState.REJECTED: settled(
+        Outcome.REJECTED, decision(HITLDecision.REJECTED, "Wrong <Jane> & *wrong* day")
+    ),
+    CardState.SKIPPED: settled(Outcome.SKIPPED, decision(HITLDecision.SKIPPED)),
+    CardState.EXPIRED: settled(Outcome.TIMEOUT_SKIP),
+    CardState.ELSEWHERE: settled(Outcome.ELSEWHERE, decision(), platform_word="rejected"),
+    CardState.UNDELIVERABLE: settled(Outcome.UNDELIVERABLE, decision()),
+    CardState.SENDING: approval(stage=Stage.DECIDED, decision=decision()),
+    CardState.RETRYING: approval(stage=Stage.DECIDED, decision=decision(), trouble="it answers with HTTP 503"),
+    CardState.OPEN: approval(escalated_at=NOW + timedelta(minutes=2)),
+}
+
+
+def card(state: CardState = CardState.OPEN) -> Card:
+    """The card of an approval in this state."""
+    return card_of(_ENDS[state], card_id=CARD_ID, policy=policy("sends mail to people outside"))
+
+
+def open_card(arguments: Json, **more: Any) -> Card:
+    """The open card of a call with these arguments."""
+    return card_of(approval(request(arguments, **more)), card_id=CARD_ID, policy=policy())

@@ -1,0 +1,85 @@
+"""What happens after an ack can fail in any way without anybody but the log noticing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from slack_bolt.context.ack.async_ack import AsyncAck
+from structlog.testing import capture_logs
+
+from adapters.slack.api import Identity
+from adapters.slack.clicks import Clicks
+from adapters.slack.errands import Errands, open_errands
+from bot.errors import Refusal, Refused, Unavailable
+from tests.contract.slack_rig import FakeDesk
+
+
+async def fail(error: Exception) -> None:
+    """An errand that goes wrong."""
+    raise error
+
+
+async def test_a_failed_errand_is_logged_and_no_more() -> None:
+    """Trouble with Slack and bugs of our own alike end in the log, told apart by the event."""
+    with capture_logs() as logs:
+        async with open_errands() as errands:
+            errands.send(fail(Unavailable("Slack is away")), name="whisper")
+            errands.send(fail(KeyError("bug")), name="open_form")
+    assert {"errand_failed": "whisper", "errand_crashed": "open_form"} == {
+        e["event"]: e["errand"] for e in logs
+    }
+
+
+async def test_errands_under_way_end_before_slack_closes() -> None:
+    """A whisper that was begun is still said when Nod stops."""
+    said = []
+
+    async def say() -> None:
+        await asyncio.sleep(0.02)
+        said.append("expired")
+
+    async with open_errands() as errands:
+        errands.send(say(), name="whisper")
+    assert ["expired"] == said
+
+
+class BrokenErrands(Errands):
+    """Errands with a bug."""
+
+    def send(self, errand: Coroutine[Any, Any, object], *, name: str) -> None:
+        """Fail."""
+        errand.close()
+        raise RuntimeError(name)
+
+
+PRESS = {
+    "type": "block_actions",
+    "user": {"id": "U0ANN", "team_id": "T1"},
+    "channel": {"id": "C1"},
+    "container": {"message_ts": "1.0"},
+    "trigger_id": "t",
+    "actions": [{"action_id": "nod_approve", "value": f"v1.card.{'0' * 64}"}],
+}
+
+
+@pytest.mark.parametrize("refusal", [None, Refused(Refusal.EXPIRED, "It expired.")], ids=["taken", "refused"])
+async def test_no_bug_after_the_ack_takes_it_back(refusal: Refused | None) -> None:
+    """slack-bolt forgets an ack after which the listener raises; so the listener never raises."""
+    counted = Counter[str]()
+    clicks = Clicks(
+        desk=FakeDesk(refusal=refusal),
+        api=None,  # type: ignore[arg-type]  # nothing is sent
+        identity=Identity(team_id="T1", bot_user_id="U1", bot_id=None, app_id=None, scopes=frozenset()),
+        errands=BrokenErrands(),
+        count=lambda name: counted.update([name]),
+    )
+    ack = AsyncAck()
+    with capture_logs():
+        await clicks.pressed(ack, PRESS)
+    assert ack.response is not None
+    assert 200 == ack.response.status
+    assert {"click_failed": 1 if refusal else 0} == {"click_failed": counted["click_failed"]}

@@ -1,0 +1,103 @@
+"""Not faster than Slack allows, the most urgent first, and a wait that Slack names is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.slack.pace import LONGEST_WAIT, Cooling, Turns, wait_named_by
+from bot.errors import Unavailable
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+async def test_the_earliest_deadline_goes_first() -> None:
+    """Of the posts that wait for one channel the one with the least time left is next."""
+    turns = Turns(monotonic=time.monotonic, interval=0.02)
+    order: list[int | None] = []
+
+    async def post(minutes: int | None) -> None:
+        await turns.wait("C1", before=None if minutes is None else NOW + timedelta(minutes=minutes))
+        order.append(minutes)
+
+    await turns.wait("C1")
+    await asyncio.gather(*(post(minutes) for minutes in (None, 30, 5, 60, 1)))
+    assert [1, 5, 30, 60, None] == order
+
+
+async def test_one_post_an_interval_and_channel() -> None:
+    """Two posts in one channel are an interval apart; another channel does not wait."""
+    turns = Turns(monotonic=time.monotonic, interval=0.05)
+    began = time.monotonic()
+    await turns.wait("C1")
+    await turns.wait("C2")
+    assert time.monotonic() - began < 0.05
+    await turns.wait("C1")
+    assert time.monotonic() - began >= 0.05
+
+
+async def test_whoever_gives_up_does_not_hold_up_the_others() -> None:
+    """A cancelled post leaves the queue."""
+    turns = Turns(monotonic=time.monotonic, interval=0.05)
+    await turns.wait("C1")
+    first = asyncio.create_task(turns.wait("C1", before=NOW))
+    await asyncio.sleep(0)
+    first.cancel()
+    async with asyncio.timeout(1):
+        await turns.wait("C1")
+
+
+def test_a_named_wait_holds_for_that_method_and_channel() -> None:
+    """Retry-After 30 stops this method in this channel for 30 s, and nothing else."""
+    now = 100.0
+    cooling = Cooling(monotonic=lambda: now)
+    assert 30.0 == cooling.hold("chat.postMessage", "C1", "30")
+    with pytest.raises(Unavailable) as raised:
+        cooling.check("chat.postMessage", "C1")
+    assert 30.0 == raised.value.retry_after
+    cooling.check("chat.postMessage", "C2")
+    cooling.check("chat.update", "C1")
+    now = 130.0
+    cooling.check("chat.postMessage", "C1")
+
+
+def test_without_a_usable_wait_it_backs_off() -> None:
+    """1, 2, 4… at most 60 seconds, from the beginning again after a call that went through."""
+    cooling = Cooling(monotonic=lambda: 0.0)
+    waits = [cooling.hold("m", "C1", "soon") for _ in range(8)]
+    assert [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] == waits
+    cooling.passed("m", "C1")
+    cooling.check("m", "C1")
+    assert 1.0 == cooling.hold("m", "C1", None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("30", 30.0),
+        ("1.5", 1.5),
+        ("0", 1.0),
+        ("1e9", LONGEST_WAIT),
+        ("-1", None),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_wait_is_believed_within_reason(asked: str | None, expected: float | None) -> None:
+    """Numbers are kept between a second and five minutes; everything else names no wait."""
+    assert expected == wait_named_by(asked)
+
+
+@given(st.text(max_size=20))
+def test_no_header_makes_it_crash(asked: str) -> None:
+    """Whatever Retry-After says, the wait is none or between 1 and LONGEST_WAIT seconds."""
+    wait = wait_named_by(asked)
+    assert wait is None or 1.0 <= wait <= LONGEST_WAIT
