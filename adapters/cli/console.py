@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import sys
 from datetime import timedelta
 
@@ -51,7 +52,7 @@ async def answer(request_id: str, verdict: HITLDecision, *, note: str | None) ->
         environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=utc_now
     ) as platform:
         request = await _find(platform, request_id)
-        said = f"{verdict.value} by {getpass.getuser()} with the nod command"
+        said = f"{verdict.value} by {_operator()} with the nod command"
         text = f'{said}. Note from the approver: "{note}"' if note else said
         try:
             await platform.decide(request, HITLResponse(decision=verdict, operator_input=text))
@@ -60,6 +61,14 @@ async def answer(request_id: str, verdict: HITLDecision, *, note: str | None) ->
             return 1
     print(f"{verdict.value}: {name_of(request.tool_name)} ({request.request_id})")
     return 0
+
+
+def _operator() -> str:
+    """Who runs the command; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 async def _find(platform: Platform, start: str) -> HITLRequest:

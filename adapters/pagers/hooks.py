@@ -41,7 +41,7 @@ class UnrecoverableError(Exception):
 
 def load_hook(spec: str) -> Hook:
     """The function that `package.module:function` names. Raises ConfigError, whatever is wrong with it."""
-    where = f"alerts: hook:{spec}"
+    where = f"on_unrecoverable_error: {spec}"
     module, _, name = spec.partition(":")
     if not module or not name or module.startswith("."):
         raise ConfigError(where, "it names no function", "Write it as hook:package.module:function.")

@@ -9,6 +9,9 @@ import yaml
 
 from bot.errors import ConfigError
 
+#: Settings are nested five deep at most.
+DEEPEST = 12
+
 Place = tuple[str | int, ...]
 
 
@@ -43,31 +46,43 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
         where = f"{path}, line {mark.line + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or "it cannot be parsed"
         raise ConfigError(where, f"is not YAML ({problem})", "Correct the line.") from None
+    except RecursionError:
+        raise ConfigError(str(path), "is nested too deep", "Write it flat.") from None
     marks: dict[Place, int] = {}
     value = _value(node, (), marks, path) if node is not None else {}
     return value, Lines(path, marks)
 
 
 def _value(node: yaml.Node, place: Place, marks: dict[Place, int], path: Path) -> Any:
+    if len(place) > DEEPEST:  # an alias inside its own anchor goes on for ever
+        raise ConfigError(_line(node, path), "is nested too deep", "Write it flat, without aliases.")
     marks[place] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         mapping: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = _scalar(key_node)
+            key = _scalar(key_node, path)
+            if not isinstance(key, str):
+                raise ConfigError(_line(key_node, path), f"{key!r} is no name for a setting", "Quote it.")
             if key in mapping:
-                where = f"{path}, line {key_node.start_mark.line + 1}"
-                raise ConfigError(where, f"{key!r} is given twice", "Keep one of them.")
+                raise ConfigError(_line(key_node, path), f"{key!r} is given twice", "Keep one of them.")
             mapping[key] = _value(value_node, (*place, key), marks, path)
             marks[(*place, key)] = key_node.start_mark.line + 1
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*place, index), marks, path) for index, item in enumerate(node.value)]
-    return _scalar(node)
+    return _scalar(node, path)
 
 
-def _scalar(node: yaml.Node) -> Any:
+def _line(node: yaml.Node, path: Path) -> str:
+    return f"{path}, line {node.start_mark.line + 1}"
+
+
+def _scalar(node: yaml.Node, path: Path) -> Any:
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)
+    except (yaml.YAMLError, ValueError, OverflowError):
+        what = f"{node.value!r} cannot be read" if isinstance(node.value, str) else "this is no plain value"
+        raise ConfigError(_line(node, path), what, "Write a plain value, in quotes if need be.") from None
     finally:
         loader.dispose()

@@ -28,7 +28,8 @@ MARGIN = timedelta(milliseconds=500)
 #: An Approve that waits this long for a fresh listing is in trouble, and an operator is told.
 PATIENCE = timedelta(seconds=6)
 
-UNDELIVERED = "undelivered"  #: the alert's cause
+#: The causes of alerts: it is late, and may still get through; it was too late.
+UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
 
 log = structlog.get_logger()
 
@@ -77,14 +78,14 @@ class Deliver:
             await self._settle(taken, outcome_by(taken.decision) if ours else Outcome.ELSEWHERE, word)
 
     async def _settle(self, approval: Approval, outcome: Outcome, word: str | None) -> None:
-        now = self._clock()
-        if not await self._store.approvals.settle(
-            approval.id, was=Stage.DECIDED, outcome=outcome, at=now, platform_word=word
-        ):
-            return
         through = outcome is not Outcome.ELSEWHERE
         how = "the decision got through after all" if through else "the platform had its answer already"
+        # First the alert's end: a crash in between repeats the POST, but nothing would repeat this.
         await self._store.alerts.mend(approval.id, cause=UNDELIVERED, how=how)
+        if not await self._store.approvals.settle(
+            approval.id, was=Stage.DECIDED, outcome=outcome, at=self._clock(), platform_word=word
+        ):
+            return
         log.info("decision_delivered", outcome=outcome.value, attempts=approval.attempts)
         self._count(f"settled_{outcome.value}")
 
@@ -103,29 +104,29 @@ class Deliver:
         log.warning("delivery_failed", attempt=approval.attempts, wait=round(wait, 1), reason=str(error))
         self._count("delivery_failed")
         if exhausted:
-            await self._alert(approval, f"the platform could not be told yet ({error}); retrying")
+            await self._alert(approval, UNDELIVERED, f"the platform could not be told yet ({error}); retrying")
 
     async def _unread(self, approval: Approval) -> None:
         """Without a fresh listing an Approve waits: consent goes before delivery."""
         trouble = "the request could not be read again to confirm it"
+        await self._alert(approval, UNDELIVERED, f"{trouble}; the approval waits")
         await self._store.approvals.postpone(approval.id, next_try=self._clock(), trouble=trouble)
-        await self._alert(approval, f"{trouble}; the approval waits")
 
     async def _give_up(self, approval: Approval) -> None:
         trouble = approval.trouble or "the deadline came first"
         # First the alert: once it is settled, nothing would bring us back here after a crash.
-        await self._alert(approval, f"the decision could not be delivered before the deadline ({trouble})")
+        await self._alert(
+            approval, UNDELIVERABLE, f"the decision could not be delivered before the deadline ({trouble})"
+        )
         if await self._store.approvals.settle(
             approval.id, was=Stage.DECIDED, outcome=Outcome.UNDELIVERABLE, at=self._clock(), trouble=trouble
         ):
             log.error("decision_undeliverable", attempts=approval.attempts)
             self._count("settled_undeliverable")
 
-    async def _alert(self, approval: Approval, text: str) -> None:
+    async def _alert(self, approval: Approval, cause: str, text: str) -> None:
         tool = name_of(approval.request.tool_name)
-        alert = Alert(
-            approval_id=approval.id, cause=UNDELIVERED, text=f"{tool}: {text}.", raised_at=self._clock()
-        )
+        alert = Alert(approval_id=approval.id, cause=cause, text=f"{tool}: {text}.", raised_at=self._clock())
         await self._store.alerts.raise_(alert)
 
 

@@ -206,5 +206,5 @@ def test_a_hook_that_cannot_be_loaded_is_a_setting_to_mend(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigError) as caught:
         load_hook(spec)
-    assert (f"alerts: hook:{spec}", what) == (caught.value.where, caught.value.what)
+    assert (f"on_unrecoverable_error: {spec}", what) == (caught.value.where, caught.value.what)
     assert caught.value.fix.endswith(".")
