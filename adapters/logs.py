@@ -17,10 +17,14 @@ def configure_logs(form: Literal["auto", "json", "text"], *, level: int = loggin
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    # Tracebacks without local variables: those hold tokens and arguments.
     last: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if text
+        else structlog.processors.JSONRenderer()
     )
-    tracebacks = [] if text else [structlog.processors.dict_tracebacks]
+    plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    tracebacks = [] if text else [structlog.processors.ExceptionRenderer(plain)]
     structlog.configure(
         processors=[*shared, *tracebacks, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -203,9 +203,10 @@ def _status(approval: Approval, state: CardState, *, policy: Policy) -> tuple[Sa
             return (*_who(approval, but="the platform had its answer already"), (told,))
         case CardState.UNDELIVERABLE:
             cause = approval.trouble or "the deadline passed first"
+            told = "may never have been told" if approval.attempts else "was never told"
             return (
                 *_who(approval),
-                (f"The platform was never told: {cause}. The agent goes on without it.",),
+                (f"The platform {told}: {cause}. The agent goes on without it.",),
             )
         case _:
             assert_never(state)

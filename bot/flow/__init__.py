@@ -77,10 +77,14 @@ class Crew:
             try:
                 async with self._places:
                     await work(*args)
+            except Unavailable as error:
+                log.warning("piece_put_off", reason=str(error))
+                self._count("piece_put_off")
+                return  # no ring: the ticker comes back to it, at its own pace
             except Exception:  # one of the two catch-alls: one approval's trouble is its own
                 log.exception("piece_failed")
                 self._count("piece_failed")
-                return  # no ring: the ticker comes back to it, at its own pace
+                return
             finally:
                 self._busy.discard(key)
         self._ring(self._step)

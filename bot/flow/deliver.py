@@ -113,6 +113,12 @@ class Deliver:
         await self._store.approvals.postpone(approval.id, next_try=self._clock(), trouble=trouble)
 
     async def _give_up(self, approval: Approval) -> None:
+        # A POST of ours may have been taken and only its answer lost, or somebody was first: its audit knows.
+        word = await self._platform.word_on(approval.id)
+        if approval.decision and word in {verdict.value for verdict in HITLDecision}:
+            ours = approval.attempts > 0 and word == approval.decision.verdict.value
+            await self._settle(approval, outcome_by(approval.decision) if ours else Outcome.ELSEWHERE, word)
+            return
         trouble = approval.trouble or "the deadline came first"
         # First the alert: once it is settled, nothing would bring us back here after a crash.
         await self._alert(

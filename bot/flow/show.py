@@ -68,6 +68,7 @@ class Show:
             if placement.attempted_at:  # an earlier try may have put it up without our hearing of it
                 found = await chat.find(card_id, channel, since=placement.attempted_at)
                 if found:
+                    await self._mend(approval)
                     await placements.shown(card_id, ref=found, revision=0)
                     log.info("card_found_again", channel=channel)
                     return
@@ -78,8 +79,8 @@ class Show:
         except (Unavailable, Gone, Forbidden) as error:
             await self._put_off(placement, approval, error)
             return
+        await self._mend(approval)
         await placements.shown(card_id, ref=ref, revision=card.revision)
-        await self._store.alerts.mend(approval.id, cause=NO_CARD, how="the card is up now")
         log.info("card_shown", channel=channel, revision=card.revision)
         self._count("card_shown")
 
@@ -122,6 +123,10 @@ class Show:
         )
         log.warning("card_put_off", channel=placement.destination.channel, wait=wait, reason=str(error))
         self._count("card_put_off")
+
+    async def _mend(self, approval: Approval) -> None:
+        """Before the card counts as shown: a crash in between finds it again, and comes back here."""
+        await self._store.alerts.mend(approval.id, cause=NO_CARD, how="the card is up now")
 
     def _no_card(self, placement: Placement, approval: Approval, error: Exception) -> Alert:
         tool = name_of(approval.request.tool_name)

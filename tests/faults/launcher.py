@@ -1,0 +1,71 @@
+"""Run in a child process: `nod run`, which dies at a named point of its work as if by kill -9.
+
+The product has no such switch: this file wraps one method of one adapter class before it starts the bot.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from adapters.cli import main
+from adapters.platform.client import HttpPlatform
+from adapters.slack import SlackPager
+from adapters.slack.chat import SlackChat
+from adapters.store.alerts import SqlAlerts
+from adapters.store.approvals import SqlApprovals
+from adapters.store.placements import SqlPlacements
+from adapters.store.rungs import SqlRungs
+
+#: Names a crash point, for example `approvals.decide after`; read here and nowhere else.
+CRASH_AT = "NOD_TEST_CRASH_AT"
+#: What a shell reports for a process that was killed with signal 9.
+KILLED = 137
+
+CLASSES: Mapping[str, type[Any]] = {
+    "platform": HttpPlatform,
+    "chat": SlackChat,
+    "pager": SlackPager,
+    "approvals": SqlApprovals,
+    "placements": SqlPlacements,
+    "rungs": SqlRungs,
+    "alerts": SqlAlerts,
+}
+
+
+def run_nod(settings: Mapping[str, str], log: str) -> None:
+    """`nod run` with these settings and no others; what it says goes to the file `log`."""
+    os.environ.clear()
+    os.environ.update(settings)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    if point := os.environ.get(CRASH_AT):
+        arm(point)
+    sys.argv = ["nod", "run"]
+    main()
+
+
+def arm(point: str) -> None:
+    """Make the first call of a method deadly: `<class>.<method> before` it is made, or `after` it returned."""
+    name, _, when = point.partition(" ")
+    owner, _, method = name.partition(".")
+    real = getattr(CLASSES[owner], method)
+
+    @functools.wraps(real)
+    async def deadly(*args: Any, **more: Any) -> None:
+        if when == "after":
+            await real(*args, **more)
+        # Nothing is flushed, closed or unlocked by us: the kernel does what it does for a killed process.
+        os._exit(KILLED)
+
+    setattr(CLASSES[owner], method, deadly)
+
+
+def said_in(log: Path) -> str:
+    """What a child has said so far."""
+    return log.read_text() if log.exists() else ""

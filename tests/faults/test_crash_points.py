@@ -1,0 +1,238 @@
+"""Killed at each point between two effects and started again, the bot ends where it would have ended.
+
+The numbers are those of reliability.md §3, crash points. Each test has the sandbox in its own process and the
+bot in a child, which dies there with exit code 137.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from adapters.sandbox.slack.errors import CannotDo
+from adapters.sandbox.slack.messages import Message
+from adapters.sandbox.town import open_sandbox
+from tests.faults.child import open_child
+from tests.faults.launcher import KILLED
+from tests.servers.town import ANN, OLU, Town, buttons, said, until
+
+#: The rung is due early in a long window, so that a slow machine has time to be killed and to come back.
+POLICY = """
+poll_every: 200ms
+people:
+  ann: {email: ann@acme.example}
+  olu: {email: olu@acme.example}
+routes:
+  - name: default
+    match: {}
+    cards: [slack:C0APPROVALS]
+    approvers: [ann]
+    ladder: [{at: 2%, do: ping, who: [olu]}]
+alerts: [slack:C0ALERTS]
+"""
+WINDOW = 90.0  #: seconds
+WITHIN = 30.0  #: seconds until the end of a story; all but a slow start is a matter of two
+
+#: What is on the way of every approval that somebody approves.
+ANSWERED = [
+    "platform.pending after",  # 1
+    "approvals.admit before",
+    "approvals.admit after",  # 2
+    "placements.attempt before",
+    "placements.attempt after",
+    "chat.post before",
+    "chat.post after",  # 3
+    "placements.shown before",
+    "placements.shown after",
+    "approvals.decide before",  # 5
+    "approvals.decide after",  # 6
+    "approvals.confirm after",
+    "approvals.begin_delivery before",  # 7
+    "approvals.begin_delivery after",
+    "platform.decide before",
+    "platform.decide after",  # 8
+    "approvals.settle before",
+    "approvals.settle after",  # 9
+    "chat.update before",
+    "chat.update after",
+    "approvals.close before",
+    "approvals.close after",
+]
+#: What is on the way of a rung.
+ESCALATED = [
+    "rungs.attempt before",
+    "rungs.attempt after",
+    "chat.reply before",
+    "chat.reply after",  # 11
+    "rungs.fired before",
+    "rungs.fired after",
+]
+#: What is on the way of an alert, when the platform fails three times and then works again.
+ALERTED = [
+    "approvals.postpone after",
+    "alerts.raise_ before",
+    "alerts.raise_ after",
+    "alerts.attempt after",
+    "pager.page before",
+    "pager.page after",  # 12
+    "alerts.taken before",
+    "alerts.taken after",
+    "approvals.settle after",
+    "alerts.mend before",
+    "alerts.mend after",
+]
+#: What is on the way of a decision that cannot be delivered before its deadline.
+GIVEN_UP = ["alerts.raise_ before", "alerts.raise_ after", "approvals.settle before", "approvals.settle after"]
+
+
+class Ann:
+    """Somebody who presses Approve until Slack shows that it went through, as people do."""
+
+    def __init__(self, town: Town, *, only_once: Callable[[Message], bool] = lambda card: True) -> None:
+        self._town, self._ready = town, only_once
+        self.acknowledged = False
+
+    async def watch(self) -> None:
+        """Press whatever can be pressed, for ever."""
+        while True:
+            await asyncio.sleep(0.05)
+            for card in self._town.cards():
+                if not self.acknowledged and "nod_approve" in buttons(card) and self._ready(card):
+                    with contextlib.suppress(CannotDo):
+                        self.acknowledged |= (await self._town.press(ANN, card, "approve")).ok
+
+
+@pytest.mark.parametrize("point", ANSWERED)
+async def test_an_answer_survives(point: str, tmp_path: Path) -> None:
+    """One card, one decision with Ann's word, one effect; her acknowledged click is never lost."""
+    async with open_sandbox() as sandbox:
+        town = Town(sandbox=sandbox)
+        request_id = town.ask(timeout_seconds=WINDOW)
+
+        await killed_and_back(town, tmp_path, point, Ann(town), lambda: approved(town, request_id, tmp_path))
+
+        assert len(pings(town)) <= 1
+
+
+@pytest.mark.parametrize("point", ESCALATED)
+async def test_a_rung_survives(point: str, tmp_path: Path) -> None:
+    """The people on call are pinged exactly once, and the approval goes on as if nothing had happened."""
+    async with open_sandbox() as sandbox:
+        town = Town(sandbox=sandbox)
+        request_id = town.ask(timeout_seconds=WINDOW)
+        ann = Ann(town, only_once=lambda card: bool(pings(town)) and "Escalated" in said(card))
+
+        await killed_and_back(town, tmp_path, point, ann, lambda: approved(town, request_id, tmp_path))
+
+        assert 1 == len(pings(town))
+        assert f"<@{OLU}>" in said(pings(town)[0])
+
+
+@pytest.mark.parametrize("point", ALERTED)
+async def test_an_alert_survives(point: str, tmp_path: Path) -> None:
+    """What was to be alerted is: in one message, which says in the end that the decision got through.
+
+    Only where the crash came before it was written, and all was well afterwards, nothing is owed.
+    """
+    async with open_sandbox() as sandbox:
+        town = Town(sandbox=sandbox)
+        request_id = town.ask(timeout_seconds=WINDOW)
+        sandbox.faults.add(method="POST", path="/agents/hitl/decision", times=3, status=503)
+        owed = 0 if point == "alerts.raise_ before" else 1
+
+        def over() -> bool:
+            mended = [alert for alert in town.alerts() if "got through after all" in alert]
+            return approved(town, request_id, tmp_path) and owed == len(mended)
+
+        await killed_and_back(town, tmp_path, point, Ann(town), over)
+
+        assert owed == len(town.alerts())
+
+
+@pytest.mark.parametrize("point", GIVEN_UP)
+async def test_giving_up_is_alerted_all_the_same(point: str, tmp_path: Path) -> None:
+    """The deadline passes undelivered and the bot dies on the way: the alert goes out, the card tells."""
+    async with open_sandbox() as sandbox:
+        town = Town(sandbox=sandbox)
+        sandbox.faults.add(
+            method="POST", path="/agents/hitl/decision", status=503, headers={"Retry-After": "300"}
+        )
+        request_id = town.ask(timeout_seconds=8)
+
+        def over() -> bool:
+            told = "Not delivered: send_email" in said(town.cards()[0])
+            return told and bool(town.alerts()) and "closed" == stage_of(request_id, tmp_path)
+
+        await killed_and_back(town, tmp_path, point, Ann(town), over)
+
+        assert 1 == len(town.cards())
+        assert 1 == len(town.alerts())
+        assert "could not be delivered before the deadline" in town.alerts()[0]
+        assert [] == sandbox.platform.executed
+
+
+@pytest.mark.parametrize(
+    ("point", "title", "effects"),
+    [
+        ("platform.decide after", "Approved: send_email", ["approved"]),
+        ("approvals.begin_delivery before", "Not delivered: send_email", []),
+    ],
+)
+async def test_back_only_after_the_deadline(point: str, title: str, effects: list[str], tmp_path: Path) -> None:
+    """Down until it was too late: the card tells what became of the answer, by the platform's own record."""
+    async with open_sandbox() as sandbox:
+        town = Town(sandbox=sandbox)
+        request_id = town.ask(timeout_seconds=8)
+
+        def over() -> bool:
+            told = title in said(town.cards()[0]) and "closed" == stage_of(request_id, tmp_path)
+            return told and bool(effects) != bool(town.alerts())
+
+        await killed_and_back(town, tmp_path, point, Ann(town), over, pause=8)
+
+        assert effects == town.effects(request_id)
+
+
+async def killed_and_back(
+    town: Town, folder: Path, point: str, ann: Ann, over: Callable[[], bool], *, pause: float = 0
+) -> None:
+    """Run the bot until it dies at `point`; after `pause` seconds again until it is `over`; then stop it."""
+    watching = asyncio.create_task(ann.watch())
+    try:
+        async with open_child(town, folder, policy=POLICY, crash_at=point) as child:
+            assert KILLED == await child.ended()
+        await asyncio.sleep(pause)
+        async with open_child(town, folder, policy=POLICY) as child:
+            await until(over, within=WITHIN, what=f"the end; see {child.log}")
+            await child.stop()
+    finally:
+        watching.cancel()
+
+
+def approved(town: Town, request_id: str, folder: Path) -> bool:
+    """Whether all of it has come to its end: on the platform, on the one card, and in the record."""
+    cards = town.cards()
+    assert len(cards) <= 1
+    assert town.effects(request_id) in ([], ["approved"])
+    return (
+        ["approved"] == town.effects(request_id)
+        and [request_id] == town.sandbox.platform.executed
+        and "Approved: send_email" in said(cards[0])
+        and "Ann Albers approved this" in said(cards[0])
+        and "closed" == stage_of(request_id, folder)
+    )
+
+
+def pings(town: Town) -> list[Message]:
+    return [reply for card in town.cards() for reply in town.replies(card)]
+
+
+def stage_of(request_id: str, folder: Path) -> str | None:
+    """What stands in the database, read beside the bot."""
+    with closing(sqlite3.connect(f"file:{folder / 'nod.db'}?mode=ro", uri=True)) as database:
+        row = database.execute("SELECT stage FROM approvals WHERE id = ?", (request_id,)).fetchone()
+    return row[0] if row else None

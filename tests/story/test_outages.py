@@ -1,0 +1,397 @@
+"""What people see, and what the platform gets, while something between them is broken."""
+
+import asyncio
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from adapters.sandbox.faults import Rule
+from adapters.sandbox.platform.quirks import Quirks
+from adapters.sandbox.town import API_KEY
+from tests.servers import hooks
+from tests.servers.town import (
+    ANN,
+    APPROVALS,
+    BOB,
+    FINANCE,
+    POLICY,
+    Town,
+    buttons,
+    open_town,
+    said,
+    until,
+)
+
+DECISION: dict[str, Any] = {"method": "POST", "path": "/agents/hitl/decision"}
+PENDING: dict[str, Any] = {"method": "GET", "path": "/agents/hitl/pending"}
+POST: dict[str, Any] = {"path": "/api/chat.postMessage"}
+#: A surface that refused is asked again after 15 seconds (bot.flow.show).
+ASKED_AGAIN = 25.0
+
+
+# --- the platform cannot be told --------------------------------------------------------------------------
+
+
+async def test_a_decision_waits_out_an_outage(tmp_path: Path) -> None:
+    """Three 503: the card says that it could not be told yet, operators hear of it, then it goes through."""
+    async with open_town(tmp_path) as town:
+        town.sandbox.faults.add(**DECISION, times=3, status=503)
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+
+        await town.press(ANN, card, "approve")
+
+        await town.says(card, "The platform could not be told yet", within=10)
+        await until(lambda: len(town.alerts()) == 1, what="the alert")
+        assert "could not be told yet" in town.alerts()[0]
+        done = await town.says(card, "Approved: send_email", within=10)
+        assert [] == buttons(done)
+        await until(lambda: "got through after all" in town.alerts()[0], what="the alert's end")
+        assert [200] == town.posts(request_id)
+        assert [request_id] == town.sandbox.platform.executed
+        assert 1 == len(town.alerts())
+
+
+async def test_an_answer_lost_on_the_way_back_is_no_second_effect(tmp_path: Path) -> None:
+    """The connection breaks after the platform took it: it ran once, and the card says what the audit says."""
+    async with open_town(tmp_path) as town:
+        town.sandbox.faults.add(**DECISION, times=1, after=True, reset=True)
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+
+        await town.press(ANN, card, "approve")
+
+        await town.says(card, "Approved: send_email", within=10)
+        assert [200, 409] == town.posts(request_id)
+        assert [request_id] == town.sandbox.platform.executed
+
+
+async def test_answers_lost_until_the_deadline_are_looked_up(tmp_path: Path) -> None:
+    """Every answer is lost although the platform took the first: the card never claims that it was not told."""
+    async with open_town(tmp_path) as town:
+        town.sandbox.faults.add(**DECISION, after=True, reset=True)
+        request_id = town.ask(timeout_seconds=5)
+        card = await town.shown()
+
+        await town.press(ANN, card, "approve")
+
+        await town.says(card, "Approved: send_email", within=10)
+        assert "Not delivered" not in said(town.now(card))
+        assert ["approved"] == town.effects(request_id)
+
+
+@pytest.mark.parametrize("status", [404, 409])
+async def test_an_answer_that_came_too_late_is_never_shown_as_ours(status: int, tmp_path: Path) -> None:
+    """The platform calls it resolved: the card says no longer pending, and never that it was approved."""
+    async with open_town(tmp_path) as town:
+        town.sandbox.faults.add(**DECISION, times=1, status=status)
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+
+        await town.press(ANN, card, "approve")
+
+        done = await town.says(card, "No longer pending on the platform")
+        assert [] == buttons(done)
+        assert not any("Approved" in said(look) for look in (*done.history, done))
+        assert [] == town.posts(request_id)
+
+
+@pytest.mark.parametrize("forgiving", [False, True])
+async def test_somebody_was_first_on_the_platform(forgiving: bool, tmp_path: Path) -> None:
+    """Answered there a moment before: 409, or a polite 200, the audit's word is shown, not ours."""
+    async with open_town(tmp_path) as town:
+        platform = town.sandbox.platform
+        platform.quirks = Quirks(forgiving=forgiving)
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+        platform.decide(request_id, "rejected")
+
+        await town.press(ANN, card, "skip")
+
+        done = await town.says(card, "Answered on the platform: rejected")
+        assert "but the platform had its answer already" in said(done)
+        assert not done.text.startswith("Skipped")
+        assert (200 if forgiving else 409) == town.posts(request_id)[-1]
+
+
+async def test_a_decision_that_cannot_be_delivered_is_owned_up_to(tmp_path: Path) -> None:
+    """Down until after the deadline: the card says Not delivered, and operators are told of that end too."""
+    async with open_town(tmp_path) as town:
+        town.sandbox.faults.add(**DECISION, status=503)
+        request_id = town.ask(timeout_seconds=6)
+        card = await town.shown()
+
+        await town.press(ANN, card, "approve")
+
+        done = await town.says(card, "Not delivered: send_email", within=12)
+        assert "Ann Albers approved this" in said(done)
+        assert "The platform was never told" in said(done)
+        await until(lambda: any("before the deadline" in alert for alert in town.alerts()), what="the alert")
+        assert [] == town.effects(request_id)
+        assert [] == town.sandbox.platform.executed
+
+
+# --- the platform cannot be read --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"status": 503},
+        {"status": 200, "body": "<html><h1>Under maintenance</h1></html>"},
+        {"status": 200, "body": '[{"request_id": "a"'},
+        {"status": 200, "body": {"success": False, "data": []}},
+        {"status": 200, "body": "[" + " " * 6_000_000 + "]"},
+        {"truncate": True},
+        {"reset": True},
+    ],
+    ids=["503", "html", "malformed", "refused", "oversized", "truncated", "reset"],
+)
+async def test_a_list_that_cannot_be_read_changes_nothing(trouble: dict[str, Any], tmp_path: Path) -> None:
+    """While polls fail the card stays as it is; afterwards it can be answered, and what is new appears."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+        rule = town.sandbox.faults.add(**PENDING, **trouble)
+        town.ask(tool="pay_invoice", timeout_seconds=60)
+
+        await until(lambda: rule.hits >= 4, within=15, what="failed polls")
+
+        assert said(card) == said(town.now(card))
+        assert [] == town.cards(FINANCE)
+        town.sandbox.faults.clear()
+        await town.shown(FINANCE)
+        await town.press(ANN, card, "approve")
+        await town.says(card, "Approved: send_email")
+        assert ["approved"] == town.effects(request_id)
+
+
+async def test_a_list_that_is_suddenly_empty_is_not_believed(tmp_path: Path) -> None:
+    """Five of five gone at once is trouble over there: the cards stay, and can still be skipped."""
+    async with open_town(tmp_path) as town:
+        ids = [town.ask(timeout_seconds=90) for _ in range(5)]
+        await town.shown(count=5, within=12)
+        rule = town.sandbox.faults.add(**PENDING, status=200, body=[])
+
+        await until(lambda: rule.hits >= 5, what="empty polls")
+
+        assert all(buttons(card) for card in town.cards())
+        await town.press(ANN, town.cards()[0], "skip")
+        await until(lambda: any(town.effects(one) == ["skipped"] for one in ids), what="the decision")
+
+
+async def test_one_bad_item_does_not_hide_the_others(tmp_path: Path) -> None:
+    """An item without a tool is set aside: the others get cards, and its own card is not taken down."""
+    async with open_town(tmp_path) as town:
+        town.ask(timeout_seconds=60)
+        card = await town.shown()
+        town.ask(tool="pay_invoice", timeout_seconds=60)
+        spoilt, good = await listed(town)
+        del spoilt["tool"], spoilt["additional_context"]
+        rule = relist(town, [spoilt, good, 42])
+
+        await town.shown(FINANCE)
+        await until(lambda: rule.hits >= 4, what="polls")
+
+        assert said(card) == said(town.now(card))
+
+
+async def test_a_call_that_changed_under_its_card_is_asked_about_anew(tmp_path: Path) -> None:
+    """The same id with other arguments: the old button is refused, and the card shows the new call."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(arguments={"to": "jane@example.com"}, timeout_seconds=60)
+        card = await town.shown()
+        relist(town, await listed(town, to="mallory@example.com"))
+        changed = await town.says(card, "mallory@example.com")
+        assert "nod_approve" in buttons(changed)
+
+        await town.press(ANN, card, "approve", version=0)
+
+        await town.whispered(ANN, "changed")
+        assert [] == town.posts(request_id)
+        await town.press(ANN, card, "approve")
+        await until(lambda: town.effects(request_id) == ["approved"], what="the decision on the new call")
+
+
+async def test_an_approval_of_a_call_that_then_changed_is_not_passed_on(tmp_path: Path) -> None:
+    """Approved while the platform could not be read, and changed meanwhile: never sent, and alerted."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(arguments={"to": "jane@example.com"}, timeout_seconds=60)
+        card = await town.shown()
+        changed = await listed(town, to="mallory@example.com")
+        town.sandbox.faults.add(**PENDING, status=503)
+        await town.press(ANN, card, "approve")
+
+        relist(town, changed)
+
+        await town.says(card, "the request changed after it was answered")
+        await until(lambda: len(town.alerts()) == 1, what="the alert")
+        assert "the answer was not passed on" in town.alerts()[0]
+        assert [] == town.posts(request_id)
+
+
+# --- Slack ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"status": 429, "headers": {"Retry-After": "2"}},
+        {"status": 429, "headers": {"Retry-After": "soon"}},
+        {"status": 200, "body": {"ok": False, "error": "ratelimited"}},
+        {"status": 503},
+        {"status": 200, "body": "<html>oops</html>"},
+        {"reset": True},
+        {"after": True, "reset": True},
+        {"after": True, "status": 500},
+    ],
+    ids=["429", "429-garbage", "200-ratelimited", "503", "html", "reset", "applied-reset", "applied-500"],
+)
+async def test_a_post_in_trouble_ends_as_one_card(trouble: dict[str, Any], tmp_path: Path) -> None:
+    """Too fast, failed, or put up without our hearing of it: in the end there is one card, and it works."""
+    async with open_town(tmp_path) as town:
+        town.sandbox.faults.add(**POST, times=1, **trouble)
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown(within=10)
+
+        await until(lambda: bool(town.sandbox.faults.rules[0].hits), what="the trouble")
+        await town.press(ANN, card, "approve")
+
+        await town.says(card, "Approved: send_email", within=10)
+        assert ["approved"] == town.effects(request_id)
+        assert 1 == len(town.cards())
+
+
+@pytest.mark.parametrize(
+    "trouble", [{"times": 2, "status": 503}, {"times": 1, "after": True, "reset": True}], ids=["503", "lost"]
+)
+async def test_a_ping_in_trouble_is_still_one_ping(trouble: dict[str, Any], tmp_path: Path) -> None:
+    """Slack fails just when a rung is due: the people are pinged once it works, and only once."""
+    async with open_town(tmp_path) as town:
+        town.ask(timeout_seconds=8)
+        card = await town.shown()
+        town.sandbox.faults.add(**POST, **trouble)
+
+        await town.says(card, "Escalated", within=10)
+
+        assert 1 == len(town.replies(card))
+        assert town.nod is not None
+        assert b"piece_failed" not in town.nod.metrics.exposition()[0]
+
+
+async def test_a_channel_that_is_closed_to_the_bot_is_alerted(tmp_path: Path) -> None:
+    """Archived, or the bot was removed: operators are told at once, and once it is mended the cards come."""
+    async with open_town(tmp_path) as town:
+        workspace = town.sandbox.workspace
+        workspace.archive(APPROVALS)
+        workspace.kick(FINANCE)
+        town.ask(timeout_seconds=90)
+        town.ask(tool="pay_invoice", timeout_seconds=90)
+        await until(lambda: len(town.alerts()) == 2, what="the alerts")
+        assert any("is_archived" in alert for alert in town.alerts())
+        assert any("not_in_channel" in alert for alert in town.alerts())
+
+        workspace.archive(APPROVALS, archived=False)
+        workspace.invite(FINANCE)
+        town.sandbox.faults.add(**POST, times=1, after=True, reset=True)  # the first one is not heard of
+
+        await town.shown(APPROVALS, within=ASKED_AGAIN)
+        await town.shown(FINANCE, within=ASKED_AGAIN)
+        await until(lambda: all("the card is up now" in a for a in town.alerts()), what="both alerts' ends")
+        assert (1, 1) == (len(town.cards(APPROVALS)), len(town.cards(FINANCE)))
+
+
+async def test_a_revoked_token_that_comes_back_is_caught_up_on(tmp_path: Path) -> None:
+    """Slack refuses everything: once it works again the card comes, and the alert, once each."""
+    async with open_town(tmp_path) as town:
+        workspace = town.sandbox.workspace
+        workspace.revoke_token()
+        town.ask(timeout_seconds=90)
+        # A card and an alert were refused by then.
+        await until(lambda: [call.error for call in workspace.calls].count("token_revoked") >= 2)
+
+        workspace.revoke_token(revoked=False)
+
+        await town.shown(within=ASKED_AGAIN)
+        await until(lambda: len(town.alerts()) == 1, within=ASKED_AGAIN, what="the alert")
+        await until(lambda: "the card is up now" in town.alerts()[0], what="its end")
+        assert 1 == len(town.cards())
+
+
+async def test_answered_elsewhere_while_slack_is_down(tmp_path: Path) -> None:
+    """The card could not be changed when it was answered on the platform: it catches up when Slack is back."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+        down = town.sandbox.faults.add(path="/api/*", status=503)
+        town.sandbox.platform.decide(request_id, "rejected")
+        await until(lambda: down.hits >= 2, within=10, what="refused updates")
+        assert buttons(town.now(card))
+
+        town.sandbox.faults.clear()
+
+        done = await town.says(card, "Answered on the platform: rejected", within=10)
+        assert [] == buttons(done)
+
+
+async def test_a_burst_keeps_to_one_message_a_second_most_urgent_first(tmp_path: Path) -> None:
+    """Eight at once in one channel: never faster than Slack allows, and the earliest deadline goes first."""
+    async with open_town(tmp_path) as town:
+        for seconds in (80, 50, 70, 30, 60, 40, 100, 90):
+            town.ask(tool=f"within_{seconds:03}", timeout_seconds=seconds)
+
+        await town.shown(count=8, within=20)
+
+        posts = [post.at for post in town.sandbox.workspace.called("chat.postMessage")]
+        assert all(later - sooner > 0.8 for sooner, later in pairwise(posts)), posts
+        later_ones = [card.text for card in town.cards()[1:]]  # the first goes up while others are still read
+        assert sorted(later_ones) == later_ones
+
+
+# --- whoever else is told ---------------------------------------------------------------------------------
+
+
+async def test_a_broken_hook_harms_nobody(tmp_path: Path) -> None:
+    """One hook raises and one hangs: the good one is called once, the channel is told, and approvals go on."""
+    names = ("raises", "hangs", "notes")
+    spec = "on_unrecoverable_error: [" + ", ".join(f"tests.servers.hooks:{name}" for name in names) + "]\n"
+    hooks.TOLD.clear()
+    hooks.LET_GO.clear()
+    async with open_town(tmp_path, policy=POLICY + spec) as town:
+        town.sandbox.workspace.kick(APPROVALS)
+        unseen = town.ask(timeout_seconds=60)
+        await until(lambda: bool(hooks.TOLD), what="the hook")
+        await until(lambda: len(town.alerts()) == 1, what="the alert")
+
+        request_id = town.ask(tool="pay_invoice", timeout_seconds=60)
+        card = await town.shown(FINANCE)
+        began = time.monotonic()
+        await town.press(BOB, card, "approve")
+        await town.says(card, "Approved: pay_invoice")
+
+        assert time.monotonic() - began < 3
+        assert ["approved"] == town.effects(request_id)
+        await asyncio.sleep(2.5)  # by then the one that raised was called again
+        assert [unseen] == [told for told, _ in hooks.TOLD]
+        assert "not_in_channel" in hooks.TOLD[0][1]
+        hooks.LET_GO.set()
+
+
+async def listed(town: Town, **arguments: str) -> list[dict[str, Any]]:
+    """The platform's pending list as it is on the wire, with these arguments in place of its own."""
+    async with httpx.AsyncClient(base_url=town.sandbox.url, headers={"X-API-Key": API_KEY}) as client:
+        items: list[dict[str, Any]] = (await client.get("/agents/hitl/pending")).json()
+    for item in items if arguments else ():
+        item["arguments"] = item["additional_context"]["arguments"] = arguments
+    return items
+
+
+def relist(town: Town, items: list[Any]) -> Rule:
+    """From now on the platform lists this, and nothing else is wrong."""
+    rule = Rule(**PENDING, status=200, body=items)
+    town.sandbox.faults.replace([rule])
+    return rule
