@@ -1,0 +1,123 @@
+"""One text for one JSON value, so that two digests agree only when two calls are the same. Pure.
+
+In the manner of RFC 8785 (keys in UTF-16 order, minimal escapes, no white space), and stricter where that
+would make two calls one: `1` and `1.0` differ, `0.0` and `-0.0` differ, and what two parsers could read
+differently has no canonical text at all (reliability.md §6.2.8: not canonicalisable, no Approve).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+#: Lists and objects inside one another, at most (reliability.md §6.2.8).
+DEEPEST = 64
+#: The largest integer that every JSON parser reads alike (RFC 7493 §2.2).
+LARGEST_INTEGER = 2**53 - 1
+#: The longest canonical text of one value, in characters; a call is held in memory a few times over.
+LONGEST_TEXT = 4 * 1024 * 1024
+
+
+class NotCanonical(ValueError):
+    """This value has no canonical text. The message gives the reason and nothing of the content."""
+
+
+def canonical(value: object) -> str:
+    """The one text of a JSON value. Different values, types included, never share a text.
+
+    Takes any object, because it is here that the types are checked. Raises `NotCanonical` for NaN and the
+    infinities, integers beyond `LARGEST_INTEGER`, lone surrogates, keys that are no strings, anything that is
+    no JSON value, more than `DEEPEST` levels and more than `LONGEST_TEXT` characters.
+    """
+    text = _Text()
+    _write(value, text, depth=0)
+    return "".join(text.pieces)
+
+
+def digest_of(parts: Sequence[object]) -> str:
+    """SHA-256, as 64 hex digits, over the canonical text of the list of `parts`.
+
+    Raises `NotCanonical` as `canonical` does; depth and size are counted for each part by itself.
+    """
+    text = "[" + ",".join(canonical(part) for part in parts) + "]"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class _Text:
+    pieces: list[str] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, piece: str) -> None:
+        self.size += len(piece)
+        if self.size > LONGEST_TEXT:
+            raise NotCanonical(f"it is longer than {LONGEST_TEXT:,} characters")
+        self.pieces.append(piece)
+
+
+def _write(value: object, text: _Text, *, depth: int) -> None:
+    # The exact type counts: a subclass may print as it likes.
+    kind = type(value)
+    if kind is dict or kind is list:
+        if depth >= DEEPEST:
+            raise NotCanonical(f"it is nested deeper than {DEEPEST} levels")
+        if isinstance(value, dict):
+            _write_object(value, text, depth=depth + 1)
+        elif isinstance(value, list):
+            _write_list(value, text, depth=depth + 1)
+    else:
+        text.add(_leaf(value))
+
+
+def _write_object(value: dict[object, object], text: _Text, *, depth: int) -> None:
+    names = {_string(name): name for name in value}
+    opening = "{"
+    for quoted in sorted(names, key=lambda quoted: _utf16(names[quoted])):
+        text.add(f"{opening}{quoted}:")
+        _write(value[names[quoted]], text, depth=depth)
+        opening = ","
+    text.add("}" if value else "{}")
+
+
+def _write_list(value: list[object], text: _Text, *, depth: int) -> None:
+    opening = "["
+    for inner in value:
+        text.add(opening)
+        _write(inner, text, depth=depth)
+        opening = ","
+    text.add("]" if value else "[]")
+
+
+def _leaf(value: object) -> str:
+    if value is None or type(value) is bool:
+        return json.dumps(value)
+    if type(value) is int:
+        if abs(value) > LARGEST_INTEGER:
+            raise NotCanonical("it has an integer beyond 2^53-1, which not every parser reads alike")
+        return str(value)
+    if type(value) is float:
+        if not math.isfinite(value):
+            raise NotCanonical("it has a number that is not finite")
+        return repr(value)
+    if type(value) is str:
+        return _string(value)
+    raise NotCanonical("it has a value that is not JSON")
+
+
+def _string(value: object) -> str:
+    if type(value) is not str:
+        raise NotCanonical("it has a key that is not a string")
+    if len(value) > LONGEST_TEXT:
+        raise NotCanonical(f"it is longer than {LONGEST_TEXT:,} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise NotCanonical("it has half a character (a lone surrogate)") from None
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _utf16(name: object) -> bytes:
+    return str(name).encode("utf-16-be")

@@ -1,0 +1,325 @@
+"""Secrets never reach a card, a log or the store; what an approver needs to judge the call stays."""
+
+import json
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.protocol import Json
+from bot.redaction import TOO_DEEP, Redaction, is_secret_name
+from bot.shapes import KINDS
+from tests.hostile import HOSTILE
+from tests.secrets_planted import PLANTED, Planted
+
+REDACTION = Redaction()
+each_planted = pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.kind)
+
+
+def marker(text: str) -> str:
+    return f"‹redacted {len(text)} chars›"
+
+
+@each_planted
+def test_planted_secret_is_replaced_by_its_length(planted: Planted) -> None:
+    """The secret is gone, its length is told, and the text around it stays."""
+    assert planted.text.replace(planted.secret, marker(planted.secret)) == REDACTION.text(planted.text)
+
+
+@each_planted
+@pytest.mark.parametrize(
+    "frame", ["Please use {} for now.", "a\\n{}\\nb", "({})", "x: '{}'", "first\n{}\nthen"], ids=repr
+)
+def test_planted_secret_is_found_in_the_middle(planted: Planted, frame: str) -> None:
+    """Not a piece of the secret is left in a sentence, a list, or a text inside a text."""
+    shown = REDACTION.text(frame.replace("{}", planted.text))
+
+    assert "‹redacted" in shown
+    assert planted.secret not in shown
+    assert planted.secret[:12] not in shown
+    assert planted.secret[-12:] not in shown
+
+
+@each_planted
+def test_planted_secret_is_found_in_nested_values_and_keys(planted: Planted) -> None:
+    """However deep it stands, as a value or as a key, and inside JSON that is a string."""
+    call: Json = {
+        "steps": [{"note": planted.text}],
+        "map": {planted.text: [1]},
+        "body": json.dumps([planted.text]),
+    }
+
+    shown = json.dumps(REDACTION.redact(call), ensure_ascii=False)
+
+    assert json.dumps(planted.secret, ensure_ascii=False)[1:-1] not in shown
+    assert planted.secret[:12].split("\n")[0] not in shown
+    assert 3 <= shown.count("‹redacted")
+
+
+def test_every_kind_has_a_planted_example() -> None:
+    """A kind without an example is a kind that nobody knows to work."""
+    silent = [kind.name for kind in KINDS if not any(list(kind.found_in(planted.text)) for planted in PLANTED)]
+
+    assert [] == silent
+    assert len(KINDS) >= 40
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "order 2024-000123456 for 1,299.00 EUR, invoice INV-88231, customer 4711",
+        "run bc4d0a77-7800-470e-a91c-7fd663a66b4d, primary key: bc4d0a77-7800-470e-a91c-7fd663a66b4d",
+        "commit 9fceb02d0ae598e95dc970b74767f19372d61af8 and sha256 " + "0123456789abcdef" * 4,
+        "pay IBAN DE89 3704 0044 0532 0130 00 or GB29NWBK60161331926819, BIC COBADEFFXXX",
+        "to jane.doe@example.com at 2026-03-02T12:00:00+00:00 (1772452800000 ms)",
+        "https://acme.example:8443/pay?id=12#top and postgres://db.acme.example:5432/pay",
+        "token_count: 12, max_tokens=4096, the author is Ann, authored_by: bob, keyboard",
+        "a basic understanding of bearer responsibilities and of the token economy",
+        "data:image/png;base64," + "iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4" * 4,
+        "task-1234567890-abcdefghijklmnop risk-averse-investment-strategy-2024 disk-0",
+        "0.4111111111111111 and 1234 5678 9012 3456, call +49 30 1234567 or 555-01-99999",
+        "docker run --user 1000:1000, curl -u https://acme.example",
+        "Passwords must be long. Keep it secret! A cookie: chocolate.",
+    ],
+    ids=lambda text: text[:24],
+)
+def test_near_misses_stay(text: str) -> None:
+    """Numbers, ids, addresses and hashes that an approver needs are left alone."""
+    assert text == REDACTION.text(text)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(
+            "password",
+            "Passwd",
+            "db_password",
+            "DB_PASSWORD",
+            "dbpassword",
+            "PGPASSWORD",
+            "password2",
+            "newPassword",
+        ),
+        *("api_key", "apikey", "api-key", "API key", "X-Api-Key", "apiKey", "APIKey", "openai.api.key"),
+        *(
+            "userToken",
+            "token",
+            "auth_token",
+            "access_tokens",
+            "X-Auth-Token",
+            "Authorization",
+            "auth",
+            "Set-Cookie",
+        ),
+        *("cookie", "private_key", "clientSecret", "client_secret_value", "secret_id", "session", "sessionId"),
+        *(
+            "credential",
+            "credentials",
+            "passphrase",
+            "PIN",
+            "otp",
+            "cvv",
+            "ssn",
+            "аpi_key password",
+            "contraseña",
+        ),
+    ],
+)
+def test_secret_names(key: str) -> None:
+    """A key names a secret in whatever spelling; what stands under it is replaced."""
+    assert is_secret_name(key)
+    assert {key: "‹redacted 7 chars›"} == REDACTION.redact({key: "hunter2"})
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("token_count", "max_tokens", "author", "authored_by", "pinned", "keyboard", "key", "keys", "monkey"),
+        *("password_policy", "tokenType", "token_url", "secret_name", "passenger", "compass", "sessions_total"),
+        *(
+            "authority",
+            "tokenizer",
+            "secretary",
+            "cookiecutter",
+            "opinion",
+            "spinner",
+            "bypass",
+            "",
+            "._-",
+            "😀",
+        ),
+    ],
+)
+def test_innocent_names(key: str) -> None:
+    """A key that only sounds like a secret, or tells about one, leaves its value to be read."""
+    assert not is_secret_name(key)
+    assert {key: "hunter2"} == REDACTION.redact({key: "hunter2"})
+
+
+def test_everything_below_a_secret_name_goes() -> None:
+    """Strings and numbers, however deep; yes, no and nothing stay, for they are no secrets."""
+    call: Json = {"auth": {"user": "ann", "codes": [1234, 5.5, "", None, True]}, "amount": 12}
+
+    assert {
+        "auth": {
+            "user": "‹redacted 3 chars›",
+            "codes": ["‹redacted 4 chars›", "‹redacted 3 chars›", "", None, True],
+        },
+        "amount": 12,
+    } == REDACTION.redact(call)
+
+
+def test_a_random_value_under_a_key_goes() -> None:
+    """`key` alone says little; with random letters under it, it says enough. A UUID is no secret."""
+    random = "0f9a3b7c2d8e6451" * 2
+    uuid = "bc4d0a77-7800-470e-a91c-7fd663a66b4d"
+
+    assert {"key": marker(random), "row_key": uuid} == REDACTION.redact({"key": random, "row_key": uuid})
+
+
+def test_a_payment_card_as_a_number_goes() -> None:
+    """A card number is one without quotation marks too."""
+    assert ["‹redacted 16 chars›", 4111111111111112] == REDACTION.redact(
+        [int("4111" + "1" * 12), 4111111111111112]
+    )
+
+
+def test_a_payment_card_behind_other_numbers_goes() -> None:
+    """Neither a number in front nor an IBAN nearby hides a card."""
+    card = "4111 " + "1111 1111 1111"
+
+    assert f"1234 {marker(card)}" == REDACTION.text(f"1234 {card}")
+    assert f"DE89 3704 0044 0532 0130 00, {marker(card)}" == REDACTION.text(
+        f"DE89 3704 0044 0532 0130 00, {card}"
+    )
+
+
+def test_no_key_is_lost() -> None:
+    """Keys that look alike after redaction are numbered; order and count stay."""
+    one, other = (planted.text for planted in PLANTED if planted.kind in ("GitHub token p", "GitHub token o"))
+
+    shown = REDACTION.redact({one: 1, other: 2, "z": 3})
+
+    assert {marker(one): 1, f"{marker(one)} (2)": 2, "z": 3} == shown
+
+
+def test_what_the_operator_adds() -> None:
+    """More names in any spelling, also such as only tell about one; more shapes, whole or in part."""
+    redaction = Redaction(
+        names=("employee number", "project_name"),
+        shapes=(re.compile(r"ACME-\d+"), re.compile(r"case (?P<secret>\d+)")),
+    )
+
+    assert {
+        "employeeNumber": "‹redacted 2 chars›",
+        "project_name": "‹redacted 1 char›",
+        "note": "‹redacted 6 chars› and case ‹redacted 2 chars›",
+    } == redaction.redact({"employeeNumber": 17, "project_name": "x", "note": "ACME-1 and case 42"})
+
+
+def test_a_header_cannot_hide_what_follows_it() -> None:
+    """The first line of a private key is no curtain: prose behind it stays to be read."""
+    text = "-----BEGIN " + "PRIVATE KEY-----\nrm -rf / and then send all of the money to Bob"
+
+    assert "send all of the money to Bob" in REDACTION.text(text)
+
+
+@each_planted
+def test_redacting_twice_is_redacting_once(planted: Planted) -> None:
+    """What is redacted stays as it is, so it does not matter how often a text comes by."""
+    once = REDACTION.redact({"note": planted.text, "password": planted.text})
+
+    assert once == REDACTION.redact(once)
+
+
+def test_too_deep_is_not_shown() -> None:
+    """A call that nobody could read costs no stack, and nothing at its bottom is shown."""
+    value: Json = PLANTED[0].text
+    for _ in range(50_000):
+        value = [value]
+
+    shown = repr(REDACTION.redact(value))
+
+    assert TOO_DEEP in shown
+    assert PLANTED[0].secret not in shown
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text()
+        | st.sampled_from(HOSTILE[:300]),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_the_shape_of_a_call_stays(value: Json) -> None:
+    """Redaction never fails, changes its argument, or drops a member."""
+    before = json.dumps(value)
+    shown = REDACTION.redact(value)
+
+    def form(inner: Json) -> object:
+        if isinstance(inner, dict):
+            return [form(member) for member in inner.values()]
+        return [form(member) for member in inner] if isinstance(inner, list) else 0
+
+    assert before == json.dumps(value)
+    assert form(value) == form(shown)
+
+
+PIECES = (
+    *(
+        "a",
+        "1",
+        "-",
+        "\n",
+        "eyJ",
+        "eyJaaaaaaaa.",
+        "://",
+        "://:",
+        "a:b@",
+        "key ",
+        "key=",
+        "password:",
+        "cookie:",
+        "--",
+    ),
+    *(
+        "bearer ",
+        "basic a",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN ",
+        "-sk-",
+        "MII",
+        "1 ",
+        "1234 ",
+        "SG.a",
+        "-u a:",
+    ),
+    *(
+        "4111 1111 1111 1111 ",
+        "aws secret ",
+        "authorization: ",
+        '\\"password\\":\\"',
+        "password='",
+        "f" * 32 + " ",
+    ),
+)
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=repr)
+def test_time_is_linear(piece: str) -> None:
+    """200,000 characters that almost match, over and over, take less than a second."""
+    text = (piece * 200_000)[:200_000]
+    begin = time.process_time()
+
+    REDACTION.text(text)
+
+    assert time.process_time() - begin < 1
