@@ -2,8 +2,11 @@
 
       admit         decide          deliver          close
      ------> OPEN --------> DECIDED ---------> SETTLED -------> CLOSED
-               |                                  ^
+               | ^             |                  ^
+               | +--- voided --+                  |
                +--- expired, or answered elsewhere+
+
+A decision is voided when the call changed before the platform was told: the people are asked anew.
 
 How far it is (`Stage`) and how it ended (`Outcome`) are two enums. A card is a view of this record, never
 the record: each visible change raises `revision`, and each placement remembers the revision it shows.
@@ -11,6 +14,7 @@ the record: each visible change raises `revision`, and each placement remembers 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -47,6 +51,7 @@ STEPS: frozenset[tuple[Stage, Stage]] = frozenset(
     {
         (Stage.OPEN, Stage.DECIDED),
         (Stage.OPEN, Stage.SETTLED),
+        (Stage.DECIDED, Stage.OPEN),
         (Stage.DECIDED, Stage.SETTLED),
         (Stage.SETTLED, Stage.CLOSED),
     }
@@ -54,9 +59,10 @@ STEPS: frozenset[tuple[Stage, Stage]] = frozenset(
 
 
 class Surface(StrEnum):
-    """Where people see cards and click."""
+    """Where people see cards and click; and the policy, where nobody needs to."""
 
     SLACK = "slack"
+    POLICY = "policy"  #: automatic decisions: no card stands here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,21 +79,43 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """What one person answered, on one call. A person has one vote, on whatever surface she gives it."""
+
+    person: str  #: her handle in the policy
+    verdict: HITLDecision
+    actor: Actor
+    at: datetime
+    card_id: str
+    digest: str  #: of the call that was shown; a vote counts for no other
+    note: str | None = None
+    acting_for: str | None = None  #: whose place she takes, by handle, when it was delegated to her
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What one person answered, and when it became durable."""
+    """The answer: the vote that was enough, and who else it took."""
 
     verdict: HITLDecision
     actor: Actor
     at: datetime
     card_id: str
     note: str | None = None
+    others: tuple[str, ...] = ()  #: those who had voted the same before, by name and address
 
     @property
     def response(self) -> HITLResponse:
-        """What the platform is told. It has no field for who decided, so the name goes with the note."""
-        said = f"{self.verdict.value} by {self.actor} in {self.actor.surface.value.title()}"
-        note = f'{said}. Note from the approver: "{self.note}"' if self.note else said
-        return HITLResponse(decision=self.verdict, operator_input=note)
+        """What the platform is told. It has no field for who decided, so the names go with the note.
+
+        The note is bounded, and quoted so that it cannot end its own quotation: to the agent it is what a
+        person said, never an instruction of the platform.
+        """
+        who = ", ".join([*self.others, str(self.actor)])
+        said = f"{self.verdict.value} by {who} in {self.actor.surface.value.title()}."
+        if not self.note:
+            return HITLResponse(decision=self.verdict, operator_input=said)
+        quoted = json.dumps(self.note[:LONGEST_NOTE], ensure_ascii=False)
+        return HITLResponse(decision=self.verdict, operator_input=f"{said} Note from the approver: {quoted}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +124,8 @@ class Approval:
 
     request: HITLRequest
     route: str  #: the name of the route that matched when it was admitted
+    rule: str | None = None  #: the automatic rule that answers in place of people
+    votes: tuple[Vote, ...] = ()  #: on the call as it is now, earliest first
     stage: Stage
     first_seen: datetime
     deadline: Deadline
@@ -140,13 +170,13 @@ def outcome_by(decision: Decision) -> Outcome:
     return Outcome(decision.verdict.value)
 
 
-def outcome_once_resolved(approval: Approval, word: str | None) -> Outcome:
+def outcome_once_resolved(approval: Approval, word: str | None, *, tried_before: bool) -> Outcome:
     """How a request ended that the platform calls resolved (404, 409, or no longer listed).
 
     It is ours only if we had begun a POST before and the platform's own audit names our verdict: an answer
     that was lost on the way back. Without that proof it counts as answered elsewhere.
     """
     decision = approval.decision
-    if decision is not None and approval.attempts > 1 and word == decision.verdict.value:
+    if decision is not None and tried_before and word == decision.verdict.value:
         return outcome_by(decision)
     return Outcome.ELSEWHERE

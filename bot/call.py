@@ -1,4 +1,8 @@
-"""A tool call as lines to read: keys in the call's own order, nested keys dotted, sizes named. Pure."""
+"""A tool call as lines to read: keys in the call's own order, nested keys dotted, sizes named. Pure.
+
+What leaves here may be shown to anybody who may see the card: secrets are redacted, and characters that
+cannot be seen, or that turn text round, are spelled out.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.protocol import HITLRequest, Json
+from bot.redaction import Redaction
+from bot.visible import visible, warnings
 
 #: A call up to this many characters stands on the card whole; a Slack message as a whole ends near 13,200.
 FITS_THE_CARD = 6_000
 #: And up to this many lines: further down nobody reads before pressing a button.
 FITS_IN_LINES = 80
+#: A value up to this many characters stands beside its key; a phone shows about 40 in a row.
+BESIDE = 60
+#: How a redaction begins; nothing that was in the call before may look like it.
+REDACTED = "‹redacted "
+#: Keys up to this many characters line up their values.
+WIDEST_KEY = 24
 #: What is left of a long call on the card: this many lines, and of each value its two ends.
 EXCERPT_LINES = 16
 EXCERPT_VALUE = 240
 
-_PLAIN_KEY = re.compile(r"[\w-]+")
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +41,62 @@ class Line:
     note: str | None = None  #: the size of a value that is shown cut
 
 
-def lines_of(request: HITLRequest) -> tuple[Line, ...]:
+def lines_of(request: HITLRequest, *, redaction: Redaction) -> tuple[Line, ...]:
     """The whole call. A string or list at the top has an empty key; nothing is left out or reworded."""
-    return tuple(Line(key=key, value=value) for key, value in _flatten("", request.arguments))
+    arguments = redaction.redact(_unforged(request.arguments))
+    return tuple(Line(key=key, value=visible(value)) for key, value in _flatten("", arguments))
+
+
+def _unforged(value: Json) -> Json:
+    """The value with each of our own marks broken that was in it before: only a redaction may look like one."""
+    if isinstance(value, dict):
+        return {_broken(name): _unforged(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_unforged(inner) for inner in value]
+    return _broken(value) if isinstance(value, str) else value
+
+
+def _broken(text: str) -> str:
+    # A zero-width space, which `visible` then spells out.
+    return text.replace("‹redacted", "‹\u200bredacted")
+
+
+def warnings_of(request: HITLRequest, *, redaction: Redaction) -> tuple[str, ...]:
+    """What an eye would miss in this call, in words: invisible characters, look-alike host names.
+
+    They quote what they found, so secrets are redacted before.
+    """
+    texts = (request.tool_name, request.agent_id, *_texts(redaction.redact(request.arguments)))
+    return tuple(dict.fromkeys(found for text in texts for found in warnings(text)))
+
+
+def redactions_in(lines: tuple[Line, ...]) -> tuple[str, ...]:
+    """That something is hidden on purpose: a curtain can be drawn by an agent as well as by us."""
+    count = sum(line.key.count(REDACTED) + line.value.count(REDACTED) for line in lines)
+    if count == 0:
+        return ()
+    many = "One value looks like a secret and is" if count == 1 else f"{count} values look like secrets and are"
+    return (f"{many} not shown. An answer covers the whole call all the same.",)
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """Every piece of text in a value, the keys too."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str):
+        yield value
 
 
 def text_of(lines: tuple[Line, ...]) -> str:
-    """The lines as preformatted text, values aligned behind their keys and indented when they go on."""
-    width = min(max((len(line.key) for line in lines), default=0), 24)
-    return "\n".join(_aligned(line, width) for line in lines)
+    """The lines as preformatted text: short values behind their keys, longer ones indented below them."""
+    short = [len(line.key) for line in lines if not _goes_below(line)]
+    width = min(max(short, default=0), WIDEST_KEY)
+    return "\n".join(_below(line) if _goes_below(line) else _beside(line, width) for line in lines)
 
 
 def size_of(lines: tuple[Line, ...]) -> str:
@@ -49,12 +108,12 @@ def size_of(lines: tuple[Line, ...]) -> str:
     return f"{count} line{'s' if count != 1 else ''}, {amount}"
 
 
-def excerpt(lines: tuple[Line, ...], *, whole: bool) -> tuple[tuple[Line, ...], str | None]:
+def excerpt(lines: tuple[Line, ...], *, request: HITLRequest) -> tuple[tuple[Line, ...], str | None]:
     """What the card shows, and in words how much it hides: None only when all of the call is there."""
     text = text_of(lines)
     fits = len(text) <= FITS_THE_CARD and text.count("\n") < FITS_IN_LINES
     shown = lines if fits else tuple(_cut(line) for line in lines[:EXCERPT_LINES])
-    if not whole:
+    if not request.whole:
         return shown, "The platform cut this call before it reached Nod: nobody can see all of it here."
     if fits:
         return shown, None
@@ -77,14 +136,25 @@ def _flatten(key: str, value: Json) -> Iterator[tuple[str, str]]:
 
 def _key(name: str) -> str:
     """A key that could be mistaken for structure (dots, spaces, line breaks) is quoted."""
-    return name if _PLAIN_KEY.fullmatch(name) else json.dumps(name)
+    return name if _PLAIN_KEY.fullmatch(name) else visible(json.dumps(name, ensure_ascii=False))
 
 
-def _aligned(line: Line, width: int) -> str:
+def _goes_below(line: Line) -> bool:
+    return bool(line.key) and ("\n" in line.value or len(line.value) > BESIDE)
+
+
+def _beside(line: Line, width: int) -> str:
     indent = "\n" + " " * (width + 2)
-    value = line.value.replace("\n", indent)
-    note = f"  ({line.note})" if line.note else ""
-    return f"{line.key:<{width}}  {value}{note}"
+    return f"{line.key:<{width}}  {line.value.replace(chr(10), indent)}{_noted(line)}"
+
+
+def _below(line: Line) -> str:
+    # Indented to the last line: nothing inside a value can pass for an argument of its own.
+    return f"{line.key}{_noted(line)}\n    " + line.value.replace("\n", "\n    ")
+
+
+def _noted(line: Line) -> str:
+    return f"  ({line.note})" if line.note else ""
 
 
 def _cut(line: Line) -> Line:

@@ -25,9 +25,14 @@ class Refusal(StrEnum):
     """Why a person's click does not count. Each code is an anchor in `docs/refusals.md`."""
 
     UNKNOWN_CARD = "unknown-card"
+    FORGED = "forged"
     MOVED_CARD = "moved-card"
     NOT_APPROVER = "not-approver"
     OUTSIDER = "outsider"
+    SELF_APPROVAL = "self-approval"
+    DENIED = "denied"
+    AUTOMATIC = "automatic"
+    ALREADY_VOTED = "already-voted"
     ALREADY_DECIDED = "already-decided"
     EXPIRED = "expired"
     ANSWERED_ELSEWHERE = "answered-elsewhere"
@@ -35,6 +40,7 @@ class Refusal(StrEnum):
     REASON_REQUIRED = "reason-required"
     NOTE_TOO_LONG = "note-too-long"
     NOT_SHOWN_WHOLE = "not-shown-whole"
+    NEVER_APPROVED = "never-approved"
 
 
 class Refused(NodError):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from bot.approval import LONGEST_NOTE, Surface
+from bot.approval import LONGEST_NOTE, Approval, Surface
 from bot.errors import Refusal, Refused
+from bot.matching import value_at
 from bot.protocol import HITLDecision, HITLRequest
+from bot.redaction import Redaction
 from bot.routing import Destination, ReasonRule, Route, route_for
+from bot.rules import Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,20 @@ class Person:
     name: str
     email: str | None = None
     accounts: Mapping[Surface, str] = field(default_factory=dict)
+    #: Surfaces where her account is a guest's or belongs to another workspace or tenant.
+    outside: frozenset[Surface] = frozenset()
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>" if self.email else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegation:
+    """While somebody is away, somebody else takes her place, until a moment."""
+
+    giver: str
+    taker: str
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +46,12 @@ class Policy:
     people: Mapping[str, Person]
     groups: Mapping[str, tuple[str, ...]]  #: group -> handles
     routes: tuple[Route, ...]
+    rules: Rules = field(default_factory=Rules)
+    delegations: tuple[Delegation, ...] = ()
     alerts: tuple[Destination, ...] = ()
+    redaction: Redaction = field(default_factory=Redaction)
     default_window: timedelta = timedelta(minutes=3)
+    version: str = ""  #: a fingerprint of the file, for the audit
 
     def route_of(self, request: HITLRequest) -> Route:
         return route_for(request, self.routes)
@@ -52,24 +73,77 @@ class Policy:
         return next((p for p in self.people.values() if p.accounts.get(surface) == account), None)
 
 
-def approver(policy: Policy, route_name: str, surface: Surface, account: str) -> Person:
-    """The person behind a click, if the route lets her decide.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """A person's standing in a route: her own, or the one of somebody who is away."""
+
+    person: Person
+    acting_for: str | None = None
+
+
+def seat_of(
+    policy: Policy, approval: Approval, *, surface: Surface, account: str, home: bool, now: datetime
+) -> Seat:
+    """Where the person behind an account sits, if the approval's route lets her decide.
 
     Raises:
-        Refused: she is not among the approvers, or the route is gone from the file (nobody, never everybody).
+        Refused: not among the approvers, from outside, or the requester herself. What is missing (a route
+            gone from the file, an account that nobody owns) means nobody, never everybody.
     """
-    route = policy.route_named(route_name)
+    route = policy.route_named(approval.route)
     person = policy.person_behind(surface, account)
-    if route is not None and person is not None and person.handle in policy.handles(route.approvers):
-        return person
-    raise Refused(Refusal.NOT_APPROVER, f"Only {approvers_named(policy, route)} may decide this.")
+    if route is None or person is None:
+        raise _not_approver(policy, route)
+    if (not home or surface in person.outside) and person.handle not in route.outsiders:
+        raise Refused(
+            Refusal.OUTSIDER, "Guests and people of other workspaces may not decide this, unless it names them."
+        )
+    approvers = policy.handles(route.approvers)
+    requesters = requesters_of(policy, route, approval.request)
+    if person.handle in requesters:
+        raise _own_request(policy, route)
+    if person.handle in approvers:
+        return Seat(person=person)
+    for delegation in policy.delegations:
+        if delegation.taker == person.handle and delegation.giver in approvers and now < delegation.until:
+            if delegation.giver in requesters:
+                raise _own_request(policy, route)
+            return Seat(person=person, acting_for=delegation.giver)
+    raise _not_approver(policy, route)
+
+
+def requesters_of(policy: Policy, route: Route, request: HITLRequest) -> frozenset[str]:
+    """The people whom the run names as asking for this, where the route forbids them to decide it."""
+    if route.self_approval or route.requester is None:
+        return frozenset()
+    field_name, _, path = route.requester.partition(".")
+    there, value = value_at(request, path) if field_name == "arguments" else (True, request.run_id)
+    if not there or not isinstance(value, str):
+        return frozenset()
+    named = value.strip().casefold()
+    return frozenset(person.handle for person in policy.people.values() if named in _names_of(person))
+
+
+def _names_of(person: Person) -> set[str]:
+    names = {person.handle, person.name, person.email or person.handle, *person.accounts.values()}
+    return {name.casefold() for name in names}
+
+
+def _not_approver(policy: Policy, route: Route | None) -> Refused:
+    return Refused(Refusal.NOT_APPROVER, f"Only {approvers_named(policy, route)} may decide this.")
+
+
+def _own_request(policy: Policy, route: Route) -> Refused:
+    named = approvers_named(policy, route)
+    return Refused(Refusal.SELF_APPROVAL, f"You asked for this yourself; someone else in {named} must decide.")
 
 
 def approvers_named(policy: Policy, route: Route | None) -> str:
     """The approvers in words for a card or a refusal: groups by their name, people by theirs."""
     if route is None or not policy.members(route.approvers):
         return "nobody (the policy names no approver)"
-    return ", ".join(name if name in policy.groups else policy.people[name].name for name in route.approvers)
+    people = policy.people
+    return ", ".join(people[name].name if name in people else name for name in route.approvers)
 
 
 def check_note(route: Route, verdict: HITLDecision, note: str | None) -> None:

@@ -11,11 +11,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from bot.approval import Approval, Decision, Outcome, Stage, Surface
-from bot.card import Card, Notice
+from bot.approval import Approval, Outcome, Stage, Surface, Vote
+from bot.audit import Fact
+from bot.card import Button, Card, Notice
 from bot.ladder import Deadline
 from bot.policy import Person
-from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from bot.protocol import HITLRequest, HITLResponse
 from bot.routing import Destination, ReasonRule
 
 Clock = Callable[[], datetime]  #: now, aware, in UTC
@@ -64,6 +65,7 @@ class Step(StrEnum):
     """The steps of the flow; each is woken by the commits that give it work."""
 
     ADMIT = "admit"
+    ANSWER = "answer"
     SHOW = "show"
     DELIVER = "deliver"
     CLOSE = "close"
@@ -88,6 +90,16 @@ class Placement:
     attempted_at: datetime | None = None  #: when a first post was begun; with no ref it may be up all the same
     tries: int = 0  #: failed tries in a row
     next_try: datetime | None = None
+    digest: str | None = None  #: of the call that the message shows; an Approve counts for no other
+    superseded: bool = False  #: the call changed; a newer card asks about it
+
+
+class Counted(StrEnum):
+    """What became of a vote."""
+
+    WAITING = "waiting"  #: it counts; more people are needed
+    DECIDED = "decided"  #: it was enough
+    LOST = "lost"  #: something else came first: read the record and say what is true
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +111,10 @@ class DueRung:
     due_at: datetime
     who: tuple[str, ...]
     attempted_at: datetime | None = None  #: when it was begun; set and unfired means: look before repeating
+
+
+#: The causes of alerts about decisions: it is late, and may still get through; it was too late.
+UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,20 +167,39 @@ class Approvals(Protocol):
         ...
 
     async def revise(
-        self, approval_id: str, *, request: HITLRequest, deadline: Deadline, rungs: Sequence[DueRung]
+        self,
+        approval_id: str,
+        *,
+        was: Stage,
+        request: HITLRequest,
+        deadline: Deadline,
+        placements: Sequence[Placement],
+        rungs: Sequence[DueRung],
     ) -> bool:
-        """An open approval's request changed: take the new one, and write anew the rungs not yet attempted."""
+        """The call changed under its cards: take the new one, OPEN, and ask anew.
+
+        The old cards are superseded by `placements`, votes and a decision of which no POST is under way are
+        void, and the rungs not yet attempted are written anew. False: a POST is under way, or it is over.
+        """
         ...
 
-    async def decide(self, approval_id: str, *, decision: Decision, digest: str) -> bool:
-        """OPEN -> DECIDED if it is still open, unexpired and the same call. True: this decision won."""
+    async def vote(self, approval_id: str, *, vote: Vote, needs: int) -> Counted:
+        """Count a person's vote, if the approval is still open, unexpired, and the same call.
+
+        The vote that brings its verdict to `needs` distinct people moves OPEN -> DECIDED, in the same
+        transaction. A person has one vote; a later one of hers takes the place of the earlier.
+        """
+        ...
+
+    async def ask_people(self, approval_id: str) -> bool:
+        """The rule that was to answer is gone: leave an open approval to people. False: it is not open."""
         ...
 
     async def begin_delivery(self, approval_id: str, *, now: datetime, until: datetime) -> Approval | None:
         """Take a decided approval whose turn it is for one POST, which counts from here.
 
         Returns it with the attempt counted, or None when it is not its turn. Nobody else may post it before
-        `until`.
+        `until`, and an Approve must be confirmed anew before it is posted again.
         """
         ...
 
@@ -209,8 +244,8 @@ class Placements(Protocol):
         """A first post begins."""
         ...
 
-    async def shown(self, card_id: str, *, ref: str, revision: int) -> None:
-        """The surface shows this revision there."""
+    async def shown(self, card_id: str, *, ref: str, revision: int, digest: str | None = None) -> None:
+        """The surface shows this revision of this call there; revision 0 and no digest: not known which."""
         ...
 
     async def postpone(self, card_id: str, *, next_try: datetime) -> None: ...
@@ -264,8 +299,20 @@ class Alerts(Protocol):
     async def postpone(self, page: OwedPage, *, next_try: datetime) -> None: ...
 
 
+class Journal(Protocol):
+    """The audit: hash-chained rows. What moves a record writes its own row, in the same transaction."""
+
+    async def note(self, fact: Fact) -> None:
+        """Write a fact that moves no record (a refusal, a change of policy)."""
+        ...
+
+    async def policy_in_force(self) -> str | None:
+        """The version that the last row about a policy names."""
+        ...
+
+
 class Store(Protocol):
-    """Everything durable, in its four parts."""
+    """Everything durable, in its five parts."""
 
     @property
     def approvals(self) -> Approvals: ...
@@ -278,6 +325,9 @@ class Store(Protocol):
 
     @property
     def alerts(self) -> Alerts: ...
+
+    @property
+    def journal(self) -> Journal: ...
 
 
 # --- chats, pagers, people --------------------------------------------------------------------------------
@@ -326,8 +376,38 @@ class Pager(Protocol):
         ...
 
 
+class Callbacks(Protocol):
+    """The operator's own functions that answer in place of people."""
+
+    async def call(self, name: str, request: HITLRequest, *, within: float) -> HITLResponse:
+        """The answer of `module:function` within so many seconds.
+
+        Raises Unavailable, with the reason in words for the agent, when it raised, ran out of time or
+        returned something else.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRef:
+    """A group that a surface keeps, by its own id: `slack-usergroup:S0614TZR7`."""
+
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
 class Directory(Protocol):
-    """Finds people's accounts on a surface."""
+    """Finds people's accounts on a surface, and who is in its groups."""
+
+    async def members(self, group: GroupRef) -> tuple[Person, ...]:
+        """Who is in a group now, each with account, name, address and whether from outside.
+
+        Raises Unavailable, Gone or Forbidden: then nobody is.
+        """
+        ...
 
     async def resolve(self, people: Sequence[Person]) -> tuple[Person, ...]:
         """The people with the accounts, names and addresses that the surface knows for them.
@@ -348,26 +428,37 @@ class Click:
     surface: Surface
     account: str  #: who, by the surface's immutable id
     home: bool  #: the account belongs to the workspace the bot is installed in
-    card_id: str
-    digest: str  #: of the call that the button stood under
+    value: str  #: what the button carried: sealed by us, brought back by the user's client
     channel: str
     ref: str  #: the message that was clicked
-    verdict: HITLDecision
+    verb: Button  #: what the surface says was pressed; must agree with the value
     note: str | None = None
     seen_whole: bool = False  #: pressed where all of the call was shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a form about a card shows: the whole call, and how a reason is given."""
+
+    card: Card
+    call: str  #: all of it as text to read, redacted and made visible
+    approvable: bool  #: somebody who was shown all of it may approve
+    reason: ReasonRule
+    presets: tuple[str, ...] = ()  #: reasons to pick from
+    approve_value: str = ""  #: the sealed value of an Approve behind the whole call
 
 
 class Desk(Protocol):
     """Where chats hand in clicks. Local and quick: the store, no network."""
 
-    async def decide(self, click: Click) -> Decision:
-        """Returns once the decision is committed. Raises Refused: show `str(error)` to this person only."""
+    async def decide(self, click: Click) -> Vote:
+        """Returns once the vote is committed. Raises Refused: show `str(error)` to this person only."""
         ...
 
-    async def reason_rule(self, click: Click) -> ReasonRule:
-        """Whether this verdict needs a reason. Raises Refused if this person could not give it now."""
+    async def ask(self, click: Click) -> Asked:
+        """What a form for this click needs to show. Raises Refused if this person could not decide now."""
         ...
 
-    async def card(self, click: Click) -> tuple[Card, HITLRequest]:
-        """The card and the whole call, for a look at everything. Raises Refused."""
+    async def explain(self, click: Click) -> tuple[str, ...]:
+        """Why this card is here, who may decide, what is missing, and for this person why not: in lines."""
         ...

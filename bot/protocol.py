@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from bot.canonical import NotCanonical, digest_of
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -33,15 +34,30 @@ class HITLRequest:
     created_at: str | None = None
     timeout_at: str | None = None
     timeout_seconds: float | None = None
+    platform: str = ""  #: which platform asks: the host of its address
+    #: Why this call has no canonical form (a key given twice, a number that parsers read differently), in
+    #: words: then nobody can be sure of what they approve.
+    flaw: str | None = None
     #: False when the platform sent a preview that it had cut: then nobody can see the whole call.
     whole: bool = True
 
+    #: SHA-256 over everything a decision covers, as 64 hex digits: two equal digests, one call.
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """A call without a canonical form gets a flaw, and a digest for its Reject and Skip all the same."""
+        names: list[Json] = [self.platform, self.request_id, self.agent_id, self.tool_name, self.timeout_at]
+        try:
+            digest = digest_of([*names, self.flaw, self.arguments])
+        except NotCanonical as error:
+            object.__setattr__(self, "flaw", self.flaw or str(error))
+            digest = hashlib.sha256(repr([*names, self.arguments]).encode("utf-8", "replace")).hexdigest()
+        object.__setattr__(self, "digest", digest)
+
     @property
-    def digest(self) -> str:
-        """SHA-256 over everything a decision covers, as 64 hex digits: two equal digests, one call."""
-        covered = [self.request_id, self.agent_id, self.tool_name, self.arguments, self.timeout_at]
-        text = json.dumps(covered, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+    def approvable(self) -> bool:
+        """All of the call is here, and it can be read in one way only."""
+        return self.whole and self.flaw is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from fnmatch import fnmatchcase
 
 from bot.approval import Surface
 from bot.ladder import Rung
+from bot.matching import Match
 from bot.protocol import HITLDecision, HITLRequest
 
 
@@ -18,6 +18,13 @@ class ReasonRule(StrEnum):
     REQUIRED = "required"
     OPTIONAL = "optional"
     NONE = "none"
+
+
+class RejectionRule(StrEnum):
+    """How many people it takes to end a request without its tool."""
+
+    ANY = "any"  #: one Reject or Skip ends it
+    QUORUM = "quorum"  #: as many as for Approve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -32,17 +39,6 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """Which requests a route takes: globs over the tool and the agent, case-sensitive."""
-
-    tool: str = "*"
-    agent: str = "*"
-
-    def takes(self, request: HITLRequest) -> bool:
-        return fnmatchcase(request.tool_name, self.tool) and fnmatchcase(request.agent_id, self.agent)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Where a card shows, who may decide, and who is pinged: three separate lists."""
 
@@ -50,8 +46,14 @@ class Route:
     match: Match
     cards: tuple[Destination, ...]
     approvers: tuple[str, ...]  #: people and groups; empty means nobody
+    quorum: int = 1  #: how many distinct people must approve
+    rejection: RejectionRule = RejectionRule.ANY
+    self_approval: bool = False  #: whether the requester may decide, where the run names one
+    requester: str | None = None  #: which field names the requester: `arguments.requested_by`, `run_id`, …
+    outsiders: tuple[str, ...] = ()  #: people who may decide although they are guests or from elsewhere
     ladder: tuple[Rung, ...] = ()
     reason: Mapping[HITLDecision, ReasonRule] = field(default_factory=dict)
+    presets: tuple[str, ...] = ()  #: reasons for rejecting, to pick from
     why: str | None = None  #: why such a call is risky, in the operator's own words
 
     def reason_rule(self, verdict: HITLDecision) -> ReasonRule:
@@ -59,7 +61,17 @@ class Route:
         usual = ReasonRule.OPTIONAL if verdict is HITLDecision.REJECTED else ReasonRule.NONE
         return self.reason.get(verdict, usual)
 
+    def needs(self, verdict: HITLDecision) -> int:
+        """How many people it takes for this verdict."""
+        if verdict is HITLDecision.APPROVED or self.rejection is RejectionRule.QUORUM:
+            return self.quorum
+        return 1
+
 
 def route_for(request: HITLRequest, routes: tuple[Route, ...]) -> Route:
-    """The first route that takes the request; the settings guarantee a last one that takes all."""
-    return next(route for route in routes if route.match.takes(request))
+    """The first route that takes the request; the settings guarantee a last one that takes all.
+
+    Where a condition cannot be told, because the platform cut the call or a value is of another kind, the
+    route takes the request: stricter routes stand first, and doubt must not lead past them.
+    """
+    return next(route for route in routes if route.match.takes(request, in_doubt=True))

@@ -11,9 +11,10 @@ import pytest
 
 from bot.approval import Actor, Approval, Decision, Stage, Surface
 from bot.ladder import Deadline, DeadlineSource
+from bot.matching import Match, Pattern
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
-from bot.routing import Match, Route
+from bot.routing import Route
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -79,7 +80,7 @@ def policy() -> Policy:
         "eve": Person(handle="eve", name="Eve", accounts={Surface.SLACK: "U0EVE"}),
     }
     routes = (
-        Route(name="nobody", match=Match(tool="forbidden_*"), cards=(), approvers=()),
+        Route(name="nobody", match=Match(tool=Pattern(text="forbidden_*")), cards=(), approvers=()),
         Route(name="default", match=Match(), cards=(), approvers=("finance",)),
     )
     return Policy(people=people, groups={"finance": ("ann", "bob")}, routes=routes)

@@ -40,8 +40,9 @@ _USUAL = Limits()
 class HttpPlatform:
     """Implements `bot.ports.Platform`; see there for what each call promises."""
 
-    def __init__(self, *, client: httpx.AsyncClient, clock: Clock, limits: Limits) -> None:
-        """`client` has the address and the key; whoever opened it closes it."""
+    def __init__(self, *, client: httpx.AsyncClient, name: str, clock: Clock, limits: Limits) -> None:
+        """`client` has the address and the key; whoever opened it closes it. `name` tells platforms apart."""
+        self._name = name
         self._exchange = Exchange(client=client, limits=limits)
         self._clock = clock
         self._limits = limits
@@ -55,7 +56,7 @@ class HttpPlatform:
         if trouble := answer.trouble(lost=Unavailable, now=self._clock()):
             raise trouble
         # Off the loop: a list of megabytes takes a second to read, and clicks must be acknowledged meanwhile.
-        read = await asyncio.to_thread(read_pending, answer.body)
+        read = await asyncio.to_thread(read_pending, answer.body, platform=self._name)
         return Listing(
             began_at=began_at, requests=read.requests, set_aside=read.set_aside, unread_ids=read.unread_ids
         )
@@ -112,8 +113,9 @@ async def open_platform(
     """
     if not api_key or not all("!" <= sign <= "~" for sign in api_key):
         raise ConfigError("AIP_API_KEY", "it is empty or has signs that no key has", "Copy the key again.")
+    base = _base(url)
     client = httpx.AsyncClient(
-        base_url=_base(url),
+        base_url=base,
         headers={"X-API-Key": api_key, "Accept-Encoding": "gzip", "User-Agent": "nod"},
         timeout=httpx.Timeout(limits.read, connect=limits.connect),
         limits=httpx.Limits(
@@ -125,7 +127,7 @@ async def open_platform(
         trust_env=False,
     )
     async with client:
-        yield HttpPlatform(client=client, clock=clock, limits=limits)
+        yield HttpPlatform(client=client, name=base.netloc.decode(), clock=clock, limits=limits)
 
 
 def _base(url: str) -> httpx.URL:

@@ -60,6 +60,17 @@ def flaw(value: Any) -> str | None:
     return None
 
 
+def spelled(value: Any) -> str:
+    """A flawed value as text to look at: what was given twice stands there twice."""
+    return json.dumps(value, default=_spelled, indent=1)
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, Spoiled):
+        return [f"({value.reason})", *([key, inner] for key, inner in value.pairs)]
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Spoiled:
     members = dict(pairs)
     return members if len(members) == len(pairs) else Spoiled("has a key twice", tuple(pairs))

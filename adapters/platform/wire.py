@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from adapters.platform.strict import Spoiled, flaw, parse
+from adapters.platform.strict import Spoiled, flaw, parse, spelled
 from bot.errors import Unavailable
 from bot.protocol import HITLRequest, Json
 
@@ -37,8 +37,8 @@ class _SetAside(Exception):
     """This item cannot be read; the message is the reason."""
 
 
-def read_pending(body: bytes) -> Pending:
-    """Read a pending list, bare or as `{"success": true, "data": [...]}`.
+def read_pending(body: bytes, *, platform: str = "") -> Pending:
+    """Read `platform`'s pending list, bare or as `{"success": true, "data": [...]}`.
 
     Raises Unavailable when it is neither: then nothing may be concluded from it.
     """
@@ -47,7 +47,7 @@ def read_pending(body: bytes) -> Pending:
     reasons: list[str] = []
     for number, item in enumerate(_items(body), start=1):
         try:
-            request = _request(item)
+            request = _request(item, platform)
             if request is not None:
                 _take(request, found, unread)
         except _SetAside as reason:
@@ -133,14 +133,16 @@ class _Item(BaseModel):
     hitl_metadata: _Metadata | None = None
 
 
-def _request(item: Any) -> HITLRequest | None:
+def _request(item: Any, platform: str) -> HITLRequest | None:
     """The request; None when the item says itself that it does not wait any more."""
-    if problem := flaw(item):
-        raise _SetAside(problem)
     if not isinstance(item, dict):
-        raise _SetAside("is no object")
+        raise _SetAside(flaw(item) or "is no object")
     given = item.get("additional_context")
     context: dict[str, Any] = given if isinstance(given, dict) else {}
+    # A flaw in the call itself leaves it to people, who may reject or skip it; one around it tells nothing.
+    around = {**item, **context, "additional_context": None, "arguments": None}
+    if problem := flaw(around):
+        raise _SetAside(problem)
     named = {"tool": item.get("tool") or context.get("tool_name")}
     named |= {"agent_id": item.get("agent_id") or context.get("agent_id"), "run_id": item.get("run_id") or None}
     try:
@@ -155,15 +157,18 @@ def _request(item: Any) -> HITLRequest | None:
     if waits.request_id not in (None, read.request_id):
         raise _SetAside("names two request ids")
     arguments, whole = _arguments(item, context)
+    problem = flaw(arguments)
     return HITLRequest(
+        platform=platform,
         request_id=read.request_id,
         tool_name=read.tool,
-        arguments=arguments,
+        arguments=spelled(arguments) if problem else arguments,
         agent_id=read.agent_id,
         run_id=read.run_id,
         created_at=read.created_at,
         timeout_at=waits.timeout_at,
         timeout_seconds=waits.timeout_seconds,
+        flaw=f"the call {problem}" if problem else None,
         whole=whole,
     )
 

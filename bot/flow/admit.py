@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.approval import Approval, Outcome, Stage
-from bot.card import name_of
+from bot.approval import Approval, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
 from bot.ladder import Deadline, deadline_of
 from bot.policy import Policy
-from bot.ports import Alert, Clock, DueRung, Listing, Placement, Platform, Store
+from bot.ports import Clock, DueRung, Listing, Placement, Platform, Store
 from bot.protocol import HITLRequest
+from bot.routing import Route
 
 #: When at least so many, and more than this share of all, vanish at once, the platform is likelier to be
 #: in trouble than everybody to have been answered: believed only after HOLD (reliability.md, fault 56).
@@ -73,14 +73,17 @@ class Admit:
         policy, now = self._policy(), self._clock()
         route = policy.route_of(request)
         deadline = self._deadline(request, first_seen=now)
+        rule = policy.rules.rule_for(request)
         approval = Approval(
-            request=request, route=route.name, stage=Stage.OPEN, first_seen=now, deadline=deadline
+            request=request,
+            route=route.name,
+            rule=rule.name if rule else None,
+            stage=Stage.OPEN,
+            first_seen=now,
+            deadline=deadline,
         )
-        placements = [
-            Placement(card_id=secrets.token_urlsafe(12), approval_id=approval.id, destination=destination)
-            for destination in route.cards
-        ]
-        rungs = self._rungs(request, route_name=route.name, first_seen=now, deadline=deadline)
+        placements = _placements(request, route)
+        rungs = _rungs(request, route, first_seen=now, deadline=deadline)
         if await self._store.approvals.admit(approval, placements=placements, rungs=rungs):
             log.info(
                 "approval_admitted",
@@ -92,32 +95,18 @@ class Admit:
 
     async def _changed(self, approval: Approval, request: HITLRequest) -> None:
         """The platform lists another call under a known id: no answer to the old one may count for it."""
-        if approval.stage is Stage.OPEN:
-            deadline = self._deadline(request, first_seen=approval.first_seen)
-            rungs = self._rungs(
-                request, route_name=approval.route, first_seen=approval.first_seen, deadline=deadline
-            )
-            if await self._store.approvals.revise(approval.id, request=request, deadline=deadline, rungs=rungs):
-                log.warning("request_changed", approval_id=approval.id)
-                self._count("request_changed")
-        elif approval.attempts == 0:
-            await self._void(approval)
-
-    async def _void(self, approval: Approval) -> None:
-        now = self._clock()
-        trouble = "the request changed after it was answered"
-        alert = Alert(
-            approval_id=approval.id,
-            cause="changed",
-            text=f"{name_of(approval.request.tool_name)}: {trouble}; the answer was not passed on.",
-            raised_at=now,
-        )
-        await self._store.alerts.raise_(alert)
-        await self._store.approvals.settle(
-            approval.id, was=Stage.DECIDED, outcome=Outcome.UNDELIVERABLE, at=now, trouble=trouble
-        )
-        log.error("decision_voided", approval_id=approval.id)
-        self._count("decision_voided")
+        deadline = self._deadline(request, first_seen=approval.first_seen)
+        route = self._policy().route_named(approval.route) or self._policy().route_of(request)
+        if await self._store.approvals.revise(
+            approval.id,
+            was=approval.stage,
+            request=request,
+            deadline=deadline,
+            placements=_placements(request, route),
+            rungs=_rungs(request, route, first_seen=approval.first_seen, deadline=deadline),
+        ):
+            log.warning("request_changed", approval_id=approval.id, was=approval.stage.value)
+            self._count("request_changed")
 
     async def _notice_missing(self, listing: Listing, standing: dict[str, Approval]) -> None:
         listed = {request.request_id for request in listing.requests} | listing.unread_ids
@@ -143,16 +132,21 @@ class Admit:
             self._count("deadline_doubted")
         return deadline
 
-    def _rungs(
-        self, request: HITLRequest, *, route_name: str, first_seen: datetime, deadline: Deadline
-    ) -> list[DueRung]:
-        route = self._policy().route_named(route_name)
-        return [
-            DueRung(
-                approval_id=request.request_id,
-                number=number,
-                due_at=rung.due(first_seen=first_seen, deadline=deadline.at),
-                who=rung.who,
-            )
-            for number, rung in enumerate(route.ladder if route else ())
-        ]
+
+def _placements(request: HITLRequest, route: Route) -> list[Placement]:
+    return [
+        Placement(card_id=secrets.token_urlsafe(12), approval_id=request.request_id, destination=destination)
+        for destination in route.cards
+    ]
+
+
+def _rungs(request: HITLRequest, route: Route, *, first_seen: datetime, deadline: Deadline) -> list[DueRung]:
+    return [
+        DueRung(
+            approval_id=request.request_id,
+            number=number,
+            due_at=rung.due(first_seen=first_seen, deadline=deadline.at),
+            who=rung.who,
+        )
+        for number, rung in enumerate(route.ladder)
+    ]

@@ -1,4 +1,4 @@
-"""OPEN -> DECIDED: a click, checked against the record and the policy; the first that counts wins.
+"""OPEN -> DECIDED: a click, checked against its seal, the record and the policy; the first that counts wins.
 
 Local and quick: the store and nothing else, so that a chat can be answered within its seconds, after the
 commit and never before.
@@ -6,65 +6,133 @@ commit and never before.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
-from bot.approval import Actor, Approval, Decision, Outcome, Stage
-from bot.card import Button, Card, card_of
+from bot.approval import Actor, Approval, Decision, Outcome, Stage, Vote
+from bot.audit import Fact
+from bot.call import excerpt, lines_of, text_of
+from bot.card import Button, card_of
 from bot.errors import Refusal, Refused
 from bot.flow import Count
-from bot.policy import Policy, approver, check_note
-from bot.ports import Click, Clock, Placement, Store
-from bot.protocol import HITLDecision, HITLRequest
-from bot.routing import ReasonRule
+from bot.policy import Policy, Seat, approvers_named, check_note, seat_of
+from bot.ports import Asked, Click, Clock, Counted, Placement, Store
+from bot.protocol import HITLDecision
+from bot.routing import Route
+from bot.seal import Seal, Sealed
+
+#: What each button asks the desk for; a look at the whole call is the way to an Approve.
+VERDICTS = {
+    Button.APPROVE: HITLDecision.APPROVED,
+    Button.VIEW_ALL: HITLDecision.APPROVED,
+    Button.REJECT: HITLDecision.REJECTED,
+    Button.SKIP: HITLDecision.SKIPPED,
+}
+
+CHANGED = "This request changed under the card. Look at the new card below it."
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """A click that counts, as far as can be told without its note."""
+
+    sealed: Sealed
+    placement: Placement
+    approval: Approval
+    route: Route
+    seat: Seat
+    verdict: HITLDecision
 
 
 class Decide:
     """The desk: where chats hand in clicks."""
 
-    def __init__(self, *, store: Store, policy: Callable[[], Policy], clock: Clock, count: Count) -> None:
-        self._store, self._policy, self._clock, self._count = store, policy, clock, count
+    def __init__(
+        self, *, store: Store, policy: Callable[[], Policy], seal: Seal, clock: Clock, count: Count
+    ) -> None:
+        self._store, self._policy, self._seal = store, policy, seal
+        self._clock, self._count = clock, count
 
-    async def decide(self, click: Click) -> Decision:
-        """Returns once the decision is committed. Raises Refused, for this person only."""
+    async def decide(self, click: Click) -> Vote:
+        """Returns once the vote is committed. Raises Refused, for this person only; the audit has it too."""
         try:
-            placement, approval = await self._check(click)
-            decision = self._decision(click, approval)
-            await self._check_shown(click, placement, approval)
-            if not await self._store.approvals.decide(approval.id, decision=decision, digest=click.digest):
+            checked = await self._check(click)
+            check_note(checked.route, checked.verdict, click.note)
+            await self._check_shown(click, checked)
+            vote = self._vote(click, checked)
+            needs = checked.route.needs(checked.verdict)
+            counted = await self._store.approvals.vote(checked.approval.id, vote=vote, needs=needs)
+            if counted is Counted.LOST:
                 raise await self._too_late(click)
         except Refused as refused:
-            log.info("click_refused", card_id=click.card_id, account=click.account, code=refused.code.value)
-            self._count("click_refused")
+            await self._note(click, refused)
             raise
         log.info(
-            "approval_decided",
-            approval_id=approval.id,
-            verdict=decision.verdict.value,
-            account=click.account,
+            "vote_counted",
+            approval_id=checked.approval.id,
+            verdict=vote.verdict.value,
+            person=vote.person,
             surface=click.surface.value,
+            decided=counted is Counted.DECIDED,
         )
-        self._count("approval_decided")
-        return decision
+        self._count("vote_counted")
+        return vote
 
-    async def reason_rule(self, click: Click) -> ReasonRule:
-        """Whether this verdict needs a reason. Raises Refused if this person could not give it now."""
-        _, approval = await self._check(click)
-        route = self._policy().route_named(approval.route)
-        return route.reason_rule(click.verdict) if route else ReasonRule.REQUIRED
+    async def ask(self, click: Click) -> Asked:
+        """What a form for this click shows. Raises Refused if this person could not decide now."""
+        try:
+            checked = await self._check(click)
+        except Refused as refused:
+            await self._note(click, refused)
+            raise
+        policy, request, card_id = self._policy(), checked.approval.request, checked.placement.card_id
+        approve = self._seal.value(card_id=card_id, verb=Button.APPROVE.value, digest=request.digest)
+        # Off the loop: a call of a megabyte takes a second to read, and other clicks wait for their ack.
+        card = await asyncio.to_thread(
+            card_of, checked.approval, card_id=card_id, policy=policy, seal=self._seal
+        )
+        lines = await asyncio.to_thread(lines_of, request, redaction=policy.redaction)
+        return Asked(
+            card=card,
+            call=text_of(lines),
+            approvable=request.approvable and policy.rules.denial_of(request) is None,
+            reason=checked.route.reason_rule(checked.verdict),
+            presets=checked.route.presets if checked.verdict is HITLDecision.REJECTED else (),
+            approve_value=approve,
+        )
 
-    async def card(self, click: Click) -> tuple[Card, HITLRequest]:
-        """The card and the whole call, for a look at everything. Raises Refused."""
-        placement, approval = await self._check(click)
-        return card_of(approval, card_id=placement.card_id, policy=self._policy()), approval.request
+    async def explain(self, click: Click) -> tuple[str, ...]:
+        """Why this card is here, who may decide, what is missing, and for this person why not."""
+        policy = self._policy()
+        _, _, approval = await self._card(click)
+        route = policy.route_named(approval.route)
+        lines = [f"Route: {approval.route}", f"May decide: {approvers_named(policy, route)}"]
+        if route is not None:
+            lines.append(f"Needed: {route.quorum} to approve, {route.needs(HITLDecision.REJECTED)} to reject")
+            pinged = tuple(name for rung in route.ladder for name in rung.who)
+            lines.append(f"Pinged when it nears its deadline: {', '.join(dict.fromkeys(pinged)) or 'nobody'}")
+            lines.append(f"Shown in: {', '.join(str(place) for place in route.cards)}")
+        votes = ", ".join(f"{vote.actor.name} {vote.verdict.value}" for vote in approval.votes)
+        lines.append(f"Votes so far: {votes or 'none'}")
+        try:
+            checked = await self._check(click)
+        except Refused as refused:
+            return (*lines, f"You: {refused} [{refused.code.value}]")
+        place = f", for {checked.seat.acting_for}" if checked.seat.acting_for else ""
+        return (*lines, f"You: you may decide this{place}.")
 
-    async def _check(self, click: Click) -> tuple[Placement, Approval]:
-        """Everything but the note: right card, right place, right person, still open, same call."""
-        placement = await self._store.placements.get(click.card_id)
+    async def _card(self, click: Click) -> tuple[Sealed, Placement, Approval]:
+        """The card that was clicked. Raises Refused for a forged value, an unknown card or a copy of one."""
+        sealed = self._seal.open(click.value)
+        if sealed is None or sealed.verb != click.verb.value:
+            raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
+        placement = await self._store.placements.get(sealed.card_id)
         approval = await self._store.approvals.get(placement.approval_id) if placement else None
         if placement is None or approval is None:
             raise Refused(Refusal.UNKNOWN_CARD, "Nod does not know this card.")
@@ -74,33 +142,68 @@ class Decide:
             placement.ref is not None and placement.ref != click.ref
         ):
             raise Refused(Refusal.MOVED_CARD, "This is a copy of a card. Answer on the card itself.")
-        if not click.home:
-            raise Refused(Refusal.OUTSIDER, "Only people of this workspace may decide.")
-        approver(self._policy(), approval.route, click.surface, click.account)
-        self._check_open(click, approval)
-        if click.digest != approval.request.digest:
-            raise Refused(Refusal.CHANGED, "This request changed under the card. Look at it again.")
-        return placement, approval
+        return sealed, placement, approval
 
-    def _decision(self, click: Click, approval: Approval) -> Decision:
-        policy = self._policy()
-        person = approver(policy, approval.route, click.surface, click.account)
+    async def _check(self, click: Click) -> _Checked:
+        """Everything but the note: genuine, right place, right person, still open, same call, not denied."""
+        sealed, placement, approval = await self._card(click)
+        policy, now = self._policy(), self._clock()
+        seat = seat_of(policy, approval, surface=click.surface, account=click.account, home=click.home, now=now)
         route = policy.route_named(approval.route)
-        if route is not None:
-            check_note(route, click.verdict, click.note)
-        actor = Actor(surface=click.surface, account=click.account, name=person.name, email=person.email)
-        return Decision(
-            verdict=click.verdict, actor=actor, at=self._clock(), card_id=click.card_id, note=click.note
+        if route is None:
+            raise Refused(Refusal.NOT_APPROVER, "Its route is gone from the policy: nobody may decide this.")
+        verdict = VERDICTS.get(click.verb, HITLDecision.SKIPPED)
+        self._check_open(click, approval)
+        self._check_same(sealed, placement, approval, verdict)
+        if verdict is HITLDecision.APPROVED and policy.rules.denial_of(approval.request):
+            raise Refused(Refusal.DENIED, "The policy denies this call. It can be rejected or skipped.")
+        mine = next((vote for vote in approval.votes if vote.person == seat.person.handle), None)
+        if mine is not None and mine.verdict is verdict:
+            raise Refused(Refusal.ALREADY_VOTED, f"You {verdict.value} it already; more people are needed.")
+        return _Checked(
+            sealed=sealed, placement=placement, approval=approval, route=route, seat=seat, verdict=verdict
         )
 
-    async def _check_shown(self, click: Click, placement: Placement, approval: Approval) -> None:
+    def _check_same(
+        self, sealed: Sealed, placement: Placement, approval: Approval, verdict: HITLDecision
+    ) -> None:
+        """An answer counts for the call that was shown: the button's, and for Approve the card row's too."""
+        current = approval.request.digest
+        if placement.superseded or sealed.digest != current:
+            raise Refused(Refusal.CHANGED, CHANGED)
+        # The row may not know yet what a card shows that went up a moment ago; then the seal alone tells.
+        if verdict is HITLDecision.APPROVED and placement.digest not in (None, current):
+            raise Refused(Refusal.CHANGED, CHANGED)
+
+    async def _check_shown(self, click: Click, checked: _Checked) -> None:
         """Approve counts only for somebody to whom the whole call was shown."""
-        if click.verdict is not HITLDecision.APPROVED:
+        if checked.verdict is not HITLDecision.APPROVED:
             return
-        card = card_of(approval, card_id=placement.card_id, policy=self._policy())
-        if Button.APPROVE in card.buttons or (click.seen_whole and approval.request.whole):
+        request = checked.approval.request
+        if not request.approvable:
+            why = request.flaw or "the platform cut it, so nobody can see all of it"
+            raise Refused(Refusal.NEVER_APPROVED, f"This call cannot be approved: {why}.")
+        if click.seen_whole:
             return
-        raise Refused(Refusal.NOT_SHOWN_WHOLE, "The card does not show all of this call. Use View all first.")
+        lines = await asyncio.to_thread(lines_of, request, redaction=self._policy().redaction)
+        if excerpt(lines, request=request)[1] is not None:
+            raise Refused(
+                Refusal.NOT_SHOWN_WHOLE, "The card does not show all of this call. Use View all first."
+            )
+
+    def _vote(self, click: Click, checked: _Checked) -> Vote:
+        person = checked.seat.person
+        actor = Actor(surface=click.surface, account=click.account, name=person.name, email=person.email)
+        return Vote(
+            person=person.handle,
+            verdict=checked.verdict,
+            actor=actor,
+            at=self._clock(),
+            card_id=checked.placement.card_id,
+            digest=checked.sealed.digest,
+            note=click.note,
+            acting_for=checked.seat.acting_for,
+        )
 
     def _check_open(self, click: Click, approval: Approval) -> None:
         """Raises Refused, with who won or why it is too late, unless the approval can still be decided."""
@@ -112,6 +215,8 @@ class Decide:
         if approval.stage is not Stage.OPEN or now >= approval.deadline.at:
             ago = _ago(approval.deadline.at, now)
             raise Refused(Refusal.EXPIRED, f"It expired {ago}; the agent went on without it.")
+        if approval.rule is not None:
+            raise Refused(Refusal.AUTOMATIC, f"Rule {approval.rule} answers this; nobody needs to.")
 
     async def _too_late(self, click: Click) -> Refused:
         """The compare-and-set lost: say what is true now."""
@@ -119,7 +224,24 @@ class Decide:
             await self._check(click)
         except Refused as refused:
             return refused
-        return Refused(Refusal.CHANGED, "This request changed under the card. Look at it again.")
+        return Refused(Refusal.CHANGED, CHANGED)
+
+    async def _note(self, click: Click, refused: Refused) -> None:
+        """A refusal is a fact for the audit, with the code and who was refused."""
+        sealed = self._seal.open(click.value)
+        placement = await self._store.placements.get(sealed.card_id) if sealed else None
+        body = {
+            "code": refused.code.value,
+            "surface": click.surface.value,
+            "account": click.account,
+            "verb": click.verb.value,
+            "card": sealed.card_id if sealed else None,
+        }
+        approval_id = placement.approval_id if placement else None
+        fact = Fact(kind="refused", at=self._clock(), approval_id=approval_id, body=body)
+        await self._store.journal.note(fact)
+        log.info("click_refused", account=click.account, code=refused.code.value)
+        self._count("click_refused")
 
 
 def already(decision: Decision, *, click: Click, now: datetime) -> str:

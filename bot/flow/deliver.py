@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
-from bot.card import name_of
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.flow import Count, Crew, earliest
-from bot.ports import Alert, Clock, Platform, Store
+from bot.ports import UNDELIVERABLE, UNDELIVERED, Alert, Clock, Platform, Ring, Step, Store
 from bot.protocol import HITLDecision
+from bot.wording import name_of
 
 #: Waits after the first, second and third attempt, in seconds (protocol.md, the guide's rules).
 QUICK_WAITS = (1.0, 2.0, 3.0)
@@ -28,8 +28,6 @@ MARGIN = timedelta(milliseconds=500)
 #: An Approve that waits this long for a fresh listing is in trouble, and an operator is told.
 PATIENCE = timedelta(seconds=6)
 
-#: The causes of alerts: it is late, and may still get through; it was too late.
-UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
 
 log = structlog.get_logger()
 
@@ -37,9 +35,11 @@ log = structlog.get_logger()
 class Deliver:
     """Carries each decision to the platform, once to effect."""
 
-    def __init__(self, *, platform: Platform, store: Store, clock: Clock, count: Count, crew: Crew) -> None:
+    def __init__(
+        self, *, platform: Platform, store: Store, clock: Clock, count: Count, crew: Crew, ring: Ring
+    ) -> None:
         self._platform, self._store = platform, store
-        self._clock, self._count, self._crew = clock, count, crew
+        self._clock, self._count, self._crew, self._ring = clock, count, crew, ring
 
     async def round(self) -> datetime | None:
         now, due = self._clock(), None
@@ -54,6 +54,7 @@ class Deliver:
             elif approval.trouble is None and now >= _patience_ends(approval):
                 self._crew.take(approval.id, approval.id, self._unread, approval)
             else:
+                self._ring(Step.ADMIT)  # for a fresh listing, now rather than at the next poll
                 due = earliest(due, late, None if approval.trouble else _patience_ends(approval))
         return due
 
@@ -66,7 +67,8 @@ class Deliver:
             await self._platform.decide(taken.request, taken.decision.response)
         except Gone:
             word = await self._platform.word_on(taken.id)
-            await self._settle(taken, outcome_once_resolved(taken, word), word)
+            outcome = outcome_once_resolved(taken, word, tried_before=taken.attempts > 1)
+            await self._settle(taken, outcome, word)
         except Unavailable as error:
             await self._retry(taken, error, quick=taken.attempts <= len(QUICK_WAITS))
         except Forbidden as error:
@@ -115,9 +117,9 @@ class Deliver:
     async def _give_up(self, approval: Approval) -> None:
         # A POST of ours may have been taken and only its answer lost, or somebody was first: its audit knows.
         word = await self._platform.word_on(approval.id)
-        if approval.decision and word in {verdict.value for verdict in HITLDecision}:
-            ours = approval.attempts > 0 and word == approval.decision.verdict.value
-            await self._settle(approval, outcome_by(approval.decision) if ours else Outcome.ELSEWHERE, word)
+        if word in {verdict.value for verdict in HITLDecision}:
+            outcome = outcome_once_resolved(approval, word, tried_before=approval.attempts > 0)
+            await self._settle(approval, outcome, word)
             return
         trouble = approval.trouble or "the deadline came first"
         # First the alert: once it is settled, nothing would bring us back here after a crash.
@@ -145,7 +147,9 @@ def _confirmed(approval: Approval) -> bool:
 
 
 def _patience_ends(approval: Approval) -> datetime:
-    return (approval.decision.at if approval.decision else approval.first_seen) + PATIENCE
+    """When an Approve has waited too long for a listing, since the click or the last attempt's wait."""
+    since = approval.next_try or (approval.decision.at if approval.decision else approval.first_seen)
+    return since + PATIENCE
 
 
 def _slow(left: float) -> float:

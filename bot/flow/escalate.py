@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import structlog
 
 from bot.approval import Approval, Surface
-from bot.card import Notice, name_of
+from bot.card import Notice
 from bot.errors import Forbidden, Gone
 from bot.flow import Count, Crew
 from bot.policy import Policy
 from bot.ports import Chat, Clock, DueRung, Placement, Store
+from bot.wording import name_of
 
 log = structlog.get_logger()
 
@@ -37,7 +39,8 @@ class Escalate:
         now = self._clock()
         by_approval: dict[str, list[tuple[DueRung, Approval]]] = {}
         for rung, approval in await self._store.rungs.due(now):
-            by_approval.setdefault(approval.id, []).append((rung, approval))
+            if approval.rule is None:  # what a rule answers needs nobody
+                by_approval.setdefault(approval.id, []).append((rung, approval))
         for approval_id, due in by_approval.items():
             rungs = sorted((rung for rung, _ in due), key=lambda rung: rung.number)
             self._crew.take(approval_id, approval_id, self._fire, rungs, due[0][1])
@@ -45,13 +48,19 @@ class Escalate:
         return await self._store.rungs.next_due(after=now)
 
     async def _fire(self, rungs: list[DueRung], approval: Approval) -> None:
-        placements = [p for p in await self._store.placements.of(approval.id) if p.ref]
+        standing = await self._store.placements.of(approval.id)
+        placements = [p for p in standing if p.ref and not p.superseded]
         if not placements:
             return
         highest = rungs[-1]
         await self._store.rungs.attempt(highest, at=self._clock())
-        for placement in placements:
-            await self._ping(highest, approval, placement)
+        pings = (self._ping(highest, approval, placement) for placement in placements)
+        # All at once, so that a surface that is down does not keep the others waiting; tried again, those
+        # that were reached are found by their mark.
+        results = await asyncio.gather(*pings, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
         for rung in rungs:
             await self._store.rungs.fired(rung, at=self._clock())
         log.info("rung_fired", rung=highest.number, merged=len(rungs))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import structlog
 
-from bot.approval import Approval, Outcome, Stage
+from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
 from bot.flow import Count, Crew
-from bot.ports import Clock, Platform, Store
+from bot.ports import UNDELIVERED, Clock, Platform, Store
 
 #: So many good polls in a row must miss a request before that is believed.
 BELIEVED_AFTER = 2
@@ -22,17 +22,23 @@ class Reconcile:
         self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> None:
+        now = self._clock()
         for approval in await self._store.approvals.at(Stage.OPEN, Stage.DECIDED):
-            # Once a POST was begun, its own answer tells what became of it (`deliver`).
-            if approval.missed >= BELIEVED_AFTER and approval.attempts == 0:
+            # While a POST is under way, its own answer tells what became of it (`deliver`).
+            idle = approval.next_try is None or approval.next_try <= now
+            if approval.missed >= BELIEVED_AFTER and idle:
                 self._crew.take(approval.id, approval.id, self._settle, approval)
 
     async def _settle(self, approval: Approval) -> None:
         word = await self._platform.word_on(approval.id)
-        timed_out = approval.decision is None and word in ("timeout", "timeout_skip")
-        outcome = Outcome.TIMEOUT_SKIP if timed_out else Outcome.ELSEWHERE
+        if approval.decision is None and word in ("timeout", "timeout_skip"):
+            outcome = Outcome.TIMEOUT_SKIP
+        else:
+            outcome = outcome_once_resolved(approval, word, tried_before=approval.attempts > 0)
+            how = f"it is no longer pending there; the audit says: {word or 'nothing'}"
+            await self._store.alerts.mend(approval.id, cause=UNDELIVERED, how=how)
         if await self._store.approvals.settle(
             approval.id, was=approval.stage, outcome=outcome, at=self._clock(), platform_word=word
         ):
-            log.info("approval_answered_elsewhere", outcome=outcome.value, word=word)
+            log.info("approval_vanished", outcome=outcome.value, word=word)
             self._count(f"settled_{outcome.value}")

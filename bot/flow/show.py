@@ -5,17 +5,20 @@ This one query is behind posting, updating, final cards, and repair after an out
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
 
 from bot.approval import Approval, Stage, Surface
-from bot.card import card_of, name_of
+from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, Unanswered, Unavailable
 from bot.flow import Count, Crew, earliest
 from bot.policy import Policy
 from bot.ports import Alert, Chat, Clock, Placement, Store
+from bot.seal import Seal
+from bot.wording import name_of
 
 #: The first wait after a failed try, doubled each time up to the last, in seconds.
 FIRST_WAIT, LAST_WAIT = 1.0, 30.0
@@ -38,11 +41,12 @@ class Show:
         store: Store,
         chats: Mapping[Surface, Chat],
         policy: Callable[[], Policy],
+        seal: Seal,
         clock: Clock,
         count: Count,
         crew: Crew,
     ) -> None:
-        self._store, self._chats, self._policy = store, chats, policy
+        self._store, self._chats, self._policy, self._seal = store, chats, policy, seal
         self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> datetime | None:
@@ -62,7 +66,7 @@ class Show:
     async def _post(self, placement: Placement, approval: Approval) -> None:
         chat, channel = self._chats[placement.destination.surface], placement.destination.channel
         placements, card_id = self._store.placements, placement.card_id
-        card = card_of(approval, card_id=card_id, policy=self._policy())
+        card = await self._card(placement, approval)
         await placements.attempt(card_id, at=self._clock())
         try:
             if placement.attempted_at:  # an earlier try may have put it up without our hearing of it
@@ -72,7 +76,7 @@ class Show:
                     await placements.shown(card_id, ref=found, revision=0)
                     log.info("card_found_again", channel=channel)
                     return
-            if approval.stage in (Stage.SETTLED, Stage.CLOSED):
+            if approval.stage in (Stage.SETTLED, Stage.CLOSED) or placement.superseded:
                 await placements.give_up(card_id)  # it was never up, and there is nothing left to ask
                 return
             ref = await chat.post(card, channel)
@@ -80,7 +84,7 @@ class Show:
             await self._put_off(placement, approval, error)
             return
         await self._mend(approval)
-        await placements.shown(card_id, ref=ref, revision=card.revision)
+        await placements.shown(card_id, ref=ref, revision=card.revision, digest=card.digest)
         log.info("card_shown", channel=channel, revision=card.revision)
         self._count("card_shown")
 
@@ -88,15 +92,15 @@ class Show:
         chat, ref = self._chats[placement.destination.surface], placement.ref
         assert ref is not None  # noqa: S101 - the caller's branch
         placements, channel = self._store.placements, placement.destination.channel
-        card = card_of(approval, card_id=placement.card_id, policy=self._policy())
+        card = await self._card(placement, approval)
         try:
             await chat.update(card, channel, ref)
         except Gone:
-            over = approval.stage in (Stage.SETTLED, Stage.CLOSED)
+            over = placement.superseded or approval.stage in (Stage.SETTLED, Stage.CLOSED)
             await (placements.give_up if over else placements.lost)(placement.card_id)
             log.warning("card_gone", channel=channel, over=over)
         except Forbidden as error:
-            if approval.stage in (Stage.SETTLED, Stage.CLOSED):
+            if placement.superseded or approval.stage in (Stage.SETTLED, Stage.CLOSED):
                 await placements.give_up(placement.card_id)
                 log.error("card_left_stale", channel=channel, reason=str(error))
                 self._count("card_left_stale")
@@ -105,8 +109,21 @@ class Show:
         except Unavailable as error:
             await self._put_off(placement, approval, error)
         else:
-            await placements.shown(placement.card_id, ref=ref, revision=card.revision)
+            await placements.shown(placement.card_id, ref=ref, revision=card.revision, digest=card.digest)
+            if placement.superseded:
+                await placements.give_up(placement.card_id)  # it has said its last word
             log.info("card_updated", channel=channel, revision=card.revision, state=card.state.value)
+
+    async def _card(self, placement: Placement, approval: Approval) -> Card:
+        # Off the loop: a call of a megabyte takes a second to read, and clicks must be acknowledged meanwhile.
+        return await asyncio.to_thread(
+            card_of,
+            approval,
+            card_id=placement.card_id,
+            policy=self._policy(),
+            seal=self._seal,
+            superseded=placement.superseded,
+        )
 
     async def _put_off(self, placement: Placement, approval: Approval, error: Exception) -> None:
         wait = min(FIRST_WAIT * 2**placement.tries, LAST_WAIT)

@@ -8,11 +8,12 @@ from bot.approval import STEPS, Approval, Decision, Outcome, Stage, outcome_once
 from bot.protocol import HITLDecision, HITLRequest
 
 
-def test_the_drawing_has_four_steps() -> None:
-    """Nothing goes back, nothing leaves CLOSED, and an OPEN approval is never CLOSED without an outcome."""
+def test_the_drawing_has_five_steps() -> None:
+    """Only a voided decision goes back, nothing leaves CLOSED, and nothing is CLOSED without an outcome."""
     assert {
         (Stage.OPEN, Stage.DECIDED),
         (Stage.OPEN, Stage.SETTLED),
+        (Stage.DECIDED, Stage.OPEN),
         (Stage.DECIDED, Stage.SETTLED),
         (Stage.SETTLED, Stage.CLOSED),
     } == STEPS
@@ -61,16 +62,19 @@ def test_a_resolved_request_is_ours_only_with_proof(
     """404 and 409 count as answered elsewhere, unless we had tried before and the audit names our verdict."""
     approval = make_approval(stage=Stage.DECIDED, decision=make_decision(), attempts=attempts)
 
-    assert outcome is outcome_once_resolved(approval, word)
+    assert outcome is outcome_once_resolved(approval, word, tried_before=attempts > 1)
 
 
 def test_the_platform_is_told_who_and_why(make_decision: Callable[..., Decision]) -> None:
-    """The protocol has no field for the person, so name and address travel in front of the note."""
-    decision = make_decision(HITLDecision.REJECTED, note="The order was cancelled.")
+    """The protocol has no field for people, so they stand before the note, which cannot end its own quotes."""
+    decision = make_decision(
+        HITLDecision.REJECTED, note='The order was "cancelled".', others=("Bob <bob@acme.example>",)
+    )
 
     assert HITLDecision.REJECTED is decision.response.decision
     assert (
-        'rejected by Ann Albers <ann@acme.example> in Slack. Note from the approver: "The order was cancelled."'
+        "rejected by Bob <bob@acme.example>, Ann Albers <ann@acme.example> in Slack. "
+        'Note from the approver: "The order was \\"cancelled\\"."'
     ) == decision.response.operator_input
 
 
@@ -84,7 +88,9 @@ def test_the_digest_covers_what_is_decided(make_request: Callable[..., HITLReque
         make_request(arguments={"a": 1, "b": [2, 1]}),
         make_request(arguments={"a": 1.0, "b": [1, 2]}),
         make_request(arguments={"a": 1, "b": [1, 2]}, timeout_at="2026-03-02T12:01:30Z"),
+        make_request(arguments={"a": 1, "b": [1, 2]}, platform="other"),
+        make_request(arguments={"a": 1, "b": [1, 2]}, flaw="read twice"),
     ]
 
     assert first.digest == make_request(arguments={"b": [1, 2], "a": 1}).digest
-    assert 7 == len({first.digest, *(other.digest for other in others)})
+    assert 9 == len({first.digest, *(other.digest for other in others)})

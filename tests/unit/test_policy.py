@@ -1,51 +1,181 @@
-"""Who may decide: nobody but the route's approvers, whatever is missing."""
+"""Who may decide: nobody but the route's approvers, whatever is missing, and in whose place."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bot.approval import LONGEST_NOTE, Surface
 from bot.errors import Refusal, Refused
-from bot.policy import Policy, approver, approvers_named, check_note
+from bot.matching import Match, Pattern
+from bot.policy import Delegation, Person, Policy, approvers_named, check_note, requesters_of, seat_of
 from bot.protocol import HITLDecision, HITLRequest
-from bot.routing import Match, ReasonRule, Route
+from bot.routing import ReasonRule, RejectionRule, Route
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bot.approval import Approval
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REJECTED = HITLDecision.REJECTED
+SLACK = Surface.SLACK
 
 
-def test_an_approver_is_named(policy: Policy) -> None:
-    """The person behind the account, when the route lists her or a group of hers."""
-    assert "ann" == approver(policy, "default", Surface.SLACK, "U0ANN").handle
+def person(handle: str, **more: Any) -> Person:
+    usual: dict[str, Any] = {
+        "name": handle.title(),
+        "email": f"{handle}@acme.example",
+        "accounts": {SLACK: f"U0{handle.upper()}"},
+    }
+    return Person(handle=handle, **(usual | more))
+
+
+def route(name: str, **more: Any) -> Route:
+    usual: dict[str, Any] = {"match": Match(), "cards": (), "approvers": ("finance",)}
+    return Route(name=name, **(usual | more))
+
+
+PEOPLE = (
+    person("ann"),
+    person("bob"),
+    person("eve"),
+    person("lin", accounts={}),
+    person("gus", outside=frozenset({SLACK})),
+)
+POLICY = Policy(
+    people={one.handle: one for one in PEOPLE},
+    groups={"finance": ("ann", "bob", "lin"), "none": ()},
+    routes=(
+        route("nobody", match=Match(tool=Pattern(text="forbidden_*")), approvers=()),
+        route("empty-group", approvers=("none",)),
+        route("own", requester="arguments.by"),
+        route("own-run", requester="run_id"),
+        route("self", requester="arguments.by", self_approval=True),
+        route("guests", approvers=("gus", "ann"), outsiders=("gus",)),
+        route("no-guests", approvers=("gus", "ann")),
+        route("two", quorum=2),
+        route("default"),
+    ),
+)
+
+
+def delegated(giver: str, taker: str, *, hours: float = 1) -> Policy:
+    one = Delegation(giver=giver, taker=taker, until=NOW + timedelta(hours=hours))
+    return replace(POLICY, delegations=(one,))
+
+
+AWAY = delegated("ann", "eve")
+SEATS: list[tuple[str, Policy, str, str, bool, dict[str, Any], str]] = [
+    ("an approver by her group", POLICY, "default", "U0ANN", True, {}, "ann"),
+    ("an approver by name", POLICY, "no-guests", "U0ANN", True, {}, "ann"),
+    ("not among the approvers", POLICY, "default", "U0EVE", True, {}, "not-approver"),
+    ("an account that nobody has", POLICY, "default", "U0MALLORY", True, {}, "not-approver"),
+    ("an empty account", POLICY, "default", "", True, {}, "not-approver"),
+    ("a route with no approvers", POLICY, "nobody", "U0ANN", True, {}, "not-approver"),
+    ("a route with an empty group", POLICY, "empty-group", "U0ANN", True, {}, "not-approver"),
+    ("a route that is gone from the file", POLICY, "removed", "U0ANN", True, {}, "not-approver"),
+    ("a click from another workspace", POLICY, "default", "U0ANN", False, {}, "outsider"),
+    ("a guest", POLICY, "no-guests", "U0GUS", True, {}, "outsider"),
+    ("a guest whom the route names", POLICY, "guests", "U0GUS", True, {}, "gus"),
+    ("a named guest, from another workspace", POLICY, "guests", "U0GUS", False, {}, "gus"),
+    ("somebody else from another workspace", POLICY, "guests", "U0ANN", False, {}, "outsider"),
+    ("the requester by handle", POLICY, "own", "U0ANN", True, {"by": "ann"}, "self-approval"),
+    ("the requester by address", POLICY, "own", "U0ANN", True, {"by": " ANN@acme.example "}, "self-approval"),
+    ("the requester by account", POLICY, "own", "U0ANN", True, {"by": "u0ann"}, "self-approval"),
+    ("the requester by name", POLICY, "own", "U0ANN", True, {"by": "Ann"}, "self-approval"),
+    ("somebody else than the requester", POLICY, "own", "U0BOB", True, {"by": "ann"}, "bob"),
+    ("a requester whom nobody knows", POLICY, "own", "U0ANN", True, {"by": "agent-7"}, "ann"),
+    ("no requester in the call", POLICY, "own", "U0ANN", True, {}, "ann"),
+    ("the requester, allowed", POLICY, "self", "U0ANN", True, {"by": "ann"}, "ann"),
+    ("a taker", delegated("ann", "eve"), "default", "U0EVE", True, {}, "eve for ann"),
+    ("a taker after the end", delegated("ann", "eve", hours=0), "default", "U0EVE", True, {}, "not-approver"),
+    ("a taker of nobody's place", delegated("gus", "eve"), "default", "U0EVE", True, {}, "not-approver"),
+    ("a taker who is an approver", delegated("ann", "bob"), "default", "U0BOB", True, {}, "bob"),
+    ("a taker for the requester", AWAY, "own", "U0EVE", True, {"by": "ann"}, "self-approval"),
+    ("a taker who is the requester", AWAY, "own", "U0EVE", True, {"by": "eve"}, "self-approval"),
+    ("a taker who is a guest", delegated("ann", "gus"), "default", "U0GUS", True, {}, "outsider"),
+    ("the giver keeps her seat", delegated("ann", "eve"), "default", "U0ANN", True, {}, "ann"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("situation", "route", "account"),
-    [
-        ("not among the approvers", "default", "U0EVE"),
-        ("an account that the policy does not name", "default", "U0MALLORY"),
-        ("a route with an empty list", "nobody", "U0ANN"),
-        ("a route that is gone from the file", "removed", "U0ANN"),
-    ],
+    ("policy", "name", "account", "home", "arguments", "expected"),
+    [row[1:] for row in SEATS],
+    ids=[row[0] for row in SEATS],
 )
-def test_everybody_else_is_refused(policy: Policy, situation: str, route: str, account: str) -> None:
-    """No missing value widens who may decide."""
-    with pytest.raises(Refused) as refused:
-        approver(policy, route, Surface.SLACK, account)
+def test_seats(
+    make_approval: Callable[..., Approval],
+    make_request: Callable[..., HITLRequest],
+    policy: Policy,
+    name: str,
+    account: str,
+    home: bool,
+    arguments: dict[str, Any],
+    expected: str,
+) -> None:
+    """The default is no: no missing value widens who may decide."""
+    approval = make_approval(request=make_request(arguments=arguments), route=name)
+    try:
+        seat = seat_of(policy, approval, surface=SLACK, account=account, home=home, now=NOW)
+        found = seat.person.handle + (f" for {seat.acting_for}" if seat.acting_for else "")
+    except Refused as refused:
+        found = refused.code.value
 
-    assert Refusal.NOT_APPROVER is refused.value.code, situation
+    assert expected == found
 
 
-def test_approvers_in_words(policy: Policy) -> None:
-    """Groups by their name; nobody is said to be nobody."""
-    assert "finance" == approvers_named(policy, policy.route_named("default"))
-    assert "nobody" in approvers_named(policy, policy.route_named("nobody"))
-    assert "nobody" in approvers_named(policy, None)
+def test_the_run_may_name_its_requester(make_request: Callable[..., HITLRequest]) -> None:
+    """By the run's own id, where the platform puts a person there."""
+    own = POLICY.route_named("own-run")
+    assert own is not None
+    assert frozenset({"bob"}) == requesters_of(POLICY, own, make_request(run_id="bob"))
+    assert frozenset() == requesters_of(POLICY, own, make_request(run_id=None))
+
+
+@pytest.mark.parametrize("value", [None, 7, True, ["ann"], {"name": "ann"}])
+def test_a_requester_is_a_text(make_request: Callable[..., HITLRequest], value: Any) -> None:
+    """What is no text names nobody."""
+    own = POLICY.route_named("own")
+    assert own is not None
+    assert frozenset() == requesters_of(POLICY, own, make_request(arguments={"by": value}))
+
+
+def test_approvers_in_words() -> None:
+    """Groups by their name, people by theirs; nobody is said to be nobody."""
+    assert "finance" == approvers_named(POLICY, POLICY.route_named("default"))
+    assert "Gus, Ann" == approvers_named(POLICY, POLICY.route_named("guests"))
+    assert "nobody" in approvers_named(POLICY, POLICY.route_named("nobody"))
+    assert "nobody" in approvers_named(POLICY, POLICY.route_named("empty-group"))
+    assert "nobody" in approvers_named(POLICY, None)
+
+
+def test_a_person_in_two_groups_counts_once() -> None:
+    """In the order of the file."""
+    policy = replace(POLICY, groups={"a": ("ann", "bob"), "b": ("bob", "eve")})
+
+    assert ("ann", "bob", "eve") == policy.handles(("a", "b", "ann"))
+    assert ["ann"] == [one.handle for one in policy.members(("ann", "stranger"))]
+
+
+@pytest.mark.parametrize(
+    ("rejection", "needs"), [(RejectionRule.ANY, [2, 1, 1]), (RejectionRule.QUORUM, [2, 2, 2])]
+)
+def test_how_many_it_takes(rejection: RejectionRule, needs: list[int]) -> None:
+    """One person ends it, unless the route says otherwise; to approve always takes the quorum."""
+    two = route("two", quorum=2, rejection=rejection)
+
+    assert needs == [two.needs(verdict) for verdict in HITLDecision]
 
 
 @pytest.mark.parametrize(
     ("rule", "note", "code"),
     [
         (ReasonRule.REQUIRED, None, Refusal.REASON_REQUIRED),
+        (ReasonRule.REQUIRED, "", Refusal.REASON_REQUIRED),
         (ReasonRule.REQUIRED, "because", None),
         (ReasonRule.OPTIONAL, None, None),
         (ReasonRule.NONE, None, None),
@@ -55,43 +185,31 @@ def test_approvers_in_words(policy: Policy) -> None:
 )
 def test_reasons(rule: ReasonRule, note: str | None, code: Refusal | None) -> None:
     """A required reason must be there, and no note is longer than an agent should get."""
-    route = Route(name="r", match=Match(), cards=(), approvers=(), reason={REJECTED: rule})
+    asked = route("r", reason={REJECTED: rule})
 
     if code is None:
-        check_note(route, REJECTED, note)
+        check_note(asked, REJECTED, note)
         return
     with pytest.raises(Refused) as refused:
-        check_note(route, REJECTED, note)
+        check_note(asked, REJECTED, note)
 
     assert code is refused.value.code
 
 
 def test_rejecting_offers_a_reason_by_default() -> None:
     """Without a rule: Reject may say why, Approve and Skip do not ask."""
-    route = Route(name="r", match=Match(), cards=(), approvers=())
+    usual = [ReasonRule.NONE, ReasonRule.OPTIONAL, ReasonRule.NONE]
 
-    assert [ReasonRule.NONE, ReasonRule.OPTIONAL, ReasonRule.NONE] == [
-        route.reason_rule(verdict) for verdict in HITLDecision
-    ]
+    assert usual == [route("r").reason_rule(verdict) for verdict in HITLDecision]
 
 
-@pytest.mark.parametrize(
-    ("tool", "agent", "taken"),
-    [
-        ("send_email", "x", True),
-        ("send_money", "x", True),
-        ("Send_email", "x", False),
-        ("resend_email", "x", False),
-    ],
-)
-def test_globs_match_whole_names(
-    make_request: Callable[..., HITLRequest], tool: str, agent: str, taken: bool
-) -> None:
-    """A glob is about the whole name, and upper case is not lower case."""
-    assert taken == Match(tool="send_*").takes(make_request(tool_name=tool, agent_id=agent))
+def test_the_first_matching_route_wins(make_request: Callable[..., HITLRequest]) -> None:
+    """The order in the file is the order of matching; a cut call is held by the first that may be about it."""
+    big = Match(arguments=(("amount", Pattern(text=">= 1000")),))
+    policy = replace(POLICY, routes=(route("big", match=big), route("default")))
 
-
-def test_the_first_matching_route_wins(policy: Policy, make_request: Callable[..., HITLRequest]) -> None:
-    """The order in the file is the order of matching; the last takes the rest."""
-    assert "nobody" == policy.route_of(make_request(tool_name="forbidden_tool")).name
-    assert "default" == policy.route_of(make_request()).name
+    assert "nobody" == POLICY.route_of(make_request(tool_name="forbidden_tool")).name
+    assert "default" == policy.route_of(make_request(arguments={"amount": 5})).name
+    assert "big" == policy.route_of(make_request(arguments={"amount": 5000})).name
+    assert "big" == policy.route_of(make_request(arguments={"amount": "lots"})).name
+    assert "big" == policy.route_of(make_request(arguments="{...", whole=False)).name

@@ -1,0 +1,90 @@
+"""The audit chain: each row is bound to the one before it, so that none can be changed or taken out unseen.
+
+    hash = SHA-256( previous hash | length | canonical row )
+
+A bare chain does not show that its tail was cut: for that a checkpoint (number, hash, signature) is kept
+elsewhere. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.canonical import canonical
+from bot.protocol import Json
+
+#: What the first row follows.
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something that happened, before it has its place in the chain."""
+
+    kind: str  #: past tense, for example `voted`
+    at: datetime
+    approval_id: str | None = None
+    body: Mapping[str, Json]  #: no arguments in clear, no tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A fact in its place."""
+
+    number: int  #: from 1, without gaps
+    at_ms: int  #: UTC, in milliseconds
+    kind: str
+    approval_id: str | None
+    body: str  #: canonical JSON
+    previous: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Break:
+    """The first row that does not hold, and why."""
+
+    number: int
+    why: str
+
+
+def chained(fact: Fact, *, number: int, previous: str) -> Row:
+    """The row of a fact behind the row with this hash. Raises NotCanonical for a body that is no plain JSON."""
+    at_ms = round(fact.at.timestamp() * 1000)
+    body = canonical(dict(fact.body))
+    made = _hash(previous, number, at_ms, fact.kind, fact.approval_id, body)
+    return Row(
+        number=number,
+        at_ms=at_ms,
+        kind=fact.kind,
+        approval_id=fact.approval_id,
+        body=body,
+        previous=previous,
+        hash=made,
+    )
+
+
+def first_break(rows: Iterable[Row], *, after: Row | None = None) -> Break | None:
+    """The first row that was edited, taken out, put in or moved; None when all hold.
+
+    `after` is a trusted row that the first of these follows; without it the chain begins at its beginning.
+    """
+    number, previous = (after.number, after.hash) if after else (0, GENESIS)
+    for row in rows:
+        number += 1
+        if row.number != number:
+            return Break(number=number, why=f"row {row.number} stands in its place")
+        if row.previous != previous:
+            return Break(number=number, why="it does not follow the row before it")
+        if row.hash != _hash(previous, number, row.at_ms, row.kind, row.approval_id, row.body):
+            return Break(number=number, why="its content does not fit its hash")
+        previous = row.hash
+    return None
+
+
+def _hash(previous: str, number: int, at_ms: int, kind: str, approval_id: str | None, body: str) -> str:
+    row = canonical([number, at_ms, kind, approval_id, body]).encode()
+    return hashlib.sha256(bytes.fromhex(previous) + len(row).to_bytes(8, "big") + row).hexdigest()

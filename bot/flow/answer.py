@@ -1,0 +1,84 @@
+"""OPEN -> DECIDED by a rule: auto-approval, a fixed verdict, or a callback that is given its share of time.
+
+Whatever goes wrong in a callback means reject, with the reason (protocol.md, the guide's rules).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from bot.approval import Actor, Approval, Stage, Surface, Vote
+from bot.errors import Unavailable
+from bot.flow import Count, Crew
+from bot.policy import Policy
+from bot.ports import Callbacks, Clock, Counted, Store
+from bot.protocol import HITLDecision, HITLResponse
+from bot.rules import Rule
+
+#: A callback gets this share of what is left until the deadline; the rest is for the network.
+CALLBACK_SHARE = 0.8
+
+log = structlog.get_logger()
+
+
+class Answer:
+    """Answers what a rule was found for when it was admitted."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        callbacks: Callbacks,
+        policy: Callable[[], Policy],
+        clock: Clock,
+        count: Count,
+        crew: Crew,
+    ) -> None:
+        self._store, self._callbacks, self._policy = store, callbacks, policy
+        self._clock, self._count, self._crew = clock, count, crew
+
+    async def round(self) -> None:
+        for approval in await self._store.approvals.at(Stage.OPEN):
+            if approval.rule is not None:
+                self._crew.take(approval.id, approval.id, self._answer, approval)
+
+    async def _answer(self, approval: Approval) -> None:
+        rule = self._policy().rules.named(approval.rule or "")
+        if rule is None:
+            # The rule left the policy while the approval waited: people are asked, nothing is guessed.
+            if await self._store.approvals.ask_people(approval.id):
+                log.warning("rule_gone", rule=approval.rule)
+            return
+        response = await self._response(rule, approval)
+        now = self._clock()
+        vote = Vote(
+            person=f"rule:{rule.name}",
+            verdict=response.decision,
+            actor=Actor(surface=Surface.POLICY, account=rule.name, name=f"rule {rule.name}"),
+            at=now,
+            card_id="",
+            digest=approval.request.digest,
+            note=response.operator_input,
+        )
+        if await self._store.approvals.vote(approval.id, vote=vote, needs=1) is Counted.DECIDED:
+            log.info("answered_by_rule", rule=rule.name, verdict=response.decision.value)
+            self._count("answered_by_rule")
+
+    async def _response(self, rule: Rule, approval: Approval) -> HITLResponse:
+        if rule.verdict is not None:
+            return HITLResponse(decision=rule.verdict, operator_input=rule.note)
+        left = (approval.deadline.at - self._clock()).total_seconds()
+        try:
+            response = await self._callbacks.call(
+                rule.callback or "", approval.request, within=left * CALLBACK_SHARE
+            )
+        except Unavailable as error:
+            log.error("callback_failed", rule=rule.name, reason=str(error))
+            self._count("callback_failed")
+            return HITLResponse(decision=HITLDecision.REJECTED, operator_input=str(error))
+        if response.decision is HITLDecision.APPROVED and not approval.request.approvable:
+            reason = "The callback approved a call that cannot be read whole and in one way only"
+            return HITLResponse(decision=HITLDecision.REJECTED, operator_input=reason)
+        return response

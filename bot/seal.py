@@ -1,0 +1,69 @@
+"""The value that a button carries: which card, which verb, which call, and a seal that only Nod can make.
+
+    v1.<key>.<card>.<verb>.<digest>.<seal>
+
+A surface hands the value back as its user's client sent it, so the seal decides, never the rest. Pure.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+_VERSION = "v1"
+_PURPOSE = b"nod button v1"
+_SEAL_BYTES = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """What a genuine value says."""
+
+    card_id: str
+    verb: str
+    digest: str  #: of the call that stood over the button
+
+
+class Seal:
+    """Seals with the first key and opens with any: during a rotation the old one stays valid for a while."""
+
+    def __init__(self, *secrets: str) -> None:
+        """`secrets` is `NOD_SECRET`, the current one first. Raises ValueError without any."""
+        if not secrets:
+            raise ValueError("a seal needs a secret")
+        self._keys = {_name(secret): _derived(secret) for secret in secrets}
+        self._current = _name(secrets[0])
+
+    def value(self, *, card_id: str, verb: str, digest: str) -> str:
+        """The value of one button of one card. Not longer than 200 characters, none of them special."""
+        text = f"{_VERSION}.{self._current}.{card_id}.{verb}.{digest}"
+        return f"{text}.{_mac(self._keys[self._current], text)}"
+
+    def open(self, value: str) -> Sealed | None:
+        """What the value says; None unless one of our keys sealed exactly that."""
+        text, _, seal = value.rpartition(".")
+        parts = text.split(".")
+        if len(parts) != 5 or parts[0] != _VERSION or not value.isascii():
+            return None
+        key = self._keys.get(parts[1])
+        if key is None or not hmac.compare_digest(_mac(key, text).encode(), seal.encode()):
+            return None
+        return Sealed(card_id=parts[2], verb=parts[3], digest=parts[4])
+
+
+def _derived(secret: str) -> bytes:
+    """A key for this purpose alone, so that the secret itself is never used twice (RFC 5869, one block)."""
+    extracted = hmac.digest(b"", secret.encode(), hashlib.sha256)
+    return hmac.digest(extracted, _PURPOSE + b"\x01", hashlib.sha256)
+
+
+def _name(secret: str) -> str:
+    """A short name for a key that tells nothing about it."""
+    return hashlib.sha256(b"nod key name" + _derived(secret)).hexdigest()[:8]
+
+
+def _mac(key: bytes, text: str) -> str:
+    seal = hmac.digest(key, text.encode(), hashlib.sha256)[:_SEAL_BYTES]
+    return base64.urlsafe_b64encode(seal).decode()

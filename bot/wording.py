@@ -1,0 +1,194 @@
+"""What a card says about an approval, sentence by sentence. Pure; the words of card.md."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from bot.approval import Approval, Outcome, Stage, Surface
+from bot.call import Line, size_of
+from bot.ladder import DeadlineSource
+from bot.policy import Policy, approvers_named
+from bot.protocol import HITLDecision
+from bot.visible import visible
+
+#: The longest name of a tool or agent inside a sentence, in characters.
+LONGEST_NAME = 80
+
+#: Plain text and moments, in order. A chat shows each moment in its reader's own time zone.
+Saying = tuple[str | datetime, ...]
+
+
+class CardState(StrEnum):
+    """What a card shows; one look per state, on every surface (card.md, Its states)."""
+
+    OPEN = "open"
+    CHANGED = "changed"  #: the call changed under this card; a new card stands below
+    AUTOMATIC = "automatic"  #: a rule is about to answer
+    SENDING = "sending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+    EXPIRED = "expired"
+    ELSEWHERE = "elsewhere"
+    RETRYING = "retrying"
+    UNDELIVERABLE = "undeliverable"
+
+
+_ENDED = {
+    Outcome.APPROVED: CardState.APPROVED,
+    Outcome.REJECTED: CardState.REJECTED,
+    Outcome.SKIPPED: CardState.SKIPPED,
+    Outcome.TIMEOUT_SKIP: CardState.EXPIRED,
+    Outcome.ELSEWHERE: CardState.ELSEWHERE,
+    Outcome.UNDELIVERABLE: CardState.UNDELIVERABLE,
+}
+
+_TITLES = {
+    CardState.OPEN: "Approve {tool}?",
+    CardState.CHANGED: "Changed: {tool}",
+    CardState.AUTOMATIC: "Answered by a rule: {tool}",
+    CardState.SENDING: "Decided: {tool}",
+    CardState.RETRYING: "Not delivered yet: {tool}",
+    CardState.APPROVED: "Approved: {tool}",
+    CardState.REJECTED: "Rejected: {tool}",
+    CardState.SKIPPED: "Skipped: {tool}",
+    CardState.EXPIRED: "Expired: {tool}",
+    CardState.ELSEWHERE: "Answered elsewhere: {tool}",
+    CardState.UNDELIVERABLE: "Not delivered: {tool}",
+}
+
+_DID = {
+    HITLDecision.APPROVED: "approved",
+    HITLDecision.REJECTED: "rejected",
+    HITLDecision.SKIPPED: "skipped",
+}
+
+
+def state_of(approval: Approval, *, superseded: bool = False) -> CardState:
+    """Which look the record calls for."""
+    if superseded:
+        return CardState.CHANGED
+    match approval.stage:
+        case Stage.OPEN:
+            return CardState.AUTOMATIC if approval.rule else CardState.OPEN
+        case Stage.DECIDED:
+            return CardState.RETRYING if approval.trouble else CardState.SENDING
+        case Stage.SETTLED | Stage.CLOSED:
+            return _ENDED[approval.outcome] if approval.outcome else CardState.ELSEWHERE
+        case _:
+            assert_never(approval.stage)
+
+
+def name_of(text: str) -> str:
+    """A tool's or an agent's name on one line, made visible, cut at LONGEST_NAME."""
+    line = visible(" ".join(text.split())) or "(no name)"
+    return line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 1] + "…"
+
+
+def title_of(state: CardState, tool: str) -> str:
+    """The first line of a card."""
+    return _TITLES[state].replace("{tool}", tool)
+
+
+def notification_of(approval: Approval, state: CardState) -> Saying:
+    """The one line that a phone's lock screen and a screen reader get."""
+    title = title_of(state, name_of(approval.request.tool_name))
+    if state is CardState.OPEN:
+        return (f"{title} {name_of(approval.request.agent_id)}, until ", approval.deadline.at)
+    decision = approval.decision
+    return (f"{title}, by {decision.actor.name}",) if decision else (title,)
+
+
+def folded_call(lines: tuple[Line, ...]) -> str:
+    """The call in one line: its first argument, and how much more there was."""
+    first = f"{lines[0].key} {lines[0].value}".strip() if lines else "(no arguments)"
+    line = " ".join(first.split())
+    short = line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 1] + "…"
+    return short if len(lines) < 2 else f"{short}  (+{len(lines) - 1} more, {size_of(lines)})"
+
+
+def status_of(approval: Approval, state: CardState, *, policy: Policy) -> tuple[Saying, ...]:
+    """What is needed, or what became of it."""
+    match state:
+        case CardState.OPEN:
+            return _open(approval, policy=policy)
+        case CardState.CHANGED:
+            return (("This request changed, see the card below. No answer to this one counts.",),)
+        case CardState.AUTOMATIC:
+            return ((f"Rule {approval.rule} answers this; nobody needs to.",),)
+        case CardState.SENDING:
+            return (*_who(approval), ("Telling the platform…",))
+        case CardState.RETRYING:
+            reach = f"The platform could not be told yet ({approval.trouble}); retrying until "
+            return (*_who(approval), (reach, approval.deadline.at))
+        case CardState.APPROVED | CardState.REJECTED | CardState.SKIPPED:
+            return _who(approval)
+        case CardState.EXPIRED:
+            asked = approvers_named(policy, policy.route_named(approval.route))
+            short = "Not enough people" if approval.votes else "Nobody"
+            return ((f"{short} answered by ", approval.deadline.at, f". Asked: {asked}."), *_votes(approval))
+        case CardState.ELSEWHERE:
+            word = approval.platform_word
+            told = f"Answered on the platform: {word}." if word else "No longer pending on the platform."
+            return (*_who(approval, but="the platform had its answer already"), (told,))
+        case CardState.UNDELIVERABLE:
+            cause = approval.trouble or "the deadline passed first"
+            told = "may never have been told" if approval.attempts else "was never told"
+            return (*_who(approval), (f"The platform {told}: {cause}. The agent goes on without it.",))
+        case _:
+            assert_never(state)
+
+
+def _open(approval: Approval, *, policy: Policy) -> tuple[Saying, ...]:
+    route = policy.route_named(approval.route)
+    who = approvers_named(policy, route)
+    quorum = route.quorum if route else 1
+    given = sum(vote.verdict is HITLDecision.APPROVED for vote in approval.votes)
+    needs = f"Needs one of: {who}" if quorum == 1 else f"Needs {quorum} of: {who}"
+    missing = f" ({quorum - given} more)" if 0 < given < quorum else ""
+    flaw = approval.request.flaw
+    lines: list[Saying] = [_until(approval), (needs + missing,), *_votes(approval)]
+    if flaw:
+        lines.append((f"It can be rejected or skipped, never approved: {flaw}.",))
+    if approval.escalated_at:
+        lines.append(("Escalated ", approval.escalated_at))
+    return tuple(lines)
+
+
+def _votes(approval: Approval) -> tuple[Saying, ...]:
+    """Who voted what so far."""
+    said: list[Saying] = []
+    for vote in approval.votes:
+        place = f" for {vote.acting_for}" if vote.acting_for else ""
+        note = f": {vote.note}" if vote.note else ""
+        said.append((f"{vote.actor.name}{place} {_DID[vote.verdict]} ", vote.at, note))
+    return tuple(said)
+
+
+def _who(approval: Approval, *, but: str | None = None) -> tuple[Saying, ...]:
+    decision = approval.decision
+    if decision is None:
+        return ()
+    if decision.actor.surface is Surface.POLICY:
+        did: Saying = (f"Rule {decision.actor.account} {_DID[decision.verdict]} this ", decision.at)
+    else:
+        names = ", ".join([*(other.partition(" <")[0] for other in decision.others), decision.actor.name])
+        did = (f"{names} {_DID[decision.verdict]} this ", decision.at)
+    did = (*did, f", but {but}") if but else did
+    return (did, (f"Note: {decision.note}",)) if decision.note else (did,)
+
+
+def _until(approval: Approval) -> Saying:
+    then = "then the agent goes on without it"
+    match approval.deadline.source:
+        case DeadlineSource.TIMEOUT_AT:
+            why = then
+        case DeadlineSource.TIMEOUT_SECONDS:
+            why = f"{then}; counted from when it was first seen"
+        case DeadlineSource.DEFAULT:
+            why = f"{then}; our default, the platform named no usable deadline"
+        case _:
+            assert_never(approval.deadline.source)
+    return ("Until ", approval.deadline.at, f" ({why})")

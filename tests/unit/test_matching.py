@@ -1,0 +1,187 @@
+"""What a rule is about: told exactly where it can be told, and doubt is never taken for an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.cli.policy_lint import covers
+from bot.matching import EVERYTHING, Match, Pattern, value_at
+from bot.protocol import HITLDecision, HITLRequest, Json
+from bot.rules import Rule, Rules
+
+
+def a_request(arguments: Json = None, **more: Any) -> HITLRequest:
+    usual: dict[str, Any] = {"request_id": "r1", "tool_name": "pay_invoice", "agent_id": "treasury-1"}
+    return HITLRequest(**(usual | {"arguments": {} if arguments is None else arguments} | more))
+
+
+def on(path: str, text: str) -> Match:
+    return Match(arguments=((path, Pattern(text=text)),))
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "fits"),
+    [
+        ("pay_*", "pay_invoice", True),
+        ("pay_*", "Pay_invoice", False),
+        ("pay_*", "repay_invoice", False),
+        ("pay_*", "pay_\nx", True),
+        ("!pay_*", "pay_invoice", False),
+        ("!pay_*", "read", True),
+        ("! pay_*", "pay_invoice", False),
+        ("[ab]?", "a1", True),
+        ("true", True, True),
+        ("true", "true", True),
+        ("1", True, False),
+        ("null", None, True),
+        ("12", 12, True),
+        ("1.5", 1.5, True),
+        (">= 1000", 1000, True),
+        (">= 1000", 999.99, False),
+        ("> 1000", 1000, False),
+        ("< 0", -0.5, True),
+        ("<=0", 0, True),
+        (">= 1000", "1000.00", True),
+        (">= 1000", "  2e3 ", True),
+        (">= 0.1", 0.1, True),
+        ("!>= 1000", 5, True),
+        ("!>= 1000", 5000, False),
+        (">= 1000", "lots", None),
+        ("!>= 1000", "lots", None),
+        (">= 1000", "NaN", None),
+        (">= 1000", "Infinity", None),
+        (">= 1000", True, None),
+        (">= 1000", None, None),
+        (">= 1000", [5000], None),
+        ("evil@*", ["evil@example.com"], None),
+        ("!evil@*", {"to": "evil@example.com"}, None),
+    ],
+)
+def test_a_pattern_fits_or_not_or_cannot_tell(text: str, value: Json, fits: bool | None) -> None:
+    """Whole names, numbers however they are written, and None for what is neither yes nor no."""
+    assert fits is Pattern(text=text).fits(value)
+
+
+@pytest.mark.parametrize("text", [">= many", "> 1,000", "!< x", ">= NaN", ">=", "!>"])
+def test_a_comparison_with_no_number_cannot_be_written(text: str) -> None:
+    """It would never match, which in a deny means always allowed."""
+    with pytest.raises(ValueError, match="no number"):
+        Pattern(text=text)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("a", (True, {"b": [1, {"c": None}]})),
+        ("a.b.0", (True, 1)),
+        ("a.b.1.c", (True, None)),
+        ("a.b.2", (False, None)),
+        ("a.b.-1", (False, None)),
+        ("a.x", (False, None)),
+        ("a.b.0.x", (False, None)),
+    ],
+)
+def test_a_path_leads_through_objects_and_lists(path: str, found: tuple[bool, Json]) -> None:
+    """Dots lead down; a number is a place in a list."""
+    assert found == value_at(a_request({"a": {"b": [1, {"c": None}]}}), path)
+
+
+PAY, OTHER, MANY = Pattern(text="pay_*"), Pattern(text="x"), on("n", ">= 1")
+AGENT = Pattern(text="t*")
+MATCHES = [
+    ("everything", EVERYTHING, {}, True, (True, True)),
+    ("all that is asked fits", Match(tool=PAY, agent=AGENT), {}, True, (True, True)),
+    ("one of them does not", Match(tool=PAY, agent=OTHER), {}, True, (False, False)),
+    ("missing from a whole call", MANY, {}, True, (False, False)),
+    ("missing, negated", on("n", "!x"), {}, True, (True, True)),
+    ("missing from a cut call", MANY, "{...", False, (True, False)),
+    ("missing from a cut call, negated", on("n", "!x"), "{...", False, (True, False)),
+    ("another kind of value", MANY, {"n": "x"}, True, (True, False)),
+    ("exception holds", Match(without=Match(tool=PAY)), {}, True, (False, False)),
+    ("exception does not hold", Match(without=Match(tool=OTHER)), {}, True, (True, True)),
+    ("exception in doubt", Match(without=MANY), {"n": "x"}, True, (True, False)),
+    ("exception of one in doubt", Match(without=Match(without=MANY)), {"n": "x"}, True, (True, False)),
+    ("no outweighs doubt", Match(tool=OTHER, arguments=MANY.arguments), {"n": "x"}, True, (False, False)),
+]
+
+
+@pytest.mark.parametrize(
+    ("match", "arguments", "whole", "takes"), [row[1:] for row in MATCHES], ids=[row[0] for row in MATCHES]
+)
+def test_a_match_takes_what_fits(match: Match, arguments: Json, whole: bool, takes: tuple[bool, bool]) -> None:
+    """The pair is the answer where doubt means yes, and where it means no."""
+    request = a_request(arguments, whole=whole)
+
+    assert takes == (match.takes(request, in_doubt=True), match.takes(request, in_doubt=False))
+
+
+texts = st.sampled_from(["*", "a*", "?b", "x", "true", "1", ">= 1", "< 2.5"])
+patterns = st.builds(lambda bang, text: Pattern(text=bang + text), st.sampled_from(["", "!"]), texts)
+leaves = (
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-3, 3) | st.sampled_from(["ab", "x", "1", ""])
+)
+values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.just("k"), inner))
+matches = st.recursive(
+    st.builds(
+        Match,
+        tool=st.none() | patterns,
+        arguments=st.lists(st.tuples(st.sampled_from(["n", "m", "n.k"]), patterns), max_size=2).map(tuple),
+    ),
+    lambda inner: st.builds(Match, tool=st.none() | patterns, without=inner),
+    max_leaves=3,
+)
+requests = st.builds(
+    lambda tool, arguments, whole: a_request(arguments, tool_name=tool, whole=whole),
+    st.sampled_from(["ab", "x", "a"]),
+    st.dictionaries(st.sampled_from(["n", "m"]), values),
+    st.booleans(),
+)
+
+
+@given(text=texts, value=values)
+def test_negation_turns_an_answer_round_and_leaves_doubt(text: str, value: Json) -> None:
+    """Not knowing is not knowing, on both sides of a `!`."""
+    fits = Pattern(text=text).fits(value)
+
+    assert (None if fits is None else not fits) is Pattern(text=f"!{text}").fits(value)
+
+
+@given(match=matches, request=requests)
+def test_doubt_only_ever_adds(match: Match, request: HITLRequest) -> None:
+    """What is taken without any doubt is taken with it too, however negations are nested."""
+    if match.takes(request, in_doubt=False):
+        assert match.takes(request, in_doubt=True)
+
+
+@given(match=matches, request=requests)
+def test_an_exception_is_the_opposite(match: Match, request: HITLRequest) -> None:
+    """A request is taken by a match or by `not` that match, in doubt by both or by neither."""
+    outside = Match(without=match)
+
+    assert match.takes(request, in_doubt=True) is not outside.takes(request, in_doubt=False)
+    assert match.takes(request, in_doubt=False) is not outside.takes(request, in_doubt=True)
+
+
+@given(match=matches, request=requests)
+def test_doubt_never_approves_and_always_denies(match: Match, request: HITLRequest) -> None:
+    """A rule that approves is sure; one that denies need not be."""
+    approve = Rules(automatic=(Rule(name="yes", match=match, verdict=HITLDecision.APPROVED),))
+    deny = Rules(deny=(Rule(name="no", match=match, verdict=HITLDecision.REJECTED),))
+
+    if approve.rule_for(request) is not None:
+        assert request.approvable
+        assert match.takes(request, in_doubt=False)
+    assert match.takes(request, in_doubt=True) is (deny.rule_for(request) is not None)
+    assert deny.rule_for(request) == deny.denial_of(request)
+
+
+@given(earlier=matches, later=matches, request=requests)
+def test_what_is_called_dead_is_dead(earlier: Match, later: Match, request: HITLRequest) -> None:
+    """Lint says that a route is never reached only where each of its requests is taken before."""
+    if covers(earlier, later):
+        for in_doubt in (True, False):
+            assert earlier.takes(request, in_doubt=in_doubt) or not later.takes(request, in_doubt=in_doubt)

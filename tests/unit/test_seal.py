@@ -1,0 +1,82 @@
+"""A button's value: what Nod sealed comes back as it was, and nothing else opens."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bot.seal import Seal, Sealed
+
+OLD, NEW = "old secret of thirty-two letters", "new secret of thirty-two letters"
+DIGEST = "d" * 64
+SEAL = Seal(NEW)
+VALUE = SEAL.value(card_id="card-1", verb="approve", digest=DIGEST)
+
+
+def test_a_genuine_value_opens_to_what_was_sealed() -> None:
+    """Card, verb and call, and it fits into any chat's button."""
+    assert Sealed(card_id="card-1", verb="approve", digest=DIGEST) == SEAL.open(VALUE)
+    assert len(VALUE) <= 200
+    assert VALUE.isascii()
+    assert VALUE.isprintable()
+
+
+def test_two_secrets_are_valid_during_a_rotation() -> None:
+    """Cards that were sealed before still work; new ones are sealed with the new secret."""
+    both = Seal(NEW, OLD)
+
+    assert Seal(OLD).value(card_id="c", verb="skip", digest=DIGEST) != both.value(
+        card_id="c", verb="skip", digest=DIGEST
+    )
+    assert both.open(Seal(OLD).value(card_id="c", verb="skip", digest=DIGEST)) is not None
+    assert both.open(VALUE) is not None
+    assert Seal(OLD).open(VALUE) is None
+
+
+def test_a_seal_needs_a_secret() -> None:
+    """No secret must never mean that anything opens."""
+    with pytest.raises(ValueError, match="secret"):
+        Seal()
+
+
+def test_the_secret_is_not_in_the_value() -> None:
+    """Nor is anything that names it."""
+    assert NEW not in VALUE
+    assert NEW not in repr(SEAL.open(VALUE))
+
+
+@given(place=st.integers(0, len(VALUE) - 1), sign=st.characters())
+def test_one_other_sign_and_it_does_not_open(place: int, sign: str) -> None:
+    """Wherever it is changed."""
+    changed = VALUE[:place] + sign + VALUE[place + 1 :]
+
+    assert (SEAL.open(changed) is not None) is (changed == VALUE)
+
+
+@given(value=st.text())
+@example("")
+@example("v1.....")
+@example(VALUE.rpartition(".")[0])
+@example(VALUE + "=")
+@example(VALUE.replace("approve", "reject"))
+@example(VALUE.replace("v1", "v2"))
+@example("." + VALUE)
+def test_whatever_comes_in_is_refused_without_an_error(value: str) -> None:
+    """A click is never answered with a traceback."""
+    assert SEAL.open(value) is None
+
+
+@given(length=st.integers(0, len(VALUE) - 1))
+def test_a_part_does_not_open(length: int) -> None:
+    """Cut anywhere."""
+    assert SEAL.open(VALUE[:length]) is None
+
+
+def test_parts_cannot_be_moved_between_values() -> None:
+    """A seal is about card, verb and call together."""
+    other = SEAL.value(card_id="card-2", verb="reject", digest="e" * 64)
+    mine, theirs = VALUE.split("."), other.split(".")
+    for place in range(2, 5):
+        mixed = [*mine[:place], theirs[place], *mine[place + 1 :]]
+        assert SEAL.open(".".join(mixed)) is None
