@@ -9,11 +9,12 @@ from sqlalchemy import Update, and_, func, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import tables
+from adapters.store import facts, tables
+from adapters.store.chain import append
 from adapters.store.columns import moment
 from adapters.store.database import Database, insert_new
 from adapters.store.wakes import Move
-from bot.ports import Alert, OwedPage
+from bot.ports import Alert, Clock, OwedPage
 
 _L, _G = tables.alerts.c, tables.pages.c
 
@@ -21,9 +22,10 @@ _L, _G = tables.alerts.c, tables.pages.c
 class SqlAlerts:
     """`bot.ports.Alerts` over a database. Every method raises Unavailable when it is in trouble."""
 
-    def __init__(self, *, database: Database, pagers: Sequence[str]) -> None:
+    def __init__(self, *, database: Database, clock: Clock, pagers: Sequence[str]) -> None:
         """`pagers` are the names of those whom new alerts are owed."""
-        self._database, self._pagers = database, tuple(dict.fromkeys(pagers))
+        self._database, self._clock = database, clock
+        self._pagers = tuple(dict.fromkeys(pagers))
 
     async def raise_(self, alert: Alert) -> bool:
         """The alert with a row for each pager; False if this request had this cause already."""
@@ -37,6 +39,7 @@ class SqlAlerts:
                 await connection.execute(
                     insert(tables.pages), [_page_row(alert, pager) for pager in self._pagers]
                 )
+            await append(connection, facts.alert_raised(alert, pagers=self._pagers))
             return True
 
         return await self._database.write(Move.RAISE, work)
@@ -55,6 +58,7 @@ class SqlAlerts:
             if not (await connection.execute(mended)).rowcount:
                 return False
             await connection.execute(owed_again)
+            await append(connection, facts.alert_mended(approval_id, cause=cause, how=how, at=self._clock()))
             return True
 
         await self._database.write(Move.MEND, work)

@@ -5,38 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Update, case, delete, exists, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Update, case, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import tables
+from adapters.store import facts, tables
+from adapters.store.chain import append
 from adapters.store.columns import keepable, moment
-from adapters.store.database import Database, insert_new
+from adapters.store.database import Database, insert_new, rows_of
 from adapters.store.moves import chunks, move
 from adapters.store.placements import lags
+from adapters.store.revising import take_anew
 from adapters.store.rows import (
     approval_of,
     approval_row,
     approvals_decided,
-    decision_row,
     placement_row,
-    request_columns,
     rung_row,
 )
+from adapters.store.votes import count_vote, with_votes
 from adapters.store.wakes import Move
-from bot.approval import Approval, Decision, Outcome, Stage
+from bot.approval import Approval, Outcome, Stage, Vote
 from bot.ladder import Deadline
-from bot.ports import DueRung, Placement
+from bot.ports import Clock, Counted, DueRung, Placement
 from bot.protocol import HITLRequest
 
 _A = tables.approvals.c
+#: Which move a vote was; a lost one was none.
+_MOVES = {Counted.WAITING: Move.VOTE, Counted.DECIDED: Move.DECIDE}
 
 
 class SqlApprovals:
     """`bot.ports.Approvals` over a database. Every method raises Unavailable when it is in trouble."""
 
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
 
     async def admit(
         self, approval: Approval, *, placements: Sequence[Placement], rungs: Sequence[DueRung]
@@ -54,19 +56,22 @@ class SqlApprovals:
                 await connection.execute(insert(tables.placements), [placement_row(p) for p in placements])
             if rungs:
                 await connection.execute(insert(tables.rungs), [rung_row(r) for r in rungs])
+            await append(connection, facts.admitted(approval))
             return True
 
-        return await self._database.write(Move.ADMIT, work)
+        return await self._database.write(Move.ADMIT_BY_RULE if approval.rule else Move.ADMIT, work)
 
     async def get(self, approval_id: str) -> Approval | None:
-        """The approval with its decision; None for an unknown id."""
+        """The approval with its decision and votes; None for an unknown id."""
         rows = await self._database.fetch(approvals_decided().where(_A.id == approval_id))
-        return approval_of(rows[0]) if rows else None
+        found = await with_votes([approval_of(row) for row in rows], self._database.fetch)
+        return found[0] if found else None
 
     async def at(self, *stages: Stage) -> tuple[Approval, ...]:
-        """One statement for all of them, earliest deadline first."""
+        """A few statements for all of them, earliest deadline first."""
         statement = approvals_decided().where(_A.stage.in_(stages)).order_by(_A.deadline, _A.id)
-        return tuple(approval_of(row) for row in await self._database.fetch(statement))
+        rows = await self._database.fetch(statement)
+        return await with_votes([approval_of(row) for row in rows], self._database.fetch)
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         """Which of these ids have a record."""
@@ -87,43 +92,38 @@ class SqlApprovals:
         await self._update_many(Move.MISS, ids, update(tables.approvals).values(missed=_A.missed + 1))
 
     async def revise(
-        self, approval_id: str, *, request: HITLRequest, deadline: Deadline, rungs: Sequence[DueRung]
+        self,
+        approval_id: str,
+        *,
+        was: Stage,
+        request: HITLRequest,
+        deadline: Deadline,
+        placements: Sequence[Placement],
+        rungs: Sequence[DueRung],
     ) -> bool:
-        """The new call under the same id; rungs already begun or fired stay as they are."""
-        # No poll has confirmed the new call yet: it is another one than was confirmed before.
-        taken_anew = move(approval_id, Stage.OPEN).values(
-            **request_columns(request, deadline), revision=_A.revision + 1, confirmed_at=None, missed=0
-        )
+        """The new call under the same id, for people even if a rule was to answer the old one."""
 
         async def work(connection: AsyncConnection) -> bool:
-            if not (await connection.execute(taken_anew)).rowcount:
-                return False
-            begun = or_(tables.rungs.c.attempted_at.is_not(None), tables.rungs.c.fired_at.is_not(None))
-            old = delete(tables.rungs).where(tables.rungs.c.approval_id == approval_id, ~begun)
-            await connection.execute(old)
-            if rungs:
-                new = insert_new(connection, tables.rungs).on_conflict_do_nothing()
-                await connection.execute(new, [rung_row(rung) for rung in rungs])
-            return True
+            return await take_anew(
+                connection, approval_id, was=was, request=request, deadline=deadline,
+                placements=placements, rungs=rungs, at=self._clock(),
+            )  # fmt: skip
 
         return await self._database.write(Move.REVISE, work)
 
-    async def decide(self, approval_id: str, *, decision: Decision, digest: str) -> bool:
-        """OPEN -> DECIDED; the decision's own moment is what comes before the deadline, or does not."""
-        same_call, in_time = _A.digest == digest, _A.deadline > decision.at
-        won = move(approval_id, Stage.OPEN, Stage.DECIDED, same_call, in_time)
+    async def vote(self, approval_id: str, *, vote: Vote, needs: int) -> Counted:
+        """The vote's own moment is what comes before the deadline, or does not."""
 
-        async def work(connection: AsyncConnection) -> bool:
-            if not (await connection.execute(won.values(revision=_A.revision + 1))).rowcount:
-                return False
-            await connection.execute(insert(tables.decisions), decision_row(approval_id, decision))
-            return True
+        async def work(connection: AsyncConnection) -> Counted:
+            return await count_vote(connection, approval_id, vote=vote, needs=needs)
 
-        try:
-            return await self._database.write(Move.DECIDE, work)
-        except IntegrityError:
-            # The primary key has the last word: this request has its decision, whatever its row says.
-            return False
+        return await self._database.write(_MOVES.get, work)
+
+    async def ask_people(self, approval_id: str) -> bool:
+        """Its card shows buttons from now on."""
+        left = move(approval_id, Stage.OPEN).values(rule=None, revision=_A.revision + 1)
+        told = facts.asked_people(approval_id, at=self._clock())
+        return await self._database.update(Move.ASK_PEOPLE, left, told)
 
     async def begin_delivery(self, approval_id: str, *, now: datetime, until: datetime) -> Approval | None:
         """The approval with this attempt counted; None when it is not its turn, or the deadline has passed."""
@@ -131,11 +131,15 @@ class SqlApprovals:
         taken = move(approval_id, Stage.DECIDED, None, its_turn, in_time)
 
         async def work(connection: AsyncConnection) -> Approval | None:
-            counted = taken.values(attempts=_A.attempts + 1, next_try=until)
+            # The listing that confirmed this POST confirms no other: a later one is read anew before.
+            counted = taken.values(attempts=_A.attempts + 1, next_try=until, confirmed_at=None)
             if not (await connection.execute(counted)).rowcount:
                 return None
             rows = await connection.execute(approvals_decided().where(_A.id == approval_id))
-            return approval_of(rows.mappings().one())
+            found = [approval_of(row) for row in rows.mappings()]
+            (approval,) = await with_votes(found, lambda statement: rows_of(connection, statement))
+            await append(connection, facts.delivery_begun(approval_id, attempt=approval.attempts, at=now))
+            return approval
 
         return await self._database.write(Move.BEGIN_DELIVERY, work)
 
@@ -170,7 +174,8 @@ class SqlApprovals:
             settled = settled.values(platform_word=platform_word)
         if trouble is not None:
             settled = settled.values(trouble=trouble)
-        return await self._database.update(Move.SETTLE, settled)
+        told = facts.settled(approval_id, outcome=outcome, word=platform_word, trouble=trouble, at=at)
+        return await self._database.update(Move.SETTLE, settled, told)
 
     async def close(self, approval_id: str) -> bool:
         """SETTLED -> CLOSED, unless a card lags."""
@@ -186,6 +191,7 @@ class SqlApprovals:
             if not (await connection.execute(closed)).rowcount:
                 return False
             await connection.execute(struck)
+            await append(connection, facts.closed(approval_id, at=self._clock()))
             return True
 
         return await self._database.write(Move.CLOSE, work)

@@ -87,19 +87,19 @@ class Call(TypeDecorator[HITLRequest]):
     def process_bind_param(self, value: HITLRequest | None, dialect: Dialect) -> str | None:
         if value is None:
             return None
-        return json.dumps({field.name: getattr(value, field.name) for field in fields(value)})
+        return json.dumps({field.name: getattr(value, field.name) for field in fields(value) if field.init})
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> HITLRequest | None:
         return None if value is None else HITLRequest(**json.loads(value))
 
 
-def word_of(kind: type[StrEnum], *, check: str) -> Enum:
-    """A column type for the words of one enum, with a CHECK constraint of this name."""
+def word_of(kind: type[StrEnum], *, check: str | None = None) -> Enum:
+    """A column type for the words of one enum, with a CHECK constraint if it is given a name."""
     return Enum(
         kind,
         name=check,
         native_enum=False,
-        create_constraint=True,
+        create_constraint=check is not None,
         length=_LONGEST_WORD,
         values_callable=lambda words: [word.value for word in words],
     )

@@ -14,11 +14,15 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from adapters.store.chain import append
 from adapters.store.wakes import WAKES, Move
+from bot.audit import Fact
 from bot.errors import Unanswered, Unavailable
 from bot.ports import Ring
 
 T = TypeVar("T")
+#: The move that a piece of work makes, or how to tell it from the work's result.
+Made = Move | Callable[[T], Move | None]
 
 
 class Database:
@@ -45,20 +49,28 @@ class Database:
         """All rows of one reading statement. Raises Unavailable."""
         return await self._unharmed(self._read(statement))
 
-    async def write(self, move: Move, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do this work in one transaction and, if it says so by a true result, ring the steps that got work.
+    async def write(self, made: Made[T], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do this work in one transaction, then ring the steps that got work by the move that was made.
+
+        `made` is the move that a true result stands for, or tells the move from the result.
 
         Raises:
             Unavailable: the database could not be reached or was busy; nothing happened.
             Unanswered: the commit itself failed, so it may have happened.
         """
-        return await self._unharmed(self._transact(move, work))
+        return await self._unharmed(self._transact(made, work))
 
-    async def update(self, move: Move, statement: Update) -> bool:
-        """One statement in one transaction; whether it found a row to change. Raises as `write`."""
+    async def update(self, move: Move, statement: Update, *told: Fact) -> bool:
+        """One statement in one transaction; whether it found a row to change. Raises as `write`.
+
+        If it did, what is `told` about it goes into the audit in the same transaction.
+        """
 
         async def work(connection: AsyncConnection) -> bool:
-            return bool((await connection.execute(statement)).rowcount)
+            found = bool((await connection.execute(statement)).rowcount)
+            if found and told:
+                await append(connection, *told)
+            return found
 
         return await self.write(move, work)
 
@@ -76,17 +88,17 @@ class Database:
     async def _read(self, statement: Executable) -> Sequence[RowMapping]:
         with trouble_is(Unavailable):
             async with self._reader.connect() as connection:
-                return (await connection.execute(statement)).mappings().all()
+                return await rows_of(connection, statement)
 
-    async def _transact(self, move: Move, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _transact(self, made: Made[T], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         with trouble_is(Unavailable):
             async with self._turn, self._writer.connect() as connection:
                 result = await work(connection)
                 with trouble_is(Unanswered):
                     await connection.commit()
-        if result:
-            for step in WAKES.get(move, ()):
-                self._ring(step)
+        move = (made if result else None) if isinstance(made, Move) else made(result)
+        for step in WAKES.get(move, ()) if move else ():
+            self._ring(step)
         return result
 
 
@@ -102,6 +114,11 @@ def trouble_is(kind: type[Unavailable]) -> Iterator[None]:
         raise
     except (DBAPIError, PoolTimeoutError) as error:
         raise kind(f"the database is in trouble ({type(error).__name__})") from error
+
+
+async def rows_of(connection: AsyncConnection, statement: Executable) -> Sequence[RowMapping]:
+    """All rows of one reading statement, inside a transaction."""
+    return (await connection.execute(statement)).mappings().all()
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:

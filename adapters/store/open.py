@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -12,10 +13,11 @@ from sqlalchemy.exc import ArgumentError
 from adapters.store import postgres, sqlite
 from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
+from adapters.store.journal import SqlJournal
 from adapters.store.placements import SqlPlacements
 from adapters.store.rungs import SqlRungs
 from bot.errors import ConfigError
-from bot.ports import Ring
+from bot.ports import Clock, Ring
 
 _OPENERS = {
     "sqlite": sqlite.opened,
@@ -25,22 +27,31 @@ _OPENERS = {
 }
 
 
+def utc_now() -> datetime:
+    """Now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlStore:
-    """`bot.ports.Store` in its four parts."""
+    """`bot.ports.Store` in its five parts."""
 
     approvals: SqlApprovals
     placements: SqlPlacements
     rungs: SqlRungs
     alerts: SqlAlerts
+    journal: SqlJournal
 
 
 @asynccontextmanager
-async def open_store(url: str, *, ring: Ring, pagers: Sequence[str]) -> AsyncIterator[SqlStore]:
+async def open_store(
+    url: str, *, ring: Ring, pagers: Sequence[str], clock: Clock = utc_now
+) -> AsyncIterator[SqlStore]:
     """The store at `sqlite:///path` or `postgresql://user:password@host/name`, ready and migrated.
 
     `ring` is called after each commit for the steps that got work; `pagers` are the names of those whom new
-    alerts are owed. Leaving waits for what is under way, then closes everything.
+    alerts are owed; `clock` dates what the audit says of moves that bring no moment of their own. Leaving
+    waits for what is under way, then closes everything.
 
     Raises:
         ConfigError: the address is none of these, or the database is not fit for the job.
@@ -49,10 +60,11 @@ async def open_store(url: str, *, ring: Ring, pagers: Sequence[str]) -> AsyncIte
     address = _address(url)
     async with _OPENERS[address.drivername](address, ring=ring) as database:
         yield SqlStore(
-            approvals=SqlApprovals(database=database),
-            placements=SqlPlacements(database=database),
+            approvals=SqlApprovals(database=database, clock=clock),
+            placements=SqlPlacements(database=database, clock=clock),
             rungs=SqlRungs(database=database),
-            alerts=SqlAlerts(database=database, pagers=pagers),
+            alerts=SqlAlerts(database=database, clock=clock, pagers=pagers),
+            journal=SqlJournal(database=database, clock=clock),
         )
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Update, and_, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import tables
+from adapters.store import facts, tables
+from adapters.store.chain import append
 from adapters.store.columns import moment
 from adapters.store.database import Database
 from adapters.store.rows import approval_of, placement_of
+from adapters.store.votes import with_votes
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
-from bot.ports import Placement
+from bot.ports import Clock, Placement
+from bot.routing import Destination
 
 _P, _A = tables.placements.c, tables.approvals.c
 
@@ -20,8 +24,8 @@ _P, _A = tables.placements.c, tables.approvals.c
 class SqlPlacements:
     """`bot.ports.Placements` over a database. Every method raises Unavailable when it is in trouble."""
 
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
 
     async def get(self, card_id: str) -> Placement | None:
         """The placement; None for an unknown card."""
@@ -44,17 +48,38 @@ class SqlPlacements:
             .where(lags())
             .order_by(_A.deadline, _A.id, _P.card_id)
         )
-        return tuple((placement_of(row), approval_of(row)) for row in await self._database.fetch(statement))
+        rows = await self._database.fetch(statement)
+        approvals = await with_votes([approval_of(row) for row in rows], self._database.fetch)
+        return tuple((placement_of(row), approval) for row, approval in zip(rows, approvals, strict=True))
 
     async def attempt(self, card_id: str, *, at: datetime) -> None:
         """Of several tries the first one's time stays: a search for the message has to reach back to it."""
         begun = _change(card_id).values(attempted_at=func.coalesce(_P.attempted_at, moment(at)), owed=True)
         await self._database.update(Move.ATTEMPT_CARD, begun)
 
-    async def shown(self, card_id: str, *, ref: str, revision: int) -> None:
+    async def shown(self, card_id: str, *, ref: str, revision: int, digest: str | None = None) -> None:
         """What the surface shows now; failures before it are forgotten."""
-        up = _change(card_id).values(ref=ref, shown_revision=revision, tries=0, next_try=None)
-        await self._database.update(Move.SHOWN, up)
+        up = _change(card_id).values(ref=ref, shown_revision=revision, digest=digest, tries=0, next_try=None)
+        whose = up.returning(_P.approval_id, _P.surface, _P.channel, _P.superseded)
+
+        async def work(connection: AsyncConnection) -> bool:
+            row = (await connection.execute(whose)).mappings().first()
+            if row is None:
+                return False
+            told = facts.card_shown(
+                row[_P.approval_id],
+                superseded=row[_P.superseded],
+                card_id=card_id,
+                destination=str(Destination(surface=row[_P.surface], channel=row[_P.channel])),
+                ref=ref,
+                revision=revision,
+                digest=digest,
+                at=self._clock(),
+            )
+            await append(connection, told)
+            return True
+
+        await self._database.write(Move.SHOWN, work)
 
     async def postpone(self, card_id: str, *, next_try: datetime) -> None:
         """One more failed try in a row."""
@@ -63,7 +88,9 @@ class SqlPlacements:
 
     async def lost(self, card_id: str) -> None:
         """As if it had never been posted."""
-        anew = _change(card_id).values(ref=None, shown_revision=0, attempted_at=None, tries=0, next_try=None)
+        anew = _change(card_id).values(
+            ref=None, shown_revision=0, digest=None, attempted_at=None, tries=0, next_try=None
+        )
         await self._database.update(Move.LOST, anew)
 
     async def give_up(self, card_id: str) -> None:
@@ -72,14 +99,15 @@ class SqlPlacements:
 
 
 def lags() -> ColumnElement[bool]:
-    """Whether a placement shows less than its approval.
+    """Whether a placement shows less than its approval, or is superseded and has not been given up.
 
     A card that nobody ever tried to post is owed only while there is something to ask: after the end it
     would tell people about a request that they never saw.
     """
     may_be_up = or_(_P.ref.is_not(None), _P.attempted_at.is_not(None))
     still_asked = _A.stage.in_([Stage.OPEN, Stage.DECIDED])
-    return and_(_P.owed, _P.shown_revision < _A.revision, or_(may_be_up, still_asked))
+    behind = or_(_P.superseded, _P.shown_revision < _A.revision)
+    return and_(_P.owed, behind, or_(may_be_up, still_asked))
 
 
 def _change(card_id: str) -> Update:

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from adapters.store.database import Database
 from adapters.store.schema import head, revision_of, upgrade
-from bot.errors import ConfigError, Unavailable
+from bot.errors import ConfigError, InUse, Unavailable
 from bot.ports import Ring
 
 #: Transactions at once. Reads share the pool, so it holds a few connections more.
-WRITERS, READERS = 8, 4
+WRITERS, READERS = 8, 5
 #: Limits that the server keeps even when our side hangs, in milliseconds (reliability.md §6.3): psycopg alone
 #: cannot be timed out on a half-open connection (psycopg/psycopg#1371).
 LIMITS = {"statement_timeout": 5_000, "lock_timeout": 2_000, "idle_in_transaction_session_timeout": 10_000}
@@ -26,6 +26,7 @@ PATIENCE = 5
 MUST_BE_ON = ("synchronous_commit", "fsync", "full_page_writes")
 #: Any fixed number: replicas that start together take turns at migrating.
 _MIGRATION_LOCK = 0x4E6F64
+_PROCESS_LOCK = _MIGRATION_LOCK + 16
 
 
 @asynccontextmanager
@@ -33,7 +34,8 @@ async def opened(url: URL, *, ring: Ring) -> AsyncIterator[Database]:
     """The database at this address, migrated.
 
     Raises:
-        ConfigError: the server may lose committed decisions, or a newer Nod has been here.
+        ConfigError: the server may lose committed decisions, or a newer Nod has been here; `InUse` while
+            another process has it.
         Unavailable: it cannot be reached, or does not let us in.
     """
     options = " ".join(f"-c {name}={value}" for name, value in LIMITS.items())
@@ -54,10 +56,25 @@ async def opened(url: URL, *, ring: Ring) -> AsyncIterator[Database]:
             await _migrate(engine)
         except DBAPIError as error:
             raise Unavailable(f"PostgreSQL cannot be used ({error.orig})") from error
-        yield database
+        async with engine.connect() as held:
+            await _claim(held)
+            yield database
     finally:
         await database.settle_down()
         await engine.dispose()
+
+
+async def _claim(connection: AsyncConnection) -> None:
+    """One bot per database: the lock lasts as long as this connection. Raises InUse."""
+    lock = f"SELECT pg_try_advisory_lock({_PROCESS_LOCK})"
+    taken = (await connection.exec_driver_sql(lock)).scalar_one()
+    await connection.commit()
+    if not taken:
+        raise InUse(
+            "NOD_DATABASE_URL",
+            "another process already uses this database",
+            "Stop it, or give this one a database of its own.",
+        )
 
 
 async def _check(connection: AsyncConnection) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.engine import RowMapping
 
-from adapters.store.tables import approvals, decisions, placements, rungs
-from bot.approval import Actor, Approval, Decision
+from adapters.store.tables import approvals, decisions, placements, rungs, votes
+from bot.approval import Actor, Approval, Decision, Vote
 from bot.ladder import Deadline
 from bot.ports import DueRung, Placement
 from bot.protocol import HITLRequest
 from bot.routing import Destination
 
-_A, _D, _P, _R = approvals.c, decisions.c, placements.c, rungs.c
+_A, _D, _P, _R, _V = approvals.c, decisions.c, placements.c, rungs.c, votes.c
 
 
 def approvals_decided() -> Select[Any]:
@@ -27,6 +27,7 @@ def approval_of(row: RowMapping) -> Approval:
     return Approval(
         request=row[_A.request],
         route=row[_A.route],
+        rule=row[_A.rule],
         stage=row[_A.stage],
         first_seen=row[_A.first_seen],
         deadline=Deadline(at=row[_A.deadline], source=row[_A.deadline_source], doubt=row[_A.deadline_doubt]),
@@ -47,7 +48,27 @@ def approval_of(row: RowMapping) -> Approval:
 def _decision_of(row: RowMapping) -> Decision:
     actor = Actor(surface=row[_D.surface], account=row[_D.account], name=row[_D.name], email=row[_D.email])
     return Decision(
-        verdict=row[_D.verdict], actor=actor, at=row[_D.at], card_id=row[_D.card_id], note=row[_D.note]
+        verdict=row[_D.verdict],
+        actor=actor,
+        at=row[_D.at],
+        card_id=row[_D.card_id],
+        note=row[_D.note],
+        others=row[_D.others],
+    )
+
+
+def vote_of(row: RowMapping) -> Vote:
+    """The vote in a row."""
+    actor = Actor(surface=row[_V.surface], account=row[_V.account], name=row[_V.name], email=row[_V.email])
+    return Vote(
+        person=row[_V.person],
+        verdict=row[_V.verdict],
+        actor=actor,
+        at=row[_V.at],
+        card_id=row[_V.card_id],
+        digest=row[_V.digest],
+        note=row[_V.note],
+        acting_for=row[_V.acting_for],
     )
 
 
@@ -62,6 +83,8 @@ def placement_of(row: RowMapping) -> Placement:
         attempted_at=row[_P.attempted_at],
         tries=row[_P.tries],
         next_try=row[_P.next_try],
+        digest=row[_P.digest],
+        superseded=row[_P.superseded],
     )
 
 
@@ -93,6 +116,7 @@ def approval_row(approval: Approval) -> dict[str, Any]:
         **request_columns(approval.request, approval.deadline),
         "id": approval.id,
         "route": approval.route,
+        "rule": approval.rule,
         "stage": approval.stage,
         "first_seen": approval.first_seen,
         "revision": approval.revision,
@@ -106,16 +130,26 @@ def approval_row(approval: Approval) -> dict[str, Any]:
 
 def decision_row(approval_id: str, decision: Decision) -> dict[str, Any]:
     """A decision's row."""
+    return {**_answer_row(approval_id, decision), "others": decision.others}
+
+
+def vote_row(approval_id: str, vote: Vote) -> dict[str, Any]:
+    """A vote's row."""
+    more = {"person": vote.person, "digest": vote.digest, "acting_for": vote.acting_for}
+    return {**_answer_row(approval_id, vote), **more}
+
+
+def _answer_row(approval_id: str, answer: Decision | Vote) -> dict[str, Any]:
     return {
         "approval_id": approval_id,
-        "verdict": decision.verdict,
-        "surface": decision.actor.surface,
-        "account": decision.actor.account,
-        "name": decision.actor.name,
-        "email": decision.actor.email,
-        "at": decision.at,
-        "card_id": decision.card_id,
-        "note": decision.note,
+        "verdict": answer.verdict,
+        "surface": answer.actor.surface,
+        "account": answer.actor.account,
+        "name": answer.actor.name,
+        "email": answer.actor.email,
+        "at": answer.at,
+        "card_id": answer.card_id,
+        "note": answer.note,
     }
 
 
@@ -132,6 +166,8 @@ def placement_row(placement: Placement) -> dict[str, Any]:
         "tries": placement.tries,
         "next_try": placement.next_try,
         "owed": True,
+        "digest": placement.digest,
+        "superseded": placement.superseded,
     }
 
 

@@ -7,10 +7,12 @@ from datetime import datetime
 from sqlalchemy import Update, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import tables
+from adapters.store import facts, tables
+from adapters.store.chain import append
 from adapters.store.columns import moment
 from adapters.store.database import Database
 from adapters.store.rows import approval_of, rung_of
+from adapters.store.votes import with_votes
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
 from bot.ports import DueRung
@@ -36,7 +38,9 @@ class SqlRungs:
             .where(_UNFIRED, _R.due_at <= now)
             .order_by(_A.deadline, _A.id, _R.number)
         )
-        return tuple((rung_of(row), approval_of(row)) for row in await self._database.fetch(statement))
+        rows = await self._database.fetch(statement)
+        approvals = await with_votes([approval_of(row) for row in rows], self._database.fetch)
+        return tuple((rung_of(row), approval) for row, approval in zip(rows, approvals, strict=True))
 
     async def next_due(self, *, after: datetime) -> datetime | None:
         first = func.min(_R.due_at).label("first")
@@ -63,6 +67,7 @@ class SqlRungs:
             if not (await connection.execute(marked)).rowcount:
                 return False
             await connection.execute(told)
+            await append(connection, facts.rung_fired(rung, at=at))
             return True
 
         await self._database.write(Move.FIRED, work)

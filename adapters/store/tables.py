@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
+    false,
 )
 
 from adapters.store.columns import Call, Moment, Names, Words, word_of
@@ -29,6 +31,7 @@ approvals = Table(
     Column("request", Call, nullable=False),
     Column("digest", Words, nullable=False),
     Column("route", Words, nullable=False),
+    Column("rule", Words),
     Column("stage", word_of(Stage, check="approvals_stage"), nullable=False),
     Column("first_seen", Moment, nullable=False),
     Column("deadline", Moment, nullable=False),
@@ -61,6 +64,25 @@ decisions = Table(
     Column("at", Moment, nullable=False),
     Column("card_id", Words, nullable=False),
     Column("note", Words),
+    Column("others", Names, nullable=False, server_default="[]"),
+)
+
+#: One vote per person and request; it counts for the call with its digest only.
+votes = Table(
+    "votes",
+    metadata,
+    Column("approval_id", Words, ForeignKey("approvals.id"), primary_key=True),
+    Column("person", Words, primary_key=True),
+    Column("verdict", word_of(HITLDecision, check="votes_verdict"), nullable=False),
+    Column("surface", word_of(Surface, check="votes_surface"), nullable=False),
+    Column("account", Words, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("email", Words),
+    Column("at", Moment, nullable=False),
+    Column("card_id", Words, nullable=False),
+    Column("digest", Words, nullable=False),
+    Column("note", Words),
+    Column("acting_for", Words),
 )
 
 placements = Table(
@@ -68,7 +90,7 @@ placements = Table(
     metadata,
     Column("card_id", Words, primary_key=True),
     Column("approval_id", Words, ForeignKey("approvals.id"), nullable=False),
-    Column("surface", word_of(Surface, check="placements_surface"), nullable=False),
+    Column("surface", word_of(Surface), nullable=False),
     Column("channel", Words, nullable=False),
     Column("ref", Words),
     Column("shown_revision", Integer, nullable=False),
@@ -77,6 +99,10 @@ placements = Table(
     Column("next_try", Moment),
     #: Whether anything may still be owed to it: no more when it was given up, or closed with its approval.
     Column("owed", Boolean, nullable=False),
+    Column("digest", Words),
+    Column("superseded", Boolean, nullable=False, server_default=false()),
+    # A policy decides, and shows nothing.
+    CheckConstraint("surface IN ('slack')", name="placements_surface"),
     Index("placements_of", "approval_id"),
 )
 Index(
@@ -129,4 +155,28 @@ pages = Table(
     Column("told_mended", Boolean, nullable=False),
     ForeignKeyConstraint(["approval_id", "cause"], ["alerts.approval_id", "alerts.cause"]),
     Index("pages_owed", "told_mended", "next_try"),
+)
+
+#: The chain of `bot.audit`. Triggers refuse to change a row, and to delete one that no anchor covers.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("approval_id", Words),
+    Column("body", Words, nullable=False),
+    Column("previous", Words, nullable=False),
+    Column("hash", Words, nullable=False),
+    Index("audit_of", "approval_id", "number"),
+    Index("audit_at", "at_ms"),
+)
+
+#: The last row that each round of retention removed: what is left of the chain follows the latest of these.
+audit_anchor = Table(
+    "audit_anchor",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", Words, nullable=False),
+    Column("at", Moment, nullable=False),
 )

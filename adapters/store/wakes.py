@@ -12,10 +12,13 @@ class Move(StrEnum):
     """Each way the store changes."""
 
     ADMIT = "admit"
+    ADMIT_BY_RULE = "admit_by_rule"
     CONFIRM = "confirm"
     MISS = "miss"
     REVISE = "revise"
+    VOTE = "vote"
     DECIDE = "decide"
+    ASK_PEOPLE = "ask_people"
     BEGIN_DELIVERY = "begin_delivery"
     RESUME = "resume"
     POSTPONE_DELIVERY = "postpone_delivery"
@@ -33,16 +36,21 @@ class Move(StrEnum):
     ATTEMPT_PAGE = "attempt_page"
     TAKEN = "taken"
     POSTPONE_PAGE = "postpone_page"
+    NOTE = "note"
+    RETIRE = "retire"
 
 
 #: A move that is not here is made by the very step that would be woken.
 WAKES: Mapping[Move, tuple[Step, ...]] = {
     Move.ADMIT: (Step.SHOW, Step.ESCALATE, Step.EXPIRE),
+    Move.ADMIT_BY_RULE: (Step.SHOW, Step.ANSWER, Step.ESCALATE, Step.EXPIRE),
     Move.REVISE: (Step.SHOW, Step.ESCALATE, Step.EXPIRE),
     Move.CONFIRM: (Step.DELIVER,),
     Move.MISS: (Step.RECONCILE,),
+    Move.VOTE: (Step.SHOW,),
     # An Approve waits for a fresh read of the platform, hence ADMIT (reliability.md G2).
     Move.DECIDE: (Step.SHOW, Step.DELIVER, Step.ADMIT),
+    Move.ASK_PEOPLE: (Step.SHOW,),
     Move.RESUME: (Step.DELIVER,),
     Move.POSTPONE_DELIVERY: (Step.SHOW, Step.DELIVER),
     Move.SETTLE: (Step.SHOW, Step.CLOSE),

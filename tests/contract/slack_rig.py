@@ -22,13 +22,15 @@ from adapters.sandbox.slack.mount import slack_routes
 from adapters.sandbox.slack.people import App
 from adapters.sandbox.slack.workspace import Workspace, open_workspace
 from adapters.slack import SCOPES, Slack, open_slack
-from bot.approval import Actor, Decision
-from bot.card import Card, card_of
+from bot.approval import Vote
+from bot.call import lines_of, text_of
+from bot.card import Button, Card
 from bot.errors import Refused
-from bot.ports import Click
+from bot.ports import Asked, Click
 from bot.protocol import HITLRequest
+from bot.redaction import Redaction
 from bot.routing import ReasonRule
-from tests.render.cards import CARD_ID, approval, policy, request
+from tests.render.cards import CARD_ID, SEAL, approval, request, shown, vote
 
 CHANNEL = "C0APPROVALS"
 
@@ -42,31 +44,58 @@ class FakeDesk:
 
     asked: HITLRequest = field(default_factory=request)
     rule: ReasonRule = ReasonRule.NONE
+    presets: tuple[str, ...] = ()
+    approvable: bool = True
     refusal: Refused | None = None
     trouble: Exception | None = None
     taken: list[Click] = field(default_factory=list)
     seen: list[Click] = field(default_factory=list)  #: every click that came, taken or not
+    explained: tuple[str, ...] = ("Route: default", "You: you may decide this.")
     before_commit: Callable[[], Awaitable[object]] | None = None
+    _made: tuple[HITLRequest, Card, str] | None = None
 
-    async def decide(self, click: Click) -> Decision:
-        """Take the decision, or refuse as told."""
+    @property
+    def card(self) -> Card:
+        """The card of the call; a long one takes a while, so it is made once."""
+        if self._made is None or self._made[0] is not self.asked:
+            call = text_of(lines_of(self.asked, redaction=Redaction()))
+            self._made = (self.asked, shown(approval(self.asked)), call)
+        return self._made[1]
+
+    @property
+    def call(self) -> str:
+        """All of the call as text."""
+        return self._made[2] if self.card and self._made else ""
+
+    @property
+    def approve_value(self) -> str:
+        """The sealed value of an Approve behind the whole call."""
+        return SEAL.value(card_id=CARD_ID, verb=Button.APPROVE.value, digest=self.asked.digest)
+
+    async def decide(self, click: Click) -> Vote:
+        """Take the vote, or refuse as told."""
         await self._look(click)
         if self.before_commit:
             await self.before_commit()
         self.taken.append(click)
-        who = Actor(surface=click.surface, account=click.account, name=click.account)
-        at = datetime.now(UTC)
-        return Decision(verdict=click.verdict, actor=who, at=at, card_id=click.card_id, note=click.note)
+        return vote(note=click.note)
 
-    async def reason_rule(self, click: Click) -> ReasonRule:
-        """The rule that the test set."""
+    async def ask(self, click: Click) -> Asked:
+        """The card, its call and the rule that the test set."""
         await self._look(click)
-        return self.rule
+        return Asked(
+            card=self.card,
+            call=self.call,
+            approvable=self.approvable,
+            reason=self.rule,
+            presets=self.presets,
+            approve_value=self.approve_value,
+        )
 
-    async def card(self, click: Click) -> tuple[Card, HITLRequest]:
-        """The card and its call."""
+    async def explain(self, click: Click) -> tuple[str, ...]:
+        """The lines that the test set."""
         await self._look(click)
-        return card_of(approval(self.asked), card_id=click.card_id, policy=policy()), self.asked
+        return self.explained
 
     async def _look(self, click: Click) -> None:
         self.seen.append(click)
@@ -90,16 +119,22 @@ class Rig:
 
     async def card_up(self, channel: str = "C0APPROVALS") -> str:
         """Post the desk's card; returns its ref."""
-        shown = card_of(approval(self.desk.asked), card_id=CARD_ID, policy=policy())
-        return await self.slack.chat.post(shown, channel)
+        return await self.slack.chat.post(self.desk.card, channel)
 
 
 @asynccontextmanager
 async def open_rig(
-    *, socket: bool = False, ack_seconds: float = 3.0, post_burst: int | None = None, app: App = ALLOWED
+    *,
+    socket: bool = False,
+    ack_seconds: float = 3.0,
+    post_burst: int | None = None,
+    app: App = ALLOWED,
+    identity: dict[str, Any] | None = None,
 ) -> AsyncIterator[Rig]:
-    """Everything connected: clicks come over HTTP, or over a socket."""
+    """Everything connected: clicks come over HTTP, or over a socket. `identity`: what auth.test answers."""
     desk, faults, counted = FakeDesk(), Faults(), Counter[str]()
+    if identity is not None:
+        faults.add(path="/api/auth.test", status=200, body={"ok": True, **identity})
     async with (
         open_workspace(app=app, ack_seconds=ack_seconds, post_burst=post_burst) as workspace,
         serve(faults.wrap(Starlette(routes=[*slack_routes(workspace), *fault_routes(faults)]))) as url,

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.card import CardState, Notice
+from bot.card import Notice
 from bot.errors import Forbidden, Gone, Unanswered, Unavailable
 from bot.ports import Chat
+from bot.wording import CardState
 from tests.contract.slack_rig import open_rig
 from tests.render.cards import CARD_ID, UNTIL, card
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from bisect import bisect_left
 
 import pytest
 
-from adapters.slack.modals import Thread, whole_view
 from bot.approval import Surface
+from bot.card import Button
 from bot.errors import Refusal, Refused
 from bot.ports import Click
-from bot.protocol import HITLDecision
 from bot.routing import ReasonRule
 from tests.contract.slack_rig import CHANNEL, connected, open_rig, press, until
-from tests.render.cards import CARD_ID, request
+from tests.render.slack_parts import parts
 
-THREAD = Thread(card_id=CARD_ID, digest="", channel=CHANNEL, ref="1.0", verdict=HITLDecision.APPROVED)
 BOTH = pytest.mark.parametrize("socket", [False, True], ids=["http", "socket"])
-LONG = request({"body": "\n".join(f"line {n} of a long letter" for n in range(400))})
 
 
 @BOTH
@@ -34,11 +29,10 @@ async def test_an_approve_reaches_the_desk_as_the_card_had_it(socket: bool) -> N
             surface=Surface.SLACK,
             account="U0ANN",
             home=True,
-            card_id=CARD_ID,
-            digest=rig.desk.asked.digest,
+            value=rig.desk.card.buttons[Button.APPROVE],
+            verb=Button.APPROVE,
             channel=CHANNEL,
             ref=ref,
-            verdict=HITLDecision.APPROVED,
         )
         assert [expected] == rig.desk.taken
 
@@ -62,7 +56,7 @@ async def test_the_ack_waits_for_the_commit(socket: bool) -> None:
         assert not clicked.done()
         may_commit.set()
         assert (await clicked).ok
-        assert [HITLDecision.SKIPPED] == [click.verdict for click in rig.desk.taken]
+        assert [Button.SKIP] == [click.verb for click in rig.desk.taken]
 
 
 @BOTH
@@ -89,7 +83,7 @@ async def test_a_refusal_is_for_the_clicker_alone(socket: bool) -> None:
         assert result.ok
         await until(lambda: rig.workspace.ephemerals("U0EVE"))
         (whisper,) = rig.workspace.ephemerals("U0EVE")
-        assert "Only &lt;finance&gt; may decide this." == whisper.text
+        assert "Only &lt;finance&gt; may decide this. [not-approver]" == whisper.text
         assert "Only <finance> may decide this." == whisper.blocks[0]["text"]["text"]
         assert [] == rig.workspace.ephemerals("U0ANN")
         assert 1 == len(rig.workspace.messages(CHANNEL))
@@ -121,8 +115,8 @@ async def test_reject_asks_for_a_reason_and_carries_it(socket: bool) -> None:
         result = await rig.workspace.submit(user="U0ANN", view_id=view.id, values={"nod_note": "  Not her.\n"})
         assert result.ok
         (click,) = rig.desk.taken
-        assert (HITLDecision.REJECTED, "Not her.") == (click.verdict, click.note)
-        assert (CHANNEL, ref, CARD_ID) == (click.channel, click.ref, click.card_id)
+        assert (Button.REJECT, "Not her.") == (click.verb, click.note)
+        assert (CHANNEL, ref, rig.desk.card.buttons[Button.REJECT]) == (click.channel, click.ref, click.value)
         assert [] == rig.workspace.views("U0ANN")
 
 
@@ -142,13 +136,11 @@ async def test_reject_without_a_form_where_the_route_wants_no_reason() -> None:
     async with open_rig() as rig:
         rig.desk.rule = ReasonRule.NONE
         assert (await press(rig, "reject")).ok
-        assert [HITLDecision.REJECTED] == [click.verdict for click in rig.desk.taken]
+        assert [Button.REJECT] == [click.verb for click in rig.desk.taken]
 
 
-@pytest.mark.parametrize(
-    ("button", "verdict"), [("approve", HITLDecision.APPROVED), ("skip", HITLDecision.SKIPPED)]
-)
-async def test_a_required_reason_is_asked_for_before_any_verdict(button: str, verdict: HITLDecision) -> None:
+@pytest.mark.parametrize(("button", "verb"), [("approve", Button.APPROVE), ("skip", Button.SKIP)])
+async def test_a_required_reason_is_asked_for_before_any_verdict(button: str, verb: Button) -> None:
     """Where the route wants a reason for it, Approve and Skip open the form as well."""
     async with open_rig() as rig:
         rig.desk.rule = ReasonRule.REQUIRED
@@ -157,7 +149,7 @@ async def test_a_required_reason_is_asked_for_before_any_verdict(button: str, ve
         (view,) = rig.workspace.views("U0ANN")
         assert [] == rig.desk.taken
         await rig.workspace.submit(user="U0ANN", view_id=view.id, values={"nod_note": "Checked."})
-        assert [(verdict, "Checked.")] == [(click.verdict, click.note) for click in rig.desk.taken]
+        assert [(verb, "Checked.")] == [(click.verb, click.note) for click in rig.desk.taken]
 
 
 @pytest.mark.parametrize("code", [Refusal.REASON_REQUIRED, Refusal.NOTE_TOO_LONG])
@@ -170,7 +162,7 @@ async def test_a_refusal_about_the_note_stands_at_the_note(code: Refusal) -> Non
         (view,) = rig.workspace.views("U0ANN")
         rig.desk.refusal = Refused(code, "Say why.")
         result = await rig.workspace.submit(user="U0ANN", view_id=view.id, values={"nod_note": "x"})
-        assert {"nod_note": "Say why."} == result.errors
+        assert {"nod_note": f"Say why. [{code.value}]"} == result.errors
         assert [view.id] == [kept.id for kept in rig.workspace.views("U0ANN")]
 
 
@@ -203,39 +195,63 @@ async def test_a_form_that_did_not_open_says_press_again() -> None:
         assert [] == rig.desk.taken
 
 
+PRESETS = ("Wrong recipient", "Not today")
+NOTES = [
+    ({"nod_preset": "Not today"}, "Not today"),
+    ({"nod_note": " Ask Bo. "}, "Ask Bo."),
+    ({"nod_preset": "Not today", "nod_note": "Ask Bo."}, "Not today: Ask Bo."),
+]
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["to see", "in a menu"])
+@pytest.mark.parametrize(("filled", "note"), NOTES)
+async def test_a_reason_is_picked_or_written_or_both(filled: dict[str, str], note: str, many: bool) -> None:
+    """What goes on is the reason that was picked, the words, or the one and then the other."""
+    async with open_rig() as rig:
+        rig.desk.rule = ReasonRule.REQUIRED
+        rig.desk.presets = PRESETS + tuple(f"reason {n}" for n in range(9 if many else 0))
+        await press(rig, "reject")
+        await until(lambda: rig.workspace.views("U0ANN"))
+        (view,) = rig.workspace.views("U0ANN")
+        assert (await rig.workspace.submit(user="U0ANN", view_id=view.id, values=filled)).ok
+        assert [note] == [click.note for click in rig.desk.taken]
+
+
+async def test_a_required_reason_may_be_either_but_not_neither() -> None:
+    """With nothing picked and nothing written the form stays open and says so; nothing reaches the desk."""
+    async with open_rig() as rig:
+        rig.desk.rule, rig.desk.presets = ReasonRule.REQUIRED, PRESETS
+        await press(rig, "reject")
+        await until(lambda: rig.workspace.views("U0ANN"))
+        (view,) = rig.workspace.views("U0ANN")
+        result = await rig.workspace.submit(user="U0ANN", view_id=view.id, values={"nod_note": "  "})
+        assert ["nod_note"] == list(result.errors)
+        assert [] == rig.desk.taken
+        assert [view.id] == [kept.id for kept in rig.workspace.views("U0ANN")]
+
+
 @BOTH
-async def test_a_long_call_is_approved_only_where_all_of_it_was_shown(socket: bool) -> None:
-    """View all shows every line, and the Approve there says that the whole call was seen."""
+async def test_why_me_is_answered_to_one_person(socket: bool) -> None:
+    """The lines come privately, as plain text, and nothing is decided."""
     async with open_rig(socket=socket) as rig:
         await connected(rig, socket=socket)
-        rig.desk.asked = LONG
-        ref = await rig.card_up()
-        assert (await press(rig, "view_all", ref=ref)).ok
-        await until(lambda: rig.workspace.views("U0ANN"))
-        (view,) = rig.workspace.views("U0ANN")
-        shown = json.dumps(view.definition["blocks"])
-        assert [] == [n for n in range(400) if f"line {n} of" not in shown]
-        assert (await rig.workspace.submit(user="U0ANN", view_id=view.id)).ok
-        (click,) = rig.desk.taken
-        assert (True, LONG.digest, HITLDecision.APPROVED) == (click.seen_whole, click.digest, click.verdict)
+        rig.desk.explained = ("Route: <b>", "You: only finance may decide this. [not-approver]")
+        assert (await press(rig, "why", user="U0EVE")).ok
+        await until(lambda: rig.workspace.ephemerals("U0EVE"))
+        (whisper,) = rig.workspace.ephemerals("U0EVE")
+        assert ["Route: <b>", rig.desk.explained[1]] == parts(list(whisper.blocks), "plain_text")[:2]
+        assert "docs/refusals.md#not-approver" in parts(list(whisper.blocks), "plain_text")
+        assert [] == parts(list(whisper.blocks), "mrkdwn")
+        assert ([Button.WHY], []) == ([click.verb for click in rig.desk.seen], rig.desk.taken)
 
 
-@pytest.mark.parametrize("text", ['"\n' * 30_000, "é" * 60_000, "🙂 " * 30_000, "word " * 60_000])
-async def test_whatever_can_be_shown_whole_can_be_approved(text: str) -> None:
-    """A long call that gets an Approve in View all comes back through the door with it."""
-
-    def approvable(size: int) -> bool:
-        view = whole_view(THREAD, request({"body": text[:size]}), tool="t", rule=ReasonRule.NONE)
-        return "submit" in view
-
-    most = bisect_left(range(len(text)), 1, key=lambda size: 0 if approvable(size) else 1) - 1
+async def test_why_me_on_a_card_that_is_none_is_refused_like_a_click() -> None:
+    """A copied or forged card explains nothing."""
     async with open_rig() as rig:
-        rig.desk.asked = request({"body": text[:most]})
-        await press(rig, "view_all")
-        await until(lambda: rig.workspace.views("U0ANN"))
-        (view,) = rig.workspace.views("U0ANN")
-        assert (await rig.workspace.submit(user="U0ANN", view_id=view.id)).ok
-        assert [True] == [click.seen_whole for click in rig.desk.taken]
+        rig.desk.refusal = Refused(Refusal.MOVED_CARD, "This is a copy of a card.")
+        assert (await press(rig, "why")).ok
+        await until(lambda: rig.workspace.ephemerals("U0ANN"))
+        assert "This is a copy of a card. [moved-card]" == rig.workspace.ephemerals("U0ANN")[0].text
 
 
 async def test_no_other_click_claims_that_the_whole_call_was_seen() -> None:

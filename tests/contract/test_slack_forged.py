@@ -59,9 +59,9 @@ BROKEN: dict[str, Change] = {
     "action no object": lambda p: p.update(actions=["nod_approve"]),
     "action id no text": lambda p: p["actions"][0].update(action_id=7),
     "value gone": lambda p: p["actions"][0].pop("value"),
-    "value of another version": lambda p: p["actions"][0].update(value="v2.c0ffee." + "0" * 64),
-    "value with a short digest": lambda p: p["actions"][0].update(value="v1.c0ffee.00"),
-    "value with more": lambda p: p["actions"][0].update(value=p["actions"][0]["value"] + ".x"),
+    "value empty": lambda p: p["actions"][0].update(value=""),
+    "value a number": lambda p: p["actions"][0].update(value=7),
+    "value longer than Slack allows": lambda p: p["actions"][0].update(value="x" * 2_001),
     "user gone": lambda p: p.pop("user"),
     "user id a list": lambda p: p["user"].update(id=["U0ANN"]),
     "user id empty": lambda p: p["user"].update(id=""),
@@ -95,8 +95,17 @@ async def test_a_button_of_no_card_of_ours_is_acknowledged_and_ignored() -> None
 FORGED_FORMS: dict[str, Change] = {
     "metadata no json": lambda v: v.update(private_metadata="{"),
     "metadata a list": lambda v: v.update(private_metadata="[]"),
-    "metadata without card": lambda v: v.update(private_metadata='{"verdict": "approved"}'),
-    "metadata with another verdict": lambda v: v.update(private_metadata='{"verdict": "always"}'),
+    "metadata without value": lambda v: v.update(private_metadata='{"verb": "approve"}'),
+    "metadata with another verb": lambda v: v.update(
+        private_metadata='{"value": "x", "verb": "always", "channel": "C", "ref": "1"}'
+    ),
+    "another form of ours": lambda v: v.update(callback_id="nod_view_all"),
+    "preset a number": lambda v: v["state"]["values"].update(
+        nod_preset={"nod_preset": {"selected_option": {"value": 7}}}
+    ),
+    "preset no option": lambda v: v["state"]["values"].update(
+        nod_preset={"nod_preset": {"selected_option": "x"}}
+    ),
     "no metadata": lambda v: v.pop("private_metadata"),
     "note a number": lambda v: v["state"]["values"]["nod_note"]["nod_note"].update(value=7),
 }
@@ -118,6 +127,26 @@ async def test_a_form_that_is_not_quite_right_decides_nothing(change: Change) ->
         assert 400 == answer.status_code
         assert [] == rig.desk.taken
         assert 1 == rig.counted["click_malformed"]
+
+
+async def test_what_a_button_carries_is_the_desks_to_open() -> None:
+    """A value that nobody sealed comes to the desk as it is, with the verb of the button."""
+    async with open_rig() as rig:
+        answer = await forged(rig, lambda p: p["actions"][0].update(value="v2.forged"))
+        assert 200 == answer.status_code
+        assert [("v2.forged", "approve")] == [(click.value, click.verb) for click in rig.desk.taken]
+
+
+async def test_a_payload_for_another_app_decides_nothing() -> None:
+    """Where Slack told us which app is ours, a payload that is meant for another one is refused."""
+    identity = {"team_id": "T0SANDBOX", "user_id": "U0NODBOT", "bot_id": "B0NOD", "app_id": "A0NOD"}
+    async with open_rig(identity=identity) as rig:
+        assert 200 == (await forged(rig, lambda p: None)).status_code
+        rig.desk.taken.clear()
+        for change in (lambda p: p.update(api_app_id="A0OTHER"), lambda p: p.pop("api_app_id")):
+            assert 400 == (await forged(rig, change)).status_code
+            assert [] == rig.desk.taken
+        assert 2 == rig.counted["click_malformed"]
 
 
 async def test_unsigned_requests_never_reach_the_desk() -> None:

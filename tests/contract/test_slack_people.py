@@ -42,17 +42,35 @@ async def test_an_approver_is_found(named: Person) -> None:
         person("nobody@acme.example"),
         person(slack="U0NOSUCH"),
         person(),
-        person("gus@partner.example"),
-        person(slack="U0EXT"),
         person(slack="U0NODBOT"),
     ],
-    ids=["no such address", "no such id", "neither", "guest", "stranger", "bot"],
+    ids=["no such address", "no such id", "neither", "bot"],
 )
-async def test_who_is_no_full_member_gets_no_account(named: Person) -> None:
-    """Guests, strangers, bots and the unknown may not decide; an id in nod.yaml does not change that."""
+async def test_who_is_no_person_here_gets_no_account(named: Person) -> None:
+    """Bots and the unknown may not decide; an id in nod.yaml does not change that."""
+    async with open_rig() as rig:
+        (found,) = await rig.slack.directory.resolve([replace(named, outside=frozenset({Surface.SLACK}))])
+        assert ({}, frozenset()) == (found.accounts, found.outside)
+
+
+@pytest.mark.parametrize(
+    ("named", "account"),
+    [(person("gus@partner.example"), "U0GUEST"), (person(slack="U0EXT"), "U0EXT")],
+    ids=["guest", "stranger"],
+)
+async def test_guests_and_strangers_are_marked_as_outside(named: Person, account: str) -> None:
+    """They have their account, so that a route may name them; every other route refuses them."""
     async with open_rig() as rig:
         (found,) = await rig.slack.directory.resolve([named])
-        assert {} == found.accounts
+        assert ({Surface.SLACK: account}, {Surface.SLACK}) == (found.accounts, found.outside)
+
+
+async def test_a_guest_who_became_a_member_is_inside() -> None:
+    """What was noted earlier does not stick."""
+    async with open_rig() as rig:
+        known = replace(person("ann@acme.example"), outside=frozenset({Surface.SLACK, Surface.POLICY}))
+        (found,) = await rig.slack.directory.resolve([known])
+        assert {Surface.POLICY} == found.outside
 
 
 async def test_a_deactivated_account_is_no_account() -> None:
@@ -147,7 +165,8 @@ async def test_each_missing_scope_is_named() -> None:
     async with open_rig(app=App(scopes="chat:write,channels:read,users:read,users:read.email")) as rig:
         problems = await rig.slack.problems([])
         missing = ["groups:read", "channels:history", "groups:history", "metadata.message:read"]
-        assert [True] * 4 == [f"scope {name}," in p.what for name, p in zip(missing, problems, strict=True)]
+        missing += ["usergroups:read"]
+        assert [True] * 5 == [f"scope {name}," in p.what for name, p in zip(missing, problems, strict=True)]
 
 
 async def test_the_bot_knows_who_it_is() -> None:
@@ -204,7 +223,7 @@ async def test_a_proxy_is_not_asked_for_this_machine(socket: bool, monkeypatch: 
 async def test_many_cards_at_once_keep_to_slacks_pace() -> None:
     """A burst of requests for one channel is posted one a second, the nearest deadline first, with no 429."""
     async with open_rig(post_burst=2) as rig:
-        late, soon = card(), replace(card(), notification=("send_email until ", NOW), card_id="soon")
+        late, soon = card(), replace(card(), deadline=NOW, card_id="soon")
         posts = [rig.slack.chat.post(shown, "C0APPROVALS") for shown in (late, late, late, soon)]
         await asyncio.gather(*posts)
         marks = [

@@ -13,16 +13,19 @@ from tests.contract.values import (
     DEADLINE,
     NOW,
     a_deadline,
-    a_decision,
     a_placement,
     a_request,
     a_rung,
+    a_vote,
     admit,
     after,
     an_approval,
     bring_to,
     decide,
+    decision_of,
+    revise,
     settle,
+    wins,
 )
 
 ODD_ARGUMENTS = [
@@ -32,6 +35,19 @@ ODD_ARGUMENTS = [
     [None, True, {"deep": [[[]]]}, ""],
     None,
 ]
+
+
+MOVES = (
+    "decide",
+    "ask people",
+    "revise open",
+    "revise decided",
+    "begin delivery",
+    "postpone",
+    "settle open",
+    "settle decided",
+    "close",
+)
 
 
 async def test_an_admitted_approval_reads_back_as_it_was(store: Store) -> None:
@@ -67,7 +83,7 @@ async def test_a_request_is_admitted_once(store: Store, rings: list[Step]) -> No
 
 async def test_an_approval_begins_open(store: Store) -> None:
     """A life that began elsewhere cannot be admitted."""
-    decided = replace(an_approval(), stage=Stage.DECIDED, decision=a_decision())
+    decided = replace(an_approval(), stage=Stage.DECIDED, decision=decision_of(a_vote()))
     with pytest.raises(ValueError, match="admitted open"):
         await store.approvals.admit(decided, placements=(), rungs=())
 
@@ -97,19 +113,20 @@ async def test_a_call_reads_back_exactly(store: Store, arguments: object) -> Non
     assert found is not None
     assert (request, request.digest) == (found.request, found.request.digest)
     assert str(request) == str(found.request)
-    assert await store.approvals.decide("r1", decision=a_decision(), digest=request.digest)
+    assert await wins(store, a_vote(digest=request.digest))
 
 
 async def test_a_character_that_no_database_keeps_does_no_harm(store: Store) -> None:
     """NUL and half a surrogate pair in a name, a note or an id are replaced, and nothing fails."""
     approval = an_approval("r\0")
     assert await store.approvals.admit(approval, placements=(), rungs=())
-    decision = a_decision(name="A\ud800nn 🪙", note="no\0te")
-    assert await store.approvals.decide("r\0", decision=decision, digest=approval.request.digest)
+    vote = a_vote(name="A\ud800nn 🪙", note="no\0te", digest=approval.request.digest)
+    assert await wins(store, vote, "r\0")
     found = await store.approvals.get("r\0")
     assert found is not None
     assert found.decision is not None
     assert ("no\ufffdte", "A\ufffdnn 🪙") == (found.decision.note, found.decision.actor.name)
+    assert ["no\ufffdte"] == [vote.note for vote in found.votes]
     assert frozenset({"r\0"}) == await store.approvals.known(["r\0", "r2"])
 
 
@@ -156,39 +173,41 @@ async def test_a_changed_request_is_taken_anew(store: Store) -> None:
     await store.approvals.confirm(["r1"], began_at=NOW)
     new, later = a_request(arguments={"to": "eve"}), a_deadline(after(600))
     fresh = [a_rung(0, due=10), a_rung(1, due=20)]
-    assert await store.approvals.revise("r1", request=new, deadline=later, rungs=fresh)
+    assert await revise(store, request=new, deadline=later, rungs=fresh)
     found = await _get(store)
     assert (new, later, 2, None) == (found.request, found.deadline, found.revision, found.confirmed_at)
     begun = replace(rungs[0], attempted_at=NOW)
     assert [begun, fresh[1]] == [rung for rung, _ in await store.rungs.due(after(900))]
-    old_digest = a_request().digest
-    assert not await store.approvals.decide("r1", decision=a_decision(), digest=old_digest)
-    assert await store.approvals.decide("r1", decision=a_decision(), digest=new.digest)
+    assert not await wins(store, a_vote())
+    assert await wins(store, a_vote(digest=new.digest))
 
 
 async def test_the_first_decision_wins_and_stays(store: Store) -> None:
     """A second answer changes nothing about the first."""
-    digest = await admit(store)
-    first = a_decision(note="naïve 🪙")
-    assert await store.approvals.decide("r1", decision=first, digest=digest)
-    assert not await store.approvals.decide("r1", decision=a_decision(note="second"), digest=digest)
-    assert replace(an_approval(), stage=Stage.DECIDED, decision=first, revision=2) == await _get(store)
+    await admit(store)
+    first = a_vote(note="naïve 🪙")
+    assert await wins(store, first)
+    assert not await wins(store, a_vote("bob", note="second"))
+    decided = replace(
+        an_approval(), stage=Stage.DECIDED, decision=decision_of(first), votes=(first,), revision=2
+    )
+    assert decided == await _get(store)
 
 
-@pytest.mark.parametrize(("before_deadline", "wins"), [(1, True), (0, False), (-1, False)])
-async def test_a_decision_comes_before_the_deadline(store: Store, before_deadline: int, wins: bool) -> None:
+@pytest.mark.parametrize(("before_deadline", "counts"), [(1, True), (0, False), (-1, False)])
+async def test_a_decision_comes_before_the_deadline(store: Store, before_deadline: int, counts: bool) -> None:
     """One millisecond before the deadline counts; at the deadline it is too late."""
-    digest = await admit(store)
-    late = a_decision(at=DEADLINE - timedelta(milliseconds=before_deadline))
-    assert wins is await store.approvals.decide("r1", decision=late, digest=digest)
-    assert (Stage.DECIDED if wins else Stage.OPEN) is (await _get(store)).stage
+    await admit(store)
+    late = a_vote(at=DEADLINE - timedelta(milliseconds=before_deadline))
+    assert counts is await wins(store, late)
+    assert (Stage.DECIDED if counts else Stage.OPEN) is (await _get(store)).stage
 
 
 async def test_a_decision_is_about_the_very_call(store: Store) -> None:
     """A click on a card of another call, or of no call at all, decides nothing."""
     digest = await admit(store)
-    assert not await store.approvals.decide("r1", decision=a_decision(), digest="0" * 64)
-    assert not await store.approvals.decide("r2", decision=a_decision(), digest=digest)
+    assert not await wins(store, a_vote(digest="0" * 64))
+    assert not await wins(store, a_vote(digest=digest), "r2")
     assert an_approval() == await _get(store)
 
 
@@ -258,8 +277,8 @@ async def test_a_step_that_is_not_drawn_is_a_mistake(store: Store, was: Stage) -
 @pytest.mark.parametrize(
     ("stage", "possible"),
     [
-        (Stage.OPEN, {"decide", "revise", "settle open"}),
-        (Stage.DECIDED, {"begin delivery", "postpone", "settle decided"}),
+        (Stage.OPEN, {"decide", "ask people", "revise open", "settle open"}),
+        (Stage.DECIDED, {"revise decided", "begin delivery", "postpone", "settle decided"}),
         (Stage.SETTLED, {"close"}),
         (Stage.CLOSED, set()),
     ],
@@ -269,7 +288,7 @@ async def test_each_move_is_possible_at_its_own_stage_only(
 ) -> None:
     """Everywhere else it is refused, leaves the record as it was and wakes nobody."""
     moved = set()
-    for move in ("decide", "revise", "begin delivery", "postpone", "settle open", "settle decided", "close"):
+    for move in MOVES:
         await bring_to(store, stage, move)
         before = await store.approvals.get(move)
         rings.clear()
@@ -285,15 +304,16 @@ async def _try(store: Store, move: str) -> bool:
     """Try this move on the approval whose id is its name."""
     approvals, before = store.approvals, await store.approvals.get(move)
     if move == "decide":
-        return await approvals.decide(move, decision=a_decision(), digest=a_request(move).digest)
-    if move == "revise":
-        new = a_request(move, arguments=1)
-        return await approvals.revise(move, request=new, deadline=a_deadline(), rungs=())
+        return await wins(store, a_vote(digest=a_request(move).digest), move)
+    if move.startswith("revise"):
+        return await revise(store, move, was=Stage(move.removeprefix("revise ")))
     if move == "begin delivery":
         return await approvals.begin_delivery(move, now=NOW, until=after(20)) is not None
     if move == "postpone":
         await approvals.postpone(move, next_try=after(1), trouble="503")
         return before != await approvals.get(move)
+    if move == "ask people":
+        return await approvals.ask_people(move)
     if move == "close":
         return await approvals.close(move)
     was = Stage.OPEN if move == "settle open" else Stage.DECIDED

@@ -8,21 +8,22 @@ from dataclasses import replace
 import pytest
 
 from bot.approval import Stage
+from bot.audit import Fact
 from bot.ports import OwedPage, Step, Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     NOW,
-    a_deadline,
-    a_decision,
     a_placement,
-    a_request,
     a_rung,
+    a_vote,
     admit,
     after,
     an_alert,
     an_approval,
     bring_to,
     decide,
+    decision_of,
+    revise,
     settle,
 )
 
@@ -55,13 +56,13 @@ async def test_cards_that_lag_come_with_their_record(store: Store) -> None:
     await with_card(store, "r3", deadline=60, card="c3")
     await store.placements.shown("c1", ref="ts1", revision=1)
     assert ["c2", "c3"] == await lagging(store)
-    await decide(store, "r1")
+    vote = await decide(store, "r1")
     found = {
         placement.card_id: (placement, approval) for placement, approval in await store.placements.lagging()
     }
     placement, approval = found["c1"]
     assert replace(a_placement("c1"), ref="ts1", shown_revision=1) == placement
-    assert (a_decision(), 2) == (approval.decision, approval.revision)
+    assert (decision_of(vote), (vote,), 2) == (approval.decision, approval.votes, approval.revision)
 
 
 async def test_a_card_put_off_still_lags(store: Store) -> None:
@@ -196,7 +197,7 @@ async def test_a_fired_rung_stays_fired_when_the_request_changes(store: Store) -
     await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
     await store.rungs.fired(rung, at=after(11))
     again = [a_rung(0, due=30), a_rung(1, due=40)]
-    await store.approvals.revise("r1", request=a_request(arguments=1), deadline=a_deadline(), rungs=again)
+    await revise(store, rungs=again)
     assert [again[1]] == [r for r, _ in await store.rungs.due(after(99))]
 
 
@@ -288,9 +289,17 @@ WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
     "miss": (Stage.OPEN, lambda s: s.approvals.miss(["r1"]), {Step.RECONCILE}),
     "revise": (
         Stage.OPEN,
-        lambda s: s.approvals.revise("r1", request=a_request(arguments=1), deadline=a_deadline(), rungs=()),
+        revise,
         {Step.SHOW, Step.ESCALATE, Step.EXPIRE},
     ),
+    "revise decided": (
+        Stage.DECIDED,
+        lambda s: revise(s, was=Stage.DECIDED),
+        {Step.SHOW, Step.ESCALATE, Step.EXPIRE},
+    ),
+    "vote": (Stage.OPEN, lambda s: s.approvals.vote("r1", vote=a_vote(), needs=2), {Step.SHOW}),
+    "lost vote": (Stage.DECIDED, lambda s: s.approvals.vote("r1", vote=a_vote("bob"), needs=1), set()),
+    "ask people": (Stage.OPEN, lambda s: s.approvals.ask_people("r1"), {Step.SHOW}),
     "decide": (Stage.OPEN, decide, {Step.SHOW, Step.DELIVER, Step.ADMIT}),
     "begin delivery": (
         Stage.DECIDED,
@@ -305,6 +314,12 @@ WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
     "settle": (Stage.OPEN, settle, {Step.SHOW, Step.CLOSE}),
     "close": (Stage.SETTLED, lambda s: s.approvals.close("r1"), set()),
     "admit": (Stage.OPEN, lambda s: with_card(s, "r2"), {Step.SHOW, Step.ESCALATE, Step.EXPIRE}),
+    "admit by a rule": (
+        Stage.OPEN,
+        lambda s: s.approvals.admit(replace(an_approval("r2"), rule="reads"), placements=(), rungs=()),
+        {Step.SHOW, Step.ANSWER, Step.ESCALATE, Step.EXPIRE},
+    ),
+    "note": (Stage.OPEN, lambda s: s.journal.note(Fact(kind="refused", at=NOW, body={})), set()),
     "raise": (Stage.OPEN, lambda s: s.alerts.raise_(an_alert()), {Step.ALERT}),
 }
 

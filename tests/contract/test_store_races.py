@@ -17,18 +17,27 @@ from bot.approval import Outcome, Stage
 from bot.errors import Unanswered, Unavailable
 from bot.ports import Step, Store
 from tests.contract.conftest import PAGERS, Eyes
-from tests.contract.values import NOW, a_deadline, a_decision, a_request, admit, after, bring_to, decide, settle
+from tests.contract.values import (
+    NOW,
+    a_request,
+    a_vote,
+    admit,
+    after,
+    bring_to,
+    decide,
+    revise,
+    settle,
+    wins,
+)
 
 ROOT = Path(__file__).parents[2]
 
 
 async def test_of_fifty_clicks_one_wins(store: Store, eyes: Eyes) -> None:
     """However many people click at once, one decision is kept, and the winner is told that it is hers."""
-    digest = await admit(store)
+    await admit(store)
     notes = [f"click {number}" for number in range(50)]
-    won = await asyncio.gather(
-        *(store.approvals.decide("r1", decision=a_decision(note=note), digest=digest) for note in notes)
-    )
+    won = await asyncio.gather(*(wins(store, a_vote(note, note=note)) for note in notes))
     winners = [note for note, mine in zip(notes, won, strict=True) if mine]
     assert 1 == len(winners)
     assert [(winners[0],)] == eyes("SELECT note FROM decisions")
@@ -41,9 +50,9 @@ async def test_a_changed_request_and_a_click_do_not_mix(store: Store) -> None:
         approval_id = f"r{number}"
         digest = await admit(store, approval_id)
         new = a_request(approval_id, arguments={"to": "eve"})
-        revise = store.approvals.revise(approval_id, request=new, deadline=a_deadline(), rungs=())
-        click = store.approvals.decide(approval_id, decision=a_decision(), digest=digest)
-        moves = [revise, click] if number % 2 else [click, revise]
+        change = revise(store, approval_id, request=new)
+        click = wins(store, a_vote(digest=digest), approval_id)
+        moves = [change, click] if number % 2 else [click, change]
         one, other = await asyncio.gather(*moves)
         found = await store.approvals.get(approval_id)
         assert found is not None
@@ -56,7 +65,7 @@ async def test_a_click_and_the_deadline_do_not_mix(store: Store) -> None:
     for number in range(10):
         approval_id = f"r{number}"
         digest = await admit(store, approval_id)
-        click = store.approvals.decide(approval_id, decision=a_decision(), digest=digest)
+        click = wins(store, a_vote(digest=digest), approval_id)
         expiry = store.approvals.settle(approval_id, was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP, at=NOW)
         decided, expired = await asyncio.gather(*([click, expiry] if number % 2 else [expiry, click]))
         assert decided is not expired
@@ -77,9 +86,7 @@ async def test_a_cancelled_click_leaves_nothing_or_all(url: str) -> None:
         for number in range(40):
             digest = await admit(store, f"r{number}")
             rings.clear()
-            click = asyncio.create_task(
-                store.approvals.decide(f"r{number}", decision=a_decision(), digest=digest)
-            )
+            click = asyncio.create_task(wins(store, a_vote(digest=digest), f"r{number}"))
             await asyncio.sleep(number * 0.000_1)
             click.cancel()
             await asyncio.gather(click, return_exceptions=True)
@@ -95,9 +102,9 @@ async def test_a_cancelled_click_leaves_nothing_or_all(url: str) -> None:
 
 async def test_a_commit_wakes_even_when_the_caller_is_gone(store: Store, rings: list[Step]) -> None:
     """A decision that became durable is delivered at once, though nobody waits for the click's answer."""
-    digest = await admit(store)
+    await admit(store)
     rings.clear()
-    click = asyncio.create_task(store.approvals.decide("r1", decision=a_decision(), digest=digest))
+    click = asyncio.create_task(wins(store, a_vote()))
     await asyncio.sleep(0)
     click.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -126,13 +133,13 @@ async def test_a_step_that_is_rung_finds_its_work(url: str, eyes: Eyes) -> None:
 
 async def test_the_primary_key_has_the_last_word(store: Store, rings: list[Step], eyes: Eyes) -> None:
     """Even if a record said otherwise, a request that has its decision never gets a second one."""
-    digest = await admit(store)
+    await admit(store)
     rings.clear()
     eyes(
         "INSERT INTO decisions (approval_id, verdict, surface, account, name, at, card_id)"
         " VALUES ('r1', 'rejected', 'slack', 'U2', 'Bob', 1, 'c1')"
     )
-    assert not await store.approvals.decide("r1", decision=a_decision(), digest=digest)
+    assert not await wins(store, a_vote())
     assert [("open", 1)] == eyes("SELECT stage, revision FROM approvals")
     assert [("rejected",)] == eyes("SELECT verdict FROM decisions")
     assert [] == rings
@@ -171,7 +178,7 @@ async def test_a_busy_database_is_unavailable_and_recovers(store: SqlStore, url:
         eyes("ALTER DATABASE postgres SET default_transaction_read_only = on")
         eyes("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'nod'")
     with pytest.raises(Unavailable, match="database"):
-        await store.approvals.decide("r1", decision=a_decision(), digest=a_request().digest)
+        await wins(store, a_vote())
     if url.startswith("sqlite"):
         eyes("ALTER TABLE hidden RENAME TO decisions")
     else:
@@ -196,17 +203,17 @@ async def test_a_full_disk_loses_nothing_that_was_acknowledged(sqlite_url: str) 
     """What does not fit is not acknowledged and leaves no trace; once there is room, the same click counts."""
     rings: list[Step] = []
     async with open_store(sqlite_url, ring=rings.append, pagers=()) as store:
-        digest = await admit(store)
+        await admit(store)
         rings.clear()
         await _limit_pages(store, "1")
-        long = a_decision(note="x" * 100_000)
+        long = a_vote(note="x" * 100_000)
         with pytest.raises(Unavailable):
-            await store.approvals.decide("r1", decision=long, digest=digest)
+            await wins(store, long)
         found = await store.approvals.get("r1")
         assert found is not None
         assert (Stage.OPEN, []) == (found.stage, rings)
         await _limit_pages(store, "1000000")
-        assert await store.approvals.decide("r1", decision=long, digest=digest)
+        assert await wins(store, long)
 
 
 async def _limit_pages(store: SqlStore, pages: str) -> None:

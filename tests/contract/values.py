@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.approval import Actor, Approval, Decision, Outcome, Stage, Surface
+from bot.approval import Actor, Approval, Decision, Outcome, Stage, Surface, Vote
 from bot.ladder import Deadline, DeadlineSource
-from bot.ports import Alert, DueRung, Placement, Store
+from bot.ports import Alert, Counted, DueRung, Placement, Store
 from bot.protocol import HITLDecision, HITLRequest
 from bot.routing import Destination
 
@@ -59,10 +60,44 @@ def a_rung(number: int = 0, *, due: float = 60.0, approval_id: str = "r1") -> Du
     return DueRung(approval_id=approval_id, number=number, due_at=after(due), who=("finance", "bøb"))
 
 
-def a_decision(*, at: datetime = NOW, note: str | None = "fine", name: str = "Ann") -> Decision:
-    """Ann's approval."""
-    actor = Actor(surface=Surface.SLACK, account="U1", name=name, email="ann@acme.example")
-    return Decision(verdict=HITLDecision.APPROVED, actor=actor, at=at, card_id="c1", note=note)
+def a_vote(
+    person: str = "ann",
+    *,
+    digest: str | None = None,
+    verdict: HITLDecision = HITLDecision.APPROVED,
+    at: datetime = NOW,
+    note: str | None = "fine",
+    name: str | None = None,
+    **changes: Any,
+) -> Vote:
+    """A person's approval of the call that `admit` makes."""
+    actor = Actor(
+        surface=Surface.SLACK,
+        account=f"U-{person}",
+        name=person.title() if name is None else name,
+        email=f"{person}@acme.example",
+    )
+    known = {"person": person, "verdict": verdict, "actor": actor, "at": at, "card_id": "c1", "note": note}
+    return Vote(**{**known, "digest": digest or a_request().digest, **changes})
+
+
+def a_rules_vote(approval_id: str = "r1", *, rule: str = "reads") -> Vote:
+    """A rule's approval of the call that `admit` makes."""
+    actor = Actor(surface=Surface.POLICY, account=rule, name=f"rule {rule}")
+    digest = a_request(approval_id).digest
+    return a_vote(f"rule:{rule}", digest=digest, actor=actor, card_id="", note="read-only")
+
+
+def decision_of(vote: Vote, *others: str) -> Decision:
+    """The decision that this vote brought, with those who had voted the same before."""
+    return Decision(
+        verdict=vote.verdict,
+        actor=vote.actor,
+        at=vote.at,
+        card_id=vote.card_id,
+        note=vote.note,
+        others=others,
+    )
 
 
 def an_alert(approval_id: str = "r1", cause: str = "undelivered", *, raised_at: datetime = NOW) -> Alert:
@@ -77,10 +112,37 @@ async def admit(store: Store, approval_id: str = "r1", *, deadline: datetime = D
     return approval.request.digest
 
 
-async def decide(store: Store, approval_id: str = "r1") -> None:
-    """Decide an open approval that `admit` made."""
-    digest = a_request(approval_id).digest
-    assert await store.approvals.decide(approval_id, decision=a_decision(), digest=digest)
+async def decide(store: Store, approval_id: str = "r1") -> Vote:
+    """Decide an open approval that `admit` made, by one vote."""
+    vote = a_vote(digest=a_request(approval_id).digest)
+    assert await store.approvals.vote(approval_id, vote=vote, needs=1) is Counted.DECIDED
+    return vote
+
+
+async def wins(store: Store, vote: Vote, approval_id: str = "r1") -> bool:
+    """Whether this vote alone decides it."""
+    return await store.approvals.vote(approval_id, vote=vote, needs=1) is Counted.DECIDED
+
+
+async def revise(
+    store: Store,
+    approval_id: str = "r1",
+    *,
+    was: Stage = Stage.OPEN,
+    request: HITLRequest | None = None,
+    deadline: Deadline | None = None,
+    placements: Sequence[Placement] = (),
+    rungs: Sequence[DueRung] = (),
+) -> bool:
+    """Another call under the same id."""
+    return await store.approvals.revise(
+        approval_id,
+        was=was,
+        request=request or a_request(approval_id, arguments=1),
+        deadline=deadline or a_deadline(),
+        placements=placements,
+        rungs=rungs,
+    )
 
 
 async def settle(store: Store, approval_id: str = "r1", *, was: Stage = Stage.OPEN) -> None:

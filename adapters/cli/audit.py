@@ -1,0 +1,131 @@
+"""`nod audit verify` and `nod audit key`: whether the chain holds, told so that an outsider can repeat it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adapters.notary import Checkpoint, NoCheckpoint, read_checkpoints, read_or_make_key
+from adapters.store.ledger import Anchor, Ledger, open_ledger
+from bot.audit import GENESIS, Break, Row, first_break
+from bot.canonical import NotCanonical
+
+
+async def verify(url: str, *, checkpoints: Path | None = None, keys: Sequence[str] = ()) -> int:
+    """Print whether the chain in this database holds; 0 when it does, 1 with the first bad row and why.
+
+    `checkpoints` is a file that was kept elsewhere: with it a cut tail shows, and a chain that was written
+    anew. `keys` are the public keys that may have signed it. Raises ConfigError.
+    """
+    try:
+        signed = await asyncio.to_thread(read_checkpoints, checkpoints) if checkpoints else ()
+    except NoCheckpoint as error:
+        print(f"✗ {error}")
+        return 1
+    forged = next((one for one in signed if not one.genuine or (keys and one.key not in keys)), None)
+    if forged is not None:
+        print(f"✗ the checkpoint of row {forged.number} is not signed by {' or '.join(keys) or forged.key}")
+        return 1
+    async with open_ledger(url) as ledger:
+        found = await examine(ledger, signed)
+    if found.broken is not None:
+        print(f"✗ row {found.broken.number}: {found.broken.why}")
+        return 1
+    print(f"✓ {found.rows} rows hold{found.reach}")
+    if not signed:
+        print(
+            "  Without checkpoints kept elsewhere (--checkpoints) nobody can tell whether the end was cut off."
+        )
+    elif not keys:
+        print(f"  {len(signed)} checkpoints agree; without --key nobody can tell whether they are Nod's.")
+    else:
+        print(f"  {len(signed)} checkpoints agree.")
+    return 0
+
+
+async def key(path: Path) -> int:
+    """Print the public key that checkpoints are signed with; it is made on first use. Raises ConfigError."""
+    print((await asyncio.to_thread(read_or_make_key, path)).public)
+    return 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """What an examination has seen so far."""
+
+    rows: int = 0
+    first: int | None = None
+    last: Row | None = None
+    broken: Break | None = None
+    #: What the last row about retention says was removed: number and hash.
+    retired: tuple[object, object] | None = None
+    signed: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def reach(self) -> str:
+        """From which row to which, in words."""
+        return f", {self.first} to {self.last.number}" if self.last and self.first else ""
+
+
+async def examine(ledger: Ledger, signed: Iterable[Checkpoint] = ()) -> Found:
+    """Read the whole chain against itself, its anchor and the (genuine) checkpoints."""
+    hashes = defaultdict(list)
+    for one in signed:
+        hashes[one.number].append(one.hash)
+    anchor = await ledger.anchor()
+    before = _before(anchor) if anchor else None
+    found = Found(signed=hashes)
+    if before is not None:
+        found.broken = _against(before, hashes)
+    async for row in ledger.rows():
+        found.broken = found.broken or _next_break(row, found.last or before) or _against(row, hashes)
+        if found.broken is not None:
+            return found
+        found.rows, found.last, found.first = found.rows + 1, row, found.first or row.number
+        if row.kind == "retired":
+            body = json.loads(row.body)
+            found.retired = (body.get("number"), body.get("hash"))
+    found.broken = found.broken or _cut(found, before)
+    return found
+
+
+def _next_break(row: Row, after: Row | None) -> Break | None:
+    try:
+        return first_break([row], after=after)
+    except NotCanonical:
+        return Break(number=after.number + 1 if after else 1, why="its content is of no kind that Nod writes")
+
+
+def _against(row: Row, signed: Mapping[int, Sequence[str]]) -> Break | None:
+    if any(hash_ != row.hash for hash_ in signed.get(row.number, ())):
+        return Break(number=row.number, why="it is not the row that a checkpoint was signed for")
+    return None
+
+
+def _cut(found: Found, before: Row | None) -> Break | None:
+    """What only shows at the end: a tail that is missing, a beginning that no row accounts for."""
+    last = found.last or before
+    reached = last.number if last else 0
+    furthest = max(found.signed, default=0)
+    if furthest > reached:
+        return Break(number=reached + 1, why=f"it is missing: a checkpoint was signed for row {furthest}")
+    if before is not None and found.retired != (before.number, before.hash):
+        return Break(number=before.number + 1, why="no row tells that those before it were retired")
+    return None
+
+
+def _before(anchor: Anchor) -> Row:
+    """The anchor as the row that the first one left follows."""
+    return Row(
+        number=anchor.number,
+        at_ms=0,
+        kind="retired",
+        approval_id=None,
+        body="",
+        previous=GENESIS,
+        hash=anchor.hash,
+    )

@@ -1,0 +1,126 @@
+"""`nod audit export`: one line per approval, with what the platform's audit guide wants kept (protocol.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal, TextIO
+
+from adapters.cli.audit_entry import FIELDS, Entry, entry_of
+from adapters.store.ledger import Ledger, open_ledger
+from bot.errors import ConfigError
+from bot.redaction import Redaction
+
+Format = Literal["jsonl", "csv"]
+
+#: A spreadsheet takes a cell that begins so for a formula (OWASP, CSV Injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: Approvals worked on at once.
+_SOME = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which approvals are exported: those that every given one of these takes."""
+
+    since: datetime | None = None  #: first seen from here on
+    until: datetime | None = None  #: first seen before
+    agent: str | None = None  #: a glob
+    tool: str | None = None  #: a glob
+    person: str | None = None  #: a voter's handle, name, address or account, in any case
+    decision: str | None = None  #: approved, rejected, skipped; or an outcome, for example timeout_skip
+
+    def takes(self, entry: Entry) -> bool:
+        """Whether it is exported, its time apart."""
+        return (
+            (self.agent is None or fnmatchcase(entry.agent_id or "", self.agent))
+            and (self.tool is None or fnmatchcase(entry.tool or "", self.tool))
+            and (self.decision is None or self.decision in (entry.decision, entry.outcome))
+            and (self.person is None or self.person.casefold() in entry.people)
+        )
+
+
+async def export(
+    url: str,
+    *,
+    form: Format,
+    only: Filter,
+    output: Path | None = None,
+    with_arguments: bool = False,
+    redaction: Redaction,
+) -> int:
+    """Write the approvals that `only` takes to a file (or to standard output), oldest first; returns 0.
+
+    Arguments are written only when asked for, redacted. Raises ConfigError.
+    """
+    count = 0
+    async with open_ledger(url) as ledger, _opened(output) as stream:
+        if form == "csv":
+            await asyncio.to_thread(stream.write, _csv([_columns(with_arguments)]))
+        async for entries in _entries(ledger, only, redaction if with_arguments else None):
+            count += len(entries)
+            lines = [entry.fields(with_arguments=with_arguments) for entry in entries]
+            if form == "csv":
+                text = _csv([[_cell(value) for value in line.values()] for line in lines])
+            else:
+                text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+            await asyncio.to_thread(stream.write, text)
+    if output is not None:
+        print(f"{count} approvals written to {output}")
+    return 0
+
+
+async def _entries(ledger: Ledger, only: Filter, redaction: Redaction | None) -> AsyncIterator[Sequence[Entry]]:
+    ids = await ledger.about(since=only.since, until=only.until)
+    for start in range(0, len(ids), _SOME):
+        some = ids[start : start + _SOME]
+        told, calls = await ledger.told_of(some), await ledger.calls(some)
+        entries = [entry_of(one, told[one], call=calls.get(one), redaction=redaction) for one in some]
+        yield [entry for entry in entries if only.takes(entry)]
+
+
+@asynccontextmanager
+async def _opened(output: Path | None) -> AsyncIterator[TextIO]:
+    """Standard output, or a new file for our own user's eyes alone."""
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        held = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            "-o", f"{output} cannot be written ({error.strerror})", "Name another file."
+        ) from error
+    stream = os.fdopen(held, "w", encoding="utf-8", newline="")
+    try:
+        yield stream
+    finally:
+        await asyncio.to_thread(stream.close)
+
+
+def _columns(with_arguments: bool) -> list[str]:
+    return [name for name in FIELDS if with_arguments or name != "arguments"]
+
+
+def _cell(value: object) -> str:
+    """A value as a cell that no spreadsheet runs: an apostrophe goes before what looks like a formula."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()

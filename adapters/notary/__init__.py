@@ -1,0 +1,16 @@
+"""The notary: signed checkpoints of the audit chain, kept where whoever owns the database cannot reach them."""
+
+from adapters.notary.checkpoint import Checkpoint, NoCheckpoint
+from adapters.notary.key import AuditKey, read_or_make_key
+from adapters.notary.notary import Notary, open_notary
+from adapters.notary.shelf import read_checkpoints
+
+__all__ = [
+    "AuditKey",
+    "Checkpoint",
+    "NoCheckpoint",
+    "Notary",
+    "open_notary",
+    "read_checkpoints",
+    "read_or_make_key",
+]

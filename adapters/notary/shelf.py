@@ -1,0 +1,55 @@
+"""Where checkpoints are kept: a file of lines that only grows. Everything here waits for the disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from adapters.notary.checkpoint import Checkpoint, NoCheckpoint, parsed
+from bot.errors import ConfigError
+
+_SETTING = "NOD_AUDIT_CHECKPOINTS"
+
+
+def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
+    """All of them, in their order. A last line that a crash cut short does not count.
+
+    Raises:
+        ConfigError: the file cannot be read.
+        NoCheckpoint: a whole line is no checkpoint; the message has its number.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except OSError as error:
+        what = f"{path} cannot be read ({error.strerror})"
+        raise ConfigError(_SETTING, what, "Name the file with the checkpoints.") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(parsed(line.decode("utf-8", "replace")))
+        except NoCheckpoint as error:
+            raise NoCheckpoint(f"line {number} of {path} is no checkpoint: {error}") from error
+    return tuple(found)
+
+
+def add(path: Path, checkpoint: Checkpoint) -> None:
+    """Write one more line, and return when it is on the disk. What a crash left of a line goes first.
+
+    Raises OSError.
+    """
+    held = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        end = os.lseek(held, 0, os.SEEK_END)
+        end = _whole(held, end)
+        os.ftruncate(held, end)
+        os.pwrite(held, f"{checkpoint.line}\n".encode(), end)
+        os.fsync(held)
+    finally:
+        os.close(held)
+
+
+def _whole(held: int, end: int) -> int:
+    """Where the last whole line ends."""
+    while end and os.pread(held, 1, end - 1) != b"\n":
+        end -= 1
+    return end

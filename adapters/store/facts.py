@@ -1,0 +1,156 @@
+"""What each move of the record leaves in the audit: who, what, when, and never the arguments in clear. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bot.approval import Actor, Approval, Decision, Outcome, Vote
+from bot.audit import Fact
+from bot.canonical import NotCanonical, digest_of
+from bot.ladder import Deadline
+from bot.ports import Alert, DueRung
+from bot.protocol import HITLRequest, Json
+
+
+def admitted(approval: Approval) -> Fact:
+    """A request was seen for the first time, and which route and rule it met."""
+    body: dict[str, Json] = {
+        "route": approval.route,
+        "rule": approval.rule,
+        **_call(approval.request, approval.deadline),
+    }
+    return Fact(kind="admitted", at=approval.first_seen, approval_id=approval.id, body=body)
+
+
+def changed(approval_id: str, request: HITLRequest, deadline: Deadline, *, at: datetime) -> Fact:
+    """The platform lists another call under the same id: people are asked anew."""
+    return Fact(kind="changed", at=at, approval_id=approval_id, body=_call(request, deadline))
+
+
+def voided(approval_id: str, *, verdict: str, at: datetime) -> Fact:
+    """A decision of which no POST was begun does not count any more."""
+    return Fact(kind="voided", at=at, approval_id=approval_id, body={"verdict": verdict})
+
+
+def asked_people(approval_id: str, *, at: datetime) -> Fact:
+    """The rule that was to answer is gone from the policy."""
+    return Fact(kind="asked_people", at=at, approval_id=approval_id, body={})
+
+
+def voted(approval_id: str, vote: Vote) -> Fact:
+    """A person, or a rule, answered one card about one call."""
+    body: dict[str, Json] = {
+        "person": vote.person,
+        "acting_for": vote.acting_for,
+        "verdict": vote.verdict.value,
+        "note": vote.note,
+        "note_length": len(vote.note or ""),
+        "card": vote.card_id,
+        "digest": vote.digest,
+        **_actor(vote.actor),
+    }
+    return Fact(kind="voted", at=vote.at, approval_id=approval_id, body=body)
+
+
+def decided(approval_id: str, decision: Decision, vote: Vote) -> Fact:
+    """The vote that was enough; with the words that the agent will be told."""
+    body: dict[str, Json] = {
+        "verdict": decision.verdict.value,
+        "person": vote.person,
+        "others": list(decision.others),
+        "operator": str(decision.actor),
+        "operator_input": decision.response.operator_input,
+        "digest": vote.digest,
+    }
+    return Fact(kind="decided", at=decision.at, approval_id=approval_id, body=body)
+
+
+def delivery_begun(approval_id: str, *, attempt: int, at: datetime) -> Fact:
+    """A decision POST is about to be sent."""
+    return Fact(kind="delivery_begun", at=at, approval_id=approval_id, body={"attempt": attempt})
+
+
+def settled(approval_id: str, *, outcome: Outcome, word: str | None, trouble: str | None, at: datetime) -> Fact:
+    """How it ended, and what the platform says about that."""
+    body: dict[str, Json] = {"outcome": outcome.value, "platform_word": word, "trouble": trouble}
+    return Fact(kind="settled", at=at, approval_id=approval_id, body=body)
+
+
+def closed(approval_id: str, *, at: datetime) -> Fact:
+    """Nothing is owed any more."""
+    return Fact(kind="closed", at=at, approval_id=approval_id, body={})
+
+
+def card_shown(
+    approval_id: str, *, superseded: bool, card_id: str, destination: str, ref: str, revision: int,
+    digest: str | None, at: datetime,
+) -> Fact:  # fmt: skip
+    """A message shows this revision of this call; a superseded one says that a newer card asks."""
+    body: dict[str, Json] = {
+        "card": card_id,
+        "destination": destination,
+        "ref": ref,
+        "revision": revision,
+        "digest": digest,
+    }
+    kind = "card_superseded" if superseded else "card_shown"
+    return Fact(kind=kind, at=at, approval_id=approval_id, body=body)
+
+
+def rung_fired(rung: DueRung, *, at: datetime) -> Fact:
+    """People were reminded, pinged or paged."""
+    body: dict[str, Json] = {"rung": rung.number, "who": list(rung.who)}
+    return Fact(kind="rung_fired", at=at, approval_id=rung.approval_id, body=body)
+
+
+def alert_raised(alert: Alert, *, pagers: Sequence[str]) -> Fact:
+    """Something could not be recovered, and who is owed a page about it."""
+    body: dict[str, Json] = {"cause": alert.cause, "text": alert.text, "pagers": list(pagers)}
+    return Fact(kind="alert_raised", at=alert.raised_at, approval_id=alert.approval_id, body=body)
+
+
+def alert_mended(approval_id: str, *, cause: str, how: str, at: datetime) -> Fact:
+    """It came right after all."""
+    return Fact(kind="alert_mended", at=at, approval_id=approval_id, body={"cause": cause, "how": how})
+
+
+def retired(*, number: int, hash_: str, rows: int, at: datetime) -> Fact:
+    """Retention removed the beginning of the chain, up to this row."""
+    return Fact(kind="retired", at=at, body={"number": number, "hash": hash_, "rows": rows})
+
+
+def moment_text(at: datetime) -> str:
+    """A moment as ISO 8601 in UTC, to the millisecond, like the store keeps it."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _call(request: HITLRequest, deadline: Deadline) -> dict[str, Json]:
+    return {
+        "platform": request.platform,
+        "tool": request.tool_name,
+        "agent": request.agent_id,
+        "run": request.run_id,
+        "created": request.created_at,
+        "timeout_at": request.timeout_at,
+        "deadline": moment_text(deadline.at),
+        "digest": request.digest,
+        "arguments_digest": _arguments_digest(request),
+    }
+
+
+def _arguments_digest(request: HITLRequest) -> str | None:
+    """Of the arguments alone; None for what has no canonical form: its request's digest names it."""
+    try:
+        return digest_of([request.arguments])
+    except NotCanonical:
+        return None
+
+
+def _actor(actor: Actor) -> dict[str, Json]:
+    return {
+        "surface": actor.surface.value,
+        "account": actor.account,
+        "name": actor.name,
+        "email": actor.email,
+    }

@@ -1,0 +1,166 @@
+"""The audit as somebody outside reads it: nothing is locked and nothing can be written, the bot may run on."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import URL, event, func, inspect, make_url, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from adapters.store import tables
+from adapters.store.chain import last_anchor, row_of
+from adapters.store.columns import keepable
+from adapters.store.moves import chunks
+from bot.audit import Row
+from bot.errors import ConfigError
+from bot.protocol import HITLRequest
+
+_U, _A = tables.audit.c, tables.approvals.c
+#: Rows read at once.
+PAGE = 1_000
+
+_SETTING = "NOD_DATABASE_URL"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """The last row that retention removed: what is left of the chain follows it."""
+
+    number: int
+    hash: str
+
+
+class Ledger:
+    """One consistent view of the chain, and of the calls that it is about."""
+
+    def __init__(self, *, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def anchor(self) -> Anchor | None:
+        """None while the chain has its beginning."""
+        found = (await self._connection.execute(last_anchor())).mappings().first()
+        return None if found is None else Anchor(number=found["number"], hash=found["hash"])
+
+    async def rows(self) -> AsyncIterator[Row]:
+        """All rows in the order of their numbers, whatever has become of them."""
+        page = select(tables.audit).order_by(_U.number).limit(PAGE)
+        found = (await self._connection.execute(page)).mappings().all()
+        while found:
+            for row in found:
+                yield row_of(row)
+            last = found[-1][_U.number]
+            found = (await self._connection.execute(page.where(_U.number > last))).mappings().all()
+
+    async def about(self, *, since: datetime | None, until: datetime | None) -> Sequence[str]:
+        """The approvals first told of from `since` and before `until`, the oldest first."""
+        first = func.min(_U.at_ms)
+        ids = select(_U.approval_id).where(_U.approval_id.is_not(None)).group_by(_U.approval_id)
+        if since is not None:
+            ids = ids.having(first >= _milliseconds(since))
+        if until is not None:
+            ids = ids.having(first < _milliseconds(until))
+        ordered = ids.order_by(first, func.min(_U.number))
+        return [str(one) for one in (await self._connection.execute(ordered)).scalars()]
+
+    async def told_of(self, ids: Sequence[str]) -> Mapping[str, Sequence[Row]]:
+        """What the chain says of each of these approvals, in its order."""
+        told: dict[str, list[Row]] = {one: [] for one in ids}
+        for some in chunks(ids):
+            mine = select(tables.audit).where(_U.approval_id.in_(some)).order_by(_U.number)
+            for row in (await self._connection.execute(mine)).mappings():
+                told[row[_U.approval_id]].append(row_of(row))
+        return told
+
+    async def calls(self, ids: Sequence[str]) -> Mapping[str, HITLRequest]:
+        """The calls of these approvals as they are now."""
+        calls: dict[str, HITLRequest] = {}
+        for some in chunks(ids):
+            mine = select(_A.id, _A.request).where(_A.id.in_(some))
+            calls |= {keepable(one): request for one, request in await self._connection.execute(mine)}
+        return calls
+
+
+@asynccontextmanager
+async def open_ledger(url: str) -> AsyncIterator[Ledger]:
+    """The audit in the database at this address, as `NOD_DATABASE_URL` gives it.
+
+    Raises:
+        ConfigError: no such database, or one without an audit.
+    """
+    engine = await _engine(url)
+    try:
+        try:
+            async with engine.connect() as connection:
+                if not await connection.run_sync(lambda c: inspect(c).has_table(tables.audit.name)):
+                    raise ConfigError(_SETTING, "this database has no audit", "Name the one of your bot.")
+                yield Ledger(connection=connection)
+        except DBAPIError as error:
+            raise _unreadable(error.orig) from error
+    finally:
+        await engine.dispose()
+
+
+async def _engine(url: str) -> AsyncEngine:
+    fix = "Use sqlite:///path or postgresql://user:password@host/name."
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError(_SETTING, "it is not a database address", fix) from error
+    if address.get_backend_name() == "postgresql":
+        engine = create_async_engine(
+            address.set(drivername="postgresql+psycopg"), connect_args={"application_name": "nod audit"}
+        )
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    if address.get_backend_name() != "sqlite" or not address.database:
+        raise ConfigError(_SETTING, "it names no database that Nod knows", fix)
+    return _sqlite_engine(await asyncio.to_thread(_readable, address.database))
+
+
+def _readable(name: str) -> Path:
+    """The file, whole. Raises ConfigError unless it can be read.
+
+    Tried before the engine does: aiosqlite does not clean up after a connection that failed.
+    """
+    path = Path(name).resolve()
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        raise _unreadable(error) from error
+    return path
+
+
+def _unreadable(error: object) -> ConfigError:
+    fix = "Name the bot's database, and have its folder readable."
+    return ConfigError(_SETTING, f"the audit cannot be read ({error})", fix)
+
+
+def _sqlite_engine(path: Path) -> AsyncEngine:
+    # Read-only by SQLite's own word (sqlite.org/uri.html, mode=ro): a missing file is not made either.
+    url = URL.create("sqlite+aiosqlite", database=path.as_uri(), query={"mode": "ro", "uri": "true"})
+    engine = create_async_engine(url)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_up(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def hold_one_view(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _milliseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(milliseconds=1)

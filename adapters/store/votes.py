@@ -1,0 +1,107 @@
+"""Votes in SQL: counted in the transaction that takes them, and read beside the approvals they are for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+
+from sqlalchemy import Executable, delete, exists, insert, select, true
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import facts, tables
+from adapters.store.chain import append
+from adapters.store.columns import keepable
+from adapters.store.database import insert_new
+from adapters.store.moves import chunks, move
+from adapters.store.rows import decision_row, vote_of, vote_row
+from bot.approval import Approval, Decision, Stage, Surface, Vote
+from bot.ports import Counted
+
+_A, _V, _D = tables.approvals.c, tables.votes.c, tables.decisions.c
+
+#: Runs one reading statement.
+Fetch = Callable[[Executable], Awaitable[Sequence[RowMapping]]]
+
+
+async def count_vote(connection: AsyncConnection, approval_id: str, *, vote: Vote, needs: int) -> Counted:
+    """Take a vote, and at `needs` distinct people the decision, in the transaction of this connection.
+
+    The record comes first: its row is locked from here on, so that two votes are counted one after the other.
+    """
+    undecided = ~exists().where(_D.approval_id == _A.id).correlate(tables.approvals)
+    asked = true() if vote.actor.surface is Surface.POLICY else _A.rule.is_(None)
+    counts = (_A.digest == vote.digest, _A.deadline > vote.at, asked, undecided)
+    # One person is enough almost always: then there is nothing to wait for, and a statement less.
+    at_once = Stage.DECIDED if needs <= 1 else None
+    taken = move(approval_id, Stage.OPEN, at_once, *counts).values(revision=_A.revision + 1)
+    if not (await connection.execute(taken)).rowcount:
+        return Counted.LOST
+    await _put(connection, approval_id, vote)
+    same = await _same(connection, approval_id, vote)
+    if len(same) < needs:
+        await append(connection, facts.voted(approval_id, vote))
+        return Counted.WAITING
+    earlier = tuple(str(other.actor) for other in same if other.person != keepable(vote.person))
+    decision = Decision(
+        verdict=vote.verdict,
+        actor=vote.actor,
+        at=vote.at,
+        card_id=vote.card_id,
+        note=vote.note,
+        others=earlier,
+    )
+    if at_once is None:
+        await connection.execute(move(approval_id, Stage.OPEN, Stage.DECIDED))
+    await connection.execute(insert(tables.decisions), decision_row(approval_id, decision))
+    await append(connection, facts.voted(approval_id, vote), facts.decided(approval_id, decision, vote))
+    return Counted.DECIDED
+
+
+async def _put(connection: AsyncConnection, approval_id: str, vote: Vote) -> None:
+    """A person's later vote takes the place of her earlier one."""
+    new = insert_new(connection, tables.votes).values(vote_row(approval_id, vote))
+    key = [_V.approval_id, _V.person]
+    rest = {
+        column.name: new.excluded[column.name] for column in _V if column.name not in ("approval_id", "person")
+    }
+    await connection.execute(new.on_conflict_do_update(index_elements=key, set_=rest))
+
+
+async def _same(connection: AsyncConnection, approval_id: str, vote: Vote) -> list[Vote]:
+    """Everybody's votes with this verdict on this call, earliest first."""
+    alike = select(tables.votes).where(
+        _V.approval_id == approval_id, _V.verdict == vote.verdict, _V.digest == vote.digest
+    )
+    found = await connection.execute(alike.order_by(_V.at, _V.person))
+    return [vote_of(row) for row in found.mappings()]
+
+
+async def void_votes(connection: AsyncConnection, approval_id: str) -> str | None:
+    """Take back all votes, and the decision if there is one; returns the decision's verdict."""
+    await connection.execute(delete(tables.votes).where(_V.approval_id == approval_id))
+    gone = delete(tables.decisions).where(_D.approval_id == approval_id).returning(_D.verdict)
+    verdict = (await connection.execute(gone)).scalar_one_or_none()
+    return None if verdict is None else str(verdict.value)
+
+
+async def with_votes(found: Iterable[Approval], fetch: Fetch) -> tuple[Approval, ...]:
+    """The approvals with the votes on their calls as they are now, in a few statements for any number.
+
+    Read after the approvals: a vote that comes in between raises the revision, so its card is drawn again.
+    """
+    approvals = tuple(found)
+    voted_on = list(dict.fromkeys(approval.id for approval in approvals if approval.revision > 1))
+    votes: defaultdict[tuple[str, str], list[Vote]] = defaultdict(list)
+    for some in chunks(voted_on):
+        statement = select(tables.votes).where(_V.approval_id.in_(some)).order_by(_V.at, _V.person)
+        for row in await fetch(statement):
+            votes[row[_V.approval_id], row[_V.digest]].append(vote_of(row))
+    return tuple(
+        _with(approval, votes.get((keepable(approval.id), approval.request.digest))) for approval in approvals
+    )
+
+
+def _with(approval: Approval, votes: list[Vote] | None) -> Approval:
+    return replace(approval, votes=tuple(votes)) if votes else approval
