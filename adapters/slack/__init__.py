@@ -1,8 +1,8 @@
 """Slack: cards go up here, clicks come in from here, and alerts can go here too."""
 
-from adapters.slack.api import Identity
 from adapters.slack.chat import SlackChat
 from adapters.slack.directory import SlackDirectory
+from adapters.slack.identity import Identity
 from adapters.slack.pager import SlackPager
 from adapters.slack.scopes import SCOPES
 from adapters.slack.slack import API_URL, Slack, open_slack

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.errors import Throttled, translated
+from adapters.slack.identity import Identity
 from adapters.slack.pace import Cooling, Turns
 
 Answer = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who the bot is in the workspace that it is installed in, as auth.test tells."""
-
-    team_id: str
-    bot_user_id: str
-    bot_id: str | None
-    app_id: str | None  #: named by auth.test for some tokens only
-    scopes: frozenset[str]  #: what the token may do
 
 
 class SlackApi:
@@ -46,6 +35,8 @@ class SlackApi:
                 bot_id=answer.get("bot_id"),
                 app_id=answer.get("app_id"),
                 scopes=frozenset(scope.strip() for scope in scopes.split(",") if scope.strip()),
+                enterprise_id=answer.get("enterprise_id"),
+                org_wide=answer.get("is_enterprise_install") is True,
             )
 
     async def read(self, method: str, *, channel: str = "", **args: Any) -> Answer:

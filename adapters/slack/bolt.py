@@ -9,8 +9,8 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.api import Identity
 from adapters.slack.clicks import Clicks
+from adapters.slack.identity import Identity
 
 _ANY = re.compile("")
 
@@ -23,7 +23,7 @@ def build_app(
     async def authorize() -> AuthorizeResult:
         # Known since the start, so that no click waits for an auth.test.
         return AuthorizeResult(
-            enterprise_id=None,
+            enterprise_id=identity.enterprise_id,
             team_id=identity.team_id,
             bot_user_id=identity.bot_user_id,
             bot_id=identity.bot_id,

@@ -7,9 +7,11 @@ from typing import Any
 
 import structlog
 
-from adapters.slack.api import Answer, Identity, SlackApi
+from adapters.slack.api import Answer, SlackApi
 from adapters.slack.errors import translated
-from adapters.slack.render import message_of, reply_of
+from adapters.slack.identity import Identity
+from adapters.slack.notices import reply_of
+from adapters.slack.render import message_of
 from bot.approval import Surface
 from bot.card import Card, Notice
 
@@ -42,8 +44,8 @@ class SlackChat:
 
     async def post(self, card: Card, channel: str) -> str:
         """Put a new card up; of several that wait for one channel, the earliest deadline goes first."""
-        deadline = next((part for part in card.notification if isinstance(part, datetime)), None)
-        return await self.say(message_of(card), channel, kind=CARD, mark=card.card_id, before=deadline)
+        message = message_of(card)
+        return await self.say(message, channel, kind=CARD, mark=card.card_id, before=card.deadline)
 
     async def update(self, card: Card, channel: str, ref: str) -> None:
         """Make the message show this card; `text` goes along, for what reads no blocks."""
@@ -55,7 +57,7 @@ class SlackChat:
         return await self.say(message, channel, kind=NOTICE, mark=notice.mark, before=AT_ONCE)
 
     async def say(
-        self, message: dict[str, Any], channel: str, *, kind: str, mark: str, before: datetime | None
+        self, message: dict[str, Any], channel: str, *, kind: str, mark: str, before: datetime
     ) -> str:
         """Post any message of ours with its mark; returns the ref."""
         answer = await self._api.post(channel, before=before, metadata=_metadata(kind, mark), **message)

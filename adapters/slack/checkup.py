@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adapters.slack.api import Identity, SlackApi
+from adapters.slack.api import SlackApi
+from adapters.slack.identity import Identity
 from adapters.slack.scopes import SCOPES
 from bot.approval import Surface
 from bot.errors import ConfigError, Forbidden

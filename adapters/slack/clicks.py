@@ -8,28 +8,34 @@ bolt try the next one; so there is one listener a payload type, and it always an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
-from adapters.slack.api import Identity, SlackApi
+from adapters.slack.afterwards import Afterwards
+from adapters.slack.api import SlackApi
 from adapters.slack.errands import Errands
-from adapters.slack.modals import NOTE, Thread, reason_view, said_view, whisper_of, whole_view
-from adapters.slack.payloads import Malformed, Press, Submission, Who, read_press, read_submission
+from adapters.slack.identity import Identity
+from adapters.slack.metadata import Thread
+from adapters.slack.modals import NOTE, ONE_NEEDED, reason_view, said_view
+from adapters.slack.notices import explanation_of, refusal_of
+from adapters.slack.origin import Who, check_app, is_home
+from adapters.slack.payloads import Press, Submission, Turn, read_press, read_submission
+from adapters.slack.strict import Malformed
+from adapters.slack.whole import first_page, turned_page
 from bot.approval import Surface
 from bot.card import Button
-from bot.errors import NodError, Refusal, Refused
+from bot.errors import Refusal, Refused
 from bot.ports import Click, Desk
-from bot.protocol import HITLDecision
 from bot.routing import ReasonRule
 
 Body = Mapping[str, Any]
 
 #: Refusals that are about the note: they stand at its field, and the form stays open.
 ABOUT_THE_NOTE = frozenset({Refusal.REASON_REQUIRED, Refusal.NOTE_TOO_LONG})
-OPEN_AGAIN = "Slack did not open the form in time. Nothing was decided: please press the button again."
 
 log = structlog.get_logger(__name__)
 
@@ -48,9 +54,8 @@ class Clicks:
     ) -> None:
         """`count` is told the name of each event that an operator may want a number of."""
         self._desk = desk
-        self._api = api
         self._identity = identity
-        self._errands = errands
+        self._after = Afterwards(api=api, errands=errands)
         self._count = count
 
     async def pressed(self, ack: AsyncAck, body: Body) -> None:
@@ -79,37 +84,51 @@ class Clicks:
         if press is None:
             log.info("unknown_button_pressed")
             await ack()
-            return
+        elif isinstance(press, Turn):
+            await self._turn(ack, press)
+        else:
+            await self._button(ack, press)
+
+    async def _button(self, ack: AsyncAck, press: Press) -> None:
         click = self._click(press.who, press.thread)
+        view, words = None, None
         try:
-            if press.button is Button.VIEW_ALL:
-                view: dict[str, Any] | None = await self._whole(click, press.thread)
+            if press.thread.verb is Button.WHY:
+                words = explanation_of(await self._desk.explain(click))
             else:
-                view = await self._form(click, press.thread)
+                view = await self._form(press, click)
                 if view is None:
                     await self._decide(click)
         except Refused as refused:
-            await ack()
-            self._errands.send(self._whisper(press, str(refused)), name="whisper")
-            log.info("click_refused", code=refused.code.value, card_id=click.card_id)
-            return
+            log.info("click_refused", code=refused.code.value)
+            words = refusal_of(refused)
         await ack()
-        if view is not None:
-            self._errands.send(self._show(press, view), name="open_form")
+        if words is not None:
+            self._after.whisper(press.who, press.thread, words)
+        elif view is not None:
+            self._after.open_form(press, view)
 
-    async def _form(self, click: Click, thread: Thread) -> dict[str, Any] | None:
-        """The form for a note, if this verdict calls for one; Reject offers it whenever a note is welcome."""
-        rule = await self._desk.reason_rule(click)
-        welcome = click.verdict is HITLDecision.REJECTED and rule is ReasonRule.OPTIONAL
-        if rule is not ReasonRule.REQUIRED and not welcome:
+    async def _form(self, press: Press, click: Click) -> dict[str, Any] | None:
+        """The form that this press calls for; Reject offers one whenever a reason is welcome."""
+        asked = await self._desk.ask(click)
+        if press.looks:
+            return first_page(press.thread, asked)
+        required = asked.reason is ReasonRule.REQUIRED
+        welcome = click.verb is Button.REJECT and asked.reason is ReasonRule.OPTIONAL
+        if not required and not welcome:
             return None
-        card, _ = await self._desk.card(click)
-        return reason_view(thread, tool=card.tool, rule=rule)
+        return reason_view(replace(press.thread, required=required), asked)
 
-    async def _whole(self, click: Click, thread: Thread) -> dict[str, Any]:
-        rule = await self._desk.reason_rule(click)
-        card, request = await self._desk.card(click)
-        return whole_view(thread, request, tool=card.tool, rule=rule)
+    async def _turn(self, ack: AsyncAck, turn: Turn) -> None:
+        """Another page; the desk is asked again, so that a call that changed meanwhile is not read on."""
+        click = self._click(turn.who, turn.look.thread)
+        try:
+            view = turned_page(turn.look, await self._desk.ask(click), by=turn.by)
+        except Refused as refused:
+            log.info("click_refused", code=refused.code.value)
+            view = said_view(refused)
+        await ack()
+        self._after.turn_page(turn, view)
 
     async def _submission(self, ack: AsyncAck, body: Body) -> None:
         form = read_submission(body)
@@ -118,48 +137,38 @@ class Clicks:
             await ack()
             return
         click = self._click(form.who, form.thread, form=form)
+        if form.thread.required and form.has_note and form.note is None:
+            await ack(response_action="errors", errors={NOTE: ONE_NEEDED})
+            return
         try:
             await self._decide(click)
         except Refused as refused:
-            log.info("click_refused", code=refused.code.value, card_id=click.card_id)
+            log.info("click_refused", code=refused.code.value)
             if refused.code in ABOUT_THE_NOTE and form.has_note:
-                await ack(response_action="errors", errors={NOTE: str(refused)})
+                await ack(response_action="errors", errors={NOTE: f"{refused} [{refused.code.value}]"})
             else:
-                await ack(response_action="update", view=said_view(str(refused)))
+                await ack(response_action="update", view=said_view(refused))
             return
         await ack()
 
     async def _decide(self, click: Click) -> None:
-        """Returns once the decision is committed; only then may Slack hear of it."""
+        """Returns once the vote is committed; only then may Slack hear of it."""
         await self._desk.decide(click)
-        log.info("click_taken", card_id=click.card_id, verdict=click.verdict.value)
+        log.info("click_taken", verb=click.verb.value)
 
     def _click(self, who: Who, thread: Thread, *, form: Submission | None = None) -> Click:
+        check_app(who, self._identity)
         return Click(
             surface=Surface.SLACK,
             account=who.account,
-            home=who.team_id == self._identity.team_id,
-            card_id=thread.card_id,
-            digest=thread.digest,
+            home=is_home(who.team_id, who.enterprise_id, self._identity),
+            value=thread.value,
+            verb=thread.verb,
             channel=thread.channel,
             ref=thread.ref,
-            verdict=thread.verdict,
             note=form.note if form else None,
             seen_whole=form.seen_whole if form else False,
         )
-
-    async def _whisper(self, press: Press, text: str) -> None:
-        """Tell one person, and nobody else."""
-        user, channel = press.who.account, press.thread.channel
-        await self._api.write("chat.postEphemeral", channel=channel, user=user, **whisper_of(text))
-
-    async def _show(self, press: Press, view: dict[str, Any]) -> None:
-        """Open a form; Slack gives three seconds for that."""
-        try:
-            await self._api.write("views.open", trigger_id=press.trigger_id, view=view)
-        except NodError as error:
-            log.warning("form_not_opened", error=str(error))
-            await self._whisper(press, OPEN_AGAIN)
 
 
 def _fail(ack: AsyncAck, status: int) -> None:

@@ -1,19 +1,34 @@
-"""Who in the policy has which Slack account. Guests, strangers, bots and the deactivated have none."""
+"""Who in the policy has which Slack account, and who is in a user group.
+
+Guests and people from elsewhere have their account, marked as outside; bots and the deactivated have none.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
 
 from adapters.slack.api import Answer, SlackApi
+from adapters.slack.identity import Identity
+from adapters.slack.origin import is_home
 from bot.approval import Surface
-from bot.errors import Gone
+from bot.errors import Forbidden, Gone
 from bot.policy import Person
+from bot.ports import GroupRef
 
-#: Any of these set on an account means that it may not decide (docs.slack.dev/reference/objects/user-object).
-NO_APPROVER = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger")
+#: The kind of group that Slack keeps, as nod.yaml names it: `slack-usergroup:S0614TZR7`.
+USERGROUP = "slack-usergroup"
+#: Nobody decides through an account with any of these set (docs.slack.dev/reference/objects/user-object).
+NOBODY = ("deleted", "is_bot", "is_workflow_bot", "is_connector_bot")
+#: Slack's own account, which says of itself that it is no bot.
+SLACKBOT = "USLACKBOT"
+#: Any of these: a guest, or somebody of another company.
+OUTSIDE = ("is_restricted", "is_ultra_restricted", "is_stranger")
+#: Questions to Slack at the same time; users.info allows some 100 a minute.
+AT_ONCE = 5
 
 log = structlog.get_logger(__name__)
 
@@ -21,31 +36,60 @@ log = structlog.get_logger(__name__)
 class SlackDirectory:
     """Implements `bot.ports.Directory`."""
 
-    def __init__(self, *, api: SlackApi, team_id: str) -> None:
-        """`team_id` is the workspace whose members may have an account."""
+    def __init__(self, *, api: SlackApi, identity: Identity) -> None:
+        """`identity` tells where the bot is installed: everybody else is from outside."""
         self._api = api
-        self._team_id = team_id
+        self._identity = identity
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def resolve(self, people: Sequence[Person]) -> tuple[Person, ...]:
         """The people with their Slack accounts; one without keeps none, and so may not decide in Slack.
 
         Raises Unavailable or Forbidden.
         """
-        return tuple([await self._resolved(person) for person in people])
+        tasks = [asyncio.create_task(self._resolved(person)) for person in people]
+        try:
+            return tuple(await asyncio.gather(*tasks))
+        finally:
+            # After the first that failed the others are of no use, and none may outlive this call.
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def members(self, group: GroupRef) -> tuple[Person, ...]:
+        """Everybody with an account of a person's in a user group, handle `slack:<user id>`.
+
+        Raises Unavailable, Gone (no such group) or Forbidden.
+        """
+        if group.kind != USERGROUP:
+            raise Forbidden(f"Slack keeps no groups of the kind {group.kind}")
+        team_id = self._identity.team_id
+        # A token for a whole organisation must say in which of its workspaces the group is.
+        where = {"team_id": team_id} if self._identity.org_wide and team_id.startswith("T") else {}
+        answer = await self._api.read("usergroups.users.list", usergroup=group.id, **where)
+        accounts = [str(account) for account in answer.get("users") or ()]
+        named = [
+            Person(handle=f"slack:{account}", name=account, accounts={Surface.SLACK: account})
+            for account in dict.fromkeys(accounts)
+        ]
+        return tuple(person for person in await self.resolve(named) if person.accounts)
 
     async def _resolved(self, person: Person) -> Person:
         elsewhere = dict(person.accounts)
         elsewhere.pop(Surface.SLACK, None)
-        user = await self._user(person)
-        if user is None or not self._may_have_account(user):
+        others = person.outside - {Surface.SLACK}
+        async with self._turns:
+            user = await self._user(person)
+        if user is None or user["id"] == SLACKBOT or any(user.get(flag) for flag in NOBODY):
             log.warning("approver_not_found", surface=Surface.SLACK.value, handle=person.handle)
-            return replace(person, accounts=elsewhere)
+            return replace(person, accounts=elsewhere, outside=others)
         profile = user.get("profile") or {}
         return replace(
             person,
             name=user.get("real_name") or profile.get("real_name") or person.name,
             email=profile.get("email") or person.email,
             accounts={**elsewhere, Surface.SLACK: str(user["id"])},
+            outside=others | {Surface.SLACK} if self._is_outside(user) else others,
         )
 
     async def _user(self, person: Person) -> Answer | None:
@@ -62,6 +106,7 @@ class SlackDirectory:
         user = answer.get("user")
         return user if isinstance(user, dict) and user.get("id") else None
 
-    def _may_have_account(self, user: Answer) -> bool:
-        # In an organisation `team_id` is the home workspace; the bot's own must be it (protocol of the click).
-        return user.get("team_id") == self._team_id and not any(user.get(flag) for flag in NO_APPROVER)
+    def _is_outside(self, user: Answer) -> bool:
+        organisation = (user.get("enterprise_user") or {}).get("enterprise_id")
+        home = is_home(user.get("team_id"), organisation, self._identity)
+        return not home or any(user.get(flag) for flag in OUTSIDE)

@@ -3,6 +3,9 @@
 Only two elements are parsed by Slack here: a moment (`<!date…>`) and a mention (`<@U…>`), and neither holds
 text of anybody else. Everything said goes into `plain_text` and every argument into `rich_text_preformatted`,
 which Slack shows as they are. Limits: docs.slack.dev/reference/block-kit, one name each.
+
+The core makes what an agent wrote visible, once. What comes from people (their names, their notes) gets that
+here, in `seen`, which leaves the core's own work alone.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.card import Saying
+from bot.visible import visible
+from bot.wording import Saying
 
 Element = dict[str, Any]
 Block = dict[str, Any]
@@ -28,16 +32,13 @@ ACCESSIBILITY_LABEL = 75  #: characters that a screen reader says for a button
 #: Stands for a call of nothing but blanks, which Slack would not show.
 BLANK = "(nothing but blanks)"
 
-#: Unicode categories that change how text looks without being seen themselves (Trojan Source, CVE-2021-42574),
-#: and those that no JSON body may carry alone (Cs).
-_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-#: Blank letters that are no spaces by category: Hangul fillers and the empty Braille cell.
-_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
+def seen(text: str) -> str:
+    """The text with each character that cannot be seen spelled out as the core does it, `\\u{202E}`.
 
-def visible(text: str) -> str:
-    """The text with each character that cannot be seen spelled out, `\\u{202E}`; nothing is left out."""
-    return "".join(_spelled(char) for char in text)
+    A text that the core made visible comes back as it is: what is spelled out already is not spelled twice.
+    """
+    return "\\u{".join(visible(part) for part in text.split("\\u{"))
 
 
 def cut(text: str, most: int) -> str:
@@ -52,7 +53,7 @@ def escape(text: str) -> str:
 
 def plain(text: str, most: int) -> Element:
     """A plain_text object of at most `most` characters; `:names:` stay words."""
-    return {"type": "plain_text", "text": cut(visible(text).strip(), most) or "-", "emoji": False}
+    return {"type": "plain_text", "text": cut(seen(text).strip(), most) or "-", "emoji": False}
 
 
 def moment(at: datetime) -> Element:
@@ -74,7 +75,7 @@ def said(saying: Saying, most: int = CONTEXT_ELEMENT) -> list[Element]:
 
 def spoken(saying: Saying, most: int) -> str:
     """A sentence as fallback text, for notifications and screen readers; every word is escaped."""
-    parts = [date_mark(p) if isinstance(p, datetime) else escape(cut(visible(p), most)) for p in saying]
+    parts = [date_mark(p) if isinstance(p, datetime) else escape(cut(seen(p), most)) for p in saying]
     return "".join(parts) or "-"
 
 
@@ -100,25 +101,30 @@ def preformatted(text: str) -> Block:
 
 
 def pieces_of(text: str) -> list[str]:
-    """The text in pieces of at most PREFORMATTED characters, split at line breaks where there are any.
+    """The text in pieces of at most PREFORMATTED characters, each up to a line's end where there is one.
 
-    Joined they are the text again, but for the line breaks at which it was split.
+    Joined they are the text again. A mark stays with the letter that it sits on.
     """
-    pieces = []
-    while len(text) > PREFORMATTED:
-        at = text.rfind("\n", 1, PREFORMATTED + 1)
-        pieces.append(text[: at if at > 0 else PREFORMATTED])
-        text = text[at + 1 if at > 0 else PREFORMATTED :]
-    return [piece for piece in (*pieces, text) if piece]
+    pieces, start = [], 0
+    while start < len(text):
+        end = _end_of_piece(text, start)
+        pieces.append(text[start:end])
+        start = end
+    return pieces
+
+
+def _end_of_piece(text: str, start: int) -> int:
+    end = start + PREFORMATTED
+    if end >= len(text):
+        return len(text)
+    line = text.rfind("\n", start, end) + 1
+    if line > start:
+        return line
+    # The core leaves few marks on a letter (bot.visible.MOST_MARKS), so this takes few steps.
+    while end > start + PREFORMATTED // 2 and unicodedata.category(text[end])[0] == "M":
+        end -= 1
+    return end
 
 
 def _preformatted(text: str) -> Element:
     return {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
-
-
-def _spelled(char: str) -> str:
-    if char in "\n\t" or (char.isascii() and char.isprintable()):
-        return char
-    hidden = unicodedata.category(char) in _UNSEEN or char in _BLANK
-    odd_space = unicodedata.category(char) == "Zs"
-    return f"\\u{{{ord(char):04X}}}" if hidden or odd_space else char

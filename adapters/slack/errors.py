@@ -19,8 +19,11 @@ from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 GONE = frozenset(
     {
         "message_not_found",
+        "no_such_subteam",
+        "not_found",  # the modal was closed
         "cant_update_message",
         "edit_window_closed",
+        "hash_conflict",  # the modal shows something newer
         "thread_not_found",
         "user_not_found",
         "user_not_visible",
@@ -53,6 +56,7 @@ REMEDIES: Mapping[str, str] = {
     "not_allowed_token_type": "Set SLACK_BOT_TOKEN to a token that begins with xoxb-",
     "not_authed": "Set SLACK_BOT_TOKEN",
     "not_in_channel": "Invite the bot to the channel",
+    "plan_upgrade_required": "Name the people: this workspace's plan has no user groups",
     "restricted_action": "Let the app post there, in the channel's posting permissions",
     "restricted_action_read_only_channel": "Let the app post there, in the channel's posting permissions",
     "restricted_action_thread_locked": "Unlock the thread",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from adapters.slack.chat import AT_ONCE, NOTICE, SlackChat
-from adapters.slack.render import page_of
+from adapters.slack.notices import page_of
 from bot.errors import Gone
 from bot.ports import Alert
 

@@ -1,4 +1,4 @@
-"""A card, a notice or an alert as Slack's blocks. Pure: the same value gives the same payload.
+"""A card as Slack's blocks. Pure: the same value gives the same payload.
 
 What an agent wrote stands only in plain_text and rich_text_preformatted, never where Slack parses. A card
 that would not fit into one message loses part of its call and, with it, its Approve (it fails closed).
@@ -7,7 +7,8 @@ that would not fit into one message loses part of its call and, with it, its App
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from adapters.slack.elements import (
@@ -20,31 +21,31 @@ from adapters.slack.elements import (
     Element,
     contexts,
     cut,
-    escape,
     moment,
     plain,
     preformatted,
     said,
+    seen,
     spoken,
-    visible,
 )
 from bot.call import text_of
-from bot.card import Button, Card, CardState, Notice, Saying
-from bot.ports import Alert
+from bot.card import Button, Card
+from bot.wording import CardState, Saying
 
 #: Slack refuses a message near 13,200 characters (slackapi/bolt-js issue 2509).
 MESSAGE = 13_000
-#: Characters of one part of a status sentence: a note has at most 1,000 (bot.approval.LONGEST_NOTE).
-STATUS = 1_100
-#: Characters of the operator's words on the risk.
-WHY = 1_000
 #: Characters of one part of the fallback text; 40,000 would be allowed, a phone shows about 200.
 FALLBACK = 600
-#: Accounts pinged by one notice.
-MENTIONS = 100
+#: Lines of warnings on a card, and characters of each.
+WARNINGS = 8
+WARNING = 200
+#: Lines of warnings in one section, which has room for 3,000 characters.
+WARNINGS_TOGETHER = 14
 
 #: Every button's action_id is this and the button's own word.
 ACTION = "nod_"
+#: View all where the message itself had no room for the call: it carries the Approve's value.
+LOOK = "nod_look"
 SKIP_MEANS = "Skip: the tool is left out, the agent goes on."
 CUT_HERE = "Only a part is shown: all of it is too long for one Slack message."
 
@@ -53,13 +54,28 @@ _LABELS = {
     Button.REJECT: ("Reject…", "danger"),
     Button.SKIP: ("Skip", None),
     Button.VIEW_ALL: ("View all", None),
+    Button.WHY: ("Why me?", None),
 }
 _SPOKEN = {
     Button.APPROVE: "Approve {tool}",
     Button.REJECT: "Reject {tool}, with a reason",
     Button.SKIP: "Skip {tool}: it is left out, the agent goes on",
     Button.VIEW_ALL: "View all of {tool}",
+    Button.WHY: "Why this card is here, and who may decide {tool}",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How much of the sentences around a call is shown, in characters a part and in sentences."""
+
+    part: int
+    sentences: int
+    why: int
+
+
+#: From all of it (a note has at most bot.approval.LONGEST_NOTE characters) to what always fits.
+_ROOMS = (_Room(1_100, 24, 1_000), _Room(300, 12, 300), _Room(100, 6, 100))
 
 
 def message_of(card: Card) -> dict[str, Any]:
@@ -69,95 +85,87 @@ def message_of(card: Card) -> dict[str, Any]:
 
 def blocks_of(card: Card) -> list[Block]:
     """The blocks of a card, together at most MESSAGE characters of JSON."""
-    if card.state is not CardState.OPEN:
-        return _decided(card)
-    call = visible(text_of(card.call))
-    blocks = _open(card, call)
-    if _size(blocks) <= MESSAGE:
-        return blocks
-    buttons = tuple(Button.VIEW_ALL if button is Button.APPROVE else button for button in card.buttons)
-    closed = replace(card, hidden=card.hidden or CUT_HERE, buttons=tuple(dict.fromkeys(buttons)))
+    for room in _ROOMS:
+        blocks = _open(card, room) if card.state is CardState.OPEN else _decided(card, room)
+        if _size(blocks) <= MESSAGE:
+            break
+    call = text_of(card.call)
     while _size(blocks) > MESSAGE and call:
         call = call[: len(call) * 3 // 4]
-        blocks = _open(closed, call + "…")
+        blocks = _open(card, _ROOMS[-1], cut_to=call + "…")
     return blocks
 
 
-def reply_of(notice: Notice) -> dict[str, Any]:
-    """`text` and `blocks` of a notice: who is pinged, then what it says."""
-    mentions = " ".join(f"<@{escape(account)}>" for account in notice.mentions[:MENTIONS])
-    words = spoken(notice.text, FALLBACK)
-    blocks = contexts([said(notice.text)])
-    if mentions:
-        ping = {"type": "section", "text": {"type": "mrkdwn", "text": mentions, "verbatim": True}}
-        blocks = [ping, *blocks]
-    return {"text": f"{mentions} {words}".strip(), "blocks": blocks}
+def warned(warnings: Sequence[str], *, most: int = WARNINGS) -> list[Block]:
+    """What an eye would miss in a call, above it: at most so many warnings, and how many more there are.
+
+    The last one is always there: the core tells in it of what is hidden on purpose.
+    """
+    more = len(warnings) - most
+    if more > 0:
+        warnings = [*warnings[: most - 1], f"… {more} more warnings …", warnings[-1]]
+    lines = [f"⚠ {cut(seen(warning), WARNING)}" for warning in warnings]
+    groups = [lines[at : at + WARNINGS_TOGETHER] for at in range(0, len(lines), WARNINGS_TOGETHER)]
+    return [{"type": "section", "text": plain("\n".join(group), SECTION)} for group in groups]
 
 
-def page_of(alert: Alert) -> dict[str, Any]:
-    """`text` and `blocks` of an alert; when it was mended, that stands first."""
-    if alert.mended is None:
-        title: Saying = ("Nod could not carry an approval through",)
-        lines: list[Saying] = [(alert.text,)]
-    else:
-        title = ("It got through after all",)
-        lines = [(alert.mended,), (f"Alerted before: {alert.text}",)]
-    facts: list[Saying] = [(f"request {alert.approval_id}",), ("raised ", alert.raised_at)]
-    small = [said(fact, STATUS) for fact in facts]
-    body: list[Block] = [
-        {"type": "section", "text": plain(str(part), STATUS)} for line in lines for part in line
-    ]
-    return {
-        "text": spoken((*title, ": ", *lines[0]), FALLBACK),
-        "blocks": [{"type": "header", "text": plain(str(title[0]), HEADER)}, *body, *contexts(small)],
-    }
-
-
-def _open(card: Card, call: str) -> list[Block]:
+def _open(card: Card, room: _Room, cut_to: str | None = None) -> list[Block]:
+    call = text_of(card.call) if cut_to is None else cut_to
     asked = [*said(_who_asks(card)), plain("·", 1), plain("asked", 10), moment(card.asked_at)]
-    why = [{"type": "section", "text": plain(f"Risk: {cut(card.why, WHY)}", SECTION)}] if card.why else []
-    hidden = contexts([[plain(card.hidden, STATUS)]]) if card.hidden else []
+    why = [{"type": "section", "text": plain(f"Risk: {cut(card.why, room.why)}", SECTION)}] if card.why else []
+    notice = card.hidden or (CUT_HERE if cut_to is not None else None)
+    hidden = contexts([[plain(notice, 300)]]) if notice else []
     skip = contexts([[plain(SKIP_MEANS, 100)]]) if Button.SKIP in card.buttons else []
     return [
         {"type": "header", "text": plain(card.title, HEADER)},
         {"type": "context", "elements": asked},
         *why,
+        *warned(card.warnings),
         preformatted(call if call.strip() else BLANK),
         *hidden,
-        *contexts(said(sentence, STATUS) for sentence in card.status),
-        *_actions(card),
+        *_status(card, room),
+        *_actions(card, whole=cut_to is None),
         *skip,
     ]
 
 
-def _decided(card: Card) -> list[Block]:
+def _decided(card: Card, room: _Room) -> list[Block]:
     call: Saying = (card.folded,) if card.folded else ()
-    sentences = [_who_asks(card), call, *card.status]
-    return [
-        {"type": "section", "text": plain(card.title, SECTION)},
-        *contexts(said(sentence, STATUS) for sentence in sentences),
-    ]
+    sentences = [said(_who_asks(card), room.part), said(call, room.part), *_sentences(card, room)]
+    return [{"type": "section", "text": plain(card.title, SECTION)}, *contexts(sentences)]
+
+
+def _status(card: Card, room: _Room) -> list[Block]:
+    return contexts(_sentences(card, room))
+
+
+def _sentences(card: Card, room: _Room) -> list[list[Element]]:
+    sentences = [said(sentence, room.part) for sentence in card.status[: room.sentences]]
+    more = len(card.status) - len(sentences)
+    return [*sentences, [plain(f"… and {more} more", 100)]] if more > 0 else sentences
 
 
 def _who_asks(card: Card) -> Saying:
     return (f"{card.agent}  ·  run {card.run}" if card.run else card.agent,)
 
 
-def _actions(card: Card) -> list[Block]:
+def _actions(card: Card, *, whole: bool) -> list[Block]:
     if not card.buttons:
         return []
-    return [{"type": "actions", "elements": [_button(card, button) for button in card.buttons]}]
+    buttons = [_button(card, button, value, whole=whole) for button, value in card.buttons.items()]
+    return [{"type": "actions", "elements": buttons}]
 
 
-def _button(card: Card, button: Button) -> Element:
-    label, style = _LABELS[button]
-    spelled = _SPOKEN[button].replace("{tool}", visible(card.tool))
+def _button(card: Card, button: Button, value: str, *, whole: bool) -> Element:
+    looks = button is Button.APPROVE and not whole
+    label, style = _LABELS[Button.VIEW_ALL if looks else button]
+    spelled = _SPOKEN[Button.VIEW_ALL if looks else button].replace("{tool}", card.tool)
     element: Element = {
         "type": "button",
-        "action_id": ACTION + button.value,
+        "action_id": LOOK if looks else ACTION + button.value,
         "text": plain(label, BUTTON_TEXT),
-        "value": f"v1.{card.card_id}.{card.digest}",
-        "accessibility_label": cut(spelled, ACCESSIBILITY_LABEL),
+        "value": value,
+        "accessibility_label": cut(seen(spelled), ACCESSIBILITY_LABEL),
     }
     return {**element, "style": style} if style else element
 

@@ -10,6 +10,7 @@ SCOPES = {
     "channels:history": "find a card again in a public channel when Slack's answer was lost",
     "groups:history": "find a card again in a private channel when Slack's answer was lost",
     "metadata.message:read": "recognise its own cards by their mark",
+    "usergroups:read": "see who is in a user group that nod.yaml names",
     "users:read": "see that an account is active and no guest",
     "users:read.email": "find approvers by their address",
 }

@@ -14,13 +14,14 @@ import aiohttp
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.api import Identity, SlackApi
+from adapters.slack.api import SlackApi
 from adapters.slack.bolt import build_app
 from adapters.slack.chat import SlackChat
 from adapters.slack.checkup import problems_of
 from adapters.slack.clicks import Clicks
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.errands import open_errands
+from adapters.slack.identity import Identity
 from adapters.slack.pace import Cooling, Turns
 from adapters.slack.pager import SlackPager
 from adapters.slack.receive import Reply, receive
@@ -109,7 +110,7 @@ async def open_slack(
             )
         yield Slack(
             chat=SlackChat(api=api, identity=identity),
-            directory=SlackDirectory(api=api, team_id=identity.team_id),
+            directory=SlackDirectory(api=api, identity=identity),
             identity=identity,
             _api=api,
             _app=app,

@@ -5,16 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.approval import Actor, Approval, Decision, Outcome, Stage, Surface
-from bot.card import Card, CardState, card_of
+from bot.approval import Actor, Approval, Decision, Outcome, Stage, Surface, Vote
+from bot.card import Card, card_of
 from bot.ladder import Deadline, DeadlineSource
+from bot.matching import EVERYTHING
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest, Json
-from bot.routing import Destination, Match, Route
+from bot.routing import Destination, Route
+from bot.seal import Seal
+from bot.wording import CardState
 
 NOW = datetime(2026, 11, 22, 14, 29, tzinfo=UTC)
 UNTIL = NOW + timedelta(minutes=3)
 CARD_ID = "c0ffee"
+SEAL = Seal("a secret of the tests")
 
 ANN = Person(handle="ann", name="Ann Albers", email="ann@acme.example", accounts={Surface.SLACK: "U0ANN"})
 ACTOR = Actor(surface=Surface.SLACK, account="U0ANN", name=ANN.name, email=ANN.email)
@@ -44,7 +48,7 @@ def policy(why: str | None = None) -> Policy:
     """Ann in finance decides everything."""
     route = Route(
         name="default",
-        match=Match(),
+        match=EVERYTHING,
         cards=(Destination(surface=Surface.SLACK, channel="C0APPROVALS"),),
         approvers=("finance",),
         why=why,
@@ -74,7 +78,23 @@ def settled(outcome: Outcome, by: Decision | None = None, **more: Any) -> Approv
     return approval(stage=Stage.SETTLED, outcome=outcome, decision=by, settled_at=UNTIL, **more)
 
 
-_ENDS = {
+def vote(verdict: HITLDecision = HITLDecision.APPROVED, **more: Any) -> Vote:
+    """Ann's vote, half a minute after she was asked."""
+    given: dict[str, Any] = {
+        "person": "ann",
+        "verdict": verdict,
+        "actor": ACTOR,
+        "at": NOW + timedelta(seconds=30),
+        "card_id": CARD_ID,
+        "digest": request().digest,
+    }
+    return Vote(**{**given, **more})
+
+
+#: An approval for each state; a card is CHANGED when another one stands for it.
+ENDS = {
+    CardState.CHANGED: approval(),
+    CardState.AUTOMATIC: approval(rule="read-only"),
     CardState.APPROVED: settled(Outcome.APPROVED, decision()),
     CardState.REJECTED: settled(
         Outcome.REJECTED, decision(HITLDecision.REJECTED, "Wrong <Jane> & *wrong* day")
@@ -89,11 +109,16 @@ _ENDS = {
 }
 
 
+def shown(of: Approval, *, why: str | None = None, superseded: bool = False) -> Card:
+    """The card of an approval."""
+    return card_of(of, card_id=CARD_ID, policy=policy(why), seal=SEAL, superseded=superseded)
+
+
 def card(state: CardState = CardState.OPEN) -> Card:
     """The card of an approval in this state."""
-    return card_of(_ENDS[state], card_id=CARD_ID, policy=policy("sends mail to people outside"))
+    return shown(ENDS[state], why="sends mail to people outside", superseded=state is CardState.CHANGED)
 
 
 def open_card(arguments: Json, **more: Any) -> Card:
     """The open card of a call with these arguments."""
-    return card_of(approval(request(arguments, **more)), card_id=CARD_ID, policy=policy())
+    return shown(approval(request(arguments, **more)))

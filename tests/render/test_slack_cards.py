@@ -3,67 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from adapters.sandbox.slack.limits import check_message, check_view
-from adapters.slack.elements import BLANK, PREFORMATTED, pieces_of, visible
-from adapters.slack.modals import Thread, reason_view, said_view, whole_view
-from adapters.slack.render import ACTION, MESSAGE, blocks_of, message_of, page_of, reply_of
+from adapters.sandbox.slack.limits import check_message
+from adapters.slack.elements import BLANK, PREFORMATTED, pieces_of, seen
+from adapters.slack.notices import EXPLAINED, explanation_of, page_of, refusal_of, reply_of
+from adapters.slack.render import ACTION, LOOK, WARNINGS, blocks_of
+from bot.approval import Actor, Outcome
 from bot.call import text_of
-from bot.card import Button, Card, CardState, Notice, card_of
+from bot.card import Button, Notice
+from bot.errors import Refusal, Refused
 from bot.ports import Alert
 from bot.protocol import HITLDecision, Json
-from bot.routing import ReasonRule
-from tests.render.cards import CARD_ID, NOW, UNTIL, approval, card, open_card, policy, request
+from bot.visible import visible
+from bot.wording import CardState
+from tests.render.cards import (
+    ACTOR,
+    CARD_ID,
+    NOW,
+    SEAL,
+    UNTIL,
+    approval,
+    card,
+    decision,
+    open_card,
+    request,
+    settled,
+    shown,
+    vote,
+)
+from tests.render.slack_parts import buttons, check, elements, parts, pre
 
 #: What an agent would write to make people see what is not there.
 HOSTILE = "<!channel> <@U0ANN> *bold* `code` :tada: <https://evil.example|Approve> & @here"
 ALERT = Alert(approval_id="req-1", cause="undelivered", text="Ann's answer could not be told", raised_at=NOW)
-THREAD = Thread(
-    card_id=CARD_ID,
-    digest="0" * 64,
-    channel="C0APPROVALS",
-    ref="1763821740.000100",
-    verdict=HITLDecision.REJECTED,
-)
+LONG = {"body": "\n".join(f"line {n}" for n in range(200))}
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=200),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=30), inner, max_size=5),
     max_leaves=20,
 )
-
-
-def parts(node: Any, kind: str) -> Iterator[str]:
-    """All texts of one kind of element."""
-    if isinstance(node, dict):
-        if node.get("type") == kind and isinstance(node.get("text"), str):
-            yield node["text"]
-        for inner in node.values():
-            yield from parts(inner, kind)
-    elif isinstance(node, list):
-        for inner in node:
-            yield from parts(inner, kind)
-
-
-def buttons(blocks: list[dict[str, Any]]) -> list[str]:
-    """The action ids of a card's buttons, in order."""
-    return [e["action_id"] for block in blocks if block["type"] == "actions" for e in block["elements"]]
-
-
-def check(shown: Card) -> dict[str, Any]:
-    """The message of a card, after Slack's documented limits were held against it."""
-    message = message_of(shown)
-    check_message(text=message["text"], blocks=message["blocks"])
-    assert len(json.dumps(message["blocks"], ensure_ascii=False)) <= MESSAGE
-    return message
 
 
 @pytest.mark.parametrize("state", CardState)
@@ -74,16 +59,47 @@ def test_card(state: CardState, snapshot: SnapshotAssertion) -> None:
 
 def test_cut_card(snapshot: SnapshotAssertion) -> None:
     """A call that is too long for the card shows its size, and View all where Approve was."""
-    message = check(open_card({"body": "\n".join(f"line {n}" for n in range(200))}))
-    assert ["nod_view_all", "nod_reject", "nod_skip"] == buttons(message["blocks"])
+    message = check(open_card(LONG))
+    assert ["nod_view_all", "nod_reject", "nod_skip", "nod_why"] == buttons(message["blocks"])
     assert snapshot == message
 
 
 def test_card_of_a_call_that_the_platform_cut(snapshot: SnapshotAssertion) -> None:
     """What nobody can see whole, nobody can approve here."""
     message = check(open_card({"body": "Dear …"}, whole=False))
-    assert ["nod_reject", "nod_skip"] == buttons(message["blocks"])
+    assert ["nod_reject", "nod_skip", "nod_view_all", "nod_why"] == buttons(message["blocks"])
     assert snapshot == message
+
+
+def test_card_with_warnings_and_votes(snapshot: SnapshotAssertion) -> None:
+    """What an eye would miss stands above the call; who voted stands below it."""
+    asked = request({"to": "https://p\u0430ypal.com/x", "note": "a\u202eb\u200bc"})
+    message = check(shown(approval(asked, votes=(vote(note="fine by me"),))))
+    (warned,) = [text for text in parts(message["blocks"], "plain_text") if text.startswith("⚠")]
+    assert 3 == warned.count("⚠")
+    assert "xn--" in warned
+    assert snapshot == message
+
+
+def test_many_warnings_are_counted() -> None:
+    """No agent can push a call out of sight with warnings."""
+    many = tuple(f"host {n} " + "x" * 500 for n in range(100))
+    message = check(replace(card(), warnings=many))
+    (warned,) = [text for text in parts(message["blocks"], "plain_text") if text.startswith("⚠")]
+    assert WARNINGS + 1 == warned.count("⚠")
+    assert "… 92 more warnings …" in warned
+    assert [True, True, False, True] == [f"host {n} " in warned for n in (0, 6, 7, 99)]
+
+
+@pytest.mark.parametrize("state", CardState)
+def test_every_button_carries_its_sealed_value(state: CardState) -> None:
+    """What a button carries is the core's seal for that card, that verb and that call, unchanged."""
+    given_card = card(state)
+    for element in elements(blocks_of(given_card), "button"):
+        opened = SEAL.open(element["value"])
+        assert opened is not None
+        assert (CARD_ID, request().digest) == (opened.card_id, opened.digest)
+        assert element["action_id"] == ACTION + opened.verb
 
 
 def test_notice(snapshot: SnapshotAssertion) -> None:
@@ -102,115 +118,131 @@ def test_page(mended: str | None, snapshot: SnapshotAssertion) -> None:
     assert snapshot == message
 
 
-@pytest.mark.parametrize("rule", [ReasonRule.REQUIRED, ReasonRule.OPTIONAL])
-@pytest.mark.parametrize("verdict", HITLDecision)
-def test_reason_form(verdict: HITLDecision, rule: ReasonRule, snapshot: SnapshotAssertion) -> None:
-    """The form for a note names the verdict and the tool, and insists only where the route does."""
-    view = reason_view(replace(THREAD, verdict=verdict), tool="send_email", rule=rule)
-    check_view(view)
-    assert snapshot == view
+def test_refusal(snapshot: SnapshotAssertion) -> None:
+    """A whisper ends with its code in small, and where that is explained, as plain words."""
+    message = refusal_of(Refused(Refusal.NOT_APPROVER, "Only <finance> may decide this."))
+    check_message(text=message["text"], blocks=message["blocks"])
+    assert "Only &lt;finance&gt; may decide this. [not-approver]" == message["text"]
+    assert snapshot == message
 
 
-@pytest.mark.parametrize("rule", ReasonRule)
-def test_whole_view(rule: ReasonRule, snapshot: SnapshotAssertion) -> None:
-    """All of a call, with Approve under it, and a note where one is welcome."""
-    view = whole_view(THREAD, request(), tool="send_email", rule=rule)
-    check_view(view)
-    assert "Approve" == view["submit"]["text"]
-    assert snapshot == view
+def test_explanation(snapshot: SnapshotAssertion) -> None:
+    """`Why me?` is answered line by line; a refusal among them says where its code is explained."""
+    lines = ("Route: <payments>", "May decide: finance", "You: only finance may decide this. [not-approver]")
+    message = explanation_of(lines)
+    check_message(text=message["text"], blocks=message["blocks"])
+    assert not parts(message["blocks"], "mrkdwn")
+    assert snapshot == message
 
 
-def test_said_view(snapshot: SnapshotAssertion) -> None:
-    """A form that came too late turns into a sentence."""
-    view = said_view("Bob approved it 4 s ago.")
-    check_view(view)
-    assert snapshot == view
+def test_a_long_explanation_keeps_the_last_line() -> None:
+    """Whatever is left out, the line about the person who asks is not."""
+    message = explanation_of([*("x" * 5_000 for _ in range(200)), "You: no. [denied]"])
+    check_message(text=message["text"], blocks=message["blocks"])
+    assert EXPLAINED + 2 == len(message["blocks"])
+    assert "You: no. [denied]" in parts(message["blocks"], "plain_text")
+    assert "docs/refusals.md#denied" in parts(message["blocks"], "plain_text")
+
+
+def test_no_other_code_is_referred_to() -> None:
+    """Only codes that the docs know; whatever else stands in brackets is no code."""
+    message = explanation_of(["Votes so far: [no-such-code]"])
+    assert 1 == len(message["blocks"])
 
 
 @pytest.mark.parametrize("state", CardState)
 def test_nothing_an_agent_wrote_is_parsed(state: CardState) -> None:
     """Mentions, links, formatting and emoji of an agent stand as written, where Slack parses nothing."""
     asked = request({HOSTILE: HOSTILE}, tool_name=HOSTILE, agent_id=HOSTILE, run_id=HOSTILE)
-    shown = replace(
-        card_of(approval(asked), card_id=CARD_ID, policy=policy(HOSTILE)), state=state, folded=HOSTILE
-    )
-    message = check(shown)
+    message = check(replace(shown(approval(asked), why=HOSTILE), state=state, folded=HOSTILE))
     assert [] == [text for text in parts(message["blocks"], "mrkdwn") if not text.startswith("<!date^")]
     assert "<!channel>" not in message["text"].replace("<!date", "")
     assert "<@U0ANN>" not in message["text"]
     assert {False} == {bit["emoji"] for bit in elements(message["blocks"], "plain_text")}
 
 
-def elements(node: Any, kind: str) -> Iterator[dict[str, Any]]:
-    """All elements of one kind."""
-    if isinstance(node, dict):
-        if node.get("type") == kind:
-            yield node
-        for inner in node.values():
-            yield from elements(inner, kind)
-    elif isinstance(node, list):
-        for inner in node:
-            yield from elements(inner, kind)
-
-
-def test_what_cannot_be_seen_is_spelled_out() -> None:
-    """Text that runs backwards or takes no room is shown by its number: `pay\\u{202E}`, never dropped."""
-    message = check(open_card({"to": "a\u202eb\u200bc\u3164d\u00a0e\x1b\ud800"}))
-    shown = "".join(parts(message["blocks"], "text"))
-    assert "a\\u{202E}b\\u{200B}c\\u{3164}d\\u{00A0}e\\u{001B}\\u{D800}" in shown
+def test_what_cannot_be_seen_is_spelled_out_once() -> None:
+    """Text that runs backwards or takes no room is shown by its number, once; so is a backslash of an agent."""
+    hidden = "a\u202eb\u200bc\u3164d\u00a0e\x1b\ud800 \\u{202E}"
+    asked = request({"to": hidden}, tool_name="t\u202e\\u{41}", agent_id="g\u200b")
+    message = check(shown(approval(asked)))
+    assert "a\\u{202E}b\\u{200B}c\\u{3164}d\\u{A0}e\\u{1B}\\u{D800} \\u{5C}u{202E}" in pre(message["blocks"])
+    texts = parts(message["blocks"], "plain_text")
+    assert "Approve t\\u{202E}\\u{5C}u{41}?" in texts
+    assert "g\\u{200B}  ·  run 7f3a" in texts
+    assert "t\\u{202E}\\u{5C}u{41}? g\\u{200B}, until" in message["text"]
     json.dumps(message).encode()
     json.dumps(message, ensure_ascii=False).encode()
 
 
+def test_what_people_write_is_spelled_out_too() -> None:
+    """A note and a name with hidden characters cannot make a card read another way."""
+    sly = Actor(surface=ACTOR.surface, account="U0ANN", name="Ann\u202e", email=None)
+    answer = replace(decision(HITLDecision.REJECTED, "no\u200b\u202e \\u{41}"), actor=sly)
+    message = check(shown(settled(Outcome.REJECTED, answer)))
+    texts = parts(message["blocks"], "plain_text")
+    assert "Note: no\\u{200B}\\u{202E} \\u{41}" in texts
+    assert "Ann\\u{202E} rejected this" in texts
+    assert message["text"].endswith("by Ann\\u{202E}")
+
+
+@given(st.text())
+def test_spelling_out_twice_is_spelling_out_once(text: str) -> None:
+    """What the core made visible passes the adapter unchanged, and nothing hidden passes it at all."""
+    assert visible(text) == seen(visible(text))
+    assert seen(text) == seen(seen(text))
+
+
 def test_a_card_that_would_not_fit_loses_its_approve() -> None:
-    """A call can be within the card's own limit and too big as JSON: then it is cut, and View all comes."""
-    message = check(open_card({"body": '"' * 5_900, "more": "\u200b" * 80}))
-    assert ["nod_view_all", "nod_reject", "nod_skip"] == buttons(message["blocks"])
+    """A call can be within the card's own limit and too big as JSON: then it is cut, and View all comes.
+
+    That button carries the Approve's own value: the core sealed no other for a card that it held for whole.
+    """
+    given_card = open_card({"body": '"' * 5_800, "more": "\u200b" * 20})
+    assert Button.APPROVE in given_card.buttons
+    message = check(replace(given_card, warnings=("w" * 200,) * 10))
+    assert [LOOK, "nod_reject", "nod_skip", "nod_why"] == buttons(message["blocks"])
     assert [text for text in parts(message["blocks"], "plain_text") if text.startswith("Only a part")]
+    (look,) = [e for e in elements(message["blocks"], "button") if e["action_id"] == LOOK]
+    assert given_card.buttons[Button.APPROVE] == look["value"]
+
+
+@pytest.mark.parametrize("state", [CardState.OPEN, CardState.EXPIRED])
+def test_however_many_voted_the_card_fits(state: CardState) -> None:
+    """Forty votes with the longest notes cost no Approve and no card."""
+    votes = tuple(vote(person=f"p{n}", note='"' * 1_000) for n in range(40))
+    known = replace(approval() if state is CardState.OPEN else settled(Outcome.TIMEOUT_SKIP), votes=votes)
+    message = check(shown(known))
+    assert [text for text in parts(message["blocks"], "plain_text") if text.startswith("… and")]
+    assert (state is CardState.OPEN) == ("nod_approve" in buttons(message["blocks"]))
 
 
 @given(json_values)
 def test_every_call_fits_and_fails_closed(arguments: Json) -> None:
     """Whatever the arguments, Slack takes the card, and Approve is there only when each character is."""
-    shown = open_card(arguments)
-    message = check(shown)
+    given_card = open_card(arguments)
+    message = check(given_card)
     if ACTION + Button.APPROVE.value in buttons(message["blocks"]):
-        there = "".join(parts(message["blocks"], "text"))
-        written = visible(text_of(shown.call))
-        assert (written.replace("\n", "") if written.strip() else BLANK) == there.replace("\n", "")
-        assert shown.hidden is None
+        written = text_of(given_card.call)
+        assert (written if written.strip() else BLANK) == pre(message["blocks"])
+        assert given_card.hidden is None
 
 
-@given(st.text(alphabet=st.sampled_from("ab \n\u202e<&"), max_size=9_000))
-def test_pieces_lose_nothing_but_the_breaks_between_them(text: str) -> None:
-    """A long call is split, never shortened."""
+@given(st.text(alphabet=st.sampled_from("ab \n\u0301é🙂"), max_size=9_000))
+def test_pieces_lose_nothing(text: str) -> None:
+    """A long call is split, never shortened, and no mark is torn off its letter."""
     pieces = pieces_of(text)
-    assert all(len(piece) <= PREFORMATTED for piece in pieces)
-    assert text.replace("\n", "") == "".join(pieces).replace("\n", "")
+    assert all(0 < len(piece) <= PREFORMATTED for piece in pieces)
+    assert text == "".join(pieces)
 
 
-def test_a_call_too_long_for_a_modal_has_no_approve() -> None:
-    """At the very end of what Slack can show, the answer is no Approve, said in words."""
-    asked = request({"body": "x" * 400_000})
-    view = whole_view(THREAD, asked, tool="send_email", rule=ReasonRule.NONE)
-    check_view(view)
-    assert "submit" not in view
-    assert "too long" in view["blocks"][1]["text"]["text"]
-
-
-def test_a_cut_call_has_no_approve_in_the_modal_either() -> None:
-    """What the platform cut stays unapprovable wherever it is looked at."""
-    view = whole_view(THREAD, request(whole=False), tool="send_email", rule=ReasonRule.NONE)
-    check_view(view)
-    assert "submit" not in view
-
-
-def test_a_modal_carries_the_digest_of_what_it_shows() -> None:
-    """An Approve there is for the call that stood there, not for the one the button was made for."""
-    asked = request({"body": "another"})
-    view = whole_view(THREAD, asked, tool="send_email", rule=ReasonRule.NONE)
-    kept = json.loads(view["private_metadata"])
-    assert (asked.digest, "approved") == (kept["digest"], kept["verdict"])
+def test_a_piece_ends_at_a_line_or_before_a_letter() -> None:
+    """Where there is a line's end it is taken, and else a letter keeps its marks."""
+    assert ["a" * 2_000 + "\n", "b" * 2_000] == pieces_of("a" * 2_000 + "\n" + "b" * 2_000)
+    first, second = pieces_of("e\u0301" * 1_451)
+    assert (2_900, "e\u0301") == (len(first), second)
+    first, second = pieces_of("x" + "e\u0301" * 1_450)
+    assert (2_899, "e\u0301") == (len(first), second)
 
 
 @pytest.mark.parametrize("state", [state for state in CardState if state is not CardState.OPEN])

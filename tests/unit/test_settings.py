@@ -119,9 +119,9 @@ BAD_FILES = [
     ("an unknown key", f"{HEAD}quorum: 2\n{ROUTES}", 2, "quorum is no setting", "Remove it"),
     (
         "an unknown key of a route",
-        f"{HEAD}routes:\n- name: default\n  match: {{}}\n  cards: [slack:C0A]\n  quorum: 2\n  approvers: []\n",
+        f"{HEAD}routes:\n- name: default\n  match: {{}}\n  cards: [slack:C0A]\n  quota: 2\n  approvers: []\n",
         6,
-        "routes.0.quorum is no setting",
+        "routes.0.quota is no setting",
         "Remove it",
     ),
     ("no unit", f"poll_every: 2\n{HEAD}{ROUTES}", 1, "must be a length of time", "Correct it"),

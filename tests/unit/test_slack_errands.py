@@ -11,9 +11,9 @@ import pytest
 from slack_bolt.context.ack.async_ack import AsyncAck
 from structlog.testing import capture_logs
 
-from adapters.slack.api import Identity
 from adapters.slack.clicks import Clicks
 from adapters.slack.errands import Errands, open_errands
+from adapters.slack.identity import Identity
 from bot.errors import Refusal, Refused, Unavailable
 from tests.contract.slack_rig import FakeDesk
 

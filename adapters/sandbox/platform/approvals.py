@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +109,11 @@ class Approvals:
     def resolution(self, request_id: str) -> Resolution | None:
         """How a remembered request ended."""
         return self._ended.get(request_id)
+
+    def change(self, request_id: str, arguments: Mapping[str, Any] | str) -> None:
+        """List other arguments under the same id from now on, as no platform should. Raises KeyError."""
+        request, outcome = self._waiting[request_id]
+        self._waiting[request_id] = (replace(request, arguments=arguments), outcome)
 
     def withdraw(self, request_id: str) -> None:
         """Forget a request whose run is gone: nothing is left to decide, and nothing was decided."""

@@ -99,6 +99,10 @@ class Platform:
         self.approvals.open(request, awaited=False).add_done_callback(self._run_bare)
         return request.request_id
 
+    def change(self, request_id: str, arguments: Mapping[str, Any] | str) -> None:
+        """List other arguments under the same id, for trying what happens then. Raises KeyError."""
+        self.approvals.change(request_id, arguments)
+
     def start(self, agent_name: str, *, timeout_seconds: float | None = None) -> str:
         """Let an agent work in the background and return the run's id; `timeout_seconds` overrides its windows.
 

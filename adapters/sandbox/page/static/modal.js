@@ -24,19 +24,19 @@ export class Modals {
       return;
     }
     if (!this.drafts.has(view.id)) this.drafts.set(view.id, new Map());
-    this.draw(view);
+    this.draw(view, 0);
   }
 
-  draw(view) {
+  draw(view, top) {
     const fresh = this.build(view);
-    const top = this.dialog?.querySelector(".body")?.scrollTop ?? 0;
     this.dialog?.remove();
     this.dialog = fresh;
     document.body.append(fresh);
     fresh.showModal();
     fresh.querySelector(".body").scrollTop = top;
     const wrong = fresh.querySelector("[aria-invalid]");
-    (wrong ?? fresh.querySelector(".field input, .field textarea, .field select"))?.focus();
+    const field = fresh.querySelector(".field input, .field textarea, .field select");
+    (wrong ?? field)?.focus({ preventScroll: !wrong });
   }
 
   build(view) {
@@ -95,7 +95,8 @@ export class Modals {
     this.wait(false);
     this.errors = said.errors ?? {};
     this.warning = said.problem || said.shown || "";
-    if (this.warning || Object.keys(this.errors).length) this.draw(view);
+    const top = this.dialog?.querySelector(".body")?.scrollTop ?? 0;
+    if (this.warning || Object.keys(this.errors).length) this.draw(view, top);
   }
 
   async close(view) {

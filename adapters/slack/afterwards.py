@@ -1,0 +1,59 @@
+"""What Slack is told after the ack: a word for one person, a form, another page of it. None of it decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from adapters.slack.api import SlackApi
+from adapters.slack.errands import Errands
+from adapters.slack.metadata import Thread
+from adapters.slack.notices import whisper_of
+from adapters.slack.origin import Who
+from adapters.slack.payloads import Press, Turn
+from bot.errors import Gone, NodError
+
+OPEN_AGAIN = "Slack did not open the form in time. Nothing was decided: please press the button again."
+TURN_AGAIN = "Slack did not turn the page in time: please press the button again."
+
+log = structlog.get_logger(__name__)
+
+
+class Afterwards:
+    """Each call begins an errand and returns at once; what goes wrong costs the person another press."""
+
+    def __init__(self, *, api: SlackApi, errands: Errands) -> None:
+        self._api = api
+        self._errands = errands
+
+    def whisper(self, who: Who, thread: Thread, words: dict[str, Any]) -> None:
+        """Tell one person, and nobody else."""
+        self._errands.send(self._whisper(who, thread, words), name="whisper")
+
+    def open_form(self, press: Press, view: dict[str, Any]) -> None:
+        """Open a form; Slack gives three seconds for that."""
+        self._errands.send(self._open(press, view), name="open_form")
+
+    def turn_page(self, turn: Turn, view: dict[str, Any]) -> None:
+        """Show a page in place of the one that was there."""
+        self._errands.send(self._turn(turn, view), name="turn_page")
+
+    async def _whisper(self, who: Who, thread: Thread, words: dict[str, Any]) -> None:
+        await self._api.write("chat.postEphemeral", channel=thread.channel, user=who.account, **words)
+
+    async def _open(self, press: Press, view: dict[str, Any]) -> None:
+        try:
+            await self._api.write("views.open", trigger_id=press.trigger_id, view=view)
+        except NodError as error:
+            log.warning("form_not_opened", error=str(error))
+            await self._whisper(press.who, press.thread, whisper_of(OPEN_AGAIN))
+
+    async def _turn(self, turn: Turn, view: dict[str, Any]) -> None:
+        try:
+            await self._api.write("views.update", view_id=turn.view_id, hash=turn.view_hash, view=view)
+        except Gone:
+            log.info("page_turned_already_or_closed")
+        except NodError as error:
+            log.warning("page_not_turned", error=str(error))
+            await self._whisper(turn.who, turn.look.thread, whisper_of(TURN_AGAIN))

@@ -1,0 +1,407 @@
+"""nod.yaml in full: everything it may say is taken as it was written, and nothing wrong is taken at all."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from adapters.settings import LocalEnvironment, read_environment, read_local_environment, read_policy_file
+from bot.errors import ConfigError
+from bot.matching import Match, Pattern
+from bot.policy import Delegation
+from bot.ports import GroupRef
+from bot.protocol import HITLDecision
+from bot.routing import RejectionRule
+from bot.rules import Rule, Rules
+
+if TYPE_CHECKING:
+    from adapters.settings import PolicyFile
+
+HEAD = "people:\n  ann: {email: ann@acme.example}\n  bob: {email: bob@acme.example}\n"
+LAST = "- {name: default, match: {}, cards: [slack:C0A], approvers: [ann]}\n"
+DENY = "deny:\n- {match: {tool: drop_db}}\n"
+GUID = "6e0c9d0a-0f6f-4c0e-9a51-2f7a0b1c2d3e"
+
+
+def read(folder: Path, text: str, **options: Any) -> PolicyFile:
+    path = folder / "nod.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_policy_file(path, **options)
+
+
+def with_route(more: str) -> str:
+    """A file with one more route on line 5, and this in it."""
+    start = "- {name: pay, match: {}, cards: [slack:C0A], approvers: [ann, bob], "
+    return f"{HEAD}routes:\n{start}{more}}}\n{LAST}"
+
+
+def matching(conditions: str) -> str:
+    """A file with these conditions on line 5."""
+    return f"{HEAD}routes:\n- {{name: pay, match: {conditions}, cards: [slack:C0A], approvers: [ann]}}\n{LAST}"
+
+
+def with_rest(rest: str) -> str:
+    """A file with these settings from line 6."""
+    return f"{HEAD}routes:\n{LAST}{rest}"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "match"),
+    [
+        ("{}", Match()),
+        ('{tool: "pay_*"}', Match(tool=Pattern(text="pay_*"))),
+        ('{agent: "a", platform: "*"}', Match(agent=Pattern(text="a"), platform=Pattern(text="*"))),
+        ('{tool: "!pay_*"}', Match(tool=Pattern(text="!pay_*"))),
+        ('{arguments.amount: ">= 1000"}', Match(arguments=(("amount", Pattern(text=">= 1000")),))),
+        ("{arguments.a.0.b: x}", Match(arguments=(("a.0.b", Pattern(text="x")),))),
+        ("{arguments.n: 1.50}", Match(arguments=(("n", Pattern(text="1.50")),))),
+        ("{arguments.n: 1000}", Match(arguments=(("n", Pattern(text="1000")),))),
+        ("{arguments.day: 2026-01-02}", Match(arguments=(("day", Pattern(text="2026-01-02")),))),
+        ("{arguments.force: True}", Match(arguments=(("force", Pattern(text="true")),))),
+        ("{arguments.force: no}", Match(arguments=(("force", Pattern(text="false")),))),
+        ("{not: {tool: pay_refund}}", Match(without=Match(tool=Pattern(text="pay_refund")))),
+    ],
+)
+def test_conditions_are_taken_as_they_are_written(tmp_path: Path, conditions: str, match: Match) -> None:
+    """Globs, comparisons, negation, and plain values, which count by the text in the file."""
+    assert match == read(tmp_path, matching(conditions)).policy.routes[0].match
+
+
+@pytest.mark.parametrize(
+    ("conditions", "what"),
+    [
+        ("{amount: 5}", "'amount' is no condition"),
+        ("{arguments: {amount: 5}}", "'arguments' is no condition"),
+        ("{arguments.: x}", "'arguments.' is no condition"),
+        ("{arguments.a..b: x}", "'arguments.a..b' is no condition"),
+        ("{tool: }", "glob, a comparison or a plain value"),
+        ('{tool: ""}', "the condition is empty"),
+        ('{tool: "!"}', "the condition is empty"),
+        ("{tool: [a]}", "glob, a comparison or a plain value"),
+        ('{arguments.amount: ">= many"}', "compares with something that is no number"),
+        ("{not: {}}", "`not` needs conditions"),
+        ("{not: pay}", "`not` needs conditions"),
+        ("{not: {tol: x}}", "'tol' is no condition"),
+        ("{tool: !pay_x }", "is not YAML"),
+        ("{tool: *pay }", "is not YAML"),
+        ("{arguments.day: 2026-13-45}", "cannot be read"),
+    ],
+)
+def test_a_condition_that_means_nothing_is_refused(tmp_path: Path, conditions: str, what: str) -> None:
+    """A typo would match everything, or nothing; the line is named, with what to write instead."""
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, matching(conditions))
+
+    assert what in caught.value.what
+    assert "line 5" in caught.value.where
+    assert caught.value.fix
+
+
+def test_a_route_may_say_everything(tmp_path: Path) -> None:
+    """Every setting of a route reaches the core."""
+    more = (
+        "quorum: 2, rejection: quorum, self_approval: true, requester: arguments.by.mail, outsiders: [bob],"
+        " presets: [Wrong, Wrong, Late], why: moves money"
+    )
+    route = read(tmp_path, with_route(more)).policy.routes[0]
+
+    assert (2, RejectionRule.QUORUM, True) == (route.quorum, route.rejection, route.self_approval)
+    assert ("arguments.by.mail", ("bob",)) == (route.requester, route.outsiders)
+    assert (("Wrong", "Late"), "moves money") == (route.presets, route.why)
+
+
+def test_a_route_says_no_by_default(tmp_path: Path) -> None:
+    """One approver is enough, one rejection ends it, and who asks may not decide."""
+    route = read(tmp_path, with_rest("")).policy.routes[0]
+
+    assert (1, RejectionRule.ANY, False, None) == (
+        route.quorum,
+        route.rejection,
+        route.self_approval,
+        route.requester,
+    )
+    assert ((), ()) == (route.outsiders, route.presets)
+
+
+BAD_ROUTES = [
+    ("quorum: 0", "quorum"),
+    ("quorum: 21", "quorum"),
+    ("quorum: 3", "there are 2 approvers"),
+    ("quorum: '2'", "quorum"),
+    ("quorum: true", "quorum"),
+    ("rejection: all", "rejection"),
+    ("self_approval: maybe", "self_approval"),
+    ("requester: agent_id", "requester"),
+    ("requester: arguments.", "requester"),
+    ("outsiders: [eve]", "'eve' is no person"),
+    ("outsiders: [team]", "'team' is no person"),
+    (f"presets: ['{'x' * 76}']", "presets"),
+    ("presets: ['']", "presets"),
+    (f"presets: [{', '.join(f'p{n}' for n in range(21))}]", "presets"),
+    ("approver: [ann]", "approver is no setting"),
+]
+
+
+@pytest.mark.parametrize(("more", "what"), BAD_ROUTES)
+def test_a_route_that_is_wrong_is_refused(tmp_path: Path, more: str, what: str) -> None:
+    """Nobody may be asked by fewer, by others, or in other words than the file says."""
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, with_route(more) + "groups: {team: [ann]}\n")
+
+    assert what in caught.value.what
+    assert "line 5" in caught.value.where
+
+
+def test_a_quorum_of_people_elsewhere_cannot_be_counted_here(tmp_path: Path) -> None:
+    """A group that Slack or Entra keeps may have any number of members: lint looks, the file does not."""
+    text = with_route("quorum: 5").replace("[ann, bob]", "[team]")
+    file = read(tmp_path, f"{text}groups: {{team: [ann, 'slack-usergroup:S0614TZR7', 'entra-group:{GUID}']}}\n")
+
+    refs = (GroupRef(kind="slack-usergroup", id="S0614TZR7"), GroupRef(kind="entra-group", id=GUID))
+    assert {"team": refs} == file.elsewhere
+    assert {"team": ("ann",)} == file.policy.groups
+
+
+@pytest.mark.parametrize(
+    "member", ["slack-usergroup:finance", "entra-group:finance", "ldap:finance", "x:", ":x"]
+)
+def test_a_group_that_nobody_keeps_is_refused(tmp_path: Path, member: str) -> None:
+    """By id only: names of groups can be taken by anybody."""
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, with_rest(f"groups:\n  team:\n  - '{member}'\n"))
+
+    assert "line 8" in caught.value.where
+
+
+def test_a_group_of_somebody_elses_stands_in_a_group(tmp_path: Path) -> None:
+    """In a list of approvers it would read like a person."""
+    with pytest.raises(ConfigError, match="Put it into a group"):
+        read(tmp_path, with_rest("").replace("[ann]", "['slack-usergroup:S0614TZR7']"))
+
+
+@pytest.mark.parametrize(("one", "two"), [("slack: U0A", "slack: U0A"), ("email: a@b.c", "email: A@B.c")])
+def test_one_human_has_one_name(tmp_path: Path, one: str, two: str) -> None:
+    """Under two names she would have two votes."""
+    people = f"people:\n  ann: {{{one}}}\n  amy: {{{two}}}\n"
+    with pytest.raises(ConfigError, match="amy and ann have the same") as caught:
+        read(tmp_path, f"{people}routes:\n{LAST}")
+
+    assert "line 3" in caught.value.where
+
+
+def test_rules_are_read_in_their_order_and_numbered(tmp_path: Path) -> None:
+    """Deny means reject; a rule without a name gets its number."""
+    rest = (
+        f"{DENY}automatic:\n- {{match: {{tool: read}}, decide: approved, note: fine}}\n"
+        "- {name: mine, match: {}, callback: 'acme.rules:judge'}\nlog_only: true\n"
+    )
+    rules = read(tmp_path, with_rest(rest)).policy.rules
+
+    deny = Rule(name="deny-1", match=Match(tool=Pattern(text="drop_db")), verdict=HITLDecision.REJECTED)
+    reading = Match(tool=Pattern(text="read"))
+    automatic = (
+        Rule(name="automatic-1", match=reading, verdict=HITLDecision.APPROVED, note="fine"),
+        Rule(name="mine", match=Match(), callback="acme.rules:judge"),
+    )
+    assert Rules(deny=(deny,), log_only=True, automatic=automatic) == rules
+
+
+BAD_RESTS = [
+    ("automatic:\n- {match: {}}\n", 7, "either `decide` or `callback`"),
+    ("automatic:\n- {match: {}, decide: approved, callback: 'a:b'}\n", 7, "either `decide` or `callback`"),
+    ("automatic:\n- {match: {}, callback: 'a:b', note: x}\n", 7, "its own note"),
+    ("automatic:\n- {match: {}, callback: 'a.b'}\n", 7, "callback"),
+    ("automatic:\n- {match: {}, decide: maybe}\n", 7, "decide"),
+    ("automatic:\n- {decide: approved}\n", 7, "automatic.0.match is missing"),
+    ("deny:\n- {match: {}, decide: approved}\n", 7, "deny.0.decide is no setting"),
+    (f"{DENY}automatic:\n- {{name: deny-1, match: {{}}, decide: skipped}}\n", 9, "a second rule named"),
+    ("deny:\n- {name: auto-approve, match: {}}\n", 7, "a second rule named"),
+    ("deny:\n- {name: log-only, match: {}}\n", 7, "a second rule named"),
+    ("log_only: 1\n", 6, "log_only"),
+    ("redact: {shapes: ['(']}\n", 6, "no regular expression"),
+    ("redact: {shapes: ['x*']}\n", 6, "fits the empty text"),
+    (f"redact: {{shapes: ['{'x' * 301}']}}\n", 6, "longer than 300"),
+    ("redact: {names: ['']}\n", 6, "redact.names"),
+    ("delegations:\n- {from: ann, to: eve, until: 2026-12-01}\n", 7, "'eve' is no person"),
+    ("delegations:\n- {from: ann, to: ann, until: 2026-12-01}\n", 7, "her own place"),
+    ("delegations:\n- {from: ann, to: bob}\n", 7, "until is missing"),
+    ("delegations:\n- {from: ann, to: bob, until: 2026-12-01T09:00:00}\n", 7, "with its offset"),
+    ("delegations:\n- {from: ann, to: bob, until: tomorrow}\n", 7, "with its offset"),
+    ("delegations:\n- {from: ann, to: bob, until: 9999-12-31}\n", 7, "too far away"),
+    ("retention: 400\n", 6, "length of time"),
+    ("retention: 1h\n", 6, "retention"),
+    ("retention: 99999999999d\n", 6, "too long"),
+    ("? [a, b]\n: c\n", 6, "no plain name"),
+    ("on: c\n", 6, "True is no name"),
+]
+
+
+@pytest.mark.parametrize(("rest", "line", "what"), BAD_RESTS)
+def test_what_is_wrong_is_named_by_its_line(tmp_path: Path, rest: str, line: int, what: str) -> None:
+    """Every mistake ends in one line: where it stands, what is wrong, what to do."""
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, with_rest(rest))
+
+    assert what in caught.value.what
+    assert caught.value.where.endswith(f"line {line}")
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("until", "moment"),
+    [
+        ("2026-12-01", datetime(2026, 12, 2, tzinfo=UTC)),
+        ("'2026-12-01'", datetime(2026, 12, 2, tzinfo=UTC)),
+        ("2026-12-01T09:00:00+01:00", datetime(2026, 12, 1, 8, tzinfo=UTC)),
+        ("'2026-12-01T09:00:00Z'", datetime(2026, 12, 1, 9, tzinfo=UTC)),
+    ],
+)
+def test_a_delegation_ends_at_a_moment_or_with_a_day(tmp_path: Path, until: str, moment: datetime) -> None:
+    """A day ends with its last second in UTC."""
+    rest = f"delegations:\n- {{from: ann, to: bob, until: {until}}}\n"
+
+    assert (Delegation(giver="ann", taker="bob", until=moment),) == read(
+        tmp_path, with_rest(rest)
+    ).policy.delegations
+
+
+def test_the_rest_is_read(tmp_path: Path) -> None:
+    """What to redact, how long to keep, and a fingerprint that only another text changes."""
+    rest = "redact: {names: [employee number], shapes: ['EMP-\\d+']}\nretention: 400d\n"
+    file = read(tmp_path, with_rest(rest))
+
+    assert ("employee number",) == file.policy.redaction.names
+    assert [r"EMP-\d+"] == [shape.pattern for shape in file.policy.redaction.shapes]
+    assert timedelta(days=400) == file.retention
+    assert file.policy.version == read(tmp_path, with_rest(rest)).policy.version
+    assert file.policy.version != read(tmp_path, with_rest(f"{rest}# reviewed\n")).policy.version
+
+
+def test_auto_approval_and_denial_exclude_each_other(tmp_path: Path) -> None:
+    """Both cannot be meant: the start is refused, and both are named."""
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, with_rest(DENY), auto_approve=True)
+
+    assert "GLAIP_HITL_AUTO_APPROVE" in caught.value.what
+    assert "deny-1" in caught.value.what
+    assert read(tmp_path, with_rest(""), auto_approve=True).policy.rules.auto_approve
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [*a]\n",
+        "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+        + "".join(
+            f"{k}: &{k} [{', '.join([f'*{j}'] * 10)}]\n" for j, k in zip("abcdef", "bcdefg", strict=True)
+        ),
+        "[" * 3_000,
+    ],
+    ids=["itself", "billions", "deep"],
+)
+def test_a_file_that_would_never_end_is_refused(tmp_path: Path, text: str) -> None:
+    """A live reload must not stop the bot that runs."""
+    with pytest.raises(ConfigError):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("value", "on"),
+    [(None, False), ("", False), ("false", False), ("FALSE", False), ("true", True), ("TrUe", True)],
+)
+def test_auto_approval_is_a_switch(monkeypatch: pytest.MonkeyPatch, value: str | None, on: bool) -> None:
+    """`true` in any case, as the platform reads it."""
+    if value is not None:
+        monkeypatch.setenv("GLAIP_HITL_AUTO_APPROVE", value)
+
+    assert on is read_local_environment().auto_approve
+
+
+@pytest.mark.parametrize("value", ["1", "yes", "on", "treu"])
+def test_a_switch_that_is_neither_on_nor_off_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """Guessing would approve everything, or ask people who were promised they need not be."""
+    monkeypatch.setenv("GLAIP_HITL_AUTO_APPROVE", value)
+
+    with pytest.raises(ConfigError, match="GLAIP_HITL_AUTO_APPROVE: must be true or false"):
+        read_local_environment()
+
+
+OLD, NEW = "o" * 32, "n" * 40
+
+
+@pytest.mark.parametrize(
+    ("value", "secrets"), [(NEW, (NEW,)), (f"{NEW},{OLD}", (NEW, OLD)), (f" {NEW} , {OLD} ", (NEW, OLD))]
+)
+def test_a_secret_may_be_in_rotation(
+    monkeypatch: pytest.MonkeyPatch, value: str, secrets: tuple[str, ...]
+) -> None:
+    """The new one seals, and both open."""
+    at_platform(monkeypatch, NOD_SECRET=value)
+
+    assert secrets == read_environment().seal_secrets()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("NOD_SECRET", "hunter2" * 4, "shorter than 32"),
+        ("NOD_SECRET", f"{NEW},hunter2", "shorter than 32"),
+        ("NOD_SECRET", f"{NEW},", "shorter than 32"),
+        ("NOD_SECRET", f"{NEW},{OLD},{'hunter2' * 5}", "more than 2"),
+        ("NOD_SECRET", f"{'hunter2' * 5},{'hunter2' * 5}", "the same secret twice"),
+        ("NOD_AUDIT_WEBHOOK", "http://hunter2.example/x", "https://"),
+        ("NOD_AUDIT_WEBHOOK", "https://", "https://"),
+        ("NOD_GRAPH_URL", "http://hunter2.example", "https://"),
+        ("NOD_LOGIN_URL", "ftp://hunter2.example", "https://"),
+        ("NOD_LOGIN_URL", "https://[hunter2", "no address"),
+    ],
+)
+def test_a_bad_variable_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str
+) -> None:
+    """The message can be pasted anywhere."""
+    at_platform(monkeypatch, **{name: value})
+
+    with pytest.raises(ConfigError) as caught:
+        read_environment()
+
+    assert name == caught.value.where
+    assert what in caught.value.what
+    assert "hunter2" not in str(caught.value)
+
+
+def test_without_a_secret_no_button_can_be_told_from_a_forged_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fix says how to make one."""
+    at_platform(monkeypatch)
+
+    with pytest.raises(ConfigError, match="openssl rand"):
+        read_environment().seal_secrets()
+
+
+def test_checkpoints_may_go_to_this_machine_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loopback never leaves the machine."""
+    at_platform(
+        monkeypatch, NOD_AUDIT_WEBHOOK="http://127.0.0.1:9/x", NOD_AUDIT_KEY="k", NOD_AUDIT_CHECKPOINTS="c"
+    )
+    environment = read_environment()
+
+    assert "http://127.0.0.1:9/x" == environment.audit_webhook
+    assert (Path("k"), Path("c")) == (environment.audit_key, environment.audit_checkpoints)
+
+
+def test_the_policy_tools_need_no_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reviewer has no keys."""
+    monkeypatch.setenv("NOD_CONFIG", "new.yaml")
+
+    assert LocalEnvironment(NOD_CONFIG="new.yaml") == read_local_environment()  # type: ignore[call-arg]  # by alias
+
+
+def at_platform(monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
+    """A good environment, with these variables besides."""
+    for name, value in {"AIP_API_URL": "http://localhost:8000", "AIP_API_KEY": "k", **more}.items():
+        monkeypatch.setenv(name, value)
