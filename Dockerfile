@@ -1,4 +1,5 @@
-# Nod in a container: every dependency by its hash, a numeric user, and nothing written outside /data.
+# Nod in a container: every dependency by its hash, a numeric user, and nothing written outside /data, which holds the
+# database, the audit's key and its checkpoints. The environment must bring NOD_SECRET (README, Environment).
 
 FROM python:3.12-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

@@ -3,44 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import structlog
 from pydantic import SecretStr
 
+from adapters.book import Book
+from adapters.callbacks import FunctionCallbacks, callbacks_of
+from adapters.graph import GRAPH_URL, LOGIN_URL, Graph, open_graph
+from adapters.life import Life, lived
+from adapters.notary import open_notary
 from adapters.pagers.hooks import HookPager, load_hook
 from adapters.platform.client import open_platform
-from adapters.settings import Environment, PolicyFile
+from adapters.settings import Environment, PolicyFile, read_policy_file
 from adapters.slack import Slack, SlackPager, open_slack
-from adapters.store.open import open_store
+from adapters.store.open import SqlStore, open_store
 from adapters.timer import open_timer
 from adapters.web import Metrics, front, serve_front
 from bot.approval import Surface
-from bot.errors import Forbidden, Unavailable
-from bot.flow import Bells, Count, Crew, Round, keep_up
+from bot.audit import Fact
+from bot.errors import ConfigError, Unavailable
+from bot.flow import Bells
 from bot.flow.admit import Admit
-from bot.flow.alert import PageOut
-from bot.flow.close import Close
 from bot.flow.decide import Decide
-from bot.flow.deliver import Deliver
-from bot.flow.escalate import Escalate
-from bot.flow.expire import Expire
-from bot.flow.reconcile import Reconcile
-from bot.flow.show import Show
 from bot.policy import Policy
-from bot.ports import Chat, Clock, Pager, Platform, Step, Store
+from bot.ports import Alert, Clock, Directory, Pager, Step, Store
+from bot.seal import Seal
 
 #: How often every step looks for work unasked, in case a wake-up was lost.
 SWEEP_EVERY = timedelta(seconds=1)
-#: How often people are looked up anew; who left may decide no longer than this.
-LOOK_UP_EVERY = timedelta(seconds=60)
-#: What is under way at a stop may take this long to finish.
-GRACE = 3.0
-#: Pieces of one step under way at once. POSTs in flight are bounded once more, by the platform's client.
-CREW_SIZE = 16
+#: How often the notary looks whether a checkpoint is due, and the audit whether rows are old enough to go.
+NOTARY_EVERY, RETIRE_EVERY = timedelta(seconds=5), timedelta(hours=1)
 
 log = structlog.get_logger()
 
@@ -57,144 +55,161 @@ class Nod:
     metrics: Metrics
 
 
-class Book:
-    """The policy in force, with the accounts that were found for its people."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-
-    def policy(self) -> Policy:
-        return self._policy
-
-    async def look_up(self, slack: Slack) -> None:
-        """Find everybody's accounts anew. Raises Unavailable or Forbidden; then the last ones stay."""
-        people = await slack.directory.resolve(tuple(self._policy.people.values()))
-        self._policy = replace(self._policy, people={person.handle: person for person in people})
-
-
 @asynccontextmanager
-async def open_nod(environment: Environment, file: PolicyFile, *, clock: Clock = utc_now) -> AsyncIterator[Nod]:
+async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> AsyncIterator[Nod]:
     """Run the bot until closed. Raises ConfigError, Unavailable or Forbidden when it cannot start."""
-    hooks = {pager.name: pager for pager in (HookPager(spec, load_hook(spec)) for spec in file.hooks)}
-    slack_pagers = [str(destination) for destination in file.policy.alerts]
-    bells, metrics, book = Bells(), Metrics(), Book(file.policy)
+    callbacks = FunctionCallbacks()
+
+    def read() -> PolicyFile:
+        file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
+        callbacks.load(callbacks_of(file.policy))
+        return file
+
+    file = await asyncio.to_thread(read)
+    seal, bells, metrics = Seal(*environment.seal_secrets()), Bells(), Metrics()
+    hooks = {pager.name: pager for pager in (HookPager(name, load_hook(name)) for name in file.hooks)}
+    named = (*(str(place) for place in file.policy.alerts), *hooks)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(
-            open_store(environment.database_url, ring=bells.ring, pagers=(*slack_pagers, *hooks))
-        )
+        enter = stack.enter_async_context
+        store = await enter(open_store(environment.database_url, ring=bells.ring, pagers=named, clock=clock))
         await store.approvals.resume()
-        platform = await stack.enter_async_context(
+        platform = await enter(
             open_platform(environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=clock)
         )
-        desk = Decide(store=store, policy=book.policy, clock=clock, count=metrics.count)
-        slack = await stack.enter_async_context(
-            open_slack(
-                token=_secret(environment.slack_bot_token) or "",
-                signing_secret=_secret(environment.slack_signing_secret),
-                app_token=_secret(environment.slack_app_token),
-                api_url=environment.slack_api_url,
-                desk=desk,
-                clock=clock,
-                count=metrics.count,
-            )
-        )
-        await book.look_up(slack)
-        _warn_of_the_unreachable(book.policy())
+        book = Book(
+            file, path=environment.config, read=read, journal=store.journal, clock=clock,
+            count=metrics.count, refused=_alerts_of(store, clock),
+        )  # fmt: skip
+        desk = Decide(store=store, policy=book.policy, seal=seal, clock=clock, count=metrics.count)
+        slack = await enter(_slack(environment, desk=desk, clock=clock, metrics=metrics))
+        groups = await group_keepers(environment, slack, stack)
+        await enter(book.kept(directories={Surface.SLACK: slack.directory}, groups=groups))
+        _announce(book.policy())
         pagers: dict[str, Pager] = {
-            str(d): SlackPager(chat=slack.chat, channel=d.channel) for d in file.policy.alerts
+            str(place): SlackPager(chat=slack.chat, channel=place.channel) for place in file.policy.alerts
         }
-        pagers |= hooks
         admit = Admit(platform=platform, store=store, policy=book.policy, clock=clock, count=metrics.count)
+        life = Life(
+            admit=admit, platform=platform, store=store, chats={Surface.SLACK: slack.chat},
+            pagers={**pagers, **hooks}, callbacks=callbacks, policy=book.policy, seal=seal, clock=clock,
+            count=metrics.count, ring=bells.ring,
+        )  # fmt: skip
+        chores = await _chores(environment, book, store, clock, metrics, stack)
+        await enter(lived(life, bells=bells, chores=chores))
         app = front(
             slack=slack.receive if environment.slack_signing_secret else None,
             troubles=lambda: _troubles(admit, clock(), file.poll_every),
             metrics=metrics.exposition,
         )
-        async with _tasks() as (tasks, loops):
-            chats: Mapping[Surface, Chat] = {Surface.SLACK: slack.chat}
-
-            def crew(step: Step) -> Crew:
-                return Crew(step, size=CREW_SIZE, tasks=tasks, ring=bells.ring, count=metrics.count)
-
-            steps = _steps(
-                admit, store=store, platform=platform, chats=chats, pagers=pagers, policy=book.policy,
-                clock=clock, count=metrics.count, crew=crew,
-            )  # fmt: skip
-            for step, round_ in steps.items():
-                running = keep_up(step, round_, bells=bells, clock=clock, count=metrics.count)
-                loops.append(tasks.create_task(running, name=f"step:{step}"))
-            loops.append(tasks.create_task(_keep_looking_up(book, slack, metrics), name="directory"))
-            jobs = {
-                "poll": (file.poll_every, lambda: bells.ring(Step.ADMIT)),
-                "sweep": (SWEEP_EVERY, lambda: _ring_all(bells)),
-            }
-            async with (
-                serve_front(app, host=environment.host, port=environment.port) as address,
-                open_timer(jobs),
-            ):
-                log.info("nod_started", address=address, routes=len(file.policy.routes))
-                yield Nod(address=address, metrics=metrics)
-        log.info("nod_stopped")
+        address = await enter(serve_front(app, host=environment.host, port=environment.port))
+        await enter(
+            open_timer(
+                {
+                    "poll": (file.poll_every, lambda: bells.ring(Step.ADMIT)),
+                    "sweep": (SWEEP_EVERY, lambda: _ring_all(bells)),
+                }
+            )
+        )
+        log.info("nod_started", address=address, routes=len(file.policy.routes))
+        yield Nod(address=address, metrics=metrics)
+    log.info("nod_stopped")
 
 
 @asynccontextmanager
-async def _tasks() -> AsyncIterator[tuple[asyncio.TaskGroup, list[asyncio.Task[None]]]]:
-    """A task group whose endless loops are ended at the close, and whose other tasks get GRACE to finish."""
-    limit = asyncio.timeout(None)
-    try:
-        async with limit, asyncio.TaskGroup() as tasks:
-            loops: list[asyncio.Task[None]] = []
-            yield tasks, loops
-            for loop in loops:
-                loop.cancel()
-            limit.reschedule(asyncio.get_running_loop().time() + GRACE)
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        log.warning("pieces_cut_short")  # what they owed is still in the store
+async def _slack(
+    environment: Environment, *, desk: Decide, clock: Clock, metrics: Metrics
+) -> AsyncIterator[Slack]:
+    async with open_slack(
+        token=_secret(environment.slack_bot_token) or "",
+        signing_secret=_secret(environment.slack_signing_secret),
+        app_token=_secret(environment.slack_app_token),
+        api_url=environment.slack_api_url,
+        desk=desk,
+        clock=clock,
+        count=metrics.count,
+    ) as slack:
+        yield slack
 
 
-def _steps(
-    admit: Admit,
-    *,
-    store: Store,
-    platform: Platform,
-    chats: Mapping[Surface, Chat],
-    pagers: Mapping[str, Pager],
-    policy: Callable[[], Policy],
+async def group_keepers(
+    environment: Environment, slack: Slack, stack: AsyncExitStack
+) -> Mapping[str, Directory | Graph]:
+    """Who knows the members of which kind of group; an Entra group needs the credentials to ask for it."""
+    keepers: dict[str, Directory | Graph] = {"slack-usergroup": slack.directory}
+    password = _secret(environment.microsoft_app_password)
+    app_id, tenant = environment.microsoft_app_id, environment.microsoft_app_tenant_id
+    if app_id and password and tenant:
+        keepers["entra-group"] = await stack.enter_async_context(
+            open_graph(
+                app_id=app_id,
+                password=password,
+                tenant=tenant,
+                graph_url=environment.graph_url or GRAPH_URL,
+                login_url=environment.login_url or LOGIN_URL,
+            )
+        )
+    return keepers
+
+
+async def _chores(
+    environment: Environment,
+    book: Book[PolicyFile],
+    store: SqlStore,
     clock: Clock,
-    count: Count,
-    crew: Callable[[Step], Crew],
-) -> dict[Step, Round]:
-    """The life, wired: every arrow of `bot.approval` with what it needs."""
-    deliver = Deliver(platform=platform, store=store, clock=clock, count=count, crew=crew(Step.DELIVER))
-    expire = Expire(platform=platform, store=store, clock=clock, count=count, crew=crew(Step.EXPIRE))
-    reconcile = Reconcile(platform=platform, store=store, clock=clock, count=count, crew=crew(Step.RECONCILE))
-    show = Show(store=store, chats=chats, policy=policy, clock=clock, count=count, crew=crew(Step.SHOW))
-    escalate = Escalate(
-        store=store, chats=chats, policy=policy, clock=clock, count=count, crew=crew(Step.ESCALATE)
+    metrics: Metrics,
+    stack: AsyncExitStack,
+) -> dict[str, tuple[timedelta, Callable[[], Awaitable[None]]]]:
+    beside = folder_of(environment.database_url)
+    notary = await stack.enter_async_context(
+        open_notary(
+            head=store.journal.head,
+            key_path=environment.audit_key or beside / "nod-audit.key",
+            path=environment.audit_checkpoints or beside / "nod-checkpoints.jsonl",
+            webhook=environment.audit_webhook,
+            clock=clock,
+            count=metrics.count,
+        )
     )
-    alert = PageOut(store=store, pagers=pagers, clock=clock, count=count, crew=crew(Step.ALERT))
-    return {
-        Step.ADMIT: admit.round,
-        Step.SHOW: show.round,
-        Step.DELIVER: deliver.round,
-        Step.CLOSE: Close(store=store, count=count).round,
-        Step.ESCALATE: escalate.round,
-        Step.EXPIRE: expire.round,
-        Step.RECONCILE: reconcile.round,
-        Step.ALERT: alert.round,
-    }
+
+    async def retire() -> None:
+        if book.file.retention is not None:
+            await store.journal.retire(clock() - book.file.retention)
+
+    return {"notary": (NOTARY_EVERY, notary.round), "retire": (RETIRE_EVERY, retire)}
 
 
-async def _keep_looking_up(book: Book, slack: Slack, metrics: Metrics) -> None:
-    while True:
-        await asyncio.sleep(LOOK_UP_EVERY.total_seconds())
+def folder_of(database_url: str) -> Path:
+    """Where the audit's own files stand unless the settings say otherwise: beside the SQLite file."""
+    scheme, _, path = database_url.partition(":///")
+    return Path(path).parent if scheme.startswith("sqlite") and path else Path()
+
+
+def _alerts_of(store: Store, clock: Clock) -> Callable[[ConfigError], Awaitable[None]]:
+    """A refused policy file is an alert, one per mistake."""
+
+    async def refused(error: ConfigError) -> None:
+        mistake = hashlib.sha256(str(error).encode()).hexdigest()[:8]
+        text = f"The changed policy file is refused, the old one stays in force. {error}"
+        alert = Alert(approval_id="policy", cause=f"policy-{mistake}", text=text, raised_at=clock())
+        body = {"where": error.where, "reason": error.what}
         try:
-            await book.look_up(slack)
-        except (Unavailable, Forbidden) as error:
-            log.warning("look_up_failed", reason=str(error))
-            metrics.count("look_up_failed")
+            await store.journal.note(Fact(kind="policy_refused", at=clock(), body=body))
+            await store.alerts.raise_(alert)
+        except Unavailable as trouble:  # the watch of the file must go on; the log has the refusal already
+            log.error("policy_alert_lost", reason=str(trouble))
+
+    return refused
+
+
+def _announce(policy: Policy) -> None:
+    """What nobody may overlook: answers without people, and routes that nobody can answer."""
+    if policy.rules.auto_approve:
+        log.warning("auto_approval_is_on", because="GLAIP_HITL_AUTO_APPROVE", effect="nobody is asked")
+    if policy.rules.log_only:
+        log.warning("auto_approval_is_on", because="log_only", effect="nobody is asked")
+    for route in policy.routes:
+        if not any(person.accounts for person in policy.members(route.approvers)):
+            log.error("route_without_approver", route=route.name)
 
 
 def _ring_all(bells: Bells) -> None:
@@ -211,13 +226,6 @@ def _troubles(admit: Admit, now: datetime, poll_every: timedelta) -> list[str]:
     if now - admit.last_good > patience:
         return [f"no good poll of the platform since {admit.last_good.isoformat(timespec='seconds')}"]
     return []
-
-
-def _warn_of_the_unreachable(policy: Policy) -> None:
-    """An approver without an account cannot decide: say so at start, not at the first deadline."""
-    for route in policy.routes:
-        if not any(person.accounts for person in policy.members(route.approvers)):
-            log.error("route_without_approver", route=route.name)
 
 
 def _secret(value: SecretStr | None) -> str | None:

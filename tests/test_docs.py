@@ -2,23 +2,31 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import typer
 from pydantic import BaseModel
 
+from adapters.cli.audit_entry import FIELDS
 from adapters.cli.commands import app
-from adapters.settings import Environment, policy_file, read_policy_file
+from adapters.notary import open_notary, read_or_make_key
+from adapters.settings import Environment, matches, models, read_policy_file
+from adapters.store.open import open_store
+from bot.audit import Fact
 from bot.errors import Refusal
 from bot.flow.deliver import UNDELIVERABLE, UNDELIVERED
 from bot.flow.show import NO_CARD
+from bot.protocol import Json
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-CONFIGURATION, REFUSALS, OPERATIONS = (
-    ROOT / "docs" / name for name in ("configuration.md", "refusals.md", "operations.md")
+CONFIGURATION, REFUSALS, OPERATIONS, AUDIT = (
+    ROOT / "docs" / name for name in ("configuration.md", "refusals.md", "operations.md", "audit.md")
 )
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: A picture that is larger makes the page slow to open on a phone, in bytes.
@@ -75,27 +83,40 @@ def test_the_table_of_variables_is_the_environment() -> None:
         if field.default is None:
             assert "none" in table[name][0] or "required" in table[name][0]
         else:
-            assert ("required" if field.is_required() else str(field.default)) == table[name][0]
+            default = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+            assert ("required" if field.is_required() else default) == table[name][0]
 
 
 @pytest.mark.parametrize(
     ("title", "model"),
     [
-        ("Top level", policy_file._File),
-        ("people", policy_file._Person),
-        ("routes", policy_file._Route),
-        ("match", policy_file._Match),
-        ("ladder", policy_file._Rung),
+        ("Top level", models.FileText),
+        ("people", models.PersonText),
+        ("routes", models.RouteText),
+        ("ladder", models.RungText),
+        ("deny", models.DenyText),
+        ("automatic", models.AutomaticText),
+        ("redact", models.RedactText),
+        ("delegations", models.DelegationText),
     ],
 )
 def test_every_key_of_the_policy_file_has_its_row(title: str, model: type[BaseModel]) -> None:
     """Every key that is taken is in the reference, said to be required exactly when it is, and no other."""
     table = rows(section(CONFIGURATION, title).split("\n### ")[0])
 
-    assert sorted(model.model_fields) == sorted(table)
-    assert {name: field.is_required() for name, field in model.model_fields.items()} == {
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+
+    assert sorted(fields) == sorted(table)
+    assert {name: field.is_required() for name, field in fields.items()} == {
         name: "required" in cells[1] for name, cells in table.items()
     }
+
+
+def test_every_condition_of_a_match_has_its_row() -> None:
+    """Conditions have no model of their own: those that are taken are in the reference, and no other."""
+    table = rows(section(CONFIGURATION, "match").partition("\n**")[0])
+
+    assert sorted([*matches._NAMES, f"{matches._ARGUMENTS}<path>", "not"]) == sorted(table)
 
 
 def test_every_refusal_has_its_section() -> None:
@@ -117,7 +138,7 @@ def test_refusals_are_quoted_as_they_are_said() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Call(
-                    func=ast.Name(id="Refused"), args=[ast.Attribute(attr=code), ast.Constant(value=said)]
+                    func=ast.Name(id="Refused"), args=[ast.Attribute(attr=code), ast.Constant(value=str(said))]
                 ):
                     assert f'"{said}"' in section(REFUSALS, Refusal[code].value)
                     quoted += 1
@@ -125,16 +146,33 @@ def test_refusals_are_quoted_as_they_are_said() -> None:
     assert quoted > 5
 
 
+def commands_of(app_: typer.Typer) -> dict[str, set[str]]:
+    """Each command of a command line, `audit verify` for one in a group, with its options."""
+    found: dict[str, set[str]] = {}
+    groups = {group.name: group.typer_instance for group in app_.registered_groups}
+    top = typer.main.get_command(app_).commands  # type: ignore[attr-defined]  # it is a group
+    for name, command in top.items():
+        group = groups.get(name)
+        if group is not None:
+            found |= {f"{name} {inner}": options for inner, options in commands_of(group).items()}
+        else:
+            options = {option for parameter in command.params for option in parameter.opts}
+            found[name] = {option for option in options if option.startswith("-")} - {"--help"}
+    return found
+
+
 def test_every_command_and_option_is_in_the_readme() -> None:
     """The table has each command of the command line with each of its options, and no other."""
-    table = [line for line in section(README, "Commands").splitlines() if line.startswith("| `nod ")]
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
+    table = [
+        line.split("`")[1] for line in section(README, "Commands").splitlines() if line.startswith("| `nod ")
+    ]
+    written: dict[str, set[str]] = {}
+    for usage in table:
+        words = usage.split()[1:]
+        name = " ".join(words[: 2 if words[0] in ("audit", "policy") else 1])
+        written.setdefault(name, set()).update(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", usage))
 
-    assert sorted(commands) == sorted({line.split("`")[1].split()[1] for line in table})
-    for name, command in commands.items():
-        lines = " ".join(line for line in table if line.startswith(f"| `nod {name}"))
-        options = {option for parameter in command.params for option in parameter.opts if option[0] == "-"}
-        assert options - {"--help"} == set(re.findall(r"--[a-z-]+", lines))
+    assert commands_of(app) == written
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -190,10 +228,74 @@ def test_the_table_of_events_is_what_is_logged() -> None:
 def test_every_alert_has_its_section() -> None:
     """Whoever is paged finds what to do under the alert's cause."""
     sections = {found[2] for found in HEADING.finditer(section(OPERATIONS, "Alerts"))}
-    flow = "".join(path.read_text() for path in (ROOT / "bot/flow").glob("*.py"))
+    sources = [*(ROOT / "bot/flow").glob("*.py"), ROOT / "adapters/app.py"]
+    spelled = {cause for path in sources for cause in re.findall(r'\bcause=f?"(\w+)', path.read_text())}
 
-    assert {UNDELIVERABLE, UNDELIVERED, NO_CARD, "changed"} == sections
-    assert {"changed"} == set(re.findall(r'cause="([\w-]+)"', flow))
+    assert {"policy"} == spelled
+    assert {UNDELIVERABLE, UNDELIVERED, NO_CARD, *spelled} == sections
+
+
+def test_every_kind_of_row_is_in_the_table() -> None:
+    """Whoever reads the audit finds what each kind of row means, and no kind that there is not."""
+    kinds: set[str] = set()
+    for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "adapters").rglob("*.py")]:
+        text = path.read_text()
+        for names in re.findall(r'\bkind ?= ?"([a-z_]+)"(?: if \w+ else "([a-z_]+)")?', text):
+            kinds |= set(names) - {""} if "Fact(" in text else set()
+    table = section(AUDIT, "What a row holds").partition("| kind |")[2]
+
+    assert sorted(kinds) == sorted(rows(table))
+
+
+def test_the_exported_fields_are_in_the_table() -> None:
+    """Whoever loads an export finds each of its fields, and no other."""
+    cells = [line.split(" | ")[0] for line in section(AUDIT, "nod audit export").splitlines()]
+    named = [name for cell in cells if cell.startswith("| `") for name in re.findall(r"`(\w+)`", cell)]
+
+    assert sorted(FIELDS) == sorted(named)
+
+
+async def keep_an_audit(database: Path, *, lines: Path, key: Path) -> None:
+    """Seven rows, of which three are retired, and a checkpoint of the end."""
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+    def clock() -> datetime:
+        return noon + timedelta(hours=1)
+
+    def count(_: str) -> None:
+        return None
+
+    async with (
+        open_store(f"sqlite:///{database}", ring=lambda _: None, pagers=(), clock=clock) as store,
+        open_notary(
+            head=store.journal.head, key_path=key, path=lines, webhook=None, clock=clock, count=count
+        ) as notary,
+    ):
+        for number in range(1, 8):
+            body: dict[str, Json] = {"text": f'\x01\x7f\u2028 "é" {number}', "number": number, "share": 0.5}
+            await store.journal.note(Fact(kind="noted", at=noon + timedelta(seconds=number), body=body))
+            if number == 3:
+                await notary.round()
+        await store.journal.retire(noon + timedelta(seconds=4))
+        await notary.round()
+
+
+async def test_an_outsider_can_verify_the_audit_with_the_page_alone(tmp_path: Path) -> None:
+    """The script on the page accepts an honest chain with its checkpoints, and names a row that was edited."""
+    (script,) = (text for kind, text in FENCE.findall(AUDIT.read_text()) if kind == "python")
+    (tmp_path / "verify.py").write_text(script)
+    database, lines, key = tmp_path / "nod.db", tmp_path / "checkpoints.jsonl", tmp_path / "key"
+    await keep_an_audit(database, lines=lines, key=key)
+
+    def told() -> str:
+        command = [sys.executable, "verify.py", database.name, lines.name, read_or_make_key(key).public]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.stdout.strip() or done.stderr.strip()
+
+    assert "8 rows hold" == told()
+    content = database.read_bytes()
+    database.write_bytes(content.replace(b'"number":6,', b'"number":9,'))
+    assert "row 6 does not hold" == told()
 
 
 def test_the_changelog_has_a_place_for_what_comes() -> None:

@@ -3,69 +3,76 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
 from rich.text import Text
 
-from adapters.app import utc_now
+from adapters.app import group_keepers, utc_now
+from adapters.cli.policy import reach_of
+from adapters.cli.policy_lint import faults_of
 from adapters.platform.client import open_platform
 from adapters.settings import Environment, PolicyFile, read_environment, read_policy_file
 from adapters.settings.environment import read_chat
 from adapters.slack import Slack, open_slack
 from adapters.store.open import open_store
-from bot.approval import Decision
-from bot.card import Card
+from bot.approval import Surface, Vote
 from bot.errors import ConfigError, Forbidden, InUse, NodError, Refusal, Refused, Unavailable
 from bot.policy import Policy
-from bot.ports import Click
-from bot.protocol import HITLRequest
-from bot.routing import Destination, ReasonRule
+from bot.ports import Asked, Click
+from bot.routing import Destination
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of the report. `fix` is set when something must be done."""
+    """One line of the report. `fix` says what to do about it; it must be done unless it is only `advice`."""
 
     what: str
     fix: str | None = None
+    advice: bool = False
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """The sign in front and its colour; the sign alone tells."""
+        if self.fix is None:
+            return "✓ ", "green"
+        return ("! ", "yellow") if self.advice else ("✗ ", "red")
 
 
 async def check() -> int:
     """Print the report; 0 when nothing needs doing, 1 otherwise. Raises ConfigError for a bad setting."""
     environment = read_environment()
     read_chat(environment)
-    file = read_policy_file(environment.config)
+    environment.seal_secrets()
+    file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
     findings = [Finding(what=f"{environment.config}: {len(file.policy.routes)} routes")]
     findings += [finding async for finding in _look(environment, file)]
     console = Console(highlight=False)
     for finding in findings:
-        good = finding.fix is None
-        console.print(
-            Text("✓ " if good else "✗ ", style="green" if good else "red"), Text(finding.what), sep=""
-        )
+        console.print(Text(*finding.mark), Text(finding.what), sep="")
         if finding.fix is not None:
             console.print(Text(f"  → {finding.fix}"))
-    return 1 if any(finding.fix for finding in findings) else 0
+    return 1 if any(finding.fix and not finding.advice for finding in findings) else 0
 
 
 async def _look(environment: Environment, file: PolicyFile) -> AsyncIterator[Finding]:
     yield await _platform(environment)
     yield await _database(environment)
     try:
-        async with _slack(environment) as slack:
+        async with AsyncExitStack() as stack:
+            slack = await stack.enter_async_context(signed_in(environment))
             yield Finding(what=f"Slack: signed in to {environment.slack_api_url}")
             for problem in await slack.problems(_channels(file.policy)):
                 yield Finding(what=f"Slack: {problem.where} {problem.what}", fix=problem.fix)
-            people = await slack.directory.resolve(tuple(file.policy.people.values()))
+            groups = await group_keepers(environment, slack, stack)
+            reach = await reach_of(file, {Surface.SLACK: slack.directory}, groups)
     except (Unavailable, Forbidden) as error:
         yield Finding(what=f"Slack: {error}", fix="Check SLACK_BOT_TOKEN, SLACK_API_URL and the network.")
         return
-    found = {person.handle: person for person in people}
-    for finding in _people(file.policy, {handle for handle, person in found.items() if person.accounts}):
-        yield finding
+    for fault in faults_of(reach, now=utc_now()):
+        yield Finding(what=f"Policy: {fault.what}", fix=fault.fix, advice=not fault.error)
 
 
 async def _platform(environment: Environment) -> Finding:
@@ -92,28 +99,14 @@ async def _database(environment: Environment) -> Finding:
         return Finding(what=f"Database: {error}", fix="Check NOD_DATABASE_URL and that the server is up.")
 
 
-def _people(policy: Policy, reachable: set[str]) -> Iterator[Finding]:
-    for handle in policy.people:
-        if handle not in reachable:
-            yield Finding(
-                what=f"Slack: {handle} was not found (or is a guest, a bot or deactivated)",
-                fix=f"Correct the e-mail or the slack id of {handle}: without an account nobody can decide.",
-            )
-    for route in policy.routes:
-        if not any(handle in reachable for handle in policy.handles(route.approvers)):
-            yield Finding(
-                what=f"Route {route.name}: nobody could decide",
-                fix="Give it an approver who is found on Slack; until then its requests can only expire.",
-            )
-
-
 def _channels(policy: Policy) -> tuple[Destination, ...]:
     places = [place for route in policy.routes for place in route.cards]
     return tuple(dict.fromkeys((*places, *policy.alerts)))
 
 
 @asynccontextmanager
-async def _slack(environment: Environment) -> AsyncIterator[Slack]:
+async def signed_in(environment: Environment) -> AsyncIterator[Slack]:
+    """Slack for looking at it: no click is taken. Raises Unavailable or Forbidden."""
     token = environment.slack_bot_token
     async with open_slack(
         token=token.get_secret_value() if token else "",
@@ -132,11 +125,11 @@ async def _slack(environment: Environment) -> AsyncIterator[Slack]:
 class _ClosedDesk:
     """A check takes no clicks."""
 
-    async def decide(self, click: Click) -> Decision:
+    async def decide(self, click: Click) -> Vote:
         raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
 
-    async def reason_rule(self, click: Click) -> ReasonRule:
+    async def ask(self, click: Click) -> Asked:
         raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
 
-    async def card(self, click: Click) -> tuple[Card, HITLRequest]:
+    async def explain(self, click: Click) -> tuple[str, ...]:
         raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")

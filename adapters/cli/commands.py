@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
 from adapters.cli import check as checking
 from adapters.cli import console, demo, run, sandbox
+from adapters.cli.doing import do
+from adapters.cli.doors import audit_app, policy_app
 from adapters.logs import configure_logs
 from adapters.settings import read_environment
 from bot.errors import ConfigError, NodError
@@ -24,8 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-T = TypeVar("T")
+app.add_typer(audit_app, name="audit")
+app.add_typer(policy_app, name="policy")
 
 RequestId = Annotated[str, typer.Argument(metavar="ID", help="The request's id, or its first characters.")]
 Note = Annotated[str | None, typer.Option(help="What the agent is told with the answer.")]
@@ -36,7 +36,7 @@ def run_command() -> None:
     """Run the bot until it is stopped."""
     environment = read_environment()
     configure_logs(environment.log_format)
-    _do(run.run(environment))
+    do(run.run(environment))
 
 
 @app.command("demo")
@@ -46,14 +46,14 @@ def demo_command(
 ) -> None:
     """Try Nod without any account: agents, a chat in the browser, and the bot between them."""
     if script:
-        raise typer.Exit(_do(demo.play()))
-    _do(demo.show(port=port))
+        raise typer.Exit(do(demo.play()))
+    do(demo.show(port=port))
 
 
 @app.command("check")
 def check_command() -> None:
     """Check settings, platform, scopes, channels and the database; say what to do about each finding."""
-    raise typer.Exit(_do(checking.check()))
+    raise typer.Exit(do(checking.check()))
 
 
 @app.command("pending")
@@ -61,25 +61,25 @@ def pending_command(
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """List what waits on the platform."""
-    _do(console.pending(as_json=as_json))
+    do(console.pending(as_json=as_json))
 
 
 @app.command("approve")
 def approve_command(request_id: RequestId, note: Note = None) -> None:
     """Approve a request straight on the platform, with its API key."""
-    raise typer.Exit(_do(console.answer(request_id, HITLDecision.APPROVED, note=note)))
+    raise typer.Exit(do(console.answer(request_id, HITLDecision.APPROVED, note=note)))
 
 
 @app.command("reject")
 def reject_command(request_id: RequestId, note: Note = None) -> None:
     """Reject a request straight on the platform, with its API key."""
-    raise typer.Exit(_do(console.answer(request_id, HITLDecision.REJECTED, note=note)))
+    raise typer.Exit(do(console.answer(request_id, HITLDecision.REJECTED, note=note)))
 
 
 @app.command("skip")
 def skip_command(request_id: RequestId, note: Note = None) -> None:
     """Skip a request straight on the platform, with its API key: the agent goes on without the tool."""
-    raise typer.Exit(_do(console.answer(request_id, HITLDecision.SKIPPED, note=note)))
+    raise typer.Exit(do(console.answer(request_id, HITLDecision.SKIPPED, note=note)))
 
 
 @app.command("sandbox")
@@ -93,7 +93,7 @@ def sandbox_command(
     ] = None,
 ) -> None:
     """The embedded platform and chat without the bot: for trying and testing `nod run` against them."""
-    _do(sandbox.serve(port=port, request_url=request_url, env_file=env_file))
+    do(sandbox.serve(port=port, request_url=request_url, env_file=env_file))
 
 
 def main() -> None:
@@ -106,21 +106,3 @@ def main() -> None:
     except NodError as error:
         print(f"nod: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-def _do(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine; an error of ours comes out as itself, not inside a group."""
-    try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    except BaseExceptionGroup as group:
-        ours = group.subgroup(NodError)
-        if ours is None or group.split(NodError)[1] is not None:
-            raise
-        raise _leaf(ours) from None
-
-
-def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first

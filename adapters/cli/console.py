@@ -21,11 +21,12 @@ from adapters.platform.client import open_platform
 from adapters.settings import read_environment
 from bot.approval import LONGEST_NOTE
 from bot.call import lines_of, text_of
-from bot.card import name_of
 from bot.errors import ConfigError, Gone
 from bot.ladder import deadline_of
 from bot.ports import Listing, Platform
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from bot.redaction import Redaction
+from bot.wording import name_of
 
 
 async def pending(*, as_json: bool) -> None:
@@ -108,7 +109,7 @@ def _print_table(listing: Listing) -> None:
         for request in listing.requests
     }
     for request in sorted(listing.requests, key=lambda request: left[request.request_id]):
-        call = text_of(lines_of(request)).replace("\n", "  ")
+        call = text_of(lines_of(request, redaction=Redaction())).replace("\n", "  ")
         # Text objects: what an agent wrote is no markup here either.
         table.add_row(
             f"{left[request.request_id].total_seconds():.0f} s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from adapters.cli.sandbox import DEMO_POLICY, open_town
 from adapters.cli.story import Story
 from adapters.logs import configure_logs
 from adapters.sandbox.town import Sandbox
-from adapters.settings import Environment, read_policy_file
+from adapters.settings import Environment
 
 #: Agents that wait when the page is first opened, with their windows in seconds.
 WAITING_AT_START = {"mail_agent": 180.0, "treasury_agent": 180.0}
@@ -56,10 +57,11 @@ async def _open_demo(*, port: int) -> AsyncIterator[Sandbox]:
                 **sandbox.environment(),
                 "NOD_DATABASE_URL": f"sqlite:///{await asyncio.to_thread(Path(folder).resolve)}/nod.db",
                 "NOD_CONFIG": str(DEMO_POLICY),
+                "NOD_SECRET": secrets.token_hex(),
                 "NOD_HOST": "127.0.0.1",
                 "NOD_PORT": 0,
             }
         )
-        nod = await stack.enter_async_context(open_nod(environment, read_policy_file(DEMO_POLICY)))
+        nod = await stack.enter_async_context(open_nod(environment))
         sandbox.workspace.request_url = f"{nod.address}/slack/events"
         yield sandbox

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ async def serve(*, port: int, request_url: str, env_file: Path | None) -> None:
     """Serve until stopped, and say how `nod run` finds it."""
     stop = stop_signal()
     async with open_town(port=port, request_url=request_url) as sandbox:
-        settings = {**sandbox.environment(), "NOD_CONFIG": str(DEMO_POLICY)}
+        settings = {**sandbox.environment(), "NOD_SECRET": secrets.token_hex(), "NOD_CONFIG": str(DEMO_POLICY)}
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         if env_file is not None:
             await asyncio.to_thread(env_file.write_text, text, encoding="utf-8")

@@ -1,6 +1,18 @@
 """Every setting, typed and read once: secrets and addresses from the environment, policy from one file."""
 
-from adapters.settings.environment import Environment, read_environment
+from adapters.settings.environment import (
+    Environment,
+    LocalEnvironment,
+    read_environment,
+    read_local_environment,
+)
 from adapters.settings.policy_file import PolicyFile, read_policy_file
 
-__all__ = ["Environment", "PolicyFile", "read_environment", "read_policy_file"]
+__all__ = [
+    "Environment",
+    "LocalEnvironment",
+    "PolicyFile",
+    "read_environment",
+    "read_local_environment",
+    "read_policy_file",
+]

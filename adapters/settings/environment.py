@@ -3,21 +3,68 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import ConfigError
 
 #: A Slack signing secret is 32 hex digits; anything much shorter is a mistake or a guess.
 SHORTEST_SECRET = 16
+#: `NOD_SECRET` seals every button: 32 hex digits are 128 bits, which nobody guesses.
+SHORTEST_SEAL_SECRET = 32
+#: The current secret and, during a rotation, the one before it.
+MOST_SEAL_SECRETS = 2
+#: Hosts that plain http may go to: it never leaves the machine.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def _address(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return text
+
+
+def _guarded_address(text: str | None) -> str | None:
+    """Checkpoints prove something only if nobody on the way can change them."""
+    if text is None:
+        return None
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("is no address") from None
+    if parts.hostname and parts.scheme == "https":
+        return text
+    if parts.scheme == "http" and parts.hostname in LOOPBACK:
+        return text
+    raise ValueError("must begin with https:// (http:// only to this machine itself)")
+
+
+def _seal_secrets(secret: SecretStr | None) -> SecretStr | None:
+    if secret is None:
+        return None
+    keys = [key.strip() for key in secret.get_secret_value().split(",")]
+    if len(keys) > MOST_SEAL_SECRETS:
+        raise ValueError(f"holds more than {MOST_SEAL_SECRETS} secrets (they are separated by commas)")
+    if any(len(key) < SHORTEST_SEAL_SECRET for key in keys):
+        raise ValueError(f"holds a secret shorter than {SHORTEST_SEAL_SECRET} characters")
+    if len(set(keys)) < len(keys):
+        raise ValueError("holds the same secret twice")
+    return secret
+
+
+def _switch(value: object) -> bool:
+    """`true` in any case is on (protocol.md); what is neither on nor off must not pass for either."""
+    if isinstance(value, bool):
+        return value
+    match str(value).strip().casefold():
+        case "true":
+            return True
+        case "false" | "":
+            return False
+    raise ValueError("must be true or false")
 
 
 def _long_enough(secret: SecretStr | None) -> SecretStr | None:
@@ -35,13 +82,26 @@ def _starts_with(prefix: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+S = TypeVar("S", bound=BaseSettings)
 Address = Annotated[str, AfterValidator(_address)]
+GuardedAddress = Annotated[str | None, AfterValidator(_guarded_address)]
 
 
-class Environment(BaseSettings):
-    """What the environment says. Every field is in the README's table."""
+class LocalEnvironment(BaseSettings):
+    """What the policy's tools need: no platform and no chat."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    config: Path = Field(default=Path("nod.yaml"), validation_alias="NOD_CONFIG")
+    database_url: str = Field(default="sqlite:///nod.db", validation_alias="NOD_DATABASE_URL")
+    auto_approve: Annotated[bool, BeforeValidator(_switch)] = Field(
+        default=False, validation_alias="GLAIP_HITL_AUTO_APPROVE"
+    )
+    audit_key: Path | None = Field(default=None, validation_alias="NOD_AUDIT_KEY")
+
+
+class Environment(LocalEnvironment):
+    """What the environment says. Every field is in the README's table."""
 
     aip_api_url: Address = Field(validation_alias="AIP_API_URL")
     aip_api_key: SecretStr = Field(validation_alias="AIP_API_KEY", min_length=1)
@@ -55,11 +115,32 @@ class Environment(BaseSettings):
         default=None, validation_alias="SLACK_APP_TOKEN"
     )
     slack_api_url: Address = Field(default="https://slack.com/api/", validation_alias="SLACK_API_URL")
-    database_url: str = Field(default="sqlite:///nod.db", validation_alias="NOD_DATABASE_URL")
     host: str = Field(default="127.0.0.1", validation_alias="NOD_HOST")
     port: int = Field(default=3000, ge=0, le=65535, validation_alias="NOD_PORT")
-    config: Path = Field(default=Path("nod.yaml"), validation_alias="NOD_CONFIG")
     log_format: Literal["auto", "json", "text"] = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
+    secret: Annotated[SecretStr | None, AfterValidator(_seal_secrets)] = Field(
+        default=None, validation_alias="NOD_SECRET"
+    )
+    audit_checkpoints: Path | None = Field(default=None, validation_alias="NOD_AUDIT_CHECKPOINTS")
+    audit_webhook: GuardedAddress = Field(default=None, validation_alias="NOD_AUDIT_WEBHOOK")
+    microsoft_app_id: str | None = Field(default=None, validation_alias="MicrosoftAppId")
+    microsoft_app_password: SecretStr | None = Field(default=None, validation_alias="MicrosoftAppPassword")
+    microsoft_app_tenant_id: str | None = Field(default=None, validation_alias="MicrosoftAppTenantId")
+    graph_url: GuardedAddress = Field(
+        default="https://graph.microsoft.com/v1.0", validation_alias="NOD_GRAPH_URL"
+    )
+    login_url: GuardedAddress = Field(
+        default="https://login.microsoftonline.com", validation_alias="NOD_LOGIN_URL"
+    )
+
+    def seal_secrets(self) -> tuple[str, ...]:
+        """`NOD_SECRET` as one or two secrets, the current one first, for `bot.seal.Seal`.
+
+        Raises ConfigError when it is not set: without it no button could be told from a forged one.
+        """
+        if self.secret is None:
+            raise ConfigError("NOD_SECRET", "is not set", _FIXES["NOD_SECRET"])
+        return tuple(key.strip() for key in self.secret.get_secret_value().split(","))
 
 
 _FIXES = {
@@ -69,6 +150,11 @@ _FIXES = {
     "SLACK_SIGNING_SECRET": "Copy the Signing Secret from your app's Basic Information page.",
     "SLACK_APP_TOKEN": "Create an app-level token with connections:write, or unset it to use HTTP.",
     "SLACK_API_URL": "Unset it for the real Slack, or name a local one with its scheme.",
+    "NOD_SECRET": "Set it to the output of `openssl rand -hex 32`; during a rotation to `new,old`.",
+    "GLAIP_HITL_AUTO_APPROVE": "Set it to true or false, or unset it.",
+    "NOD_AUDIT_WEBHOOK": "Set it to an https address that keeps checkpoints, or unset it.",
+    "NOD_GRAPH_URL": "Unset it for the real Microsoft Graph.",
+    "NOD_LOGIN_URL": "Unset it for the real Microsoft login.",
     "NOD_PORT": "Set it to a free port between 0 and 65535.",
     "NOD_LOG_FORMAT": "Set it to auto, json or text.",
 }
@@ -76,8 +162,17 @@ _FIXES = {
 
 def read_environment() -> Environment:
     """Raises ConfigError for the first variable that is missing or wrong; its value is never shown."""
+    return _read(Environment)
+
+
+def read_local_environment() -> LocalEnvironment:
+    """The same for `LocalEnvironment`."""
+    return _read(LocalEnvironment)
+
+
+def _read(kind: type[S]) -> S:
     try:
-        return Environment()  # type: ignore[call-arg]  # the fields come from the environment
+        return kind()
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         name = str(first["loc"][0])

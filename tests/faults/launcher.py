@@ -21,7 +21,7 @@ from adapters.store.approvals import SqlApprovals
 from adapters.store.placements import SqlPlacements
 from adapters.store.rungs import SqlRungs
 
-#: Names a crash point, for example `approvals.decide after`; read here and nowhere else.
+#: Names a crash point, for example `approvals.vote after`; read here and nowhere else.
 CRASH_AT = "NOD_TEST_CRASH_AT"
 #: What a shell reports for a process that was killed with signal 9.
 KILLED = 137

@@ -48,8 +48,8 @@ ANSWERED = [
     "chat.post after",  # 3
     "placements.shown before",
     "placements.shown after",
-    "approvals.decide before",  # 5
-    "approvals.decide after",  # 6
+    "approvals.vote before",  # 5
+    "approvals.vote after",  # 6
     "approvals.confirm after",
     "approvals.begin_delivery before",  # 7
     "approvals.begin_delivery after",
@@ -110,7 +110,7 @@ class Ann:
 async def test_an_answer_survives(point: str, tmp_path: Path) -> None:
     """One card, one decision with Ann's word, one effect; her acknowledged click is never lost."""
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox)
+        town = Town(sandbox=sandbox, folder=tmp_path)
         request_id = town.ask(timeout_seconds=WINDOW)
 
         await killed_and_back(town, tmp_path, point, Ann(town), lambda: approved(town, request_id, tmp_path))
@@ -122,7 +122,7 @@ async def test_an_answer_survives(point: str, tmp_path: Path) -> None:
 async def test_a_rung_survives(point: str, tmp_path: Path) -> None:
     """The people on call are pinged exactly once, and the approval goes on as if nothing had happened."""
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox)
+        town = Town(sandbox=sandbox, folder=tmp_path)
         request_id = town.ask(timeout_seconds=WINDOW)
         ann = Ann(town, only_once=lambda card: bool(pings(town)) and "Escalated" in said(card))
 
@@ -139,7 +139,7 @@ async def test_an_alert_survives(point: str, tmp_path: Path) -> None:
     Only where the crash came before it was written, and all was well afterwards, nothing is owed.
     """
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox)
+        town = Town(sandbox=sandbox, folder=tmp_path)
         request_id = town.ask(timeout_seconds=WINDOW)
         sandbox.faults.add(method="POST", path="/agents/hitl/decision", times=3, status=503)
         owed = 0 if point == "alerts.raise_ before" else 1
@@ -157,7 +157,7 @@ async def test_an_alert_survives(point: str, tmp_path: Path) -> None:
 async def test_giving_up_is_alerted_all_the_same(point: str, tmp_path: Path) -> None:
     """The deadline passes undelivered and the bot dies on the way: the alert goes out, the card tells."""
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox)
+        town = Town(sandbox=sandbox, folder=tmp_path)
         sandbox.faults.add(
             method="POST", path="/agents/hitl/decision", status=503, headers={"Retry-After": "300"}
         )
@@ -185,7 +185,7 @@ async def test_giving_up_is_alerted_all_the_same(point: str, tmp_path: Path) -> 
 async def test_back_only_after_the_deadline(point: str, title: str, effects: list[str], tmp_path: Path) -> None:
     """Down until it was too late: the card tells what became of the answer, by the platform's own record."""
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox)
+        town = Town(sandbox=sandbox, folder=tmp_path)
         request_id = town.ask(timeout_seconds=8)
 
         def over() -> bool:

@@ -51,7 +51,7 @@ async def test_no_kill_loses_or_doubles_anything(kills: int, tmp_path: Path) -> 
     print(f"seed {seed}")  # pytest shows it when the test fails
     chance = random.Random(seed)
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox)
+        town = Town(sandbox=sandbox, folder=tmp_path)
         crowd = Crowd(town, chance=chance)
         people = [asyncio.create_task(crowd.click_now_and_then(user)) for user in NAMES]
         try:

@@ -84,7 +84,7 @@ async def test_after_the_first_was_killed_the_next_may_start(tmp_path: Path) -> 
 async def test_a_polite_signal_ends_it_cleanly(number: signal.Signals, tmp_path: Path) -> None:
     """A supervisor's SIGTERM, or Ctrl-C: exit code 0 within five seconds, with an approval under way."""
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox)
+        town = Town(sandbox=sandbox, folder=tmp_path)
         town.ask(timeout_seconds=60)
         async with nod_run(environment(sandbox, tmp_path)) as process:
             await serving(process)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from adapters.app import Nod, open_nod
 from adapters.sandbox.slack.delivery import DeliveryResult
 from adapters.sandbox.slack.messages import Message
 from adapters.sandbox.town import Sandbox, open_sandbox
-from adapters.settings import Environment, read_policy_file
+from adapters.settings import Environment
 
 APPROVALS, FINANCE, ALERTS = "C0APPROVALS", "C0FINANCE", "C0ALERTS"
 ANN, BOB, EVE, OLU = "U0ANN", "U0BOB", "U0EVE", "U0OLU"
@@ -51,6 +52,7 @@ class Town:
     """Controls and eyes of a story test."""
 
     sandbox: Sandbox
+    folder: Path
     nod: Nod | None = None
 
     def ask(self, **request: Any) -> str:
@@ -107,6 +109,12 @@ class Town:
         """The platform's answers to every decision POST for a request."""
         return [p.status for p in self.sandbox.platform.decisions if p.request_id == request_id]
 
+    def audit(self) -> list[dict[str, Any]]:
+        """The audit's rows as they stand, their bodies parsed."""
+        with closing(sqlite3.connect(f"file:{self.folder / 'nod.db'}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT number, kind, approval_id, body FROM audit ORDER BY number")
+            return [{"number": n, "kind": k, "approval": a, "body": json.loads(b)} for n, k, a, b in rows]
+
     def alerts(self) -> list[str]:
         return [said(message) for message in self.sandbox.workspace.messages(ALERTS)]
 
@@ -143,6 +151,7 @@ def environment(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
         **sandbox.environment(),
         "NOD_CONFIG": str(policy),
         "NOD_DATABASE_URL": f"sqlite:///{folder / 'nod.db'}",
+        "NOD_SECRET": "0123456789abcdef" * 2,
         "NOD_PORT": "0",
         **more,
     }
@@ -152,7 +161,7 @@ def environment(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
 async def open_town(folder: Path, *, post_burst: int | None = 4, **more: str) -> AsyncIterator[Town]:
     """The sandbox, with a bot running on it."""
     async with open_sandbox(post_burst=post_burst) as sandbox:
-        town = Town(sandbox=sandbox)
+        town = Town(sandbox=sandbox, folder=folder)
         async with open_bot(town, folder, **more):
             yield town
 
@@ -161,7 +170,7 @@ async def open_town(folder: Path, *, post_burst: int | None = 4, **more: str) ->
 async def open_bot(town: Town, folder: Path, **more: str) -> AsyncIterator[Nod]:
     """A bot on a town's sandbox; clicks are sent to it while it runs."""
     settings = Environment.model_validate(environment(town.sandbox, folder, **more))
-    async with open_nod(settings, read_policy_file(settings.config)) as nod:
+    async with open_nod(settings) as nod:
         town.nod = nod
         town.sandbox.workspace.request_url = f"{nod.address}/slack/events"
         yield nod

@@ -200,43 +200,6 @@ async def test_one_bad_item_does_not_hide_the_others(tmp_path: Path) -> None:
         assert said(card) == said(town.now(card))
 
 
-async def test_a_call_that_changed_under_its_card_is_asked_about_anew(tmp_path: Path) -> None:
-    """The same id with other arguments: the old button is refused, and the card shows the new call."""
-    async with open_town(tmp_path) as town:
-        request_id = town.ask(arguments={"to": "jane@example.com"}, timeout_seconds=60)
-        card = await town.shown()
-        relist(town, await listed(town, to="mallory@example.com"))
-        changed = await town.says(card, "mallory@example.com")
-        assert "nod_approve" in buttons(changed)
-
-        await town.press(ANN, card, "approve", version=0)
-
-        await town.whispered(ANN, "changed")
-        assert [] == town.posts(request_id)
-        await town.press(ANN, card, "approve")
-        await until(lambda: town.effects(request_id) == ["approved"], what="the decision on the new call")
-
-
-async def test_an_approval_of_a_call_that_then_changed_is_not_passed_on(tmp_path: Path) -> None:
-    """Approved while the platform could not be read, and changed meanwhile: never sent, and alerted."""
-    async with open_town(tmp_path) as town:
-        request_id = town.ask(arguments={"to": "jane@example.com"}, timeout_seconds=60)
-        card = await town.shown()
-        changed = await listed(town, to="mallory@example.com")
-        town.sandbox.faults.add(**PENDING, status=503)
-        await town.press(ANN, card, "approve")
-
-        relist(town, changed)
-
-        await town.says(card, "the request changed after it was answered")
-        await until(lambda: len(town.alerts()) == 1, what="the alert")
-        assert "the answer was not passed on" in town.alerts()[0]
-        assert [] == town.posts(request_id)
-
-
-# --- Slack ------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "trouble",
     [

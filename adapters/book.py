@@ -1,0 +1,207 @@
+"""The policy in force: the reviewed file as of now, with people's accounts and groups as of a moment ago.
+
+file --(changed, valid)--> in force --(with accounts and members)--> policy()
+     --(changed, bad)----> refused: the one before stays in force
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+
+from adapters.roster import GroupKeeper, Roster
+from bot.approval import Surface
+from bot.audit import Fact
+from bot.errors import ConfigError, Unavailable
+from bot.policy import Policy
+from bot.ports import Clock, Directory, GroupRef, Journal
+from bot.protocol import Json
+
+#: Seconds between two looks at the file, and between two rounds of asking the directories.
+LOOK_EVERY = 1.0
+REFRESH_EVERY = 30.0
+
+Signature = tuple[int, int, int] | None  #: of a file: mtime in ns, size, inode; None when it is not there
+_UNSEEN: Signature = (-1, -1, -1)
+
+log = structlog.get_logger()
+
+
+class Reviewed(Protocol):
+    """What the book needs to know of a policy file that was read."""
+
+    @property
+    def policy(self) -> Policy:
+        """What the file says, nobody looked up."""
+        ...
+
+    @property
+    def elsewhere(self) -> Mapping[str, tuple[GroupRef, ...]]:
+        """Group -> groups of somebody else's whose people belong to it."""
+        ...
+
+
+F = TypeVar("F", bound=Reviewed)
+Refused = Callable[[ConfigError], Awaitable[None]]
+
+
+class Book(Generic[F]):
+    """Keeps the policy in force. `policy()` is a plain read; `kept()` does the work in the background."""
+
+    def __init__(
+        self,
+        file: F,
+        *,
+        path: Path,
+        read: Callable[[], F],
+        journal: Journal,
+        clock: Clock,
+        count: Callable[[str], None],
+        refused: Refused,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with `file`, as it was read at start.
+
+        `read` reads `path` anew, blocking, and raises ConfigError; `refused` is told of a bad file, once for
+        each change, and raises nothing. `seconds` is a clock that never goes back.
+        """
+        self._file, self._path, self._read = file, path, read
+        self._journal, self._clock, self._count, self._refused = journal, clock, count, refused
+        self._seconds = seconds
+        self._roster = Roster(count=count, seconds=seconds)
+        self._filled: tuple[Policy, float] | None = None
+        self._changed = asyncio.Event()
+
+    @property
+    def file(self) -> F:
+        """The file in force."""
+        return self._file
+
+    def policy(self) -> Policy:
+        """The policy as of now: no look at the file, no lookup; what has grown too old is left out."""
+        if self._filled is None or self._seconds() >= self._filled[1]:
+            self._filled = self._roster.filled(self._file.policy, self._file.elsewhere)
+        return self._filled[0]
+
+    def unread(self) -> tuple[GroupRef, ...]:
+        """Groups that could not be read lately, of which nobody counts as a member."""
+        return self._roster.unread(self._file.elsewhere)
+
+    @asynccontextmanager
+    async def kept(
+        self,
+        *,
+        directories: Mapping[Surface, Directory],
+        groups: Mapping[str, GroupKeeper],
+        look_every: float = LOOK_EVERY,
+        refresh_every: float = REFRESH_EVERY,
+    ) -> AsyncIterator[None]:
+        """Note the policy, look everybody up once, then keep file and lookups fresh while the block runs.
+
+        `groups` says who keeps which kind of group; lengths are in seconds. Raises Unavailable when the
+        journal cannot be written at start: no policy is in force that is not in the audit.
+        """
+        rules = self._file.policy.rules
+        if rules.auto_approve or await self._journal.policy_in_force() != self._file.policy.version:
+            await self._journal.note(self._fact(self._file.policy))
+        await self.refresh(directories=directories, groups=groups)
+        async with asyncio.TaskGroup() as tasks:
+            work = (
+                tasks.create_task(self._watch(look_every), name="policy file"),
+                tasks.create_task(self._keep_fresh(directories, groups, refresh_every), name="directory"),
+            )
+            try:
+                yield
+            finally:
+                for task in work:
+                    task.cancel()
+
+    async def refresh(
+        self, *, directories: Mapping[Surface, Directory], groups: Mapping[str, GroupKeeper]
+    ) -> None:
+        """Ask every directory once. Raises nothing: what cannot be asked grows old."""
+        file = self._file
+        await self._roster.refresh(file.policy, file.elsewhere, directories=directories, groups=groups)
+        self._filled = None
+        self.policy()  # now, and not on the way of the next click
+
+    async def _keep_fresh(
+        self, directories: Mapping[Surface, Directory], groups: Mapping[str, GroupKeeper], every: float
+    ) -> None:
+        """Rounds begin `every` so many seconds, and at once for a new file, whose people may be new."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await self._changed.wait()
+            self._changed.clear()
+            await self.refresh(directories=directories, groups=groups)
+
+    async def _watch(self, every: float) -> None:
+        """A change counts once the file has kept still for a look: half of a policy may be a valid one.
+
+        The first look reads it in any case: it may have changed since it was read at start.
+        """
+        before = last = _UNSEEN
+        while True:
+            await asyncio.sleep(every)
+            now = await asyncio.to_thread(_signature, self._path)
+            if now != last and now == before and await self._take_over():
+                last = now
+            before = now
+
+    async def _take_over(self) -> bool:
+        """Put the changed file in force, or refuse it; False when the journal could not be written."""
+        try:
+            file = await asyncio.to_thread(self._read)
+        except ConfigError as error:
+            log.error("policy_refused", where=error.where, reason=error.what, fix=error.fix)
+            self._count("policy_refused")
+            await self._refused(error)
+            return True
+        if file.policy.version == self._file.policy.version:
+            return True
+        try:
+            await self._journal.note(self._fact(file.policy))
+        except Unavailable as error:
+            log.warning("policy_waits", reason=str(error))
+            self._count("policy_waits")
+            return False
+        self._file, self._filled = file, None
+        log.info("policy_in_force", version=file.policy.version, routes=len(file.policy.routes))
+        self._count("policy_in_force")
+        self._changed.set()
+        return True
+
+    def _fact(self, policy: Policy) -> Fact:
+        return Fact(kind="policy_in_force", at=self._clock(), body=_body(policy, self._path.name))
+
+
+def _body(policy: Policy, name: str) -> dict[str, Json]:
+    """What the audit keeps of a policy: which file text, and what it is made of, without any address."""
+    rules = policy.rules
+    return {
+        "version": policy.version,
+        "file": name,
+        "routes": [route.name for route in policy.routes],
+        "deny": [rule.name for rule in rules.deny],
+        "automatic": [rule.name for rule in rules.automatic],
+        "auto_approve": rules.auto_approve,
+        "log_only": rules.log_only,
+        "delegations": [
+            {"from": one.giver, "to": one.taker, "until": one.until.isoformat()} for one in policy.delegations
+        ],
+    }
+
+
+def _signature(path: Path) -> Signature:
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    return now.st_mtime_ns, now.st_size, now.st_ino

@@ -1,0 +1,161 @@
+"""`nod audit …` and `nod policy …`: the options of both, as typer reads them."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.app import folder_of, group_keepers, utc_now
+from adapters.cli import audit, audit_export, policy
+from adapters.cli.check import signed_in
+from adapters.cli.doing import do
+from adapters.settings import Environment, read_environment, read_local_environment, read_policy_file
+from adapters.settings.words import duration
+from bot.approval import Surface
+from bot.errors import ConfigError
+from bot.redaction import Redaction
+
+audit_app = typer.Typer(help="The audit: prove it, export it.", no_args_is_help=True)
+policy_app = typer.Typer(help="Try a policy before it is in force.", no_args_is_help=True)
+
+
+class Format(StrEnum):
+    """How an export is written."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+@audit_app.command("verify")
+def verify_command(
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Checkpoints that were kept elsewhere: shows a cut tail.")
+    ] = None,
+    key: Annotated[list[str] | None, typer.Option(help="A public key that may have signed them.")] = None,
+) -> None:
+    """Read the whole chain; name the first row that does not hold."""
+    url = read_local_environment().database_url
+    raise typer.Exit(do(audit.verify(url, checkpoints=checkpoints, keys=key or ())))
+
+
+@audit_app.command("key")
+def key_command() -> None:
+    """Print the public key that checkpoints are signed with."""
+    environment = read_local_environment()
+    path = environment.audit_key or folder_of(environment.database_url) / "nod-audit.key"
+    raise typer.Exit(do(audit.key(path)))
+
+
+@audit_app.command("export")
+def export_command(
+    form: Annotated[Format, typer.Option("--format")] = Format.JSONL,
+    since: Annotated[str | None, typer.Option(help="First seen from here on: 30d, or a moment.")] = None,
+    until: Annotated[str | None, typer.Option(help="First seen before: a length ago, or a moment.")] = None,
+    agent: Annotated[str | None, typer.Option(help="A glob.")] = None,
+    tool: Annotated[str | None, typer.Option(help="A glob.")] = None,
+    person: Annotated[str | None, typer.Option(help="Who voted: handle, name, address or account.")] = None,
+    decision: Annotated[str | None, typer.Option(help="A decision or an outcome.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file in place of the screen.")
+    ] = None,
+    with_arguments: Annotated[bool, typer.Option(help="Write the arguments too, redacted.")] = False,
+) -> None:
+    """Write one line for each approval, oldest first."""
+    environment = read_local_environment()
+    only = audit_export.Filter(
+        since=_moment("--since", since),
+        until=_moment("--until", until),
+        agent=agent,
+        tool=tool,
+        person=person,
+        decision=decision,
+    )
+    redaction = read_policy_file(environment.config).policy.redaction if with_arguments else Redaction()
+    raise typer.Exit(
+        do(
+            audit_export.export(
+                environment.database_url,
+                form=form.value,
+                only=only,
+                output=output,
+                with_arguments=with_arguments,
+                redaction=redaction,
+            )
+        )
+    )
+
+
+@policy_app.command("test")
+def test_command(
+    request: Annotated[Path, typer.Argument(help="A request as the platform lists it, in a JSON file.")],
+) -> None:
+    """Print what the policy makes of a request: route, approvers, ladder, automatic answer."""
+    environment = read_local_environment()
+    work = policy.test(request, path=environment.config, auto_approve=environment.auto_approve, now=utc_now())
+    raise typer.Exit(do(work))
+
+
+@policy_app.command("lint")
+def lint_command(
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no chat who can be found.")] = False,
+) -> None:
+    """Prove that each route has enough reachable approvers; name dead routes and missing people."""
+    if offline:
+        local = read_local_environment()
+        work = policy.lint(path=local.config, auto_approve=local.auto_approve, now=utc_now())
+    else:
+        work = _lint_online(read_environment())
+    raise typer.Exit(do(work))
+
+
+@policy_app.command("replay")
+def replay_command(
+    file: Annotated[Path | None, typer.Argument(help="The new policy; without it, NOD_CONFIG's.")] = None,
+    since: Annotated[str, typer.Option(help="How far back, such as 30d.")] = "30d",
+) -> None:
+    """Run the history through a policy file and print what would have changed."""
+    environment = read_local_environment()
+    work = policy.replay(
+        database_url=environment.database_url,
+        path=environment.config,
+        new=file,
+        since=_length("--since", since),
+        auto_approve=environment.auto_approve,
+        now=utc_now(),
+    )
+    raise typer.Exit(do(work))
+
+
+async def _lint_online(environment: Environment) -> int:
+    async with AsyncExitStack() as stack:
+        slack = await stack.enter_async_context(signed_in(environment))
+        return await policy.lint(
+            path=environment.config,
+            auto_approve=environment.auto_approve,
+            now=utc_now(),
+            directories={Surface.SLACK: slack.directory},
+            groups=await group_keepers(environment, slack, stack),
+        )
+
+
+def _length(option: str, text: str) -> timedelta:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise ConfigError(option, f"{text!r} {error}", "Write it like 30d or 12h.") from None
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    """A moment, or a length of time ago."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return utc_now() - _length(option, text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

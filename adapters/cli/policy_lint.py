@@ -1,0 +1,153 @@
+"""What is wrong with a policy that is well written: too few to decide, routes that nothing reaches. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from re import fullmatch
+
+from bot.matching import Match, Pattern
+from bot.policy import Person, Policy
+from bot.ports import GroupRef
+from bot.routing import Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One finding: an error keeps requests from being decided, a warning may be meant."""
+
+    error: bool
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """What is known of who can be reached. Offline, an e-mail or an id is taken for an account."""
+
+    policy: Policy  #: with accounts and members, where they were looked up
+    elsewhere: Mapping[str, tuple[GroupRef, ...]]
+    unread: tuple[GroupRef, ...] = ()  #: groups that were asked for in vain
+    offline: bool
+
+    def reaches(self, person: Person, *, outsiders: tuple[str, ...] | None = None) -> bool:
+        """Whether she could be asked; with `outsiders`, whether she could decide where they may."""
+        if self.offline:
+            return bool(person.accounts or person.email)
+        surfaces = set(person.accounts)
+        if outsiders is not None and person.handle not in outsiders:
+            surfaces -= person.outside
+        return bool(surfaces)
+
+    def unknown(self, names: tuple[str, ...]) -> bool:
+        """Offline, a group that is kept elsewhere may have any number of members."""
+        return self.offline and any(name in self.elsewhere for name in names)
+
+
+def faults_of(reach: Reach, *, now: datetime) -> Iterator[Fault]:
+    """Everything there is to say about a policy, errors and warnings, in the order of the file."""
+    yield from _people(reach)
+    yield from _groups(reach)
+    policy = reach.policy
+    for number, route in enumerate(policy.routes):
+        yield from _deciders(reach, route)
+        yield from _rungs(reach, route)
+        if route.name == "default":
+            continue  # required, so it cannot be left out even where nothing reaches it
+        for earlier in policy.routes[:number]:
+            if covers(earlier.match, route.match):
+                what = f"route {route.name} is never reached: {earlier.name} takes everything that it takes"
+                yield Fault(error=False, what=what, fix="Move it up, or remove it.")
+                break
+    for number, rule in enumerate(policy.rules.automatic):
+        for before in policy.rules.automatic[:number]:
+            if before.verdict == rule.verdict and covers(before.match, rule.match):
+                what = f"rule {rule.name} is never reached: {before.name} takes everything that it takes"
+                yield Fault(error=False, what=what, fix="Move it up, or remove it.")
+                break
+    for one in policy.delegations:
+        if one.until <= now:
+            what = f"the delegation from {one.giver} to {one.taker} ended at {one.until.isoformat()}"
+            yield Fault(error=False, what=what, fix="Remove it.")
+
+
+def _people(reach: Reach) -> Iterator[Fault]:
+    for handle, person in reach.policy.people.items():
+        if not reach.reaches(person):
+            what = (
+                f"{handle} has neither e-mail nor account" if reach.offline else f"{handle} was found nowhere"
+            )
+            yield Fault(error=False, what=what, fix="Correct the e-mail or the id; until then it is nobody.")
+
+
+def _groups(reach: Reach) -> Iterator[Fault]:
+    for ref in reach.unread:
+        fix = "Check its id, the app's scopes, and that the bot can reach who keeps it."
+        yield Fault(error=True, what=f"{ref} could not be read, so nobody is in it", fix=fix)
+    for group, handles in reach.policy.groups.items():
+        if not handles and not reach.unknown((group,)):
+            yield Fault(error=False, what=f"group {group} is empty", fix="Add somebody, or remove it.")
+
+
+def _deciders(reach: Reach, route: Route) -> Iterator[Fault]:
+    if not route.approvers:
+        what = f"route {route.name} has no approvers: its requests can only expire"
+        yield Fault(error=False, what=what, fix="Name somebody, unless that is meant.")
+        return
+    if reach.unknown(route.approvers):
+        return
+    members = reach.policy.members(route.approvers)
+    able = sum(reach.reaches(person, outsiders=route.outsiders) for person in members)
+    if able < route.quorum:
+        what = f"route {route.name} needs {route.quorum} and can reach {able} of its approvers"
+        yield Fault(error=True, what=what, fix="Add approvers who can be reached, or lower its quorum.")
+    elif able == route.quorum and route.requester is not None and not route.self_approval:
+        what = f"route {route.name} has too few left when one of its {able} approvers asks herself"
+        yield Fault(error=False, what=what, fix="Add an approver.")
+
+
+def _rungs(reach: Reach, route: Route) -> Iterator[Fault]:
+    for rung in route.ladder:
+        found = any(reach.reaches(person) for person in reach.policy.members(rung.who))
+        if not found and not reach.unknown(rung.who):
+            what = f"route {route.name} pings nobody at {rung.share:.0%} of its ladder"
+            yield Fault(error=False, what=what, fix="Name somebody who can be reached.")
+
+
+def covers(earlier: Match, later: Match) -> bool:
+    """Whether `earlier` provably takes every request that `later` takes. False where it cannot be proved."""
+    if earlier == later:
+        return True
+    if earlier.without is not None and earlier.without != later.without:
+        return False
+    names = ((earlier.tool, later.tool), (earlier.agent, later.agent), (earlier.platform, later.platform))
+    for wide, narrow in names:
+        if wide is None or wide.text == "*":
+            continue  # everybody has a name, so `*` asks for nothing
+        if narrow is None or not _contains(wide, narrow):
+            return False
+    narrows = dict(later.arguments)
+    return all(path in narrows and _contains(wide, narrows[path]) for path, wide in earlier.arguments)
+
+
+def _contains(wide: Pattern, narrow: Pattern) -> bool:
+    if wide == narrow:
+        return True
+    if wide.text.startswith("!") or narrow.text.startswith("!"):
+        return False
+    limits = [fullmatch(r"\s*(>=|<=|>|<)\s*(\S+)\s*", pattern.text) for pattern in (wide, narrow)]
+    if limits[0] is not None and limits[1] is not None:
+        (sign, text), (other, inner) = limits[0].groups(), limits[1].groups()
+        if sign[0] != other[0]:
+            return False
+        a, b = Decimal(text), Decimal(inner)
+        equal_ok = len(sign) == 2 or len(other) == 1
+        return (a < b if sign[0] == ">" else a > b) or (a == b and equal_ok)
+    if any(limit is not None for limit in limits):
+        return False
+    # As a text, the narrow glob's own wildcards can only be taken by a `*` of the wide one; a set of
+    # characters could be taken apart, so it proves nothing.
+    return not set("?[]") & set(wide.text) and "[" not in narrow.text and fnmatchcase(narrow.text, wide.text)

@@ -1,0 +1,129 @@
+"""What another policy would have done with the requests that were: route, approvers, automatic answer. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bot.audit import Row
+from bot.policy import Policy
+from bot.protocol import HITLRequest
+from bot.routing import Route
+from bot.rules import Rule
+from bot.wording import name_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """One request of the past, and what the audit says became of it."""
+
+    request: HITLRequest
+    seen: datetime
+    route: str
+    rule: str | None
+    votes: tuple[tuple[str, str], ...] = ()  #: handle and verdict, each person's last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One request that would have gone another way, and how."""
+
+    past: Past
+    ways: tuple[str, ...]
+
+    def __str__(self) -> str:
+        request = self.past.request
+        what = f"{name_of(request.tool_name)} by {name_of(request.agent_id)} ({name_of(request.request_id)})"
+        return f"{self.past.seen.isoformat(timespec='seconds')} {what}: {'; '.join(self.ways)}"
+
+
+def past_of(request: HITLRequest, rows: Sequence[Row]) -> Past | None:
+    """A request with the rows about it; None when the row of its admission was retired."""
+    admitted = next((row for row in rows if row.kind == "admitted"), None)
+    if admitted is None:
+        return None
+    body = json.loads(admitted.body)
+    votes = [json.loads(row.body) for row in rows if row.kind == "voted"]
+    return Past(
+        request=request,
+        seen=datetime.fromtimestamp(admitted.at_ms / 1000, UTC),
+        route=body["route"],
+        rule=body["rule"],
+        votes=tuple({vote["person"]: vote["verdict"] for vote in votes}.items()),
+    )
+
+
+def changes_of(history: Iterable[Past], *, old: Policy | None, new: Policy) -> Iterator[Change]:
+    """What would have changed, earliest request first; without `old`, against what the audit says."""
+    for past in sorted(history, key=lambda one: (one.seen, one.request.request_id)):
+        was = _recorded(past) if old is None else _ways_of(old, past.request)
+        becomes = _ways_of(new, past.request)
+        ways = [*_differences(was, becomes), *_left_out(past, old, new)]
+        if ways:
+            yield Change(past=past, ways=tuple(ways))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ways:
+    """How a policy treats a request; None where that is not known."""
+
+    route: str
+    rule: str
+    approvers: tuple[str, ...] | None = None
+    quorum: int | None = None
+
+
+def _ways_of(policy: Policy, request: HITLRequest) -> _Ways:
+    route = policy.route_of(request)
+    return _Ways(
+        route=route.name,
+        rule=rule_in_words(policy.rules.rule_for(request)),
+        approvers=policy.handles(route.approvers),
+        quorum=route.quorum,
+    )
+
+
+def _recorded(past: Past) -> _Ways:
+    return _Ways(route=past.route, rule=past.rule or "none")
+
+
+def rule_in_words(rule: Rule | None) -> str:
+    """`deny-1 (rejected)`; `none` when people are asked."""
+    if rule is None:
+        return "none"
+    return f"{rule.name} ({rule.verdict.value if rule.verdict else f'callback {rule.callback}'})"
+
+
+def _differences(was: _Ways, becomes: _Ways) -> Iterator[str]:
+    if was.route != becomes.route:
+        yield f"route {was.route} -> {becomes.route}"
+    if was.approvers is not None and was.approvers != becomes.approvers:
+        gone = [f"-{handle}" for handle in was.approvers if handle not in (becomes.approvers or ())]
+        came = [f"+{handle}" for handle in becomes.approvers or () if handle not in was.approvers]
+        if gone or came:
+            yield f"approvers {' '.join([*gone, *came])}"
+    if was.quorum is not None and was.quorum != becomes.quorum:
+        yield f"quorum {was.quorum} -> {becomes.quorum}"
+    # The audit keeps the name of a rule, not what it answered.
+    rule = becomes.rule if was.approvers is not None else becomes.rule.partition(" (")[0]
+    if was.rule != rule:
+        yield f"automatic {was.rule} -> {becomes.rule}"
+
+
+def _left_out(past: Past, old: Policy | None, new: Policy) -> Iterator[str]:
+    """Those who voted and could not have."""
+    if old is None:
+        return
+    before = _may_vote(old, old.route_of(past.request))
+    after = _may_vote(new, new.route_of(past.request))
+    for person, verdict in past.votes:
+        if person in before and person not in after:
+            yield f"{person}, who {verdict} it, could not have"
+
+
+def _may_vote(policy: Policy, route: Route) -> frozenset[str]:
+    approvers = frozenset(policy.handles(route.approvers))
+    takers = {one.taker for one in policy.delegations if one.giver in approvers}
+    return approvers | takers

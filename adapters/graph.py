@@ -1,0 +1,202 @@
+"""Entra groups: who is in one now, by Microsoft Graph with the bot's own credentials.
+
+`GET /groups/{id}/transitiveMembers` (learn.microsoft.com/graph/api/group-list-transitivemembers; permission
+GroupMember.Read.All and User.Read.All), the token by client credentials
+(learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from bot.approval import Surface
+from bot.errors import Forbidden, Gone, Unavailable
+from bot.policy import Person
+from bot.ports import GroupRef
+
+KIND = "entra-group"
+GRAPH_URL = "https://graph.microsoft.com/v1.0"
+LOGIN_URL = "https://login.microsoftonline.com"
+#: Seconds for the whole of one group, pages and token included.
+LIMIT = 15.0
+#: Pages of one group; with 999 to a page, more people than any list of approvers has.
+MOST_PAGES = 20
+#: Bytes of one answer.
+LARGEST_ANSWER = 5_000_000
+#: A token is renewed this many seconds before it ends.
+EARLY = 60.0
+
+_FIELDS = "id,displayName,mail,userPrincipalName,userType,accountEnabled"
+
+
+class Graph:
+    """Keeps the members of groups of the kind `entra-group`; see `adapters.roster.GroupKeeper`."""
+
+    def __init__(
+        self,
+        *,
+        client: httpx.AsyncClient,
+        app_id: str,
+        password: str,
+        tenant: str,
+        graph_url: str,
+        login_url: str,
+        seconds: Callable[[], float],
+    ) -> None:
+        """`client` is closed by whoever opened it; addresses are without a slash at the end."""
+        self._client, self._app_id, self._password = client, app_id, password
+        self._tenant, self._graph_url, self._login_url = tenant, graph_url, login_url
+        self._seconds = seconds
+        self._token: tuple[str, float] | None = None
+
+    async def members(self, group: GroupRef) -> tuple[Person, ...]:
+        """Everybody in a group and in the groups within it, whose account is enabled.
+
+        They have no account of a chat: they are known by e-mail. Guests are from outside, everywhere. Raises
+        Unavailable, Gone or Forbidden: then nobody is.
+        """
+        if group.kind != KIND:
+            raise Gone(f"{group} is no group of Entra's")
+        try:
+            async with asyncio.timeout(LIMIT):
+                return await self._members(group)
+        except TimeoutError as error:
+            raise Unavailable(f"Microsoft Graph took longer than {LIMIT:g} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unavailable(f"Microsoft Graph cannot be reached ({type(error).__name__})") from error
+
+    async def _members(self, group: GroupRef) -> tuple[Person, ...]:
+        url: str | None = (
+            f"{self._graph_url}/groups/{quote(group.id, safe='')}/transitiveMembers?$select={_FIELDS}&$top=999"
+        )
+        found: dict[str, Person] = {}
+        for _ in range(MOST_PAGES):
+            page = await self._page(url)
+            for item in page["value"]:
+                person = _person(item)
+                if person is not None:
+                    found.setdefault(person.handle, person)
+            url = page.get("@odata.nextLink")
+            if url is None:
+                return tuple(found.values())
+            if not isinstance(url, str) or _origin(url) != _origin(self._graph_url):
+                raise Forbidden("Microsoft Graph named a next page on another host")
+        raise Forbidden(f"{group} has more than {MOST_PAGES} pages of members")
+
+    async def _page(self, url: str | None) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {await self._bearer()}", "Accept": "application/json"}
+        status, content = await self._exchange("GET", str(url), headers=headers)
+        if status == 401:
+            self._token = None  # it was revoked: the next question asks for a new one
+            raise Unavailable("Microsoft Graph does not take the token any more")
+        body = _body(status, content, "Microsoft Graph")
+        if not isinstance(body.get("value"), list):
+            raise Unavailable("Microsoft Graph's answer has no list of members")
+        return body
+
+    async def _bearer(self) -> str:
+        now = self._seconds()
+        if self._token is not None and now < self._token[1]:
+            return self._token[0]
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._app_id,
+            "client_secret": self._password,
+            "scope": f"{_origin(self._graph_url)}/.default",
+        }
+        url = f"{self._login_url}/{quote(self._tenant, safe='')}/oauth2/v2.0/token"
+        status, content = await self._exchange("POST", url, data=form)
+        if status in (400, 401):
+            raise Forbidden("Microsoft refuses MicrosoftAppId, MicrosoftAppPassword or MicrosoftAppTenantId")
+        body = _body(status, content, "Microsoft's login")
+        token, lasts = body.get("access_token"), body.get("expires_in")
+        if not isinstance(token, str) or not token or isinstance(lasts, bool) or not isinstance(lasts, int):
+            raise Unavailable("Microsoft's login answered without a token")
+        self._token = (token, now + max(0.0, lasts - EARLY))
+        return token
+
+    async def _exchange(self, method: str, url: str, **content: Any) -> tuple[int, bytes]:
+        read = bytearray()
+        async with self._client.stream(method, url, **content) as response:
+            async for piece in response.aiter_bytes():
+                read += piece
+                if len(read) > LARGEST_ANSWER:
+                    raise Unavailable("Microsoft's answer is too large")
+        return response.status_code, bytes(read)
+
+
+@asynccontextmanager
+async def open_graph(
+    *,
+    app_id: str,
+    password: str,
+    tenant: str,
+    graph_url: str = GRAPH_URL,
+    login_url: str = LOGIN_URL,
+    seconds: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[Graph]:
+    """Graph for as long as the block runs; nothing is asked before the first group is."""
+    timeout = httpx.Timeout(10.0, connect=5.0)
+    # A proxy of the environment is the way to Microsoft, and never to a Graph on this machine.
+    proxied = urlsplit(graph_url).hostname not in ("127.0.0.1", "::1", "localhost")
+    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=proxied) as client:
+        yield Graph(
+            client=client,
+            app_id=app_id,
+            password=password,
+            tenant=tenant,
+            graph_url=graph_url.rstrip("/"),
+            login_url=login_url.rstrip("/"),
+            seconds=seconds,
+        )
+
+
+def _body(status: int, content: bytes, who: str) -> dict[str, Any]:
+    """The object in an answer. Never names what the answer says: it may repeat our credentials."""
+    if status == 404:
+        raise Gone(f"{who} knows no such group")
+    if status == 429 or status >= 500:
+        raise Unavailable(f"{who} answered {status}")
+    if status != 200:
+        raise Forbidden(f"{who} answered {status}")
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        raise Unavailable(f"{who}'s answer is no JSON") from None
+    if not isinstance(body, dict):
+        raise Unavailable(f"{who}'s answer is no object")
+    return body
+
+
+def _person(item: object) -> Person | None:
+    """A member as a person; None for groups, devices, disabled accounts, and accounts without an address.
+
+    An account of which Graph does not say that it is enabled (a missing permission) is not.
+    """
+    if not isinstance(item, dict) or item.get("@odata.type") != "#microsoft.graph.user":
+        return None
+    identity, principal = item.get("id"), item.get("userPrincipalName")
+    email = item.get("mail") or principal
+    if item.get("accountEnabled") is not True or not isinstance(identity, str) or not isinstance(email, str):
+        return None
+    guest = item.get("userType") != "Member" or "#EXT#" in str(principal).upper()
+    name = item.get("displayName")
+    return Person(
+        handle=f"entra:{identity}",
+        name=name if isinstance(name, str) and name else email,
+        email=email,
+        outside=frozenset(Surface) if guest else frozenset(),
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

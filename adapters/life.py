@@ -1,0 +1,131 @@
+"""The life, wired: every step of the flow with what it needs, kept up for as long as the bot runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from bot.approval import Surface
+from bot.errors import Unavailable
+from bot.flow import Bells, Count, Crew, Round, keep_up
+from bot.flow.admit import Admit
+from bot.flow.alert import PageOut
+from bot.flow.answer import Answer
+from bot.flow.close import Close
+from bot.flow.deliver import Deliver
+from bot.flow.escalate import Escalate
+from bot.flow.expire import Expire
+from bot.flow.reconcile import Reconcile
+from bot.flow.show import Show
+from bot.policy import Policy
+from bot.ports import Callbacks, Chat, Clock, Pager, Platform, Ring, Step, Store
+from bot.seal import Seal
+
+#: What is under way at a stop may take this long to finish, in seconds.
+GRACE = 3.0
+#: Pieces of one step under way at once. POSTs in flight are bounded once more, by the platform's client.
+CREW_SIZE = 16
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """What the steps need of the world."""
+
+    admit: Admit
+    platform: Platform
+    store: Store
+    chats: Mapping[Surface, Chat]
+    pagers: Mapping[str, Pager]
+    callbacks: Callbacks
+    policy: Callable[[], Policy]
+    seal: Seal
+    clock: Clock
+    count: Count
+    ring: Ring
+
+    def steps(self, crew: Callable[[Step], Crew]) -> dict[Step, Round]:
+        """Every arrow of `bot.approval`, and what keeps people informed."""
+        store, clock, count = self.store, self.clock, self.count
+        platform, chats, policy = self.platform, self.chats, self.policy
+        answer = Answer(
+            store=store, callbacks=self.callbacks, policy=policy, clock=clock, count=count,
+            crew=crew(Step.ANSWER),
+        )  # fmt: skip
+        show = Show(
+            store=store, chats=chats, policy=policy, seal=self.seal, clock=clock, count=count,
+            crew=crew(Step.SHOW),
+        )  # fmt: skip
+        deliver = Deliver(
+            platform=platform, store=store, clock=clock, count=count, crew=crew(Step.DELIVER), ring=self.ring
+        )
+        expire = Expire(platform=platform, store=store, clock=clock, count=count, crew=crew(Step.EXPIRE))
+        reconcile = Reconcile(
+            platform=platform, store=store, clock=clock, count=count, crew=crew(Step.RECONCILE)
+        )
+        escalate = Escalate(
+            store=store, chats=chats, policy=policy, clock=clock, count=count, crew=crew(Step.ESCALATE)
+        )
+        alert = PageOut(store=store, pagers=self.pagers, clock=clock, count=count, crew=crew(Step.ALERT))
+        return {
+            Step.ADMIT: self.admit.round,
+            Step.ANSWER: answer.round,
+            Step.SHOW: show.round,
+            Step.DELIVER: deliver.round,
+            Step.CLOSE: Close(store=store, count=count).round,
+            Step.ESCALATE: escalate.round,
+            Step.EXPIRE: expire.round,
+            Step.RECONCILE: reconcile.round,
+            Step.ALERT: alert.round,
+        }
+
+
+@asynccontextmanager
+async def lived(
+    life: Life, *, bells: Bells, chores: Mapping[str, tuple[timedelta, Callable[[], Awaitable[None]]]]
+) -> AsyncIterator[None]:
+    """Keep every step up with its work while the block runs, and do each chore at its interval.
+
+    At the end the loops stop at once and what is under way gets GRACE; what it owed is still in the store.
+    """
+    limit = asyncio.timeout(None)
+    try:
+        async with limit, asyncio.TaskGroup() as tasks:
+
+            def crew(step: Step) -> Crew:
+                return Crew(step, size=CREW_SIZE, tasks=tasks, ring=bells.ring, count=life.count)
+
+            loops = [
+                tasks.create_task(
+                    keep_up(step, round_, bells=bells, clock=life.clock, count=life.count), name=f"step:{step}"
+                )
+                for step, round_ in life.steps(crew).items()
+            ]
+            loops += [
+                tasks.create_task(_repeat(name, every, chore, life.count), name=f"chore:{name}")
+                for name, (every, chore) in chores.items()
+            ]
+            yield
+            for loop in loops:
+                loop.cancel()
+            limit.reschedule(asyncio.get_running_loop().time() + GRACE)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        log.warning("pieces_cut_short")
+
+
+async def _repeat(name: str, every: timedelta, chore: Callable[[], Awaitable[None]], count: Count) -> None:
+    while True:
+        try:
+            await chore()
+        except Unavailable as error:
+            log.warning("chore_failed", chore=name, reason=str(error))
+            count("chore_failed")
+        await asyncio.sleep(every.total_seconds())

@@ -1,0 +1,218 @@
+"""Who is who now: people's accounts and the members of groups that a surface keeps, each with its age.
+
+What could not be looked up within `LONGEST_AGE` counts for nobody: a failing lookup means no. An account that
+nod.yaml names by its id stays somebody's identity meanwhile, unless the last good lookup said that it is
+deactivated, a guest's or unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from bot.approval import Surface
+from bot.errors import Forbidden, Gone, Unavailable
+from bot.policy import Person, Policy
+from bot.ports import Directory, GroupRef
+
+#: Seconds that an answer of a directory counts, from when it was asked (issue: cached for at most 60 s).
+LONGEST_AGE = 60.0
+#: Seconds that one question to a directory may take.
+LIMIT = 25.0
+
+Elsewhere = Mapping[str, tuple[GroupRef, ...]]
+
+log = structlog.get_logger()
+
+
+class GroupKeeper(Protocol):
+    """Knows the members of one kind of groups; every `bot.ports.Directory` does."""
+
+    async def members(self, group: GroupRef) -> tuple[Person, ...]:
+        """Raises Unavailable, Gone or Forbidden: then nobody is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A person as a surface's directory knew her, and when it was asked."""
+
+    person: Person
+    at: float
+
+
+class Roster:
+    """What was looked up. `refresh` asks; `filled` only reads."""
+
+    def __init__(self, *, count: Callable[[str], None], seconds: Callable[[], float] = time.monotonic) -> None:
+        """`count` counts failures for the metrics; `seconds` is a clock that never goes back."""
+        self._count, self._seconds = count, seconds
+        self._people: dict[tuple[Surface, object], _Found] = {}
+        self._groups: dict[GroupRef, tuple[float, tuple[Person, ...]]] = {}
+
+    async def refresh(
+        self,
+        policy: Policy,
+        elsewhere: Elsewhere,
+        *,
+        directories: Mapping[Surface, Directory],
+        groups: Mapping[str, GroupKeeper],
+    ) -> None:
+        """Ask everybody at once; an answer that does not come leaves the earlier one, which ages."""
+        people = tuple(policy.people.values())
+        refs = {ref for of_group in elsewhere.values() for ref in of_group}
+        async with asyncio.TaskGroup() as tasks:
+            for surface, directory in directories.items():
+                tasks.create_task(self._look_up(surface, directory, people))
+            for ref in refs:
+                tasks.create_task(self._read_group(ref, groups.get(ref.kind)))
+        self._forget(policy, refs)
+
+    def filled(self, policy: Policy, elsewhere: Elsewhere) -> tuple[Policy, float]:
+        """The policy with accounts and members as of now, and until when that holds (by `seconds`)."""
+        now = self._seconds()
+        people = {handle: self._with_accounts(person, now) for handle, person in policy.people.items()}
+        groups = {name: dict.fromkeys(handles) for name, handles in policy.groups.items()}
+        known = _Known(people, named=policy.people)
+        for name, refs in elsewhere.items():
+            members = (member for ref in refs for member in self._members(ref, now))
+            taken = (known.take_in(member) for member in members)
+            groups[name] |= dict.fromkeys(handle for handle in taken if handle is not None)
+        filled = replace(
+            policy, people=people, groups={name: tuple(handles) for name, handles in groups.items()}
+        )
+        ages = [found.at for found in self._people.values()] + [at for at, _ in self._groups.values()]
+        return filled, min((at + LONGEST_AGE for at in ages if at + LONGEST_AGE > now), default=float("inf"))
+
+    def unread(self, elsewhere: Elsewhere) -> tuple[GroupRef, ...]:
+        """The groups that could not be read: nobody counts as their member."""
+        now = self._seconds()
+        refs = dict.fromkeys(ref for of_group in elsewhere.values() for ref in of_group)
+        return tuple(ref for ref in refs if not self._fresh(self._groups.get(ref, (None, ()))[0], now))
+
+    async def _look_up(self, surface: Surface, directory: Directory, people: Sequence[Person]) -> None:
+        at = self._seconds()
+        try:
+            async with asyncio.timeout(LIMIT):
+                found = await directory.resolve(people)
+        except (Unavailable, Forbidden, Gone, TimeoutError) as error:
+            self._failed(surface.value, error)
+            return
+        by_handle = {person.handle: person for person in found}
+        for asked in people:
+            # Somebody of whom the answer is silent was not found.
+            person = by_handle.get(asked.handle, replace(asked, accounts={}))
+            self._people[(surface, _identity(asked))] = _Found(person=person, at=at)
+
+    async def _read_group(self, ref: GroupRef, keeper: GroupKeeper | None) -> None:
+        at = self._seconds()
+        if keeper is None:
+            self._failed(str(ref), Unavailable("no connection to who keeps it is set up"))
+            return
+        try:
+            async with asyncio.timeout(LIMIT):
+                members = await keeper.members(ref)
+        except (Unavailable, Forbidden, TimeoutError) as error:
+            self._failed(str(ref), error)
+        except Gone as error:
+            self._failed(str(ref), error)
+            self._groups.pop(ref, None)  # it said so itself: nobody is in it any more
+        else:
+            self._groups[ref] = (at, members)
+
+    def _failed(self, what: str, error: Exception) -> None:
+        log.warning("look_up_failed", what=what, reason=str(error) or type(error).__name__)
+        self._count("look_up_failed")
+
+    def _forget(self, policy: Policy, refs: Iterable[GroupRef]) -> None:
+        """What the file does not name any more."""
+        known = {_identity(person) for person in policy.people.values()}
+        self._people = {key: found for key, found in self._people.items() if key[1] in known}
+        self._groups = {ref: found for ref, found in self._groups.items() if ref in set(refs)}
+
+    def _fresh(self, at: float | None, now: float) -> bool:
+        return at is not None and now < at + LONGEST_AGE
+
+    def _members(self, ref: GroupRef, now: float) -> tuple[Person, ...]:
+        at, members = self._groups.get(ref, (None, ()))
+        return members if self._fresh(at, now) else ()
+
+    def _with_accounts(self, person: Person, now: float) -> Person:
+        accounts, outside = dict(person.accounts), set(person.outside)
+        name, email = person.name, person.email
+        for surface in Surface:
+            found = self._people.get((surface, _identity(person)))
+            if found is None:
+                continue
+            account = found.person.accounts.get(surface)
+            if surface in found.person.outside:
+                outside.add(surface)
+            if account is not None and (self._fresh(found.at, now) or account == accounts.get(surface)):
+                accounts[surface] = account
+                name = found.person.name
+                # The address of an account from outside is the word of another company.
+                email = email if surface in outside else found.person.email or email
+            else:
+                accounts.pop(surface, None)
+        return replace(person, name=name, email=email, accounts=accounts, outside=frozenset(outside))
+
+
+def _identity(person: Person) -> object:
+    """What a lookup goes by: when the file changes it, the earlier answer is about somebody else."""
+    return (person.handle, person.email, tuple(sorted(person.accounts.items())))
+
+
+class _Known:
+    """Everybody known so far, to be found by account and by e-mail."""
+
+    def __init__(self, people: dict[str, Person], *, named: Mapping[str, Person]) -> None:
+        """`people` grows with those who are taken in; `named` is what the file itself says of them."""
+        self._people, self._named = people, named
+        self._by_account: dict[tuple[Surface, str], str] = {}
+        self._by_email: dict[str, str] = {}
+        for person in people.values():
+            self._index(person)
+
+    def take_in(self, member: Person) -> str | None:
+        """The handle of a group's member: of the person who is known already, or a new one.
+
+        Somebody without an account can only be a person who is known by her verified e-mail. None: nobody
+        known, or an e-mail that is known with another account.
+        """
+        for place in member.accounts.items():
+            if place in self._by_account:
+                return self._marked(self._by_account[place], member)
+        # The address of an account from outside is the word of another company.
+        trusted = member.email if not member.outside & member.accounts.keys() else None
+        handle = self._by_email.get((trusted or "").casefold())
+        if handle is not None:
+            named = self._named.get(handle)
+            own = {**self._people[handle].accounts, **(named.accounts if named else {})}
+            return None if own.keys() & member.accounts.keys() else self._marked(handle, member)
+        if not member.accounts:
+            return None
+        surface, account = next(iter(member.accounts.items()))
+        person = replace(member, handle=f"{surface.value}:{account}")
+        self._people[person.handle] = person
+        self._index(person)
+        return person.handle
+
+    def _marked(self, handle: str, member: Person) -> str:
+        """What the group's keeper says besides: more accounts, and whether she is from outside."""
+        known = self._people[handle]
+        accounts = {**member.accounts, **known.accounts}
+        person = replace(known, accounts=accounts, outside=known.outside | member.outside)
+        self._people[handle] = person
+        self._index(person)
+        return handle
+
+    def _index(self, person: Person) -> None:
+        for place in person.accounts.items():
+            self._by_account.setdefault(place, person.handle)
+        if person.email:
+            self._by_email.setdefault(person.email.casefold(), person.handle)

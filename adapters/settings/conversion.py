@@ -1,0 +1,113 @@
+"""The checked file -> the core's own values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapters.settings.checks import rule_names
+from adapters.settings.lines import Lines
+from adapters.settings.matches import match_of, takes_all
+from adapters.settings.models import FileText, RouteText
+from adapters.settings.words import group_ref
+from bot.approval import Surface
+from bot.errors import ConfigError
+from bot.ladder import Rung
+from bot.policy import Delegation, Person, Policy
+from bot.ports import GroupRef
+from bot.protocol import HITLDecision
+from bot.redaction import Redaction
+from bot.routing import Route
+from bot.rules import Rule, Rules
+
+
+def policy_of(file: FileText, lines: Lines, *, version: str, auto_approve: bool) -> Policy:
+    """Raises ConfigError for a condition that is wrong, or a last route that does not take everything."""
+    routes = tuple(_route(route, number, lines) for number, route in enumerate(file.routes))
+    if routes[-1].name != "default" or not takes_all(routes[-1].match):
+        raise ConfigError(
+            lines.where(("routes", len(routes) - 1)),
+            "the last route must be named default and match everything",
+            "Add `- name: default` with `match: {}` at the end.",
+        )
+    return Policy(
+        people=_people(file),
+        groups={
+            group: tuple(member for member in dict.fromkeys(members) if member in file.people)
+            for group, members in file.groups.items()
+        },
+        routes=routes,
+        rules=_rules(file, lines, auto_approve=auto_approve),
+        delegations=tuple(
+            Delegation(giver=one.giver, taker=one.taker, until=one.until) for one in file.delegations
+        ),
+        alerts=tuple(dict.fromkeys(file.alerts)),
+        redaction=Redaction(names=tuple(file.redact.names), shapes=tuple(file.redact.shapes)),
+        default_window=file.default_window,
+        version=version,
+    )
+
+
+def elsewhere_of(file: FileText) -> Mapping[str, tuple[GroupRef, ...]]:
+    """For each group, the groups of somebody else's whose people belong to it."""
+    found = {
+        group: tuple(ref for member in dict.fromkeys(members) if (ref := group_ref(member)) is not None)
+        for group, members in file.groups.items()
+    }
+    return {group: refs for group, refs in found.items() if refs}
+
+
+def _people(file: FileText) -> dict[str, Person]:
+    return {
+        handle: Person(
+            handle=handle,
+            name=person.name or handle,
+            email=person.email,
+            accounts={Surface.SLACK: person.slack} if person.slack else {},
+        )
+        for handle, person in file.people.items()
+    }
+
+
+def _route(route: RouteText, number: int, lines: Lines) -> Route:
+    rungs = sorted(route.ladder, key=lambda rung: rung.at)
+    return Route(
+        name=route.name,
+        match=match_of(route.match, ("routes", number, "match"), lines),
+        cards=tuple(dict.fromkeys(route.cards)),
+        approvers=tuple(dict.fromkeys(route.approvers)),
+        quorum=route.quorum,
+        rejection=route.rejection,
+        self_approval=route.self_approval,
+        requester=route.requester,
+        outsiders=tuple(route.outsiders),
+        ladder=tuple(Rung(share=rung.at, who=tuple(rung.who)) for rung in rungs),
+        reason=route.reason,
+        presets=tuple(dict.fromkeys(route.presets)),
+        why=route.why,
+    )
+
+
+def _rules(file: FileText, lines: Lines, *, auto_approve: bool) -> Rules:
+    deny_names, automatic_names = rule_names(file)
+    deny = [
+        Rule(
+            name=name,
+            match=match_of(rule.match, ("deny", number, "match"), lines),
+            verdict=HITLDecision.REJECTED,
+            note=rule.note,
+        )
+        for number, (name, rule) in enumerate(zip(deny_names, file.deny, strict=True))
+    ]
+    automatic = [
+        Rule(
+            name=name,
+            match=match_of(rule.match, ("automatic", number, "match"), lines),
+            verdict=rule.decide,
+            callback=rule.callback,
+            note=rule.note,
+        )
+        for number, (name, rule) in enumerate(zip(automatic_names, file.automatic, strict=True))
+    ]
+    return Rules(
+        deny=tuple(deny), auto_approve=auto_approve, log_only=file.log_only, automatic=tuple(automatic)
+    )

@@ -1,0 +1,132 @@
+"""The shape of nod.yaml: which settings there are, and what each may hold. Unknown ones are refused."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from adapters.settings.words import Duration, Moment, Shape, Share, Where
+from bot.protocol import HITLDecision
+from bot.routing import ReasonRule, RejectionRule
+
+#: More distinct people than this for one call is a mistake.
+LARGEST_QUORUM = 20
+#: Reasons to pick from, and the characters of each: Slack's options take 100 and 75
+#: (docs.slack.dev/reference/block-kit/composition-objects/option-object).
+MOST_PRESETS, LONGEST_PRESET = 20, 75
+#: Characters of a name in the file: it stands on cards and in the audit.
+LONGEST_NAME = 80
+#: Names and shapes that the operator may add to what is redacted.
+MOST_SECRETS = 100
+
+#: A person, group, route or rule. No colon: that would read as a group of somebody else's.
+Name = Annotated[str, Field(pattern=r"^[^\s:,](?:[^\r\n\t:,]*[^\s:,])?$", max_length=LONGEST_NAME)]
+Function = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=200)]
+Note = Annotated[str, Field(max_length=300)]
+#: Checked and converted by `adapters.settings.matches`, which knows the line of each condition.
+MatchText = dict[str, Any]
+
+
+class Strict(BaseModel):
+    """No unknown settings, no changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class PersonText(Strict):
+    """Somebody who may be named in lists."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=LONGEST_NAME)
+    email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)
+    slack: str | None = Field(default=None, pattern=r"^[UW][A-Z0-9]{2,}$")
+
+
+class RungText(Strict):
+    """One step of a ladder."""
+
+    at: Share
+    do: Literal["ping"]
+    who: list[str] = Field(min_length=1)
+
+
+class RouteText(Strict):
+    """Where a request shows, who may decide it, who is pinged."""
+
+    name: Name
+    match: MatchText
+    cards: list[Where] = Field(min_length=1)
+    approvers: list[str]
+    quorum: int = Field(default=1, ge=1, le=LARGEST_QUORUM, strict=True)
+    rejection: RejectionRule = RejectionRule.ANY
+    self_approval: bool = Field(default=False, strict=True)
+    requester: str | None = Field(default=None, pattern=r"^(run_id|arguments(\.[^.\s]+)+)$")
+    outsiders: list[str] = []
+    ladder: list[RungText] = []
+    reason: dict[HITLDecision, ReasonRule] = {}
+    presets: list[Annotated[str, Field(min_length=1, max_length=LONGEST_PRESET)]] = Field(
+        default=[], max_length=MOST_PRESETS
+    )
+    why: str | None = Field(default=None, max_length=300)
+
+
+class DenyText(Strict):
+    """What is never approved."""
+
+    name: Name | None = None
+    match: MatchText
+    note: Note | None = None
+
+
+class AutomaticText(Strict):
+    """What is answered without people: by a fixed verdict, or by a function."""
+
+    name: Name | None = None
+    match: MatchText
+    decide: HITLDecision | None = None
+    callback: Function | None = None
+    note: Note | None = None
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> AutomaticText:
+        if (self.decide is None) == (self.callback is None):
+            raise ValueError("needs either `decide` or `callback`")
+        if self.callback is not None and self.note is not None:
+            raise ValueError("a callback gives its own note")
+        return self
+
+
+class RedactText(Strict):
+    """What counts as secret, beyond what Nod knows."""
+
+    names: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
+        default=[], max_length=MOST_SECRETS
+    )
+    shapes: list[Shape] = Field(default=[], max_length=MOST_SECRETS)
+
+
+class DelegationText(Strict):
+    """Who takes whose place, until when."""
+
+    giver: str = Field(alias="from")
+    taker: str = Field(alias="to")
+    until: Moment
+
+
+class FileText(Strict):
+    """The whole file."""
+
+    poll_every: Duration = timedelta(seconds=1)
+    default_window: Duration = timedelta(minutes=3)
+    retention: Annotated[Duration, Field(ge=timedelta(days=1))] | None = None
+    people: dict[Name, PersonText]
+    groups: dict[Name, list[str]] = {}
+    routes: list[RouteText] = Field(min_length=1)
+    deny: list[DenyText] = []
+    automatic: list[AutomaticText] = []
+    log_only: bool = Field(default=False, strict=True)
+    redact: RedactText = RedactText()
+    delegations: list[DelegationText] = []
+    alerts: list[Where] = []
+    on_unrecoverable_error: list[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]] = []

@@ -1,0 +1,110 @@
+"""How lengths of time, shares, channels, moments and groups are written in nod.yaml. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from bot.approval import Surface
+from bot.ports import GroupRef
+from bot.routing import Destination
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+#: Characters of a regular expression in `redact.shapes`.
+LONGEST_SHAPE = 300
+#: The kinds of groups that somebody else keeps, each with the form of its ids.
+GROUP_KINDS = {
+    # docs.slack.dev/reference/objects/usergroup-object: ids begin with S
+    "slack-usergroup": re.compile(r"S[A-Z0-9]{2,20}"),
+    # learn.microsoft.com/graph/api/resources/group: id is a GUID
+    "entra-group": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
+}
+
+
+def group_ref(member: str) -> GroupRef | None:
+    """The group of somebody else's that a group's member names; None for the name of a person.
+
+    Raises ValueError for a kind of group, or an id, that there is not.
+    """
+    kind, colon, group = member.partition(":")
+    if not colon:
+        return None
+    if kind not in GROUP_KINDS:
+        raise ValueError(f"{kind!r} is no kind of group; there are {', '.join(GROUP_KINDS)}")
+    if not GROUP_KINDS[kind].fullmatch(group):
+        raise ValueError(f"{group!r} is no id of a {kind}")
+    return GroupRef(kind=kind, id=group)
+
+
+def duration(value: Any) -> timedelta:
+    """A length of time as it is written. Raises ValueError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("must be a length of time such as 500ms, 2s, 3m, 1h or 3d")
+    try:
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    except OverflowError:
+        raise ValueError("is too long") from None
+
+
+def _share(value: Any) -> Any:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value) if isinstance(value, str) else None
+    if found is None or not 0 < float(found[1]) < 100:
+        raise ValueError("must be a share of the window between 0% and 100%, such as 65%")
+    return float(found[1]) / 100
+
+
+def _destination(value: Any) -> Any:
+    surface, _, channel = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if surface != Surface.SLACK.value or not re.fullmatch(r"[CDG][A-Z0-9]{2,}", channel):
+        raise ValueError("must be a channel by its id, such as slack:C0123456789")
+    return Destination(surface=Surface.SLACK, channel=channel)
+
+
+def _moment(value: Any) -> Any:
+    """A date means the end of that day in UTC; a time of day must say in which zone."""
+    what = "must be a date, or a moment with its offset, such as 2026-12-01T09:00:00+01:00"
+    try:
+        moment = _read_moment(value) if isinstance(value, str) else value
+        if isinstance(moment, datetime):
+            if moment.tzinfo is None:
+                raise ValueError(what)
+            return moment.astimezone(UTC)
+        if isinstance(moment, date):
+            return datetime.combine(moment, time(), tzinfo=UTC) + timedelta(days=1)
+    except OverflowError:
+        raise ValueError("lies too far away") from None
+    raise ValueError(what)
+
+
+def _read_moment(text: str) -> date | datetime | None:
+    for kind in (date, datetime):
+        try:
+            return kind.fromisoformat(text.strip())
+        except ValueError:
+            continue
+    return None
+
+
+def _regex(value: Any) -> Any:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a regular expression in quotes")
+    if len(value) > LONGEST_SHAPE:
+        raise ValueError(f"is longer than {LONGEST_SHAPE} characters")
+    try:
+        shape = re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"is no regular expression ({error})") from None
+    if shape.match(""):
+        raise ValueError("fits the empty text, so it would redact everything")
+    return shape
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+Share = Annotated[float, BeforeValidator(_share)]
+Where = Annotated[Destination, BeforeValidator(_destination)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Shape = Annotated[re.Pattern[str], BeforeValidator(_regex)]

@@ -1,0 +1,275 @@
+"""Only the right people, only what they saw: policy and consent through the real adapters."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.town import ANN, APPROVALS, BOB, EVE, Town, buttons, open_town, said, until
+
+PEOPLE = """
+poll_every: 200ms
+people:
+  ann: {email: ann@acme.example}
+  bob: {email: bob@acme.example}
+  eve: {email: eve@acme.example}
+  gil: {slack: U0GUEST}
+groups: {approvers: [ann, bob]}
+alerts: [slack:C0ALERTS]
+"""
+
+
+def policy(route: str = "", more: str = "") -> str:
+    """A policy whose one route has these further keys, with these further sections."""
+    routes = (
+        f"routes: [{{name: default, match: {{}}, cards: [slack:C0APPROVALS], approvers: [approvers]{route}}}]"
+    )
+    return f"{PEOPLE}\n{routes}\n{more}\n"
+
+
+async def decided(town: Town, request_id: str) -> str:
+    await until(lambda: bool(town.effects(request_id)), what="the decision")
+    return town.effects(request_id)[0]
+
+
+def journal(town: Town, kind: str) -> list[dict[str, Any]]:
+    """The audit's rows of one kind, read from the database of the running bot."""
+    return [row for row in town.audit() if row["kind"] == kind]
+
+
+async def test_two_people_must_approve(tmp_path: Path) -> None:
+    """Ann's vote shows and is not enough, her second click adds nothing, Bob's makes it two."""
+    async with open_town(tmp_path, policy=policy(", quorum: 2")) as town:
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+        assert "Needs 2 of: approvers" in said(card)
+
+        await town.press(ANN, card, "approve")
+        voted = await town.says(card, "Ann Albers approved")
+        assert "(1 more)" in said(voted)
+        await town.press(ANN, card, "approve")
+        await town.whispered(ANN, "already; more people are needed")
+        assert [] == town.posts(request_id)
+        await town.press(BOB, card, "approve")
+
+        assert "approved" == await decided(town, request_id)
+        told = str(town.sandbox.platform.decisions[0].operator_input)
+        assert "Ann Albers <ann@acme.example>, Bob Brandt <bob@acme.example>" in told
+        await town.says(card, "Ann Albers, Bob Brandt approved this")
+
+
+async def test_one_rejection_ends_a_quorum(tmp_path: Path) -> None:
+    """Approving is hard, rejecting is cheap: one Skip ends it although Ann approved."""
+    async with open_town(tmp_path, policy=policy(", quorum: 2")) as town:
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+        await town.press(ANN, card, "approve")
+        await town.says(card, "(1 more)")
+
+        await town.press(BOB, card, "skip")
+
+        assert "skipped" == await decided(town, request_id)
+
+
+async def test_not_enough_votes_is_no_refusal(tmp_path: Path) -> None:
+    """A quorum that is not reached expires; the card says who voted and never "rejected"."""
+    async with open_town(tmp_path, policy=policy(", quorum: 2")) as town:
+        town.ask(timeout_seconds=3)
+        card = await town.shown()
+        await town.press(ANN, card, "approve")
+
+        done = await town.says(card, "Not enough people answered by")
+
+        assert "Ann Albers approved" in said(done)
+        assert "ejected" not in said(done)
+
+
+async def test_nobody_approves_what_she_asked_for(tmp_path: Path) -> None:
+    """The run names Ann as the requester: she is refused, Bob may decide."""
+    async with open_town(tmp_path, policy=policy(", requester: arguments.by")) as town:
+        request_id = town.ask(arguments={"by": "ann@acme.example"}, timeout_seconds=60)
+        card = await town.shown()
+
+        await town.press(ANN, card, "approve")
+        await town.whispered(ANN, "You asked for this yourself")
+        await town.press(BOB, card, "approve")
+
+        assert "approved" == await decided(town, request_id)
+        assert ["self-approval"] == [row["body"]["code"] for row in journal(town, "refused")]
+
+
+async def test_a_call_that_changes_under_its_card_is_asked_about_anew(tmp_path: Path) -> None:
+    """Between card and click the platform lists other arguments: no POST, a new card, an audit row."""
+    async with open_town(tmp_path, policy=policy()) as town:
+        request_id = town.ask(arguments={"amount": 5}, timeout_seconds=60)
+        card = await town.shown()
+        change(town, request_id, {"amount": 5000})
+
+        old = await town.says(card, "This request changed, see the card below")
+        new = await town.shown(count=2)
+        await town.press(ANN, card, "approve", version=0)
+        await town.whispered(ANN, "This request changed under the card")
+
+        assert [] == buttons(old)
+        assert [] == town.posts(request_id)
+        assert "5000" in said(new)
+        assert 1 == len(journal(town, "changed"))
+        await town.press(ANN, new, "approve")
+        assert "approved" == await decided(town, request_id)
+
+
+async def test_a_call_that_changes_after_the_click_is_never_posted(tmp_path: Path) -> None:
+    """The fresh read before the POST finds another call: the decision is void and people are asked anew."""
+    async with open_town(tmp_path, policy=policy()) as town:
+        request_id = town.ask(arguments={"amount": 5}, timeout_seconds=60)
+        card = await town.shown()
+        town.sandbox.faults.add(method="GET", path="/agents/hitl/pending", delay=0.4)
+        await town.press(ANN, card, "approve")
+
+        change(town, request_id, {"amount": 5000})
+        new = await town.shown(count=2)
+
+        assert [] == town.posts(request_id)
+        assert "5000" in said(new)
+        assert "nod_approve" in buttons(new)
+
+
+async def test_why_me_tells_the_route_and_why_not(tmp_path: Path) -> None:
+    """The private button explains the route, the lists and what is missing; to Eve, why she may not."""
+    async with open_town(tmp_path, policy=policy(", quorum: 2")) as town:
+        town.ask(timeout_seconds=60)
+        card = await town.shown()
+
+        await town.press(EVE, card, "why")
+        await town.press(ANN, card, "why")
+
+        await town.whispered(EVE, "Route: default")
+        await town.whispered(EVE, "not-approver")
+        await town.whispered(ANN, "you may decide this")
+
+
+async def test_a_guest_decides_only_where_the_route_names_her(tmp_path: Path) -> None:
+    """A guest among the approvers is refused as a guest, until the route lists her as an outsider."""
+    for outsiders, told in (("", "Guests and people of other workspaces"), (", outsiders: [gil]", None)):
+        folder = tmp_path / (told or "named")[:6]
+        folder.mkdir()
+        text = policy(outsiders).replace("approvers: [approvers]", "approvers: [approvers, gil]")
+        async with open_town(folder, policy=text) as town:
+            request_id = town.ask(timeout_seconds=60)
+            card = await town.shown()
+            await join(town, "U0GUEST")
+            await town.press("U0GUEST", card, "approve")
+            if told:
+                await town.whispered("U0GUEST", told)
+                assert [] == town.posts(request_id)
+            else:
+                assert "approved" == await decided(town, request_id)
+
+
+@pytest.mark.parametrize(
+    ("rules", "arguments", "verdict", "told"),
+    [
+        ('automatic: [{match: {tool: "send_*"}, decide: approved, note: "read-only"}]', {}, "approved", "read-only"),
+        ('automatic: [{match: {arguments.amount: ">= 1000"}, decide: rejected}]', {"amount": 2000}, "rejected", ""),
+        ("deny: [{match: {tool: send_email}, note: never}]\nlog_only: true", {}, "rejected", "never"),
+        ("log_only: true", {}, "approved", "nobody was asked"),
+        ("automatic: [{match: {}, callback: 'tests.servers.callbacks:careful'}]", {"amount": 5}, "approved", "amount"),
+        ("automatic: [{match: {}, callback: 'tests.servers.callbacks:careful_later'}]", {"amount": 500}, "rejected", ""),
+        ("automatic: [{match: {}, callback: 'tests.servers.callbacks:raises'}]", {}, "rejected", "the ledger is closed"),
+        ("automatic: [{match: {}, callback: 'tests.servers.callbacks:rubbish'}]", {}, "rejected", "invalid response type"),
+        ("automatic: [{match: {}, callback: 'tests.servers.callbacks:hangs'}]", {}, "rejected", "timeout"),
+    ],
+)  # fmt: skip
+async def test_rules_answer_in_place_of_people(
+    tmp_path: Path, rules: str, arguments: dict[str, Any], verdict: str, told: str
+) -> None:
+    """The verdict reaches the platform on time, the card is collapsed and names the rule, the audit too."""
+    async with open_town(tmp_path, policy=policy(more=rules)) as town:
+        began = time.monotonic()
+        request_id = town.ask(arguments=arguments, timeout_seconds=5)
+
+        assert verdict == await decided(town, request_id)
+        took = time.monotonic() - began
+
+        assert took < 4.5, "later than the callback's 80 % and the network's 20 %"
+        assert told in str(town.sandbox.platform.decisions[0].operator_input)
+        card = await town.shown()
+        done = await town.says(card, "Rule ")
+        assert [] == buttons(done)
+        assert [True] == [row["body"]["person"].startswith("rule:") for row in journal(town, "voted")]
+
+
+async def test_auto_approval_by_the_environment_shows_on_the_card(tmp_path: Path) -> None:
+    """GLAIP_HITL_AUTO_APPROVE comes before people, and every card says that nobody was asked."""
+    async with open_town(tmp_path, policy=policy(), GLAIP_HITL_AUTO_APPROVE="True") as town:
+        request_id = town.ask(timeout_seconds=60)
+
+        assert "approved" == await decided(town, request_id)
+        card = await town.shown()
+        await town.says(card, "auto-approve approved this")
+        await town.says(card, "nobody was asked")
+
+
+async def test_a_secret_never_leaves(tmp_path: Path) -> None:
+    """A token in the arguments is redacted on the card and in the whole view, and named as such."""
+    token = "ghp_" + "A1b2C3d4E5f6G7h8I9j0" + "K1l2M3n4O5p6Q7r8"
+    async with open_town(tmp_path, policy=policy()) as town:
+        town.ask(arguments={"password": "hunter2hunter2", "note": f"use {token} here"}, timeout_seconds=60)
+
+        card = await town.shown()
+
+        assert "‹redacted 14 chars›" in said(card)
+        calls = str([call.args for call in town.sandbox.workspace.calls])
+        assert "hunter2" not in calls
+        assert token not in calls
+
+
+async def test_a_changed_policy_takes_effect_and_a_bad_one_does_not(tmp_path: Path) -> None:
+    """The file is reloaded live; a bad one is refused with an alert and the old one stays in force."""
+    async with open_town(tmp_path, policy=policy()) as town:
+        (tmp_path / "nod.yaml").write_text(policy().replace("approvers: [approvers]", "approvers: [ana]"))
+        await until(lambda: any("policy" in text for text in town.alerts()), within=6, what="the alert")
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+        (tmp_path / "nod.yaml").write_text(policy().replace("approvers: [approvers]", "approvers: [eve]"))
+        await until(lambda: len(journal(town, "policy_in_force")) == 2, within=6, what="the new policy")
+
+        await town.press(ANN, card, "approve")
+        await town.whispered(ANN, "Only")
+        await town.press(EVE, card, "approve")
+
+        assert "approved" == await decided(town, request_id)
+
+
+async def test_a_card_by_somebody_else_decides_nothing(tmp_path: Path) -> None:
+    """A look-alike whose button carries another value than ours is refused, and the refusal is on record."""
+    async with open_town(tmp_path, policy=policy()) as town:
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+        forged = replace(card, blocks=tuple(_forged(block) for block in card.blocks))
+        town.sandbox.workspace.conversations.put(forged)
+
+        await town.press(ANN, forged, "approve")
+
+        await town.whispered(ANN, "This button was not made by Nod")
+        assert [] == town.posts(request_id)
+        assert ["forged"] == [row["body"]["code"] for row in journal(town, "refused")]
+
+
+def _forged(block: dict[str, Any]) -> dict[str, Any]:
+    if block["type"] != "actions":
+        return block
+    return {**block, "elements": [{**e, "value": e["value"][:-4] + "AAAA"} for e in block["elements"]]}
+
+
+def change(town: Town, request_id: str, arguments: dict[str, Any]) -> None:
+    """The platform lists other arguments under the same id from now on."""
+    town.sandbox.platform.change(request_id, arguments)
+
+
+async def join(town: Town, account: str) -> None:
+    town.sandbox.workspace.invite(APPROVALS, account)
