@@ -27,7 +27,7 @@ async def show(*, port: int) -> None:
     """Serve the page until stopped."""
     configure_logs("auto")
     stop = stop_signal()
-    async with _open_demo(port=port) as sandbox:
+    async with open_demo(port=port) as sandbox:
         for agent, window in WAITING_AT_START.items():
             sandbox.platform.start(agent, timeout_seconds=window)
         print(
@@ -42,13 +42,14 @@ async def show(*, port: int) -> None:
 async def play() -> int:
     """Play the whole story without a person; 0 when every step happened, 1 otherwise."""
     configure_logs("json", level=logging.CRITICAL)  # the table is the output
-    async with _open_demo(port=0) as sandbox:
+    async with open_demo(port=0) as sandbox:
         story = Story(sandbox)
         return 0 if await story.play() else 1
 
 
 @asynccontextmanager
-async def _open_demo(*, port: int) -> AsyncIterator[Sandbox]:
+async def open_demo(*, port: int) -> AsyncIterator[Sandbox]:
+    """A sandbox with a bot on it, until closed. Raises ConfigError when the port is taken."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nod-demo-"))
         sandbox = await stack.enter_async_context(open_town(port=port))

@@ -147,7 +147,7 @@ def environment(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
     policy = folder / "nod.yaml"
     if not policy.exists():
         policy.write_text(more.pop("policy", POLICY))
-    return {
+    settings = {
         **sandbox.environment(),
         "NOD_CONFIG": str(policy),
         "NOD_DATABASE_URL": f"sqlite:///{folder / 'nod.db'}",
@@ -155,6 +155,7 @@ def environment(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
         "NOD_PORT": "0",
         **more,
     }
+    return {name: value for name, value in settings.items() if value}  # an empty one takes a setting out
 
 
 @asynccontextmanager

@@ -187,3 +187,17 @@ async def test_cards_go_where_the_route_says(tmp_path: Path) -> None:
         await town.shown(FINANCE)
 
         assert [] == town.cards(APPROVALS)
+
+
+async def test_the_same_life_over_socket_mode(tmp_path: Path) -> None:
+    """With SLACK_APP_TOKEN clicks come over a socket that the bot opened: no public address is needed."""
+    async with open_town(tmp_path, SLACK_APP_TOKEN="xapp-sandbox-app", SLACK_SIGNING_SECRET="") as town:
+        town.sandbox.workspace.request_url = None
+        await until(lambda: town.sandbox.workspace.sockets.connected, what="the socket")
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+
+        assert (await town.press(ANN, card, "approve")).ok
+
+        await town.says(card, "Approved: send_email")
+        assert ["approved"] == town.effects(request_id)

@@ -1,16 +1,14 @@
 """The page of the local Slack, used in a real browser as a person uses it."""
 
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,14 +20,10 @@ from adapters.sandbox.platform.platform import Platform, open_platform
 from adapters.sandbox.serve import serve
 from adapters.sandbox.slack.mount import slack_routes
 from adapters.sandbox.slack.workspace import Workspace, open_workspace
+from tests.servers.browser import open_browser
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path(os.environ.get("NOD_CHROMIUM", "/usr/bin/chromium"))
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 CHANNEL = "C0APPROVALS"
 Json = dict[str, Any]
 
@@ -136,12 +130,8 @@ async def sandbox(*, port: int = 0) -> AsyncIterator[Scene]:
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}; set NOD_CHROMIUM to its path")
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+    async with open_browser() as chromium:
         yield chromium
-        await chromium.close()
 
 
 @asynccontextmanager
