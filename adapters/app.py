@@ -32,7 +32,8 @@ from bot.flow import Bells
 from bot.flow.admit import Admit
 from bot.flow.decide import Decide
 from bot.policy import Policy
-from bot.ports import Alert, Clock, Directory, Pager, Step, Store
+from bot.ports import Clock, Directory, Pager
+from bot.records import Alert, Step, Store
 from bot.seal import Seal
 
 #: How often every step looks for work unasked, in case a wake-up was lost.

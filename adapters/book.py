@@ -20,8 +20,9 @@ from bot.approval import Surface
 from bot.audit import Fact
 from bot.errors import ConfigError, Unavailable
 from bot.policy import Policy
-from bot.ports import Clock, Directory, GroupRef, Journal
+from bot.ports import Clock, Directory, GroupRef
 from bot.protocol import Json
+from bot.records import Journal
 
 #: Seconds between two looks at the file, and between two rounds of asking the directories.
 LOOK_EVERY = 1.0

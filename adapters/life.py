@@ -23,7 +23,8 @@ from bot.flow.expire import Expire
 from bot.flow.reconcile import Reconcile
 from bot.flow.show import Show
 from bot.policy import Policy
-from bot.ports import Callbacks, Chat, Clock, Pager, Platform, Ring, Step, Store
+from bot.ports import Callbacks, Chat, Clock, Pager, Platform
+from bot.records import Ring, Step, Store
 from bot.seal import Seal
 
 #: What is under way at a stop may take this long to finish, in seconds.

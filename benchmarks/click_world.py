@@ -16,12 +16,13 @@ from adapters.store.rows import decision_row
 from adapters.store.wakes import Move
 from bot.approval import Actor, Approval, Decision, Stage, Surface, Vote
 from bot.card import Button
+from bot.desk import Click
 from bot.flow.decide import Decide
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
 from bot.policy import Person, Policy
-from bot.ports import Click, Counted, Placement
 from bot.protocol import HITLDecision, HITLRequest
+from bot.records import Counted, Placement
 from bot.routing import Destination, Route
 from bot.seal import Seal
 

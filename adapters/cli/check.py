@@ -19,9 +19,9 @@ from adapters.settings.environment import read_chat
 from adapters.slack import Slack, open_slack
 from adapters.store.open import open_store
 from bot.approval import Surface, Vote
+from bot.desk import Asked, Click
 from bot.errors import ConfigError, Forbidden, InUse, NodError, Refusal, Refused, Unavailable
 from bot.policy import Policy
-from bot.ports import Asked, Click
 from bot.routing import Destination
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -53,6 +54,7 @@ def demo_command(
 @app.command("check")
 def check_command() -> None:
     """Check settings, platform, scopes, channels and the database; say what to do about each finding."""
+    configure_logs("auto", level=logging.ERROR)  # the report says what the log would
     raise typer.Exit(do(checking.check()))
 
 

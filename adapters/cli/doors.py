@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,6 +15,7 @@ from adapters.app import folder_of, group_keepers, utc_now
 from adapters.cli import audit, audit_export, policy
 from adapters.cli.check import signed_in
 from adapters.cli.doing import do
+from adapters.logs import configure_logs
 from adapters.settings import Environment, read_environment, read_local_environment, read_policy_file
 from adapters.settings.words import duration
 from bot.approval import Surface
@@ -105,6 +107,7 @@ def lint_command(
     offline: Annotated[bool, typer.Option("--offline", help="Ask no chat who can be found.")] = False,
 ) -> None:
     """Prove that each route has enough reachable approvers; name dead routes and missing people."""
+    configure_logs("auto", level=logging.ERROR)  # the report says what the log would
     if offline:
         local = read_local_environment()
         work = policy.lint(path=local.config, auto_approve=local.auto_approve, now=utc_now())

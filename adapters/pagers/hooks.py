@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from bot.ports import Alert
+    from bot.records import Alert
 
 Hook = Callable[[str, Exception], object]  #: may be a coroutine function
 
@@ -34,7 +34,7 @@ class UnrecoverableError(Exception):
     """What a hook is given: the alert's line, and its short and stable `cause`, for example `undelivered`."""
 
     def __init__(self, text: str, *, cause: str) -> None:
-        """Both as in `bot.ports.Alert`."""
+        """Both as in `bot.records.Alert`."""
         super().__init__(text)
         self.cause = cause
 

@@ -144,7 +144,10 @@ class Environment(LocalEnvironment):
 
 
 _FIXES = {
-    "AIP_API_URL": "Set it to the platform's address, for example http://localhost:8000.",
+    "AIP_API_URL": (
+        "Set it to the platform's address, for example http://localhost:8000, "
+        "or try Nod without any account: nod demo"
+    ),
     "AIP_API_KEY": "Set it to the platform's API key.",
     "SLACK_BOT_TOKEN": "Copy the Bot User OAuth Token from your app's OAuth & Permissions page.",
     "SLACK_SIGNING_SECRET": "Copy the Signing Secret from your app's Basic Information page.",

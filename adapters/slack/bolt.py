@@ -33,6 +33,9 @@ def build_app(
     nameless = AsyncWebClient(
         base_url=client.base_url, session=client.session, retry_handlers=[], logger=logger
     )
+    # Bolt finds SLACK_BOT_TOKEN in the environment by itself and would warn that it does not use it.
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     app = AsyncApp(
         name="nod",
         logger=logger,
@@ -40,6 +43,7 @@ def build_app(
         authorize=authorize,
         signing_secret=signing_secret,
     )
+    logger.setLevel(level)
     app.action(_ANY)(clicks.pressed)
     app.view(_ANY)(clicks.submitted)
     return app

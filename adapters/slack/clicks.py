@@ -28,8 +28,8 @@ from adapters.slack.strict import Malformed
 from adapters.slack.whole import first_page, turned_page
 from bot.approval import Surface
 from bot.card import Button
+from bot.desk import Click, Desk
 from bot.errors import Refusal, Refused
-from bot.ports import Click, Desk
 from bot.routing import ReasonRule
 
 Body = Mapping[str, Any]

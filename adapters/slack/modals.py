@@ -13,8 +13,8 @@ from adapters.slack.metadata import Thread
 from adapters.slack.notices import refusal_blocks
 from bot.approval import LONGEST_NOTE
 from bot.card import Button
+from bot.desk import Asked
 from bot.errors import Refused
-from bot.ports import Asked
 from bot.routing import ReasonRule
 
 REASON = "nod_reason"  #: callback_id of the form that asks for a reason

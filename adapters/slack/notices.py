@@ -21,7 +21,7 @@ from adapters.slack.elements import (
 )
 from bot.card import Notice
 from bot.errors import Refusal, Refused
-from bot.ports import Alert
+from bot.records import Alert
 from bot.wording import Saying
 
 #: Characters of one part of a sentence: an alert is one line for an operator.

@@ -7,7 +7,7 @@ from datetime import datetime
 from adapters.slack.chat import AT_ONCE, NOTICE, SlackChat
 from adapters.slack.notices import page_of
 from bot.errors import Gone
-from bot.ports import Alert
+from bot.records import Alert
 
 
 class SlackPager:

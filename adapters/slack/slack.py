@@ -26,8 +26,9 @@ from adapters.slack.pace import Cooling, Turns
 from adapters.slack.pager import SlackPager
 from adapters.slack.receive import Reply, receive
 from adapters.slack.socket import open_socket
+from bot.desk import Desk
 from bot.errors import ConfigError
-from bot.ports import Clock, Desk
+from bot.ports import Clock
 from bot.routing import Destination
 
 API_URL = "https://slack.com/api/"

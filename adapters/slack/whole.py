@@ -16,7 +16,7 @@ from adapters.slack.metadata import Look, Thread
 from adapters.slack.modals import ASKS, TITLE, reason_blocks
 from adapters.slack.render import warned
 from bot.card import Button
-from bot.ports import Asked
+from bot.desk import Asked
 from bot.routing import ReasonRule
 
 VIEW_ALL = "nod_view_all"  #: callback_id of the look at the whole call

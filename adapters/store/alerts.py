@@ -14,13 +14,14 @@ from adapters.store.chain import append
 from adapters.store.columns import moment
 from adapters.store.database import Database, insert_new
 from adapters.store.wakes import Move
-from bot.ports import Alert, Clock, OwedPage
+from bot.ports import Clock
+from bot.records import Alert, OwedPage
 
 _L, _G = tables.alerts.c, tables.pages.c
 
 
 class SqlAlerts:
-    """`bot.ports.Alerts` over a database. Every method raises Unavailable when it is in trouble."""
+    """`bot.records.Alerts` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database, clock: Clock, pagers: Sequence[str]) -> None:
         """`pagers` are the names of those whom new alerts are owed."""

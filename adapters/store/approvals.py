@@ -26,8 +26,9 @@ from adapters.store.votes import count_vote, with_votes
 from adapters.store.wakes import Move
 from bot.approval import Approval, Outcome, Stage, Vote
 from bot.ladder import Deadline
-from bot.ports import Clock, Counted, DueRung, Placement
+from bot.ports import Clock
 from bot.protocol import HITLRequest
+from bot.records import Counted, DueRung, Placement
 
 _A = tables.approvals.c
 #: Which move a vote was; a lost one was none.
@@ -35,7 +36,7 @@ _MOVES = {Counted.WAITING: Move.VOTE, Counted.DECIDED: Move.DECIDE}
 
 
 class SqlApprovals:
-    """`bot.ports.Approvals` over a database. Every method raises Unavailable when it is in trouble."""
+    """`bot.records.Approvals` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock

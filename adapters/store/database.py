@@ -18,7 +18,7 @@ from adapters.store.chain import append
 from adapters.store.wakes import WAKES, Move
 from bot.audit import Fact
 from bot.errors import Unanswered, Unavailable
-from bot.ports import Ring
+from bot.records import Ring
 
 T = TypeVar("T")
 #: The move that a piece of work makes, or how to tell it from the work's result.

@@ -9,8 +9,8 @@ from bot.approval import Actor, Approval, Decision, Outcome, Vote
 from bot.audit import Fact
 from bot.canonical import NotCanonical, digest_of
 from bot.ladder import Deadline
-from bot.ports import Alert, DueRung
 from bot.protocol import HITLRequest, Json
+from bot.records import Alert, DueRung
 
 
 def admitted(approval: Approval) -> Fact:

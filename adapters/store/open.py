@@ -17,7 +17,8 @@ from adapters.store.journal import SqlJournal
 from adapters.store.placements import SqlPlacements
 from adapters.store.rungs import SqlRungs
 from bot.errors import ConfigError
-from bot.ports import Clock, Ring
+from bot.ports import Clock
+from bot.records import Ring
 
 _OPENERS = {
     "sqlite": sqlite.opened,
@@ -34,7 +35,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlStore:
-    """`bot.ports.Store` in its five parts."""
+    """`bot.records.Store` in its five parts."""
 
     approvals: SqlApprovals
     placements: SqlPlacements

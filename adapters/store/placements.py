@@ -15,14 +15,15 @@ from adapters.store.rows import approval_of, placement_of
 from adapters.store.votes import with_votes
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
-from bot.ports import Clock, Placement
+from bot.ports import Clock
+from bot.records import Placement
 from bot.routing import Destination
 
 _P, _A = tables.placements.c, tables.approvals.c
 
 
 class SqlPlacements:
-    """`bot.ports.Placements` over a database. Every method raises Unavailable when it is in trouble."""
+    """`bot.records.Placements` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from adapters.store.database import Database
 from adapters.store.schema import head, revision_of, upgrade
 from bot.errors import ConfigError, InUse, Unavailable
-from bot.ports import Ring
+from bot.records import Ring
 
 #: Transactions at once. Reads share the pool, so it holds a few connections more.
 WRITERS, READERS = 8, 5

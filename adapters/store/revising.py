@@ -16,8 +16,8 @@ from adapters.store.rows import placement_row, request_columns, rung_row
 from adapters.store.votes import void_votes
 from bot.approval import Stage
 from bot.ladder import Deadline
-from bot.ports import DueRung, Placement
 from bot.protocol import HITLRequest
+from bot.records import DueRung, Placement
 
 _A, _P, _R = tables.approvals.c, tables.placements.c, tables.rungs.c
 

@@ -10,8 +10,8 @@ from sqlalchemy.engine import RowMapping
 from adapters.store.tables import approvals, decisions, placements, rungs, votes
 from bot.approval import Actor, Approval, Decision, Vote
 from bot.ladder import Deadline
-from bot.ports import DueRung, Placement
 from bot.protocol import HITLRequest
+from bot.records import DueRung, Placement
 from bot.routing import Destination
 
 _A, _D, _P, _R, _V = approvals.c, decisions.c, placements.c, rungs.c, votes.c

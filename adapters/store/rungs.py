@@ -15,14 +15,14 @@ from adapters.store.rows import approval_of, rung_of
 from adapters.store.votes import with_votes
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
-from bot.ports import DueRung
+from bot.records import DueRung
 
 _R, _A = tables.rungs.c, tables.approvals.c
 _UNFIRED = and_(_R.fired_at.is_(None), _A.stage == Stage.OPEN)
 
 
 class SqlRungs:
-    """`bot.ports.Rungs` over a database. Every method raises Unavailable when it is in trouble."""
+    """`bot.records.Rungs` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database

@@ -24,7 +24,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from adapters.store.database import Database
 from adapters.store.schema import head, revision_of, upgrade
 from bot.errors import ConfigError, InUse
-from bot.ports import Ring
+from bot.records import Ring
 
 #: What the writing connection must say of itself (sqlite.org/pragma.html); 2 is FULL: synced at each commit.
 WRITER_PRAGMAS: Mapping[str, str | int] = {

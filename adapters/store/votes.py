@@ -17,7 +17,7 @@ from adapters.store.database import insert_new
 from adapters.store.moves import chunks, move
 from adapters.store.rows import decision_row, vote_of, vote_row
 from bot.approval import Approval, Decision, Stage, Surface, Vote
-from bot.ports import Counted
+from bot.records import Counted
 
 _A, _V, _D = tables.approvals.c, tables.votes.c, tables.decisions.c
 

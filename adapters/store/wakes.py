@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from bot.ports import Step
+from bot.records import Step
 
 
 class Move(StrEnum):

@@ -15,7 +15,8 @@ from typing import TypeVarTuple
 import structlog
 
 from bot.errors import Unavailable
-from bot.ports import Clock, Ring, Step
+from bot.ports import Clock
+from bot.records import Ring, Step
 
 Args = TypeVarTuple("Args")
 Count = Callable[[str], None]  #: counts an event of this name, for the metrics

@@ -13,8 +13,9 @@ from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
 from bot.ladder import Deadline, deadline_of
 from bot.policy import Policy
-from bot.ports import Clock, DueRung, Listing, Placement, Platform, Store
+from bot.ports import Clock, Listing, Platform
 from bot.protocol import HITLRequest
+from bot.records import DueRung, Placement, Store
 from bot.routing import Route
 
 #: When at least so many, and more than this share of all, vanish at once, the platform is likelier to be

@@ -13,8 +13,9 @@ from bot.approval import Actor, Approval, Stage, Surface, Vote
 from bot.errors import Unavailable
 from bot.flow import Count, Crew
 from bot.policy import Policy
-from bot.ports import Callbacks, Clock, Counted, Store
+from bot.ports import Callbacks, Clock
 from bot.protocol import HITLDecision, HITLResponse
+from bot.records import Counted, Store
 from bot.rules import Rule
 
 #: A callback gets this share of what is left until the deadline; the rest is for the network.

@@ -6,7 +6,7 @@ import structlog
 
 from bot.approval import Stage
 from bot.flow import Count
-from bot.ports import Store
+from bot.records import Store
 
 log = structlog.get_logger()
 

@@ -17,11 +17,13 @@ from bot.approval import Actor, Approval, Decision, Outcome, Stage, Vote
 from bot.audit import Fact
 from bot.call import excerpt, lines_of, text_of
 from bot.card import Button, card_of
+from bot.desk import Asked, Click
 from bot.errors import Refusal, Refused
 from bot.flow import Count
 from bot.policy import Policy, Seat, approvers_named, check_note, seat_of
-from bot.ports import Asked, Click, Clock, Counted, Placement, Store
+from bot.ports import Clock
 from bot.protocol import HITLDecision
+from bot.records import Counted, Placement, Store
 from bot.routing import Route
 from bot.seal import Seal, Sealed
 

@@ -13,8 +13,9 @@ import structlog
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.flow import Count, Crew, earliest
-from bot.ports import UNDELIVERABLE, UNDELIVERED, Alert, Clock, Platform, Ring, Step, Store
+from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
+from bot.records import UNDELIVERABLE, UNDELIVERED, Alert, Ring, Step, Store
 from bot.wording import name_of
 
 #: Waits after the first, second and third attempt, in seconds (protocol.md, the guide's rules).

@@ -13,7 +13,8 @@ from bot.card import Notice
 from bot.errors import Forbidden, Gone
 from bot.flow import Count, Crew
 from bot.policy import Policy
-from bot.ports import Chat, Clock, DueRung, Placement, Store
+from bot.ports import Chat, Clock
+from bot.records import DueRung, Placement, Store
 from bot.wording import name_of
 
 log = structlog.get_logger()

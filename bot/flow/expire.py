@@ -8,8 +8,9 @@ import structlog
 
 from bot.approval import Approval, Outcome, Stage
 from bot.flow import Count, Crew, earliest
-from bot.ports import Clock, Platform, Store
+from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
+from bot.records import Store
 
 log = structlog.get_logger()
 

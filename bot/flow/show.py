@@ -16,7 +16,8 @@ from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, Unanswered, Unavailable
 from bot.flow import Count, Crew, earliest
 from bot.policy import Policy
-from bot.ports import Alert, Chat, Clock, Placement, Store
+from bot.ports import Chat, Clock
+from bot.records import Alert, Placement, Store
 from bot.seal import Seal
 from bot.wording import name_of
 

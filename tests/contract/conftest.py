@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 
 from adapters.store.open import SqlStore, open_store
 from adapters.store.tables import metadata
-from bot.ports import Step
+from bot.records import Step
 from tests.contract.values import NOW
 
 #: The pagers whom alerts are owed in this suite.

@@ -25,8 +25,8 @@ from adapters.slack import SCOPES, Slack, open_slack
 from bot.approval import Vote
 from bot.call import lines_of, text_of
 from bot.card import Button, Card
+from bot.desk import Asked, Click
 from bot.errors import Refused
-from bot.ports import Asked, Click
 from bot.protocol import HITLRequest
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
@@ -40,7 +40,7 @@ ALLOWED = App(scopes=",".join(SCOPES))
 
 @dataclass(slots=True)
 class FakeDesk:
-    """A `bot.ports.Desk` in memory: says what it is told to, and keeps every click that it took."""
+    """A `bot.desk.Desk` in memory: says what it is told to, and keeps every click that it took."""
 
     asked: HITLRequest = field(default_factory=request)
     rule: ReasonRule = ReasonRule.NONE

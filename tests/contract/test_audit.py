@@ -20,8 +20,8 @@ from bot.approval import Outcome, Stage
 from bot.audit import Fact, Row, first_break
 from bot.canonical import NotCanonical
 from bot.errors import Unavailable
-from bot.ports import Counted, Store
 from bot.protocol import HITLDecision
+from bot.records import Counted, Store
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.values import (
     NOW,

@@ -18,8 +18,8 @@ from adapters.notary import open_notary, read_or_make_key
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.errors import ConfigError
-from bot.ports import Store
 from bot.protocol import HITLDecision
+from bot.records import Store
 from bot.redaction import Redaction
 from tests.contract.conftest import Eyes
 from tests.contract.values import (

@@ -76,7 +76,7 @@ class FakeDirectory:
 
 
 class FakeJournal:
-    """A `bot.ports.Journal` in memory."""
+    """A `bot.records.Journal` in memory."""
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []

@@ -14,13 +14,14 @@ import pytest
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Actor, Approval, Outcome, Stage, Surface, Vote
 from bot.card import Button
+from bot.desk import Click
 from bot.errors import Refusal, Refused
 from bot.flow.decide import Decide
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match, Pattern
 from bot.policy import Delegation, Person, Policy
-from bot.ports import Click, Placement
 from bot.protocol import HITLDecision, HITLRequest
+from bot.records import Placement
 from bot.routing import Destination, ReasonRule, RejectionRule, Route
 from bot.rules import Rule, Rules
 from bot.seal import Seal

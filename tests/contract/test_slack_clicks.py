@@ -8,8 +8,8 @@ import pytest
 
 from bot.approval import Surface
 from bot.card import Button
+from bot.desk import Click
 from bot.errors import Refusal, Refused
-from bot.ports import Click
 from bot.routing import ReasonRule
 from tests.contract.slack_rig import CHANNEL, connected, open_rig, press, until
 from tests.render.slack_parts import parts

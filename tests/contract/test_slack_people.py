@@ -13,7 +13,7 @@ from adapters.slack import open_slack
 from bot.approval import Surface
 from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.policy import Person
-from bot.ports import Alert
+from bot.records import Alert
 from bot.routing import Destination
 from tests.contract.slack_rig import FakeDesk, Rig, open_rig
 from tests.render.cards import CARD_ID, NOW, card

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.approval import STEPS, Approval, Outcome, Stage
-from bot.ports import Step, Store
+from bot.records import Step, Store
 from tests.contract.values import (
     DEADLINE,
     NOW,

@@ -9,7 +9,7 @@ import pytest
 
 from bot.approval import Stage
 from bot.audit import Fact
-from bot.ports import OwedPage, Step, Store
+from bot.records import OwedPage, Step, Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     NOW,

@@ -9,8 +9,8 @@ import pytest
 
 from adapters.store.open import SqlStore
 from bot.approval import Approval, Stage
-from bot.ports import Counted, Placement, Store
 from bot.protocol import HITLDecision
+from bot.records import Counted, Placement, Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     DEADLINE,

@@ -8,8 +8,8 @@ from typing import Any
 
 from bot.approval import Actor, Approval, Decision, Outcome, Stage, Surface, Vote
 from bot.ladder import Deadline, DeadlineSource
-from bot.ports import Alert, Counted, DueRung, Placement, Store
 from bot.protocol import HITLDecision, HITLRequest
+from bot.records import Alert, Counted, DueRung, Placement, Store
 from bot.routing import Destination
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)

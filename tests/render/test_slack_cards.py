@@ -18,8 +18,8 @@ from bot.approval import Actor, Outcome
 from bot.call import text_of
 from bot.card import Button, Notice
 from bot.errors import Refusal, Refused
-from bot.ports import Alert
 from bot.protocol import HITLDecision, Json
+from bot.records import Alert
 from bot.visible import visible
 from bot.wording import CardState
 from tests.render.cards import (

@@ -20,8 +20,8 @@ from adapters.slack.strict import Malformed
 from adapters.slack.verify import BODY
 from adapters.slack.whole import ANEW, PAGE_BYTES, PAGE_PIECES, encoded, first_page, pages_of, turned_page
 from bot.card import Button
+from bot.desk import Asked
 from bot.errors import Refusal, Refused
-from bot.ports import Asked
 from bot.routing import ReasonRule
 from tests.render.cards import CARD_ID, SEAL, card, request
 from tests.render.slack_parts import buttons, parts, pre

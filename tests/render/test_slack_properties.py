@@ -24,9 +24,10 @@ from adapters.slack.whole import first_page
 from bot.approval import Approval
 from bot.call import lines_of, text_of
 from bot.card import Button, Notice, card_of
+from bot.desk import Asked
 from bot.errors import Refusal, Refused
 from bot.policy import Person, Policy
-from bot.ports import Alert, Asked
+from bot.records import Alert
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
 from bot.wording import CardState

@@ -19,8 +19,9 @@ from bot.errors import ConfigError, Gone
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match, Pattern
 from bot.policy import Person
-from bot.ports import Counted, GroupRef
+from bot.ports import GroupRef
 from bot.protocol import HITLDecision, HITLRequest
+from bot.records import Counted
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SLACK = Surface.SLACK

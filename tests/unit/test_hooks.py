@@ -13,7 +13,7 @@ import pytest
 
 from adapters.pagers.hooks import HookPager, UnrecoverableError, load_hook
 from bot.errors import ConfigError, Unavailable
-from bot.ports import Alert
+from bot.records import Alert
 
 if TYPE_CHECKING:
     from collections.abc import Callable

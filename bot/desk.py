@@ -1,0 +1,53 @@
+"""The desk: where chats hand in clicks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.approval import Surface, Vote
+from bot.card import Button, Card
+from bot.routing import ReasonRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Click:
+    """A verified press of a button, translated from a surface's payload."""
+
+    surface: Surface
+    account: str  #: who, by the surface's immutable id
+    home: bool  #: the account belongs to the workspace the bot is installed in
+    value: str  #: what the button carried: sealed by us, brought back by the user's client
+    channel: str
+    ref: str  #: the message that was clicked
+    verb: Button  #: what the surface says was pressed; must agree with the value
+    note: str | None = None
+    seen_whole: bool = False  #: pressed where all of the call was shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a form about a card shows: the whole call, and how a reason is given."""
+
+    card: Card
+    call: str  #: all of it as text to read, redacted and made visible
+    approvable: bool  #: somebody who was shown all of it may approve
+    reason: ReasonRule
+    presets: tuple[str, ...] = ()  #: reasons to pick from
+    approve_value: str = ""  #: the sealed value of an Approve behind the whole call
+
+
+class Desk(Protocol):
+    """Where chats hand in clicks. Local and quick: the store, no network."""
+
+    async def decide(self, click: Click) -> Vote:
+        """Returns once the vote is committed. Raises Refused: show `str(error)` to this person only."""
+        ...
+
+    async def ask(self, click: Click) -> Asked:
+        """What a form for this click needs to show. Raises Refused if this person could not decide now."""
+        ...
+
+    async def explain(self, click: Click) -> tuple[str, ...]:
+        """Why this card is here, who may decide, what is missing, and for this person why not: in lines."""
+        ...

@@ -1,0 +1,287 @@
+"""The records: what the store keeps, and the port through which the flow works on it.
+
+Its errors are Unavailable (nothing happened) and Unanswered (it may have happened).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from bot.approval import Approval, Outcome, Stage, Vote
+from bot.audit import Fact
+from bot.ladder import Deadline
+from bot.protocol import HITLRequest
+from bot.routing import Destination
+
+
+class Step(StrEnum):
+    """The steps of the flow; each is woken by the commits that give it work."""
+
+    ADMIT = "admit"
+    ANSWER = "answer"
+    SHOW = "show"
+    DELIVER = "deliver"
+    CLOSE = "close"
+    ESCALATE = "escalate"
+    EXPIRE = "expire"
+    RECONCILE = "reconcile"
+    ALERT = "alert"
+
+
+Ring = Callable[[Step], None]  #: wake a step; called after a commit, never inside a transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a card stands, or shall stand. `ref` is what the surface needs to find the message again."""
+
+    card_id: str
+    approval_id: str
+    destination: Destination
+    ref: str | None = None
+    shown_revision: int = 0  #: 0: not shown yet
+    attempted_at: datetime | None = None  #: when a first post was begun; with no ref it may be up all the same
+    tries: int = 0  #: failed tries in a row
+    next_try: datetime | None = None
+    digest: str | None = None  #: of the call that the message shows; an Approve counts for no other
+    superseded: bool = False  #: the call changed; a newer card asks about it
+
+
+class Counted(StrEnum):
+    """What became of a vote."""
+
+    WAITING = "waiting"  #: it counts; more people are needed
+    DECIDED = "decided"  #: it was enough
+    LOST = "lost"  #: something else came first: read the record and say what is true
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueRung:
+    """A rung of one approval, written when it was admitted."""
+
+    approval_id: str
+    number: int  #: place on the ladder, from 0
+    due_at: datetime
+    who: tuple[str, ...]
+    attempted_at: datetime | None = None  #: when it was begun; set and unfired means: look before repeating
+
+
+#: The causes of alerts about decisions: it is late, and may still get through; it was too late.
+UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Something that could not be recovered: one per request and cause."""
+
+    approval_id: str
+    cause: str  #: short and stable, for example `undelivered`
+    text: str  #: one line for an operator; no arguments, no tokens
+    raised_at: datetime
+    mended: str | None = None  #: how it came right after all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedPage:
+    """An alert that a pager has not taken yet, or whose mending it has not been told."""
+
+    alert: Alert
+    pager: str
+    ref: str | None = None
+    attempted_at: datetime | None = None
+    tries: int = 0
+
+
+class Approvals(Protocol):
+    """The record. Moves are compare-and-set in one statement; losing one returns False or None."""
+
+    async def admit(
+        self, approval: Approval, *, placements: Sequence[Placement], rungs: Sequence[DueRung]
+    ) -> bool:
+        """Write a new approval with its placements and rungs in one transaction; False if it is known."""
+        ...
+
+    async def get(self, approval_id: str) -> Approval | None: ...
+
+    async def at(self, *stages: Stage) -> tuple[Approval, ...]:
+        """All approvals at these stages, earliest deadline first."""
+        ...
+
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Which of these ids have a record, at any stage."""
+        ...
+
+    async def confirm(self, ids: Sequence[str], *, began_at: datetime) -> None:
+        """A poll that began then listed these very calls: note it, and forget that they were missing."""
+        ...
+
+    async def miss(self, ids: Sequence[str]) -> None:
+        """A good poll did not list these: one more."""
+        ...
+
+    async def revise(
+        self,
+        approval_id: str,
+        *,
+        was: Stage,
+        request: HITLRequest,
+        deadline: Deadline,
+        placements: Sequence[Placement],
+        rungs: Sequence[DueRung],
+    ) -> bool:
+        """The call changed under its cards: take the new one, OPEN, and ask anew.
+
+        The old cards are superseded by `placements`, votes and a decision of which no POST is under way are
+        void, and the rungs not yet attempted are written anew. False: a POST is under way, or it is over.
+        """
+        ...
+
+    async def vote(self, approval_id: str, *, vote: Vote, needs: int) -> Counted:
+        """Count a person's vote, if the approval is still open, unexpired, and the same call.
+
+        The vote that brings its verdict to `needs` distinct people moves OPEN -> DECIDED, in the same
+        transaction. A person has one vote; a later one of hers takes the place of the earlier.
+        """
+        ...
+
+    async def ask_people(self, approval_id: str) -> bool:
+        """The rule that was to answer is gone: leave an open approval to people. False: it is not open."""
+        ...
+
+    async def begin_delivery(self, approval_id: str, *, now: datetime, until: datetime) -> Approval | None:
+        """Take a decided approval whose turn it is for one POST, which counts from here.
+
+        Returns it with the attempt counted, or None when it is not its turn. Nobody else may post it before
+        `until`, and an Approve must be confirmed anew before it is posted again.
+        """
+        ...
+
+    async def resume(self) -> None:
+        """At start, by the only process: what an earlier one had taken for a POST is due again at once."""
+        ...
+
+    async def postpone(self, approval_id: str, *, next_try: datetime, trouble: str | None) -> None:
+        """A POST failed, or must wait: try again then. A new `trouble` shows on the card."""
+        ...
+
+    async def settle(
+        self,
+        approval_id: str,
+        *,
+        was: Stage,
+        outcome: Outcome,
+        at: datetime,
+        platform_word: str | None = None,
+        trouble: str | None = None,
+    ) -> bool:
+        """`was` -> SETTLED, with its outcome. False: something else came first."""
+        ...
+
+    async def close(self, approval_id: str) -> bool:
+        """SETTLED -> CLOSED if every placement shows the last revision or never will."""
+        ...
+
+
+class Placements(Protocol):
+    """Where cards stand."""
+
+    async def get(self, card_id: str) -> Placement | None: ...
+
+    async def of(self, approval_id: str) -> tuple[Placement, ...]: ...
+
+    async def lagging(self) -> tuple[tuple[Placement, Approval], ...]:
+        """Cards that show less than their record, earliest deadline first; not those given up."""
+        ...
+
+    async def attempt(self, card_id: str, *, at: datetime) -> None:
+        """A first post begins."""
+        ...
+
+    async def shown(self, card_id: str, *, ref: str, revision: int, digest: str | None = None) -> None:
+        """The surface shows this revision of this call there; revision 0 and no digest: not known which."""
+        ...
+
+    async def postpone(self, card_id: str, *, next_try: datetime) -> None: ...
+
+    async def lost(self, card_id: str) -> None:
+        """The message was deleted: the card needs posting anew."""
+        ...
+
+    async def give_up(self, card_id: str) -> None:
+        """Nothing more is owed to this placement."""
+        ...
+
+
+class Rungs(Protocol):
+    """The ladders' rungs, as rows."""
+
+    async def due(self, now: datetime) -> tuple[tuple[DueRung, Approval], ...]:
+        """Unfired rungs of open approvals whose time has come, earliest deadline first."""
+        ...
+
+    async def next_due(self, *, after: datetime) -> datetime | None:
+        """When the first unfired rung of an open approval is due that is not due yet."""
+        ...
+
+    async def attempt(self, rung: DueRung, *, at: datetime) -> None: ...
+
+    async def fired(self, rung: DueRung, *, at: datetime) -> None:
+        """It was sent: mark it, and show on the card that the approval was escalated."""
+        ...
+
+
+class Alerts(Protocol):
+    """Alerts, and who has taken them."""
+
+    async def raise_(self, alert: Alert) -> bool:
+        """Write it for every pager; False if this request had this cause already."""
+        ...
+
+    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
+        """What was alerted for this request and cause came right: every pager of the alert will be told."""
+        ...
+
+    async def owed(self, now: datetime) -> tuple[OwedPage, ...]: ...
+
+    async def attempt(self, page: OwedPage, *, at: datetime) -> None: ...
+
+    async def taken(self, page: OwedPage, *, ref: str | None) -> None:
+        """The pager took the alert as it is in `page` (mended or not)."""
+        ...
+
+    async def postpone(self, page: OwedPage, *, next_try: datetime) -> None: ...
+
+
+class Journal(Protocol):
+    """The audit: hash-chained rows. What moves a record writes its own row, in the same transaction."""
+
+    async def note(self, fact: Fact) -> None:
+        """Write a fact that moves no record (a refusal, a change of policy)."""
+        ...
+
+    async def policy_in_force(self) -> str | None:
+        """The version that the last row about a policy names."""
+        ...
+
+
+class Store(Protocol):
+    """Everything durable, in its five parts."""
+
+    @property
+    def approvals(self) -> Approvals: ...
+
+    @property
+    def placements(self) -> Placements: ...
+
+    @property
+    def rungs(self) -> Rungs: ...
+
+    @property
+    def alerts(self) -> Alerts: ...
+
+    @property
+    def journal(self) -> Journal: ...
