@@ -114,9 +114,14 @@ class Decide:
         policy = self._policy()
         _, _, approval = await self._card(click)
         route = policy.route_named(approval.route)
-        lines = [f"Route: {approval.route}", f"May decide: {approvers_named(policy, route)}"]
+        people = [person.name for person in policy.members(route.approvers)] if route else []
+        named = f" ({', '.join(people)})" if people else ""
+        lines = [f"Route: {approval.route}", f"May decide: {approvers_named(policy, route)}{named}"]
         if route is not None:
-            lines.append(f"Needed: {route.quorum} to approve, {route.needs(HITLDecision.REJECTED)} to reject")
+            given = sum(vote.verdict is HITLDecision.APPROVED for vote in approval.votes)
+            missing = f", {route.quorum - given} more to come" if given < route.quorum else ""
+            needs = route.needs(HITLDecision.REJECTED)
+            lines.append(f"Needed: {route.quorum} to approve{missing}; {needs} to reject or skip")
             pinged = tuple(name for rung in route.ladder for name in rung.who)
             lines.append(f"Pinged when it nears its deadline: {', '.join(dict.fromkeys(pinged)) or 'nobody'}")
             lines.append(f"Shown in: {', '.join(str(place) for place in route.cards)}")

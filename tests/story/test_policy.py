@@ -148,6 +148,7 @@ async def test_why_me_tells_the_route_and_why_not(tmp_path: Path) -> None:
         await town.press(ANN, card, "why")
 
         await town.whispered(EVE, "Route: default")
+        await town.whispered(EVE, "approvers (Ann Albers, Bob Brandt)")
         await town.whispered(EVE, "not-approver")
         await town.whispered(ANN, "you may decide this")
 
