@@ -5,7 +5,7 @@ Its errors are Unavailable (nothing happened) and Unanswered (it may have happen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -49,6 +49,15 @@ class Placement:
     next_try: datetime | None = None
     digest: str | None = None  #: of the call that the message shows; an Approve counts for no other
     superseded: bool = False  #: the call changed; a newer card asks about it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a poll is compared with: how far it is, which call it is, and how many polls missed it."""
+
+    stage: Stage
+    digest: str
+    missed: int
 
 
 class Counted(StrEnum):
@@ -107,8 +116,22 @@ class Approvals(Protocol):
 
     async def get(self, approval_id: str) -> Approval | None: ...
 
-    async def at(self, *stages: Stage) -> tuple[Approval, ...]:
-        """All approvals at these stages, earliest deadline first."""
+    async def at(
+        self, *stages: Stage, due_by: datetime | None = None, missed: int = 0, by_rule: bool = False
+    ) -> tuple[Approval, ...]:
+        """Approvals at these stages, earliest deadline first.
+
+        Only those whose deadline is not after `due_by`, that so many good polls in a row did not list, and,
+        with `by_rule`, that a rule is to answer.
+        """
+        ...
+
+    async def next_deadline(self, *, after: datetime) -> datetime | None:
+        """The first deadline of an open approval that has not come yet."""
+        ...
+
+    async def standing(self) -> Mapping[str, Standing]:
+        """Every approval that the platform should still list, by id: only what a poll is compared with."""
         ...
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Update, case, exists, insert, or_, select, update
+from sqlalchemy import Update, case, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
@@ -28,7 +28,7 @@ from bot.approval import Approval, Outcome, Stage, Vote
 from bot.ladder import Deadline
 from bot.ports import Clock
 from bot.protocol import HITLRequest
-from bot.records import Counted, DueRung, Placement
+from bot.records import Counted, DueRung, Placement, Standing
 
 _A = tables.approvals.c
 #: Which move a vote was; a lost one was none.
@@ -68,11 +68,33 @@ class SqlApprovals:
         found = await with_votes([approval_of(row) for row in rows], self._database.fetch)
         return found[0] if found else None
 
-    async def at(self, *stages: Stage) -> tuple[Approval, ...]:
+    async def at(
+        self, *stages: Stage, due_by: datetime | None = None, missed: int = 0, by_rule: bool = False
+    ) -> tuple[Approval, ...]:
         """A few statements for all of them, earliest deadline first."""
         statement = approvals_decided().where(_A.stage.in_(stages)).order_by(_A.deadline, _A.id)
+        if due_by is not None:
+            statement = statement.where(_A.deadline <= due_by)
+        if missed:
+            statement = statement.where(_A.missed >= missed)
+        if by_rule:
+            statement = statement.where(_A.rule.is_not(None))
         rows = await self._database.fetch(statement)
         return await with_votes([approval_of(row) for row in rows], self._database.fetch)
+
+    async def next_deadline(self, *, after: datetime) -> datetime | None:
+        first = func.min(_A.deadline).label("first")
+        ahead = select(first).where(_A.stage == Stage.OPEN, _A.deadline > after)
+        deadline: datetime | None = (await self._database.fetch(ahead))[0]["first"]
+        return deadline
+
+    async def standing(self) -> Mapping[str, Standing]:
+        wanted = select(_A.id, _A.stage, _A.digest, _A.missed)
+        rows = await self._database.fetch(wanted.where(_A.stage.in_((Stage.OPEN, Stage.DECIDED))))
+        return {
+            row[_A.id]: Standing(stage=row[_A.stage], digest=row[_A.digest], missed=row[_A.missed])
+            for row in rows
+        }
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         """Which of these ids have a record."""

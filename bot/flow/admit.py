@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,7 +15,7 @@ from bot.ladder import Deadline, deadline_of
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
 from bot.protocol import HITLRequest
-from bot.records import DueRung, Placement, Store
+from bot.records import DueRung, Placement, Standing, Store
 from bot.routing import Route
 
 #: When at least so many, and more than this share of all, vanish at once, the platform is likelier to be
@@ -49,24 +49,24 @@ class Admit:
         for reason in listing.set_aside:
             log.warning("request_set_aside", reason=reason)
             self._count("request_set_aside")
-        standing = {a.id: a for a in await self._store.approvals.at(Stage.OPEN, Stage.DECIDED)}
+        standing = await self._store.approvals.standing()
         await self._meet(listing, standing)
         await self._notice_missing(listing, standing)
 
-    async def _meet(self, listing: Listing, standing: dict[str, Approval]) -> None:
+    async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> None:
         approvals = self._store.approvals
         unmet = [r.request_id for r in listing.requests if r.request_id not in standing]
         known = await approvals.known(unmet) if unmet else frozenset()
         confirmed: list[str] = []
         for request in listing.requests:
-            approval = standing.get(request.request_id)
-            if approval is None:
+            met = standing.get(request.request_id)
+            if met is None:
                 if request.request_id not in known:
                     await self._admit(request)
-            elif approval.request.digest != request.digest:
-                await self._changed(approval, request)
-            elif approval.missed or approval.stage is Stage.DECIDED:
-                confirmed.append(approval.id)
+            elif met.digest != request.digest:
+                await self._changed(request)
+            elif met.missed or met.stage is Stage.DECIDED:
+                confirmed.append(request.request_id)
         if confirmed:
             await approvals.confirm(confirmed, began_at=listing.began_at)
 
@@ -94,8 +94,11 @@ class Admit:
             )
             self._count("approval_admitted")
 
-    async def _changed(self, approval: Approval, request: HITLRequest) -> None:
+    async def _changed(self, request: HITLRequest) -> None:
         """The platform lists another call under a known id: no answer to the old one may count for it."""
+        approval = await self._store.approvals.get(request.request_id)
+        if approval is None:
+            return
         deadline = self._deadline(request, first_seen=approval.first_seen)
         route = self._policy().route_named(approval.route) or self._policy().route_of(request)
         if await self._store.approvals.revise(
@@ -109,7 +112,7 @@ class Admit:
             log.warning("request_changed", approval_id=approval.id, was=approval.stage.value)
             self._count("request_changed")
 
-    async def _notice_missing(self, listing: Listing, standing: dict[str, Approval]) -> None:
+    async def _notice_missing(self, listing: Listing, standing: Mapping[str, Standing]) -> None:
         listed = {request.request_id for request in listing.requests} | listing.unread_ids
         missing = [approval_id for approval_id in standing if approval_id not in listed]
         if len(missing) >= MASS_COUNT and len(missing) > MASS_SHARE * len(standing):

@@ -41,9 +41,8 @@ class Answer:
         self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> None:
-        for approval in await self._store.approvals.at(Stage.OPEN):
-            if approval.rule is not None:
-                self._crew.take(approval.id, approval.id, self._answer, approval)
+        for approval in await self._store.approvals.at(Stage.OPEN, by_rule=True):
+            self._crew.take(approval.id, approval.id, self._answer, approval)
 
     async def _answer(self, approval: Approval) -> None:
         rule = self._policy().rules.named(approval.rule or "")

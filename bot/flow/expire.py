@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from bot.approval import Approval, Outcome, Stage
-from bot.flow import Count, Crew, earliest
+from bot.flow import Count, Crew
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
 from bot.records import Store
@@ -23,13 +23,10 @@ class Expire:
         self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> datetime | None:
-        now, due = self._clock(), None
-        for approval in await self._store.approvals.at(Stage.OPEN):  # earliest deadline first
-            if approval.deadline.at > now:
-                due = earliest(due, approval.deadline.at)
-                break
+        now = self._clock()
+        for approval in await self._store.approvals.at(Stage.OPEN, due_by=now):
             self._crew.take(approval.id, approval.id, self._expire, approval)
-        return due
+        return await self._store.approvals.next_deadline(after=now)
 
     async def _expire(self, approval: Approval) -> None:
         # Somebody may have answered on the platform since the last poll: if its audit says so, say so too.

@@ -24,10 +24,9 @@ class Reconcile:
 
     async def round(self) -> None:
         now = self._clock()
-        for approval in await self._store.approvals.at(Stage.OPEN, Stage.DECIDED):
+        for approval in await self._store.approvals.at(Stage.OPEN, Stage.DECIDED, missed=BELIEVED_AFTER):
             # While a POST is under way, its own answer tells what became of it (`deliver`).
-            idle = approval.next_try is None or approval.next_try <= now
-            if approval.missed >= BELIEVED_AFTER and idle:
+            if approval.next_try is None or approval.next_try <= now:
                 self._crew.take(approval.id, approval.id, self._settle, approval)
 
     async def _settle(self, approval: Approval) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.approval import Stage
+from bot.approval import Approval, Stage
 from bot.audit import Fact
 from bot.records import OwedPage, Step, Store
 from tests.contract.conftest import Eyes
@@ -355,3 +355,30 @@ async def test_a_card_or_rung_that_moved_wakes_its_steps(store: Store, rings: li
     await store.rungs.fired(a_rung(), at=NOW)
     await store.alerts.mend("r1", cause="undelivered", how="fine")
     assert [Step.SHOW, Step.ALERT] == rings
+
+
+# --- work, found without reading everything ---------------------------------------------------------------
+
+
+async def test_each_step_reads_only_its_work(store: Store) -> None:
+    """What is due, what vanished, what a rule answers, and what a poll is compared with, each by itself."""
+    soon, later = an_approval("r1", deadline=after(60)), an_approval("r2", deadline=after(90))
+    ruled = replace(an_approval("r3", deadline=after(120)), rule="read-only")
+    for approval in (soon, later, ruled):
+        await store.approvals.admit(approval, placements=(), rungs=())
+    await store.approvals.miss(["r2"])
+    await store.approvals.miss(["r2"])
+
+    def ids(found: tuple[Approval, ...]) -> list[str]:
+        return [approval.id for approval in found]
+
+    assert ["r1"] == ids(await store.approvals.at(Stage.OPEN, due_by=after(60)))
+    assert [] == ids(await store.approvals.at(Stage.OPEN, due_by=after(59.999)))
+    assert ["r2"] == ids(await store.approvals.at(Stage.OPEN, Stage.DECIDED, missed=2))
+    assert ["r3"] == ids(await store.approvals.at(Stage.OPEN, by_rule=True))
+    assert after(90) == await store.approvals.next_deadline(after=after(60))
+    assert await store.approvals.next_deadline(after=after(120)) is None
+    standing = await store.approvals.standing()
+    assert {"r1": 0, "r2": 2, "r3": 0} == {name: one.missed for name, one in standing.items()}
+    assert soon.request.digest == standing["r1"].digest
+    assert {Stage.OPEN} == {one.stage for one in standing.values()}
