@@ -217,7 +217,10 @@ class Placements(Protocol):
     async def of(self, approval_id: str) -> tuple[Placement, ...]: ...
 
     async def lagging(self) -> tuple[tuple[Placement, Approval], ...]:
-        """Cards that show less than their record, earliest deadline first; not those given up."""
+        """Cards that show less than their record, earliest deadline first; not those given up.
+
+        Of those that were never tried, only the first few of each channel.
+        """
         ...
 
     async def attempt(self, card_id: str, *, at: datetime) -> None:

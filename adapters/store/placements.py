@@ -21,6 +21,9 @@ from bot.routing import Destination
 
 _P, _A = tables.placements.c, tables.approvals.c
 
+#: Of the cards that wait for their first post, so many of each channel are looked at.
+FRONT = 2
+
 
 class SqlPlacements:
     """`bot.records.Placements` over a database. Every method raises Unavailable when it is in trouble."""
@@ -43,10 +46,16 @@ class SqlPlacements:
         whole = tables.placements.join(tables.approvals).outerjoin(
             tables.decisions, tables.decisions.c.approval_id == _A.id
         )
+        # A channel takes one new card a second, so of those that wait behind its first nothing is read.
+        untried = and_(_P.ref.is_(None), _P.next_try.is_(None))
+        line = func.row_number().over(
+            partition_by=[_P.surface, _P.channel, untried], order_by=[_A.deadline, _A.id, _P.card_id]
+        )
+        queue = select(_P.card_id, line.label("place")).select_from(whole).where(lags()).subquery()
         statement = (
             select(tables.placements, tables.approvals, tables.decisions)
-            .select_from(whole)
-            .where(lags())
+            .select_from(whole.join(queue, queue.c.card_id == _P.card_id))
+            .where(or_(~untried, queue.c.place <= FRONT))
             .order_by(_A.deadline, _A.id, _P.card_id)
         )
         rows = await self._database.fetch(statement)
