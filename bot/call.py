@@ -29,6 +29,9 @@ WIDEST_KEY = 24
 EXCERPT_LINES = 16
 EXCERPT_VALUE = 240
 
+#: Spaces in the middle of a line push what follows to the left edge of a narrow screen.
+GAPPED = "A text has a wide gap inside a line; what follows it may look like a line of its own."
+_GAP = re.compile(r"\S {12,}\S")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -66,8 +69,11 @@ def warnings_of(request: HITLRequest, *, redaction: Redaction) -> tuple[str, ...
 
     They quote what they found, so secrets are redacted before.
     """
-    texts = (request.tool_name, request.agent_id, *_texts(redaction.redact(request.arguments)))
-    return tuple(dict.fromkeys(found for text in texts for found in warnings(text)))
+    texts = [request.tool_name, request.agent_id, *_texts(redaction.redact(request.arguments))]
+    found = dict.fromkeys(found for text in texts for found in warnings(text))
+    if any(_GAP.search(text) for text in texts):
+        found[GAPPED] = None
+    return tuple(found)
 
 
 def redactions_in(lines: tuple[Line, ...]) -> tuple[str, ...]:

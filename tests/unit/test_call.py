@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.call import Line, excerpt, lines_of, size_of, text_of
+from bot.call import GAPPED, Line, excerpt, lines_of, size_of, text_of, warnings_of
 from bot.protocol import HITLRequest, Json
 from bot.redaction import Redaction
 
@@ -93,3 +93,16 @@ def test_a_cut_preview_is_never_called_whole(make_request: Callable[..., HITLReq
 def test_size_in_words() -> None:
     """Lines and bytes, as a person would say them."""
     assert "2 lines, 7 B" == size_of((Line(key="", value="a\nb"),))
+
+
+@pytest.mark.parametrize(
+    ("value", "warned"),
+    [("x" + " " * 40 + "amount  1", True), ("a    b", False), ("  indented\n    code", False)],
+)
+def test_a_gap_that_could_fake_a_line_is_named(
+    make_request: Callable[..., HITLRequest], value: str, warned: bool
+) -> None:
+    """A chat wraps long lines at its left edge, where arguments begin: spaces that aim for it are named."""
+    request = make_request(arguments={"note": value})
+
+    assert warned == (GAPPED in warnings_of(request, redaction=PLAIN))
