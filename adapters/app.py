@@ -38,6 +38,8 @@ from bot.seal import Seal
 
 #: How often every step looks for work unasked, in case a wake-up was lost.
 SWEEP_EVERY = timedelta(seconds=1)
+#: How often a policy that came into force is looked for, to announce what nobody may overlook in it.
+ANNOUNCE_EVERY = timedelta(seconds=1)
 #: How often the notary looks whether a checkpoint is due, and the audit whether rows are old enough to go.
 NOTARY_EVERY, RETIRE_EVERY = timedelta(seconds=5), timedelta(hours=1)
 
@@ -85,7 +87,6 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
         slack = await enter(_slack(environment, desk=desk, clock=clock, metrics=metrics))
         groups = await group_keepers(environment, slack, stack)
         await enter(book.kept(directories={Surface.SLACK: slack.directory}, groups=groups))
-        _announce(book.policy())
         pagers: dict[str, Pager] = {
             str(place): SlackPager(chat=slack.chat, channel=place.channel) for place in file.policy.alerts
         }
@@ -172,11 +173,23 @@ async def _chores(
         )
     )
 
+    announced = ""
+
+    async def announce() -> None:
+        nonlocal announced
+        if book.policy().version != announced:
+            _announce(book.policy())
+            announced = book.policy().version
+
     async def retire() -> None:
         if book.file.retention is not None:
             await store.journal.retire(clock() - book.file.retention)
 
-    return {"notary": (NOTARY_EVERY, notary.round), "retire": (RETIRE_EVERY, retire)}
+    return {
+        "announce": (ANNOUNCE_EVERY, announce),
+        "notary": (NOTARY_EVERY, notary.round),
+        "retire": (RETIRE_EVERY, retire),
+    }
 
 
 def folder_of(database_url: str) -> Path:

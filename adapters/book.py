@@ -108,8 +108,7 @@ class Book(Generic[F]):
         `groups` says who keeps which kind of group; lengths are in seconds. Raises Unavailable when the
         journal cannot be written at start: no policy is in force that is not in the audit.
         """
-        rules = self._file.policy.rules
-        if rules.auto_approve or await self._journal.policy_in_force() != self._file.policy.version:
+        if await self._journal.policy_in_force() != self._file.policy.version:
             await self._journal.note(self._fact(self._file.policy))
         await self.refresh(directories=directories, groups=groups)
         async with asyncio.TaskGroup() as tasks:

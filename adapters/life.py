@@ -64,7 +64,13 @@ class Life:
             crew=crew(Step.SHOW),
         )  # fmt: skip
         deliver = Deliver(
-            platform=platform, store=store, clock=clock, count=count, crew=crew(Step.DELIVER), ring=self.ring
+            platform=platform,
+            store=store,
+            policy=policy,
+            clock=clock,
+            count=count,
+            crew=crew(Step.DELIVER),
+            ring=self.ring,
         )
         expire = Expire(platform=platform, store=store, clock=clock, count=count, crew=crew(Step.EXPIRE))
         reconcile = Reconcile(

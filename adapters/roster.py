@@ -1,8 +1,7 @@
 """Who is who now: people's accounts and the members of groups that a surface keeps, each with its age.
 
-What could not be looked up within `LONGEST_AGE` counts for nobody: a failing lookup means no. An account that
-nod.yaml names by its id stays somebody's identity meanwhile, unless the last good lookup said that it is
-deactivated, a guest's or unknown.
+What could not be looked up within `LONGEST_AGE` counts for nobody: a failing lookup means no, also for an
+account that nod.yaml names by its id. It may be a guest's or deactivated by now, and nobody could tell.
 """
 
 from __future__ import annotations
@@ -147,12 +146,10 @@ class Roster:
         name, email = person.name, person.email
         for surface in Surface:
             found = self._people.get((surface, _identity(person)))
-            if found is None:
-                continue
-            account = found.person.accounts.get(surface)
-            if surface in found.person.outside:
+            account = found.person.accounts.get(surface) if found and self._fresh(found.at, now) else None
+            if found and surface in found.person.outside:
                 outside.add(surface)
-            if account is not None and (self._fresh(found.at, now) or account == accounts.get(surface)):
+            if found and account is not None:
                 accounts[surface] = account
                 name = found.person.name
                 # The address of an account from outside is the word of another company.

@@ -90,6 +90,7 @@ class Vote:
     digest: str  #: of the call that was shown; a vote counts for no other
     note: str | None = None
     acting_for: str | None = None  #: whose place she takes, by handle, when it was delegated to her
+    seen_whole: bool = False  #: given where all of the call was shown, for the audit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,11 @@ FITS_IN_LINES = 80
 BESIDE = 60
 #: How a redaction begins; nothing that was in the call before may look like it.
 REDACTED = "‹redacted "
+#: Names longer than this are cut on a card (bot.wording.LONGEST_NAME).
+LONGEST_NAME = 80
+#: How the mark of a redaction ends whose hidden part reads like text or code (bot.redaction).
+_TEXT_HIDDEN = re.compile(r"‹redacted \d+ chars of text›")
+CURTAINED = "A redacted part reads like text, so this call cannot be approved here."
 #: Keys up to this many characters line up their values.
 WIDEST_KEY = 24
 #: What is left of a long call on the card: this many lines, and of each value its two ends.
@@ -45,9 +50,24 @@ class Line:
 
 
 def lines_of(request: HITLRequest, *, redaction: Redaction) -> tuple[Line, ...]:
-    """The whole call. A string or list at the top has an empty key; nothing is left out or reworded."""
+    """The whole call. A string or list at the top has an empty key; nothing is left out or reworded.
+
+    A name that a card has to cut comes first: an argument's key in brackets would be quoted.
+    """
+    names = (("(tool)", request.tool_name), ("(agent)", request.agent_id))
+    cut = tuple(Line(key=key, value=name) for key, name in _seen(names) if len(name) > LONGEST_NAME)
     arguments = redaction.redact(_unforged(request.arguments))
-    return tuple(Line(key=key, value=visible(value)) for key, value in _flatten("", arguments))
+    return cut + tuple(Line(key=key, value=visible(value)) for key, value in _flatten("", arguments))
+
+
+def _seen(names: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
+    for key, name in names:
+        yield key, visible(_broken(" ".join(name.split())))
+
+
+def curtained(lines: tuple[Line, ...]) -> bool:
+    """Whether a redaction hides what reads like text or code: then nobody may approve, not even seeing all."""
+    return any(_TEXT_HIDDEN.search(text) for line in lines for text in (line.key, line.value))
 
 
 def _unforged(value: Json) -> Json:
@@ -121,10 +141,12 @@ def excerpt(lines: tuple[Line, ...], *, request: HITLRequest) -> tuple[tuple[Lin
     shown = lines if fits else tuple(_cut(line) for line in lines[:EXCERPT_LINES])
     if not request.whole:
         return shown, "The platform cut this call before it reached Nod: nobody can see all of it here."
+    curtain = CURTAINED if curtained(lines) else None
     if fits:
-        return shown, None
+        return shown, curtain
     more = f", {len(lines) - len(shown)} arguments not listed" if len(lines) > len(shown) else ""
-    return shown, f"Only a part is shown ({size_of(lines)} in all{more})."
+    part = f"Only a part is shown ({size_of(lines)} in all{more})."
+    return shown, f"{part} {curtain}" if curtain else part
 
 
 def _flatten(key: str, value: Json) -> Iterator[tuple[str, str]]:

@@ -152,19 +152,32 @@ class Approvals(Protocol):
         *,
         was: Stage,
         request: HITLRequest,
+        route: str,
         deadline: Deadline,
         placements: Sequence[Placement],
         rungs: Sequence[DueRung],
     ) -> bool:
-        """The call changed under its cards: take the new one, OPEN, and ask anew.
+        """The call changed under its cards: take the new one, OPEN, under the route that it has now.
 
         The old cards are superseded by `placements`, votes and a decision of which no POST is under way are
         void, and the rungs not yet attempted are written anew. False: a POST is under way, or it is over.
         """
         ...
 
-    async def vote(self, approval_id: str, *, vote: Vote, needs: int) -> Counted:
+    async def void(self, approval_id: str, *, why: str, at: datetime) -> bool:
+        """DECIDED -> OPEN: the decision may not go out after all, and people are asked anew.
+
+        False: a POST is under way, or it is not decided.
+        """
+        ...
+
+    async def vote(
+        self, approval_id: str, *, vote: Vote, needs: int, counting: frozenset[str] | None
+    ) -> Counted:
         """Count a person's vote, if the approval is still open, unexpired, and the same call.
+
+        Votes count of the people in `counting` (None: of all), each account and each seat once: whoever has
+        two names, or acts for somebody who voted, is not a second person.
 
         The vote that brings its verdict to `needs` distinct people moves OPEN -> DECIDED, in the same
         transaction. A person has one vote; a later one of hers takes the place of the earlier.
@@ -175,11 +188,14 @@ class Approvals(Protocol):
         """The rule that was to answer is gone: leave an open approval to people. False: it is not open."""
         ...
 
-    async def begin_delivery(self, approval_id: str, *, now: datetime, until: datetime) -> Approval | None:
+    async def begin_delivery(
+        self, approval_id: str, *, now: datetime, until: datetime, as_read: Approval
+    ) -> Approval | None:
         """Take a decided approval whose turn it is for one POST, which counts from here.
 
         Returns it with the attempt counted, or None when it is not its turn. Nobody else may post it before
-        `until`, and an Approve must be confirmed anew before it is posted again.
+        `until`, and an Approve must be confirmed anew before it is posted again. None too when it is no
+        longer the call, the attempt and the confirmation of `as_read`.
         """
         ...
 
@@ -198,10 +214,14 @@ class Approvals(Protocol):
         was: Stage,
         outcome: Outcome,
         at: datetime,
+        as_read: Approval | None = None,
         platform_word: str | None = None,
         trouble: str | None = None,
     ) -> bool:
-        """`was` -> SETTLED, with its outcome. False: something else came first."""
+        """`was` -> SETTLED, with its outcome. False: something else came first.
+
+        With `as_read`, also False when it has another revision, call or attempt by now, or was listed again.
+        """
         ...
 
     async def close(self, approval_id: str) -> bool:

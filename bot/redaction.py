@@ -1,5 +1,8 @@
 """Secrets in a call, replaced before anything is stored or shown: `‹redacted 12 chars›`. Pure.
 
+What reads like text or code rather than like a token is called so, `‹redacted 86 chars of text›`: it may be
+a curtain in front of what would run, and `bot.call` then lets nobody approve.
+
 By name: what stands under a key such as `db_password`. By shape: what looks like a known kind of secret,
 anywhere in a text. Approvers must still be able to judge the call, so amounts, addresses, e-mail addresses,
 IBANs, UUIDs and commit hashes stay (reliability.md §5, Log / alert leak; card.md).
@@ -7,13 +10,15 @@ IBANs, UUIDs and commit hashes stay (reliability.md §5, Log / alert leak; card.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bot.protocol import Json
-from bot.shapes import KINDS, is_random
+from bot.shapes import KINDS, is_random, reads_like_text
 
 #: Deeper than this nothing is shown; such a call has no canonical text either (reliability.md §6.2.8).
 DEEPEST = 64
@@ -61,7 +66,7 @@ class Redaction:
         shown: list[str] = []
         end = 0
         for start, stop in _merged(self._found(text)):
-            shown += text[end:start], _marker(stop - start)
+            shown += text[end:start], _marker(text[start:stop])
             end = stop
         return "".join((*shown, text[end:]))
 
@@ -70,6 +75,8 @@ class Redaction:
             yield from map(_span, kind.found_in(text))
         for shape in self.shapes:
             yield from map(_span, shape.finditer(text))
+        if text.lstrip()[:1] in ("{", "["):
+            yield from _below_names(text, _names(self.names))
 
 
 def is_secret_name(key: str, *, names: Iterable[str] = ()) -> bool:
@@ -78,7 +85,13 @@ def is_secret_name(key: str, *, names: Iterable[str] = ()) -> bool:
 
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_MARKER = re.compile(r"‹redacted \d+ chars?›")
+_MARKER = re.compile(r"‹redacted \d+ chars?(?: of text)?›")
+#: A member of an object in JSON text, whole or cut. Each repeat has a bound or keeps what it took.
+_MEMBER = re.compile(
+    r'(?<!\\)"(?P<name>(?:[^"\\\n]|\\.){1,100}+)"\s{0,64}:\s{0,64}'
+    r'(?:"(?P<text>(?:[^"\\]|\\.)*+)|(?P<number>-?\d[\w.+-]*+))',
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +111,7 @@ def _copy(value: Json, redaction: Redaction, *, names: _Names, secret: bool, dep
             words = _words(key)
             below = secret or _is_secret(words, names)
             shown = _free(redaction.text(key), copy)
-            if words and words[-1] in ("key", "keys", "tokens") and isinstance(inner, str) and is_random(inner):
+            if isinstance(inner, str) and _is_random_key(words, inner):
                 below = True
             copy[shown] = _copy(inner, redaction, names=names, secret=below, depth=depth + 1)
         return copy
@@ -106,9 +119,31 @@ def _copy(value: Json, redaction: Redaction, *, names: _Names, secret: bool, dep
         return value
     written = value if isinstance(value, str) else repr(value)
     if secret:
-        return value if not written or _MARKER.fullmatch(written) else _marker(len(written))
+        return value if not written or _MARKER.fullmatch(written) else _marker(written)
     text = redaction.text(written)
     return value if text == written else text
+
+
+def _below_names(text: str, names: _Names) -> Iterator[tuple[int, int]]:
+    """In JSON that came as text, maybe cut: the values under the names of secrets."""
+    for member in _MEMBER.finditer(text):
+        group = "text" if member["number"] is None else "number"
+        value, words = member[group], _words(_unescaped(member["name"]))
+        if not value or _MARKER.fullmatch(value):
+            continue
+        if _is_secret(words, names) or _is_random_key(words, value):
+            yield member.span(group)
+
+
+def _unescaped(name: str) -> str:
+    try:
+        return str(json.loads(f'"{name}"', strict=False)) if "\\" in name else name
+    except ValueError:
+        return name
+
+
+def _is_random_key(words: tuple[str, ...], value: str) -> bool:
+    return bool(words) and words[-1] in ("key", "keys", "tokens") and is_random(value)
 
 
 def _free(key: str, taken: dict[str, Json]) -> str:
@@ -119,6 +154,7 @@ def _free(key: str, taken: dict[str, Json]) -> str:
     return free
 
 
+@lru_cache(maxsize=16)
 def _names(extra: tuple[str, ...]) -> _Names:
     words = frozenset(filter(None, map(_words, (*NAMES.split(", "), *extra))))
     return _Names(words=words, longest=max(map(len, words)))
@@ -141,8 +177,9 @@ def _is_secret(words: tuple[str, ...], names: _Names) -> bool:
     )
 
 
-def _marker(length: int) -> str:
-    return f"‹redacted {length} char{'s' if length != 1 else ''}›"
+def _marker(hidden: str) -> str:
+    many = f"{len(hidden)} char{'s' if len(hidden) != 1 else ''}"
+    return f"‹redacted {many}{' of text' if reads_like_text(hidden) else ''}›"
 
 
 def _span(match: re.Match[str]) -> tuple[int, int]:

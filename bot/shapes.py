@@ -44,6 +44,36 @@ def is_random(text: str) -> bool:
     return len(set(text)) >= 8 and any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
 
 
+#: What a shell, or a person, would read as more than a token: an expansion, a pipe, an address.
+_ACTIVE = re.compile(r"\$[({]|`|\||[<>]\(|://")
+_FRAME = re.compile(
+    r"-----(?:BEGIN|END) (?:(?:RSA|DSA|EC|OPENSSH|ENCRYPTED|PGP|ANY) )?PRIVATE KEY(?: BLOCK)?-----"
+    r"|Proc-Type: \d,[A-Z]{1,20}|DEK-Info: [A-Z0-9-]{1,20},[0-9A-F]{1,64}"
+)
+#: A line of base64, and its last; a path is none, whatever it is padded with, nor is a word in small letters.
+_BODY = re.compile(r"(?=\S*[A-Z])(?=\S*[a-z])(?=\S*\d)(?!\S*///)[\w+/=]{20,}", re.ASCII)
+_TAIL = re.compile(r"(?=\S*[A-Z0-9=])(?!\S*///)[\w+/=]+\.{0,3}", re.ASCII)
+_SPACE = re.compile(r"(?:\s|\\{1,4}[nrt])+")
+_GROUPS = re.compile(r"[\d-]+(?:\s+[\d-]+)*")
+_PAIRS = re.compile(r"[\w!#%&*+.^~-]+=[^\s;]*(?:;\s*[\w!#%&*+.^~-]+=[^\s;]*)*")
+#: The longest secret that is one; more than this is a document.
+LONGEST_SECRET = 4_096
+
+
+def reads_like_text(hidden: str) -> bool:
+    """Whether it may be prose or code rather than a token: words with white space between, or too much of it.
+
+    The base64 of a key, a number in groups and a cookie's pairs are none.
+    """
+    if len(hidden) > LONGEST_SECRET or _ACTIVE.search(hidden):
+        return True
+    if _GROUPS.fullmatch(hidden) or _PAIRS.fullmatch(hidden):
+        return False
+    words = [word for word in _SPACE.split(_FRAME.sub(" ", hidden)) if re.search(r"\w", word)]
+    *body, last = words or [""]
+    return bool(body) and not (all(map(_BODY.fullmatch, body)) and _TAIL.fullmatch(last))
+
+
 def _random(match: re.Match[str]) -> bool:
     return is_random(match["secret"])
 
@@ -102,12 +132,18 @@ _VALUE = (
     r"""|(?<=")(?:[^"\\\n]|\\.)+|(?<=')[^'\n]+"""
     r"""|(?<!["'])(?!\\{1,7}["'])[^\s"'&;,<>‹›]+))"""
 )
-_PEM_BEGIN = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-#: A key that was cut: lines of base64 and nothing else, lest a header hides whatever follows it.
-_PEM_CUT = (
-    r"(?:(?:\\n|\s){1,4}(?:[\w+/=]{20,}|[A-Z][A-Za-z-]{2,20}: [^\n\\]{0,80}))*+"
-    r"(?:(?:\\n|\s){1,4}[\w+/=]{1,64}\.{0,3}\Z)?"
+#: Between the lines of a key: also in a text in a text, indented, quoted, or put together by a program.
+_BREAK = r"(?:\\{1,4}[nr]|[\s\"'+,#>|])"
+#: Whole or cut: lines of base64, the headers of such keys, and nothing else, lest a key hides what follows it.
+_PEM = (
+    r"-----BEGIN (?P<label>[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----"
+    rf"(?:{_BREAK}{{1,40}}+(?:[\w+/=]{{20,}}|Proc-Type: \d,[A-Z]{{1,20}}"
+    r"|DEK-Info: [A-Z0-9-]{1,20},[0-9A-F]{1,64}|(?:Version|Comment|Charset|Hash): [^\n\\]{0,80}))*+"
+    rf"(?:(?:{_BREAK}{{1,40}}+=?[\w+/]{{1,64}}={{0,2}}){{0,2}}{_BREAK}{{0,40}}+-----END (?P=label)-----"
+    rf"|{_BREAK}{{1,40}}+[\w+/=]{{1,64}}\.{{0,3}}\Z)?"
 )
+#: A pair of a cookie; its value may be quoted, and holds no white space.
+_COOKIE = r"""[\w!#%&*+.^~-]{1,256}=(?:"[^\s;"\\‹›]*+"|[^\s;"'\\‹›]*+)"""
 _OPAQUE = r"[A-Za-z0-9._~+/=-]"
 
 
@@ -206,9 +242,7 @@ KINDS: tuple[Kind, ...] = (
     _kind("Notion token", _token("(?:secret|ntn)_", r"[A-Za-z0-9]{40,}")),
     _kind("Airtable token", _token("pat", r"[A-Za-z0-9]{14}\.[a-f0-9]{40,}")),
     # keys and tokens of any maker
-    _kind(
-        "private key", _PEM_BEGIN + r"(?:(?:[^-]|-(?!----))*+-----END [A-Z0-9 ]{0,60}-----|" + _PEM_CUT + ")"
-    ),
+    _kind("private key", _PEM),
     _kind(
         "OpenSSH key body",
         _token(
@@ -240,7 +274,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     _kind(
         "cookie header",
-        _BEGINS + r"(?i:(?:set-)?cookie)" + _ASSIGNED + r"(?P<secret>[^\r\n=‹›]{1,256}=[^\r\n‹›]*)",
+        _BEGINS + r"(?i:(?:set-)?cookie)" + _ASSIGNED + rf"(?P<secret>{_COOKIE}(?:;[ \t]{{0,4}}{_COOKIE})*+)",
     ),
     _kind("password in a URL", r"://[^\s/@:]{0,256}:(?P<secret>[^\s/]{1,1024})@(?=[^\s@])"),
     _kind("assignment", _NAMED + _ASSIGNED + _VALUE),

@@ -19,6 +19,7 @@ from adapters.settings import Environment, matches, models, read_policy_file
 from adapters.store.open import open_store
 from bot.audit import Fact
 from bot.errors import Refusal
+from bot.flow.admit import BLIND
 from bot.flow.deliver import UNDELIVERABLE, UNDELIVERED
 from bot.flow.show import NO_CARD
 from bot.protocol import Json
@@ -232,7 +233,7 @@ def test_every_alert_has_its_section() -> None:
     spelled = {cause for path in sources for cause in re.findall(r'\bcause=f?"(\w+)', path.read_text())}
 
     assert {"policy"} == spelled
-    assert {UNDELIVERABLE, UNDELIVERED, NO_CARD, *spelled} == sections
+    assert {BLIND, UNDELIVERABLE, UNDELIVERED, NO_CARD, *spelled} == sections
 
 
 def test_every_kind_of_row_is_in_the_table() -> None:

@@ -28,7 +28,8 @@ class Limits:
     read: float = 10.0  #: between two pieces of an answer
     total: float = 15.0  #: of a whole call; a server that drips does not outlast it
     audit: float = 3.0  #: of a whole question to the audit, which is optional
-    body: int = 5_000_000  #: of one answer, unpacked
+    poll: int = 20_000_000  #: of one answer to a question, unpacked; a few huge calls do not stop the others
+    body: int = 5_000_000  #: of any other answer, unpacked
     posts: int = 16  #: decisions on their way at once; the others wait for their turn
 
 
@@ -94,7 +95,7 @@ class Exchange:
                     body = await read_body(
                         response.aiter_raw(),
                         encoding=response.headers.get("Content-Encoding"),
-                        limit=self._limits.body,
+                        limit=self._limits.poll if method == "GET" else self._limits.body,
                     )
                 except Unusable:
                     if response.is_success:

@@ -10,12 +10,18 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+
+from bot.protocol import Json
 
 #: Objects and lists inside one another, counted from the value that is looked at. No tool call needs more.
 DEEPEST = 64
 #: Digits of the longest integer that is read: 2**256 has 78, and a longer one is an attack on the reader.
 MOST_DIGITS = 128
+#: A number that a reader rounds: what is shown would not be what runs.
+INEXACT = "holds a number that cannot be kept exactly"
+_TWICE = "has a key twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +30,11 @@ class Spoiled:
 
     reason: str  #: in words for an operator, never the content
     pairs: tuple[tuple[str, Any], ...] = ()  #: the members, where it was an object
+    digits: str = ""  #: the number as it came, where it was a finite one
 
 
 def parse(text: bytes | str) -> Any:
-    """The JSON value, with `Spoiled` in place of repeated keys, NaN, Infinity and endless numbers.
+    """The JSON value, with `Spoiled` in place of repeated keys, NaN, Infinity and numbers that would change.
 
     Raises ValueError when it is no JSON in UTF-8, or nested beyond what can be read at all.
     """
@@ -43,12 +50,14 @@ def parse(text: bytes | str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def flaw(value: Any) -> str | None:
-    """Why a parsed value must not be used, in words; None when it may."""
+def flaw(value: Any, *, rounded: bool = False) -> str | None:
+    """Why a parsed value must not be used, in words; None when it may. `rounded`: numbers may be inexact."""
     waiting = [(value, 1)]
     while waiting:
         inner, depth = waiting.pop()
         if isinstance(inner, Spoiled):
+            if rounded and inner.digits:
+                continue
             return inner.reason
         if isinstance(inner, str) and not _is_text(inner):
             return "holds half of a surrogate pair"
@@ -60,20 +69,57 @@ def flaw(value: Any) -> str | None:
     return None
 
 
-def spelled(value: Any) -> str:
-    """A flawed value as text to look at: what was given twice stands there twice."""
-    return json.dumps(value, default=_spelled, indent=1)
+def spelled(value: Any) -> Json:
+    """A flawed value as JSON to look at: what was given twice stands there twice, each under its name.
+
+    Names stay names, so that what stands under the name of a secret can be redacted.
+    """
+    return _spelled(value, 1)
 
 
-def _spelled(value: Any) -> Any:
+def written(value: Any) -> str:
+    """A parsed value as JSON text, flawed or not."""
+    try:
+        return json.dumps(value, default=_listed, ensure_ascii=False)
+    except RecursionError:
+        return json.dumps(spelled(value), ensure_ascii=False)
+
+
+def _spelled(value: Any, depth: int) -> Json:
+    if isinstance(value, Spoiled) and not value.pairs:
+        return f"({value.reason}{': ' if value.digits else ''}{value.digits})"
+    if isinstance(value, str):
+        return _halved(value)
+    if not isinstance(value, dict | list | Spoiled):
+        return value if value is None or isinstance(value, bool | int | float) else str(value)
+    # A spelled object takes two levels: the list and its members.
+    if depth > DEEPEST - isinstance(value, Spoiled):
+        return f"(is nested more than {DEEPEST} deep)"
+    if isinstance(value, list):
+        return [_spelled(inner, depth + 1) for inner in value]
+    given = value.items() if isinstance(value, dict) else value.pairs
+    pairs = [(_halved(name), inner) for name, inner in given]
+    members = dict(pairs)
+    if isinstance(value, dict) and (len(members) == len(pairs) or depth == DEEPEST):
+        return {name: _spelled(inner, depth + 1) for name, inner in members.items()}
+    reason = value.reason if isinstance(value, Spoiled) else _TWICE
+    return [f"({reason})", *({name: _spelled(inner, depth + 2)} for name, inner in pairs)]
+
+
+def _listed(value: Any) -> Any:
     if isinstance(value, Spoiled):
-        return [f"({value.reason})", *([key, inner] for key, inner in value.pairs)]
+        return [f"({value.reason})", value.digits, *({name: inner} for name, inner in value.pairs)]
     raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def _halved(text: str) -> str:
+    """The text, with half of a surrogate pair as its escape."""
+    return text if _is_text(text) else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Spoiled:
     members = dict(pairs)
-    return members if len(members) == len(pairs) else Spoiled("has a key twice", tuple(pairs))
+    return members if len(members) == len(pairs) else Spoiled(_TWICE, tuple(pairs))
 
 
 def _constant(_: str) -> Spoiled:
@@ -82,7 +128,16 @@ def _constant(_: str) -> Spoiled:
 
 def _float(digits: str) -> float | Spoiled:
     number = float(digits)
-    return number if math.isfinite(number) else Spoiled("holds a number beyond all bounds")
+    if not math.isfinite(number):
+        return Spoiled("holds a number beyond all bounds")
+    return number if _is_exact(number, digits) else Spoiled(INEXACT, digits=digits[:MOST_DIGITS])
+
+
+def _is_exact(number: float, digits: str) -> bool:
+    try:
+        return Decimal(repr(number)) == Decimal(digits)
+    except ArithmeticError:  # an exponent beyond what even Decimal reads
+        return False
 
 
 def _int(digits: str) -> int | Spoiled:

@@ -5,13 +5,14 @@ A body that cannot be read fails the whole poll; an item that cannot be read is 
 
 from __future__ import annotations
 
+import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from adapters.platform.strict import Spoiled, flaw, parse, spelled
+from adapters.platform.strict import Spoiled, flaw, parse, spelled, written
 from bot.errors import Unavailable
 from bot.protocol import HITLRequest, Json
 
@@ -20,6 +21,14 @@ LONGEST_NAME = 200
 #: The runtime cuts its preview of arguments at 2,048 characters, the `...` included (protocol.md, Contract).
 #: A little less is suspected too, since whether it is whole cannot be told.
 CUT_FROM = 2_000
+#: Characters of the longest time; ISO 8601 takes 32.
+LONGEST_MOMENT = 64
+#: A call of more leaf values, or more characters as JSON, is not read by anybody; its stub quotes its head.
+MOST_VALUES = 3_000
+LONGEST_CALL = 300_000
+LONGEST_HEAD = 2_000
+TOO_LARGE = "the call is too large to be read by a person"
+CONTRADICTED = "the platform lists two different calls under this id"
 #: Reasons that are named one by one; of more than these only the number.
 MOST_REASONS = 100
 
@@ -52,7 +61,11 @@ def read_pending(body: bytes, *, platform: str = "") -> Pending:
                 _take(request, found, unread)
         except _SetAside as reason:
             reasons.append(f"item {number} {reason}")
-            unread |= _ids(item)
+            ids = _ids(item)
+            unread |= ids
+            # Which of the two would run, nobody can know.
+            for same in ids & found.keys():
+                found[same] = replace(found[same], flaw=found[same].flaw or CONTRADICTED)
     if len(reasons) > MOST_REASONS:
         reasons[MOST_REASONS:] = [f"{len(reasons) - MOST_REASONS} more items could not be read"]
     return Pending(
@@ -91,10 +104,17 @@ def _name(text: str) -> str:
 
 def _moment(value: object) -> object:
     """A number is no ISO 8601 text and must not pass for it: `20260101` would be read as a date."""
-    return value if value is None or isinstance(value, str) else f"{str(value)[:40]} (not in ISO 8601)"
+    if value is None or isinstance(value, str):
+        return value and value[:LONGEST_MOMENT]
+    return f"{str(_number(value))[:40]} (not in ISO 8601)"
+
+
+def _number(value: object) -> object:
+    return value.digits if isinstance(value, Spoiled) else value
 
 
 def _seconds(value: object) -> float | None:
+    value = _number(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -141,7 +161,7 @@ def _request(item: Any, platform: str) -> HITLRequest | None:
     context: dict[str, Any] = given if isinstance(given, dict) else {}
     # A flaw in the call itself leaves it to people, who may reject or skip it; one around it tells nothing.
     around = {**item, **context, "additional_context": None, "arguments": None}
-    if problem := flaw(around):
+    if problem := flaw(around, rounded=True):
         raise _SetAside(problem)
     named = {"tool": item.get("tool") or context.get("tool_name")}
     named |= {"agent_id": item.get("agent_id") or context.get("agent_id"), "run_id": item.get("run_id") or None}
@@ -157,18 +177,22 @@ def _request(item: Any, platform: str) -> HITLRequest | None:
     if waits.request_id not in (None, read.request_id):
         raise _SetAside("names two request ids")
     arguments, whole = _arguments(item, context)
-    problem = flaw(arguments)
+    problem = None
+    if (stub := _stub(arguments)) is not None:
+        arguments, problem = stub, TOO_LARGE
+    elif found := flaw(arguments):
+        arguments, problem = spelled(arguments), f"the call {found}"
     return HITLRequest(
         platform=platform,
         request_id=read.request_id,
         tool_name=read.tool,
-        arguments=spelled(arguments) if problem else arguments,
+        arguments=arguments,
         agent_id=read.agent_id,
         run_id=read.run_id,
         created_at=read.created_at,
         timeout_at=waits.timeout_at,
         timeout_seconds=waits.timeout_seconds,
-        flaw=f"the call {problem}" if problem else None,
+        flaw=problem,
         whole=whole,
     )
 
@@ -190,6 +214,38 @@ def _arguments(item: dict[str, Any], context: dict[str, Any]) -> tuple[Json, boo
     text = value.rstrip()
     cut = text.endswith("...") and len(text) >= CUT_FROM
     return value, not cut and not text.startswith("<Non-serializable")
+
+
+def _stub(arguments: Any) -> Json:
+    """What is kept of a call that nobody could read: its size, its hash and how it begins. None for others."""
+    count, text = _values(arguments), written(arguments)
+    if count <= MOST_VALUES and len(text) <= LONGEST_CALL:
+        return None
+    original = text.encode("utf-8", "backslashreplace")
+    head = arguments if isinstance(arguments, str) else text
+    return {
+        "(too large to show)": f"{count} value{'s' if count != 1 else ''}, {-(-len(original) // 1024)} KB",
+        "sha256": hashlib.sha256(original).hexdigest(),
+        "(begins with)": head[:LONGEST_HEAD].encode("utf-8", "backslashreplace").decode()[:LONGEST_HEAD],
+    }
+
+
+def _values(value: Any) -> int:
+    """How many leaf values there are; an empty list or object is one."""
+    count, waiting = 0, [[value]]
+    while waiting:
+        parts = waiting.pop()
+        count += len(parts) or 1
+        held = [_parts(part) for part in parts if isinstance(part, dict | list | Spoiled)]
+        count -= len(held)
+        waiting.extend(held)
+    return count
+
+
+def _parts(value: dict[str, Any] | list[Any] | Spoiled) -> list[Any]:
+    if isinstance(value, Spoiled):
+        return [part for _, part in value.pairs]
+    return list(value.values()) if isinstance(value, dict) else value
 
 
 def _ids(item: Any) -> set[str]:

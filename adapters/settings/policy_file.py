@@ -22,6 +22,8 @@ from bot.ports import GroupRef
 LARGEST_FILE = 1_000_000
 #: Hex digits of a policy's version: 48 bits, enough to tell the versions of one file apart.
 VERSION_DIGITS = 12
+#: Behind the version of a policy that is in force together with auto-approval.
+AUTO_MARK = "+auto-approve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
     except ValidationError as error:
         raise _first(error, lines) from None
     check(file, lines, auto_approve=auto_approve)
-    version = hashlib.sha256(content).hexdigest()[:VERSION_DIGITS]
+    version = hashlib.sha256(content).hexdigest()[:VERSION_DIGITS] + (AUTO_MARK if auto_approve else "")
     return PolicyFile(
         policy=policy_of(file, lines, version=version, auto_approve=auto_approve),
         poll_every=file.poll_every,

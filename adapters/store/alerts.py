@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Update, and_, func, insert, or_, select, update
+from sqlalchemy import Update, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,17 +29,23 @@ class SqlAlerts:
         self._pagers = tuple(dict.fromkeys(pagers))
 
     async def raise_(self, alert: Alert) -> bool:
-        """The alert with a row for each pager; False if this request had this cause already."""
+        """The alert with a row for each pager, new or opened again; False if it is open already."""
 
         async def work(connection: AsyncConnection) -> bool:
             new = insert_new(connection, tables.alerts).values(_alert_row(alert))
-            written = await connection.execute(new.on_conflict_do_nothing().returning(_L.cause))
-            if written.first() is None:
+            again = new.on_conflict_do_update(
+                index_elements=[_L.approval_id, _L.cause],
+                set_={name: new.excluded[name] for name in ("text", "raised_at", "mended")},
+                where=_L.mended.is_not(None),
+            )
+            if (await connection.execute(again.returning(_L.cause))).first() is None:
                 return False
-            if self._pagers:
-                await connection.execute(
-                    insert(tables.pages), [_page_row(alert, pager) for pager in self._pagers]
-                )
+            # A pager that left the settings keeps its row, for when it is back.
+            mine = (_G.approval_id == alert.approval_id, _G.cause == alert.cause)
+            told = await connection.execute(delete(tables.pages).where(*mine).returning(_G.pager))
+            pagers = tuple(dict.fromkeys((*self._pagers, *sorted(told.scalars()))))
+            if pagers:
+                await connection.execute(insert(tables.pages), [_page_row(alert, pager) for pager in pagers])
             await append(connection, facts.alert_raised(alert, pagers=self._pagers))
             return True
 
@@ -98,9 +104,13 @@ class SqlAlerts:
 
 
 def _change(page: OwedPage) -> Update:
+    """The page, unless its alert was raised again meanwhile: then another is owed in its place."""
     alert = page.alert
     mine = and_(_G.approval_id == alert.approval_id, _G.cause == alert.cause, _G.pager == page.pager)
-    return update(tables.pages).where(mine)
+    same = exists().where(
+        _L.approval_id == _G.approval_id, _L.cause == _G.cause, _L.raised_at == alert.raised_at
+    )
+    return update(tables.pages).where(mine, same.correlate(tables.pages))
 
 
 def _alert_row(alert: Alert) -> dict[str, object]:

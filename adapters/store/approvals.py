@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Update, case, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Update, case, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.chain import append
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database, insert_new, rows_of
-from adapters.store.moves import chunks, move
+from adapters.store.moves import as_it_was, chunks, move
 from adapters.store.placements import lags
-from adapters.store.revising import take_anew
+from adapters.store.revising import take_anew, take_back
 from adapters.store.rows import (
     approval_of,
     approval_row,
@@ -120,6 +120,7 @@ class SqlApprovals:
         *,
         was: Stage,
         request: HITLRequest,
+        route: str,
         deadline: Deadline,
         placements: Sequence[Placement],
         rungs: Sequence[DueRung],
@@ -128,17 +129,27 @@ class SqlApprovals:
 
         async def work(connection: AsyncConnection) -> bool:
             return await take_anew(
-                connection, approval_id, was=was, request=request, deadline=deadline,
+                connection, approval_id, was=was, request=request, route=route, deadline=deadline,
                 placements=placements, rungs=rungs, at=self._clock(),
             )  # fmt: skip
 
         return await self._database.write(Move.REVISE, work)
 
-    async def vote(self, approval_id: str, *, vote: Vote, needs: int) -> Counted:
+    async def void(self, approval_id: str, *, why: str, at: datetime) -> bool:
+        """The same call under the same cards, for people even if a rule had answered it."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            return await take_back(connection, approval_id, why=why, at=at)
+
+        return await self._database.write(Move.VOID, work)
+
+    async def vote(
+        self, approval_id: str, *, vote: Vote, needs: int, counting: frozenset[str] | None
+    ) -> Counted:
         """The vote's own moment is what comes before the deadline, or does not."""
 
         async def work(connection: AsyncConnection) -> Counted:
-            return await count_vote(connection, approval_id, vote=vote, needs=needs)
+            return await count_vote(connection, approval_id, vote=vote, needs=needs, counting=counting)
 
         return await self._database.write(_MOVES.get, work)
 
@@ -148,10 +159,14 @@ class SqlApprovals:
         told = facts.asked_people(approval_id, at=self._clock())
         return await self._database.update(Move.ASK_PEOPLE, left, told)
 
-    async def begin_delivery(self, approval_id: str, *, now: datetime, until: datetime) -> Approval | None:
+    async def begin_delivery(
+        self, approval_id: str, *, now: datetime, until: datetime, as_read: Approval
+    ) -> Approval | None:
         """The approval with this attempt counted; None when it is not its turn, or the deadline has passed."""
         its_turn, in_time = or_(_A.next_try.is_(None), _A.next_try <= now), _A.deadline > now
-        taken = move(approval_id, Stage.DECIDED, None, its_turn, in_time)
+        confirmed = _A.confirmed_at.is_not_distinct_from(as_read.confirmed_at)
+        same = (*as_it_was(as_read), confirmed)
+        taken = move(approval_id, Stage.DECIDED, None, its_turn, in_time, *same)
 
         async def work(connection: AsyncConnection) -> Approval | None:
             # The listing that confirmed this POST confirms no other: a later one is read anew before.
@@ -186,11 +201,15 @@ class SqlApprovals:
         was: Stage,
         outcome: Outcome,
         at: datetime,
+        as_read: Approval | None = None,
         platform_word: str | None = None,
         trouble: str | None = None,
     ) -> bool:
         """What is not given stays as it was. Raises ValueError for a step that the life does not have."""
-        settled = move(approval_id, was, Stage.SETTLED).values(
+        same: tuple[ColumnElement[bool], ...] = ()
+        if as_read is not None:
+            same = (*as_it_was(as_read), _A.revision == as_read.revision, _A.missed >= as_read.missed)
+        settled = move(approval_id, was, Stage.SETTLED, *same).values(
             outcome=outcome, settled_at=at, revision=_A.revision + 1
         )
         if platform_word is not None:

@@ -23,14 +23,15 @@ def admitted(approval: Approval) -> Fact:
     return Fact(kind="admitted", at=approval.first_seen, approval_id=approval.id, body=body)
 
 
-def changed(approval_id: str, request: HITLRequest, deadline: Deadline, *, at: datetime) -> Fact:
-    """The platform lists another call under the same id: people are asked anew."""
-    return Fact(kind="changed", at=at, approval_id=approval_id, body=_call(request, deadline))
+def changed(approval_id: str, request: HITLRequest, deadline: Deadline, *, route: str, at: datetime) -> Fact:
+    """The platform lists another call under the same id: people are asked anew, by the route it has now."""
+    body: dict[str, Json] = {"route": route, **_call(request, deadline)}
+    return Fact(kind="changed", at=at, approval_id=approval_id, body=body)
 
 
-def voided(approval_id: str, *, verdict: str, at: datetime) -> Fact:
-    """A decision of which no POST was begun does not count any more."""
-    return Fact(kind="voided", at=at, approval_id=approval_id, body={"verdict": verdict})
+def voided(approval_id: str, *, verdict: str | None, why: str, at: datetime) -> Fact:
+    """A decision of which no POST is under way does not count any more."""
+    return Fact(kind="voided", at=at, approval_id=approval_id, body={"verdict": verdict, "why": why})
 
 
 def asked_people(approval_id: str, *, at: datetime) -> Fact:
@@ -48,6 +49,7 @@ def voted(approval_id: str, vote: Vote) -> Fact:
         "note_length": len(vote.note or ""),
         "card": vote.card_id,
         "digest": vote.digest,
+        "seen_whole": vote.seen_whole,
         **_actor(vote.actor),
     }
     return Fact(kind="voted", at=vote.at, approval_id=approval_id, body=body)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import ColumnElement, Update, update
 
 from adapters.store.tables import approvals
-from bot.approval import STEPS, Stage
+from bot.approval import STEPS, Approval, Stage
 
 #: Ids in one statement at most; SQLite's oldest limit on parameters is 999 (sqlite.org/limits.html, 9).
 CHUNK = 500
@@ -25,6 +25,11 @@ def move(approval_id: str, was: Stage, then: Stage | None = None, *conditions: C
     if (was, then) not in STEPS:
         raise ValueError(f"no approval goes from {was} to {then}")
     return matching.values(stage=then)
+
+
+def as_it_was(read: Approval) -> tuple[ColumnElement[bool], ...]:
+    """It is still the call, and the attempt, that was read."""
+    return approvals.c.digest == read.request.digest, approvals.c.attempts == read.attempts
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,11 +1,12 @@
-"""A call that changed under its cards: the new one in its place, and everything asked anew."""
+"""People asked anew: a call that changed under its cards, or a decision that may not go out after all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, insert, or_, update
+from sqlalchemy import ColumnElement, delete, insert, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
@@ -22,12 +23,19 @@ from bot.records import DueRung, Placement
 _A, _P, _R = tables.approvals.c, tables.placements.c, tables.rungs.c
 
 
+#: What an approval forgets when its people are asked anew.
+_FRESH: Mapping[str, Any] = {
+    "rule": None, "confirmed_at": None, "trouble": None, "next_try": None, "attempts": 0,
+}  # fmt: skip
+
+
 async def take_anew(
     connection: AsyncConnection,
     approval_id: str,
     *,
     was: Stage,
     request: HITLRequest,
+    route: str,
     deadline: Deadline,
     placements: Sequence[Placement],
     rungs: Sequence[DueRung],
@@ -38,24 +46,35 @@ async def take_anew(
         return False
     then = Stage.OPEN if was is Stage.DECIDED else None
     # No poll has confirmed the new call yet, and the rule was found for the old one: people are asked.
-    fresh = {
-        "rule": None, "confirmed_at": None, "missed": 0, "trouble": None, "next_try": None, "attempts": 0,
-    }  # fmt: skip
-    # An attempt that ended without an answer had no effect: the request is still listed as pending.
-    idle = or_(_A.attempts == 0, _A.next_try.is_(None), _A.next_try <= at)
-    taken = move(approval_id, was, then, idle, _A.digest != request.digest).values(
-        **request_columns(request, deadline), **fresh, revision=_A.revision + 1
+    taken = move(approval_id, was, then, _idle(at), _A.digest != request.digest).values(
+        **request_columns(request, deadline), **_FRESH, route=route, missed=0, revision=_A.revision + 1
     )
     if not (await connection.execute(taken)).rowcount:
         return False
     verdict = await void_votes(connection, approval_id)
     await _supersede(connection, approval_id, placements)
     await _ladder_anew(connection, approval_id, rungs)
-    told = [facts.changed(approval_id, request, deadline, at=at)]
+    told = [facts.changed(approval_id, request, deadline, route=route, at=at)]
     if verdict is not None:
-        told.append(facts.voided(approval_id, verdict=verdict, at=at))
+        told.append(facts.voided(approval_id, verdict=verdict, why="the call changed", at=at))
     await append(connection, *told)
     return True
+
+
+async def take_back(connection: AsyncConnection, approval_id: str, *, why: str, at: datetime) -> bool:
+    """The same call, OPEN and without votes; False if a POST is under way, or it is not decided."""
+    # A rule would give the answer again that may not go out: people are asked.
+    taken = move(approval_id, Stage.DECIDED, Stage.OPEN, _idle(at)).values(**_FRESH, revision=_A.revision + 1)
+    if not (await connection.execute(taken)).rowcount:
+        return False
+    verdict = await void_votes(connection, approval_id)
+    await append(connection, facts.voided(approval_id, verdict=verdict, why=why, at=at))
+    return True
+
+
+def _idle(at: datetime) -> ColumnElement[bool]:
+    """No POST is under way: one that ended without an answer had no effect if the request is still listed."""
+    return or_(_A.attempts == 0, _A.next_try.is_(None), _A.next_try <= at)
 
 
 async def _supersede(connection: AsyncConnection, approval_id: str, placements: Sequence[Placement]) -> None:

@@ -25,7 +25,9 @@ _A, _V, _D = tables.approvals.c, tables.votes.c, tables.decisions.c
 Fetch = Callable[[Executable], Awaitable[Sequence[RowMapping]]]
 
 
-async def count_vote(connection: AsyncConnection, approval_id: str, *, vote: Vote, needs: int) -> Counted:
+async def count_vote(
+    connection: AsyncConnection, approval_id: str, *, vote: Vote, needs: int, counting: frozenset[str] | None
+) -> Counted:
     """Take a vote, and at `needs` distinct people the decision, in the transaction of this connection.
 
     The record comes first: its row is locked from here on, so that two votes are counted one after the other.
@@ -39,18 +41,20 @@ async def count_vote(connection: AsyncConnection, approval_id: str, *, vote: Vot
     if not (await connection.execute(taken)).rowcount:
         return Counted.LOST
     await _put(connection, approval_id, vote)
-    same = await _same(connection, approval_id, vote)
-    if len(same) < needs:
+    same = await _same(connection, approval_id, vote, counting)
+    if _people(same) < needs:
         await append(connection, facts.voted(approval_id, vote))
         return Counted.WAITING
-    earlier = tuple(str(other.actor) for other in same if other.person != keepable(vote.person))
+    # Whoever has two names is named once, and the one whose vote was enough by that vote.
+    named = {_account(other): str(other.actor) for other in same}
+    others = tuple(name for account, name in named.items() if account != _account(vote))
     decision = Decision(
         verdict=vote.verdict,
         actor=vote.actor,
         at=vote.at,
         card_id=vote.card_id,
         note=vote.note,
-        others=earlier,
+        others=others,
     )
     if at_once is None:
         await connection.execute(move(approval_id, Stage.OPEN, Stage.DECIDED))
@@ -69,13 +73,30 @@ async def _put(connection: AsyncConnection, approval_id: str, vote: Vote) -> Non
     await connection.execute(new.on_conflict_do_update(index_elements=key, set_=rest))
 
 
-async def _same(connection: AsyncConnection, approval_id: str, vote: Vote) -> list[Vote]:
-    """Everybody's votes with this verdict on this call, earliest first."""
+async def _same(
+    connection: AsyncConnection, approval_id: str, vote: Vote, counting: frozenset[str] | None
+) -> list[Vote]:
+    """The votes that count, with this verdict on this call, earliest first; this one always does."""
     alike = select(tables.votes).where(
         _V.approval_id == approval_id, _V.verdict == vote.verdict, _V.digest == vote.digest
     )
     found = await connection.execute(alike.order_by(_V.at, _V.person))
-    return [vote_of(row) for row in found.mappings()]
+    votes = [vote_of(row) for row in found.mappings()]
+    if counting is None:
+        return votes
+    theirs = {keepable(person) for person in (*counting, vote.person)}
+    return [one for one in votes if one.person in theirs]
+
+
+def _people(votes: Sequence[Vote]) -> int:
+    """How many people these count as: neither one account nor one seat makes two."""
+    accounts = {_account(vote) for vote in votes}
+    seats = {vote.acting_for or vote.person for vote in votes}
+    return min(len(accounts), len(seats))
+
+
+def _account(vote: Vote) -> tuple[Surface, str]:
+    return vote.actor.surface, keepable(vote.actor.account)
 
 
 async def void_votes(connection: AsyncConnection, approval_id: str) -> str | None:

@@ -16,6 +16,7 @@ class Move(StrEnum):
     CONFIRM = "confirm"
     MISS = "miss"
     REVISE = "revise"
+    VOID = "void"
     VOTE = "vote"
     DECIDE = "decide"
     ASK_PEOPLE = "ask_people"
@@ -45,6 +46,7 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     Move.ADMIT: (Step.SHOW, Step.ESCALATE, Step.EXPIRE),
     Move.ADMIT_BY_RULE: (Step.SHOW, Step.ANSWER, Step.ESCALATE, Step.EXPIRE),
     Move.REVISE: (Step.SHOW, Step.ESCALATE, Step.EXPIRE),
+    Move.VOID: (Step.SHOW, Step.ESCALATE, Step.EXPIRE),
     Move.CONFIRM: (Step.DELIVER,),
     Move.MISS: (Step.RECONCILE,),
     Move.VOTE: (Step.SHOW,),

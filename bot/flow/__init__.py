@@ -60,12 +60,20 @@ class Crew:
         self._step, self._tasks, self._ring, self._count = step, tasks, ring, count
         self._places = asyncio.Semaphore(size)
         self._busy: set[Hashable] = set()
+        self._ended: set[Hashable] = set()
+
+    def look(self) -> None:
+        """A round begins to read. A piece that ends from here on may be in what it reads as still owed.
+
+        Such a piece must not be done twice: `take` leaves it out, and its end rings for another round.
+        """
+        self._ended.clear()
 
     def take(
         self, key: Hashable, approval_id: str, work: Callable[[*Args], Awaitable[None]], *args: *Args
     ) -> None:
-        """Do this piece, unless a piece with the same key is under way."""
-        if key in self._busy:
+        """Do this piece, unless one with the same key is under way, or ended since the last `look`."""
+        if key in self._busy or key in self._ended:
             return
         self._busy.add(key)
         piece = self._work_off(key, approval_id, work, *args)
@@ -88,6 +96,7 @@ class Crew:
                 return
             finally:
                 self._busy.discard(key)
+                self._ended.add(key)
         self._ring(self._step)
 
 

@@ -15,13 +15,16 @@ from bot.ladder import Deadline, deadline_of
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
 from bot.protocol import HITLRequest
-from bot.records import DueRung, Placement, Standing, Store
+from bot.records import Alert, DueRung, Placement, Standing, Store
 from bot.routing import Route
 
 #: When at least so many, and more than this share of all, vanish at once, the platform is likelier to be
 #: in trouble than everybody to have been answered: believed only after HOLD (reliability.md, fault 56).
 MASS_COUNT, MASS_SHARE = 5, 0.5
 HOLD = timedelta(minutes=2)
+
+#: When polls have failed for so long, operators are told; the alert's cause.
+BLIND_AFTER, BLIND = timedelta(seconds=30), "platform-unreadable"
 
 log = structlog.get_logger()
 
@@ -35,6 +38,7 @@ class Admit:
         self._platform, self._store, self._policy = platform, store, policy
         self._clock, self._count = clock, count
         self._vanished_since: datetime | None = None
+        self._failing_since: datetime | None = None
         self._doubts: set[str] = set()
         self.last_good: datetime | None = None  #: when the last good poll began
 
@@ -44,14 +48,29 @@ class Admit:
         except (Unavailable, Forbidden) as error:
             log.warning("poll_failed", reason=str(error))
             self._count("poll_failed")
+            await self._failed(error)
             return
         self.last_good = listing.began_at
+        if self._failing_since is not None:
+            self._failing_since = None
+            await self._store.alerts.mend("platform", cause=BLIND, how="the platform can be read again")
         for reason in listing.set_aside:
             log.warning("request_set_aside", reason=reason)
             self._count("request_set_aside")
         standing = await self._store.approvals.standing()
         await self._meet(listing, standing)
         await self._notice_missing(listing, standing)
+
+    async def _failed(self, error: Unavailable | Forbidden) -> None:
+        """One failed poll is weather; when they go on failing, nobody is asked any more, and that pages."""
+        now = self._clock()
+        if self._failing_since is None:
+            self._failing_since = now
+        elif now - self._failing_since >= BLIND_AFTER:
+            text = f"The platform's pending requests cannot be read ({error}): nobody is asked about new ones."
+            await self._store.alerts.raise_(
+                Alert(approval_id="platform", cause=BLIND, text=text, raised_at=now)
+            )
 
     async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> None:
         approvals = self._store.approvals
@@ -100,11 +119,12 @@ class Admit:
         if approval is None:
             return
         deadline = self._deadline(request, first_seen=approval.first_seen)
-        route = self._policy().route_named(approval.route) or self._policy().route_of(request)
+        route = self._policy().route_of(request)  # another call may be for other people
         if await self._store.approvals.revise(
             approval.id,
             was=approval.stage,
             request=request,
+            route=route.name,
             deadline=deadline,
             placements=_placements(request, route),
             rungs=_rungs(request, route, first_seen=approval.first_seen, deadline=deadline),

@@ -28,6 +28,7 @@ class PageOut:
         self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> datetime | None:
+        self._crew.look()
         for page in await self._store.alerts.owed(self._clock()):
             pager = self._pagers.get(page.pager)
             if pager is not None:  # a pager that left the settings keeps its rows, for when it is back

@@ -41,17 +41,21 @@ class Answer:
         self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> None:
+        self._crew.look()
         for approval in await self._store.approvals.at(Stage.OPEN, by_rule=True):
             self._crew.take(approval.id, approval.id, self._answer, approval)
 
     async def _answer(self, approval: Approval) -> None:
-        rule = self._policy().rules.named(approval.rule or "")
-        if rule is None:
-            # The rule left the policy while the approval waited: people are asked, nothing is guessed.
+        rule = self._policy().rules.rule_for(approval.request)
+        if rule is None or rule.name != approval.rule:
+            # The policy changed while the approval waited: people are asked, nothing is guessed.
             if await self._store.approvals.ask_people(approval.id):
                 log.warning("rule_gone", rule=approval.rule)
             return
         response = await self._response(rule, approval)
+        denial = self._policy().rules.denial_of(approval.request)
+        if response.decision is HITLDecision.APPROVED and denial is not None:
+            response = HITLResponse(decision=HITLDecision.REJECTED, operator_input=f"denied by {denial.name}")
         now = self._clock()
         vote = Vote(
             person=f"rule:{rule.name}",
@@ -62,7 +66,7 @@ class Answer:
             digest=approval.request.digest,
             note=response.operator_input,
         )
-        if await self._store.approvals.vote(approval.id, vote=vote, needs=1) is Counted.DECIDED:
+        if await self._store.approvals.vote(approval.id, vote=vote, needs=1, counting=None) is Counted.DECIDED:
             log.info("answered_by_rule", rule=rule.name, verdict=response.decision.value)
             self._count("answered_by_rule")
 

@@ -15,7 +15,7 @@ import structlog
 
 from bot.approval import Actor, Approval, Decision, Outcome, Stage, Vote
 from bot.audit import Fact
-from bot.call import excerpt, lines_of, text_of
+from bot.call import curtained, excerpt, lines_of, text_of
 from bot.card import Button, card_of
 from bot.desk import Asked, Click
 from bot.errors import Refusal, Refused
@@ -69,7 +69,10 @@ class Decide:
             await self._check_shown(click, checked)
             vote = self._vote(click, checked)
             needs = checked.route.needs(checked.verdict)
-            counted = await self._store.approvals.vote(checked.approval.id, vote=vote, needs=needs)
+            counting = self._who_counts(checked)
+            counted = await self._store.approvals.vote(
+                checked.approval.id, vote=vote, needs=needs, counting=counting
+            )
             if counted is Counted.LOST:
                 raise await self._too_late(click)
         except Refused as refused:
@@ -103,7 +106,7 @@ class Decide:
         return Asked(
             card=card,
             call=text_of(lines),
-            approvable=request.approvable and policy.rules.denial_of(request) is None,
+            approvable=request.approvable and not curtained(lines) and not policy.rules.denial_of(request),
             reason=checked.route.reason_rule(checked.verdict),
             presets=checked.route.presets if checked.verdict is HITLDecision.REJECTED else (),
             approve_value=approve,
@@ -190,10 +193,12 @@ class Decide:
         if not request.approvable:
             why = request.flaw or "the platform cut it, so nobody can see all of it"
             raise Refused(Refusal.NEVER_APPROVED, f"This call cannot be approved: {why}.")
-        if click.seen_whole:
-            return
         lines = await asyncio.to_thread(lines_of, request, redaction=self._policy().redaction)
-        if excerpt(lines, request=request)[1] is not None:
+        if curtained(lines):
+            raise Refused(
+                Refusal.NEVER_APPROVED, "This call cannot be approved: a redacted part reads like text."
+            )
+        if not click.seen_whole and excerpt(lines, request=request)[1] is not None:
             raise Refused(
                 Refusal.NOT_SHOWN_WHOLE, "The card does not show all of this call. Use View all first."
             )
@@ -210,7 +215,15 @@ class Decide:
             digest=checked.sealed.digest,
             note=click.note,
             acting_for=checked.seat.acting_for,
+            seen_whole=click.seen_whole,
         )
+
+    def _who_counts(self, checked: _Checked) -> frozenset[str]:
+        """Whose earlier votes still count: approvers as of now, and those who take the place of one."""
+        policy, now = self._policy(), self._clock()
+        approvers = frozenset(policy.handles(checked.route.approvers))
+        deputies = {d.taker for d in policy.delegations if d.giver in approvers and now < d.until}
+        return approvers | deputies
 
     def _check_open(self, click: Click, approval: Approval) -> None:
         """Raises Refused, with who won or why it is too late, unless the approval can still be decided."""

@@ -6,6 +6,7 @@ began after the click listed the very same call; Reject and Skip need no such pr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,6 +14,7 @@ import structlog
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.flow import Count, Crew, earliest
+from bot.policy import Policy
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
 from bot.records import UNDELIVERABLE, UNDELIVERED, Alert, Ring, Step, Store
@@ -22,6 +24,8 @@ from bot.wording import name_of
 QUICK_WAITS = (1.0, 2.0, 3.0)
 #: After those, a tenth of what is left, within these bounds, in seconds.
 SLOW_WAIT_LEAST, SLOW_WAIT_MOST = 2.0, 15.0
+#: Near the deadline tries come no closer than this, in seconds.
+LEAST_WAIT = 0.5
 #: One POST takes at most this long; nobody else may send it meanwhile. More than the client's total timeout.
 LEASE = timedelta(seconds=20)
 #: No POST starts later than this before the deadline: the answer would come too late to be believed.
@@ -37,12 +41,21 @@ class Deliver:
     """Carries each decision to the platform, once to effect."""
 
     def __init__(
-        self, *, platform: Platform, store: Store, clock: Clock, count: Count, crew: Crew, ring: Ring
+        self,
+        *,
+        platform: Platform,
+        store: Store,
+        policy: Callable[[], Policy],
+        clock: Clock,
+        count: Count,
+        crew: Crew,
+        ring: Ring,
     ) -> None:
-        self._platform, self._store = platform, store
+        self._platform, self._store, self._policy = platform, store, policy
         self._clock, self._count, self._crew, self._ring = clock, count, crew, ring
 
     async def round(self) -> datetime | None:
+        self._crew.look()
         now, due = self._clock(), None
         for approval in await self._store.approvals.at(Stage.DECIDED):
             late = approval.deadline.at - MARGIN
@@ -61,7 +74,11 @@ class Deliver:
 
     async def _deliver(self, approval: Approval) -> None:
         now = self._clock()
-        taken = await self._store.approvals.begin_delivery(approval.id, now=now, until=now + LEASE)
+        if now >= approval.deadline.at - MARGIN or await self._denied(approval, now):
+            return
+        taken = await self._store.approvals.begin_delivery(
+            approval.id, now=now, until=now + LEASE, as_read=approval
+        )
         if taken is None or taken.decision is None:
             return
         try:
@@ -79,6 +96,17 @@ class Deliver:
             word = await self._platform.word_on(taken.id)
             ours = word is None or word == taken.decision.verdict.value
             await self._settle(taken, outcome_by(taken.decision) if ours else Outcome.ELSEWHERE, word)
+
+    async def _denied(self, approval: Approval, now: datetime) -> bool:
+        """An explicit deny wins over every vote, also over one that was given before the rule was there."""
+        approves = approval.decision and approval.decision.verdict is HITLDecision.APPROVED
+        denial = self._policy().rules.denial_of(approval.request) if approves else None
+        if denial is None:
+            return False
+        if await self._store.approvals.void(approval.id, why=f"denied by {denial.name}", at=now):
+            log.warning("decision_voided", rule=denial.name)
+            self._count("decision_voided")
+        return True
 
     async def _settle(self, approval: Approval, outcome: Outcome, word: str | None) -> None:
         through = outcome is not Outcome.ELSEWHERE
@@ -98,8 +126,8 @@ class Deliver:
         wait = QUICK_WAITS[approval.attempts - 1] if quick else _slow(left)
         if isinstance(error, Unavailable) and error.retry_after is not None:
             wait = max(wait, error.retry_after)
-        # The last try is at the margin: whatever was asked for, a decision is not left lying past it.
-        next_try = now + timedelta(seconds=min(wait, max(left, 0.0)))
+        # Whatever was asked for, half of what is left is kept for another try.
+        next_try = now + timedelta(seconds=min(wait, max(left / 2, LEAST_WAIT)))
         exhausted = not quick or approval.attempts >= len(QUICK_WAITS)
         await self._store.approvals.postpone(
             approval.id, next_try=next_try, trouble=str(error) if exhausted else None

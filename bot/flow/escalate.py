@@ -37,6 +37,7 @@ class Escalate:
         self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> datetime | None:
+        self._crew.look()
         now = self._clock()
         by_approval: dict[str, list[tuple[DueRung, Approval]]] = {}
         for rung, approval in await self._store.rungs.due(now):

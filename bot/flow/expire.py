@@ -23,6 +23,7 @@ class Expire:
         self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> datetime | None:
+        self._crew.look()
         now = self._clock()
         for approval in await self._store.approvals.at(Stage.OPEN, due_by=now):
             self._crew.take(approval.id, approval.id, self._expire, approval)
@@ -34,7 +35,7 @@ class Expire:
         answered = word in {verdict.value for verdict in HITLDecision}
         outcome = Outcome.ELSEWHERE if answered else Outcome.TIMEOUT_SKIP
         if await self._store.approvals.settle(
-            approval.id, was=Stage.OPEN, outcome=outcome, at=self._clock(), platform_word=word
+            approval.id, was=Stage.OPEN, outcome=outcome, at=self._clock(), as_read=approval, platform_word=word
         ):
             log.info("approval_expired", outcome=outcome.value)
             self._count(f"settled_{outcome.value}")

@@ -23,6 +23,7 @@ class Reconcile:
         self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> None:
+        self._crew.look()
         now = self._clock()
         for approval in await self._store.approvals.at(Stage.OPEN, Stage.DECIDED, missed=BELIEVED_AFTER):
             # While a POST is under way, its own answer tells what became of it (`deliver`).
@@ -38,7 +39,12 @@ class Reconcile:
             how = f"it is no longer pending there; the audit says: {word or 'nothing'}"
             await self._store.alerts.mend(approval.id, cause=UNDELIVERED, how=how)
         if await self._store.approvals.settle(
-            approval.id, was=approval.stage, outcome=outcome, at=self._clock(), platform_word=word
+            approval.id,
+            was=approval.stage,
+            outcome=outcome,
+            at=self._clock(),
+            as_read=approval,
+            platform_word=word,
         ):
             log.info("approval_vanished", outcome=outcome.value, word=word)
             self._count(f"settled_{outcome.value}")

@@ -28,6 +28,9 @@ REFUSED_WAIT = 15.0
 #: An unanswered post is looked for after this long, in seconds, when a chat's history has caught up.
 LOOK_AFTER = 2.0
 
+#: A request that no card could be shown for so long is an operator's business, whatever the reason.
+UNSEEN_AFTER = timedelta(seconds=20)
+
 NO_CARD = "no-card"  #: the alert's cause
 
 log = structlog.get_logger()
@@ -51,6 +54,7 @@ class Show:
         self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> datetime | None:
+        self._crew.look()
         now, due = self._clock(), None
         for placement, approval in await self._store.placements.lagging():
             if placement.next_try and placement.next_try > now:
@@ -134,8 +138,9 @@ class Show:
             wait = error.retry_after
         if isinstance(error, Forbidden):
             wait = REFUSED_WAIT
-            if placement.ref is None:
-                await self._store.alerts.raise_(self._no_card(placement, approval, error))
+        waited = self._clock() - approval.first_seen
+        if placement.ref is None and (isinstance(error, Forbidden) or waited >= UNSEEN_AFTER):
+            await self._store.alerts.raise_(self._no_card(placement, approval, error))
         await self._store.placements.postpone(
             placement.card_id, next_try=self._clock() + timedelta(seconds=wait)
         )

@@ -33,6 +33,7 @@ from tests.contract.values import (
     after,
     an_alert,
     an_approval,
+    begin,
     bring_to,
     decide,
     revise,
@@ -65,9 +66,9 @@ async def test_a_life_is_told_in_order(store: SqlStore, url: str) -> None:
     await store.placements.attempt("c1", at=NOW)
     await store.placements.shown("c1", ref="ts1", revision=1, digest=a_request().digest)
     await store.rungs.fired(a_rung(0, due=1), at=after(1))
-    await store.approvals.vote("r1", vote=a_vote(at=after(2)), needs=2)
-    await store.approvals.vote("r1", vote=a_vote("bob", at=after(3)), needs=2)
-    await store.approvals.begin_delivery("r1", now=after(4), until=after(20))
+    await store.approvals.vote("r1", vote=a_vote(at=after(2)), needs=2, counting=None)
+    await store.approvals.vote("r1", vote=a_vote("bob", at=after(3)), needs=2, counting=None)
+    await begin(store, now=after(4))
     await store.approvals.settle("r1", was=Stage.DECIDED, outcome=Outcome.APPROVED, at=after(5))
     await store.placements.shown("c1", ref="ts1", revision=9, digest=a_request().digest)
     await store.approvals.close("r1")
@@ -108,8 +109,10 @@ async def test_a_call_without_a_canonical_form_is_told_too(store: Store, url: st
 async def test_a_vote_and_its_decision_are_told_in_full(store: Store, url: str) -> None:
     """Who, on which card, about which call, in whose place, with which note, and what the agent will hear."""
     await admit(store)
-    await store.approvals.vote("r1", vote=a_vote("bob"), needs=2)
-    await store.approvals.vote("r1", vote=a_vote(acting_for="cid", note="ok 🪙", at=after(1)), needs=2)
+    await store.approvals.vote("r1", vote=a_vote("bob"), needs=2, counting=None)
+    await store.approvals.vote(
+        "r1", vote=a_vote(acting_for="cid", note="ok 🪙", at=after(1), seen_whole=True), needs=2, counting=None
+    )
     expected = {
         "person": "ann",
         "acting_for": "cid",
@@ -118,6 +121,7 @@ async def test_a_vote_and_its_decision_are_told_in_full(store: Store, url: str) 
         "note_length": 4,
         "card": "c1",
         "digest": a_request().digest,
+        "seen_whole": True,
         "surface": "slack",
         "account": "U-ann",
         "name": "Ann",
@@ -133,7 +137,7 @@ async def test_what_happens_to_a_call_and_its_answer_is_told(store: Store, url: 
     """A change, a decision made void, a card superseded, an alert and its mending, people asked for a rule."""
     await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=())
     await decide(store)
-    await revise(store, was=Stage.DECIDED)
+    await revise(store, was=Stage.DECIDED, route="wires")
     await store.placements.shown("c1", ref="ts1", revision=3)
     await store.approvals.ask_people("r1")
     await store.alerts.raise_(an_alert())
@@ -141,8 +145,25 @@ async def test_what_happens_to_a_call_and_its_answer_is_told(store: Store, url: 
     rows = await rows_at(url)
     kinds = ["changed", "voided", "card_superseded", "asked_people", "alert_raised", "alert_mended"]
     assert kinds == [row.kind for row in rows[3:]]
-    assert {"verdict": "approved"} == await told(url, "voided")
+    assert {"verdict": "approved", "why": "the call changed"} == await told(url, "voided")
+    assert "wires" == (await told(url, "changed"))["route"]
     assert list(PAGERS) == (await told(url, "alert_raised"))["pagers"]
+
+
+async def test_a_decision_taken_back_and_an_alert_raised_again_are_told(store: Store, url: str) -> None:
+    """Why the decision may not go out; and the alert with its new text, as often as it was raised."""
+    await bring_to(store, Stage.DECIDED)
+    assert await store.approvals.void("r1", why="denied by no-wires", at=after(1))
+    assert not await store.approvals.void("r1", why="denied by no-wires", at=after(2))
+    await store.alerts.raise_(an_alert())
+    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    assert await store.alerts.raise_(replace(an_alert(raised_at=after(3)), text="again"))
+    assert not await store.alerts.raise_(replace(an_alert(raised_at=after(4)), text="and again"))
+    rows = await rows_at(url)
+    assert ["voided", "alert_raised", "alert_mended", "alert_raised"] == [row.kind for row in rows[3:]]
+    assert {"verdict": "approved", "why": "denied by no-wires"} == await told(url, "voided")
+    assert milliseconds(after(1)) == rows[3].at_ms
+    assert "again" == (await told(url, "alert_raised"))["text"]
 
 
 async def test_a_move_that_is_lost_leaves_no_row(store: Store, url: str) -> None:
@@ -153,7 +174,7 @@ async def test_a_move_that_is_lost_leaves_no_row(store: Store, url: str) -> None
     assert not await revise(store)
     assert not await store.approvals.ask_people("r1")
     assert not await store.approvals.close("r1")
-    assert await store.approvals.begin_delivery("r1", now=NOW, until=after(20)) is None
+    assert await begin(store) is None
     await store.placements.shown("nowhere", ref="ts", revision=1)
     await store.alerts.mend("r1", cause="undelivered", how="fine")
     assert before == await rows_at(url)
@@ -173,7 +194,9 @@ async def test_odd_characters_do_not_break_the_chain(store: Store, url: str) -> 
     """What no database keeps is replaced before it is hashed, so that it reads back as it was signed."""
     await store.approvals.admit(an_approval("r\0"), placements=(), rungs=())
     digest = a_request("r\0").digest
-    assert await store.approvals.vote("r\0", vote=a_vote(digest=digest, name="A\ud800", note="\0"), needs=1)
+    assert await store.approvals.vote(
+        "r\0", vote=a_vote(digest=digest, name="A\ud800", note="\0"), needs=1, counting=None
+    )
     await store.journal.note(Fact(kind="refused", at=NOW, approval_id="\ud800", body={"\udfff": ["\0", None]}))
     rows = await rows_at(url)
     assert 4 == len(rows)
@@ -185,7 +208,7 @@ async def test_without_a_row_there_is_no_move(store: SqlStore, eyes: Eyes, url: 
     await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[a_rung()])
     eyes("ALTER TABLE audit RENAME TO hidden")
     moves = [
-        store.approvals.vote("r1", vote=a_vote(), needs=1),
+        store.approvals.vote("r1", vote=a_vote(), needs=1, counting=None),
         store.approvals.settle("r1", was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP, at=NOW),
         store.approvals.admit(an_approval("r2"), placements=(), rungs=()),
         store.placements.shown("c1", ref="ts1", revision=1),
@@ -215,7 +238,8 @@ async def test_moves_at_once_make_one_chain(store: Store, url: str) -> None:
     for number in range(50):
         await admit(store, f"r{number}")
     votes = [
-        store.approvals.vote(f"r{n}", vote=a_vote(digest=a_request(f"r{n}").digest), needs=1) for n in range(50)
+        store.approvals.vote(f"r{n}", vote=a_vote(digest=a_request(f"r{n}").digest), needs=1, counting=None)
+        for n in range(50)
     ]
     notes = [store.journal.note(Fact(kind="refused", at=NOW, body={"n": n})) for n in range(50)]
     counted = await asyncio.gather(*votes, *notes)

@@ -221,19 +221,19 @@ async def some_lives(store: Store) -> None:
     """One approved by two, one rejected after it changed, one answered by a rule, one that nobody answered."""
     await admit(store, "two")
     digest = a_request("two").digest
-    await store.approvals.vote("two", vote=a_vote("bob", digest=digest), needs=2)
-    await store.approvals.vote("two", vote=a_vote("ann", digest=digest, at=after(1)), needs=2)
+    await store.approvals.vote("two", vote=a_vote("bob", digest=digest), needs=2, counting=None)
+    await store.approvals.vote("two", vote=a_vote("ann", digest=digest, at=after(1)), needs=2, counting=None)
     await store.approvals.settle("two", was=Stage.DECIDED, outcome=Outcome.APPROVED, at=after(2))
     await admit(store, "changed")
     await decide(store, "changed")
     new = a_request("changed", tool_name="wire", arguments={"password": "hunter22hunter22"})
     await revise(store, "changed", was=Stage.DECIDED, request=new)
     no = a_vote("cid", digest=new.digest, verdict=HITLDecision.REJECTED, note="=cmd()")
-    await store.approvals.vote("changed", vote=no, needs=1)
+    await store.approvals.vote("changed", vote=no, needs=1, counting=None)
     rule = replace(an_approval("rule", request=a_request("rule", agent_id="=reader")), rule="reads")
     await store.approvals.admit(replace(rule, first_seen=after(60)), placements=(), rungs=())
     vote = replace(a_rules_vote("rule"), digest=rule.request.digest, at=after(60))
-    await store.approvals.vote("rule", vote=vote, needs=1)
+    await store.approvals.vote("rule", vote=vote, needs=1, counting=None)
     await store.approvals.admit(replace(an_approval("nobody"), first_seen=after(90)), placements=(), rungs=())
     outcome = Outcome.TIMEOUT_SKIP
     await store.approvals.settle("nobody", was=Stage.OPEN, outcome=outcome, at=after(180))

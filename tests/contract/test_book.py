@@ -157,9 +157,9 @@ async def until(true: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
-async def test_before_anybody_was_asked_only_ids_of_the_file_count(world: World) -> None:
-    """An e-mail is nobody yet, and a group that was not read is empty."""
-    assert {"bob": "U0BOB"} == world.approvers()
+async def test_before_anybody_was_asked_nobody_counts(world: World) -> None:
+    """Not even an id of the file, which may be a guest's by now; and a group that was not read is empty."""
+    assert {} == world.approvers()
     assert (FINANCE, BOARD) == world.book.unread()
 
 
@@ -190,7 +190,7 @@ async def test_who_was_deactivated_is_gone_with_the_next_round(world: World) -> 
 async def test_what_could_not_be_looked_up_for_a_minute_counts_for_nobody(
     world: World, trouble: NodError
 ) -> None:
-    """Until then the last answer stays; then nobody but an id that the file itself names."""
+    """Until then the last answer stays; then nobody counts, also not an id that the file itself names."""
     world.directory.groups[FINANCE] = (member("U0CAT"),)
     await world.refresh()
     before = world.approvers()
@@ -200,7 +200,7 @@ async def test_what_could_not_be_looked_up_for_a_minute_counts_for_nobody(
     await world.refresh()
     assert before == world.approvers()
     world.seconds += 1
-    assert {"bob": "U0BOB"} == world.approvers()
+    assert {} == world.approvers()
     assert (FINANCE, BOARD) == world.book.unread()
     assert "look_up_failed" in world.counted
 
@@ -320,14 +320,14 @@ async def test_the_policy_is_noted_once_per_version(world: World) -> None:
     assert ("nod.yaml", ["default"]) == (fact.body["file"], fact.body["routes"])
 
 
-async def test_auto_approval_is_noted_at_each_start(world: World) -> None:
-    """The file's version does not tell of the variable."""
-    for _ in range(2):
-        world.book = world.new_book(auto_approve=True)
+async def test_auto_approval_is_noted_when_it_is_switched(world: World) -> None:
+    """Switching the variable on or off is a change of what is in force, though the file is the same."""
+    for switched_on in (True, True, False, False):
+        world.book = world.new_book(auto_approve=switched_on)
         async with world.kept():
             pass
 
-    assert [True, True] == [fact.body["auto_approve"] for fact in world.journal.facts]
+    assert [True, False] == [fact.body["auto_approve"] for fact in world.journal.facts]
 
 
 async def test_a_good_file_takes_over_while_running(world: World) -> None:

@@ -131,7 +131,7 @@ def cases() -> list[Case]:
         Case(what="the same person again", who="ann", verb=A, route="two", state="voted", then=Refusal.ALREADY_VOTED),
         Case(what="she changes her mind", who="ann", verb=R, route="two", state="voted", then=Stage.DECIDED),
         Case(what="one rejection where it takes two", who="bob", verb=R, route="both", state="voted", then=Stage.OPEN),
-        Case(what="a delegate is a second person", who="deputy", verb=A, route="two", state="voted", then=Stage.DECIDED),
+        Case(what="a delegate of one who voted is no second person", who="deputy", verb=A, route="two", state="voted", then=Stage.OPEN),
         *(Case(what=f"decided by another: {verb}", who="bob", verb=verb, state="decided", then=Refusal.ALREADY_DECIDED) for verb in (A, R, S)),
         *(Case(what=f"decided by herself: {verb}", who="ann", verb=verb, state="decided", then=Refusal.ALREADY_DECIDED) for verb in (A, R, S)),
         *(Case(what=f"past the deadline: {verb}", who="ann", verb=verb, state="late", then=Refusal.EXPIRED) for verb in (A, R, S)),
@@ -196,9 +196,9 @@ async def arrange(store: SqlStore, case: Case, request: HITLRequest) -> None:
     approved = vote_of("ann", HITLDecision.APPROVED, request)
     match case.state:
         case "voted":
-            await store.approvals.vote("r1", vote=approved, needs=2)
+            await store.approvals.vote("r1", vote=approved, needs=2, counting=None)
         case "decided":
-            await store.approvals.vote("r1", vote=approved, needs=1)
+            await store.approvals.vote("r1", vote=approved, needs=1, counting=None)
         case "expired":
             await store.approvals.settle("r1", was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP, at=NOON)
         case "elsewhere":
@@ -207,7 +207,13 @@ async def arrange(store: SqlStore, case: Case, request: HITLRequest) -> None:
             changed = replace(request, arguments={"amount": 5000})
             new = Placement(card_id="c2", approval_id="r1", destination=HERE)
             await store.approvals.revise(
-                "r1", was=Stage.OPEN, request=changed, deadline=deadline, placements=[new], rungs=[]
+                "r1",
+                was=Stage.OPEN,
+                request=changed,
+                route="one",
+                deadline=deadline,
+                placements=[new],
+                rungs=[],
             )
 
 

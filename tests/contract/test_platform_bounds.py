@@ -86,7 +86,7 @@ async def test_a_body_without_end_is_not_read_on(status: int, expected: type[Nod
 async def test_a_body_of_fifty_megabytes_is_too_long(world: World) -> None:
     """Nor does it help to say beforehand how long it is."""
     error = await failure_of_poll(world, status=200, body=" " * 50_000_000)
-    assert str(error) == "the platform's answer cannot be used: it is longer than 5,000,000 bytes"
+    assert str(error) == "the platform's answer cannot be used: it is longer than 20,000,000 bytes"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tests.contract.values import (
     admit,
     after,
     an_approval,
+    begin,
     bring_to,
     decide,
     decision_of,
@@ -42,6 +43,7 @@ MOVES = (
     "ask people",
     "revise open",
     "revise decided",
+    "void",
     "begin delivery",
     "postpone",
     "settle open",
@@ -214,15 +216,54 @@ async def test_a_decision_is_about_the_very_call(store: Store) -> None:
 async def test_a_delivery_is_begun_when_it_is_its_turn(store: Store) -> None:
     """Each POST is counted before it is sent, and nobody else sends it meanwhile, nor after the deadline."""
     await bring_to(store, Stage.DECIDED)
-    taken = await store.approvals.begin_delivery("r1", now=NOW, until=after(20))
+    taken = await begin(store, now=NOW, until=after(20))
     assert taken == await _get(store)
     assert taken is not None
     assert (1, after(20), 2) == (taken.attempts, taken.next_try, taken.revision)
-    assert await store.approvals.begin_delivery("r1", now=after(19.999), until=after(40)) is None
-    again = await store.approvals.begin_delivery("r1", now=after(20), until=after(40))
+    assert await begin(store, now=after(19.999), until=after(40)) is None
+    again = await begin(store, now=after(20), until=after(40))
     assert again is not None
     assert 2 == again.attempts
-    assert await store.approvals.begin_delivery("r1", now=DEADLINE, until=after(999)) is None
+    assert await begin(store, now=DEADLINE, until=after(999)) is None
+
+
+async def test_a_delivery_is_of_what_was_read(store: Store) -> None:
+    """No POST of another attempt, another confirmation or another call than the one that was looked at."""
+    await bring_to(store, Stage.DECIDED)
+    unconfirmed = await _get(store)
+    await store.approvals.confirm(["r1"], began_at=after(1))
+    assert await begin(store, as_read=unconfirmed) is None
+    confirmed = await _get(store)
+    for other in (
+        replace(confirmed, attempts=1),
+        replace(confirmed, confirmed_at=after(2)),
+        replace(confirmed, request=a_request(arguments=1)),
+    ):
+        assert await begin(store, as_read=other) is None
+    assert confirmed == await _get(store)
+    shown = replace(confirmed, revision=9, trouble="an earlier word", missed=3)
+    assert await begin(store, as_read=shown) is not None
+
+
+async def test_what_is_settled_is_what_was_read(store: Store) -> None:
+    """Something that happened meanwhile keeps it open: a change, an attempt, another call, a new listing."""
+    await admit(store)
+    await store.approvals.miss(["r1"])
+    over = {"was": Stage.OPEN, "outcome": Outcome.ELSEWHERE, "at": NOW}
+    found = await _get(store)
+    for other in (
+        replace(found, revision=2),
+        replace(found, attempts=1),
+        replace(found, missed=2),
+        replace(found, request=a_request(arguments=1)),
+    ):
+        assert not await store.approvals.settle("r1", **over, as_read=other)
+    assert found == await _get(store)
+    await store.approvals.confirm(["r1"], began_at=NOW)
+    assert not await store.approvals.settle("r1", **over, as_read=found)
+    again = await _get(store)
+    await store.approvals.miss(["r1"])
+    assert await store.approvals.settle("r1", **over, as_read=again)
 
 
 async def test_only_a_new_trouble_shows(store: Store) -> None:
@@ -278,7 +319,7 @@ async def test_a_step_that_is_not_drawn_is_a_mistake(store: Store, was: Stage) -
     ("stage", "possible"),
     [
         (Stage.OPEN, {"decide", "ask people", "revise open", "settle open"}),
-        (Stage.DECIDED, {"revise decided", "begin delivery", "postpone", "settle decided"}),
+        (Stage.DECIDED, {"revise decided", "void", "begin delivery", "postpone", "settle decided"}),
         (Stage.SETTLED, {"close"}),
         (Stage.CLOSED, set()),
     ],
@@ -308,7 +349,9 @@ async def _try(store: Store, move: str) -> bool:
     if move.startswith("revise"):
         return await revise(store, move, was=Stage(move.removeprefix("revise ")))
     if move == "begin delivery":
-        return await approvals.begin_delivery(move, now=NOW, until=after(20)) is not None
+        return await begin(store, move, now=NOW, until=after(20)) is not None
+    if move == "void":
+        return await approvals.void(move, why="denied", at=NOW)
     if move == "postpone":
         await approvals.postpone(move, next_try=after(1), trouble="503")
         return before != await approvals.get(move)

@@ -20,6 +20,7 @@ from tests.contract.values import (
     after,
     an_alert,
     an_approval,
+    begin,
     bring_to,
     decide,
     decision_of,
@@ -280,6 +281,46 @@ async def test_mending_what_was_never_alerted_does_nothing(store: Store, rings: 
     assert [] == rings
 
 
+async def test_an_alert_that_was_mended_is_raised_again(store: Store, rings: list[Step]) -> None:
+    """It opens with the new text, and every pager is owed a new page; a second time it is there already."""
+    await store.alerts.raise_(an_alert())
+    for page in await owed(store):
+        await store.alerts.taken(page, ref="p1")
+    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    told, waits = await owed(store)
+    await store.alerts.taken(told, ref=None)
+    await store.alerts.attempt(waits, at=after(1))
+    await store.alerts.postpone(waits, next_try=after(60))
+    rings.clear()
+    again = replace(an_alert(raised_at=after(9)), text="It is stuck again.")
+    assert await store.alerts.raise_(again)
+    assert not await store.alerts.raise_(replace(an_alert(raised_at=after(10)), text="And again."))
+    assert [Step.ALERT] == rings
+    assert [OwedPage(alert=again, pager=pager) for pager in ("oncall", "ops")] == await owed(store)
+
+
+async def test_an_alert_raised_again_is_owed_to_new_and_absent_pagers(store: Store, eyes: Eyes) -> None:
+    """One that left the settings keeps its row for when it is back; one that came since gets its own."""
+    await store.alerts.raise_(an_alert())
+    eyes("UPDATE pages SET pager = 'gone', taken = true WHERE pager = 'ops'")
+    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    await store.alerts.raise_(an_alert(raised_at=after(9)))
+    assert ["gone", "oncall", "ops"] == [page.pager for page in await owed(store)]
+
+
+async def test_what_a_pager_took_before_is_not_the_alert_raised_again(store: Store) -> None:
+    """A page that was under way while the alert was raised again takes nothing of the new one from it."""
+    await store.alerts.raise_(an_alert())
+    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    old, _ = await owed(store)
+    await store.alerts.raise_(an_alert(raised_at=after(9)))
+    before = await owed(store)
+    await store.alerts.attempt(old, at=after(10))
+    await store.alerts.taken(old, ref="p1")
+    await store.alerts.postpone(old, next_try=after(60))
+    assert before == await owed(store)
+
+
 # --- who is woken -----------------------------------------------------------------------------------------
 
 Act = Callable[[Store], Awaitable[object]]
@@ -297,13 +338,22 @@ WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
         lambda s: revise(s, was=Stage.DECIDED),
         {Step.SHOW, Step.ESCALATE, Step.EXPIRE},
     ),
-    "vote": (Stage.OPEN, lambda s: s.approvals.vote("r1", vote=a_vote(), needs=2), {Step.SHOW}),
-    "lost vote": (Stage.DECIDED, lambda s: s.approvals.vote("r1", vote=a_vote("bob"), needs=1), set()),
+    "void": (
+        Stage.DECIDED,
+        lambda s: s.approvals.void("r1", why="denied", at=NOW),
+        {Step.SHOW, Step.ESCALATE, Step.EXPIRE},
+    ),
+    "vote": (Stage.OPEN, lambda s: s.approvals.vote("r1", vote=a_vote(), needs=2, counting=None), {Step.SHOW}),
+    "lost vote": (
+        Stage.DECIDED,
+        lambda s: s.approvals.vote("r1", vote=a_vote("bob"), needs=1, counting=None),
+        set(),
+    ),
     "ask people": (Stage.OPEN, lambda s: s.approvals.ask_people("r1"), {Step.SHOW}),
     "decide": (Stage.OPEN, decide, {Step.SHOW, Step.DELIVER, Step.ADMIT}),
     "begin delivery": (
         Stage.DECIDED,
-        lambda s: s.approvals.begin_delivery("r1", now=NOW, until=after(20)),
+        begin,
         set(),
     ),
     "postpone": (

@@ -22,7 +22,7 @@ from tests.contract.values import (
     a_request,
     a_vote,
     admit,
-    after,
+    begin,
     bring_to,
     decide,
     revise,
@@ -74,9 +74,25 @@ async def test_a_click_and_the_deadline_do_not_mix(store: Store) -> None:
 async def test_one_delivery_at_a_time(store: Store) -> None:
     """Of many who would post the same decision, one may."""
     await bring_to(store, Stage.DECIDED)
-    begin = [store.approvals.begin_delivery("r1", now=NOW, until=after(20)) for _ in range(10)]
-    taken = [one for one in await asyncio.gather(*begin) if one is not None]
+    as_read = await store.approvals.get("r1")
+    posts = [begin(store, as_read=as_read) for _ in range(10)]
+    taken = [one for one in await asyncio.gather(*posts) if one is not None]
     assert [1] == [one.attempts for one in taken]
+
+
+async def test_a_void_and_a_delivery_do_not_mix(store: Store) -> None:
+    """A decision is either on its way to the platform or taken back, never both."""
+    for number in range(10):
+        approval_id = f"r{number}"
+        await bring_to(store, Stage.DECIDED, approval_id)
+        as_read = await store.approvals.get(approval_id)
+        void = store.approvals.void(approval_id, why="denied", at=NOW)
+        post = begin(store, approval_id, as_read=as_read)
+        if number % 2:
+            voided, taken = await asyncio.gather(void, post)
+        else:
+            taken, voided = await asyncio.gather(post, void)
+        assert voided is (taken is None)
 
 
 async def test_a_cancelled_click_leaves_nothing_or_all(url: str) -> None:

@@ -14,6 +14,7 @@ from bot.records import Counted, Placement, Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     DEADLINE,
+    NOW,
     a_placement,
     a_request,
     a_rules_vote,
@@ -21,6 +22,7 @@ from tests.contract.values import (
     admit,
     after,
     an_approval,
+    begin,
     bring_to,
     decide,
     decision_of,
@@ -41,7 +43,7 @@ async def test_a_quorum_takes_distinct_people(store: Store) -> None:
     """The vote that brings its verdict to enough people decides; the others are named in their order."""
     await admit(store)
     votes = [a_vote("cid", at=after(1)), a_vote("ann", at=after(2)), a_vote("bob", at=after(3))]
-    counted = [await store.approvals.vote("r1", vote=vote, needs=3) for vote in votes]
+    counted = [await store.approvals.vote("r1", vote=vote, needs=3, counting=None) for vote in votes]
     assert [Counted.WAITING, Counted.WAITING, Counted.DECIDED] == counted
     found = await get(store)
     decision = decision_of(votes[2], "Cid <cid@acme.example>", "Ann <ann@acme.example>")
@@ -53,10 +55,12 @@ async def test_one_person_has_one_vote(store: Store, eyes: Eyes) -> None:
     """Voting twice counts once, and a later verdict takes the place of the earlier."""
     await admit(store)
     for note in ("first", "second"):
-        assert await store.approvals.vote("r1", vote=a_vote(note=note), needs=2) is Counted.WAITING
+        assert (
+            await store.approvals.vote("r1", vote=a_vote(note=note), needs=2, counting=None) is Counted.WAITING
+        )
     changed = a_vote(verdict=HITLDecision.REJECTED, at=after(1))
-    assert await store.approvals.vote("r1", vote=changed, needs=2) is Counted.WAITING
-    assert await store.approvals.vote("r1", vote=a_vote("bob"), needs=2) is Counted.WAITING
+    assert await store.approvals.vote("r1", vote=changed, needs=2, counting=None) is Counted.WAITING
+    assert await store.approvals.vote("r1", vote=a_vote("bob"), needs=2, counting=None) is Counted.WAITING
     assert [(2,)] == eyes("SELECT count(*) FROM votes")
     assert {a_vote("bob"), changed} == set((await get(store)).votes)
 
@@ -64,10 +68,54 @@ async def test_one_person_has_one_vote(store: Store, eyes: Eyes) -> None:
 async def test_verdicts_are_counted_apart(store: Store) -> None:
     """One who rejects ends it where one is enough, whoever approved before; she alone is named."""
     await admit(store)
-    assert await store.approvals.vote("r1", vote=a_vote("ann"), needs=2) is Counted.WAITING
+    assert await store.approvals.vote("r1", vote=a_vote("ann"), needs=2, counting=None) is Counted.WAITING
     no = a_vote("bob", verdict=HITLDecision.REJECTED)
-    assert await store.approvals.vote("r1", vote=no, needs=1) is Counted.DECIDED
+    assert await store.approvals.vote("r1", vote=no, needs=1, counting=None) is Counted.DECIDED
     assert decision_of(no) == (await get(store)).decision
+
+
+async def test_two_names_of_one_account_are_one_person(store: Store) -> None:
+    """Whoever stands in the policy under two handles has one voice; she is named once."""
+    await admit(store)
+    ann = a_vote("ann")
+    twin = replace(a_vote("annie", at=after(1)), actor=ann.actor)
+    for vote in (ann, twin):
+        assert await store.approvals.vote("r1", vote=vote, needs=2, counting=None) is Counted.WAITING
+    bob = a_vote("bob", at=after(2))
+    assert await store.approvals.vote("r1", vote=bob, needs=2, counting=None) is Counted.DECIDED
+    assert decision_of(bob, "Ann <ann@acme.example>") == (await get(store)).decision
+
+
+async def test_a_seat_has_one_vote(store: Store) -> None:
+    """Ann, and then whoever takes Ann's place, are not two; nor are two who both take it."""
+    await admit(store)
+    for person, seat in (("ann", None), ("dan", "ann"), ("eve", "ann")):
+        vote = a_vote(person, acting_for=seat)
+        assert await store.approvals.vote("r1", vote=vote, needs=2, counting=None) is Counted.WAITING
+    bob = a_vote("bob", acting_for="cid")
+    assert await store.approvals.vote("r1", vote=bob, needs=2, counting=None) is Counted.DECIDED
+
+
+async def test_a_vote_of_somebody_who_left_does_not_count(store: Store) -> None:
+    """Those who may vote now are counted, and the one who votes just now; the others are not named either."""
+    await admit(store)
+    left = frozenset({"bob", "cid"})
+    for vote in (a_vote("ann"), a_vote("bob", at=after(1))):
+        assert await store.approvals.vote("r1", vote=vote, needs=2, counting=left) is Counted.WAITING
+    dan = a_vote("dan", at=after(2))
+    assert await store.approvals.vote("r1", vote=dan, needs=2, counting=left) is Counted.DECIDED
+    assert decision_of(dan, "Bob <bob@acme.example>") == (await get(store)).decision
+
+
+async def test_odd_handles_count_as_they_are_kept(store: Store) -> None:
+    """A handle with a character that no database keeps is found again among those who count."""
+    await admit(store)
+    odd, ann = a_vote("o\0dd"), a_vote("ann")
+    counting = frozenset({"o\0dd", "ann"})
+    assert await store.approvals.vote("r1", vote=odd, needs=2, counting=counting) is Counted.WAITING
+    again = replace(odd, acting_for="o\0dd")
+    assert await store.approvals.vote("r1", vote=again, needs=2, counting=counting) is Counted.WAITING
+    assert await store.approvals.vote("r1", vote=ann, needs=2, counting=counting) is Counted.DECIDED
 
 
 async def test_two_people_at_once_are_both_counted(store: Store) -> None:
@@ -76,7 +124,9 @@ async def test_two_people_at_once_are_both_counted(store: Store) -> None:
         approval_id = f"r{number}"
         digest = await admit(store, approval_id)
         both = (a_vote(person, digest=digest) for person in ("ann", "bob"))
-        counted = await asyncio.gather(*(store.approvals.vote(approval_id, vote=one, needs=2) for one in both))
+        counted = await asyncio.gather(
+            *(store.approvals.vote(approval_id, vote=one, needs=2, counting=None) for one in both)
+        )
         assert {Counted.WAITING, Counted.DECIDED} == set(counted)
         assert Stage.DECIDED is (await get(store, approval_id)).stage
 
@@ -85,7 +135,9 @@ async def test_of_fifty_votes_at_once_one_decides(store: Store, eyes: Eyes) -> N
     """With a quorum of twenty, twenty votes count, one decision is made, and thirty come too late."""
     await admit(store)
     votes = [a_vote(f"p{number}") for number in range(50)]
-    counted = await asyncio.gather(*(store.approvals.vote("r1", vote=one, needs=20) for one in votes))
+    counted = await asyncio.gather(
+        *(store.approvals.vote("r1", vote=one, needs=20, counting=None) for one in votes)
+    )
     told = {word: counted.count(word) for word in Counted}
     assert {Counted.WAITING: 19, Counted.DECIDED: 1, Counted.LOST: 30} == told
     assert [(1, 20)] == eyes("SELECT (SELECT count(*) FROM decisions), (SELECT count(*) FROM votes)")
@@ -120,7 +172,7 @@ async def test_thousands_of_approvals_come_with_their_votes(store: SqlStore) -> 
     for number in range(30):
         digest = await admit(store, f"r{number}")
         if number % 3:
-            await store.approvals.vote(f"r{number}", vote=a_vote(digest=digest), needs=2)
+            await store.approvals.vote(f"r{number}", vote=a_vote(digest=digest), needs=2, counting=None)
     found = await store.approvals.at(Stage.OPEN)
     assert {f"r{number}": int(number % 3 > 0) for number in range(30)} == {a.id: len(a.votes) for a in found}
 
@@ -143,7 +195,7 @@ async def test_a_changed_call_gets_new_cards(store: Store) -> None:
     """The old card lags until it was given up, the new one until it shows the new call."""
     await with_card_up(store)
     await store.placements.postpone("c1", next_try=after(60))
-    await store.approvals.vote("r1", vote=a_vote(), needs=2)
+    await store.approvals.vote("r1", vote=a_vote(), needs=2, counting=None)
     assert await revise(store, placements=[a_placement("c2")])
     assert () == (await get(store)).votes
     old = Placement(
@@ -204,9 +256,10 @@ async def test_a_decision_that_was_not_sent_yet_is_void(store: Store, eyes: Eyes
 async def test_a_decision_that_may_have_been_sent_stands(store: Store) -> None:
     """Once a POST was begun the platform may have the answer: it is not taken back."""
     await bring_to(store, Stage.DECIDED)
-    await store.approvals.begin_delivery("r1", now=after(0), until=after(20))
+    await begin(store)
     before = await get(store)
     assert not await revise(store, was=Stage.DECIDED)
+    assert not await store.approvals.void("r1", why="denied", at=after(19.999))
     assert before == await get(store)
 
 
@@ -222,10 +275,36 @@ async def test_the_same_call_is_no_change(store: Store) -> None:
 
 
 async def test_a_changed_call_is_for_people(store: Store) -> None:
-    """A rule was found for the call as it was; it does not answer another."""
+    """A rule was found for the call as it was; it does not answer another, and the route is found anew."""
     await store.approvals.admit(replace(an_approval(), rule="reads"), placements=(), rungs=())
-    assert await revise(store)
+    assert await revise(store, route="wires")
+    found = await get(store)
+    assert (None, "wires") == (found.rule, found.route)
+
+
+@pytest.mark.parametrize("posted", [False, True])
+async def test_a_decision_is_taken_back(store: Store, eyes: Eyes, posted: bool) -> None:
+    """People are asked anew about the same call; an attempt that ended without an answer does not hinder it."""
+    await with_card_up(store)
+    await decide(store)
+    await store.approvals.confirm(["r1"], began_at=NOW)
+    await store.approvals.postpone("r1", next_try=after(9), trouble="503")
+    if posted:
+        await begin(store, now=after(10), until=after(20))
+    assert await store.approvals.void("r1", why="denied by no-wires", at=after(20 if posted else 0))
+    assert replace(an_approval(), revision=4) == await get(store)
+    assert [(0, 0)] == eyes("SELECT (SELECT count(*) FROM decisions), (SELECT count(*) FROM votes)")
+    assert ["c1"] == await lagging(store)
+    assert await wins(store, a_vote("bob"))
+
+
+async def test_what_a_rule_answered_is_left_to_people(store: Store) -> None:
+    """Once its answer was taken back, the rule does not answer again."""
+    await store.approvals.admit(replace(an_approval(), rule="reads"), placements=(), rungs=())
+    assert await wins(store, a_rules_vote())
+    assert await store.approvals.void("r1", why="denied", at=NOW)
     assert (await get(store)).rule is None
+    assert await wins(store, a_vote())
 
 
 @pytest.mark.parametrize("was", [Stage.SETTLED, Stage.CLOSED])
@@ -242,9 +321,9 @@ async def test_a_vote_for_the_old_call_never_counts_for_the_new(store: Store) ->
     for number in range(10):
         approval_id = f"r{number}"
         digest = await admit(store, approval_id, deadline=DEADLINE)
-        await store.approvals.vote(approval_id, vote=a_vote("ann", digest=digest), needs=2)
+        await store.approvals.vote(approval_id, vote=a_vote("ann", digest=digest), needs=2, counting=None)
         change = revise(store, approval_id)
-        vote = store.approvals.vote(approval_id, vote=a_vote("bob", digest=digest), needs=2)
+        vote = store.approvals.vote(approval_id, vote=a_vote("bob", digest=digest), needs=2, counting=None)
         if number % 2:
             changed, counted = await asyncio.gather(change, vote)
         else:

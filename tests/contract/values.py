@@ -115,13 +115,13 @@ async def admit(store: Store, approval_id: str = "r1", *, deadline: datetime = D
 async def decide(store: Store, approval_id: str = "r1") -> Vote:
     """Decide an open approval that `admit` made, by one vote."""
     vote = a_vote(digest=a_request(approval_id).digest)
-    assert await store.approvals.vote(approval_id, vote=vote, needs=1) is Counted.DECIDED
+    assert await store.approvals.vote(approval_id, vote=vote, needs=1, counting=None) is Counted.DECIDED
     return vote
 
 
 async def wins(store: Store, vote: Vote, approval_id: str = "r1") -> bool:
     """Whether this vote alone decides it."""
-    return await store.approvals.vote(approval_id, vote=vote, needs=1) is Counted.DECIDED
+    return await store.approvals.vote(approval_id, vote=vote, needs=1, counting=None) is Counted.DECIDED
 
 
 async def revise(
@@ -130,6 +130,7 @@ async def revise(
     *,
     was: Stage = Stage.OPEN,
     request: HITLRequest | None = None,
+    route: str = "payments",
     deadline: Deadline | None = None,
     placements: Sequence[Placement] = (),
     rungs: Sequence[DueRung] = (),
@@ -139,10 +140,25 @@ async def revise(
         approval_id,
         was=was,
         request=request or a_request(approval_id, arguments=1),
+        route=route,
         deadline=deadline or a_deadline(),
         placements=placements,
         rungs=rungs,
     )
+
+
+async def begin(
+    store: Store,
+    approval_id: str = "r1",
+    *,
+    now: datetime = NOW,
+    until: datetime | None = None,
+    as_read: Approval | None = None,
+) -> Approval | None:
+    """Begin a POST of an approval as it is now, or as it was read."""
+    as_read = as_read or await store.approvals.get(approval_id)
+    assert as_read is not None
+    return await store.approvals.begin_delivery(approval_id, now=now, until=until or after(20), as_read=as_read)
 
 
 async def settle(store: Store, approval_id: str = "r1", *, was: Stage = Stage.OPEN) -> None:

@@ -272,5 +272,50 @@ def change(town: Town, request_id: str, arguments: dict[str, Any]) -> None:
     town.sandbox.platform.change(request_id, arguments)
 
 
-async def join(town: Town, account: str) -> None:
-    town.sandbox.workspace.invite(APPROVALS, account)
+async def join(town: Town, account: str, channel: str = APPROVALS) -> None:
+    town.sandbox.workspace.invite(channel, account)
+
+
+TWO_ROUTES = """
+routes:
+  - {name: big, match: {arguments.amount: ">= 1000"}, cards: [slack:C0FINANCE], approvers: [bob]}
+  - {name: default, match: {}, cards: [slack:C0APPROVALS], approvers: [ann]}
+"""
+
+
+async def test_a_changed_call_is_for_the_people_of_its_new_route(tmp_path: Path) -> None:
+    """Harmless when it was admitted, it becomes a large payment: the stricter route's people are asked."""
+    async with open_town(tmp_path, policy=PEOPLE + TWO_ROUTES) as town:
+        request_id = town.ask(arguments={"amount": 10}, timeout_seconds=60)
+        card = await town.shown()
+        change(town, request_id, {"amount": 1_000_000})
+
+        new = await town.shown("C0FINANCE")
+        await town.says(card, "This request changed")
+        await join(town, ANN, "C0FINANCE")
+        await town.press(ANN, new, "approve")
+        await town.whispered(ANN, "Only Bob Brandt may decide this")
+        assert [] == town.posts(request_id)
+        await town.press(BOB, new, "approve")
+
+        assert "approved" == await decided(town, request_id)
+
+
+async def test_a_deny_wins_over_a_vote_that_was_given_before(tmp_path: Path) -> None:
+    """Approved while the platform was down; then the policy denies it: it is never passed on."""
+    async with open_town(tmp_path, policy=policy()) as town:
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+        town.sandbox.faults.add(method="POST", path="/agents/hitl/decision", status=503)
+        await town.press(ANN, card, "approve")
+        await until(lambda: any(True for _ in journal(town, "delivery_begun")), what="a first try")
+        (tmp_path / "nod.yaml").write_text(policy(more="deny: [{match: {tool: send_email}, name: no-mail}]"))
+        await until(lambda: len(journal(town, "policy_in_force")) == 2, within=6, what="the new policy")
+        town.sandbox.faults.clear()
+
+        await until(lambda: bool(journal(town, "voided")), within=10, what="the decision to be void")
+
+        assert [] == town.effects(request_id)
+        again = await town.says(card, "Approve send_email?")
+        await town.press(ANN, again, "approve")
+        await town.whispered(ANN, "The policy denies this call")

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.call import GAPPED, Line, excerpt, lines_of, size_of, text_of, warnings_of
+from bot.call import CURTAINED, GAPPED, Line, curtained, excerpt, lines_of, size_of, text_of, warnings_of
 from bot.protocol import HITLRequest, Json
 from bot.redaction import Redaction
+from bot.wording import LONGEST_NAME
 
 PLAIN = Redaction()
 JSON = st.recursive(
@@ -106,3 +107,53 @@ def test_a_gap_that_could_fake_a_line_is_named(
     request = make_request(arguments={"note": value})
 
     assert warned == (GAPPED in warnings_of(request, redaction=PLAIN))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hides"),
+    [
+        ({"auth": {"run": "rm -rf /srv"}}, True),
+        ({'password = "rm -rf /srv"': 1}, True),
+        ({"auth": {"user": "ann"}, "command": "ls -l"}, False),
+        ({"note": "‹redacted 12 chars of text›"}, False),
+    ],
+)
+def test_a_curtain_takes_approve_away(
+    make_request: Callable[..., HITLRequest], arguments: Json, hides: bool
+) -> None:
+    """A short call that hides text is never shown whole; a mark that an agent wrote is no mark."""
+    request = make_request(arguments=arguments)
+    lines = lines_of(request, redaction=PLAIN)
+
+    assert hides == curtained(lines)
+    assert (lines, CURTAINED if hides else None) == excerpt(lines, request=request)
+
+
+def test_a_long_call_names_its_curtain_too(make_request: Callable[..., HITLRequest]) -> None:
+    """That it is long does not hide that it can never be approved here, nor where it is cut."""
+    request = make_request(arguments={"body": "x" * 9000, "z": [1] * 30, "auth": "rm -rf /srv"})
+
+    _, hidden = excerpt(lines_of(request, redaction=PLAIN), request=request)
+
+    assert hidden is not None
+    assert hidden.startswith("Only a part is shown")
+    assert hidden.endswith(CURTAINED)
+
+
+def test_a_name_that_the_card_cuts_stands_in_the_call(make_request: Callable[..., HITLRequest]) -> None:
+    """All of a long name is there to be read, first, and no argument can pass for it."""
+    request = make_request(
+        tool_name="read_" + "x" * 75 + "_delete", agent_id="a" * 79 + "\u200b", arguments={"(tool)": 1}
+    )
+
+    lines = lines_of(request, redaction=PLAIN)
+
+    assert ["(tool)", "(agent)", '"(tool)"'] == [line.key for line in lines]
+    assert (request.tool_name, "a" * 79 + "\\u{200B}") == (lines[0].value, lines[1].value)
+
+
+def test_a_name_that_fits_is_not_repeated(make_request: Callable[..., HITLRequest]) -> None:
+    """Eighty characters stand on the card as they are."""
+    request = make_request(tool_name="t" * LONGEST_NAME, agent_id="a" * LONGEST_NAME, arguments={"n": 1})
+
+    assert (Line(key="n", value="1"),) == lines_of(request, redaction=PLAIN)

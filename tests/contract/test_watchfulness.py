@@ -1,0 +1,131 @@
+"""What must not stay silent: a platform that cannot be read, a card that nobody gets to see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from adapters.store.open import SqlStore, open_store
+from bot.approval import Surface
+from bot.card import Card, Notice
+from bot.errors import Unavailable
+from bot.flow import Crew
+from bot.flow.admit import BLIND, Admit
+from bot.flow.show import NO_CARD, Show
+from bot.matching import Match
+from bot.policy import Policy
+from bot.protocol import HITLRequest
+from bot.records import Step
+from bot.routing import Destination, Route
+from bot.seal import Seal
+from tests.fakes import FakePlatform
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+HERE = Destination(surface=Surface.SLACK, channel="C0APPROVALS")
+POLICY = Policy(
+    people={}, groups={}, routes=(Route(name="default", match=Match(), cards=(HERE,), approvers=()),)
+)
+
+
+@dataclass
+class DeadChat:
+    """A chat that is down."""
+
+    surface: Surface = Surface.SLACK
+    posts: int = 0
+
+    async def post(self, card: Card, channel: str) -> str:
+        self.posts += 1
+        raise Unavailable("Slack is down")
+
+    async def update(self, card: Card, channel: str, ref: str) -> None:
+        raise Unavailable("Slack is down")
+
+    async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
+        raise Unavailable("Slack is down")
+
+    async def reply(self, notice: Notice, channel: str, thread: str) -> str:
+        raise Unavailable("Slack is down")
+
+
+@dataclass
+class World:
+    """A store, a platform and a clock that a test moves."""
+
+    store: SqlStore
+    now: datetime = NOON
+    platform: FakePlatform = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.platform = FakePlatform(clock=self.clock)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def admit(self) -> Admit:
+        return Admit(
+            platform=self.platform,
+            store=self.store,
+            policy=lambda: POLICY,
+            clock=self.clock,
+            count=lambda _: None,
+        )
+
+    async def alerts(self) -> list[str]:
+        return [page.alert.cause for page in await self.store.alerts.owed(self.now)]
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[World]:
+    async with open_store(f"sqlite:///{folder / 'nod.db'}", ring=lambda _: None, pagers=("ops",)) as store:
+        yield World(store=store)
+
+
+async def test_a_platform_that_cannot_be_read_pages_and_is_mended(tmp_path: Path) -> None:
+    """One failed poll is weather; half a minute of them means that nobody is asked any more."""
+    async with opened(tmp_path) as world:
+        admit = world.admit()
+        world.platform.poll_trouble = [Unavailable("it is down")] * 3
+        await admit.round()
+        world.now += timedelta(seconds=29)
+        await admit.round()
+        assert [] == await world.alerts()
+
+        world.now += timedelta(seconds=1)
+        await admit.round()
+        assert [BLIND] == await world.alerts()
+        await admit.round()
+
+        (page,) = await world.store.alerts.owed(world.now)
+        assert page.alert.mended is not None
+
+
+async def test_a_card_that_cannot_be_shown_pages(tmp_path: Path) -> None:
+    """A chat that is down for good is no refusal, and yet nobody sees the request: operators are told."""
+    async with opened(tmp_path) as world:
+        world.platform.waiting["r1"] = HITLRequest(
+            request_id="r1", tool_name="pay", arguments={}, agent_id="agent", timeout_seconds=180
+        )
+        await world.admit().round()
+        chat = DeadChat()
+
+        async def show() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                crew = Crew(Step.SHOW, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+                step = Show(
+                    store=world.store, chats={Surface.SLACK: chat}, policy=lambda: POLICY, seal=Seal("s" * 32),
+                    clock=world.clock, count=lambda _: None, crew=crew,
+                )  # fmt: skip
+                await step.round()
+
+        await show()
+        assert [] == await world.alerts()
+        world.now += timedelta(seconds=25)
+        await show()
+
+        assert 1 <= chat.posts
+        assert [NO_CARD] == await world.alerts()

@@ -1,0 +1,54 @@
+"""The crew does each piece once at a time, and never on the word of a reading that is out of date."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.errors import Unavailable
+from bot.flow import Crew
+from bot.records import Step
+
+
+async def test_a_piece_that_ended_while_a_round_was_reading_is_not_done_twice() -> None:
+    """The round read it as owed, it was paid meanwhile: it is left out, and the end rings for a fresh look."""
+    rung: list[Step] = []
+    done: list[str] = []
+
+    async def work(name: str) -> None:
+        done.append(name)
+
+    async with asyncio.TaskGroup() as tasks:
+        crew = Crew(Step.SHOW, size=2, tasks=tasks, ring=rung.append, count=lambda _: None)
+        crew.look()
+        crew.take("card", "r1", work, "first")
+        crew.look()  # a second round begins to read; its reading still has the card
+        await asyncio.sleep(0.01)
+        crew.take("card", "r1", work, "again")
+        await asyncio.sleep(0.01)
+        assert ["first"] == done
+        assert [Step.SHOW] == rung
+
+        crew.look()
+        crew.take("card", "r1", work, "later")
+
+    assert ["first", "later"] == done
+
+
+async def test_the_trouble_of_one_piece_is_its_own() -> None:
+    """A piece that cannot be done, or breaks, is counted; the others go on, and nobody rings in a hot loop."""
+    rung: list[Step] = []
+    counted: list[str] = []
+
+    async def work(error: Exception | None) -> None:
+        if error:
+            raise error
+
+    async with asyncio.TaskGroup() as tasks:
+        crew = Crew(Step.DELIVER, size=1, tasks=tasks, ring=rung.append, count=counted.append)
+        crew.look()
+        crew.take("a", "r1", work, Unavailable("down"))
+        crew.take("b", "r2", work, RuntimeError("broken"))
+        crew.take("c", "r3", work, None)
+
+    assert ["piece_put_off", "piece_failed"] == counted
+    assert [Step.DELIVER] == rung
