@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +19,9 @@ from adapters.graph import GRAPH_URL, LOGIN_URL, Graph, open_graph
 from adapters.life import Life, lived
 from adapters.notary import open_notary
 from adapters.pagers.hooks import HookPager, load_hook
+from adapters.pagers.open import open_pagers
 from adapters.platform.client import open_platform
-from adapters.settings import Environment, PolicyFile, read_policy_file
+from adapters.settings import Environment, PolicyFile, read_policy_file, webhook_secret
 from adapters.slack import Slack, SlackPager, open_slack
 from adapters.store.open import SqlStore, open_store
 from adapters.timer import open_timer
@@ -65,15 +66,17 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
 
     def read() -> PolicyFile:
         file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
+        webhook_secret(environment, file.pagers)
         callbacks.load(callbacks_of(file.policy))
         return file
 
     file = await asyncio.to_thread(read)
     seal, bells, metrics = Seal(*environment.seal_secrets()), Bells(), Metrics()
     hooks = {pager.name: pager for pager in (HookPager(name, load_hook(name)) for name in file.hooks)}
-    named = (*(str(place) for place in file.policy.alerts), *hooks)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
+        services = await enter(_services(environment, file, clock))
+        named = (*(str(place) for place in file.policy.alerts), *services, *hooks)
         store = await enter(open_store(environment.database_url, ring=bells.ring, pagers=named, clock=clock))
         await store.approvals.resume()
         platform = await enter(
@@ -93,8 +96,8 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
         admit = Admit(platform=platform, store=store, policy=book.policy, clock=clock, count=metrics.count)
         life = Life(
             admit=admit, platform=platform, store=store, chats={Surface.SLACK: slack.chat},
-            pagers={**pagers, **hooks}, callbacks=callbacks, policy=book.policy, seal=seal, clock=clock,
-            count=metrics.count, ring=bells.ring,
+            pagers={**pagers, **services, **hooks}, callbacks=callbacks, policy=book.policy,
+            seal=seal, clock=clock, count=metrics.count, ring=bells.ring,
         )  # fmt: skip
         chores = await _chores(environment, book, store, clock, metrics, stack)
         await enter(lived(life, bells=bells, chores=chores))
@@ -131,6 +134,19 @@ async def _slack(
         count=metrics.count,
     ) as slack:
         yield slack
+
+
+def _services(
+    environment: Environment, file: PolicyFile, clock: Clock
+) -> AbstractAsyncContextManager[dict[str, Pager]]:
+    """The pagers on the network; their addresses and keys leave the settings here, and go nowhere else."""
+    return open_pagers(
+        ((pager.kind, pager.value.get_secret_value()) for pager in file.pagers),
+        webhook_secret=webhook_secret(environment, file.pagers),
+        pagerduty_url=environment.pagerduty_url,
+        opsgenie_url=environment.opsgenie_url,
+        clock=clock,
+    )
 
 
 async def group_keepers(

@@ -27,6 +27,9 @@ for name in list(os.environ):
         "NOD_LOG_FORMAT",
         "NOD_PORT",
         "NOD_SECRET",
+        "NOD_WEBHOOK_SECRET",
+        "NOD_PAGERDUTY_URL",
+        "NOD_OPSGENIE_URL",
     ):
         del os.environ[name]
 

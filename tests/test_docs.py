@@ -4,9 +4,11 @@ import ast
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -15,6 +17,7 @@ from pydantic import BaseModel
 from adapters.cli.audit_entry import FIELDS
 from adapters.cli.commands import app
 from adapters.notary import open_notary, read_or_make_key
+from adapters.pagers.webhook import signature_of
 from adapters.settings import Environment, matches, models, read_policy_file
 from adapters.store.open import open_store
 from bot.audit import Fact
@@ -188,8 +191,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [text for _, text in examples()], ids=[name for name, _ in examples()])
-def test_examples_load(tmp_path: Path, text: str) -> None:
-    """Whoever copies an example of nod.yaml gets one that Nod takes."""
+def test_examples_load(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever copies an example of nod.yaml, and sets the variables in it, gets one that Nod takes."""
+    for name in re.findall(r"\$\{(\w+)\}", text):
+        monkeypatch.setenv(name, "0123456789abcdef" * 2)
     path = tmp_path / "nod.yaml"
     path.write_text(text)
 
@@ -297,6 +302,28 @@ async def test_an_outsider_can_verify_the_audit_with_the_page_alone(tmp_path: Pa
     content = database.read_bytes()
     database.write_bytes(content.replace(b'"number":6,', b'"number":9,'))
     assert "row 6 does not hold" == told()
+
+
+def test_a_receiver_can_verify_a_webhook_with_the_page_alone() -> None:
+    """The function on the page accepts what Nod signs now, and nothing older, forged or malformed."""
+    (script,) = (
+        text for kind, text in FENCE.findall(OPERATIONS.read_text()) if kind == "python" and "hmac" in text
+    )
+    scope: dict[str, Any] = {}
+    exec(script, scope)
+    verified = scope["verified"]
+    now, body, secret = str(int(time.time())), b'{"event":"alert"}', "fedcba9876543210" * 2
+
+    def signed(timestamp: str) -> str:
+        return signature_of(body, timestamp=timestamp, secret=secret)
+
+    assert verified(body, now, signed(now), secret)
+    assert not verified(body + b" ", now, signed(now), secret)
+    assert not verified(body, now, signed(now), secret[::-1])
+    assert not verified(body, "1767323045", signed("1767323045"), secret)
+    assert not verified(body, "soon", signed(now), secret)
+    assert not verified(body, now, "v1=é", secret)
+    assert signed("1767323045") in section(OPERATIONS, "Webhooks")
 
 
 def test_the_changelog_has_a_place_for_what_comes() -> None:

@@ -14,7 +14,7 @@ from adapters.app import group_keepers, utc_now
 from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
 from adapters.platform.client import open_platform
-from adapters.settings import Environment, PolicyFile, read_environment, read_policy_file
+from adapters.settings import Environment, PolicyFile, read_environment, read_policy_file, webhook_secret
 from adapters.settings.environment import read_chat
 from adapters.slack import Slack, open_slack
 from adapters.store.open import open_store
@@ -47,6 +47,7 @@ async def check() -> int:
     read_chat(environment)
     environment.seal_secrets()
     file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
+    webhook_secret(environment, file.pagers)
     findings = [Finding(what=f"{environment.config}: {len(file.policy.routes)} routes")]
     findings += [finding async for finding in _look(environment, file)]
     console = Console(highlight=False)

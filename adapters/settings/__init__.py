@@ -6,6 +6,7 @@ from adapters.settings.environment import (
     read_environment,
     read_local_environment,
 )
+from adapters.settings.pagers import webhook_secret
 from adapters.settings.policy_file import PolicyFile, read_policy_file
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "read_environment",
     "read_local_environment",
     "read_policy_file",
+    "webhook_secret",
 ]

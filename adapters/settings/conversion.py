@@ -16,11 +16,13 @@ from bot.policy import Delegation, Person, Policy
 from bot.ports import GroupRef
 from bot.protocol import HITLDecision
 from bot.redaction import Redaction
-from bot.routing import Route
+from bot.routing import Destination, Route
 from bot.rules import Rule, Rules
 
 
-def policy_of(file: FileText, lines: Lines, *, version: str, auto_approve: bool) -> Policy:
+def policy_of(
+    file: FileText, lines: Lines, *, alerts: tuple[Destination, ...], version: str, auto_approve: bool
+) -> Policy:
     """Raises ConfigError for a condition that is wrong, or a last route that does not take everything."""
     routes = tuple(_route(route, number, lines) for number, route in enumerate(file.routes))
     if routes[-1].name != "default" or not takes_all(routes[-1].match):
@@ -40,7 +42,7 @@ def policy_of(file: FileText, lines: Lines, *, version: str, auto_approve: bool)
         delegations=tuple(
             Delegation(giver=one.giver, taker=one.taker, until=one.until) for one in file.delegations
         ),
-        alerts=tuple(dict.fromkeys(file.alerts)),
+        alerts=alerts,
         redaction=Redaction(names=tuple(file.redact.names), shapes=tuple(file.redact.shapes)),
         default_window=file.default_window,
         version=version,

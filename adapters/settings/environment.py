@@ -3,88 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.settings.variables import (
+    Address,
+    AppToken,
+    BotToken,
+    GuardedAddress,
+    SealSecret,
+    SigningSecret,
+    Switch,
+    WebhookSecret,
+)
 from bot.errors import ConfigError
 
-#: A Slack signing secret is 32 hex digits; anything much shorter is a mistake or a guess.
-SHORTEST_SECRET = 16
-#: `NOD_SECRET` seals every button: 32 hex digits are 128 bits, which nobody guesses.
-SHORTEST_SEAL_SECRET = 32
-#: The current secret and, during a rotation, the one before it.
-MOST_SEAL_SECRETS = 2
-#: Hosts that plain http may go to: it never leaves the machine.
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def _address(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return text
-
-
-def _guarded_address(text: str | None) -> str | None:
-    """Checkpoints prove something only if nobody on the way can change them."""
-    if text is None:
-        return None
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        raise ValueError("is no address") from None
-    if parts.hostname and parts.scheme == "https":
-        return text
-    if parts.scheme == "http" and parts.hostname in LOOPBACK:
-        return text
-    raise ValueError("must begin with https:// (http:// only to this machine itself)")
-
-
-def _seal_secrets(secret: SecretStr | None) -> SecretStr | None:
-    if secret is None:
-        return None
-    keys = [key.strip() for key in secret.get_secret_value().split(",")]
-    if len(keys) > MOST_SEAL_SECRETS:
-        raise ValueError(f"holds more than {MOST_SEAL_SECRETS} secrets (they are separated by commas)")
-    if any(len(key) < SHORTEST_SEAL_SECRET for key in keys):
-        raise ValueError(f"holds a secret shorter than {SHORTEST_SEAL_SECRET} characters")
-    if len(set(keys)) < len(keys):
-        raise ValueError("holds the same secret twice")
-    return secret
-
-
-def _switch(value: object) -> bool:
-    """`true` in any case is on (protocol.md); what is neither on nor off must not pass for either."""
-    if isinstance(value, bool):
-        return value
-    match str(value).strip().casefold():
-        case "true":
-            return True
-        case "false" | "":
-            return False
-    raise ValueError("must be true or false")
-
-
-def _long_enough(secret: SecretStr | None) -> SecretStr | None:
-    if secret is not None and len(secret.get_secret_value()) < SHORTEST_SECRET:
-        raise ValueError(f"is shorter than {SHORTEST_SECRET} characters")
-    return secret
-
-
-def _starts_with(prefix: str) -> AfterValidator:
-    def check(secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and not secret.get_secret_value().startswith(prefix):
-            raise ValueError(f"must begin with {prefix}")
-        return secret
-
-    return AfterValidator(check)
-
-
 S = TypeVar("S", bound=BaseSettings)
-Address = Annotated[str, AfterValidator(_address)]
-GuardedAddress = Annotated[str | None, AfterValidator(_guarded_address)]
 
 
 class LocalEnvironment(BaseSettings):
@@ -94,9 +30,7 @@ class LocalEnvironment(BaseSettings):
 
     config: Path = Field(default=Path("nod.yaml"), validation_alias="NOD_CONFIG")
     database_url: str = Field(default="sqlite:///nod.db", validation_alias="NOD_DATABASE_URL")
-    auto_approve: Annotated[bool, BeforeValidator(_switch)] = Field(
-        default=False, validation_alias="GLAIP_HITL_AUTO_APPROVE"
-    )
+    auto_approve: Switch = Field(default=False, validation_alias="GLAIP_HITL_AUTO_APPROVE")
     audit_key: Path | None = Field(default=None, validation_alias="NOD_AUDIT_KEY")
 
 
@@ -105,24 +39,16 @@ class Environment(LocalEnvironment):
 
     aip_api_url: Address = Field(validation_alias="AIP_API_URL")
     aip_api_key: SecretStr = Field(validation_alias="AIP_API_KEY", min_length=1)
-    slack_bot_token: Annotated[SecretStr | None, _starts_with("xoxb-")] = Field(
-        default=None, validation_alias="SLACK_BOT_TOKEN"
-    )
-    slack_signing_secret: Annotated[SecretStr | None, AfterValidator(_long_enough)] = Field(
-        default=None, validation_alias="SLACK_SIGNING_SECRET"
-    )
-    slack_app_token: Annotated[SecretStr | None, _starts_with("xapp-")] = Field(
-        default=None, validation_alias="SLACK_APP_TOKEN"
-    )
+    slack_bot_token: BotToken = Field(default=None, validation_alias="SLACK_BOT_TOKEN")
+    slack_signing_secret: SigningSecret = Field(default=None, validation_alias="SLACK_SIGNING_SECRET")
+    slack_app_token: AppToken = Field(default=None, validation_alias="SLACK_APP_TOKEN")
     slack_api_url: Address = Field(default="https://slack.com/api/", validation_alias="SLACK_API_URL")
     host: str = Field(default="127.0.0.1", validation_alias="NOD_HOST")
     port: int = Field(default=3000, ge=0, le=65535, validation_alias="NOD_PORT")
     log_format: Literal["auto", "json", "text"] = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
-    secret: Annotated[SecretStr | None, AfterValidator(_seal_secrets)] = Field(
-        default=None, validation_alias="NOD_SECRET"
-    )
+    secret: SealSecret = Field(default=None, validation_alias="NOD_SECRET")
     audit_checkpoints: Path | None = Field(default=None, validation_alias="NOD_AUDIT_CHECKPOINTS")
-    audit_webhook: GuardedAddress = Field(default=None, validation_alias="NOD_AUDIT_WEBHOOK")
+    audit_webhook: GuardedAddress | None = Field(default=None, validation_alias="NOD_AUDIT_WEBHOOK")
     microsoft_app_id: str | None = Field(default=None, validation_alias="MicrosoftAppId")
     microsoft_app_password: SecretStr | None = Field(default=None, validation_alias="MicrosoftAppPassword")
     microsoft_app_tenant_id: str | None = Field(default=None, validation_alias="MicrosoftAppTenantId")
@@ -131,6 +57,14 @@ class Environment(LocalEnvironment):
     )
     login_url: GuardedAddress = Field(
         default="https://login.microsoftonline.com", validation_alias="NOD_LOGIN_URL"
+    )
+
+    webhook_secret: WebhookSecret = Field(default=None, validation_alias="NOD_WEBHOOK_SECRET")
+    pagerduty_url: GuardedAddress = Field(
+        default="https://events.pagerduty.com", validation_alias="NOD_PAGERDUTY_URL"
+    )
+    opsgenie_url: GuardedAddress = Field(
+        default="https://api.opsgenie.com", validation_alias="NOD_OPSGENIE_URL"
     )
 
     def seal_secrets(self) -> tuple[str, ...]:
@@ -158,6 +92,9 @@ _FIXES = {
     "NOD_AUDIT_WEBHOOK": "Set it to an https address that keeps checkpoints, or unset it.",
     "NOD_GRAPH_URL": "Unset it for the real Microsoft Graph.",
     "NOD_LOGIN_URL": "Unset it for the real Microsoft login.",
+    "NOD_WEBHOOK_SECRET": "Set it to the output of `openssl rand -hex 32`, and tell it to the receivers.",
+    "NOD_PAGERDUTY_URL": "Unset it, or name the service region's address, such as https://events.eu.pagerduty.com.",
+    "NOD_OPSGENIE_URL": "Unset it, or name the instance's address, such as https://api.eu.opsgenie.com.",
     "NOD_PORT": "Set it to a free port between 0 and 65535.",
     "NOD_LOG_FORMAT": "Set it to auto, json or text.",
 }

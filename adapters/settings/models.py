@@ -18,6 +18,8 @@ LARGEST_QUORUM = 20
 MOST_PRESETS, LONGEST_PRESET = 20, 75
 #: Characters of a name in the file: it stands on cards and in the audit.
 LONGEST_NAME = 80
+#: Characters of one entry under `alerts`.
+LONGEST_ALERT = 2100
 #: Names and shapes that the operator may add to what is redacted.
 MOST_SECRETS = 100
 
@@ -25,6 +27,8 @@ MOST_SECRETS = 100
 Name = Annotated[str, Field(pattern=r"^[^\s:,](?:[^\r\n\t:,]*[^\s:,])?$", max_length=LONGEST_NAME)]
 Function = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=200)]
 Note = Annotated[str, Field(max_length=300)]
+#: Checked and converted by `adapters.settings.pagers`, which replaces its variables.
+AlertText = Annotated[str, Field(max_length=LONGEST_ALERT)]
 #: Checked and converted by `adapters.settings.matches`, which knows the line of each condition.
 MatchText = dict[str, Any]
 
@@ -128,5 +132,5 @@ class FileText(Strict):
     log_only: bool = Field(default=False, strict=True)
     redact: RedactText = RedactText()
     delegations: list[DelegationText] = []
-    alerts: list[Where] = []
+    alerts: list[AlertText] = []
     on_unrecoverable_error: list[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]] = []

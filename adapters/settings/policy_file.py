@@ -14,6 +14,7 @@ from adapters.settings.checks import check
 from adapters.settings.conversion import elsewhere_of, policy_of
 from adapters.settings.lines import Lines, parse_yaml
 from adapters.settings.models import FileText
+from adapters.settings.pagers import PagerAddress, alerts_of
 from bot.errors import ConfigError
 from bot.policy import Policy
 from bot.ports import GroupRef
@@ -32,6 +33,7 @@ class PolicyFile:
 
     policy: Policy  #: with the people of groups that are kept elsewhere still missing
     poll_every: timedelta
+    pagers: tuple[PagerAddress, ...]  #: who is told of alerts beside the policy's channels
     hooks: tuple[str, ...]  #: `module:function`, called for what cannot be recovered
     elsewhere: Mapping[str, tuple[GroupRef, ...]]  #: group -> groups of somebody else's that belong to it
     retention: timedelta | None  #: how long the audit is kept; None: for ever
@@ -40,7 +42,8 @@ class PolicyFile:
 def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
     """The policy in a file; `auto_approve` is what GLAIP_HITL_AUTO_APPROVE says.
 
-    Raises ConfigError with the line, what is wrong there and how to mend it.
+    Variables under `alerts` are replaced from the environment of the process. Raises ConfigError with the
+    line, what is wrong there and how to mend it.
     """
     try:
         with path.open("rb") as opened:
@@ -56,10 +59,12 @@ def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
     except ValidationError as error:
         raise _first(error, lines) from None
     check(file, lines, auto_approve=auto_approve)
+    told = alerts_of(file.alerts, lines)
     version = hashlib.sha256(content).hexdigest()[:VERSION_DIGITS] + (AUTO_MARK if auto_approve else "")
     return PolicyFile(
-        policy=policy_of(file, lines, version=version, auto_approve=auto_approve),
+        policy=policy_of(file, lines, alerts=told.channels, version=version, auto_approve=auto_approve),
         poll_every=file.poll_every,
+        pagers=told.pagers,
         hooks=tuple(file.on_unrecoverable_error),
         elsewhere=elsewhere_of(file),
         retention=file.retention,

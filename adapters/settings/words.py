@@ -57,7 +57,8 @@ def _share(value: Any) -> Any:
     return float(found[1]) / 100
 
 
-def _destination(value: Any) -> Any:
+def destination(value: Any) -> Destination:
+    """A channel by its id. Raises ValueError."""
     surface, _, channel = value.partition(":") if isinstance(value, str) else ("", "", "")
     if surface != Surface.SLACK.value or not re.fullmatch(r"[CDG][A-Z0-9]{2,}", channel):
         raise ValueError("must be a channel by its id, such as slack:C0123456789")
@@ -105,6 +106,6 @@ def _regex(value: Any) -> Any:
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Share = Annotated[float, BeforeValidator(_share)]
-Where = Annotated[Destination, BeforeValidator(_destination)]
+Where = Annotated[Destination, BeforeValidator(destination)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Shape = Annotated[re.Pattern[str], BeforeValidator(_regex)]

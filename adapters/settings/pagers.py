@@ -1,0 +1,162 @@
+"""Who is told under `alerts:` in nod.yaml: Slack channels, and services whose keys the environment has.
+
+`${NAME}` stands for a variable of the environment, in these entries only. What it stands for is in no message.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from adapters.settings.environment import Environment
+from adapters.settings.lines import Lines, Place
+from adapters.settings.variables import guarded
+from adapters.settings.words import destination
+from bot.errors import ConfigError
+from bot.routing import Destination
+
+Kind = Literal["webhook", "pagerduty", "opsgenie"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+#: Characters of a webhook's address.
+LONGEST_ADDRESS = 2000
+#: The settings that Nod itself reads: whoever may edit nod.yaml must not have them sent to a webhook.
+NODS_OWN = frozenset(str(field.validation_alias) for field in Environment.model_fields.values())
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: An Events API v2 integration key has 32 characters (the API's own error for any other length).
+_ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
+#: What may stand in a header; Opsgenie's keys are UUIDs.
+_API_KEY = re.compile(r"[A-Za-z0-9_-]{16,200}")
+#: Nothing that hides: no white space, no backslash, no user and no fragment.
+_ADDRESS = re.compile(r"[a-z]+://[A-Za-z0-9.\[\]:-]+([/?][!-\"$-\[\]-~]*)?")
+_LABELS = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?|[0-9a-f:]+")
+
+_SET = "Set it where Nod runs, or remove the entry."
+_FORMS = (
+    "Write slack:C0123456789, webhook:https://host/path, pagerduty:${PAGERDUTY_ROUTING_KEY}"
+    " or opsgenie:${OPSGENIE_API_KEY}."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagerAddress:
+    """A pager beside Slack: its kind, and the address or key that finds it, which nobody is shown."""
+
+    kind: Kind
+    value: SecretStr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Everybody who is told of alerts, each once, in the file's order."""
+
+    channels: tuple[Destination, ...]
+    pagers: tuple[PagerAddress, ...]
+
+
+def alerts_of(entries: list[str], lines: Lines, *, variables: Mapping[str, str] | None = None) -> Told:
+    """The entries with their variables replaced; `variables` is the environment unless given.
+
+    Raises ConfigError with the entry's line: a variable that is not set, a key that stands in the file, or
+    something that is no pager.
+    """
+    known = os.environ if variables is None else variables
+    channels: dict[Destination, None] = {}
+    pagers: dict[tuple[Kind, str], None] = {}
+    for index, entry in enumerate(entries):
+        one = _alert(entry, ("alerts", index), lines, known)
+        if isinstance(one, Destination):
+            channels[one] = None
+        else:
+            pagers[one] = None
+    found = tuple(PagerAddress(kind=kind, value=SecretStr(value)) for kind, value in pagers)
+    return Told(channels=tuple(channels), pagers=found)
+
+
+def webhook_secret(environment: Environment, pagers: tuple[PagerAddress, ...]) -> str | None:
+    """`NOD_WEBHOOK_SECRET`. Raises ConfigError when it is not set and one of the pagers is a webhook."""
+    if environment.webhook_secret is not None:
+        return environment.webhook_secret.get_secret_value()
+    if any(pager.kind == "webhook" for pager in pagers):
+        what = "is not set, and nod.yaml names a webhook under alerts"
+        fix = "Set it to the output of `openssl rand -hex 32`: it signs what the webhook is sent."
+        raise ConfigError("NOD_WEBHOOK_SECRET", what, fix)
+    return None
+
+
+def _alert(entry: str, place: Place, lines: Lines, known: Mapping[str, str]) -> Destination | tuple[Kind, str]:
+    where, named = lines.where(place), ".".join(map(str, place))
+    name, _, written = entry.partition(":")
+    kind = next((kind for kind in KINDS if kind == name), None)
+    if kind in ("pagerduty", "opsgenie") and not _VARIABLE.fullmatch(written):
+        what = f"{named}: the key of {kind} must be a variable of the environment, as in {kind}:${{NAME}}"
+        raise ConfigError(where, what, "Put the key into the environment: this file is read by many.")
+    value = _replaced(written, where, named, known)
+    try:
+        if kind is None:
+            return destination(f"{name}:{value}")
+        return kind, _CHECKS[kind](value)
+    except ValueError as error:
+        fix = f"Correct it (docs/configuration.md). {_FORMS}"
+        replaced = "with its variables replaced it " if value != written else ""
+        raise ConfigError(where, f"{named}: {replaced}{error}", fix) from None
+
+
+def _replaced(text: str, where: str, named: str, known: Mapping[str, str]) -> str:
+    for name in _names_in(text):
+        if not _NAME.fullmatch(name):
+            what = f"{named}: ${{…}} does not hold a variable's name"
+            raise ConfigError(where, what, "Write it like ${PAGERDUTY_ROUTING_KEY}.")
+        if name in NODS_OWN:
+            what = f"{named}: {name} is Nod's own and is handed to nobody"
+            raise ConfigError(where, what, "Name a variable of the pager's.")
+        if not known.get(name):  # an empty one counts as not set, as everywhere
+            raise ConfigError(where, f"{named}: {name} is not set in the environment", _SET)
+    return _VARIABLE.sub(lambda found: known[found[1]], text)
+
+
+def _names_in(text: str) -> Iterator[str]:
+    yield from _VARIABLE.findall(text)
+    if "${" in _VARIABLE.sub("", text):
+        yield ""  # opened and not closed
+
+
+def _routing_key(value: str) -> str:
+    if not _ROUTING_KEY.fullmatch(value):
+        raise ValueError("must be an Events API v2 integration key of 32 letters and digits")
+    return value
+
+
+def _api_key(value: str) -> str:
+    if not _API_KEY.fullmatch(value):
+        raise ValueError("must be an API integration's key of letters, digits and hyphens")
+    return value
+
+
+def _webhook(value: str) -> str:
+    what = "must be an address such as https://host/path, without a user or a fragment"
+    if len(value) > LONGEST_ADDRESS or not _ADDRESS.fullmatch(value):
+        raise ValueError(what)
+    parts = urlsplit(guarded(value))
+    try:
+        usable = parts.hostname is not None and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not _LABELS.fullmatch(parts.hostname or ""):
+        raise ValueError(what)
+    return value
+
+
+_CHECKS: Mapping[Kind, Callable[[str], str]] = {
+    "webhook": _webhook,
+    "pagerduty": _routing_key,
+    "opsgenie": _api_key,
+}

@@ -1,0 +1,91 @@
+"""What a variable of the environment may hold. Pure; a refusal is a ValueError without the value."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+#: A Slack signing secret is 32 hex digits; anything much shorter is a mistake or a guess.
+SHORTEST_SECRET = 16
+#: `NOD_SECRET` seals every button: 32 hex digits are 128 bits, which nobody guesses.
+SHORTEST_SEAL_SECRET = 32
+#: `NOD_WEBHOOK_SECRET` signs what goes to webhooks: as long, for the same reason.
+SHORTEST_WEBHOOK_SECRET = 32
+#: The current secret and, during a rotation, the one before it.
+MOST_SEAL_SECRETS = 2
+#: Hosts that plain http may go to: it never leaves the machine.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def _address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return text
+
+
+def guarded(text: str) -> str:
+    """An address that what is sent to reaches unread and unchanged. Raises ValueError."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("is no address") from None
+    if parts.hostname and parts.scheme == "https":
+        return text
+    if parts.scheme == "http" and parts.hostname in LOOPBACK:
+        return text
+    raise ValueError("must begin with https:// (http:// only to this machine itself)")
+
+
+def _seal_secrets(secret: SecretStr | None) -> SecretStr | None:
+    if secret is None:
+        return None
+    keys = [key.strip() for key in secret.get_secret_value().split(",")]
+    if len(keys) > MOST_SEAL_SECRETS:
+        raise ValueError(f"holds more than {MOST_SEAL_SECRETS} secrets (they are separated by commas)")
+    if any(len(key) < SHORTEST_SEAL_SECRET for key in keys):
+        raise ValueError(f"holds a secret shorter than {SHORTEST_SEAL_SECRET} characters")
+    if len(set(keys)) < len(keys):
+        raise ValueError("holds the same secret twice")
+    return secret
+
+
+def _switch(value: object) -> bool:
+    """`true` in any case is on (protocol.md); what is neither on nor off must not pass for either."""
+    if isinstance(value, bool):
+        return value
+    match str(value).strip().casefold():
+        case "true":
+            return True
+        case "false" | "":
+            return False
+    raise ValueError("must be true or false")
+
+
+def _at_least(characters: int) -> AfterValidator:
+    def check(secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < characters:
+            raise ValueError(f"is shorter than {characters} characters")
+        return secret
+
+    return AfterValidator(check)
+
+
+def _starts_with(prefix: str) -> AfterValidator:
+    def check(secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not secret.get_secret_value().startswith(prefix):
+            raise ValueError(f"must begin with {prefix}")
+        return secret
+
+    return AfterValidator(check)
+
+
+Address = Annotated[str, AfterValidator(_address)]
+GuardedAddress = Annotated[str, AfterValidator(guarded)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
+SealSecret = Annotated[SecretStr | None, AfterValidator(_seal_secrets)]
+SigningSecret = Annotated[SecretStr | None, _at_least(SHORTEST_SECRET)]
+WebhookSecret = Annotated[SecretStr | None, _at_least(SHORTEST_WEBHOOK_SECRET)]
+BotToken = Annotated[SecretStr | None, _starts_with("xoxb-")]
+AppToken = Annotated[SecretStr | None, _starts_with("xapp-")]
