@@ -153,6 +153,8 @@ def environment(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
         "NOD_DATABASE_URL": f"sqlite:///{folder / 'nod.db'}",
         "NOD_SECRET": "0123456789abcdef" * 2,
         "NOD_PORT": "0",
+        "NOD_AUDIT_KEY": str(folder / "nod-audit.key"),
+        "NOD_AUDIT_CHECKPOINTS": str(folder / "nod-checkpoints.jsonl"),
         **more,
     }
     return {name: value for name, value in settings.items() if value}  # an empty one takes a setting out
