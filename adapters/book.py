@@ -10,19 +10,21 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from adapters.roster import GroupKeeper, Roster
-from bot.approval import Surface
+from adapters.oncall import Schedules
+from adapters.roster import Filled, GroupKeeper, Roster
 from bot.audit import Fact
 from bot.errors import ConfigError, Unavailable
 from bot.policy import Policy
 from bot.ports import Clock, Directory, GroupRef
 from bot.protocol import Json
 from bot.records import Journal
+from bot.surface import Surface
 
 #: Seconds between two looks at the file, and between two rounds of asking the directories.
 LOOK_EVERY = 1.0
@@ -75,8 +77,8 @@ class Book(Generic[F]):
         self._file, self._path, self._read = file, path, read
         self._journal, self._clock, self._count, self._refused = journal, clock, count, refused
         self._seconds = seconds
-        self._roster = Roster(count=count, seconds=seconds)
-        self._filled: tuple[Policy, float] | None = None
+        self._roster = Roster(count=count, clock=clock, seconds=seconds)
+        self._filled: Filled | None = None
         self._changed = asyncio.Event()
 
     @property
@@ -85,10 +87,14 @@ class Book(Generic[F]):
         return self._file
 
     def policy(self) -> Policy:
-        """The policy as of now: no look at the file, no lookup; what has grown too old is left out."""
-        if self._filled is None or self._seconds() >= self._filled[1]:
-            self._filled = self._roster.filled(self._file.policy, self._file.elsewhere)
-        return self._filled[0]
+        """The policy as of now: no look at the file, no lookup; what has grown too old is left out.
+
+        Who is on call is as of the wall clock: a hand-over counts from its very moment.
+        """
+        filled = self._filled
+        if filled is None or not filled.holds(now=self._clock(), seconds=self._seconds()):
+            filled = self._filled = self._roster.filled(self._file.policy, self._file.elsewhere)
+        return filled.policy
 
     def unread(self) -> tuple[GroupRef, ...]:
         """Groups that could not be read lately, of which nobody counts as a member."""
@@ -100,21 +106,23 @@ class Book(Generic[F]):
         *,
         directories: Mapping[Surface, Directory],
         groups: Mapping[str, GroupKeeper],
+        schedules: Mapping[str, Schedules],
         look_every: float = LOOK_EVERY,
         refresh_every: float = REFRESH_EVERY,
     ) -> AsyncIterator[None]:
         """Note the policy, look everybody up once, then keep file and lookups fresh while the block runs.
 
-        `groups` says who keeps which kind of group; lengths are in seconds. Raises Unavailable when the
-        journal cannot be written at start: no policy is in force that is not in the audit.
+        `groups` and `schedules` say who knows which kind of them; lengths are in seconds. Raises Unavailable
+        when the journal cannot be written at start: no policy is in force that is not in the audit.
         """
         if await self._journal.policy_in_force() != self._file.policy.version:
             await self._journal.note(self._fact(self._file.policy))
-        await self.refresh(directories=directories, groups=groups)
+        ask = partial(self.refresh, directories=directories, groups=groups, schedules=schedules)
+        await ask()
         async with asyncio.TaskGroup() as tasks:
             work = (
                 tasks.create_task(self._watch(look_every), name="policy file"),
-                tasks.create_task(self._keep_fresh(directories, groups, refresh_every), name="directory"),
+                tasks.create_task(self._keep_fresh(ask, refresh_every), name="directory"),
             )
             try:
                 yield
@@ -123,24 +131,28 @@ class Book(Generic[F]):
                     task.cancel()
 
     async def refresh(
-        self, *, directories: Mapping[Surface, Directory], groups: Mapping[str, GroupKeeper]
+        self,
+        *,
+        directories: Mapping[Surface, Directory],
+        groups: Mapping[str, GroupKeeper],
+        schedules: Mapping[str, Schedules],
     ) -> None:
-        """Ask every directory once. Raises nothing: what cannot be asked grows old."""
+        """Ask every directory and schedule once. Raises nothing: what cannot be asked grows old."""
         file = self._file
-        await self._roster.refresh(file.policy, file.elsewhere, directories=directories, groups=groups)
+        await self._roster.refresh(
+            file.policy, file.elsewhere, directories=directories, groups=groups, schedules=schedules
+        )
         self._filled = None
-        self.policy()  # now, and not on the way of the next click
+        self._roster.tell(self.policy())  # filled now, and not on the way of the next click
 
-    async def _keep_fresh(
-        self, directories: Mapping[Surface, Directory], groups: Mapping[str, GroupKeeper], every: float
-    ) -> None:
+    async def _keep_fresh(self, ask: Callable[[], Awaitable[None]], every: float) -> None:
         """Rounds begin `every` so many seconds, and at once for a new file, whose people may be new."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(every):
                     await self._changed.wait()
             self._changed.clear()
-            await self.refresh(directories=directories, groups=groups)
+            await ask()
 
     async def _watch(self, every: float) -> None:
         """A change counts once the file has kept still for a look: half of a policy may be a valid one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,9 +11,8 @@ from datetime import timedelta
 
 import structlog
 
-from bot.approval import Surface
 from bot.errors import Unavailable
-from bot.flow import Bells, Count, Crew, Round, keep_up
+from bot.flow import Beats, Bells, Count, Crew, Round, keep_up
 from bot.flow.admit import Admit
 from bot.flow.alert import PageOut
 from bot.flow.answer import Answer
@@ -20,17 +20,24 @@ from bot.flow.close import Close
 from bot.flow.deliver import Deliver
 from bot.flow.escalate import Escalate
 from bot.flow.expire import Expire
+from bot.flow.gather import Gather
 from bot.flow.reconcile import Reconcile
+from bot.flow.say import Say
 from bot.flow.show import Show
+from bot.flow.tell import Tell
 from bot.policy import Policy
 from bot.ports import Callbacks, Chat, Clock, Pager, Platform
 from bot.records import Ring, Step, Store
 from bot.seal import Seal
+from bot.surface import Surface
 
 #: What is under way at a stop may take this long to finish, in seconds.
 GRACE = 3.0
 #: Pieces of one step under way at once. POSTs in flight are bounded once more, by the platform's client.
 CREW_SIZE = 16
+
+#: After a suspension the auditor waits this long, in seconds: what is overdue is attempted first.
+WAKING = 3.0
 
 log = structlog.get_logger()
 
@@ -53,25 +60,23 @@ class Life:
 
     def steps(self, crew: Callable[[Step], Crew]) -> dict[Step, Round]:
         """Every arrow of `bot.approval`, and what keeps people informed."""
-        store, clock, count = self.store, self.clock, self.count
-        platform, chats, policy = self.platform, self.chats, self.policy
+        store, clock, count, policy = self.store, self.clock, self.count, self.policy
+        platform, chats, seal = self.platform, self.chats, self.seal
         answer = Answer(
             store=store, callbacks=self.callbacks, policy=policy, clock=clock, count=count,
             crew=crew(Step.ANSWER),
         )  # fmt: skip
-        show = Show(
-            store=store, chats=chats, policy=policy, seal=self.seal, clock=clock, count=count,
-            crew=crew(Step.SHOW),
+        gather = Gather(
+            store=store, chats=chats, policy=policy, seal=seal, clock=clock, count=count,
+            crew=crew(Step.GATHER),
         )  # fmt: skip
-        deliver = Deliver(
-            platform=platform,
-            store=store,
-            policy=policy,
-            clock=clock,
-            count=count,
-            crew=crew(Step.DELIVER),
-            ring=self.ring,
+        show = Show(
+            store=store, chats=chats, policy=policy, seal=seal, clock=clock, count=count, crew=crew(Step.SHOW)
         )
+        deliver = Deliver(
+            platform=platform, store=store, policy=policy, clock=clock, count=count,
+            crew=crew(Step.DELIVER), ring=self.ring,
+        )  # fmt: skip
         expire = Expire(platform=platform, store=store, clock=clock, count=count, crew=crew(Step.EXPIRE))
         reconcile = Reconcile(
             platform=platform, store=store, clock=clock, count=count, crew=crew(Step.RECONCILE)
@@ -79,14 +84,19 @@ class Life:
         escalate = Escalate(
             store=store, chats=chats, policy=policy, clock=clock, count=count, crew=crew(Step.ESCALATE)
         )
+        tell = Tell(store=store, chats=chats, policy=policy, clock=clock, count=count, crew=crew(Step.TELL))
+        say = Say(store=store, chats=chats, policy=policy, clock=clock, count=count, crew=crew(Step.SAY))
         alert = PageOut(store=store, pagers=self.pagers, clock=clock, count=count, crew=crew(Step.ALERT))
         return {
             Step.ADMIT: self.admit.round,
             Step.ANSWER: answer.round,
+            Step.GATHER: gather.round,
             Step.SHOW: show.round,
             Step.DELIVER: deliver.round,
-            Step.CLOSE: Close(store=store, count=count).round,
             Step.ESCALATE: escalate.round,
+            Step.TELL: tell.round,
+            Step.SAY: say.round,
+            Step.CLOSE: Close(store=store, count=count).round,
             Step.EXPIRE: expire.round,
             Step.RECONCILE: reconcile.round,
             Step.ALERT: alert.round,
@@ -95,7 +105,11 @@ class Life:
 
 @asynccontextmanager
 async def lived(
-    life: Life, *, bells: Bells, chores: Mapping[str, tuple[timedelta, Callable[[], Awaitable[None]]]]
+    life: Life,
+    *,
+    bells: Bells,
+    beats: Beats,
+    chores: Mapping[str, tuple[timedelta, Callable[[], Awaitable[None]]]],
 ) -> AsyncIterator[None]:
     """Keep every step up with its work while the block runs, and do each chore at its interval.
 
@@ -110,7 +124,8 @@ async def lived(
 
             loops = [
                 tasks.create_task(
-                    keep_up(step, round_, bells=bells, clock=life.clock, count=life.count), name=f"step:{step}"
+                    keep_up(step, round_, bells=bells, beats=beats, clock=life.clock, count=life.count),
+                    name=f"step:{step}",
                 )
                 for step, round_ in life.steps(crew).items()
             ]
@@ -135,4 +150,12 @@ async def _repeat(name: str, every: timedelta, chore: Callable[[], Awaitable[Non
         except Unavailable as error:
             log.warning("chore_failed", chore=name, reason=str(error))
             count("chore_failed")
-        await asyncio.sleep(every.total_seconds())
+        await _rest(every.total_seconds())
+
+
+async def _rest(seconds: float) -> None:
+    """Sleep; after a sleep of the whole process so much longer that the steps had time to catch up first."""
+    begun = time.monotonic()
+    await asyncio.sleep(seconds)
+    if time.monotonic() - begun > 2 * seconds + WAKING:
+        await asyncio.sleep(WAKING)

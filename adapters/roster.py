@@ -10,14 +10,17 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
-from bot.approval import Surface
+from adapters.duty import Duty
+from adapters.oncall import Schedules
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person, Policy
-from bot.ports import Directory, GroupRef
+from bot.ports import Clock, Directory, GroupRef
+from bot.surface import Surface
 
 #: Seconds that an answer of a directory counts, from when it was asked (issue: cached for at most 60 s).
 LONGEST_AGE = 60.0
@@ -45,12 +48,29 @@ class _Found:
     at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A policy with accounts, members and who is on call, and how long it is right without another look."""
+
+    policy: Policy
+    since: datetime
+    until: datetime  #: exclusive: the next hand-over on the wall clock
+    ages_at: float  #: exclusive, in seconds: when the oldest answer that it rests on has grown too old
+
+    def holds(self, *, now: datetime, seconds: float) -> bool:
+        """Whether it still is; a wall clock that was put back makes it void as well."""
+        return self.since <= now < self.until and seconds < self.ages_at
+
+
 class Roster:
     """What was looked up. `refresh` asks; `filled` only reads."""
 
-    def __init__(self, *, count: Callable[[str], None], seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, count: Callable[[str], None], clock: Clock, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         """`count` counts failures for the metrics; `seconds` is a clock that never goes back."""
-        self._count, self._seconds = count, seconds
+        self._count, self._clock, self._seconds = count, clock, seconds
+        self._duty = Duty(count=count, seconds=seconds, longest_age=LONGEST_AGE, limit=LIMIT)
         self._people: dict[tuple[Surface, object], _Found] = {}
         self._groups: dict[GroupRef, tuple[float, tuple[Person, ...]]] = {}
 
@@ -61,8 +81,12 @@ class Roster:
         *,
         directories: Mapping[Surface, Directory],
         groups: Mapping[str, GroupKeeper],
+        schedules: Mapping[str, Schedules],
     ) -> None:
-        """Ask everybody at once; an answer that does not come leaves the earlier one, which ages."""
+        """Ask everybody at once; an answer that does not come leaves the earlier one, which ages.
+
+        `groups` and `schedules` say who knows which kind of them.
+        """
         people = tuple(policy.people.values())
         refs = {ref for of_group in elsewhere.values() for ref in of_group}
         async with asyncio.TaskGroup() as tasks:
@@ -70,11 +94,12 @@ class Roster:
                 tasks.create_task(self._look_up(surface, directory, people))
             for ref in refs:
                 tasks.create_task(self._read_group(ref, groups.get(ref.kind)))
+            tasks.create_task(self._duty.refresh(policy, schedules, at=self._clock()))
         self._forget(policy, refs)
 
-    def filled(self, policy: Policy, elsewhere: Elsewhere) -> tuple[Policy, float]:
-        """The policy with accounts and members as of now, and until when that holds (by `seconds`)."""
-        now = self._seconds()
+    def filled(self, policy: Policy, elsewhere: Elsewhere) -> Filled:
+        """The policy with accounts, members and who is on call as of now."""
+        now, at = self._seconds(), self._clock()
         people = {handle: self._with_accounts(person, now) for handle, person in policy.people.items()}
         groups = {name: dict.fromkeys(handles) for name, handles in policy.groups.items()}
         known = _Known(people, named=policy.people)
@@ -82,11 +107,21 @@ class Roster:
             members = (member for ref in refs for member in self._members(ref, now))
             taken = (known.take_in(member) for member in members)
             groups[name] |= dict.fromkeys(handle for handle in taken if handle is not None)
-        filled = replace(
-            policy, people=people, groups={name: tuple(handles) for name, handles in groups.items()}
+        duty = self._duty.now(policy, people, at=at)
+        members_of = {**{name: tuple(handles) for name, handles in groups.items()}, **duty.groups}
+        filled = replace(policy, people=people, groups=members_of, stand_ins=duty.stand_ins)
+        ages = [found.at for found in self._people.values()] + [age for age, _ in self._groups.values()]
+        aging = [age + LONGEST_AGE for age in (*ages, *duty.ages) if age + LONGEST_AGE > now]
+        return Filled(
+            policy=filled,
+            since=at,
+            until=min(duty.changes, default=datetime.max.replace(tzinfo=UTC)),
+            ages_at=min(aging, default=float("inf")),
         )
-        ages = [found.at for found in self._people.values()] + [at for at, _ in self._groups.values()]
-        return filled, min((at + LONGEST_AGE for at in ages if at + LONGEST_AGE > now), default=float("inf"))
+
+    def tell(self, filled: Policy) -> None:
+        """Log and count whose schedule does not count any more, or counts again; each change once."""
+        self._duty.tell(filled)
 
     def unread(self, elsewhere: Elsewhere) -> tuple[GroupRef, ...]:
         """The groups that could not be read: nobody counts as their member."""
@@ -104,9 +139,9 @@ class Roster:
             return
         by_handle = {person.handle: person for person in found}
         for asked in people:
-            # Somebody of whom the answer is silent was not found.
-            person = by_handle.get(asked.handle, replace(asked, accounts={}))
-            self._people[(surface, _identity(asked))] = _Found(person=person, at=at)
+            # Somebody of whom the answer is silent could not be asked about: what was known of her ages.
+            if asked.handle in by_handle:
+                self._people[(surface, _identity(asked))] = _Found(person=by_handle[asked.handle], at=at)
 
     async def _read_group(self, ref: GroupRef, keeper: GroupKeeper | None) -> None:
         at = self._seconds()

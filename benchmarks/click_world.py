@@ -14,17 +14,18 @@ from adapters.store.moves import move
 from adapters.store.open import SqlStore
 from adapters.store.rows import decision_row
 from adapters.store.wakes import Move
-from bot.approval import Actor, Approval, Decision, Stage, Surface, Vote
+from bot.approval import Actor, Approval, Decision, Stage, Vote
 from bot.card import Button
 from bot.desk import Click
-from bot.flow.decide import Decide
+from bot.flow.desk import FrontDesk
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
 from bot.records import Counted, Placement
-from bot.routing import Destination, Route
+from bot.routing import Route
 from bot.seal import Seal
+from bot.surface import Destination, Surface
 
 _PLACE = Destination(surface=Surface.SLACK, channel="C0FINANCE")
 _ANN = Actor(surface=Surface.SLACK, account="U1", name="Ann", email="ann@acme.example")
@@ -105,7 +106,7 @@ def _desk(store: SqlStore) -> Callable[[str], Awaitable[bool]]:
     ann = Person(handle="ann", name="Ann", accounts={Surface.SLACK: "U1"})
     route = Route(name="default", match=Match(), cards=(_PLACE,), approvers=("ann",))
     policy = Policy(people={"ann": ann}, groups={}, routes=(route,))
-    desk = Decide(
+    desk = FrontDesk(
         store=store,
         policy=lambda: policy,
         seal=_SEAL,

@@ -5,6 +5,8 @@
                | ^             |                  ^
                | +--- voided --+                  |
                +--- expired, or answered elsewhere+
+               ^                                  |
+               +--- listed again -----------------+
 
 A decision is voided when the call changed before the platform was told: the people are asked anew.
 
@@ -15,12 +17,14 @@ the record: each visible change raises `revision`, and each placement remembers 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from bot.ladder import Deadline
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from bot.surface import Surface
 
 #: The longest note that reaches an agent, in characters.
 LONGEST_NOTE = 1_000
@@ -54,15 +58,11 @@ STEPS: frozenset[tuple[Stage, Stage]] = frozenset(
         (Stage.DECIDED, Stage.OPEN),
         (Stage.DECIDED, Stage.SETTLED),
         (Stage.SETTLED, Stage.CLOSED),
+        # Nobody had answered it, it vanished, and the platform lists it again: it still waits.
+        (Stage.SETTLED, Stage.OPEN),
+        (Stage.CLOSED, Stage.OPEN),
     }
 )
-
-
-class Surface(StrEnum):
-    """Where people see cards and click; and the policy, where nobody needs to."""
-
-    SLACK = "slack"
-    POLICY = "policy"  #: automatic decisions: no card stands here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,35 @@ class Vote:
     note: str | None = None
     acting_for: str | None = None  #: whose place she takes, by handle, when it was delegated to her
     seen_whole: bool = False  #: given where all of the call was shown, for the audit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """ "I'm on it": somebody looks at it, and the others are left in peace until her lease ends."""
+
+    person: str  #: her handle in the policy
+    name: str
+    at: datetime
+    until: datetime
+
+
+def people_in(votes: Iterable[Vote]) -> int:
+    """How many distinct people these votes are for certain: the number that a quorum counts.
+
+    Votes are tied that share an account, an e-mail address or a handle, be it the voter's own or that of whom
+    she acts for: it may be one person twice, or one mandate. Ties add up: tied to the same vote, two are one
+    with it, since they may be two names of whoever gave that one. The number can so be too low, which costs
+    one more vote; where each person's own votes are tied, it is never above the number of people.
+    """
+    groups: list[set[object]] = []
+    for vote in votes:
+        account = vote.actor.surface, vote.actor.account
+        tied: set[object] = {account, vote.person, vote.acting_for or vote.person}
+        if vote.actor.email:
+            tied.add(("address", vote.actor.email.casefold()))
+        apart = [group for group in groups if group.isdisjoint(tied)]
+        groups = [*apart, tied.union(*(group for group in groups if not group.isdisjoint(tied)))]
+    return len(groups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +156,8 @@ class Approval:
     route: str  #: the name of the route that matched when it was admitted
     rule: str | None = None  #: the automatic rule that answers in place of people
     votes: tuple[Vote, ...] = ()  #: on the call as it is now, earliest first
+    claims: tuple[Claim, ...] = ()  #: who said "I'm on it", earliest first; each person once
+    widened: tuple[str, ...] = ()  #: people and groups that a rung added to the route's approvers
     stage: Stage
     first_seen: datetime
     deadline: Deadline
@@ -164,6 +195,10 @@ class Approval:
     def id(self) -> str:
         """The platform's request id; ours too, so that one request can never have two decisions."""
         return self.request.request_id
+
+    def claim_at(self, now: datetime) -> Claim | None:
+        """Whose lease runs now; None when nobody is on it."""
+        return next((claim for claim in self.claims if claim.at <= now < claim.until), None)
 
 
 def outcome_by(decision: Decision) -> Outcome:

@@ -26,7 +26,7 @@ REDACTED = "‹redacted "
 #: Names longer than this are cut on a card (bot.wording.LONGEST_NAME).
 LONGEST_NAME = 80
 #: How the mark of a redaction ends whose hidden part reads like text or code (bot.redaction).
-_TEXT_HIDDEN = re.compile(r"‹redacted \d+ chars of text›")
+_TEXT_HIDDEN = re.compile(r"‹redacted \d+ chars? of text›")
 CURTAINED = "A redacted part reads like text, so this call cannot be approved here."
 #: Keys up to this many characters line up their values.
 WIDEST_KEY = 24

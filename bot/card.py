@@ -15,11 +15,24 @@ from enum import StrEnum
 from bot.approval import Approval
 from bot.call import Line, excerpt, lines_of, redactions_in, warnings_of
 from bot.policy import Policy
+from bot.records import Digest
 from bot.seal import Seal
-from bot.wording import CardState, Saying, folded_call, name_of, notification_of, state_of, status_of, title_of
+from bot.wording import (
+    CardState,
+    Saying,
+    folded_call,
+    name_of,
+    notification_of,
+    state_of,
+    status_of,
+    title_of,
+    waiting_name,
+)
 
 #: The longest run id on a card: enough to tell runs apart.
 LONGEST_RUN = 8
+#: Stands where a card's seal has the digest of a call: a digest of many requests shows none.
+DIGEST_SEAL = "-"
 
 
 class Button(StrEnum):
@@ -29,7 +42,9 @@ class Button(StrEnum):
     REJECT = "reject"
     SKIP = "skip"
     VIEW_ALL = "view_all"
+    CLAIM = "claim"  #: I'm on it
     WHY = "why"
+    NEXT = "next"  #: on a digest: the next one that waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +71,37 @@ class Card:
     status: tuple[Saying, ...] = ()  #: what is needed, or what became of it, a sentence a line
     #: The buttons in their order, each with the sealed value that it must carry.
     buttons: Mapping[Button, str] = field(default_factory=dict)
+    #: The sealed value of a look at all of the call, for a surface that has to hide more than `hidden` says.
+    look: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestCard:
+    """What waits in a channel beyond the cards that it has room for. Nothing is decided on it."""
+
+    digest_id: str
+    count: int
+    earliest: datetime | None  #: deadline; None when nothing waits any more
+    first: tuple[tuple[str, datetime], ...]  #: tool and agent, and the deadline, of the first few
+    flooding: tuple[str, ...] = ()  #: agents that ask for more than their share, by name
+    title: str
+    notification: Saying
+    buttons: Mapping[Button, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A message of ours that is no card: a rung in a card's thread, or an alert."""
+    """A message of ours that is no card: about a request in a card's thread or to one person, or an alert."""
 
     mark: str  #: unique and stable, so that a notice whose post was unanswered can be found again
     text: Saying
     mentions: tuple[str, ...] = ()  #: accounts of the surface to ping
+    link: str | None = None  #: an address of ours to the card, as the surface made it
 
 
-def card_of(approval: Approval, *, card_id: str, policy: Policy, seal: Seal, superseded: bool = False) -> Card:
+def card_of(
+    approval: Approval, *, card_id: str, policy: Policy, seal: Seal, now: datetime, superseded: bool = False
+) -> Card:
     """The card of an approval as it stands now; `superseded` when a newer card shows the changed call."""
     state = state_of(approval, superseded=superseded)
     live = state is CardState.OPEN
@@ -76,8 +110,12 @@ def card_of(approval: Approval, *, card_id: str, policy: Policy, seal: Seal, sup
     shown, hidden = excerpt(lines, request=request) if live else ((), None)
     route = policy.route_named(approval.route)
     tool = name_of(request.tool_name)
-    pressed = _buttons(approval, hidden=hidden) if live else ()
+    pressed = _buttons(approval, hidden=hidden, now=now) if live else ()
     digest = request.digest
+
+    def sealed(button: Button) -> str:
+        return seal.value(card_id=card_id, verb=button.value, digest=digest)
+
     return Card(
         card_id=card_id,
         approval_id=approval.id,
@@ -96,15 +134,34 @@ def card_of(approval: Approval, *, card_id: str, policy: Policy, seal: Seal, sup
         call=shown,
         hidden=hidden,
         folded=None if live else folded_call(lines),
-        status=status_of(approval, state, policy=policy),
-        buttons={b: seal.value(card_id=card_id, verb=b.value, digest=digest) for b in pressed},
+        status=status_of(approval, state, policy=policy, now=now),
+        buttons={button: sealed(button) for button in pressed},
+        look=sealed(Button.VIEW_ALL) if live else "",
     )
 
 
-def _buttons(approval: Approval, *, hidden: str | None) -> tuple[Button, ...]:
+def digest_card_of(digest: Digest, *, seal: Seal, flooding: tuple[str, ...] = ()) -> DigestCard:
+    """A channel's digest as it stands now."""
+    earliest = digest.first[0].deadline.at if digest.first else None
+    more = "1 more request waits" if digest.count == 1 else f"{digest.count} more requests wait"
+    value = seal.value(card_id=digest.digest_id, verb=Button.NEXT.value, digest=DIGEST_SEAL)
+    return DigestCard(
+        digest_id=digest.digest_id,
+        count=digest.count,
+        earliest=earliest,
+        first=tuple((waiting_name(approval), approval.deadline.at) for approval in digest.first),
+        flooding=tuple(name_of(agent) for agent in flooding),
+        title=more if earliest else "Nothing more waits here",
+        notification=(f"{more}, the earliest until ", earliest) if earliest else ("Nothing more waits here",),
+        buttons={Button.NEXT: value} if earliest else {},
+    )
+
+
+def _buttons(approval: Approval, *, hidden: str | None, now: datetime) -> tuple[Button, ...]:
+    claim = () if approval.claim_at(now) else (Button.CLAIM,)
     if not approval.request.approvable:
         look = (Button.VIEW_ALL,) if hidden else ()
-        return (Button.REJECT, Button.SKIP, *look, Button.WHY)
+        return (Button.REJECT, Button.SKIP, *look, *claim, Button.WHY)
     if hidden:
-        return (Button.VIEW_ALL, Button.REJECT, Button.SKIP, Button.WHY)
-    return (Button.APPROVE, Button.REJECT, Button.SKIP, Button.WHY)
+        return (Button.VIEW_ALL, Button.REJECT, Button.SKIP, *claim, Button.WHY)
+    return (Button.APPROVE, Button.REJECT, Button.SKIP, *claim, Button.WHY)

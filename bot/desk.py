@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.approval import Surface, Vote
+from bot.approval import Claim, Vote
 from bot.card import Button, Card
 from bot.routing import ReasonRule
+from bot.surface import Surface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,18 @@ class Desk(Protocol):
 
     async def ask(self, click: Click) -> Asked:
         """What a form for this click needs to show. Raises Refused if this person could not decide now."""
+        ...
+
+    async def claim(self, click: Click) -> Claim:
+        """ "I'm on it". Returns once it is committed. Raises Refused: show `str(error)` to this person only."""
+        ...
+
+    async def next(self, click: Click, *, after: str | None = None) -> Asked:
+        """The next request on a digest that this person may decide, behind the card `after`.
+
+        Earliest deadline first, and from the beginning again behind the last. `click` is a press of the
+        digest's own button. Raises Refused when there is none.
+        """
         ...
 
     async def explain(self, click: Click) -> tuple[str, ...]:

@@ -33,6 +33,8 @@ class Refusal(StrEnum):
     DENIED = "denied"
     AUTOMATIC = "automatic"
     ALREADY_VOTED = "already-voted"
+    ALREADY_CLAIMED = "already-claimed"
+    NOTHING_WAITING = "nothing-waiting"
     ALREADY_DECIDED = "already-decided"
     EXPIRED = "expired"
     ANSWERED_ELSEWHERE = "answered-elsewhere"

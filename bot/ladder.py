@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from bot.hours import Hours, Keep, shifted
 from bot.protocol import HITLRequest
+from bot.surface import Destination
 
 #: Further than this from our clock, a time of the platform's is not believed (protocol.md, Deadlines).
 BELIEVABLE_SKEW = timedelta(minutes=1)
@@ -34,15 +36,71 @@ class Deadline:
     doubt: str | None = None
 
 
+class Action(StrEnum):
+    """What a rung does when it is due."""
+
+    REMIND = "remind"  #: a word in the card's thread
+    PING = "ping"  #: a word in the thread that mentions people, and one to each of them alone
+    WIDEN = "widen"  #: more people may decide, and the card stands in their channel too
+    PAGE = "page"  #: the alert channels and pagers
+    FALLBACK = "fallback"  #: the card stands somewhere else too
+    LAST_CALL = "last_call"  #: a word to whoever claimed it, alone, before her lease ends
+    REDRAW = "redraw"  #: nobody is told; the card's words about the time left move on
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """One step of a route's ladder: at this share of the window, ping these people in the card's thread."""
+    """One step of a route's ladder. It is due at a share of the window, or so long before the deadline."""
 
-    share: float  #: of first seen..deadline, between 0 and 1
-    who: tuple[str, ...]  #: names of people and groups
+    action: Action = Action.PING
+    share: float | None = None  #: of first seen..deadline, between 0 and 1
+    before: timedelta | None = None  #: the deadline; exactly one of the two is given
+    who: tuple[str, ...] = ()  #: names of people and groups
+    cards: tuple[Destination, ...] = ()  #: where the card stands from then on, too
+    hours: Hours | None = None  #: when it may happen; it is shifted, never past the deadline
+    keep: Keep = Keep.DURING
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless exactly one of `share` and `before` is given."""
+        if (self.share is None) == (self.before is None):
+            raise ValueError("a rung is due at a share of the window or at a length before the deadline")
 
     def due(self, *, first_seen: datetime, deadline: datetime) -> datetime:
-        return first_seen + (deadline - first_seen) * self.share
+        """When it is due; what would lie before the first sight is due at once."""
+        if self.before is not None:
+            at = max(first_seen, deadline - self.before)
+        else:
+            at = first_seen + (deadline - first_seen) * (self.share or 0.0)
+        return shifted(at, hours=self.hours, keep=self.keep, deadline=deadline) if self.hours else at
+
+
+#: A card says anew how much of its time is left at these shares of the window.
+REDRAWN_AT = (0.5, 0.75, 0.9)
+#: In a shorter window its words would change faster than anybody reads.
+REDRAWN_FROM = timedelta(minutes=1)
+
+
+def redraws(*, first_seen: datetime, deadline: datetime) -> tuple[Rung, ...]:
+    """The rungs of every ladder that nobody is told of: the card's words about the time left move on."""
+    if deadline - first_seen < REDRAWN_FROM:
+        return ()
+    return tuple(Rung(action=Action.REDRAW, share=share) for share in REDRAWN_AT)
+
+
+def time_left(now: datetime, *, first_seen: datetime, deadline: datetime) -> str | None:
+    """How much of the window is left, in words that stay true until the next redraw; None early on."""
+    window = deadline - first_seen
+    if window < REDRAWN_FROM or now >= deadline:
+        return None
+    gone = (now - first_seen) / window
+    words = (
+        "Less than half of the time is left.",
+        "The last quarter of the time.",
+        "The last tenth of the time.",
+    )
+    return next(
+        (word for share, word in reversed(list(zip(REDRAWN_AT, words, strict=True))) if gone >= share), None
+    )
 
 
 def parse_time(text: str | None) -> datetime | None:

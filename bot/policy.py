@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.approval import LONGEST_NOTE, Approval, Surface
+from bot.approval import LONGEST_NOTE, Approval
 from bot.errors import Refusal, Refused
 from bot.matching import value_at
 from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
-from bot.routing import Destination, ReasonRule, Route, route_for
+from bot.rotation import OnCall
+from bot.routing import ReasonRule, Route, route_for
 from bot.rules import Rules
+from bot.surface import Destination, Surface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,11 @@ class Policy:
     alerts: tuple[Destination, ...] = ()
     redaction: Redaction = field(default_factory=Redaction)
     default_window: timedelta = timedelta(minutes=3)
+    oncall: Mapping[str, OnCall] = field(
+        default_factory=dict
+    )  #: `groups` has who is on call now, by these names
+    stand_ins: Mapping[str, str] = field(default_factory=dict)  #: whose schedule could not be read, and why
+    flood: int = 30  #: so many open requests of one agent have cards of their own
     version: str = ""  #: a fingerprint of the file, for the audit
 
     def route_of(self, request: HITLRequest) -> Route:
@@ -93,12 +100,12 @@ def seat_of(
     route = policy.route_named(approval.route)
     person = policy.person_behind(surface, account)
     if route is None or person is None:
-        raise _not_approver(policy, route)
+        raise _not_approver(policy, route, approval)
     if (not home or surface in person.outside) and person.handle not in route.outsiders:
         raise Refused(
             Refusal.OUTSIDER, "Guests and people of other workspaces may not decide this, unless it names them."
         )
-    approvers = policy.handles(route.approvers)
+    approvers = policy.handles((*route.approvers, *approval.widened))
     requesters = requesters_of(policy, route, approval.request)
     if person.handle in requesters:
         raise _own_request(policy, route)
@@ -109,12 +116,17 @@ def seat_of(
             if delegation.giver in requesters:
                 raise _own_request(policy, route)
             return Seat(person=person, acting_for=delegation.giver)
-    raise _not_approver(policy, route)
+    raise _not_approver(policy, route, approval)
 
 
 def requesters_of(policy: Policy, route: Route, request: HITLRequest) -> frozenset[str]:
     """The people whom the run names as asking for this, where the route forbids them to decide it."""
-    if route.self_approval or route.requester is None:
+    return frozenset() if route.self_approval else requesters_named(policy, route, request)
+
+
+def requesters_named(policy: Policy, route: Route, request: HITLRequest) -> frozenset[str]:
+    """The people whom the run names as asking for this, in the field that the route tells."""
+    if route.requester is None:
         return frozenset()
     field_name, _, path = route.requester.partition(".")
     there, value = value_at(request, path) if field_name == "arguments" else (True, request.run_id)
@@ -129,8 +141,9 @@ def _names_of(person: Person) -> set[str]:
     return {name.casefold() for name in names}
 
 
-def _not_approver(policy: Policy, route: Route | None) -> Refused:
-    return Refused(Refusal.NOT_APPROVER, f"Only {approvers_named(policy, route)} may decide this.")
+def _not_approver(policy: Policy, route: Route | None, approval: Approval) -> Refused:
+    named = approvers_named(policy, route, widened=approval.widened)
+    return Refused(Refusal.NOT_APPROVER, f"Only {named} may decide this.")
 
 
 def _own_request(policy: Policy, route: Route) -> Refused:
@@ -138,12 +151,21 @@ def _own_request(policy: Policy, route: Route) -> Refused:
     return Refused(Refusal.SELF_APPROVAL, f"You asked for this yourself; someone else in {named} must decide.")
 
 
-def approvers_named(policy: Policy, route: Route | None) -> str:
+def approvers_named(policy: Policy, route: Route | None, *, widened: tuple[str, ...] = ()) -> str:
     """The approvers in words for a card or a refusal: groups by their name, people by theirs."""
-    if route is None or not policy.members(route.approvers):
+    if route is None or not policy.members((*route.approvers, *widened)):
         return "nobody (the policy names no approver)"
+    return names_of(policy, (*route.approvers, *widened))
+
+
+def names_of(policy: Policy, names: tuple[str, ...]) -> str:
+    """People by their name, groups by theirs, and who is on call now by both."""
     people = policy.people
-    return ", ".join(people[name].name if name in people else name for name in route.approvers)
+    said = []
+    for name in dict.fromkeys(names):
+        now = ", ".join(person.name for person in policy.members((name,))) if name in policy.oncall else ""
+        said.append(f"{name} ({now})" if now else people[name].name if name in people else name)
+    return ", ".join(said)
 
 
 def check_note(route: Route, verdict: HITLDecision, note: str | None) -> None:

@@ -6,16 +6,16 @@ the domain; its errors are those of `bot.errors`, named in each docstring.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from bot.approval import Surface
-from bot.card import Card, Notice
+from bot.card import Card, DigestCard, Notice
 from bot.policy import Person
 from bot.protocol import HITLRequest, HITLResponse
 from bot.records import Alert
+from bot.surface import Surface
 
 Clock = Callable[[], datetime]  #: now, aware, in UTC
 
@@ -29,6 +29,8 @@ class Listing:
     set_aside: tuple[str, ...] = ()  #: why each unreadable item was set aside; never its content
     #: Ids of unreadable items, where they could be made out: those are still pending, only not understood.
     unread_ids: frozenset[str] = frozenset()
+    #: How far our clock is ahead of the platform's (its `Date`); None when it does not tell.
+    skew: timedelta | None = None
 
 
 class Platform(Protocol):
@@ -63,11 +65,17 @@ class Chat(Protocol):
     @property
     def surface(self) -> Surface: ...
 
-    async def post(self, card: Card, channel: str) -> str:
-        """Put a new card up; returns its ref."""
+    @property
+    def interval(self) -> timedelta:
+        """How far apart two new messages in one channel are, at least."""
         ...
 
-    async def update(self, card: Card, channel: str, ref: str) -> None:
+    async def post(self, card: Card | DigestCard, channel: str) -> str:
+        """Put a new card up; returns its ref. Of several that wait for one channel, notices go first, then
+        digests, then the card with the earliest deadline."""
+        ...
+
+    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
         """Make the message show this card."""
         ...
 
@@ -75,8 +83,23 @@ class Chat(Protocol):
         """The ref of our message with this mark (a card id or a notice's mark), if it is up."""
         ...
 
-    async def reply(self, notice: Notice, channel: str, thread: str) -> str:
-        """Say it in a card's thread; returns the ref."""
+    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+        """Say it in a card's thread, or without one in a channel; returns the ref."""
+        ...
+
+    async def room_of(self, account: str) -> str:
+        """The channel of direct messages with this person."""
+        ...
+
+    def link(self, channel: str, ref: str) -> str | None:
+        """An address that opens this message; None where the surface has none."""
+        ...
+
+    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+        """What keeps cards from standing there, in words, by channel; under "" what ails the whole surface.
+
+        Raises Unavailable only: then nothing can be told.
+        """
         ...
 
 
@@ -132,7 +155,8 @@ class Directory(Protocol):
     async def resolve(self, people: Sequence[Person]) -> tuple[Person, ...]:
         """The people with the accounts, names and addresses that the surface knows for them.
 
-        Somebody who cannot be found keeps no account there, and so may not decide there.
+        Somebody who cannot be found keeps no account there, and so may not decide there. Somebody about whom it
+        could not be asked just now is left out: what was known of her counts until it is too old.
         Raises Unavailable or Forbidden.
         """
         ...

@@ -11,11 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from bot.approval import Approval, Outcome, Stage, Vote
+from bot.approval import Approval, Claim, Outcome, Stage, Vote
 from bot.audit import Fact
-from bot.ladder import Deadline
+from bot.ladder import Action, Deadline
 from bot.protocol import HITLRequest
-from bot.routing import Destination
+from bot.surface import Destination, Surface
 
 
 class Step(StrEnum):
@@ -23,10 +23,13 @@ class Step(StrEnum):
 
     ADMIT = "admit"
     ANSWER = "answer"
+    GATHER = "gather"
     SHOW = "show"
     DELIVER = "deliver"
-    CLOSE = "close"
     ESCALATE = "escalate"
+    TELL = "tell"
+    SAY = "say"
+    CLOSE = "close"
     EXPIRE = "expire"
     RECONCILE = "reconcile"
     ALERT = "alert"
@@ -49,6 +52,7 @@ class Placement:
     next_try: datetime | None = None
     digest: str | None = None  #: of the call that the message shows; an Approve counts for no other
     superseded: bool = False  #: the call changed; a newer card asks about it
+    gathered: bool = False  #: it stands on its channel's digest, and has no message of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,17 @@ class Standing:
     stage: Stage
     digest: str
     missed: int
+    first_seen: datetime
+    deadline: datetime
+
+
+class Claimed(StrEnum):
+    """What became of "I'm on it"."""
+
+    YES = "yes"
+    TAKEN = "taken"  #: somebody else is on it now
+    BEFORE = "before"  #: she was on it before; a lease is not renewed
+    LOST = "lost"  #: it is no longer open, or another call: read the record and say what is true
 
 
 class Counted(StrEnum):
@@ -70,17 +85,82 @@ class Counted(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueRung:
-    """A rung of one approval, written when it was admitted."""
+    """A rung of one approval, written when it was admitted, or when somebody claimed it."""
 
     approval_id: str
-    number: int  #: place on the ladder, from 0
+    number: int  #: place on the ladder, from 0; those of no ladder begin at UNWRITTEN
     due_at: datetime
-    who: tuple[str, ...]
-    attempted_at: datetime | None = None  #: when it was begun; set and unfired means: look before repeating
+    action: Action = Action.PING
+    who: tuple[str, ...] = ()
+    cards: tuple[Destination, ...] = ()
+
+
+#: The numbers of rungs that stand in no ladder: redraws from here on, last calls from here on.
+UNWRITTEN, LAST_CALLS = 100, 200
+
+
+class News(StrEnum):
+    """What a notice is about."""
+
+    RUNG = "rung"  #: it still waits; of no use once it is answered
+    LAST_CALL = "last_call"  #: the same, to whoever claimed it
+    OUTCOME = "outcome"  #: how it ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedNotice:
+    """A message that is owed: in the thread of a card, or to one person alone. What it says is no row:
+
+    it is made from the record at the moment it is sent, like a card.
+    """
+
+    mark: str  #: unique and stable, for example `<card id>.rung2`
+    approval_id: str
+    news: News
+    surface: Surface
+    card_id: str | None = None  #: in this card's thread, or its digest's
+    person: str | None = None  #: or to this person of the policy, by direct message
+    who: tuple[str, ...] = ()  #: people and groups whom it mentions in a thread
+    owed_since: datetime
+    sent_as: str | None = None  #: an earlier try may have put it up under this mark
+    attempted_at: datetime | None = None
+    tries: int = 0
+    next_try: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A card that nobody has tried to post yet."""
+
+    card_id: str
+    approval_id: str
+    agent_id: str
+    first_seen: datetime
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A channel's one message for what is too much for cards of their own."""
+
+    digest_id: str
+    destination: Destination
+    count: int  #: open requests that stand on it
+    first: tuple[Approval, ...]  #: some of them, earliest deadline first
+    ref: str | None = None
+    shown: str | None = None  #: a fingerprint of what the message says; None: not shown yet
+    shown_at: datetime | None = None
+    attempted_at: datetime | None = None
+    tries: int = 0
+    next_try: datetime | None = None
 
 
 #: The causes of alerts about decisions: it is late, and may still get through; it was too late.
 UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
+#: And about requests that nobody can see.
+NO_CARD = "no-card"
+#: And about the places where they should see it: a surface that refuses us, or one channel of it.
+SURFACE_DEAD, CHANNEL_DEAD = "surface-dead", "channel-dead"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +244,44 @@ class Approvals(Protocol):
         """
         ...
 
+    async def retime(
+        self, approval_id: str, *, was: datetime, deadline: Deadline, rungs: Sequence[DueRung]
+    ) -> bool:
+        """The same call has another deadline: take it, and write the rungs that have not fired anew.
+
+        False: its deadline is no longer `was`, or it is over.
+        """
+        ...
+
+    async def revive(
+        self, approval_id: str, *, deadline: Deadline, rungs: Sequence[DueRung], at: datetime
+    ) -> bool:
+        """SETTLED or CLOSED -> OPEN: it had vanished, nobody of ours decided, and it is listed again.
+
+        Its cards show it again; what was given up is owed anew. False: it ended in another way.
+        """
+        ...
+
+    async def claim(self, approval_id: str, *, claim: Claim, digest: str, last_call: DueRung) -> Claimed:
+        """ "I'm on it", and the last call before the lease ends, in one transaction."""
+        ...
+
+    async def told(self, approval_id: str, *, notices: Sequence[OwedNotice]) -> bool:
+        """How it ended is owed to these; once for each settled approval. False: it was done before."""
+        ...
+
+    async def untold(self) -> tuple[Approval, ...]:
+        """Settled approvals of which nobody was told yet how they ended."""
+        ...
+
+    async def unseen(self, now: datetime, *, share: float) -> tuple[Approval, ...]:
+        """Open approvals for people that have no card up anywhere after this share of their window."""
+        ...
+
+    async def open_by_agent(self, *, at_least: int) -> Mapping[str, int]:
+        """How many open requests wait for people, by agent, where there are so many."""
+        ...
+
     async def void(self, approval_id: str, *, why: str, at: datetime) -> bool:
         """DECIDED -> OPEN: the decision may not go out after all, and people are asked anew.
 
@@ -225,7 +343,7 @@ class Approvals(Protocol):
         ...
 
     async def close(self, approval_id: str) -> bool:
-        """SETTLED -> CLOSED if every placement shows the last revision or never will."""
+        """SETTLED -> CLOSED if every placement shows the last revision or never will, and all were told."""
         ...
 
 
@@ -273,10 +391,72 @@ class Rungs(Protocol):
         """When the first unfired rung of an open approval is due that is not due yet."""
         ...
 
-    async def attempt(self, rung: DueRung, *, at: datetime) -> None: ...
+    async def fire(
+        self,
+        rungs: Sequence[DueRung],
+        *,
+        at: datetime,
+        notices: Sequence[OwedNotice] = (),
+        placements: Sequence[Placement] = (),
+    ) -> bool:
+        """Mark them fired with all that they owe, in one transaction; those of one approval at a time.
 
-    async def fired(self, rung: DueRung, *, at: datetime) -> None:
-        """It was sent: mark it, and show on the card that the approval was escalated."""
+        Those whom a `widen` names may decide from then on. Where a notice of an earlier rung still waits for
+        the same thread or person, the new one takes its place: what comes late comes as one message.
+        False: one of them had fired, or the approval is no longer open; then nothing was done.
+        """
+        ...
+
+
+class Notices(Protocol):
+    """Messages that are owed."""
+
+    async def owed(self) -> tuple[tuple[OwedNotice, Approval, Placement | None], ...]:
+        """Not sent yet, earliest deadline first, each with the card in whose thread it belongs."""
+        ...
+
+    async def attempt(self, notices: Sequence[OwedNotice], *, sent_as: str, at: datetime) -> None:
+        """They are about to be sent as one message, under this mark."""
+        ...
+
+    async def sent(self, notices: Sequence[OwedNotice], *, ref: str, at: datetime) -> None: ...
+
+    async def postpone(self, notices: Sequence[OwedNotice], *, next_try: datetime) -> None: ...
+
+    async def drop(self, notices: Sequence[OwedNotice], *, why: str, at: datetime) -> None:
+        """Nothing more is owed: it came too late to matter, or nobody can be reached there."""
+        ...
+
+
+class Digests(Protocol):
+    """What is gathered for each channel, and the message that says so."""
+
+    async def waiting(self) -> Mapping[Destination, tuple[Waiting, ...]]:
+        """Cards that nobody has tried to post yet, of open approvals, earliest deadline first."""
+        ...
+
+    async def gather(self, card_ids: Sequence[str]) -> int:
+        """Put these on their channel's digest, unless their post has begun; returns how many."""
+        ...
+
+    async def standing(self, *, lines: int) -> tuple[Digest, ...]:
+        """Each channel's digest that has open requests, or still says so; with the first `lines` of them."""
+        ...
+
+    async def get(self, digest_id: str) -> Digest | None: ...
+
+    async def on(self, digest_id: str) -> tuple[tuple[Placement, Approval], ...]:
+        """The open requests that stand on it, earliest deadline first."""
+        ...
+
+    async def attempt(self, digest_id: str, *, at: datetime) -> None: ...
+
+    async def shown(self, digest_id: str, *, ref: str, shown: str | None, at: datetime) -> None: ...
+
+    async def postpone(self, digest_id: str, *, next_try: datetime) -> None: ...
+
+    async def lost(self, digest_id: str) -> None:
+        """The message was deleted: it needs posting anew."""
         ...
 
 
@@ -289,6 +469,10 @@ class Alerts(Protocol):
 
     async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
         """What was alerted for this request and cause came right: every pager of the alert will be told."""
+        ...
+
+    async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
+        """Alerts that have not come right, of one request, or of one cause, oldest first."""
         ...
 
     async def owed(self, now: datetime) -> tuple[OwedPage, ...]: ...
@@ -315,7 +499,7 @@ class Journal(Protocol):
 
 
 class Store(Protocol):
-    """Everything durable, in its five parts."""
+    """Everything durable, in its parts."""
 
     @property
     def approvals(self) -> Approvals: ...
@@ -325,6 +509,12 @@ class Store(Protocol):
 
     @property
     def rungs(self) -> Rungs: ...
+
+    @property
+    def notices(self) -> Notices: ...
+
+    @property
+    def digests(self) -> Digests: ...
 
     @property
     def alerts(self) -> Alerts: ...

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.approval import Surface
 from bot.ladder import Rung
 from bot.matching import Match
 from bot.protocol import HITLDecision, HITLRequest
+from bot.surface import Destination
 
 
 class ReasonRule(StrEnum):
@@ -27,17 +27,6 @@ class RejectionRule(StrEnum):
     QUORUM = "quorum"  #: as many as for Approve
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Destination:
-    """A place where a card can stand: a surface and a channel of it, by the surface's own id."""
-
-    surface: Surface
-    channel: str
-
-    def __str__(self) -> str:
-        return f"{self.surface.value}:{self.channel}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Where a card shows, who may decide, and who is pinged: three separate lists."""
@@ -52,6 +41,7 @@ class Route:
     requester: str | None = None  #: which field names the requester: `arguments.requested_by`, `run_id`, …
     outsiders: tuple[str, ...] = ()  #: people who may decide although they are guests or from elsewhere
     ladder: tuple[Rung, ...] = ()
+    claim: float = 0.2  #: "I'm on it" holds for this share of the time that is left
     reason: Mapping[HITLDecision, ReasonRule] = field(default_factory=dict)
     presets: tuple[str, ...] = ()  #: reasons for rejecting, to pick from
     why: str | None = None  #: why such a call is risky, in the operator's own words

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import assert_never
 
-from bot.approval import Approval, Outcome, Stage, Surface
+from bot.approval import Approval, Outcome, Stage, people_in
 from bot.call import Line, size_of
-from bot.ladder import DeadlineSource
-from bot.policy import Policy, approvers_named
+from bot.ladder import Action, DeadlineSource, time_left
+from bot.policy import Policy, approvers_named, names_of
 from bot.protocol import HITLDecision
+from bot.routing import Route
+from bot.surface import Surface
 from bot.visible import visible
 
 #: The longest name of a tool or agent inside a sentence, in characters.
@@ -109,11 +112,16 @@ def folded_call(lines: tuple[Line, ...]) -> str:
     return short if len(lines) < 2 else f"{short}  (+{len(lines) - 1} more, {size_of(lines)})"
 
 
-def status_of(approval: Approval, state: CardState, *, policy: Policy) -> tuple[Saying, ...]:
+def waiting_name(approval: Approval) -> str:
+    """One line of a digest: which tool, for which agent."""
+    return f"{name_of(approval.request.tool_name)} for {name_of(approval.request.agent_id)}"
+
+
+def status_of(approval: Approval, state: CardState, *, policy: Policy, now: datetime) -> tuple[Saying, ...]:
     """What is needed, or what became of it."""
     match state:
         case CardState.OPEN:
-            return _open(approval, policy=policy)
+            return _open(approval, policy=policy, now=now)
         case CardState.CHANGED:
             return (("This request changed, see the card below. No answer to this one counts.",),)
         case CardState.AUTOMATIC:
@@ -126,9 +134,7 @@ def status_of(approval: Approval, state: CardState, *, policy: Policy) -> tuple[
         case CardState.APPROVED | CardState.REJECTED | CardState.SKIPPED:
             return _who(approval)
         case CardState.EXPIRED:
-            asked = approvers_named(policy, policy.route_named(approval.route))
-            short = "Not enough people" if approval.votes else "Nobody"
-            return ((f"{short} answered by ", approval.deadline.at, f". Asked: {asked}."), *_votes(approval))
+            return (unanswered(approval, policy=policy), *_votes(approval))
         case CardState.ELSEWHERE:
             word = approval.platform_word
             told = f"Answered on the platform: {word}." if word else "No longer pending on the platform."
@@ -141,20 +147,55 @@ def status_of(approval: Approval, state: CardState, *, policy: Policy) -> tuple[
             assert_never(state)
 
 
-def _open(approval: Approval, *, policy: Policy) -> tuple[Saying, ...]:
+def unanswered(approval: Approval, *, policy: Policy) -> Saying:
+    """Nobody answered in time, and who was asked. Never the word rejected."""
+    asked = approvers_named(policy, policy.route_named(approval.route), widened=approval.widened)
+    short = "Not enough people" if approval.votes else "Nobody"
+    return (f"{short} answered by ", approval.deadline.at, f". Asked: {asked}.")
+
+
+def _open(approval: Approval, *, policy: Policy, now: datetime) -> tuple[Saying, ...]:
     route = policy.route_named(approval.route)
-    who = approvers_named(policy, route)
+    who = approvers_named(policy, route, widened=approval.widened)
     quorum = route.quorum if route else 1
-    given = sum(vote.verdict is HITLDecision.APPROVED for vote in approval.votes)
+    given = people_in(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)
     needs = f"Needs one of: {who}" if quorum == 1 else f"Needs {quorum} of: {who}"
     missing = f" ({quorum - given} more)" if 0 < given < quorum else ""
     flaw = approval.request.flaw
     lines: list[Saying] = [_until(approval), (needs + missing,), *_votes(approval)]
+    left = time_left(now, first_seen=approval.first_seen, deadline=approval.deadline.at)
+    if left:
+        lines[:1] = [(*lines[0], f". {left}")]
+    claim = approval.claim_at(now)
+    if claim:
+        lines.append((f"{claim.name} is on it until ", claim.until))
     if flaw:
         lines.append((f"It can be rejected or skipped, never approved: {flaw}.",))
     if approval.escalated_at:
         lines.append(("Escalated ", approval.escalated_at))
+    if route and not claim:
+        lines.extend(_next_rung(route, approval, policy=policy, now=now))
     return tuple(lines)
+
+
+_DOES = {
+    Action.REMIND: "a reminder here",
+    Action.PING: "a ping to {who}",
+    Action.WIDEN: "{who} may decide, too",
+    Action.PAGE: "the alert channels are paged",
+    Action.FALLBACK: "it is shown elsewhere, too",
+}
+
+
+def _next_rung(route: Route, approval: Approval, *, policy: Policy, now: datetime) -> list[Saying]:
+    """What happens next while nobody answers."""
+    seen, deadline = approval.first_seen, approval.deadline.at
+    ahead = [(rung.due(first_seen=seen, deadline=deadline), rung) for rung in route.ladder]
+    at, rung = min(((at, rung) for at, rung in ahead if at > now), key=itemgetter(0), default=(None, None))
+    if at is None or rung is None:
+        return []
+    does = _DOES[rung.action].replace("{who}", names_of(policy, rung.who))
+    return [(f"Next, if nobody answers: {does}, ", at)]
 
 
 def _votes(approval: Approval) -> tuple[Saying, ...]:

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from bot.approval import Actor, Approval, Decision, Stage, Surface
+from bot.approval import Actor, Approval, Decision, Stage
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match, Pattern
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
 from bot.routing import Route
+from bot.surface import Surface
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

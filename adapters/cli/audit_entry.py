@@ -82,6 +82,11 @@ def entry_of(
         if row.kind in ("admitted", "changed"):
             known |= {_CALL[name]: value for name, value in body.items() if name in _CALL}
             known["created_at"] = known.get("created_at") or iso(row.at_ms)
+            known["rule"] = body.get("rule")  # of a changed call people are asked, whatever the rule was
+        elif row.kind == "retimed":
+            known["timeout_at"] = body["deadline"]
+        elif row.kind == "revived":
+            known |= {"timeout_at": body["deadline"], "outcome": None, "resolved_at": None}
         elif row.kind == "voted":
             votes.append({"at": iso(row.at_ms), **_vote(body)})
         elif row.kind == "decided":
@@ -100,7 +105,7 @@ def iso(at_ms: int) -> str:
 
 
 def _vote(body: dict[str, Json]) -> dict[str, Json]:
-    names = ("person", "name", "email", "surface", "account", "acting_for", "verdict", "note")
+    names = ("person", "name", "email", "surface", "account", "acting_for", "verdict", "note", "seen_whole")
     return {name: body.get(name) for name in names}
 
 

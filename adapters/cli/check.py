@@ -10,19 +10,26 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
-from adapters.app import group_keepers, utc_now
+from adapters.app import group_keepers, schedule_keepers, utc_now
 from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
 from adapters.platform.client import open_platform
-from adapters.settings import Environment, PolicyFile, read_environment, read_policy_file, webhook_secret
+from adapters.settings import (
+    Environment,
+    PolicyFile,
+    check_schedule_keys,
+    read_environment,
+    read_policy_file,
+    webhook_secret,
+)
 from adapters.settings.environment import read_chat
 from adapters.slack import Slack, open_slack
 from adapters.store.open import open_store
-from bot.approval import Surface, Vote
+from bot.approval import Claim, Vote
 from bot.desk import Asked, Click
 from bot.errors import ConfigError, Forbidden, InUse, NodError, Refusal, Refused, Unavailable
 from bot.policy import Policy
-from bot.routing import Destination
+from bot.surface import Destination, Surface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +55,7 @@ async def check() -> int:
     environment.seal_secrets()
     file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
     webhook_secret(environment, file.pagers)
+    check_schedule_keys(environment, file.policy)
     findings = [Finding(what=f"{environment.config}: {len(file.policy.routes)} routes")]
     findings += [finding async for finding in _look(environment, file)]
     console = Console(highlight=False)
@@ -68,7 +76,8 @@ async def _look(environment: Environment, file: PolicyFile) -> AsyncIterator[Fin
             for problem in await slack.problems(_channels(file.policy)):
                 yield Finding(what=f"Slack: {problem.where} {problem.what}", fix=problem.fix)
             groups = await group_keepers(environment, slack, stack)
-            reach = await reach_of(file, {Surface.SLACK: slack.directory}, groups)
+            schedules = await schedule_keepers(environment, file, stack)
+            reach = await reach_of(file, {Surface.SLACK: slack.directory}, groups, schedules, now=utc_now())
     except (Unavailable, Forbidden) as error:
         yield Finding(what=f"Slack: {error}", fix="Check SLACK_BOT_TOKEN, SLACK_API_URL and the network.")
         return
@@ -102,6 +111,7 @@ async def _database(environment: Environment) -> Finding:
 
 def _channels(policy: Policy) -> tuple[Destination, ...]:
     places = [place for route in policy.routes for place in route.cards]
+    places += [place for route in policy.routes for rung in route.ladder for place in rung.cards]
     return tuple(dict.fromkeys((*places, *policy.alerts)))
 
 
@@ -130,6 +140,12 @@ class _ClosedDesk:
         raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
 
     async def ask(self, click: Click) -> Asked:
+        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
+
+    async def claim(self, click: Click) -> Claim:
+        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
+
+    async def next(self, click: Click, *, after: str | None = None) -> Asked:
         raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
 
     async def explain(self, click: Click) -> tuple[str, ...]:

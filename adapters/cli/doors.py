@@ -11,16 +11,23 @@ from typing import Annotated
 
 import typer
 
-from adapters.app import folder_of, group_keepers, utc_now
+from adapters.app import group_keepers, schedule_keepers, utc_now
+from adapters.chores import folder_of
 from adapters.cli import audit, audit_export, policy
 from adapters.cli.check import signed_in
 from adapters.cli.doing import do
 from adapters.logs import configure_logs
-from adapters.settings import Environment, read_environment, read_local_environment, read_policy_file
+from adapters.settings import (
+    Environment,
+    check_schedule_keys,
+    read_environment,
+    read_local_environment,
+    read_policy_file,
+)
 from adapters.settings.words import duration
-from bot.approval import Surface
 from bot.errors import ConfigError
 from bot.redaction import Redaction
+from bot.surface import Surface
 
 audit_app = typer.Typer(help="The audit: prove it, export it.", no_args_is_help=True)
 policy_app = typer.Typer(help="Try a policy before it is in force.", no_args_is_help=True)
@@ -135,6 +142,8 @@ def replay_command(
 
 
 async def _lint_online(environment: Environment) -> int:
+    file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
+    check_schedule_keys(environment, file.policy)
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(signed_in(environment))
         return await policy.lint(
@@ -143,6 +152,7 @@ async def _lint_online(environment: Environment) -> int:
             now=utc_now(),
             directories={Surface.SLACK: slack.directory},
             groups=await group_keepers(environment, slack, stack),
+            schedules=await schedule_keepers(environment, file, stack),
         )
 
 

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from adapters.cli.policy_lint import Fault, Reach, faults_of
-from adapters.cli.policy_replay import changes_of, past_of, rule_in_words
-from adapters.platform.wire import read_pending
+from adapters.cli.policy_ladder import staffed
+from adapters.cli.policy_lint import faults_of
+from adapters.cli.policy_reach import Fault, Reach
+from adapters.cli.policy_replay import changes_of, past_of
+from adapters.cli.policy_verdict import read_requests, verdict_of
+from adapters.oncall import Schedules
 from adapters.roster import GroupKeeper, Roster
 from adapters.settings import PolicyFile, read_policy_file
 from adapters.store.ledger import open_ledger
-from bot.approval import Surface
-from bot.call import lines_of, warnings_of
-from bot.errors import ConfigError, Unavailable
-from bot.ladder import deadline_of, parse_time
-from bot.policy import requesters_of
 from bot.ports import Directory
-from bot.protocol import HITLDecision, HITLRequest
-from bot.routing import ReasonRule, Route
-from bot.visible import visible
-from bot.wording import name_of
-
-#: Bytes of the largest request that is read from a file.
-LARGEST_REQUEST = 5_000_000
+from bot.surface import Surface
 
 
 async def test(request_file: Path, *, path: Path, auto_approve: bool, now: datetime) -> int:
@@ -37,7 +29,7 @@ async def test(request_file: Path, *, path: Path, auto_approve: bool, now: datet
     for number, request in enumerate(await asyncio.to_thread(read_requests, request_file)):
         if number:
             print()
-        for label, text in _verdict(request, file, now=now):
+        for label, text in verdict_of(request, file, now=now):
             print(f"{label:<11} {text}".rstrip())
     return 0
 
@@ -49,14 +41,16 @@ async def lint(
     now: datetime,
     directories: Mapping[Surface, Directory] | None = None,
     groups: Mapping[str, GroupKeeper] | None = None,
+    schedules: Mapping[str, Schedules] | None = None,
 ) -> int:
     """Print what is wrong with the policy at `path`; 1 when there are errors, 0 otherwise.
 
-    Without `directories` nobody is asked, and an e-mail or an id is taken for an account. Raises ConfigError
-    for a file that is not valid.
+    `groups` and `schedules` say who knows which kind of them. Without `directories` nobody is asked, and an
+    e-mail or an id is taken for an account. Raises ConfigError for a file that is not valid.
     """
     file = await asyncio.to_thread(read_policy_file, path, auto_approve=auto_approve)
-    faults = list(faults_of(await reach_of(file, directories, groups or {}), now=now))
+    reach = await reach_of(file, directories, groups or {}, schedules or {}, now=now)
+    faults = list(faults_of(reach, now=now))
     for fault in faults:
         print(_line(fault))
     errors = sum(fault.error for fault in faults)
@@ -95,97 +89,25 @@ async def replay(
     return 0
 
 
-def read_requests(path: Path) -> tuple[HITLRequest, ...]:
-    """The requests in a file: one, a list, or an answer of `GET /agents/hitl/pending` (protocol.md).
-
-    Raises ConfigError when there is none that can be read.
-    """
-    fix = "Save what GET /agents/hitl/pending answers, or one item of it."
-    try:
-        with path.open("rb") as opened:
-            content = opened.read(LARGEST_REQUEST + 1).strip()
-    except OSError as error:
-        raise ConfigError(str(path), f"cannot be read ({error.strerror})", fix) from None
-    if len(content) > LARGEST_REQUEST:
-        raise ConfigError(str(path), f"is larger than {LARGEST_REQUEST} bytes", fix)
-    for text in (content, b"[" + content + b"]"):
-        try:
-            pending = read_pending(text)
-        except Unavailable:
-            continue
-        if pending.set_aside:
-            raise ConfigError(str(path), pending.set_aside[0], fix)
-        if pending.requests:
-            return pending.requests
-    raise ConfigError(str(path), "holds no request", fix)
-
-
-def _verdict(request: HITLRequest, file: PolicyFile, *, now: datetime) -> Iterator[tuple[str, str]]:
-    """What the policy says, as labels and texts; nothing in them can steer a terminal."""
-    policy = file.policy
-    route, denial = policy.route_of(request), policy.rules.denial_of(request)
-    yield (
-        "request",
-        f"{name_of(request.tool_name)} by {name_of(request.agent_id)} ({visible(request.request_id)})",
-    )
-    yield "route", route.name
-    yield "automatic", rule_in_words(policy.rules.rule_for(request))
-    if denial is not None:
-        yield (
-            "denied",
-            f"by {denial.name}: no vote can approve it" + (f" ({denial.note})" if denial.note else ""),
-        )
-    yield "cards", ", ".join(map(str, route.cards))
-    yield from _deciders(request, route, file)
-    yield from _times(request, route, file, now=now)
-    if not request.approvable:
-        yield "never", f"approved: {request.flaw or 'the platform cut the call'}"
-    shown = lines_of(request, redaction=policy.redaction)
-    secrets = [line.key or "the call" for line in shown if "‹redacted" in line.value]
-    yield "redacted", ", ".join(secrets) or "nothing"
-    for warning in warnings_of(request, redaction=file.policy.redaction):
-        yield "warning", warning
-
-
-def _deciders(request: HITLRequest, route: Route, file: PolicyFile) -> Iterator[tuple[str, str]]:
-    policy = file.policy
-    requesters = requesters_of(policy, route, request)
-    able = [handle for handle in policy.handles(route.approvers) if handle not in requesters]
-    able += [f"the members of {ref}" for name in route.approvers for ref in file.elsewhere.get(name, ())]
-    yield "may decide", ", ".join(able) or "nobody"
-    if requesters:
-        yield "may not", f"{', '.join(sorted(requesters))}, who asked for it"
-    needs = [f"{verdict.value} {route.needs(verdict)}" for verdict in HITLDecision]
-    yield "people", f"it takes: {', '.join(needs)}"
-    asked = [verdict for verdict in HITLDecision if route.reason_rule(verdict) is not ReasonRule.NONE]
-    reasons = [f"{verdict.value} {route.reason_rule(verdict).value}" for verdict in asked]
-    yield "reason", ", ".join(reasons) or "none"
-
-
-def _times(request: HITLRequest, route: Route, file: PolicyFile, *, now: datetime) -> Iterator[tuple[str, str]]:
-    """Counted from when it was created, as far as that is told: a saved request is seldom a fresh one."""
-    seen = parse_time(request.created_at) or now
-    deadline = deadline_of(request, first_seen=seen, default=file.policy.default_window)
-    window = (deadline.at - seen).total_seconds()
-    doubt = f"; {deadline.doubt}" if deadline.doubt else ""
-    yield "deadline", f"{deadline.at.isoformat()} ({window:g} s, from {deadline.source.value}{doubt})"
-    for rung in route.ladder:
-        due = rung.due(first_seen=seen, deadline=deadline.at)
-        who = ", ".join(file.policy.handles(rung.who)) or ", ".join(rung.who)
-        yield "ladder", f"{due.isoformat()} ({rung.share:.0%}) pings {who}"
-
-
 async def reach_of(
-    file: PolicyFile, directories: Mapping[Surface, Directory] | None, groups: Mapping[str, GroupKeeper]
+    file: PolicyFile,
+    directories: Mapping[Surface, Directory] | None,
+    groups: Mapping[str, GroupKeeper],
+    schedules: Mapping[str, Schedules],
+    *,
+    now: datetime,
 ) -> Reach:
     """Who can be reached, as the directories tell; without any, as the file says."""
+    alerts = bool(file.policy.alerts or file.pagers or file.hooks)
     if directories is None:
-        return Reach(policy=file.policy, elsewhere=file.elsewhere, offline=True)
-    roster = Roster(count=lambda _: None)
-    await roster.refresh(file.policy, file.elsewhere, directories=directories, groups=groups)
-    policy, _ = roster.filled(file.policy, file.elsewhere)
+        return Reach(policy=staffed(file.policy, now), elsewhere=file.elsewhere, offline=True, alerts=alerts)
+    roster = Roster(count=lambda _: None, clock=lambda: now)
+    await roster.refresh(
+        file.policy, file.elsewhere, directories=directories, groups=groups, schedules=schedules
+    )
+    policy = roster.filled(file.policy, file.elsewhere).policy
     unread = roster.unread(file.elsewhere)
-    return Reach(policy=policy, elsewhere=file.elsewhere, unread=unread, offline=False)
+    return Reach(policy=policy, elsewhere=file.elsewhere, unread=unread, offline=False, alerts=alerts)
 
 
 def _line(fault: Fault) -> str:

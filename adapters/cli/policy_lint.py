@@ -3,58 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from re import fullmatch
 
+from adapters.cli.policy_reach import Fault, Reach, ever
+from adapters.cli.policy_rungs import rung_faults
 from bot.matching import Match, Pattern
-from bot.policy import Person, Policy
-from bot.ports import GroupRef
 from bot.routing import Route
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One finding: an error keeps requests from being decided, a warning may be meant."""
-
-    error: bool
-    what: str
-    fix: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
-    """What is known of who can be reached. Offline, an e-mail or an id is taken for an account."""
-
-    policy: Policy  #: with accounts and members, where they were looked up
-    elsewhere: Mapping[str, tuple[GroupRef, ...]]
-    unread: tuple[GroupRef, ...] = ()  #: groups that were asked for in vain
-    offline: bool
-
-    def reaches(self, person: Person, *, outsiders: tuple[str, ...] | None = None) -> bool:
-        """Whether she could be asked; with `outsiders`, whether she could decide where they may."""
-        if self.offline:
-            return bool(person.accounts or person.email)
-        surfaces = set(person.accounts)
-        if outsiders is not None and person.handle not in outsiders:
-            surfaces -= person.outside
-        return bool(surfaces)
-
-    def unknown(self, names: tuple[str, ...]) -> bool:
-        """Offline, a group that is kept elsewhere may have any number of members."""
-        return self.offline and any(name in self.elsewhere for name in names)
 
 
 def faults_of(reach: Reach, *, now: datetime) -> Iterator[Fault]:
     """Everything there is to say about a policy, errors and warnings, in the order of the file."""
     yield from _people(reach)
     yield from _groups(reach)
+    yield from _oncall(reach)
     policy = reach.policy
     for number, route in enumerate(policy.routes):
         yield from _deciders(reach, route)
-        yield from _rungs(reach, route)
+        yield from rung_faults(reach, route, now=now)
         if route.name == "default":
             continue  # required, so it cannot be left out even where nothing reaches it
         for earlier in policy.routes[:number]:
@@ -92,6 +61,19 @@ def _groups(reach: Reach) -> Iterator[Fault]:
             yield Fault(error=False, what=f"group {group} is empty", fix="Add somebody, or remove it.")
 
 
+def _oncall(reach: Reach) -> Iterator[Fault]:
+    policy = reach.policy
+    for name, why in policy.stand_ins.items():
+        what = f"on call {name}: {why}, so {policy.oncall[name].otherwise} is asked"
+        yield Fault(error=False, what=what, fix="Check the schedule, its key and that its host can be reached.")
+    for name, entry in policy.oncall.items():
+        for handle in ever(entry):
+            if not reach.reaches(policy.people[handle]):
+                part = "is asked when the schedule cannot tell" if entry.schedule else "takes turns"
+                what = f"on call {name}: {handle}, who {part}, cannot be reached"
+                yield Fault(error=False, what=what, fix="Name somebody with an account.")
+
+
 def _deciders(reach: Reach, route: Route) -> Iterator[Fault]:
     if not route.approvers:
         what = f"route {route.name} has no approvers: its requests can only expire"
@@ -99,22 +81,28 @@ def _deciders(reach: Reach, route: Route) -> Iterator[Fault]:
         return
     if reach.unknown(route.approvers):
         return
-    members = reach.policy.members(route.approvers)
-    able = sum(reach.reaches(person, outsiders=route.outsiders) for person in members)
+    able, when = min(_able(reach, route), key=lambda found: found[0])
     if able < route.quorum:
-        what = f"route {route.name} needs {route.quorum} and can reach {able} of its approvers"
+        what = f"route {route.name} needs {route.quorum} and can reach {able} of its approvers{when}"
         yield Fault(error=True, what=what, fix="Add approvers who can be reached, or lower its quorum.")
     elif able == route.quorum and route.requester is not None and not route.self_approval:
         what = f"route {route.name} has too few left when one of its {able} approvers asks herself"
         yield Fault(error=False, what=what, fix="Add an approver.")
 
 
-def _rungs(reach: Reach, route: Route) -> Iterator[Fault]:
-    for rung in route.ladder:
-        found = any(reach.reaches(person) for person in reach.policy.members(rung.who))
-        if not found and not reach.unknown(rung.who):
-            what = f"route {route.name} pings nobody at {rung.share:.0%} of its ladder"
-            yield Fault(error=False, what=what, fix="Name somebody who can be reached.")
+def _able(reach: Reach, route: Route) -> Iterator[tuple[int, str]]:
+    """How many can be reached now, and in each turn of each rotation, with when that is."""
+    policy = reach.policy
+
+    def count(groups: Mapping[str, tuple[str, ...]]) -> int:
+        members = replace(policy, groups=groups).members(route.approvers)
+        return sum(reach.reaches(person, outsiders=route.outsiders) for person in members)
+
+    yield count(policy.groups), ""
+    for name in route.approvers:
+        entry = policy.oncall.get(name)
+        for handle in ever(entry) if entry is not None and entry.rotation is not None else ():
+            yield count({**policy.groups, name: (handle,)}), f" while {handle} is on call for {name}"
 
 
 def covers(earlier: Match, later: Match) -> bool:

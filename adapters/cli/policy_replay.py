@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from adapters.cli.policy_ladder import staffed, unstaffed
 from bot.audit import Row
 from bot.policy import Policy
 from bot.protocol import HITLRequest
@@ -56,11 +57,15 @@ def past_of(request: HITLRequest, rows: Sequence[Row]) -> Past | None:
 
 
 def changes_of(history: Iterable[Past], *, old: Policy | None, new: Policy) -> Iterator[Change]:
-    """What would have changed, earliest request first; without `old`, against what the audit says."""
+    """What would have changed, earliest request first; without `old`, against what the audit says.
+
+    Who was on call is told by the rotations as of when a request was first seen.
+    """
     for past in sorted(history, key=lambda one: (one.seen, one.request.request_id)):
-        was = _recorded(past) if old is None else _ways_of(old, past.request)
-        becomes = _ways_of(new, past.request)
-        ways = [*_differences(was, becomes), *_left_out(past, old, new)]
+        before, after = staffed(old, past.seen) if old else None, staffed(new, past.seen)
+        was = _recorded(past) if before is None else _ways_of(before, past.request)
+        becomes = _ways_of(after, past.request)
+        ways = [*_differences(was, becomes), *_left_out(past, before, after)]
         if ways:
             yield Change(past=past, ways=tuple(ways))
 
@@ -113,8 +118,8 @@ def _differences(was: _Ways, becomes: _Ways) -> Iterator[str]:
 
 
 def _left_out(past: Past, old: Policy | None, new: Policy) -> Iterator[str]:
-    """Those who voted and could not have."""
-    if old is None:
+    """Those who voted and could not have; nobody where a schedule would have told."""
+    if old is None or unstaffed(new, new.route_of(past.request).approvers):
         return
     before = _may_vote(old, old.route_of(past.request))
     after = _may_vote(new, new.route_of(past.request))

@@ -6,7 +6,7 @@ The shapes are those of protocol.md, Contract and Errors.
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -68,6 +68,17 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         seconds = (aware - now).total_seconds()
     return None if math.isnan(seconds) else min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
+
+
+def skew(date: str | None, now: datetime) -> timedelta | None:
+    """How far our clock is ahead of a Date header (RFC 9110, 6.6.1); None when there is no usable one."""
+    try:
+        moment = parsedate_to_datetime(date) if date else None
+    except (ValueError, OverflowError):
+        return None
+    if moment is None:
+        return None
+    return now - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -55,10 +55,15 @@ class HttpPlatform:
         answer = await self._exchange.call("GET", "agents/hitl/pending", until=until, lost=Unavailable)
         if trouble := answer.trouble(lost=Unavailable, now=self._clock()):
             raise trouble
+        skew = answers.skew(answer.date, self._clock())
         # Off the loop: a list of megabytes takes a second to read, and clicks must be acknowledged meanwhile.
         read = await asyncio.to_thread(read_pending, answer.body, platform=self._name)
         return Listing(
-            began_at=began_at, requests=read.requests, set_aside=read.set_aside, unread_ids=read.unread_ids
+            began_at=began_at,
+            requests=read.requests,
+            set_aside=read.set_aside,
+            unread_ids=read.unread_ids,
+            skew=skew,
         )
 
     async def decide(self, request: HITLRequest, response: HITLResponse) -> None:

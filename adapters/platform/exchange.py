@@ -40,6 +40,7 @@ class Answer:
     status: int
     body: bytes
     wait: str | None  #: the Retry-After header
+    date: str | None = None  #: the Date header
 
     def trouble(self, *, lost: type[Unavailable], now: datetime) -> NodError | None:
         """The error that the status stands for; None for a success. `lost` is what a 5xx means."""
@@ -85,11 +86,11 @@ class Exchange:
         self, method: str, path: str, *, until: float, lost: type[Unavailable], content: bytes | None = None
     ) -> Answer:
         """One exchange that ends at `until` of the loop's clock; `lost` is raised for one without an end."""
-        headers = {} if content is None else {"Content-Type": "application/json"}
+        sent = {} if content is None else {"Content-Type": "application/json"}
         with translated(lost=lost):
             async with (
                 asyncio.timeout_at(until),
-                self._client.stream(method, path, content=content, headers=headers) as response,
+                self._client.stream(method, path, content=content, headers=sent) as response,
             ):
                 try:
                     body = await read_body(
@@ -103,7 +104,10 @@ class Exchange:
                     body = b""  # the status of an error says enough
         # What a platform says about a wrong key may repeat the key, and goes to logs and alerts.
         body = body.replace(self._client.headers["X-API-Key"].encode(), b"[key]") if response.is_error else body
-        return Answer(status=response.status_code, body=body, wait=response.headers.get("Retry-After"))
+        headers = response.headers
+        return Answer(
+            status=response.status_code, body=body, wait=headers.get("Retry-After"), date=headers.get("Date")
+        )
 
 
 @contextmanager

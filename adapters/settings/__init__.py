@@ -8,11 +8,13 @@ from adapters.settings.environment import (
 )
 from adapters.settings.pagers import webhook_secret
 from adapters.settings.policy_file import PolicyFile, read_policy_file
+from adapters.settings.schedules import check_schedule_keys
 
 __all__ = [
     "Environment",
     "LocalEnvironment",
     "PolicyFile",
+    "check_schedule_keys",
     "read_environment",
     "read_local_environment",
     "read_policy_file",

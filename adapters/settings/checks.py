@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from adapters.settings.ladders import check_ladders
 from adapters.settings.lines import Lines, Place
 from adapters.settings.models import FileText, RouteText
+from adapters.settings.shifts import check_oncall
 from adapters.settings.words import group_ref
 from bot.errors import ConfigError
 from bot.rules import AUTO_APPROVE, LOG_ONLY
@@ -16,7 +18,9 @@ def check(file: FileText, lines: Lines, *, auto_approve: bool) -> None:
     """Raises ConfigError for the first thing that does not hold."""
     _check_people(file, lines)
     _check_groups(file, lines)
+    check_oncall(file, lines)
     _check_names(file, lines)
+    check_ladders(file, lines)
     _check_routes(file, lines)
     _check_rules(file, lines, auto_approve=auto_approve)
     _check_delegations(file, lines)
@@ -59,7 +63,7 @@ def _check_groups(file: FileText, lines: Lines) -> None:
 
 
 def _named(file: FileText) -> Iterator[tuple[Place, list[str], bool]]:
-    """Every list of names in a route, with its place, and whether it may name groups."""
+    """Every list of names in a route, with its place, and whether it may name groups and who is on call."""
     for number, route in enumerate(file.routes):
         at: Place = ("routes", number)
         yield (*at, "approvers"), route.approvers, True
@@ -72,7 +76,7 @@ def _check_names(file: FileText, lines: Lines) -> None:
     for place, names, groups_too in _named(file):
         for index, name in enumerate(names):
             where = lines.where((*place, index))
-            if name in file.people or (groups_too and name in file.groups):
+            if name in file.people or (groups_too and (name in file.groups or name in file.oncall)):
                 continue
             if ":" in name:
                 what = f"{name!r} cannot stand here"
@@ -95,7 +99,12 @@ def _check_routes(file: FileText, lines: Lines) -> None:
 
 
 def _countable(file: FileText, route: RouteText) -> int | None:
-    """How many distinct people may decide; None when a group is kept elsewhere."""
+    """How many distinct people may decide, at most; None when that is known elsewhere.
+
+    Of a rotation one at a time, whoever that is; a schedule may name several.
+    """
+    if any(name in file.oncall and file.oncall[name].people is None for name in route.approvers):
+        return None
     members = [member for name in route.approvers for member in file.groups.get(name, [name])]
     return None if any(":" in member for member in members) else len(set(members))
 

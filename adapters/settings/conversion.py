@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from adapters.settings.checks import rule_names
+from adapters.settings.ladders import hours_of, ladder_of
 from adapters.settings.lines import Lines
 from adapters.settings.matches import match_of, takes_all
 from adapters.settings.models import FileText, RouteText
+from adapters.settings.shapes import TimedShape
+from adapters.settings.shifts import oncall_of
 from adapters.settings.words import group_ref
-from bot.approval import Surface
 from bot.errors import ConfigError
-from bot.ladder import Rung
+from bot.hours import Hours
 from bot.policy import Delegation, Person, Policy
 from bot.ports import GroupRef
 from bot.protocol import HITLDecision
 from bot.redaction import Redaction
-from bot.routing import Destination, Route
+from bot.routing import Route
 from bot.rules import Rule, Rules
+from bot.surface import Destination, Surface
 
 
 def policy_of(
-    file: FileText, lines: Lines, *, alerts: tuple[Destination, ...], version: str, auto_approve: bool
+    file: FileText,
+    lines: Lines,
+    *,
+    folder: Path,
+    alerts: tuple[Destination, ...],
+    version: str,
+    auto_approve: bool,
 ) -> Policy:
-    """Raises ConfigError for a condition that is wrong, or a last route that does not take everything."""
-    routes = tuple(_route(route, number, lines) for number, route in enumerate(file.routes))
+    """The file as the core's own values; calendars that are files stand relative to `folder`.
+
+    Raises ConfigError for a condition that is wrong, or a last route that does not take everything."""
+    hours = hours_of(file)
+    routes = tuple(_route(route, number, lines, hours) for number, route in enumerate(file.routes))
     if routes[-1].name != "default" or not takes_all(routes[-1].match):
         raise ConfigError(
             lines.where(("routes", len(routes) - 1)),
@@ -43,10 +56,20 @@ def policy_of(
             Delegation(giver=one.giver, taker=one.taker, until=one.until) for one in file.delegations
         ),
         alerts=alerts,
-        redaction=Redaction(names=tuple(file.redact.names), shapes=tuple(file.redact.shapes)),
+        redaction=_redaction(file, lines),
         default_window=file.default_window,
+        oncall=oncall_of(file, folder),
+        flood=file.flood,
         version=version,
     )
+
+
+def _redaction(file: FileText, lines: Lines) -> Redaction:
+    shapes = (
+        TimedShape(shape, where=lines.where(("redact", "shapes", number)))
+        for number, shape in enumerate(file.redact.shapes)
+    )
+    return Redaction(names=tuple(file.redact.names), shapes=tuple(shapes))
 
 
 def elsewhere_of(file: FileText) -> Mapping[str, tuple[GroupRef, ...]]:
@@ -70,8 +93,7 @@ def _people(file: FileText) -> dict[str, Person]:
     }
 
 
-def _route(route: RouteText, number: int, lines: Lines) -> Route:
-    rungs = sorted(route.ladder, key=lambda rung: rung.at)
+def _route(route: RouteText, number: int, lines: Lines, hours: Mapping[str, Hours]) -> Route:
     return Route(
         name=route.name,
         match=match_of(route.match, ("routes", number, "match"), lines),
@@ -82,7 +104,8 @@ def _route(route: RouteText, number: int, lines: Lines) -> Route:
         self_approval=route.self_approval,
         requester=route.requester,
         outsiders=tuple(route.outsiders),
-        ladder=tuple(Rung(share=rung.at, who=tuple(rung.who)) for rung in rungs),
+        ladder=ladder_of(route, hours),
+        claim=route.claim,
         reason=route.reason,
         presets=tuple(dict.fromkeys(route.presets)),
         why=route.why,

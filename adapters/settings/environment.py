@@ -10,9 +10,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.settings.variables import (
     Address,
+    ApiKey,
     AppToken,
     BotToken,
     GuardedAddress,
+    GuardedSecret,
     SealSecret,
     SigningSecret,
     Switch,
@@ -66,6 +68,13 @@ class Environment(LocalEnvironment):
     opsgenie_url: GuardedAddress = Field(
         default="https://api.opsgenie.com", validation_alias="NOD_OPSGENIE_URL"
     )
+    pagerduty_api_key: ApiKey = Field(default=None, validation_alias="PAGERDUTY_API_KEY")
+    pagerduty_api_url: GuardedAddress = Field(
+        default="https://api.pagerduty.com", validation_alias="NOD_PAGERDUTY_API_URL"
+    )
+    opsgenie_api_key: ApiKey = Field(default=None, validation_alias="OPSGENIE_API_KEY")
+    heartbeat_url: GuardedSecret = Field(default=None, validation_alias="NOD_HEARTBEAT_URL")
+    alert_spool: Path | None = Field(default=None, validation_alias="NOD_ALERT_SPOOL")
 
     def seal_secrets(self) -> tuple[str, ...]:
         """`NOD_SECRET` as one or two secrets, the current one first, for `bot.seal.Seal`.
@@ -95,6 +104,10 @@ _FIXES = {
     "NOD_WEBHOOK_SECRET": "Set it to the output of `openssl rand -hex 32`, and tell it to the receivers.",
     "NOD_PAGERDUTY_URL": "Unset it, or name the service region's address, such as https://events.eu.pagerduty.com.",
     "NOD_OPSGENIE_URL": "Unset it, or name the instance's address, such as https://api.eu.opsgenie.com.",
+    "PAGERDUTY_API_KEY": "Set it to a read-only REST API key of PagerDuty, without spaces, or unset it.",
+    "OPSGENIE_API_KEY": "Set it to the key of an API integration in Opsgenie, without spaces, or unset it.",
+    "NOD_PAGERDUTY_API_URL": "Unset it, or name the service region's address: https://api.eu.pagerduty.com.",
+    "NOD_HEARTBEAT_URL": "Set it to the https address that a dead man's switch gave you, or unset it.",
     "NOD_PORT": "Set it to a free port between 0 and 65535.",
     "NOD_LOG_FORMAT": "Set it to auto, json or text.",
 }

@@ -99,6 +99,8 @@ def _value(node: yaml.Node, place: Place, lines: Lines) -> Any:
 
 def _key(node: yaml.Node, lines: Lines) -> str:
     key = _scalar(node, lines) if isinstance(node, yaml.ScalarNode) else node.value
+    if isinstance(key, bool):
+        return str(node.value)  # YAML 1.1 reads `on:` as true
     if isinstance(key, str):
         return key
     what = f"{key!r} is no name for a setting" if isinstance(node, yaml.ScalarNode) else "this is no plain name"

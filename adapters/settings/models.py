@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from adapters.settings.times import Day, Instant, RungTime, TimeOfDay, Weekday, Zone
+from adapters.settings.variables import LONGEST_ADDRESS
 from adapters.settings.words import Duration, Moment, Shape, Share, Where
 from bot.protocol import HITLDecision
 from bot.routing import ReasonRule, RejectionRule
@@ -20,6 +22,12 @@ MOST_PRESETS, LONGEST_PRESET = 20, 75
 LONGEST_NAME = 80
 #: Characters of one entry under `alerts`.
 LONGEST_ALERT = 2100
+#: Rungs of one ladder: so many messages about one request nobody reads (see `bot.records.UNWRITTEN`, too).
+MOST_RUNGS = 20
+#: Open requests of one agent that may have cards of their own, at most.
+MOST_OF_ONE_AGENT = 1000
+#: People, and overrides, of one rotation.
+MOST_SHIFTS = 100
 #: Names and shapes that the operator may add to what is redacted.
 MOST_SECRETS = 100
 
@@ -31,6 +39,8 @@ Note = Annotated[str, Field(max_length=300)]
 AlertText = Annotated[str, Field(max_length=LONGEST_ALERT)]
 #: Checked and converted by `adapters.settings.matches`, which knows the line of each condition.
 MatchText = dict[str, Any]
+#: A host as it stands in an address; checked against the calendars' by `adapters.settings.shifts`.
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$", max_length=253)]
 
 
 class Strict(BaseModel):
@@ -50,9 +60,45 @@ class PersonText(Strict):
 class RungText(Strict):
     """One step of a ladder."""
 
-    at: Share
-    do: Literal["ping"]
-    who: list[str] = Field(min_length=1)
+    at: RungTime
+    do: Literal["remind", "ping", "widen", "page", "fallback"]
+    who: list[str] = []
+    cards: list[Where] = []
+    during: str | None = None
+    outside: str | None = None
+
+
+class HoursText(Strict):
+    """A weekly span of local time."""
+
+    zone: Zone
+    days: list[Weekday] = Field(default=list(range(7)), min_length=1)
+    start: TimeOfDay = Field(alias="from")
+    end: TimeOfDay = Field(alias="to")
+
+
+class OverrideText(Strict):
+    """Somebody takes over for a while."""
+
+    who: str
+    start: Instant = Field(alias="from")
+    end: Instant = Field(alias="until")
+
+
+class OnCallText(Strict):
+    """Whoever is on call: people in turn, or a schedule that somebody else keeps."""
+
+    people: list[str] | None = Field(default=None, min_length=1, max_length=MOST_SHIFTS)
+    every: Literal["day", "week"] | None = None
+    on: Weekday | None = None
+    at: TimeOfDay | None = None
+    zone: Zone | None = None
+    begins: Day | None = None
+    overrides: list[OverrideText] = Field(default=[], max_length=MOST_SHIFTS)
+    ical: str | None = Field(default=None, min_length=1, max_length=LONGEST_ADDRESS)
+    pagerduty: str | None = Field(default=None, pattern=r"^[A-Za-z0-9]{2,40}$")
+    opsgenie: str | None = Field(default=None, pattern=r"^\S(?:[^\r\n\t]*\S)?$", max_length=100)
+    otherwise: str | None = None
 
 
 class RouteText(Strict):
@@ -67,7 +113,8 @@ class RouteText(Strict):
     self_approval: bool = Field(default=False, strict=True)
     requester: str | None = Field(default=None, pattern=r"^(run_id|arguments(\.[^.\s]+)+)$")
     outsiders: list[str] = []
-    ladder: list[RungText] = []
+    ladder: list[RungText] = Field(default=[], max_length=MOST_RUNGS)
+    claim: Share = 0.2
     reason: dict[HITLDecision, ReasonRule] = {}
     presets: list[Annotated[str, Field(min_length=1, max_length=LONGEST_PRESET)]] = Field(
         default=[], max_length=MOST_PRESETS
@@ -126,10 +173,14 @@ class FileText(Strict):
     retention: Annotated[Duration, Field(ge=timedelta(days=1))] | None = None
     people: dict[Name, PersonText]
     groups: dict[Name, list[str]] = {}
+    oncall: dict[Name, OnCallText] = {}
+    calendar_hosts: list[Host] = []
+    hours: dict[Name, HoursText] = {}
     routes: list[RouteText] = Field(min_length=1)
     deny: list[DenyText] = []
     automatic: list[AutomaticText] = []
     log_only: bool = Field(default=False, strict=True)
+    flood: int = Field(default=30, ge=1, le=MOST_OF_ONE_AGENT, strict=True)
     redact: RedactText = RedactText()
     delegations: list[DelegationText] = []
     alerts: list[AlertText] = []

@@ -10,24 +10,23 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from adapters.settings.environment import Environment
 from adapters.settings.lines import Lines, Place
-from adapters.settings.variables import guarded
+from adapters.settings.variables import web_address
 from adapters.settings.words import destination
 from bot.errors import ConfigError
-from bot.routing import Destination
+from bot.surface import Destination
 
 Kind = Literal["webhook", "pagerduty", "opsgenie"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-#: Characters of a webhook's address.
-LONGEST_ADDRESS = 2000
 #: The settings that Nod itself reads: whoever may edit nod.yaml must not have them sent to a webhook.
 NODS_OWN = frozenset(str(field.validation_alias) for field in Environment.model_fields.values())
+#: Except to its own service: Opsgenie's key for schedules may be its key for alerts as well.
+_SHARED = ("opsgenie", "OPSGENIE_API_KEY")
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -35,9 +34,6 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 #: What may stand in a header; Opsgenie's keys are UUIDs.
 _API_KEY = re.compile(r"[A-Za-z0-9_-]{16,200}")
-#: Nothing that hides: no white space, no backslash, no user and no fragment.
-_ADDRESS = re.compile(r"[a-z]+://[A-Za-z0-9.\[\]:-]+([/?][!-\"$-\[\]-~]*)?")
-_LABELS = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?|[0-9a-f:]+")
 
 _SET = "Set it where Nod runs, or remove the entry."
 _FORMS = (
@@ -99,7 +95,7 @@ def _alert(entry: str, place: Place, lines: Lines, known: Mapping[str, str]) -> 
     if kind in ("pagerduty", "opsgenie") and not _VARIABLE.fullmatch(written):
         what = f"{named}: the key of {kind} must be a variable of the environment, as in {kind}:${{NAME}}"
         raise ConfigError(where, what, "Put the key into the environment: this file is read by many.")
-    value = _replaced(written, where, named, known)
+    value = _replaced(written, where, named, known, kind)
     try:
         if kind is None:
             return destination(f"{name}:{value}")
@@ -110,12 +106,12 @@ def _alert(entry: str, place: Place, lines: Lines, known: Mapping[str, str]) -> 
         raise ConfigError(where, f"{named}: {replaced}{error}", fix) from None
 
 
-def _replaced(text: str, where: str, named: str, known: Mapping[str, str]) -> str:
+def _replaced(text: str, where: str, named: str, known: Mapping[str, str], kind: Kind | None) -> str:
     for name in _names_in(text):
         if not _NAME.fullmatch(name):
             what = f"{named}: ${{…}} does not hold a variable's name"
             raise ConfigError(where, what, "Write it like ${PAGERDUTY_ROUTING_KEY}.")
-        if name in NODS_OWN:
+        if name in NODS_OWN and (kind, name) != _SHARED:
             what = f"{named}: {name} is Nod's own and is handed to nobody"
             raise ConfigError(where, what, "Name a variable of the pager's.")
         if not known.get(name):  # an empty one counts as not set, as everywhere
@@ -141,22 +137,8 @@ def _api_key(value: str) -> str:
     return value
 
 
-def _webhook(value: str) -> str:
-    what = "must be an address such as https://host/path, without a user or a fragment"
-    if len(value) > LONGEST_ADDRESS or not _ADDRESS.fullmatch(value):
-        raise ValueError(what)
-    parts = urlsplit(guarded(value))
-    try:
-        usable = parts.hostname is not None and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not _LABELS.fullmatch(parts.hostname or ""):
-        raise ValueError(what)
-    return value
-
-
 _CHECKS: Mapping[Kind, Callable[[str], str]] = {
-    "webhook": _webhook,
+    "webhook": web_address,
     "pagerduty": _routing_key,
     "opsgenie": _api_key,
 }

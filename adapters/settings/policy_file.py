@@ -36,6 +36,7 @@ class PolicyFile:
     pagers: tuple[PagerAddress, ...]  #: who is told of alerts beside the policy's channels
     hooks: tuple[str, ...]  #: `module:function`, called for what cannot be recovered
     elsewhere: Mapping[str, tuple[GroupRef, ...]]  #: group -> groups of somebody else's that belong to it
+    calendar_hosts: tuple[str, ...]  #: the only hosts that calendars are read from
     retention: timedelta | None  #: how long the audit is kept; None: for ever
 
 
@@ -62,11 +63,19 @@ def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
     told = alerts_of(file.alerts, lines)
     version = hashlib.sha256(content).hexdigest()[:VERSION_DIGITS] + (AUTO_MARK if auto_approve else "")
     return PolicyFile(
-        policy=policy_of(file, lines, alerts=told.channels, version=version, auto_approve=auto_approve),
+        policy=policy_of(
+            file,
+            lines,
+            folder=path.parent,
+            alerts=told.channels,
+            version=version,
+            auto_approve=auto_approve,
+        ),
         poll_every=file.poll_every,
         pagers=told.pagers,
         hooks=tuple(file.on_unrecoverable_error),
         elsewhere=elsewhere_of(file),
+        calendar_hosts=tuple(dict.fromkeys(host.casefold() for host in file.calendar_hosts)),
         retention=file.retention,
     )
 

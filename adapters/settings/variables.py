@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -17,6 +18,12 @@ SHORTEST_WEBHOOK_SECRET = 32
 MOST_SEAL_SECRETS = 2
 #: Hosts that plain http may go to: it never leaves the machine.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: Characters of an address in nod.yaml.
+LONGEST_ADDRESS = 2000
+
+#: Nothing that hides: no white space, no backslash, no user and no fragment.
+_ADDRESS = re.compile(r"[a-z]+://[A-Za-z0-9.\[\]:-]+([/?][!-\"$-\[\]-~]*)?")
+_LABELS = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?|[0-9a-f:]+")
 
 
 def _address(text: str) -> str:
@@ -36,6 +43,27 @@ def guarded(text: str) -> str:
     if parts.scheme == "http" and parts.hostname in LOOPBACK:
         return text
     raise ValueError("must begin with https:// (http:// only to this machine itself)")
+
+
+def web_address(text: str) -> str:
+    """A guarded address in which nothing hides. Raises ValueError."""
+    what = "must be an address such as https://host/path, without a user or a fragment"
+    if len(text) > LONGEST_ADDRESS or not _ADDRESS.fullmatch(text):
+        raise ValueError(what)
+    parts = urlsplit(guarded(text))
+    try:
+        usable = parts.hostname is not None and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not _LABELS.fullmatch(parts.hostname or ""):
+        raise ValueError(what)
+    return text
+
+
+def _guarded_secret(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None:
+        guarded(secret.get_secret_value())
+    return secret
 
 
 def _seal_secrets(secret: SecretStr | None) -> SecretStr | None:
@@ -63,6 +91,13 @@ def _switch(value: object) -> bool:
     raise ValueError("must be true or false")
 
 
+def _api_key(secret: SecretStr | None) -> SecretStr | None:
+    """A key stands in a header, where nothing else may come along."""
+    if secret is not None and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
+        raise ValueError("holds white space, or characters that no key has")
+    return secret
+
+
 def _at_least(characters: int) -> AfterValidator:
     def check(secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and len(secret.get_secret_value()) < characters:
@@ -83,6 +118,9 @@ def _starts_with(prefix: str) -> AfterValidator:
 
 Address = Annotated[str, AfterValidator(_address)]
 GuardedAddress = Annotated[str, AfterValidator(guarded)]
+#: An address that is a secret itself: whoever knows it can use it.
+GuardedSecret = Annotated[SecretStr | None, AfterValidator(_guarded_secret)]
+ApiKey = Annotated[SecretStr | None, AfterValidator(_api_key)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 SealSecret = Annotated[SecretStr | None, AfterValidator(_seal_secrets)]
 SigningSecret = Annotated[SecretStr | None, _at_least(SHORTEST_SECRET)]

@@ -6,15 +6,14 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
+import regex
 from pydantic import BeforeValidator
 
-from bot.approval import Surface
+from adapters.settings.shapes import compiled
 from bot.ports import GroupRef
-from bot.routing import Destination
+from bot.surface import Destination, Surface
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-#: Characters of a regular expression in `redact.shapes`.
-LONGEST_SHAPE = 300
 #: The kinds of groups that somebody else keeps, each with the form of its ids.
 GROUP_KINDS = {
     # docs.slack.dev/reference/objects/usergroup-object: ids begin with S
@@ -50,10 +49,11 @@ def duration(value: Any) -> timedelta:
         raise ValueError("is too long") from None
 
 
-def _share(value: Any) -> Any:
+def share(value: Any) -> float:
+    """A share as it is written, between 0 and 1. Raises ValueError."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value) if isinstance(value, str) else None
     if found is None or not 0 < float(found[1]) < 100:
-        raise ValueError("must be a share of the window between 0% and 100%, such as 65%")
+        raise ValueError("must be a share between 0% and 100%, such as 20%")
     return float(found[1]) / 100
 
 
@@ -90,22 +90,8 @@ def _read_moment(text: str) -> date | datetime | None:
     return None
 
 
-def _regex(value: Any) -> Any:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be a regular expression in quotes")
-    if len(value) > LONGEST_SHAPE:
-        raise ValueError(f"is longer than {LONGEST_SHAPE} characters")
-    try:
-        shape = re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"is no regular expression ({error})") from None
-    if shape.match(""):
-        raise ValueError("fits the empty text, so it would redact everything")
-    return shape
-
-
 Duration = Annotated[timedelta, BeforeValidator(duration)]
-Share = Annotated[float, BeforeValidator(_share)]
+Share = Annotated[float, BeforeValidator(share)]
 Where = Annotated[Destination, BeforeValidator(destination)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
-Shape = Annotated[re.Pattern[str], BeforeValidator(_regex)]
+Shape = Annotated[regex.Pattern[str], BeforeValidator(compiled)]

@@ -1,4 +1,4 @@
-"""What Slack is told after the ack: a word for one person, a form, another page of it. None of it decides."""
+"""What Slack is told after the ack: a word for one person, a form, what takes its place. None of it decides."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from adapters.slack.errands import Errands
 from adapters.slack.metadata import Thread
 from adapters.slack.notices import whisper_of
 from adapters.slack.origin import Who
-from adapters.slack.payloads import Press, Turn
+from adapters.slack.payloads import Modal, Press, Turn
 from bot.errors import Gone, NodError
 
 OPEN_AGAIN = "Slack did not open the form in time. Nothing was decided: please press the button again."
-TURN_AGAIN = "Slack did not turn the page in time: please press the button again."
+PRESS_AGAIN = "Slack did not show what followed in time: please press the button again."
 
 log = structlog.get_logger(__name__)
 
@@ -31,13 +31,16 @@ class Afterwards:
         """Tell one person, and nobody else."""
         self._errands.send(self._whisper(who, thread, words), name="whisper")
 
-    def open_form(self, press: Press, view: dict[str, Any]) -> None:
-        """Open a form; Slack gives three seconds for that."""
-        self._errands.send(self._open(press, view), name="open_form")
+    def show(self, press: Press, view: dict[str, Any]) -> None:
+        """Open a form, for which Slack gives three seconds; in a modal it takes the place of what is there."""
+        if press.modal is None:
+            self._errands.send(self._open(press, view), name="open_form")
+        else:
+            self._errands.send(self._change(press.modal, press.who, press.thread, view), name="change_modal")
 
     def turn_page(self, turn: Turn, view: dict[str, Any]) -> None:
         """Show a page in place of the one that was there."""
-        self._errands.send(self._turn(turn, view), name="turn_page")
+        self._errands.send(self._change(turn.modal, turn.who, turn.look.thread, view), name="turn_page")
 
     async def _whisper(self, who: Who, thread: Thread, words: dict[str, Any]) -> None:
         await self._api.write("chat.postEphemeral", channel=thread.channel, user=who.account, **words)
@@ -49,11 +52,11 @@ class Afterwards:
             log.warning("form_not_opened", error=str(error))
             await self._whisper(press.who, press.thread, whisper_of(OPEN_AGAIN))
 
-    async def _turn(self, turn: Turn, view: dict[str, Any]) -> None:
+    async def _change(self, modal: Modal, who: Who, thread: Thread, view: dict[str, Any]) -> None:
         try:
-            await self._api.write("views.update", view_id=turn.view_id, hash=turn.view_hash, view=view)
+            await self._api.write("views.update", view_id=modal.id, hash=modal.hash, view=view)
         except Gone:
-            log.info("page_turned_already_or_closed")
+            log.info("modal_changed_already_or_closed")
         except NodError as error:
-            log.warning("page_not_turned", error=str(error))
-            await self._whisper(turn.who, turn.look.thread, whisper_of(TURN_AGAIN))
+            log.warning("modal_not_changed", error=str(error))
+            await self._whisper(who, thread, whisper_of(PRESS_AGAIN))

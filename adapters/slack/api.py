@@ -36,6 +36,7 @@ class SlackApi:
                 app_id=answer.get("app_id"),
                 scopes=frozenset(scope.strip() for scope in scopes.split(",") if scope.strip()),
                 enterprise_id=answer.get("enterprise_id"),
+                url=_address(answer.get("url")),
                 org_wide=answer.get("is_enterprise_install") is True,
             )
 
@@ -68,3 +69,8 @@ class SlackApi:
             raise
         self._cooling.passed(method, channel)
         return answer
+
+
+def _address(url: object) -> str | None:
+    """The workspace's address with a slash at its end; None for what is no web address."""
+    return url.rstrip("/") + "/" if isinstance(url, str) and url.startswith(("https://", "http://")) else None

@@ -1,22 +1,27 @@
-"""Slack as a chat of the core: put cards up, change them, find them again, speak in their threads."""
+"""Slack as a chat of the core: put cards up, change them, find them again, speak in threads and rooms."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 
 from adapters.slack.api import Answer, SlackApi
+from adapters.slack.checkup import troubles_in
+from adapters.slack.digests import digest_message_of
 from adapters.slack.errors import translated
 from adapters.slack.identity import Identity
-from adapters.slack.notices import reply_of
+from adapters.slack.notices import notice_message_of
+from adapters.slack.pace import INTERVAL
 from adapters.slack.render import message_of
-from bot.approval import Surface
-from bot.card import Card, Notice
+from bot.card import Card, DigestCard, Notice
+from bot.surface import Surface
 
 #: The event_type of our messages' metadata; the payload holds ids only, every app can read it.
 CARD = "nod_card"
+DIGEST = "nod_digest"
 NOTICE = "nod_notice"
 
 #: How far before `since` a search begins: Slack's clock and ours need not agree.
@@ -26,6 +31,8 @@ PAGES = 10  #: and at most so many pages; a search is for a message of the last 
 
 #: Said at once: a ping to somebody on call goes before cards that wait for their turn.
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
+#: After what is said at once, and before every card: a digest stands for many of those.
+SOON = AT_ONCE + timedelta(seconds=1)
 
 log = structlog.get_logger(__name__)
 
@@ -36,27 +43,37 @@ class SlackChat:
     def __init__(self, *, api: SlackApi, identity: Identity) -> None:
         self._api = api
         self._identity = identity
+        self._rooms: dict[str, str] = {}
 
     @property
     def surface(self) -> Surface:
         """Slack."""
         return Surface.SLACK
 
-    async def post(self, card: Card, channel: str) -> str:
-        """Put a new card up; of several that wait for one channel, the earliest deadline goes first."""
-        message = message_of(card)
-        return await self.say(message, channel, kind=CARD, mark=card.card_id, before=card.deadline)
+    @property
+    def interval(self) -> timedelta:
+        """One second (docs.slack.dev/apis/web-api/rate-limits, chat.postMessage)."""
+        return timedelta(seconds=INTERVAL)
 
-    async def update(self, card: Card, channel: str, ref: str) -> None:
+    async def post(self, card: Card | DigestCard, channel: str) -> str:
+        """Put a new card up; notices go first, then digests, then the card with the earliest deadline."""
+        kind, mark, message = _shown(card)
+        before = SOON if isinstance(card, DigestCard) else card.deadline
+        return await self.put(message, channel, kind=kind, mark=mark, before=before)
+
+    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
         """Make the message show this card; `text` goes along, for what reads no blocks."""
-        await self.change(message_of(card), channel, ref, kind=CARD, mark=card.card_id)
+        kind, mark, message = _shown(card)
+        await self.change(message, channel, ref, kind=kind, mark=mark)
 
-    async def reply(self, notice: Notice, channel: str, thread: str) -> str:
-        """Say it in a card's thread."""
-        message = {**reply_of(notice), "thread_ts": thread}
-        return await self.say(message, channel, kind=NOTICE, mark=notice.mark, before=AT_ONCE)
+    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+        """Say it in a card's thread, or without one in a channel or a room of two."""
+        message = notice_message_of(notice)
+        if thread is not None:
+            message["thread_ts"] = thread
+        return await self.put(message, channel, kind=NOTICE, mark=notice.mark, before=AT_ONCE)
 
-    async def say(
+    async def put(
         self, message: dict[str, Any], channel: str, *, kind: str, mark: str, before: datetime
     ) -> str:
         """Post any message of ours with its mark; returns the ref."""
@@ -68,6 +85,33 @@ class SlackChat:
         """Change any message of ours; its mark stays."""
         metadata = _metadata(kind, mark)
         await self._api.write("chat.update", channel=channel, ts=ref, metadata=metadata, **message)
+
+    async def room_of(self, account: str) -> str:
+        """The channel of direct messages with this person, asked for once.
+
+        Raises Unavailable, Gone (no such account) or Forbidden (a bot, somebody who is deactivated, a scope
+        that is missing).
+        """
+        if account not in self._rooms:
+            answer = await self._api.write("conversations.open", users=account)
+            with translated("conversations.open"):
+                self._rooms[account] = str(answer["channel"]["id"])
+        return self._rooms[account]
+
+    def link(self, channel: str, ref: str) -> str | None:
+        """An address that opens this message; None where auth.test named no workspace.
+
+        As chat.getPermalink gives it (docs.slack.dev/reference/methods/chat.getPermalink), without asking.
+        """
+        url = self._identity.url
+        return f"{url}archives/{channel}/p{ref.replace('.', '')}" if url else None
+
+    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+        """What keeps cards from standing there, by channel; under "" why Slack refuses the token.
+
+        Raises Unavailable only: then nothing can be told.
+        """
+        return await troubles_in(self._api, channels)
 
     async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
         """The ref of our own message with this mark, if it is up; None also when it is too far back."""
@@ -93,7 +137,7 @@ class SlackChat:
     def _found(self, answer: Answer, mark: str) -> str | None:
         for message in answer.get("messages") or ():
             metadata = message.get("metadata") or {}
-            ours = metadata.get("event_type") in (CARD, NOTICE) and self._wrote(message)
+            ours = metadata.get("event_type") in (CARD, DIGEST, NOTICE) and self._wrote(message)
             if ours and (metadata.get("event_payload") or {}).get("mark") == mark:
                 return _ref(message)
         return None
@@ -101,6 +145,13 @@ class SlackChat:
     def _wrote(self, message: Answer) -> bool:
         """Other apps can copy our metadata, but not our bot user."""
         return message.get("user") == self._identity.bot_user_id
+
+
+def _shown(card: Card | DigestCard) -> tuple[str, str, dict[str, Any]]:
+    """The kind of message that shows it, its mark, and the message."""
+    if isinstance(card, DigestCard):
+        return DIGEST, card.digest_id, digest_message_of(card)
+    return CARD, card.card_id, message_of(card)
 
 
 def _metadata(kind: str, mark: str) -> dict[str, Any]:

@@ -19,18 +19,20 @@ from adapters.slack.afterwards import Afterwards
 from adapters.slack.api import SlackApi
 from adapters.slack.errands import Errands
 from adapters.slack.identity import Identity
-from adapters.slack.metadata import Thread
-from adapters.slack.modals import NOTE, ONE_NEEDED, reason_view, said_view
-from adapters.slack.notices import explanation_of, refusal_of
+from adapters.slack.metadata import Queue, Thread
+from adapters.slack.modals import ONE_NEEDED, reason_view, said_view
+from adapters.slack.notices import claimed_of, explanation_of, refusal_of
 from adapters.slack.origin import Who, check_app, is_home
 from adapters.slack.payloads import Press, Submission, Turn, read_press, read_submission
+from adapters.slack.queue import done_view
 from adapters.slack.strict import Malformed
 from adapters.slack.whole import first_page, turned_page
-from bot.approval import Surface
+from bot.approval import Vote
 from bot.card import Button
 from bot.desk import Click, Desk
 from bot.errors import Refusal, Refused
 from bot.routing import ReasonRule
+from bot.surface import Surface
 
 Body = Mapping[str, Any]
 
@@ -93,25 +95,53 @@ class Clicks:
         click = self._click(press.who, press.thread)
         view, words = None, None
         try:
-            if press.thread.verb is Button.WHY:
-                words = explanation_of(await self._desk.explain(click))
-            else:
-                view = await self._form(press, click)
-                if view is None:
-                    await self._decide(click)
+            match press.thread.verb:
+                case Button.WHY:
+                    words = explanation_of(await self._desk.explain(click))
+                case Button.CLAIM:
+                    words = claimed_of(await self._desk.claim(click))
+                    log.info("claim_taken")
+                case Button.NEXT:
+                    view = await self._next(press, click)
+                case _:
+                    view = await self._answer(press, click)
         except Refused as refused:
             log.info("click_refused", code=refused.code.value)
-            words = refusal_of(refused)
+            if press.modal:
+                view = said_view(refused, press.thread)
+            else:
+                words = refusal_of(refused)
         await ack()
         if words is not None:
             self._after.whisper(press.who, press.thread, words)
         elif view is not None:
-            self._after.open_form(press, view)
+            self._after.show(press, view)
+
+    async def _next(self, press: Press, click: Click) -> dict[str, Any]:
+        """The next request of a digest, as a look at all of it with its answers below."""
+        queue = press.thread.queue
+        asked = await self._desk.next(click, after=queue.after if queue else None)
+        card = asked.card
+        thread = replace(
+            press.thread,
+            value=card.look,
+            verb=Button.VIEW_ALL,
+            queue=Queue(value=press.thread.value, after=card.card_id, tool=card.tool),
+        )
+        return first_page(thread, asked)
+
+    async def _answer(self, press: Press, click: Click) -> dict[str, Any] | None:
+        """What is to be seen of an answer: a form, a look, or in a modal that it counts."""
+        view = await self._form(press, click)
+        if view is not None:
+            return view
+        vote = await self._decide(click)
+        return done_view(press.thread, vote) if press.modal else None
 
     async def _form(self, press: Press, click: Click) -> dict[str, Any] | None:
         """The form that this press calls for; Reject offers one whenever a reason is welcome."""
         asked = await self._desk.ask(click)
-        if press.looks:
+        if press.thread.verb is Button.VIEW_ALL:
             return first_page(press.thread, asked)
         required = asked.reason is ReasonRule.REQUIRED
         welcome = click.verb is Button.REJECT and asked.reason is ReasonRule.OPTIONAL
@@ -126,7 +156,7 @@ class Clicks:
             view = turned_page(turn.look, await self._desk.ask(click), by=turn.by)
         except Refused as refused:
             log.info("click_refused", code=refused.code.value)
-            view = said_view(refused)
+            view = said_view(refused, turn.look.thread)
         await ack()
         self._after.turn_page(turn, view)
 
@@ -137,24 +167,28 @@ class Clicks:
             await ack()
             return
         click = self._click(form.who, form.thread, form=form)
-        if form.thread.required and form.has_note and form.note is None:
-            await ack(response_action="errors", errors={NOTE: ONE_NEEDED})
+        if form.thread.required and form.note_at and form.note is None:
+            await ack(response_action="errors", errors={form.note_at: ONE_NEEDED})
             return
         try:
-            await self._decide(click)
+            vote = await self._decide(click)
         except Refused as refused:
             log.info("click_refused", code=refused.code.value)
-            if refused.code in ABOUT_THE_NOTE and form.has_note:
-                await ack(response_action="errors", errors={NOTE: f"{refused} [{refused.code.value}]"})
+            if refused.code in ABOUT_THE_NOTE and form.note_at:
+                await ack(response_action="errors", errors={form.note_at: f"{refused} [{refused.code.value}]"})
             else:
-                await ack(response_action="update", view=said_view(refused))
+                await ack(response_action="update", view=said_view(refused, form.thread))
             return
-        await ack()
+        if form.thread.queue:
+            await ack(response_action="update", view=done_view(form.thread, vote))
+        else:
+            await ack()
 
-    async def _decide(self, click: Click) -> None:
+    async def _decide(self, click: Click) -> Vote:
         """Returns once the vote is committed; only then may Slack hear of it."""
-        await self._desk.decide(click)
+        vote = await self._desk.decide(click)
         log.info("click_taken", verb=click.verb.value)
+        return vote
 
     def _click(self, who: Who, thread: Thread, *, form: Submission | None = None) -> Click:
         check_app(who, self._identity)

@@ -12,12 +12,13 @@ from dataclasses import replace
 import structlog
 
 from adapters.slack.api import Answer, SlackApi
+from adapters.slack.errors import AppRefused
 from adapters.slack.identity import Identity
 from adapters.slack.origin import is_home
-from bot.approval import Surface
-from bot.errors import Forbidden, Gone
+from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef
+from bot.surface import Surface
 
 #: The kind of group that Slack keeps, as nod.yaml names it: `slack-usergroup:S0614TZR7`.
 USERGROUP = "slack-usergroup"
@@ -45,21 +46,22 @@ class SlackDirectory:
     async def resolve(self, people: Sequence[Person]) -> tuple[Person, ...]:
         """The people with their Slack accounts; one without keeps none, and so may not decide in Slack.
 
-        Raises Unavailable or Forbidden.
+        What goes wrong with one person stays with her. Slack refuses to tell of her: she has no account. Slack
+        cannot be asked about her just now: she is left out, and what was known of her before counts until it is
+        too old (`adapters.roster`, 60 s). Raises AppRefused when the app itself is refused, and Unavailable
+        when nobody at all could be asked.
         """
-        tasks = [asyncio.create_task(self._resolved(person)) for person in people]
-        try:
-            return tuple(await asyncio.gather(*tasks))
-        finally:
-            # After the first that failed the others are of no use, and none may outlive this call.
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        found = await self._each(people)
+        troubles = [one for one in found if isinstance(one, Unavailable)]
+        if troubles and len(troubles) == len(found):
+            raise troubles[0]
+        return tuple(one for one in found if isinstance(one, Person))
 
     async def members(self, group: GroupRef) -> tuple[Person, ...]:
         """Everybody with an account of a person's in a user group, handle `slack:<user id>`.
 
-        Raises Unavailable, Gone (no such group) or Forbidden.
+        Raises Unavailable, also when only one of them could not be asked about: half a group is not taken for
+        the whole. Raises Gone (no such group) or Forbidden.
         """
         if group.kind != USERGROUP:
             raise Forbidden(f"Slack keeps no groups of the kind {group.kind}")
@@ -72,14 +74,33 @@ class SlackDirectory:
             Person(handle=f"slack:{account}", name=account, accounts={Surface.SLACK: account})
             for account in dict.fromkeys(accounts)
         ]
-        return tuple(person for person in await self.resolve(named) if person.accounts)
+        found = await self._each(named)
+        for one in found:
+            if isinstance(one, Unavailable):
+                raise one
+        return tuple(one for one in found if isinstance(one, Person) and one.accounts)
 
-    async def _resolved(self, person: Person) -> Person:
+    async def _each(self, people: Sequence[Person]) -> list[Person | Unavailable]:
+        """Of each person what Slack knows, or why it could not be asked. Raises AppRefused."""
+        tasks = [asyncio.create_task(self._resolved(person)) for person in people]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            # After the first that failed the others are of no use, and none may outlive this call.
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _resolved(self, person: Person) -> Person | Unavailable:
         elsewhere = dict(person.accounts)
         elsewhere.pop(Surface.SLACK, None)
         others = person.outside - {Surface.SLACK}
-        async with self._turns:
-            user = await self._user(person)
+        try:
+            async with self._turns:
+                user = await self._user(person)
+        except Unavailable as trouble:
+            log.warning("approver_not_asked", handle=person.handle, reason=str(trouble))
+            return trouble
         if user is None or user["id"] == SLACKBOT or any(user.get(flag) for flag in NOBODY):
             log.warning("approver_not_found", surface=Surface.SLACK.value, handle=person.handle)
             return replace(person, accounts=elsewhere, outside=others)
@@ -101,7 +122,10 @@ class SlackDirectory:
                 answer = await self._api.read("users.lookupByEmail", email=person.email)
             else:
                 return None
-        except Gone:
+        except AppRefused:
+            raise
+        except (Gone, Forbidden) as refusal:
+            log.info("approver_refused", handle=person.handle, reason=str(refusal))
             return None
         user = answer.get("user")
         return user if isinstance(user, dict) and user.get("id") else None

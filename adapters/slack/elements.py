@@ -27,6 +27,7 @@ CONTEXT_ELEMENT = 2_000  #: characters of one element of a context
 CONTEXT_ELEMENTS = 10  #: elements of a context
 PREFORMATTED = 2_900  #: characters of one preformatted element; brief margin below a section's 3,000
 BUTTON_TEXT = 75  #: characters on a button
+TITLE = 24  #: characters of a modal's title and of its two buttons
 ACCESSIBILITY_LABEL = 75  #: characters that a screen reader says for a button
 
 #: Stands for a call of nothing but blanks, which Slack would not show.

@@ -42,14 +42,37 @@ TROUBLED = frozenset(
         "team_added_to_org",
     }
 )
+#: It is not this question: the app itself is refused, whatever it asks (the errors that all methods share).
+APP_REFUSED = frozenset(
+    {
+        "accesslimited",
+        "account_inactive",
+        "deprecated_endpoint",
+        "ekm_access_denied",
+        "enterprise_is_restricted",
+        "invalid_auth",
+        "method_deprecated",
+        "missing_scope",
+        "no_permission",
+        "not_allowed_token_type",
+        "not_authed",
+        "org_login_required",
+        "team_access_not_granted",
+        "token_expired",
+        "token_revoked",
+        "two_factor_setup_required",
+    }
+)
 #: What an operator does about a refusal that waiting does not mend.
 REMEDIES: Mapping[str, str] = {
     "account_inactive": "Reinstall the app and set the new SLACK_BOT_TOKEN",
+    "cannot_dm_bot": "Name a person, this account is a bot's",
     "channel_not_found": "Correct the channel's id, or invite the bot if the channel is private",
     "expired_trigger_id": "The person presses the button again",
     "invalid_auth": "Set SLACK_BOT_TOKEN to the token of the installed app",
     "invalid_blocks": "Report this card as a bug",
     "is_archived": "Unarchive the channel or name another one",
+    "messages_tab_disabled": "Turn the Messages tab on under App Home, or use Nod's manifest",
     "missing_scope": "Add the scope that is named and reinstall the app",
     "msg_blocks_too_long": "Report this card as a bug",
     "msg_too_long": "Report this card as a bug",
@@ -63,6 +86,7 @@ REMEDIES: Mapping[str, str] = {
     "restricted_action_thread_only_channel": "Name a channel that takes messages outside threads",
     "token_expired": "Turn token rotation off for the app and reinstall it",
     "token_revoked": "Reinstall the app and set the new SLACK_BOT_TOKEN",
+    "user_disabled": "This account is deactivated: name another person",
 }
 
 _CODE = re.compile(r"[a-z0-9_]{1,80}")
@@ -76,6 +100,10 @@ class Throttled(Unavailable):
         self.asked = asked
 
 
+class AppRefused(Forbidden):
+    """The token, the app or the way there is refused: every other question would end the same."""
+
+
 @contextmanager
 def translated(method: str, *, posts: bool = False) -> Iterator[None]:
     """Around one Web API call. With `posts`, an answer that got lost means that it may have happened.
@@ -84,7 +112,7 @@ def translated(method: str, *, posts: bool = False) -> Iterator[None]:
         Unavailable: too fast (`Throttled`), Slack in trouble, no connection.
         Unanswered: a post may be up.
         Gone: a code of GONE.
-        Forbidden: every other refusal.
+        Forbidden: every other refusal; `AppRefused` when it is not about what was asked.
     """
     lost = Unanswered if posts else Unavailable
     try:
@@ -116,4 +144,5 @@ def _meaning(method: str, response: object, *, lost: type[Unavailable]) -> NodEr
     needed = data.get("needed") if isinstance(data, dict) and code == "missing_scope" else None
     remedy = REMEDIES.get(code or "", "See docs.slack.dev for this code")
     named = f" ({needed})" if isinstance(needed, str) else ""
-    return Forbidden(f"Slack refused {method}: {code or f'HTTP {status}'}{named}. {remedy}")
+    kind = AppRefused if code is None or code in APP_REFUSED else Forbidden
+    return kind(f"Slack refused {method}: {code or f'HTTP {status}'}{named}. {remedy}")

@@ -15,4 +15,5 @@ class Identity:
     app_id: str | None  #: named by auth.test for some tokens only
     scopes: frozenset[str]  #: what the token may do
     enterprise_id: str | None = None  #: the organisation of the workspace, where there is one
+    url: str | None = None  #: of the workspace, with a slash at its end
     org_wide: bool = False  #: the app was installed for all of the organisation

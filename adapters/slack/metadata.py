@@ -6,13 +6,24 @@ It is no permission: the desk checks the sealed value in it again, whatever else
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from adapters.slack.strict import Malformed, number, part, text
 from bot.card import Button
 
 #: Characters of a button's value (docs.slack.dev/reference/block-kit/block-elements/button-element).
 VALUE = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """The digest from which a request was opened, and how far one has come."""
+
+    value: str  #: of the digest's Next, sealed by the core
+    after: str  #: the card that is looked at, behind which the next one is
+    tool: str  #: its name, to say what was decided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +35,16 @@ class Thread:
     channel: str
     ref: str
     required: bool = False  #: the form may not come back without a reason
+    queue: Queue | None = None  #: the request stands on a digest; `ref` is the digest's message then
+
+    @property
+    def own(self) -> str:
+        """Ends the ids of this form's fields, where forms of several requests follow in one modal.
+
+        Slack keeps what was typed while block_id and action_id stay (docs.slack.dev/reference/views, Preserving
+        input): a note on one request must not go along with the next.
+        """
+        return f".{self.queue.after}.{self.verb.value}" if self.queue else ""
 
     def packed(self) -> str:
         """As `private_metadata`, which has room for 3,000 characters."""
@@ -92,4 +113,9 @@ def _thread(kept: object) -> Thread:
         channel=text(kept, "channel"),
         ref=text(kept, "ref"),
         required=kept.get("required") is True,
+        queue=_queue(part(kept, "queue")) if kept.get("queue") is not None else None,
     )
+
+
+def _queue(kept: Mapping[str, Any]) -> Queue:
+    return Queue(value=text(kept, "value", most=VALUE), after=text(kept, "after"), tool=text(kept, "tool"))

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.slack.elements import Block, Element, cut, plain
+from adapters.slack.elements import TITLE, Block, Element, cut, plain
 from adapters.slack.metadata import Thread
 from adapters.slack.notices import refusal_blocks
+from adapters.slack.queue import and_next
 from bot.approval import LONGEST_NOTE
 from bot.card import Button
 from bot.desk import Asked
-from bot.errors import Refused
+from bot.errors import Refusal, Refused
 from bot.routing import ReasonRule
 
 REASON = "nod_reason"  #: callback_id of the form that asks for a reason
-NOTE = "nod_note"  #: block_id and action_id of the words
-PRESET = "nod_preset"  #: block_id and action_id of the choice
+NOTE = "nod_note"  #: action_id of the words, and what their block_id begins with
+PRESET = "nod_preset"  #: action_id of the choice, and what its block_id begins with
 
-TITLE = 24  #: characters of a modal's title and of its two buttons
 OPTION = 75  #: characters of an option's text
 OPTION_VALUE = 150  #: and of its value
 OPTIONS = 100  #: options of a menu
@@ -50,19 +50,22 @@ def reason_view(thread: Thread, asked: Asked) -> dict[str, Any]:
         "close": plain("Cancel", TITLE),
         "blocks": [
             {"type": "section", "text": plain(f"{verb} {asked.card.tool}", 1_000)},
-            *reason_blocks(asks, rule=asked.reason, presets=asked.presets),
+            *reason_blocks(asks, rule=asked.reason, presets=asked.presets, own=thread.own),
         ],
     }
 
 
-def reason_blocks(label: str, *, rule: ReasonRule, presets: Sequence[str]) -> list[Block]:
-    """The fields for a reason: words, and above them the presets to pick from, where the route has any."""
+def reason_blocks(label: str, *, rule: ReasonRule, presets: Sequence[str], own: str) -> list[Block]:
+    """The fields for a reason: words, and above them the presets to pick from, where the route has any.
+
+    `own` ends their block_ids (`Thread.own`).
+    """
     choices = _choices(presets)
     required = rule is ReasonRule.REQUIRED
     longest = max((len(choice["value"]) + len(": ") for choice in choices), default=0)
     words: Block = {
         "type": "input",
-        "block_id": NOTE,
+        "block_id": NOTE + own,
         "optional": bool(choices) or not required,
         "label": plain(label, LABEL),
         "element": {
@@ -76,17 +79,22 @@ def reason_blocks(label: str, *, rule: ReasonRule, presets: Sequence[str]) -> li
         return [words]
     if required:
         words["hint"] = plain(ONE_NEEDED, LABEL)
-    return [_picked_from(choices), words]
+    return [_picked_from(choices, PRESET + own), words]
 
 
-def said_view(refused: Refused) -> dict[str, Any]:
-    """A modal that only says why it did not count, in place of the form that was there."""
-    return {
+def said_view(refused: Refused, thread: Thread) -> dict[str, Any]:
+    """A modal that only says why it did not count, in place of the form that was there.
+
+    Where the request stood on a digest, the next one can be asked for, unless none waits.
+    """
+    over = refused.code is Refusal.NOTHING_WAITING
+    view = {
         "type": "modal",
-        "title": plain("Not counted", TITLE),
+        "title": plain("Nothing more waits" if over else "Not counted", TITLE),
         "close": plain("Close", TITLE),
         "blocks": refusal_blocks(refused),
     }
+    return view if over else and_next(view, thread)
 
 
 def reason_of(preset: str | None, words: str | None) -> str | None:
@@ -94,7 +102,7 @@ def reason_of(preset: str | None, words: str | None) -> str | None:
     return f"{preset}: {words}" if preset and words else preset or words
 
 
-def _picked_from(choices: list[Element]) -> Block:
+def _picked_from(choices: list[Element], block_id: str) -> Block:
     few = len(choices) <= RADIOS
     element: Element = {
         "type": "radio_buttons" if few else "static_select",
@@ -103,7 +111,7 @@ def _picked_from(choices: list[Element]) -> Block:
     }
     return {
         "type": "input",
-        "block_id": PRESET,
+        "block_id": block_id,
         "optional": True,
         "label": plain("Pick a reason", LABEL),
         "element": element if few else {**element, "placeholder": plain("Pick a reason", LABEL)},

@@ -1,4 +1,4 @@
-"""Messages that are no cards: a rung in a thread, an alert, a word for one person's eyes. Pure."""
+"""Messages that are no cards: a notice, an alert, a word for one person's eyes. Pure."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from adapters.slack.elements import (
     seen,
     spoken,
 )
+from bot.approval import Claim
 from bot.card import Notice
 from bot.errors import Refusal, Refused
 from bot.records import Alert
@@ -34,29 +35,33 @@ MENTIONS = 100
 EXPLAINED = 20
 EXPLAINED_LINE = 500
 
+OPEN_THE_CARD = "Open the card"
+
 _CODE = re.compile(r"\[([a-z-]+)\]$")
 
 
-def reply_of(notice: Notice) -> dict[str, Any]:
-    """`text` and `blocks` of a notice: who is pinged, then what it says."""
+def notice_message_of(notice: Notice) -> dict[str, Any]:
+    """`text` and `blocks` of a notice: who is pinged, what it says, and a way to the card."""
     mentions = " ".join(f"<@{escape(account)}>" for account in notice.mentions[:MENTIONS])
     words = spoken(notice.text, FALLBACK)
     blocks = contexts([said(notice.text)])
     if mentions:
         ping = {"type": "section", "text": {"type": "mrkdwn", "text": mentions, "verbatim": True}}
         blocks = [ping, *blocks]
+    if notice.link:
+        blocks.append(_linked(notice.link))
     return {"text": f"{mentions} {words}".strip(), "blocks": blocks}
 
 
 def page_of(alert: Alert) -> dict[str, Any]:
     """`text` and `blocks` of an alert; when it was mended, that stands first."""
     if alert.mended is None:
-        title: Saying = ("Nod could not carry an approval through",)
+        title: Saying = ("Nod needs a person",)
         lines: list[Saying] = [(alert.text,)]
     else:
-        title = ("It got through after all",)
+        title = ("It came right",)
         lines = [(alert.mended,), (f"Alerted before: {alert.text}",)]
-    facts: list[Saying] = [(f"request {alert.approval_id}",), ("raised ", alert.raised_at)]
+    facts: list[Saying] = [(f"about {alert.approval_id}",), (alert.cause,), ("raised ", alert.raised_at)]
     small = [said(fact, LINE) for fact in facts]
     body: list[Block] = [{"type": "section", "text": plain(str(part), LINE)} for line in lines for part in line]
     return {
@@ -68,6 +73,12 @@ def page_of(alert: Alert) -> dict[str, Any]:
 def whisper_of(text: str) -> dict[str, Any]:
     """`text` and `blocks` of a sentence for one person's eyes."""
     return {"text": spoken((text,), SECTION), "blocks": [_section(text, SECTION)]}
+
+
+def claimed_of(claim: Claim) -> dict[str, Any]:
+    """`text` and `blocks` of what somebody is told who said "I'm on it"."""
+    words: Saying = ("You are on it until ", claim.until, ". The others are not pinged meanwhile.")
+    return {"text": spoken(words, FALLBACK), "blocks": contexts([said(words)])}
 
 
 def refusal_of(refused: Refused) -> dict[str, Any]:
@@ -97,6 +108,12 @@ def explanation_of(lines: Sequence[str]) -> dict[str, Any]:
     for code in dict.fromkeys(codes):
         blocks.extend(_coded(code))
     return {"text": escape(cut("\n".join(shown), SECTION)) or "-", "blocks": blocks}
+
+
+def _linked(url: str) -> Block:
+    """A link of ours, as an element of its own: nothing in it is parsed, and nothing in it is an agent's."""
+    link = {"type": "link", "url": url, "text": OPEN_THE_CARD}
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]}
 
 
 def _section(text: str, most: int) -> Block:

@@ -36,4 +36,4 @@ class SlackPager:
                 await self._chat.change(message, self._channel, ref, kind=NOTICE, mark=mark)
             except Gone:  # somebody deleted it; whoever reads the channel next still needs the news
                 ref = None
-        return ref or await self._chat.say(message, self._channel, kind=NOTICE, mark=mark, before=AT_ONCE)
+        return ref or await self._chat.put(message, self._channel, kind=NOTICE, mark=mark, before=AT_ONCE)

@@ -7,13 +7,15 @@ Malformed; nothing is guessed, because a decision hangs on it. What a button car
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters.slack.digests import NEXT_ONE
 from adapters.slack.metadata import VALUE, Look, Thread, look_from, thread_from
 from adapters.slack.modals import NOTE, PRESET, REASON, reason_of
 from adapters.slack.origin import Who, who_of
-from adapters.slack.render import ACTION, LOOK
+from adapters.slack.queue import ANSWERS, DONE
+from adapters.slack.render import ACTION
 from adapters.slack.strict import Malformed, part, text
 from adapters.slack.whole import BACK, NEXT, VIEW_ALL
 from bot.card import Button
@@ -23,13 +25,21 @@ TURNS = {NEXT: 1, BACK: -1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Modal:
+    """An open modal, as it was when something in it was pressed."""
+
+    id: str
+    hash: str  #: changes with every content, so that only one of two quick presses changes it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Press:
-    """A button on one of our cards."""
+    """A button on one of our messages, or in a modal that was opened from a digest."""
 
     who: Who
     thread: Thread
-    looks: bool  #: it asks for all of the call
     trigger_id: str
+    modal: Modal | None = None  #: where it was pressed in one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +49,7 @@ class Turn:
     who: Who
     look: Look
     by: int
-    view_id: str
-    view_hash: str  #: changes with every page, so that only one of two quick presses turns it
+    modal: Modal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +59,7 @@ class Submission:
     who: Who
     thread: Thread
     note: str | None
-    has_note: bool  #: the form has a field for words, so that an error can stand there
+    note_at: str | None  #: the block_id of the field for words, so that an error can stand there
     seen_whole: bool  #: it was the look at the whole call, to its end
 
 
@@ -65,21 +74,18 @@ def read_press(payload: Mapping[str, Any]) -> Press | Turn | None:
     action_id = text(actions[0], "action_id")
     if action_id in TURNS:
         return _turn(payload, by=TURNS[action_id])
-    button = Button.APPROVE if action_id == LOOK else _button(action_id)
+    button = _button(action_id)
     if button is None:
         return None
+    if payload.get("view") is not None:
+        return _inside(payload, actions[0], button)
     thread = Thread(
         value=text(actions[0], "value", most=VALUE),
         verb=button,
         channel=text(part(payload, "channel"), "id"),
         ref=text(part(payload, "container"), "message_ts"),
     )
-    return Press(
-        who=who_of(payload),
-        thread=thread,
-        looks=action_id == LOOK or button is Button.VIEW_ALL,
-        trigger_id=text(payload, "trigger_id"),
-    )
+    return Press(who=who_of(payload), thread=thread, trigger_id=text(payload, "trigger_id"))
 
 
 def read_submission(payload: Mapping[str, Any]) -> Submission | None:
@@ -92,14 +98,16 @@ def read_submission(payload: Mapping[str, Any]) -> Submission | None:
     if callback_id not in (REASON, VIEW_ALL):
         return None
     packed = text(view, "private_metadata")
-    thread = thread_from(packed) if callback_id == REASON else _approved(look_from(packed))
+    look = look_from(packed) if callback_id == VIEW_ALL else None
+    kept = look.thread if look else thread_from(packed)
+    note_at, preset_at = NOTE + kept.own, PRESET + kept.own
     fields = _fields(view)
     return Submission(
         who=who_of(payload),
-        thread=thread,
-        note=reason_of(_picked(fields), _typed(fields)),
-        has_note=NOTE in fields,
-        seen_whole=callback_id == VIEW_ALL,
+        thread=_approved(look) if look else kept,
+        note=reason_of(_picked(fields, preset_at), _typed(fields, note_at)),
+        note_at=note_at if note_at in fields else None,
+        seen_whole=look is not None,
     )
 
 
@@ -111,26 +119,43 @@ def _turn(payload: Mapping[str, Any], *, by: int) -> Turn:
         who=who_of(payload),
         look=look_from(text(view, "private_metadata")),
         by=by,
-        view_id=text(view, "id"),
-        view_hash=text(view, "hash"),
+        modal=_modal(view),
     )
+
+
+def _inside(payload: Mapping[str, Any], action: Mapping[str, Any], button: Button) -> Press:
+    """A press in a modal of a digest's request. Raises Malformed for any other modal and any other button."""
+    view = part(payload, "view")
+    packed = text(view, "private_metadata")
+    callback_id = view.get("callback_id")
+    if callback_id not in (VIEW_ALL, DONE):
+        raise Malformed("callback_id")
+    look = callback_id == VIEW_ALL
+    kept = look_from(packed).thread if look else thread_from(packed)
+    if kept.queue is None or not (button is Button.NEXT or (look and button in ANSWERS)):
+        raise Malformed("action_id")
+    return Press(
+        who=who_of(payload),
+        thread=replace(kept, value=text(action, "value", most=VALUE), verb=button, required=False),
+        trigger_id=text(payload, "trigger_id"),
+        modal=_modal(view),
+    )
+
+
+def _modal(view: Mapping[str, Any]) -> Modal:
+    return Modal(id=text(view, "id"), hash=text(view, "hash"))
 
 
 def _approved(look: Look) -> Thread:
     """The Approve behind the last page. Raises Malformed where there was none."""
     if not look.approve or look.page != look.seen:
         raise Malformed("approve")
-    kept = look.thread
-    return Thread(
-        value=look.approve,
-        verb=Button.APPROVE,
-        channel=kept.channel,
-        ref=kept.ref,
-        required=kept.required,
-    )
+    return replace(look.thread, value=look.approve, verb=Button.APPROVE)
 
 
 def _button(action_id: str) -> Button | None:
+    if action_id == NEXT_ONE:
+        return Button.NEXT
     if not action_id.startswith(ACTION):
         return None
     word = action_id.removeprefix(ACTION)
@@ -144,20 +169,20 @@ def _fields(view: Mapping[str, Any]) -> Mapping[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _typed(fields: Mapping[str, Any]) -> str | None:
-    if fields.get(NOTE) is None:
+def _typed(fields: Mapping[str, Any], at: str) -> str | None:
+    if fields.get(at) is None:
         return None
-    value = part(part(fields, NOTE), NOTE).get("value")
+    value = part(part(fields, at), NOTE).get("value")
     if value is not None and not isinstance(value, str):
         raise Malformed("note")
     # PostgreSQL stores no NUL, and nobody types one.
     return (value or "").replace("\x00", "").strip() or None
 
 
-def _picked(fields: Mapping[str, Any]) -> str | None:
-    if fields.get(PRESET) is None:
+def _picked(fields: Mapping[str, Any], at: str) -> str | None:
+    if fields.get(at) is None:
         return None
-    option = part(part(fields, PRESET), PRESET).get("selected_option")
+    option = part(part(fields, at), PRESET).get("selected_option")
     if option is None:
         return None
     if not isinstance(option, dict):

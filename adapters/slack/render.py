@@ -44,8 +44,6 @@ WARNINGS_TOGETHER = 14
 
 #: Every button's action_id is this and the button's own word.
 ACTION = "nod_"
-#: View all where the message itself had no room for the call: it carries the Approve's value.
-LOOK = "nod_look"
 SKIP_MEANS = "Skip: the tool is left out, the agent goes on."
 CUT_HERE = "Only a part is shown: all of it is too long for one Slack message."
 
@@ -54,6 +52,7 @@ _LABELS = {
     Button.REJECT: ("Reject…", "danger"),
     Button.SKIP: ("Skip", None),
     Button.VIEW_ALL: ("View all", None),
+    Button.CLAIM: ("I'm on it", None),
     Button.WHY: ("Why me?", None),
 }
 _SPOKEN = {
@@ -61,6 +60,7 @@ _SPOKEN = {
     Button.REJECT: "Reject {tool}, with a reason",
     Button.SKIP: "Skip {tool}: it is left out, the agent goes on",
     Button.VIEW_ALL: "View all of {tool}",
+    Button.CLAIM: "I'm on it: tell the others that you look at {tool}",
     Button.WHY: "Why this card is here, and who may decide {tool}",
 }
 
@@ -152,17 +152,21 @@ def _who_asks(card: Card) -> Saying:
 def _actions(card: Card, *, whole: bool) -> list[Block]:
     if not card.buttons:
         return []
-    buttons = [_button(card, button, value, whole=whole) for button, value in card.buttons.items()]
-    return [{"type": "actions", "elements": buttons}]
+    pressed = dict(card.buttons)
+    if not whole:
+        # The core held it for whole, but this message has no room for it: an Approve could be pressed unseen.
+        pressed.pop(Button.APPROVE, None)
+        pressed = {Button.VIEW_ALL: card.look, **pressed}
+    return [{"type": "actions", "elements": [button_of(card, b, value) for b, value in pressed.items()]}]
 
 
-def _button(card: Card, button: Button, value: str, *, whole: bool) -> Element:
-    looks = button is Button.APPROVE and not whole
-    label, style = _LABELS[Button.VIEW_ALL if looks else button]
-    spelled = _SPOKEN[Button.VIEW_ALL if looks else button].replace("{tool}", card.tool)
+def button_of(card: Card, button: Button, value: str) -> Element:
+    """One button of a card, with the sealed value that it carries."""
+    label, style = _LABELS[button]
+    spelled = _SPOKEN[button].replace("{tool}", card.tool)
     element: Element = {
         "type": "button",
-        "action_id": LOOK if looks else ACTION + button.value,
+        "action_id": ACTION + button.value,
         "text": plain(label, BUTTON_TEXT),
         "value": value,
         "accessibility_label": cut(seen(spelled), ACCESSIBILITY_LABEL),

@@ -29,7 +29,7 @@ from adapters.slack.socket import open_socket
 from bot.desk import Desk
 from bot.errors import ConfigError
 from bot.ports import Clock
-from bot.routing import Destination
+from bot.surface import Destination
 
 API_URL = "https://slack.com/api/"
 TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)  #: seconds; a call takes Slack well below one

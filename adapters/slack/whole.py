@@ -11,9 +11,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from adapters.slack.elements import BLANK, Block, contexts, pieces_of, plain, preformatted
+from adapters.slack.elements import BLANK, TITLE, Block, contexts, pieces_of, plain, preformatted
 from adapters.slack.metadata import Look, Thread
-from adapters.slack.modals import ASKS, TITLE, reason_blocks
+from adapters.slack.modals import ASKS, reason_blocks
+from adapters.slack.queue import answers_of, standing_of
 from adapters.slack.render import warned
 from bot.card import Button
 from bot.desk import Asked
@@ -34,6 +35,7 @@ WARNINGS = 40
 
 ON_THE_LAST = "Approve stands on the last page, once every page was shown."
 NEVER = "This call cannot be approved; the card says why. Reject or skip it there."
+NEVER_HERE = "This call cannot be approved. Reject or skip it here."
 ANEW = "The call reads differently now, so it begins anew."
 
 #: What percent-encoding leaves as it is, or makes one character of (urllib.parse.quote_plus).
@@ -93,6 +95,7 @@ def _view(look: Look, asked: Asked, pieces: list[str]) -> dict[str, Any]:
         "close": plain("Close", TITLE),
         "blocks": [
             *_head(look, asked),
+            *(standing_of(asked) if look.thread.queue else ()),
             *(warned(asked.card.warnings, most=WARNINGS) if last or look.page == 0 else ()),
             *(block for piece in pieces for block in [preformatted(piece)]),
             *_foot(look, asked, blank=not "".join(pieces).strip()),
@@ -102,7 +105,7 @@ def _view(look: Look, asked: Asked, pieces: list[str]) -> dict[str, Any]:
         return view
     if asked.reason is not ReasonRule.NONE:
         label = ASKS[Button.APPROVE][1]
-        view["blocks"] += reason_blocks(label, rule=asked.reason, presets=asked.presets)
+        view["blocks"] += reason_blocks(label, rule=asked.reason, presets=asked.presets, own=look.thread.own)
     return {**view, "submit": plain("Approve", TITLE)}
 
 
@@ -116,7 +119,7 @@ def _foot(look: Look, asked: Asked, *, blank: bool) -> list[Block]:
     last = look.page == look.pages - 1
     small = [BLANK] if blank else []
     if not asked.approvable:
-        small.append(NEVER)
+        small.append(NEVER_HERE if look.thread.queue else NEVER)
     elif not last:
         small.append(ON_THE_LAST)
     turns = [(BACK, "Back", look.page > 0), (NEXT, "Next page", not last)]
@@ -126,7 +129,7 @@ def _foot(look: Look, asked: Asked, *, blank: bool) -> list[Block]:
         if there
     ]
     actions: list[Block] = [{"type": "actions", "elements": buttons}] if buttons else []
-    return [*contexts([[plain(text, 300)] for text in small]), *actions]
+    return [*contexts([[plain(text, 300)] for text in small]), *actions, *answers_of(asked, look.thread)]
 
 
 def _fingerprint(call: str) -> str:

@@ -70,6 +70,16 @@ class SqlAlerts:
 
         await self._database.write(Move.MEND, work)
 
+    async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
+        """What is not given narrows nothing down."""
+        statement = select(tables.alerts).where(_L.mended.is_(None))
+        if approval_id is not None:
+            statement = statement.where(_L.approval_id == approval_id)
+        if cause is not None:
+            statement = statement.where(_L.cause == cause)
+        rows = await self._database.fetch(statement.order_by(_L.raised_at, _L.approval_id, _L.cause))
+        return tuple(_alert_of(row) for row in rows)
+
     async def owed(self, now: datetime) -> tuple[OwedPage, ...]:
         """Pages whose turn it is, the oldest alert first: not taken yet, or mended and not told so."""
         its_turn = or_(_G.next_try.is_(None), _G.next_try <= now)
@@ -134,16 +144,19 @@ def _page_row(alert: Alert, pager: str) -> dict[str, object]:
     }
 
 
-def _owed_page_of(row: RowMapping) -> OwedPage:
-    alert = Alert(
+def _alert_of(row: RowMapping) -> Alert:
+    return Alert(
         approval_id=row[_L.approval_id],
         cause=row[_L.cause],
         text=row[_L.text],
         raised_at=row[_L.raised_at],
         mended=row[_L.mended],
     )
+
+
+def _owed_page_of(row: RowMapping) -> OwedPage:
     return OwedPage(
-        alert=alert,
+        alert=_alert_of(row),
         pager=row[_G.pager],
         ref=row[_G.ref],
         attempted_at=row[_G.attempted_at],

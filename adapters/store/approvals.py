@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Update, case, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Update, case, insert, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.chain import append
+from adapters.store.claims import take_claim, with_people
+from adapters.store.closing import file_away
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database, insert_new, rows_of
 from adapters.store.moves import as_it_was, chunks, move
-from adapters.store.placements import lags
+from adapters.store.notices import write_notices
+from adapters.store.reading import ReadApprovals
 from adapters.store.revising import take_anew, take_back
+from adapters.store.reviving import take_time, take_up
 from adapters.store.rows import (
     approval_of,
     approval_row,
@@ -22,24 +26,25 @@ from adapters.store.rows import (
     placement_row,
     rung_row,
 )
-from adapters.store.votes import count_vote, with_votes
+from adapters.store.votes import count_vote
 from adapters.store.wakes import Move
-from bot.approval import Approval, Outcome, Stage, Vote
+from bot.approval import Approval, Claim, Outcome, Stage, Vote
 from bot.ladder import Deadline
 from bot.ports import Clock
 from bot.protocol import HITLRequest
-from bot.records import Counted, DueRung, Placement, Standing
+from bot.records import Claimed, Counted, DueRung, OwedNotice, Placement
 
 _A = tables.approvals.c
 #: Which move a vote was; a lost one was none.
 _MOVES = {Counted.WAITING: Move.VOTE, Counted.DECIDED: Move.DECIDE}
 
 
-class SqlApprovals:
+class SqlApprovals(ReadApprovals):
     """`bot.records.Approvals` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+        super().__init__(database=database)
+        self._clock = clock
 
     async def admit(
         self, approval: Approval, *, placements: Sequence[Placement], rungs: Sequence[DueRung]
@@ -61,48 +66,6 @@ class SqlApprovals:
             return True
 
         return await self._database.write(Move.ADMIT_BY_RULE if approval.rule else Move.ADMIT, work)
-
-    async def get(self, approval_id: str) -> Approval | None:
-        """The approval with its decision and votes; None for an unknown id."""
-        rows = await self._database.fetch(approvals_decided().where(_A.id == approval_id))
-        found = await with_votes([approval_of(row) for row in rows], self._database.fetch)
-        return found[0] if found else None
-
-    async def at(
-        self, *stages: Stage, due_by: datetime | None = None, missed: int = 0, by_rule: bool = False
-    ) -> tuple[Approval, ...]:
-        """A few statements for all of them, earliest deadline first."""
-        statement = approvals_decided().where(_A.stage.in_(stages)).order_by(_A.deadline, _A.id)
-        if due_by is not None:
-            statement = statement.where(_A.deadline <= due_by)
-        if missed:
-            statement = statement.where(_A.missed >= missed)
-        if by_rule:
-            statement = statement.where(_A.rule.is_not(None))
-        rows = await self._database.fetch(statement)
-        return await with_votes([approval_of(row) for row in rows], self._database.fetch)
-
-    async def next_deadline(self, *, after: datetime) -> datetime | None:
-        first = func.min(_A.deadline).label("first")
-        ahead = select(first).where(_A.stage == Stage.OPEN, _A.deadline > after)
-        deadline: datetime | None = (await self._database.fetch(ahead))[0]["first"]
-        return deadline
-
-    async def standing(self) -> Mapping[str, Standing]:
-        wanted = select(_A.id, _A.stage, _A.digest, _A.missed)
-        rows = await self._database.fetch(wanted.where(_A.stage.in_((Stage.OPEN, Stage.DECIDED))))
-        return {
-            row[_A.id]: Standing(stage=row[_A.stage], digest=row[_A.digest], missed=row[_A.missed])
-            for row in rows
-        }
-
-    async def known(self, ids: Sequence[str]) -> frozenset[str]:
-        """Which of these ids have a record."""
-        found: set[str] = set()
-        for some in chunks(ids):
-            rows = await self._database.fetch(select(_A.id).where(_A.id.in_(some)))
-            found.update(row[_A.id] for row in rows)
-        return frozenset(one for one in ids if keepable(one) in found)
 
     async def confirm(self, ids: Sequence[str], *, began_at: datetime) -> None:
         """An earlier poll that comes in late does not set the clock back."""
@@ -134,6 +97,48 @@ class SqlApprovals:
             )  # fmt: skip
 
         return await self._database.write(Move.REVISE, work)
+
+    async def retime(
+        self, approval_id: str, *, was: datetime, deadline: Deadline, rungs: Sequence[DueRung]
+    ) -> bool:
+        """The same call under the same cards, which show the new deadline."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            return await take_time(
+                connection, approval_id, was=was, deadline=deadline, rungs=rungs, at=self._clock()
+            )
+
+        return await self._database.write(Move.RETIME, work)
+
+    async def revive(
+        self, approval_id: str, *, deadline: Deadline, rungs: Sequence[DueRung], at: datetime
+    ) -> bool:
+        """The same call under the same cards, without what had been said about its end."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            return await take_up(connection, approval_id, deadline=deadline, rungs=rungs, at=at)
+
+        return await self._database.write(Move.REVIVE, work)
+
+    async def claim(self, approval_id: str, *, claim: Claim, digest: str, last_call: DueRung) -> Claimed:
+        """The last call gets the next free number from `LAST_CALLS` on."""
+
+        async def work(connection: AsyncConnection) -> Claimed:
+            return await take_claim(connection, approval_id, claim=claim, digest=digest, last_call=last_call)
+
+        return await self._database.write({Claimed.YES: Move.CLAIM}.get, work)
+
+    async def told(self, approval_id: str, *, notices: Sequence[OwedNotice]) -> bool:
+        """Whether anybody is owed it or not, it is done with."""
+        done = move(approval_id, Stage.SETTLED, None, ~_A.told).values(told=True)
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not (await connection.execute(done)).rowcount:
+                return False
+            await write_notices(connection, notices)
+            return True
+
+        return await self._database.write(Move.TOLD, work)
 
     async def void(self, approval_id: str, *, why: str, at: datetime) -> bool:
         """The same call under the same cards, for people even if a rule had answered it."""
@@ -175,7 +180,7 @@ class SqlApprovals:
                 return None
             rows = await connection.execute(approvals_decided().where(_A.id == approval_id))
             found = [approval_of(row) for row in rows.mappings()]
-            (approval,) = await with_votes(found, lambda statement: rows_of(connection, statement))
+            (approval,) = await with_people(found, lambda statement: rows_of(connection, statement))
             await append(connection, facts.delivery_begun(approval_id, attempt=approval.attempts, at=now))
             return approval
 
@@ -220,21 +225,10 @@ class SqlApprovals:
         return await self._database.update(Move.SETTLE, settled, told)
 
     async def close(self, approval_id: str) -> bool:
-        """SETTLED -> CLOSED, unless a card lags."""
-        mine = tables.placements.c.approval_id == _A.id
-        debt = exists().where(mine, lags()).correlate(tables.approvals)
-        closed = move(approval_id, Stage.SETTLED, Stage.CLOSED, ~debt)
-        placements = tables.placements
-        # A post that begins just now stays on the books, so that even a late card shows the end.
-        seen_to = or_(placements.c.ref.is_not(None), placements.c.attempted_at.is_(None))
-        struck = update(placements).where(placements.c.approval_id == approval_id, seen_to).values(owed=False)
+        """SETTLED -> CLOSED, unless a card lags or somebody has not heard how it ended."""
 
         async def work(connection: AsyncConnection) -> bool:
-            if not (await connection.execute(closed)).rowcount:
-                return False
-            await connection.execute(struck)
-            await append(connection, facts.closed(approval_id, at=self._clock()))
-            return True
+            return await file_away(connection, approval_id, at=self._clock())
 
         return await self._database.write(Move.CLOSE, work)
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from bot.protocol import HITLRequest
+from bot.surface import Destination, Surface
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -75,6 +76,24 @@ class Names(TypeDecorator[tuple[str, ...]]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:
         return None if value is None else tuple(json.loads(value))
+
+
+class Places(TypeDecorator[tuple[Destination, ...]]):
+    """A few destinations, as a JSON list of `surface:channel`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Destination, ...] | None, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps([str(place) for place in value])
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Destination, ...] | None:
+        return None if value is None else tuple(_place(text) for text in json.loads(value))
+
+
+def _place(text: str) -> Destination:
+    surface, _, channel = text.partition(":")
+    return Destination(surface=Surface(surface), channel=channel)
 
 
 class Call(TypeDecorator[HITLRequest]):

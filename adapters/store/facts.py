@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bot.approval import Actor, Approval, Decision, Outcome, Vote
+from bot.approval import Actor, Approval, Claim, Decision, Outcome, Vote
 from bot.audit import Fact
 from bot.canonical import NotCanonical, digest_of
 from bot.ladder import Deadline
 from bot.protocol import HITLRequest, Json
-from bot.records import Alert, DueRung
+from bot.records import Alert, DueRung, OwedNotice
 
 
 def admitted(approval: Approval) -> Fact:
@@ -100,10 +100,73 @@ def card_shown(
     return Fact(kind=kind, at=at, approval_id=approval_id, body=body)
 
 
-def rung_fired(rung: DueRung, *, at: datetime) -> Fact:
-    """People were reminded, pinged or paged."""
-    body: dict[str, Json] = {"rung": rung.number, "who": list(rung.who)}
+def rung_fired(rung: DueRung, *, widened: Sequence[str], at: datetime) -> Fact:
+    """What it owed is written down; `widened` is everybody who may decide from then on, too."""
+    body: dict[str, Json] = {
+        "rung": rung.number,
+        "action": rung.action.value,
+        "who": list(rung.who),
+        "cards": [str(place) for place in rung.cards],
+        "due": moment_text(rung.due_at),
+        "widened": list(widened),
+    }
     return Fact(kind="rung_fired", at=at, approval_id=rung.approval_id, body=body)
+
+
+def retimed(approval_id: str, deadline: Deadline, *, was: datetime, at: datetime) -> Fact:
+    """The platform waits longer, or shorter, for the same call."""
+    body: dict[str, Json] = {
+        "deadline": moment_text(deadline.at),
+        "source": deadline.source.value,
+        "was": moment_text(was),
+    }
+    return Fact(kind="retimed", at=at, approval_id=approval_id, body=body)
+
+
+def revived(approval_id: str, deadline: Deadline, *, at: datetime) -> Fact:
+    """It had vanished, nobody of ours had decided it, and the platform lists it again."""
+    body: dict[str, Json] = {"deadline": moment_text(deadline.at)}
+    return Fact(kind="revived", at=at, approval_id=approval_id, body=body)
+
+
+def claimed(approval_id: str, claim: Claim, *, digest: str) -> Fact:
+    """Somebody is on it, and until when the others are left in peace."""
+    body: dict[str, Json] = {
+        "person": claim.person,
+        "name": claim.name,
+        "until": moment_text(claim.until),
+        "digest": digest,
+    }
+    return Fact(kind="claimed", at=claim.at, approval_id=approval_id, body=body)
+
+
+def told(notice: OwedNotice, *, ref: str, at: datetime) -> Fact:
+    """A message that was owed is up."""
+    body: dict[str, Json] = {**_notice(notice), "ref": ref}
+    return Fact(kind="told", at=at, approval_id=notice.approval_id, body=body)
+
+
+def not_told(notice: OwedNotice, *, why: str, at: datetime) -> Fact:
+    """A message that was owed is owed no more, and was not said."""
+    body: dict[str, Json] = {**_notice(notice), "why": why}
+    return Fact(kind="not_told", at=at, approval_id=notice.approval_id, body=body)
+
+
+def gathered(*, destination: str, digest_id: str, cards: Sequence[str], at: datetime) -> Fact:
+    """These cards have no message of their own: they stand on their channel's digest."""
+    body: dict[str, Json] = {
+        "destination": destination,
+        "digest_card": digest_id,
+        "count": len(cards),
+        "cards": list(cards),
+    }
+    return Fact(kind="gathered", at=at, body=body)
+
+
+def digest_shown(*, destination: str, digest_id: str, ref: str, at: datetime) -> Fact:
+    """A channel's digest has a message, which is brought up to date from then on."""
+    body: dict[str, Json] = {"destination": destination, "digest_card": digest_id, "ref": ref}
+    return Fact(kind="digest_shown", at=at, body=body)
 
 
 def alert_raised(alert: Alert, *, pagers: Sequence[str]) -> Fact:
@@ -138,6 +201,17 @@ def _call(request: HITLRequest, deadline: Deadline) -> dict[str, Json]:
         "deadline": moment_text(deadline.at),
         "digest": request.digest,
         "arguments_digest": _arguments_digest(request),
+    }
+
+
+def _notice(notice: OwedNotice) -> dict[str, Json]:
+    return {
+        "news": notice.news.value,
+        "surface": notice.surface.value,
+        "card": notice.card_id,
+        "person": notice.person,
+        "who": list(notice.who),
+        "mark": notice.sent_as or notice.mark,
     }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Update, update
 
 from adapters.store.tables import approvals
 from bot.approval import STEPS, Approval, Stage
 
+T = TypeVar("T")
 #: Ids in one statement at most; SQLite's oldest limit on parameters is 999 (sqlite.org/limits.html, 9).
 CHUNK = 500
 
@@ -32,7 +34,7 @@ def as_it_was(read: Approval) -> tuple[ColumnElement[bool], ...]:
     return approvals.c.digest == read.request.digest, approvals.c.attempts == read.attempts
 
 
-def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The ids in their order, as many at a time as go into one statement."""
+def chunks(ids: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The ids, or pairs of them, in their order, as many at a time as go into one statement."""
     for start in range(0, len(ids), CHUNK):
         yield ids[start : start + CHUNK]

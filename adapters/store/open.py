@@ -13,12 +13,14 @@ from sqlalchemy.exc import ArgumentError
 from adapters.store import postgres, sqlite
 from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
+from adapters.store.digests import SqlDigests
 from adapters.store.journal import SqlJournal
+from adapters.store.notices import SqlNotices
 from adapters.store.placements import SqlPlacements
 from adapters.store.rungs import SqlRungs
 from bot.errors import ConfigError
 from bot.ports import Clock
-from bot.records import Ring
+from bot.records import Alerts, Ring
 
 _OPENERS = {
     "sqlite": sqlite.opened,
@@ -35,12 +37,14 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlStore:
-    """`bot.records.Store` in its five parts."""
+    """`bot.records.Store` in its parts."""
 
     approvals: SqlApprovals
     placements: SqlPlacements
     rungs: SqlRungs
-    alerts: SqlAlerts
+    notices: SqlNotices
+    digests: SqlDigests
+    alerts: Alerts
     journal: SqlJournal
 
 
@@ -64,6 +68,8 @@ async def open_store(
             approvals=SqlApprovals(database=database, clock=clock),
             placements=SqlPlacements(database=database, clock=clock),
             rungs=SqlRungs(database=database),
+            notices=SqlNotices(database=database),
+            digests=SqlDigests(database=database, clock=clock),
             alerts=SqlAlerts(database=database, clock=clock, pagers=pagers),
             journal=SqlJournal(database=database, clock=clock),
         )

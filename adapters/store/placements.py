@@ -9,15 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.chain import append
+from adapters.store.claims import with_people
 from adapters.store.columns import moment
 from adapters.store.database import Database
 from adapters.store.rows import approval_of, placement_of
-from adapters.store.votes import with_votes
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
 from bot.ports import Clock
 from bot.records import Placement
-from bot.routing import Destination
+from bot.surface import Destination
 
 _P, _A = tables.placements.c, tables.approvals.c
 
@@ -59,12 +59,17 @@ class SqlPlacements:
             .order_by(_A.deadline, _A.id, _P.card_id)
         )
         rows = await self._database.fetch(statement)
-        approvals = await with_votes([approval_of(row) for row in rows], self._database.fetch)
+        approvals = await with_people([approval_of(row) for row in rows], self._database.fetch)
         return tuple((placement_of(row), approval) for row, approval in zip(rows, approvals, strict=True))
 
     async def attempt(self, card_id: str, *, at: datetime) -> None:
-        """Of several tries the first one's time stays: a search for the message has to reach back to it."""
-        begun = _change(card_id).values(attempted_at=func.coalesce(_P.attempted_at, moment(at)), owed=True)
+        """Of several tries the first one's time stays: a search for the message has to reach back to it.
+
+        What was gathered a moment ago stands on its own from here on.
+        """
+        begun = _change(card_id).values(
+            attempted_at=func.coalesce(_P.attempted_at, moment(at)), owed=True, gathered=False
+        )
         await self._database.update(Move.ATTEMPT_CARD, begun)
 
     async def shown(self, card_id: str, *, ref: str, revision: int, digest: str | None = None) -> None:
@@ -111,13 +116,15 @@ class SqlPlacements:
 def lags() -> ColumnElement[bool]:
     """Whether a placement shows less than its approval, or is superseded and has not been given up.
 
+    What is gathered has no message of its own, so it never lags.
+
     A card that nobody ever tried to post is owed only while there is something to ask: after the end it
     would tell people about a request that they never saw.
     """
     may_be_up = or_(_P.ref.is_not(None), _P.attempted_at.is_not(None))
     still_asked = _A.stage.in_([Stage.OPEN, Stage.DECIDED])
     behind = or_(_P.superseded, _P.shown_revision < _A.revision)
-    return and_(_P.owed, behind, or_(may_be_up, still_asked))
+    return and_(_P.owed, ~_P.gathered, behind, or_(may_be_up, still_asked))
 
 
 def _change(card_id: str) -> Update:

@@ -62,7 +62,8 @@ async def _remove_closed(connection: AsyncConnection, before: datetime) -> None:
     if not ids:
         return
     belonging = (
-        tables.votes, tables.decisions, tables.placements, tables.rungs, tables.pages, tables.alerts
+        tables.votes, tables.decisions, tables.claims, tables.placements, tables.rungs, tables.notices,
+        tables.pages, tables.alerts,
     )  # fmt: skip
     for table in belonging:
         await connection.execute(delete(table).where(table.c.approval_id.in_(ids)))

@@ -6,22 +6,23 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, or_, update
+from sqlalchemy import ColumnElement, case, insert, literal, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.chain import append
-from adapters.store.database import insert_new
+from adapters.store.claims import void_claims
+from adapters.store.columns import Names
 from adapters.store.moves import move
-from adapters.store.rows import placement_row, request_columns, rung_row
+from adapters.store.reviving import ladder_anew
+from adapters.store.rows import placement_row, request_columns
 from adapters.store.votes import void_votes
 from bot.approval import Stage
 from bot.ladder import Deadline
 from bot.protocol import HITLRequest
 from bot.records import DueRung, Placement
 
-_A, _P, _R = tables.approvals.c, tables.placements.c, tables.rungs.c
-
+_A, _P = tables.approvals.c, tables.placements.c
 
 #: What an approval forgets when its people are asked anew.
 _FRESH: Mapping[str, Any] = {
@@ -47,13 +48,20 @@ async def take_anew(
     then = Stage.OPEN if was is Stage.DECIDED else None
     # No poll has confirmed the new call yet, and the rule was found for the old one: people are asked.
     taken = move(approval_id, was, then, _idle(at), _A.digest != request.digest).values(
-        **request_columns(request, deadline), **_FRESH, route=route, missed=0, revision=_A.revision + 1
+        **request_columns(request, deadline),
+        **_FRESH,
+        route=route,
+        missed=0,
+        revision=_A.revision + 1,
+        # Those whom another route's ladder let in have no say on this one.
+        widened=case((_A.route == route, _A.widened), else_=literal((), Names())),
     )
     if not (await connection.execute(taken)).rowcount:
         return False
     verdict = await void_votes(connection, approval_id)
+    await void_claims(connection, approval_id)
     await _supersede(connection, approval_id, placements)
-    await _ladder_anew(connection, approval_id, rungs)
+    await ladder_anew(connection, approval_id, rungs)
     told = [facts.changed(approval_id, request, deadline, route=route, at=at)]
     if verdict is not None:
         told.append(facts.voided(approval_id, verdict=verdict, why="the call changed", at=at))
@@ -83,12 +91,3 @@ async def _supersede(connection: AsyncConnection, approval_id: str, placements: 
     await connection.execute(old.values(superseded=True, tries=0, next_try=None))
     if placements:
         await connection.execute(insert(tables.placements), [placement_row(one) for one in placements])
-
-
-async def _ladder_anew(connection: AsyncConnection, approval_id: str, rungs: Sequence[DueRung]) -> None:
-    """Rungs already begun or fired stay as they are: nobody is pinged twice for one rung."""
-    begun = or_(_R.attempted_at.is_not(None), _R.fired_at.is_not(None))
-    await connection.execute(delete(tables.rungs).where(_R.approval_id == approval_id, ~begun))
-    if rungs:
-        new = insert_new(connection, tables.rungs).on_conflict_do_nothing()
-        await connection.execute(new, [rung_row(rung) for rung in rungs])

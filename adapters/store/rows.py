@@ -12,7 +12,7 @@ from bot.approval import Actor, Approval, Decision, Vote
 from bot.ladder import Deadline
 from bot.protocol import HITLRequest
 from bot.records import DueRung, Placement
-from bot.routing import Destination
+from bot.surface import Destination
 
 _A, _D, _P, _R, _V = approvals.c, decisions.c, placements.c, rungs.c, votes.c
 
@@ -28,6 +28,7 @@ def approval_of(row: RowMapping) -> Approval:
         request=row[_A.request],
         route=row[_A.route],
         rule=row[_A.rule],
+        widened=row[_A.widened],
         stage=row[_A.stage],
         first_seen=row[_A.first_seen],
         deadline=Deadline(at=row[_A.deadline], source=row[_A.deadline_source], doubt=row[_A.deadline_doubt]),
@@ -85,6 +86,7 @@ def placement_of(row: RowMapping) -> Placement:
         next_try=row[_P.next_try],
         digest=row[_P.digest],
         superseded=row[_P.superseded],
+        gathered=row[_P.gathered],
     )
 
 
@@ -94,8 +96,9 @@ def rung_of(row: RowMapping) -> DueRung:
         approval_id=row[_R.approval_id],
         number=row[_R.number],
         due_at=row[_R.due_at],
+        action=row[_R.action],
         who=row[_R.who],
-        attempted_at=row[_R.attempted_at],
+        cards=row[_R.cards],
     )
 
 
@@ -104,6 +107,14 @@ def request_columns(request: HITLRequest, deadline: Deadline) -> dict[str, Any]:
     return {
         "request": request,
         "digest": request.digest,
+        "agent": request.agent_id,
+        **deadline_columns(deadline),
+    }
+
+
+def deadline_columns(deadline: Deadline) -> dict[str, Any]:
+    """What a deadline puts into an approval's row."""
+    return {
         "deadline": deadline.at,
         "deadline_source": deadline.source,
         "deadline_doubt": deadline.doubt,
@@ -115,6 +126,7 @@ def approval_row(approval: Approval) -> dict[str, Any]:
     return {
         **request_columns(approval.request, approval.deadline),
         "id": approval.id,
+        "widened": approval.widened,
         "route": approval.route,
         "rule": approval.rule,
         "stage": approval.stage,
@@ -168,6 +180,7 @@ def placement_row(placement: Placement) -> dict[str, Any]:
         "owed": True,
         "digest": placement.digest,
         "superseded": placement.superseded,
+        "gathered": placement.gathered,
     }
 
 
@@ -177,6 +190,7 @@ def rung_row(rung: DueRung) -> dict[str, Any]:
         "approval_id": rung.approval_id,
         "number": rung.number,
         "due_at": rung.due_at,
+        "action": rung.action,
         "who": rung.who,
-        "attempted_at": rung.attempted_at,
+        "cards": rung.cards,
     }

@@ -13,13 +13,18 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
+    UniqueConstraint,
+    and_,
     false,
+    text,
 )
 
-from adapters.store.columns import Call, Moment, Names, Words, word_of
-from bot.approval import Outcome, Stage, Surface
-from bot.ladder import DeadlineSource
+from adapters.store.columns import Call, Moment, Names, Places, Words, word_of
+from bot.approval import Outcome, Stage
+from bot.ladder import Action, DeadlineSource
 from bot.protocol import HITLDecision
+from bot.records import News
+from bot.surface import Surface
 
 metadata = MetaData()
 
@@ -47,8 +52,14 @@ approvals = Table(
     Column("missed", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_try", Moment),
+    #: Which agent asks, for counting without reading the calls.
+    Column("agent", Words),
+    Column("widened", Names, nullable=False, server_default="[]"),
+    #: Whether it is owed to people how it ended; once for each end.
+    Column("told", Boolean, nullable=False, server_default=false()),
     CheckConstraint("(stage IN ('settled', 'closed')) = (outcome IS NOT NULL)", name="approvals_ended"),
     Index("approvals_at_stage", "stage", "deadline"),
+    Index("approvals_of_agents", "stage", "rule", "agent"),
 )
 
 #: The primary key is the proof that one request never has two decisions (reliability.md §6.1).
@@ -101,14 +112,16 @@ placements = Table(
     Column("owed", Boolean, nullable=False),
     Column("digest", Words),
     Column("superseded", Boolean, nullable=False, server_default=false()),
+    Column("gathered", Boolean, nullable=False, server_default=false()),
     # A policy decides, and shows nothing.
-    CheckConstraint("surface IN ('slack')", name="placements_surface"),
+    CheckConstraint("surface IN ('slack', 'teams')", name="placements_surface"),
     Index("placements_of", "approval_id"),
 )
 Index(
     "placements_owed",
     placements.c.approval_id,
-    sqlite_where=placements.c.owed,
+    # In the words of the statements: SQLite uses it for no others (sqlite.org/partialindex.html, 3).
+    sqlite_where=text("owed = 1"),
     postgresql_where=placements.c.owed,
 )
 
@@ -119,14 +132,67 @@ rungs = Table(
     Column("number", Integer, primary_key=True),
     Column("due_at", Moment, nullable=False),
     Column("who", Names, nullable=False),
-    Column("attempted_at", Moment),
     Column("fired_at", Moment),
+    Column("action", word_of(Action, check="rungs_action"), nullable=False, server_default="ping"),
+    Column("cards", Places, nullable=False, server_default="[]"),
 )
 Index(
     "rungs_unfired",
     rungs.c.due_at,
     sqlite_where=rungs.c.fired_at.is_(None),
     postgresql_where=rungs.c.fired_at.is_(None),
+)
+
+#: "I'm on it": each person once for each call.
+claims = Table(
+    "claims",
+    metadata,
+    Column("approval_id", Words, ForeignKey("approvals.id"), primary_key=True),
+    Column("person", Words, primary_key=True),
+    Column("name", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+#: Messages that are owed, and those that were sent or dropped.
+notices = Table(
+    "notices",
+    metadata,
+    Column("approval_id", Words, ForeignKey("approvals.id"), primary_key=True),
+    Column("mark", Words, primary_key=True),
+    Column("news", word_of(News, check="notices_news"), nullable=False),
+    Column("surface", word_of(Surface), nullable=False),
+    Column("card_id", Words),
+    Column("person", Words),
+    Column("who", Names, nullable=False),
+    Column("owed_since", Moment, nullable=False),
+    Column("sent_as", Words),
+    Column("attempted_at", Moment),
+    Column("tries", Integer, nullable=False),
+    Column("next_try", Moment),
+    Column("sent_at", Moment),
+    Column("dropped_at", Moment),
+    CheckConstraint("surface IN ('slack', 'teams')", name="notices_surface"),
+    CheckConstraint("(card_id IS NULL) != (person IS NULL)", name="notices_to"),
+)
+_UNPAID = and_(notices.c.sent_at.is_(None), notices.c.dropped_at.is_(None))
+Index("notices_owed", notices.c.approval_id, sqlite_where=_UNPAID, postgresql_where=_UNPAID)
+
+#: For each channel the one message about what has no card of its own there.
+digests = Table(
+    "digests",
+    metadata,
+    Column("digest_id", Words, primary_key=True),
+    Column("surface", word_of(Surface), nullable=False),
+    Column("channel", Words, nullable=False),
+    Column("ref", Words),
+    Column("shown", Words),
+    Column("shown_at", Moment),
+    Column("attempted_at", Moment),
+    Column("tries", Integer, nullable=False),
+    Column("next_try", Moment),
+    CheckConstraint("surface IN ('slack', 'teams')", name="digests_surface"),
+    UniqueConstraint("surface", "channel", name="digests_channel"),
 )
 
 #: No foreign key to approvals: an alert must go out whatever it is about.

@@ -16,8 +16,9 @@ from adapters.store.columns import keepable
 from adapters.store.database import insert_new
 from adapters.store.moves import chunks, move
 from adapters.store.rows import decision_row, vote_of, vote_row
-from bot.approval import Approval, Decision, Stage, Surface, Vote
+from bot.approval import Approval, Decision, Stage, Vote, people_in
 from bot.records import Counted
+from bot.surface import Surface
 
 _A, _V, _D = tables.approvals.c, tables.votes.c, tables.decisions.c
 
@@ -42,7 +43,7 @@ async def count_vote(
         return Counted.LOST
     await _put(connection, approval_id, vote)
     same = await _same(connection, approval_id, vote, counting)
-    if _people(same) < needs:
+    if people_in(same) < needs:
         await append(connection, facts.voted(approval_id, vote))
         return Counted.WAITING
     # Whoever has two names is named once, and the one whose vote was enough by that vote.
@@ -86,13 +87,6 @@ async def _same(
         return votes
     theirs = {keepable(person) for person in (*counting, vote.person)}
     return [one for one in votes if one.person in theirs]
-
-
-def _people(votes: Sequence[Vote]) -> int:
-    """How many people these count as: neither one account nor one seat makes two."""
-    accounts = {_account(vote) for vote in votes}
-    seats = {vote.acting_for or vote.person for vote in votes}
-    return min(len(accounts), len(seats))
 
 
 def _account(vote: Vote) -> tuple[Surface, str]:

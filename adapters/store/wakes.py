@@ -30,8 +30,20 @@ class Move(StrEnum):
     POSTPONE_CARD = "postpone_card"
     LOST = "lost"
     GIVE_UP = "give_up"
-    ATTEMPT_RUNG = "attempt_rung"
-    FIRED = "fired"
+    FIRE = "fire"
+    CLAIM = "claim"
+    RETIME = "retime"
+    REVIVE = "revive"
+    TOLD = "told"
+    ATTEMPT_NOTICE = "attempt_notice"
+    SENT = "sent"
+    POSTPONE_NOTICE = "postpone_notice"
+    DROPPED = "dropped"
+    GATHER = "gather"
+    ATTEMPT_DIGEST = "attempt_digest"
+    SHOW_DIGEST = "show_digest"
+    POSTPONE_DIGEST = "postpone_digest"
+    LOSE_DIGEST = "lose_digest"
     RAISE = "raise"
     MEND = "mend"
     ATTEMPT_PAGE = "attempt_page"
@@ -41,26 +53,40 @@ class Move(StrEnum):
     RETIRE = "retire"
 
 
+#: Whatever brings cards to post, or changes how many wait, changes the digests (GATHER).
+_ASKED = (Step.SHOW, Step.GATHER, Step.ESCALATE, Step.EXPIRE)
+
 #: A move that is not here is made by the very step that would be woken.
 WAKES: Mapping[Move, tuple[Step, ...]] = {
-    Move.ADMIT: (Step.SHOW, Step.ESCALATE, Step.EXPIRE),
+    Move.ADMIT: _ASKED,
     Move.ADMIT_BY_RULE: (Step.SHOW, Step.ANSWER, Step.ESCALATE, Step.EXPIRE),
-    Move.REVISE: (Step.SHOW, Step.ESCALATE, Step.EXPIRE),
-    Move.VOID: (Step.SHOW, Step.ESCALATE, Step.EXPIRE),
+    Move.REVISE: _ASKED,
+    Move.VOID: _ASKED,
+    Move.RETIME: _ASKED,
+    # It may have been a rule's to answer, before it vanished.
+    Move.REVIVE: (*_ASKED, Step.ANSWER),
     Move.CONFIRM: (Step.DELIVER,),
     Move.MISS: (Step.RECONCILE,),
     Move.VOTE: (Step.SHOW,),
+    Move.CLAIM: (Step.SHOW, Step.ESCALATE),
     # An Approve waits for a fresh read of the platform, hence ADMIT (reliability.md G2).
-    Move.DECIDE: (Step.SHOW, Step.DELIVER, Step.ADMIT),
-    Move.ASK_PEOPLE: (Step.SHOW,),
+    Move.DECIDE: (Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER),
+    Move.ASK_PEOPLE: (Step.SHOW, Step.GATHER),
     Move.RESUME: (Step.DELIVER,),
     Move.POSTPONE_DELIVERY: (Step.SHOW, Step.DELIVER),
-    Move.SETTLE: (Step.SHOW, Step.CLOSE),
-    Move.SHOWN: (Step.CLOSE, Step.ESCALATE, Step.SHOW),
+    Move.SETTLE: (Step.SHOW, Step.TELL, Step.CLOSE, Step.GATHER),
+    Move.TOLD: (Step.SAY, Step.CLOSE),
+    # What is said in a card's thread waits for the card.
+    Move.SHOWN: (Step.CLOSE, Step.SAY, Step.SHOW),
     # A card lost after the end need not come back, so its approval may close.
     Move.LOST: (Step.SHOW, Step.CLOSE),
-    Move.GIVE_UP: (Step.CLOSE,),
-    Move.FIRED: (Step.SHOW,),
+    Move.GIVE_UP: (Step.CLOSE, Step.SAY),
+    Move.FIRE: (Step.SHOW, Step.GATHER, Step.SAY),
+    Move.SENT: (Step.CLOSE,),
+    Move.DROPPED: (Step.CLOSE,),
+    Move.GATHER: (Step.SHOW,),
+    Move.SHOW_DIGEST: (Step.SAY,),
+    Move.LOSE_DIGEST: (Step.GATHER,),
     Move.RAISE: (Step.ALERT,),
     Move.MEND: (Step.ALERT,),
 }

@@ -25,9 +25,17 @@ Receive = Callable[[Mapping[str, str], bytes], Awaitable[Reply]]  #: headers (lo
 
 
 def front(
-    *, slack: Receive | None, troubles: Callable[[], list[str]], metrics: Callable[[], tuple[bytes, str]]
+    *,
+    slack: Receive | None,
+    troubles: Callable[[], list[str]],
+    health: Callable[[], list[str]],
+    metrics: Callable[[], tuple[bytes, str]],
 ) -> Starlette:
-    """The routes. `troubles` says what keeps the bot from its work, in words; empty means ready."""
+    """The routes.
+
+    `troubles` says what keeps the bot from its work, in words; empty means ready. `health` says what a person
+    has to know although the alerts cannot be relied on to tell; empty means alive.
+    """
 
     async def events(request: Request) -> Response:
         assert slack is not None  # noqa: S101 - the route exists only then
@@ -42,6 +50,8 @@ def front(
         return Response(text, status_code=status, headers=dict(headers))
 
     async def healthz(_: Request) -> Response:
+        if found := health():
+            return JSONResponse({"status": "in trouble", "troubles": found}, status_code=503)
         return JSONResponse({"status": "alive"})
 
     async def readyz(_: Request) -> Response:

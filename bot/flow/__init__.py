@@ -8,8 +8,9 @@ falls due, and by a ticker as a safety net, so a lost wake-up costs lateness and
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Hashable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVarTuple
 
 import structlog
@@ -47,6 +48,23 @@ class Bells:
             return
         finally:
             bell.clear()
+
+
+class Beats:
+    """When each step last ended a round; one that hangs is found by whoever looks here."""
+
+    def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
+        """`seconds` is a clock that never goes back."""
+        self._seconds = seconds
+        self._at = dict.fromkeys(Step, seconds())
+
+    def beat(self, step: Step) -> None:
+        self._at[step] = self._seconds()
+
+    def older_than(self, age: timedelta) -> tuple[Step, ...]:
+        """The steps whose last round ended longer ago."""
+        now = self._seconds()
+        return tuple(step for step, at in self._at.items() if now - at > age.total_seconds())
 
 
 class Crew:
@@ -100,7 +118,7 @@ class Crew:
         self._ring(self._step)
 
 
-async def keep_up(step: Step, round_: Round, *, bells: Bells, clock: Clock, count: Count) -> None:
+async def keep_up(step: Step, round_: Round, *, bells: Bells, beats: Beats, clock: Clock, count: Count) -> None:
     """Run a step's rounds for ever: at once, at each ring, and when something falls due."""
     while True:
         due: datetime | None = None
@@ -110,6 +128,7 @@ async def keep_up(step: Step, round_: Round, *, bells: Bells, clock: Clock, coun
             log.warning("round_failed", step=step.value, reason=str(error))
             count("round_failed")
             await asyncio.sleep(STORE_PAUSE)
+        beats.beat(step)
         wait = None if due is None else max(0.0, (due - clock()).total_seconds())
         await bells.wait(step, at_most=wait)
 

@@ -8,15 +8,16 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.approval import Approval, Stage
+from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
-from bot.ladder import Deadline, deadline_of
+from bot.ladder import Deadline, DeadlineSource, deadline_of, redraws
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
 from bot.protocol import HITLRequest
-from bot.records import Alert, DueRung, Placement, Standing, Store
+from bot.records import UNWRITTEN, Alert, DueRung, Placement, Standing, Store
 from bot.routing import Route
+from bot.wording import name_of
 
 #: When at least so many, and more than this share of all, vanish at once, the platform is likelier to be
 #: in trouble than everybody to have been answered: believed only after HOLD (reliability.md, fault 56).
@@ -25,6 +26,15 @@ HOLD = timedelta(minutes=2)
 
 #: When polls have failed for so long, operators are told; the alert's cause.
 BLIND_AFTER, BLIND = timedelta(seconds=30), "platform-unreadable"
+
+#: Our clock and the platform's may be so far apart; beyond it an operator is told (reliability.md A4).
+WORST_SKEW, SKEWED = timedelta(seconds=60), "clock-skew"
+
+#: A call that changes so often gets no more cards; the alert's cause.
+MOST_CHANGES, CHANGING = 10, "keeps-changing"
+
+#: The store keeps milliseconds: two deadlines that are nearer than this are one.
+SAME_MOMENT = timedelta(milliseconds=2)
 
 log = structlog.get_logger()
 
@@ -51,6 +61,7 @@ class Admit:
             await self._failed(error)
             return
         self.last_good = listing.began_at
+        await self._watch_clocks(listing)
         if self._failing_since is not None:
             self._failing_since = None
             await self._store.alerts.mend("platform", cause=BLIND, how="the platform can be read again")
@@ -80,12 +91,13 @@ class Admit:
         for request in listing.requests:
             met = standing.get(request.request_id)
             if met is None:
-                if request.request_id not in known:
-                    await self._admit(request)
+                await (self._listed_again if request.request_id in known else self._admit)(request)
             elif met.digest != request.digest:
                 await self._changed(request)
-            elif met.missed or met.stage is Stage.DECIDED:
-                confirmed.append(request.request_id)
+            else:
+                await self._retime(request, met)
+                if met.missed or met.stage is Stage.DECIDED:
+                    confirmed.append(request.request_id)
         if confirmed:
             await approvals.confirm(confirmed, began_at=listing.began_at)
 
@@ -120,17 +132,74 @@ class Admit:
             return
         deadline = self._deadline(request, first_seen=approval.first_seen)
         route = self._policy().route_of(request)  # another call may be for other people
+        settled_down = await self._settled_down(approval, route)
         if await self._store.approvals.revise(
             approval.id,
             was=approval.stage,
             request=request,
             route=route.name,
             deadline=deadline,
-            placements=_placements(request, route),
+            placements=_placements(request, route) if settled_down else (),
             rungs=_rungs(request, route, first_seen=approval.first_seen, deadline=deadline),
         ):
             log.warning("request_changed", approval_id=approval.id, was=approval.stage.value)
             self._count("request_changed")
+
+    async def _settled_down(self, approval: Approval, route: Route) -> bool:
+        """False for a call that goes on changing: a card for each change would keep others from theirs."""
+        standing = await self._store.placements.of(approval.id)
+        if len(standing) < MOST_CHANGES * max(1, len(route.cards)):
+            return True
+        text = (
+            f"{name_of(approval.request.tool_name)}: the call under this id changed {MOST_CHANGES} times. "
+            "It gets no more cards, and nobody can answer it in Nod."
+        )
+        await self._store.alerts.raise_(
+            Alert(approval_id=approval.id, cause=CHANGING, text=text, raised_at=self._clock())
+        )
+        return False
+
+    async def _retime(self, request: HITLRequest, met: Standing) -> None:
+        """The same call, but the platform waits longer or shorter: the rungs are computed anew."""
+        deadline = self._deadline(request, first_seen=met.first_seen)
+        if deadline.source is DeadlineSource.DEFAULT or abs(deadline.at - met.deadline) < SAME_MOMENT:
+            return
+        approval = await self._store.approvals.get(request.request_id)
+        route = self._policy().route_named(approval.route) if approval else None
+        if approval is None or route is None:
+            return
+        rungs = _rungs(request, route, first_seen=met.first_seen, deadline=deadline)
+        if await self._store.approvals.retime(approval.id, was=met.deadline, deadline=deadline, rungs=rungs):
+            log.info("deadline_moved", approval_id=approval.id)
+            self._count("deadline_moved")
+
+    async def _listed_again(self, request: HITLRequest) -> None:
+        """It had vanished from the list, so it was settled; nobody decided it, and it waits after all."""
+        approval = await self._store.approvals.get(request.request_id)
+        if approval is None or approval.outcome is not Outcome.ELSEWHERE or approval.decision is not None:
+            return  # decided by us, or expired: a listing that is a moment old changes nothing
+        route, now = self._policy().route_named(approval.route), self._clock()
+        deadline = self._deadline(request, first_seen=approval.first_seen)
+        if route is None or deadline.at <= now:
+            return
+        rungs = _rungs(request, route, first_seen=approval.first_seen, deadline=deadline)
+        if await self._store.approvals.revive(approval.id, deadline=deadline, rungs=rungs, at=now):
+            log.warning("request_listed_again", approval_id=approval.id)
+            self._count("request_listed_again")
+
+    async def _watch_clocks(self, listing: Listing) -> None:
+        """Deadlines are moments of the platform's clock: one that is far from ours makes them wrong."""
+        skew = listing.skew
+        if skew is None:
+            return
+        if abs(skew) > WORST_SKEW:
+            seconds = round(skew.total_seconds())
+            text = f"Nod's clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the platform's."
+            await self._store.alerts.raise_(
+                Alert(approval_id="platform", cause=SKEWED, text=text, raised_at=self._clock())
+            )
+        elif abs(skew) < WORST_SKEW / 2:
+            await self._store.alerts.mend("platform", cause=SKEWED, how="the clocks agree again")
 
     async def _notice_missing(self, listing: Listing, standing: Mapping[str, Standing]) -> None:
         listed = {request.request_id for request in listing.requests} | listing.unread_ids
@@ -165,12 +234,16 @@ def _placements(request: HITLRequest, route: Route) -> list[Placement]:
 
 
 def _rungs(request: HITLRequest, route: Route, *, first_seen: datetime, deadline: Deadline) -> list[DueRung]:
+    unwritten = redraws(first_seen=first_seen, deadline=deadline.at)
+    numbered = [*enumerate(route.ladder), *enumerate(unwritten, start=UNWRITTEN)]
     return [
         DueRung(
             approval_id=request.request_id,
             number=number,
             due_at=rung.due(first_seen=first_seen, deadline=deadline.at),
+            action=rung.action,
             who=rung.who,
+            cards=rung.cards,
         )
-        for number, rung in enumerate(route.ladder)
+        for number, rung in numbered
     ]

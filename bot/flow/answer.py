@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from bot.approval import Actor, Approval, Stage, Surface, Vote
+from bot.approval import Actor, Approval, Stage, Vote
 from bot.errors import Unavailable
 from bot.flow import Count, Crew
 from bot.policy import Policy
@@ -17,6 +17,7 @@ from bot.ports import Callbacks, Clock
 from bot.protocol import HITLDecision, HITLResponse
 from bot.records import Counted, Store
 from bot.rules import Rule
+from bot.surface import Surface
 
 #: A callback gets this share of what is left until the deadline; the rest is for the network.
 CALLBACK_SHARE = 0.8

@@ -1,27 +1,37 @@
-"""Rungs that are due: a reply in the card's thread that pings whom the route names."""
+"""Rungs that are due: what each owes is written in one transaction; `say`, `show` and `alert` send it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
 
-from bot.approval import Approval, Surface
-from bot.card import Notice
-from bot.errors import Forbidden, Gone
-from bot.flow import Count, Crew
-from bot.policy import Policy
+from bot.approval import Approval
+from bot.flow import Count, Crew, earliest
+from bot.ladder import Action
+from bot.policy import Policy, names_of
 from bot.ports import Chat, Clock
-from bot.records import DueRung, Placement, Store
+from bot.records import Alert, DueRung, News, OwedNotice, Placement, Store
+from bot.surface import Surface
 from bot.wording import name_of
+
+#: What waits while somebody is on it: whatever would send other people there.
+PAUSED = frozenset({Action.REMIND, Action.PING, Action.WIDEN, Action.PAGE, Action.FALLBACK})
+#: Whose people are mentioned in the thread, and told alone.
+TELLS = frozenset({Action.PING, Action.WIDEN, Action.PAGE})
 
 log = structlog.get_logger()
 
 
+def cause_of(rung: DueRung) -> str:
+    """The cause of the alert that a `page` raises."""
+    return f"rung-{rung.number}"
+
+
 class Escalate:
-    """Fires each rung once. Found late, an approval starts at the highest rung that is due: one message."""
+    """Fires each rung once. Rungs that are overdue together owe one message, not a burst."""
 
     def __init__(
         self,
@@ -38,58 +48,93 @@ class Escalate:
 
     async def round(self) -> datetime | None:
         self._crew.look()
-        now = self._clock()
-        by_approval: dict[str, list[tuple[DueRung, Approval]]] = {}
+        now, resumes = self._clock(), None
+        by_approval: dict[str, list[DueRung]] = {}
+        approvals: dict[str, Approval] = {}
         for rung, approval in await self._store.rungs.due(now):
-            if approval.rule is None:  # what a rule answers needs nobody
-                by_approval.setdefault(approval.id, []).append((rung, approval))
-        for approval_id, due in by_approval.items():
-            rungs = sorted((rung for rung, _ in due), key=lambda rung: rung.number)
-            self._crew.take(approval_id, approval_id, self._fire, rungs, due[0][1])
-        # What is overdue and still unfired waits for a card to hang on: its commit rings this step.
-        return await self._store.rungs.next_due(after=now)
+            claim = approval.claim_at(now)
+            if claim and rung.action in PAUSED:
+                resumes = earliest(resumes, claim.until)
+            elif approval.rule is None:  # what a rule answers needs nobody
+                by_approval.setdefault(approval.id, []).append(rung)
+                approvals[approval.id] = approval
+        for approval_id, rungs in by_approval.items():
+            rungs.sort(key=lambda rung: (rung.due_at, rung.number))
+            self._crew.take(approval_id, approval_id, self._fire, rungs, approvals[approval_id])
+        return earliest(resumes, await self._store.rungs.next_due(after=now))
 
     async def _fire(self, rungs: list[DueRung], approval: Approval) -> None:
-        standing = await self._store.placements.of(approval.id)
-        placements = [p for p in standing if p.ref and not p.superseded]
-        if not placements:
-            return
-        highest = rungs[-1]
-        await self._store.rungs.attempt(highest, at=self._clock())
-        pings = (self._ping(highest, approval, placement) for placement in placements)
-        # All at once, so that a surface that is down does not keep the others waiting; tried again, those
-        # that were reached are found by their mark.
-        results = await asyncio.gather(*pings, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        for rung in rungs:
-            await self._store.rungs.fired(rung, at=self._clock())
-        log.info("rung_fired", rung=highest.number, merged=len(rungs))
-        self._count("rung_fired")
+        pages = [rung for rung in rungs if rung.action is Action.PAGE]
+        if pages:  # before the rungs count as fired: a crash in between raises it again, which changes nothing
+            await self._store.alerts.raise_(self._alert(pages[-1], approval))
+        standing = [p for p in await self._store.placements.of(approval.id) if not p.superseded]
+        new = _placements(rungs, approval, standing)
+        loud = [rung for rung in rungs if rung.action is not Action.REDRAW]
+        notices = self._notices(loud, approval, standing) if loud else ()
+        if await self._store.rungs.fire(rungs, at=self._clock(), notices=notices, placements=new):
+            for rung in loud:
+                log.info("rung_fired", rung=rung.number, action=rung.action.value, merged=len(loud))
+                self._count("rung_fired")
 
-    async def _ping(self, rung: DueRung, approval: Approval, placement: Placement) -> None:
-        where, thread = placement.destination, placement.ref
-        chat = self._chats[where.surface]
-        notice = self._notice(rung, approval, placement)
-        assert thread is not None  # noqa: S101 - the caller's filter
-        try:
-            if rung.attempted_at and await chat.find(
-                notice.mark, where.channel, since=rung.attempted_at, thread=thread
-            ):
-                return
-            await chat.reply(notice, where.channel, thread)
-        except (Gone, Forbidden) as error:
-            # Attempted and recorded; the card's own trouble is alerted where cards are shown.
-            log.error("rung_refused", channel=where.channel, reason=str(error))
-            self._count("rung_refused")
+    def _alert(self, rung: DueRung, approval: Approval) -> Alert:
+        tool, left = name_of(approval.request.tool_name), approval.deadline.at - self._clock()
+        who = f" For: {names_of(self._policy(), rung.who)}." if rung.who else ""
+        text = f"{tool}: nobody has answered, and {max(0, round(left.total_seconds()))} s are left.{who}"
+        return Alert(approval_id=approval.id, cause=cause_of(rung), text=text, raised_at=self._clock())
 
-    def _notice(self, rung: DueRung, approval: Approval, placement: Placement) -> Notice:
-        policy, surface = self._policy(), placement.destination.surface
-        accounts = [person.accounts.get(surface) for person in policy.members(rung.who)]
-        tool = name_of(approval.request.tool_name)
-        return Notice(
-            mark=f"{placement.card_id}.rung{rung.number}",
-            text=(f"{tool} still waits for an answer, until ", approval.deadline.at, "."),
-            mentions=tuple(account for account in accounts if account),
-        )
+    def _notices(
+        self, rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]
+    ) -> tuple[OwedNotice, ...]:
+        """One notice for each thread and each person: all that these rungs would have said, once."""
+        now, highest = self._clock(), rungs[-1].number
+        calls = [rung for rung in rungs if rung.action is Action.LAST_CALL]
+        others = [rung for rung in rungs if rung.action is not Action.LAST_CALL]
+        alone = [self._alone(approval, rung.who, News.LAST_CALL, rung.number, standing) for rung in calls]
+        who = tuple(dict.fromkeys(name for rung in others if rung.action in TELLS for name in rung.who))
+        threads = [
+            OwedNotice(
+                mark=f"{placement.card_id}.rung{highest}",
+                approval_id=approval.id,
+                news=News.RUNG,
+                surface=placement.destination.surface,
+                card_id=placement.card_id,
+                who=who,
+                owed_since=now,
+            )
+            for placement in standing
+            if others
+        ]
+        alone.append(self._alone(approval, who, News.RUNG, highest, standing))
+        return (*threads, *(notice for some in alone for notice in some))
+
+    def _alone(
+        self, approval: Approval, who: tuple[str, ...], news: News, number: int, standing: Sequence[Placement]
+    ) -> tuple[OwedNotice, ...]:
+        """By direct message, on a surface where she sees the card too, if she is on one."""
+        notices = []
+        for person in self._policy().members(who):
+            reachable = [surface for surface in person.accounts if surface in self._chats]
+            near = [surface for surface in reachable if surface in {p.destination.surface for p in standing}]
+            for surface in (near or reachable)[:1]:
+                notice = OwedNotice(
+                    mark=f"{approval.id}.{person.handle}.{surface.value}.{news.value}{number}",
+                    approval_id=approval.id,
+                    news=news,
+                    surface=surface,
+                    person=person.handle,
+                    owed_since=self._clock(),
+                )
+                notices.append(notice)
+        return tuple(notices)
+
+
+def _placements(
+    rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]
+) -> tuple[Placement, ...]:
+    """Where the card stands from now on, too."""
+    there = {placement.destination for placement in standing}
+    wanted = dict.fromkeys(place for rung in rungs for place in rung.cards if place not in there)
+    return tuple(
+        Placement(card_id=secrets.token_urlsafe(12), approval_id=approval.id, destination=place)
+        for place in wanted
+    )

@@ -11,14 +11,16 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.approval import Approval, Stage, Surface
+from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, Unanswered, Unavailable
 from bot.flow import Count, Crew, earliest
+from bot.news import dead_place
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import Alert, Placement, Store
+from bot.records import NO_CARD, Alert, Placement, Store
 from bot.seal import Seal
+from bot.surface import Destination, Surface
 from bot.wording import name_of
 
 #: The first wait after a failed try, doubled each time up to the last, in seconds.
@@ -30,8 +32,6 @@ LOOK_AFTER = 2.0
 
 #: A request that no card could be shown for so long is an operator's business, whatever the reason.
 UNSEEN_AFTER = timedelta(seconds=20)
-
-NO_CARD = "no-card"  #: the alert's cause
 
 log = structlog.get_logger()
 
@@ -127,6 +127,7 @@ class Show:
             card_id=placement.card_id,
             policy=self._policy(),
             seal=self._seal,
+            now=self._clock(),
             superseded=placement.superseded,
         )
 
@@ -138,8 +139,12 @@ class Show:
             wait = error.retry_after
         if isinstance(error, Forbidden):
             wait = REFUSED_WAIT
-        waited = self._clock() - approval.first_seen
-        if placement.ref is None and (isinstance(error, Forbidden) or waited >= UNSEEN_AFTER):
+        refused = isinstance(error, Forbidden)
+        dead = await self._dead(placement.destination) if refused else None
+        if dead:
+            await self._store.alerts.raise_(dead)
+        late = self._clock() - approval.first_seen >= UNSEEN_AFTER
+        if placement.ref is None and (late or (refused and not dead)):
             await self._store.alerts.raise_(self._no_card(placement, approval, error))
         await self._store.placements.postpone(
             placement.card_id, next_try=self._clock() + timedelta(seconds=wait)
@@ -150,6 +155,17 @@ class Show:
     async def _mend(self, approval: Approval) -> None:
         """Before the card counts as shown: a crash in between finds it again, and comes back here."""
         await self._store.alerts.mend(approval.id, cause=NO_CARD, how="the card is up now")
+
+    async def _dead(self, where: Destination) -> Alert | None:
+        """The one alert for a place that takes no cards at all; None when it refuses this card only.
+
+        The auditor sees when it is well again.
+        """
+        try:
+            troubles = await self._chats[where.surface].troubles([where.channel])
+        except Unavailable:
+            return None
+        return dead_place(where, troubles, at=self._clock())
 
     def _no_card(self, placement: Placement, approval: Approval, error: Exception) -> Alert:
         tool = name_of(approval.request.tool_name)

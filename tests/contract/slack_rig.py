@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,18 +22,23 @@ from adapters.sandbox.slack.mount import slack_routes
 from adapters.sandbox.slack.people import App
 from adapters.sandbox.slack.workspace import Workspace, open_workspace
 from adapters.slack import SCOPES, Slack, open_slack
-from bot.approval import Vote
+from bot.approval import Claim, Vote
 from bot.call import lines_of, text_of
 from bot.card import Button, Card
 from bot.desk import Asked, Click
-from bot.errors import Refused
-from bot.protocol import HITLRequest
+from bot.errors import Refusal, Refused
+from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
-from tests.render.cards import CARD_ID, SEAL, approval, request, shown, vote
+from tests.render.cards import CARD_ID, SEAL, approval, claim, request, shown, vote
 
 CHANNEL = "C0APPROVALS"
 
+VERDICTS = {
+    Button.APPROVE: HITLDecision.APPROVED,
+    Button.REJECT: HITLDecision.REJECTED,
+    Button.SKIP: HITLDecision.SKIPPED,
+}
 #: The app as its manifest has it.
 ALLOWED = App(scopes=",".join(SCOPES))
 
@@ -48,9 +53,12 @@ class FakeDesk:
     approvable: bool = True
     refusal: Refused | None = None
     trouble: Exception | None = None
+    card_id: str = CARD_ID
+    opens: bool = False  #: look at the seals, as the real desk does
     taken: list[Click] = field(default_factory=list)
     seen: list[Click] = field(default_factory=list)  #: every click that came, taken or not
     explained: tuple[str, ...] = ("Route: default", "You: you may decide this.")
+    behind: list[str | None] = field(default_factory=list)  #: of each Next, the card that was looked at
     before_commit: Callable[[], Awaitable[object]] | None = None
     _made: tuple[HITLRequest, Card, str] | None = None
 
@@ -60,7 +68,7 @@ class FakeDesk:
         if self._made is None or self._made[0] is not self.asked:
             call = text_of(lines_of(self.asked, redaction=Redaction()))
             self._made = (self.asked, shown(approval(self.asked)), call)
-        return self._made[1]
+        return replace(self._made[1], card_id=self.card_id)
 
     @property
     def call(self) -> str:
@@ -78,7 +86,7 @@ class FakeDesk:
         if self.before_commit:
             await self.before_commit()
         self.taken.append(click)
-        return vote(note=click.note)
+        return vote(VERDICTS[click.verb], note=click.note)
 
     async def ask(self, click: Click) -> Asked:
         """The card, its call and the rule that the test set."""
@@ -92,6 +100,17 @@ class FakeDesk:
             approve_value=self.approve_value,
         )
 
+    async def claim(self, click: Click) -> Claim:
+        """Take the claim, or refuse as told."""
+        await self._look(click)
+        self.taken.append(click)
+        return claim()
+
+    async def next(self, click: Click, *, after: str | None = None) -> Asked:
+        """The request that the test set; every press is kept with the card that it came from."""
+        self.behind.append(after)
+        return await self.ask(click)
+
     async def explain(self, click: Click) -> tuple[str, ...]:
         """The lines that the test set."""
         await self._look(click)
@@ -99,6 +118,9 @@ class FakeDesk:
 
     async def _look(self, click: Click) -> None:
         self.seen.append(click)
+        sealed = SEAL.open(click.value)
+        if self.opens and (sealed is None or sealed.verb != click.verb.value):
+            raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
         if self.trouble:
             raise self.trouble
         if self.refusal:

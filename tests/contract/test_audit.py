@@ -20,11 +20,16 @@ from bot.approval import Outcome, Stage
 from bot.audit import Fact, Row, first_break
 from bot.canonical import NotCanonical
 from bot.errors import Unavailable
+from bot.ladder import Action
 from bot.protocol import HITLDecision
 from bot.records import Counted, Store
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.values import (
+    BOARD,
+    DEADLINE,
+    FINANCE,
     NOW,
+    a_deadline,
     a_placement,
     a_request,
     a_rung,
@@ -35,6 +40,8 @@ from tests.contract.values import (
     an_approval,
     begin,
     bring_to,
+    claim,
+    close,
     decide,
     revise,
     settle,
@@ -65,13 +72,13 @@ async def test_a_life_is_told_in_order(store: SqlStore, url: str) -> None:
     await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[a_rung(0, due=1)])
     await store.placements.attempt("c1", at=NOW)
     await store.placements.shown("c1", ref="ts1", revision=1, digest=a_request().digest)
-    await store.rungs.fired(a_rung(0, due=1), at=after(1))
+    await store.rungs.fire([a_rung(0, due=1)], at=after(1))
     await store.approvals.vote("r1", vote=a_vote(at=after(2)), needs=2, counting=None)
     await store.approvals.vote("r1", vote=a_vote("bob", at=after(3)), needs=2, counting=None)
     await begin(store, now=after(4))
     await store.approvals.settle("r1", was=Stage.DECIDED, outcome=Outcome.APPROVED, at=after(5))
     await store.placements.shown("c1", ref="ts1", revision=9, digest=a_request().digest)
-    await store.approvals.close("r1")
+    await close(store)
     rows = await rows_at(url)
     kinds = ["admitted", "card_shown", "rung_fired", "voted", "voted", "decided", "delivery_begun", "settled"]
     assert [*kinds, "card_shown", "closed"] == [row.kind for row in rows]
@@ -83,6 +90,41 @@ async def test_a_life_is_told_in_order(store: SqlStore, url: str) -> None:
 def milliseconds(at: datetime) -> int:
     """Since 1970."""
     return round(at.timestamp() * 1000)
+
+
+async def test_each_rung_is_told_with_what_it_did(store: Store, url: str) -> None:
+    """Action, people, channels, when it was due, and who may decide by then; no row for a redraw."""
+    rungs = [
+        a_rung(0, due=1, action=Action.WIDEN, who=("cfo",), cards=(FINANCE, BOARD)),
+        a_rung(1, due=2, action=Action.PING),
+        a_rung(100, due=2, action=Action.REDRAW, who=()),
+    ]
+    await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
+    await store.rungs.fire(rungs, at=after(3))
+    bodies = [json.loads(row.body) for row in await rows_at(url) if row.kind == "rung_fired"]
+    assert [("widen", ["cfo"]), ("ping", ["finance", "bøb"])] == [(b["action"], b["who"]) for b in bodies]
+    assert [[str(FINANCE), str(BOARD)], []] == [body["cards"] for body in bodies]
+    assert ("2026-03-01T12:00:01.123+00:00", ["cfo"]) == (bodies[0]["due"], bodies[0]["widened"])
+
+
+async def test_who_is_on_it_is_told(store: Store, url: str) -> None:
+    """By name and handle, until when, and about which call."""
+    digest = await admit(store)
+    await claim(store)
+    expected = {"person": "ann", "name": "Ann", "until": "2026-03-01T12:00:30.123+00:00", "digest": digest}
+    assert expected == await told(url, "claimed")
+
+
+async def test_a_deadline_that_moved_is_told(store: Store, url: str) -> None:
+    """Where to, from where, and by which word of the platform's."""
+    await admit(store)
+    await store.approvals.retime("r1", was=DEADLINE, deadline=a_deadline(after(600)), rungs=())
+    expected = {
+        "deadline": "2026-03-01T12:10:00.123+00:00",
+        "was": "2026-03-01T12:03:00.123+00:00",
+        "source": "timeout_at",
+    }
+    assert expected == await told(url, "retimed")
 
 
 async def test_an_admission_tells_the_call_without_its_arguments(store: Store, url: str) -> None:
@@ -173,7 +215,7 @@ async def test_a_move_that_is_lost_leaves_no_row(store: Store, url: str) -> None
     assert not await wins(store, a_vote("bob"))
     assert not await revise(store)
     assert not await store.approvals.ask_people("r1")
-    assert not await store.approvals.close("r1")
+    assert not await close(store)
     assert await begin(store) is None
     await store.placements.shown("nowhere", ref="ts", revision=1)
     await store.alerts.mend("r1", cause="undelivered", how="fine")
@@ -212,7 +254,7 @@ async def test_without_a_row_there_is_no_move(store: SqlStore, eyes: Eyes, url: 
         store.approvals.settle("r1", was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP, at=NOW),
         store.approvals.admit(an_approval("r2"), placements=(), rungs=()),
         store.placements.shown("c1", ref="ts1", revision=1),
-        store.rungs.fired(a_rung(), at=NOW),
+        store.rungs.fire([a_rung()], at=NOW),
         store.alerts.raise_(an_alert()),
         revise(store),
     ]

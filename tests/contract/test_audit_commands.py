@@ -23,7 +23,9 @@ from bot.records import Store
 from bot.redaction import Redaction
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
+    DEADLINE,
     NOW,
+    a_deadline,
     a_request,
     a_rules_vote,
     a_vote,
@@ -31,6 +33,7 @@ from tests.contract.values import (
     after,
     an_approval,
     bring_to,
+    claim,
     decide,
     revise,
     settle,
@@ -281,6 +284,7 @@ async def test_an_export_has_what_the_guide_wants_kept(store: Store, url: str, t
         changed["outcome"],
         [vote["person"] for vote in changed["votes"]],
     )
+    assert [False, False] == [vote["seen_whole"] for vote in votes]
     assert ("approved", "reads", "rule reads") == (rule["decision"], rule["rule"], rule["operator"])
     assert (None, "timeout_skip", []) == (nobody["decision"], nobody["outcome"], nobody["votes"])
 
@@ -307,6 +311,34 @@ async def test_an_export_is_filtered(
     """By time, agent, tool, person and decision; by several, where all must agree."""
     await some_lives(store)
     assert expected == [line["request_id"] for line in await exported(url, tmp_path, **only)]
+
+
+async def test_an_export_tells_the_call_that_was_decided(store: Store, url: str, tmp_path: Path) -> None:
+    """A changed one by its new route, with no rule, since people were asked; and who saw all of it."""
+    await store.approvals.admit(replace(an_approval(), rule="reads"), placements=(), rungs=())
+    new = a_request(arguments={"to": "eve"})
+    assert await revise(store, request=new, route="wires")
+    await store.approvals.vote("r1", vote=a_vote(digest=new.digest, seen_whole=True), needs=1, counting=None)
+    (line,) = await exported(url, tmp_path)
+    assert ("wires", None, [True]) == (line["route"], line["rule"], [v["seen_whole"] for v in line["votes"]])
+
+
+async def test_an_export_tells_the_last_deadline_and_the_last_end(
+    store: Store, url: str, tmp_path: Path
+) -> None:
+    """What was believed to be answered elsewhere and is listed again has no end until it ends."""
+    await admit(store)
+    moved = a_deadline(after(600))
+    assert await store.approvals.retime("r1", was=DEADLINE, deadline=moved, rungs=())
+    await claim(store)
+    await settle(store)
+    (line,) = await exported(url, tmp_path)
+    assert ("2026-03-01T12:10:00.123+00:00", "elsewhere") == (line["timeout_at"], line["outcome"])
+    assert await store.approvals.revive("r1", deadline=a_deadline(after(900)), rungs=(), at=after(9))
+    (line,) = await exported(url, tmp_path)
+    ends = (line["timeout_at"], line["outcome"], line["resolved_at"])
+    assert ("2026-03-01T12:15:00.123+00:00", None, None) == ends
+    assert [1, 2, 3, 4, 5] == line["rows"]
 
 
 async def test_arguments_are_exported_when_asked_for_and_redacted(

@@ -14,10 +14,26 @@ from adapters.store.ledger import open_ledger
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.audit import Fact
+from bot.records import Claimed
 from tests.contract.conftest import PAGERS, Eyes
-from tests.contract.values import NOW, a_placement, a_rung, a_vote, after, an_alert, an_approval, wins
+from tests.contract.values import (
+    NOW,
+    a_claim,
+    a_notice,
+    a_placement,
+    a_rung,
+    a_vote,
+    after,
+    an_alert,
+    an_approval,
+    claim,
+    close,
+    wins,
+)
 
-TABLES = ("approvals", "votes", "decisions", "placements", "rungs", "alerts", "pages")
+TABLES = (
+    "approvals", "votes", "decisions", "placements", "rungs", "claims", "notices", "alerts", "pages",
+)  # fmt: skip
 
 
 class Hand:
@@ -53,13 +69,16 @@ async def live(store: SqlStore, hand: Hand, approval_id: str, *, day: int, until
         rungs=[a_rung(approval_id=approval_id)],
     )
     await store.placements.shown(f"c-{approval_id}", ref="ts", revision=99)
+    notice = a_notice(f"{approval_id}.ann", approval_id, person="ann")
+    assert await store.rungs.fire([a_rung(approval_id=approval_id)], at=hand.now, notices=[notice])
+    assert Claimed.YES is await claim(store, a_claim(at=hand.now), approval_id)
     await store.alerts.raise_(an_alert(approval_id, raised_at=hand.now))
     if until is Stage.OPEN:
         return
     assert await wins(store, a_vote(digest=approval.request.digest, at=hand.now), approval_id)
     outcome = Outcome.APPROVED
     assert await store.approvals.settle(approval_id, was=Stage.DECIDED, outcome=outcome, at=hand.now)
-    assert await store.approvals.close(approval_id)
+    assert await close(store, approval_id)
 
 
 async def holds(url: str) -> bool:
@@ -71,15 +90,15 @@ async def holds(url: str) -> bool:
 async def test_what_is_old_and_closed_goes_without_a_trace(
     store: SqlStore, hand: Hand, url: str, eyes: Eyes
 ) -> None:
-    """Its rows, votes, decision, cards, rungs and alerts; the newer stay, and the chain holds."""
+    """Its rows, votes, decision, cards, rungs, messages and alerts; the newer stay, and the chain holds."""
     await live(store, hand, "r1", day=0)
     await live(store, hand, "r2", day=50)
     hand.now = NOW + timedelta(days=91)
-    assert 7 == await store.journal.retire(NOW + timedelta(days=1))
+    assert 9 == await store.journal.retire(NOW + timedelta(days=1))
     assert await holds(url)
-    assert [(1,)] * len(TABLES[:5]) == [eyes(f"SELECT count(*) FROM {table}")[0] for table in TABLES[:5]]
+    assert [(1,)] * len(TABLES[:7]) == [eyes(f"SELECT count(*) FROM {table}")[0] for table in TABLES[:7]]
     assert [("r2",)] == eyes("SELECT id FROM approvals")
-    assert [(8, "admitted")] == eyes("SELECT number, kind FROM audit ORDER BY number LIMIT 1")
+    assert [(10, "admitted")] == eyes("SELECT number, kind FROM audit ORDER BY number LIMIT 1")
     assert [("retired",)] == eyes("SELECT kind FROM audit ORDER BY number DESC LIMIT 1")
     assert 0 == await store.journal.retire(NOW + timedelta(days=1))
 
@@ -92,7 +111,7 @@ async def test_an_approval_that_is_not_closed_keeps_its_past(
     await live(store, hand, "r2", day=1, until=Stage.OPEN)
     await live(store, hand, "r3", day=2)
     hand.now = NOW + timedelta(days=91)
-    assert 7 == await store.journal.retire(NOW + timedelta(days=80))
+    assert 9 == await store.journal.retire(NOW + timedelta(days=80))
     assert await holds(url)
     assert [("r2",), ("r3",)] == eyes("SELECT id FROM approvals ORDER BY id")
     found = await store.approvals.get("r2")
@@ -112,8 +131,8 @@ async def test_retention_may_remove_everything_and_go_on(
         await store.journal.retire(hand.now)
         assert await holds(url)
     assert [(0,)] * len(TABLES) == [eyes(f"SELECT count(*) FROM {table}")[0] for table in TABLES]
-    assert [(11, "retired")] == eyes("SELECT number, kind FROM audit")
-    assert [(8,), (10,)] == eyes("SELECT number FROM audit_anchor ORDER BY number")
+    assert [(13, "retired")] == eyes("SELECT number, kind FROM audit")
+    assert [(10,), (12,)] == eyes("SELECT number FROM audit_anchor ORDER BY number")
 
 
 async def test_much_goes_in_small_transactions(store: SqlStore, hand: Hand, url: str, eyes: Eyes) -> None:
@@ -142,5 +161,5 @@ async def test_a_time_to_come_removes_no_more_than_there_is(store: SqlStore, han
     """An age below nothing is an age of nothing."""
     await live(store, hand, "r1", day=0)
     hand.now += timedelta(days=1)
-    assert 7 == await store.journal.retire(hand.now + timedelta(days=9))
+    assert 9 == await store.journal.retire(hand.now + timedelta(days=9))
     assert await holds(url)

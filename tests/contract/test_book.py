@@ -16,11 +16,11 @@ import pytest
 from adapters.book import Book
 from adapters.roster import LONGEST_AGE
 from adapters.settings import PolicyFile, read_policy_file
-from bot.approval import Surface
 from bot.audit import Fact
 from bot.errors import ConfigError, Forbidden, Gone, NodError, Unavailable
 from bot.policy import Person, Policy
 from bot.ports import GroupRef
+from bot.surface import Surface
 
 SLACK = Surface.SLACK
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -119,7 +119,7 @@ class World:
         )
 
     async def refresh(self) -> Policy:
-        await self.book.refresh(directories={SLACK: self.directory}, groups=self.keepers)
+        await self.book.refresh(directories={SLACK: self.directory}, groups=self.keepers, schedules={})
         return self.book.policy()
 
     @property
@@ -132,6 +132,7 @@ class World:
         async with self.book.kept(
             directories={SLACK: self.directory},
             groups=self.keepers,
+            schedules={},
             look_every=look_every,
             refresh_every=refresh_every,
         ):
@@ -250,7 +251,8 @@ async def test_a_group_that_is_gone_is_empty_at_once(world: World) -> None:
 async def test_a_group_without_a_keeper_is_empty(world: World) -> None:
     """Entra without credentials, for example; the others go on."""
     world.directory.groups[FINANCE] = (member("U0CAT"),)
-    await world.book.refresh(directories={SLACK: world.directory}, groups={FINANCE.kind: world.directory})
+    keepers = {FINANCE.kind: world.directory}
+    await world.book.refresh(directories={SLACK: world.directory}, groups=keepers, schedules={})
 
     assert "slack:U0CAT" in world.approvers()
     assert (BOARD,) == world.book.unread()
@@ -390,7 +392,8 @@ async def test_a_file_put_in_its_place_is_seen(world: World) -> None:
         os.utime(new, ns=(was.st_atime_ns, was.st_mtime_ns))
         new.replace(world.path)
 
-        await until(lambda: "C0B" == world.book.policy().routes[0].cards[0].channel)
+        await until(lambda: "policy_in_force" in world.counted)
+        assert ["C0B"] == [place.channel for place in world.book.policy().routes[0].cards]
 
 
 async def test_half_a_file_is_not_read(world: World) -> None:
@@ -432,11 +435,15 @@ async def test_people_are_asked_for_again_and_again(world: World) -> None:
     """In the background, without anybody's click."""
     async with world.kept(refresh_every=0.01):
         await until(lambda: world.directory.asked >= 3)
+        assert {"ann": "U0ANN", "bob": "U0BOB"} == world.approvers()
 
 
 async def test_a_change_between_reading_and_watching_is_seen(world: World) -> None:
     """Starting takes a while, and the file may be saved meanwhile."""
+    before = world.book.policy().version
     world.path.write_text(TEXT + "# saved while the bot started\n")
 
     async with world.kept():
         await until(lambda: "policy_in_force" in world.counted)
+
+    assert before != world.book.policy().version == read_policy_file(world.path).policy.version

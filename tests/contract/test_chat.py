@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -13,8 +15,8 @@ from bot.card import Notice
 from bot.errors import Forbidden, Gone, Unanswered, Unavailable
 from bot.ports import Chat
 from bot.wording import CardState
-from tests.contract.slack_rig import open_rig
-from tests.render.cards import CARD_ID, UNTIL, card
+from tests.contract.slack_rig import Rig, open_rig
+from tests.render.cards import CARD_ID, DIGEST_ID, UNTIL, card, digest_card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +25,19 @@ class World:
 
     chat: Chat
     channel: str  #: the bot may post there
+    elsewhere: str  #: there, too
     without_bot: str  #: it may not
-    shown: Callable[[], list[str]]  #: the fallback texts in the channel, oldest first, threads included
+    somebody: str  #: the account of a person
+    nobody: str  #: an account to which no message can be sent
+    shown: Callable[[str], list[str]]  #: the fallback texts in a channel, oldest first, threads included
+    alone: Callable[[str], bool]  #: in this channel are the bot and that person, and nobody else
+    opens: Callable[[str, str], bool]  #: an address leads to the message with this ref in the channel
     delete: Callable[[str], None]  #: a person deletes the message with this ref
     revoke: Callable[[], None]  #: the token is no longer good
+    spoil: Mapping[
+        str, Callable[[], None]
+    ]  #: makes the channel one that no card can stand in, by what it says then
+    cut_off: Callable[[], None]  #: the surface cannot be reached
     lose_answers: Callable[[], None]  #: posts are carried out, but nothing comes back
     forge: Callable[[str], None]  #: somebody else posts a message with this mark
 
@@ -48,16 +59,34 @@ async def slack_world() -> AsyncIterator[World]:
         def lose_answers() -> None:
             rig.faults.add(path="/api/chat.postMessage", reset=True, after=True)
 
+        change = partial(workspace.conversations.set_channel, "C0APPROVALS")
         yield World(
             chat=rig.slack.chat,
             channel="C0APPROVALS",
+            elsewhere="C0FINANCE",
             without_bot="C0RANDOM",
-            shown=lambda: [message.text for message in workspace.messages("C0APPROVALS")],
+            somebody="U0BOB",
+            nobody="U0NODBOT",
+            shown=lambda channel: [message.text for message in workspace.messages(channel)],
+            alone=lambda room: {"U0BOB", "U0NODBOT"} == workspace.conversations.channels[room].members,
+            opens=lambda link, ref: link == f"{rig.url}/archives/C0APPROVALS/p{ref.replace('.', '')}",
+            spoil={
+                "archived": lambda: workspace.archive("C0APPROVALS"),
+                "bot": lambda: workspace.kick("C0APPROVALS"),
+                "channel_not_found": lambda: change(is_private=True, members=frozenset({"U0BOB"})),
+                "company": lambda: change(is_ext_shared=True),
+            },
+            cut_off=lambda: cut_off(rig),
             delete=delete,
             revoke=workspace.revoke_token,
             lose_answers=lose_answers,
             forge=forge,
         )
+
+
+def cut_off(rig: Rig) -> None:
+    """Every call ends without an answer."""
+    rig.faults.add(path="/api/*", reset=True)
 
 
 WORLDS: dict[str, Callable[[], AbstractAsyncContextManager[World]]] = {"slack": slack_world}
@@ -82,10 +111,10 @@ async def test_a_card_goes_up_and_is_changed_in_place(new_world: Opener) -> None
     """One card is one message: updating it leaves no second one."""
     async with new_world() as world:
         ref = await world.chat.post(card(), world.channel)
-        (first,) = world.shown()
+        (first,) = world.shown(world.channel)
         assert "Approve send_email?" in first
         await world.chat.update(card(CardState.APPROVED), world.channel, ref)
-        assert ["Approved: send_email, by Ann Albers"] == world.shown()
+        assert ["Approved: send_email, by Ann Albers"] == world.shown(world.channel)
 
 
 async def test_updating_twice_is_harmless(new_world: Opener) -> None:
@@ -94,7 +123,7 @@ async def test_updating_twice_is_harmless(new_world: Opener) -> None:
         ref = await world.chat.post(card(), world.channel)
         await world.chat.update(card(CardState.EXPIRED), world.channel, ref)
         await world.chat.update(card(CardState.EXPIRED), world.channel, ref)
-        assert ["Expired: send_email"] == world.shown()
+        assert ["Expired: send_email"] == world.shown(world.channel)
 
 
 async def test_a_card_is_found_by_its_mark(new_world: Opener) -> None:
@@ -132,7 +161,7 @@ async def test_a_lost_answer_says_look_first_and_looking_finds_it(new_world: Ope
         with pytest.raises(Unanswered):
             await world.chat.post(card(), world.channel)
         assert await world.chat.find(CARD_ID, world.channel, since=just_now())
-        assert 1 == len(world.shown())
+        assert 1 == len(world.shown(world.channel))
 
 
 async def test_a_notice_is_said_in_the_thread_and_found_there(new_world: Opener) -> None:
@@ -140,9 +169,9 @@ async def test_a_notice_is_said_in_the_thread_and_found_there(new_world: Opener)
     async with new_world() as world:
         thread = await world.chat.post(card(), world.channel)
         notice = Notice(mark="req-1:0", text=("Still waiting, until ", UNTIL), mentions=("U0ANN",))
-        ref = await world.chat.reply(notice, world.channel, thread)
-        assert "Still waiting" in world.shown()[-1]
-        assert "U0ANN" in world.shown()[-1]
+        ref = await world.chat.say(notice, world.channel, thread=thread)
+        assert "Still waiting" in world.shown(world.channel)[-1]
+        assert "U0ANN" in world.shown(world.channel)[-1]
         assert ref == await world.chat.find("req-1:0", world.channel, since=just_now(), thread=thread)
         assert await world.chat.find("req-1:1", world.channel, since=just_now(), thread=thread) is None
 
@@ -172,3 +201,99 @@ async def test_a_refused_token_is_forbidden(new_world: Opener) -> None:
         with pytest.raises(Forbidden) as raised:
             await world.chat.post(card(), world.channel)
         assert not isinstance(raised.value, Unavailable)
+
+
+NOTICE = Notice(mark="req-1.last", text=("send_email waits, until ", UNTIL))
+
+
+async def test_a_notice_without_a_thread_stands_in_the_channel(new_world: Opener) -> None:
+    """What has no card to hang on is said in the channel itself, and found there."""
+    async with new_world() as world:
+        ref = await world.chat.say(NOTICE, world.channel)
+        assert ["send_email waits" in text for text in world.shown(world.channel)] == [True]
+        assert ref == await world.chat.find(NOTICE.mark, world.channel, since=just_now())
+
+
+async def test_one_person_is_told_alone(new_world: Opener) -> None:
+    """A room is the same each time; what is said there is read by that person only, and can be found again."""
+    async with new_world() as world:
+        room = await world.chat.room_of(world.somebody)
+        assert room == await world.chat.room_of(world.somebody)
+        assert world.alone(room)
+        card_ref = await world.chat.post(card(), world.channel)
+        link = world.chat.link(world.channel, card_ref)
+        ref = await world.chat.say(replace(NOTICE, link=link), room)
+        assert "send_email waits" in world.shown(room)[0]
+        assert ref == await world.chat.find(NOTICE.mark, room, since=just_now())
+        assert 1 == len(world.shown(world.channel))
+
+
+async def test_who_cannot_be_messaged_is_forbidden(new_world: Opener) -> None:
+    """An account that takes no messages is no reason to try again."""
+    async with new_world() as world:
+        with pytest.raises(Forbidden):
+            await world.chat.room_of(world.nobody)
+
+
+async def test_a_link_opens_the_message(new_world: Opener) -> None:
+    """The address of a card leads to that card."""
+    async with new_world() as world:
+        ref = await world.chat.post(card(), world.channel)
+        link = world.chat.link(world.channel, ref)
+        assert link is not None
+        assert world.opens(link, ref)
+
+
+async def test_a_digest_goes_up_and_is_changed_in_place(new_world: Opener) -> None:
+    """One digest is one message; it says how many wait, is found by its mark, and at its end that none does."""
+    async with new_world() as world:
+        ref = await world.chat.post(digest_card(count=7), world.channel)
+        assert "7 more requests wait" in world.shown(world.channel)[0]
+        assert ref == await world.chat.find(DIGEST_ID, world.channel, since=just_now())
+        await world.chat.update(digest_card(count=1), world.channel, ref)
+        assert "1 more request waits" in world.shown(world.channel)[0]
+        await world.chat.update(digest_card(count=0), world.channel, ref)
+        assert ["Nothing more waits here"] == world.shown(world.channel)
+
+
+async def test_notices_go_first_then_digests_then_the_earliest_card(new_world: Opener) -> None:
+    """Of what waits for one channel, whatever came first."""
+    async with new_world() as world:
+        late = replace(card(), card_id="late", deadline=UNTIL + timedelta(minutes=9))
+        posts = [world.chat.post(replace(card(), card_id="first"), world.channel)]
+        posts += [world.chat.post(late, world.channel), world.chat.post(card(), world.channel)]
+        posts += [world.chat.post(digest_card(count=7), world.channel), world.chat.say(NOTICE, world.channel)]
+        refs = await asyncio.gather(*posts)
+        assert [0, 4, 3, 2, 1] == sorted(range(5), key=lambda number: refs[number])
+        assert timedelta(0) < world.chat.interval
+
+
+async def test_a_surface_without_troubles_has_none(new_world: Opener) -> None:
+    """Where cards can stand, nothing is said."""
+    async with new_world() as world:
+        assert {} == await world.chat.troubles([world.channel, world.elsewhere])
+
+
+@pytest.mark.parametrize("word", ["archived", "bot", "channel_not_found", "company"])
+async def test_a_channel_in_which_no_card_can_stand_says_why(new_world: Opener, word: str) -> None:
+    """Archived, without the bot, gone, or read by another company: each is told, for that channel alone."""
+    async with new_world() as world:
+        world.spoil[word]()
+        troubles = await world.chat.troubles([world.elsewhere, world.channel])
+        assert [world.channel] == list(troubles)
+        assert word in troubles[world.channel]
+
+
+async def test_a_refused_token_ails_the_whole_surface(new_world: Opener) -> None:
+    """With the token gone no channel is told apart."""
+    async with new_world() as world:
+        world.revoke()
+        assert [""] == list(await world.chat.troubles([world.channel]))
+
+
+async def test_a_surface_that_cannot_be_asked_tells_nothing(new_world: Opener) -> None:
+    """No answer is no trouble of a channel, and no proof of health."""
+    async with new_world() as world:
+        world.cut_off()
+        with pytest.raises(Unavailable):
+            await world.chat.troubles([world.channel])

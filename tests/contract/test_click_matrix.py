@@ -12,19 +12,20 @@ from pathlib import Path
 import pytest
 
 from adapters.store.open import SqlStore, open_store
-from bot.approval import Actor, Approval, Outcome, Stage, Surface, Vote
+from bot.approval import Actor, Approval, Outcome, Stage, Vote
 from bot.card import Button
 from bot.desk import Click
 from bot.errors import Refusal, Refused
-from bot.flow.decide import Decide
+from bot.flow.desk import FrontDesk
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match, Pattern
 from bot.policy import Delegation, Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
 from bot.records import Placement
-from bot.routing import Destination, ReasonRule, RejectionRule, Route
+from bot.routing import ReasonRule, RejectionRule, Route
 from bot.rules import Rule, Rules
 from bot.seal import Seal
+from bot.surface import Destination, Surface
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HERE = Destination(surface=Surface.SLACK, channel="C0APPROVALS")
@@ -240,7 +241,7 @@ async def test_click(tmp_path: Path, case: Case) -> None:
     request = request_for(case)
     async with opened(tmp_path) as store:
         await arrange(store, case, request)
-        desk = Decide(store=store, policy=lambda: policy, seal=SEAL, clock=lambda: now, count=lambda _: None)
+        desk = FrontDesk(store=store, policy=lambda: policy, seal=SEAL, clock=lambda: now, count=lambda _: None)
         card_id = "c9" if case.state == "unknown" else "c1"
         click = Click(
             surface=SLACK,

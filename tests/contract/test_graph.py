@@ -14,9 +14,9 @@ from starlette.routing import Route
 
 from adapters.graph import Graph, open_graph
 from adapters.sandbox.serve import serve
-from bot.approval import Surface
 from bot.errors import Forbidden, Gone, NodError, Unavailable
 from bot.ports import GroupRef
+from bot.surface import Surface
 
 BOARD = GroupRef(kind="entra-group", id="6e0c9d0a-0f6f-4c0e-9a51-2f7a0b1c2d3e")
 PASSWORD = "hunter2hunter2"

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from bot.approval import Surface
 from bot.card import Button
 from bot.desk import Click
 from bot.errors import Refusal, Refused
 from bot.routing import ReasonRule
+from bot.surface import Surface
 from tests.contract.slack_rig import CHANNEL, connected, open_rig, press, until
 from tests.render.slack_parts import parts
 
@@ -263,6 +263,31 @@ async def test_no_other_click_claims_that_the_whole_call_was_seen() -> None:
         (view,) = rig.workspace.views("U0ANN")
         await rig.workspace.submit(user="U0ANN", view_id=view.id, values={"nod_note": "fine"})
         assert {False} == {click.seen_whole for click in (*rig.desk.seen, *rig.desk.taken)}
+
+
+@BOTH
+async def test_whoever_claims_is_told_until_when(socket: bool) -> None:
+    """A claim is committed, then acknowledged; the person reads alone how long it holds."""
+    async with open_rig(socket=socket) as rig:
+        await connected(rig, socket=socket)
+        ref = await rig.card_up()
+        assert (await press(rig, "claim", ref=ref)).ok
+        (click,) = rig.desk.taken
+        assert (Button.CLAIM, rig.desk.card.buttons[Button.CLAIM], ref) == (click.verb, click.value, click.ref)
+        await until(lambda: rig.workspace.ephemerals("U0ANN"))
+        (whisper,) = rig.workspace.ephemerals("U0ANN")
+        assert whisper.text.startswith("You are on it until <!date^")
+        assert 1 == len(rig.workspace.messages(CHANNEL))
+
+
+async def test_a_claim_that_does_not_count_says_why() -> None:
+    """When somebody else was first, only this person reads it."""
+    async with open_rig() as rig:
+        rig.desk.refusal = Refused(Refusal.ALREADY_CLAIMED, "Bob is on it.")
+        assert (await press(rig, "claim")).ok
+        await until(lambda: rig.workspace.ephemerals("U0ANN"))
+        assert "Bob is on it. [already-claimed]" == rig.workspace.ephemerals("U0ANN")[0].text
+        assert [] == rig.desk.taken
 
 
 @BOTH

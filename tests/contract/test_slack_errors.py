@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.slack.errors import GONE, REMEDIES, THROTTLED, TROUBLED
+from adapters.slack.errors import APP_REFUSED, GONE, REMEDIES, THROTTLED, TROUBLED, AppRefused
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from tests.contract.slack_rig import Rig, open_rig
 from tests.render.cards import card
@@ -41,7 +41,8 @@ CODES = [
     *((code, Gone) for code in sorted(GONE)),
     *((code, Unavailable) for code in sorted(THROTTLED)),
     *((code, Unavailable) for code in sorted(TROUBLED)),
-    *((code, Forbidden) for code in sorted(REMEDIES)),
+    *((code, AppRefused) for code in sorted(APP_REFUSED)),
+    *((code, Forbidden) for code in sorted(REMEDIES.keys() - APP_REFUSED)),
     ("some_code_of_tomorrow", Forbidden),
 ]
 
@@ -90,7 +91,7 @@ async def test_anything_else_is_simply_tried_again(path: str, fault: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"), [(400, Forbidden), (403, Forbidden), (404, Forbidden), (408, Unanswered)]
+    ("status", "expected"), [(400, AppRefused), (403, AppRefused), (404, AppRefused), (408, Unanswered)]
 )
 async def test_a_refusal_by_something_on_the_way(status: int, expected: type[NodError]) -> None:
     """A proxy's no is a no that waiting does not mend."""

@@ -10,11 +10,10 @@ import pytest
 
 from adapters.sandbox.slack.people import App
 from adapters.slack import open_slack
-from bot.approval import Surface
 from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.policy import Person
 from bot.records import Alert
-from bot.routing import Destination
+from bot.surface import Destination, Surface
 from tests.contract.slack_rig import FakeDesk, Rig, open_rig
 from tests.render.cards import CARD_ID, NOW, card
 
@@ -113,7 +112,7 @@ async def test_an_alert_is_told_once_and_mended_in_place() -> None:
         ref = await pager.page(alert(), ref=None, attempted_at=None)
         assert 1 == len(alerts(rig))
         assert ref == await pager.page(alert("the third try"), ref=ref, attempted_at=None)
-        assert ["It got through after all: the third try"] == alerts(rig)
+        assert ["It came right: the third try"] == alerts(rig)
 
 
 async def test_an_alert_of_unknown_end_is_not_told_twice() -> None:
@@ -164,9 +163,9 @@ async def test_each_missing_scope_is_named() -> None:
     """Whoever installed the app by hand reads what was forgotten, and what it is for."""
     async with open_rig(app=App(scopes="chat:write,channels:read,users:read,users:read.email")) as rig:
         problems = await rig.slack.problems([])
-        missing = ["groups:read", "channels:history", "groups:history", "metadata.message:read"]
-        missing += ["usergroups:read"]
-        assert [True] * 5 == [f"scope {name}," in p.what for name, p in zip(missing, problems, strict=True)]
+        missing = ["groups:read", "channels:history", "groups:history", "im:write", "im:history"]
+        missing += ["metadata.message:read", "usergroups:read"]
+        assert [True] * 7 == [f"scope {name}," in p.what for name, p in zip(missing, problems, strict=True)]
 
 
 async def test_the_bot_knows_who_it_is() -> None:

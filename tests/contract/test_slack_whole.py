@@ -10,14 +10,13 @@ from urllib.parse import urlencode
 import pytest
 
 from adapters.sandbox.slack.messages import View
-from adapters.slack.render import LOOK
 from bot.card import Button
 from bot.errors import Refusal, Refused
 from bot.routing import ReasonRule
 from tests.contract.slack_rig import CHANNEL, Rig, connected, open_rig, press, until
 from tests.contract.test_slack_forged import sent
-from tests.render.cards import open_card, request
-from tests.render.slack_parts import buttons, parts, pre
+from tests.render.cards import SEAL, open_card, request
+from tests.render.slack_parts import buttons, elements, parts, pre
 
 BOTH = pytest.mark.parametrize("socket", [False, True], ids=["http", "socket"])
 LONG = request({"body": "\n".join(f"line {n} of a long letter" for n in range(400))})
@@ -151,12 +150,35 @@ async def test_where_a_message_has_no_room_the_approve_leads_to_the_whole_call()
     async with open_rig() as rig:
         rig.desk.asked = asked
         ref = await rig.card_up()
-        assert LOOK in buttons(list(rig.workspace.messages(CHANNEL)[0].blocks))
-        assert (await rig.workspace.click(user="U0ANN", channel=CHANNEL, ts=ref, action_id=LOOK)).ok
+        assert "nod_approve" not in buttons(list(rig.workspace.messages(CHANNEL)[0].blocks))
+        assert (await press(rig, "view_all", ref=ref)).ok
         (view,) = await read_on(rig)
         assert [] == rig.desk.taken
         assert (await rig.workspace.submit(user="U0ANN", view_id=view.id)).ok
         assert [(Button.APPROVE, True)] == [(click.verb, click.seen_whole) for click in rig.desk.taken]
+
+
+async def test_no_approve_leaves_before_the_last_page() -> None:
+    """Whoever sends the look's value back as an Approve is refused: only the end of View all has one."""
+    async with open_rig() as rig:
+        rig.desk.asked, rig.desk.opens = request({"body": '"' * 5_900}), True
+        ref = await rig.card_up()
+        await press(rig, "view_all", ref=ref)
+        await view_of(rig)
+        payload = json.loads(json.dumps(rig.workspace.delivery.sent[-1].payload))
+        sealed = {Button(opened.verb) for value in values(payload) if (opened := SEAL.open(value))}
+        assert {Button.VIEW_ALL, Button.REJECT, Button.SKIP, Button.CLAIM, Button.WHY} == sealed
+        payload["actions"][0]["action_id"] = "nod_approve"
+        answer = await sent(rig, urlencode({"payload": json.dumps(payload)}).encode())
+        assert 200 == answer.status_code
+        assert [] == rig.desk.taken
+        await until(lambda: rig.workspace.ephemerals("U0ANN"))
+        assert rig.workspace.ephemerals("U0ANN")[0].text.endswith("[forged]")
+
+
+def values(node: Any) -> list[str]:
+    """What the buttons in a payload carry."""
+    return [str(element["value"]) for element in elements(node, "button") if "value" in element]
 
 
 @pytest.mark.parametrize("text", ['"\n' * 20_000, "é" * 50_000, "🙂 " * 20_000, "word " * 50_000])

@@ -22,6 +22,7 @@ from tests.contract.values import (
     an_approval,
     begin,
     bring_to,
+    close,
     decide,
     decision_of,
     revise,
@@ -168,18 +169,17 @@ async def test_a_poll_confirms_and_forgets_what_was_missed(store: Store) -> None
 
 
 async def test_a_changed_request_is_taken_anew(store: Store) -> None:
-    """The new call, its deadline and its rungs replace the old; a rung already begun stays as it is."""
+    """The new call, its deadline and its rungs replace the old; a rung that has fired stays fired."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2), a_rung(2, due=3)]
     await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
-    await store.rungs.attempt(rungs[0], at=NOW)
+    assert await store.rungs.fire(rungs[:1], at=NOW)
     await store.approvals.confirm(["r1"], began_at=NOW)
     new, later = a_request(arguments={"to": "eve"}), a_deadline(after(600))
     fresh = [a_rung(0, due=10), a_rung(1, due=20)]
     assert await revise(store, request=new, deadline=later, rungs=fresh)
     found = await _get(store)
-    assert (new, later, 2, None) == (found.request, found.deadline, found.revision, found.confirmed_at)
-    begun = replace(rungs[0], attempted_at=NOW)
-    assert [begun, fresh[1]] == [rung for rung, _ in await store.rungs.due(after(900))]
+    assert (new, later, 3, None) == (found.request, found.deadline, found.revision, found.confirmed_at)
+    assert [fresh[1]] == [rung for rung, _ in await store.rungs.due(after(900))]
     assert not await wins(store, a_vote())
     assert await wins(store, a_vote(digest=new.digest))
 
@@ -358,7 +358,7 @@ async def _try(store: Store, move: str) -> bool:
     if move == "ask people":
         return await approvals.ask_people(move)
     if move == "close":
-        return await approvals.close(move)
+        return await close(store, move)
     was = Stage.OPEN if move == "settle open" else Stage.DECIDED
     return await approvals.settle(move, was=was, outcome=Outcome.SKIPPED, at=NOW)
 

@@ -22,6 +22,7 @@ from tests.contract.values import (
     an_approval,
     begin,
     bring_to,
+    close,
     decide,
     decision_of,
     revise,
@@ -106,10 +107,10 @@ async def test_a_card_given_up_is_owed_nothing(store: Store) -> None:
     await with_card(store)
     await store.placements.shown("c1", ref="ts1", revision=1)
     await settle(store)
-    assert not await store.approvals.close("r1")
+    assert not await close(store)
     await store.placements.give_up("c1")
     assert [] == await lagging(store)
-    assert await store.approvals.close("r1")
+    assert await close(store)
 
 
 async def test_a_card_nobody_saw_is_not_owed_after_the_end(store: Store) -> None:
@@ -119,7 +120,7 @@ async def test_a_card_nobody_saw_is_not_owed_after_the_end(store: Store) -> None
     assert ["c1"] == await lagging(store)
     await settle(store, was=Stage.DECIDED)
     assert [] == await lagging(store)
-    assert await store.approvals.close("r1")
+    assert await close(store)
 
 
 async def test_a_card_that_may_be_up_is_looked_for_after_the_end(store: Store) -> None:
@@ -128,9 +129,9 @@ async def test_a_card_that_may_be_up_is_looked_for_after_the_end(store: Store) -
     await store.placements.attempt("c1", at=NOW)
     await settle(store)
     assert ["c1"] == await lagging(store)
-    assert not await store.approvals.close("r1")
+    assert not await close(store)
     await store.placements.lost("c1")
-    assert await store.approvals.close("r1")
+    assert await close(store)
 
 
 async def test_an_approval_closes_when_its_last_card_shows_the_end(store: Store, eyes: Eyes) -> None:
@@ -139,9 +140,9 @@ async def test_an_approval_closes_when_its_last_card_shows_the_end(store: Store,
     await store.placements.shown("c1", ref="ts1", revision=1)
     await settle(store)
     await store.placements.shown("c1", ref="ts1", revision=1)
-    assert not await store.approvals.close("r1")
+    assert not await close(store)
     await store.placements.shown("c1", ref="ts1", revision=2)
-    assert await store.approvals.close("r1")
+    assert await close(store)
     assert Stage.CLOSED is await stage_of(store)
     assert [(0,)] == eyes("SELECT count(*) FROM placements WHERE owed")
 
@@ -150,67 +151,12 @@ async def test_a_post_that_overlaps_the_end_is_still_corrected(store: Store) -> 
     """A card that goes up in the very moment its approval is closed lags until it shows the end."""
     await with_card(store)
     await settle(store)
-    assert await store.approvals.close("r1")
+    assert await close(store)
     await store.placements.attempt("c1", at=NOW)
     await store.placements.shown("c1", ref="ts1", revision=1)
     assert ["c1"] == await lagging(store)
     await store.placements.shown("c1", ref="ts1", revision=2)
     assert [] == await lagging(store)
-
-
-# --- rungs ------------------------------------------------------------------------------------------------
-
-
-async def test_rungs_are_due_at_their_time(store: Store) -> None:
-    """Not a millisecond before, and the earliest deadline first; decided approvals are not escalated."""
-    await store.approvals.admit(
-        an_approval("r1", deadline=after(90)), placements=(), rungs=[a_rung(0, due=10), a_rung(1, due=20)]
-    )
-    other = a_rung(0, due=15, approval_id="r2")
-    await store.approvals.admit(an_approval("r2", deadline=after(60)), placements=(), rungs=[other])
-    assert after(10) == await store.rungs.next_due(after=NOW)
-    assert after(15) == await store.rungs.next_due(after=after(10))
-    assert () == await store.rungs.due(after(9.999))
-    assert [a_rung(0, due=10)] == [rung for rung, _ in await store.rungs.due(after(10))]
-    assert [other, a_rung(0, due=10), a_rung(1, due=20)] == [r for r, _ in await store.rungs.due(after(20))]
-    await decide(store, "r1")
-    assert [(other, an_approval("r2", deadline=after(60)))] == list(await store.rungs.due(after(20)))
-    assert after(15) == await store.rungs.next_due(after=NOW)
-
-
-async def test_a_rung_fires_once_and_shows(store: Store) -> None:
-    """Firing marks it and raises the revision; firing it again changes nothing."""
-    rung = a_rung(0, due=10)
-    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
-    await store.rungs.attempt(rung, at=after(10))
-    await store.rungs.attempt(rung, at=after(12))
-    assert [replace(rung, attempted_at=after(10))] == [r for r, _ in await store.rungs.due(after(12))]
-    await store.rungs.fired(rung, at=after(11))
-    await store.rungs.fired(rung, at=after(13))
-    assert replace(an_approval(), escalated_at=after(11), revision=2) == await store.approvals.get("r1")
-    assert () == await store.rungs.due(after(99))
-    assert await store.rungs.next_due(after=NOW) is None
-
-
-async def test_a_fired_rung_stays_fired_when_the_request_changes(store: Store) -> None:
-    """A new deadline does not ping the same people for the same rung again."""
-    rung = a_rung(0, due=10)
-    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
-    await store.rungs.fired(rung, at=after(11))
-    again = [a_rung(0, due=30), a_rung(1, due=40)]
-    await revise(store, rungs=again)
-    assert [again[1]] == [r for r, _ in await store.rungs.due(after(99))]
-
-
-async def test_a_late_rung_leaves_a_closed_approval_alone(store: Store) -> None:
-    """Nothing is owed after closing, so nothing may start to lag."""
-    rung = a_rung(0, due=10)
-    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
-    await settle(store)
-    await store.approvals.close("r1")
-    before = await store.approvals.get("r1")
-    await store.rungs.fired(rung, at=after(11))
-    assert before == await store.approvals.get("r1")
 
 
 # --- alerts -----------------------------------------------------------------------------------------------
@@ -325,23 +271,24 @@ async def test_what_a_pager_took_before_is_not_the_alert_raised_again(store: Sto
 
 Act = Callable[[Store], Awaitable[object]]
 
+ASKED = {Step.SHOW, Step.GATHER, Step.ESCALATE, Step.EXPIRE}
 WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
     "confirm": (Stage.OPEN, lambda s: s.approvals.confirm(["r1"], began_at=NOW), {Step.DELIVER}),
     "miss": (Stage.OPEN, lambda s: s.approvals.miss(["r1"]), {Step.RECONCILE}),
     "revise": (
         Stage.OPEN,
         revise,
-        {Step.SHOW, Step.ESCALATE, Step.EXPIRE},
+        ASKED,
     ),
     "revise decided": (
         Stage.DECIDED,
         lambda s: revise(s, was=Stage.DECIDED),
-        {Step.SHOW, Step.ESCALATE, Step.EXPIRE},
+        ASKED,
     ),
     "void": (
         Stage.DECIDED,
         lambda s: s.approvals.void("r1", why="denied", at=NOW),
-        {Step.SHOW, Step.ESCALATE, Step.EXPIRE},
+        ASKED,
     ),
     "vote": (Stage.OPEN, lambda s: s.approvals.vote("r1", vote=a_vote(), needs=2, counting=None), {Step.SHOW}),
     "lost vote": (
@@ -349,8 +296,8 @@ WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
         lambda s: s.approvals.vote("r1", vote=a_vote("bob"), needs=1, counting=None),
         set(),
     ),
-    "ask people": (Stage.OPEN, lambda s: s.approvals.ask_people("r1"), {Step.SHOW}),
-    "decide": (Stage.OPEN, decide, {Step.SHOW, Step.DELIVER, Step.ADMIT}),
+    "ask people": (Stage.OPEN, lambda s: s.approvals.ask_people("r1"), {Step.SHOW, Step.GATHER}),
+    "decide": (Stage.OPEN, decide, {Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER}),
     "begin delivery": (
         Stage.DECIDED,
         begin,
@@ -361,9 +308,9 @@ WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
         lambda s: s.approvals.postpone("r1", next_try=NOW, trouble="503"),
         {Step.SHOW, Step.DELIVER},
     ),
-    "settle": (Stage.OPEN, settle, {Step.SHOW, Step.CLOSE}),
-    "close": (Stage.SETTLED, lambda s: s.approvals.close("r1"), set()),
-    "admit": (Stage.OPEN, lambda s: with_card(s, "r2"), {Step.SHOW, Step.ESCALATE, Step.EXPIRE}),
+    "settle": (Stage.OPEN, settle, {Step.SHOW, Step.TELL, Step.CLOSE, Step.GATHER}),
+    "close": (Stage.SETTLED, close, {Step.SAY, Step.CLOSE}),
+    "admit": (Stage.OPEN, lambda s: with_card(s, "r2"), ASKED),
     "admit by a rule": (
         Stage.OPEN,
         lambda s: s.approvals.admit(replace(an_approval("r2"), rule="reads"), placements=(), rungs=()),
@@ -391,20 +338,19 @@ async def test_a_card_or_rung_that_moved_wakes_its_steps(store: Store, rings: li
     rings.clear()
     await store.placements.attempt("c1", at=NOW)
     await store.placements.postpone("c1", next_try=NOW)
-    await store.rungs.attempt(a_rung(), at=NOW)
     assert [] == rings
     await store.placements.shown("c1", ref="ts1", revision=1)
-    assert [Step.CLOSE, Step.ESCALATE, Step.SHOW] == rings
+    assert [Step.CLOSE, Step.SAY, Step.SHOW] == rings
     rings.clear()
     await store.placements.lost("c1")
     assert [Step.SHOW, Step.CLOSE] == rings
     rings.clear()
     await store.placements.give_up("c1")
-    assert [Step.CLOSE] == rings
+    assert [Step.CLOSE, Step.SAY] == rings
     rings.clear()
-    await store.rungs.fired(a_rung(), at=NOW)
+    await store.rungs.fire([a_rung()], at=NOW)
     await store.alerts.mend("r1", cause="undelivered", how="fine")
-    assert [Step.SHOW, Step.ALERT] == rings
+    assert [Step.SHOW, Step.GATHER, Step.SAY, Step.ALERT] == rings
 
 
 # --- work, found without reading everything ---------------------------------------------------------------

@@ -128,7 +128,7 @@ async def test_a_commit_wakes_even_when_the_caller_is_gone(store: Store, rings: 
     async with asyncio.timeout(5):
         while not rings:
             await asyncio.sleep(0.005)
-    assert [Step.SHOW, Step.DELIVER, Step.ADMIT] == rings
+    assert [Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER] == rings
     found = await store.approvals.get("r1")
     assert found is not None
     assert Stage.DECIDED is found.stage
@@ -141,9 +141,9 @@ async def test_a_step_that_is_rung_finds_its_work(url: str, eyes: Eyes) -> None:
         url, ring=lambda step: seen.append((step, eyes("SELECT stage FROM approvals")[0][0])), pagers=PAGERS
     ) as store:
         await bring_to(store, Stage.SETTLED)
-    admitted = [(step, "open") for step in (Step.SHOW, Step.ESCALATE, Step.EXPIRE)]
-    decided = [(step, "decided") for step in (Step.SHOW, Step.DELIVER, Step.ADMIT)]
-    settled = [(step, "settled") for step in (Step.SHOW, Step.CLOSE)]
+    admitted = [(step, "open") for step in (Step.SHOW, Step.GATHER, Step.ESCALATE, Step.EXPIRE)]
+    decided = [(step, "decided") for step in (Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER)]
+    settled = [(step, "settled") for step in (Step.SHOW, Step.TELL, Step.CLOSE, Step.GATHER)]
     assert admitted + decided + settled == seen
 
 

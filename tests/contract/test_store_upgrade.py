@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, make_url
 from adapters.store import schema
 from adapters.store.open import open_store
 from bot.approval import Stage
+from bot.ladder import Action
 from tests.contract.conftest import PAGERS
 from tests.contract.values import NOW, a_placement, a_vote, after, revise, wins
 
@@ -25,6 +26,11 @@ TABLES = {
     "decisions": "approval_id, verdict, surface, account, name, at, card_id, note",
     "placements": "card_id, approval_id, surface, channel, ref, shown_revision, tries, owed",
     "rungs": "approval_id, number, due_at, who",
+    "rungs_begun": "approval_id, number, due_at, who, attempted_at, fired_at",
+    "approvals_ended": "id, request, digest, route, stage, first_seen, deadline, deadline_source, revision,"
+    " missed, attempts, outcome",
+    "votes": "approval_id, person, verdict, surface, account, name, at, card_id, digest",
+    "audit": "number, at_ms, kind, approval_id, body, previous, hash",
     "alerts": "approval_id, cause, text, raised_at",
     "pages": "approval_id, cause, pager, tries, taken, told_mended",
 }
@@ -63,17 +69,77 @@ ROWS = [
 ]
 
 
-def as_version_one_left_it(url: str) -> None:
-    """Tables by the first migration alone, with rows in them."""
+SETTLED = f"{AT}, {AT + 180_000}, 'timeout_at', 2, 0, 0, 'elsewhere'"
+ROWS_OF_TWO = [
+    *((table, values) for table, values in ROWS if table != "rungs"),
+    ("approvals_ended", f"'r3', '{a_call('r3')}', 'old', 'default', 'settled', {SETTLED}"),
+    ("approvals_ended", f"'r4', '{a_call('r4')}', 'old', 'default', 'closed', {SETTLED}"),
+    ("rungs_begun", f"'r1', 0, {AT}, '[\"finance\"]', {AT}, NULL"),
+    ("rungs_begun", f"'r1', 1, {AT}, '[\"finance\"]', {AT}, {AT}"),
+    ("rungs_begun", f"'r4', 0, {AT}, '[\"finance\"]', NULL, NULL"),
+    ("votes", f"'r2', 'ann', 'approved', 'slack', 'U1', 'Ann', {AT}, 'c2', 'old'"),
+    ("votes", f"'r2', 'rule:x', 'approved', 'policy', 'x', 'rule x', {AT}, '', 'old'"),
+    ("audit", f"1, {AT}, 'admitted', 'r1', '{{}}', '{'0' * 64}', '{'1' * 64}'"),
+]
+
+
+def left_behind(url: str, revision: str, rows: list[tuple[str, str]]) -> None:
+    """Tables by the migrations up to this one, with rows in them."""
     driver = "sqlite" if url.startswith("sqlite") else "postgresql+psycopg"
     engine = create_engine(make_url(url).set(drivername=driver))
     with engine.begin() as connection:
         config = schema._config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        for table, values in ROWS:
-            connection.exec_driver_sql(f"INSERT INTO {table} ({TABLES[table]}) VALUES ({values})")
+        command.upgrade(config, revision)
+        for table, values in rows:
+            name = table.partition("_")[0]
+            connection.exec_driver_sql(f"INSERT INTO {name} ({TABLES[table]}) VALUES ({values})")
     engine.dispose()
+
+
+def as_version_one_left_it(url: str) -> None:
+    """Tables by the first migration alone, with rows in them."""
+    left_behind(url, "0001", ROWS)
+
+
+async def test_an_upgrade_from_the_second_version_keeps_every_row(fresh_url: str) -> None:
+    """Rungs, votes, cards and the audit read back; agents are counted; whoever heard of an end heard of it."""
+    left_behind(fresh_url, "0002", ROWS_OF_TWO)
+    async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS) as store:
+        due = [rung for rung, _ in await store.rungs.due(NOW)]
+        assert [(0, Action.PING, ("finance",), ())] == [(r.number, r.action, r.who, r.cards) for r in due]
+        found = await store.approvals.get("r1")
+        assert found is not None
+        assert ((), (), Stage.OPEN) == (found.widened, found.claims, found.stage)
+        (card,) = await store.placements.of("r1")
+        assert ("ts1", False) == (card.ref, card.gathered)
+        assert {"treasury": 1} == dict(await store.approvals.open_by_agent(at_least=1))
+        assert () == await store.approvals.untold()
+        assert await store.approvals.close("r3")
+        head = await store.journal.head()
+    assert head is not None
+    assert (2, "1" * 64) == (head.number, head.previous)
+
+
+async def test_a_second_chat_and_the_policy_answer_after_an_upgrade(fresh_url: str) -> None:
+    """Votes and decisions of Teams and of a policy are taken, and cards in Teams; what was refused still is."""
+    left_behind(fresh_url, "0002", ROWS_OF_TWO)
+    async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS):
+        pass
+    for table in ("votes", "decisions"):
+        for surface in ("teams", "policy", "slack"):
+            run(fresh_url, f"UPDATE {table} SET surface = '{surface}'")
+    run(fresh_url, "UPDATE placements SET surface = 'teams'")
+    for statement in (
+        "UPDATE votes SET surface = 'fax'",
+        "UPDATE decisions SET surface = 'fax'",
+        "UPDATE placements SET surface = 'policy'",
+        "UPDATE rungs SET action = 'shout'",
+        "UPDATE audit SET body = 'x'",
+        "INSERT INTO claims (approval_id, person, name, at, until) VALUES ('nobody', 'ann', 'Ann', 1, 2)",
+    ):
+        with pytest.raises((sqlite3.IntegrityError, psycopg.errors.IntegrityError)):
+            run(fresh_url, statement)
 
 
 async def test_an_upgrade_keeps_every_row(fresh_url: str) -> None:
@@ -135,6 +201,7 @@ def run(url: str, statement: str) -> None:
     """One statement, past the store."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(make_url(url).database or "")) as connection, connection:
+            connection.execute("PRAGMA foreign_keys = 1")
             connection.execute(statement)
         return
     with psycopg.connect(url) as server:

@@ -24,6 +24,7 @@ from tests.contract.values import (
     an_approval,
     begin,
     bring_to,
+    close,
     decide,
     decision_of,
     revise,
@@ -94,6 +95,22 @@ async def test_a_seat_has_one_vote(store: Store) -> None:
         assert await store.approvals.vote("r1", vote=vote, needs=2, counting=None) is Counted.WAITING
     bob = a_vote("bob", acting_for="cid")
     assert await store.approvals.vote("r1", vote=bob, needs=2, counting=None) is Counted.DECIDED
+
+
+async def test_handles_of_one_account_and_delegates_of_one_person_are_two(store: Store) -> None:
+    """A quorum of three is not reached by two handles of one account and two who take one place."""
+    await admit(store)
+    ann = a_vote("ann")
+    votes = [
+        ann,
+        replace(a_vote("annie", at=after(1)), actor=ann.actor),
+        a_vote("dan", acting_for="cid", at=after(2)),
+        a_vote("eve", acting_for="cid", at=after(3)),
+    ]
+    for vote in votes:
+        assert await store.approvals.vote("r1", vote=vote, needs=3, counting=None) is Counted.WAITING
+    bob = a_vote("bob", acting_for="fay", at=after(4))
+    assert await store.approvals.vote("r1", vote=bob, needs=3, counting=None) is Counted.DECIDED
 
 
 async def test_a_vote_of_somebody_who_left_does_not_count(store: Store) -> None:
@@ -214,10 +231,10 @@ async def test_a_changed_call_gets_new_cards(store: Store) -> None:
     await store.placements.shown("c2", ref="ts2", revision=3, digest=new)
     assert ["c1"] == await lagging(store)
     await settle(store)
-    assert not await store.approvals.close("r1")
+    assert not await close(store)
     await store.placements.shown("c2", ref="ts2", revision=4, digest=new)
     await store.placements.give_up("c1")
-    assert await store.approvals.close("r1")
+    assert await close(store)
 
 
 async def test_a_superseded_card_that_was_given_up_stays_so(store: Store) -> None:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from adapters.store.open import SqlStore, open_store
-from bot.approval import Surface
 from bot.card import Card, Notice
 from bot.errors import Unavailable
 from bot.flow import Crew
@@ -20,8 +19,9 @@ from bot.matching import Match
 from bot.policy import Policy
 from bot.protocol import HITLRequest
 from bot.records import Step
-from bot.routing import Destination, Route
+from bot.routing import Route
 from bot.seal import Seal
+from bot.surface import Destination, Surface
 from tests.fakes import FakePlatform
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

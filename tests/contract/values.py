@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.approval import Actor, Approval, Decision, Outcome, Stage, Surface, Vote
-from bot.ladder import Deadline, DeadlineSource
+from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
+from bot.ladder import Action, Deadline, DeadlineSource
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import Alert, Counted, DueRung, Placement, Store
-from bot.routing import Destination
+from bot.records import LAST_CALLS, Alert, Claimed, Counted, DueRung, News, OwedNotice, Placement, Store
+from bot.surface import Destination, Surface
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 DEADLINE = NOW + timedelta(minutes=3)
@@ -49,15 +49,52 @@ def an_approval(
     )
 
 
-def a_placement(card_id: str = "c1", approval_id: str = "r1") -> Placement:
+FINANCE = Destination(surface=Surface.SLACK, channel="C0FINANCE")
+BOARD = Destination(surface=Surface.TEAMS, channel="19:board@thread.v2")
+
+
+def a_placement(card_id: str = "c1", approval_id: str = "r1", *, at: Destination = FINANCE) -> Placement:
     """A card that is not up yet."""
-    place = Destination(surface=Surface.SLACK, channel="C0FINANCE")
-    return Placement(card_id=card_id, approval_id=approval_id, destination=place)
+    return Placement(card_id=card_id, approval_id=approval_id, destination=at)
 
 
-def a_rung(number: int = 0, *, due: float = 60.0, approval_id: str = "r1") -> DueRung:
+def a_rung(number: int = 0, *, due: float = 60.0, approval_id: str = "r1", **changes: Any) -> DueRung:
     """A rung that is due that many seconds from NOW."""
-    return DueRung(approval_id=approval_id, number=number, due_at=after(due), who=("finance", "bøb"))
+    known: dict[str, Any] = {"who": ("finance", "bøb")}
+    return DueRung(approval_id=approval_id, number=number, due_at=after(due), **{**known, **changes})
+
+
+def a_notice(mark: str = "c1.rung0", approval_id: str = "r1", **changes: Any) -> OwedNotice:
+    """A word in the thread of the card `c1`, about a rung."""
+    known: dict[str, Any] = {"news": News.RUNG, "surface": Surface.SLACK, "owed_since": NOW}
+    if "person" not in changes:
+        known["card_id"] = "c1"
+    return OwedNotice(mark=mark, approval_id=approval_id, **{**known, **changes})
+
+
+def a_claim(person: str = "ann", *, at: datetime = NOW, until: datetime | None = None) -> Claim:
+    """ "I'm on it", for half a minute."""
+    return Claim(person=person, name=person.title(), at=at, until=until or at + timedelta(seconds=30))
+
+
+async def claim(
+    store: Store, claim: Claim | None = None, approval_id: str = "r1", *, digest: str | None = None
+) -> Claimed:
+    """Claim an approval that `admit` made, with a last call 5 s before the lease ends."""
+    one = claim or a_claim()
+    due = one.until - timedelta(seconds=5)
+    last = DueRung(
+        approval_id=approval_id, number=LAST_CALLS, due_at=due, action=Action.LAST_CALL, who=(one.person,)
+    )
+    call = digest or a_request(approval_id).digest
+    return await store.approvals.claim(approval_id, claim=one, digest=call, last_call=last)
+
+
+async def found(store: Store, approval_id: str = "r1") -> Approval:
+    """The approval as it is now."""
+    approval = await store.approvals.get(approval_id)
+    assert approval is not None
+    return approval
 
 
 def a_vote(
@@ -167,6 +204,12 @@ async def settle(store: Store, approval_id: str = "r1", *, was: Stage = Stage.OP
     assert await store.approvals.settle(approval_id, was=was, outcome=outcome, at=NOW)
 
 
+async def close(store: Store, approval_id: str = "r1") -> bool:
+    """Close what is settled, with nobody who waits to hear of it."""
+    await store.approvals.told(approval_id, notices=())
+    return await store.approvals.close(approval_id)
+
+
 async def bring_to(store: Store, stage: Stage, approval_id: str = "r1") -> None:
     """Admit an approval and lead it to a stage."""
     await admit(store, approval_id)
@@ -175,4 +218,4 @@ async def bring_to(store: Store, stage: Stage, approval_id: str = "r1") -> None:
     if stage in (Stage.SETTLED, Stage.CLOSED):
         await settle(store, approval_id, was=Stage.DECIDED)
     if stage is Stage.CLOSED:
-        assert await store.approvals.close(approval_id)
+        assert await close(store, approval_id)

@@ -66,8 +66,8 @@ ANSWERED = [
 ESCALATED = [
     "rungs.attempt before",
     "rungs.attempt after",
-    "chat.reply before",
-    "chat.reply after",  # 11
+    "chat.say before",
+    "chat.say after",  # 11
     "rungs.fired before",
     "rungs.fired after",
 ]

@@ -78,6 +78,7 @@ async def test_after_the_first_was_killed_the_next_may_start(tmp_path: Path) -> 
 
             async with nod_run(settings) as second:
                 await serving(second)
+                assert (-signal.SIGKILL, None) == (first.returncode, second.returncode)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.approval import Actor, Approval, Decision, Outcome, Stage, Surface, Vote
-from bot.card import Card, card_of
-from bot.ladder import Deadline, DeadlineSource
+from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
+from bot.card import Card, DigestCard, card_of, digest_card_of
+from bot.ladder import Deadline, DeadlineSource, Rung
 from bot.matching import EVERYTHING
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest, Json
-from bot.routing import Destination, Route
+from bot.records import Digest
+from bot.routing import Route
 from bot.seal import Seal
+from bot.surface import Destination, Surface
 from bot.wording import CardState
 
 NOW = datetime(2026, 11, 22, 14, 29, tzinfo=UTC)
 UNTIL = NOW + timedelta(minutes=3)
 CARD_ID = "c0ffee"
+DIGEST_ID = "d19e57"
 SEAL = Seal("a secret of the tests")
 
 ANN = Person(handle="ann", name="Ann Albers", email="ann@acme.example", accounts={Surface.SLACK: "U0ANN"})
@@ -56,6 +60,12 @@ def policy(why: str | None = None) -> Policy:
     return Policy(people={"ann": ANN}, groups={"finance": ("ann",)}, routes=(route,))
 
 
+def with_ladder(rules: Policy) -> Policy:
+    """The policy with one rung on each route: half-way through, whoever may decide is pinged."""
+    rung = Rung(share=0.5, who=rules.routes[0].approvers)
+    return replace(rules, routes=tuple(replace(route, ladder=(rung,)) for route in rules.routes))
+
+
 def approval(asked: HITLRequest | None = None, **more: Any) -> Approval:
     """An open approval, changed by `more`."""
     given: dict[str, Any] = {
@@ -91,6 +101,26 @@ def vote(verdict: HITLDecision = HITLDecision.APPROVED, **more: Any) -> Vote:
     return Vote(**{**given, **more})
 
 
+def claim(**more: Any) -> Claim:
+    """Ann is on it, from ten seconds after she was asked to a minute after."""
+    lease = {"at": NOW + timedelta(seconds=10), "until": NOW + timedelta(minutes=1)}
+    return Claim(**{"person": "ann", "name": ANN.name, **lease, **more})
+
+
+def digest_card(*, count: int, named: int = 5, flooding: tuple[str, ...] = ()) -> DigestCard:
+    """The digest of a channel in which so many requests wait, of which the store gave the first `named`."""
+    first = tuple(
+        approval(
+            request(request_id=f"req-{n}", tool_name=f"tool_{n}"),
+            deadline=Deadline(at=UNTIL + timedelta(seconds=n), source=DeadlineSource.TIMEOUT_AT),
+        )
+        for n in range(min(count, named))
+    )
+    where = Destination(surface=Surface.SLACK, channel="C0APPROVALS")
+    digest = Digest(digest_id=DIGEST_ID, destination=where, count=count, first=first)
+    return digest_card_of(digest, seal=SEAL, flooding=flooding)
+
+
 #: An approval for each state; a card is CHANGED when another one stands for it.
 ENDS = {
     CardState.CHANGED: approval(),
@@ -109,9 +139,9 @@ ENDS = {
 }
 
 
-def shown(of: Approval, *, why: str | None = None, superseded: bool = False) -> Card:
+def shown(of: Approval, *, why: str | None = None, superseded: bool = False, now: datetime = NOW) -> Card:
     """The card of an approval."""
-    return card_of(of, card_id=CARD_ID, policy=policy(why), seal=SEAL, superseded=superseded)
+    return card_of(of, card_id=CARD_ID, policy=policy(why), seal=SEAL, now=now, superseded=superseded)
 
 
 def card(state: CardState = CardState.OPEN) -> Card:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -12,30 +13,37 @@ from syrupy.assertion import SnapshotAssertion
 
 from adapters.sandbox.slack.limits import check_message
 from adapters.slack.elements import BLANK, PREFORMATTED, pieces_of, seen
-from adapters.slack.notices import EXPLAINED, explanation_of, page_of, refusal_of, reply_of
-from adapters.slack.render import ACTION, LOOK, WARNINGS, blocks_of
+from adapters.slack.notices import EXPLAINED, claimed_of, explanation_of, notice_message_of, page_of, refusal_of
+from adapters.slack.render import ACTION, WARNINGS, blocks_of
 from bot.approval import Actor, Outcome
 from bot.call import text_of
-from bot.card import Button, Notice
+from bot.card import Button, Notice, card_of
 from bot.errors import Refusal, Refused
+from bot.ladder import Deadline, DeadlineSource
+from bot.news import notice_of
 from bot.protocol import HITLDecision, Json
-from bot.records import Alert
+from bot.records import Alert, News, OwedNotice
+from bot.surface import Surface
 from bot.visible import visible
 from bot.wording import CardState
 from tests.render.cards import (
     ACTOR,
     CARD_ID,
+    ENDS,
     NOW,
     SEAL,
     UNTIL,
     approval,
     card,
+    claim,
     decision,
     open_card,
+    policy,
     request,
     settled,
     shown,
     vote,
+    with_ladder,
 )
 from tests.render.slack_parts import buttons, check, elements, parts, pre
 
@@ -60,14 +68,14 @@ def test_card(state: CardState, snapshot: SnapshotAssertion) -> None:
 def test_cut_card(snapshot: SnapshotAssertion) -> None:
     """A call that is too long for the card shows its size, and View all where Approve was."""
     message = check(open_card(LONG))
-    assert ["nod_view_all", "nod_reject", "nod_skip", "nod_why"] == buttons(message["blocks"])
+    assert ["nod_view_all", "nod_reject", "nod_skip", "nod_claim", "nod_why"] == buttons(message["blocks"])
     assert snapshot == message
 
 
 def test_card_of_a_call_that_the_platform_cut(snapshot: SnapshotAssertion) -> None:
     """What nobody can see whole, nobody can approve here."""
     message = check(open_card({"body": "Dear …"}, whole=False))
-    assert ["nod_reject", "nod_skip", "nod_view_all", "nod_why"] == buttons(message["blocks"])
+    assert ["nod_reject", "nod_skip", "nod_view_all", "nod_claim", "nod_why"] == buttons(message["blocks"])
     assert snapshot == message
 
 
@@ -102,17 +110,60 @@ def test_every_button_carries_its_sealed_value(state: CardState) -> None:
         assert element["action_id"] == ACTION + opened.verb
 
 
-def test_notice(snapshot: SnapshotAssertion) -> None:
-    """A rung pings by mention and says the rest in plain words."""
-    notice = Notice(mark="m", text=("send_email waits until ", UNTIL, "."), mentions=("U0ANN", "U0BOB"))
-    message = reply_of(notice)
+@pytest.mark.parametrize("link", [None, "https://acme.slack.com/archives/C0APPROVALS/p1763821740000100"])
+def test_notice(link: str | None, snapshot: SnapshotAssertion) -> None:
+    """A rung pings by mention and says the rest in plain words; told to one person, it leads to the card."""
+    notice = Notice(
+        mark="m", text=("send_email waits until ", UNTIL, "."), mentions=("U0ANN", "U0BOB"), link=link
+    )
+    message = notice_message_of(notice)
     check_message(text=message["text"], blocks=message["blocks"])
+    assert snapshot == message
+
+
+@pytest.mark.parametrize("end", [CardState.APPROVED, CardState.EXPIRED])
+def test_notice_of_an_outcome(end: CardState, snapshot: SnapshotAssertion) -> None:
+    """Whoever is told how it ended reads what, and by whom; or that nobody answered and who was asked."""
+    owed = OwedNotice(
+        mark="m", approval_id="req-1", news=News.OUTCOME, surface=Surface.SLACK, person="ann", owed_since=NOW
+    )
+    message = notice_message_of(notice_of([(owed, ENDS[end])], mark="m", policy=policy()))
+    check_message(text=message["text"], blocks=message["blocks"])
+    assert snapshot == message
+
+
+def test_claimed(snapshot: SnapshotAssertion) -> None:
+    """Whoever is on it reads until when, in her own time zone."""
+    message = claimed_of(claim())
+    check_message(text=message["text"], blocks=message["blocks"])
+    assert snapshot == message
+
+
+OPEN_LOOKS = {
+    "claimed": shown(approval(claims=(claim(),)), now=NOW + timedelta(seconds=20)),
+    "a claim that ended": shown(approval(claims=(claim(),)), now=NOW + timedelta(minutes=2)),
+    "escalated": shown(approval(escalated_at=NOW + timedelta(minutes=2)), now=NOW + timedelta(minutes=2)),
+    "time left": shown(
+        approval(deadline=Deadline(at=NOW + timedelta(hours=1), source=DeadlineSource.TIMEOUT_AT)),
+        now=NOW + timedelta(minutes=50),
+    ),
+    "next rung": card_of(
+        approval(), card_id=CARD_ID, policy=with_ladder(policy()), seal=SEAL, now=NOW + timedelta(seconds=10)
+    ),
+}
+
+
+@pytest.mark.parametrize("look", OPEN_LOOKS)
+def test_open_card(look: str, snapshot: SnapshotAssertion) -> None:
+    """An open card says who is on it, what fired, how much time is left, and what comes next."""
+    message = check(OPEN_LOOKS[look])
+    assert ("nod_claim" not in buttons(message["blocks"])) == (look == "claimed")
     assert snapshot == message
 
 
 @pytest.mark.parametrize("mended", [None, "the platform took it at the third try"])
 def test_page(mended: str | None, snapshot: SnapshotAssertion) -> None:
-    """An alert names the request and what is wrong; mended, it says that first."""
+    """An alert names what it is about and what is wrong; mended, it says that first."""
     message = page_of(replace(ALERT, mended=mended))
     check_message(text=message["text"], blocks=message["blocks"])
     assert snapshot == message
@@ -196,15 +247,24 @@ def test_spelling_out_twice_is_spelling_out_once(text: str) -> None:
 def test_a_card_that_would_not_fit_loses_its_approve() -> None:
     """A call can be within the card's own limit and too big as JSON: then it is cut, and View all comes.
 
-    That button carries the Approve's own value: the core sealed no other for a card that it held for whole.
+    That button carries the look's own value: an Approve's would be one that could be pressed unread.
     """
     given_card = open_card({"body": '"' * 5_800, "more": "\u200b" * 20})
     assert Button.APPROVE in given_card.buttons
     message = check(replace(given_card, warnings=("w" * 200,) * 10))
-    assert [LOOK, "nod_reject", "nod_skip", "nod_why"] == buttons(message["blocks"])
+    assert ["nod_view_all", "nod_reject", "nod_skip", "nod_claim", "nod_why"] == buttons(message["blocks"])
     assert [text for text in parts(message["blocks"], "plain_text") if text.startswith("Only a part")]
-    (look,) = [e for e in elements(message["blocks"], "button") if e["action_id"] == LOOK]
-    assert given_card.buttons[Button.APPROVE] == look["value"]
+    (look,) = [e for e in elements(message["blocks"], "button") if e["action_id"] == "nod_view_all"]
+    assert given_card.look == look["value"]
+    assert given_card.buttons[Button.APPROVE] not in json.dumps(message)
+
+
+def test_what_cannot_be_approved_can_be_read_whole_where_it_is_cut() -> None:
+    """A card that Slack has no room for leads to all of the call, with or without an Approve."""
+    given_card = open_card({"body": '"' * 5_800, "more": "\u200b" * 20}, flaw="a key is given twice")
+    assert Button.VIEW_ALL not in given_card.buttons
+    message = check(replace(given_card, warnings=("w" * 200,) * 10))
+    assert "nod_view_all" in buttons(message["blocks"])
 
 
 @pytest.mark.parametrize("state", [CardState.OPEN, CardState.EXPIRED])

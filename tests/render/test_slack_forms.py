@@ -181,7 +181,7 @@ def test_a_call_of_blanks_says_so(call: str) -> None:
 @pytest.mark.parametrize("code", [Refusal.CHANGED, Refusal.ALREADY_DECIDED])
 def test_said_view(code: Refusal, snapshot: SnapshotAssertion) -> None:
     """A form that came too late turns into a sentence with its code."""
-    view = said_view(Refused(code, "Bob approved it 4 s ago."))
+    view = said_view(Refused(code, "Bob approved it 4 s ago."), THREAD)
     check_view(view)
     assert snapshot == view
 

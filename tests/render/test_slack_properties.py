@@ -16,22 +16,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.sandbox.slack.limits import check_message, check_view
+from adapters.slack.digests import digest_message_of
 from adapters.slack.elements import BLANK
-from adapters.slack.metadata import Thread
+from adapters.slack.metadata import Queue, Thread
 from adapters.slack.modals import reason_view, said_view
-from adapters.slack.notices import explanation_of, page_of, refusal_of, reply_of
+from adapters.slack.notices import (
+    OPEN_THE_CARD,
+    claimed_of,
+    explanation_of,
+    notice_message_of,
+    page_of,
+    refusal_of,
+)
+from adapters.slack.queue import done_view
 from adapters.slack.whole import first_page
 from bot.approval import Approval
 from bot.call import lines_of, text_of
-from bot.card import Button, Notice, card_of
+from bot.card import Button, DigestCard, Notice, card_of, digest_card_of
 from bot.desk import Asked
 from bot.errors import Refusal, Refused
 from bot.policy import Person, Policy
-from bot.records import Alert
+from bot.records import Alert, Digest
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
+from bot.surface import Destination, Surface
 from bot.wording import CardState
-from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, policy, request, vote
+from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, claim, policy, request, vote, with_ladder
 from tests.render.slack_parts import buttons, check, elements, pre
 
 #: Cards of drawn texts; with those of the hostile corpus more than 20,000.
@@ -41,10 +51,13 @@ CARDS = EXAMPLES * len(CardState)
 _DATE = re.compile(r"<!date\^-?\d+\^\{date_short_pretty\} at \{time\}\|\d{4}-\d\d-\d\d \d\d:\d\d UTC>")
 _MENTION = re.compile(r"(<@U0ANN>)( <@U0ANN>)*")
 _ESCAPED = re.compile(r"&(?!amp;|lt;|gt;)|[<>]")
-#: Every type that a message or a view of ours is made of; a link or a mention inside rich text is none of them.
+#: The one address that a message of ours leads to; no text of anybody is in it.
+LINK = "https://acme.slack.com/archives/C0APPROVALS/p1763821740000100"
+#: Every type that a message or a view of ours is made of; a mention inside rich text is none of them.
 _TYPES = frozenset(
     (
         *("modal", "header", "section", "context", "actions", "input", "rich_text", "rich_text_preformatted"),
+        *("rich_text_section", "link"),
         *("text", "plain_text", "mrkdwn", "button", "plain_text_input", "radio_buttons", "static_select"),
     )
 )
@@ -102,6 +115,8 @@ def held(payload: Any) -> None:
         assert _DATE.fullmatch(element["text"]) or _MENTION.fullmatch(element["text"])
     for element in elements(payload, "plain_text"):
         assert element["emoji"] is False
+    for element in elements(payload, "link"):
+        assert {"type": "link", "url": LINK, "text": OPEN_THE_CARD} == element
     for element in elements(payload, "text"):
         assert {"type", "text"} == set(element)
     assert {element["type"] for element in typed(payload)} <= _TYPES
@@ -148,15 +163,18 @@ def written_by(one: str, two: str, three: str, secret: str) -> tuple[dict[CardSt
     usual = policy(one)
     route = replace(usual.routes[0], why=one, approvers=(two, "ann"))
     ann = Person(handle="ann", name=three, email=one, accounts=usual.people["ann"].accounts)
-    return ends, replace(usual, routes=(route,), groups={two: ("ann",)}, people={"ann": ann})
+    return ends, replace(
+        with_ladder(replace(usual, routes=(route,))), groups={two: ("ann",)}, people={"ann": ann}
+    )
 
 
 def every_card(one: str, two: str, three: str, planted: Any = None) -> int:
     """Render these texts in every state and hold each card to all of the promises; how many there were."""
     ends, rules = written_by(one, two, three, planted.text if planted else "")
-    for state, end in ends.items():
+    looks = [*ends.items(), (CardState.OPEN, replace(ends[CardState.OPEN], claims=(claim(name=three),)))]
+    for state, end in looks:
         changed = state is CardState.CHANGED
-        card = card_of(end, card_id=CARD_ID, policy=rules, seal=SEAL, superseded=changed)
+        card = card_of(end, card_id=CARD_ID, policy=rules, seal=SEAL, now=NOW, superseded=changed)
         assert state is card.state
         message = check(card)
         held_message(message)
@@ -166,6 +184,13 @@ def every_card(one: str, two: str, three: str, planted: Any = None) -> int:
             call = text_of(card.call)
             assert (call if call.strip() else BLANK) == pre(message["blocks"])
     return len(ends)
+
+
+def digest_of(end: Approval, *flooding: str) -> DigestCard:
+    """A digest on which nothing but this approval stands, over and over."""
+    where = Destination(surface=Surface.SLACK, channel="C1")
+    digest = Digest(digest_id="d", destination=where, count=99, first=(end,) * 30)
+    return digest_card_of(digest, seal=SEAL, flooding=(*flooding, *flooding * 9))
 
 
 def unseen(planted: Any, payload: Any) -> None:
@@ -178,7 +203,7 @@ def unseen(planted: Any, payload: Any) -> None:
 def every_form(one: str, two: str, three: str, planted: Any = None) -> None:
     """The same for all that is no card."""
     ends, rules = written_by(one, two, three, planted.text if planted else "")
-    card = card_of(ends[CardState.OPEN], card_id=CARD_ID, policy=rules, seal=SEAL)
+    card = card_of(ends[CardState.OPEN], card_id=CARD_ID, policy=rules, seal=SEAL, now=NOW)
     lines = lines_of(ends[CardState.OPEN].request, redaction=Redaction())
     asked = Asked(
         card=card,
@@ -188,16 +213,23 @@ def every_form(one: str, two: str, three: str, planted: Any = None) -> None:
         presets=(one, two, three),
         approve_value="v",
     )
-    thread = Thread(value="v", verb=Button.REJECT, channel="C1", ref="1.0")
+    queue = Queue(value="v" * 200, after=CARD_ID, tool=card.tool)
+    thread = Thread(value="v" * 200, verb=Button.REJECT, channel="C1", ref="1.0", queue=queue)
+    late = Refused(Refusal.ALREADY_DECIDED, f"{one} approved it 4 s ago.")
     views = [
-        *(reason_view(thread, asked), first_page(thread, asked)),
-        said_view(Refused(Refusal.ALREADY_DECIDED, f"{one} approved it 4 s ago.")),
+        *(
+            reason_view(thread, asked),
+            first_page(thread, asked),
+            first_page(replace(thread, queue=None), asked),
+        ),
+        *(said_view(late, thread), done_view(thread, vote())),
     ]
     refused = Refused(Refusal.NOT_APPROVER, f"Only {two} may decide this.")
     alert = Alert(approval_id=one, cause="undelivered", text=two, raised_at=NOW, mended=three or None)
     messages = [
         *(refusal_of(refused), explanation_of([one, two, three]), page_of(alert)),
-        reply_of(Notice(mark="m", text=(one, NOW, two), mentions=("U0ANN", "U0ANN"))),
+        notice_message_of(Notice(mark="m", text=(one, NOW, two), mentions=("U0ANN", "U0ANN"), link=LINK)),
+        *(claimed_of(claim(name=two)), digest_message_of(digest_of(ends[CardState.OPEN], two, three))),
     ]
     for view in views:
         # The value of an option is the reason itself: the operator's own words, and not what is shown.
@@ -208,7 +240,7 @@ def every_form(one: str, two: str, three: str, planted: Any = None) -> None:
     for message in messages:
         held_message(message)
     if planted:
-        unseen(planted, views[:2])
+        unseen(planted, views)
 
 
 def test_twenty_thousand_cards_of_any_text() -> None:

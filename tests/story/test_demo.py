@@ -14,8 +14,8 @@ from adapters.sandbox.town import open_sandbox
 from tests.servers.browser import open_browser
 
 #: A card must be up so soon after the agent's pause, and the agent must know so soon after the click; in
-#: milliseconds, with as much again for the browser on a busy machine.
-CARD, AGENT = 2_000 + 2_000, 1_000 + 1_000
+#: milliseconds.
+CARD, AGENT = 2_000, 1_000
 
 
 async def start(page: Page, agent: str, channel: str) -> Locator:

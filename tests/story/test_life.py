@@ -10,7 +10,7 @@ async def test_approve_reaches_the_agent_and_the_card(tmp_path: Path) -> None:
     async with open_town(tmp_path) as town:
         request_id = town.ask(tool="send_email", timeout_seconds=60)
         card = await town.shown()
-        assert ["nod_approve", "nod_reject", "nod_skip", "nod_why"] == buttons(card)
+        assert ["nod_approve", "nod_reject", "nod_skip", "nod_claim", "nod_why"] == buttons(card)
 
         pressed = await town.press(ANN, card, "approve")
 
@@ -175,7 +175,7 @@ async def test_a_call_that_the_platform_cut_can_never_be_approved(tmp_path: Path
 
         card = await town.shown()
 
-        assert ["nod_reject", "nod_skip", "nod_why"] == [b for b in buttons(card) if b != "nod_view_all"]
+        assert ["nod_reject", "nod_skip", "nod_claim", "nod_why"] == [b for b in buttons(card) if b != "nod_view_all"]
         assert "nobody can see all of it" in said(card)
 
 

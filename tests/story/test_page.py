@@ -260,3 +260,25 @@ async def test_the_page_comes_back_after_a_restart(browser: Browser) -> None:
         await expect(page.get_by_text("Connection lost")).to_be_hidden(timeout=8000)
         await expect(page.get_by_text("Only visible to you")).to_have_count(0)
         await context.close()
+
+
+async def test_a_direct_message_leads_to_the_card(browser: Browser) -> None:
+    """Only the one who is told sees it; its link opens the channel at the card."""
+    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
+        assert scene.app.client is not None
+        (card,) = scene.workspace.messages(CHANNEL)
+        where = (await scene.app.client.auth_test())["url"]
+        link = {"type": "link", "url": f"{where}archives/{CHANNEL}/p{card.ts.replace('.', '')}", "text": "Open"}
+        room = (await scene.app.client.conversations_open(users="U0BOB"))["channel"]["id"]
+        line = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]}
+        await scene.app.client.chat_postMessage(channel=room, text="send_email waits", blocks=[line])
+        directs = page.locator("#directs").get_by_role("button")
+        await expect(directs).to_have_count(0)
+        await page.get_by_label("You are").select_option("U0BOB")
+        await directs.click()
+        await expect(page.get_by_text("Only you and Nod read this")).to_be_visible()
+        await page.get_by_role("link", name="Open", exact=True).click()
+        await expect(page.locator("#channel-name")).to_have_text("# approvals")
+        await expect(page.locator(f"[id='m{card.ts}']")).to_be_focused()
+
+    assert not complaints

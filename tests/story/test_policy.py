@@ -151,6 +151,9 @@ async def test_why_me_tells_the_route_and_why_not(tmp_path: Path) -> None:
         await town.whispered(EVE, "approvers (Ann Albers, Bob Brandt)")
         await town.whispered(EVE, "not-approver")
         await town.whispered(ANN, "you may decide this")
+        told = {user: [said(one) for one in town.sandbox.workspace.ephemerals(user)] for user in (ANN, EVE)}
+        assert {ANN: 1, EVE: 1} == {user: len(texts) for user, texts in told.items()}
+        assert "not-approver" not in told[ANN][0]
 
 
 async def test_a_guest_decides_only_where_the_route_names_her(tmp_path: Path) -> None:

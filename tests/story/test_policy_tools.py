@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,11 @@ import pytest
 
 from adapters.cli import policy as tools
 from adapters.cli.policy_lint import covers
-from adapters.store.open import open_store
-from bot.approval import Actor, Approval, Stage, Surface, Vote
-from bot.errors import ConfigError, Gone
-from bot.ladder import Deadline, DeadlineSource
+from bot.errors import ConfigError
 from bot.matching import Match, Pattern
-from bot.policy import Person
-from bot.ports import GroupRef
-from bot.protocol import HITLDecision, HITLRequest
-from bot.records import Counted
+from tests.story.reachable import SLACK, FakeDirectory
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-SLACK = Surface.SLACK
 
 POLICY = """
 people:
@@ -91,7 +83,7 @@ async def test_a_request_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
         "people      it takes: approved 2, rejected 1, skipped 1",
         "reason      rejected required",
         "deadline    2026-03-01T10:01:40+00:00 (100 s, from timeout_seconds)",
-        "ladder      2026-03-01T10:00:50+00:00 (50%) pings ann, bob, eve",
+        "ladder      2026-03-01T10:00:50+00:00 (50%, after 50 s) pings ann, bob, eve",
         "redacted    password",
     ):
         assert line in out.splitlines()
@@ -143,28 +135,6 @@ async def test_a_file_without_a_request_is_named(tmp_path: Path, content: str | 
 
     assert str(asked) == caught.value.where
     assert caught.value.fix
-
-
-class FakeDirectory:
-    """A `bot.ports.Directory` that finds these people by handle, and these accounts in every group."""
-
-    def __init__(self, *handles: str, group: Sequence[str] | None = (), guests: Sequence[str] = ()) -> None:
-        self.handles, self.group, self.guests = handles, group, guests
-
-    async def resolve(self, people: Sequence[Person]) -> tuple[Person, ...]:
-        return tuple(
-            replace(
-                one,
-                accounts={SLACK: f"U0{one.handle}"} if one.handle in self.handles else {},
-                outside=frozenset({SLACK} if one.handle in self.guests else ()),
-            )
-            for one in people
-        )
-
-    async def members(self, group: GroupRef) -> tuple[Person, ...]:
-        if self.group is None:
-            raise Gone("no such group")
-        return tuple(Person(handle=account, name=account, accounts={SLACK: account}) for account in self.group)
 
 
 async def linted(
@@ -353,107 +323,3 @@ def test_exceptions_count() -> None:
     assert covers(Match(without=exception), replace(narrow, without=exception))
     assert covers(Match(), replace(narrow, without=exception))
     assert not covers(Match(arguments=(("a", Pattern(text="*")),)), narrow)
-
-
-def an_approval(
-    number: int, tool: str, *, hours_ago: float, amount: int = 5000, route: str = "payments"
-) -> Approval:
-    seen = NOW - timedelta(hours=hours_ago)
-    return Approval(
-        request=HITLRequest(
-            request_id=f"r{number}", tool_name=tool, agent_id="treasury", arguments={"amount": amount}
-        ),
-        route=route,
-        stage=Stage.OPEN,
-        first_seen=seen,
-        deadline=Deadline(at=seen + timedelta(minutes=3), source=DeadlineSource.DEFAULT),
-    )
-
-
-HISTORY = (
-    an_approval(1, "pay_bill", hours_ago=3),
-    an_approval(2, "pay_\x1b[31mbill", hours_ago=2, amount=5, route="default"),
-    an_approval(3, "drop_table", hours_ago=1, route="default"),
-    an_approval(4, "pay_old", hours_ago=1000),
-)
-
-
-async def replayed(
-    folder: Path, capsys: pytest.CaptureFixture[str], new: str | None, *, old: str = POLICY
-) -> list[str]:
-    """What `nod policy replay --since 1d` prints, for a history in a database of its own."""
-    url = f"sqlite:///{folder / 'nod.db'}"
-    if not (folder / "nod.db").exists():
-        async with open_store(url, ring=lambda _: None, pagers=()) as store:
-            for approval in HISTORY:
-                assert await store.approvals.admit(approval, placements=(), rungs=())
-    code = await tools.replay(
-        database_url=url,
-        path=written(folder, old),
-        new=None if new is None else written(folder, new, "new.yaml"),
-        since=timedelta(days=1),
-        auto_approve=False,
-        now=NOW,
-    )
-    assert 0 == code
-    return capsys.readouterr().out.splitlines()
-
-
-async def test_the_same_file_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """However often it is asked."""
-    for _ in range(2):
-        assert ["3 requests, no change"] == await replayed(tmp_path, capsys, POLICY)
-
-
-async def test_another_file_shows_what_it_would_change(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Route, approvers, quorum and automatic answer, earliest first; nothing in it steers the terminal."""
-    new = (
-        POLICY.replace(">= 1000", "< 1000")
-        .replace("finance: [ann, bob, eve]", "finance: [bob, eve]")
-        .replace('"drop_*"', '"delete_*"')
-    )
-
-    lines = await replayed(tmp_path, capsys, new)
-
-    first = "2026-03-02T09:00:00+00:00 pay_bill by treasury (r1):"
-    second = "2026-03-02T10:00:00+00:00 pay_\\u{1B}[31mbill by treasury (r2):"
-    assert [
-        f"{first} route payments -> default; approvers -bob -eve; quorum 2 -> 1",
-        f"{second} route default -> payments; approvers -ann +bob +eve; quorum 1 -> 2",
-        "2026-03-02T11:00:00+00:00 drop_table by treasury (r3): automatic no-drop (rejected) -> none",
-        "3 requests, 3 would have changed",
-    ] == lines
-    assert lines == await replayed(tmp_path, capsys, new)
-
-
-async def test_the_audit_is_compared_with_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a second file: what was admitted under another policy than this one."""
-    assert [
-        "2026-03-02T11:00:00+00:00 drop_table by treasury (r3): automatic none -> no-drop (rejected)",
-        "3 requests, 1 would have changed",
-    ] == await replayed(tmp_path, capsys, None)
-
-
-async def test_who_voted_and_could_not_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A decision that rests on somebody who would be refused is named; the bot may run meanwhile."""
-    vote = Vote(
-        person="ann",
-        verdict=HITLDecision.APPROVED,
-        actor=Actor(surface=SLACK, account="U0ANN", name="Ann"),
-        at=NOW - timedelta(hours=2.99),
-        card_id="c",
-        digest=HISTORY[0].request.digest,
-    )
-    await replayed(tmp_path, capsys, None)
-    async with open_store(f"sqlite:///{tmp_path / 'nod.db'}", ring=lambda _: None, pagers=()) as store:
-        assert Counted.WAITING is await store.approvals.vote("r1", vote=vote, needs=2, counting=None)
-
-        lines = await replayed(tmp_path, capsys, POLICY.replace("[ann, bob, eve]", "[bob, eve]"))
-
-    first = "2026-03-02T09:00:00+00:00 pay_bill by treasury (r1):"
-    assert [
-        f"{first} approvers -ann; ann, who approved it, could not have",
-        "3 requests, 1 would have changed",
-    ] == lines

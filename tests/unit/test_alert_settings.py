@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from adapters.settings import Environment, PolicyFile, read_environment, read_policy_file, webhook_secret
-from bot.approval import Surface
 from bot.errors import ConfigError
-from bot.routing import Destination
+from bot.surface import Destination, Surface
 from tests.servers.pagers import API_KEY, ROUTING_KEY, WEBHOOK_SECRET
 
 HEAD = """people: {ann: {email: ann@acme.example}}
@@ -105,6 +104,8 @@ BAD_ENTRIES = [
     ("slack:${HOOK_TOKEN}", "must be a channel by its id", "Correct it"),
     ("webhook:https://acme.example/${AIP_API_KEY}", "AIP_API_KEY is Nod's own", "Name a variable"),
     ("webhook:https://acme.example/${NOD_SECRET}", "NOD_SECRET is Nod's own", "Name a variable"),
+    ("webhook:https://acme.example/${OPSGENIE_API_KEY}", "OPSGENIE_API_KEY is Nod's own", "Name a variable"),
+    ("pagerduty:${OPSGENIE_API_KEY}", "OPSGENIE_API_KEY is Nod's own", "Name a variable"),
     ("webhook:http://acme.example/x", "must begin with https://", "Correct it"),
     ("webhook:ftp://acme.example/x", "must begin with https://", "Correct it"),
     ("webhook:https://ann:pw@acme.example/x", NO_ADDRESS, "Correct it"),

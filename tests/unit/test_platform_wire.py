@@ -310,7 +310,8 @@ def test_mutated_bytes_are_a_failed_poll_at_worst(at: int, change: bytes, cut: i
     """Bits that flipped on the way raise Unavailable or nothing."""
     body = json.dumps([SAMPLE]).encode()
     with suppress(Unavailable):
-        read_pending(body[:at] + change + body[at + cut :])
+        pending = read_pending(body[:at] + change + body[at + cut :])
+        assert len(pending.requests) + len(pending.set_aside) <= 1 + len(change)
 
 
 @pytest.mark.parametrize(

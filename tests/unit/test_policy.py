@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.approval import LONGEST_NOTE, Surface
+from bot.approval import LONGEST_NOTE
 from bot.errors import Refusal, Refused
 from bot.matching import Match, Pattern
 from bot.policy import Delegation, Person, Policy, approvers_named, check_note, requesters_of, seat_of
 from bot.protocol import HITLDecision, HITLRequest
 from bot.routing import ReasonRule, RejectionRule, Route
+from bot.surface import Surface
 
 if TYPE_CHECKING:
     from collections.abc import Callable

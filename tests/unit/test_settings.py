@@ -7,10 +7,10 @@ import pytest
 
 from adapters.settings import Environment, read_environment, read_policy_file
 from adapters.settings.environment import read_chat
-from bot.approval import Surface
 from bot.errors import ConfigError
 from bot.protocol import HITLDecision
-from bot.routing import Destination, ReasonRule
+from bot.routing import ReasonRule
+from bot.surface import Destination, Surface
 
 SECRET = "hunter2hunter2hunter2"
 GOOD = {
@@ -52,7 +52,11 @@ def test_socket_mode_needs_no_signing_secret(surroundings: pytest.MonkeyPatch) -
     surroundings.delenv("SLACK_SIGNING_SECRET")
     surroundings.setenv("SLACK_APP_TOKEN", f"xapp-{SECRET}")
 
-    read_chat(read_environment())
+    environment = read_environment()
+    read_chat(environment)
+
+    assert environment.slack_signing_secret is None
+    assert environment.slack_app_token is not None
 
 
 BAD_ENVIRONMENTS = [
@@ -179,7 +183,7 @@ BAD_FILES = [
     ),
     (
         "another rung",
-        f"{HEAD}{ROUTES.replace('[ann]}', '[ann], ladder: [{at: 50%, do: page, who: [ann]}]}')}",
+        f"{HEAD}{ROUTES.replace('[ann]}', '[ann], ladder: [{at: 50%, do: call, who: [ann]}]}')}",
         3,
         "routes.0.ladder.0.do",
         "Correct it",

@@ -50,6 +50,7 @@ async def test_whoever_gives_up_does_not_hold_up_the_others() -> None:
     first.cancel()
     async with asyncio.timeout(1):
         await turns.wait("C1")
+    assert first.cancelled()
 
 
 def test_a_named_wait_holds_for_that_method_and_channel() -> None:

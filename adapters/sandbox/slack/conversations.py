@@ -69,16 +69,25 @@ class Conversations:
     def direct(self, person_id: str) -> Channel:
         """The direct conversation between the app and one person, opened when it is not yet.
 
-        Raises SlackError: user_not_found, cannot_dm_bot.
+        Raises SlackError: user_not_found, user_disabled, cannot_dm_bot.
         """
         if person_id not in self.people:
             raise SlackError("user_not_found")
+        if self.people[person_id].deleted:
+            raise SlackError("user_disabled")
         if self.people[person_id].is_bot:
             raise SlackError("cannot_dm_bot")
         channel_id = f"D0{person_id.removeprefix('U0')}"
         both = frozenset({person_id, self.app.bot_user_id})
         return self.channels.setdefault(
-            channel_id, Channel(id=channel_id, name=self.app.name, members=both, is_im=True)
+            channel_id,
+            Channel(
+                id=channel_id,
+                name=self.app.name,
+                purpose=f"Only you and {self.app.name} read this",
+                members=both,
+                is_im=True,
+            ),
         )
 
     def add(self, message: Message) -> None:

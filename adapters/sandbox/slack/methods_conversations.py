@@ -5,13 +5,26 @@ from typing import Any
 from adapters.sandbox.slack.calls import Asked
 from adapters.sandbox.slack.errors import SlackError
 from adapters.sandbox.slack.messages import Message
+from adapters.sandbox.slack.people import Channel
 
 
 def _readable(asked: Asked) -> str:
     channel = asked.workspace.conversations.channel(asked.text("channel", missing="channel_not_found"))
+    _check_kind(asked, channel, "history")
     if asked.workspace.app.bot_user_id not in channel.members:
         raise SlackError("not_in_channel")
     return channel.id
+
+
+def _check_kind(asked: Asked, channel: Channel, what: str) -> None:
+    """Each kind of conversation has a scope of its own (docs.slack.dev/reference/scopes).
+
+    Raises SlackError missing_scope.
+    """
+    kind = "im" if channel.is_im else "groups" if channel.is_private else "channels"
+    provided = asked.workspace.app.scopes
+    if f"{kind}:{what}" not in provided.split(","):
+        raise SlackError("missing_scope", needed=f"{kind}:{what}", provided=provided)
 
 
 def _page(asked: Asked, messages: list[Message]) -> dict[str, Any]:
@@ -63,12 +76,14 @@ def replies(asked: Asked) -> dict[str, Any]:
 def info(asked: Asked) -> dict[str, Any]:
     """conversations.info: works for channels without the app in them; `is_member` tells."""
     channel = asked.workspace.conversations.channel(asked.text("channel", missing="channel_not_found"))
+    _check_kind(asked, channel, "read")
     return {"channel": channel.to_slack(bot_user_id=asked.workspace.app.bot_user_id)}
 
 
 def members(asked: Asked) -> dict[str, Any]:
     """conversations.members, at most `limit` (1000) a page."""
     channel = asked.workspace.conversations.channel(asked.text("channel", missing="channel_not_found"))
+    _check_kind(asked, channel, "read")
     everyone = sorted(channel.members)
     try:
         start = int((asked.maybe("cursor") or "at:0").removeprefix("at:"))

@@ -8,10 +8,14 @@ from adapters.sandbox.slack.people import TEAM_DOMAIN, TEAM_ID, Person
 
 
 def auth_test(asked: Asked) -> dict[str, Any]:
-    """auth.test: whose token this is; the scopes stand in the header X-OAuth-Scopes of every answer."""
+    """auth.test: whose token this is, and here as workspace's address the page of the sandbox.
+
+    The scopes stand in the header X-OAuth-Scopes of every answer.
+    """
     app = asked.workspace.app
+    base = asked.workspace.base_url or f"https://{TEAM_DOMAIN}.slack.com"
     return {
-        "url": f"https://{TEAM_DOMAIN}.slack.com/",
+        "url": f"{base}/",
         "team": "Acme (sandbox)",
         "user": app.name.lower(),
         "team_id": TEAM_ID,

@@ -10,7 +10,7 @@ TEAM_DOMAIN = "acme-sandbox"
 
 #: The scopes that the methods of this sandbox ask for, so that an app with all of them meets no missing_scope.
 ALL_SCOPES = (
-    "chat:write,channels:read,channels:history,groups:history,groups:read,im:write,"
+    "chat:write,channels:read,channels:history,groups:history,groups:read,im:read,im:write,im:history,"
     "users:read,users:read.email,usergroups:read,metadata.message:read"
 )
 
@@ -70,6 +70,7 @@ class Channel:
     is_im: bool = False
     is_private: bool = False
     is_archived: bool = False
+    is_ext_shared: bool = False  #: with another company
 
     def to_slack(self, *, bot_user_id: str) -> dict[str, Any]:
         """The `channel` object of conversations.info, as the app sees it."""
@@ -88,7 +89,7 @@ class Channel:
             "is_archived": self.is_archived,
             "is_general": False,
             "is_member": bot_user_id in self.members,
-            "is_ext_shared": False,
+            "is_ext_shared": self.is_ext_shared,
             "context_team_id": TEAM_ID,
             "purpose": {"value": self.purpose},
             "topic": {"value": ""},

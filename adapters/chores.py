@@ -1,0 +1,160 @@
+"""What is done beside the flow, at intervals of its own: announcements, the audit, the auditor."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from pydantic import SecretStr
+
+from adapters.book import Book
+from adapters.notary import open_notary
+from adapters.settings import Environment, PolicyFile
+from adapters.store.open import SqlStore
+from adapters.watch import PULSE_EVERY, Emergency, Pulse, open_heartbeat
+from bot.audit import Fact
+from bot.errors import ConfigError, Unavailable
+from bot.flow import Beats, Count
+from bot.flow.prove import PROVE_EVERY, Prove
+from bot.policy import Policy
+from bot.ports import Chat, Clock
+from bot.records import Alert, Alerts, Store
+from bot.surface import Surface
+
+#: How often a policy that came into force is looked for, to announce what nobody may overlook in it.
+ANNOUNCE_EVERY = timedelta(seconds=1)
+#: How often the notary looks whether a checkpoint is due, and the audit whether rows are old enough to go.
+NOTARY_EVERY, RETIRE_EVERY = timedelta(seconds=5), timedelta(hours=1)
+
+#: A tick that is so many intervals late is paged; after three the watchdog ends the process.
+LATE_INTERVALS = 2
+
+POLICY = "policy"  #: what alerts about the policy file are about
+
+Chores = Mapping[str, tuple[timedelta, Callable[[], Awaitable[None]]]]
+
+log = structlog.get_logger()
+
+
+async def keeping(
+    environment: Environment,
+    book: Book[PolicyFile],
+    store: SqlStore,
+    alerts: Alerts,
+    clock: Clock,
+    count: Count,
+    stack: AsyncExitStack,
+) -> Chores:
+    """The audit's upkeep, and what is said about each policy that comes into force."""
+    beside = folder_of(environment.database_url)
+    notary = await stack.enter_async_context(
+        open_notary(
+            head=store.journal.head,
+            key_path=environment.audit_key or beside / "nod-audit.key",
+            path=environment.audit_checkpoints or beside / "nod-checkpoints.jsonl",
+            webhook=environment.audit_webhook,
+            clock=clock,
+            count=count,
+        )
+    )
+
+    announced = ""
+
+    async def announce() -> None:
+        nonlocal announced
+        if book.policy().version != announced:
+            announce_policy(book.policy())
+            for alert in await alerts.open_of(approval_id=POLICY):
+                await alerts.mend(POLICY, cause=alert.cause, how="a valid file is in force")
+            announced = book.policy().version
+
+    async def retire() -> None:
+        if book.file.retention is not None:
+            await store.journal.retire(clock() - book.file.retention)
+
+    return {
+        "announce": (ANNOUNCE_EVERY, announce),
+        "notary": (NOTARY_EVERY, notary.round),
+        "retire": (RETIRE_EVERY, retire),
+    }
+
+
+async def proving(
+    environment: Environment,
+    *,
+    store: Store,
+    alerts: Emergency,
+    chats: Mapping[Surface, Chat],
+    policy: Callable[[], Policy],
+    beats: Beats,
+    pulse: Pulse,
+    clock: Clock,
+    count: Count,
+    stack: AsyncExitStack,
+) -> Chores:
+    """The auditor, which tells the dead man's switch outside, where there is one, that all is well."""
+    url = _secret(environment.heartbeat_url)
+    heartbeat = await stack.enter_async_context(open_heartbeat(url, count=count))
+
+    async def all_well() -> None:
+        if heartbeat is not None:
+            await heartbeat.beat()
+
+    prove = Prove(
+        store=store, alerts=alerts, chats=chats, policy=policy, beats=beats,
+        late_tick=lambda: late_tick(pulse), all_well=all_well, clock=clock, count=count,
+    )  # fmt: skip
+
+    async def look() -> None:
+        await alerts.drain()
+        await prove.round()
+
+    return {"prove": (PROVE_EVERY, look)}
+
+
+def late_tick(pulse: Pulse) -> str | None:
+    """What ails the ticker, in words; None while it ticks."""
+    late = pulse.age > LATE_INTERVALS * PULSE_EVERY.total_seconds()
+    return f"The scheduler has not ticked for {pulse.age:.0f} s" if late else None
+
+
+def folder_of(database_url: str) -> Path:
+    """Where the audit's own files stand unless the settings say otherwise: beside the SQLite file."""
+    scheme, _, path = database_url.partition(":///")
+    return Path(path).parent if scheme.startswith("sqlite") and path else Path()
+
+
+def refusal_alerts(store: Store, clock: Clock) -> Callable[[ConfigError], Awaitable[None]]:
+    """A refused policy file is an alert, one per mistake."""
+
+    async def refused(error: ConfigError) -> None:
+        mistake = hashlib.sha256(str(error).encode()).hexdigest()[:8]
+        text = f"The changed policy file is refused, the old one stays in force. {error}"
+        alert = Alert(approval_id=POLICY, cause=f"policy-{mistake}", text=text, raised_at=clock())
+        body = {"where": error.where, "reason": error.what}
+        await store.alerts.raise_(alert)
+        try:
+            await store.journal.note(Fact(kind="policy_refused", at=clock(), body=body))
+        except Unavailable as trouble:  # the watch of the file must go on; the log has the refusal already
+            log.error("policy_refusal_not_noted", reason=str(trouble))
+
+    return refused
+
+
+def announce_policy(policy: Policy) -> None:
+    """What nobody may overlook: answers without people, and routes that nobody can answer."""
+    if policy.rules.auto_approve:
+        log.warning("auto_approval_is_on", because="GLAIP_HITL_AUTO_APPROVE", effect="nobody is asked")
+    if policy.rules.log_only:
+        log.warning("auto_approval_is_on", because="log_only", effect="nobody is asked")
+    for route in policy.routes:
+        if not any(person.accounts for person in policy.members(route.approvers)):
+            log.error("route_without_approver", route=route.name)
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None

@@ -1,0 +1,106 @@
+"""The ladder and who is on call, in words, for whoever tries a policy. Pure; nobody is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from bot.hours import Keep
+from bot.ladder import Action, Rung
+from bot.policy import Policy
+from bot.rotation import OnCall, Rotation, ScheduleRef
+from bot.routing import Route
+
+#: Hand-overs that are looked at for the next one that changes anything.
+MOST_HAND_OVERS = 210
+
+
+def staffed(policy: Policy, at: datetime) -> Policy:
+    """The policy with who is on call by its rotations at a moment. What a schedule would say is not known."""
+    now = {name: (one.rotation.on_call(at),) for name, one in policy.oncall.items() if one.rotation is not None}
+    return replace(policy, groups={**policy.groups, **now})
+
+
+def unstaffed(policy: Policy, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the names that stand for whom a schedule names."""
+    return tuple(name for name in names if name in policy.oncall and policy.oncall[name].schedule is not None)
+
+
+def people_of(policy: Policy, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The handles behind names in a `staffed` policy, and in words whom nobody can name without a look-up."""
+    away = unstaffed(policy, names)
+    handles = policy.handles(tuple(name for name in names if name not in away))
+    return (*handles, *(f"whoever is on call for {name}" for name in away))
+
+
+def on_call_words(policy: Policy, route: Route, *, now: datetime) -> Iterator[str]:
+    """Who is on call now, for each such name in a route: `payments: ann until …, then bob`."""
+    named = dict.fromkeys((*route.approvers, *(name for rung in route.ladder for name in rung.who)))
+    for name in named:
+        if name in policy.oncall:
+            yield f"{name}: {_duty(policy.oncall[name], now)}"
+
+
+def rung_words(rung: Rung, policy: Policy, *, seen: datetime, deadline: datetime) -> str:
+    """When a rung is due, what it does, and what its hours change: `… (50%, after 90 s) pings ann`."""
+    due = rung.due(first_seen=seen, deadline=deadline)
+    after = (due - seen).total_seconds()
+    text = f"{due.isoformat()} ({when_of(rung)}, after {after:g} s) {_deed(rung, policy)}"
+    if rung.hours is None:
+        return text
+    hours = f"{rung.keep.value} {rung.hours.name}"
+    written = replace(rung, hours=None, keep=Keep.DURING).due(first_seen=seen, deadline=deadline)
+    if due != written:
+        return f"{text}; {hours}, so later than {written.isoformat()}"
+    if rung.hours.covers(due) == (rung.keep is Keep.DURING):
+        return f"{text}; {hours}"
+    return f"{text}; {hours} would be too late, so it is not shifted"
+
+
+def when_of(rung: Rung) -> str:
+    """`65%`, or `60 s before the deadline`."""
+    if rung.before is not None:
+        return f"{rung.before.total_seconds():g} s before the deadline"
+    return f"{(rung.share or 0.0) * 100:g}%"
+
+
+def _deed(rung: Rung, policy: Policy) -> str:
+    who = ", ".join(people_of(policy, rung.who))
+    cards = f"puts the card in {', '.join(map(str, rung.cards))}"
+    match rung.action:
+        case Action.PING:
+            return f"pings {who}"
+        case Action.WIDEN:
+            return f"lets {who} decide too" + (f" and {cards}" if rung.cards else "")
+        case Action.PAGE:
+            return "pages the alerts" + (f" and pings {who}" if who else "")
+        case Action.FALLBACK:
+            return cards
+        case _:
+            return "reminds in the thread"
+
+
+def _duty(one: OnCall, now: datetime) -> str:
+    if one.rotation is not None:
+        return _turn(one.rotation, now)
+    return f"whoever {_schedule(one.schedule)} names, or {one.otherwise}" if one.schedule else one.otherwise
+
+
+def _turn(rotation: Rotation, now: datetime) -> str:
+    """Who has the shift, and who comes after; a hand-over from somebody to herself is none."""
+    who = rotation.on_call(now)
+    change = now
+    for _ in range(MOST_HAND_OVERS):
+        change = rotation.next_change(change)
+        if rotation.on_call(change) != who:
+            return f"{who} until {change.isoformat()}, then {rotation.on_call(change)}"
+    return who
+
+
+def _schedule(ref: ScheduleRef) -> str:
+    """A calendar's address may hold a token: only its host is said."""
+    if ref.kind == "ical" and "://" in ref.id:
+        return f"the calendar at {urlsplit(ref.id).hostname}"
+    return f"the calendar {ref.id}" if ref.kind == "ical" else f"the {ref.kind} schedule {ref.id}"

@@ -1,0 +1,22 @@
+"""Who is on call by the word of somebody else: a calendar, PagerDuty or Opsgenie."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from bot.rotation import ScheduleRef
+
+ICAL, PAGERDUTY, OPSGENIE = "ical", "pagerduty", "opsgenie"  #: kinds of `bot.rotation.ScheduleRef`
+
+
+class Schedules(Protocol):
+    """Knows the schedules of one kind."""
+
+    async def on_call(self, ref: ScheduleRef, at: datetime) -> tuple[str, ...]:
+        """Everybody who is on call at a moment, as the source names them: by e-mail address, or by a name.
+
+        Raises Unavailable, Gone (no such schedule) or Forbidden. No message holds an address, a key or what
+        the other side said: a calendar's address often is its key.
+        """
+        ...

@@ -1,0 +1,96 @@
+"""A channel's digest as Slack's blocks: what waits beyond the cards that the channel has room for. Pure.
+
+Tools and agents are data: their names stand in plain_text, like on cards. One button, one request at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.slack.elements import (
+    ACCESSIBILITY_LABEL,
+    BUTTON_TEXT,
+    CONTEXT_ELEMENT,
+    HEADER,
+    SECTION,
+    Block,
+    contexts,
+    cut,
+    moment,
+    plain,
+    seen,
+    spoken,
+)
+from bot.card import Button, DigestCard
+
+#: Asks for the next request: on a digest, and in the looks that open from it.
+NEXT_ONE = "nod_next_one"
+
+#: Requests named on a digest, and characters of each: two names, and what makes them visible.
+NAMED = 10
+NAME = 400
+#: Agents named as asking for more than their share.
+FLOODING = 5
+#: Characters of one part of the fallback text.
+FALLBACK = 600
+
+ONE_BY_ONE = "Next shows them one at a time, with the whole call and the answers to it."
+NEXT_SPOKEN = "Next: look at a request that waits, earliest deadline first"
+
+
+def digest_message_of(digest: DigestCard) -> dict[str, Any]:
+    """`text` and `blocks` of the message that shows a digest."""
+    return {"text": spoken(digest.notification, FALLBACK), "blocks": digest_blocks_of(digest)}
+
+
+def digest_blocks_of(digest: DigestCard) -> list[Block]:
+    """The blocks of a digest; when nothing waits any more, one line."""
+    if digest.earliest is None:
+        return [{"type": "section", "text": plain(digest.title, SECTION)}]
+    earliest = [plain("The earliest waits until", 100), moment(digest.earliest)]
+    return [
+        {"type": "header", "text": plain(digest.title, HEADER)},
+        *contexts([earliest]),
+        *_named(digest),
+        *_flooding(digest),
+        *contexts([[plain(ONE_BY_ONE, CONTEXT_ELEMENT)]]),
+        *_next(digest),
+    ]
+
+
+def next_button(value: str, *, label: str = "Next") -> Block:
+    """The button to the next request, with the digest's own sealed value."""
+    return {
+        "type": "button",
+        "action_id": NEXT_ONE,
+        "text": plain(label, BUTTON_TEXT),
+        "value": value,
+        "accessibility_label": cut(NEXT_SPOKEN, ACCESSIBILITY_LABEL),
+    }
+
+
+def _named(digest: DigestCard) -> list[Block]:
+    """The first few, a line each with its moment, and how many more there are."""
+    shown = digest.first[:NAMED]
+    lines: list[Block] = [
+        {"type": "context", "elements": [plain(f"{name}, until", NAME), moment(until)]} for name, until in shown
+    ]
+    more = digest.count - len(shown)
+    return [*lines, *contexts([[plain(f"… and {more} more", 100)]] if more > 0 else [])]
+
+
+def _flooding(digest: DigestCard) -> list[Block]:
+    """Who asks for more than its share, in words that name the consequence."""
+    agents = digest.flooding[:FLOODING]
+    lines = [
+        f"⚠ {cut(seen(agent), NAME)} asks for more than its share: its requests wait here." for agent in agents
+    ]
+    more = len(digest.flooding) - len(agents)
+    if more > 0:
+        lines.append(f"… and {more} more agents")
+    return [{"type": "section", "text": plain("\n".join(lines), SECTION)}] if lines else []
+
+
+def _next(digest: DigestCard) -> list[Block]:
+    value = digest.buttons.get(Button.NEXT)
+    return [{"type": "actions", "elements": [next_button(value)]}] if value else []

@@ -1,0 +1,91 @@
+""" "I'm on it", in SQL: taken in one transaction, and read beside the approvals that it is about."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import facts, tables
+from adapters.store.chain import append
+from adapters.store.columns import keepable
+from adapters.store.moves import chunks, move
+from adapters.store.rows import rung_row
+from adapters.store.votes import Fetch, with_votes
+from bot.approval import Approval, Claim, Stage
+from bot.records import LAST_CALLS, Claimed, DueRung
+
+_A, _C, _R = tables.approvals.c, tables.claims.c, tables.rungs.c
+
+
+async def take_claim(
+    connection: AsyncConnection, approval_id: str, *, claim: Claim, digest: str, last_call: DueRung
+) -> Claimed:
+    """Who comes first has it. The record's row is locked first, so two are looked at one after the other."""
+    open_to_people = (_A.stage == Stage.OPEN, _A.rule.is_(None), _A.digest == digest, _A.deadline > claim.at)
+    locked = select(_A.id).where(_A.id == approval_id, *open_to_people).with_for_update()
+    if (await connection.execute(locked)).first() is None:
+        return Claimed.LOST
+    mine = select(tables.claims).where(_C.approval_id == approval_id)
+    before = [claim_of(row) for row in (await connection.execute(mine)).mappings()]
+    if any(other.person == keepable(claim.person) for other in before):
+        return Claimed.BEFORE
+    if any(other.at <= claim.at < other.until for other in before):
+        return Claimed.TAKEN
+    await connection.execute(insert(tables.claims), _claim_row(approval_id, claim))
+    number = await _next_last_call(connection, approval_id)
+    await connection.execute(insert(tables.rungs), rung_row(replace(last_call, number=number)))
+    await connection.execute(move(approval_id, Stage.OPEN).values(revision=_A.revision + 1))
+    await append(connection, facts.claimed(approval_id, claim, digest=digest))
+    return Claimed.YES
+
+
+async def _next_last_call(connection: AsyncConnection, approval_id: str) -> int:
+    last = select(func.max(_R.number)).where(_R.approval_id == approval_id, _R.number >= LAST_CALLS)
+    number: int | None = (await connection.execute(last)).scalar_one()
+    return LAST_CALLS if number is None else number + 1
+
+
+async def void_claims(connection: AsyncConnection, approval_id: str) -> None:
+    """Nobody is on it any more: it is another call, or it had ended."""
+    await connection.execute(delete(tables.claims).where(_C.approval_id == approval_id))
+
+
+async def with_people(found: Iterable[Approval], fetch: Fetch) -> tuple[Approval, ...]:
+    """The approvals with their votes and claims, in a few statements for any number.
+
+    Read after the approvals: a claim that comes in between raises the revision, so its card is drawn again.
+    """
+    approvals = await with_votes(found, fetch)
+    ids = list(dict.fromkeys(approval.id for approval in approvals if approval.revision > 1))
+    claims: defaultdict[str, list[Claim]] = defaultdict(list)
+    for some in chunks(ids):
+        statement = select(tables.claims).where(_C.approval_id.in_(some)).order_by(_C.at, _C.person)
+        for row in await fetch(statement):
+            claims[row[_C.approval_id]].append(claim_of(row))
+    return tuple(_with(approval, claims) for approval in approvals)
+
+
+def _with(approval: Approval, claims: Mapping[str, list[Claim]]) -> Approval:
+    mine = claims.get(keepable(approval.id))
+    return replace(approval, claims=tuple(mine)) if mine else approval
+
+
+def claim_of(row: RowMapping) -> Claim:
+    """The claim in a row."""
+    return Claim(person=row[_C.person], name=row[_C.name], at=row[_C.at], until=row[_C.until])
+
+
+def _claim_row(approval_id: str, claim: Claim) -> dict[str, Any]:
+    return {
+        "approval_id": approval_id,
+        "person": claim.person,
+        "name": claim.name,
+        "at": claim.at,
+        "until": claim.until,
+    }

@@ -1,0 +1,35 @@
+"""The end of an approval's life: nothing is owed any more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, exists, or_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import facts, tables
+from adapters.store.chain import append
+from adapters.store.moves import move
+from adapters.store.notices import OWED
+from adapters.store.placements import lags
+from bot.approval import Stage
+from bot.records import News
+
+_A, _P, _R, _T = tables.approvals.c, tables.placements.c, tables.rungs.c, tables.notices.c
+
+
+async def file_away(connection: AsyncConnection, approval_id: str, *, at: datetime) -> bool:
+    """SETTLED -> CLOSED; False while a card lags, or how it ended is still to be told."""
+    card = exists().where(_P.approval_id == _A.id, lags()).correlate(tables.approvals)
+    word = exists().where(_T.approval_id == _A.id, _T.news == News.OUTCOME, OWED).correlate(tables.approvals)
+    closed = move(approval_id, Stage.SETTLED, Stage.CLOSED, _A.told, ~card, ~word)
+    if not (await connection.execute(closed)).rowcount:
+        return False
+    # A post that begins just now stays on the books, so that even a late card shows the end.
+    seen_to = or_(_P.ref.is_not(None), _P.attempted_at.is_(None))
+    struck = update(tables.placements).where(_P.approval_id == approval_id, seen_to)
+    await connection.execute(struck.values(owed=False))
+    # Else every look for what is due would pass by the rungs of all that was ever answered early.
+    await connection.execute(delete(tables.rungs).where(_R.approval_id == approval_id, _R.fired_at.is_(None)))
+    await append(connection, facts.closed(approval_id, at=at))
+    return True

@@ -1,0 +1,178 @@
+"""What is gathered for each channel, in SQL, and the one message there that says so."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, Update, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import facts, tables
+from adapters.store.chain import append
+from adapters.store.claims import with_people
+from adapters.store.columns import moment
+from adapters.store.database import Database, insert_new, rows_of
+from adapters.store.gathered import ASKED, GATHERED, UNTRIED, digest_of, first_lines, place_of, waiting_of
+from adapters.store.moves import chunks
+from adapters.store.rows import approval_of, placement_of
+from adapters.store.wakes import Move
+from bot.approval import Approval
+from bot.ports import Clock
+from bot.records import Digest, Placement, Waiting
+from bot.surface import Destination
+
+_A, _P, _G = tables.approvals.c, tables.placements.c, tables.digests.c
+
+#: A digest's message that tells of nothing, in the flow's word for it.
+EMPTY = "empty"
+
+
+class SqlDigests:
+    """`bot.records.Digests` over a database. Every method raises Unavailable when it is in trouble."""
+
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    async def waiting(self) -> Mapping[Destination, tuple[Waiting, ...]]:
+        """Without the calls: there may be thousands, and only their times and agents are looked at."""
+        statement = (
+            select(_P.surface, _P.channel, _P.card_id, _A.id, _A.agent, _A.first_seen, _A.deadline)
+            .join_from(tables.placements, tables.approvals)
+            .where(*UNTRIED, _P.next_try.is_(None), *ASKED)
+            .order_by(_A.deadline, _A.id, _P.card_id)
+        )
+        queues: defaultdict[Destination, list[Waiting]] = defaultdict(list)
+        for row in await self._database.fetch(statement):
+            queues[place_of(row, _P)].append(waiting_of(row))
+        return {destination: tuple(queue) for destination, queue in queues.items()}
+
+    async def gather(self, card_ids: Sequence[str]) -> int:
+        """In one transaction, with a row of the audit for each channel."""
+
+        async def work(connection: AsyncConnection) -> int:
+            taken: defaultdict[Destination, list[str]] = defaultdict(list)
+            for some in chunks(card_ids):
+                gathered = update(tables.placements).where(_P.card_id.in_(some), *UNTRIED).values(gathered=True)
+                whose = gathered.returning(_P.surface, _P.channel, _P.card_id)
+                for row in await rows_of(connection, whose):
+                    taken[place_of(row, _P)].append(row[_P.card_id])
+            told = []
+            for destination, cards in sorted(taken.items()):
+                digest_id = await _digest_at(connection, destination)
+                told.append(
+                    facts.gathered(
+                        destination=str(destination), digest_id=digest_id, cards=sorted(cards), at=self._clock()
+                    )
+                )
+            if told:
+                await append(connection, *told)
+            return sum(len(cards) for cards in taken.values())
+
+        return await self._database.write(Move.GATHER, work) if card_ids else 0
+
+    async def standing(self, *, lines: int) -> tuple[Digest, ...]:
+        """Three statements for all channels. What says that nothing waits, and is right, is left out."""
+        found = await self._found(select(tables.digests).order_by(_G.surface, _G.channel), lines=lines)
+        return tuple(digest for digest in found if digest.count or _still_says(digest))
+
+    async def get(self, digest_id: str) -> Digest | None:
+        """The digest with the first of its requests; None for an unknown one."""
+        found = await self._found(select(tables.digests).where(_G.digest_id == digest_id), lines=1)
+        return found[0] if found else None
+
+    async def on(self, digest_id: str) -> tuple[tuple[Placement, Approval], ...]:
+        """Whole, with votes and claims."""
+        whole = (
+            tables.placements.join(tables.approvals)
+            .join(tables.digests, (_G.surface == _P.surface) & (_G.channel == _P.channel))
+            .outerjoin(tables.decisions, tables.decisions.c.approval_id == _A.id)
+        )
+        statement = (
+            select(tables.placements, tables.approvals, tables.decisions)
+            .select_from(whole)
+            .where(_G.digest_id == digest_id, *GATHERED)
+            .order_by(_A.deadline, _A.id, _P.card_id)
+        )
+        rows = await self._database.fetch(statement)
+        approvals = await with_people([approval_of(row) for row in rows], self._database.fetch)
+        return tuple((placement_of(row), approval) for row, approval in zip(rows, approvals, strict=True))
+
+    async def attempt(self, digest_id: str, *, at: datetime) -> None:
+        """Of several tries the first one's time stays: a search for the message has to reach back to it."""
+        begun = _change(digest_id).values(attempted_at=func.coalesce(_G.attempted_at, moment(at)))
+        await self._database.update(Move.ATTEMPT_DIGEST, begun)
+
+    async def shown(self, digest_id: str, *, ref: str, shown: str | None, at: datetime) -> None:
+        """What it says now; failures before it are forgotten. A new message has its row of the audit."""
+        up = _change(digest_id).values(ref=ref, shown=shown, shown_at=at, tries=0, next_try=None)
+
+        async def work(connection: AsyncConnection) -> bool:
+            was = select(_G.surface, _G.channel, _G.ref).where(_G.digest_id == digest_id).with_for_update()
+            row = (await connection.execute(was)).mappings().first()
+            if row is None:
+                return False
+            await connection.execute(up)
+            if row[_G.ref] != ref:
+                destination = str(place_of(row, _G))
+                told = facts.digest_shown(destination=destination, digest_id=digest_id, ref=ref, at=at)
+                await append(connection, told)
+            return True
+
+        await self._database.write(Move.SHOW_DIGEST, work)
+
+    async def postpone(self, digest_id: str, *, next_try: datetime) -> None:
+        """One more failed try in a row."""
+        later = _change(digest_id).values(tries=_G.tries + 1, next_try=next_try)
+        await self._database.update(Move.POSTPONE_DIGEST, later)
+
+    async def lost(self, digest_id: str) -> None:
+        """As if it had never been posted."""
+        anew = _change(digest_id).values(
+            ref=None, shown=None, shown_at=None, attempted_at=None, tries=0, next_try=None
+        )
+        await self._database.update(Move.LOSE_DIGEST, anew)
+
+    async def _found(self, statement: Select[Any], *, lines: int) -> tuple[Digest, ...]:
+        """These digests with their counts, and the first `lines` of their requests, at least one."""
+        rows = await self._database.fetch(statement)
+        if not rows:
+            return ()
+        counts: dict[str, int] = {}
+        approvals = []
+        firsts = await self._database.fetch(
+            first_lines([row[_G.digest_id] for row in rows], lines=max(1, lines))
+        )
+        for row in firsts:
+            counts[row["stands_on"]] = row["together"]
+            approvals.append(approval_of(row))
+        first: defaultdict[str, list[Approval]] = defaultdict(list)
+        for row, approval in zip(firsts, await with_people(approvals, self._database.fetch), strict=True):
+            first[row["stands_on"]].append(approval)
+        return tuple(
+            digest_of(row, count=counts.get(row[_G.digest_id], 0), first=first[row[_G.digest_id]])
+            for row in rows
+        )
+
+
+async def _digest_at(connection: AsyncConnection, destination: Destination) -> str:
+    """The id of the channel's digest, which is made if there is none."""
+    place = {"surface": destination.surface, "channel": destination.channel}
+    new = insert_new(connection, tables.digests).values(digest_id=secrets.token_urlsafe(12), tries=0, **place)
+    await connection.execute(new.on_conflict_do_nothing(index_elements=[_G.surface, _G.channel]))
+    here = select(_G.digest_id).where(_G.surface == destination.surface, _G.channel == destination.channel)
+    digest_id: str = (await connection.execute(here)).scalar_one()
+    return digest_id
+
+
+def _still_says(digest: Digest) -> bool:
+    """Whether its message is up, or may be, and says something that is no longer so."""
+    may_be_up = digest.ref is not None or digest.attempted_at is not None
+    return may_be_up and digest.shown != EMPTY
+
+
+def _change(digest_id: str) -> Update:
+    return update(tables.digests).where(_G.digest_id == digest_id)

@@ -1,0 +1,79 @@
+"""What stands on digests, and what waits for a card of its own: the statements and rows of `digests`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Column, Select, func, select
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+from adapters.store import tables
+from bot.approval import Approval, Stage
+from bot.records import Digest, Waiting
+from bot.surface import Destination
+
+_A, _P, _G = tables.approvals.c, tables.placements.c, tables.digests.c
+
+#: Requests that wait for people; what a rule answers is on no digest.
+ASKED = (_A.stage == Stage.OPEN, _A.rule.is_(None), ~_P.superseded)
+GATHERED = (_P.gathered, *ASKED)
+UNTRIED = (_P.owed, ~_P.gathered, _P.ref.is_(None), _P.attempted_at.is_(None))
+
+
+def first_lines(digest_ids: Sequence[str], *, lines: int) -> Select[Any]:
+    """The first few approvals of each of these digests, with how many there are together."""
+    order = [_A.deadline, _A.id, _P.card_id]
+    queue = (
+        select(
+            _A.id.label("approval_id"),
+            _G.digest_id.label("stands_on"),
+            func.row_number().over(partition_by=_G.digest_id, order_by=order).label("place"),
+            func.count().over(partition_by=_G.digest_id).label("together"),
+        )
+        .join_from(tables.placements, tables.approvals)
+        .join(tables.digests, (_G.surface == _P.surface) & (_G.channel == _P.channel))
+        .where(_G.digest_id.in_(digest_ids), *GATHERED)
+        .subquery()
+    )
+    return (
+        select(tables.approvals, tables.decisions, queue.c.stands_on, queue.c.together)
+        .select_from(queue)
+        .join(tables.approvals, _A.id == queue.c.approval_id)
+        .outerjoin(tables.decisions, tables.decisions.c.approval_id == _A.id)
+        .where(queue.c.place <= lines)
+        .order_by(queue.c.stands_on, queue.c.place)
+    )
+
+
+def waiting_of(row: RowMapping) -> Waiting:
+    """The card that waits in a row of both its placement and its approval."""
+    return Waiting(
+        card_id=row[_P.card_id],
+        approval_id=row[_A.id],
+        agent_id=row[_A.agent] or "",
+        first_seen=row[_A.first_seen],
+        deadline=row[_A.deadline],
+    )
+
+
+def digest_of(row: RowMapping, *, count: int, first: Sequence[Approval]) -> Digest:
+    """The digest in a row, with what stands on it."""
+    return Digest(
+        digest_id=row[_G.digest_id],
+        destination=place_of(row, _G),
+        count=count,
+        first=tuple(first),
+        ref=row[_G.ref],
+        shown=row[_G.shown],
+        shown_at=row[_G.shown_at],
+        attempted_at=row[_G.attempted_at],
+        tries=row[_G.tries],
+        next_try=row[_G.next_try],
+    )
+
+
+def place_of(row: RowMapping, columns: ReadOnlyColumnCollection[str, Column[Any]]) -> Destination:
+    """The destination in a row, by the columns of this table."""
+    return Destination(surface=row[columns.surface], channel=row[columns.channel])

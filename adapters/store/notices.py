@@ -1,0 +1,140 @@
+"""Messages that are owed, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, select, tuple_, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import facts, tables
+from adapters.store.chain import append
+from adapters.store.claims import with_people
+from adapters.store.columns import moment
+from adapters.store.database import Database, insert_new
+from adapters.store.moves import chunks
+from adapters.store.rows import approval_of, placement_of
+from adapters.store.wakes import Move
+from bot.approval import Approval
+from bot.audit import Fact
+from bot.records import OwedNotice, Placement
+
+_A, _P, _T = tables.approvals.c, tables.placements.c, tables.notices.c
+#: Neither sent nor dropped.
+OWED = and_(_T.sent_at.is_(None), _T.dropped_at.is_(None))
+
+
+class SqlNotices:
+    """`bot.records.Notices` over a database. Every method raises Unavailable when it is in trouble."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def owed(self) -> tuple[tuple[OwedNotice, Approval, Placement | None], ...]:
+        """Those with a `next_try` in the future, and of what has ended, too: the caller judges."""
+        whole = (
+            tables.notices.join(tables.approvals)
+            .outerjoin(tables.decisions, tables.decisions.c.approval_id == _A.id)
+            .outerjoin(tables.placements, _P.card_id == _T.card_id)
+        )
+        statement = (
+            select(tables.notices, tables.approvals, tables.decisions, tables.placements)
+            .select_from(whole)
+            .where(OWED)
+            .order_by(_A.deadline, _A.id, _T.owed_since, _T.mark)
+        )
+        rows = await self._database.fetch(statement)
+        approvals = await with_people([approval_of(row) for row in rows], self._database.fetch)
+        return tuple(
+            (_notice_of(row), approval, None if row[_P.card_id] is None else placement_of(row))
+            for row, approval in zip(rows, approvals, strict=True)
+        )
+
+    async def attempt(self, notices: Sequence[OwedNotice], *, sent_as: str, at: datetime) -> None:
+        """Of several tries the first one's time stays: a search for the message has to reach back to it."""
+        begun = {"sent_as": sent_as, "attempted_at": func.coalesce(_T.attempted_at, moment(at))}
+        await self._change(Move.ATTEMPT_NOTICE, notices, begun)
+
+    async def sent(self, notices: Sequence[OwedNotice], *, ref: str, at: datetime) -> None:
+        """With a row of the audit for each: the proof that it was said, and to whom."""
+        await self._change(
+            Move.SENT, notices, {"sent_at": at}, lambda notice: facts.told(notice, ref=ref, at=at)
+        )
+
+    async def postpone(self, notices: Sequence[OwedNotice], *, next_try: datetime) -> None:
+        """One more failed try in a row."""
+        await self._change(Move.POSTPONE_NOTICE, notices, {"tries": _T.tries + 1, "next_try": next_try})
+
+    async def drop(self, notices: Sequence[OwedNotice], *, why: str, at: datetime) -> None:
+        """With a row of the audit for each: that it was not said, and why."""
+        await self._change(
+            Move.DROPPED, notices, {"dropped_at": at}, lambda notice: facts.not_told(notice, why=why, at=at)
+        )
+
+    async def _change(
+        self,
+        kind: Move,
+        notices: Sequence[OwedNotice],
+        values: Mapping[str, Any],
+        tells: Callable[[OwedNotice], Fact] | None = None,
+    ) -> None:
+        """Those that are still owed, each as it is then; nothing is sent, or dropped, twice."""
+        keys = [(notice.approval_id, notice.mark) for notice in notices]
+        change = update(tables.notices).where(OWED).values(**values).returning(tables.notices)
+
+        async def work(connection: AsyncConnection) -> bool:
+            found: list[OwedNotice] = []
+            for some in chunks(keys):
+                these = change.where(tuple_(_T.approval_id, _T.mark).in_(some))
+                found.extend(_notice_of(row) for row in (await connection.execute(these)).mappings())
+            if found and tells is not None:
+                found.sort(key=lambda notice: (notice.approval_id, notice.mark))
+                await append(connection, *(tells(notice) for notice in found))
+            return bool(found)
+
+        if keys:
+            await self._database.write(kind, work)
+
+
+async def write_notices(connection: AsyncConnection, notices: Sequence[OwedNotice]) -> None:
+    """New ones; a mark that this approval has used stands for the same message."""
+    if notices:
+        new = insert_new(connection, tables.notices).on_conflict_do_nothing()
+        await connection.execute(new, [_notice_row(notice) for notice in notices])
+
+
+def _notice_of(row: RowMapping) -> OwedNotice:
+    return OwedNotice(
+        mark=row[_T.mark],
+        approval_id=row[_T.approval_id],
+        news=row[_T.news],
+        surface=row[_T.surface],
+        card_id=row[_T.card_id],
+        person=row[_T.person],
+        who=row[_T.who],
+        owed_since=row[_T.owed_since],
+        sent_as=row[_T.sent_as],
+        attempted_at=row[_T.attempted_at],
+        tries=row[_T.tries],
+        next_try=row[_T.next_try],
+    )
+
+
+def _notice_row(notice: OwedNotice) -> dict[str, Any]:
+    return {
+        "mark": notice.mark,
+        "approval_id": notice.approval_id,
+        "news": notice.news,
+        "surface": notice.surface,
+        "card_id": notice.card_id,
+        "person": notice.person,
+        "who": notice.who,
+        "owed_since": notice.owed_since,
+        "sent_as": notice.sent_as,
+        "attempted_at": notice.attempted_at,
+        "tries": notice.tries,
+        "next_try": notice.next_try,
+    }

@@ -1,0 +1,111 @@
+"""The record as it is read, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import BigInteger, and_, cast, exists, func, select
+
+from adapters.store import tables
+from adapters.store.claims import with_people
+from adapters.store.columns import keepable, moment
+from adapters.store.database import Database
+from adapters.store.moves import chunks
+from adapters.store.rows import approval_of, approvals_decided
+from bot.approval import Approval, Stage
+from bot.records import Standing
+
+_A, _P, _G = tables.approvals.c, tables.placements.c, tables.digests.c
+
+
+class ReadApprovals:
+    """The reading half of `bot.records.Approvals`. Every method raises Unavailable when it is in trouble."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def get(self, approval_id: str) -> Approval | None:
+        """The approval with its decision and votes; None for an unknown id."""
+        rows = await self._database.fetch(approvals_decided().where(_A.id == approval_id))
+        found = await with_people([approval_of(row) for row in rows], self._database.fetch)
+        return found[0] if found else None
+
+    async def at(
+        self, *stages: Stage, due_by: datetime | None = None, missed: int = 0, by_rule: bool = False
+    ) -> tuple[Approval, ...]:
+        """A few statements for all of them, earliest deadline first."""
+        statement = approvals_decided().where(_A.stage.in_(stages)).order_by(_A.deadline, _A.id)
+        if due_by is not None:
+            statement = statement.where(_A.deadline <= due_by)
+        if missed:
+            statement = statement.where(_A.missed >= missed)
+        if by_rule:
+            statement = statement.where(_A.rule.is_not(None))
+        rows = await self._database.fetch(statement)
+        return await with_people([approval_of(row) for row in rows], self._database.fetch)
+
+    async def next_deadline(self, *, after: datetime) -> datetime | None:
+        first = func.min(_A.deadline).label("first")
+        ahead = select(first).where(_A.stage == Stage.OPEN, _A.deadline > after)
+        deadline: datetime | None = (await self._database.fetch(ahead))[0]["first"]
+        return deadline
+
+    async def standing(self) -> Mapping[str, Standing]:
+        wanted = select(_A.id, _A.stage, _A.digest, _A.missed, _A.first_seen, _A.deadline)
+        rows = await self._database.fetch(wanted.where(_A.stage.in_((Stage.OPEN, Stage.DECIDED))))
+        return {
+            row[_A.id]: Standing(
+                stage=row[_A.stage],
+                digest=row[_A.digest],
+                missed=row[_A.missed],
+                first_seen=row[_A.first_seen],
+                deadline=row[_A.deadline],
+            )
+            for row in rows
+        }
+
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Which of these ids have a record."""
+        found: set[str] = set()
+        for some in chunks(ids):
+            rows = await self._database.fetch(select(_A.id).where(_A.id.in_(some)))
+            found.update(row[_A.id] for row in rows)
+        return frozenset(one for one in ids if keepable(one) in found)
+
+    async def untold(self) -> tuple[Approval, ...]:
+        """Earliest deadline first."""
+        owing = approvals_decided().where(_A.stage == Stage.SETTLED, ~_A.told).order_by(_A.deadline, _A.id)
+        rows = await self._database.fetch(owing)
+        return await with_people([approval_of(row) for row in rows], self._database.fetch)
+
+    async def open_by_agent(self, *, at_least: int) -> Mapping[str, int]:
+        """Counted in an index, without reading a call."""
+        together = func.count().label("together")
+        statement = (
+            select(_A.agent, together)
+            .where(_A.stage == Stage.OPEN, _A.rule.is_(None), _A.agent.is_not(None))
+            .group_by(_A.agent)
+            .having(together >= at_least)
+        )
+        return {row[_A.agent]: row["together"] for row in await self._database.fetch(statement)}
+
+    async def unseen(self, now: datetime, *, share: float) -> tuple[Approval, ...]:
+        """Earliest deadline first; the share is counted in the database's whole milliseconds."""
+        seen, whole = cast(_A.first_seen, BigInteger), cast(_A.deadline, BigInteger)
+        gone = cast(moment(now), BigInteger) - seen
+        late = gone * 1000 >= (whole - seen) * round(share * 1000)
+        mine = (_P.approval_id == _A.id, ~_P.superseded)
+        up = select(_P.card_id).where(*mine, _P.ref.is_not(None))
+        on_digest = (
+            select(_P.card_id)
+            .join(tables.digests, and_(_G.surface == _P.surface, _G.channel == _P.channel))
+            .where(*mine, _P.gathered, _G.ref.is_not(None), _G.shown.is_not(None))
+        )
+        statement = (
+            approvals_decided()
+            .where(_A.stage == Stage.OPEN, _A.rule.is_(None), late, ~exists(up), ~exists(on_digest))
+            .order_by(_A.deadline, _A.id)
+        )
+        rows = await self._database.fetch(statement)
+        return await with_people([approval_of(row) for row in rows], self._database.fetch)

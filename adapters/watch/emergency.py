@@ -1,0 +1,189 @@
+"""The emergency exit: with the database gone, alerts go to the spool, the log and straight to the pagers.
+
+While anything is spooled, `/healthz` is red. Once the database answers again it is raised there too, which owes
+it to every pager: at least once, under the same key (reliability.md L4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import structlog
+
+from adapters.watch.direct import FIRST_WAIT, DirectPages
+from adapters.watch.spool import Key, Spool, key_of
+from adapters.watch.watchdog import NOD, SCHEDULER_DEAD
+from bot.errors import Unavailable
+from bot.ports import Clock, Pager
+from bot.records import Alert, Alerts, OwedPage
+
+#: Seconds that the database gets to take an alert; one that hangs is as good as gone.
+PATIENCE = 5.0
+#: Seconds that a process must have lived until the end of the one before it counts as mended.
+PROVEN = 60.0
+
+log = structlog.get_logger()
+
+
+class Emergency:
+    """`bot.records.Alerts` in front of the store's own, with a way out for what those cannot take.
+
+    Opened by `open_emergency`. Only raising survives the loss of the database; the rest is passed on as it is.
+    """
+
+    def __init__(
+        self,
+        *,
+        alerts: Alerts,
+        spool: Spool,
+        direct: DirectPages,
+        count: Callable[[str], None],
+        patience: float = PATIENCE,
+        proven: float = PROVEN,
+    ) -> None:
+        """`patience` and `proven` are in seconds."""
+        self._alerts, self._spool, self._direct, self._count = alerts, spool, direct, count
+        self._patience, self._proven = patience, proven
+        self._waiting: dict[Key, Alert] = {}
+        self._disk = asyncio.Lock()
+        self._unproven_since: float | None = None  #: by the monotonic clock; None: nothing to prove
+
+    async def raise_(self, alert: Alert) -> bool:
+        """Write it for every pager, or keep it and tell them; False if it was raised already.
+
+        Never raises Unavailable.
+        """
+        if key_of(alert) in self._waiting:
+            return False
+        try:
+            return await self._stored(alert)
+        except Unavailable as error:
+            return await self._keep(alert, str(error))
+
+    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
+        """As the store does; what is spooled is raised first, so that it does not stay open for ever."""
+        if (approval_id, cause) in self._waiting:
+            await self.drain()
+        await self._alerts.mend(approval_id, cause=cause, how=how)
+
+    async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
+        """The store's; what is spooled becomes one of them at the next drain."""
+        return await self._alerts.open_of(approval_id=approval_id, cause=cause)
+
+    async def owed(self, now: datetime) -> tuple[OwedPage, ...]:
+        """The store's."""
+        return await self._alerts.owed(now)
+
+    async def attempt(self, page: OwedPage, *, at: datetime) -> None:
+        """The store's."""
+        await self._alerts.attempt(page, at=at)
+
+    async def taken(self, page: OwedPage, *, ref: str | None) -> None:
+        """The store's."""
+        await self._alerts.taken(page, ref=ref)
+
+    async def postpone(self, page: OwedPage, *, next_try: datetime) -> None:
+        """The store's."""
+        await self._alerts.postpone(page, next_try=next_try)
+
+    async def drain(self) -> bool:
+        """Raise in the store what is spooled, and forget it after the commit; whether nothing is left.
+
+        For every round of whoever looks after the bot. Does not raise when the store is still gone. A process
+        that has lived long enough thereby mends the alert about the end of the one before.
+        """
+        drained = []
+        try:
+            for alert in tuple(self._waiting.values()):
+                await self._stored(alert)
+                drained.append(alert)
+            if self._is_proven():
+                await self._alerts.mend(NOD, cause=SCHEDULER_DEAD, how="Nod was started again and is well.")
+                self._unproven_since = None
+        except Unavailable:
+            pass  # the next round tries again
+        for alert in drained:
+            self._waiting.pop(key_of(alert), None)
+        if drained:
+            async with self._disk:
+                await asyncio.to_thread(self._spool.clear, drained)
+            log.warning("spool_drained", alerts=len(drained), left=len(self._waiting))
+            self._count("spool_drained")
+        return not self._waiting
+
+    def troubles(self) -> list[str]:
+        """What makes `/healthz` red, in words."""
+        if not self._waiting:
+            return []
+        causes = ", ".join(sorted({alert.cause for alert in self._waiting.values()}))
+        return [f"alerts that the database could not take: {len(self._waiting)} ({causes})"]
+
+    async def resume(self) -> None:
+        """At the start: what an earlier process left in the spool is raised now."""
+        self._unproven_since = time.monotonic()
+        for alert in await asyncio.to_thread(self._spool.entries):
+            self._waiting[key_of(alert)] = alert
+        if not await self.drain():
+            for alert in self._waiting.values():
+                self._page(alert)
+
+    async def _stored(self, alert: Alert) -> bool:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._alerts.raise_(alert)
+        except TimeoutError:
+            raise Unavailable(f"the database did not answer within {self._patience:g} s") from None
+
+    async def _keep(self, alert: Alert, reason: str) -> bool:
+        if key_of(alert) in self._waiting:
+            return False
+        self._waiting[key_of(alert)] = alert
+        log.error(
+            "alert_spooled", approval_id=alert.approval_id, cause=alert.cause, text=alert.text, reason=reason
+        )
+        self._count("alert_spooled")
+        self._page(alert)
+        async with self._disk:
+            if self._waiting.get(key_of(alert)) is alert:  # it may be in the store by now
+                await asyncio.to_thread(self._spool.put, alert)
+        return True
+
+    def _page(self, alert: Alert) -> None:
+        """Until it is in the store, which then owes it to every pager."""
+        self._direct.page(alert, wanted=lambda: self._waiting.get(key_of(alert)) is alert)
+
+    def _is_proven(self) -> bool:
+        since = self._unproven_since
+        return since is not None and time.monotonic() - since >= self._proven
+
+
+@asynccontextmanager
+async def open_emergency(
+    *,
+    alerts: Alerts,
+    spool: Spool,
+    pagers: Mapping[str, Pager],
+    clock: Clock,
+    count: Callable[[str], None],
+    patience: float = PATIENCE,
+    first_wait: float = FIRST_WAIT,
+    proven: float = PROVEN,
+) -> AsyncIterator[Emergency]:
+    """An Emergency that has taken up what an earlier process left, and pages while the block runs.
+
+    `pagers` is read at each alert, so it may still be filled. What is spooled at the end is there for the next
+    start. The last three are in seconds.
+    """
+    direct = DirectPages(pagers=pagers, clock=clock, count=count, first_wait=first_wait)
+    emergency = Emergency(
+        alerts=alerts, spool=spool, direct=direct, count=count, patience=patience, proven=proven
+    )
+    try:
+        await emergency.resume()
+        yield emergency
+    finally:
+        await direct.close()

@@ -1,0 +1,68 @@
+"""The heartbeat: a sign of life to a dead man's switch outside, which pages when the signs stop coming.
+
+Services of this kind (healthchecks.io/docs/http_api, and others alike) take a GET of an address of their own
+and answer with a 2xx.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import structlog
+
+#: Seconds of a whole beat, from the name lookup to the answer's status.
+LIMIT = 5.0
+#: Hex digits by which the address is called in logs, as pagers are: it may hold a token.
+NAME_DIGITS = 8
+
+log = structlog.get_logger()
+
+
+class Heartbeat:
+    """Tells one address that all is well. It is for the caller to be silent when it is not."""
+
+    def __init__(
+        self, url: str, *, client: httpx.AsyncClient, count: Callable[[str], None], limit: float = LIMIT
+    ) -> None:
+        """`limit` is in seconds; the client follows no redirect and reads no proxy from the environment."""
+        self._url, self._client, self._count, self._limit = url, client, count, limit
+
+    @property
+    def name(self) -> str:
+        """`heartbeat:` and the hash of the address."""
+        address = self._url.encode("utf-8", "surrogateescape")
+        return f"heartbeat:{hashlib.sha256(address).hexdigest()[:NAME_DIGITS]}"
+
+    async def beat(self) -> bool:
+        """Once; whether a 2xx came in time. Whatever goes wrong is logged and counted, and never raised."""
+        trouble = await self._trouble()
+        if trouble is None:
+            return True
+        log.warning("heartbeat_failed", heartbeat=self.name, reason=trouble)
+        self._count("heartbeat_failed")
+        return False
+
+    async def _trouble(self) -> str | None:
+        try:
+            async with asyncio.timeout(self._limit), self._client.stream("GET", self._url) as answer:
+                return None if answer.is_success else f"it answered {answer.status_code}"
+        except (httpx.InvalidURL, UnicodeError):
+            return "its address cannot be used"
+        except (httpx.HTTPError, OSError) as error:  # asyncio's own TimeoutError is an OSError
+            return f"it did not answer ({type(error).__name__})"
+
+
+@asynccontextmanager
+async def open_heartbeat(
+    url: str | None, *, count: Callable[[str], None], limit: float = LIMIT
+) -> AsyncIterator[Heartbeat | None]:
+    """A heartbeat for this address, or None where none is set. `limit` is in seconds. Nothing is sent yet."""
+    if url is None:
+        yield None
+        return
+    async with httpx.AsyncClient(timeout=limit, follow_redirects=False, trust_env=False) as client:
+        yield Heartbeat(url, client=client, count=count, limit=limit)

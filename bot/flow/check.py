@@ -1,0 +1,199 @@
+"""A click, checked against its seal, the record and the policy, before anything is made of it.
+
+Local and quick: the store and nothing else, so that a chat can be answered within its seconds. Each refusal
+is a row of the audit before the person hears of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from bot.approval import Approval, Decision, Outcome, Stage
+from bot.audit import Fact
+from bot.card import DIGEST_SEAL, Button
+from bot.desk import Click
+from bot.errors import Refusal, Refused
+from bot.flow import Count
+from bot.policy import Policy, Seat, seat_of
+from bot.ports import Clock
+from bot.protocol import HITLDecision
+from bot.records import Digest, Placement, Store
+from bot.routing import Route
+from bot.seal import Seal, Sealed
+
+#: What each button asks the desk for; a look at the whole call is the way to an Approve.
+VERDICTS = {
+    Button.APPROVE: HITLDecision.APPROVED,
+    Button.VIEW_ALL: HITLDecision.APPROVED,
+    Button.REJECT: HITLDecision.REJECTED,
+    Button.SKIP: HITLDecision.SKIPPED,
+}
+
+CHANGED = "This request changed under the card. Look at the new card below it."
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A click that counts, as far as can be told without its note."""
+
+    sealed: Sealed
+    placement: Placement
+    approval: Approval
+    route: Route
+    seat: Seat
+    verdict: HITLDecision
+
+
+class Check:
+    """What every kind of click has to pass."""
+
+    def __init__(
+        self, *, store: Store, policy: Callable[[], Policy], seal: Seal, clock: Clock, count: Count
+    ) -> None:
+        self._store, self._policy, self._seal = store, policy, seal
+        self._clock, self._count = clock, count
+
+    @asynccontextmanager
+    async def noting(self, click: Click) -> AsyncIterator[None]:
+        """Whatever is refused in this block is in the audit before it goes on to the person."""
+        try:
+            yield
+        except Refused as refused:
+            await self._note(click, refused)
+            raise
+
+    async def click(self, click: Click) -> Checked:
+        """Everything but the note: genuine, right place, right person, still open, same call, not denied."""
+        sealed, placement, approval = await self.card(click)
+        policy, now = self._policy(), self._clock()
+        seat = seat_of(policy, approval, surface=click.surface, account=click.account, home=click.home, now=now)
+        route = policy.route_named(approval.route)
+        if route is None:
+            raise Refused(Refusal.NOT_APPROVER, "Its route is gone from the policy: nobody may decide this.")
+        verdict = VERDICTS.get(click.verb, HITLDecision.SKIPPED)
+        self._check_open(click, approval)
+        self._check_same(sealed, placement, approval, verdict)
+        if verdict is HITLDecision.APPROVED and policy.rules.denial_of(approval.request):
+            raise Refused(Refusal.DENIED, "The policy denies this call. It can be rejected or skipped.")
+        mine = next((vote for vote in approval.votes if vote.person == seat.person.handle), None)
+        if mine is not None and mine.verdict is verdict and click.verb in VERDICTS:
+            raise Refused(Refusal.ALREADY_VOTED, f"You {verdict.value} it already; more people are needed.")
+        return Checked(
+            sealed=sealed, placement=placement, approval=approval, route=route, seat=seat, verdict=verdict
+        )
+
+    async def card(self, click: Click) -> tuple[Sealed, Placement, Approval]:
+        """The card that was clicked. Raises Refused for a forged value, an unknown card or a copy of one."""
+        sealed = self._seal.open(click.value)
+        if sealed is None or sealed.verb != click.verb.value:
+            raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
+        placement = await self._store.placements.get(sealed.card_id)
+        approval = await self._store.approvals.get(placement.approval_id) if placement else None
+        if placement is None or approval is None:
+            raise Refused(Refusal.UNKNOWN_CARD, "Nod does not know this card.")
+        where = placement.destination
+        # A click can come before the answer to our own post: then the ref is not noted yet.
+        if (where.surface, where.channel) != (click.surface, click.channel) or (
+            placement.ref is not None and placement.ref != click.ref
+        ):
+            raise Refused(Refusal.MOVED_CARD, "This is a copy of a card. Answer on the card itself.")
+        return sealed, placement, approval
+
+    async def digest(self, click: Click) -> Digest:
+        """The digest whose button was pressed. Raises Refused for a forged value or a copy of the message."""
+        sealed = self._seal.open(click.value)
+        if sealed is None or sealed.verb != Button.NEXT.value or sealed.digest != DIGEST_SEAL:
+            raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
+        digest = await self._store.digests.get(sealed.card_id)
+        if digest is None:
+            raise Refused(Refusal.UNKNOWN_CARD, "Nod does not know this message.")
+        where = digest.destination
+        if (where.surface, where.channel) != (click.surface, click.channel):
+            raise Refused(Refusal.MOVED_CARD, "This is a copy. Press the button on the message itself.")
+        return digest
+
+    def may_decide(self, click: Click, approval: Approval) -> Route | None:
+        """The route of an approval that this person may decide and has not answered yet; None otherwise."""
+        policy, now = self._policy(), self._clock()
+        try:
+            seat = seat_of(
+                policy, approval, surface=click.surface, account=click.account, home=click.home, now=now
+            )
+        except Refused:
+            return None
+        if now >= approval.deadline.at or any(vote.person == seat.person.handle for vote in approval.votes):
+            return None
+        return policy.route_named(approval.route)
+
+    def _check_same(
+        self, sealed: Sealed, placement: Placement, approval: Approval, verdict: HITLDecision
+    ) -> None:
+        """An answer counts for the call that was shown: the button's, and for Approve the card row's too."""
+        current = approval.request.digest
+        if placement.superseded or sealed.digest != current:
+            raise Refused(Refusal.CHANGED, CHANGED)
+        # The row may not know yet what a card shows that went up a moment ago; then the seal alone tells.
+        if verdict is HITLDecision.APPROVED and placement.digest not in (None, current):
+            raise Refused(Refusal.CHANGED, CHANGED)
+
+    def _check_open(self, click: Click, approval: Approval) -> None:
+        """Raises Refused, with who won or why it is too late, unless the approval can still be decided."""
+        now = self._clock()
+        if approval.decision is not None:
+            raise Refused(Refusal.ALREADY_DECIDED, already(approval.decision, click=click, now=now))
+        if approval.outcome is Outcome.ELSEWHERE:
+            raise Refused(Refusal.ANSWERED_ELSEWHERE, "It was answered on the platform already.")
+        if approval.stage is not Stage.OPEN or now >= approval.deadline.at:
+            ago = _ago(approval.deadline.at, now)
+            raise Refused(Refusal.EXPIRED, f"It expired {ago}; the agent went on without it.")
+        if approval.rule is not None:
+            raise Refused(Refusal.AUTOMATIC, f"Rule {approval.rule} answers this; nobody needs to.")
+
+    async def too_late(self, click: Click) -> Refused:
+        """The compare-and-set lost: say what is true now."""
+        try:
+            await self.click(click)
+        except Refused as refused:
+            return refused
+        return Refused(Refusal.CHANGED, CHANGED)
+
+    async def _note(self, click: Click, refused: Refused) -> None:
+        """A refusal is a fact for the audit, with the code and who was refused."""
+        sealed = self._seal.open(click.value)
+        placement = await self._store.placements.get(sealed.card_id) if sealed else None
+        body = {
+            "code": refused.code.value,
+            "surface": click.surface.value,
+            "account": click.account,
+            "verb": click.verb.value,
+            "card": sealed.card_id if sealed else None,
+        }
+        approval_id = placement.approval_id if placement else None
+        fact = Fact(kind="refused", at=self._clock(), approval_id=approval_id, body=body)
+        await self._store.journal.note(fact)
+        log.info("click_refused", account=click.account, code=refused.code.value)
+        self._count("click_refused")
+
+
+def already(decision: Decision, *, click: Click, now: datetime) -> str:
+    """Who won, in words for the one who did not (or who clicked twice)."""
+    same = (decision.actor.surface, decision.actor.account) == (click.surface, click.account)
+    who = "You" if same else decision.actor.name
+    again = " already" if same else ""
+    return f"{who}{again} {decision.verdict.value} it {_ago(decision.at, now)}."
+
+
+def _ago(then: datetime, now: datetime) -> str:
+    seconds = max(0, round((now - then).total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s ago"
+    if seconds < 7200:
+        return f"{seconds // 60} min ago"
+    return f"{seconds // 3600} h ago"

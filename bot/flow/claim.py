@@ -1,0 +1,67 @@
+""" "I'm on it": a click that asks the others to wait for a while. The ladder goes on when the lease ends."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.approval import Claim
+from bot.desk import Click
+from bot.errors import Refusal, Refused
+from bot.flow import Count
+from bot.flow.check import Check
+from bot.ladder import Action
+from bot.ports import Clock
+from bot.records import LAST_CALLS, Claimed, DueRung, Store
+
+#: Whoever is on it hears the last call, alone, after this share of her lease.
+LAST_CALL_SHARE = 0.75
+
+log = structlog.get_logger()
+
+
+class TakeOn:
+    """Writes claims down."""
+
+    def __init__(self, *, check: Check, store: Store, clock: Clock, count: Count) -> None:
+        self._check, self._store, self._clock, self._count = check, store, clock, count
+
+    async def claim(self, click: Click) -> Claim:
+        """For a share of the time that is left. Returns once it is committed; raises Refused."""
+        async with self._check.noting(click):
+            checked = await self._check.click(click)
+            now, deadline = self._clock(), checked.approval.deadline.at
+            lease = (deadline - now) * checked.route.claim
+            person = checked.seat.person
+            claim = Claim(person=person.handle, name=person.name, at=now, until=now + lease)
+            last_call = DueRung(
+                approval_id=checked.approval.id,
+                number=LAST_CALLS,
+                due_at=now + lease * LAST_CALL_SHARE,
+                action=Action.LAST_CALL,
+                who=(person.handle,),
+            )
+            claimed = await self._store.approvals.claim(
+                checked.approval.id, claim=claim, digest=checked.sealed.digest, last_call=last_call
+            )
+            if claimed is not Claimed.YES:
+                raise await self._not_claimed(click, claimed)
+        log.info("claimed", approval_id=checked.approval.id, person=person.handle)
+        self._count("claimed")
+        return claim
+
+    async def _not_claimed(self, click: Click, claimed: Claimed) -> Refused:
+        if claimed is Claimed.LOST:
+            return await self._check.too_late(click)
+        if claimed is Claimed.BEFORE:
+            return Refused(
+                Refusal.ALREADY_CLAIMED, "You were on it already. Answer it, or leave it to the others."
+            )
+        _, _, approval = await self._check.card(click)
+        now = self._clock()
+        other = approval.claim_at(now)
+        if other is None:
+            return Refused(Refusal.ALREADY_CLAIMED, "Somebody else was on it until a moment ago. Press again.")
+        left = max(1, round((other.until - now).total_seconds()))
+        return Refused(
+            Refusal.ALREADY_CLAIMED, f"{other.name} is on it for another {left} s. You can still answer it."
+        )

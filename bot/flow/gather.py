@@ -1,0 +1,206 @@
+"""What is too much for a channel stands on one digest: nobody is asked late because others were asked first.
+
+A chat takes about one new message a second and channel. Cards that would come later than a tenth of their
+window, and those of an agent that asks for more than its share, are gathered; *Next* opens them one by one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.card import DigestCard, digest_card_of
+from bot.errors import Forbidden, Gone, Unanswered, Unavailable
+from bot.flow import Count, Crew, earliest
+from bot.policy import Policy
+from bot.ports import Chat, Clock
+from bot.records import Alert, Digest, Store, Waiting
+from bot.seal import Seal
+from bot.surface import Surface
+from bot.wording import name_of
+
+#: A card may come this share of its window after the request was first seen.
+LATEST = 0.1
+#: One card more is a card, not a digest.
+FEWEST = 2
+#: Lines of a digest.
+LINES = 10
+#: A digest is brought up to date this often at most: a chat allows about 50 updates a minute.
+REDRAWN_EVERY = timedelta(seconds=3)
+#: The first wait after a failed try, doubled each time up to the last, in seconds.
+FIRST_WAIT, LAST_WAIT, REFUSED_WAIT = 1.0, 30.0, 15.0
+#: An unanswered post is looked for after this long, in seconds.
+LOOK_AFTER = 2.0
+
+FLOOD = "flood"  #: the alert's cause
+EMPTY = "empty"  #: the fingerprint of a digest that nothing stands on
+
+log = structlog.get_logger()
+
+
+class Gather:
+    """Decides what is gathered, and keeps every digest up to date."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        chats: Mapping[Surface, Chat],
+        policy: Callable[[], Policy],
+        seal: Seal,
+        clock: Clock,
+        count: Count,
+        crew: Crew,
+    ) -> None:
+        self._store, self._chats, self._policy, self._seal = store, chats, policy, seal
+        self._clock, self._count, self._crew = clock, count, crew
+
+    async def round(self) -> datetime | None:
+        self._crew.look()
+        flood = self._policy().flood
+        flooding = await self._store.approvals.open_by_agent(at_least=flood + 1)
+        await self._sort(flooding, flood=flood)
+        await self._name(flooding, flood=flood)
+        now, due = self._clock(), None
+        for digest in await self._store.digests.standing(lines=LINES):
+            again = _again(digest)
+            if again and again > now:
+                due = earliest(due, again)
+            elif digest.destination.surface in self._chats:
+                agents = tuple(agent for agent in sorted(flooding) if agent in _agents(digest))
+                card = digest_card_of(digest, seal=self._seal, flooding=agents)
+                if fingerprint(card) != digest.shown:
+                    self._crew.take(digest.digest_id, digest.digest_id, self._show, digest, card)
+        return due
+
+    async def _sort(self, flooding: Mapping[str, int], *, flood: int) -> None:
+        for destination, queue in (await self._store.digests.waiting()).items():
+            chat = self._chats.get(destination.surface)
+            if chat is None:
+                continue
+            over = too_much(queue, now=self._clock(), interval=chat.interval, flooding=flooding, flood=flood)
+            if over:
+                gathered = await self._store.digests.gather(over)
+                log.warning("cards_gathered", channel=destination.channel, cards=gathered)
+                self._count("cards_gathered")
+
+    async def _name(self, flooding: Mapping[str, int], *, flood: int) -> None:
+        alerts, now = self._store.alerts, self._clock()
+        for agent, open_now in flooding.items():
+            text = (
+                f"The agent {name_of(agent)} has {open_now} open requests, more than {flood}: "
+                "from now on its requests stand on the digest of their channel."
+            )
+            await alerts.raise_(Alert(approval_id=_key(agent), cause=FLOOD, text=text, raised_at=now))
+        over = {_key(agent) for agent in flooding}
+        for alert in await alerts.open_of(cause=FLOOD):
+            if alert.approval_id not in over:
+                how = f"the agent has at most {flood} open requests again"
+                await alerts.mend(alert.approval_id, cause=FLOOD, how=how)
+
+    async def _show(self, digest: Digest, card: DigestCard) -> None:
+        chat, channel = self._chats[digest.destination.surface], digest.destination.channel
+        digests, shown = self._store.digests, fingerprint(card)
+        if digest.ref is None or (digest.shown == EMPTY and digest.count):
+            # An old one with nothing on it stands far up by now, where nobody looks.
+            if digest.ref is not None:
+                await digests.lost(digest.digest_id)
+            await self._post(digest, card)
+            return
+        try:
+            await chat.update(card, channel, digest.ref)
+        except Gone:
+            await digests.lost(digest.digest_id)
+            log.warning("digest_gone", channel=channel)
+        except (Unavailable, Forbidden) as error:
+            await self._put_off(digest, error)
+        else:
+            await digests.shown(digest.digest_id, ref=digest.ref, shown=shown, at=self._clock())
+            log.info("digest_updated", channel=channel, requests=card.count)
+
+    async def _post(self, digest: Digest, card: DigestCard) -> None:
+        chat, channel = self._chats[digest.destination.surface], digest.destination.channel
+        digests, begun = self._store.digests, digest.attempted_at if digest.ref is None else None
+        if digest.count == 0 and begun is None:
+            return  # it was never up, and nothing stands on it
+        await digests.attempt(digest.digest_id, at=self._clock())
+        try:
+            found = await chat.find(digest.digest_id, channel, since=begun) if begun else None
+            ref = found or await chat.post(card, channel)
+        except (Unavailable, Forbidden, Gone) as error:
+            await self._put_off(digest, error)
+            return
+        shown = None if found else fingerprint(card)
+        await digests.shown(digest.digest_id, ref=ref, shown=shown, at=self._clock())
+        log.info("digest_shown", channel=channel, requests=card.count)
+        self._count("digest_shown")
+
+    async def _put_off(self, digest: Digest, error: Exception) -> None:
+        wait = min(FIRST_WAIT * 2**digest.tries, LAST_WAIT)
+        if isinstance(error, Unanswered):
+            wait = max(wait, LOOK_AFTER)
+        if isinstance(error, Unavailable) and error.retry_after is not None:
+            wait = error.retry_after
+        if isinstance(error, Forbidden):
+            wait = REFUSED_WAIT
+        next_try = self._clock() + timedelta(seconds=wait)
+        await self._store.digests.postpone(digest.digest_id, next_try=next_try)
+        log.warning("digest_put_off", channel=digest.destination.channel, wait=wait, reason=str(error))
+        self._count("digest_put_off")
+
+
+def too_much(
+    queue: Sequence[Waiting],
+    *,
+    now: datetime,
+    interval: timedelta,
+    flooding: Mapping[str, int],
+    flood: int,
+) -> tuple[str, ...]:
+    """The cards of one channel that do not get messages of their own; `queue` is earliest deadline first.
+
+    The first card of the queue is never gathered for being late: it goes up next in any case.
+    """
+    waiting = Counter(card.agent_id for card in queue)
+    room = {agent: flood - (open_now - waiting[agent]) for agent, open_now in flooding.items()}
+    late, flooded, kept = [], [], 0
+    for card in queue:
+        if card.agent_id in room and room[card.agent_id] <= 0:
+            flooded.append(card.card_id)
+            continue
+        up_at = now + interval * (kept + 1)
+        if kept and up_at > card.first_seen + (card.deadline - card.first_seen) * LATEST:
+            late.append(card.card_id)
+            continue
+        kept += 1
+        if card.agent_id in room:
+            room[card.agent_id] -= 1
+    return (*flooded, *(late if len(late) + len(flooded) >= FEWEST else ()))
+
+
+def fingerprint(card: DigestCard) -> str:
+    """Of what a digest says."""
+    if card.earliest is None:
+        return EMPTY
+    said = repr((card.count, card.first, card.flooding))
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _again(digest: Digest) -> datetime | None:
+    """Not before this moment."""
+    if digest.next_try is not None:
+        return digest.next_try
+    return digest.shown_at + REDRAWN_EVERY if digest.shown_at is not None else None
+
+
+def _agents(digest: Digest) -> set[str]:
+    return {approval.request.agent_id for approval in digest.first}
+
+
+def _key(agent: str) -> str:
+    """What the alert is about; an agent's name may be of any length."""
+    return f"agent:{name_of(agent)}"

@@ -1,0 +1,193 @@
+"""The auditor: proves that everybody was asked and every rung attempted, and that who should ask is able to.
+
+It has a loop of its own, apart from the steps, their bells and the ticker, because those are what it looks at.
+A breach is an alert, and while there is one nothing is told to the dead man's switch outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from bot.approval import Approval
+from bot.errors import Unavailable
+from bot.flow import Beats, Count
+from bot.news import dead_place
+from bot.policy import Policy
+from bot.ports import Chat, Clock
+from bot.records import CHANNEL_DEAD, NO_CARD, SURFACE_DEAD, Alert, Alerts, Step, Store
+from bot.surface import Destination, Surface
+from bot.wording import name_of
+
+#: How often it looks; a fault is paged within this time.
+PROVE_EVERY = timedelta(seconds=10)
+#: A request must have a card up somewhere after this share of its window.
+SEEN_BY = 0.25
+#: A rung that is overdue by this much was missed.
+MISSED_AFTER = timedelta(seconds=10)
+#: A step that has not ended a round for so long is stuck.
+STUCK_AFTER = timedelta(seconds=60)
+#: Channels that are looked at in one round; the next round goes on with the others.
+CHANNELS_A_ROUND = 5
+#: A surface that cannot be asked is asked once more, this much later, before it counts as dead.
+SECOND_LOOK = 1.0
+
+STORE_DOWN = "store-down"
+MISSED, STUCK, LATE_TICK, NOBODY = "rung-missed", "step-stuck", "scheduler-late", "route-without-approver"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Breach:
+    """Something that should not be, and what it is about."""
+
+    about: str
+    cause: str
+    text: str
+
+
+class Prove:
+    """One look at everything. A breach is raised once, and mended when a later look does not find it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        alerts: Alerts,
+        chats: Mapping[Surface, Chat],
+        policy: Callable[[], Policy],
+        beats: Beats,
+        late_tick: Callable[[], str | None],
+        all_well: Callable[[], Awaitable[object]],
+        clock: Clock,
+        count: Count,
+    ) -> None:
+        """`alerts` takes alerts with the store gone, too; `late_tick` says what ails the ticker, if anything.
+
+        `all_well` tells the dead man's switch.
+        """
+        self._store, self._alerts, self._chats, self._policy = store, alerts, chats, policy
+        self._beats, self._late_tick, self._all_well = beats, late_tick, all_well
+        self._clock, self._count = clock, count
+        self._next_channel = 0
+        self._dead_channels: dict[str, _Breach] = {}
+
+    async def round(self) -> None:
+        breaches = [*self._scheduling(), *self._people(), *await self._surfaces()]
+        try:
+            breaches += [*await self._unseen(), *await self._missed()]
+            await self._mend(breaches)
+        except Unavailable as error:
+            text = f"The database cannot be used ({error}): clicks are not taken, nobody is asked."
+            breaches.append(_Breach(about="store", cause=STORE_DOWN, text=text))
+        for breach in breaches:
+            await self._alerts.raise_(
+                Alert(approval_id=breach.about, cause=breach.cause, text=breach.text, raised_at=self._clock())
+            )
+            log.error("breach_found", about=breach.about, cause=breach.cause)
+            self._count("breach_found")
+        if not breaches:
+            await self._all_well()
+
+    async def _unseen(self) -> list[_Breach]:
+        found = []
+        for approval in await self._store.approvals.unseen(self._clock(), share=SEEN_BY):
+            text = f"{_tool(approval)}: a quarter of its time is gone, and no card of it is up anywhere."
+            found.append(_Breach(about=approval.id, cause=NO_CARD, text=text))
+        return found
+
+    async def _missed(self) -> list[_Breach]:
+        now, found = self._clock(), {}
+        for rung, approval in await self._store.rungs.due(now - MISSED_AFTER):
+            claim = approval.claims[-1] if approval.claims else None
+            held = claim is not None and now < claim.until + MISSED_AFTER
+            if approval.rule is None and not held and now < approval.deadline.at:
+                text = f"{_tool(approval)}: rung {rung.number} was due and was not attempted."
+                found[approval.id] = _Breach(about=approval.id, cause=MISSED, text=text)
+        return list(found.values())
+
+    def _scheduling(self) -> list[_Breach]:
+        found = []
+        late = self._late_tick()
+        if late is not None:
+            found.append(_Breach(about="scheduler", cause=LATE_TICK, text=f"{late}; Nod ends itself soon."))
+        for step in self._beats.older_than(STUCK_AFTER):
+            if step is Step.ADMIT:
+                continue  # polls keep an interval of their own, and `admit` itself pages when it is blind
+            text = f"The step {step} has not ended a round for {STUCK_AFTER.seconds} s."
+            found.append(_Breach(about=f"step:{step}", cause=STUCK, text=text))
+        return found
+
+    def _people(self) -> list[_Breach]:
+        """A policy that leaves nobody: requests of such a route run into their deadline."""
+        policy = self._policy()
+        return [
+            _Breach(
+                about=f"route:{route.name}",
+                cause=NOBODY,
+                text=f"The route {route.name} has no approver who could be found: nobody can answer there.",
+            )
+            for route in policy.routes
+            if route.approvers and not any(person.accounts for person in policy.members(route.approvers))
+        ]
+
+    async def _surfaces(self) -> list[_Breach]:
+        places = sorted(_places(self._policy()))
+        first = self._next_channel % max(1, len(places))
+        some = (places[first:] + places[:first])[:CHANNELS_A_ROUND]
+        self._next_channel = first + len(some)
+        found = []
+        for surface, chat in self._chats.items():
+            channels = [place.channel for place in some if place.surface is surface]
+            try:
+                troubles = await _asked(chat, channels)
+            except Unavailable as error:
+                text = f"{surface.value.title()} cannot be reached ({error})."
+                found.append(_Breach(about=f"surface:{surface.value}", cause=SURFACE_DEAD, text=text))
+                continue
+            dead = dead_place(Destination(surface=surface, channel=""), troubles, at=self._clock())
+            if dead:
+                found.append(_breach_of(dead))
+                continue
+            for channel in channels:
+                where = Destination(surface=surface, channel=channel)
+                self._dead_channels.pop(str(where), None)
+                if dead := dead_place(where, troubles, at=self._clock()):
+                    self._dead_channels[str(where)] = _breach_of(dead)
+        named = {str(place) for place in places}
+        self._dead_channels = {about: one for about, one in self._dead_channels.items() if about in named}
+        return [*found, *self._dead_channels.values()]
+
+    async def _mend(self, breaches: list[_Breach]) -> None:
+        """What is not found any more is over. Cards that went up mend their own alert."""
+        found = {(breach.about, breach.cause) for breach in breaches}
+        for cause in (STORE_DOWN, SURFACE_DEAD, CHANNEL_DEAD, MISSED, STUCK, LATE_TICK, NOBODY):
+            for alert in await self._alerts.open_of(cause=cause):
+                if (alert.approval_id, cause) not in found:
+                    await self._alerts.mend(alert.approval_id, cause=cause, how="it is well again")
+
+
+def _breach_of(alert: Alert) -> _Breach:
+    return _Breach(about=alert.approval_id, cause=alert.cause, text=alert.text)
+
+
+async def _asked(chat: Chat, channels: list[str]) -> Mapping[str, str]:
+    try:
+        return await chat.troubles(channels)
+    except Unavailable:
+        await asyncio.sleep(SECOND_LOOK)
+        return await chat.troubles(channels)
+
+
+def _places(policy: Policy) -> set[Destination]:
+    rungs = (place for route in policy.routes for rung in route.ladder for place in rung.cards)
+    return {*(place for route in policy.routes for place in route.cards), *rungs, *policy.alerts}
+
+
+def _tool(approval: Approval) -> str:
+    return name_of(approval.request.tool_name)

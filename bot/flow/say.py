@@ -1,0 +1,166 @@
+"""Notices that are owed: said in a card's thread or to one person alone, once; what waited is said together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.approval import Approval, Stage
+from bot.errors import Forbidden, Gone, Unanswered, Unavailable
+from bot.flow import Count, Crew, earliest
+from bot.news import notice_of
+from bot.policy import Policy
+from bot.ports import Chat, Clock
+from bot.records import Digest, News, OwedNotice, Placement, Store
+from bot.surface import Destination, Surface
+
+#: The first wait after a failed try, doubled each time up to the last, in seconds.
+FIRST_WAIT, LAST_WAIT = 1.0, 30.0
+#: An unanswered message is looked for after this long, in seconds, when a chat's history has caught up.
+LOOK_AFTER = 2.0
+#: So many tries for a thread whose card is gone; the card is posted anew meanwhile, or the end came.
+GONE_TRIES = 5
+#: How it ended is no news any more after this long.
+STALE_AFTER = timedelta(hours=1)
+
+Owed = tuple[OwedNotice, Approval, Placement | None]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a notice goes: into a thread, or to a person."""
+
+    surface: Surface
+    channel: str | None = None
+    thread: str | None = None
+    person: str | None = None
+
+
+class Say:
+    """Sends what is owed. Nothing else in the flow puts words into a thread or a room."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        chats: Mapping[Surface, Chat],
+        policy: Callable[[], Policy],
+        clock: Clock,
+        count: Count,
+        crew: Crew,
+    ) -> None:
+        self._store, self._chats, self._policy = store, chats, policy
+        self._clock, self._count, self._crew = clock, count, crew
+
+    async def round(self) -> datetime | None:
+        self._crew.look()
+        now, due = self._clock(), None
+        owed = await self._store.notices.owed()
+        digests = await self._digests(owed)
+        together: dict[tuple[_Place, str | None, str | None], list[Owed]] = {}
+        for item in owed:
+            notice, approval, placement = item
+            why = self._too_late(notice, approval, now=now)
+            place = self._place(notice, placement, digests)
+            if why:
+                self._crew.take(("drop", notice.mark), approval.id, self._drop, [item], why)
+            elif notice.next_try and notice.next_try > now:
+                due = earliest(due, notice.next_try)
+            elif place is not None:  # else it waits for its card, whose commit rings this step
+                alone = None if notice.news is News.RUNG else notice.mark
+                together.setdefault((place, notice.sent_as, alone), []).append(item)
+        for (place, _, _), items in together.items():
+            self._crew.take(("say", place), items[0][1].id, self._say, items, place)
+        return due
+
+    async def _say(self, items: list[Owed], place: _Place) -> None:
+        notices, now = [notice for notice, _, _ in items], self._clock()
+        chat, mark = self._chats[place.surface], notices[0].sent_as or notices[0].mark
+        link = await self._link(items[0][1], place, chat) if place.person else None
+        text = notice_of([(n, a) for n, a, _ in items], mark=mark, policy=self._policy(), link=link)
+        try:
+            channel = place.channel or await self._room(place, chat)
+            await self._store.notices.attempt(notices, sent_as=mark, at=now)
+            since, ref = notices[0].attempted_at, None
+            if since:  # an earlier try may have put it up without our hearing of it
+                ref = await chat.find(mark, channel, since=since, thread=place.thread)
+            ref = ref or await chat.say(text, channel, thread=place.thread)
+        except (Unavailable, Gone) as error:
+            await self._put_off(items, error)
+        except Forbidden as error:
+            await self._drop(items, f"the surface refuses it ({error})")
+        else:
+            await self._store.notices.sent(notices, ref=ref, at=self._clock())
+            log.info("notice_said", news=notices[0].news.value, together=len(notices))
+            self._count("notice_said")
+
+    async def _room(self, place: _Place, chat: Chat) -> str:
+        person = self._policy().people.get(place.person or "")
+        account = person.accounts.get(place.surface) if person else None
+        if account is None:
+            raise Forbidden("the person has no account there")
+        return await chat.room_of(account)
+
+    async def _link(self, approval: Approval, place: _Place, chat: Chat) -> str | None:
+        """To the card, or to the digest that it stands on."""
+        standing = [p for p in await self._store.placements.of(approval.id) if not p.superseded]
+        for placement in standing:
+            if placement.destination.surface is place.surface and placement.ref:
+                return chat.link(placement.destination.channel, placement.ref)
+        for digest in await self._store.digests.standing(lines=1) if standing else ():
+            if digest.ref and digest.destination in {p.destination for p in standing if p.gathered}:
+                return chat.link(digest.destination.channel, digest.ref)
+        return None
+
+    async def _digests(self, owed: tuple[Owed, ...]) -> Mapping[Destination, Digest]:
+        if not any(placement and placement.gathered for _, _, placement in owed):
+            return {}
+        return {digest.destination: digest for digest in await self._store.digests.standing(lines=1)}
+
+    def _place(
+        self, notice: OwedNotice, placement: Placement | None, digests: Mapping[Destination, Digest]
+    ) -> _Place | None:
+        if notice.surface not in self._chats:
+            return None
+        if notice.person:
+            return _Place(surface=notice.surface, person=notice.person)
+        digest = digests.get(placement.destination) if placement and placement.gathered else None
+        ref = digest.ref if digest else placement.ref if placement else None
+        if placement is None or ref is None:
+            return None
+        return _Place(surface=notice.surface, channel=placement.destination.channel, thread=ref)
+
+    def _too_late(self, notice: OwedNotice, approval: Approval, *, now: datetime) -> str | None:
+        """Why it is of no use any more; None while it is."""
+        if notice.surface not in self._chats:
+            return "its surface is not set up"
+        if notice.news is not News.OUTCOME:
+            return "it was answered before" if approval.stage is not Stage.OPEN else None
+        return "it is no news any more" if now - notice.owed_since >= STALE_AFTER else None
+
+    async def _put_off(self, items: list[Owed], error: Unavailable | Gone) -> None:
+        notices = [notice for notice, _, _ in items]
+        tries = notices[0].tries
+        if isinstance(error, Gone) and tries >= GONE_TRIES:
+            await self._drop(items, "its card is gone")
+            return
+        wait = min(FIRST_WAIT * 2**tries, LAST_WAIT)
+        if isinstance(error, Unanswered):
+            wait = max(wait, LOOK_AFTER)
+        if isinstance(error, Unavailable) and error.retry_after is not None:
+            wait = error.retry_after
+        next_try = self._clock() + timedelta(seconds=wait)
+        await self._store.notices.postpone(notices, next_try=next_try)
+        log.warning("notice_put_off", news=notices[0].news.value, wait=wait, reason=str(error))
+        self._count("notice_put_off")
+
+    async def _drop(self, items: list[Owed], why: str) -> None:
+        notices = [notice for notice, _, _ in items]
+        await self._store.notices.drop(notices, why=why, at=self._clock())
+        log.info("notice_dropped", news=notices[0].news.value, why=why)
+        self._count("notice_dropped")

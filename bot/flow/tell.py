@@ -1,0 +1,106 @@
+"""SETTLED: who hears how it ended: the threads, the requester, and whoever said "I'm on it", once each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from bot.approval import Approval, Outcome
+from bot.flow import Count, Crew
+from bot.policy import Policy, requesters_named
+from bot.ports import Chat, Clock
+from bot.records import News, OwedNotice, Store
+from bot.surface import Surface
+
+log = structlog.get_logger()
+
+#: The causes of alerts that a rung raised begin with this.
+RUNG_CAUSE = "rung-"
+
+
+class Tell:
+    """Writes down who is owed the outcome; `say` sends it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        chats: Mapping[Surface, Chat],
+        policy: Callable[[], Policy],
+        clock: Clock,
+        count: Count,
+        crew: Crew,
+    ) -> None:
+        self._store, self._chats, self._policy = store, chats, policy
+        self._clock, self._count, self._crew = clock, count, crew
+
+    async def round(self) -> None:
+        self._crew.look()
+        for approval in await self._store.approvals.untold():
+            self._crew.take(approval.id, approval.id, self._tell, approval)
+
+    async def _tell(self, approval: Approval) -> None:
+        await self._relieve(approval)
+        notices = (*await self._threads(approval), *self._people(approval))
+        if await self._store.approvals.told(approval.id, notices=notices):
+            log.info("outcome_owed", outcome=approval.outcome, notices=len(notices))
+            self._count("outcome_owed")
+
+    async def _relieve(self, approval: Approval) -> None:
+        """Whoever was paged because nobody answered need not look any more."""
+        answered = approval.outcome is not Outcome.TIMEOUT_SKIP
+        how = f"it was answered: {approval.outcome}" if answered else "its time is over; nobody answered"
+        for alert in await self._store.alerts.open_of(approval_id=approval.id):
+            if alert.cause.startswith(RUNG_CAUSE):
+                await self._store.alerts.mend(approval.id, cause=alert.cause, how=how)
+
+    async def _threads(self, approval: Approval) -> tuple[OwedNotice, ...]:
+        """Of cards that people were asked on; what a rule answered has nobody waiting in a thread."""
+        if _by_rule(approval):
+            return ()
+        standing = await self._store.placements.of(approval.id)
+        return tuple(
+            OwedNotice(
+                mark=f"{placement.card_id}.outcome",
+                approval_id=approval.id,
+                news=News.OUTCOME,
+                surface=placement.destination.surface,
+                card_id=placement.card_id,
+                owed_since=self._clock(),
+            )
+            for placement in standing
+            if placement.ref and not placement.superseded
+        )
+
+    def _people(self, approval: Approval) -> tuple[OwedNotice, ...]:
+        policy, notices = self._policy(), []
+        for handle in sorted(self._who(approval, policy)):
+            person = policy.people.get(handle)
+            surface = next((s for s in person.accounts if s in self._chats), None) if person else None
+            if surface is None:
+                continue
+            notice = OwedNotice(
+                mark=f"{approval.id}.{handle}.{surface.value}.outcome",
+                approval_id=approval.id,
+                news=News.OUTCOME,
+                surface=surface,
+                person=handle,
+                owed_since=self._clock(),
+            )
+            notices.append(notice)
+        return tuple(notices)
+
+    def _who(self, approval: Approval, policy: Policy) -> set[str]:
+        """The requester, if the run names one whom the policy knows, and the claimers; not the decider."""
+        route = policy.route_named(approval.route)
+        asked = requesters_named(policy, route, approval.request) if route else frozenset()
+        if _by_rule(approval) and approval.outcome is Outcome.APPROVED:
+            asked = frozenset()  # it went on at once: there was nothing to wait for
+        decision = approval.decision
+        decider = policy.person_behind(decision.actor.surface, decision.actor.account) if decision else None
+        return {*asked, *(claim.person for claim in approval.claims)} - {decider.handle if decider else ""}
+
+
+def _by_rule(approval: Approval) -> bool:
+    return approval.decision is not None and approval.decision.actor.surface is Surface.POLICY

@@ -1,0 +1,77 @@
+"""What a notice says, made from the record at the moment it is sent; and what is said of a dead place. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from bot.approval import Approval, Outcome
+from bot.card import Notice
+from bot.policy import Policy, names_of
+from bot.records import CHANNEL_DEAD, SURFACE_DEAD, Alert, News, OwedNotice
+from bot.surface import Destination, Surface
+from bot.wording import Saying, name_of, notification_of, state_of, unanswered, waiting_name
+
+
+def notice_of(
+    owed: Sequence[tuple[OwedNotice, Approval]], *, mark: str, policy: Policy, link: str | None = None
+) -> Notice:
+    """One message for notices that are owed to the same thread or person, the earliest deadline first."""
+    first, approval = owed[0]
+    who = tuple(name for notice, _ in owed for name in notice.who)
+    return Notice(
+        mark=mark,
+        text=_text(first, approval, more=len({a.id for _, a in owed}) - 1, policy=policy),
+        mentions=mentioned(policy, who, first.surface),
+        link=link if first.person else None,
+    )
+
+
+def mentioned(policy: Policy, who: tuple[str, ...], surface: Surface) -> tuple[str, ...]:
+    """The accounts of these people and groups on a surface, each once."""
+    accounts = (person.accounts.get(surface) for person in policy.members(tuple(dict.fromkeys(who))))
+    return tuple(account for account in accounts if account)
+
+
+def dead_place(where: Destination, troubles: Mapping[str, str], *, at: datetime) -> Alert | None:
+    """The alert for a place where no card can stand, by what `bot.ports.Chat.troubles` says of it."""
+    surface = where.surface.value
+    if "" in troubles:
+        text = f"{surface.title()} refuses us: {troubles['']}"
+        return Alert(approval_id=f"surface:{surface}", cause=SURFACE_DEAD, text=text, raised_at=at)
+    if where.channel in troubles:
+        text = f"No card can stand in {where}: {troubles[where.channel]}"
+        return Alert(approval_id=str(where), cause=CHANNEL_DEAD, text=text, raised_at=at)
+    return None
+
+
+def _text(notice: OwedNotice, approval: Approval, *, more: int, policy: Policy) -> Saying:
+    tool, until = name_of(approval.request.tool_name), approval.deadline.at
+    match notice.news:
+        case News.OUTCOME:
+            return _outcome(approval, policy=policy)
+        case News.LAST_CALL:
+            said = f"You said that you are on it: {waiting_name(approval)} still waits, until "
+            return (said, until, ". The others hear of it again when your time is over.")
+        case News.RUNG if more:
+            return (f"{more + 1} requests still wait for an answer. The earliest, {tool}, until ", until, ".")
+        case News.RUNG:
+            still = f"{waiting_name(approval)} still waits for an answer, until "
+            return (still, until, f".{_asides(notice, approval, policy)}")
+
+
+def _asides(notice: OwedNotice, approval: Approval, policy: Policy) -> str:
+    """Who may decide by now, and for whom somebody stands in."""
+    said = [f" {names_of(policy, approval.widened)} may decide it now, too."] if approval.widened else []
+    said += [
+        f" Who is on call for {name} could not be read ({policy.stand_ins[name]})."
+        for name in dict.fromkeys((*notice.who, *approval.widened))
+        if name in policy.stand_ins
+    ]
+    return "".join(said)
+
+
+def _outcome(approval: Approval, *, policy: Policy) -> Saying:
+    if approval.outcome is Outcome.TIMEOUT_SKIP:
+        return (f"{name_of(approval.request.tool_name)}: ", *unanswered(approval, policy=policy))
+    return notification_of(approval, state_of(approval))

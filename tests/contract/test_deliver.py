@@ -1,0 +1,135 @@
+"""Telling the platform: no wait eats up the time for another try, and nothing is sent too late."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import pytest
+
+from adapters.store.open import SqlStore
+from bot.approval import Approval, Outcome, Stage
+from bot.errors import Forbidden, NodError, Unavailable
+from bot.flow import Crew
+from bot.flow.deliver import LEAST_WAIT, MARGIN, Deliver
+from bot.policy import Policy
+from bot.protocol import HITLRequest, HITLResponse
+from bot.records import Step, Store
+from tests.contract.values import NOW, admit, after, decide
+from tests.fakes import FakePlatform
+
+
+class SlowPlatform(FakePlatform):
+    """A platform that takes until a moment to answer its next decision."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.answers_at: datetime | None = None
+        super().__init__(clock=lambda: self.now)
+
+    async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
+        self.now, self.answers_at = self.answers_at or self.now, None
+        await super().decide(request, response)
+
+
+class World:
+    """`deliver` on a real store, with platform and time in the test's hands."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.platform = store, SlowPlatform()
+
+    async def decided(self, approval_id: str = "r1", *, deadline: datetime) -> None:
+        """An approval that waits at the platform, decided, and confirmed since."""
+        await admit(self.store, approval_id, deadline=deadline)
+        await decide(self.store, approval_id)
+        await self.store.approvals.confirm([approval_id], began_at=after(0.001))
+        self.platform.waiting[approval_id] = (await self.get(approval_id)).request
+
+    async def get(self, approval_id: str = "r1") -> Approval:
+        """An approval that is there."""
+        found = await self.store.approvals.get(approval_id)
+        assert found is not None
+        return found
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[Deliver]:
+        """The step, one piece at a time; at the end all pieces are done."""
+        async with asyncio.TaskGroup() as tasks:
+            yield Deliver(
+                platform=self.platform,
+                store=self.store,
+                policy=lambda: Policy(people={}, groups={}, routes=()),
+                clock=lambda: self.platform.now,
+                count=lambda _: None,
+                ring=lambda _: None,
+                crew=Crew(Step.DELIVER, size=1, tasks=tasks, ring=lambda _: None, count=lambda _: None),
+            )
+
+    async def round(self) -> None:
+        """One round, worked off."""
+        async with self.working() as deliver:
+            await deliver.round()
+
+
+@pytest.fixture
+def world(store: SqlStore) -> World:
+    """A fresh one on each database."""
+    return World(store)
+
+
+def busy(wait: float | None) -> Unavailable:
+    """What a platform says that is too busy, with its Retry-After in seconds."""
+    return Unavailable("too busy", retry_after=wait)
+
+
+@pytest.mark.parametrize(
+    ("left", "trouble", "wait"),
+    [
+        (60.5, busy(None), 1.0),
+        (60.5, busy(10.0), 10.0),
+        (60.5, busy(30.0), 30.0),
+        (60.5, busy(31.0), 30.0),
+        (60.5, busy(86_400.0), 30.0),
+        (1.5, busy(None), 0.5),
+        (1.5, busy(60.0), 0.5),
+        (0.9, busy(60.0), LEAST_WAIT),
+        (60.5, Forbidden("no"), 6.0),
+        (3.5, Forbidden("no"), 1.5),
+    ],
+    ids=str,
+)
+async def test_half_of_what_is_left_is_kept(world: World, left: float, trouble: NodError, wait: float) -> None:
+    """Whatever the platform asks for, there is time for another try, unless the deadline is all but there."""
+    await world.decided(deadline=after(left))
+    world.platform.decide_trouble.append(trouble)
+
+    await world.round()
+
+    found = await world.get()
+    assert (Stage.DECIDED, 1, after(wait)) == (found.stage, found.attempts, found.next_try)
+    world.platform.now = after(wait)
+    await world.store.approvals.confirm(["r1"], began_at=after(wait))
+    await world.round()
+    expected = [] if world.platform.now >= found.deadline.at - MARGIN else ["r1"]
+    assert expected == [request_id for request_id, _ in world.platform.decided]
+
+
+@pytest.mark.parametrize(("late", "sent"), [(-0.001, True), (0.0, False), (0.3, False), (0.6, False)])
+async def test_a_piece_that_had_to_wait_is_not_sent_too_late(world: World, late: float, sent: bool) -> None:
+    """Time passes between the round and its piece: within the margin before the deadline no POST begins."""
+    await world.decided("first", deadline=after(60))
+    await world.decided("second", deadline=after(61))
+    world.platform.answers_at = after(61 + late) - MARGIN
+
+    await world.round()
+
+    second = await world.get("second")
+    told = [request_id for request_id, _ in world.platform.decided]
+    assert (["first", "second"] if sent else ["first"], int(sent)) == (told, second.attempts)
+    if not sent:
+        await world.round()
+        over = await world.get("second")
+        assert (Outcome.UNDELIVERABLE, 0) == (over.outcome, over.attempts)
+        assert ["first"] == [request_id for request_id, _ in world.platform.decided]

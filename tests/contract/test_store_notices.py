@@ -1,0 +1,180 @@
+"""The store's contract: messages that are owed, and who hears how it ended, on each kind of database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+
+from bot.approval import Stage
+from bot.records import News, OwedNotice, Step, Store
+from tests.contract.conftest import Eyes
+from tests.contract.values import (
+    NOW,
+    a_notice,
+    a_placement,
+    a_rung,
+    after,
+    an_approval,
+    bring_to,
+    decide,
+    found,
+    settle,
+)
+
+
+async def owing(store: Store, *notices: OwedNotice, approval_id: str = "r1", deadline: float = 180) -> None:
+    """Admit an approval with one card and a rung that fired and owes these."""
+    approval = an_approval(approval_id, deadline=after(deadline))
+    rung = a_rung(approval_id=approval_id)
+    await store.approvals.admit(
+        approval, placements=[a_placement(f"c-{approval_id}", approval_id)], rungs=[rung]
+    )
+    assert await store.rungs.fire([rung], at=after(60), notices=notices)
+
+
+async def owed(store: Store) -> list[OwedNotice]:
+    """The messages that are owed."""
+    return [notice for notice, _, _ in await store.notices.owed()]
+
+
+def told(eyes: Eyes) -> list[tuple[str, str]]:
+    """Kind and mark of the audit's rows about messages."""
+    rows = eyes("SELECT kind, body FROM audit WHERE kind IN ('told', 'not_told') ORDER BY number")
+    return [(kind, json.loads(body)["mark"]) for kind, body in rows]
+
+
+async def test_a_message_comes_with_its_record_and_its_card(store: Store) -> None:
+    """The earliest deadline first; one for a person alone has no card; what is decided is still told."""
+    in_thread, alone = a_notice("t", card_id="c-r1", who=("ann", "bøb")), a_notice("p", "r2", person="ann")
+    await owing(store, in_thread, deadline=90)
+    await owing(store, alone, approval_id="r2", deadline=60)
+    await store.placements.shown("c-r1", ref="ts1", revision=1)
+    await decide(store, "r1")
+    (first, second) = await store.notices.owed()
+    assert (alone, await found(store, "r2"), None) == first
+    card = replace(a_placement("c-r1"), ref="ts1", shown_revision=1)
+    assert (in_thread, await found(store, "r1"), card) == second
+    assert Stage.DECIDED is second[1].stage
+
+
+async def test_a_try_is_remembered_under_its_mark(store: Store) -> None:
+    """Of several the first one's time; failures are counted and put off, and it is still owed."""
+    one, other = a_notice("t", card_id="c-r1"), a_notice("p", person="ann")
+    await owing(store, one, other)
+    await store.notices.attempt([one, other], sent_as="t", at=after(1))
+    await store.notices.attempt([one], sent_as="t", at=after(5))
+    await store.notices.postpone([one], next_try=after(7))
+    await store.notices.postpone([one], next_try=after(9))
+    begun = replace(one, sent_as="t", attempted_at=after(1))
+    expected = {replace(begun, tries=2, next_try=after(9)), replace(other, sent_as="t", attempted_at=after(1))}
+    assert expected == set(await owed(store))
+
+
+async def test_what_was_said_is_on_record(store: Store, eyes: Eyes, rings: list[Step]) -> None:
+    """Each message by itself, with where it stands, under the mark that it was sent as; once."""
+    one, other = a_notice("t", card_id="c-r1", who=("ann",)), a_notice("p", person="bob")
+    await owing(store, one, other)
+    await store.notices.attempt([one, other], sent_as="t", at=after(1))
+    rings.clear()
+    await store.notices.sent([one, other], ref="ts9", at=after(2))
+    await store.notices.sent([one], ref="ts10", at=after(3))
+    assert [] == await owed(store)
+    assert [Step.CLOSE] == rings
+    assert [("told", "t"), ("told", "t")] == told(eyes)
+    bodies = [
+        json.loads(body) for (body,) in eyes("SELECT body FROM audit WHERE kind = 'told' ORDER BY number")
+    ]
+    assert [("bob", None, []), (None, "c-r1", ["ann"])] == [(b["person"], b["card"], b["who"]) for b in bodies]
+    assert {("ts9", "rung", "slack")} == {(b["ref"], b["news"], b["surface"]) for b in bodies}
+
+
+async def test_what_is_dropped_is_on_record(store: Store, eyes: Eyes) -> None:
+    """With why; what was sent before is not dropped, and what was dropped is not sent."""
+    one, other = a_notice("t", card_id="c-r1"), a_notice("p", person="ann")
+    await owing(store, one, other)
+    await store.notices.sent([one], ref="ts9", at=after(1))
+    await store.notices.drop([one, other], why="it was answered before", at=after(2))
+    await store.notices.sent([other], ref="ts9", at=after(3))
+    await store.notices.postpone([other], next_try=after(9))
+    assert [] == await owed(store)
+    assert [("told", "t"), ("not_told", "p")] == told(eyes)
+    ((body,),) = eyes("SELECT body FROM audit WHERE kind = 'not_told'")
+    assert "it was answered before" == json.loads(body)["why"]
+
+
+async def test_any_number_of_messages_is_one(store: Store) -> None:
+    """What waits for one person is said together, however much it is."""
+    notices = [a_notice(f"m{number}", person=f"p{number}") for number in range(1_201)]
+    await owing(store, *notices)
+    await store.notices.attempt(notices, sent_as="m0", at=NOW)
+    assert {"m0"} == {notice.sent_as for notice in await owed(store)}
+    await store.notices.sent(notices, ref="ts1", at=NOW)
+    assert [] == await owed(store)
+    await store.notices.sent([], ref="ts1", at=NOW)
+
+
+async def test_marks_of_two_approvals_do_not_meet(store: Store) -> None:
+    """Whatever a platform names its requests, each owes its own messages."""
+    await owing(store, a_notice("x", person="ann"))
+    await owing(store, a_notice("x", "r2", person="ann"), approval_id="r2")
+    await store.notices.sent([a_notice("x", person="ann")], ref="ts1", at=NOW)
+    assert ["r2"] == [notice.approval_id for notice in await owed(store)]
+
+
+# --- how it ended -----------------------------------------------------------------------------------------
+
+OUTCOME = a_notice("o", person="ann", news=News.OUTCOME)
+
+
+async def test_how_it_ended_is_owed_once(store: Store, rings: list[Step]) -> None:
+    """To those whom the first one names; a second one changes nothing."""
+    await bring_to(store, Stage.DECIDED)
+    assert () == await store.approvals.untold()
+    assert not await store.approvals.told("r1", notices=[OUTCOME])
+    await settle(store, was=Stage.DECIDED)
+    assert (await found(store),) == await store.approvals.untold()
+    rings.clear()
+    assert await store.approvals.told("r1", notices=[OUTCOME])
+    assert [Step.SAY, Step.CLOSE] == rings
+    assert not await store.approvals.told("r1", notices=[replace(OUTCOME, mark="o2")])
+    assert ([OUTCOME], ()) == (await owed(store), await store.approvals.untold())
+
+
+async def test_an_approval_closes_when_everybody_was_told(store: Store) -> None:
+    """Not before it is written down who that is, and not before each was told or cannot be."""
+    await bring_to(store, Stage.SETTLED)
+    other = replace(OUTCOME, mark="o2", person="bob")
+    assert not await store.approvals.close("r1")
+    await store.approvals.told("r1", notices=[OUTCOME, other])
+    assert not await store.approvals.close("r1")
+    await store.notices.sent([OUTCOME], ref="ts1", at=NOW)
+    assert not await store.approvals.close("r1")
+    await store.notices.drop([other], why="nobody can be reached there", at=NOW)
+    assert await store.approvals.close("r1")
+
+
+async def test_a_rung_that_was_not_said_keeps_nothing_from_closing(store: Store) -> None:
+    """After the end it is of no use to anybody."""
+    await owing(store, a_notice("p", person="ann"))
+    await settle(store)
+    await store.approvals.told("r1", notices=())
+    assert await store.approvals.close("r1")
+
+
+async def test_of_many_who_tell_one_does(store: Store) -> None:
+    """However many find it untold at once."""
+    await bring_to(store, Stage.SETTLED)
+    tries = [store.approvals.told("r1", notices=[replace(OUTCOME, mark=f"o{n}")]) for n in range(8)]
+    assert 1 == sum(await asyncio.gather(*tries))
+    assert 1 == len(await owed(store))
+
+
+@pytest.mark.parametrize("change", ["card_id = 'c1'", "person = NULL", "surface = 'policy'", "news = 'gossip'"])
+async def test_the_database_refuses_an_impossible_message(store: Store, eyes: Eyes, change: str) -> None:
+    """It goes to a thread or to a person, on a surface, and is about something."""
+    await owing(store, a_notice("p", person="ann"))
+    with pytest.raises(Exception, match=r"(?i)constraint"):
+        eyes(f"UPDATE notices SET {change}")

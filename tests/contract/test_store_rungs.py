@@ -1,0 +1,265 @@
+"""The store's contract: rungs that are due, and what firing them writes down, on each kind of database."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from adapters.store.open import SqlStore
+from bot.approval import Stage
+from bot.ladder import Action
+from bot.records import News, OwedNotice, Step, Store
+from bot.surface import Surface
+from tests.contract.conftest import Eyes
+from tests.contract.values import (
+    BOARD,
+    FINANCE,
+    NOW,
+    a_notice,
+    a_placement,
+    a_request,
+    a_rung,
+    a_vote,
+    after,
+    an_approval,
+    close,
+    decide,
+    found,
+    revise,
+    settle,
+    wins,
+)
+
+
+async def test_rungs_are_due_at_their_time(store: Store) -> None:
+    """Not a millisecond before, and the earliest deadline first; decided approvals are not escalated."""
+    await store.approvals.admit(
+        an_approval("r1", deadline=after(90)), placements=(), rungs=[a_rung(0, due=10), a_rung(1, due=20)]
+    )
+    other = a_rung(0, due=15, approval_id="r2")
+    await store.approvals.admit(an_approval("r2", deadline=after(60)), placements=(), rungs=[other])
+    assert after(10) == await store.rungs.next_due(after=NOW)
+    assert after(15) == await store.rungs.next_due(after=after(10))
+    assert () == await store.rungs.due(after(9.999))
+    assert [a_rung(0, due=10)] == [rung for rung, _ in await store.rungs.due(after(10))]
+    assert [other, a_rung(0, due=10), a_rung(1, due=20)] == [r for r, _ in await store.rungs.due(after(20))]
+    await decide(store, "r1")
+    assert [(other, an_approval("r2", deadline=after(60)))] == list(await store.rungs.due(after(20)))
+    assert after(15) == await store.rungs.next_due(after=NOW)
+
+
+async def test_a_rung_fires_once_and_shows(store: Store) -> None:
+    """Firing marks it and raises the revision; firing it again changes nothing."""
+    rung = a_rung(0, due=10)
+    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
+    assert await store.rungs.fire([rung], at=after(11))
+    assert not await store.rungs.fire([rung], at=after(13))
+    assert replace(an_approval(), escalated_at=after(11), revision=2) == await store.approvals.get("r1")
+    assert () == await store.rungs.due(after(99))
+    assert await store.rungs.next_due(after=NOW) is None
+
+
+async def test_a_fired_rung_stays_fired_when_the_request_changes(store: Store) -> None:
+    """A new deadline does not ping the same people for the same rung again."""
+    rung = a_rung(0, due=10)
+    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
+    assert await store.rungs.fire([rung], at=after(11))
+    again = [a_rung(0, due=30), a_rung(1, due=40)]
+    await revise(store, rungs=again)
+    assert [again[1]] == [r for r, _ in await store.rungs.due(after(99))]
+
+
+async def test_a_late_rung_leaves_a_closed_approval_alone(store: Store) -> None:
+    """Nothing is owed after closing, so nothing may start to lag."""
+    rung = a_rung(0, due=10)
+    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
+    await settle(store)
+    await close(store)
+    before = await store.approvals.get("r1")
+    assert not await store.rungs.fire([rung], at=after(11))
+    assert before == await store.approvals.get("r1")
+
+
+async def owed(store: Store) -> list[OwedNotice]:
+    """The messages that are owed."""
+    return [notice for notice, _, _ in await store.notices.owed()]
+
+
+async def test_a_rung_reads_back_as_it_was(store: Store) -> None:
+    """What it does, whom it names and where it brings the card are kept with it."""
+    rungs = [
+        a_rung(number, due=number, action=action, cards=(BOARD, FINANCE))
+        for number, action in enumerate(Action, start=1)
+    ]
+    await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
+    assert rungs == [rung for rung, _ in await store.rungs.due(after(99))]
+
+
+LOUD = {Action.REMIND, Action.PING, Action.WIDEN, Action.PAGE, Action.FALLBACK}
+
+
+@pytest.mark.parametrize("action", Action)
+async def test_a_card_shows_what_concerns_everybody(store: Store, action: Action) -> None:
+    """A last call changes no card; a redraw only draws it anew; all others say that it was escalated."""
+    rung = a_rung(action=action, who=())
+    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
+    assert await store.rungs.fire([rung], at=after(60))
+    escalated_at = after(60) if action in LOUD else None
+    revision = 1 if action is Action.LAST_CALL else 2
+    assert replace(an_approval(), revision=revision, escalated_at=escalated_at) == await found(store)
+
+
+async def test_rungs_fire_together_or_not_at_all(store: Store, rings: list[Step]) -> None:
+    """One that has fired keeps the others from firing, and nothing that they owe is written."""
+    first, second = a_rung(0, due=1), a_rung(1, due=2)
+    await store.approvals.admit(an_approval(), placements=(), rungs=[first, second])
+    assert await store.rungs.fire([first], at=after(1))
+    rings.clear()
+    owes: dict[str, Any] = {"notices": [a_notice()], "placements": [a_placement()]}
+    assert not await store.rungs.fire([first, second], at=after(2), **owes)
+    assert ([], ()) == (await owed(store), await store.placements.of("r1"))
+    assert [second] == [rung for rung, _ in await store.rungs.due(after(99))]
+    assert [] == rings
+    assert await store.rungs.fire([second], at=after(2), **owes)
+    assert [a_notice()] == await owed(store)
+
+
+async def test_rungs_of_two_approvals_are_a_mistake(store: Store) -> None:
+    """They are fired one approval at a time."""
+    with pytest.raises(ValueError, match="one approval at a time"):
+        await store.rungs.fire([a_rung(), a_rung(approval_id="r2")], at=NOW)
+
+
+async def test_a_rung_that_was_put_off_does_not_fire_early(store: Store) -> None:
+    """Whoever read it before its deadline moved finds another one in its place."""
+    await store.approvals.admit(an_approval(), placements=(), rungs=[a_rung(due=10)])
+    later = a_rung(due=500)
+    assert await store.approvals.retime(
+        "r1",
+        was=an_approval().deadline.at,
+        deadline=replace(an_approval().deadline, at=after(900)),
+        rungs=[later],
+    )
+    assert not await store.rungs.fire([a_rung(due=10)], at=after(10))
+    assert await store.rungs.fire([later], at=after(500))
+
+
+async def test_a_rung_widens_who_may_decide(store: Store) -> None:
+    """Its people join those of earlier rungs, each once; a ping lets nobody in."""
+    rungs = [
+        a_rung(0, due=1, action=Action.WIDEN, who=("cfo",)),
+        a_rung(1, due=2, action=Action.PING, who=("bob",)),
+        a_rung(2, due=3, action=Action.WIDEN, who=("board", "cfo", "bøb")),
+    ]
+    await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
+    assert await store.rungs.fire(rungs[:1], at=after(1))
+    assert await store.rungs.fire(rungs[1:], at=after(3))
+    assert ("cfo", "board", "bøb") == (await found(store)).widened
+
+
+async def test_whom_another_ladder_let_in_has_no_say_on_a_changed_call(store: Store) -> None:
+    """Under the same route they may decide the new call, too; under another one it has its own approvers."""
+    for approval_id, route in (("r1", "payments"), ("r2", "wires")):
+        rung = a_rung(approval_id=approval_id, action=Action.WIDEN, who=("cfo",))
+        await store.approvals.admit(an_approval(approval_id), placements=(), rungs=[rung])
+        await store.rungs.fire([rung], at=after(60))
+        assert await revise(store, approval_id, route=route)
+    assert ("cfo",) == (await found(store, "r1")).widened
+    assert () == (await found(store, "r2")).widened
+
+
+async def test_a_card_goes_up_where_none_stands(store: Store) -> None:
+    """On the other surface, too; not where one stands already, unless that one asks about an older call."""
+    rungs = [a_rung(number, due=number + 1, action=Action.FALLBACK) for number in range(3)]
+    await store.approvals.admit(an_approval(), placements=[a_placement("c1")], rungs=rungs[:2])
+    new = [a_placement("c2"), a_placement("c3", at=BOARD)]
+    assert await store.rungs.fire(rungs[:1], at=after(1), placements=new)
+    assert ["c1", "c3"] == [placement.card_id for placement in await store.placements.of("r1")]
+    assert await revise(store, rungs=rungs[2:])
+    assert await store.rungs.fire(rungs[2:], at=after(3), placements=[a_placement("c4")])
+    standing = [placement for placement in await store.placements.of("r1") if not placement.superseded]
+    assert [a_placement("c4")] == standing
+
+
+async def test_what_comes_late_comes_as_one_message(store: Store) -> None:
+    """A newer word for the same thread or person takes the place of the one that waits, with all its names."""
+    rungs = [a_rung(0, due=1), a_rung(1, due=2)]
+    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=rungs)
+    first = [
+        a_notice("t0", who=("ann", "bob")),
+        a_notice("elsewhere", card_id="c9"),
+        a_notice("ann0", person="ann"),
+        a_notice("ann0.teams", person="ann", surface=Surface.TEAMS),
+        a_notice("ann.last", person="ann", news=News.LAST_CALL),
+    ]
+    await store.rungs.fire(rungs[:1], at=after(1), notices=first)
+    second = [a_notice("t1", who=("cfo", "bob")), a_notice("ann1", person="ann")]
+    await store.rungs.fire(rungs[1:], at=after(2), notices=second)
+    merged = replace(second[0], who=("ann", "bob", "cfo"))
+    expected = {merged, second[1], first[1], first[3], first[4]}
+    assert expected == set(await owed(store))
+
+
+async def test_a_message_that_may_be_up_is_not_replaced(store: Store) -> None:
+    """It is looked for and marked as sent; the newer word is a message of its own."""
+    rungs = [a_rung(0, due=1), a_rung(1, due=2)]
+    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=rungs)
+    await store.rungs.fire(rungs[:1], at=after(1), notices=[a_notice("t0")])
+    await store.notices.attempt([a_notice("t0")], sent_as="t0", at=after(1))
+    await store.rungs.fire(rungs[1:], at=after(2), notices=[a_notice("t1")])
+    assert ["t0", "t1"] == [notice.mark for notice in await owed(store)]
+
+
+async def test_rungs_fire_once_however_many_try(store: SqlStore, eyes: Eyes) -> None:
+    """Of many who fire the same rungs at the same moment, one does, and what they owe is owed once."""
+    rungs = [a_rung(0, due=1), a_rung(1, due=2)]
+    await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
+    tries = [
+        store.rungs.fire(rungs, at=after(2), notices=[a_notice(f"t{n}")], placements=[a_placement(f"c{n}")])
+        for n in range(8)
+    ]
+    assert 1 == sum(await asyncio.gather(*tries))
+    assert (1, 1) == (len(await owed(store)), len(await store.placements.of("r1")))
+    assert [(2,)] == eyes("SELECT count(*) FROM audit WHERE kind = 'rung_fired'")
+    assert 2 == (await found(store)).revision
+
+
+async def test_a_rung_and_a_decision_do_not_mix(store: Store) -> None:
+    """Nobody is pinged for what was decided; and who decides in the same moment has decided."""
+    for number in range(10):
+        name = f"r{number}"
+        approval, rung = an_approval(name), a_rung(approval_id=name)
+        await store.approvals.admit(approval, placements=(), rungs=[rung])
+        fire = store.rungs.fire([rung], at=after(60), notices=[a_notice(f"{name}.t", name)])
+        click = wins(store, a_vote(digest=approval.request.digest), name)
+        if number % 2:
+            decided, fired = await asyncio.gather(click, fire)
+        else:
+            fired, decided = await asyncio.gather(fire, click)
+        assert decided
+        assert Stage.DECIDED is (await found(store, name)).stage
+        assert fired is bool([notice for notice in await owed(store) if notice.approval_id == name])
+
+
+async def test_rungs_of_what_is_closed_are_cleared_away(store: Store, eyes: Eyes) -> None:
+    """Else every look for what is due would pass by the rungs of all that was ever answered."""
+    rungs = [a_rung(0, due=1), a_rung(1, due=2)]
+    await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
+    await store.rungs.fire(rungs[:1], at=after(1))
+    await settle(store)
+    assert [(2,)] == eyes("SELECT count(*) FROM rungs")
+    assert await close(store)
+    assert [(0,)] == eyes("SELECT number FROM rungs")
+
+
+async def test_a_redraw_follows_a_deadline_that_moved(store: Store) -> None:
+    """Nobody is told of one, so it may come again; a rung that told somebody may not."""
+    redraw, ping = a_rung(100, due=1, action=Action.REDRAW, who=()), a_rung(0, due=1)
+    await store.approvals.admit(an_approval(), placements=(), rungs=[ping, redraw])
+    await store.rungs.fire([ping, redraw], at=after(1))
+    again = [replace(ping, due_at=after(9)), replace(redraw, due_at=after(9))]
+    assert await revise(store, rungs=again, request=a_request(arguments="other"))
+    assert again[1:] == [rung for rung, _ in await store.rungs.due(after(99))]

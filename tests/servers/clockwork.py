@@ -1,0 +1,234 @@
+"""The whole life on a real store under a clock that moves only when nothing is left to do at its moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from adapters.life import CREW_SIZE, Life
+from adapters.store.open import SqlStore, open_store
+from bot.card import Card, DigestCard, Notice
+from bot.errors import NodError, Unavailable
+from bot.flow import Crew, Round
+from bot.flow.admit import Admit
+from bot.policy import Policy
+from bot.protocol import HITLRequest, HITLResponse
+from bot.records import Alert, Step
+from bot.seal import Seal
+from bot.surface import Surface
+from tests.fakes import FakePlatform
+
+BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+#: Where nothing falls due the clock moves on by this much: the ticker of the real bot.
+SWEEP = timedelta(seconds=1)
+
+
+@dataclass
+class Said:
+    """Something that people could read, and when it came up."""
+
+    at: datetime
+    channel: str
+    thread: str | None
+    notice: Notice
+
+
+@dataclass
+class PaperChat:
+    """A `bot.ports.Chat` that keeps what it was given; `trouble` is raised by every call while it is set."""
+
+    clock: Clock
+    interval: timedelta = timedelta(seconds=1)
+    trouble: NodError | None = None
+    troubled: dict[str, str] = field(default_factory=dict)
+    cards: dict[str, list[tuple[datetime, Card]]] = field(default_factory=dict)
+    digests: dict[str, list[tuple[datetime, DigestCard]]] = field(default_factory=dict)
+    notices: list[Said] = field(default_factory=list)
+    marks: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def surface(self) -> Surface:
+        return Surface.SLACK
+
+    async def post(self, card: Card | DigestCard, channel: str) -> str:
+        self._fail()
+        key = card.card_id if isinstance(card, Card) else card.digest_id
+        ref = f"m{len(self.marks) + 1}"
+        self.marks[channel, key] = ref
+        self._keep(card, ref)
+        return ref
+
+    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+        self._fail()
+        self._keep(card, ref)
+
+    async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
+        self._fail()
+        return self.marks.get((channel, mark))
+
+    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+        self._fail()
+        ref = f"m{len(self.marks) + 1}"
+        self.marks[channel, notice.mark] = ref
+        self.notices.append(Said(self.clock(), channel, thread, notice))
+        return ref
+
+    async def room_of(self, account: str) -> str:
+        self._fail()
+        return f"D{account}"
+
+    def link(self, channel: str, ref: str) -> str | None:
+        return f"https://chat.example/{channel}/{ref}"
+
+    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+        if self.trouble:
+            raise Unavailable(str(self.trouble))
+        return {name: why for name, why in self.troubled.items() if name in ("", *channels)}
+
+    def _fail(self) -> None:
+        if self.trouble:
+            raise self.trouble
+
+    def _keep(self, card: Card | DigestCard, ref: str) -> None:
+        if isinstance(card, Card):
+            self.cards.setdefault(ref, []).append((self.clock(), card))
+        else:
+            self.digests.setdefault(ref, []).append((self.clock(), card))
+
+
+class PaperPager:
+    """A `bot.ports.Pager` that keeps what it took."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.pages: list[tuple[datetime, Alert]] = []
+        self._clock = clock
+
+    @property
+    def name(self) -> str:
+        return "paper"
+
+    async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
+        self.pages.append((self._clock(), alert))
+        return alert.cause
+
+
+class NoCallbacks:
+    """A `bot.ports.Callbacks` without any."""
+
+    async def call(self, name: str, request: HITLRequest, *, within: float) -> HITLResponse:
+        raise Unavailable("there are no callbacks here")
+
+
+class Clock:
+    """A `bot.ports.Clock` that stands still until it is set."""
+
+    def __init__(self, now: datetime = BEGIN) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Clockwork:
+    """What a test turns, and what it sees."""
+
+    clock: Clock
+    store: SqlStore
+    platform: FakePlatform
+    chat: PaperChat
+    pager: PaperPager
+    policy: Policy
+    bells: set[Step] = field(default_factory=set)
+    rounds: dict[Step, Round] = field(default_factory=dict)
+    under_way: set[asyncio.Task[None]] = field(default_factory=set)
+    dues: dict[Step, datetime | None] = field(default_factory=dict)
+
+    def ask(self, request_id: str, *, window: float, tool: str = "pay", **more: object) -> None:
+        """An agent waits for an answer for so many seconds from now."""
+        until = self.clock.now + timedelta(seconds=window)
+        self.platform.waiting[request_id] = HITLRequest(
+            request_id=request_id, tool_name=tool, agent_id=str(more.get("agent", "treasury")),
+            arguments={"to": "ann"}, timeout_at=until.isoformat(),
+        )  # fmt: skip
+        self.bells.add(Step.ADMIT)
+
+    async def settle(self) -> None:
+        """Do all that is to be done at this moment."""
+        while self.bells:
+            step = self.bells.pop()
+            self.dues[step] = await self.rounds[step]()
+            while self.under_way:
+                await asyncio.wait(self.under_way)
+
+    async def run(self, seconds: float, *, until: datetime | None = None) -> None:
+        """Let so much time go by, stopping at every moment at which something falls due."""
+        end = until or self.clock.now + timedelta(seconds=seconds)
+        self.bells.update(Step)
+        await self.settle()
+        while self.clock.now < end:
+            ahead = [due for due in self.dues.values() if due is not None and due > self.clock.now]
+            self.clock.now = min([*ahead, end])
+            self.bells.update(step for step in Step if step is not Step.ADMIT)
+            await self.settle()
+
+    async def jump(self, seconds: float) -> None:
+        """The process stands still for so long, and wakes: everything looks once."""
+        self.clock.now += timedelta(seconds=seconds)
+        self.bells.update(step for step in Step if step is not Step.ADMIT)
+        await self.settle()
+
+    def gone(self, request_id: str) -> None:
+        """The platform waits no longer."""
+        self.platform.waiting.pop(request_id, None)
+
+
+@asynccontextmanager
+async def open_clockwork(folder: Path, policy: Policy, *, begin: datetime = BEGIN) -> AsyncIterator[Clockwork]:
+    """A life on the database in `folder`; another one on the same folder goes on where the first stopped."""
+    clock = Clock(begin)
+    chat, pager, platform = PaperChat(clock), PaperPager(clock), FakePlatform(clock=clock)
+    bells: set[Step] = set()
+    async with open_store(
+        f"sqlite:///{folder / 'nod.db'}", ring=bells.add, pagers=[pager.name], clock=clock
+    ) as store:
+        await store.approvals.resume()
+        work = Clockwork(
+            clock=clock, store=store, platform=platform, chat=chat, pager=pager, policy=policy, bells=bells
+        )
+        admit = Admit(
+            platform=platform, store=store, policy=lambda: work.policy, clock=clock, count=lambda _: None
+        )
+        life = Life(
+            admit=admit, platform=platform, store=store, chats={Surface.SLACK: chat},
+            pagers={pager.name: pager}, callbacks=NoCallbacks(), policy=lambda: work.policy,
+            seal=Seal("0123456789abcdef0123456789abcdef"), clock=clock, count=lambda _: None, ring=bells.add,
+        )  # fmt: skip
+        async with asyncio.TaskGroup() as tasks:
+            watched = _Watched(tasks, work.under_way)
+
+            def crew(step: Step) -> Crew:
+                return Crew(step, size=CREW_SIZE, tasks=watched, ring=bells.add, count=lambda _: None)
+
+            work.rounds.update(life.steps(crew))
+            yield work
+            for task in work.under_way:
+                task.cancel()
+
+
+class _Watched(asyncio.TaskGroup):
+    """Passes tasks on to a group, and remembers those under way."""
+
+    def __init__(self, group: asyncio.TaskGroup, under_way: set[asyncio.Task[None]]) -> None:
+        super().__init__()
+        self._group, self._under_way = group, under_way
+
+    def create_task(self, coro, **more):  # type: ignore[no-untyped-def,override]  # as in asyncio
+        task = self._group.create_task(coro, **more)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task

@@ -1,0 +1,103 @@
+"""Run as a program: raises one alert with the database gone and no pager there, says `spooled`, and waits.
+
+`spooling_child SPOOL PAGER_URL`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adapters.pagers.open import open_pagers
+from adapters.watch import Emergency, Spool, open_emergency
+from bot.errors import Unavailable
+from bot.ports import Clock
+from bot.records import Alert, Alerts, OwedPage
+from tests.servers.pagers import WEBHOOK_SECRET
+
+GONE = Alert(
+    approval_id="nod",
+    cause="database-gone",
+    text="The database is in trouble (OperationalError).",
+    raised_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def uncounted(_: str) -> None:
+    return None
+
+
+class Fickle:
+    """`bot.records.Alerts` over other ones, which are `down` or `hang` as a test likes."""
+
+    def __init__(self, real: Alerts | None = None, *, down: bool = False) -> None:
+        self._real, self.down, self.hangs = real, down, False
+
+    async def _up(self) -> Alerts:
+        if self.hangs:
+            await asyncio.sleep(30)
+        if self.down or self._real is None:
+            raise Unavailable("the database is in trouble (OperationalError)")
+        return self._real
+
+    async def raise_(self, alert: Alert) -> bool:
+        return await (await self._up()).raise_(alert)
+
+    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
+        await (await self._up()).mend(approval_id, cause=cause, how=how)
+
+    async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
+        return await (await self._up()).open_of(approval_id=approval_id, cause=cause)
+
+    async def owed(self, now: datetime) -> tuple[OwedPage, ...]:
+        return await (await self._up()).owed(now)
+
+    async def attempt(self, page: OwedPage, *, at: datetime) -> None:
+        await (await self._up()).attempt(page, at=at)
+
+    async def taken(self, page: OwedPage, *, ref: str | None) -> None:
+        await (await self._up()).taken(page, ref=ref)
+
+    async def postpone(self, page: OwedPage, *, next_try: datetime) -> None:
+        await (await self._up()).postpone(page, next_try=next_try)
+
+
+@asynccontextmanager
+async def open_exit(
+    alerts: Alerts, spool: Path, pager_url: str, *, clock: Clock = utc_now, proven: float = 60.0
+) -> AsyncIterator[Emergency]:
+    """An emergency exit with one webhook, whose waits are short."""
+    async with (
+        open_pagers(
+            [("webhook", f"{pager_url}/hooks/x")],
+            webhook_secret=WEBHOOK_SECRET,
+            pagerduty_url="http://127.0.0.1:9",
+            opsgenie_url="http://127.0.0.1:9",
+            clock=clock,
+        ) as pagers,
+        open_emergency(
+            alerts=alerts, spool=Spool(spool), pagers=pagers, clock=clock, count=uncounted,
+            patience=0.3, first_wait=0.05, proven=proven,
+        ) as emergency,
+    ):  # fmt: skip
+        yield emergency
+
+
+async def main(spool: Path, pager_url: str) -> None:
+    """Until it is killed."""
+    async with open_exit(Fickle(down=True), spool, pager_url) as emergency:
+        await emergency.raise_(GONE)
+        print("spooled", flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
