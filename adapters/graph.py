@@ -17,10 +17,10 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from bot.approval import Surface
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef
+from bot.surface import Surface
 
 KIND = "entra-group"
 GRAPH_URL = "https://graph.microsoft.com/v1.0"

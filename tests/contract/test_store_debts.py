@@ -227,6 +227,23 @@ async def test_mending_what_was_never_alerted_does_nothing(store: Store, rings: 
     assert [] == rings
 
 
+async def test_alerts_that_are_open_are_found(store: Store) -> None:
+    """Of one request, of one cause, or all, the oldest first; not those that came right."""
+    alerts = [
+        an_alert("r1", "undelivered", raised_at=after(3)),
+        an_alert("r1", "no-card", raised_at=after(2)),
+        an_alert("r2", "undelivered", raised_at=after(1)),
+        an_alert("r3", "undelivered", raised_at=NOW),
+    ]
+    for alert in alerts:
+        await store.alerts.raise_(alert)
+    await store.alerts.mend("r3", cause="undelivered", how="fine")
+    assert (alerts[2], alerts[1], alerts[0]) == await store.alerts.open_of()
+    assert (alerts[1], alerts[0]) == await store.alerts.open_of(approval_id="r1")
+    assert (alerts[2], alerts[0]) == await store.alerts.open_of(cause="undelivered")
+    assert (alerts[1],) == await store.alerts.open_of(approval_id="r1", cause="no-card")
+
+
 async def test_an_alert_that_was_mended_is_raised_again(store: Store, rings: list[Step]) -> None:
     """It opens with the new text, and every pager is owed a new page; a second time it is there already."""
     await store.alerts.raise_(an_alert())

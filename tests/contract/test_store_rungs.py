@@ -72,15 +72,20 @@ async def test_a_fired_rung_stays_fired_when_the_request_changes(store: Store) -
     assert [again[1]] == [r for r, _ in await store.rungs.due(after(99))]
 
 
-async def test_a_late_rung_leaves_a_closed_approval_alone(store: Store) -> None:
-    """Nothing is owed after closing, so nothing may start to lag."""
+@pytest.mark.parametrize("stage", [Stage.DECIDED, Stage.SETTLED, Stage.CLOSED])
+async def test_what_was_answered_is_not_escalated(store: Store, stage: Stage) -> None:
+    """A rung that comes late leaves it alone, and nobody is owed a word."""
     rung = a_rung(0, due=10)
     await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
-    await settle(store)
-    await close(store)
-    before = await store.approvals.get("r1")
-    assert not await store.rungs.fire([rung], at=after(11))
-    assert before == await store.approvals.get("r1")
+    await decide(store)
+    if stage is not Stage.DECIDED:
+        await settle(store, was=Stage.DECIDED)
+    if stage is Stage.CLOSED:
+        assert await close(store)
+    before = await found(store)
+    assert not await store.rungs.fire([rung], at=after(11), notices=[a_notice()], placements=[a_placement()])
+    assert before == await found(store)
+    assert ([], ()) == (await owed(store), await store.placements.of("r1"))
 
 
 async def owed(store: Store) -> list[OwedNotice]:
@@ -240,7 +245,8 @@ async def test_a_rung_and_a_decision_do_not_mix(store: Store) -> None:
         else:
             fired, decided = await asyncio.gather(fire, click)
         assert decided
-        assert Stage.DECIDED is (await found(store, name)).stage
+        now = await found(store, name)
+        assert (Stage.DECIDED, fired) == (now.stage, now.escalated_at is not None)
         assert fired is bool([notice for notice in await owed(store) if notice.approval_id == name])
 
 

@@ -6,11 +6,15 @@ The product has no such switch: this file wraps one method of one adapter class 
 from __future__ import annotations
 
 import functools
+import gc
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from adapters.cli import main
 from adapters.platform.client import HttpPlatform
@@ -18,11 +22,14 @@ from adapters.slack import SlackPager
 from adapters.slack.chat import SlackChat
 from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
+from adapters.store.notices import SqlNotices
 from adapters.store.placements import SqlPlacements
 from adapters.store.rungs import SqlRungs
 
 #: Names a crash point, for example `approvals.vote after`; read here and nowhere else.
 CRASH_AT = "NOD_TEST_CRASH_AT"
+#: Sent to the child, it disables the scheduler behind Nod's back.
+PAUSE = signal.SIGUSR1
 #: What a shell reports for a process that was killed with signal 9.
 KILLED = 137
 
@@ -33,6 +40,7 @@ CLASSES: Mapping[str, type[Any]] = {
     "approvals": SqlApprovals,
     "placements": SqlPlacements,
     "rungs": SqlRungs,
+    "notices": SqlNotices,
     "alerts": SqlAlerts,
 }
 
@@ -46,6 +54,7 @@ def run_nod(settings: Mapping[str, str], log: str) -> None:
     os.dup2(out, 2)
     if point := os.environ.get(CRASH_AT):
         arm(point)
+    signal.signal(PAUSE, lambda *_: pause_the_scheduler())
     sys.argv = ["nod", "run"]
     main()
 
@@ -64,6 +73,13 @@ def arm(point: str) -> None:
         os._exit(KILLED)
 
     setattr(CLASSES[owner], method, deadly)
+
+
+def pause_the_scheduler() -> None:
+    """Stop it from ticking; `adapters.timer` made it and keeps it to itself."""
+    for each in gc.get_objects():
+        if isinstance(each, AsyncIOScheduler):
+            each.pause()
 
 
 def said_in(log: Path) -> str:

@@ -18,6 +18,7 @@ from adapters.sandbox.slack.messages import Message
 from adapters.sandbox.town import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.launcher import KILLED
+from tests.servers.told import alone, check_each_once, in_threads, notices
 from tests.servers.town import ANN, OLU, Town, buttons, said, until
 
 #: The rung is due early in a long window, so that a slow machine has time to be killed and to come back.
@@ -64,12 +65,14 @@ ANSWERED = [
 ]
 #: What is on the way of a rung.
 ESCALATED = [
-    "rungs.attempt before",
-    "rungs.attempt after",
+    "rungs.fire before",
+    "rungs.fire after",
+    "notices.attempt before",
+    "notices.attempt after",
     "chat.say before",
     "chat.say after",  # 11
-    "rungs.fired before",
-    "rungs.fired after",
+    "notices.sent before",
+    "notices.sent after",
 ]
 #: What is on the way of an alert, when the platform fails three times and then works again.
 ALERTED = [
@@ -115,7 +118,8 @@ async def test_an_answer_survives(point: str, tmp_path: Path) -> None:
 
         await killed_and_back(town, tmp_path, point, Ann(town), lambda: approved(town, request_id, tmp_path))
 
-        assert len(pings(town)) <= 1
+        assert len(in_threads(notices(town, ".rung0"))) <= 1
+        assert 1 == len(notices(town, ".outcome"))
 
 
 @pytest.mark.parametrize("point", ESCALATED)
@@ -124,12 +128,16 @@ async def test_a_rung_survives(point: str, tmp_path: Path) -> None:
     async with open_sandbox() as sandbox:
         town = Town(sandbox=sandbox, folder=tmp_path)
         request_id = town.ask(timeout_seconds=WINDOW)
-        ann = Ann(town, only_once=lambda card: bool(pings(town)) and "Escalated" in said(card))
+        ann = Ann(town, only_once=lambda card: len(notices(town, ".rung0")) == 2 and "Escalated" in said(card))
 
         await killed_and_back(town, tmp_path, point, ann, lambda: approved(town, request_id, tmp_path))
 
-        assert 1 == len(pings(town))
-        assert f"<@{OLU}>" in said(pings(town)[0])
+        pings = notices(town, ".rung0")
+        (ping,) = in_threads(pings)
+        assert f"<@{OLU}>" in said(ping)
+        assert 1 == len(alone(pings, OLU))
+        assert 1 == len(notices(town, ".outcome"))
+        check_each_once(town)
 
 
 @pytest.mark.parametrize("point", ALERTED)
@@ -227,10 +235,6 @@ def approved(town: Town, request_id: str, folder: Path) -> bool:
         and "Ann Albers approved this" in said(cards[0])
         and "closed" == stage_of(request_id, folder)
     )
-
-
-def pings(town: Town) -> list[Message]:
-    return [reply for card in town.cards() for reply in town.replies(card)]
 
 
 def stage_of(request_id: str, folder: Path) -> str | None:

@@ -175,7 +175,7 @@ async def test_a_call_that_the_platform_cut_can_never_be_approved(tmp_path: Path
 
         card = await town.shown()
 
-        assert ["nod_reject", "nod_skip", "nod_claim", "nod_why"] == [b for b in buttons(card) if b != "nod_view_all"]
+        assert {"nod_reject", "nod_skip", "nod_claim", "nod_why"} == set(buttons(card)) - {"nod_view_all"}
         assert "nobody can see all of it" in said(card)
 
 

@@ -8,14 +8,16 @@ from bot.approval import STEPS, Approval, Decision, Outcome, Stage, outcome_once
 from bot.protocol import HITLDecision, HITLRequest
 
 
-def test_the_drawing_has_five_steps() -> None:
-    """Only a voided decision goes back, nothing leaves CLOSED, and nothing is CLOSED without an outcome."""
+def test_the_drawing_has_seven_steps() -> None:
+    """Back goes a voided decision, and what is listed again; nothing is CLOSED without an outcome."""
     assert {
         (Stage.OPEN, Stage.DECIDED),
         (Stage.OPEN, Stage.SETTLED),
         (Stage.DECIDED, Stage.OPEN),
         (Stage.DECIDED, Stage.SETTLED),
         (Stage.SETTLED, Stage.CLOSED),
+        (Stage.SETTLED, Stage.OPEN),
+        (Stage.CLOSED, Stage.OPEN),
     } == STEPS
 
 

@@ -97,7 +97,7 @@ def test_one_character_unsearched_is_a_curtain_too(make_request: Callable[..., H
 
 
 def test_all_texts_of_a_call_share_the_time() -> None:
-    """A thousand short texts take no longer than one; the next call has its time anew, empty texts need none."""
+    """A thousand short texts take no longer than one; the next call has its time anew, empty ones need none."""
     slow = FakeShape(takes=ENOUGH * 0.4)
     redaction = Redaction(shapes=(slow,))
 

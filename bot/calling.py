@@ -1,0 +1,77 @@
+"""A callback is asked, within its time, in the platform's own words for what goes wrong (protocol.md, the guide's
+rules). A coroutine function runs in the caller's loop, a plain one in one of a few threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from bot.approval import LONGEST_NOTE
+from bot.caught import Caught, words_of
+from bot.errors import Unavailable
+from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from bot.threads import Threads
+
+#: `(HITLRequest) -> HITLResponse`, or a coroutine function with that result.
+Callback = Callable[[HITLRequest], HITLResponse | Awaitable[HITLResponse]]
+
+TIMED_OUT = "Callback timeout"
+WRONG_TYPE = "Callback returned invalid response type"
+
+
+async def answer_of(
+    callback: Callback, request: HITLRequest, *, within: float, threads: Threads
+) -> HITLResponse:
+    """The callback's answer within so many seconds; the time until a thread is free counts.
+
+    It is given a copy: what the digest covers does not change under its hand.
+    Raises Unavailable, in words for the agent, when it raised, ran out of time or returned something else.
+    """
+    given = replace(request, arguments=copy.deepcopy(request.arguments))
+    task = asyncio.ensure_future(_run(callback, given, threads))
+    try:
+        await asyncio.wait({task}, timeout=within)
+    finally:
+        late = not task.done()
+        task.cancel()  # it is not waited for: a callback may refuse to stop
+    if late:
+        raise Unavailable(TIMED_OUT)
+    if task.cancelled():
+        raise Unavailable("Callback error: it cancelled itself")
+    caught = task.result()
+    if caught.error is not None:
+        raise Unavailable(f"Callback error: {words_of(caught.error)}")
+    return checked(caught.value)
+
+
+def checked(value: object) -> HITLResponse:
+    """The answer, if it is one to the letter: a look-alike of another package is none. Raises Unavailable."""
+    if not isinstance(value, HITLResponse) or not isinstance(value.decision, HITLDecision):
+        raise Unavailable(WRONG_TYPE)
+    note = value.operator_input
+    if note is not None and not isinstance(note, str):
+        raise Unavailable(WRONG_TYPE)
+    return HITLResponse(decision=value.decision, operator_input=note[:LONGEST_NOTE] if note else None)
+
+
+async def _run(callback: Callback, request: HITLRequest, threads: Threads) -> Caught:
+    if _waits(callback):
+        caught = Caught()
+        with caught:
+            caught.value = callback(request)
+    else:
+        caught = await asyncio.wrap_future(threads.run(lambda: callback(request)))
+    if inspect.isawaitable(caught.value):
+        with caught:
+            caught.value = await caught.value
+    return caught
+
+
+def _waits(callback: Callback) -> bool:
+    """Whether it is a coroutine function, or an object that is called like one."""
+    call = getattr(callback, "__call__", None)  # noqa: B004 - asked for its kind, not whether it is there
+    return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(call)

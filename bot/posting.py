@@ -1,0 +1,116 @@
+"""An answer is posted, by the guide's table (protocol.md, the guide's rules for whoever answers).
+
+| what happens | what is done |
+|---|---|
+| network error, 5xx | tried again: after 1 s, 2 s, 3 s |
+| 429 | the same, and not before its Retry-After: nothing has happened yet |
+| any other 4xx, a redirect | fails at once |
+| 404, 409 | resolved: nothing is left to do |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from bot.approval import Outcome
+from bot.errors import Gone, Unanswered, Unavailable
+from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+
+#: How often an answer is tried when nothing else is said.
+ATTEMPTS = 3
+#: Seconds of the longest wait between two tries; a platform that asks for more is asked sooner.
+LONGEST_WAIT = 30.0
+#: Nothing of a person's is sent later than this before the deadline: it would arrive after it.
+LAST_MOMENT = timedelta(seconds=0.5)
+
+Pause = Callable[[float], Awaitable[object]]  #: waits so many seconds
+
+log = structlog.get_logger()
+
+
+class Answers(Protocol):
+    """Where answers go: `HITLClient`, or any `bot.ports.Platform`."""
+
+    async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
+        """Tell it once. Raises Unavailable, Unanswered, Gone or Forbidden, as `bot.ports.Platform` says."""
+        ...
+
+    async def word_on(self, request_id: str) -> str | None:
+        """What its audit says became of a request; None when it does not tell. Never raises for trouble."""
+        ...
+
+
+async def post(
+    platform: Answers, request: HITLRequest, response: HITLResponse, *, attempts: int, pause: Pause
+) -> Outcome:
+    """Post an answer, tried so many times; how the request ended: by it, or elsewhere.
+
+    Raises Unavailable after the last try, Forbidden at once.
+    """
+    posting = _Posting(platform, request, response)
+    for attempt in range(1, attempts):
+        try:
+            return await posting.once()
+        except Unavailable as error:
+            await pause(posting.wait(attempt, error))
+    return await posting.once()
+
+
+async def post_until(
+    platform: Answers,
+    request: HITLRequest,
+    response: HITLResponse,
+    *,
+    deadline: datetime,
+    clock: Callable[[], datetime],
+    pause: Pause,
+) -> Outcome:
+    """Post what a person decided: it is tried until the deadline, and never turned into another word.
+
+    Raises Unavailable when the next try would come too late, Forbidden at once.
+    """
+    posting = _Posting(platform, request, response)
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return await posting.once()
+        except Unavailable as error:
+            wait = posting.wait(min(attempt, ATTEMPTS), error)
+            if clock() + timedelta(seconds=wait) > deadline - LAST_MOMENT:
+                raise
+            await pause(wait)
+
+
+class _Posting:
+    """One answer on its way; remembers whether an earlier try may have arrived."""
+
+    def __init__(self, platform: Answers, request: HITLRequest, response: HITLResponse) -> None:
+        self._platform, self._request, self._response = platform, request, response
+        self._may_be_there = False
+
+    async def once(self) -> Outcome:
+        """One try. A 200 is not proof that ours was the first, so the audit's word counts where it has one."""
+        ours: HITLDecision = self._response.decision
+        try:
+            await self._platform.decide(self._request, self._response)
+        except Gone:
+            word = await self._platform.word_on(self._request.request_id) if self._may_be_there else None
+            return Outcome(ours.value) if word == ours.value else Outcome.ELSEWHERE
+        except Unanswered:
+            self._may_be_there = True
+            raise
+        word = await self._platform.word_on(self._request.request_id)
+        return Outcome(ours.value) if word in (None, ours.value) else Outcome.ELSEWHERE
+
+    def wait(self, attempt: int, error: Unavailable) -> float:
+        """Seconds until the next try."""
+        seconds = min(max(float(attempt), error.retry_after or 0.0), LONGEST_WAIT)
+        log.warning(
+            "delivery_failed", approval_id=self._request.request_id, wait=seconds, reason=str(error)
+        )
+        return seconds

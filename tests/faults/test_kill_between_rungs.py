@@ -1,0 +1,116 @@
+"""kill -9 between any two rungs of a whole ladder: each rung once, each thread and person told once."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from adapters.sandbox.town import open_sandbox
+from tests.faults.child import open_child
+from tests.faults.launcher import KILLED
+from tests.servers.told import alone, check_each_once, fired, in_threads, notices
+from tests.servers.town import APPROVALS, FINANCE, OLU, Town, said, until
+
+POLICY = """
+poll_every: 200ms
+people:
+  ann: {email: ann@acme.example}
+  bob: {email: bob@acme.example}
+  olu: {email: olu@acme.example}
+routes:
+  - name: default
+    match: {}
+    cards: [slack:C0FINANCE]
+    approvers: [ann]
+    ladder:
+      - {at: 20%, do: remind}
+      - {at: 35%, do: ping, who: [olu]}
+      - {at: 50%, do: widen, who: [bob]}
+      - {at: 65%, do: page, who: [olu]}
+      - {at: 80%, do: fallback, cards: [slack:C0APPROVALS]}
+alerts: [slack:C0ALERTS]
+"""
+RUNGS = 5
+#: Seconds. A start takes one or two, so most rungs find a life of their own.
+WINDOW = 15.0
+WITHIN = 40.0
+
+#: Where a life ends: after each commit of a rung; or somewhere else each time.
+AFTER_EACH = ("rungs.fire after",)
+MIXED = (
+    "rungs.fire before",
+    "chat.say after",
+    "notices.sent before",
+    "notices.sent after",
+    "chat.say before",
+    "alerts.raise_ after",
+    "pager.page after",
+)
+ONE_BY_ONE = [
+    (point,)
+    for point in ("rungs.fire before", "chat.say before", "chat.say after", "notices.sent before", "chat.post after")
+]
+
+
+@pytest.mark.parametrize(
+    "points", [AFTER_EACH, MIXED, *(pytest.param(points, marks=pytest.mark.slow) for points in ONE_BY_ONE)]
+)
+async def test_killed_between_any_two_rungs(points: tuple[str, ...], tmp_path: Path) -> None:
+    """Killed again and again while the ladder runs: nothing of it happens twice, and nothing is left out."""
+    async with open_sandbox() as sandbox:
+        town = Town(sandbox=sandbox, folder=tmp_path)
+        request_id, kills = await live_and_die(town, tmp_path, itertools.cycle(points))
+
+        assert kills >= 2
+        assert Counter({(request_id, rung): 1 for rung in range(RUNGS)}) == fired(town)
+        check_each_once(town)
+        assert [1, 1] == [len(town.cards(channel)) for channel in (FINANCE, APPROVALS)]
+        check_said(town)
+
+
+async def live_and_die(town: Town, folder: Path, points: Iterator[str]) -> tuple[str, int]:
+    """Lives of the bot that each end at the next of these points, until none is reached.
+
+    The request that was asked, and how many lives ended so.
+    """
+    over = closed_in(folder)
+    async with open_child(town, folder, policy=POLICY, crash_at=next(points)) as child:
+        request_id = town.ask(timeout_seconds=WINDOW)
+        assert KILLED == await child.ended()
+    for kills in itertools.count(1):
+        async with open_child(town, folder, policy=POLICY, crash_at=next(points)) as child:
+            await until(lambda: child.dead or over(), within=WITHIN, what=f"the end; see {child.log}")
+            if not child.dead:
+                await child.stop()
+                return request_id, kills
+            assert KILLED == await child.ended()
+    raise AssertionError("it counts for ever")
+
+
+def check_said(town: Town) -> None:
+    """People were told of the highest rungs, and how it ended; the page went out once and is over."""
+    words = in_threads(notices(town))
+    assert any(f"<@{OLU}>" in said(word) for word in words)
+    assert 1 == len([word for word in words if word.channel == FINANCE and "Nobody answered" in said(word)])
+    assert 1 <= len(alone(notices(town), OLU)) <= 2
+    (page,) = [text for text in town.alerts() if "nobody has answered" in text]
+    assert "its time is over" in page
+
+
+def closed_in(folder: Path) -> Callable[[], bool]:
+    """Whether the one record has come to its end, and every pager heard so."""
+
+    def closed() -> bool:
+        with closing(sqlite3.connect(f"file:{folder / 'nod.db'}?mode=ro", uri=True)) as database:
+            (open_now,) = database.execute("SELECT count(*) FROM approvals WHERE stage != 'closed'").fetchone()
+            (owed,) = database.execute("SELECT count(*) FROM pages WHERE NOT told_mended").fetchone()
+            (seen,) = database.execute("SELECT count(*) FROM approvals").fetchone()
+        return bool(seen) and not open_now and not owed
+
+    return closed

@@ -1,0 +1,50 @@
+"""What the local Slack holds of a bot's notices, told by the marks that they carry, and the audit's word on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from adapters.sandbox.slack.messages import Message
+from tests.servers.town import Town
+
+
+def notices(town: Town, ending: str = "") -> list[Message]:
+    """The notices that are up anywhere, in threads and in rooms of two, whose mark ends so."""
+    workspace = town.sandbox.workspace
+    everything = (m for channel in workspace.conversations.channels for m in workspace.messages(channel))
+    return [message for message in everything if mark_of(message).endswith(ending) and is_notice(message)]
+
+
+def alone(messages: list[Message], user: str) -> list[Message]:
+    """Those that one person got in the room of two."""
+    return [message for message in messages if message.channel == f"D0{user.removeprefix('U0')}"]
+
+
+def in_threads(messages: list[Message]) -> list[Message]:
+    """Those that stand in a card's thread."""
+    return [message for message in messages if message.thread_ts is not None]
+
+
+def mark_of(message: Message) -> str:
+    """The bot's own name for a message; empty where it has none."""
+    return str((message.metadata or {}).get("event_payload", {}).get("mark", ""))
+
+
+def is_notice(message: Message) -> bool:
+    """Whether it is a word to people, not a card or a page."""
+    return (message.metadata or {}).get("event_type") == "nod_notice"
+
+
+def fired(town: Town) -> Counter[tuple[str, int]]:
+    """How often the audit says that a rung of a request fired."""
+    return Counter((row["approval"], row["body"]["rung"]) for row in town.audit() if row["kind"] == "rung_fired")
+
+
+def check_each_once(town: Town) -> None:
+    """Every rung fired once, every owed notice told at most once, and no message is up twice."""
+    assert {1} >= set(fired(town).values()), fired(town)
+    rows = [(row["approval"], row["body"]) for row in town.audit() if row["kind"] == "told"]
+    told = Counter((a, body["mark"], body["card"], body["person"]) for a, body in rows)
+    assert {1} >= set(told.values()), told
+    marks = Counter(mark_of(message) for message in notices(town))
+    assert {1} >= set(marks.values()), marks
