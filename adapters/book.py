@@ -23,7 +23,7 @@ from bot.errors import ConfigError, Unavailable
 from bot.policy import Policy
 from bot.ports import Clock, Directory, GroupRef
 from bot.protocol import Json
-from bot.records import Journal
+from bot.store import Journal
 from bot.surface import Surface
 
 #: Seconds between two looks at the file, and between two rounds of asking the directories.

@@ -22,7 +22,8 @@ from bot.flow import Beats, Count
 from bot.flow.prove import PROVE_EVERY, Prove
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import Alert, Alerts, Store
+from bot.records import Alert
+from bot.store import Alerts, Store
 from bot.surface import Surface
 
 #: How often a policy that came into force is looked for, to announce what nobody may overlook in it.

@@ -27,8 +27,9 @@ from bot.flow.show import Show
 from bot.flow.tell import Tell
 from bot.policy import Policy
 from bot.ports import Callbacks, Chat, Clock, Pager, Platform
-from bot.records import Ring, Step, Store
+from bot.records import Ring, Step
 from bot.seal import Seal
+from bot.store import Store
 from bot.surface import Surface
 
 #: What is under way at a stop may take this long to finish, in seconds.

@@ -1,5 +1,7 @@
-"""A callback is asked, within its time, in the platform's own words for what goes wrong (protocol.md, the guide's
-rules). A coroutine function runs in the caller's loop, a plain one in one of a few threads.
+"""Who is asked in a program of one's own: a callback, within its time, or the person at the terminal.
+
+A coroutine function runs in the caller's loop, a plain one in one of a few threads. What goes wrong is said in
+the words of the platform's own client (protocol.md, the guide's rules).
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ import copy
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
 
 from bot.approval import LONGEST_NOTE
 from bot.caught import Caught, words_of
@@ -18,6 +22,20 @@ from bot.threads import Threads
 
 #: `(HITLRequest) -> HITLResponse`, or a coroutine function with that result.
 Callback = Callable[[HITLRequest], HITLResponse | Awaitable[HITLResponse]]
+
+
+class Prompt(Protocol):
+    """Asks the person at the terminal."""
+
+    @property
+    def attached(self) -> bool:
+        """Whether there is a terminal to ask at."""
+        ...
+
+    async def ask(self, request: HITLRequest, *, deadline: datetime) -> HITLResponse | None:
+        """Her answer; None when she gave none. Of several requests, one is asked about at a time."""
+        ...
+
 
 TIMED_OUT = "Callback timeout"
 WRONG_TYPE = "Callback returned invalid response type"

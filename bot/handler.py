@@ -3,8 +3,8 @@
 async with HITLClient() as client, HITLHandler(decide, client=client) as handler:
     await handler.watch()
 
-The guide's tables are in protocol.md (the guide's rules for whoever answers). Where it leaves a choice: a person's
-answer at the terminal is posted until the deadline, and no answer is ever followed by another one.
+The guide's tables are in protocol.md (the guide's rules for whoever answers). Where it leaves a choice: a
+person's answer at the terminal is posted until the deadline, and no answer is ever followed by another one.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import structlog
 
 from bot.approval import Outcome
-from bot.calling import Callback, answer_of, checked
+from bot.calling import Callback, Prompt, answer_of
 from bot.caught import Caught, words_of
 from bot.errors import Unavailable
 from bot.ladder import deadline_of
-from bot.ports import Clock, Listing
-from bot.posting import ATTEMPTS, Answers, Pause, post, post_until
+from bot.ports import Clock
+from bot.posting import ATTEMPTS, Client, Pause, post, post_until
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.threads import Threads
 
@@ -42,27 +42,6 @@ UNHANDLED = "No approval handler configured"
 UNSEEN = "The callback approved a call that cannot be read whole and in one way only"
 
 log = structlog.get_logger()
-
-
-class Client(Answers, Protocol):
-    """The platform, as `HITLClient` and `bot.ports.Platform` are."""
-
-    async def pending(self) -> Listing:
-        """What waits now. Raises Unavailable or Forbidden."""
-        ...
-
-
-class Prompt(Protocol):
-    """Asks the person at the terminal."""
-
-    @property
-    def attached(self) -> bool:
-        """Whether there is a terminal to ask at."""
-        ...
-
-    async def ask(self, request: HITLRequest, *, deadline: datetime) -> HITLResponse | None:
-        """Her answer; None when she gave none. Of several requests, one is asked about at a time."""
-        ...
 
 
 #: Told the request's id and the exception that kept its answer from the platform; may be a coroutine function.
@@ -89,7 +68,7 @@ class HITLHandler:
         clock: Clock = utc_now,
         pause: Pause = asyncio.sleep,
     ) -> None:
-        """`auto_approve` None reads GLAIP_HITL_AUTO_APPROVE (`true` in any case); `max_retries` counts all tries.
+        """`auto_approve` None reads GLAIP_HITL_AUTO_APPROVE; `max_retries` counts the first try too.
 
         Raises ValueError unless `max_retries` is positive.
         """
@@ -133,7 +112,10 @@ class HITLHandler:
         return task
 
     async def wait_for_pending_decisions(self, timeout: float = 30.0) -> bool:  # noqa: ASYNC109 - the guide's
-        """Wait so many seconds for what is under way; whether nothing is left. Raises ValueError unless positive."""
+        """Wait so many seconds for what is under way; whether nothing is left.
+
+        Raises ValueError unless `timeout` is positive.
+        """
         if timeout <= 0:
             raise ValueError("timeout must be positive")
         tasks = set(self._under_way.values())
@@ -158,19 +140,68 @@ class HITLHandler:
             await self._pause(every)
 
     async def _decide(self, request: HITLRequest) -> Outcome:
+        outcome, caught = Outcome.UNDELIVERABLE, Caught()
+        with caught:
+            outcome = await self._answered(request)
+        if caught.error is not None:
+            await self._lost(request, caught.error)
+        return outcome
+
+    async def _answered(self, request: HITLRequest) -> Outcome:
         now = self._clock()
         deadline = deadline_of(request, first_seen=now, default=USUAL_WINDOW).at
-        person = not self._auto_approve and self._prompt is not None and self._prompt.attached
-        caught = Caught()
+        if self._auto_approve:
+            response = HITLResponse(decision=HITLDecision.APPROVED, operator_input="auto-approved")
+        elif self._prompt is not None and self._prompt.attached:
+            return await self._asked(self._prompt, request, deadline)
+        elif self._callback is not None:
+            left = (deadline - now).total_seconds()
+            within = max(SHORTEST_CALL, left * CALLBACK_SHARE)
+            response = await self._called(self._callback, request, within)
+        else:
+            response = _rejected(UNHANDLED)
+        return await self._posted(request, response)
+
+    async def _asked(self, prompt: Prompt, request: HITLRequest, deadline: datetime) -> Outcome:
+        response, caught = None, Caught()
         with caught:
-            if person:
-                response, person = await self._asked(request, deadline)
-            else:
-                response = await self._response(request, (deadline - now).total_seconds())
-            if response is None:
-                return Outcome.TIMEOUT_SKIP
-            return await self._posted(request, response, deadline if person else None)
-        if caught.error is None:
-            raise AssertionError("it neither ended nor raised")
-        await self._lost(request, caught.error)
-        return Outcome.UNDELIVERABLE
+            response = await prompt.ask(request, deadline=deadline)
+        if caught.error is not None:
+            return await self._posted(request, self._failed(request, f"Prompt error: {words_of(caught.error)}"))
+        if response is None:
+            return Outcome.TIMEOUT_SKIP
+        return await post_until(
+            self._client, request, response, deadline=deadline, clock=self._clock, pause=self._pause
+        )
+
+    async def _called(self, callback: Callback, request: HITLRequest, within: float) -> HITLResponse:
+        try:
+            response = await answer_of(callback, request, within=within, threads=self._threads)
+        except Unavailable as error:
+            return self._failed(request, str(error))
+        if response.decision is HITLDecision.APPROVED and not request.approvable:
+            return self._failed(request, UNSEEN)
+        return response
+
+    def _failed(self, request: HITLRequest, reason: str) -> HITLResponse:
+        log.error("callback_failed", approval_id=request.request_id, reason=reason)
+        return _rejected(reason)
+
+    async def _posted(self, request: HITLRequest, response: HITLResponse) -> Outcome:
+        return await post(self._client, request, response, attempts=self._attempts, pause=self._pause)
+
+    async def _lost(self, request: HITLRequest, error: BaseException) -> None:
+        log.error("answer_lost", approval_id=request.request_id, reason=words_of(error))
+        told = self._on_lost
+        if told is None:
+            return
+        caught = await asyncio.wrap_future(self._alarms.run(lambda: told(request.request_id, error)))
+        if inspect.isawaitable(caught.value):
+            with caught:
+                await caught.value
+        if caught.error is not None:
+            log.error("alarm_failed", approval_id=request.request_id, reason=words_of(caught.error))
+
+
+def _rejected(reason: str) -> HITLResponse:
+    return HITLResponse(decision=HITLDecision.REJECTED, operator_input=reason)

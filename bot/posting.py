@@ -18,6 +18,7 @@ import structlog
 
 from bot.approval import Outcome
 from bot.errors import Gone, Unanswered, Unavailable
+from bot.ports import Listing
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 
 #: How often an answer is tried when nothing else is said.
@@ -41,6 +42,14 @@ class Answers(Protocol):
 
     async def word_on(self, request_id: str) -> str | None:
         """What its audit says became of a request; None when it does not tell. Never raises for trouble."""
+        ...
+
+
+class Client(Answers, Protocol):
+    """The platform, as `HITLClient` and `bot.ports.Platform` are."""
+
+    async def pending(self) -> Listing:
+        """What waits now. Raises Unavailable or Forbidden."""
         ...
 
 
@@ -110,7 +119,5 @@ class _Posting:
     def wait(self, attempt: int, error: Unavailable) -> float:
         """Seconds until the next try."""
         seconds = min(max(float(attempt), error.retry_after or 0.0), LONGEST_WAIT)
-        log.warning(
-            "delivery_failed", approval_id=self._request.request_id, wait=seconds, reason=str(error)
-        )
+        log.warning("delivery_failed", approval_id=self._request.request_id, wait=seconds, reason=str(error))
         return seconds

@@ -106,6 +106,15 @@ class HttpPlatform:
             log.info("audit_record_missed", approval_id=request_id, note="further ones are not logged")
         return None
 
+    async def read(self, path: str) -> bytes:
+        """The answer to a question that the port has no word for. Raises Gone for 404, Unavailable, Forbidden."""
+        answer = await self._exchange.call("GET", path, until=_in(self._limits.total), lost=Unavailable)
+        if answer.status == 404:
+            raise Gone(answer.told)
+        if trouble := answer.trouble(lost=Unavailable, now=self._clock()):
+            raise trouble
+        return answer.body
+
 
 @asynccontextmanager
 async def open_platform(

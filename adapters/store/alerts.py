@@ -21,7 +21,7 @@ _L, _G = tables.alerts.c, tables.pages.c
 
 
 class SqlAlerts:
-    """`bot.records.Alerts` over a database. Every method raises Unavailable when it is in trouble."""
+    """`bot.store.Alerts` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database, clock: Clock, pagers: Sequence[str]) -> None:
         """`pagers` are the names of those whom new alerts are owed."""

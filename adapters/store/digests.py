@@ -32,7 +32,7 @@ EMPTY = "empty"
 
 
 class SqlDigests:
-    """`bot.records.Digests` over a database. Every method raises Unavailable when it is in trouble."""
+    """`bot.store.Digests` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock

@@ -22,7 +22,7 @@ POLICY = "policy_in_force"
 
 
 class SqlJournal:
-    """`bot.records.Journal` over a database. Every method raises Unavailable when it is in trouble."""
+    """`bot.store.Journal` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock

@@ -28,7 +28,7 @@ OWED = and_(_T.sent_at.is_(None), _T.dropped_at.is_(None))
 
 
 class SqlNotices:
-    """`bot.records.Notices` over a database. Every method raises Unavailable when it is in trouble."""
+    """`bot.store.Notices` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database

@@ -20,7 +20,8 @@ from adapters.store.placements import SqlPlacements
 from adapters.store.rungs import SqlRungs
 from bot.errors import ConfigError
 from bot.ports import Clock
-from bot.records import Alerts, Ring
+from bot.records import Ring
+from bot.store import Alerts
 
 _OPENERS = {
     "sqlite": sqlite.opened,
@@ -37,7 +38,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlStore:
-    """`bot.records.Store` in its parts."""
+    """`bot.store.Store` in its parts."""
 
     approvals: SqlApprovals
     placements: SqlPlacements

@@ -26,7 +26,7 @@ FRONT = 2
 
 
 class SqlPlacements:
-    """`bot.records.Placements` over a database. Every method raises Unavailable when it is in trouble."""
+    """`bot.store.Placements` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock

@@ -22,7 +22,7 @@ _UNFIRED = and_(_R.fired_at.is_(None), _A.stage == Stage.OPEN)
 
 
 class SqlRungs:
-    """`bot.records.Rungs` over a database. Every method raises Unavailable when it is in trouble."""
+    """`bot.store.Rungs` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database

@@ -19,7 +19,8 @@ from adapters.watch.spool import Key, Spool, key_of
 from adapters.watch.watchdog import NOD, SCHEDULER_DEAD
 from bot.errors import Unavailable
 from bot.ports import Clock, Pager
-from bot.records import Alert, Alerts, OwedPage
+from bot.records import Alert, OwedPage
+from bot.store import Alerts
 
 #: Seconds that the database gets to take an alert; one that hangs is as good as gone.
 PATIENCE = 5.0
@@ -30,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Emergency:
-    """`bot.records.Alerts` in front of the store's own, with a way out for what those cannot take.
+    """`bot.store.Alerts` in front of the store's own, with a way out for what those cannot take.
 
     Opened by `open_emergency`. Only raising survives the loss of the database; the rest is passed on as it is.
     """

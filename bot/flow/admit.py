@@ -15,8 +15,9 @@ from bot.ladder import Deadline, DeadlineSource, deadline_of, redraws
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
 from bot.protocol import HITLRequest
-from bot.records import UNWRITTEN, Alert, DueRung, Placement, Standing, Store
+from bot.records import UNWRITTEN, Alert, DueRung, Placement, Standing
 from bot.routing import Route
+from bot.store import Store
 from bot.wording import name_of
 
 #: When at least so many, and more than this share of all, vanish at once, the platform is likelier to be

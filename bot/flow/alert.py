@@ -10,7 +10,8 @@ import structlog
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count, Crew
 from bot.ports import Clock, Pager
-from bot.records import OwedPage, Store
+from bot.records import OwedPage
+from bot.store import Store
 
 #: The first wait after a failed page, doubled each time up to the last, in seconds.
 FIRST_WAIT, LAST_WAIT = 2.0, 60.0

@@ -15,8 +15,9 @@ from bot.flow import Count, Crew
 from bot.policy import Policy
 from bot.ports import Callbacks, Clock
 from bot.protocol import HITLDecision, HITLResponse
-from bot.records import Counted, Store
+from bot.records import Counted
 from bot.rules import Rule
+from bot.store import Store
 from bot.surface import Surface
 
 #: A callback gets this share of what is left until the deadline; the rest is for the network.

@@ -22,9 +22,10 @@ from bot.flow import Count
 from bot.policy import Policy, Seat, seat_of
 from bot.ports import Clock
 from bot.protocol import HITLDecision
-from bot.records import Digest, Placement, Store
+from bot.records import Digest, Placement
 from bot.routing import Route
 from bot.seal import Seal, Sealed
+from bot.store import Store
 
 #: What each button asks the desk for; a look at the whole call is the way to an Approve.
 VERDICTS = {

@@ -11,7 +11,8 @@ from bot.flow import Count
 from bot.flow.check import Check
 from bot.ladder import Action
 from bot.ports import Clock
-from bot.records import LAST_CALLS, Claimed, DueRung, Store
+from bot.records import LAST_CALLS, Claimed, DueRung
+from bot.store import Store
 
 #: Whoever is on it hears the last call, alone, after this share of her lease.
 LAST_CALL_SHARE = 0.75

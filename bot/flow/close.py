@@ -6,7 +6,7 @@ import structlog
 
 from bot.approval import Stage
 from bot.flow import Count
-from bot.records import Store
+from bot.store import Store
 
 log = structlog.get_logger()
 

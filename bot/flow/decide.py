@@ -21,9 +21,10 @@ from bot.flow.check import Check, Checked
 from bot.policy import Policy, check_note
 from bot.ports import Clock
 from bot.protocol import HITLDecision
-from bot.records import Counted, Placement, Store
+from bot.records import Counted, Placement
 from bot.routing import Route
 from bot.seal import Seal
+from bot.store import Store
 
 log = structlog.get_logger()
 

@@ -17,7 +17,8 @@ from bot.flow import Count, Crew, earliest
 from bot.policy import Policy
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
-from bot.records import UNDELIVERABLE, UNDELIVERED, Alert, Ring, Step, Store
+from bot.records import UNDELIVERABLE, UNDELIVERED, Alert, Ring, Step
+from bot.store import Store
 from bot.wording import name_of
 
 #: Waits after the first, second and third attempt, in seconds (protocol.md, the guide's rules).

@@ -13,8 +13,8 @@ from bot.flow.decide import Decide
 from bot.flow.explain import Explain
 from bot.policy import Policy
 from bot.ports import Clock
-from bot.records import Store
 from bot.seal import Seal
+from bot.store import Store
 
 
 class FrontDesk:

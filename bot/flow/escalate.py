@@ -13,7 +13,8 @@ from bot.flow import Count, Crew, earliest
 from bot.ladder import Action
 from bot.policy import Policy, names_of
 from bot.ports import Chat, Clock
-from bot.records import Alert, DueRung, News, OwedNotice, Placement, Store
+from bot.records import Alert, DueRung, News, OwedNotice, Placement
+from bot.store import Store
 from bot.surface import Surface
 from bot.wording import name_of
 

@@ -10,7 +10,8 @@ from bot.approval import Approval, Outcome, Stage
 from bot.flow import Count, Crew
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
-from bot.records import Alert, Store
+from bot.records import Alert
+from bot.store import Store
 from bot.wording import name_of
 
 UNSEEN = "expired-unseen"  #: the alert's cause

@@ -18,8 +18,9 @@ from bot.errors import Forbidden, Gone, Unanswered, Unavailable
 from bot.flow import Count, Crew, earliest
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import Alert, Digest, Store, Waiting
+from bot.records import Alert, Digest, Waiting
 from bot.seal import Seal
+from bot.store import Store
 from bot.surface import Surface
 from bot.wording import name_of
 

@@ -19,7 +19,8 @@ from bot.flow import Beats, Count
 from bot.news import dead_place
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import CHANNEL_DEAD, NO_CARD, SURFACE_DEAD, Alert, Alerts, Step, Store
+from bot.records import CHANNEL_DEAD, NO_CARD, SURFACE_DEAD, Alert, Step
+from bot.store import Alerts, Store
 from bot.surface import Destination, Surface
 from bot.wording import name_of
 

@@ -7,7 +7,8 @@ import structlog
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
 from bot.flow import Count, Crew
 from bot.ports import Clock, Platform
-from bot.records import UNDELIVERED, Store
+from bot.records import UNDELIVERED
+from bot.store import Store
 
 #: So many good polls in a row must miss a request before that is believed.
 BELIEVED_AFTER = 2

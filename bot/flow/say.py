@@ -14,7 +14,8 @@ from bot.flow import Count, Crew, earliest
 from bot.news import notice_of
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import Digest, News, OwedNotice, Placement, Store
+from bot.records import Digest, News, OwedNotice, Placement
+from bot.store import Store
 from bot.surface import Destination, Surface
 
 #: The first wait after a failed try, doubled each time up to the last, in seconds.

@@ -18,8 +18,9 @@ from bot.flow import Count, Crew, earliest
 from bot.news import dead_place
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import NO_CARD, Alert, Placement, Store
+from bot.records import NO_CARD, Alert, Placement
 from bot.seal import Seal
+from bot.store import Store
 from bot.surface import Destination, Surface
 from bot.wording import name_of
 

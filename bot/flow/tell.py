@@ -10,7 +10,8 @@ from bot.approval import Approval, Outcome
 from bot.flow import Count, Crew
 from bot.policy import Policy, requesters_named
 from bot.ports import Chat, Clock
-from bot.records import News, OwedNotice, Store
+from bot.records import News, OwedNotice
+from bot.store import Store
 from bot.surface import Surface
 
 log = structlog.get_logger()

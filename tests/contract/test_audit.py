@@ -22,7 +22,8 @@ from bot.canonical import NotCanonical
 from bot.errors import Unavailable
 from bot.ladder import Action
 from bot.protocol import HITLDecision
-from bot.records import Counted, Store
+from bot.records import Counted
+from bot.store import Store
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.values import (
     BOARD,

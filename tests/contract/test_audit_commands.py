@@ -19,8 +19,8 @@ from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.errors import ConfigError
 from bot.protocol import HITLDecision
-from bot.records import Store
 from bot.redaction import Redaction
+from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     DEADLINE,

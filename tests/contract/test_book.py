@@ -76,7 +76,7 @@ class FakeDirectory:
 
 
 class FakeJournal:
-    """A `bot.records.Journal` in memory."""
+    """A `bot.store.Journal` in memory."""
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []

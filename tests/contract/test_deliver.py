@@ -16,7 +16,8 @@ from bot.flow import Crew
 from bot.flow.deliver import LEAST_WAIT, MARGIN, Deliver
 from bot.policy import Policy
 from bot.protocol import HITLRequest, HITLResponse
-from bot.records import Step, Store
+from bot.records import Step
+from bot.store import Store
 from tests.contract.values import NOW, admit, after, decide
 from tests.fakes import FakePlatform
 

@@ -64,7 +64,7 @@ class File:
 
 
 class SilentJournal:
-    """A `bot.records.Journal` that forgets."""
+    """A `bot.store.Journal` that forgets."""
 
     async def note(self, fact: Fact) -> None: ...
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from bot.approval import STEPS, Approval, Outcome, Stage
-from bot.records import Step, Store
+from bot.records import Step
+from bot.store import Store
 from tests.contract.values import (
     DEADLINE,
     NOW,

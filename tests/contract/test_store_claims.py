@@ -9,7 +9,8 @@ import pytest
 
 from bot.approval import Claim, Stage
 from bot.ladder import Action
-from bot.records import LAST_CALLS, Claimed, DueRung, Step, Store
+from bot.records import LAST_CALLS, Claimed, DueRung, Step
+from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     DEADLINE,

@@ -9,7 +9,8 @@ import pytest
 
 from bot.approval import Approval, Stage
 from bot.audit import Fact
-from bot.records import OwedPage, Step, Store
+from bot.records import OwedPage, Step
+from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     NOW,

@@ -10,7 +10,8 @@ import pytest
 
 from bot.approval import Stage
 from bot.ladder import Action
-from bot.records import Digest, Step, Store, Waiting
+from bot.records import Digest, Step, Waiting
+from bot.store import Store
 from bot.surface import Destination
 from tests.contract.conftest import Eyes
 from tests.contract.values import (

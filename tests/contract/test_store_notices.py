@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from bot.approval import Stage
-from bot.records import News, OwedNotice, Step, Store
+from bot.records import News, OwedNotice, Step
+from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     NOW,

@@ -15,7 +15,8 @@ from adapters.store.open import SqlStore, open_store
 from adapters.store.wakes import Move
 from bot.approval import Outcome, Stage
 from bot.errors import Unanswered, Unavailable
-from bot.records import Step, Store
+from bot.records import Step
+from bot.store import Store
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.values import (
     NOW,

@@ -11,7 +11,8 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Stage
 from bot.ladder import Action
-from bot.records import News, OwedNotice, Step, Store
+from bot.records import News, OwedNotice, Step
+from bot.store import Store
 from bot.surface import Surface
 from tests.contract.conftest import Eyes
 from tests.contract.values import (

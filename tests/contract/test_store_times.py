@@ -9,7 +9,8 @@ import pytest
 
 from bot.approval import Outcome, Stage
 from bot.ladder import Action, Deadline, DeadlineSource
-from bot.records import News, Standing, Step, Store
+from bot.records import News, Standing, Step
+from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     BOARD,

@@ -10,7 +10,8 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Approval, Stage
 from bot.protocol import HITLDecision
-from bot.records import Counted, Placement, Store
+from bot.records import Counted, Placement
+from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     DEADLINE,

@@ -9,7 +9,8 @@ from typing import Any
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
 from bot.ladder import Action, Deadline, DeadlineSource
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import LAST_CALLS, Alert, Claimed, Counted, DueRung, News, OwedNotice, Placement, Store
+from bot.records import LAST_CALLS, Alert, Claimed, Counted, DueRung, News, OwedNotice, Placement
+from bot.store import Store
 from bot.surface import Destination, Surface
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)

@@ -38,7 +38,7 @@ alerts: [slack:C0ALERTS]
 """
 RUNGS = 5
 #: Seconds. A start takes one or two, so most rungs find a life of their own.
-WINDOW = 15.0
+WINDOW = 12.0
 WITHIN = 40.0
 
 #: Where a life ends: after each commit of a rung; or somewhere else each time.
@@ -54,7 +54,13 @@ MIXED = (
 )
 ONE_BY_ONE = [
     (point,)
-    for point in ("rungs.fire before", "chat.say before", "chat.say after", "notices.sent before", "chat.post after")
+    for point in (
+        "rungs.fire before",
+        "chat.say before",
+        "chat.say after",
+        "notices.sent before",
+        "chat.post after",
+    )
 ]
 
 

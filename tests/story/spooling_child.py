@@ -16,7 +16,8 @@ from adapters.pagers.open import open_pagers
 from adapters.watch import Emergency, Spool, open_emergency
 from bot.errors import Unavailable
 from bot.ports import Clock
-from bot.records import Alert, Alerts, OwedPage
+from bot.records import Alert, OwedPage
+from bot.store import Alerts
 from tests.servers.pagers import WEBHOOK_SECRET
 
 GONE = Alert(
@@ -36,7 +37,7 @@ def uncounted(_: str) -> None:
 
 
 class Fickle:
-    """`bot.records.Alerts` over other ones, which are `down` or `hang` as a test likes."""
+    """`bot.store.Alerts` over other ones, which are `down` or `hang` as a test likes."""
 
     def __init__(self, real: Alerts | None = None, *, down: bool = False) -> None:
         self._real, self.down, self.hangs = real, down, False

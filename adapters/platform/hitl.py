@@ -1,0 +1,155 @@
+"""`HITLClient`: the platform's human in the loop, for programs of one's own.
+
+async with HITLClient(base_url="http://localhost:8000", api_key="…") as client:
+    for request in await client.list_pending():
+        await client.approve(request, "seen by the release script")
+
+It goes straight to the platform: routes, approvers and quorum of a running bot do not apply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
+
+from adapters.platform.audit import AuditPage, AuditRecord, query_of, read_page, read_record
+from adapters.platform.client import HttpPlatform, open_platform
+from adapters.platform.face import Face
+from bot.errors import ConfigError, Gone
+from bot.posting import ATTEMPTS, post
+from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from adapters.platform.audit import DecisionType, SortOrder
+    from bot.approval import Outcome
+    from bot.ports import Clock, Listing
+    from bot.posting import Pause
+
+#: The environment's names for address and key, as the platform's own client has them (protocol.md, Contract).
+URL, KEY = "AIP_API_URL", "AIP_API_KEY"
+
+
+def utc_now() -> datetime:
+    """The time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class HITLClient:
+    """Lists, answers and looks up requests. Implements `bot.handler`'s port, so a `HITLHandler` takes it."""
+
+    #: The same calls without `await`: `with HITLClient.sync() as client`, or of a client with its settings.
+    sync = Face()
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        clock: Clock = utc_now,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        """Opens nothing yet. Address and key that are not given are read from AIP_API_URL and AIP_API_KEY."""
+        self._base_url, self._api_key = base_url, api_key
+        self._clock, self._pause = clock, pause
+        self._stack = AsyncExitStack()
+        self._opened: HttpPlatform | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open it. Raises ConfigError for an address or key that is missing or cannot be one."""
+        url = self._base_url or os.environ.get(URL) or _missing(URL, "base_url")
+        key = self._api_key or os.environ.get(KEY) or _missing(KEY, "api_key")
+        self._opened = await self._stack.enter_async_context(open_platform(url, key, clock=self._clock))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it; it can be opened again."""
+        self._opened = None
+        await self._stack.aclose()
+
+    async def list_pending(self) -> tuple[HITLRequest, ...]:
+        """What waits now; items that cannot be read are left out (`pending` names them).
+
+        Raises Unavailable or Forbidden.
+        """
+        return (await self.pending()).requests
+
+    async def approve(self, request: HITLRequest | str, operator_input: str | None = None) -> Outcome:
+        """Approve a request, by its id; how it ended: APPROVED, or ELSEWHERE when somebody was first.
+
+        Tried three times when the platform cannot be reached or is busy (bot.posting). Raises Unavailable after
+        that, Forbidden for any other refusal. Of a request that was listed, its run is told too.
+        """
+        return await self._answer(request, HITLDecision.APPROVED, operator_input)
+
+    async def reject(self, request: HITLRequest | str, operator_input: str | None = None) -> Outcome:
+        """Reject a request: its tool does not run. The rest as `approve`."""
+        return await self._answer(request, HITLDecision.REJECTED, operator_input)
+
+    async def skip(self, request: HITLRequest | str, operator_input: str | None = None) -> Outcome:
+        """Skip a request: the agent goes on without the tool. The rest as `approve`."""
+        return await self._answer(request, HITLDecision.SKIPPED, operator_input)
+
+    async def audit(
+        self,
+        *,
+        page: int = 1,
+        limit: int = 50,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        decision_type: DecisionType | None = None,
+        agent_id: str | None = None,
+        sort_order: SortOrder = "desc",
+    ) -> AuditPage:
+        """One page of the platform's audit. Raises ValueError, Gone where there is none, Unavailable, Forbidden."""
+        query = query_of(
+            page=page, limit=limit, start_date=start_date, end_date=end_date,
+            decision_type=decision_type, agent_id=agent_id, sort_order=sort_order,
+        )  # fmt: skip
+        return read_page(await self._platform.read(f"agents/hitl/audit?{query}"))
+
+    async def audit_record(self, request_id: str) -> AuditRecord | None:
+        """How one request ended; None when the platform does not know, or has no audit.
+
+        Raises Unavailable or Forbidden.
+        """
+        path = f"agents/hitl/audit/{quote(request_id, safe='', errors='replace')}"
+        try:
+            return read_record(await self._platform.read(path))
+        except Gone:
+            return None
+
+    async def pending(self) -> Listing:
+        """As `bot.ports.Platform.pending`: one good poll, with what could not be read."""
+        return await self._platform.pending()
+
+    async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
+        """As `bot.ports.Platform.decide`: told once, no retry inside."""
+        await self._platform.decide(request, response)
+
+    async def word_on(self, request_id: str) -> str | None:
+        """As `bot.ports.Platform.word_on`."""
+        return await self._platform.word_on(request_id)
+
+    @property
+    def _platform(self) -> HttpPlatform:
+        if self._opened is None:
+            raise RuntimeError("the client is not open: use it as `async with HITLClient(…) as client`")
+        return self._opened
+
+    async def _answer(self, request: HITLRequest | str, verdict: HITLDecision, note: str | None) -> Outcome:
+        if isinstance(request, str):
+            request = HITLRequest(request_id=request, tool_name="", arguments=None, agent_id="")
+        response = HITLResponse(decision=verdict, operator_input=note)
+        return await post(self._platform, request, response, attempts=ATTEMPTS, pause=self._pause)
+
+
+def _missing(name: str, argument: str) -> str:
+    raise ConfigError(name, "is not set", f"Set it, or give {argument}.")

@@ -1,0 +1,80 @@
+"""`ask_people`: a callback for the platform's own `RemoteHITLHandler` that lets people answer through Nod.
+
+    handler = RemoteHITLHandler(callback=ask_people, client=client.agents)
+
+It decides nothing: it waits until somebody answered the request, on a card of a running bot or anywhere else, and
+gives back the same answer. The handler then posts it a second time, which the platform answers with 404 or 409 and
+the handler takes for resolved; where a platform answers 200, it is the same word again. So whoever was first stands.
+
+The handler gives a callback 80 % of the window (protocol.md, the guide's rules) and rejects after that, whatever a
+callback does: with `ask_people` people have so much time, and all of it when `run_agent` has no handler at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Protocol
+
+from adapters.platform.face import SyncHITLClient
+from adapters.platform.hitl import HITLClient
+from bot.errors import Unavailable
+
+#: Answers by people, in the audit's words (protocol.md).
+_ANSWERS = ("approved", "rejected", "skipped")
+#: A request counts as answered once so many good looks in a row did not find it, as in a running bot.
+_MISSING = 2
+UNKNOWN = "It no longer waits on the platform, and the audit does not say how it was answered."
+
+
+class Asked(Protocol):
+    """A request of the platform's client, or of Nod: `HITLRequest` of either."""
+
+    @property
+    def request_id(self) -> str: ...
+
+
+def ask_people(
+    request: Asked,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    every: float = 1.0,
+    pause: Callable[[float], object] = time.sleep,
+) -> Any:
+    """Wait for the people's answer, looking every so many seconds; blocks.
+
+    The result is the `HITLResponse` of the package that `request` is of; a rejection when nobody answered or it
+    cannot be told, since an answer is due and this one opens nothing. `functools.partial` gives address and key;
+    else AIP_API_URL and AIP_API_KEY are read. Raises ConfigError, or Forbidden when the platform refuses.
+    """
+    package = import_module(type(request).__module__)
+    with HITLClient.sync(base_url=base_url, api_key=api_key) as client:
+        word, note = _answer(client, request.request_id, every=every, pause=pause)
+    return package.HITLResponse(decision=package.HITLDecision(word), operator_input=note)
+
+
+def _answer(
+    client: SyncHITLClient, request_id: str, *, every: float, pause: Callable[[float], object]
+) -> tuple[str, str | None]:
+    missing = 0
+    while missing < _MISSING:
+        try:
+            waits = any(listed.request_id == request_id for listed in client.list_pending())
+            missing = 0 if waits else missing + 1
+            if missing and (told := _told(client, request_id)) is not None:
+                return told
+        except Unavailable:
+            missing = 0  # nothing may be concluded; the handler's own clock ends it
+        if missing < _MISSING:
+            pause(every)
+    return "rejected", UNKNOWN
+
+
+def _told(client: SyncHITLClient, request_id: str) -> tuple[str, str | None] | None:
+    record = client.audit_record(request_id)
+    if record is None or record.decision not in _ANSWERS:
+        return None
+    note = record.metadata.get("operator_input") if isinstance(record.metadata, dict) else None
+    return record.decision, note if isinstance(note, str) else None
