@@ -258,8 +258,11 @@ class Notices(Protocol):
         """Not sent yet, earliest deadline first, each with the card in whose thread it belongs."""
         ...
 
-    async def attempt(self, notices: Sequence[OwedNotice], *, sent_as: str, at: datetime) -> None:
-        """They are about to be sent as one message, under this mark."""
+    async def attempt(self, notices: Sequence[OwedNotice], *, sent_as: str, at: datetime) -> bool:
+        """They are about to be sent as one message, under this mark.
+
+        False: one of them is owed no more, because a newer one took its place; then none is marked.
+        """
         ...
 
     async def sent(self, notices: Sequence[OwedNotice], *, ref: str, at: datetime) -> None: ...

@@ -53,10 +53,24 @@ class SqlNotices:
             for row, approval in zip(rows, approvals, strict=True)
         )
 
-    async def attempt(self, notices: Sequence[OwedNotice], *, sent_as: str, at: datetime) -> None:
-        """Of several tries the first one's time stays: a search for the message has to reach back to it."""
+    async def attempt(self, notices: Sequence[OwedNotice], *, sent_as: str, at: datetime) -> bool:
+        """All or none. Of several tries the first one's time stays: a search has to reach back to it."""
+        keys = [(notice.approval_id, notice.mark) for notice in notices]
         begun = {"sent_as": sent_as, "attempted_at": func.coalesce(_T.attempted_at, moment(at))}
-        await self._change(Move.ATTEMPT_NOTICE, notices, begun)
+
+        async def work(connection: AsyncConnection) -> bool:
+            owed = 0
+            for some in chunks(keys):
+                these = select(_T.mark).where(OWED, tuple_(_T.approval_id, _T.mark).in_(some)).with_for_update()
+                owed += len((await connection.execute(these)).all())
+            if owed < len(keys):
+                return False
+            for some in chunks(keys):
+                mine = tuple_(_T.approval_id, _T.mark).in_(some)
+                await connection.execute(update(tables.notices).where(mine).values(**begun))
+            return True
+
+        return await self._database.write(Move.ATTEMPT_NOTICE, work)
 
     async def sent(self, notices: Sequence[OwedNotice], *, ref: str, at: datetime) -> None:
         """With a row of the audit for each: the proof that it was said, and to whom."""

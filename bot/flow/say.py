@@ -66,7 +66,7 @@ class Say:
         together: dict[tuple[_Place, str | None, str | None], list[Owed]] = {}
         for item in owed:
             notice, approval, placement = item
-            why = self._too_late(notice, approval, now=now)
+            why = self._too_late(notice, approval, placement, now=now)
             place = self._place(notice, placement, digests)
             if why:
                 self._crew.take(("drop", notice.mark), approval.id, self._drop, [item], why)
@@ -86,7 +86,8 @@ class Say:
         text = notice_of([(n, a) for n, a, _ in items], mark=mark, policy=self._policy(), link=link)
         try:
             channel = place.channel or await self._room(place, chat)
-            await self._store.notices.attempt(notices, sent_as=mark, at=now)
+            if not await self._store.notices.attempt(notices, sent_as=mark, at=now):
+                return  # a later rung took the place of one of them: the next round finds that one
             since, ref = notices[0].attempted_at, None
             if since:  # an earlier try may have put it up without our hearing of it
                 ref = await chat.find(mark, channel, since=since, thread=place.thread)
@@ -136,13 +137,21 @@ class Say:
             return None
         return _Place(surface=notice.surface, channel=placement.destination.channel, thread=ref)
 
-    def _too_late(self, notice: OwedNotice, approval: Approval, *, now: datetime) -> str | None:
+    def _too_late(
+        self, notice: OwedNotice, approval: Approval, placement: Placement | None, *, now: datetime
+    ) -> str | None:
         """Why it is of no use any more; None while it is."""
         if notice.surface not in self._chats:
             return "its surface is not set up"
-        if notice.news is not News.OUTCOME:
-            return "it was answered before" if approval.stage is not Stage.OPEN else None
-        return "it is no news any more" if now - notice.owed_since >= STALE_AFTER else None
+        if notice.news is News.OUTCOME:
+            return "it is no news any more" if now - notice.owed_since >= STALE_AFTER else None
+        if approval.stage is not Stage.OPEN:
+            return "it was answered before"
+        if placement is not None and placement.superseded:
+            return "the call changed"
+        if notice.news is News.LAST_CALL and notice.person not in {claim.person for claim in approval.claims}:
+            return "her claim is void"
+        return None
 
     async def _put_off(self, items: list[Owed], error: Unavailable | Gone) -> None:
         notices = [notice for notice, _, _ in items]

@@ -74,6 +74,18 @@ async def test_a_try_is_remembered_under_its_mark(store: Store) -> None:
     assert expected == set(await owed(store))
 
 
+async def test_what_is_owed_no_more_cannot_be_begun(store: Store) -> None:
+    """One of several was said by then: none of them counts as begun, so nothing is said twice."""
+    first, second = a_notice("t", card_id="c-r1"), a_notice("p", person="ann")
+    await owing(store, first, second)
+    await store.notices.sent([first], ref="ts1", at=after(61))
+
+    assert not await store.notices.attempt([first, second], sent_as="t", at=after(62))
+
+    assert [second] == await owed(store)
+    assert await store.notices.attempt([second], sent_as="p", at=after(63))
+
+
 async def test_what_was_said_is_on_record(store: Store, eyes: Eyes, rings: list[Step]) -> None:
     """Each message by itself, with where it stands, under the mark that it was sent as; once."""
     one, other = a_notice("t", card_id="c-r1", who=("ann",)), a_notice("p", person="bob")
