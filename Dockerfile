@@ -38,6 +38,6 @@ VOLUME /data
 USER 10001:10001
 EXPOSE 3000
 HEALTHCHECK --interval=15s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['NOD_PORT']), timeout=2); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
+    CMD ["python", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['NOD_PORT']), timeout=2); c.request('GET', '/metrics'); sys.exit(c.getresponse().status != 200)"]
 ENTRYPOINT ["nod"]
 CMD ["run"]

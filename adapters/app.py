@@ -118,7 +118,7 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
         app = front(
             slack=slack.receive if environment.slack_signing_secret else None,
             troubles=lambda: _troubles(admit, clock(), file.poll_every),
-            health=list,
+            health=alerts.troubles,
             metrics=metrics.exposition,
         )
         address = await enter(serve_front(app, host=environment.host, port=environment.port))

@@ -80,6 +80,7 @@ class Book(Generic[F]):
         self._roster = Roster(count=count, clock=clock, seconds=seconds)
         self._filled: Filled | None = None
         self._changed = asyncio.Event()
+        self.faulty = False  #: the file as it stands now is refused
 
     @property
     def file(self) -> F:
@@ -174,8 +175,10 @@ class Book(Generic[F]):
         except ConfigError as error:
             log.error("policy_refused", where=error.where, reason=error.what, fix=error.fix)
             self._count("policy_refused")
+            self.faulty = True
             await self._refused(error)
             return True
+        self.faulty = False
         if file.policy.version == self._file.policy.version:
             return True
         try:

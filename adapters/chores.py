@@ -63,15 +63,17 @@ async def keeping(
         )
     )
 
-    announced = ""
+    announced, faulty = "", True
 
     async def announce() -> None:
-        nonlocal announced
+        nonlocal announced, faulty
         if book.policy().version != announced:
             announce_policy(book.policy())
-            for alert in await alerts.open_of(approval_id=POLICY):
-                await alerts.mend(POLICY, cause=alert.cause, how="a valid file is in force")
             announced = book.policy().version
+        if faulty and not book.faulty:
+            for alert in await alerts.open_of(approval_id=POLICY):
+                await alerts.mend(POLICY, cause=alert.cause, how="the file is valid again")
+        faulty = book.faulty
 
     async def retire() -> None:
         if book.file.retention is not None:

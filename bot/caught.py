@@ -15,11 +15,12 @@ class Caught:
     """`with caught: caught.value = foreign()`.
 
     SystemExit is caught too: it would end a thread unheard, or the loop with everything in it. What cancels a
-    task, and Ctrl-C, goes on.
+    task, and Ctrl-C, goes on, unless `everything` is caught: fit for a thread of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, everything: bool = False) -> None:
         """Nothing has ended yet."""
+        self._everything = everything
         self.value: object = None
         self.error: BaseException | None = None
 
@@ -31,7 +32,7 @@ class Caught:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         """Keep it, unless it is not ours to keep."""
-        if not isinstance(error, Exception | SystemExit):
+        if error is None or not (self._everything or isinstance(error, Exception | SystemExit)):
             return False
         self.error = error
         return True

@@ -41,7 +41,7 @@ class Threads:
         while (job := self._next()) is not None:
             work, context, outcome = job
             if outcome.set_running_or_notify_cancel():
-                caught = Caught()
+                caught = Caught(everything=True)
                 with caught:
                     caught.value = context.run(work)
                 outcome.set_result(caught)

@@ -1,4 +1,4 @@
-"""The platform's audit of answered requests: its query, and its bytes read strictly (protocol.md, Contract). Pure.
+"""The platform's audit: its query, and its bytes read strictly (protocol.md, Contract). Pure.
 
 It is marked work in progress by the platform's guide, and absent on some platforms.
 """
@@ -90,7 +90,7 @@ def read_page(body: bytes) -> AuditPage:
 
 
 def read_record(body: bytes) -> AuditRecord:
-    """One record, as `GET /agents/hitl/audit/{request_id}` answers. Raises Unavailable when it cannot be read."""
+    """One record, of `GET /agents/hitl/audit/{request_id}`. Raises Unavailable when it cannot be read."""
     return _record(_read(_Detail, body).data)
 
 

@@ -107,7 +107,7 @@ class HttpPlatform:
         return None
 
     async def read(self, path: str) -> bytes:
-        """The answer to a question that the port has no word for. Raises Gone for 404, Unavailable, Forbidden."""
+        """The answer to another question. Raises Gone for 404, Unavailable or Forbidden."""
         answer = await self._exchange.call("GET", path, until=_in(self._limits.total), lost=Unavailable)
         if answer.status == 404:
             raise Gone(answer.told)

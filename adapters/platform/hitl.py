@@ -108,7 +108,10 @@ class HITLClient:
         agent_id: str | None = None,
         sort_order: SortOrder = "desc",
     ) -> AuditPage:
-        """One page of the platform's audit. Raises ValueError, Gone where there is none, Unavailable, Forbidden."""
+        """One page of the platform's audit.
+
+        Raises ValueError, Gone where there is no audit, Unavailable or Forbidden.
+        """
         query = query_of(
             page=page, limit=limit, start_date=start_date, end_date=end_date,
             decision_type=decision_type, agent_id=agent_id, sort_order=sort_order,

@@ -2,12 +2,14 @@
 
     handler = RemoteHITLHandler(callback=ask_people, client=client.agents)
 
-It decides nothing: it waits until somebody answered the request, on a card of a running bot or anywhere else, and
-gives back the same answer. The handler then posts it a second time, which the platform answers with 404 or 409 and
-the handler takes for resolved; where a platform answers 200, it is the same word again. So whoever was first stands.
+It decides nothing: it waits until somebody answered the request, on a card of a running bot or anywhere else,
+and gives back the same answer. The handler posts it a second time, which the platform answers with 404 or 409
+and the handler takes for resolved; where a platform answers 200, it is the same word again. So whoever was
+first stands.
 
-The handler gives a callback 80 % of the window (protocol.md, the guide's rules) and rejects after that, whatever a
-callback does: with `ask_people` people have so much time, and all of it when `run_agent` has no handler at all.
+The handler gives a callback 80 % of the window (protocol.md, the guide's rules) and rejects after that,
+whatever a callback does. People have so much time with `ask_people`, and all of it when `run_agent` has no
+handler.
 """
 
 from __future__ import annotations
@@ -45,9 +47,9 @@ def ask_people(
 ) -> Any:
     """Wait for the people's answer, looking every so many seconds; blocks.
 
-    The result is the `HITLResponse` of the package that `request` is of; a rejection when nobody answered or it
-    cannot be told, since an answer is due and this one opens nothing. `functools.partial` gives address and key;
-    else AIP_API_URL and AIP_API_KEY are read. Raises ConfigError, or Forbidden when the platform refuses.
+    The result is the `HITLResponse` of the package that `request` is of; a rejection when nobody answered or
+    it cannot be told, since an answer is due and this one opens nothing. `functools.partial` gives address and
+    key, else AIP_API_URL and AIP_API_KEY are read. Raises ConfigError, or Forbidden when the platform refuses.
     """
     package = import_module(type(request).__module__)
     with HITLClient.sync(base_url=base_url, api_key=api_key) as client:

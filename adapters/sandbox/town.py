@@ -1,13 +1,14 @@
-"""The whole sandbox on one port: the platform, the local Slack, the page, and faults on request."""
+"""The whole sandbox on one port: the platform, the local Slack and Teams, pages, and faults on request."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 
 from adapters.sandbox import faults as fault_control
 from adapters.sandbox.faults import Faults
@@ -16,6 +17,9 @@ from adapters.sandbox.platform import Platform, open_platform, platform_app
 from adapters.sandbox.serve import serve
 from adapters.sandbox.slack.mount import slack_routes
 from adapters.sandbox.slack.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from adapters.sandbox.teams.town import Teams
 
 #: What the sandbox platform takes as its key. Not a secret: it opens nothing but the sandbox.
 API_KEY = "sandbox-key"
@@ -29,6 +33,7 @@ class Sandbox:
     platform: Platform
     workspace: Workspace
     faults: Faults
+    teams: Teams | None = None  #: only where it was asked for
 
     def environment(self) -> dict[str, str]:
         """The settings by which `nod run` works against this sandbox."""
@@ -44,21 +49,41 @@ class Sandbox:
 
 @asynccontextmanager
 async def open_sandbox(
-    *, port: int = 0, request_url: str | None = None, post_burst: int | None = 3
+    *, port: int = 0, request_url: str | None = None, post_burst: int | None = 3, with_teams: bool = False
 ) -> AsyncIterator[Sandbox]:
-    """Serve everything on loopback until closed. Raises OSError when the port is taken."""
+    """Serve everything on loopback until closed; Teams only where wanted, because its keys take a fifth of a
+    second. Raises OSError when the port is taken.
+    """
     faults = Faults()
     async with (
         open_platform(api_key=API_KEY) as platform,
         open_workspace(request_url=request_url, post_burst=post_burst) as workspace,
+        _teams(wanted=with_teams) as (teams, teams_routes),
     ):
         app = Starlette(
             routes=[
                 *page_routes(workspace=workspace, platform=platform),
                 *slack_routes(workspace),
+                *teams_routes,
                 *fault_control.routes(faults),
                 Mount("/", platform_app(platform)),
             ]
         )
         async with serve(faults.wrap(app), port=port) as url:
-            yield Sandbox(url=url, platform=platform, workspace=workspace, faults=faults)
+            if teams is not None:
+                teams.base_url = url
+            yield Sandbox(url=url, platform=platform, workspace=workspace, faults=faults, teams=teams)
+
+
+@asynccontextmanager
+async def _teams(*, wanted: bool) -> AsyncIterator[tuple[Teams | None, list[BaseRoute]]]:
+    """The local Teams and its routes; what it needs is imported only where it is wanted."""
+    if not wanted:
+        yield None, []
+        return
+    from adapters.sandbox.teams.mount import teams_routes
+    from adapters.sandbox.teams.page import teams_page_routes
+    from adapters.sandbox.teams.town import open_teams
+
+    async with open_teams() as teams:
+        yield teams, [*teams_page_routes(teams), *teams_routes(teams)]

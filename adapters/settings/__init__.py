@@ -1,5 +1,6 @@
 """Every setting, typed and read once: secrets and addresses from the environment, policy from one file."""
 
+from adapters.settings.chats import Chats, TeamsSettings, check_places, read_chats
 from adapters.settings.environment import (
     Environment,
     LocalEnvironment,
@@ -11,10 +12,14 @@ from adapters.settings.policy_file import PolicyFile, read_policy_file
 from adapters.settings.schedules import check_schedule_keys
 
 __all__ = [
+    "Chats",
     "Environment",
     "LocalEnvironment",
     "PolicyFile",
+    "TeamsSettings",
+    "check_places",
     "check_schedule_keys",
+    "read_chats",
     "read_environment",
     "read_local_environment",
     "read_policy_file",

@@ -35,10 +35,10 @@ def rule_names(file: FileText) -> tuple[list[str], list[str]]:
 
 def _check_people(file: FileText, lines: Lines) -> None:
     """One human under two names would have two votes."""
-    for key in ("slack", "email"):
+    for key in ("slack", "teams", "email"):
         owners: dict[str, str] = {}
         for handle, person in file.people.items():
-            value = (person.slack if key == "slack" else person.email) or ""
+            value = getattr(person, key) or ""
             owner = owners.setdefault(value.casefold(), handle) if value else handle
             if owner != handle:
                 where = lines.where(("people", handle, key))

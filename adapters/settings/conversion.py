@@ -9,7 +9,7 @@ from adapters.settings.checks import rule_names
 from adapters.settings.ladders import hours_of, ladder_of
 from adapters.settings.lines import Lines
 from adapters.settings.matches import match_of, takes_all
-from adapters.settings.models import FileText, RouteText
+from adapters.settings.models import FileText, PersonText, RouteText
 from adapters.settings.shapes import TimedShape
 from adapters.settings.shifts import oncall_of
 from adapters.settings.words import group_ref
@@ -87,10 +87,16 @@ def _people(file: FileText) -> dict[str, Person]:
             handle=handle,
             name=person.name or handle,
             email=person.email,
-            accounts={Surface.SLACK: person.slack} if person.slack else {},
+            accounts=_accounts(person),
         )
         for handle, person in file.people.items()
     }
+
+
+def _accounts(person: PersonText) -> dict[Surface, str]:
+    """By the ids that the file names; of Teams without the tenant, which the directory finds out."""
+    named = {Surface.SLACK: person.slack, Surface.TEAMS: person.teams and person.teams.lower()}
+    return {surface: account for surface, account in named.items() if account}
 
 
 def _route(route: RouteText, number: int, lines: Lines, hours: Mapping[str, Hours]) -> Route:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from adapters.settings.microsoft import GUID
 from adapters.settings.times import Day, Instant, RungTime, TimeOfDay, Weekday, Zone
 from adapters.settings.variables import LONGEST_ADDRESS
 from adapters.settings.words import Duration, Moment, Shape, Share, Where
@@ -55,6 +56,7 @@ class PersonText(Strict):
     name: str | None = Field(default=None, min_length=1, max_length=LONGEST_NAME)
     email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)
     slack: str | None = Field(default=None, pattern=r"^[UW][A-Z0-9]{2,}$")
+    teams: str | None = Field(default=None, pattern=rf"^{GUID.pattern}$")
 
 
 class RungText(Strict):

@@ -1,4 +1,4 @@
-"""Who is told under `alerts:` in nod.yaml: Slack channels, and services whose keys the environment has.
+"""Who is told under `alerts:` in nod.yaml: channels, and services whose keys the environment has.
 
 `${NAME}` stands for a variable of the environment, in these entries only. What it stands for is in no message.
 """
@@ -17,14 +17,16 @@ from adapters.settings.environment import Environment
 from adapters.settings.lines import Lines, Place
 from adapters.settings.variables import web_address
 from adapters.settings.words import destination
+from adapters.settings.workflows import workflow_address
 from bot.errors import ConfigError
 from bot.surface import Destination
 
-Kind = Literal["webhook", "pagerduty", "opsgenie"]
+Kind = Literal["webhook", "pagerduty", "opsgenie", "teams-webhook"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: The settings that Nod itself reads: whoever may edit nod.yaml must not have them sent to a webhook.
 NODS_OWN = frozenset(str(field.validation_alias) for field in Environment.model_fields.values())
+_WORKFLOW_HOSTS = "NOD_TEAMS_WEBHOOK_HOSTS"
 #: Except to its own service: Opsgenie's key for schedules may be its key for alerts as well.
 _SHARED = ("opsgenie", "OPSGENIE_API_KEY")
 
@@ -35,16 +37,19 @@ _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 #: What may stand in a header; Opsgenie's keys are UUIDs.
 _API_KEY = re.compile(r"[A-Za-z0-9_-]{16,200}")
 
+#: Of these the key, or the address that is one, stands in the environment only.
+_SECRET: tuple[Kind, ...] = ("pagerduty", "opsgenie", "teams-webhook")
 _SET = "Set it where Nod runs, or remove the entry."
 _FORMS = (
-    "Write slack:C0123456789, webhook:https://host/path, pagerduty:${PAGERDUTY_ROUTING_KEY}"
+    "Write slack:C0123456789, teams:finance-approvals, webhook:https://host/path,"
+    " teams-webhook:${TEAMS_WORKFLOW_URL}, pagerduty:${PAGERDUTY_ROUTING_KEY}"
     " or opsgenie:${OPSGENIE_API_KEY}."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagerAddress:
-    """A pager beside Slack: its kind, and the address or key that finds it, which nobody is shown."""
+    """A pager beside the chats: its kind, and the address or key that finds it, which nobody is shown."""
 
     kind: Kind
     value: SecretStr
@@ -54,7 +59,7 @@ class PagerAddress:
 class Told:
     """Everybody who is told of alerts, each once, in the file's order."""
 
-    channels: tuple[Destination, ...]
+    channels: Mapping[Destination, str]  #: with the line where each is first named
     pagers: tuple[PagerAddress, ...]
 
 
@@ -65,16 +70,17 @@ def alerts_of(entries: list[str], lines: Lines, *, variables: Mapping[str, str] 
     something that is no pager.
     """
     known = os.environ if variables is None else variables
-    channels: dict[Destination, None] = {}
+    channels: dict[Destination, str] = {}
     pagers: dict[tuple[Kind, str], None] = {}
     for index, entry in enumerate(entries):
-        one = _alert(entry, ("alerts", index), lines, known)
+        place: Place = ("alerts", index)
+        one = _alert(entry, place, lines, known)
         if isinstance(one, Destination):
-            channels[one] = None
+            channels.setdefault(one, lines.where(place))
         else:
             pagers[one] = None
     found = tuple(PagerAddress(kind=kind, value=SecretStr(value)) for kind, value in pagers)
-    return Told(channels=tuple(channels), pagers=found)
+    return Told(channels=channels, pagers=found)
 
 
 def webhook_secret(environment: Environment, pagers: tuple[PagerAddress, ...]) -> str | None:
@@ -92,13 +98,16 @@ def _alert(entry: str, place: Place, lines: Lines, known: Mapping[str, str]) -> 
     where, named = lines.where(place), ".".join(map(str, place))
     name, _, written = entry.partition(":")
     kind = next((kind for kind in KINDS if kind == name), None)
-    if kind in ("pagerduty", "opsgenie") and not _VARIABLE.fullmatch(written):
-        what = f"{named}: the key of {kind} must be a variable of the environment, as in {kind}:${{NAME}}"
-        raise ConfigError(where, what, "Put the key into the environment: this file is read by many.")
+    if kind in _SECRET and not _VARIABLE.fullmatch(written):
+        part = "address" if kind == "teams-webhook" else "key"
+        what = f"{named}: the {part} of {kind} must be a variable of the environment, as in {kind}:${{NAME}}"
+        raise ConfigError(where, what, f"Put the {part} into the environment: this file is read by many.")
     value = _replaced(written, where, named, known, kind)
     try:
         if kind is None:
             return destination(f"{name}:{value}")
+        if kind == "teams-webhook":
+            return kind, workflow_address(value, more=known.get(_WORKFLOW_HOSTS))
         return kind, _CHECKS[kind](value)
     except ValueError as error:
         fix = f"Correct it (docs/configuration.md). {_FORMS}"

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from adapters.settings.checks import check
 from adapters.settings.conversion import elsewhere_of, policy_of
-from adapters.settings.lines import Lines, parse_yaml
+from adapters.settings.lines import Lines, Place, parse_yaml
 from adapters.settings.models import FileText
-from adapters.settings.pagers import PagerAddress, alerts_of
+from adapters.settings.pagers import PagerAddress, Told, alerts_of
 from bot.errors import ConfigError
 from bot.policy import Policy
 from bot.ports import GroupRef
+from bot.surface import Destination
 
 #: Bytes of the largest policy file; more is no policy that anybody reviewed.
 LARGEST_FILE = 1_000_000
@@ -33,6 +34,7 @@ class PolicyFile:
 
     policy: Policy  #: with the people of groups that are kept elsewhere still missing
     poll_every: timedelta
+    places: Mapping[Destination, str]  #: every channel that it names, with the line where it first does
     pagers: tuple[PagerAddress, ...]  #: who is told of alerts beside the policy's channels
     hooks: tuple[str, ...]  #: `module:function`, called for what cannot be recovered
     elsewhere: Mapping[str, tuple[GroupRef, ...]]  #: group -> groups of somebody else's that belong to it
@@ -67,17 +69,30 @@ def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
             file,
             lines,
             folder=path.parent,
-            alerts=told.channels,
+            alerts=tuple(told.channels),
             version=version,
             auto_approve=auto_approve,
         ),
         poll_every=file.poll_every,
+        places=_places(file, lines, told),
         pagers=told.pagers,
         hooks=tuple(file.on_unrecoverable_error),
         elsewhere=elsewhere_of(file),
         calendar_hosts=tuple(dict.fromkeys(host.casefold() for host in file.calendar_hosts)),
         retention=file.retention,
     )
+
+
+def _places(file: FileText, lines: Lines, told: Told) -> Mapping[Destination, str]:
+    found: dict[Destination, str] = {}
+    for number, route in enumerate(file.routes):
+        lists: list[tuple[Place, list[Destination]]] = [(("routes", number, "cards"), route.cards)]
+        for rung_number, rung in enumerate(route.ladder):
+            lists.append((("routes", number, "ladder", rung_number, "cards"), rung.cards))
+        for place, cards in lists:
+            for index, card in enumerate(cards):
+                found.setdefault(card, lines.where((*place, index)))
+    return {**told.channels, **found}
 
 
 def _first(error: ValidationError, lines: Lines) -> ConfigError:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import regex
 from pydantic import BeforeValidator
 
+from adapters.settings.microsoft import GUID
 from adapters.settings.shapes import compiled
 from bot.ports import GroupRef
 from bot.surface import Destination, Surface
@@ -19,8 +20,13 @@ GROUP_KINDS = {
     # docs.slack.dev/reference/objects/usergroup-object: ids begin with S
     "slack-usergroup": re.compile(r"S[A-Z0-9]{2,20}"),
     # learn.microsoft.com/graph/api/resources/group: id is a GUID
-    "entra-group": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
+    "entra-group": GUID,
 }
+#: Channels (`thread.tacv2`, older ones `thread.skype`) and group chats (`thread.v2`), never a thread of one
+#: (msteams-docs, send-proactive-messages: `;messageid=`).
+_CONVERSATION = re.compile(r"19:[A-Za-z0-9_.=-]{1,200}@thread\.(tacv2|v2|skype)")
+#: What no name of a channel has may not stand in one here: it is a mistake, or part of an address.
+_NAME = re.compile(r"[^\s:#%;]{1,100}")
 
 
 def group_ref(member: str) -> GroupRef | None:
@@ -58,11 +64,28 @@ def share(value: Any) -> float:
 
 
 def destination(value: Any) -> Destination:
-    """A channel by its id. Raises ValueError."""
+    """A channel of Slack by its id, or a conversation of Teams by id or name. Raises ValueError."""
     surface, _, channel = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if surface == Surface.TEAMS.value:
+        return Destination(surface=Surface.TEAMS, channel=conversation(channel))
     if surface != Surface.SLACK.value or not re.fullmatch(r"[CDG][A-Z0-9]{2,}", channel):
-        raise ValueError("must be a channel by its id, such as slack:C0123456789")
+        what = "must be a channel by its id, such as slack:C0123456789, or one of Teams, such as"
+        raise ValueError(f"{what} teams:finance-approvals")
     return Destination(surface=Surface.SLACK, channel=channel)
+
+
+def conversation(text: str) -> str:
+    """A conversation of Teams by its id, or by its name as the Teams adapter has it: small, with hyphens for
+    blanks. Raises ValueError."""
+    if text.startswith("19:"):
+        if not _CONVERSATION.fullmatch(text):
+            raise ValueError("must be the id of a channel or group chat, such as teams:19:…@thread.tacv2")
+        return text
+    name = "-".join(text.casefold().split())
+    if not _NAME.fullmatch(name) or not name.isprintable():
+        what = "must be a name such as teams:finance-approvals, or an id such as teams:19:…@thread.tacv2"
+        raise ValueError(f"{what} (in a link %3A and %40 stand for : and @)")
+    return name
 
 
 def _moment(value: Any) -> Any:

@@ -106,7 +106,6 @@ class Clicks:
                 case _:
                     view = await self._answer(press, click)
         except Refused as refused:
-            log.info("click_refused", code=refused.code.value)
             if press.modal:
                 view = said_view(refused, press.thread)
             else:
@@ -155,7 +154,6 @@ class Clicks:
         try:
             view = turned_page(turn.look, await self._desk.ask(click), by=turn.by)
         except Refused as refused:
-            log.info("click_refused", code=refused.code.value)
             view = said_view(refused, turn.look.thread)
         await ack()
         self._after.turn_page(turn, view)
@@ -173,7 +171,6 @@ class Clicks:
         try:
             vote = await self._decide(click)
         except Refused as refused:
-            log.info("click_refused", code=refused.code.value)
             if refused.code in ABOUT_THE_NOTE and form.note_at:
                 await ack(response_action="errors", errors={form.note_at: f"{refused} [{refused.code.value}]"})
             else:

@@ -61,11 +61,11 @@ class Admit:
             self._count("poll_failed")
             await self._failed(error)
             return
-        self.last_good = listing.began_at
-        await self._watch_clocks(listing)
-        if self._failing_since is not None:
+        if self._failing_since is not None or self.last_good is None:  # or an earlier process raised it
             self._failing_since = None
             await self._store.alerts.mend("platform", cause=BLIND, how="the platform can be read again")
+        self.last_good = listing.began_at
+        await self._watch_clocks(listing)
         for reason in listing.set_aside:
             log.warning("request_set_aside", reason=reason)
             self._count("request_set_aside")

@@ -156,6 +156,8 @@ class Deliver:
         await self._alert(
             approval, UNDELIVERABLE, f"the decision could not be delivered before the deadline ({trouble})"
         )
+        over = "it is over: the decision could not be delivered in time"
+        await self._store.alerts.mend(approval.id, cause=UNDELIVERED, how=over)
         if await self._store.approvals.settle(
             approval.id, was=Stage.DECIDED, outcome=Outcome.UNDELIVERABLE, at=self._clock(), trouble=trouble
         ):

@@ -18,7 +18,7 @@ from bot.errors import Forbidden, Gone, Unanswered, Unavailable
 from bot.flow import Count, Crew, earliest
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import Alert, Digest, Waiting
+from bot.records import NO_CARD, Alert, Digest, Waiting
 from bot.seal import Seal
 from bot.store import Store
 from bot.surface import Surface
@@ -120,6 +120,7 @@ class Gather:
         except (Unavailable, Forbidden) as error:
             await self._put_off(digest, error)
         else:
+            await self._mend(digest)
             await digests.shown(digest.digest_id, ref=digest.ref, shown=shown, at=self._clock())
             log.info("digest_updated", channel=channel, requests=card.count)
 
@@ -136,9 +137,18 @@ class Gather:
             await self._put_off(digest, error)
             return
         shown = None if found else fingerprint(card)
+        await self._mend(digest)
         await digests.shown(digest.digest_id, ref=ref, shown=shown, at=self._clock())
         log.info("digest_shown", channel=channel, requests=card.count)
         self._count("digest_shown")
+
+    async def _mend(self, digest: Digest) -> None:
+        """What nobody could see stands on the digest now."""
+        unseen = {alert.approval_id for alert in await self._store.alerts.open_of(cause=NO_CARD)}
+        standing = await self._store.digests.on(digest.digest_id) if unseen else ()
+        for _, approval in standing:
+            if approval.id in unseen:
+                await self._store.alerts.mend(approval.id, cause=NO_CARD, how="it stands on the digest now")
 
     async def _put_off(self, digest: Digest, error: Exception) -> None:
         wait = min(FIRST_WAIT * 2**digest.tries, LAST_WAIT)

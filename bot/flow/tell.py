@@ -10,7 +10,7 @@ from bot.approval import Approval, Outcome
 from bot.flow import Count, Crew
 from bot.policy import Policy, requesters_named
 from bot.ports import Chat, Clock
-from bot.records import News, OwedNotice
+from bot.records import NO_CARD, News, OwedNotice
 from bot.store import Store
 from bot.surface import Surface
 
@@ -49,11 +49,11 @@ class Tell:
             self._count("outcome_owed")
 
     async def _relieve(self, approval: Approval) -> None:
-        """Whoever was paged because nobody answered need not look any more."""
+        """Whoever was paged because nobody answered, or nobody could, need not look any more."""
         answered = approval.outcome is not Outcome.TIMEOUT_SKIP
         how = f"it was answered: {approval.outcome}" if answered else "its time is over; nobody answered"
         for alert in await self._store.alerts.open_of(approval_id=approval.id):
-            if alert.cause.startswith(RUNG_CAUSE):
+            if alert.cause == NO_CARD or alert.cause.startswith(RUNG_CAUSE):
                 await self._store.alerts.mend(approval.id, cause=alert.cause, how=how)
 
     async def _threads(self, approval: Approval) -> tuple[OwedNotice, ...]:

@@ -1,0 +1,131 @@
+"""Which chats are set up: Slack by its token, Teams by a `teams:` place in nod.yaml and the bot's registration.
+
+The Microsoft variables alone do not open Teams: they serve Entra groups, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from adapters.settings.environment import Environment
+from adapters.settings.microsoft import GUID, listed
+from adapters.settings.policy_file import PolicyFile
+from adapters.settings.variables import LOOPBACK
+from bot.errors import ConfigError
+from bot.surface import Destination, Surface
+
+_OPEN_DOOR = "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS"
+_SET_UP = {
+    Surface.SLACK: "Set SLACK_BOT_TOKEN (README, Connect a Slack workspace)",
+    Surface.TEAMS: (
+        "Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId (README, Connect Microsoft Teams)"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamsSettings:
+    """What `adapters.teams.open_teams` needs, by its names."""
+
+    app_id: str  #: empty only with `dangerously_allow_unauthenticated`
+    app_password: SecretStr
+    tenant_id: str
+    app_type: str
+    openid_url: str
+    token_url: str  #: with `{tenant}` where the tenant goes
+    service_hosts: tuple[str, ...]
+    tenants: tuple[str, ...]  #: whose people are at home besides those of `tenant_id`
+    dangerously_allow_unauthenticated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chats:
+    """The chats that are set up, at least one."""
+
+    slack: bool
+    teams: TeamsSettings | None
+
+    @property
+    def surfaces(self) -> frozenset[Surface]:
+        """The same, as places name them."""
+        found = {Surface.SLACK} if self.slack else set[Surface]()
+        return frozenset(found | ({Surface.TEAMS} if self.teams else set()))
+
+
+def read_chats(environment: Environment, file: PolicyFile) -> Chats:
+    """The chats of a start. Raises ConfigError when there is none, one is set up by half, or a place of the
+    file is on one that is not set up."""
+    slack = environment.slack_bot_token is not None
+    on_teams = _first_on(Surface.TEAMS, file)
+    if not slack and on_teams is None:
+        raise ConfigError(
+            "SLACK_BOT_TOKEN",
+            "is not set, so Nod has no chat to show cards in",
+            "Set it (README, Connect a Slack workspace), or try Nod without any account: nod demo",
+        )
+    if slack and environment.slack_app_token is None and environment.slack_signing_secret is None:
+        raise ConfigError(
+            "SLACK_SIGNING_SECRET",
+            "is not set, so clicks could not be verified",
+            "Set it to receive clicks over HTTP, or set SLACK_APP_TOKEN to use Socket Mode.",
+        )
+    teams = _teams(environment, on_teams, file) if on_teams else None
+    chats = Chats(slack=slack, teams=teams)
+    check_places(file, chats.surfaces)
+    return chats
+
+
+def check_places(file: PolicyFile, surfaces: Collection[Surface]) -> None:
+    """Raises ConfigError, with its line, for the first place on a chat that is not among these."""
+    for place, where in file.places.items():
+        if place.surface not in surfaces:
+            what = f"{place} is in {place.surface.value.title()}, which is not set up"
+            raise ConfigError(
+                where, what, f"{_SET_UP[place.surface]} and start Nod anew, or take the place out."
+            )
+
+
+def _first_on(surface: Surface, file: PolicyFile) -> Destination | None:
+    return next((place for place in file.places if place.surface is surface), None)
+
+
+def _teams(environment: Environment, place: Destination, file: PolicyFile) -> TeamsSettings:
+    app_id, tenant = environment.microsoft_app_id or "", environment.microsoft_app_tenant_id or ""
+    password, open_door = environment.microsoft_app_password, environment.allow_unauthenticated_teams
+    if not app_id and not open_door:
+        what = f"{place} is in Teams, which is not set up: MicrosoftAppId is not set"
+        raise ConfigError(file.places[place], what, f"{_SET_UP[Surface.TEAMS]}, or take the place out.")
+    if open_door:
+        _check_open_door(environment)
+    elif password is None or not password.get_secret_value():
+        what = f"is not set, and {file.places[place]} names {place}"
+        raise ConfigError("MicrosoftAppPassword", what, "Set it to a client secret of the app registration.")
+    for name, value in (("MicrosoftAppId", app_id), ("MicrosoftAppTenantId", tenant)):
+        if not GUID.fullmatch(value) and (value or name != "MicrosoftAppId"):
+            what = "is no id of 32 hex digits with hyphens" if value else "is not set, and Teams needs it"
+            raise ConfigError(name, what, "Copy it from the Overview page of the app registration.")
+    return TeamsSettings(
+        app_id=app_id,
+        app_password=password or SecretStr(""),
+        tenant_id=tenant,
+        app_type=environment.microsoft_app_type,
+        openid_url=environment.teams_openid_url,
+        token_url=environment.teams_token_url
+        or f"{environment.login_url.rstrip('/')}/{{tenant}}/oauth2/v2.0/token",
+        service_hosts=listed(environment.teams_service_hosts),
+        tenants=listed(environment.teams_tenants),
+        dangerously_allow_unauthenticated=open_door,
+    )
+
+
+def _check_open_door(environment: Environment) -> None:
+    """Nobody is authenticated then, so nobody but this machine may come."""
+    if environment.microsoft_app_id:
+        what = "is true beside MicrosoftAppId"
+        raise ConfigError(_OPEN_DOOR, what, "Unset it: with an app id, requests are authenticated.")
+    if environment.host not in LOOPBACK:
+        what = f"is {environment.host}, and {_OPEN_DOOR} is true: anybody who reaches it could approve"
+        raise ConfigError("NOD_HOST", what, "Set it to 127.0.0.1, or unset the other.")
