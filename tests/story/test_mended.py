@@ -1,0 +1,110 @@
+"""An alert ends when what it tells of ends: whoever was paged is relieved, whatever way it came right."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from bot.approval import Outcome
+from bot.errors import Forbidden, Unavailable
+from bot.flow.admit import BLIND, BLIND_AFTER
+from bot.ladder import Rung
+from bot.matching import Match
+from bot.policy import Person, Policy
+from bot.protocol import HITLDecision
+from bot.records import NO_CARD, UNDELIVERED, Alert, Step
+from bot.routing import Route
+from bot.surface import Destination, Surface
+from tests.contract.values import a_vote
+from tests.servers.clockwork import Clockwork, open_clockwork
+from tests.servers.town import ALERTS, POLICY, open_town, said, until
+
+FINANCE = Destination(surface=Surface.SLACK, channel="C0FINANCE")
+ROUTE = Route(
+    name="default", match=Match(), cards=(FINANCE,), approvers=("ann",), ladder=(Rung(share=0.5, who=("ann",)),)
+)
+SMALL = Policy(
+    people={"ann": Person(handle="ann", name="Ann", accounts={Surface.SLACK: "UANN"})},
+    groups={},
+    routes=(ROUTE,),
+)
+
+
+async def open_alerts(work: Clockwork) -> list[str]:
+    """The causes of what is not mended."""
+    return [alert.cause for alert in await work.store.alerts.open_of()]
+
+
+async def test_a_request_that_nobody_saw_ends_its_alert_when_it_is_over(tmp_path: Path) -> None:
+    """Its card never came up: the alert ends with the request, and another says that it expired unseen."""
+    async with open_clockwork(tmp_path, SMALL) as work:
+        work.chat.trouble = Forbidden("this card is refused")
+        work.ask("r1", window=60)
+        await work.run(30)
+        assert [NO_CARD] == await open_alerts(work)
+
+        await work.run(40)
+        assert ["expired-unseen"] == await open_alerts(work)
+
+
+async def test_a_request_that_comes_to_stand_on_a_digest_ends_its_alert(tmp_path: Path) -> None:
+    """A digest is a place where it can be seen."""
+    async with open_clockwork(tmp_path, SMALL) as work:
+        for number in range(3):
+            work.ask(f"r{number}", window=10)
+        work.bells.add(Step.ADMIT)
+        await work.rounds[Step.ADMIT]()
+        for number in range(3):
+            about = Alert(approval_id=f"r{number}", cause=NO_CARD, text="unseen", raised_at=work.clock())
+            await work.store.alerts.raise_(about)
+        await work.rounds[Step.GATHER]()
+
+        await work.run(1)
+
+        assert [] == await open_alerts(work)
+        assert 1 == len(work.chat.digests)
+
+
+async def test_what_was_too_late_is_not_left_as_being_tried(tmp_path: Path) -> None:
+    """After `undeliverable` nobody needs to wait for `undelivered` to come right."""
+    async with open_clockwork(tmp_path, SMALL) as work:
+        work.ask("r1", window=20)
+        await work.run(1)
+        work.platform.decide_trouble = [Unavailable("down")] * 50
+        approval = await work.store.approvals.get("r1")
+        assert approval is not None
+        vote = a_vote(digest=approval.request.digest, verdict=HITLDecision.REJECTED, at=work.clock())
+        await work.store.approvals.vote("r1", vote=vote, needs=1, counting=None)
+        await work.run(15)
+        assert [UNDELIVERED] == await open_alerts(work)
+
+        await work.run(10)
+        ended = await work.store.approvals.get("r1")
+        assert ended is not None
+        assert ended.outcome is Outcome.UNDELIVERABLE
+        assert ["undeliverable"] == await open_alerts(work)
+
+
+async def test_the_next_process_ends_the_alert_about_a_platform_that_it_can_read(tmp_path: Path) -> None:
+    """The process that raised it is gone; the first good poll of the next one mends it."""
+    async with open_clockwork(tmp_path, SMALL) as work:
+        work.platform.poll_trouble = [Unavailable("down")] * 2
+        await work.rounds[Step.ADMIT]()
+        work.clock.now += BLIND_AFTER + timedelta(seconds=1)
+        await work.rounds[Step.ADMIT]()
+        assert [BLIND] == await open_alerts(work)
+    async with open_clockwork(tmp_path, SMALL) as work:
+        await work.rounds[Step.ADMIT]()
+        assert [] == await open_alerts(work)
+
+
+async def test_a_policy_file_that_is_put_back_ends_its_alert(tmp_path: Path) -> None:
+    """The same text as before is valid again, although nothing new comes into force."""
+    async with open_town(tmp_path) as town:
+        file = town.folder / "nod.yaml"
+        file.write_text(POLICY + "routs: []\n")
+        await until(lambda: any("is refused" in alert for alert in town.alerts()), within=8, what="the alert")
+        file.write_text(POLICY)
+        await until(lambda: "valid again" in said(town.sandbox.workspace.messages(ALERTS)[0]), within=8)
+
+        assert 1 == len(town.alerts())
