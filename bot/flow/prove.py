@@ -37,7 +37,7 @@ CHANNELS_A_ROUND = 5
 #: A surface that cannot be asked is asked once more, this much later, before it counts as dead.
 SECOND_LOOK = 1.0
 
-STORE_DOWN = "store-down"
+STORE, STORE_DOWN = "store", "store-down"
 MISSED, STUCK, LATE_TICK, NOBODY = "rung-missed", "step-stuck", "scheduler-late", "route-without-approver"
 
 log = structlog.get_logger()
@@ -85,7 +85,7 @@ class Prove:
             await self._mend(breaches)
         except Unavailable as error:
             text = f"The database cannot be used ({error}): clicks are not taken, nobody is asked."
-            breaches.append(_Breach(about="store", cause=STORE_DOWN, text=text))
+            breaches.append(_Breach(about=STORE, cause=STORE_DOWN, text=text))
         for breach in breaches:
             await self._alerts.raise_(
                 Alert(approval_id=breach.about, cause=breach.cause, text=breach.text, raised_at=self._clock())
@@ -167,7 +167,9 @@ class Prove:
     async def _mend(self, breaches: list[_Breach]) -> None:
         """What is not found any more is over. Cards that went up mend their own alert."""
         found = {(breach.about, breach.cause) for breach in breaches}
-        for cause in (STORE_DOWN, SURFACE_DEAD, CHANNEL_DEAD, MISSED, STUCK, LATE_TICK, NOBODY):
+        # Even when no such alert is open: a database that can be read but not written is found by this.
+        await self._alerts.mend(STORE, cause=STORE_DOWN, how="it is well again")
+        for cause in (SURFACE_DEAD, CHANNEL_DEAD, MISSED, STUCK, LATE_TICK, NOBODY):
             for alert in await self._alerts.open_of(cause=cause):
                 if (alert.approval_id, cause) not in found:
                     await self._alerts.mend(alert.approval_id, cause=cause, how="it is well again")

@@ -145,7 +145,7 @@ class Show:
         if dead:
             await self._store.alerts.raise_(dead)
         late = self._clock() - approval.first_seen >= UNSEEN_AFTER
-        if placement.ref is None and (late or (refused and not dead)):
+        if placement.ref is None and (late or (refused and not dead)) and await self._waits(approval):
             await self._store.alerts.raise_(self._no_card(placement, approval, error))
         await self._store.placements.postpone(
             placement.card_id, next_try=self._clock() + timedelta(seconds=wait)
@@ -156,6 +156,11 @@ class Show:
     async def _mend(self, approval: Approval) -> None:
         """Before the card counts as shown: a crash in between finds it again, and comes back here."""
         await self._store.alerts.mend(approval.id, cause=NO_CARD, how="the card is up now")
+
+    async def _waits(self, approval: Approval) -> bool:
+        """Whether there is still something to see; it may have ended since it was read."""
+        now = await self._store.approvals.get(approval.id)
+        return now is not None and now.stage in (Stage.OPEN, Stage.DECIDED)
 
     async def _dead(self, where: Destination) -> Alert | None:
         """The one alert for a place that takes no cards at all; None when it refuses this card only.
