@@ -22,14 +22,18 @@ from adapters.pagers.hooks import HookPager, load_hook
 from adapters.pagers.open import open_pagers
 from adapters.platform.client import open_platform
 from adapters.settings import (
+    Chats,
     Environment,
     PolicyFile,
+    check_places,
     check_schedule_keys,
+    read_chats,
     read_policy_file,
     webhook_secret,
 )
-from adapters.slack import Slack, SlackPager, open_slack
+from adapters.slack import Slack
 from adapters.store.open import open_store
+from adapters.surfaces import open_surfaces
 from adapters.timer import open_timer
 from adapters.watch import PULSE_EVERY, Pulse, Spool, Watchdog, open_emergency, watched
 from adapters.web import Metrics, front, serve_front
@@ -39,7 +43,6 @@ from bot.flow.desk import FrontDesk
 from bot.ports import Clock, Directory, Pager
 from bot.records import Step
 from bot.seal import Seal
-from bot.surface import Surface
 
 #: How often every step looks for work unasked, in case a wake-up was lost.
 SWEEP_EVERY = timedelta(seconds=1)
@@ -63,14 +66,19 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
     """Run the bot until closed. Raises ConfigError, Unavailable or Forbidden when it cannot start."""
     callbacks = FunctionCallbacks()
 
+    settings: Chats | None = None
+
     def read() -> PolicyFile:
         file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
+        if settings is not None:  # chats are opened at the start, so a changed file gets by with those
+            check_places(file, settings.surfaces)
         webhook_secret(environment, file.pagers)
         check_schedule_keys(environment, file.policy)
         callbacks.load(callbacks_of(file.policy))
         return file
 
     file = await asyncio.to_thread(read)
+    settings = read_chats(environment, file)
     seal, bells, metrics = Seal(*environment.seal_secrets()), Bells(), Metrics()
     hooks = {pager.name: pager for pager in (HookPager(name, load_hook(name)) for name in file.hooks)}
     async with AsyncExitStack() as stack:
@@ -93,16 +101,19 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
             count=metrics.count, refused=refusal_alerts(store, clock),
         )  # fmt: skip
         desk = FrontDesk(store=store, policy=book.policy, seal=seal, clock=clock, count=metrics.count)
-        slack = await enter(_slack(environment, desk=desk, clock=clock, metrics=metrics))
-        groups = await group_keepers(environment, slack, stack)
+        surfaces = await enter(
+            open_surfaces(
+                environment, settings, desk=desk, conversations=stored.conversations,
+                met=book.ask_again, clock=clock, count=metrics.count,
+            )
+        )  # fmt: skip
+        groups = await group_keepers(environment, surfaces.slack, stack)
         schedules = await schedule_keepers(environment, file, stack)
-        await enter(book.kept(directories={Surface.SLACK: slack.directory}, groups=groups, schedules=schedules))
-        pagers.update(
-            {str(place): SlackPager(chat=slack.chat, channel=place.channel) for place in file.policy.alerts}
-        )
+        await enter(book.kept(directories=surfaces.directories, groups=groups, schedules=schedules))
+        pagers.update({str(place): surfaces.pager(place) for place in file.policy.alerts})
         admit = Admit(platform=platform, store=store, policy=book.policy, clock=clock, count=metrics.count)
         life = Life(
-            admit=admit, platform=platform, store=store, chats={Surface.SLACK: slack.chat},
+            admit=admit, platform=platform, store=store, chats=surfaces.chats,
             pagers=pagers, callbacks=callbacks, policy=book.policy,
             seal=seal, clock=clock, count=metrics.count, ring=bells.ring,
         )  # fmt: skip
@@ -116,7 +127,7 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
         }  # fmt: skip
         await enter(lived(life, bells=bells, beats=beats, chores=chores))
         app = front(
-            slack=slack.receive if environment.slack_signing_secret else None,
+            receivers=surfaces.receivers,
             troubles=lambda: _troubles(admit, clock(), file.poll_every),
             health=alerts.troubles,
             metrics=metrics.exposition,
@@ -137,22 +148,6 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
     log.info("nod_stopped")
 
 
-@asynccontextmanager
-async def _slack(
-    environment: Environment, *, desk: FrontDesk, clock: Clock, metrics: Metrics
-) -> AsyncIterator[Slack]:
-    async with open_slack(
-        token=_secret(environment.slack_bot_token) or "",
-        signing_secret=_secret(environment.slack_signing_secret),
-        app_token=_secret(environment.slack_app_token),
-        api_url=environment.slack_api_url,
-        desk=desk,
-        clock=clock,
-        count=metrics.count,
-    ) as slack:
-        yield slack
-
-
 def _services(
     environment: Environment, file: PolicyFile, clock: Clock
 ) -> AbstractAsyncContextManager[dict[str, Pager]]:
@@ -167,10 +162,10 @@ def _services(
 
 
 async def group_keepers(
-    environment: Environment, slack: Slack, stack: AsyncExitStack
+    environment: Environment, slack: Slack | None, stack: AsyncExitStack
 ) -> Mapping[str, Directory | Graph]:
     """Who knows the members of which kind of group; an Entra group needs the credentials to ask for it."""
-    keepers: dict[str, Directory | Graph] = {"slack-usergroup": slack.directory}
+    keepers: dict[str, Directory | Graph] = {"slack-usergroup": slack.directory} if slack else {}
     password = _secret(environment.microsoft_app_password)
     app_id, tenant = environment.microsoft_app_id, environment.microsoft_app_tenant_id
     if app_id and password and tenant:

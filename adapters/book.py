@@ -97,6 +97,10 @@ class Book(Generic[F]):
             filled = self._filled = self._roster.filled(self._file.policy, self._file.elsewhere)
         return filled.policy
 
+    def ask_again(self) -> None:
+        """Somebody may be found now who was not a moment ago: look everybody up, soon."""
+        self._changed.set()
+
     def unread(self) -> tuple[GroupRef, ...]:
         """Groups that could not be read lately, of which nobody counts as a member."""
         return self._roster.unread(self._file.elsewhere)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -19,7 +20,7 @@ from adapters.watch import PULSE_EVERY, Emergency, Pulse, open_heartbeat
 from bot.audit import Fact
 from bot.errors import ConfigError, Unavailable
 from bot.flow import Beats, Count
-from bot.flow.prove import PROVE_EVERY, Prove
+from bot.flow.prove import FEEL_EVERY, PROVE_EVERY, Prove
 from bot.policy import Policy
 from bot.ports import Chat, Clock
 from bot.records import Alert
@@ -33,6 +34,9 @@ NOTARY_EVERY, RETIRE_EVERY = timedelta(seconds=5), timedelta(hours=1)
 
 #: A tick that is so many intervals late is paged; after three the watchdog ends the process.
 LATE_INTERVALS = 2
+
+#: Seconds after the start before the auditor's first look.
+MEETING = 2.0
 
 POLICY = "policy"  #: what alerts about the policy file are about
 
@@ -112,11 +116,17 @@ async def proving(
         late_tick=lambda: late_tick(pulse), all_well=all_well, clock=clock, count=count,
     )  # fmt: skip
 
+    began = False
+
     async def look() -> None:
+        nonlocal began
+        if not began:  # chats and people are being met: what is found before is no news
+            began = True
+            await asyncio.sleep(MEETING)
         await alerts.drain()
         await prove.round()
 
-    return {"prove": (PROVE_EVERY, look)}
+    return {"prove": (PROVE_EVERY, look), "feel": (FEEL_EVERY, prove.feel)}
 
 
 def late_tick(pulse: Pulse) -> str | None:

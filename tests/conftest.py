@@ -21,7 +21,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 #: The environment of whoever runs the tests must not decide how they end.
 for name in list(os.environ):
-    if name.startswith(("AIP_", "GLAIP_", "SLACK_")) or name in (
+    if name.startswith(("AIP_", "DANGEROUSLY_", "GLAIP_", "MicrosoftApp", "NOD_TEAMS_", "SLACK_")) or name in (
         "NOD_CONFIG",
         "NOD_DATABASE_URL",
         "NOD_HOST",

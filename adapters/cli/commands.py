@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from adapters.cli import check as checking
-from adapters.cli import console, demo, run, sandbox
+from adapters.cli import console, demo, run, sandbox, teams
+from adapters.cli import watch as watching
 from adapters.cli.doing import do
 from adapters.cli.doors import audit_app, policy_app
+from adapters.cli.manifest import WEBSITE, Chat, print_manifest
 from adapters.logs import configure_logs
-from adapters.settings import read_environment
+from adapters.settings import read_environment, read_local_environment
 from bot.errors import ConfigError, NodError
 from bot.protocol import HITLDecision
 
@@ -66,22 +68,53 @@ def pending_command(
     do(console.pending(as_json=as_json))
 
 
+@app.command("watch")
+def watch_command(
+    interactive: Annotated[bool, typer.Option("--interactive", help="Show each call, and answer it.")] = False,
+) -> None:
+    """Show what waits on the platform, live, with the time that is left."""
+    configure_logs("auto", level=logging.CRITICAL)  # the screen says what the log would
+    raise typer.Exit(do(watching.watch(interactive=interactive)))
+
+
 @app.command("approve")
 def approve_command(request_id: RequestId, note: Note = None) -> None:
     """Approve a request straight on the platform, with its API key."""
+    configure_logs("auto")
     raise typer.Exit(do(console.answer(request_id, HITLDecision.APPROVED, note=note)))
 
 
 @app.command("reject")
 def reject_command(request_id: RequestId, note: Note = None) -> None:
     """Reject a request straight on the platform, with its API key."""
+    configure_logs("auto")
     raise typer.Exit(do(console.answer(request_id, HITLDecision.REJECTED, note=note)))
 
 
 @app.command("skip")
 def skip_command(request_id: RequestId, note: Note = None) -> None:
     """Skip a request straight on the platform, with its API key: the agent goes on without the tool."""
+    configure_logs("auto")
     raise typer.Exit(do(console.answer(request_id, HITLDecision.SKIPPED, note=note)))
+
+
+@app.command("manifest")
+def manifest_command(
+    chat: Annotated[Chat, typer.Argument(help="The chat that Nod becomes an app of.")],
+    out: Annotated[
+        Path | None, typer.Option(help="A file in place of the screen; of Teams the package to upload.")
+    ] = None,
+    website: Annotated[str, typer.Option(help="A page about Nod in your company, for Teams.")] = WEBSITE,
+) -> None:
+    """Print what makes Nod an app of a chat: Slack's manifest, or the Teams app for MicrosoftAppId."""
+    app_id = read_local_environment().microsoft_app_id
+    print_manifest(chat, app_id=app_id, website=website, out=out)
+
+
+@app.command("teams")
+def teams_command() -> None:
+    """List the conversations of Teams that Nod is in, by the names that nod.yaml can use."""
+    raise typer.Exit(do(teams.conversations(read_local_environment().database_url)))
 
 
 @app.command("sandbox")

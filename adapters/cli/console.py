@@ -6,24 +6,23 @@ given on the platform.
 
 from __future__ import annotations
 
-import getpass
+import asyncio
 import json
-import os
 import sys
-from datetime import timedelta
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from adapters.app import utc_now
 from adapters.platform.client import open_platform
 from adapters.settings import read_environment
-from bot.approval import LONGEST_NOTE
-from bot.call import lines_of, text_of
-from bot.errors import ConfigError, Gone
+from adapters.terminal import board
+from adapters.terminal.prompt import operator
+from bot.approval import LONGEST_NOTE, Outcome
+from bot.errors import ConfigError
+from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of
 from bot.ports import Listing, Platform
+from bot.posting import ATTEMPTS, post
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.redaction import Redaction
 from bot.wording import name_of
@@ -53,23 +52,15 @@ async def answer(request_id: str, verdict: HITLDecision, *, note: str | None) ->
         environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=utc_now
     ) as platform:
         request = await _find(platform, request_id)
-        said = f"{verdict.value} by {_operator()} with the nod command"
+        said = f"{verdict.value} by {operator()} with the nod command"
         text = f'{said}. Note from the approver: "{note}"' if note else said
-        try:
-            await platform.decide(request, HITLResponse(decision=verdict, operator_input=text))
-        except Gone:
-            print(f"nod: {request.request_id} is no longer pending", file=sys.stderr)
-            return 1
+        response = HITLResponse(decision=verdict, operator_input=text)
+        ended = await post(platform, request, response, attempts=ATTEMPTS, pause=asyncio.sleep)
+    if ended is Outcome.ELSEWHERE:
+        print(f"nod: {request.request_id} is no longer pending, or somebody else was first", file=sys.stderr)
+        return 1
     print(f"{verdict.value}: {name_of(request.tool_name)} ({request.request_id})")
     return 0
-
-
-def _operator() -> str:
-    """Who runs the command; a container's user may have no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 async def _find(platform: Platform, start: str) -> HITLRequest:
@@ -99,23 +90,8 @@ def _plain(request: HITLRequest) -> dict[str, object]:
 
 
 def _print_table(listing: Listing) -> None:
-    if not listing.requests:
-        print("Nothing waits.")
-        return
     now = listing.began_at
-    table = Table("left", "tool", "agent", "call", "id", header_style="bold")
-    left = {
-        request.request_id: deadline_of(request, first_seen=now, default=timedelta(minutes=3)).at - now
-        for request in listing.requests
-    }
-    for request in sorted(listing.requests, key=lambda request: left[request.request_id]):
-        call = text_of(lines_of(request, redaction=Redaction())).replace("\n", "  ")
-        # Text objects: what an agent wrote is no markup here either.
-        table.add_row(
-            f"{left[request.request_id].total_seconds():.0f} s",
-            Text(name_of(request.tool_name)),
-            Text(name_of(request.agent_id)),
-            Text(call[:60] + ("…" if len(call) > 60 else "")),
-            Text(request.request_id),
-        )
-    Console().print(table)
+    waiting = [
+        (request, deadline_of(request, first_seen=now, default=USUAL_WINDOW).at) for request in listing.requests
+    ]
+    Console().print(board(waiting, now=now, redaction=Redaction()))

@@ -14,12 +14,13 @@ import typer
 from adapters.app import group_keepers, schedule_keepers, utc_now
 from adapters.chores import folder_of
 from adapters.cli import audit, audit_export, policy
-from adapters.cli.check import signed_in
 from adapters.cli.doing import do
+from adapters.cli.looking import directories_of
 from adapters.logs import configure_logs
 from adapters.settings import (
     Environment,
     check_schedule_keys,
+    read_chats,
     read_environment,
     read_local_environment,
     read_policy_file,
@@ -27,7 +28,6 @@ from adapters.settings import (
 from adapters.settings.words import duration
 from bot.errors import ConfigError
 from bot.redaction import Redaction
-from bot.surface import Surface
 
 audit_app = typer.Typer(help="The audit: prove it, export it.", no_args_is_help=True)
 policy_app = typer.Typer(help="Try a policy before it is in force.", no_args_is_help=True)
@@ -145,12 +145,13 @@ async def _lint_online(environment: Environment) -> int:
     file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
     check_schedule_keys(environment, file.policy)
     async with AsyncExitStack() as stack:
-        slack = await stack.enter_async_context(signed_in(environment))
+        chats = read_chats(environment, file)
+        directories, slack = await directories_of(chats, environment, stack)
         return await policy.lint(
             path=environment.config,
             auto_approve=environment.auto_approve,
             now=utc_now(),
-            directories={Surface.SLACK: slack.directory},
+            directories=directories,
             groups=await group_keepers(environment, slack, stack),
             schedules=await schedule_keepers(environment, file, stack),
         )

@@ -7,12 +7,10 @@ import signal
 
 from adapters.app import open_nod
 from adapters.settings import Environment
-from adapters.settings.environment import read_chat
 
 
 async def run(environment: Environment) -> None:
     """Run until SIGINT or SIGTERM; a second one ends the process at once, as a crash would."""
-    read_chat(environment)
     stop = stop_signal()
     async with open_nod(environment):
         await stop.wait()

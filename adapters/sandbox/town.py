@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
@@ -38,13 +39,27 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """The settings by which `nod run` works against this sandbox."""
         app = self.workspace.app
+        teams = {} if self.teams is None else teams_environment(self.teams)
         return {
+            **teams,
             "AIP_API_URL": self.url,
             "AIP_API_KEY": API_KEY,
             "SLACK_API_URL": f"{self.url}/api/",
             "SLACK_BOT_TOKEN": app.bot_token,
             "SLACK_SIGNING_SECRET": app.signing_secret,
         }
+
+
+def teams_environment(teams: Teams) -> dict[str, str]:
+    """The settings by which `nod run` works against the local Teams."""
+    return {
+        "MicrosoftAppId": teams.bot.app_id,
+        "MicrosoftAppPassword": teams.bot.password,
+        "MicrosoftAppTenantId": teams.bot.tenant,
+        "NOD_TEAMS_OPENID_URL": teams.openid_url,
+        "NOD_TEAMS_TOKEN_URL": teams.token_url,
+        "NOD_TEAMS_SERVICE_HOSTS": urlsplit(teams.service_url).netloc,
+    }
 
 
 @asynccontextmanager
@@ -62,7 +77,7 @@ async def open_sandbox(
     ):
         app = Starlette(
             routes=[
-                *page_routes(workspace=workspace, platform=platform),
+                *page_routes(workspace=workspace, platform=platform, with_teams=with_teams),
                 *slack_routes(workspace),
                 *teams_routes,
                 *fault_control.routes(faults),

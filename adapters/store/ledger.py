@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import URL, event, func, inspect, make_url, select
+from sqlalchemy import URL, Table, event, func, inspect, make_url, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -98,13 +98,23 @@ async def open_ledger(url: str) -> AsyncIterator[Ledger]:
     Raises:
         ConfigError: no such database, or one without an audit.
     """
+    async with reading(url, table=tables.audit, named="audit") as connection:
+        yield Ledger(connection=connection)
+
+
+@asynccontextmanager
+async def reading(url: str, *, table: Table, named: str) -> AsyncIterator[AsyncConnection]:
+    """One consistent view of a database that has this table, `named` in messages; nothing is locked.
+
+    Raises ConfigError when there is none such.
+    """
     engine = await _engine(url)
     try:
         try:
             async with engine.connect() as connection:
-                if not await connection.run_sync(lambda c: inspect(c).has_table(tables.audit.name)):
-                    raise ConfigError(_SETTING, "this database has no audit", "Name the one of your bot.")
-                yield Ledger(connection=connection)
+                if not await connection.run_sync(lambda c: inspect(c).has_table(table.name)):
+                    raise ConfigError(_SETTING, f"this database has no {named}", "Name the one of your bot.")
+                yield connection
         except DBAPIError as error:
             raise _unreadable(error.orig) from error
     finally:
@@ -143,7 +153,7 @@ def _readable(name: str) -> Path:
 
 def _unreadable(error: object) -> ConfigError:
     fix = "Name the bot's database, and have its folder readable."
-    return ConfigError(_SETTING, f"the audit cannot be read ({error})", fix)
+    return ConfigError(_SETTING, f"it cannot be read ({error})", fix)
 
 
 def _sqlite_engine(path: Path) -> AsyncEngine:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from adapters.store import postgres, sqlite
 from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
+from adapters.store.conversations import SqlConversations
 from adapters.store.digests import SqlDigests
 from adapters.store.journal import SqlJournal
 from adapters.store.notices import SqlNotices
@@ -38,7 +39,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlStore:
-    """`bot.store.Store` in its parts."""
+    """`bot.store.Store` in its parts, and `bot.conversations.Conversations`."""
 
     approvals: SqlApprovals
     placements: SqlPlacements
@@ -47,6 +48,7 @@ class SqlStore:
     digests: SqlDigests
     alerts: Alerts
     journal: SqlJournal
+    conversations: SqlConversations
 
 
 @asynccontextmanager
@@ -73,6 +75,7 @@ async def open_store(
             digests=SqlDigests(database=database, clock=clock),
             alerts=SqlAlerts(database=database, clock=clock, pagers=pagers),
             journal=SqlJournal(database=database, clock=clock),
+            conversations=SqlConversations(database=database),
         )
 
 

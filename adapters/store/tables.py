@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from adapters.store.columns import Call, Moment, Names, Places, Words, word_of
 from bot.approval import Outcome, Stage
+from bot.conversations import Scope
 from bot.ladder import Action, DeadlineSource
 from bot.protocol import HITLDecision
 from bot.records import News
@@ -221,6 +222,22 @@ pages = Table(
     Column("told_mended", Boolean, nullable=False),
     ForeignKeyConstraint(["approval_id", "cause"], ["alerts.approval_id", "alerts.cause"]),
     Index("pages_owed", "told_mended", "next_try"),
+)
+
+#: Where the bot of a chat may speak, as the chat told it.
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("tenant", Words, nullable=False),
+    Column("service_url", Words, nullable=False),
+    Column("scope", word_of(Scope, check="conversations_scope"), nullable=False),
+    Column("name", Words, nullable=False),
+    Column("bot_id", Words, nullable=False),
+    Column("person", Words),
+    Column("user_id", Words),
+    Column("team", Words),
+    Index("conversations_of", "person"),
 )
 
 #: The chain of `bot.audit`. Triggers refuse to change a row, and to delete one that no anchor covers.

@@ -51,6 +51,8 @@ class Move(StrEnum):
     POSTPONE_PAGE = "postpone_page"
     NOTE = "note"
     RETIRE = "retire"
+    KEEP_CONVERSATION = "keep_conversation"
+    DROP_CONVERSATION = "drop_conversation"
 
 
 #: Whatever brings cards to post, or changes how many wait, changes the digests (GATHER).

@@ -1,4 +1,4 @@
-"""One small web front: `POST /slack/events`, `GET /healthz`, `GET /readyz`, `GET /metrics`."""
+"""One small web front: what chats post, `GET /healthz`, `GET /readyz`, `GET /metrics`."""
 
 from __future__ import annotations
 
@@ -26,28 +26,30 @@ Receive = Callable[[Mapping[str, str], bytes], Awaitable[Reply]]  #: headers (lo
 
 def front(
     *,
-    slack: Receive | None,
+    receivers: Mapping[str, Receive],
     troubles: Callable[[], list[str]],
     health: Callable[[], list[str]],
     metrics: Callable[[], tuple[bytes, str]],
 ) -> Starlette:
-    """The routes.
+    """The routes. `receivers` says, by path, who answers what a chat posts there.
 
     `troubles` says what keeps the bot from its work, in words; empty means ready. `health` says what a person
     has to know although the alerts cannot be relied on to tell; empty means alive.
     """
 
-    async def events(request: Request) -> Response:
-        assert slack is not None  # noqa: S101 - the route exists only then
-        try:
-            async with asyncio.timeout(SLOWEST_BODY):
-                body = await _body(request)
-        except (TimeoutError, ClientDisconnect):
-            return PlainTextResponse("The body did not arrive.", status_code=408)
-        if body is None:
-            return PlainTextResponse("The body is too large.", status_code=413)
-        status, headers, text = await slack(dict(request.headers.items()), body)
-        return Response(text, status_code=status, headers=dict(headers))
+    def posted(receive: Receive) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                async with asyncio.timeout(SLOWEST_BODY):
+                    body = await _body(request)
+            except (TimeoutError, ClientDisconnect):
+                return PlainTextResponse("The body did not arrive.", status_code=408)
+            if body is None:
+                return PlainTextResponse("The body is too large.", status_code=413)
+            status, headers, text = await receive(dict(request.headers.items()), body)
+            return Response(text, status_code=status, headers=dict(headers))
+
+        return answer
 
     async def healthz(_: Request) -> Response:
         if found := health():
@@ -64,8 +66,7 @@ def front(
         return Response(text, media_type=content_type)
 
     routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", measured)]
-    if slack is not None:
-        routes.append(Route("/slack/events", events, methods=["POST"]))
+    routes += [Route(path, posted(receive), methods=["POST"]) for path, receive in receivers.items()]
     return Starlette(routes=routes)
 
 

@@ -26,6 +26,8 @@ from bot.wording import name_of
 
 #: How often it looks; a fault is paged within this time.
 PROVE_EVERY = timedelta(seconds=10)
+#: How often it feels for the ticker: between the moment that it counts as late and the process's end lie 4 s.
+FEEL_EVERY = timedelta(seconds=1)
 #: A request must have a card up somewhere after this share of its window.
 SEEN_BY = 0.25
 #: A rung that is overdue by this much was missed.
@@ -87,13 +89,21 @@ class Prove:
             text = f"The database cannot be used ({error}): clicks are not taken, nobody is asked."
             breaches.append(_Breach(about=STORE, cause=STORE_DOWN, text=text))
         for breach in breaches:
-            await self._alerts.raise_(
-                Alert(approval_id=breach.about, cause=breach.cause, text=breach.text, raised_at=self._clock())
-            )
-            log.error("breach_found", about=breach.about, cause=breach.cause)
-            self._count("breach_found")
+            await self._raise(breach)
         if not breaches:
             await self._all_well()
+
+    async def feel(self) -> None:
+        """Between two rounds: a ticker that stands still ends the process before the next one may come."""
+        for breach in self._late():
+            await self._raise(breach)
+
+    async def _raise(self, breach: _Breach) -> None:
+        await self._alerts.raise_(
+            Alert(approval_id=breach.about, cause=breach.cause, text=breach.text, raised_at=self._clock())
+        )
+        log.error("breach_found", about=breach.about, cause=breach.cause)
+        self._count("breach_found")
 
     async def _unseen(self) -> list[_Breach]:
         found = []
@@ -113,16 +123,18 @@ class Prove:
         return list(found.values())
 
     def _scheduling(self) -> list[_Breach]:
-        found = []
-        late = self._late_tick()
-        if late is not None:
-            found.append(_Breach(about="scheduler", cause=LATE_TICK, text=f"{late}; Nod ends itself soon."))
+        found = self._late()
         for step in self._beats.older_than(STUCK_AFTER):
             if step is Step.ADMIT:
                 continue  # polls keep an interval of their own, and `admit` itself pages when it is blind
             text = f"The step {step} has not ended a round for {STUCK_AFTER.seconds} s."
             found.append(_Breach(about=f"step:{step}", cause=STUCK, text=text))
         return found
+
+    def _late(self) -> list[_Breach]:
+        late = self._late_tick()
+        text = f"{late}; Nod ends itself soon."
+        return [] if late is None else [_Breach(about="scheduler", cause=LATE_TICK, text=text)]
 
     def _people(self) -> list[_Breach]:
         """A policy that leaves nobody: requests of such a route run into their deadline."""

@@ -12,7 +12,7 @@ async def test_health_turns_red_and_green_again_with_its_reasons() -> None:
     """200 while nothing is the matter, else 503 with each reason; readiness is a question of its own."""
     reasons: list[str] = []
     app = front(
-        slack=None,
+        receivers={},
         troubles=lambda: ["no good poll"],
         health=lambda: list(reasons),
         metrics=lambda: (b"", "text/plain"),

@@ -191,7 +191,7 @@ async def test_a_platform_without_an_audit() -> None:
 )
 async def test_questions_that_the_audit_would_refuse(world: World, query: dict[str, Any]) -> None:
     """Said at once, in words."""
-    with pytest.raises(ValueError, match="must be|zone"):
+    with pytest.raises(ValueError, match=r"must be|zone"):
         await world.client.audit(**query)
 
 
@@ -258,7 +258,7 @@ async def test_a_handler_over_the_wire(world: World) -> None:
 
 @pytest.mark.parametrize("audited", [True, False])
 async def test_asking_people_waits_for_their_answer(audited: bool) -> None:
-    """It gives back what people answered; where no audit tells what that was, a rejection that opens nothing."""
+    """It gives back what people answered; where no audit tells what it was, a rejection that opens nothing."""
     async with opened(sandbox.Quirks(audited=audited)) as world:
         request_id = world.inside.ask(arguments={})
         (request,) = await world.client.list_pending()

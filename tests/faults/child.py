@@ -45,6 +45,11 @@ class Child:
         await until(lambda: self.dead, within=within, what=f"the bot to end; it said {said_in(self.log)}")
         return self.process.exitcode
 
+    def signal(self, number: int) -> None:
+        """SIGSTOP, SIGCONT, or one of the launcher's."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
     async def kill(self) -> None:
         """kill -9."""
         self.process.kill()
@@ -58,15 +63,17 @@ class Child:
 
 @asynccontextmanager
 async def open_child(
-    town: Town, folder: Path, *, policy: str, crash_at: str | None = None
+    town: Town, folder: Path, *, policy: str, crash_at: str | None = None, **more: str
 ) -> AsyncIterator[Child]:
     """The bot on a town's sandbox, with its database in `folder`; clicks are sent to it once it serves.
+
+    `more` are settings beside the usual ones.
 
     The block begins when it serves, or is dead already.
     """
     log = folder / f"nod-{len(list(folder.glob('nod-*.log')))}.log"
     (folder / "nod.yaml").write_text(policy)
-    settings = environment(town.sandbox, folder, NOD_LOG_FORMAT="json")
+    settings = environment(town.sandbox, folder, NOD_LOG_FORMAT="json", **more)
     settings |= {"PATH": os.environ["PATH"]} | ({CRASH_AT: crash_at} if crash_at else {})
     process = _WARM.Process(target=run_nod, args=(settings, str(log)), daemon=True)
     await asyncio.to_thread(process.start)

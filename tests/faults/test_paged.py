@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 from bot.flow.admit import SKEWED
@@ -16,22 +18,40 @@ from bot.flow.expire import UNSEEN
 from bot.flow.gather import FLOOD
 from bot.flow.prove import NOBODY, STORE_DOWN
 from bot.records import NO_CARD, SURFACE_DEAD
-from tests.servers.town import Town
-from tests.servers.watched import Watched, open_watched, open_watched_bot
+from tests.servers.town import until
+from tests.servers.watched import ONE_INTERVAL, PROVE_EVERY, Watched, open_watched, open_watched_bot
 
-POST = {"path": "/api/chat.postMessage"}
+#: Seconds: a database that hangs is waited for twice, by the auditor and by the alert, 5 s each.
+HANGING = 10.0
+Policy = Callable[[str], str]
+
+
+class Towns:
+    """Opens towns below one folder, whose bots start one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._turn = folder, asyncio.Lock()
+
+    @asynccontextmanager
+    async def open(self, name: str, *, policy: Policy = lambda text: text) -> AsyncIterator[Watched]:
+        async with (
+            open_watched(self._folder / name, policy=policy) as watched,
+            open_watched_bot(watched, turn=self._turn),
+        ):
+            yield watched
 
 
 async def test_what_is_broken_is_paged_and_the_heartbeat_stops(tmp_path: Path) -> None:
-    """Chat, database, clock, policy: each is paged within one interval, and over when it is mended."""
+    """Chat, database, clock, policy, cards, agents: each is paged in time, and over when it is mended."""
+    towns = Towns(tmp_path)
     async with asyncio.TaskGroup() as stories:
-        for story in (revoked, unavailable, locked, skewed, nobody):
-            stories.create_task(story(tmp_path / story.__name__), name=story.__name__)
+        for story in (revoked, unavailable, locked, skewed, nobody, no_card, expired_unseen, flooded):
+            stories.create_task(story(towns), name=story.__name__)
 
 
-async def revoked(folder: Path) -> None:
+async def revoked(towns: Towns) -> None:
     """Slack refuses the token."""
-    async with open_watched(folder) as watched, open_watched_bot(watched):
+    async with towns.open("revoked") as watched:
         watched.town.sandbox.workspace.revoke_token()
         assert "token_revoked" in await watched.paged(SURFACE_DEAD)
         await watched.silent()
@@ -39,9 +59,9 @@ async def revoked(folder: Path) -> None:
         await watched.relieved(SURFACE_DEAD)
 
 
-async def unavailable(folder: Path) -> None:
+async def unavailable(towns: Towns) -> None:
     """Slack is down."""
-    async with open_watched(folder) as watched, open_watched_bot(watched):
+    async with towns.open("unavailable") as watched:
         watched.town.sandbox.faults.add(path="/api/*", status=503)
         assert "Slack cannot be reached" in await watched.paged(SURFACE_DEAD)
         await watched.silent()
@@ -49,13 +69,13 @@ async def unavailable(folder: Path) -> None:
         await watched.relieved(SURFACE_DEAD)
 
 
-async def locked(folder: Path) -> None:
+async def locked(towns: Towns) -> None:
     """Something holds the SQLite file, so that nothing can be written: the spool has the page, too."""
-    async with open_watched(folder) as watched, open_watched_bot(watched):
+    async with towns.open("locked") as watched:
         assert 200 == (await watched.health())[0]
-        with closing(sqlite3.connect(folder / "nod.db", isolation_level=None)) as other:
+        with closing(sqlite3.connect(watched.folder / "nod.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            await watched.paged(STORE_DOWN, within=30)
+            await watched.paged(STORE_DOWN, within=ONE_INTERVAL + HANGING)
             assert [STORE_DOWN] == watched.spooled()
             status, text = await watched.health()
             assert 503 == status
@@ -66,22 +86,57 @@ async def locked(folder: Path) -> None:
         assert (200, []) == ((await watched.health())[0], watched.spooled())
 
 
-async def skewed(folder: Path) -> None:
-    """The bot's clock goes more than a minute wrong."""
-    async with open_watched(folder) as watched, open_watched_bot(watched):
-        watched.ahead = timedelta(seconds=70)
+async def skewed(towns: Towns) -> None:
+    """The platform's clock goes more than a minute wrong."""
+    async with towns.open("skewed") as watched:
+        faults = watched.town.sandbox.faults
+
+        def dated(behind: timedelta) -> None:
+            date = format_datetime(datetime.now(UTC) - behind, usegmt=True)
+            faults.add(path="/agents/hitl/pending", times=3, status=200, headers={"Date": date}, body=[])
+
+        dated(timedelta(seconds=70))
         assert "ahead of the platform's" in await watched.paged(SKEWED)
-        watched.ahead = timedelta(0)
-        await watched.relieved(SKEWED)
+        dated(timedelta(0))
+        await until(lambda: bool(watched.told(SKEWED, mended=True)), within=5, what="the clocks to agree")
 
 
-async def nobody(folder: Path) -> None:
+async def nobody(towns: Towns) -> None:
     """A policy comes into force that leaves nobody for a route."""
-    async with open_watched(folder) as watched, open_watched_bot(watched):
-        policy = folder / "nod.yaml"
+    async with towns.open("nobody") as watched:
+        policy = watched.folder / "nod.yaml"
         good = policy.read_text()
-        policy.write_text(good.replace("ann@acme.example", "x@acme.example").replace("bob@acme.example", "y@acme.example"))
+        policy.write_text(good.replace("@acme.example", "@nowhere.example"))
         assert "has no approver" in await watched.paged(NOBODY)
         await watched.silent()
         policy.write_text(good)
         await watched.relieved(NOBODY)
+
+
+async def no_card(towns: Towns) -> None:
+    """Slack takes no new messages: a quarter of the window later somebody knows."""
+    window = 24.0
+    async with towns.open("no_card") as watched:
+        watched.town.sandbox.faults.add(path="/api/chat.postMessage", status=503)
+        request_id = watched.town.ask(timeout_seconds=window)
+        assert "no card of it is up" in await watched.paged(NO_CARD, within=window / 4 + ONE_INTERVAL)
+        watched.town.sandbox.faults.clear()
+        await watched.relieved(NO_CARD)
+        assert request_id
+
+
+async def expired_unseen(towns: Towns) -> None:
+    """The whole window passes in which nobody could see it."""
+    async with towns.open("expired_unseen") as watched:
+        watched.town.sandbox.faults.add(path="/api/chat.postMessage", status=503)
+        watched.town.ask(timeout_seconds=4)
+        assert "it expired, and no card" in await watched.paged(UNSEEN, within=4 + PROVE_EVERY.total_seconds())
+
+
+async def flooded(towns: Towns) -> None:
+    """One agent asks for more than its share, until its requests end."""
+    async with towns.open("flooded", policy=lambda text: f"flood: 3\n{text}") as watched:
+        for _ in range(4):
+            watched.town.ask(timeout_seconds=8, agent_id="eager-1")
+        assert "eager-1 has 4 open requests" in await watched.paged(FLOOD)
+        await until(lambda: bool(watched.told(FLOOD, mended=True)), within=20, what="the flood to end")

@@ -9,10 +9,16 @@ from tests.servers.town import Town
 
 
 def notices(town: Town, ending: str = "") -> list[Message]:
-    """The notices that are up anywhere, in threads and in rooms of two, whose mark ends so."""
+    """What is up in threads and in rooms of two under a mark that ends so."""
+    found = [message for message in marked(town) if mark_of(message).endswith(ending)]
+    return [message for message in found if message.thread_ts or message.channel.startswith("D0")]
+
+
+def marked(town: Town) -> list[Message]:
+    """Every message of the bot: cards, digests, notices and pages."""
     workspace = town.sandbox.workspace
     everything = (m for channel in workspace.conversations.channels for m in workspace.messages(channel))
-    return [message for message in everything if mark_of(message).endswith(ending) and is_notice(message)]
+    return [message for message in everything if mark_of(message)]
 
 
 def alone(messages: list[Message], user: str) -> list[Message]:
@@ -30,11 +36,6 @@ def mark_of(message: Message) -> str:
     return str((message.metadata or {}).get("event_payload", {}).get("mark", ""))
 
 
-def is_notice(message: Message) -> bool:
-    """Whether it is a word to people, not a card or a page."""
-    return (message.metadata or {}).get("event_type") == "nod_notice"
-
-
 def fired(town: Town) -> Counter[tuple[str, int]]:
     """How often the audit says that a rung of a request fired."""
     return Counter((row["approval"], row["body"]["rung"]) for row in town.audit() if row["kind"] == "rung_fired")
@@ -46,5 +47,5 @@ def check_each_once(town: Town) -> None:
     rows = [(row["approval"], row["body"]) for row in town.audit() if row["kind"] == "told"]
     told = Counter((a, body["mark"], body["card"], body["person"]) for a, body in rows)
     assert {1} >= set(told.values()), told
-    marks = Counter(mark_of(message) for message in notices(town))
+    marks = Counter(mark_of(message) for message in marked(town))
     assert {1} >= set(marks.values()), marks

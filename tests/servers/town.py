@@ -161,9 +161,11 @@ def environment(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def open_town(folder: Path, *, post_burst: int | None = 4, **more: str) -> AsyncIterator[Town]:
-    """The sandbox, with a bot running on it."""
-    async with open_sandbox(post_burst=post_burst) as sandbox:
+async def open_town(
+    folder: Path, *, post_burst: int | None = 4, with_teams: bool = False, **more: str
+) -> AsyncIterator[Town]:
+    """The sandbox, with a bot running on it; with Teams, once the bot was told where it is installed."""
+    async with open_sandbox(post_burst=post_burst, with_teams=with_teams) as sandbox:
         town = Town(sandbox=sandbox, folder=folder)
         async with open_bot(town, folder, **more):
             yield town
@@ -176,4 +178,7 @@ async def open_bot(town: Town, folder: Path, **more: str) -> AsyncIterator[Nod]:
     async with open_nod(settings) as nod:
         town.nod = nod
         town.sandbox.workspace.request_url = f"{nod.address}/slack/events"
+        if town.sandbox.teams is not None:
+            town.sandbox.teams.request_url = f"{nod.address}/api/messages"
+            await town.sandbox.teams.events.announce()
         yield nod

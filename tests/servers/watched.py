@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -36,11 +34,6 @@ class Watched:
     switch: DeadMansSwitch
     folder: Path
     settings: dict[str, str]
-    ahead: timedelta = timedelta(0)  #: by so much the bot's clock is wrong
-
-    def clock(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
     def told(self, cause: str, *, mended: bool = False) -> list[str]:
         """What the webhook was told under this cause: alerts, or that they are over."""
         event = "mended" if mended else "alert"
@@ -76,6 +69,11 @@ class Watched:
             answer = await client.get(f"{self.town.nod.address}/healthz")
         return answer.status_code, answer.text
 
+    def outside(self) -> dict[str, str]:
+        """The settings by which a bot in another process is watched, too."""
+        names = ("NOD_WEBHOOK_SECRET", "NOD_HEARTBEAT_URL", "NOD_ALERT_SPOOL")
+        return {name: self.settings[name] for name in names}
+
     def spooled(self) -> list[str]:
         """The causes in the spool file."""
         spool = self.folder / "nod-alerts.jsonl"
@@ -108,15 +106,15 @@ async def open_watched(
 
 
 @asynccontextmanager
-async def open_watched_bot(watched: Watched) -> AsyncIterator[Watched]:
-    """The bot of a watched town, once its first heartbeat came; clicks are sent to it while it runs."""
-    async with open_nod(Environment.model_validate(watched.settings), clock=watched.clock) as nod:
+async def open_watched_bot(watched: Watched, *, turn: asyncio.Lock) -> AsyncIterator[Watched]:
+    """The bot of a watched town, once its first heartbeat came; clicks are sent to it while it runs.
+
+    `turn` is held while it starts: Alembic migrates one database of a process at a time.
+    """
+    async with AsyncExitStack() as stack:
+        async with turn:
+            nod = await stack.enter_async_context(open_nod(Environment.model_validate(watched.settings)))
         watched.town.nod = nod
         watched.town.sandbox.workspace.request_url = f"{nod.address}/slack/events"
         await watched.beats()
         yield watched
-
-
-async def elapsed(begun: float) -> float:
-    """Seconds since then, by the monotonic clock."""
-    return time.monotonic() - begun

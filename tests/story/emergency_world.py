@@ -57,7 +57,7 @@ async def open_world(folder: Path, *, down: bool = True, proven: float = 60.0) -
 
 async def health(emergency: Emergency) -> tuple[int, str]:
     """What `/healthz` answers."""
-    app = front(slack=None, troubles=list, health=emergency.troubles, metrics=lambda: (b"", "text/plain"))
+    app = front(receivers={}, troubles=list, health=emergency.troubles, metrics=lambda: (b"", "text/plain"))
     async with serve(app) as address, httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(f"{address}/healthz")
     return answer.status_code, answer.text

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings import Environment, read_environment, read_policy_file
-from adapters.settings.environment import read_chat
+from adapters.settings import Environment, PolicyFile, read_chats, read_environment, read_policy_file
 from bot.errors import ConfigError
 from bot.protocol import HITLDecision
 from bot.routing import ReasonRule
@@ -31,10 +30,12 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_a_good_environment_is_read_with_its_defaults(surroundings: pytest.MonkeyPatch) -> None:
+def test_a_good_environment_is_read_with_its_defaults(surroundings: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Four variables are enough for Slack over HTTP; the rest has defaults."""
     environment = read_environment()
-    read_chat(environment)
+    chats = read_chats(environment, on_slack(tmp_path))
+
+    assert (True, None) == (chats.slack, chats.teams)
 
     assert "sqlite:///nod.db" == environment.database_url
     assert ("127.0.0.1", 3000) == (environment.host, environment.port)
@@ -47,14 +48,14 @@ def test_printing_the_settings_shows_no_secret(surroundings: pytest.MonkeyPatch)
     assert SECRET not in repr(read_environment())
 
 
-def test_socket_mode_needs_no_signing_secret(surroundings: pytest.MonkeyPatch) -> None:
+def test_socket_mode_needs_no_signing_secret(surroundings: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With an app token clicks come over the socket, where nothing is signed."""
     surroundings.delenv("SLACK_SIGNING_SECRET")
     surroundings.setenv("SLACK_APP_TOKEN", f"xapp-{SECRET}")
 
     environment = read_environment()
-    read_chat(environment)
 
+    assert read_chats(environment, on_slack(tmp_path)).slack
     assert environment.slack_signing_secret is None
     assert environment.slack_app_token is not None
 
@@ -97,12 +98,14 @@ def test_a_bad_variable_is_named_with_its_fix_and_without_its_value(
 
 
 @pytest.mark.parametrize("missing", ["SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"])
-def test_without_a_chat_there_is_no_start(surroundings: pytest.MonkeyPatch, missing: str) -> None:
+def test_without_a_chat_there_is_no_start(
+    surroundings: pytest.MonkeyPatch, missing: str, tmp_path: Path
+) -> None:
     """Without a token nobody would see a card, without a secret or a socket no click could be believed."""
     surroundings.delenv(missing)
 
     with pytest.raises(ConfigError) as caught:
-        read_chat(read_environment())
+        read_chats(read_environment(), on_slack(tmp_path))
 
     assert missing == caught.value.where
 
@@ -110,6 +113,14 @@ def test_without_a_chat_there_is_no_start(surroundings: pytest.MonkeyPatch, miss
 HEAD = "people: {ann: {email: ann@acme.example}}\n"
 LAST = "- {name: default, match: {}, cards: [slack:C0A], approvers: [ann]}\n"
 ROUTES = f"routes:\n{LAST}"
+
+
+def on_slack(folder: Path) -> PolicyFile:
+    """A file with one channel of Slack."""
+    path = folder / "nod.yaml"
+    path.write_text(HEAD + ROUTES)
+    return read_policy_file(path)
+
 
 BAD_FILES = [
     ("a tab", "people:\n\tann: {}\n", 2, "is not YAML", "Correct the line"),
@@ -133,7 +144,7 @@ BAD_FILES = [
     ("no address", f"people:\n  ann:\n    email: ann\n{ROUTES}", 3, "people.ann.email", "Correct it"),
     ("no user id", f"people:\n  ann:\n    slack: '@ann'\n{ROUTES}", 3, "people.ann.slack", "Correct it"),
     ("a channel's name", f"{HEAD}alerts: ['slack:#alerts']\n{ROUTES}", 2, "channel by its id", "Correct it"),
-    ("another chat", f"{HEAD}alerts: ['teams:C0A']\n{ROUTES}", 2, "channel by its id", "Correct it"),
+    ("another chat", f"{HEAD}alerts: ['discord:C0A']\n{ROUTES}", 2, "channel by its id", "Correct it"),
     ("a stranger in a group", f"{HEAD}groups:\n  ops:\n  - bob\n{ROUTES}", 4, "'bob' is not under", "Add"),
     ("a group named as a person", f"{HEAD}groups: {{ann: [ann]}}\n{ROUTES}", 2, "is a person too", "Rename"),
     (

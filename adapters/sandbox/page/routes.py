@@ -95,8 +95,10 @@ def _gestures(workspace: Workspace) -> list[BaseRoute]:
     ]
 
 
-def page_routes(*, workspace: Workspace, platform: Platform) -> list[BaseRoute]:
-    """The page at `/` (and at permalinks), its files at `/static/`, its API at `/ui/…`."""
+def page_routes(*, workspace: Workspace, platform: Platform, with_teams: bool = False) -> list[BaseRoute]:
+    """The page at `/` (and at permalinks), its files at `/static/`, its API at `/ui/…`; `with_teams` leads to
+    `/teams` from there.
+    """
 
     async def index(request: Request) -> Response:
         return FileResponse(STATIC / "index.html", headers=HEADERS)
@@ -108,7 +110,7 @@ def page_routes(*, workspace: Workspace, platform: Platform) -> list[BaseRoute]:
         return JSONResponse(picture(workspace, viewer=viewer), headers={"Cache-Control": "no-store"})
 
     async def stream(request: Request) -> Response:
-        events = news(workspace=workspace, platform=platform, now=time.time())
+        events = news(workspace=workspace, platform=platform, now=time.time(), with_teams=with_teams)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 

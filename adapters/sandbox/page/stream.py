@@ -34,7 +34,9 @@ def line_data(line: Line, *, platform: Platform) -> dict[str, Any]:
     }
 
 
-async def news(*, workspace: Workspace, platform: Platform, now: float) -> AsyncIterator[str]:
+async def news(
+    *, workspace: Workspace, platform: Platform, now: float, with_teams: bool = False
+) -> AsyncIterator[str]:
     """All events for one page: first `hello`, then the whole transcript, then everything new as it comes."""
     waiting: asyncio.Queue[str] = asyncio.Queue()
 
@@ -52,7 +54,7 @@ async def news(*, workspace: Workspace, platform: Platform, now: float) -> Async
         {"name": agent.name, "about": agent.about, "tools": list(agent.tools)}
         for agent in platform.agents.values()
     ]
-    yield "retry: 1000\n" + event("hello", {"now": now, "agents": agents})
+    yield "retry: 1000\n" + event("hello", {"now": now, "agents": agents, "teams": with_teams})
     tasks = [asyncio.create_task(changes()), asyncio.create_task(lines())]
     try:
         while True:

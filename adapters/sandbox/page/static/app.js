@@ -126,7 +126,9 @@ function connect() {
   const stream = new EventSource("/ui/stream");
   stream.addEventListener("hello", (event) => {
     byId("offline").hidden = true;
-    agents.hello(JSON.parse(event.data));
+    const hello = JSON.parse(event.data);
+    byId("to-teams").hidden = !hello.teams;
+    agents.hello(hello);
     load();
   });
   stream.addEventListener("changed", load);

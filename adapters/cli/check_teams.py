@@ -1,0 +1,86 @@
+"""The part of `nod check` that looks at Teams: the bot's credentials, Teams' keys, its addresses and places."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from urllib.parse import urlsplit
+
+import httpx
+
+from adapters.cli.findings import Finding
+from adapters.settings import TeamsSettings
+from adapters.settings.variables import LOOPBACK
+from adapters.teams import Teams
+from adapters.teams.credentials import BotToken
+from adapters.teams.exchange import exchange
+from adapters.teams.hosts import is_service
+from adapters.teams.teams import BOTS_TENANT, MULTI
+from bot.conversations import ConversationRef
+from bot.errors import Forbidden, Unavailable
+from bot.surface import Destination
+
+_REGISTRATION = "Copy MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId from the registration."
+
+
+async def teams_findings(
+    teams: Teams,
+    settings: TeamsSettings,
+    refs: Sequence[ConversationRef],
+    places: Sequence[Destination],
+) -> AsyncIterator[Finding]:
+    """Everything about Teams that is wrong or well. Raises Unavailable when it cannot be told of places."""
+    if settings.dangerously_allow_unauthenticated:
+        what = "Teams: nobody is authenticated; whoever reaches this machine's port can approve anything"
+        yield Finding(what=what, fix="Unset DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS.", advice=True)
+    else:
+        local = all(urlsplit(url).hostname in LOOPBACK for url in (settings.token_url, settings.openid_url))
+        async with httpx.AsyncClient(trust_env=not local, follow_redirects=False) as client:
+            yield await _token(client, settings)
+            yield await _keys(client, settings)
+    for ref in refs:
+        if not is_service(ref.service_url, settings.service_hosts):
+            host = urlsplit(ref.service_url).hostname
+            what = f"Teams: {ref.name or ref.id} is reached at {host}, which is not on the list"
+            yield Finding(what=what, fix="Add it to NOD_TEAMS_SERVICE_HOSTS if that is your cloud's.")
+    problems = await teams.problems(places)
+    for problem in problems:
+        yield Finding(what=f"Teams: {problem.where} {problem.what}", fix=f"{problem.fix}.")
+    if not problems:
+        yield Finding(what=f"Teams: {len(refs)} conversations known, {len(places)} named")
+
+
+async def _token(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
+    host = urlsplit(settings.token_url).hostname
+    token = BotToken(
+        client=client,
+        token_url=settings.token_url,
+        tenant=BOTS_TENANT if settings.app_type == MULTI else settings.tenant_id,
+        app_id=settings.app_id,
+        password=settings.app_password.get_secret_value(),
+        seconds=time.monotonic,
+    )
+    try:
+        await token.bearer()
+    except Forbidden as error:
+        return Finding(what=f"Teams: {error}", fix=_REGISTRATION)
+    except Unavailable as error:
+        return Finding(what=f"Teams: {error}", fix="Check NOD_LOGIN_URL, NOD_TEAMS_TOKEN_URL and the network.")
+    finally:
+        await token.close()
+    return Finding(what=f"Teams: signed in at {host}")
+
+
+async def _keys(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
+    """Without the keys every click is refused."""
+    host = urlsplit(settings.openid_url).hostname
+    try:
+        answer = await exchange(client, "GET", settings.openid_url)
+    except Unavailable as error:
+        what = f"Teams: the keys at {host}: {error}"
+        return Finding(what=what, fix="Check NOD_TEAMS_OPENID_URL and the network.")
+    document = answer.json()
+    if answer.status != 200 or not isinstance(document, dict) or "jwks_uri" not in document:
+        what = f"Teams: {host} has no OpenID document there (HTTP {answer.status})"
+        return Finding(what=what, fix="Check NOD_TEAMS_OPENID_URL.")
+    return Finding(what=f"Teams: keys are told at {host}")

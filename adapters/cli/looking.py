@@ -1,0 +1,127 @@
+"""The chats, opened to look at them: no click is taken, nothing is kept, and a running bot is not disturbed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from adapters.app import utc_now
+from adapters.settings import Chats, Environment, TeamsSettings
+from adapters.slack import Slack, open_slack
+from adapters.store.conversations import read_conversations
+from adapters.teams import Teams, open_teams
+from bot.approval import Claim, Vote
+from bot.conversations import ConversationRef
+from bot.desk import Asked, Click
+from bot.errors import ConfigError, Refusal, Refused
+from bot.ports import Directory
+from bot.surface import Surface
+
+
+@asynccontextmanager
+async def signed_in(environment: Environment) -> AsyncIterator[Slack]:
+    """Slack for looking at it. Raises Unavailable or Forbidden."""
+    token = environment.slack_bot_token
+    async with open_slack(
+        token=token.get_secret_value() if token else "",
+        # A check takes no clicks: no socket, which would draw them away from a running bot, and a secret
+        # that nobody knows.
+        signing_secret=secrets.token_hex(),
+        app_token=None,
+        api_url=environment.slack_api_url,
+        desk=_ClosedDesk(),
+        clock=utc_now,
+        count=lambda _: None,
+    ) as slack:
+        yield slack
+
+
+@asynccontextmanager
+async def teams_with(settings: TeamsSettings, refs: Sequence[ConversationRef]) -> AsyncIterator[Teams]:
+    """Teams for looking at it, with these conversations. Nothing is sent yet."""
+    async with open_teams(
+        app_id=settings.app_id,
+        app_password=settings.app_password.get_secret_value(),
+        tenant_id=settings.tenant_id,
+        app_type=settings.app_type,
+        desk=_ClosedDesk(),
+        clock=utc_now,
+        count=lambda _: None,
+        conversations=_Listed(refs),
+        openid_url=settings.openid_url,
+        token_url=settings.token_url,
+        service_hosts=settings.service_hosts,
+        tenants=settings.tenants,
+        dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
+    ) as teams:
+        yield teams
+
+
+async def known_conversations(database_url: str) -> Sequence[ConversationRef]:
+    """What the bot was told so far; nothing where it never ran."""
+    try:
+        return await read_conversations(database_url)
+    except ConfigError:
+        return ()
+
+
+async def directories_of(
+    chats: Chats, environment: Environment, stack: AsyncExitStack
+) -> tuple[Mapping[Surface, Directory], Slack | None]:
+    """Who finds people on which chat, and Slack where it is set up. Raises Unavailable or Forbidden."""
+    found: dict[Surface, Directory] = {}
+    slack = None
+    if chats.slack:
+        slack = await stack.enter_async_context(signed_in(environment))
+        found[Surface.SLACK] = slack.directory
+    if chats.teams is not None:
+        refs = await known_conversations(environment.database_url)
+        teams = await stack.enter_async_context(teams_with(chats.teams, refs))
+        found[Surface.TEAMS] = teams.directory
+    return found, slack
+
+
+class _Listed:
+    """`Conversations` that were read once; what a look learns is not kept."""
+
+    def __init__(self, refs: Sequence[ConversationRef]) -> None:
+        self._refs = {ref.id: ref for ref in refs}
+
+    async def put(self, ref: ConversationRef) -> None:
+        """Known as long as this look takes."""
+        self._refs[ref.id] = ref
+
+    async def get(self, conversation_id: str) -> ConversationRef | None:
+        return self._refs.get(conversation_id)
+
+    async def of_person(self, account: str) -> ConversationRef | None:
+        tenant, _, person = account.rpartition("/")
+        mine = (ref for ref in self._refs.values() if ref.person == person and tenant in ("", ref.tenant))
+        return next(mine, None)
+
+    async def drop(self, conversation_id: str) -> None:
+        """Unknown as long as this look takes."""
+        self._refs.pop(conversation_id, None)
+
+    async def all(self) -> Sequence[ConversationRef]:
+        return tuple(self._refs.values())
+
+
+class _ClosedDesk:
+    """A check takes no clicks."""
+
+    async def decide(self, click: Click) -> Vote:
+        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
+
+    async def ask(self, click: Click) -> Asked:
+        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
+
+    async def claim(self, click: Click) -> Claim:
+        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
+
+    async def next(self, click: Click, *, after: str | None = None) -> Asked:
+        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
+
+    async def explain(self, click: Click) -> tuple[str, ...]:
+        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")

@@ -1,0 +1,45 @@
+"""`nod teams`: the conversations of Teams that Nod is in, by the names that nod.yaml can use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from adapters.store.conversations import read_conversations
+from bot.conversations import ConversationRef, Scope
+
+_KINDS = {Scope.TEAM: "channel", Scope.GROUP: "group chat", Scope.PERSONAL: "personal"}
+
+
+async def conversations(database_url: str) -> int:
+    """Print them; the bot may run meanwhile. Returns 0. Raises ConfigError when the database cannot be read."""
+    refs = await read_conversations(database_url)
+    if not refs:
+        print(
+            "Teams has told of no conversation yet. Add the app to a team, a chat or yourself while Nod runs."
+        )
+        return 0
+    table = Table("in nod.yaml", "kind", "id", box=None, header_style="bold")
+    for ref, places in rows_of(refs):
+        table.add_row(Text(places), Text(_KINDS[ref.scope]), Text(ref.id))
+    Console(highlight=False, soft_wrap=True).print(table)
+    return 0
+
+
+def rows_of(refs: Sequence[ConversationRef]) -> Sequence[tuple[ConversationRef, str]]:
+    """Each conversation with what leads to it in nod.yaml: its name where no other has that, else its id.
+
+    A personal chat is no place for cards; it belongs to the person with that `teams:` id.
+    """
+    known = Counter(ref.name for ref in refs if ref.scope is not Scope.PERSONAL)
+    return tuple((ref, _place(ref, known)) for ref in refs)
+
+
+def _place(ref: ConversationRef, known: Counter[str]) -> str:
+    if ref.scope is Scope.PERSONAL:
+        return f"people: teams: {ref.person}" if ref.person else "-"
+    return f"teams:{ref.name}" if ref.name and known[ref.name] == 1 else f"teams:{ref.id}"

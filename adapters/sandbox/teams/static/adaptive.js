@@ -1,0 +1,132 @@
+// Adaptive Cards as Teams shows them. Text only ever becomes text nodes; what Teams parses was parsed by the sandbox.
+import { el } from "/static/dom.js";
+
+const low = (word, other) => String(word ?? other).toLowerCase();
+const looks = (node) =>
+  ["size", "weight", "color", "fontType"].map((name) => (node[name] ? `${name}-${low(node[name])}` : "")).join(" ");
+
+function run(piece) {
+  const words = `${piece.bold ? " bold" : ""}${piece.italic ? " italic" : ""}${piece.at ? " at" : ""}`;
+  if (piece.link) return el("a", { class: `run link${words}`, href: safe(piece.link), rel: "noreferrer", target: "_blank" }, piece.text);
+  return el("span", { class: `run${words}` }, piece.text);
+}
+
+const safe = (address) => (/^https?:/i.test(address) ? address : "#");
+
+export function lines(all) {
+  return all.map((line) => el("span", { class: `line ${line.kind}` }, (line.runs ?? []).map(run)));
+}
+
+// The client itself holds back a press while a required field is empty.
+function gathered(button) {
+  const values = {};
+  let complete = true;
+  for (let box = button.closest(".ac"); box; box = box.parentElement.closest(".ac")) {
+    for (const field of box.querySelectorAll("[data-input]")) {
+      if (field.closest(".ac") !== box) continue;
+      const value = read(field);
+      if (value !== null) values[field.dataset.input] = value;
+      const wrong = field.closest(".field").querySelector(".wrong");
+      wrong.hidden = Boolean(value) || !field.closest(".field").dataset.required;
+      complete &&= wrong.hidden;
+    }
+  }
+  return complete ? values : null;
+}
+
+function read(field) {
+  if (field.type === "checkbox") return field.checked ? field.dataset.on : field.dataset.off;
+  if (field.tagName !== "FIELDSET") return field.tagName === "SELECT" && !field.value ? null : field.value;
+  const picked = [...field.querySelectorAll("input:checked")].map((each) => each.value);
+  return picked.length ? picked.join(",") : null;
+}
+
+function choices(node) {
+  if (low(node.style) === "expanded" || node.isMultiSelect) {
+    const kind = node.isMultiSelect ? "checkbox" : "radio";
+    const boxes = (node.choices ?? []).map((choice) =>
+      el("label", {}, el("input", { type: kind, name: node.id, value: choice.value, checked: choice.value === node.value }), choice.title),
+    );
+    return el("fieldset", { data: { input: node.id }, "aria-label": node.label ?? node.id }, boxes);
+  }
+  const options = [el("option", { value: "" }, node.placeholder ?? ""), ...(node.choices ?? []).map((choice) =>
+    el("option", { value: choice.value, selected: choice.value === node.value }, choice.title),
+  )];
+  return el("select", { data: { input: node.id }, "aria-label": node.label ?? node.id }, options);
+}
+
+function input(node) {
+  const common = { data: { input: node.id }, "aria-label": node.label ?? node.placeholder ?? node.id, maxlength: node.maxLength, placeholder: node.placeholder };
+  let field;
+  if (node.type === "Input.ChoiceSet") field = choices(node);
+  else if (node.type === "Input.Toggle") {
+    const on = node.valueOn ?? "true";
+    const box = el("input", { type: "checkbox", checked: node.value === on, data: { input: node.id, on, off: node.valueOff ?? "false" } });
+    field = el("label", {}, box, node.title);
+  } else if (node.isMultiline) field = el("textarea", { ...common, rows: 3 }, node.value ?? "");
+  else field = el("input", { ...common, value: node.value });
+  const wrong = el("span", { class: "wrong", role: "alert", hidden: true }, node.errorMessage ?? "This is a required input");
+  return el("div", { class: "field", data: node.isRequired ? { required: "yes" } : {} }, node.label ? el("span", { class: "label" }, node.label, node.isRequired ? " *" : "") : null, field, wrong);
+}
+
+function button(action, act) {
+  if (action.type === "Action.OpenUrl") return el("a", { class: "press", href: safe(action.url), target: "_blank", rel: "noreferrer" }, action.title ?? "");
+  const node = el("button", { type: "button", class: `press ${low(action.style, "default")}`, title: action.tooltip, disabled: action.isEnabled === false }, action.title ?? "");
+  if (action.type === "Action.Execute" || action.type === "Action.Submit") {
+    node.addEventListener("click", () => {
+      const values = gathered(node);
+      if (values) act({ press: action.press, values });
+    });
+  }
+  return node;
+}
+
+function actions(all, act) {
+  const inner = el("div", { class: "shown" });
+  const row = el("div", { class: "actions" });
+  for (const action of all) {
+    const node = button(action, act);
+    row.append(node);
+    if (action.type !== "Action.ShowCard") continue;
+    const box = card(action.card ?? {}, act);
+    box.hidden = true;
+    inner.append(box);
+    node.setAttribute("aria-expanded", "false");
+    node.addEventListener("click", () => {
+      box.hidden = !box.hidden;
+      node.setAttribute("aria-expanded", String(!box.hidden));
+    });
+  }
+  return [row, inner];
+}
+
+const elements = {
+  TextBlock: (node) => el("p", { class: `text ${looks(node)}${node.isSubtle ? " subtle" : ""}${node.wrap ? "" : " nowrap"}` }, lines(node.lines)),
+  RichTextBlock: (node) =>
+    el("p", { class: "rich" }, node.inlines.map((inline) => {
+      const piece = typeof inline === "string" ? { text: inline } : inline;
+      const words = ["italic", "strikethrough", "underline", "highlight"].filter((name) => piece[name]).join(" ");
+      return el("span", { class: `run ${looks(piece)} ${words}${piece.isSubtle ? " subtle" : ""}` }, piece.text);
+    })),
+  Container: (node, act) => el("div", { class: `container style-${low(node.style, "default")}` }, body(node.items, act)),
+  ColumnSet: (node, act) =>
+    el("div", { class: "columns" }, (node.columns ?? []).map((column) => el("div", { class: `column ${column.width === "stretch" ? "stretch" : ""}` }, body(column.items, act)))),
+  FactSet: (node) =>
+    el("dl", {}, node.facts.flatMap((fact) => [el("dt", {}, lines(fact.lines.title)), el("dd", {}, lines(fact.lines.value))])),
+  ActionSet: (node, act) => el("div", {}, actions(node.actions, act)),
+  Table: (node, act) =>
+    el("table", {}, (node.rows ?? []).map((row) => el("tr", {}, (row.cells ?? []).map((cell) => el("td", {}, body(cell.items, act)))))),
+  Image: (node) => el("span", { class: "image" }, node.altText ?? "image"),
+};
+
+function body(items, act) {
+  return (items ?? []).filter((node) => node.isVisible !== false).map((node) => {
+    const made = (elements[node.type] ?? input)(node, act);
+    if (node.separator) made.classList.add("separator");
+    return made;
+  });
+}
+
+export function card(content, act) {
+  return el("div", { class: "ac" }, body(content.body, act), content.actions?.length ? actions(content.actions, act) : []);
+}

@@ -1,0 +1,139 @@
+"""The chats that are set up, opened: cards go up there, clicks come in, and people are found."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from adapters.settings import Chats, Environment
+from adapters.slack import Slack, open_slack
+from adapters.teams import Teams, open_teams
+from bot.conversations import ConversationRef, Conversations
+from bot.desk import Desk
+from bot.flow import Count
+from bot.ports import Chat, Clock, Directory, Pager
+from bot.surface import Destination, Surface
+
+#: Headers and raw body in, status, headers and body out; as `adapters.web.Receive`.
+Receive = Callable[[Mapping[str, str], bytes], Awaitable[tuple[int, Mapping[str, str], bytes]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surfaces:
+    """Slack, Teams, or both."""
+
+    slack: Slack | None
+    teams: Teams | None
+    receivers: Mapping[str, Receive]  #: path -> who answers what is posted there
+
+    @property
+    def chats(self) -> Mapping[Surface, Chat]:
+        """Where cards can stand."""
+        found: dict[Surface, Chat] = {}
+        if self.slack:
+            found[Surface.SLACK] = self.slack.chat
+        if self.teams:
+            found[Surface.TEAMS] = self.teams.chat
+        return found
+
+    @property
+    def directories(self) -> Mapping[Surface, Directory]:
+        """Who finds people's accounts."""
+        found: dict[Surface, Directory] = {}
+        if self.slack:
+            found[Surface.SLACK] = self.slack.directory
+        if self.teams:
+            found[Surface.TEAMS] = self.teams.directory
+        return found
+
+    def pager(self, place: Destination) -> Pager:
+        """A channel as a place for alerts. Raises KeyError for a surface that is not set up."""
+        if place.surface is Surface.SLACK and self.slack:
+            return self.slack.pager(place.channel)
+        if place.surface is Surface.TEAMS and self.teams:
+            return self.teams.pager(place.channel)
+        raise KeyError(place)
+
+
+@asynccontextmanager
+async def open_surfaces(
+    environment: Environment,
+    settings: Chats,
+    *,
+    desk: Desk,
+    conversations: Conversations,
+    met: Callable[[], None],
+    clock: Clock,
+    count: Count,
+) -> AsyncIterator[Surfaces]:
+    """Every chat that is set up, until closed. Raises ConfigError, Unavailable or Forbidden.
+
+    `met` is called when a chat tells of a new conversation, in which there may be people whom nobody had met.
+    """
+    receivers: dict[str, Receive] = {}
+    async with AsyncExitStack() as stack:
+        slack, teams = None, None
+        if settings.slack:
+            slack = await stack.enter_async_context(
+                open_slack(
+                    token=_secret(environment.slack_bot_token) or "",
+                    signing_secret=_secret(environment.slack_signing_secret),
+                    app_token=_secret(environment.slack_app_token),
+                    api_url=environment.slack_api_url,
+                    desk=desk,
+                    clock=clock,
+                    count=count,
+                )
+            )
+            if environment.slack_signing_secret:
+                receivers["/slack/events"] = slack.receive
+        if settings.teams:
+            teams = await stack.enter_async_context(
+                open_teams(
+                    app_id=settings.teams.app_id,
+                    app_password=settings.teams.app_password.get_secret_value(),
+                    tenant_id=settings.teams.tenant_id,
+                    app_type=settings.teams.app_type,
+                    desk=desk,
+                    clock=clock,
+                    count=count,
+                    conversations=_Announced(conversations, met),
+                    openid_url=settings.teams.openid_url,
+                    token_url=settings.teams.token_url,
+                    service_hosts=settings.teams.service_hosts,
+                    tenants=settings.teams.tenants,
+                    dangerously_allow_unauthenticated=settings.teams.dangerously_allow_unauthenticated,
+                )
+            )
+            receivers["/api/messages"] = teams.receive
+        yield Surfaces(slack=slack, teams=teams, receivers=receivers)
+
+
+class _Announced:
+    """Conversations that are kept elsewhere, and told about."""
+
+    def __init__(self, kept: Conversations, met: Callable[[], None]) -> None:
+        self._kept, self._met = kept, met
+
+    async def put(self, ref: ConversationRef) -> None:
+        await self._kept.put(ref)
+        self._met()
+
+    async def get(self, conversation_id: str) -> ConversationRef | None:
+        return await self._kept.get(conversation_id)
+
+    async def of_person(self, account: str) -> ConversationRef | None:
+        return await self._kept.of_person(account)
+
+    async def drop(self, conversation_id: str) -> None:
+        await self._kept.drop(conversation_id)
+
+    async def all(self) -> Sequence[ConversationRef]:
+        return await self._kept.all()
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None

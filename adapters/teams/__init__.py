@@ -1,0 +1,32 @@
+"""Teams: cards go up here, clicks come in from here, and alerts can go here too.
+
+Importing this package does not import the SDK; `open_teams` does.
+"""
+
+from adapters.teams.chat import TeamsChat
+from adapters.teams.conversations import ConversationRef, Conversations, Scope
+from adapters.teams.credentials import TOKEN_URL
+from adapters.teams.directory import TeamsDirectory
+from adapters.teams.hosts import SERVICE_HOSTS
+from adapters.teams.pager import TeamsPager
+from adapters.teams.routed import RoutedChat
+from adapters.teams.teams import OPENID_URL, Teams, open_teams
+from adapters.teams.workflows import WORKFLOW_HOSTS, WorkflowsChat, open_workflows
+
+__all__ = [
+    "OPENID_URL",
+    "SERVICE_HOSTS",
+    "TOKEN_URL",
+    "WORKFLOW_HOSTS",
+    "ConversationRef",
+    "Conversations",
+    "RoutedChat",
+    "Scope",
+    "Teams",
+    "TeamsChat",
+    "TeamsDirectory",
+    "TeamsPager",
+    "WorkflowsChat",
+    "open_teams",
+    "open_workflows",
+]

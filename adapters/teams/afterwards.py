@@ -1,0 +1,67 @@
+"""What Teams is told after the answer: a word in a personal chat, a card that was shown twice. None of it
+decides.
+
+A client without Action.Execute shows no answer to a press, so what it would have shown goes to the person's own
+chat with the bot; pressed there, it counts for the card that it was opened from.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from adapters.teams.api import TeamsApi
+from adapters.teams.chat import AT_ONCE, TeamsChat
+from adapters.teams.elements import Content, content, spoken, words
+from adapters.teams.errands import Errands
+from adapters.teams.payloads import Press
+from adapters.teams.places import Places
+from adapters.teams.render import NO_CARD
+from adapters.teams.standing import Standing, Stands
+
+TWICE = "This card was shown twice after an outage. Answer on the other one; both are the same request."
+FOR_YOU = "Nod has an answer for you"
+
+log = structlog.get_logger(__name__)
+
+
+class Afterwards:
+    """Each call begins an errand and returns at once; what goes wrong costs the person another press."""
+
+    def __init__(
+        self, *, api: TeamsApi, chat: TeamsChat, places: Places, stands: Stands, errands: Errands
+    ) -> None:
+        self._api, self._chat, self._places = api, chat, places
+        self._stands, self._errands = stands, errands
+
+    def tell(self, press: Press, shown: Content) -> None:
+        """Send it to the person alone."""
+        self._errands.send(self._tell(press, shown), name="whisper")
+
+    def mark_duplicate(self, press: Press) -> None:
+        """Say on the message itself that it is not the one that counts."""
+        self._errands.send(self._mark(press), name="mark_duplicate")
+
+    async def _tell(self, press: Press, shown: Content) -> None:
+        room = await self._chat.room_of(press.account)
+        ref = await self._chat.put(shown, (FOR_YOU,), room, before=datetime.now(UTC))
+        of = self._stands.at(press.conversation, press.ref)
+        if of is None:
+            named = self._places.named_by(press.data.channel, press.conversation)
+            channel = press.data.channel if named else press.conversation
+            of = Standing(channel=channel, ref=press.ref, card=None)
+        self._stands.elsewhere(room, ref, of)
+
+    async def _mark(self, press: Press) -> None:
+        place = self._places.known(press.conversation)
+        if place is None:
+            return
+        message: dict[str, Any] = {
+            "summary": spoken((TWICE,)),
+            "content": content([words(TWICE)], fallbackText=NO_CARD),
+        }
+        await self._api.change(place, press.ref, message, before=AT_ONCE)
+        self._stands.drop(press.conversation, press.ref)
+        log.info("duplicate_marked", conversation=place.id)

@@ -1,0 +1,71 @@
+"""The same press again: Teams repeats an invoke that it thinks unanswered, and gets the answer that was given.
+
+Twice a press never becomes two: the desk takes one vote of a person. This is so that the second answer says
+what the first one did (reliability.md, fault 39).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from adapters.teams.payloads import Arrived
+
+#: Answers that are kept, each with its time; a client repeats within seconds.
+MOST = 500
+
+Key = tuple[str, str, str]
+
+
+class Answered:
+    """Answers by press, those under way too."""
+
+    def __init__(self, *, most: int = MOST) -> None:
+        self._most = most
+        self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()
+
+    async def once(self, arrived: Arrived, answer: Callable[[], Awaitable[Any]]) -> Any:
+        """What was answered to this very press before, or is being answered; else the answer now.
+
+        Whoever waits may be cancelled or give up; the answer goes on, and is there for the next who asks.
+        """
+        key = _key(arrived)
+        if key is None:
+            return await answer()
+        task = self._answers.get(key)
+        if task is None:
+            task = asyncio.ensure_future(_made(answer))
+            self._answers[key] = task
+            task.add_done_callback(lambda over: self._over(key, over))
+            self._trim()
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Let what is under way end: it may be a vote."""
+        if under_way := [task for task in self._answers.values() if not task.done()]:
+            await asyncio.wait(under_way, timeout=3.0)
+
+    def _over(self, key: Key, task: asyncio.Task[Any]) -> None:
+        """What broke is not kept: the next press is a new try."""
+        if task.cancelled() or task.exception() is not None:
+            self._answers.pop(key, None)
+
+    def _trim(self) -> None:
+        for key in [key for key, task in self._answers.items() if task.done()][: -self._most or None]:
+            del self._answers[key]
+
+
+async def _made(answer: Callable[[], Awaitable[Any]]) -> Any:
+    return await answer()
+
+
+def _key(arrived: Arrived) -> Key | None:
+    """A press is the same when id, person, place and content are: an id alone can be given twice."""
+    if not arrived.id:
+        return None
+    content = json.dumps(arrived.value, sort_keys=True).encode()
+    return arrived.conversation, arrived.id, hashlib.sha256(arrived.user.encode() + b"\0" + content).hexdigest()

@@ -1,0 +1,204 @@
+"""Teams as a chat of the core: put cards up, change them, speak in threads and in personal chats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+
+from adapters.teams.api import TeamsApi
+from adapters.teams.checkup import troubles_in
+from adapters.teams.conversations import ConversationRef, Scope
+from adapters.teams.digests import digest_content_of
+from adapters.teams.elements import Content, spoken
+from adapters.teams.errors import TooLarge
+from adapters.teams.identity import Identity, account_of, split_account
+from adapters.teams.notices import Mentioned, notice_content_of
+from adapters.teams.pace import INTERVAL
+from adapters.teams.places import Places
+from adapters.teams.render import WATCHERS, Stand, content_of, smallest_of
+from adapters.teams.rosters import Rosters
+from adapters.teams.standing import Stands
+from bot.card import Card, DigestCard, Notice
+from bot.errors import Forbidden, NodError
+from bot.surface import Surface
+from bot.wording import Saying
+
+#: Said at once: a ping to somebody on call goes before cards that wait for their turn.
+AT_ONCE = datetime.min.replace(tzinfo=UTC)
+#: After what is said at once, and before every card: a digest stands for many of those.
+SOON = AT_ONCE + timedelta(seconds=1)
+
+#: Where a link to a message begins (msteams-docs, deep-link-teams).
+LINKS = "https://teams.microsoft.com/l/message"
+
+log = structlog.get_logger(__name__)
+
+
+class TeamsChat:
+    """Implements `bot.ports.Chat`; a ref is an activity id, a channel a conversation's id or name."""
+
+    def __init__(
+        self,
+        *,
+        api: TeamsApi,
+        places: Places,
+        rosters: Rosters,
+        stands: Stands,
+        identity: Identity,
+        open_door: bool,
+    ) -> None:
+        """With `open_door` every card says that nobody is authenticated."""
+        self._api, self._places, self._rosters = api, places, rosters
+        self._stands, self._identity, self._open_door = stands, identity, open_door
+
+    @property
+    def surface(self) -> Surface:
+        """Teams."""
+        return Surface.TEAMS
+
+    @property
+    def interval(self) -> timedelta:
+        """Half a second, which can go on for ever (msteams-docs, bots/how-to/rate-limit)."""
+        return timedelta(seconds=INTERVAL)
+
+    async def post(self, card: Card | DigestCard, channel: str) -> str:
+        """Put a new card up; notices go first, then digests, then the card with the earliest deadline."""
+        place = self._places.resolve(channel)
+        stand = await self.stand_of(place, channel)
+        before = SOON if isinstance(card, DigestCard) else card.deadline
+        try:
+            ref = await self._api.post(place, _message(card, stand), before=before)
+        except TooLarge:
+            ref = await self._api.post(place, _message(card, stand, smallest=True), before=before)
+        self._stands.put(place.id, ref, channel=channel, card=card)
+        return ref
+
+    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+        """Make the message show this card, to everybody: views that single people had of it are over."""
+        place = self._places.resolve(channel)
+        stand = await self.stand_of(place, channel)
+        before = SOON if isinstance(card, DigestCard) else card.deadline
+        try:
+            await self._api.change(place, ref, _message(card, stand), before=before)
+        except TooLarge:
+            await self._api.change(place, ref, _message(card, stand, smallest=True), before=before)
+        self._stands.put(place.id, ref, channel=channel, card=card)
+
+    async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
+        """The ref of our message with this mark, where somebody's client has looked at it since then.
+
+        Teams gives a bot no history, so there is nothing to search: as a rule this is None, and the card is put
+        up a second time. Both resolve to one request. The first press on the other one, or the first look at
+        it, tells where it is; then its text says that it was shown twice (`adapters.teams.clicks`).
+        """
+        return self._stands.found(mark, channel, since=since)
+
+    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+        """Say it in a card's thread, where the place has threads, or without one; returns the ref."""
+        place = self._places.resolve(channel)
+        mentioned = await self._mentioned(notice.mentions, place)
+        content = notice_content_of(notice, mentioned)
+        names = " ".join(f"@{one.name}" for one in mentioned)
+        summary: Saying = (f"{names} ", *notice.text) if names else notice.text
+        ref = await self.put(content, summary, channel, before=AT_ONCE, thread=thread)
+        self._stands.seen(notice.mark, channel, ref)
+        return ref
+
+    async def put(
+        self, content: Content, summary: Saying, channel: str, *, before: datetime, thread: str | None = None
+    ) -> str:
+        """Post any message of ours; returns the ref."""
+        place = self._places.resolve(channel)
+        message = {"summary": spoken(summary), "content": content}
+        return await self._api.post(place, message, before=before, thread=thread)
+
+    async def change(self, content: Content, summary: Saying, channel: str, ref: str) -> None:
+        """Change any message of ours."""
+        message = {"summary": spoken(summary), "content": content}
+        await self._api.change(self._places.resolve(channel), ref, message, before=AT_ONCE)
+
+    async def room_of(self, account: str) -> str:
+        """The id of the personal chat with this person, opened where it is not yet.
+
+        Raises Unavailable, Gone or Forbidden (no conversation of her tenant is known, or she blocked the bot).
+        """
+        known = await self._places.of_person_kept(account)
+        if known is not None:
+            return known.id
+        tenant, aad = split_account(account)
+        near = next((ref for ref in self._places.every() if tenant in (None, ref.tenant)), None)
+        if near is None:
+            raise Forbidden("Nod is in no conversation of this tenant yet. Add the app to a team or chat first")
+        member = self._rosters.person(account_of(near.tenant, aad))
+        user = member.user if member else aad
+        bot = near.bot_id or self._identity.bot_id
+        room = ConversationRef(
+            tenant=near.tenant,
+            service_url=near.service_url,
+            id=await self._api.open_personal(near, bot=bot, user=user),
+            scope=Scope.PERSONAL,
+            bot_id=bot,
+            person=aad,
+            user=member.user if member else None,
+        )
+        await self._places.remember(room)
+        return room.id
+
+    def link(self, channel: str, ref: str) -> str | None:
+        """An address that opens this message; None where the conversation is not known."""
+        try:
+            place = self._places.resolve(channel)
+        except Forbidden:
+            return None
+        base = f"{LINKS}/{quote(place.id, safe='')}/{quote(ref, safe='')}"
+        if place.scope is not Scope.TEAM:
+            return f"{base}?context=" + quote('{"contextType":"chat"}', safe="")
+        group = f"&groupId={quote(place.team, safe='')}" if place.team else ""
+        return f"{base}?tenantId={quote(place.tenant, safe='')}{group}&parentMessageId={quote(ref, safe='')}"
+
+    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+        """What keeps cards from standing there, by channel; under "" why Entra refuses the bot.
+
+        Raises Unavailable only: then nothing can be told.
+        """
+        return await troubles_in(self._api, self._places, channels)
+
+    async def stand_of(self, place: ConversationRef, channel: str) -> Stand:
+        """Where a card stands, and who of the people there gets a view of her own."""
+        try:
+            members = await self._rosters.of(place)
+        except NodError as error:
+            # Without it the card has its buttons for everybody, and the desk refuses whoever may not press
+            # them.
+            log.info("roster_not_read", conversation=place.id, reason=str(error))
+            members = ()
+        home = sorted(members, key=lambda member: member.guest or member.tenant not in self._identity.tenants)
+        watchers = tuple(member.user for member in home[:WATCHERS])
+        return Stand(channel=channel, watchers=watchers, open_door=self._open_door)
+
+    async def _mentioned(self, accounts: Sequence[str], place: ConversationRef) -> list[Mentioned]:
+        """Whom a notice pings, by name. Somebody who is not there is left out: Teams refuses such a message."""
+        if not accounts:
+            return []
+        await self.stand_of(place, "")
+        there = {member.account: member for member in self._rosters.now(place) or ()}
+        absent = [account for account in dict.fromkeys(accounts) if account not in there]
+        if absent:
+            log.warning("pinged_not_there", conversation=place.id, accounts=absent)
+        return [
+            Mentioned(id=there[account].user, name=there[account].name)
+            for account in dict.fromkeys(accounts)
+            if account in there
+        ]
+
+
+def _message(card: Card | DigestCard, stand: Stand, *, smallest: bool = False) -> dict[str, Any]:
+    if isinstance(card, DigestCard):
+        content = digest_content_of(card, stand)
+    else:
+        content = smallest_of(card, stand) if smallest else content_of(card, stand)
+    return {"summary": spoken(card.notification), "content": content}

@@ -1,0 +1,47 @@
+"""What is not right with Teams: a refused app, conversations without the bot, names that fit none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from adapters.teams.api import TeamsApi
+from adapters.teams.errors import AppRefused
+from adapters.teams.places import Places
+from bot.errors import ConfigError, Forbidden, Gone
+from bot.surface import Destination, Surface
+
+ADD = "Add the app to that team, chat or person, and look at its id under Get link to channel"
+
+
+async def problems_of(
+    api: TeamsApi, places: Places, destinations: Sequence[Destination]
+) -> tuple[ConfigError, ...]:
+    """Each problem as where, what and how to mend it. Raises Unavailable when Teams cannot be asked."""
+    wanted = [place.channel for place in dict.fromkeys(destinations) if place.surface is Surface.TEAMS]
+    try:
+        found = [(channel, await _problem_in(api, places, channel)) for channel in wanted]
+    except AppRefused as error:
+        return (ConfigError("MicrosoftAppId", "is refused", str(error)),)
+    return tuple(ConfigError(f"teams:{channel}", what, ADD) for channel, what in found if what)
+
+
+async def troubles_in(api: TeamsApi, places: Places, channels: Sequence[str]) -> Mapping[str, str]:
+    """What keeps cards from standing in these conversations; under "" why the bot itself is refused.
+
+    Raises Unavailable only.
+    """
+    try:
+        found = {channel: await _problem_in(api, places, channel) for channel in dict.fromkeys(channels)}
+    except AppRefused as error:
+        return {"": str(error)}
+    return {channel: what for channel, what in found.items() if what}
+
+
+async def _problem_in(api: TeamsApi, places: Places, channel: str) -> str | None:
+    try:
+        await api.roster(places.resolve(channel))
+    except AppRefused:
+        raise
+    except (Forbidden, Gone) as error:
+        return f"cannot be spoken in: {error}"
+    return None

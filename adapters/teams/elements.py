@@ -1,0 +1,154 @@
+"""The smallest parts of an Adaptive Card, safe for text that an agent wrote. Pure.
+
+Teams parses Markdown in TextBlock and facts alone; a RichTextBlock shows its runs as they are (adaptive-cards,
+"Text features"; msteams-docs, cards-format). So everything said goes into runs. A moment is the exception:
+Teams formats dates in TextBlocks only (microsoft/AdaptiveCards issue 6194), so it stands in one of its own, in
+which nobody else writes.
+
+Runs keep no blanks and line breaks in a browser, so a call is a block a line, and its blanks do not break.
+
+The core makes what an agent wrote visible, once. What comes from people (their names, their notes) gets that
+here, in `seen`, which leaves the core's own work alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.visible import visible
+from bot.wording import Saying
+
+Element = dict[str, Any]
+Content = dict[str, Any]
+
+TITLE = 200  #: characters of a title
+SENTENCE = 1_100  #: characters of one part of a sentence
+BUTTON = 40  #: characters on a button; a phone shows about 20
+TOOLTIP = 150  #: characters that a screen reader says for a button
+SUMMARY = 300  #: characters of the line in a notification
+
+#: Stands for a call of nothing but blanks, of which nothing would be seen.
+BLANK = "(nothing but blanks)"
+NBSP = "\u00a0"
+
+#: Where a run has to end, so that no client finds one of its functions or a mention in it: `{{DATE(…)}}` is
+#: formatted by some renderers in runs too, and `<at>` is how a mention begins.
+_SEAMS = re.compile(r"(?<=\{)(?=\{(?:DATE|TIME)\()|(?<=<)(?=/?at>)", re.IGNORECASE)
+_BLANKS = re.compile(r"^ +| {2,}")
+
+
+def seen(text: str) -> str:
+    """The text with each character that cannot be seen spelled out as the core does it, `\\u{202E}`.
+
+    A text that the core made visible comes back as it is: what is spelled out already is not spelled twice.
+    """
+    return "\\u{".join(visible(part) for part in text.split("\\u{"))
+
+
+def cut(text: str, most: int) -> str:
+    """At most `most` characters, with a mark where something is missing."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def runs(text: str, **style: Any) -> list[Element]:
+    """The text in runs that nothing is found in; joined they are the text."""
+    return [{"type": "TextRun", "text": piece, **style} for piece in _SEAMS.split(text) if piece]
+
+
+def words(text: str, *, most: int = SENTENCE, spacing: str | None = None, **style: Any) -> Element:
+    """One line of words as they are."""
+    said = " ".join(cut(seen(text).strip(), most).split()) or "-"
+    block: Element = {"type": "RichTextBlock", "inlines": runs(said, **style)}
+    return {**block, "spacing": spacing} if spacing else block
+
+
+def small(text: str, *, most: int = SENTENCE) -> Element:
+    """One line of small print."""
+    return words(text, most=most, spacing="Small", size="Small", isSubtle=True)
+
+
+def heading(text: str) -> Element:
+    """The first line of a card."""
+    return words(text, most=TITLE, size="Large", weight="Bolder")
+
+
+def moment(at: datetime) -> Element:
+    """A moment in the reader's own time zone; no word of anybody's is in it."""
+    stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "type": "TextBlock",
+        "text": f"{{{{DATE({stamp}, SHORT)}}}} {{{{TIME({stamp})}}}}",
+        "size": "Small",
+        "wrap": True,
+    }
+
+
+def sentence(saying: Saying, most: int = SENTENCE) -> list[Element]:
+    """A sentence: words as they are, moments in the reader's zone, side by side."""
+    parts = [part for part in saying if isinstance(part, datetime) or part.strip()]
+    if not any(isinstance(part, datetime) for part in parts):
+        return [small("".join(str(part) for part in parts), most=most)] if parts else []
+    columns = [
+        {
+            "type": "Column",
+            # The last words take what room is left, so that they wrap there.
+            "width": "stretch" if number == len(parts) - 1 and not isinstance(part, datetime) else "auto",
+            "spacing": "Small",
+            "items": [moment(part) if isinstance(part, datetime) else small(part, most=most)],
+        }
+        for number, part in enumerate(parts)
+    ]
+    return [{"type": "ColumnSet", "spacing": "Small", "columns": columns}]
+
+
+def sentences(sayings: Iterable[Saying], most: int = SENTENCE) -> list[Element]:
+    """Sentences, one below the other."""
+    return [element for saying in sayings for element in sentence(saying, most)]
+
+
+def spoken(saying: Saying, most: int = SUMMARY) -> str:
+    """A sentence as the line of a notification: no mark of it can begin a tag or a link's text."""
+    parts = (
+        part.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if isinstance(part, datetime) else seen(part)
+        for part in saying
+    )
+    text = " ".join("".join(parts).split())
+    return cut(text.translate(_TAME), most) or "-"
+
+
+#: Look-alikes for what a summary could be parsed by; it is a line for a lock screen, and no card.
+_TAME = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "*": "∗", "`": "ˋ", "~": "∼", "&": "＆"})
+
+
+def mono(text: str) -> list[Element]:
+    """Text as the agent wrote it, a block a line, in the font and with the blanks that keep it in columns."""
+    style = {"fontType": "Monospace", "size": "Small"}
+    return [
+        {"type": "RichTextBlock", "spacing": "None", "inlines": runs(_kept(line), **style)}
+        for line in text.split("\n")
+    ]
+
+
+def framed(elements: Sequence[Element]) -> Element:
+    """A call, set apart from what Nod says about it."""
+    return {"type": "Container", "style": "emphasis", "items": list(elements)}
+
+
+def content(body: Sequence[Element], actions: Sequence[Element] = (), **root: Any) -> Content:
+    """A whole card, version 1.5, whose clients know Action.Execute (universal-action-model)."""
+    made: Content = {"type": "AdaptiveCard", "version": "1.5", "body": list(body), **root}
+    return {**made, "actions": list(actions)} if actions else made
+
+
+def size_of(made: Any) -> int:
+    """How many bytes it has on its way: the SDK escapes all that is not ASCII."""
+    return len(json.dumps(made))
+
+
+def _kept(line: str) -> str:
+    spaced = line.replace("\t", "    ")
+    return _BLANKS.sub(lambda found: NBSP * len(found[0]), spaced) or NBSP

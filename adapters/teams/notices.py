@@ -1,0 +1,101 @@
+"""Messages that are no cards: a notice, an alert. Pure.
+
+Only names stand where Teams looks for mentions, and of a name only what no markup is made of.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from adapters.teams.elements import (
+    Content,
+    Element,
+    content,
+    heading,
+    seen,
+    sentence,
+    sentences,
+    size_of,
+    words,
+)
+from adapters.teams.render import MESSAGE, NO_CARD
+from bot.card import Notice
+from bot.records import Alert
+from bot.wording import Saying
+
+#: Accounts pinged by one notice; each is named twice in the message.
+MENTIONS = 40
+#: Characters of a name.
+NAME = 60
+#: Characters of one part of a sentence, as many as there is room for.
+LINES = (1_100, 300)
+
+OPEN_THE_CARD = "Open the card"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mentioned:
+    """Somebody whom a notice pings, by `29:` id or Entra object id (cards-format, mentions)."""
+
+    id: str
+    name: str
+
+
+def notice_content_of(notice: Notice, mentioned: Sequence[Mentioned]) -> Content:
+    """Who is pinged, what it says, and a way to the card."""
+    pinged = mentioned[:MENTIONS]
+    marks = [f"<at>{plain_name(one.name, number)}</at>" for number, one in enumerate(pinged, 1)]
+    ping: list[Element] = [{"type": "TextBlock", "text": " ".join(marks), "wrap": True}] if marks else []
+    entities = [
+        {"type": "mention", "text": mark, "mentioned": {"id": one.id, "name": plain_name(one.name, number)}}
+        for number, (one, mark) in enumerate(zip(pinged, marks, strict=True), 1)
+    ]
+    root = {"msteams": {"entities": entities}} if entities else {}
+
+    def made(most: int) -> Content:
+        said = [*ping, *sentence(notice.text, most)]
+        return content(said, _open(notice.link), fallbackText=NO_CARD, **root)
+
+    return _fitting(made)
+
+
+def page_content_of(alert: Alert) -> Content:
+    """An alert; when it was mended, that stands first."""
+    if alert.mended is None:
+        title, lines = "Nod could not carry an approval through", [alert.text]
+    else:
+        title, lines = "It got through after all", [alert.mended, f"Alerted before: {alert.text}"]
+    facts: tuple[Saying, ...] = ((f"request {alert.approval_id}",), ("raised ", alert.raised_at))
+
+    def made(most: int) -> Content:
+        said = [*(words(line, most=most) for line in lines), *sentences(facts, most)]
+        return content([heading(title), *said], fallbackText=NO_CARD)
+
+    return _fitting(made)
+
+
+def page_summary(alert: Alert) -> Saying:
+    """An alert in one line."""
+    return (alert.text,) if alert.mended is None else (f"It got through after all: {alert.mended}",)
+
+
+def plain_name(name: str, number: int) -> str:
+    """A name of letters, digits, blanks and points alone; where nothing is left of it, a number."""
+    kept = "".join(
+        char if unicodedata.category(char)[0] in "LNM" or char in " .'" else " " for char in seen(name)
+    )
+    return " ".join(kept.split())[:NAME].strip(" .'") or f"Person {number}"
+
+
+def _fitting(made: Callable[[int], Content]) -> Content:
+    for most in LINES:
+        content_made = made(most)
+        if size_of(content_made) <= MESSAGE:
+            break
+    return content_made
+
+
+def _open(link: str | None) -> list[Element]:
+    return [{"type": "Action.OpenUrl", "title": OPEN_THE_CARD, "url": link}] if link else []

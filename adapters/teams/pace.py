@@ -1,0 +1,117 @@
+"""Not faster than Teams allows: whose message is next in a conversation, and when it may be spoken in again.
+
+msteams-docs, bots/how-to/rate-limit: per bot and thread 7 messages a second, 8 in two, 60 in 30, 1,800 an hour;
+a 429 (or 412, 502, 504) is tried again after a wait that grows, with jitter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import math
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from bot.errors import Unavailable
+
+#: So many messages in so many seconds, each of which must hold.
+WINDOWS = ((7, 1.0), (8, 2.0), (60, 30.0), (1_800, 3_600.0))
+#: Seconds by which each is taken longer: on their way messages come closer together.
+MARGIN = 0.1
+#: Seconds between two new messages that can go on for ever: 60 in 30, and 1,800 in 3,600.
+INTERVAL = 0.5
+LONGEST_WAIT = 300.0  #: seconds; no Retry-After beyond this is believed
+LONGEST_BACKOFF = 60.0  #: seconds; the end of 1, 2, 4… where no usable Retry-After came
+#: A wait is longer by up to this share of itself, so that not all come back at once.
+JITTER = 0.25
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Lane:
+    sent: deque[float] = field(default_factory=deque)  #: when, at most the last hour's
+    waiting: list[tuple[datetime, int]] = field(default_factory=list)
+
+
+class Turns:
+    """Messages within Teams' windows for a conversation; of those that wait, the earliest deadline first."""
+
+    def __init__(
+        self, *, monotonic: Callable[[], float], windows: tuple[tuple[int, float], ...] = WINDOWS
+    ) -> None:
+        """`monotonic` in seconds; `windows` as (messages, seconds)."""
+        self._monotonic = monotonic
+        self._windows = windows
+        self._longest = max(seconds for _, seconds in windows) + MARGIN
+        self._lanes: dict[str, _Lane] = {}
+        self._number = itertools.count()
+
+    async def wait(self, conversation: str, *, before: datetime | None = None) -> None:
+        """Return when it is this message's turn; without `before` it comes after all that have one."""
+        lane = self._lanes.setdefault(conversation, _Lane())
+        ticket = (before or _LAST, next(self._number))
+        heapq.heappush(lane.waiting, ticket)
+        try:
+            while (pause := self._pause(lane)) > 0 or lane.waiting[0] != ticket:  # noqa: ASYNC110 - a clock is waited for
+                # Whoever wakes first and is not next makes room for the one who is.
+                await asyncio.sleep(max(pause, 0.001))
+            lane.sent.append(self._monotonic())
+        finally:
+            lane.waiting.remove(ticket)
+            heapq.heapify(lane.waiting)
+
+    def _pause(self, lane: _Lane) -> float:
+        """Seconds until each window has room for one more."""
+        now = self._monotonic()
+        while lane.sent and lane.sent[0] + self._longest <= now:
+            lane.sent.popleft()
+        sent = lane.sent
+        return max(
+            (sent[-most] + seconds + MARGIN - now for most, seconds in self._windows if len(sent) >= most),
+            default=0.0,
+        )
+
+
+class Cooling:
+    """Which conversation may not be spoken in yet, because Teams said so."""
+
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+        """`monotonic` in seconds."""
+        self._monotonic = monotonic
+        self._until: dict[str, float] = {}
+        self._refused: dict[str, int] = {}
+
+    def check(self, conversation: str) -> None:
+        """Raises Unavailable with the seconds that are left of a wait; then nothing is sent."""
+        left = self._until.get(conversation, 0.0) - self._monotonic()
+        if left > 0:
+            raise Unavailable("Teams asked to wait with this conversation", retry_after=left)
+
+    def hold(self, conversation: str, asked: str | None) -> float:
+        """Teams refused as too fast: note how long to wait, and return that in seconds."""
+        self._refused[conversation] = self._refused.get(conversation, 0) + 1
+        backoff = min(LONGEST_BACKOFF, 2.0 ** min(self._refused[conversation] - 1, 10))
+        seconds = wait_named_by(asked)
+        jitter = 1 + JITTER * random.random()  # noqa: S311 - no secret
+        wait = (backoff if seconds is None else seconds) * jitter
+        self._until[conversation] = self._monotonic() + wait
+        return wait
+
+    def passed(self, conversation: str) -> None:
+        """A call went through: the next refusal starts its backoff from the beginning."""
+        self._refused.pop(conversation, None)
+        self._until.pop(conversation, None)
+
+
+def wait_named_by(asked: str | None) -> float | None:
+    """The seconds of a Retry-After header, between 1 and LONGEST_WAIT; None when it names none."""
+    try:
+        seconds = float(asked or "")
+    except ValueError:
+        return None
+    return min(max(seconds, 1.0), LONGEST_WAIT) if math.isfinite(seconds) and seconds >= 0 else None

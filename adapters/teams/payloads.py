@@ -1,0 +1,158 @@
+"""Teams' activities, read strictly into what a person did: pressed a button of ours, in a card or its fallback.
+
+Shapes: bot-docs, "Activity schema"; msteams-docs, work-with-universal-actions (`adaptiveCard/action`). Whatever
+is missing or of another type makes the activity Malformed; nothing is guessed, because a decision hangs on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.teams.conversations import base_of
+from adapters.teams.identity import account_of
+from adapters.teams.metadata import NOTE, PRESET, VERB, Data, data_from
+from adapters.teams.strict import Malformed, maybe_part, part, text
+
+#: The invoke that a press of an Action.Execute sends.
+ACTION = "adaptiveCard/action"
+#: The parts of an activity that Nod reads; the rest does not reach the SDK's parser.
+FIELDS = (
+    *("type", "name", "id", "serviceUrl", "channelId", "conversation", "from", "recipient", "replyToId"),
+    *("value", "channelData", "action", "membersAdded", "membersRemoved"),
+)
+#: Characters of an input's text: a note may have 1,000, and who pastes more is told so.
+INPUT = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """One activity, as far as Nod reads it."""
+
+    type: str
+    name: str | None
+    id: str | None
+    service_url: str
+    conversation: str  #: with `;messageid=`, where it was in a thread
+    kind: str  #: of the conversation: channel, groupChat or personal
+    title: str  #: the conversation's name, where Teams tells it
+    tenant: str  #: in small letters
+    user: str  #: the `29:` id of whoever did it
+    aad: str  #: and the Entra object id, in small letters; empty for a bot
+    bot: str
+    reply_to: str | None
+    action: str | None
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    value: Any
+    channel_data: Mapping[str, Any]
+
+    @property
+    def account(self) -> str:
+        """Who did it. Raises Malformed for somebody without an Entra account: such a click is nobody's."""
+        if not self.aad:
+            raise Malformed("from")
+        return account_of(self.tenant, self.aad)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """A button of ours, pressed by a person, or by Teams for a person who looks at the card."""
+
+    account: str
+    user: str  #: her `29:` id
+    conversation: str  #: without the thread
+    ref: str  #: the message on which it stands
+    data: Data
+    note: str | None
+    has_note: bool  #: there was a field for words, so that an error can stand there
+    automatic: bool  #: Teams pressed it
+
+
+def tenants_in(activity: Mapping[str, Any]) -> frozenset[str]:
+    """Every tenant that an activity names for its place, in small letters; they must agree."""
+    found = set()
+    for holder, name in (("channelData", "tenant"), ("conversation", None)):
+        place = activity.get(holder)
+        place = place.get(name) if name and isinstance(place, dict) else place
+        tenant = place.get("id" if name else "tenantId") if isinstance(place, dict) else None
+        if isinstance(tenant, str) and tenant:
+            found.add(tenant.lower())
+    return frozenset(found)
+
+
+def check_shape(activity: Mapping[str, Any]) -> None:
+    """Raises Malformed unless each part that Nod reads is of the kind that Teams sends."""
+    for name in ("type", "serviceUrl", "channelId"):
+        text(activity, name)
+    for name in ("name", "id", "replyToId", "action"):
+        if activity.get(name) is not None:
+            text(activity, name)
+    for name in ("conversation", "from", "recipient"):
+        found = part(activity, name)
+        text(found, "id")
+        for inner in ("name", "aadObjectId", "conversationType", "tenantId"):
+            if found.get(inner) is not None and not isinstance(found[inner], str):
+                raise Malformed(inner)
+    text(maybe_part(part(activity, "channelData"), "tenant"), "id")
+    for name in ("membersAdded", "membersRemoved"):
+        members = activity.get(name)
+        if members is not None and not (
+            isinstance(members, list)
+            and all(isinstance(m, dict) and isinstance(m.get("id"), str) for m in members)
+        ):
+            raise Malformed(name)
+
+
+def read_invoke(arrived: Arrived) -> Press:
+    """The press that an `adaptiveCard/action` tells of. Raises Malformed."""
+    value = arrived.value
+    if not isinstance(value, dict):
+        raise Malformed("value")
+    action = part(value, "action")
+    if action.get("type") != "Action.Execute":
+        raise Malformed("action")
+    trigger = value.get("trigger", "manual")
+    if trigger not in ("manual", "automatic"):
+        raise Malformed("trigger")
+    given = part(action, "data")
+    if action.get("verb") != VERB + str(given.get("nod")):
+        raise Malformed("verb")
+    return _press(arrived, given, automatic=trigger == "automatic")
+
+
+def read_submit(arrived: Arrived) -> Press | None:
+    """The press behind a message with a value, which a client without Action.Execute sends; None for any other.
+
+    Raises Malformed.
+    """
+    if not isinstance(arrived.value, dict) or "nod" not in arrived.value:
+        return None
+    return _press(arrived, arrived.value, automatic=False)
+
+
+def _press(arrived: Arrived, given: Mapping[str, Any], *, automatic: bool) -> Press:
+    if not arrived.reply_to:
+        raise Malformed("replyToId")
+    picked, typed = _input(given, PRESET), _input(given, NOTE)
+    return Press(
+        account=arrived.account,
+        user=arrived.user,
+        conversation=base_of(arrived.conversation),
+        ref=arrived.reply_to,
+        data=data_from(given),
+        note=f"{picked}: {typed}" if picked and typed else picked or typed,
+        has_note=NOTE in given,
+        automatic=automatic,
+    )
+
+
+def _input(given: Mapping[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > INPUT:
+        raise Malformed(name)
+    # PostgreSQL stores no NUL, and nobody types one.
+    return value.replace("\x00", "").strip() or None

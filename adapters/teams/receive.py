@@ -1,0 +1,154 @@
+"""One HTTP request to the bot's endpoint: read, checked, answered; whatever it is, it gets an answer below 500.
+
+Answers: work-with-universal-actions ("Adaptive Card invoke response"): HTTP 200 with statusCode, type and
+value. A refused token is 401, a wrong address or tenant 403.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from adapters.teams.afterwards import Afterwards
+from adapters.teams.answered import Answered
+from adapters.teams.clicks import Clicks
+from adapters.teams.errands import Errands
+from adapters.teams.events import Events
+from adapters.teams.modals import PRESS_AGAIN
+from adapters.teams.payloads import ACTION, Arrived, read_invoke, read_submit
+from adapters.teams.strict import Malformed
+from adapters.teams.trust import Untrusted
+from adapters.teams.verify import activity_in
+
+Reply = tuple[int, dict[str, str], bytes]  #: status, headers, body
+
+#: Seconds for the answer to a press: Teams waits five, then repeats it.
+IN_TIME = 4.5
+
+CARD = "application/vnd.microsoft.card.adaptive"
+MESSAGE = "application/vnd.microsoft.activity.message"
+ERROR = "application/vnd.microsoft.error"
+
+log = structlog.get_logger(__name__)
+
+
+class Gate(Protocol):
+    """Whether an activity may come in. Raises Untrusted."""
+
+    async def check(self, authorization: str | None, activity: Mapping[str, Any]) -> None: ...
+
+
+class Receiver:
+    """Everything that comes in, to its answer."""
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        parse: Callable[[Mapping[str, Any]], Arrived],
+        clicks: Clicks,
+        events: Events,
+        after: Afterwards,
+        answered: Answered,
+        errands: Errands,
+        count: Callable[[str], None],
+        in_time: float = IN_TIME,
+    ) -> None:
+        """`count` is told the name of each event that an operator may want a number of."""
+        self._gate, self._parse, self._clicks, self._events = gate, parse, clicks, events
+        self._after, self._answered, self._errands = after, answered, errands
+        self._count, self._in_time = count, in_time
+
+    async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Answer one request: (status, headers, body). Never raises, never 500."""
+        given = {name.lower(): value for name, value in headers.items()}
+        try:
+            activity = activity_in(given, body)
+            await self._gate.check(given.get("authorization"), activity)
+            arrived = self._parse(activity)
+        except Untrusted as refusal:
+            return self._refusal(refusal.status, str(refusal))
+        except Malformed as error:
+            return self._refusal(400, f"no activity of Teams ({error})")
+        return await self._taken(arrived)
+
+    async def _taken(self, arrived: Arrived) -> Reply:
+        """The one catch-all around one activity: without it, one broken click would look like Teams' fault."""
+        try:
+            if arrived.type == "invoke":
+                return await self._invoke(arrived)
+            if arrived.type in ("installationUpdate", "conversationUpdate"):
+                self._errands.send(self._events.changed(arrived), name="conversation_changed")
+            elif arrived.type == "message":
+                await self._message(arrived)
+            else:
+                log.info("unknown_activity", kind=arrived.type[:40])
+        except Malformed as error:
+            return self._malformed(error, arrived)
+        except Exception:  # counted and logged; the person is told to press again
+            self._count("click_failed")
+            log.exception("click_failed")
+            return _failed()
+        return 200, {}, b""
+
+    async def _invoke(self, arrived: Arrived) -> Reply:
+        if arrived.name != ACTION:
+            log.info("unknown_invoke", name=(arrived.name or "")[:40])
+            return _json(200, {})
+        press = read_invoke(arrived)
+        self._errands.send(self._events.heard(arrived), name="conversation_heard")
+        try:
+            async with asyncio.timeout(self._in_time):
+                shown = await self._answered.once(arrived, lambda: self._clicks.pressed(press))
+        except TimeoutError:
+            self._count("click_late")
+            log.warning("click_late", seconds=self._in_time)
+            return _failed()
+        if shown.duplicate:
+            self._after.mark_duplicate(press)
+        if shown.content is not None:
+            return _answer(200, CARD, shown.content)
+        # Nothing to show in its place: the card that is there may stay.
+        return _answer(400, ERROR, {"code": "NothingToShow", "message": "This card stays as it is."})
+
+    async def _message(self, arrived: Arrived) -> None:
+        """The fallback of a client without Action.Execute; its answer goes to the person's own chat."""
+        press = read_submit(arrived)
+        self._errands.send(self._events.heard(arrived), name="conversation_heard")
+        if press is None:
+            return
+        shown = await self._answered.once(arrived, lambda: self._clicks.pressed(press))
+        if shown.duplicate:
+            self._after.mark_duplicate(press)
+        if shown.content is not None:
+            self._after.tell(press, shown.content)
+
+    def _malformed(self, error: Malformed, arrived: Arrived) -> Reply:
+        self._count("click_malformed")
+        log.warning("click_malformed", part=str(error))
+        if arrived.type != "invoke":
+            return 400, {"content-type": "text/plain; charset=utf-8"}, b"not a press of a button of Nod's"
+        said = {"code": "BadRequest", "message": "This is no button of Nod's."}
+        return _answer(400, ERROR, said)
+
+    def _refusal(self, status: int, cause: str) -> Reply:
+        self._count("teams_request_refused")
+        log.warning("teams_request_refused", status=status, cause=cause)
+        return status, {"content-type": "text/plain; charset=utf-8"}, cause.encode()
+
+
+def _failed() -> Reply:
+    return _answer(500, ERROR, {"code": "InternalServerError", "message": PRESS_AGAIN})
+
+
+def _answer(status: int, kind: str, value: Any) -> Reply:
+    """An invoke response: its own status is inside, the HTTP status is 200."""
+    return _json(200, {"statusCode": status, "type": kind, "value": value})
+
+
+def _json(status: int, value: Any) -> Reply:
+    return status, {"content-type": "application/json; charset=utf-8"}, json.dumps(value).encode()

@@ -1,0 +1,47 @@
+"""Reading foreign JSON without guessing: what is missing or of another type is Malformed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: Characters of an id or a name that Teams sends; the longest ids have about 200.
+LONGEST = 3_000
+
+
+class Malformed(Exception):
+    """No activity that Teams would send to Nod; says which part, never what stood there."""
+
+
+def part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object under this name. Raises Malformed."""
+    found = payload.get(name)
+    if not isinstance(found, dict):
+        raise Malformed(name)
+    return found
+
+
+def maybe_part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object under this name, an empty one where there is none. Raises Malformed for anything else."""
+    return {} if payload.get(name) is None else part(payload, name)
+
+
+def text(payload: Mapping[str, Any], name: str, *, most: int = LONGEST) -> str:
+    """The text under this name, with 1 to `most` characters. Raises Malformed."""
+    found = payload.get(name)
+    if not isinstance(found, str) or not 0 < len(found) <= most:
+        raise Malformed(name)
+    return found
+
+
+def maybe_text(payload: Mapping[str, Any], name: str) -> str | None:
+    """The text under this name, None where there is none. Raises Malformed for anything else."""
+    return None if payload.get(name) in (None, "") else text(payload, name)
+
+
+def number(payload: Mapping[str, Any], name: str) -> int:
+    """The whole number from 0 under this name. Raises Malformed."""
+    found = payload.get(name)
+    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+        raise Malformed(name)
+    return found

@@ -1,0 +1,199 @@
+"""Teams, opened: one place that builds the parts, hands them out, and closes them again.
+
+Nothing here imports the SDK before `open_teams` is called: without Teams it costs no time and no memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from adapters.teams.afterwards import Afterwards
+from adapters.teams.answered import Answered
+from adapters.teams.api import TeamsApi
+from adapters.teams.chat import TeamsChat
+from adapters.teams.checkup import problems_of
+from adapters.teams.clicks import Clicks
+from adapters.teams.conversations import Conversations
+from adapters.teams.credentials import TOKEN_URL, BotToken
+from adapters.teams.directory import TeamsDirectory
+from adapters.teams.errands import open_errands
+from adapters.teams.events import Events
+from adapters.teams.hosts import SERVICE_HOSTS
+from adapters.teams.identity import Identity
+from adapters.teams.pace import Cooling, Turns
+from adapters.teams.pager import TeamsPager
+from adapters.teams.places import Places
+from adapters.teams.receive import Receiver, Reply
+from adapters.teams.rosters import Rosters
+from adapters.teams.standing import Stands
+from bot.desk import Desk
+from bot.errors import ConfigError
+from bot.ports import Clock
+from bot.surface import Destination
+
+#: The document of the public cloud (bot-framework-rest-connector-authentication; sovereign clouds have others).
+OPENID_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"
+#: How a bot is registered, and the tenant at which it buys its token; new ones are single-tenant (teams.md).
+SINGLE, MULTI = "SingleTenant", "MultiTenant"
+#: The tenant in which multi-tenant bots are at home.
+BOTS_TENANT = "botframework.com"
+#: Connections to the Connector, kept open between calls.
+LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teams:
+    """What the rest of Nod gets of Teams."""
+
+    chat: TeamsChat
+    directory: TeamsDirectory
+    identity: Identity
+    places: Places
+    _api: TeamsApi
+    _receiver: Receiver
+
+    def pager(self, channel: str) -> TeamsPager:
+        """A conversation as a place for alerts."""
+        return TeamsPager(chat=self.chat, channel=channel)
+
+    async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Answer one request to `POST /api/messages`: (status, headers, body). Never raises, never 500."""
+        return await self._receiver.receive(headers, body)
+
+    async def problems(self, destinations: Sequence[Destination]) -> tuple[ConfigError, ...]:
+        """What is not right with the bot and with these conversations, each with what to do.
+
+        Raises Unavailable when Teams cannot be asked.
+        """
+        return await problems_of(self._api, self.places, destinations)
+
+
+@asynccontextmanager
+async def open_teams(
+    *,
+    app_id: str,
+    app_password: str,
+    tenant_id: str,
+    app_type: str = SINGLE,
+    desk: Desk,
+    clock: Clock,
+    count: Callable[[str], None],
+    conversations: Conversations,
+    openid_url: str = OPENID_URL,
+    token_url: str = TOKEN_URL,
+    service_hosts: tuple[str, ...] = SERVICE_HOSTS,
+    tenants: tuple[str, ...] = (),
+    dangerously_allow_unauthenticated: bool = False,
+) -> AsyncIterator[Teams]:
+    """Teams for as long as the block runs. `tenants` besides `tenant_id` may use the bot, as people at home.
+
+    The address of the token endpoint may have `{tenant}` in it.
+    Raises:
+        ConfigError: a registration that cannot work, or none without `dangerously_allow_unauthenticated`.
+        Unavailable: the store cannot be read.
+    """
+    _check(
+        app_id=app_id,
+        password=app_password,
+        tenant_id=tenant_id,
+        app_type=app_type,
+        open_door=dangerously_allow_unauthenticated,
+    )
+    home = frozenset(tenant.lower() for tenant in (tenant_id, *tenants) if tenant)
+    identity = Identity(app_id=app_id, tenants=home)
+    from adapters.teams.sdk import Connector, parsed  # the SDK and what it needs: only where Teams is set up
+
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(_client(openid_url))
+        token = BotToken(
+            client=client,
+            token_url=token_url,
+            tenant=tenant_id if app_type == SINGLE else BOTS_TENANT,
+            app_id=app_id,
+            password=app_password,
+            seconds=time.monotonic,
+        )
+        stack.push_async_callback(token.close)
+        gate = await _gate(stack, client, openid_url, identity, service_hosts)
+        wire = Connector(client=client, token=token, hosts=service_hosts)
+        monotonic = time.monotonic
+        api = TeamsApi(wire=wire, turns=Turns(monotonic=monotonic), cooling=Cooling(monotonic=monotonic))
+        places, stands = Places(kept=conversations), Stands(clock=clock)
+        await places.load()
+        parts: dict[str, Any] = {
+            "places": places,
+            "rosters": Rosters(api=api, seconds=monotonic),
+            "identity": identity,
+        }
+        shown: dict[str, Any] = {"stands": stands, "open_door": not app_id}
+        chat = TeamsChat(api=api, **parts, **shown)
+        errands = await stack.enter_async_context(open_errands())
+        answered = Answered()
+        stack.push_async_callback(answered.close)
+        receiver = Receiver(
+            gate=gate,
+            parse=parsed,
+            clicks=Clicks(desk=desk, count=count, **parts, **shown),
+            events=Events(api=api, **parts),
+            after=Afterwards(api=api, chat=chat, places=places, stands=stands, errands=errands),
+            answered=answered,
+            errands=errands,
+            count=count,
+        )
+        yield Teams(
+            chat=chat,
+            directory=TeamsDirectory(**parts),
+            identity=identity,
+            places=places,
+            _api=api,
+            _receiver=receiver,
+        )
+
+
+async def _gate(
+    stack: AsyncExitStack,
+    client: httpx.AsyncClient,
+    openid_url: str,
+    identity: Identity,
+    hosts: tuple[str, ...],
+) -> Any:
+    """The check of inbound tokens; where there is no app id, of the rest alone."""
+    from adapters.teams.keys import KeyRing  # PyJWT: only where Teams is set up
+    from adapters.teams.tokens import OpenDoor, TokenCheck
+
+    if not identity.app_id:
+        return OpenDoor(hosts=hosts, tenants=identity.tenants)
+    keys = KeyRing(client=client, openid_url=openid_url, seconds=time.monotonic)
+    stack.push_async_callback(keys.close)
+    keys.begin()
+    return TokenCheck(app_id=identity.app_id, keys=keys, hosts=hosts, tenants=identity.tenants)
+
+
+def _check(*, app_id: str, password: str, tenant_id: str, app_type: str, open_door: bool) -> None:
+    if not app_id and not open_door:
+        fix = "Set it to the Application (client) ID of the bot's registration"
+        raise ConfigError("MicrosoftAppId", "is missing, and without it nobody would be authenticated", fix)
+    if app_id and open_door:
+        fix = "Unset it: with an app id, requests are authenticated"
+        raise ConfigError("dangerously_allow_unauthenticated_teams", "is set beside MicrosoftAppId", fix)
+    if app_id and not password:
+        raise ConfigError("MicrosoftAppPassword", "is missing", "Set it to a client secret of the registration")
+    if not tenant_id:
+        fix = "Set it to the Directory (tenant) ID, whose people may use the bot"
+        raise ConfigError("MicrosoftAppTenantId", "is missing", fix)
+    if app_type not in (SINGLE, MULTI):
+        fix = f"Set it to {SINGLE} (new registrations are) or {MULTI}"
+        raise ConfigError("MicrosoftAppType", f"is {app_type[:40]}, which Nod cannot sign in as", fix)
+
+
+def _client(openid_url: str) -> httpx.AsyncClient:
+    """A proxy of the environment is the way to Microsoft, and never to a service on this machine."""
+    local = urlsplit(openid_url).hostname in ("127.0.0.1", "::1", "localhost")
+    return httpx.AsyncClient(trust_env=not local, follow_redirects=False, limits=LIMITS)

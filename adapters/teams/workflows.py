@@ -1,0 +1,164 @@
+"""Notify-only: a Workflows webhook takes cards, outcomes, rungs and alerts; nobody can answer there.
+
+"Post to a channel when a webhook request is received" (support.microsoft.com, "Create incoming webhooks with
+Workflows") takes a message with an Adaptive Card. The address is the secret: whoever has it can post, so it is in
+no log, error or card.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import httpx
+
+from adapters.teams.digests import digest_content_of
+from adapters.teams.elements import Content
+from adapters.teams.errors import Throttled, meaning
+from adapters.teams.exchange import exchange
+from adapters.teams.notices import notice_content_of
+from adapters.teams.pace import wait_named_by
+from adapters.teams.render import Stand, content_of
+from bot.card import Card, DigestCard, Notice
+from bot.errors import ConfigError, Forbidden, Unanswered
+from bot.surface import Surface
+from bot.wording import CardState, Saying
+
+CARD = "application/vnd.microsoft.card.adaptive"
+#: Where Workflows are reached: Logic Apps of old, Power Platform since 2025.
+WORKFLOW_HOSTS = (".logic.azure.com", ".api.powerplatform.com")
+#: Seconds between two messages of one workflow (Power Automate, "Limits": 4 messages a second at most).
+INTERVAL = 0.5
+#: Seconds for one message; a workflow answers when it has taken it, not when it has posted it.
+LIMIT = 10.0
+
+#: The looks of a card that are told when it is over; what changes before that is not worth a message of its own.
+ENDS = frozenset(
+    {
+        *(CardState.APPROVED, CardState.REJECTED, CardState.SKIPPED, CardState.EXPIRED),
+        *(CardState.ELSEWHERE, CardState.UNDELIVERABLE),
+    }
+)
+
+
+class WorkflowsChat:
+    """Implements `bot.ports.Chat` for named webhooks. A ref is the mark: no message can be changed or found."""
+
+    def __init__(self, *, client: httpx.AsyncClient, addresses: Mapping[str, str]) -> None:
+        """`addresses` by the name under which the policy knows each."""
+        self._client, self._addresses = client, dict(addresses)
+
+    @property
+    def surface(self) -> Surface:
+        """Teams."""
+        return Surface.TEAMS
+
+    @property
+    def interval(self) -> timedelta:
+        """Half a second."""
+        return timedelta(seconds=INTERVAL)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The channels that are webhooks."""
+        return frozenset(self._addresses)
+
+    async def post(self, card: Card | DigestCard, channel: str) -> str:
+        """Tell of a card, without its buttons."""
+        await self._send(_shown(card, channel), channel)
+        return card.digest_id if isinstance(card, DigestCard) else card.card_id
+
+    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+        """Tell how it ended, as a message of its own; what changes before that is not told."""
+        if isinstance(card, Card) and card.state in ENDS:
+            await self._send(_shown(card, channel), channel)
+
+    async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
+        """A webhook tells of nothing: after a lost answer a message can stand there twice."""
+        return None
+
+    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+        """Say it in the channel; nobody is pinged."""
+        await self._send(notice_content_of(notice, ()), channel)
+        return notice.mark
+
+    async def put(
+        self, content: Content, summary: Saying, channel: str, *, before: datetime, thread: str | None = None
+    ) -> str | None:
+        """Post any message of ours; it has no ref."""
+        await self._send(content, channel)
+        return None
+
+    async def change(self, content: Content, summary: Saying, channel: str, ref: str) -> None:
+        """Post what would have been changed."""
+        await self._send(content, channel)
+
+    async def room_of(self, account: str) -> str:
+        """Raises Forbidden: a webhook reaches a channel and nobody alone."""
+        raise Forbidden("a Workflows webhook reaches no single person")
+
+    def link(self, channel: str, ref: str) -> str | None:
+        """None: a webhook does not say where its message stands."""
+        return None
+
+    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+        """Names that are no webhook; whether one works is only known by using it."""
+        return {name: "is no Workflows webhook of nod.yaml" for name in channels if name not in self._addresses}
+
+    async def _send(self, content: Content, channel: str) -> None:
+        """Raises Unavailable, Unanswered (it may be up) or Forbidden; no message of theirs has the address."""
+        address = self._addresses.get(channel)
+        if address is None:
+            raise Forbidden(f"{channel} is no Workflows webhook of nod.yaml")
+        message = {"type": "message", "attachments": [{"contentType": CARD, "content": content}]}
+        headers = {"Content-Type": "application/json"}
+        body = json.dumps(message).encode()
+        try:
+            answer = await exchange(self._client, "POST", address, headers=headers, content=body, limit=LIMIT)
+        except Unanswered as error:
+            raise Unanswered(f"the workflow {channel}: {error}") from None
+        asked = answer.headers.get("retry-after")
+        trouble = meaning(answer.status, f"the workflow {channel}", posts=True, asked=asked)
+        if isinstance(trouble, Throttled):
+            trouble.retry_after = wait_named_by(trouble.asked)
+        if trouble is not None:
+            raise trouble
+
+
+@asynccontextmanager
+async def open_workflows(
+    addresses: Mapping[str, str], *, hosts: tuple[str, ...] = WORKFLOW_HOSTS
+) -> AsyncIterator[WorkflowsChat]:
+    """The webhooks for as long as the block runs. `hosts` beginning with a dot stand for all below them.
+
+    Raises ConfigError for an address that is not HTTPS or of another host; it names the webhook alone.
+    """
+    for name, address in addresses.items():
+        if not _allowed(address, hosts):
+            fix = "Copy the address of the workflow's trigger, or add its host to the list"
+            raise ConfigError(f"workflows.{name}", "is no HTTPS address of an allowed host", fix)
+    local = all(urlsplit(address).hostname == "127.0.0.1" for address in addresses.values())
+    async with httpx.AsyncClient(trust_env=not local, follow_redirects=False) as client:
+        yield WorkflowsChat(client=client, addresses=addresses)
+
+
+def _shown(card: Card | DigestCard, channel: str) -> Content:
+    stand = Stand(channel=channel)
+    if isinstance(card, DigestCard):
+        return digest_content_of(replace(card, buttons={}), stand)
+    return content_of(replace(card, buttons={}), stand)
+
+
+def _allowed(address: str, hosts: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(address)
+        host = (parts.hostname or "").lower()
+    except ValueError:
+        return False
+    safe = parts.scheme == "https" or (parts.scheme == "http" and host == "127.0.0.1")
+    known = any(host == name or (name.startswith(".") and host.endswith(name)) for name in hosts)
+    return safe and known and "@" not in parts.netloc

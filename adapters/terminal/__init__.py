@@ -1,0 +1,11 @@
+"""People at a terminal: what waits with its countdowns, and a call to read before it is answered.
+
+For programs of one's own: `HITLHandler(callback, client=client, interactive=TerminalPrompt())`.
+"""
+
+from adapters.terminal.keys import Keys, at_a_terminal
+from adapters.terminal.prompt import TerminalPrompt
+from adapters.terminal.sheet import Sheet
+from adapters.terminal.view import board, countdown, page
+
+__all__ = ["Keys", "Sheet", "TerminalPrompt", "at_a_terminal", "board", "countdown", "page"]

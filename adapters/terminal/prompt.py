@@ -1,0 +1,86 @@
+"""`TerminalPrompt`: asks whoever sits at the terminal, as `bot.calling.Prompt`."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.live import Live
+
+from adapters.terminal.keys import Keys, at_a_terminal
+from adapters.terminal.sheet import Sheet
+from adapters.terminal.view import page
+from bot.ports import Clock
+from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from bot.redaction import Redaction
+
+#: Seconds between two pictures: a countdown that looks alive.
+TICK = 0.2
+
+
+def utc_now() -> datetime:
+    """The time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def operator() -> str:
+    """Who sits there; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def response_of(verdict: HITLDecision) -> HITLResponse:
+    """The answer with who gave it, since the platform has no field for that."""
+    return HITLResponse(decision=verdict, operator_input=f"{verdict.value} by {operator()} at the terminal")
+
+
+class TerminalPrompt:
+    """One call at a time, whole, with its countdown; y, n and s answer it, and q or the deadline does not."""
+
+    def __init__(self, *, redaction: Redaction | None = None, clock: Clock = utc_now) -> None:
+        """`redaction` adds names and shapes of the operator's own secrets."""
+        self._redaction, self._clock = redaction or Redaction(), clock
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    @property
+    def attached(self) -> bool:
+        """Whether there is a terminal to ask at."""
+        return at_a_terminal()
+
+    async def ask(self, request: HITLRequest, *, deadline: datetime) -> HITLResponse | None:
+        """Her answer; None when she gave none, by q, a closed terminal or the deadline."""
+        self._waiting += 1
+        try:
+            async with self._turn, Keys() as keys:
+                return await self._asked(request, deadline, keys)
+        finally:
+            self._waiting -= 1
+
+    async def _asked(self, request: HITLRequest, deadline: datetime, keys: Keys) -> HITLResponse | None:
+        console = Console(highlight=False)
+        sheet = Sheet(request, redaction=self._redaction, shown_at=self._clock(), deadline=deadline)
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while (now := self._clock()) < deadline:
+                width, height = console.size
+                shown = page(
+                    sheet,
+                    now=now,
+                    width=width,
+                    height=height,
+                    others=self._waiting - 1,
+                    said=None,
+                )
+                live.update(shown, refresh=True)
+                key = await keys.next(TICK)
+                if key in ("q", "end"):
+                    return None
+                verdict = sheet.press(key or "", now=self._clock())
+                if verdict is not None:
+                    return response_of(verdict)
+        return None

@@ -1,0 +1,138 @@
+"""One call on a terminal: page by page, and Approve only once all of it was shown. Pure.
+
+The text is that of `bot.call`: redacted, and what hides is spelled out. What was shown is counted in characters
+of that text and not in pages, so a terminal that changes its size neither hides nor skips a part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rich.cells import cell_len
+
+from bot.call import curtained, lines_of, redactions_in, text_of, warnings_of
+from bot.protocol import HITLDecision, HITLRequest
+from bot.redaction import Redaction
+
+#: Stand at the left edge, where nothing of the agent's can: a line begins here, or goes on here.
+BEGINS, GOES_ON = "  ", "↪ "
+#: The narrowest page, in cells: room for one wide character beside the edge.
+NARROWEST = len(BEGINS) + 2
+TAB = 4
+#: An answer counts from here on after a call came up: before, the key was meant for the one before it.
+SETTLED_AFTER = timedelta(seconds=0.5)
+
+VERDICTS = {"y": HITLDecision.APPROVED, "n": HITLDecision.REJECTED, "s": HITLDecision.SKIPPED}
+ONWARD, BACKWARD = frozenset((" ", "right", "down", "\r", "\n")), frozenset(("b", "left", "up"))
+
+NOT_YET = "Approve counts once every page was shown: space turns the page."
+NEVER = "This call cannot be approved: {why} Reject or skip it."
+CUT = "the platform cut it before it reached Nod, so nobody can see all of it."
+TWO_WAYS = "it can be read in more than one way."
+CURTAIN = "a redacted part reads like text."
+TOO_SOON = "That key came too soon after this call came up. Press it again."
+OVER = "Its time is over."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What stands on the screen: rows as they are, and which part of the text that is."""
+
+    rows: tuple[str, ...]
+    start: int
+    end: int
+
+
+def cut(text: str, *, start: int, width: int, height: int) -> Page:
+    """As much of `text` from `start` on as fits in so many rows of so many cells. Pages joined are the text."""
+    room = max(width, NARROWEST) - len(BEGINS)
+    rows: list[str] = []
+    at = start
+    while len(rows) < max(height, 1) and at < len(text):
+        stop = text.find("\n", at)
+        stop = len(text) if stop < 0 else stop
+        piece = _fitting(text[at:stop], room)
+        begins = at == 0 or text[at - 1] == "\n"
+        rows.append((BEGINS if begins else GOES_ON) + piece)
+        at += len(piece)
+        if at == stop < len(text):
+            at += 1
+    return Page(rows=tuple(rows), start=start, end=at)
+
+
+def _fitting(line: str, room: int) -> str:
+    """The longest beginning of a line that takes no more than `room` cells; at least one character."""
+    used = 0
+    for number, char in enumerate(line):
+        used += cell_len(char)
+        if used > room and number:
+            return line[:number]
+    return line
+
+
+class Sheet:
+    """A look at one request: which part is on the screen, what was shown, and which key counts."""
+
+    def __init__(
+        self, request: HITLRequest, *, redaction: Redaction, shown_at: datetime, deadline: datetime
+    ) -> None:
+        """Its first page comes up at `shown_at`."""
+        self.request, self.deadline = request, deadline
+        lines = lines_of(request, redaction=redaction)
+        self.text = text_of(lines).expandtabs(TAB)
+        self.warnings = (*warnings_of(request, redaction=redaction), *redactions_in(lines))
+        self.said: str | None = None  #: what the last key came to, for the person
+        self._flaw = _flaw(request, curtain=curtained(lines))
+        self._shown_at = shown_at
+        self._starts = [0]
+        self._seen = 0
+        self._page = Page(rows=(), start=0, end=0)
+
+    @property
+    def whole(self) -> bool:
+        """Every character of the call was on the screen."""
+        return self._seen >= len(self.text)
+
+    @property
+    def share(self) -> int:
+        """How much of the call was shown, in per cent."""
+        return 100 if self.whole else 100 * self._seen // len(self.text)
+
+    def show(self, *, width: int, height: int) -> Page:
+        """The page for a screen of this size; from now on it counts as shown."""
+        self._page = cut(self.text, start=self._starts[-1], width=width, height=height)
+        if self._page.start <= self._seen:
+            self._seen = max(self._seen, self._page.end)
+        return self._page
+
+    def press(self, key: str, *, now: datetime) -> HITLDecision | None:
+        """The answer that a key gives; None when it gives none, and `said` tells why."""
+        self.said = None
+        if key in ONWARD and self._page.end < len(self.text):
+            self._starts.append(self._page.end)
+        elif key in BACKWARD and len(self._starts) > 1:
+            self._starts.pop()
+        verdict = VERDICTS.get(key)
+        if verdict is None:
+            return None
+        self.said = self._objection(verdict, now)
+        return None if self.said else verdict
+
+    def _objection(self, verdict: HITLDecision, now: datetime) -> str | None:
+        if now < self._shown_at + SETTLED_AFTER:
+            return TOO_SOON
+        if now >= self.deadline:
+            return OVER
+        if verdict is HITLDecision.APPROVED and self._flaw:
+            return NEVER.format(why=self._flaw)
+        return NOT_YET if verdict is HITLDecision.APPROVED and not self.whole else None
+
+
+def _flaw(request: HITLRequest, *, curtain: bool) -> str | None:
+    """Why nobody may approve this call here, as on a card; None when one may."""
+    if not request.whole:
+        return CUT
+    if request.flaw is not None:
+        return TWO_WAYS
+    return CURTAIN if curtain else None

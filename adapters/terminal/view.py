@@ -1,0 +1,88 @@
+"""What a terminal shows: a table of what waits, or one call with its keys. What agents wrote is no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from adapters.terminal.sheet import Sheet
+from bot.call import lines_of, text_of
+from bot.protocol import HITLRequest
+from bot.redaction import Redaction
+from bot.wording import name_of
+
+#: Characters of a call in the table.
+_GLIMPSE = 60
+#: Rows around a page: head, time, keys and what was said, with an empty one between.
+AROUND = 6
+#: Warnings that stand above a call; a page must keep room for the call itself.
+MOST_WARNINGS = 5
+#: A smaller screen would cut off what counts as shown, in cells and rows.
+SMALLEST = (20, AROUND + 3)
+TOO_SMALL = "Make this window larger, to read the call."
+KEYS = "y approve   n reject   s skip   space next page   b back   tab another   q quit"
+
+
+def countdown(left: timedelta) -> str:
+    """The time that is left: `1:05:00`, `2:31`, `0:09`; never less than nothing."""
+    seconds = max(0, int(left.total_seconds()))
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def board(
+    waiting: Sequence[tuple[HITLRequest, datetime]],
+    *,
+    now: datetime,
+    redaction: Redaction,
+    most: int | None = None,
+) -> Group:
+    """What waits, each with its deadline, earliest first; `most` rows, and how many there are besides."""
+    table = Table("left", "tool", "agent", "call", "id", header_style="bold")
+    rows = sorted(waiting, key=lambda one: one[1])
+    for request, deadline in rows[:most]:
+        call = text_of(lines_of(request, redaction=redaction)).replace("\n", "  ")
+        table.add_row(
+            countdown(deadline - now),
+            Text(name_of(request.tool_name)),
+            Text(name_of(request.agent_id)),
+            Text(call[:_GLIMPSE] + ("…" if len(call) > _GLIMPSE else "")),
+            Text(name_of(request.request_id)),
+        )
+    more = len(rows) - len(rows[:most])
+    notes = [Text(f"{more} more wait.")] if more else []
+    return Group(table, *notes) if rows else Group(Text("Nothing waits."))
+
+
+def page(sheet: Sheet, *, now: datetime, width: int, height: int, others: int, said: str | None) -> Group:
+    """One call on a screen of this size, and which keys there are. What is on it counts as shown."""
+    if width < SMALLEST[0] or height < SMALLEST[1]:
+        return Group(Text(TOO_SMALL))
+    request = sheet.request
+    head = f"{name_of(request.tool_name)} for {name_of(request.agent_id)}"
+    warnings = _warnings(sheet.warnings, room=height - SMALLEST[1])
+    shown = sheet.show(width=width, height=height - AROUND - len(warnings))
+    time = f"{countdown(sheet.deadline - now)} left"
+    more = f" · {others} more wait" if others else ""
+    rows = [Text(row, no_wrap=True, overflow="crop") for row in shown.rows] or [Text("  (nothing)")]
+    return Group(
+        Text(head, style="bold", no_wrap=True, overflow="ellipsis"),
+        Text(f"{time} · {sheet.share} % shown{more}", no_wrap=True, overflow="ellipsis"),
+        *warnings,
+        Text(""),
+        *rows,
+        Text(""),
+        Text(KEYS, style="dim", no_wrap=True, overflow="ellipsis"),
+        Text(sheet.said or said or "", style="bold", no_wrap=True, overflow="ellipsis"),
+    )
+
+
+def _warnings(texts: Sequence[str], *, room: int) -> list[Text]:
+    """So many as there is room for; the last one says how many more there are."""
+    most = max(1, min(room, MOST_WARNINGS))
+    kept = list(texts) if len(texts) <= most else [*texts[: most - 1], f"{len(texts) - most + 1} more warnings"]
+    return [Text(f"! {text}", style="bold", no_wrap=True, overflow="ellipsis") for text in kept]

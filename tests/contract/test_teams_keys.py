@@ -1,0 +1,175 @@
+"""The keys of Teams: found, renewed, and never waited for by anybody who does not need them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from adapters.sandbox.teams.identity import Trouble
+from adapters.sandbox.teams.keys import new_key
+from adapters.teams.keys import AGAIN, DAY, ONCE_IN, KeyRing
+from tests.contract.teams_rig import open_rig
+from tests.servers.teams import TeamsServer, serve_teams
+
+
+@dataclass(slots=True)
+class Wall:
+    """Seconds that a test moves."""
+
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        """What the clock says."""
+        return self.now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A ring, the service that it reads, and its clock."""
+
+    ring: KeyRing
+    served: TeamsServer
+    wall: Wall
+
+    @property
+    def asked(self) -> int:
+        """How often the document was asked for."""
+        return self.served.teams.identity.metadata_calls
+
+
+@asynccontextmanager
+async def open_world(url: Callable[[TeamsServer], str] = lambda s: s.teams.openid_url) -> AsyncIterator[World]:
+    """A ring that has read nothing yet."""
+    wall = Wall()
+    async with serve_teams() as served, httpx.AsyncClient(trust_env=False) as client:
+        ring = KeyRing(client=client, openid_url=url(served), seconds=wall)
+        yield World(ring=ring, served=served, wall=wall)
+        await ring.close()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """A ring in front of the local Teams."""
+    async with open_world() as opened:
+        yield opened
+
+
+async def test_a_key_is_read_once(world: World) -> None:
+    """Every click after the first finds the key in memory, with what it may sign for."""
+    kid = world.served.teams.ring.signing.kid
+    first = await world.ring.key(kid)
+    assert first is not None
+    assert {"msteams"} == first.endorsements
+    assert first is await world.ring.key(kid)
+    assert 1 == world.asked
+
+
+async def test_a_rotation_is_noticed_at_the_first_click(world: World) -> None:
+    """An id that is not known makes us look, and the click is checked with what was found."""
+    await world.ring.key(world.served.teams.ring.signing.kid)
+    fresh = world.served.teams.ring.rotate()
+    assert await world.ring.key(fresh.kid) is not None
+
+
+async def test_invented_ids_make_us_ask_once_a_minute(world: World) -> None:
+    """Nobody can make Nod ask for keys more often than that; after the minute it looks again."""
+    await world.ring.key(world.served.teams.ring.signing.kid)
+    for number in range(20):
+        assert await world.ring.key(f"invented-{number}") is None
+    assert 2 >= world.asked
+    world.wall.now += ONCE_IN - 1
+    assert await world.ring.key("invented") is None
+    asked = world.asked
+    world.wall.now += 1
+    assert await world.ring.key("invented") is None
+    assert asked + 1 == world.asked
+
+
+async def test_a_withdrawn_key_goes_within_a_day(world: World) -> None:
+    """Keys are read anew each day although none is missing, and nobody waits for that."""
+    old = world.served.teams.ring.signing.kid
+    await world.ring.key(old)
+    world.served.teams.ring.rotate()
+    world.wall.now += DAY
+    assert await world.ring.key(old) is not None
+    async with asyncio.timeout(5):
+        while await world.ring.key(old) is not None:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("trouble", [Trouble.BROKEN, Trouble.GARBAGE, Trouble.HUGE])
+async def test_what_cannot_be_read_leaves_the_keys_that_are_there(world: World, trouble: Trouble) -> None:
+    """An endpoint in trouble costs no key, and is asked again before long."""
+    known = world.served.teams.ring.signing.kid
+    await world.ring.key(known)
+    world.served.teams.identity.trouble = trouble
+    fresh = world.served.teams.ring.rotate(keep=True)
+    assert await world.ring.key(fresh.kid) is None
+    assert await world.ring.key(known) is not None
+    world.served.teams.identity.trouble = Trouble.NONE
+    world.wall.now += AGAIN
+    assert await world.ring.key(fresh.kid) is not None
+
+
+async def test_keys_on_another_host_are_not_fetched() -> None:
+    """The document may not send us elsewhere for its keys."""
+    async with open_world(lambda served: served.teams.openid_url.replace("127.0.0.1", "localhost")) as world:
+        assert await world.ring.key(world.served.teams.ring.signing.kid) is None
+        assert 0 == world.served.teams.identity.key_calls
+        assert 1 == world.asked
+
+
+async def test_a_short_key_is_none(world: World) -> None:
+    """A key that can be broken is not taken, whoever publishes it."""
+    weak = world.served.teams.ring.signing.jwk() | {"kid": "weak", "n": "AQAB", "e": "AQAB"}
+    world.served.faults.add(path="*/keys", status=200, body={"keys": [weak, "x", {"kid": 7}]})
+    assert await world.ring.key("weak") is None
+
+
+async def test_a_hanging_endpoint_stops_nobody_with_a_known_key() -> None:
+    """While an unknown id is looked up in vain, other clicks are answered, and the event loop is free."""
+    async with open_rig() as rig:
+        message = await rig.card_up()
+        assert (await rig.press("why", person="bob", message=message)).ok
+        rig.town.identity.trouble = Trouble.HANG
+        stranger = new_key("stranger-2")
+        activity = dict(rig.town.delivery.sent[-1].activity) | {"id": "f:other"}
+        token = rig.town.forger.signed(activity, key=stranger)
+        hanging = asyncio.create_task(rig.town.send_raw(activity, token))
+        await asyncio.sleep(0.1)
+        # Others share this machine: the event loop is free if it was in one of three looks.
+        lag = min([await _lag(0.15) for _ in range(3)])
+        began = time.monotonic()
+        assert (await rig.press("approve", message=message)).ok
+        assert time.monotonic() - began < 1
+        assert not hanging.done()
+        assert lag < 0.05
+        assert 401 == (await hanging).status
+        assert 1 == len(rig.desk.taken)
+
+
+async def test_a_click_after_a_rotation_is_answered_at_once() -> None:
+    """Teams signs with a new key: the first click counts, within the five seconds that it has."""
+    async with open_rig() as rig:
+        message = await rig.card_up()
+        assert (await rig.press("why", person="bob", message=message)).ok
+        rig.town.ring.rotate()
+        result = await rig.press("approve", message=message)
+        assert result.ok
+        assert result.took < 5
+
+
+async def _lag(seconds: float) -> float:
+    """The longest that the event loop kept somebody waiting, in seconds."""
+    worst, end = 0.0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        began = time.monotonic()
+        await asyncio.sleep(0.005)
+        worst = max(worst, time.monotonic() - began - 0.005)
+    return worst

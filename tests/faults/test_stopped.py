@@ -1,0 +1,151 @@
+"""SIGSTOP over rungs and deadlines, then SIGCONT: what is overdue is done at once, merged, and nothing is missed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+
+from tests.faults.child import Child, open_child
+from tests.servers.told import alone, check_each_once, fired, in_threads, mark_of, notices
+from tests.servers.town import FINANCE, OLU, Town, said, until
+from tests.servers.watched import ONE_INTERVAL, Watched, open_watched
+
+ROUTES = """
+routes:
+  - name: quiet
+    match: {tool: "quiet_*"}
+    cards: [slack:C0FINANCE]
+    approvers: [ann]
+  - name: default
+    match: {}
+    cards: [slack:C0FINANCE]
+    approvers: [ann]
+    ladder: [{at: 14%, do: remind}, {at: 17%, do: ping, who: [olu]}, {at: 20%, do: page, who: [olu]}]
+"""
+RUNGS = 3
+#: Requests that wait while the process stands still. What one person hears of them is said together, but for
+#: the first, which is said as soon as its rungs have fired, and what fires while that is sent.
+ASKED, MOST_TO_ONE = 3, 2
+#: Seconds. The long one's rungs come due while the process is stopped, and so does the short one's deadline.
+LONG, SHORT = 58.0, 12.0
+#: Longer than the scheduler may stand still before the watchdog ends the process.
+STOPPED = 13.0
+#: After waking, everything that is overdue is attempted within this many seconds.
+AT_ONCE = 5.0
+
+
+def with_ladder(policy: str) -> str:
+    """The usual policy with one route, which has this ladder."""
+    return policy[: policy.index("routes:")] + ROUTES.lstrip() + "alerts: [slack:C0ALERTS]\n"
+
+
+@asynccontextmanager
+async def open_stoppable(folder: Path) -> AsyncIterator[tuple[Watched, Child]]:
+    """A watched bot in a process of its own, after its first heartbeat."""
+    async with open_watched(folder, policy=with_ladder, post_burst=None) as watched:
+        policy = (folder / "nod.yaml").read_text()
+        async with open_child(watched.town, folder, policy=policy, **watched.outside()) as child:
+            await watched.beats()
+            yield watched, child
+
+
+async def test_what_came_due_while_it_was_stopped_is_done_at_once(tmp_path: Path) -> None:
+    """Every overdue rung in 5 s, in one message for a thread and a person; nobody is alarmed for nothing."""
+    async with open_stoppable(tmp_path / "town") as (watched, child):
+        town = watched.town
+        waiting = [town.ask(timeout_seconds=LONG) for _ in range(ASKED)]
+        late = town.ask(tool="quiet_wire", timeout_seconds=SHORT)
+        await until(lambda: len(town.cards(FINANCE)) == ASKED + 1, within=10, what="the cards")
+        assert not fired(town)
+
+        await stop_for(child, STOPPED)
+        woken = time.time()
+        due = {(one, rung) for one in waiting for rung in range(RUNGS)}
+        await until(lambda: due == set(fired(town)), within=AT_ONCE, what="the rungs")
+        await until(lambda: told_of(town, "olu") == set(waiting), within=AT_ONCE, what="a word to Olu")
+        await until(lambda: len(in_threads(notices(town))) == ASKED + 1, within=AT_ONCE, what="the threads")
+        await until(lambda: late in closed(town), within=AT_ONCE, what="the end of the one that expired")
+        assert max(float(word.ts) for word in notices(town)) - woken < AT_ONCE
+
+        pings = watched.switch.pings
+        await until(lambda: watched.switch.pings > pings, within=2 * ONE_INTERVAL, what="the heartbeat")
+        check_woken(watched)
+        assert not child.dead
+        await child.stop()
+
+
+@pytest.mark.slow
+async def test_a_minute_of_stops(tmp_path: Path) -> None:
+    """Stopped for seconds again and again while requests come and go: each of them escalated and reported."""
+    async with open_stoppable(tmp_path / "town") as (watched, child):
+        town, chance = watched.town, random.Random(4)
+        asking = asyncio.create_task(ask_now_and_then(town, chance))
+        until_then = time.monotonic() + 60
+        while time.monotonic() < until_then:
+            await asyncio.sleep(chance.uniform(0.5, 3))
+            await stop_for(child, chance.uniform(1, 15))
+        asking.cancel()
+        await until(lambda: not list(town.sandbox.platform.approvals.pending()), within=30, what="quiet")
+        await until(lambda: admitted(town) == closed(town), within=15, what="the end of each")
+
+        check_each_once(town)
+        for request_id in closed(town):
+            (card,) = town.cards_of(f"{request_id}@", FINANCE)
+            reported = [word for word in town.replies(card) if mark_of(word).endswith(".outcome")]
+            assert 1 == len(reported)
+            assert "Nobody answered" in said(reported[0])
+        assert {"rung-2"} >= {body["cause"] for body in watched.receiver.bodies}, watched.receiver.bodies
+        await child.stop()
+
+
+def check_woken(watched: Watched) -> None:
+    """One message for each thread and person, a page for each request, and nothing else was paged."""
+    town = watched.town
+    words = notices(town)
+    assert ASKED + 1 == len(in_threads(words))
+    (outcome,) = [word for word in words if mark_of(word).endswith(".outcome")]
+    assert "Nobody answered" in said(outcome)
+    assert MOST_TO_ONE >= len(alone(words, OLU))
+    assert any("requests still wait" in said(ping) for ping in alone(words, OLU))
+    assert ["rung-2"] * ASKED == [body["cause"] for body in watched.receiver.bodies]
+    check_each_once(town)
+
+
+async def stop_for(child: Child, seconds: float) -> None:
+    """SIGSTOP, and SIGCONT so many seconds later."""
+    child.signal(signal.SIGSTOP)
+    await asyncio.sleep(seconds)
+    child.signal(signal.SIGCONT)
+
+
+async def ask_now_and_then(town: Town, chance: random.Random) -> None:
+    """For ever: requests of a few seconds each, whose ids their cards do not show."""
+    while True:
+        town.ask(timeout_seconds=chance.uniform(5, 20))
+        await asyncio.sleep(chance.uniform(1, 3))
+
+
+def told_of(town: Town, person: str) -> set[str]:
+    """The requests of which the audit says that this person was told alone."""
+    rows = [row for row in town.audit() if row["kind"] == "told"]
+    return {row["approval"] for row in rows if row["body"]["person"] == person}
+
+
+def admitted(town: Town) -> set[str]:
+    """The requests that the bot has seen."""
+    return {row["approval"] for row in town.audit() if row["kind"] == "admitted"}
+
+
+def closed(town: Town) -> set[str]:
+    """The requests to which nothing more is owed."""
+    with closing(sqlite3.connect(f"file:{town.folder / 'nod.db'}?mode=ro", uri=True)) as database:
+        rows = database.execute("SELECT id FROM approvals WHERE stage = 'closed'").fetchall()
+    return {approval_id for (approval_id,) in rows}

@@ -1,0 +1,169 @@
+"""Teams, first-class: a card in a channel, an answer by Universal Action, and one truth with Slack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from adapters.sandbox.teams.messages import Message
+from adapters.sandbox.teams.people import APPROVALS
+from adapters.sandbox.teams.town import Teams
+from tests.servers.town import ANN, BOB, Town, buttons, open_town, until
+from tests.servers.town import APPROVALS as ON_SLACK
+
+POLICY = """
+poll_every: 200ms
+people:
+  ann: {email: ann@acme.example}
+  bob: {email: bob@acme.example}
+  olu: {email: olu@acme.example}
+routes:
+  - name: two
+    match: {tool: "pay_*"}
+    cards: [slack:C0APPROVALS, teams:approvals]
+    approvers: [ann, bob]
+    quorum: 2
+  - name: default
+    match: {}
+    cards: [slack:C0APPROVALS, teams:approvals]
+    approvers: [ann, bob]
+    ladder: [{at: 50%, do: ping, who: [olu]}]
+alerts: [slack:C0ALERTS]
+"""
+
+
+def teams_of(town: Town) -> Teams:
+    assert town.sandbox.teams is not None
+    return town.sandbox.teams
+
+
+async def card_in_teams(town: Town, *, number: int = 1) -> Message:
+    teams = teams_of(town)
+    await until(lambda: len(teams.cards_in(APPROVALS)) >= number, within=10, what="the card in Teams")
+    return teams.cards_in(APPROVALS)[number - 1]
+
+
+def text_of(town: Town, message: Message) -> str:
+    return json.dumps(teams_of(town).now(message).card, ensure_ascii=False)
+
+
+async def until_known(town: Town) -> None:
+    """The bot was told where it is installed a moment ago; who is there is looked up behind that."""
+    teams = teams_of(town)
+    seen = -1
+    while seen != len(teams.called("page")) or not seen:
+        seen = len(teams.called("page"))
+        await asyncio.sleep(0.3)
+
+
+async def test_an_approval_in_teams_reaches_the_agent_and_both_cards(tmp_path: Path) -> None:
+    """Ann approves in Teams: the platform is told once, and both cards say so within 2 s."""
+    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
+        await until_known(town)
+        request_id = town.ask(timeout_seconds=60)
+        card, slack = await card_in_teams(town), await town.shown(ON_SLACK)
+
+        result = await teams_of(town).press("ann", card, "nod_approve")
+
+        assert 200 == result.status
+        await town.says(slack, "Approved: send_email", within=2)
+        assert [] == buttons(town.now(slack))
+        await until(lambda: "Approved: send_email" in text_of(town, card), within=2, what="the card in Teams")
+        assert "Ann Albers" in text_of(town, card)
+        assert ["approved"] == town.effects(request_id)
+
+
+async def test_an_approval_in_slack_ends_the_card_in_teams(tmp_path: Path) -> None:
+    """The other way round: no button is left in Teams, and a press on an old client's look is late."""
+    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
+        await until_known(town)
+        request_id = town.ask(timeout_seconds=60)
+        card, slack = await card_in_teams(town), await town.shown(ON_SLACK)
+
+        await town.press(ANN, slack, "approve")
+
+        await until(lambda: "Approved: send_email" in text_of(town, card), within=2, what="the card in Teams")
+        await teams_of(town).press("bob", card, "nod_skip", version=0)
+        await asyncio.sleep(0.3)
+        assert ["approved"] == town.effects(request_id)
+
+
+@pytest.mark.parametrize("turn", range(3))
+async def test_two_people_on_two_surfaces_at_once_make_one_decision(tmp_path: Path, turn: int) -> None:
+    """Approve in Slack and Skip in Teams in the same moment: one wins, the platform hears one word."""
+    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
+        await until_known(town)
+        request_id = town.ask(timeout_seconds=60)
+        card, slack = await card_in_teams(town), await town.shown(ON_SLACK)
+
+        presses = [town.press(ANN, slack, "approve"), teams_of(town).press("bob", card, "nod_skip")]
+        await asyncio.gather(*(presses if turn % 2 else presses[::-1]))
+
+        await until(lambda: bool(town.effects(request_id)), what="the decision")
+        (word,) = town.effects(request_id)
+        said_there = {"approved": "Approved: send_email", "skipped": "Skipped: send_email"}[word]
+        await town.says(slack, said_there, within=2)
+        await until(lambda: said_there in text_of(town, card), within=2, what="the card in Teams")
+
+
+async def test_a_quorum_counts_one_person_once_on_two_surfaces(tmp_path: Path) -> None:
+    """Ann in Teams and Ann in Slack are one; Bob is the second."""
+    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
+        await until_known(town)
+        request_id = town.ask(tool="pay_invoice", timeout_seconds=60)
+        card, slack = await card_in_teams(town), await town.shown(ON_SLACK)
+
+        await teams_of(town).press("ann", card, "nod_approve")
+        await town.says(slack, "Ann Albers approved")
+        await town.press(ANN, slack, "approve")
+        await town.whispered(ANN, "already-voted")
+        assert [] == town.effects(request_id)
+
+        await town.press(BOB, slack, "approve")
+        await until(lambda: ["approved"] == town.effects(request_id), what="the decision")
+
+
+@pytest.mark.parametrize("person", ["eve", "gus", "xia"])
+async def test_nobody_else_decides_in_teams(tmp_path: Path, person: str) -> None:
+    """A colleague who is no approver, a guest, and somebody of another company: refused, and on record."""
+    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
+        await until_known(town)
+        request_id = town.ask(timeout_seconds=60)
+        card = await card_in_teams(town)
+
+        await teams_of(town).press(person, card, "nod_approve")
+        await asyncio.sleep(0.3)
+
+        assert [] == town.effects(request_id)
+        assert "Approve send_email?" in text_of(town, card)
+
+
+async def test_a_rung_pings_in_teams_too(tmp_path: Path) -> None:
+    """The thread of the card, and a message to the person alone on the surface where she is asked."""
+    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
+        await until_known(town)
+        town.ask(timeout_seconds=8)
+        card = await card_in_teams(town)
+        teams = teams_of(town)
+
+        await until(lambda: bool(teams.thread_of(card)), within=8, what="the ping in Teams")
+
+        assert "olu" in teams.thread_of(card)[0].mentioned
+
+
+async def test_teams_alone_is_enough(tmp_path: Path) -> None:
+    """Without any Slack variable the bot runs on Teams only."""
+    policy = POLICY.replace("slack:C0APPROVALS, ", "").replace("slack:C0ALERTS", "teams:nod-alerts")
+    no_slack = {"SLACK_BOT_TOKEN": "", "SLACK_SIGNING_SECRET": ""}
+    async with open_town(tmp_path, with_teams=True, policy=policy, **no_slack) as town:
+        await until_known(town)
+        request_id = town.ask(timeout_seconds=60)
+        card = await card_in_teams(town)
+
+        await teams_of(town).press("bob", card, "nod_approve")
+
+        await until(lambda: ["approved"] == town.effects(request_id), what="the decision")
+        assert [] == town.cards(ON_SLACK)

@@ -1,0 +1,192 @@
+"""`nod watch` in a real terminal (a pty), against a served platform: what is seen, and which keys count."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from adapters.cli.watch import CHANGED
+from adapters.sandbox import platform as sandbox
+from adapters.sandbox.faults import Faults
+from adapters.sandbox.serve import serve
+from adapters.terminal.sheet import NOT_YET, SETTLED_AFTER
+from tests.servers.terminal import Terminal, terminal
+
+KEY = "key-hunter2"
+NOD = str(Path(sys.executable).with_name("nod"))
+LONG = {"body": "\n".join(f"line {number}" for number in range(50)), "end": "of it"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """A terminal, and the platform that it watches."""
+
+    terminal: Terminal
+    platform: sandbox.Platform
+    faults: Faults
+
+    @property
+    def posts(self) -> list[tuple[str, str]]:
+        return [(post.request_id, post.decision) for post in self.platform.decisions]
+
+
+@asynccontextmanager
+async def seated(*options: str, ask: bool = True, **request: object) -> AsyncIterator[Seat]:
+    """Somebody who runs `nod watch`, with one request that waits."""
+    faults = Faults()
+    async with (
+        sandbox.open_platform(api_key=KEY) as platform,
+        serve(sandbox.platform_app(platform, faults=faults)) as url,
+    ):
+        if ask:
+            platform.ask(**{"tool": "pay", "arguments": {"amount": 12}, **request})
+        env = {"AIP_API_URL": url, "AIP_API_KEY": KEY, "NOD_CONFIG": "none.yaml"}
+        async with terminal(NOD, "watch", *options, env=env) as screen:
+            yield Seat(terminal=screen, platform=platform, faults=faults)
+
+
+async def test_what_waits_is_live() -> None:
+    """It comes and goes on the screen with its countdown; q ends it with 0, and the terminal is as before."""
+    async with seated() as seat:
+        before = seat.terminal.settings
+        await seat.terminal.shows("pay", "amount", "2:5", "q quit")
+        assert before != seat.terminal.settings
+        second = seat.platform.ask(tool="send_email", arguments={}, timeout_seconds=30)
+        await seat.terminal.shows("send_email", "0:2")
+        seat.platform.decide(second, "rejected")
+        await seat.terminal.shows("2:56")
+        seat.terminal.press("y")
+        await seat.terminal.shows("2:54")
+        seat.terminal.press("q")
+
+        assert 0 == await seat.terminal.ends()
+        assert before == seat.terminal.settings
+        assert [(second, "rejected")] == seat.posts
+
+
+@pytest.mark.parametrize(("key", "word"), [("y", "approved"), ("n", "rejected"), ("s", "skipped")])
+async def test_an_answer_at_the_terminal(key: str, word: str) -> None:
+    """One key, one decision, with who gave it; then nothing waits."""
+    async with seated("--interactive") as seat:
+        await seat.terminal.shows("pay for bare_agent", "amount  12", "100 % shown", "y approve")
+        await settled(seat)
+        seat.terminal.press(key)
+        await seat.terminal.shows(f"{word}: pay", "Nothing waits.")
+        seat.terminal.press("q")
+
+        assert 0 == await seat.terminal.ends()
+    (post,) = seat.platform.decisions
+    assert (word, 200) == (post.decision, post.status)
+    assert f"{word} by " in (post.operator_input or "")
+
+
+async def settled(seat: Seat) -> None:
+    """The call has been up for longer than a key for the one before could take."""
+    await asyncio.sleep(SETTLED_AFTER.total_seconds() + 0.3)
+
+
+async def test_a_long_call_is_read_before_it_is_approved() -> None:
+    """Approve counts after the last page, also when the window changes its size meanwhile."""
+    async with seated("--interactive", arguments=LONG) as seat:
+        await seat.terminal.shows("line 0", "% shown")
+        await settled(seat)
+        seat.terminal.press("y")
+        await seat.terminal.shows(NOT_YET)
+        seat.terminal.resize(16, 60)
+        seat.terminal.press(" ")
+        await seat.terminal.shows("line 20")
+        seat.terminal.resize(80, 90)
+        await seat.terminal.shows("line 49", "of it", "100 % shown")
+        seat.terminal.press("y")
+        await seat.terminal.shows("approved: pay")
+    assert ["approved"] == [word for _, word in seat.posts]
+
+
+async def test_ctrl_c_decides_nothing() -> None:
+    """It ends with 130, the terminal is as before, and nothing was sent."""
+    async with seated("--interactive") as seat:
+        before = seat.terminal.settings
+        await seat.terminal.shows("100 % shown")
+        await settled(seat)
+        seat.terminal.press("\x03")
+
+        assert 130 == await seat.terminal.ends()
+        assert before == seat.terminal.settings
+    assert [] == seat.posts
+
+
+async def test_a_paste_answers_nothing() -> None:
+    """Text that lands in the window by mistake is not a key."""
+    async with seated("--interactive") as seat:
+        await seat.terminal.shows("100 % shown")
+        await settled(seat)
+        seat.terminal.press("yes, please\n")
+        await settled(seat)
+        seat.terminal.press("q")
+        assert 0 == await seat.terminal.ends()
+    assert [] == seat.posts
+
+
+async def test_a_call_that_changes_is_shown_anew() -> None:
+    """An Approve is sent only for what the platform still lists, as it was shown."""
+    async with seated("--interactive", ask=False) as seat:
+        await seat.terminal.shows("Nothing waits.")
+        request_id = seat.platform.ask(tool="pay", arguments={"amount": 12})
+        await seat.terminal.shows("amount  12")
+        await settled(seat)
+        seat.platform.change(request_id, {"amount": 9000})
+        seat.terminal.press("y")
+        await seat.terminal.shows(CHANGED, "amount  9000")
+        assert [] == seat.posts
+        await settled(seat)
+        seat.terminal.press("y")
+        await seat.terminal.shows("approved: pay")
+    assert [(request_id, "approved")] == seat.posts
+
+
+async def test_trouble_is_told_and_passes() -> None:
+    """While the platform cannot be asked the screen says so; a wrong key ends it with 1."""
+    async with seated("--interactive") as seat:
+        await seat.terminal.shows("amount  12")
+        seat.faults.add(path="/agents/hitl/pending", status=503, times=2)
+        await seat.terminal.shows("503")
+        await settled(seat)
+        seat.terminal.press("n")
+        await seat.terminal.shows("rejected: pay")
+        seat.faults.add(path="/agents/hitl/pending", status=401)
+        assert 1 == await seat.terminal.ends()
+        await seat.terminal.shows("nod: the platform answered 401")
+
+
+async def test_another_request_by_tab() -> None:
+    """Tab goes on to the next one, and the answer is for the one that is shown."""
+    async with seated("--interactive", timeout_seconds=60) as seat:
+        await seat.terminal.shows("pay for bare_agent")
+        later = seat.platform.ask(tool="send_email", arguments={})
+        await seat.terminal.shows("1 more wait")
+        seat.terminal.press("\t")
+        await seat.terminal.shows("send_email for bare_agent")
+        await settled(seat)
+        seat.terminal.press("s")
+        await seat.terminal.shows("skipped: send_email", "pay for bare_agent")
+    assert [(later, "skipped")] == seat.posts
+
+
+def test_without_a_terminal() -> None:
+    """It says what there is for scripts, and ends with 2."""
+    env = {"PATH": os.environ["PATH"], "AIP_API_URL": "http://127.0.0.1:1", "AIP_API_KEY": KEY}
+
+    done = subprocess.run(
+        [NOD, "watch"], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "nod pending --json" in done.stderr

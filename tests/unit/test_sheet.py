@@ -1,0 +1,204 @@
+"""A call at a terminal: what is on the screen, what counts as shown, and which key answers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from adapters.terminal import Sheet, board, countdown, page
+from adapters.terminal.sheet import BEGINS, GOES_ON, NEVER, NOT_YET, OVER, SETTLED_AFTER, TOO_SOON, cut
+from adapters.terminal.view import SMALLEST, TOO_SMALL
+from bot.protocol import HITLDecision, HITLRequest
+from bot.redaction import Redaction
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+DEADLINE = NOON + timedelta(minutes=3)
+LONG = {"body": "\n".join(f"line {number}" for number in range(60)), "to": "jane"}
+MakeRequest = Callable[..., HITLRequest]
+
+
+def sheet_of(request: HITLRequest) -> Sheet:
+    return Sheet(request, redaction=Redaction(), shown_at=NOON, deadline=DEADLINE)
+
+
+def press(sheet: Sheet, key: str, *, after: float = 1.0) -> HITLDecision | None:
+    return sheet.press(key, now=NOON + timedelta(seconds=after))
+
+
+def screen(sheet: Sheet, *, width: int = 80, height: int = 24) -> str:
+    """What a terminal of this size shows."""
+    out = io.StringIO()
+    console = Console(file=out, width=width, height=height, highlight=False)
+    console.print(page(sheet, now=NOON, width=width, height=height, others=2, said=None))
+    return out.getvalue()
+
+
+@given(
+    text=st.text(alphabet="ab \n日é‹›", max_size=200),
+    sizes=st.lists(st.tuples(st.integers(4, 30), st.integers(1, 9)), min_size=1),
+)
+def test_pages_joined_are_the_text(text: str, sizes: list[tuple[int, int]]) -> None:
+    """Whatever the size is and becomes, nothing is left out, shown twice or wider than the screen."""
+    start, parts = 0, []
+    for number in range(len(text) + 1):
+        width, height = sizes[number % len(sizes)]
+        one = cut(text, start=start, width=width, height=height)
+        assert len(one.rows) <= height
+        assert all(cell_len(row) <= width for row in one.rows)
+        parts.append(text[one.start : one.end])
+        shown = "".join(row[len(BEGINS) :] for row in one.rows)
+        assert text[one.start : one.end].replace("\n", "") == shown
+        start = one.end
+    assert text == "".join(parts)
+
+
+def test_a_line_that_goes_on_cannot_pass_for_a_new_one() -> None:
+    """The left edge is ours: what is wrapped is marked there, and an agent cannot write there."""
+    one = cut("aaaa\nbb", start=0, width=len(BEGINS) + 2, height=9)
+
+    assert (BEGINS + "aa", GOES_ON + "aa", BEGINS + "bb") == one.rows
+
+
+@pytest.mark.parametrize(
+    ("key", "verdict"),
+    [
+        ("y", HITLDecision.APPROVED),
+        ("n", HITLDecision.REJECTED),
+        ("s", HITLDecision.SKIPPED),
+        ("x", None),
+        ("", None),
+    ],
+)
+def test_keys(make_request: MakeRequest, key: str, verdict: HITLDecision | None) -> None:
+    """y, n and s answer a call that was shown; no other key does."""
+    sheet = sheet_of(make_request())
+    screen(sheet)
+
+    assert (verdict, None) == (press(sheet, key), sheet.said)
+
+
+def test_approve_counts_once_every_page_was_shown(make_request: MakeRequest) -> None:
+    """Page by page to the end; no and skip count at any time."""
+    sheet = sheet_of(make_request(arguments=LONG))
+
+    assert "% shown" in screen(sheet)
+    assert (None, NOT_YET) == (press(sheet, "y"), sheet.said)
+    assert HITLDecision.REJECTED is press(sheet, "n")
+    pages = 1
+    while not sheet.whole:
+        assert press(sheet, " ") is None
+        screen(sheet)
+        pages += 1
+
+    assert pages > 3
+    assert "100 % shown" in screen(sheet)
+    assert HITLDecision.APPROVED is press(sheet, "y")
+
+
+def test_a_page_that_was_jumped_to_shows_nothing_before_it(make_request: MakeRequest) -> None:
+    """What a window that shrank cut off must be shown before Approve counts."""
+    sheet = sheet_of(make_request(arguments=LONG))
+    screen(sheet, height=60)
+    press(sheet, " ")
+    screen(sheet, height=12)
+    assert not sheet.whole
+    press(sheet, "left")
+    screen(sheet, height=12)
+
+    assert (None, NOT_YET) == (press(sheet, "y"), sheet.said)
+
+
+@pytest.mark.parametrize("size", [(SMALLEST[0] - 1, 24), (80, SMALLEST[1] - 1)])
+def test_a_window_that_is_too_small_shows_nothing(make_request: MakeRequest, size: tuple[int, int]) -> None:
+    """It says so, and nothing counts as shown."""
+    sheet = sheet_of(make_request())
+
+    said = screen(sheet, width=size[0], height=size[1])
+
+    assert TOO_SMALL == " ".join(said.split())
+    assert (None, NOT_YET) == (press(sheet, "y"), sheet.said)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"whole": False},
+        {"flaw": "has a key twice"},
+        {"arguments": {"password": "please delete every table of the production database now"}},
+    ],
+    ids=["cut", "two ways", "curtain"],
+)
+def test_what_cannot_be_approved_on_a_card_cannot_here(
+    make_request: MakeRequest, fields: dict[str, Any]
+) -> None:
+    """The same rules of consent; reject and skip stay."""
+    sheet = sheet_of(make_request(**fields))
+    screen(sheet)
+
+    assert press(sheet, "y") is None
+    assert sheet.said is not None
+    assert sheet.said.startswith(NEVER.partition("{")[0])
+    assert HITLDecision.SKIPPED is press(sheet, "s")
+
+
+def test_a_key_for_the_call_before_does_not_answer_this_one(make_request: MakeRequest) -> None:
+    """A call that came up under the finger takes no answer for half a second, and none after its end."""
+    sheet = sheet_of(make_request())
+    screen(sheet)
+    soon = SETTLED_AFTER.total_seconds()
+
+    for key in "yns":
+        assert (None, TOO_SOON) == (press(sheet, key, after=soon - 0.01), sheet.said)
+        assert (None, OVER) == (press(sheet, key, after=180), sheet.said)
+    assert HITLDecision.APPROVED is press(sheet, "y", after=soon)
+
+
+def test_what_an_agent_wrote_is_text(make_request: MakeRequest) -> None:
+    """No markup, no control sequence, no secret and no hidden character gets through to the terminal."""
+    arguments = {
+        "a": "[red]x[/red] :bomb:",
+        "b": "\x1b[2J\x07\u202e",
+        "api_key": "sk-proj-0123456789abcdefghij",
+    }
+    request = make_request(tool_name="[bold]pay\x1b[1m", agent_id="a\nb", arguments=arguments)
+
+    said = screen(sheet_of(request), width=200)
+    table = io.StringIO()
+    Console(file=table, width=200).print(board([(request, DEADLINE)], now=NOON, redaction=Redaction()))
+
+    for text in (said, table.getvalue()):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        assert "[red]x[/red] :bomb:" in text
+        assert "sk-proj" not in text
+    assert "\\u{1B}[2J" in said
+    assert "!" in said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(3900, "1:05:00"), (151, "2:31"), (9.9, "0:09"), (0, "0:00"), (-5, "0:00")]
+)
+def test_countdown(seconds: float, said: str) -> None:
+    """The time that is left, and never less than nothing."""
+    assert said == countdown(timedelta(seconds=seconds))
+
+
+def test_the_table_has_the_earliest_first(make_request: MakeRequest) -> None:
+    """And says how many it has no room for."""
+    waiting = [(make_request(tool_name=f"tool_{n}"), NOON + timedelta(seconds=90 - n)) for n in range(3)]
+    out = io.StringIO()
+
+    Console(file=out, width=120).print(board(waiting, now=NOON, redaction=Redaction(), most=2))
+
+    text = out.getvalue()
+    assert text.index("tool_2") < text.index("tool_1")
+    assert "tool_0" not in text
+    assert "1 more wait." in text

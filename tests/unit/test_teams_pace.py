@@ -1,0 +1,118 @@
+"""Teams' rates, kept without asking: who waits, how long, and what a refusal costs."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adapters.teams.pace import JITTER, LONGEST_BACKOFF, LONGEST_WAIT, MARGIN, Cooling, Turns, wait_named_by
+from bot.errors import Unavailable
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+class Wall:
+    """Seconds that a test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """What the clock says."""
+        return self.now
+
+
+async def test_no_window_is_ever_overfull() -> None:
+    """In any stretch of a window's length, not more messages than it allows; and no longer than that takes."""
+    time = asyncio.get_running_loop().time
+    windows = ((3, 0.05), (5, 0.2))
+    turns, moments = Turns(monotonic=time, windows=windows), list[float]()
+
+    async def one() -> None:
+        await turns.wait("19:x")
+        moments.append(time())
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(one() for _ in range(11)))
+    for most, seconds in windows:
+        assert all(later - first >= seconds for first, later in zip(moments, moments[most:], strict=False))
+    assert moments[-1] - moments[0] >= 2 * (0.2 + MARGIN)
+
+
+async def test_conversations_do_not_wait_for_one_another() -> None:
+    """A full one holds up nobody elsewhere."""
+    wall = Wall()
+    turns = Turns(monotonic=wall, windows=((1, 60.0),))
+    await turns.wait("19:x")
+    async with asyncio.timeout(1):
+        await turns.wait("19:y")
+
+
+async def test_the_earliest_deadline_goes_first() -> None:
+    """Of those that wait; what has no deadline comes last."""
+    turns = Turns(monotonic=asyncio.get_running_loop().time, windows=((1, 0.02),))
+    await turns.wait("19:x")
+    order: list[str] = []
+
+    async def one(name: str, before: datetime | None) -> None:
+        await turns.wait("19:x", before=before)
+        order.append(name)
+
+    names = {"late": NOON + timedelta(hours=1), "never": None, "soon": NOON}
+    await asyncio.gather(*(one(name, before) for name, before in names.items()))
+    assert ["soon", "late", "never"] == order
+
+
+async def test_one_that_gives_up_leaves_its_place() -> None:
+    """Whoever is cancelled while waiting stops nobody."""
+    turns = Turns(monotonic=asyncio.get_running_loop().time, windows=((1, 0.05),))
+    await turns.wait("19:x")
+    first = asyncio.create_task(turns.wait("19:x", before=NOON))
+    await asyncio.sleep(0)
+    first.cancel()
+    async with asyncio.timeout(2):
+        await turns.wait("19:x")
+
+
+def test_a_wait_that_was_asked_for_is_kept() -> None:
+    """Until then nothing is sent there; after a success the next refusal begins anew."""
+    wall = Wall()
+    cooling = Cooling(monotonic=wall)
+    wait = cooling.hold("19:x", "7")
+    assert 7 <= wait <= 7 * (1 + JITTER)
+    with pytest.raises(Unavailable) as left:
+        cooling.check("19:x")
+    assert left.value.retry_after == wait
+    cooling.check("19:y")
+    wall.now += wait
+    cooling.check("19:x")
+    assert cooling.hold("19:x", None) >= 2
+    cooling.passed("19:x")
+    assert cooling.hold("19:x", None) <= 1 + JITTER
+
+
+def test_waits_grow_and_end_at_a_minute() -> None:
+    """Without a usable Retry-After the waits double."""
+    cooling = Cooling(monotonic=Wall())
+    waits = [cooling.hold("19:x", "soon") for _ in range(12)]
+    assert all(2.0**n <= wait <= 2.0**n * (1 + JITTER) for n, wait in enumerate(waits[:6]))
+    assert waits[-1] <= LONGEST_BACKOFF * (1 + JITTER)
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("7", 7.0),
+        ("0", 1.0),
+        ("1e9", LONGEST_WAIT),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_retry_after_is_believed_within_reason(asked: str | None, seconds: float | None) -> None:
+    """A number of seconds, neither endless nor none."""
+    assert seconds == wait_named_by(asked)
