@@ -9,8 +9,13 @@ from typing import Literal
 import structlog
 
 
-def configure_logs(form: Literal["auto", "json", "text"], *, level: int = logging.INFO) -> None:
-    """Send our events, and the libraries' warnings, to standard error."""
+def configure_logs(
+    form: Literal["auto", "json", "text"],
+    *,
+    level: int = logging.INFO,
+    record: structlog.types.Processor | None = None,
+) -> None:
+    """Send our events, and the libraries' warnings, to standard error; our events to `record`, too."""
     text = sys.stderr.isatty() if form == "auto" else form == "text"
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -26,7 +31,7 @@ def configure_logs(form: Literal["auto", "json", "text"], *, level: int = loggin
     plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     tracebacks = [] if text else [structlog.processors.ExceptionRenderer(plain)]
     structlog.configure(
-        processors=[*shared, *tracebacks, last],
+        processors=[*shared, *([record] if record else []), *tracebacks, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,7 @@ import typer
 from adapters.cli import check as checking
 from adapters.cli import console, demo, run, sandbox, teams
 from adapters.cli import watch as watching
+from adapters.cli.auto import recorded, with_auto_approval
 from adapters.cli.doing import do
 from adapters.cli.doors import audit_app, policy_app
 from adapters.cli.manifest import WEBSITE, Chat, print_manifest
@@ -35,11 +38,22 @@ Note = Annotated[str | None, typer.Option(help="What the agent is told with the 
 
 
 @app.command("run")
-def run_command() -> None:
+def run_command(
+    auto_approve: Annotated[
+        int, typer.Option("--auto-approve", count=True, help="Approve everything without asking, for CI.")
+    ] = 0,
+    log: Annotated[
+        Path | None, typer.Option("--log", help="Where each event is written too, as a line of JSON.")
+    ] = None,
+) -> None:
     """Run the bot until it is stopped."""
     environment = read_environment()
-    configure_logs(environment.log_format)
-    do(run.run(environment))
+    if auto_approve:
+        environment = with_auto_approval(environment, said=auto_approve, record=log, variables=os.environ)
+    with ExitStack() as stack:
+        record = stack.enter_context(recorded(log)) if log else None
+        configure_logs(environment.log_format, record=record)
+        do(run.run(environment))
 
 
 @app.command("demo")

@@ -1,4 +1,4 @@
-"""`nod demo`: agents, a chat in the browser and the bot between them, with no account anywhere."""
+"""`nod demo`: agents, two chats in the browser and the bot between them, with no account anywhere."""
 
 from __future__ import annotations
 
@@ -65,4 +65,7 @@ async def open_demo(*, port: int) -> AsyncIterator[Sandbox]:
         )
         nod = await stack.enter_async_context(open_nod(environment))
         sandbox.workspace.request_url = f"{nod.address}/slack/events"
+        if sandbox.teams is not None:
+            sandbox.teams.request_url = f"{nod.address}/api/messages"
+            await sandbox.teams.events.announce()
         yield sandbox

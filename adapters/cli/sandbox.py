@@ -1,4 +1,4 @@
-"""`nod sandbox`: the embedded platform and chat, without the bot."""
+"""`nod sandbox`: the embedded platform and chats, without the bot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urljoin
 
 from adapters.cli.run import stop_signal
 from adapters.sandbox.town import Sandbox, open_sandbox
@@ -15,6 +17,9 @@ from bot.errors import ConfigError
 
 #: The policy that fits the sandbox's people and channels.
 DEMO_POLICY = Path(__file__).with_name("nod.demo.yaml")
+
+#: Seconds between two tries of Teams to tell a bot that does not run yet where it is installed.
+MEETS_EVERY = 1.0
 
 
 async def serve(*, port: int, request_url: str, env_file: Path | None) -> None:
@@ -27,14 +32,28 @@ async def serve(*, port: int, request_url: str, env_file: Path | None) -> None:
             await asyncio.to_thread(env_file.write_text, text, encoding="utf-8")
         print(f"The sandbox is at {sandbox.url}\n\nIn another terminal, with these settings: nod run\n\n{text}")
         sys.stdout.flush()
-        await stop.wait()
+        meeting = asyncio.create_task(_met(sandbox, request_url), name="teams meets the bot")
+        try:
+            await stop.wait()
+        finally:
+            meeting.cancel()
+
+
+async def _met(sandbox: Sandbox, request_url: str) -> None:
+    """Teams tells the bot where it is installed, once it runs; it stands at the same address as for Slack."""
+    teams = sandbox.teams
+    if teams is None:
+        return
+    teams.request_url = urljoin(request_url, "/api/messages")
+    while not all(told.status == HTTPStatus.OK for told in await teams.events.announce()):  # noqa: ASYNC110 - a bot starts
+        await asyncio.sleep(MEETS_EVERY)
 
 
 @asynccontextmanager
 async def open_town(*, port: int, request_url: str | None = None) -> AsyncIterator[Sandbox]:
     """A sandbox on this port. Raises ConfigError when the port is taken."""
     try:
-        async with open_sandbox(port=port, request_url=request_url) as sandbox:
+        async with open_sandbox(port=port, request_url=request_url, with_teams=True) as sandbox:
             yield sandbox
     except OSError as error:
         raise ConfigError("--port", f"{port} cannot be used ({error.strerror})", "Choose another.") from error

@@ -20,6 +20,7 @@ from adapters.sandbox.slack.messages import Message
 from adapters.sandbox.town import Sandbox
 
 APPROVALS, FINANCE, ALERTS = "C0APPROVALS", "C0FINANCE", "C0ALERTS"
+IN_TEAMS = "19:approvals00000000000000000000001@thread.tacv2"
 ANN, BOB, EVE = "U0ANN", "U0BOB", "U0EVE"
 
 #: A card must be up so soon after the agent's pause, and the agent must know so soon after the click.
@@ -48,7 +49,7 @@ class Story:
 
     async def play(self) -> bool:
         """Play every chapter and print the table; False when a step did not happen."""
-        chapters = (self._approve, self._reject, self._skip, self._expire, self._outage)
+        chapters = (self._approve, self._reject, self._skip, self._teams, self._expire, self._outage)
         good = True
         for chapter in chapters:
             try:
@@ -90,6 +91,23 @@ class Story:
             await self._press(ANN, card, "nod_skip")
             await self._until(lambda: self._agent(run, "skipped"))
         await self._card_says("its card says so", card, "Ann Albers skipped")
+
+    async def _teams(self) -> None:
+        teams = self._sandbox.teams
+        if teams is None:
+            return
+        seen = {message.id for message in teams.cards_in(IN_TEAMS)}
+        run, card = await self._ask("ops_agent", APPROVALS)
+        async with self._step("the same card stands in Teams", CARD_WITHIN):
+            await self._until(lambda: any(m.id not in seen for m in teams.cards_in(IN_TEAMS)))
+        there = next(message for message in teams.cards_in(IN_TEAMS) if message.id not in seen)
+        async with self._step('Ann says "I\'m on it" in Slack', 1):
+            await self._press(ANN, card, "nod_claim")
+        await self._card_says("its card says so", card, "Ann Albers is on it")
+        async with self._step("Bob approves in Teams: the agent goes on", AGENT_WITHIN):
+            await teams.press("bob", there, "nod_approve")
+            await self._until(lambda: self._agent(run, "approved"))
+        await self._card_says("its card in Slack says who", card, "Bob Brandt approved")
 
     async def _expire(self) -> None:
         run, card = await self._ask("sprint_agent", APPROVALS, window=8)

@@ -20,9 +20,7 @@ from bot.surface import Destination, Surface
 _OPEN_DOOR = "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS"
 _SET_UP = {
     Surface.SLACK: "Set SLACK_BOT_TOKEN (README, Connect a Slack workspace)",
-    Surface.TEAMS: (
-        "Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId (README, Connect Microsoft Teams)"
-    ),
+    Surface.TEAMS: ("Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId (README, Environment)"),
 }
 
 

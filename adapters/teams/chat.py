@@ -174,7 +174,7 @@ class TeamsChat:
         except NodError as error:
             # Without it the card has its buttons for everybody, and the desk refuses whoever may not press
             # them.
-            log.info("roster_not_read", conversation=place.id, reason=str(error))
+            log.info("card_without_views", conversation=place.id, reason=str(error))
             members = ()
         home = sorted(members, key=lambda member: member.guest or member.tenant not in self._identity.tenants)
         watchers = tuple(member.user for member in home[:WATCHERS])

@@ -41,8 +41,10 @@ class TeamsDirectory:
         found = [self._found(person, members) for person in people]
         missing = [person for person, member in zip(people, found, strict=True) if member is None]
         for person in missing:
-            event = "approver_not_asked" if trouble else "approver_not_found"
-            log.warning(event, surface=Surface.TEAMS.value, handle=person.handle)
+            if trouble:
+                log.warning("approver_not_asked", handle=person.handle, reason=str(trouble))
+            else:
+                log.warning("approver_not_found", surface=Surface.TEAMS.value, handle=person.handle)
         return tuple(
             self._with(person, member)
             for person, member in zip(people, found, strict=True)

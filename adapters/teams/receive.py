@@ -39,7 +39,9 @@ log = structlog.get_logger(__name__)
 class Gate(Protocol):
     """Whether an activity may come in. Raises Untrusted."""
 
-    async def check(self, authorization: str | None, activity: Mapping[str, Any]) -> None: ...
+    async def check(self, authorization: str | None, activity: Mapping[str, Any]) -> None:
+        """Returns when it may."""
+        ...
 
 
 class Receiver:

@@ -16,7 +16,7 @@ import httpx
 
 from adapters.teams.afterwards import Afterwards
 from adapters.teams.answered import Answered
-from adapters.teams.api import TeamsApi
+from adapters.teams.api import TeamsApi, Wire
 from adapters.teams.chat import TeamsChat
 from adapters.teams.checkup import problems_of
 from adapters.teams.clicks import Clicks
@@ -29,8 +29,9 @@ from adapters.teams.hosts import SERVICE_HOSTS
 from adapters.teams.identity import Identity
 from adapters.teams.pace import Cooling, Turns
 from adapters.teams.pager import TeamsPager
+from adapters.teams.payloads import Arrived
 from adapters.teams.places import Places
-from adapters.teams.receive import Receiver, Reply
+from adapters.teams.receive import Gate, Receiver, Reply
 from adapters.teams.rosters import Rosters
 from adapters.teams.standing import Stands
 from bot.desk import Desk
@@ -123,38 +124,61 @@ async def open_teams(
         stack.push_async_callback(token.close)
         gate = await _gate(stack, client, openid_url, identity, service_hosts)
         wire = Connector(client=client, token=token, hosts=service_hosts)
-        monotonic = time.monotonic
-        api = TeamsApi(wire=wire, turns=Turns(monotonic=monotonic), cooling=Cooling(monotonic=monotonic))
-        places, stands = Places(kept=conversations), Stands(clock=clock)
+        places = Places(kept=conversations)
         await places.load()
-        parts: dict[str, Any] = {
-            "places": places,
-            "rosters": Rosters(api=api, seconds=monotonic),
-            "identity": identity,
-        }
-        shown: dict[str, Any] = {"stands": stands, "open_door": not app_id}
-        chat = TeamsChat(api=api, **parts, **shown)
-        errands = await stack.enter_async_context(open_errands())
-        answered = Answered()
-        stack.push_async_callback(answered.close)
-        receiver = Receiver(
+        yield await _put_together(
+            stack,
+            wire=wire,
             gate=gate,
             parse=parsed,
-            clicks=Clicks(desk=desk, count=count, **parts, **shown),
-            events=Events(api=api, **parts),
-            after=Afterwards(api=api, chat=chat, places=places, stands=stands, errands=errands),
-            answered=answered,
-            errands=errands,
+            places=places,
+            identity=identity,
+            desk=desk,
+            stands=Stands(clock=clock),
             count=count,
         )
-        yield Teams(
-            chat=chat,
-            directory=TeamsDirectory(**parts),
-            identity=identity,
-            places=places,
-            _api=api,
-            _receiver=receiver,
-        )
+
+
+async def _put_together(
+    stack: AsyncExitStack,
+    *,
+    wire: Wire,
+    gate: Gate,
+    parse: Callable[[Mapping[str, Any]], Arrived],
+    places: Places,
+    identity: Identity,
+    desk: Desk,
+    stands: Stands,
+    count: Callable[[str], None],
+) -> Teams:
+    """Everything that knows nothing of the SDK; what has to be closed goes onto the stack."""
+    monotonic = time.monotonic
+    api = TeamsApi(wire=wire, turns=Turns(monotonic=monotonic), cooling=Cooling(monotonic=monotonic))
+    rosters = Rosters(api=api, seconds=monotonic)
+    parts: dict[str, Any] = {"places": places, "rosters": rosters, "identity": identity}
+    shown: dict[str, Any] = {"stands": stands, "open_door": not identity.app_id}
+    chat = TeamsChat(api=api, **parts, **shown)
+    errands = await stack.enter_async_context(open_errands())
+    answered = Answered()
+    stack.push_async_callback(answered.close)
+    receiver = Receiver(
+        gate=gate,
+        parse=parse,
+        clicks=Clicks(desk=desk, count=count, **parts, **shown),
+        events=Events(api=api, **parts),
+        after=Afterwards(api=api, chat=chat, places=places, stands=stands, errands=errands),
+        answered=answered,
+        errands=errands,
+        count=count,
+    )
+    return Teams(
+        chat=chat,
+        directory=TeamsDirectory(**parts),
+        identity=identity,
+        places=places,
+        _api=api,
+        _receiver=receiver,
+    )
 
 
 async def _gate(
@@ -163,7 +187,7 @@ async def _gate(
     openid_url: str,
     identity: Identity,
     hosts: tuple[str, ...],
-) -> Any:
+) -> Gate:
     """The check of inbound tokens; where there is no app id, of the rest alone."""
     from adapters.teams.keys import KeyRing  # PyJWT: only where Teams is set up
     from adapters.teams.tokens import OpenDoor, TokenCheck
@@ -182,7 +206,7 @@ def _check(*, app_id: str, password: str, tenant_id: str, app_type: str, open_do
         raise ConfigError("MicrosoftAppId", "is missing, and without it nobody would be authenticated", fix)
     if app_id and open_door:
         fix = "Unset it: with an app id, requests are authenticated"
-        raise ConfigError("dangerously_allow_unauthenticated_teams", "is set beside MicrosoftAppId", fix)
+        raise ConfigError("DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS", "is set beside MicrosoftAppId", fix)
     if app_id and not password:
         raise ConfigError("MicrosoftAppPassword", "is missing", "Set it to a client secret of the registration")
     if not tenant_id:

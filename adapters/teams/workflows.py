@@ -1,8 +1,8 @@
 """Notify-only: a Workflows webhook takes cards, outcomes, rungs and alerts; nobody can answer there.
 
 "Post to a channel when a webhook request is received" (support.microsoft.com, "Create incoming webhooks with
-Workflows") takes a message with an Adaptive Card. The address is the secret: whoever has it can post, so it is in
-no log, error or card.
+Workflows") takes a message with an Adaptive Card. The address is the secret: whoever has it can post, so it is
+in no log, error or card.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from adapters.teams.notices import notice_content_of
 from adapters.teams.pace import wait_named_by
 from adapters.teams.render import Stand, content_of
 from bot.card import Card, DigestCard, Notice
-from bot.errors import ConfigError, Forbidden, Unanswered
+from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.surface import Surface
 from bot.wording import CardState, Saying
 
@@ -36,7 +36,7 @@ INTERVAL = 0.5
 #: Seconds for one message; a workflow answers when it has taken it, not when it has posted it.
 LIMIT = 10.0
 
-#: The looks of a card that are told when it is over; what changes before that is not worth a message of its own.
+#: The looks of a card that is over; what changes before that is not worth a message of its own.
 ENDS = frozenset(
     {
         *(CardState.APPROVED, CardState.REJECTED, CardState.SKIPPED, CardState.EXPIRED),
@@ -119,8 +119,9 @@ class WorkflowsChat:
         body = json.dumps(message).encode()
         try:
             answer = await exchange(self._client, "POST", address, headers=headers, content=body, limit=LIMIT)
-        except Unanswered as error:
-            raise Unanswered(f"the workflow {channel}: {error}") from None
+        except Unavailable as error:
+            # Not from it: what it was raised from knows the address.
+            raise type(error)(f"the workflow {channel}: {error}") from None
         asked = answer.headers.get("retry-after")
         trouble = meaning(answer.status, f"the workflow {channel}", posts=True, asked=asked)
         if isinstance(trouble, Throttled):

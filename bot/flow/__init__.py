@@ -26,6 +26,10 @@ Round = Callable[[], Awaitable[datetime | None]]  #: pays what is owed; returns 
 #: After the store could not be read, wait this long, in seconds, before the next look.
 STORE_PAUSE = 1.0
 
+#: After a round a step rests for so many times as long as the round took, and at most so many seconds: what
+#: rings meanwhile is one ring. Otherwise the looks at a long queue would hold up whatever makes it longer.
+REST, LONGEST_REST = 4.0, 0.25
+
 log = structlog.get_logger()
 
 
@@ -122,6 +126,7 @@ async def keep_up(step: Step, round_: Round, *, bells: Bells, beats: Beats, cloc
     """Run a step's rounds for ever: at once, at each ring, and when something falls due."""
     while True:
         due: datetime | None = None
+        begun = time.monotonic()
         try:
             due = await round_()
         except Unavailable as error:
@@ -129,6 +134,7 @@ async def keep_up(step: Step, round_: Round, *, bells: Bells, beats: Beats, cloc
             count("round_failed")
             await asyncio.sleep(STORE_PAUSE)
         beats.beat(step)
+        await asyncio.sleep(min(LONGEST_REST, REST * (time.monotonic() - begun)))
         wait = None if due is None else max(0.0, (due - clock()).total_seconds())
         await bells.wait(step, at_most=wait)
 

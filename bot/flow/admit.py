@@ -89,7 +89,7 @@ class Admit:
         unmet = [r.request_id for r in listing.requests if r.request_id not in standing]
         known = await approvals.known(unmet) if unmet else frozenset()
         confirmed: list[str] = []
-        for request in listing.requests:
+        for request in sorted(listing.requests, key=lambda request: self._turn(request, standing)):
             met = standing.get(request.request_id)
             if met is None:
                 await (self._listed_again if request.request_id in known else self._admit)(request)
@@ -101,6 +101,12 @@ class Admit:
                     confirmed.append(request.request_id)
         if confirmed:
             await approvals.confirm(confirmed, began_at=listing.began_at)
+
+    def _turn(self, request: HITLRequest, standing: Mapping[str, Standing]) -> datetime:
+        """Of many new ones the earliest deadline goes first: its card must be up before the others' are."""
+        now = self._clock()
+        known = request.request_id in standing
+        return now if known else self._deadline(request, first_seen=now).at
 
     async def _admit(self, request: HITLRequest) -> None:
         policy, now = self._policy(), self._clock()

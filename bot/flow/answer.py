@@ -19,6 +19,7 @@ from bot.records import Counted
 from bot.rules import Rule
 from bot.store import Store
 from bot.surface import Surface
+from bot.wording import name_of
 
 #: A callback gets this share of what is left until the deadline; the rest is for the network.
 CALLBACK_SHARE = 0.8
@@ -69,7 +70,14 @@ class Answer:
             note=response.operator_input,
         )
         if await self._store.approvals.vote(approval.id, vote=vote, needs=1, counting=None) is Counted.DECIDED:
-            log.info("answered_by_rule", rule=rule.name, verdict=response.decision.value)
+            log.info(
+                "answered_by_rule",
+                rule=rule.name,
+                verdict=response.decision.value,
+                tool=name_of(approval.request.tool_name),
+                agent=name_of(approval.request.agent_id),
+                digest=approval.request.digest,
+            )
             self._count("answered_by_rule")
 
     async def _response(self, rule: Rule, approval: Approval) -> HITLResponse:

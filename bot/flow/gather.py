@@ -24,8 +24,9 @@ from bot.store import Store
 from bot.surface import Surface
 from bot.wording import name_of
 
-#: A card may come this share of its window after the request was first seen.
-LATEST = 0.1
+#: A card is planned within this share of its window after the request was first seen. A tenth is promised; the
+#: rest is for the digest's own message, and for what a chat takes longer than its pace.
+LATEST = 0.08
 #: One card more is a card, not a digest.
 FEWEST = 2
 #: Lines of a digest.

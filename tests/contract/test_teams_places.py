@@ -207,7 +207,7 @@ async def test_teams_keeps_no_groups() -> None:
         ({"app_password": ""}, "MicrosoftAppPassword"),
         ({"tenant_id": ""}, "MicrosoftAppTenantId"),
         ({"app_type": "UserAssignedMSI"}, "MicrosoftAppType"),
-        ({"dangerously_allow_unauthenticated": True}, "dangerously_allow_unauthenticated_teams"),
+        ({"dangerously_allow_unauthenticated": True}, "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS"),
     ],
 )
 async def test_a_registration_that_cannot_work_does_not_start(changed: dict[str, object], where: str) -> None:

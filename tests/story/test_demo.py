@@ -73,7 +73,7 @@ async def test_the_script_tells_the_whole_story(capsys: pytest.CaptureFixture[st
     assert played
     assert time.monotonic() - began < 60
     table = capsys.readouterr().out
-    assert "20 of 20 steps happened." in table
+    assert "26 of 26 steps happened." in table
     assert "timeout_skip" in table
 
 

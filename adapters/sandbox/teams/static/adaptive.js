@@ -5,10 +5,20 @@ const low = (word, other) => String(word ?? other).toLowerCase();
 const looks = (node) =>
   ["size", "weight", "color", "fontType"].map((name) => (node[name] ? `${name}-${low(node[name])}` : "")).join(" ");
 
+// learn.microsoft.com/adaptive-cards/authoring-cards/text-features: DATE and TIME in the reader's own zone.
+const SHORT = { weekday: "short", month: "short", day: "numeric", year: "numeric" };
+const moments = (text) =>
+  text.replace(/\{\{(DATE|TIME)\(([^,)]+)(?:,\s*(COMPACT|SHORT|LONG))?\)\}\}/g, (whole, kind, iso, form) => {
+    const at = new Date(iso);
+    if (Number.isNaN(at.getTime())) return whole;
+    if (kind === "TIME") return at.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
+    return form === "SHORT" || form === "LONG" ? at.toLocaleDateString([], SHORT) : at.toLocaleDateString();
+  });
+
 function run(piece) {
   const words = `${piece.bold ? " bold" : ""}${piece.italic ? " italic" : ""}${piece.at ? " at" : ""}`;
   if (piece.link) return el("a", { class: `run link${words}`, href: safe(piece.link), rel: "noreferrer", target: "_blank" }, piece.text);
-  return el("span", { class: `run${words}` }, piece.text);
+  return el("span", { class: `run${words}` }, moments(piece.text));
 }
 
 const safe = (address) => (/^https?:/i.test(address) ? address : "#");

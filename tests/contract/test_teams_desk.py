@@ -1,0 +1,208 @@
+"""Teams in front of the real desk and the real store: who may decide, and what becomes of other presses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.sandbox.teams.messages import Message
+from adapters.sandbox.teams.people import TENANT, cast
+from adapters.store.open import SqlStore, open_store
+from adapters.teams.identity import account_of
+from bot.approval import Approval, Stage
+from bot.card import Card, card_of
+from bot.flow.desk import FrontDesk
+from bot.ladder import Deadline, DeadlineSource
+from bot.matching import Match
+from bot.policy import Person, Policy
+from bot.protocol import HITLDecision, HITLRequest
+from bot.records import Placement
+from bot.routing import ReasonRule, Route
+from bot.seal import Seal
+from bot.surface import Destination, Surface
+from tests.contract.teams_rig import CHANNEL, Rig, open_rig, texts, verbs
+
+SEAL = Seal("t" * 32)
+HERE = Destination(surface=Surface.TEAMS, channel=CHANNEL)
+GUEST = frozenset({Surface.TEAMS})
+
+
+def somebody(name: str, **more: Any) -> Person:
+    """A person of the local Teams whom the policy names."""
+    known = cast()[name]
+    account = {Surface.TEAMS: account_of(TENANT, known.aad)}
+    return Person(handle=name, name=known.full_name, email=known.email, accounts=account, **more)
+
+
+POLICY = Policy(
+    people={
+        p.handle: p for p in (somebody("ann"), somebody("bob"), somebody("eve"), somebody("gus", outside=GUEST))
+    },
+    groups={"finance": ("ann", "bob", "gus")},
+    routes=(
+        Route(
+            name="default",
+            match=Match(),
+            cards=(HERE,),
+            approvers=("finance",),
+            quorum=2,
+            reason={HITLDecision.REJECTED: ReasonRule.REQUIRED},
+            presets=("wrong person",),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A request that waits, its card in Teams, and the record of it."""
+
+    rig: Rig
+    store: SqlStore
+    message: Message
+
+    async def record(self) -> Approval:
+        """The approval as it is stored."""
+        found = await self.store.approvals.get("r1")
+        assert found is not None
+        return found
+
+    def seen(self, person: str) -> dict[str, Any]:
+        """The card as somebody sees it."""
+        card = self.rig.message(self.message.id).seen_by(person)
+        assert card is not None
+        return dict(card)
+
+    def card(self, of: Approval) -> Card:
+        """The card that the record calls for."""
+        return card_of(of, card_id="card-r1", policy=POLICY, seal=SEAL, now=datetime.now(UTC))
+
+
+@asynccontextmanager
+async def open_world(path: Path) -> AsyncIterator[World]:
+    """Everything connected, one request waiting."""
+    now = datetime.now(UTC)
+    clock = lambda: datetime.now(UTC)  # noqa: E731 - the desk's and the store's
+    async with open_store(f"sqlite:///{path}/nod.db", ring=lambda _: None, pagers=(), clock=clock) as store:
+        desk = FrontDesk(store=store, policy=lambda: POLICY, seal=SEAL, clock=clock, count=lambda _: None)
+        async with open_rig(desk=desk) as rig:
+            request = HITLRequest(
+                request_id="r1", tool_name="pay", arguments={"to": "ann", "cents": 12}, agent_id="treasury"
+            )
+            deadline = Deadline(at=now + timedelta(hours=1), source=DeadlineSource.TIMEOUT_AT)
+            approval = Approval(
+                request=request, route="default", stage=Stage.OPEN, first_seen=now, deadline=deadline
+            )
+            placement = Placement(card_id="card-r1", approval_id="r1", destination=HERE)
+            await store.approvals.admit(approval, placements=[placement], rungs=())
+            card = card_of(approval, card_id="card-r1", policy=POLICY, seal=SEAL, now=now)
+            ref = await rig.teams.chat.post(card, CHANNEL)
+            await store.placements.shown("card-r1", ref=ref, revision=1, digest=request.digest)
+            yield World(rig=rig, store=store, message=rig.message(ref))
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """One request in one channel."""
+    async with open_world(tmp_path) as opened:
+        yield opened
+
+
+async def test_two_people_approve_and_the_record_is_theirs(world: World) -> None:
+    """Each answer counts once, by tenant and object id; the second one decides."""
+    assert (await world.rig.press("approve", message=world.message)).ok
+    assert (await world.rig.town.replay()).ok
+    record = await world.record()
+    assert ["ann"] == [vote.person for vote in record.votes]
+    assert Stage.OPEN is record.stage
+    await world.rig.teams.chat.update(world.card(record), CHANNEL, world.message.id)
+    assert (await world.rig.press("approve", person="bob", message=world.message)).ok
+    record = await world.record()
+    assert Stage.DECIDED is record.stage
+    assert record.decision is not None
+    assert "Bob Brandt" == record.decision.actor.name
+    assert HITLDecision.APPROVED is record.decision.verdict
+
+
+async def test_each_sees_what_she_may(world: World) -> None:
+    """The refresh gives buttons and the route's own reasons to approvers, and status to others and guests."""
+    for person in ("ann", "eve", "gus"):
+        looked = await world.rig.town.refresh(person, world.message)
+        assert looked is not None
+        assert looked.ok
+    assert {"approve", "reject", "skip", "claim", "why"} == set(verbs(world.seen("ann")))
+    assert ["why"] == verbs(world.seen("eve"))
+    assert ["why"] == verbs(world.seen("gus"))
+    assert "wrong person" in json.dumps(world.seen("ann"))
+
+
+@pytest.mark.parametrize(("person", "code"), [("eve", "not-approver"), ("gus", "outsider")])
+async def test_who_may_not_is_told_why(world: World, person: str, code: str) -> None:
+    """A press of theirs changes nothing; the refusal names its code."""
+    assert (await world.rig.press("approve", person=person, message=world.message)).ok
+    assert f"docs/refusals.md#{code}" in " ".join(texts(world.seen(person)))
+    assert () == (await world.record()).votes
+
+
+async def test_a_rejection_needs_its_reason(world: World) -> None:
+    """The form asks for it, and what is picked is in the record."""
+    await world.rig.press("reject", message=world.message)
+    assert "Say why" in " ".join(texts(world.seen("ann")))
+    assert (await world.rig.press("reject", message=world.message, inputs={"nod_preset": "wrong person"})).ok
+    record = await world.record()
+    assert record.decision is not None
+    assert "wrong person" == record.decision.note
+
+
+async def test_buttons_of_another_card_and_edited_ones_decide_nothing(world: World) -> None:
+    """A value of another secret, of another card, or under another verb: refused, and the audit has it."""
+    await world.rig.press("why", person="bob", message=world.message)
+    sent = json.loads(json.dumps(world.rig.town.delivery.sent[-1].activity))
+    true = world.card(await world.record()).buttons
+    digest = (await world.record()).request.digest
+    forged = [
+        ("approve", Seal("x" * 32).value(card_id="card-r1", verb="approve", digest=digest)),
+        ("approve", SEAL.value(card_id="card-r2", verb="approve", digest=digest)),
+        ("approve", SEAL.value(card_id="card-r1", verb="approve", digest="0" * 64)),
+        ("approve", next(value for which, value in true.items() if which.value == "skip")),
+        ("approve", "v1.a.b.c.d.e"),
+    ]
+    for number, (verb, value) in enumerate(forged):
+        activity = {**sent, "id": f"f:{number}"}
+        activity["value"]["action"] |= {
+            "verb": f"nod_{verb}",
+            "data": {"nod": verb, "value": value, "channel": CHANNEL},
+        }
+        result = await world.rig.town.delivery.deliver(activity)
+        assert result.ok
+        assert "Not counted" in result.body
+    record = await world.record()
+    assert ((), None) == (record.votes, record.decision)
+
+
+async def test_a_copy_of_a_card_in_another_place_decides_nothing(world: World) -> None:
+    """The card's own message counts, and no other; the copy says so."""
+    await world.rig.press("why", person="bob", message=world.message)
+    sent = json.loads(json.dumps(world.rig.town.delivery.sent[-1].activity))
+    value = world.card(await world.record()).buttons
+    approve = next(text for which, text in value.items() if which.value == "approve")
+    sent["value"]["action"] |= {
+        "verb": "nod_approve",
+        "data": {"nod": "approve", "value": approve, "channel": CHANNEL},
+    }
+    copied = {**sent, "id": "f:copy", "replyToId": "4711"}
+    assert "moved-card" in (await world.rig.town.delivery.deliver(copied)).body
+    assert () == (await world.record()).votes
+
+
+async def test_i_am_on_it_is_in_the_record(world: World) -> None:
+    """A claim is stored under the person that the policy names."""
+    assert (await world.rig.press("claim", message=world.message)).ok
+    assert ["ann"] == [claim.person for claim in (await world.record()).claims]

@@ -1,0 +1,73 @@
+"""`nod run --auto-approve --log FILE`, as in CI: everything is approved, and the record says what."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from adapters.sandbox.town import open_sandbox
+from tests.servers.town import POLICY, until
+
+NOD = str(Path(sys.executable).with_name("nod"))
+
+
+async def test_everything_is_approved_and_on_record(tmp_path: Path) -> None:
+    """No chat is waited for; the record names tool, agent and the digest of each call, and no argument."""
+    (tmp_path / "nod.yaml").write_text(POLICY)
+    async with open_sandbox(port=0) as sandbox:
+        env = {
+            **sandbox.environment(),
+            "PATH": os.environ["PATH"],
+            "NOD_SECRET": "0123456789abcdef" * 4,
+            "NOD_PORT": "0",
+        }
+        process = await asyncio.create_subprocess_exec(
+            NOD,
+            "run",
+            "--auto-approve",
+            "--log",
+            "ci.log",
+            cwd=tmp_path,
+            env=env,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            request_id = sandbox.platform.ask(tool="pay", arguments={"iban": "DE89370400440532013000"})
+            await until(lambda: sandbox.platform.executed == [request_id], within=30)
+            process.send_signal(signal.SIGTERM)
+            _, said = await asyncio.wait_for(process.communicate(), 20)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    assert 0 == process.returncode, said.decode()
+    text = (tmp_path / "ci.log").read_text()
+    events = {line["event"]: line for line in map(json.loads, text.splitlines())}
+    answered = events["answered_by_rule"]
+    assert ("pay", "approved", request_id) == (answered["tool"], answered["verdict"], answered["approval_id"])
+    assert 64 == len(answered["digest"])
+    assert "auto_approval_is_on" in events
+    assert "DE8937" not in text
+
+
+async def test_production_is_refused(tmp_path: Path) -> None:
+    """Said once, where a variable says production: nothing starts, and the exit code is 2."""
+    env = {
+        "PATH": os.environ["PATH"],
+        "AIP_API_URL": "http://127.0.0.1:1",
+        "AIP_API_KEY": "k",
+        "NOD_ENV": "prod",
+    }
+    process = await asyncio.create_subprocess_exec(
+        NOD, "run", "--auto-approve", "--log", "ci.log", cwd=tmp_path, env=env, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 20)
+
+    assert 2 == process.returncode
+    assert "looks like production" in said.decode()
+    assert not (tmp_path / "ci.log").exists()
