@@ -21,6 +21,7 @@ from adapters.oncall.open import open_schedules
 from adapters.pagers.hooks import HookPager, load_hook
 from adapters.pagers.open import open_pagers
 from adapters.platform.client import open_platform
+from adapters.relay import WAKE_PATH, Door
 from adapters.settings import (
     Chats,
     Environment,
@@ -36,7 +37,7 @@ from adapters.store.open import open_store
 from adapters.surfaces import open_surfaces
 from adapters.timer import open_timer
 from adapters.watch import PULSE_EVERY, Pulse, Spool, Watchdog, open_emergency, watched
-from adapters.web import Metrics, front, serve_front
+from adapters.web import Metrics, Receive, front, serve_front
 from bot.flow import Beats, Bells
 from bot.flow.admit import Admit
 from bot.flow.desk import FrontDesk
@@ -71,7 +72,9 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
     def read() -> PolicyFile:
         file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
         if settings is not None:  # chats are opened at the start, so a changed file gets by with those
-            check_places(file, settings.surfaces)
+            check_places(file, settings)
+            if file.workflows != settings.workflows:
+                log.warning("counts_from_the_next_start", setting="workflows")
         webhook_secret(environment, file.pagers)
         check_schedule_keys(environment, file.policy)
         callbacks.load(callbacks_of(file.policy))
@@ -114,20 +117,21 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
         admit = Admit(platform=platform, store=store, policy=book.policy, clock=clock, count=metrics.count)
         life = Life(
             admit=admit, platform=platform, store=store, chats=surfaces.chats,
-            pagers=pagers, callbacks=callbacks, policy=book.policy,
+            pagers=pagers, callbacks=callbacks, policy=book.policy, reach=book.reach,
             seal=seal, clock=clock, count=metrics.count, ring=bells.ring,
         )  # fmt: skip
         pulse, beats = Pulse(), Beats()
         chores = {
             **await keeping(environment, book, stored, alerts, clock, metrics.count, stack),
             **await proving(
-                environment, store=store, alerts=alerts, chats=life.chats, policy=book.policy, beats=beats,
+                environment, store=store, alerts=alerts, chats=life.chats, policy=book.policy,
+                blind=lambda: _blind(admit, clock(), file.poll_every), beats=beats,
                 pulse=pulse, clock=clock, count=metrics.count, stack=stack,
             ),
         }  # fmt: skip
         await enter(lived(life, bells=bells, beats=beats, chores=chores))
         app = front(
-            receivers=surfaces.receivers,
+            receivers={**surfaces.receivers, **_doors(environment, bells, metrics)},
             troubles=lambda: _troubles(admit, clock(), file.poll_every),
             health=alerts.troubles,
             metrics=metrics.exposition,
@@ -146,6 +150,14 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
         log.info("nod_started", address=address, routes=len(file.policy.routes))
         yield Nod(address=address, metrics=metrics)
     log.info("nod_stopped")
+
+
+def _doors(environment: Environment, bells: Bells, metrics: Metrics) -> Mapping[str, Receive]:
+    """Where the relay asks for a poll; without its token in the settings, nowhere."""
+    token = _secret(environment.relay_token)
+    if token is None:
+        return {}
+    return {WAKE_PATH: Door(token, poll=lambda: bells.ring(Step.ADMIT), count=metrics.count).receive}
 
 
 def _services(
@@ -201,6 +213,13 @@ def _ring_all(bells: Bells) -> None:
     for step in Step:
         if step is not Step.ADMIT:  # polls keep their own interval
             bells.ring(step)
+
+
+def _blind(admit: Admit, now: datetime, poll_every: timedelta) -> str | None:
+    """Why the platform counts as unreadable, for the dead man's switch; None while it can be read."""
+    since = admit.last_good
+    patience = max(3 * poll_every, timedelta(seconds=30))
+    return "no good poll of the platform" if since is None or now - since > patience else None
 
 
 def _troubles(admit: Admit, now: datetime, poll_every: timedelta) -> list[str]:

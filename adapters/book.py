@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from adapters.oncall import Schedules
-from adapters.roster import Filled, GroupKeeper, Roster
+from adapters.roster import REACHED_FOR, Filled, GroupKeeper, Roster
 from bot.audit import Fact
 from bot.errors import ConfigError, Unavailable
 from bot.policy import Policy
@@ -79,6 +79,7 @@ class Book(Generic[F]):
         self._seconds = seconds
         self._roster = Roster(count=count, clock=clock, seconds=seconds)
         self._filled: Filled | None = None
+        self._reached: Filled | None = None
         self._changed = asyncio.Event()
         self.faulty = False  #: the file as it stands now is refused
 
@@ -95,6 +96,18 @@ class Book(Generic[F]):
         filled = self._filled
         if filled is None or not filled.holds(now=self._clock(), seconds=self._seconds()):
             filled = self._filled = self._roster.filled(self._file.policy, self._file.elsewhere)
+        return filled.policy
+
+    def reach(self) -> Policy:
+        """The policy for telling people things: with accounts and members as they were last found.
+
+        Nobody decides by it. While a directory cannot be asked, people are still pinged where they were.
+        """
+        filled = self._reached
+        if filled is None or not filled.holds(now=self._clock(), seconds=self._seconds()):
+            filled = self._reached = self._roster.filled(
+                self._file.policy, self._file.elsewhere, longest=REACHED_FOR
+            )
         return filled.policy
 
     def ask_again(self) -> None:
@@ -147,7 +160,7 @@ class Book(Generic[F]):
         await self._roster.refresh(
             file.policy, file.elsewhere, directories=directories, groups=groups, schedules=schedules
         )
-        self._filled = None
+        self._filled = self._reached = None
         self._roster.tell(self.policy())  # filled now, and not on the way of the next click
 
     async def _keep_fresh(self, ask: Callable[[], Awaitable[None]], every: float) -> None:
@@ -191,7 +204,7 @@ class Book(Generic[F]):
             log.warning("policy_waits", reason=str(error))
             self._count("policy_waits")
             return False
-        self._file, self._filled = file, None
+        self._file, self._filled, self._reached = file, None, None
         log.info("policy_in_force", version=file.policy.version, routes=len(file.policy.routes))
         self._count("policy_in_force")
         self._changed.set()

@@ -97,6 +97,7 @@ async def proving(
     alerts: Emergency,
     chats: Mapping[Surface, Chat],
     policy: Callable[[], Policy],
+    blind: Callable[[], str | None],
     beats: Beats,
     pulse: Pulse,
     clock: Clock,
@@ -113,7 +114,7 @@ async def proving(
 
     prove = Prove(
         store=store, alerts=alerts, chats=chats, policy=policy, beats=beats,
-        late_tick=lambda: late_tick(pulse), all_well=all_well, clock=clock, count=count,
+        late_tick=lambda: late_tick(pulse), blind=blind, all_well=all_well, clock=clock, count=count,
     )  # fmt: skip
 
     began = False

@@ -39,6 +39,8 @@ CREW_SIZE = 16
 
 #: After a suspension the auditor waits this long, in seconds: what is overdue is attempted first.
 WAKING = 3.0
+#: Whoever sleeps so many seconds longer than she meant to was suspended.
+OVERSLEPT = 1.0
 
 log = structlog.get_logger()
 
@@ -54,6 +56,7 @@ class Life:
     pagers: Mapping[str, Pager]
     callbacks: Callbacks
     policy: Callable[[], Policy]
+    reach: Callable[[], Policy]  #: the policy for telling people things: nobody decides by it
     seal: Seal
     clock: Clock
     count: Count
@@ -82,11 +85,12 @@ class Life:
         reconcile = Reconcile(
             platform=platform, store=store, clock=clock, count=count, crew=crew(Step.RECONCILE)
         )
+        reach = self.reach
         escalate = Escalate(
-            store=store, chats=chats, policy=policy, clock=clock, count=count, crew=crew(Step.ESCALATE)
+            store=store, chats=chats, policy=reach, clock=clock, count=count, crew=crew(Step.ESCALATE)
         )
-        tell = Tell(store=store, chats=chats, policy=policy, clock=clock, count=count, crew=crew(Step.TELL))
-        say = Say(store=store, chats=chats, policy=policy, clock=clock, count=count, crew=crew(Step.SAY))
+        tell = Tell(store=store, chats=chats, policy=reach, clock=clock, count=count, crew=crew(Step.TELL))
+        say = Say(store=store, chats=chats, policy=reach, clock=clock, count=count, crew=crew(Step.SAY))
         alert = PageOut(store=store, pagers=self.pagers, clock=clock, count=count, crew=crew(Step.ALERT))
         return {
             Step.ADMIT: self.admit.round,
@@ -131,7 +135,9 @@ async def lived(
                 for step, round_ in life.steps(crew).items()
             ]
             loops += [
-                tasks.create_task(_repeat(name, every, chore, life.count), name=f"chore:{name}")
+                tasks.create_task(
+                    _repeat(name, every, chore, clock=life.clock, count=life.count), name=f"chore:{name}"
+                )
                 for name, (every, chore) in chores.items()
             ]
             yield
@@ -144,19 +150,25 @@ async def lived(
         log.warning("pieces_cut_short")
 
 
-async def _repeat(name: str, every: timedelta, chore: Callable[[], Awaitable[None]], count: Count) -> None:
+async def _repeat(
+    name: str, every: timedelta, chore: Callable[[], Awaitable[None]], *, clock: Clock, count: Count
+) -> None:
     while True:
         try:
             await chore()
         except Unavailable as error:
             log.warning("chore_failed", chore=name, reason=str(error))
             count("chore_failed")
-        await _rest(every.total_seconds())
+        await rest(every.total_seconds(), clock=clock)
 
 
-async def _rest(seconds: float) -> None:
-    """Sleep; after a sleep of the whole process so much longer that the steps had time to catch up first."""
-    begun = time.monotonic()
+async def rest(seconds: float, *, clock: Clock) -> None:
+    """Sleep; after a sleep of process or machine so much longer that the steps had time to catch up first.
+
+    While the process is stopped both clocks go on; while the machine sleeps, only the wall clock does.
+    """
+    begun, since = clock(), time.monotonic()
     await asyncio.sleep(seconds)
-    if time.monotonic() - begun > 2 * seconds + WAKING:
+    gone = max((clock() - begun).total_seconds(), time.monotonic() - since)
+    if gone > seconds + OVERSLEPT:
         await asyncio.sleep(WAKING)

@@ -24,6 +24,9 @@ from bot.surface import Surface
 
 #: Seconds that an answer of a directory counts, from when it was asked (issue: cached for at most 60 s).
 LONGEST_AGE = 60.0
+#: Seconds that an answer serves to tell people something, when none came since: a ping that goes to where
+#: somebody was an hour ago is better than none, and nobody decides by it.
+REACHED_FOR = 86_400.0
 #: Seconds that one question to a directory may take.
 LIMIT = 25.0
 
@@ -97,21 +100,22 @@ class Roster:
             tasks.create_task(self._duty.refresh(policy, schedules, at=self._clock()))
         self._forget(policy, refs)
 
-    def filled(self, policy: Policy, elsewhere: Elsewhere) -> Filled:
-        """The policy with accounts, members and who is on call as of now."""
+    def filled(self, policy: Policy, elsewhere: Elsewhere, *, longest: float = LONGEST_AGE) -> Filled:
+        """The policy with accounts, members and who is on call, from answers younger than `longest` seconds."""
         now, at = self._seconds(), self._clock()
-        people = {handle: self._with_accounts(person, now) for handle, person in policy.people.items()}
+        oldest = now - longest
+        people = {handle: self._with_accounts(person, oldest) for handle, person in policy.people.items()}
         groups = {name: dict.fromkeys(handles) for name, handles in policy.groups.items()}
         known = _Known(people, named=policy.people)
         for name, refs in elsewhere.items():
-            members = (member for ref in refs for member in self._members(ref, now))
+            members = (member for ref in refs for member in self._members(ref, oldest))
             taken = (known.take_in(member) for member in members)
             groups[name] |= dict.fromkeys(handle for handle in taken if handle is not None)
         duty = self._duty.now(policy, people, at=at)
         members_of = {**{name: tuple(handles) for name, handles in groups.items()}, **duty.groups}
         filled = replace(policy, people=people, groups=members_of, stand_ins=duty.stand_ins)
         ages = [found.at for found in self._people.values()] + [age for age, _ in self._groups.values()]
-        aging = [age + LONGEST_AGE for age in (*ages, *duty.ages) if age + LONGEST_AGE > now]
+        aging = [age + longest for age in (*ages, *duty.ages) if age + longest > now]
         return Filled(
             policy=filled,
             since=at,
@@ -125,9 +129,9 @@ class Roster:
 
     def unread(self, elsewhere: Elsewhere) -> tuple[GroupRef, ...]:
         """The groups that could not be read: nobody counts as their member."""
-        now = self._seconds()
+        oldest = self._seconds() - LONGEST_AGE
         refs = dict.fromkeys(ref for of_group in elsewhere.values() for ref in of_group)
-        return tuple(ref for ref in refs if not self._fresh(self._groups.get(ref, (None, ()))[0], now))
+        return tuple(ref for ref in refs if not _younger(self._groups.get(ref, (None, ()))[0], oldest))
 
     async def _look_up(self, surface: Surface, directory: Directory, people: Sequence[Person]) -> None:
         at = self._seconds()
@@ -169,19 +173,16 @@ class Roster:
         self._people = {key: found for key, found in self._people.items() if key[1] in known}
         self._groups = {ref: found for ref, found in self._groups.items() if ref in set(refs)}
 
-    def _fresh(self, at: float | None, now: float) -> bool:
-        return at is not None and now < at + LONGEST_AGE
-
-    def _members(self, ref: GroupRef, now: float) -> tuple[Person, ...]:
+    def _members(self, ref: GroupRef, oldest: float) -> tuple[Person, ...]:
         at, members = self._groups.get(ref, (None, ()))
-        return members if self._fresh(at, now) else ()
+        return members if _younger(at, oldest) else ()
 
-    def _with_accounts(self, person: Person, now: float) -> Person:
+    def _with_accounts(self, person: Person, oldest: float) -> Person:
         accounts, outside = dict(person.accounts), set(person.outside)
         name, email = person.name, person.email
         for surface in Surface:
             found = self._people.get((surface, _identity(person)))
-            account = found.person.accounts.get(surface) if found and self._fresh(found.at, now) else None
+            account = found.person.accounts.get(surface) if found and _younger(found.at, oldest) else None
             if found and surface in found.person.outside:
                 outside.add(surface)
             if found and account is not None:
@@ -192,6 +193,10 @@ class Roster:
             else:
                 accounts.pop(surface, None)
         return replace(person, name=name, email=email, accounts=accounts, outside=frozenset(outside))
+
+
+def _younger(at: float | None, oldest: float) -> bool:
+    return at is not None and at > oldest
 
 
 def _identity(person: Person) -> object:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from adapters.settings import Chats, Environment
+from adapters.settings import Chats, Environment, is_workflow
 from adapters.slack import Slack, open_slack
-from adapters.teams import Teams, open_teams
+from adapters.teams import RoutedChat, Teams, TeamsPager, WorkflowsChat, open_teams, open_workflows
 from bot.conversations import ConversationRef, Conversations
 from bot.desk import Desk
 from bot.flow import Count
@@ -23,10 +23,11 @@ Receive = Callable[[Mapping[str, str], bytes], Awaitable[tuple[int, Mapping[str,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surfaces:
-    """Slack, Teams, or both."""
+    """Slack, Teams, or both; and the channels of Teams that are only told."""
 
     slack: Slack | None
     teams: Teams | None
+    workflows: WorkflowsChat | None
     receivers: Mapping[str, Receive]  #: path -> who answers what is posted there
 
     @property
@@ -35,8 +36,10 @@ class Surfaces:
         found: dict[Surface, Chat] = {}
         if self.slack:
             found[Surface.SLACK] = self.slack.chat
-        if self.teams:
-            found[Surface.TEAMS] = self.teams.chat
+        if self.teams and self.workflows:
+            found[Surface.TEAMS] = RoutedChat(bot=self.teams.chat, webhooks=self.workflows)
+        elif on_teams := self.teams.chat if self.teams else self.workflows:
+            found[Surface.TEAMS] = on_teams
         return found
 
     @property
@@ -53,6 +56,8 @@ class Surfaces:
         """A channel as a place for alerts. Raises KeyError for a surface that is not set up."""
         if place.surface is Surface.SLACK and self.slack:
             return self.slack.pager(place.channel)
+        if self.workflows and is_workflow(place, self.workflows.names):
+            return TeamsPager(chat=self.workflows, channel=place.channel)
         if place.surface is Surface.TEAMS and self.teams:
             return self.teams.pager(place.channel)
         raise KeyError(place)
@@ -109,7 +114,11 @@ async def open_surfaces(
                 )
             )
             receivers["/api/messages"] = teams.receive
-        yield Surfaces(slack=slack, teams=teams, receivers=receivers)
+        workflows = None
+        if settings.workflows:
+            addresses = {name: secret.get_secret_value() for name, secret in settings.workflows.items()}
+            workflows = await stack.enter_async_context(open_workflows(addresses))
+        yield Surfaces(slack=slack, teams=teams, workflows=workflows, receivers=receivers)
 
 
 class _Announced:

@@ -25,7 +25,7 @@ from bot.caught import Caught, words_of
 from bot.errors import Unavailable
 from bot.ladder import deadline_of
 from bot.ports import Clock
-from bot.posting import ATTEMPTS, Client, Pause, post, post_until
+from bot.posting import AT_ONCE, ATTEMPTS, Client, InTurn, Pause, post, post_until
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.threads import Threads
 
@@ -77,6 +77,7 @@ class HITLHandler:
         if auto_approve is None:
             auto_approve = os.environ.get("GLAIP_HITL_AUTO_APPROVE", "").strip().lower() == "true"
         self._callback, self._client, self._auto_approve = callback, client, auto_approve
+        self._answers = InTurn(client, most=AT_ONCE)
         self._attempts, self._on_lost, self._prompt = max_retries, on_unrecoverable_error, interactive
         self._clock, self._pause = clock, pause
         self._threads = Threads(most=MOST_THREADS, name="hitl-callback")
@@ -171,7 +172,7 @@ class HITLHandler:
         if response is None:
             return Outcome.TIMEOUT_SKIP
         return await post_until(
-            self._client, request, response, deadline=deadline, clock=self._clock, pause=self._pause
+            self._answers, request, response, deadline=deadline, clock=self._clock, pause=self._pause
         )
 
     async def _called(self, callback: Callback, request: HITLRequest, within: float) -> HITLResponse:
@@ -188,7 +189,7 @@ class HITLHandler:
         return _rejected(reason)
 
     async def _posted(self, request: HITLRequest, response: HITLResponse) -> Outcome:
-        return await post(self._client, request, response, attempts=self._attempts, pause=self._pause)
+        return await post(self._answers, request, response, attempts=self._attempts, pause=self._pause)
 
     async def _lost(self, request: HITLRequest, error: BaseException) -> None:
         log.error("answer_lost", approval_id=request.request_id, reason=words_of(error))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.approval import Approval, Outcome
 from bot.card import Notice
-from bot.policy import Policy, names_of
+from bot.policy import Policy, approvers_named, approvers_of, names_of
 from bot.records import CHANNEL_DEAD, SURFACE_DEAD, Alert, News, OwedNotice
 from bot.surface import Destination, Surface
 from bot.wording import Saying, name_of, notification_of, state_of, unanswered, waiting_name
@@ -21,7 +22,7 @@ def notice_of(
     who = tuple(name for notice, _ in owed for name in notice.who)
     return Notice(
         mark=mark,
-        text=_text(first, approval, more=len({a.id for _, a in owed}) - 1, policy=policy),
+        text=_together(owed, policy=policy) or _text(first, approval, policy=policy),
         mentions=mentioned(policy, who, first.surface),
         link=link if first.person else None,
     )
@@ -45,16 +46,42 @@ def dead_place(where: Destination, troubles: Mapping[str, str], *, at: datetime)
     return None
 
 
-def _text(notice: OwedNotice, approval: Approval, *, more: int, policy: Policy) -> Saying:
-    tool, until = name_of(approval.request.tool_name), approval.deadline.at
+def _together(owed: Sequence[tuple[OwedNotice, Approval]], *, policy: Policy) -> Saying | None:
+    """What is said of several requests at once; None for one."""
+    approvals = {approval.id: approval for _, approval in owed}
+    if len(approvals) == 1:
+        return None
+    if owed[0][0].news is not News.OUTCOME:
+        first = min(approvals.values(), key=lambda approval: approval.deadline.at)
+        earliest = f"The earliest, {waiting_name(first)}, until "
+        still = f"{len(approvals)} requests still wait for an answer. {earliest}"
+        return (still, first.deadline.at, ".")
+    ends = Counter(_ENDS[approval.outcome] for approval in approvals.values() if approval.outcome)
+    said = ", ".join(f"{number} {end}" for end, number in ends.most_common())
+    unasked = [a for a in approvals.values() if a.outcome is Outcome.TIMEOUT_SKIP]
+    asked = {approvers_named(policy, policy.route_named(a.route), a) for a in unasked}
+    who = f" Asked: {'; '.join(sorted(asked))}." if asked else ""
+    return (f"{len(approvals)} requests ended: {said}.{who}",)
+
+
+_ENDS = {
+    Outcome.APPROVED: "approved",
+    Outcome.REJECTED: "rejected",
+    Outcome.SKIPPED: "skipped",
+    Outcome.TIMEOUT_SKIP: "not answered by anybody",
+    Outcome.ELSEWHERE: "answered elsewhere",
+    Outcome.UNDELIVERABLE: "not delivered",
+}
+
+
+def _text(notice: OwedNotice, approval: Approval, *, policy: Policy) -> Saying:
+    until = approval.deadline.at
     match notice.news:
         case News.OUTCOME:
             return _outcome(approval, policy=policy)
         case News.LAST_CALL:
             said = f"You said that you are on it: {waiting_name(approval)} still waits, until "
             return (said, until, ". The others hear of it again when your time is over.")
-        case News.RUNG if more:
-            return (f"{more + 1} requests still wait for an answer. The earliest, {tool}, until ", until, ".")
         case News.RUNG:
             still = f"{waiting_name(approval)} still waits for an answer, until "
             return (still, until, f".{_asides(notice, approval, policy)}")
@@ -62,10 +89,13 @@ def _text(notice: OwedNotice, approval: Approval, *, more: int, policy: Policy) 
 
 def _asides(notice: OwedNotice, approval: Approval, policy: Policy) -> str:
     """Who may decide by now, and for whom somebody stands in."""
-    said = [f" {names_of(policy, approval.widened)} may decide it now, too."] if approval.widened else []
+    route = policy.route_named(approval.route)
+    now = approvers_of(route, approval) if route else ()
+    let_in = tuple(name for name in now if name in approval.widened)
+    said = [f" {names_of(policy, let_in)} may decide it now, too."] if let_in else []
     said += [
         f" Who is on call for {name} could not be read ({policy.stand_ins[name]})."
-        for name in dict.fromkeys((*notice.who, *approval.widened))
+        for name in dict.fromkeys((*notice.who, *let_in))
         if name in policy.stand_ins
     ]
     return "".join(said)

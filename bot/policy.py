@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.approval import LONGEST_NOTE, Approval
 from bot.errors import Refusal, Refused
+from bot.ladder import Action
 from bot.matching import value_at
 from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
@@ -105,18 +106,37 @@ def seat_of(
         raise Refused(
             Refusal.OUTSIDER, "Guests and people of other workspaces may not decide this, unless it names them."
         )
-    approvers = policy.handles((*route.approvers, *approval.widened))
+    approvers = policy.handles(approvers_of(route, approval))
     requesters = requesters_of(policy, route, approval.request)
     if person.handle in requesters:
-        raise _own_request(policy, route)
+        raise _own_request(policy, route, approval)
     if person.handle in approvers:
         return Seat(person=person)
     for delegation in policy.delegations:
         if delegation.taker == person.handle and delegation.giver in approvers and now < delegation.until:
             if delegation.giver in requesters:
-                raise _own_request(policy, route)
+                raise _own_request(policy, route, approval)
             return Seat(person=person, acting_for=delegation.giver)
     raise _not_approver(policy, route, approval)
+
+
+def counting(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> frozenset[str]:
+    """Whose earlier votes still count: who may decide now, and those who take the place of one.
+
+    Whoever has lost every account since, or has become a guest, does not: at the moment of the last vote
+    all that are counted have to be people who may decide.
+    """
+    approvers = frozenset(policy.handles(approvers_of(route, approval)))
+    deputies = {d.taker for d in policy.delegations if d.giver in approvers and now < d.until}
+    people = (policy.people.get(handle) for handle in approvers | deputies)
+    return frozenset(
+        person.handle
+        for person in people
+        if person is not None
+        and any(
+            surface not in person.outside or person.handle in route.outsiders for surface in person.accounts
+        )
+    )
 
 
 def requesters_of(policy: Policy, route: Route, request: HITLRequest) -> frozenset[str]:
@@ -142,20 +162,28 @@ def _names_of(person: Person) -> set[str]:
 
 
 def _not_approver(policy: Policy, route: Route | None, approval: Approval) -> Refused:
-    named = approvers_named(policy, route, widened=approval.widened)
+    named = approvers_named(policy, route, approval)
     return Refused(Refusal.NOT_APPROVER, f"Only {named} may decide this.")
 
 
-def _own_request(policy: Policy, route: Route) -> Refused:
-    named = approvers_named(policy, route)
+def _own_request(policy: Policy, route: Route, approval: Approval) -> Refused:
+    named = approvers_named(policy, route, approval)
     return Refused(Refusal.SELF_APPROVAL, f"You asked for this yourself; someone else in {named} must decide.")
 
 
-def approvers_named(policy: Policy, route: Route | None, *, widened: tuple[str, ...] = ()) -> str:
+def approvers_of(route: Route, approval: Approval) -> tuple[str, ...]:
+    """The names of those who may decide: the route's, and whom a rung of it let in.
+
+    A file that came since may have taken a rung's people out again: then they are out.
+    """
+    lets_in = {name for rung in route.ladder if rung.action is Action.WIDEN for name in rung.who}
+    return tuple(dict.fromkeys((*route.approvers, *(name for name in approval.widened if name in lets_in))))
+
+
+def approvers_named(policy: Policy, route: Route | None, approval: Approval) -> str:
     """The approvers in words for a card or a refusal: groups by their name, people by theirs."""
-    if route is None or not policy.members((*route.approvers, *widened)):
-        return "nobody (the policy names no approver)"
-    return names_of(policy, (*route.approvers, *widened))
+    names = approvers_of(route, approval) if route else ()
+    return names_of(policy, names) if policy.members(names) else "nobody (the policy names no approver)"
 
 
 def names_of(policy: Policy, names: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,6 +24,8 @@ from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 
 #: How often an answer is tried when nothing else is said.
 ATTEMPTS = 3
+#: Answers of one program on their way at once.
+AT_ONCE = 64
 #: Seconds of the longest wait between two tries; a platform that asks for more is asked sooner.
 LONGEST_WAIT = 30.0
 #: Nothing of a person's is sent later than this before the deadline: it would arrive after it.
@@ -51,6 +54,25 @@ class Client(Answers, Protocol):
     async def pending(self) -> Listing:
         """What waits now. Raises Unavailable or Forbidden."""
         ...
+
+
+class InTurn:
+    """A platform that at most so many ask at once. Who waits for a turn loses no try and no time by it."""
+
+    def __init__(self, platform: Answers, *, most: int) -> None:
+        """In front of this platform."""
+        self._platform = platform
+        self._turns = asyncio.Semaphore(most)
+
+    async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
+        """As the platform's."""
+        async with self._turns:
+            await self._platform.decide(request, response)
+
+    async def word_on(self, request_id: str) -> str | None:
+        """As the platform's."""
+        async with self._turns:
+            return await self._platform.word_on(request_id)
 
 
 async def post(

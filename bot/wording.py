@@ -149,14 +149,14 @@ def status_of(approval: Approval, state: CardState, *, policy: Policy, now: date
 
 def unanswered(approval: Approval, *, policy: Policy) -> Saying:
     """Nobody answered in time, and who was asked. Never the word rejected."""
-    asked = approvers_named(policy, policy.route_named(approval.route), widened=approval.widened)
+    asked = approvers_named(policy, policy.route_named(approval.route), approval)
     short = "Not enough people" if approval.votes else "Nobody"
     return (f"{short} answered by ", approval.deadline.at, f". Asked: {asked}.")
 
 
 def _open(approval: Approval, *, policy: Policy, now: datetime) -> tuple[Saying, ...]:
     route = policy.route_named(approval.route)
-    who = approvers_named(policy, route, widened=approval.widened)
+    who = approvers_named(policy, route, approval)
     quorum = route.quorum if route else 1
     given = people_in(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)
     needs = f"Needs one of: {who}" if quorum == 1 else f"Needs {quorum} of: {who}"

@@ -20,6 +20,7 @@ from adapters.settings import (
     Environment,
     PolicyFile,
     check_schedule_keys,
+    is_workflow,
     read_chats,
     read_environment,
     read_policy_file,
@@ -77,6 +78,9 @@ async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> Asy
                 yield Finding(what=f"Teams: {error}", fix="Check the network, and that Teams is up.")
                 return
             directories[Surface.TEAMS] = teams.directory
+        if chats.workflows:
+            told = ", ".join(f"teams:{name}" for name in chats.workflows)
+            yield Finding(what=f"Workflows: {told}; whether one works is seen with its first message")
         groups = await group_keepers(environment, slack, stack)
         schedules = await schedule_keepers(environment, file, stack)
         reach = await reach_of(file, directories, groups, schedules, now=utc_now())
@@ -85,7 +89,9 @@ async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> Asy
 
 
 def _on(surface: Surface, file: PolicyFile) -> tuple[Destination, ...]:
-    return tuple(place for place in file.places if place.surface is surface)
+    """The places where somebody can be asked."""
+    here = (place for place in file.places if place.surface is surface)
+    return tuple(place for place in here if not is_workflow(place, file.workflows))
 
 
 async def _platform(environment: Environment) -> Finding:

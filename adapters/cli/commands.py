@@ -12,14 +12,14 @@ from typing import Annotated
 import typer
 
 from adapters.cli import check as checking
-from adapters.cli import console, demo, run, sandbox, teams
+from adapters.cli import console, demo, relay, run, sandbox, teams
 from adapters.cli import watch as watching
 from adapters.cli.auto import recorded, with_auto_approval
 from adapters.cli.doing import do
 from adapters.cli.doors import audit_app, policy_app
 from adapters.cli.manifest import WEBSITE, Chat, print_manifest
 from adapters.logs import configure_logs
-from adapters.settings import read_environment, read_local_environment
+from adapters.settings import read_environment, read_local_environment, read_relay_environment
 from bot.errors import ConfigError, NodError
 from bot.protocol import HITLDecision
 
@@ -129,6 +129,20 @@ def manifest_command(
 def teams_command() -> None:
     """List the conversations of Teams that Nod is in, by the names that nod.yaml can use."""
     raise typer.Exit(do(teams.conversations(read_local_environment().database_url)))
+
+
+@app.command("relay")
+def relay_command(
+    host: Annotated[str, typer.Option(help="The address that the relay listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Its port; 0 takes a free one.", min=0, max=65535)] = 3001,
+    bot: Annotated[
+        str, typer.Option(help="Where `nod run` listens, to be told when to look.")
+    ] = "http://127.0.0.1:3000",
+) -> None:
+    """Stand in front of the platform, change nothing, and have cards up as soon as a run waits."""
+    environment = read_relay_environment()
+    configure_logs(environment.log_format)
+    do(relay.relay(environment, host=host, port=port, bot=bot))
 
 
 @app.command("sandbox")

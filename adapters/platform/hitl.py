@@ -18,9 +18,10 @@ from urllib.parse import quote
 
 from adapters.platform.audit import AuditPage, AuditRecord, query_of, read_page, read_record
 from adapters.platform.client import HttpPlatform, open_platform
+from adapters.platform.exchange import Limits
 from adapters.platform.face import Face
 from bot.errors import ConfigError, Gone
-from bot.posting import ATTEMPTS, post
+from bot.posting import AT_ONCE, ATTEMPTS, post
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class HITLClient:
         """Open it. Raises ConfigError for an address or key that is missing or cannot be one."""
         url = self._base_url or os.environ.get(URL) or _missing(URL, "base_url")
         key = self._api_key or os.environ.get(KEY) or _missing(KEY, "api_key")
-        self._opened = await self._stack.enter_async_context(open_platform(url, key, clock=self._clock))
+        opening = open_platform(url, key, clock=self._clock, limits=Limits(posts=AT_ONCE))
+        self._opened = await self._stack.enter_async_context(opening)
         return self
 
     async def __aexit__(

@@ -4,24 +4,30 @@ from adapters.settings.chats import Chats, TeamsSettings, check_places, read_cha
 from adapters.settings.environment import (
     Environment,
     LocalEnvironment,
+    RelayEnvironment,
     read_environment,
     read_local_environment,
+    read_relay_environment,
 )
 from adapters.settings.pagers import webhook_secret
 from adapters.settings.policy_file import PolicyFile, read_policy_file
 from adapters.settings.schedules import check_schedule_keys
+from adapters.settings.workflows import is_workflow
 
 __all__ = [
     "Chats",
     "Environment",
     "LocalEnvironment",
     "PolicyFile",
+    "RelayEnvironment",
     "TeamsSettings",
     "check_places",
     "check_schedule_keys",
+    "is_workflow",
     "read_chats",
     "read_environment",
     "read_local_environment",
     "read_policy_file",
+    "read_relay_environment",
     "webhook_secret",
 ]

@@ -1,11 +1,12 @@
 """Which chats are set up: Slack by its token, Teams by a `teams:` place in nod.yaml and the bot's registration.
 
-The Microsoft variables alone do not open Teams: they serve Entra groups, too.
+Places that are workflows are set up by their address alone. The Microsoft variables alone do not open Teams:
+they serve Entra groups, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -14,13 +15,17 @@ from adapters.settings.environment import Environment
 from adapters.settings.microsoft import GUID, listed
 from adapters.settings.policy_file import PolicyFile
 from adapters.settings.variables import LOOPBACK
+from adapters.settings.workflows import is_workflow
 from bot.errors import ConfigError
 from bot.surface import Destination, Surface
 
 _OPEN_DOOR = "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS"
 _SET_UP = {
     Surface.SLACK: "Set SLACK_BOT_TOKEN (README, Connect a Slack workspace)",
-    Surface.TEAMS: ("Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId (README, Environment)"),
+    Surface.TEAMS: (
+        "Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId (README, Environment), or name the"
+        " address of a webhook under workflows,"
+    ),
 }
 
 
@@ -44,21 +49,16 @@ class Chats:
     """The chats that are set up, at least one."""
 
     slack: bool
-    teams: TeamsSettings | None
-
-    @property
-    def surfaces(self) -> frozenset[Surface]:
-        """The same, as places name them."""
-        found = {Surface.SLACK} if self.slack else set[Surface]()
-        return frozenset(found | ({Surface.TEAMS} if self.teams else set()))
+    teams: TeamsSettings | None  #: the bot's
+    workflows: Mapping[str, SecretStr]  #: the addresses of those `teams:` places that need no bot
 
 
 def read_chats(environment: Environment, file: PolicyFile) -> Chats:
     """The chats of a start. Raises ConfigError when there is none, one is set up by half, or a place of the
     file is on one that is not set up."""
     slack = environment.slack_bot_token is not None
-    on_teams = _first_on(Surface.TEAMS, file)
-    if not slack and on_teams is None:
+    on_teams = _first_of_the_bot(file)
+    if not slack and on_teams is None and not file.workflows:
         raise ConfigError(
             "SLACK_BOT_TOKEN",
             "is not set, so Nod has no chat to show cards in",
@@ -71,23 +71,37 @@ def read_chats(environment: Environment, file: PolicyFile) -> Chats:
             "Set it to receive clicks over HTTP, or set SLACK_APP_TOKEN to use Socket Mode.",
         )
     teams = _teams(environment, on_teams, file) if on_teams else None
-    chats = Chats(slack=slack, teams=teams)
-    check_places(file, chats.surfaces)
+    chats = Chats(slack=slack, teams=teams, workflows=file.workflows)
+    check_places(file, chats)
     return chats
 
 
-def check_places(file: PolicyFile, surfaces: Collection[Surface]) -> None:
-    """Raises ConfigError, with its line, for the first place on a chat that is not among these."""
+def check_places(file: PolicyFile, chats: Chats) -> None:
+    """Raises ConfigError, with its line, for the first place that these chats do not reach.
+
+    `chats` are those of the start; the file may have changed since.
+    """
     for place, where in file.places.items():
-        if place.surface not in surfaces:
+        if is_workflow(place, file.workflows):
+            if place.channel not in chats.workflows:
+                what = f"{place} is a workflow, and its address is taken up at the start only"
+                raise ConfigError(where, what, "Start Nod anew, or take the place out.")
+        elif not (chats.slack if place.surface is Surface.SLACK else chats.teams):
             what = f"{place} is in {place.surface.value.title()}, which is not set up"
             raise ConfigError(
                 where, what, f"{_SET_UP[place.surface]} and start Nod anew, or take the place out."
             )
 
 
-def _first_on(surface: Surface, file: PolicyFile) -> Destination | None:
-    return next((place for place in file.places if place.surface is surface), None)
+def _first_of_the_bot(file: PolicyFile) -> Destination | None:
+    return next(
+        (
+            place
+            for place in file.places
+            if place.surface is Surface.TEAMS and not is_workflow(place, file.workflows)
+        ),
+        None,
+    )
 
 
 def _teams(environment: Environment, place: Destination, file: PolicyFile) -> TeamsSettings:
@@ -95,7 +109,7 @@ def _teams(environment: Environment, place: Destination, file: PolicyFile) -> Te
     password, open_door = environment.microsoft_app_password, environment.allow_unauthenticated_teams
     if not app_id and not open_door:
         what = f"{place} is in Teams, which is not set up: MicrosoftAppId is not set"
-        raise ConfigError(file.places[place], what, f"{_SET_UP[Surface.TEAMS]}, or take the place out.")
+        raise ConfigError(file.places[place], what, f"{_SET_UP[Surface.TEAMS]} or take the place out.")
     if open_door:
         _check_open_door(environment)
     elif password is None or not password.get_secret_value():

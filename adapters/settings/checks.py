@@ -10,6 +10,7 @@ from adapters.settings.lines import Lines, Place
 from adapters.settings.models import FileText, RouteText
 from adapters.settings.shifts import check_oncall
 from adapters.settings.words import group_ref
+from adapters.settings.workflows import is_workflow
 from bot.errors import ConfigError
 from bot.rules import AUTO_APPROVE, LOG_ONLY
 
@@ -91,6 +92,10 @@ def _check_routes(file: FileText, lines: Lines) -> None:
         if route.name in names[:number]:
             where = lines.where(("routes", number))
             raise ConfigError(where, f"a second route named {route.name!r}", "Rename one.")
+        if route.approvers and all(is_workflow(place, file.workflows) for place in route.cards):
+            what = "the cards of this route stand in workflows only, where nobody can answer"
+            fix = "Add a channel where people can answer, or write approvers: []."
+            raise ConfigError(lines.where(("routes", number, "cards")), what, fix)
         people = _countable(file, route)
         # Nobody at all is a choice (`approvers: []`); too few is a mistake.
         if people is not None and route.quorum > max(1, people):

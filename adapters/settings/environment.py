@@ -17,6 +17,7 @@ from adapters.settings.variables import (
     BotToken,
     GuardedAddress,
     GuardedSecret,
+    RelayToken,
     SealSecret,
     SigningSecret,
     Switch,
@@ -88,6 +89,7 @@ class Environment(LocalEnvironment):
         default="https://api.pagerduty.com", validation_alias="NOD_PAGERDUTY_API_URL"
     )
     opsgenie_api_key: ApiKey = Field(default=None, validation_alias="OPSGENIE_API_KEY")
+    relay_token: RelayToken | None = Field(default=None, validation_alias="NOD_RELAY_TOKEN")
     heartbeat_url: GuardedSecret = Field(default=None, validation_alias="NOD_HEARTBEAT_URL")
     alert_spool: Path | None = Field(default=None, validation_alias="NOD_ALERT_SPOOL")
 
@@ -101,6 +103,16 @@ class Environment(LocalEnvironment):
         return tuple(key.strip() for key in self.secret.get_secret_value().split(","))
 
 
+class RelayEnvironment(BaseSettings):
+    """What the relay needs: no key of the platform, since each client brings its own, and no seal."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    aip_api_url: Address = Field(validation_alias="AIP_API_URL")
+    relay_token: RelayToken = Field(validation_alias="NOD_RELAY_TOKEN")
+    log_format: Literal["auto", "json", "text"] = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
+
+
 def read_environment() -> Environment:
     """Raises ConfigError for the first variable that is missing or wrong; its value is never shown."""
     return _read(Environment)
@@ -109,6 +121,11 @@ def read_environment() -> Environment:
 def read_local_environment() -> LocalEnvironment:
     """The same for `LocalEnvironment`."""
     return _read(LocalEnvironment)
+
+
+def read_relay_environment() -> RelayEnvironment:
+    """The same for `RelayEnvironment`."""
+    return _read(RelayEnvironment)
 
 
 def _read(kind: type[S]) -> S:

@@ -32,6 +32,7 @@ FIXES: Mapping[str, str] = {
     "PAGERDUTY_API_KEY": "Set it to a read-only REST API key of PagerDuty, without spaces, or unset it.",
     "OPSGENIE_API_KEY": "Set it to the key of an API integration in Opsgenie, without spaces, or unset it.",
     "NOD_PAGERDUTY_API_URL": "Unset it, or name the service region's address: https://api.eu.pagerduty.com.",
+    "NOD_RELAY_TOKEN": "Set it to the output of `openssl rand -hex 32`, the same for the bot and the relay.",
     "NOD_HEARTBEAT_URL": "Set it to the https address that a dead man's switch gave you, or unset it.",
     "NOD_PORT": "Set it to a free port between 0 and 65535.",
     "NOD_LOG_FORMAT": "Set it to auto, json or text.",

@@ -25,6 +25,8 @@ LONGEST_NAME = 80
 LONGEST_ALERT = 2100
 #: Rungs of one ladder: so many messages about one request nobody reads (see `bot.records.UNWRITTEN`, too).
 MOST_RUNGS = 20
+#: Workflows webhooks in one file, and the characters of a variable's name with its mark.
+MOST_WORKFLOWS, LONGEST_VARIABLE = 50, 200
 #: Open requests of one agent that may have cards of their own, at most.
 MOST_OF_ONE_AGENT = 1000
 #: People, and overrides, of one rotation.
@@ -38,6 +40,8 @@ Function = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_l
 Note = Annotated[str, Field(max_length=300)]
 #: Checked and converted by `adapters.settings.pagers`, which replaces its variables.
 AlertText = Annotated[str, Field(max_length=LONGEST_ALERT)]
+#: Checked and converted by `adapters.settings.workflows`, which replaces its variable.
+WorkflowText = Annotated[str, Field(max_length=LONGEST_VARIABLE)]
 #: Checked and converted by `adapters.settings.matches`, which knows the line of each condition.
 MatchText = dict[str, Any]
 #: A host as it stands in an address; checked against the calendars' by `adapters.settings.shifts`.
@@ -185,5 +189,6 @@ class FileText(Strict):
     flood: int = Field(default=30, ge=1, le=MOST_OF_ONE_AGENT, strict=True)
     redact: RedactText = RedactText()
     delegations: list[DelegationText] = []
+    workflows: dict[Name, WorkflowText] = Field(default={}, max_length=MOST_WORKFLOWS)
     alerts: list[AlertText] = []
     on_unrecoverable_error: list[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]] = []

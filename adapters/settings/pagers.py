@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,35 +15,29 @@ from pydantic import SecretStr
 
 from adapters.settings.environment import Environment
 from adapters.settings.lines import Lines, Place
+from adapters.settings.replacing import is_variable, replaced
 from adapters.settings.variables import web_address
 from adapters.settings.words import destination
-from adapters.settings.workflows import workflow_address
 from bot.errors import ConfigError
 from bot.surface import Destination
 
-Kind = Literal["webhook", "pagerduty", "opsgenie", "teams-webhook"]
+Kind = Literal["webhook", "pagerduty", "opsgenie"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-#: The settings that Nod itself reads: whoever may edit nod.yaml must not have them sent to a webhook.
-NODS_OWN = frozenset(str(field.validation_alias) for field in Environment.model_fields.values())
-_WORKFLOW_HOSTS = "NOD_TEAMS_WEBHOOK_HOSTS"
-#: Except to its own service: Opsgenie's key for schedules may be its key for alerts as well.
-_SHARED = ("opsgenie", "OPSGENIE_API_KEY")
+#: Nod's own variables that an entry of this kind may hold: Opsgenie's key for schedules may be its key for
+#: alerts as well.
+_SHARED: Mapping[Kind, tuple[str, ...]] = {"opsgenie": ("OPSGENIE_API_KEY",)}
 
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: An Events API v2 integration key has 32 characters (the API's own error for any other length).
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 #: What may stand in a header; Opsgenie's keys are UUIDs.
 _API_KEY = re.compile(r"[A-Za-z0-9_-]{16,200}")
 
-#: Of these the key, or the address that is one, stands in the environment only.
-_SECRET: tuple[Kind, ...] = ("pagerduty", "opsgenie", "teams-webhook")
-_SET = "Set it where Nod runs, or remove the entry."
+#: Of these the key stands in the environment only.
+_SECRET: tuple[Kind, ...] = ("pagerduty", "opsgenie")
 _FORMS = (
     "Write slack:C0123456789, teams:finance-approvals, webhook:https://host/path,"
-    " teams-webhook:${TEAMS_WORKFLOW_URL}, pagerduty:${PAGERDUTY_ROUTING_KEY}"
-    " or opsgenie:${OPSGENIE_API_KEY}."
+    " pagerduty:${PAGERDUTY_ROUTING_KEY} or opsgenie:${OPSGENIE_API_KEY}."
 )
 
 
@@ -98,40 +92,18 @@ def _alert(entry: str, place: Place, lines: Lines, known: Mapping[str, str]) -> 
     where, named = lines.where(place), ".".join(map(str, place))
     name, _, written = entry.partition(":")
     kind = next((kind for kind in KINDS if kind == name), None)
-    if kind in _SECRET and not _VARIABLE.fullmatch(written):
-        part = "address" if kind == "teams-webhook" else "key"
-        what = f"{named}: the {part} of {kind} must be a variable of the environment, as in {kind}:${{NAME}}"
-        raise ConfigError(where, what, f"Put the {part} into the environment: this file is read by many.")
-    value = _replaced(written, where, named, known, kind)
+    if kind in _SECRET and not is_variable(written):
+        what = f"{named}: the key of {kind} must be a variable of the environment, as in {kind}:${{NAME}}"
+        raise ConfigError(where, what, "Put the key into the environment: this file is read by many.")
+    value = replaced(
+        written, where=where, named=named, known=known, shared=_SHARED.get(kind, ()) if kind else ()
+    )
     try:
-        if kind is None:
-            return destination(f"{name}:{value}")
-        if kind == "teams-webhook":
-            return kind, workflow_address(value, more=known.get(_WORKFLOW_HOSTS))
-        return kind, _CHECKS[kind](value)
+        return destination(f"{name}:{value}") if kind is None else (kind, _CHECKS[kind](value))
     except ValueError as error:
         fix = f"Correct it (docs/configuration.md). {_FORMS}"
-        replaced = "with its variables replaced it " if value != written else ""
-        raise ConfigError(where, f"{named}: {replaced}{error}", fix) from None
-
-
-def _replaced(text: str, where: str, named: str, known: Mapping[str, str], kind: Kind | None) -> str:
-    for name in _names_in(text):
-        if not _NAME.fullmatch(name):
-            what = f"{named}: ${{…}} does not hold a variable's name"
-            raise ConfigError(where, what, "Write it like ${PAGERDUTY_ROUTING_KEY}.")
-        if name in NODS_OWN and (kind, name) != _SHARED:
-            what = f"{named}: {name} is Nod's own and is handed to nobody"
-            raise ConfigError(where, what, "Name a variable of the pager's.")
-        if not known.get(name):  # an empty one counts as not set, as everywhere
-            raise ConfigError(where, f"{named}: {name} is not set in the environment", _SET)
-    return _VARIABLE.sub(lambda found: known[found[1]], text)
-
-
-def _names_in(text: str) -> Iterator[str]:
-    yield from _VARIABLE.findall(text)
-    if "${" in _VARIABLE.sub("", text):
-        yield ""  # opened and not closed
+        behind = "with its variables replaced it " if value != written else ""
+        raise ConfigError(where, f"{named}: {behind}{error}", fix) from None
 
 
 def _routing_key(value: str) -> str:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from adapters.settings.checks import check
 from adapters.settings.conversion import elsewhere_of, policy_of
 from adapters.settings.lines import Lines, Place, parse_yaml
 from adapters.settings.models import FileText
 from adapters.settings.pagers import PagerAddress, Told, alerts_of
+from adapters.settings.workflows import workflows_of
 from bot.errors import ConfigError
 from bot.policy import Policy
 from bot.ports import GroupRef
@@ -35,6 +36,7 @@ class PolicyFile:
     policy: Policy  #: with the people of groups that are kept elsewhere still missing
     poll_every: timedelta
     places: Mapping[Destination, str]  #: every channel that it names, with the line where it first does
+    workflows: Mapping[str, SecretStr]  #: the addresses of those `teams:` places that are only told
     pagers: tuple[PagerAddress, ...]  #: who is told of alerts beside the policy's channels
     hooks: tuple[str, ...]  #: `module:function`, called for what cannot be recovered
     elsewhere: Mapping[str, tuple[GroupRef, ...]]  #: group -> groups of somebody else's that belong to it
@@ -45,8 +47,9 @@ class PolicyFile:
 def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
     """The policy in a file; `auto_approve` is what GLAIP_HITL_AUTO_APPROVE says.
 
-    Variables under `alerts` are replaced from the environment of the process. Raises ConfigError with the
-    line, what is wrong there and how to mend it.
+    Variables under `alerts` and `workflows` are replaced from the environment of the process.
+
+    Raises ConfigError with the line, what is wrong there and how to mend it.
     """
     try:
         with path.open("rb") as opened:
@@ -75,6 +78,7 @@ def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
         ),
         poll_every=file.poll_every,
         places=_places(file, lines, told),
+        workflows=workflows_of(file.workflows, lines),
         pagers=told.pagers,
         hooks=tuple(file.on_unrecoverable_error),
         elsewhere=elsewhere_of(file),

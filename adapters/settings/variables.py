@@ -14,6 +14,8 @@ SHORTEST_SECRET = 16
 SHORTEST_SEAL_SECRET = 32
 #: `NOD_WEBHOOK_SECRET` signs what goes to webhooks: as long, for the same reason.
 SHORTEST_WEBHOOK_SECRET = 32
+#: `NOD_RELAY_TOKEN` makes Nod poll: as long, for the same reason.
+SHORTEST_RELAY_TOKEN = 32
 #: The current secret and, during a rotation, the one before it.
 MOST_SEAL_SECRETS = 2
 #: Hosts that plain http may go to: it never leaves the machine.
@@ -125,5 +127,6 @@ Switch = Annotated[bool, BeforeValidator(_switch)]
 SealSecret = Annotated[SecretStr | None, AfterValidator(_seal_secrets)]
 SigningSecret = Annotated[SecretStr | None, _at_least(SHORTEST_SECRET)]
 WebhookSecret = Annotated[SecretStr | None, _at_least(SHORTEST_WEBHOOK_SECRET)]
+RelayToken = Annotated[SecretStr, AfterValidator(_api_key), _at_least(SHORTEST_RELAY_TOKEN)]
 BotToken = Annotated[SecretStr | None, _starts_with("xoxb-")]
 AppToken = Annotated[SecretStr | None, _starts_with("xapp-")]

@@ -80,6 +80,18 @@ class SqlAlerts:
         rows = await self._database.fetch(statement.order_by(_L.raised_at, _L.approval_id, _L.cause))
         return tuple(_alert_of(row) for row in rows)
 
+    async def untaken(self, raised_before: datetime) -> int:
+        """Alerts that one pager has and another has not are with somebody."""
+        mine = and_(_G.approval_id == _L.approval_id, _G.cause == _L.cause)
+        taken, owed = select(_G.pager).where(mine, _G.taken), select(_G.pager).where(mine)
+        number = func.count().label("number")
+        statement = (
+            select(number)
+            .select_from(tables.alerts)
+            .where(_L.mended.is_(None), _L.raised_at < raised_before, exists(owed), ~exists(taken))
+        )
+        return int((await self._database.fetch(statement))[0]["number"])
+
     async def owed(self, now: datetime) -> tuple[OwedPage, ...]:
         """Pages whose turn it is, the oldest alert first: not taken yet, or mended and not told so."""
         its_turn = or_(_G.next_try.is_(None), _G.next_try <= now)

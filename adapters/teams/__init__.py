@@ -11,13 +11,12 @@ from adapters.teams.hosts import SERVICE_HOSTS
 from adapters.teams.pager import TeamsPager
 from adapters.teams.routed import RoutedChat
 from adapters.teams.teams import OPENID_URL, Teams, open_teams
-from adapters.teams.workflows import WORKFLOW_HOSTS, WorkflowsChat, open_workflows
+from adapters.teams.workflows import WorkflowsChat, open_workflows
 
 __all__ = [
     "OPENID_URL",
     "SERVICE_HOSTS",
     "TOKEN_URL",
-    "WORKFLOW_HOSTS",
     "ConversationRef",
     "Conversations",
     "RoutedChat",

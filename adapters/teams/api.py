@@ -18,10 +18,12 @@ PAGES = 50
 class Wire(Protocol):
     """The calls of `adapters.teams.sdk.Connector`, so that nothing else imports the SDK."""
 
-    async def send(self, service_url: str, conversation: str, message: Mapping[str, Any]) -> str: ...
+    async def send(
+        self, service_url: str, conversation: str, message: Mapping[str, Any], *, bot: str
+    ) -> str: ...
 
     async def update(
-        self, service_url: str, conversation: str, ref: str, message: Mapping[str, Any]
+        self, service_url: str, conversation: str, ref: str, message: Mapping[str, Any], *, bot: str
     ) -> None: ...
 
     async def open_personal(self, service_url: str, *, bot: str, user: str, tenant: str) -> str: ...
@@ -48,14 +50,14 @@ class TeamsApi:
         """A new message, in turn; in a channel's thread where one is named. Unanswered when it may be up."""
         where = threaded(ref, thread) if thread else ref.id
         async with self._spoken(ref, "a message", posts=True, before=before):
-            return await self._wire.send(ref.service_url, where, message)
+            return await self._wire.send(ref.service_url, where, message, bot=ref.bot_id)
 
     async def change(
         self, ref: ConversationRef, message_id: str, message: Mapping[str, Any], *, before: datetime
     ) -> None:
         """Another message in place of the one that is there, in turn. Raises Gone when none is."""
         async with self._spoken(ref, "an update", posts=False, before=before):
-            await self._wire.update(ref.service_url, ref.id, message_id, message)
+            await self._wire.update(ref.service_url, ref.id, message_id, message, bot=ref.bot_id)
 
     async def open_personal(self, near: ConversationRef, *, bot: str, user: str) -> str:
         """The id of the personal chat with somebody of `near`'s tenant. Asking twice opens no second one."""
@@ -89,11 +91,11 @@ class TeamsApi:
         self, ref: ConversationRef, what: str, *, posts: bool, before: datetime
     ) -> AsyncIterator[None]:
         self._cooling.check(ref.id)
-        await self._turns.wait(ref.id, before=before)
-        self._cooling.check(ref.id)
         try:
-            with translated(what, posts=posts):
-                yield
+            async with self._turns.turn(ref.id, before=before):
+                self._cooling.check(ref.id)
+                with translated(what, posts=posts):
+                    yield
         except Throttled as busy:
             busy.retry_after = self._cooling.hold(ref.id, busy.asked)
             raise

@@ -19,11 +19,11 @@ from adapters.teams.identity import Identity, account_of, split_account
 from adapters.teams.notices import Mentioned, notice_content_of
 from adapters.teams.pace import INTERVAL
 from adapters.teams.places import Places
-from adapters.teams.render import WATCHERS, Stand, content_of, smallest_of
-from adapters.teams.rosters import Rosters
+from adapters.teams.render import Stand, content_of, smallest_of
+from adapters.teams.rosters import Rosters, watchers_of
 from adapters.teams.standing import Stands
 from bot.card import Card, DigestCard, Notice
-from bot.errors import Forbidden, NodError
+from bot.errors import Forbidden
 from bot.surface import Surface
 from bot.wording import Saying
 
@@ -169,15 +169,8 @@ class TeamsChat:
 
     async def stand_of(self, place: ConversationRef, channel: str) -> Stand:
         """Where a card stands, and who of the people there gets a view of her own."""
-        try:
-            members = await self._rosters.of(place)
-        except NodError as error:
-            # Without it the card has its buttons for everybody, and the desk refuses whoever may not press
-            # them.
-            log.info("card_without_views", conversation=place.id, reason=str(error))
-            members = ()
-        home = sorted(members, key=lambda member: member.guest or member.tenant not in self._identity.tenants)
-        watchers = tuple(member.user for member in home[:WATCHERS])
+        members = await self._rosters.soon(place)
+        watchers = watchers_of(members, self._identity.tenants)
         return Stand(channel=channel, watchers=watchers, open_door=self._open_door)
 
     async def _mentioned(self, accounts: Sequence[str], place: ConversationRef) -> list[Mentioned]:

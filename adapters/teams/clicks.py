@@ -21,7 +21,7 @@ from adapters.teams.modals import back, claimed_saying, done_view, reason_view, 
 from adapters.teams.payloads import Press
 from adapters.teams.places import Places
 from adapters.teams.render import NO_CARD, Stand, content_of
-from adapters.teams.rosters import Rosters
+from adapters.teams.rosters import Rosters, watchers_of
 from adapters.teams.standing import Standing, Stands
 from adapters.teams.whole import first_page, turned_page
 from bot.card import Button, Card, DigestCard
@@ -60,7 +60,6 @@ class Shown:
 
     content: Content | None
     duplicate: bool = False  #: the card stands there twice, and this is the one that does not count
-    whisper: bool = False  #: only worth telling where nothing takes the card's place
 
 
 class Clicks:
@@ -103,12 +102,12 @@ class Clicks:
                 return Shown(content=turned_page(asked, spot.press.data, spot.stand))
             case Button.WHY.value:
                 lines = await self._desk.explain(self._click(spot, Button.WHY))
-                return Shown(content=self._said(spot, lines), whisper=True)
+                return Shown(content=self._said(spot, lines))
             case Button.CLAIM.value:
                 claim = await self._desk.claim(self._click(spot, Button.CLAIM))
                 said = sentence(claimed_saying(claim))
                 rest = back(spot.card, spot.stand, None)
-                return Shown(content=content(said, rest, fallbackText=NO_CARD), whisper=True)
+                return Shown(content=content(said, rest, fallbackText=NO_CARD))
             case Button.NEXT.value:
                 return await self._next(spot)
             case verb:
@@ -167,7 +166,6 @@ class Clicks:
         return Shown(
             content=self._said(spot, lines),
             duplicate=self._is_duplicate(spot, refused),
-            whisper=True,
         )
 
     def _is_duplicate(self, spot: Spot, refused: Refused) -> bool:
@@ -188,7 +186,7 @@ class Clicks:
             standing = Standing(channel=channel, ref=press.ref, card=None)
         place = self._places.known(press.conversation)
         members = (self._rosters.now(place) if place else None) or ()
-        watchers = tuple(member.user for member in members)
+        watchers = watchers_of(members, self._identity.tenants)
         stand = Stand(channel=standing.channel, watchers=watchers, open_door=self._open_door)
         return Spot(press=press, standing=standing, stand=stand)
 

@@ -66,9 +66,9 @@ def words(text: str, *, most: int = SENTENCE, spacing: str | None = None, **styl
     return {**block, "spacing": spacing} if spacing else block
 
 
-def small(text: str, *, most: int = SENTENCE) -> Element:
+def small(text: str, *, most: int = SENTENCE, spacing: str = "Small") -> Element:
     """One line of small print."""
-    return words(text, most=most, spacing="Small", size="Small", isSubtle=True)
+    return words(text, most=most, spacing=spacing, size="Small", isSubtle=True)
 
 
 def heading(text: str) -> Element:
@@ -83,6 +83,8 @@ def moment(at: datetime) -> Element:
         "type": "TextBlock",
         "text": f"{{{{DATE({stamp}, SHORT)}}}} {{{{TIME({stamp})}}}}",
         "size": "Small",
+        "isSubtle": True,
+        "spacing": "None",
         "wrap": True,
     }
 
@@ -98,7 +100,7 @@ def sentence(saying: Saying, most: int = SENTENCE) -> list[Element]:
             # The last words take what room is left, so that they wrap there.
             "width": "stretch" if number == len(parts) - 1 and not isinstance(part, datetime) else "auto",
             "spacing": "Small",
-            "items": [moment(part) if isinstance(part, datetime) else small(part, most=most)],
+            "items": [moment(part) if isinstance(part, datetime) else small(part, most=most, spacing="None")],
         }
         for number, part in enumerate(parts)
     ]

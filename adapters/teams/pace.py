@@ -11,8 +11,8 @@ import heapq
 import itertools
 import math
 import random
-from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -33,8 +33,17 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
+class _Sent:
+    """One message: it reached Teams at `at` at the latest, once its answer came; before that, nobody knows."""
+
+    at: float | None = None
+
+
+@dataclass(slots=True)
 class _Lane:
-    sent: deque[float] = field(default_factory=deque)  #: when, at most the last hour's
+    """A conversation: what was said in the last hour, and what waits."""
+
+    sent: list[_Sent] = field(default_factory=list)
     waiting: list[tuple[datetime, int]] = field(default_factory=list)
 
 
@@ -51,30 +60,35 @@ class Turns:
         self._lanes: dict[str, _Lane] = {}
         self._number = itertools.count()
 
-    async def wait(self, conversation: str, *, before: datetime | None = None) -> None:
-        """Return when it is this message's turn; without `before` it comes after all that have one."""
+    @asynccontextmanager
+    async def turn(self, conversation: str, *, before: datetime | None = None) -> AsyncIterator[None]:
+        """A block in which one message is sent; without `before` it comes after all that have one."""
         lane = self._lanes.setdefault(conversation, _Lane())
         ticket = (before or _LAST, next(self._number))
         heapq.heappush(lane.waiting, ticket)
         try:
-            while (pause := self._pause(lane)) > 0 or lane.waiting[0] != ticket:  # noqa: ASYNC110 - a clock is waited for
+            while (pause := self._pause(lane)) > 0 or lane.waiting[0] != ticket:  # noqa: ASYNC110 - a clock
                 # Whoever wakes first and is not next makes room for the one who is.
-                await asyncio.sleep(max(pause, 0.001))
-            lane.sent.append(self._monotonic())
+                await asyncio.sleep(min(max(pause, 0.001), 1.0))
+            sent = _Sent()
+            lane.sent.append(sent)
         finally:
             lane.waiting.remove(ticket)
             heapq.heapify(lane.waiting)
+        try:
+            yield
+        finally:
+            sent.at = self._monotonic()
 
     def _pause(self, lane: _Lane) -> float:
-        """Seconds until each window has room for one more."""
+        """Seconds until each window has room for one more; what is still on its way counts as sent just now."""
         now = self._monotonic()
-        while lane.sent and lane.sent[0] + self._longest <= now:
-            lane.sent.popleft()
-        sent = lane.sent
-        return max(
-            (sent[-most] + seconds + MARGIN - now for most, seconds in self._windows if len(sent) >= most),
-            default=0.0,
+        lane.sent = [sent for sent in lane.sent if sent.at is None or sent.at + self._longest > now]
+        moments = sorted(now if sent.at is None else sent.at for sent in lane.sent)
+        left = (
+            moments[-most] + seconds + MARGIN - now for most, seconds in self._windows if len(moments) >= most
         )
+        return max(left, default=0.0)
 
 
 class Cooling:

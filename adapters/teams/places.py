@@ -17,6 +17,7 @@ class Places:
     def __init__(self, *, kept: Conversations) -> None:
         self._kept = kept
         self._refs: dict[str, ConversationRef] = {}
+        self._unsaved: set[str] = set()  #: what the store did not take yet
 
     async def load(self) -> None:
         """Read what was kept. Raises Unavailable."""
@@ -71,10 +72,12 @@ class Places:
 
     async def remember(self, ref: ConversationRef) -> None:
         """Keep it where it is new or changed. Raises Unavailable; then it is known while Nod runs."""
-        if self._refs.get(ref.id) == ref:
+        if self._refs.get(ref.id) == ref and ref.id not in self._unsaved:
             return
         self._refs[ref.id] = ref
+        self._unsaved.add(ref.id)
         await self._kept.put(ref)
+        self._unsaved.discard(ref.id)
         whose = account_of(ref.tenant, ref.person) if ref.person else None
         log.info("conversation_known", conversation=ref.id, scope=ref.scope.value, name=ref.name, account=whose)
 

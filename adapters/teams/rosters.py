@@ -6,7 +6,7 @@ msteams-docs, get-teams-context: `pagedmembers` has id, Entra object id, e-mail,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from bot.errors import NodError
 FRESH = 300.0
 #: Seconds after a failure before the same roster is asked for again.
 AGAIN = 20.0
+#: Seconds that a card waits for the roster that its views of one's own need.
+SOON = 2.0
 #: Rosters asked for at the same time.
 AT_ONCE = 4
 
@@ -40,6 +42,12 @@ class Member:
     guest: bool
 
 
+def watchers_of(members: Sequence[Member], tenants: frozenset[str]) -> tuple[str, ...]:
+    """Whose clients are asked to look for a view of their own: people at home before all others."""
+    home = sorted(members, key=lambda member: member.guest or member.tenant not in tenants)
+    return tuple(member.user for member in home)
+
+
 class Rosters:
     """Rosters, kept for FRESH seconds."""
 
@@ -48,6 +56,7 @@ class Rosters:
         self._known: dict[str, tuple[float, tuple[Member, ...]]] = {}
         self._failed: dict[str, tuple[float, NodError]] = {}
         self._people: dict[str, Member] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def of(self, ref: ConversationRef) -> tuple[Member, ...]:
@@ -60,6 +69,32 @@ class Rosters:
             if known is not None and self._seconds() - known[0] < FRESH:
                 return known[1]
             return await self._asked(ref)
+
+    async def soon(self, ref: ConversationRef) -> tuple[Member, ...]:
+        """The members as known now, or after a short wait; nobody while they are read, or where that failed.
+
+        For what a card only gains by: a team of thousands takes many pages.
+        """
+        task = self._asking.get(ref.id)
+        if task is None:
+            task = asyncio.create_task(self._quietly(ref), name="teams_roster")
+            self._asking[ref.id] = task
+            task.add_done_callback(lambda _: self._asking.pop(ref.id, None))
+        await asyncio.wait({task}, timeout=0 if self.now(ref) else SOON)
+        return self.now(ref) or ()
+
+    async def close(self) -> None:
+        """Stop what is being read."""
+        for task in list(self._asking.values()):
+            task.cancel()
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+
+    async def _quietly(self, ref: ConversationRef) -> None:
+        try:
+            await self.of(ref)
+        except NodError as error:
+            # Without it a card has its buttons for everybody, and the desk refuses whoever may not press them.
+            log.info("card_without_views", conversation=ref.id, reason=str(error))
 
     def now(self, ref: ConversationRef) -> tuple[Member, ...] | None:
         """The members as last heard; None when none were."""

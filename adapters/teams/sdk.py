@@ -19,6 +19,7 @@ from botbuilder.schema import (  # type: ignore[import-untyped]
     Activity,
     Attachment,
     ChannelAccount,
+    ConversationAccount,
     ConversationParameters,
 )
 from botframework.connector.aio import ConnectorClient  # type: ignore[import-untyped]
@@ -143,16 +144,19 @@ class Connector:
         self._sender = _Sender(client=client, token=token, hosts=hosts)
         self._clients: dict[str, Any] = {}
 
-    async def send(self, service_url: str, conversation: str, message: Mapping[str, Any]) -> str:
-        """Post a message; returns its id. A thread is addressed by the conversation's id."""
+    async def send(self, service_url: str, conversation: str, message: Mapping[str, Any], *, bot: str) -> str:
+        """Post a message of the bot; returns its id. A thread is addressed by the conversation's id."""
         with _read():
-            made = await self._at(service_url).send_to_conversation(conversation, _activity(message))
-            return _id(made)
+            activity = _activity(message, conversation, bot)
+            return _id(await self._at(service_url).send_to_conversation(conversation, activity))
 
-    async def update(self, service_url: str, conversation: str, ref: str, message: Mapping[str, Any]) -> None:
+    async def update(
+        self, service_url: str, conversation: str, ref: str, message: Mapping[str, Any], *, bot: str
+    ) -> None:
         """Put this message in place of the one that is there."""
         with _read():
-            await self._at(service_url).update_activity(conversation, ref, _activity(message))
+            activity = _activity(message, conversation, bot)
+            await self._at(service_url).update_activity(conversation, ref, activity)
 
     async def open_personal(self, service_url: str, *, bot: str, user: str, tenant: str) -> str:
         """The id of the personal chat with somebody, opened where it is not yet."""
@@ -217,9 +221,11 @@ class _Raw(RawDeserializer):
             super().on_response(request, response, **kwargs)
 
 
-def _activity(message: Mapping[str, Any]) -> Any:
+def _activity(message: Mapping[str, Any], conversation: str, bot: str) -> Any:
     return Activity(
         type="message",
+        from_property=ChannelAccount(id=bot),
+        conversation=ConversationAccount(id=conversation),
         summary=message["summary"],
         attachments=[Attachment(content_type=CARD, content=message["content"])],
     )

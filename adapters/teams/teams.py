@@ -155,6 +155,7 @@ async def _put_together(
     monotonic = time.monotonic
     api = TeamsApi(wire=wire, turns=Turns(monotonic=monotonic), cooling=Cooling(monotonic=monotonic))
     rosters = Rosters(api=api, seconds=monotonic)
+    stack.push_async_callback(rosters.close)
     parts: dict[str, Any] = {"places": places, "rosters": rosters, "identity": identity}
     shown: dict[str, Any] = {"stands": stands, "open_door": not identity.app_id}
     chat = TeamsChat(api=api, **parts, **shown)

@@ -69,7 +69,5 @@ class Keys:
             self._pressed.put_nowait("end")
             return
         text = data.decode("utf-8", "replace")
-        # Several characters at once were pasted, or typed ahead: no answer may come from either.
-        key = _ARROWS.get(text, text)
-        if key in _ARROWS.values() or len(key) == 1:
-            self._pressed.put_nowait(key)
+        # Several characters at once were pasted or typed ahead: they stay one key, which means nothing.
+        self._pressed.put_nowait(_ARROWS.get(text, text))

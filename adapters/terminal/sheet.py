@@ -102,8 +102,7 @@ class Sheet:
     def show(self, *, width: int, height: int) -> Page:
         """The page for a screen of this size; from now on it counts as shown."""
         self._page = cut(self.text, start=self._starts[-1], width=width, height=height)
-        if self._page.start <= self._seen:
-            self._seen = max(self._seen, self._page.end)
+        self._seen = max(self._seen, self._page.end)
         return self._page
 
     def press(self, key: str, *, now: datetime) -> HITLDecision | None:

@@ -75,6 +75,10 @@ class Emergency:
         """The store's; what is spooled becomes one of them at the next drain."""
         return await self._alerts.open_of(approval_id=approval_id, cause=cause)
 
+    async def untaken(self, raised_before: datetime) -> int:
+        """The store's."""
+        return await self._alerts.untaken(raised_before)
+
     async def owed(self, now: datetime) -> tuple[OwedPage, ...]:
         """The store's."""
         return await self._alerts.owed(now)

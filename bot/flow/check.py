@@ -13,13 +13,13 @@ from datetime import datetime
 
 import structlog
 
-from bot.approval import Approval, Decision, Outcome, Stage
+from bot.approval import Approval, Decision, Outcome, Stage, people_in
 from bot.audit import Fact
 from bot.card import DIGEST_SEAL, Button
 from bot.desk import Click
 from bot.errors import Refusal, Refused
 from bot.flow import Count
-from bot.policy import Policy, Seat, seat_of
+from bot.policy import Policy, Seat, counting, seat_of
 from bot.ports import Clock
 from bot.protocol import HITLDecision
 from bot.records import Digest, Placement
@@ -83,8 +83,12 @@ class Check:
         self._check_same(sealed, placement, approval, verdict)
         if verdict is HITLDecision.APPROVED and policy.rules.denial_of(approval.request):
             raise Refused(Refusal.DENIED, "The policy denies this call. It can be rejected or skipped.")
+        # Somebody whose vote did not count when the last one came may count again: then this press decides.
+        counts = counting(policy, route, approval, now=now)
+        alike = [vote for vote in approval.votes if vote.verdict is verdict and vote.person in counts]
+        enough = people_in(alike) >= route.needs(verdict)
         mine = next((vote for vote in approval.votes if vote.person == seat.person.handle), None)
-        if mine is not None and mine.verdict is verdict and click.verb in VERDICTS:
+        if mine is not None and mine.verdict is verdict and click.verb in VERDICTS and not enough:
             raise Refused(Refusal.ALREADY_VOTED, f"You {verdict.value} it already; more people are needed.")
         return Checked(
             sealed=sealed, placement=placement, approval=approval, route=route, seat=seat, verdict=verdict

@@ -18,7 +18,7 @@ from bot.desk import Asked, Click
 from bot.errors import Refusal, Refused
 from bot.flow import Count
 from bot.flow.check import Check, Checked
-from bot.policy import Policy, check_note
+from bot.policy import Policy, check_note, counting
 from bot.ports import Clock
 from bot.protocol import HITLDecision
 from bot.records import Counted, Placement
@@ -53,9 +53,9 @@ class Decide:
             await self._check_shown(click, checked)
             vote = self._vote(click, checked)
             needs = checked.route.needs(checked.verdict)
-            counting = self._who_counts(checked)
+            counts = counting(self._policy(), checked.route, checked.approval, now=self._clock())
             counted = await self._store.approvals.vote(
-                checked.approval.id, vote=vote, needs=needs, counting=counting
+                checked.approval.id, vote=vote, needs=needs, counting=counts
             )
             if counted is Counted.LOST:
                 raise await self._check.too_late(click)
@@ -140,10 +140,3 @@ class Decide:
             acting_for=checked.seat.acting_for,
             seen_whole=click.seen_whole,
         )
-
-    def _who_counts(self, checked: Checked) -> frozenset[str]:
-        """Whose earlier votes still count: approvers as of now, and those who take the place of one."""
-        policy, now = self._policy(), self._clock()
-        approvers = frozenset(policy.handles((*checked.route.approvers, *checked.approval.widened)))
-        deputies = {d.taker for d in policy.delegations if d.giver in approvers and now < d.until}
-        return approvers | deputies

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import structlog
 
-from bot.approval import Approval
+from bot.approval import Approval, Stage
 from bot.flow import Count, Crew, earliest
 from bot.ladder import Action
 from bot.policy import Policy, names_of
@@ -22,6 +22,9 @@ from bot.wording import name_of
 PAUSED = frozenset({Action.REMIND, Action.PING, Action.WIDEN, Action.PAGE, Action.FALLBACK})
 #: Whose people are mentioned in the thread, and told alone.
 TELLS = frozenset({Action.PING, Action.WIDEN, Action.PAGE})
+
+#: So many people of one rung are told alone; a larger group is mentioned in the thread only.
+MOST_ALONE = 30
 
 log = structlog.get_logger()
 
@@ -67,6 +70,9 @@ class Escalate:
     async def _fire(self, rungs: list[DueRung], approval: Approval) -> None:
         pages = [rung for rung in rungs if rung.action is Action.PAGE]
         if pages:  # before the rungs count as fired: a crash in between raises it again, which changes nothing
+            now = await self._store.approvals.get(approval.id)
+            if now is None or now.stage is not Stage.OPEN:
+                return  # it was answered while this piece waited for its turn
             await self._store.alerts.raise_(self._alert(pages[-1], approval))
         standing = [p for p in await self._store.placements.of(approval.id) if not p.superseded]
         new = _placements(rungs, approval, standing)
@@ -76,11 +82,19 @@ class Escalate:
             for rung in loud:
                 log.info("rung_fired", rung=rung.number, action=rung.action.value, merged=len(loud))
                 self._count("rung_fired")
+        elif pages:
+            await self._relieve(pages[-1], approval)
+
+    async def _relieve(self, rung: DueRung, approval: Approval) -> None:
+        """It came to its end just now, and `tell` may have passed by before the alert was there."""
+        now = await self._store.approvals.get(approval.id)
+        if now is not None and now.stage is not Stage.OPEN:
+            await self._store.alerts.mend(approval.id, cause=cause_of(rung), how="it was answered meanwhile")
 
     def _alert(self, rung: DueRung, approval: Approval) -> Alert:
-        tool, left = name_of(approval.request.tool_name), approval.deadline.at - self._clock()
+        tool, until = name_of(approval.request.tool_name), f"{approval.deadline.at:%Y-%m-%d %H:%M:%S} UTC"
         who = f" For: {names_of(self._policy(), rung.who)}." if rung.who else ""
-        text = f"{tool}: nobody has answered, and {max(0, round(left.total_seconds()))} s are left.{who}"
+        text = f"{tool}: nobody has answered, and the agent waits until {until}.{who}"
         return Alert(approval_id=approval.id, cause=cause_of(rung), text=text, raised_at=self._clock())
 
     def _notices(
@@ -113,10 +127,12 @@ class Escalate:
     ) -> tuple[OwedNotice, ...]:
         """By direct message, on a surface where she sees the card too, if she is on one."""
         notices = []
-        for person in self._policy().members(who):
+        there = [p.destination.surface for p in standing if p.destination.surface in self._chats]
+        for person in self._policy().members(who)[:MOST_ALONE]:
             reachable = [surface for surface in person.accounts if surface in self._chats]
-            near = [surface for surface in reachable if surface in {p.destination.surface for p in standing}]
-            for surface in (near or reachable)[:1]:
+            near = [surface for surface in reachable if surface in there]
+            # Nobody knows where she is now: it waits where the card stands until she is found.
+            for surface in (near or reachable or there)[:1]:
                 notice = OwedNotice(
                     mark=f"{approval.id}.{person.handle}.{surface.value}.{news.value}{number}",
                     approval_id=approval.id,

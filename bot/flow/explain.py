@@ -8,7 +8,7 @@ from bot.approval import people_in
 from bot.desk import Click
 from bot.errors import Refused
 from bot.flow.check import Check
-from bot.policy import Policy, approvers_named
+from bot.policy import Policy, approvers_named, approvers_of
 from bot.ports import Clock
 from bot.protocol import HITLDecision
 
@@ -24,10 +24,10 @@ class Explain:
         policy = self._policy()
         _, _, approval = await self._check.card(click)
         route = policy.route_named(approval.route)
-        approvers = (*route.approvers, *approval.widened) if route else ()
+        approvers = approvers_of(route, approval) if route else ()
         people = [person.name for person in policy.members(approvers)]
         named = f" ({', '.join(people)})" if people else ""
-        may = approvers_named(policy, route, widened=approval.widened)
+        may = approvers_named(policy, route, approval)
         lines = [f"Route: {approval.route}", f"May decide: {may}{named}"]
         if route is not None:
             given = people_in(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)

@@ -21,7 +21,7 @@ from bot.ports import Chat, Clock
 from bot.records import NO_CARD, Alert, Digest, Waiting
 from bot.seal import Seal
 from bot.store import Store
-from bot.surface import Surface
+from bot.surface import Destination, Surface
 from bot.wording import name_of
 
 #: A card is planned within this share of its window after the request was first seen. A tenth is promised; the
@@ -31,6 +31,8 @@ LATEST = 0.08
 FEWEST = 2
 #: Lines of a digest.
 LINES = 10
+#: What joins a digest that is older than this gets a new message.
+RENEWED_AFTER = timedelta(minutes=10)
 #: A digest is brought up to date this often at most: a chat allows about 50 updates a minute.
 REDRAWN_EVERY = timedelta(seconds=3)
 #: The first wait after a failed try, doubled each time up to the last, in seconds.
@@ -86,9 +88,17 @@ class Gather:
                 continue
             over = too_much(queue, now=self._clock(), interval=chat.interval, flooding=flooding, flood=flood)
             if over:
+                await self._renew(destination)
                 gathered = await self._store.digests.gather(over)
                 log.warning("cards_gathered", channel=destination.channel, cards=gathered)
                 self._count("cards_gathered")
+
+    async def _renew(self, destination: Destination) -> None:
+        """A digest that has stood for long is far up by now: what joins it is told in a message below."""
+        for digest in await self._store.digests.standing(lines=1):
+            up_since = digest.attempted_at if digest.destination == destination and digest.ref else None
+            if up_since is not None and self._clock() - up_since >= RENEWED_AFTER:
+                await self._store.digests.lost(digest.digest_id)
 
     async def _name(self, flooding: Mapping[str, int], *, flood: int) -> None:
         alerts, now = self._store.alerts, self._clock()
@@ -184,14 +194,22 @@ def too_much(
         if card.agent_id in room and room[card.agent_id] <= 0:
             flooded.append(card.card_id)
             continue
-        up_at = now + interval * (kept + 1)
-        if kept and up_at > card.first_seen + (card.deadline - card.first_seen) * LATEST:
+        if kept and now + interval * (kept + 1) > _latest(card, now):
             late.append(card.card_id)
             continue
         kept += 1
         if card.agent_id in room:
             room[card.agent_id] -= 1
     return (*flooded, *(late if len(late) + len(flooded) >= FEWEST else ()))
+
+
+def _latest(card: Waiting, now: datetime) -> datetime:
+    """When a card has to be up: by a tenth of its window; once that is over, by a tenth of what is left.
+
+    The second is for cards that came late by nature: in a channel that a rung added, or posted anew.
+    """
+    by = card.first_seen + (card.deadline - card.first_seen) * LATEST
+    return by if by > now else now + (card.deadline - now) * LATEST
 
 
 def fingerprint(card: DigestCard) -> str:

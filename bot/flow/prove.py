@@ -6,7 +6,6 @@ A breach is an alert, and while there is one nothing is told to the dead man's s
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,12 +15,12 @@ import structlog
 from bot.approval import Approval
 from bot.errors import Unavailable
 from bot.flow import Beats, Count
-from bot.news import dead_place
+from bot.flow.surroundings import Surroundings
 from bot.policy import Policy
 from bot.ports import Chat, Clock
 from bot.records import CHANNEL_DEAD, NO_CARD, SURFACE_DEAD, Alert, Step
 from bot.store import Alerts, Store
-from bot.surface import Destination, Surface
+from bot.surface import Surface
 from bot.wording import name_of
 
 #: How often it looks; a fault is paged within this time.
@@ -30,14 +29,13 @@ PROVE_EVERY = timedelta(seconds=10)
 FEEL_EVERY = timedelta(seconds=1)
 #: A request must have a card up somewhere after this share of its window.
 SEEN_BY = 0.25
-#: A rung that is overdue by this much was missed.
-MISSED_AFTER = timedelta(seconds=10)
+#: A rung that is overdue by this much was missed. More than PROVE_EVERY: a suspension that makes one so late
+#: makes the auditor oversleep, too, which then waits for the steps.
+MISSED_AFTER = timedelta(seconds=12)
 #: A step that has not ended a round for so long is stuck.
 STUCK_AFTER = timedelta(seconds=60)
-#: Channels that are looked at in one round; the next round goes on with the others.
-CHANNELS_A_ROUND = 5
-#: A surface that cannot be asked is asked once more, this much later, before it counts as dead.
-SECOND_LOOK = 1.0
+#: Some pager must have taken a page within this time.
+TAKEN_WITHIN = timedelta(minutes=2)
 
 STORE, STORE_DOWN = "store", "store-down"
 MISSED, STUCK, LATE_TICK, NOBODY = "rung-missed", "step-stuck", "scheduler-late", "route-without-approver"
@@ -66,22 +64,24 @@ class Prove:
         policy: Callable[[], Policy],
         beats: Beats,
         late_tick: Callable[[], str | None],
+        blind: Callable[[], str | None],
         all_well: Callable[[], Awaitable[object]],
         clock: Clock,
         count: Count,
     ) -> None:
-        """`alerts` takes alerts with the store gone, too; `late_tick` says what ails the ticker, if anything.
+        """`alerts` takes alerts with the store gone, too; `late_tick` says what ails the ticker, if anything,
+        and `blind` why the platform cannot be read.
 
         `all_well` tells the dead man's switch.
         """
-        self._store, self._alerts, self._chats, self._policy = store, alerts, chats, policy
-        self._beats, self._late_tick, self._all_well = beats, late_tick, all_well
+        self._store, self._alerts, self._policy = store, alerts, policy
+        self._beats, self._late_tick, self._blind, self._all_well = beats, late_tick, blind, all_well
         self._clock, self._count = clock, count
-        self._next_channel = 0
-        self._dead_channels: dict[str, _Breach] = {}
+        self._around = Surroundings(store=store, chats=chats, policy=policy, clock=clock)
 
     async def round(self) -> None:
-        breaches = [*self._scheduling(), *self._people(), *await self._surfaces()]
+        around = [_breach_of(alert) for alert in await self._around.look()]
+        breaches = [*self._scheduling(), *self._people(), *around]
         try:
             breaches += [*await self._unseen(), *await self._missed()]
             await self._mend(breaches)
@@ -90,8 +90,18 @@ class Prove:
             breaches.append(_Breach(about=STORE, cause=STORE_DOWN, text=text))
         for breach in breaches:
             await self._raise(breach)
-        if not breaches:
+        if not breaches and not await self._unheard():
             await self._all_well()
+
+    async def _unheard(self) -> bool:
+        """Whether somebody has to look although nothing here says so: the platform cannot be read, or a page
+        is taken by nobody. Then the dead man's switch outside is what is left."""
+        blind = self._blind()
+        stuck = await self._store.alerts.untaken(self._clock() - TAKEN_WITHIN)
+        if blind or stuck:
+            log.error("heartbeat_withheld", blind=blind, pages=stuck)
+            self._count("heartbeat_withheld")
+        return bool(blind or stuck)
 
     async def feel(self) -> None:
         """Between two rounds: a ticker that stands still ends the process before the next one may come."""
@@ -149,33 +159,6 @@ class Prove:
             if route.approvers and not any(person.accounts for person in policy.members(route.approvers))
         ]
 
-    async def _surfaces(self) -> list[_Breach]:
-        places = sorted(_places(self._policy()))
-        first = self._next_channel % max(1, len(places))
-        some = (places[first:] + places[:first])[:CHANNELS_A_ROUND]
-        self._next_channel = first + len(some)
-        found = []
-        for surface, chat in self._chats.items():
-            channels = [place.channel for place in some if place.surface is surface]
-            try:
-                troubles = await _asked(chat, channels)
-            except Unavailable as error:
-                text = f"{surface.value.title()} cannot be reached ({error})."
-                found.append(_Breach(about=f"surface:{surface.value}", cause=SURFACE_DEAD, text=text))
-                continue
-            dead = dead_place(Destination(surface=surface, channel=""), troubles, at=self._clock())
-            if dead:
-                found.append(_breach_of(dead))
-                continue
-            for channel in channels:
-                where = Destination(surface=surface, channel=channel)
-                self._dead_channels.pop(str(where), None)
-                if dead := dead_place(where, troubles, at=self._clock()):
-                    self._dead_channels[str(where)] = _breach_of(dead)
-        named = {str(place) for place in places}
-        self._dead_channels = {about: one for about, one in self._dead_channels.items() if about in named}
-        return [*found, *self._dead_channels.values()]
-
     async def _mend(self, breaches: list[_Breach]) -> None:
         """What is not found any more is over. Cards that went up mend their own alert."""
         found = {(breach.about, breach.cause) for breach in breaches}
@@ -183,25 +166,13 @@ class Prove:
         await self._alerts.mend(STORE, cause=STORE_DOWN, how="it is well again")
         for cause in (SURFACE_DEAD, CHANNEL_DEAD, MISSED, STUCK, LATE_TICK, NOBODY):
             for alert in await self._alerts.open_of(cause=cause):
-                if (alert.approval_id, cause) not in found:
+                around = cause in (SURFACE_DEAD, CHANNEL_DEAD)
+                if (alert.approval_id, cause) not in found and (not around or self._around.is_well(alert)):
                     await self._alerts.mend(alert.approval_id, cause=cause, how="it is well again")
 
 
 def _breach_of(alert: Alert) -> _Breach:
     return _Breach(about=alert.approval_id, cause=alert.cause, text=alert.text)
-
-
-async def _asked(chat: Chat, channels: list[str]) -> Mapping[str, str]:
-    try:
-        return await chat.troubles(channels)
-    except Unavailable:
-        await asyncio.sleep(SECOND_LOOK)
-        return await chat.troubles(channels)
-
-
-def _places(policy: Policy) -> set[Destination]:
-    rungs = (place for route in policy.routes for rung in route.ladder for place in rung.cards)
-    return {*(place for route in policy.routes for place in route.cards), *rungs, *policy.alerts}
 
 
 def _tool(approval: Approval) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,6 +23,14 @@ from bot.surface import Destination, Surface
 FIRST_WAIT, LAST_WAIT = 1.0, 30.0
 #: An unanswered message is looked for after this long, in seconds, when a chat's history has caught up.
 LOOK_AFTER = 2.0
+#: Whoever refuses is asked again after this long, doubled each time up to the last, in seconds.
+REFUSED_WAIT, LONGEST_REFUSED = 15.0, 300.0
+#: More threads of one channel than this are not written to one by one: one message in the channel tells it.
+CROWD = 5
+#: The mark of such a message begins with this, so that it is looked for where it was begun.
+MANY = "many."
+#: Notices that one message stands for.
+MOST_TOGETHER = 500
 #: So many tries for a thread whose card is gone; the card is posted anew meanwhile, or the end came.
 GONE_TRIES = 5
 #: How it ended is no news any more after this long.
@@ -40,6 +49,12 @@ class _Place:
     channel: str | None = None
     thread: str | None = None
     person: str | None = None
+    thread_of_many: bool = False  #: what several requests owe is said there together
+
+    @property
+    def lane(self) -> tuple[Surface, str | None, str | None]:
+        """What takes one message at a time."""
+        return self.surface, self.channel, self.person
 
 
 class Say:
@@ -63,25 +78,30 @@ class Say:
         now, due = self._clock(), None
         owed = await self._store.notices.owed()
         digests = await self._digests(owed)
+        crowded = _crowded(owed)
         together: dict[tuple[_Place, str | None, str | None], list[Owed]] = {}
-        for item in owed:
+        for item in sorted(owed, key=lambda item: item[0].news is News.OUTCOME):  # what still waits goes first
             notice, approval, placement = item
             why = self._too_late(notice, approval, placement, now=now)
-            place = self._place(notice, placement, digests)
+            place = self._place(notice, placement, digests, crowded)
             if why:
                 self._crew.take(("drop", notice.mark), approval.id, self._drop, [item], why)
             elif notice.next_try and notice.next_try > now:
                 due = earliest(due, notice.next_try)
             elif place is not None:  # else it waits for its card, whose commit rings this step
-                alone = None if notice.news is News.RUNG else notice.mark
+                many = notice.news is News.RUNG or (place.thread_of_many and notice.news is News.OUTCOME)
+                alone = notice.news.value if many else notice.mark
                 together.setdefault((place, notice.sent_as, alone), []).append(item)
         for (place, _, _), items in together.items():
-            self._crew.take(("say", place), items[0][1].id, self._say, items, place)
+            # One at a time for each channel and person: a busy channel does not hold the places of the others.
+            self._crew.take(("say", place.lane), items[0][1].id, self._say, items[:MOST_TOGETHER], place)
         return due
 
     async def _say(self, items: list[Owed], place: _Place) -> None:
         notices, now = [notice for notice, _, _ in items], self._clock()
-        chat, mark = self._chats[place.surface], notices[0].sent_as or notices[0].mark
+        in_channel = place.channel is not None and place.thread is None
+        new = f"{MANY}{notices[0].mark}" if in_channel else notices[0].mark
+        chat, mark = self._chats[place.surface], notices[0].sent_as or new
         link = await self._link(items[0][1], place, chat) if place.person else None
         text = notice_of([(n, a) for n, a, _ in items], mark=mark, policy=self._policy(), link=link)
         try:
@@ -92,10 +112,8 @@ class Say:
             if since:  # an earlier try may have put it up without our hearing of it
                 ref = await chat.find(mark, channel, since=since, thread=place.thread)
             ref = ref or await chat.say(text, channel, thread=place.thread)
-        except (Unavailable, Gone) as error:
+        except (Unavailable, Gone, Forbidden) as error:
             await self._put_off(items, error)
-        except Forbidden as error:
-            await self._drop(items, f"the surface refuses it ({error})")
         else:
             await self._store.notices.sent(notices, ref=ref, at=self._clock())
             log.info("notice_said", news=notices[0].news.value, together=len(notices))
@@ -105,15 +123,17 @@ class Say:
         person = self._policy().people.get(place.person or "")
         account = person.accounts.get(place.surface) if person else None
         if account is None:
-            raise Forbidden("the person has no account there")
+            raise Unavailable("where to find the person is not known now", retry_after=REFUSED_WAIT)
         return await chat.room_of(account)
 
     async def _link(self, approval: Approval, place: _Place, chat: Chat) -> str | None:
-        """To the card, or to the digest that it stands on."""
+        """To the card, or to the digest that it stands on; some places have no address."""
         standing = [p for p in await self._store.placements.of(approval.id) if not p.superseded]
         for placement in standing:
             if placement.destination.surface is place.surface and placement.ref:
-                return chat.link(placement.destination.channel, placement.ref)
+                link = chat.link(placement.destination.channel, placement.ref)
+                if link is not None:
+                    return link
         for digest in await self._store.digests.standing(lines=1) if standing else ():
             if digest.ref and digest.destination in {p.destination for p in standing if p.gathered}:
                 return chat.link(digest.destination.channel, digest.ref)
@@ -125,7 +145,11 @@ class Say:
         return {digest.destination: digest for digest in await self._store.digests.standing(lines=1)}
 
     def _place(
-        self, notice: OwedNotice, placement: Placement | None, digests: Mapping[Destination, Digest]
+        self,
+        notice: OwedNotice,
+        placement: Placement | None,
+        digests: Mapping[Destination, Digest],
+        crowded: Set[tuple[News, Destination]],
     ) -> _Place | None:
         if notice.surface not in self._chats:
             return None
@@ -135,7 +159,13 @@ class Say:
         ref = digest.ref if digest else placement.ref if placement else None
         if placement is None or ref is None:
             return None
-        return _Place(surface=notice.surface, channel=placement.destination.channel, thread=ref)
+        where = placement.destination
+        begun_together = notice.sent_as is not None and notice.sent_as.startswith(MANY)
+        if digest is None and (begun_together or (notice.sent_as is None and (notice.news, where) in crowded)):
+            return _Place(surface=notice.surface, channel=where.channel, thread_of_many=True)
+        return _Place(
+            surface=notice.surface, channel=where.channel, thread=ref, thread_of_many=digest is not None
+        )
 
     def _too_late(
         self, notice: OwedNotice, approval: Approval, placement: Placement | None, *, now: datetime
@@ -153,7 +183,9 @@ class Say:
             return "her claim is void"
         return None
 
-    async def _put_off(self, items: list[Owed], error: Unavailable | Gone) -> None:
+    async def _put_off(self, items: list[Owed], error: Unavailable | Gone | Forbidden) -> None:
+        """What a surface refuses now it may take later: the bot is invited back, a proxy mended. It is owed
+        until the request ends, or until it is no news any more."""
         notices = [notice for notice, _, _ in items]
         tries = notices[0].tries
         if isinstance(error, Gone) and tries >= GONE_TRIES:
@@ -162,6 +194,8 @@ class Say:
         wait = min(FIRST_WAIT * 2**tries, LAST_WAIT)
         if isinstance(error, Unanswered):
             wait = max(wait, LOOK_AFTER)
+        if isinstance(error, Forbidden):
+            wait = min(REFUSED_WAIT * 2**tries, LONGEST_REFUSED)
         if isinstance(error, Unavailable) and error.retry_after is not None:
             wait = error.retry_after
         next_try = self._clock() + timedelta(seconds=wait)
@@ -174,3 +208,15 @@ class Say:
         await self._store.notices.drop(notices, why=why, at=self._clock())
         log.info("notice_dropped", news=notices[0].news.value, why=why)
         self._count("notice_dropped")
+
+
+def _crowded(owed: Sequence[Owed]) -> Set[tuple[News, Destination]]:
+    """Channels in which more threads are owed the same kind of news than anybody would read one by one.
+
+    What was begun in a thread is finished there: it is looked for under its mark.
+    """
+    threads: defaultdict[tuple[News, Destination], set[str]] = defaultdict(set)
+    for notice, _, placement in owed:
+        if placement is not None and placement.ref and not placement.gathered and notice.sent_as is None:
+            threads[notice.news, placement.destination].add(placement.card_id)
+    return {where for where, cards in threads.items() if len(cards) > CROWD}

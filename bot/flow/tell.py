@@ -71,14 +71,17 @@ class Tell:
                 owed_since=self._clock(),
             )
             for placement in standing
-            if placement.ref and not placement.superseded
+            if (placement.ref or placement.gathered) and not placement.superseded
         )
 
     def _people(self, approval: Approval) -> tuple[OwedNotice, ...]:
         policy, notices = self._policy(), []
         for handle in sorted(self._who(approval, policy)):
             person = policy.people.get(handle)
-            surface = next((s for s in person.accounts if s in self._chats), None) if person else None
+            if person is None:
+                continue
+            # Nobody may know where she is just now: then it waits until she is found.
+            surface = next((s for s in (*person.accounts, *self._chats) if s in self._chats), None)
             if surface is None:
                 continue
             notice = OwedNotice(

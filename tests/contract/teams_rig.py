@@ -34,7 +34,7 @@ CHANNEL = "approvals"
 HOSTS = ("127.0.0.1",)
 
 
-@dataclass(slots=True)
+@dataclass
 class Kept:
     """A `Conversations` in memory."""
 

@@ -266,14 +266,14 @@ async def test_asking_people_waits_for_their_answer(audited: bool) -> None:
 
         def pause(seconds: float) -> None:
             looks.append(seconds)
-            if len(looks) == 2:
+            if len(looks) == 4:
                 asyncio.run_coroutine_threadsafe(answer(), loop).result(5)
 
         async def answer() -> None:
             await world.client.approve(request_id, "go on")
 
         loop = asyncio.get_running_loop()
-        world.faults.add(path="/agents/hitl/pending", status=503, times=1)
+        world.faults.add(path="/agents/hitl/pending", status=503, times=3)
         said = await asyncio.to_thread(
             ask_people, request, base_url=world.url, api_key=KEY, every=0.25, pause=pause
         )

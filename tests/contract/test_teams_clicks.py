@@ -281,6 +281,24 @@ async def test_a_late_answer_is_given_to_the_repeated_press() -> None:
         assert 1 == len(rig.desk.taken)
 
 
+async def test_a_vote_that_takes_too_long_is_finished_all_the_same() -> None:
+    """Teams is answered in time, with an error; the vote goes on, and the next press hears that it counts."""
+    stored = asyncio.Event()
+    async with open_rig() as rig:
+        message = await rig.card_up()
+        rig.teams._receiver._in_time = 0.1
+        rig.desk.before_commit = stored.wait
+        late = await rig.press("approve", message=message)
+        assert 200 == late.status
+        assert 500 == late.answer()["statusCode"]
+        assert 1 == rig.counted["click_late"]
+        stored.set()
+        assert 200 == (await rig.town.replay()).answer()["statusCode"]
+        assert 1 == len(rig.desk.taken)
+        # Asked and decided once each: the second press waited for the first one's answer.
+        assert 2 == len([click for click in rig.desk.seen if click.verb is Button.APPROVE])
+
+
 async def test_trouble_is_told_and_never_a_500() -> None:
     """What breaks behind the desk is logged and counted, and the person is told to press again."""
     async with open_rig() as rig:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from adapters.sandbox.teams.identity import Trouble
-from adapters.sandbox.teams.keys import new_key
+from adapters.sandbox.teams.keys import Key, new_key
+from adapters.teams.exchange import LARGEST
 from adapters.teams.keys import AGAIN, DAY, ONCE_IN, KeyRing
 from tests.contract.teams_rig import open_rig
 from tests.servers.teams import TeamsServer, serve_teams
@@ -126,10 +128,19 @@ async def test_keys_on_another_host_are_not_fetched() -> None:
 
 
 async def test_a_short_key_is_none(world: World) -> None:
-    """A key that can be broken is not taken, whoever publishes it."""
-    weak = world.served.teams.ring.signing.jwk() | {"kid": "weak", "n": "AQAB", "e": "AQAB"}
-    world.served.faults.add(path="*/keys", status=200, body={"keys": [weak, "x", {"kid": 7}]})
+    """A key that can be broken is not taken, whoever publishes it; nor is what is no key at all."""
+    weak = Key(kid="weak", private=rsa.generate_private_key(public_exponent=65537, key_size=1024))
+    good = world.served.teams.ring.signing.jwk()
+    world.served.faults.add(path="*/keys", status=200, body={"keys": [weak.jwk(), good, "x", {"kid": 7}]})
     assert await world.ring.key("weak") is None
+    assert await world.ring.key(good["kid"]) is not None
+
+
+async def test_an_endless_document_is_not_read(world: World) -> None:
+    """Good keys behind more than half a megabyte of anything are not looked for."""
+    good = world.served.teams.ring.signing.jwk()
+    world.served.faults.add(path="*/keys", status=200, body={"pad": "x" * LARGEST, "keys": [good]})
+    assert await world.ring.key(good["kid"]) is None
 
 
 async def test_a_hanging_endpoint_stops_nobody_with_a_known_key() -> None:

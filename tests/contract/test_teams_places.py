@@ -80,6 +80,24 @@ async def test_a_service_that_moves_is_followed() -> None:
         await until(lambda: "localhost" in rig.kept.refs[APPROVALS].service_url)
 
 
+async def test_a_place_that_could_not_be_stored_is_stored_with_the_next_activity() -> None:
+    """A store that is away for a moment costs no conversation."""
+    kept = Kept()
+    put = kept.put
+    async with open_rig(conversations=kept, announced=False) as rig:
+
+        async def away(ref: ConversationRef) -> None:
+            raise Unavailable("the database is not there")
+
+        kept.put = away  # type: ignore[method-assign]
+        await rig.town.events.install(CHAT)
+        await until(lambda: rig.teams.places.known(CHAT))
+        assert CHAT not in kept.refs
+        kept.put = put  # type: ignore[method-assign]
+        await rig.town.events.say("ann", CHAT, "hello")
+        await until(lambda: CHAT in kept.refs)
+
+
 async def test_places_outlive_a_restart() -> None:
     """What was stored is all that a new start needs to post, and a click finds its channel again."""
     kept = Kept()

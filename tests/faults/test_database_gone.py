@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.flow.prove import STORE_DOWN
 from tests.servers.town import ANN, until
 from tests.servers.watched import ONE_INTERVAL, open_watched, open_watched_bot
@@ -30,6 +32,7 @@ async def open_postgres() -> AsyncIterator[Any]:
             server.cleanup()
 
 
+@pytest.mark.slow
 async def test_a_database_that_is_gone_is_paged_and_work_goes_on_when_it_is_back(tmp_path: Path) -> None:
     """The page goes straight to the webhook, the spool keeps it, and no click is taken without a record."""
     async with (

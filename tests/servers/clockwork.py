@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 from adapters.life import CREW_SIZE, Life
@@ -22,6 +24,7 @@ from bot.seal import Seal
 from bot.surface import Surface
 from tests.fakes import FakePlatform
 
+SEAL = Seal("0123456789abcdef0123456789abcdef")
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 #: Where nothing falls due the clock moves on by this much: the ticker of the real bot.
 SWEEP = timedelta(seconds=1)
@@ -42,6 +45,7 @@ class PaperChat:
     """A `bot.ports.Chat` that keeps what it was given; `trouble` is raised by every call while it is set."""
 
     clock: Clock
+    surface: Surface = Surface.SLACK
     interval: timedelta = timedelta(seconds=1)
     trouble: NodError | None = None
     troubled: dict[str, str] = field(default_factory=dict)
@@ -49,15 +53,12 @@ class PaperChat:
     digests: dict[str, list[tuple[datetime, DigestCard]]] = field(default_factory=dict)
     notices: list[Said] = field(default_factory=list)
     marks: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    @property
-    def surface(self) -> Surface:
-        return Surface.SLACK
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     async def post(self, card: Card | DigestCard, channel: str) -> str:
         self._fail()
         key = card.card_id if isinstance(card, Card) else card.digest_id
-        ref = f"m{len(self.marks) + 1}"
+        ref = f"m{next(self.numbers)}"
         self.marks[channel, key] = ref
         self._keep(card, ref)
         return ref
@@ -72,7 +73,7 @@ class PaperChat:
 
     async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
         self._fail()
-        ref = f"m{len(self.marks) + 1}"
+        ref = f"m{next(self.numbers)}"
         self.marks[channel, notice.mark] = ref
         self.notices.append(Said(self.clock(), channel, thread, notice))
         return ref
@@ -134,13 +135,33 @@ class Clock:
 
 
 @dataclass
+class Outside:
+    """What lives on when a process ends: the time, the platform, the chats and whoever is paged."""
+
+    clock: Clock
+    platform: FakePlatform
+    chat: PaperChat
+    teams: PaperChat
+    pager: PaperPager
+    counts: Counter[str] = field(default_factory=Counter)  #: events, by name
+
+
+def outside_at(begin: datetime = BEGIN) -> Outside:
+    """A world in which nothing has happened yet."""
+    clock = Clock(begin)
+    teams = PaperChat(clock, surface=Surface.TEAMS, interval=timedelta(seconds=0.5))
+    return Outside(clock, FakePlatform(clock=clock), PaperChat(clock), teams, PaperPager(clock))
+
+
+@dataclass
 class Clockwork:
-    """What a test turns, and what it sees."""
+    """What a test turns, and what it sees; `chat` is Slack."""
 
     clock: Clock
     store: SqlStore
     platform: FakePlatform
     chat: PaperChat
+    teams: PaperChat
     pager: PaperPager
     policy: Policy
     bells: set[Step] = field(default_factory=set)
@@ -188,31 +209,40 @@ class Clockwork:
 
 
 @asynccontextmanager
-async def open_clockwork(folder: Path, policy: Policy, *, begin: datetime = BEGIN) -> AsyncIterator[Clockwork]:
-    """A life on the database in `folder`; another one on the same folder goes on where the first stopped."""
-    clock = Clock(begin)
-    chat, pager, platform = PaperChat(clock), PaperPager(clock), FakePlatform(clock=clock)
+async def open_clockwork(
+    folder: Path, policy: Policy, *, begin: datetime = BEGIN, outside: Outside | None = None
+) -> AsyncIterator[Clockwork]:
+    """A life on the database in `folder`; another one on the same folder goes on where the first stopped.
+
+    What is `outside` is the same for the next one where it is handed on, and new where it is not.
+    """
+    world = outside or outside_at(begin)
+    clock, platform, pager = world.clock, world.platform, world.pager
     bells: set[Step] = set()
+
+    def tell(event: str) -> None:
+        world.counts[event] += 1
+
     async with open_store(
         f"sqlite:///{folder / 'nod.db'}", ring=bells.add, pagers=[pager.name], clock=clock
     ) as store:
         await store.approvals.resume()
         work = Clockwork(
-            clock=clock, store=store, platform=platform, chat=chat, pager=pager, policy=policy, bells=bells
-        )
-        admit = Admit(
-            platform=platform, store=store, policy=lambda: work.policy, clock=clock, count=lambda _: None
-        )
+            clock=clock, store=store, platform=platform, chat=world.chat, teams=world.teams, pager=pager,
+            policy=policy, bells=bells,
+        )  # fmt: skip
+        admit = Admit(platform=platform, store=store, policy=lambda: work.policy, clock=clock, count=tell)
         life = Life(
-            admit=admit, platform=platform, store=store, chats={Surface.SLACK: chat},
-            pagers={pager.name: pager}, callbacks=NoCallbacks(), policy=lambda: work.policy,
-            seal=Seal("0123456789abcdef0123456789abcdef"), clock=clock, count=lambda _: None, ring=bells.add,
+            admit=admit, platform=platform, store=store,
+            chats={Surface.SLACK: world.chat, Surface.TEAMS: world.teams}, pagers={pager.name: pager},
+            callbacks=NoCallbacks(), policy=lambda: work.policy, reach=lambda: work.policy, seal=SEAL, clock=clock,
+            count=tell, ring=bells.add,
         )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
             watched = _Watched(tasks, work.under_way)
 
             def crew(step: Step) -> Crew:
-                return Crew(step, size=CREW_SIZE, tasks=watched, ring=bells.add, count=lambda _: None)
+                return Crew(step, size=CREW_SIZE, tasks=watched, ring=bells.add, count=tell)
 
             work.rounds.update(life.steps(crew))
             yield work

@@ -1,4 +1,4 @@
-"""What the local Slack holds of a bot's notices, told by the marks that they carry, and the audit's word on them."""
+"""What the local Slack holds of a bot's messages, by the marks that they carry, and what the audit says."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def mark_of(message: Message) -> str:
 
 def fired(town: Town) -> Counter[tuple[str, int]]:
     """How often the audit says that a rung of a request fired."""
-    return Counter((row["approval"], row["body"]["rung"]) for row in town.audit() if row["kind"] == "rung_fired")
+    rows = (row for row in town.audit() if row["kind"] == "rung_fired")
+    return Counter((row["approval"], row["body"]["rung"]) for row in rows)
 
 
 def check_each_once(town: Town) -> None:

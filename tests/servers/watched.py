@@ -34,6 +34,7 @@ class Watched:
     switch: DeadMansSwitch
     folder: Path
     settings: dict[str, str]
+
     def told(self, cause: str, *, mended: bool = False) -> list[str]:
         """What the webhook was told under this cause: alerts, or that they are over."""
         event = "mended" if mended else "alert"
@@ -99,9 +100,7 @@ async def open_watched(
             NOD_ALERT_SPOOL=str(folder / "nod-alerts.jsonl"), **more,
         )  # fmt: skip
         town = Town(sandbox=sandbox, folder=folder)
-        watched = Watched(
-            town=town, receiver=receiver, switch=switch, folder=folder, settings=settings
-        )
+        watched = Watched(town=town, receiver=receiver, switch=switch, folder=folder, settings=settings)
         yield watched
 
 

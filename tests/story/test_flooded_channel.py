@@ -83,7 +83,7 @@ async def decide_one_by_one(town: Town) -> None:
 
 
 def seen(town: Town, *, until: float) -> dict[str, Seen]:
-    """When each request of the crowded channel could first be seen; not before this moment if it still waits."""
+    """When each request of the crowded channel could first be seen; one that still waits: at this moment."""
     workspace = town.sandbox.workspace
     offset = workspace.now().timestamp() - workspace.monotonic()
     looks = sorted(

@@ -135,7 +135,8 @@ async def test_a_paste_answers_nothing() -> None:
     assert [] == seat.posts
 
 
-async def test_a_call_that_changes_is_shown_anew() -> None:
+@pytest.mark.parametrize("pressed", [True, False], ids=["as it is approved", "as it is read"])
+async def test_a_call_that_changes_is_shown_anew(pressed: bool) -> None:
     """An Approve is sent only for what the platform still lists, as it was shown."""
     async with seated("--interactive", ask=False) as seat:
         await seat.terminal.shows("Nothing waits.")
@@ -143,7 +144,8 @@ async def test_a_call_that_changes_is_shown_anew() -> None:
         await seat.terminal.shows("amount  12")
         await settled(seat)
         seat.platform.change(request_id, {"amount": 9000})
-        seat.terminal.press("y")
+        if pressed:
+            seat.terminal.press("y")
         await seat.terminal.shows(CHANGED, "amount  9000")
         assert [] == seat.posts
         await settled(seat)

@@ -242,3 +242,24 @@ def test_the_number_of_tries_is_positive(desk: Desk) -> None:
     """No try at all would leave every request without an answer."""
     with pytest.raises(ValueError, match="max_retries"):
         desk.handler(max_retries=0)
+
+
+async def test_who_waits_for_a_turn_loses_nothing(desk: Desk) -> None:
+    """At most 64 answers are on their way at once; the others are sent after them, none is given up."""
+    under_way, most, decide = 0, 0, desk.platform.decide
+
+    async def counted(request: HITLRequest, response: HITLResponse) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.001)
+        await decide(request, response)
+        under_way -= 1
+
+    desk.platform.decide = counted  # type: ignore[method-assign]  # the same platform, counted
+    handler = desk.handler(lambda _: YES, auto_approve=True)
+    for number in range(300):
+        handler.handle(desk.ask(f"r{number}"))
+
+    assert await handler.wait_for_pending_decisions(30)
+    assert (64, 300, []) == (most, len(desk.decided), desk.pauses)

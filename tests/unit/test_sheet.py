@@ -103,8 +103,8 @@ def test_approve_counts_once_every_page_was_shown(make_request: MakeRequest) -> 
     assert HITLDecision.APPROVED is press(sheet, "y")
 
 
-def test_a_page_that_was_jumped_to_shows_nothing_before_it(make_request: MakeRequest) -> None:
-    """What a window that shrank cut off must be shown before Approve counts."""
+def test_what_a_smaller_window_cuts_off_was_not_shown(make_request: MakeRequest) -> None:
+    """A window that shrinks on the way shows less of the rest, and that must be read first."""
     sheet = sheet_of(make_request(arguments=LONG))
     screen(sheet, height=60)
     press(sheet, " ")

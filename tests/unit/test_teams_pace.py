@@ -30,8 +30,8 @@ async def test_no_window_is_ever_overfull() -> None:
     turns, moments = Turns(monotonic=time, windows=windows), list[float]()
 
     async def one() -> None:
-        await turns.wait("19:x")
-        moments.append(time())
+        async with turns.turn("19:x"):
+            moments.append(time())
 
     async with asyncio.timeout(5):
         await asyncio.gather(*(one() for _ in range(11)))
@@ -44,20 +44,20 @@ async def test_conversations_do_not_wait_for_one_another() -> None:
     """A full one holds up nobody elsewhere."""
     wall = Wall()
     turns = Turns(monotonic=wall, windows=((1, 60.0),))
-    await turns.wait("19:x")
-    async with asyncio.timeout(1):
-        await turns.wait("19:y")
+    async with turns.turn("19:x"), asyncio.timeout(1), turns.turn("19:y"):
+        pass
 
 
 async def test_the_earliest_deadline_goes_first() -> None:
     """Of those that wait; what has no deadline comes last."""
     turns = Turns(monotonic=asyncio.get_running_loop().time, windows=((1, 0.02),))
-    await turns.wait("19:x")
+    async with turns.turn("19:x"):
+        pass
     order: list[str] = []
 
     async def one(name: str, before: datetime | None) -> None:
-        await turns.wait("19:x", before=before)
-        order.append(name)
+        async with turns.turn("19:x", before=before):
+            order.append(name)
 
     names = {"late": NOON + timedelta(hours=1), "never": None, "soon": NOON}
     await asyncio.gather(*(one(name, before) for name, before in names.items()))
@@ -67,12 +67,28 @@ async def test_the_earliest_deadline_goes_first() -> None:
 async def test_one_that_gives_up_leaves_its_place() -> None:
     """Whoever is cancelled while waiting stops nobody."""
     turns = Turns(monotonic=asyncio.get_running_loop().time, windows=((1, 0.05),))
-    await turns.wait("19:x")
-    first = asyncio.create_task(turns.wait("19:x", before=NOON))
+
+    async def one() -> None:
+        async with turns.turn("19:x", before=NOON):
+            pass
+
+    await one()
+    first = asyncio.create_task(one())
     await asyncio.sleep(0)
     first.cancel()
     async with asyncio.timeout(2):
-        await turns.wait("19:x")
+        await one()
+
+
+async def test_a_message_counts_from_when_it_arrived() -> None:
+    """One that took long on its way holds up the next for the whole window, from its answer on."""
+    time = asyncio.get_running_loop().time
+    turns = Turns(monotonic=time, windows=((1, 0.1),))
+    async with turns.turn("19:x"):
+        await asyncio.sleep(0.2)
+    answered = time()
+    async with turns.turn("19:x"):
+        assert time() - answered >= 0.1
 
 
 def test_a_wait_that_was_asked_for_is_kept() -> None:

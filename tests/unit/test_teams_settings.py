@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapters.settings import (
+    Chats,
     Environment,
     PolicyFile,
     TeamsSettings,
@@ -68,7 +69,8 @@ def test_teams_alone_is_a_chat(surroundings: pytest.MonkeyPatch, tmp_path: Path)
     chats = read_chats(set_up(surroundings, TEAMS), read(tmp_path))
 
     assert chats.teams is not None
-    assert frozenset({Surface.TEAMS}) == chats.surfaces
+    assert not chats.slack
+    assert {} == chats.workflows
     found = chats.teams
     assert (APP, TENANT, "SingleTenant") == (found.app_id, found.tenant_id, found.app_type)
     assert (OPENID_URL, TOKEN_URL, SERVICE_HOSTS) == (found.openid_url, found.token_url, found.service_hosts)
@@ -90,7 +92,8 @@ def test_any_place_in_teams_opens_it(surroundings: pytest.MonkeyPatch, tmp_path:
     texts = {"cards": "slack:C0A", "rung": "", "alerts": "slack:C0B"} | {where: "teams:finance"}
     chats = read_chats(set_up(surroundings, TEAMS, SLACK), read(tmp_path, **texts))
 
-    assert frozenset({Surface.SLACK, Surface.TEAMS}) == chats.surfaces
+    assert chats.slack
+    assert chats.teams is not None
 
 
 def test_sovereign_clouds_and_tests_set_their_addresses(
@@ -178,11 +181,19 @@ def test_a_place_on_slack_without_slack_is_named_by_its_line(
     assert "SLACK_BOT_TOKEN" in caught.value.fix
 
 
-def test_a_changed_file_cannot_name_a_chat_that_was_not_opened(tmp_path: Path) -> None:
+def test_a_changed_file_cannot_name_a_chat_that_was_not_opened(
+    surroundings: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Chats are opened at the start: a live change that needs another one is refused by its line."""
-    check_places(read(tmp_path), {Surface.TEAMS})
+    check_places(
+        read(tmp_path),
+        Chats(slack=False, teams=teams_of(set_up(surroundings, TEAMS), read(tmp_path)), workflows={}),
+    )
     with pytest.raises(ConfigError, match="teams:leads is in Teams") as caught:
-        check_places(read(tmp_path, cards="slack:C0A", alerts="slack:C0B, teams:leads"), {Surface.SLACK})
+        check_places(
+            read(tmp_path, cards="slack:C0A", alerts="slack:C0B, teams:leads"),
+            Chats(slack=True, teams=None, workflows={}),
+        )
 
     assert caught.value.where.endswith("line 5")
     assert "start Nod anew" in caught.value.fix

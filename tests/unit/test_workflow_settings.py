@@ -1,4 +1,4 @@
-"""`teams-webhook:` under alerts: an address that is a secret, on hosts of Microsoft's or the operator's."""
+"""`workflows:` in nod.yaml: an address that is a secret, and places that are told and cannot answer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from adapters.settings import PolicyFile, read_policy_file
+from adapters.settings import (
+    Chats,
+    Environment,
+    PolicyFile,
+    check_places,
+    read_chats,
+    read_environment,
+    read_policy_file,
+)
 from bot.errors import ConfigError
+from bot.surface import Destination, Surface
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,15 +24,41 @@ if TYPE_CHECKING:
 SIGNED = "/powerautomate/automations/direct/workflows/x/triggers/manual/paths/invoke?api-version=1&sig=s3cret"
 NEW = f"https://default1a2b.c3.environment.api.powerplatform.com:443{SIGNED}"
 OLD = f"https://prod-23.westeurope.logic.azure.com:443{SIGNED}"
-ENTRY = "teams-webhook:${TEAMS_WORKFLOW_URL}"
+FEED = Destination(surface=Surface.TEAMS, channel="ops-feed")
 
 
-def read(folder: Path, entry: str = ENTRY) -> PolicyFile:
-    """A file with this entry on line 3."""
+def text(
+    *,
+    entry: str = '{ops-feed: "${OPS_FLOW_URL}"}',
+    cards: str = "slack:C0A, teams:ops-feed",
+    approvers: str = "ann",
+    alerts: str = "teams:ops-feed",
+) -> str:
+    """A file with workflows on line 2, cards on line 4 and alerts on line 6."""
+    return (
+        f"people: {{ann: {{}}}}\nworkflows: {entry}\n"
+        f"routes:\n- {{name: default, match: {{}}, cards: [{cards}],\n"
+        f"   approvers: [{approvers}]}}\nalerts: [{alerts}]\n"
+    )
+
+
+def read(folder: Path, **parts: str) -> PolicyFile:
     path = folder / "nod.yaml"
-    routes = "routes: [{name: default, match: {}, cards: [slack:C0A], approvers: []}]"
-    path.write_text(f"people: {{ann: {{}}}}\n{routes}\nalerts: ['{entry}']\n")
+    path.write_text(text(**parts))
     return read_policy_file(path)
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A platform, Slack, and a flow."""
+    for field in Environment.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    monkeypatch.setenv("AIP_API_URL", "http://localhost:8000")
+    monkeypatch.setenv("AIP_API_KEY", "k")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", "0123456789abcdef")
+    monkeypatch.setenv("OPS_FLOW_URL", NEW)
+    return monkeypatch
 
 
 @pytest.mark.parametrize(
@@ -37,27 +72,30 @@ def read(folder: Path, entry: str = ENTRY) -> PolicyFile:
     ],
 )
 def test_an_allowed_address_is_taken_and_shown_nowhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, hosts: str
+    tmp_path: Path, surroundings: pytest.MonkeyPatch, address: str, hosts: str
 ) -> None:
     """Power Automate's own hosts, and those that NOD_TEAMS_WEBHOOK_HOSTS lists."""
-    monkeypatch.setenv("TEAMS_WORKFLOW_URL", address)
-    monkeypatch.setenv("NOD_TEAMS_WEBHOOK_HOSTS", hosts)
+    surroundings.setenv("OPS_FLOW_URL", address)
+    surroundings.setenv("NOD_TEAMS_WEBHOOK_HOSTS", hosts)
     file = read(tmp_path)
 
-    assert [("teams-webhook", address)] == [(one.kind, one.value.get_secret_value()) for one in file.pagers]
+    assert {"ops-feed": address} == {name: one.get_secret_value() for name, one in file.workflows.items()}
     assert "s3cret" not in repr(file)
-    assert () == file.policy.alerts
+    assert "s3cret" not in repr(read_chats(read_environment(), file))
 
 
 @pytest.mark.parametrize(
     "address",
     [
         f"https://acme.example{SIGNED}",
+        f"https://acme.example/.logic.azure.com{SIGNED}",
         f"https://logic.azure.com{SIGNED}",
         f"https://evillogic.azure.com{SIGNED}",
         f"https://prod.logic.azure.com.acme.example{SIGNED}",
         f"https://prod.logic.azure.com@acme.example{SIGNED}",
+        f"https://x@prod.logic.azure.com{SIGNED}",
         f"https://prod.logic.azure.com:8443{SIGNED}",
+        f"https://[acme{SIGNED}",
         f"https://api.powerplatform.com{SIGNED}",
         f"http://prod.logic.azure.com{SIGNED}",
         f"http://127.0.0.1:9000{SIGNED}",
@@ -66,30 +104,85 @@ def test_an_allowed_address_is_taken_and_shown_nowhere(
     ],
 )
 def test_any_other_address_is_refused_without_being_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+    tmp_path: Path, surroundings: pytest.MonkeyPatch, address: str
 ) -> None:
     """A mistake must not send what agents do to a stranger, nor put the address into a log."""
-    monkeypatch.setenv("TEAMS_WORKFLOW_URL", address)
-    with pytest.raises(ConfigError) as caught:
+    surroundings.setenv("OPS_FLOW_URL", address)
+    with pytest.raises(ConfigError, match=r"workflows\.ops-feed: with its variable replaced it") as caught:
         read(tmp_path)
 
-    assert caught.value.where.endswith("line 3")
+    assert caught.value.where.endswith("line 2")
     assert "s3cret" not in str(caught.value)
     assert "acme" not in str(caught.value)
 
 
-@pytest.mark.parametrize("written", [OLD, f"{OLD}${{TOKEN}}", "${TEAMS_WORKFLOW_URL}x"])
-def test_the_address_stands_in_the_environment_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
-) -> None:
-    """Whoever reads nod.yaml could post to the channel otherwise."""
-    monkeypatch.setenv("TEAMS_WORKFLOW_URL", OLD)
-    monkeypatch.setenv("TOKEN", "x")
-    with pytest.raises(ConfigError, match="the address of teams-webhook must be a variable"):
-        read(tmp_path, f"teams-webhook:{written}")
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        (f"{{ops-feed: '{OLD}'}}", "the address must be a variable of the environment"),
+        (f"{{ops-feed: '{OLD}${{TOKEN}}'}}", "the address must be a variable of the environment"),
+        ('{ops-feed: "${OPS_FLOW_URL}x"}', "the address must be a variable of the environment"),
+        ('{ops-feed: "${UNSET}"}', "workflows.ops-feed: UNSET is not set in the environment"),
+        ('{ops-feed: "${NOD_SECRET}"}', "NOD_SECRET is Nod's own and is handed to nobody"),
+        ('{ops-feed: "${NOD_TEAMS_WEBHOOK_HOSTS}"}', "is Nod's own"),
+        ('{ops-feed: "${}"}', "does not hold a variable's name"),
+        ('{Ops-Feed: "${OPS_FLOW_URL}"}', "'Ops-Feed' is no name that a place has"),
+        ('{ops feed: "${OPS_FLOW_URL}"}', "'ops feed' is no name that a place has"),
+        ('{"ops#feed": "${OPS_FLOW_URL}"}', "'ops#feed' is no name that a place has"),
+    ],
+)
+def test_what_is_wrong_with_an_entry_is_said_by_its_line(tmp_path: Path, entry: str, what: str) -> None:
+    """The address stands in the environment only, and the name is one by which a place can lead there."""
+    with pytest.raises(ConfigError, match="line 2") as caught:
+        read(tmp_path, entry=entry)
+
+    assert what in caught.value.what
+    assert caught.value.fix
+    assert "s3cret" not in str(caught.value)
 
 
-def test_an_address_that_is_not_set_is_named_by_its_variable(tmp_path: Path) -> None:
-    """As with every other entry."""
-    with pytest.raises(ConfigError, match="TEAMS_WORKFLOW_URL is not set"):
-        read(tmp_path)
+def test_a_route_must_have_a_place_where_people_can_answer(tmp_path: Path) -> None:
+    """Whoever may decide could not: that is found when the file is read, not at the first deadline."""
+    with pytest.raises(ConfigError, match="workflows only, where nobody can answer") as caught:
+        read(tmp_path, cards="teams:ops-feed")
+
+    assert caught.value.where.endswith("line 4")
+    assert "approvers: []" in caught.value.fix
+    assert (FEED,) == read(tmp_path, cards="teams:ops-feed", approvers="").policy.routes[0].cards
+
+
+def test_alerts_have_one_way_to_a_workflow(tmp_path: Path) -> None:
+    """By its name, as everything else; an address under alerts is no kind of entry."""
+    assert (FEED,) == read(tmp_path).policy.alerts
+    with pytest.raises(ConfigError, match="must be a channel by its id"):
+        read(tmp_path, alerts='"teams-webhook:${OPS_FLOW_URL}"')
+
+
+@pytest.mark.parametrize(("cards", "alerts"), [("slack:C0A, teams:ops-feed", ""), ("slack:C0A", FEED)])
+def test_a_workflow_needs_no_bot(tmp_path: Path, cards: str, alerts: object) -> None:
+    """No Microsoft variable is asked for: the address is enough."""
+    chats = read_chats(read_environment(), read(tmp_path, cards=cards, alerts=str(alerts)))
+
+    assert (True, None, {"ops-feed"}) == (chats.slack, chats.teams, set(chats.workflows))
+
+
+def test_any_other_place_in_teams_needs_the_bot(tmp_path: Path) -> None:
+    """A name that is no workflow's is a conversation's, and a typing error is told with both remedies."""
+    with pytest.raises(ConfigError, match="teams:ops-fed is in Teams, which is not set up") as caught:
+        read_chats(read_environment(), read(tmp_path, cards="slack:C0A, teams:ops-fed"))
+
+    assert "MicrosoftAppId" in caught.value.fix
+    assert "workflows" in caught.value.fix
+
+
+def test_a_changed_file_gets_by_with_the_workflows_of_the_start(tmp_path: Path) -> None:
+    """A place on a new one is refused by its line; so is one that lost its address, where there is no bot."""
+    started = read_chats(read_environment(), read(tmp_path))
+    check_places(read(tmp_path), started)
+    with pytest.raises(ConfigError, match="teams:news is a workflow, and its address is taken up") as caught:
+        check_places(read(tmp_path, entry='{news: "${OPS_FLOW_URL}"}', alerts="teams:news"), started)
+    assert caught.value.where.endswith("line 6")
+    with pytest.raises(ConfigError, match="teams:ops-feed is in Teams, which is not set up"):
+        check_places(read(tmp_path, entry="{}"), started)
+    with pytest.raises(ConfigError, match="teams:ops-feed is a workflow"):
+        check_places(read(tmp_path), Chats(slack=True, teams=None, workflows={}))

@@ -14,6 +14,7 @@ from adapters.sandbox import faults as faulty
 from adapters.sandbox.platform import wire
 from adapters.sandbox.platform.catalogue import AgentRoutes, CatalogueRoutes
 from adapters.sandbox.platform.hitl import HitlRoutes
+from adapters.sandbox.platform.openapi import document
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from adapters.sandbox.faults import Faults
     from adapters.sandbox.platform.platform import Platform
 
+#: Paths that need no key.
+_OPEN = ("/health-check", "/openapi.json", faulty.CONTROL_PATH)
 _ERRORS = {404: "NotFound", 405: "MethodNotAllowed"}
 
 
@@ -31,6 +34,7 @@ def platform_app(platform: Platform, *, faults: Faults | None = None) -> ASGIApp
     app = Starlette(
         routes=[
             Route("/health-check", _health),
+            Route("/openapi.json", _openapi),
             Route("/agents/hitl/pending", hitl.pending),
             Route("/agents/hitl/decision", hitl.decision, methods=["POST"]),
             Route("/agents/hitl/audit", hitl.audit),
@@ -61,7 +65,7 @@ class _Keyed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         key = dict(scope["headers"]).get(b"x-api-key", b"")
-        if path in ("/health-check", faulty.CONTROL_PATH) or hmac.compare_digest(key, self._api_key):
+        if path in _OPEN or hmac.compare_digest(key, self._api_key):
             await self._app(scope, receive, send)
         elif path.startswith("/agents/hitl/audit"):
             message = "Authentication required to access audit logs"
@@ -73,6 +77,10 @@ class _Keyed:
 
 async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
+
+
+async def _openapi(_: Request) -> Response:
+    return JSONResponse(document())
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

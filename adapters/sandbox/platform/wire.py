@@ -41,6 +41,7 @@ class AgentBody(BaseModel, extra="allow"):
     """The body of `POST /agents/`; whatever else it says is kept and given back."""
 
     name: Annotated[str, Field(min_length=1)]
+    tools: list[Any] | None = None
 
 
 class AuditQuery(BaseModel):

@@ -1,115 +1,19 @@
-"""Fixtures for pytest, so that a team can test its own approval flow without any account.
-
-    pytest_plugins = ["adapters.testing"]  # in the conftest.py at the root of the tests
-
-    def test_nothing_is_paid_without_a_yes(nod_platform):
-        request_id = nod_platform.ask(tool="pay", arguments={"amount": 12})
-        run_my_own_bot(nod_platform.environment)
-        assert nod_platform.decisions[0].decision == "rejected"
-
-Everything runs in a thread of its own, with its own event loop, on loopback: a test may be plain or a coroutine, and
-the code under test may block.
-"""
+"""What a test sees of the sandbox: a platform, a Slack beside it, and a clock that stands still."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from adapters.app import open_nod
-from adapters.sandbox.town import API_KEY, Sandbox, open_sandbox
-from adapters.settings import Environment
+from adapters.sandbox.town import API_KEY, Sandbox
+from adapters.testing.backstage import Backstage
 
 if TYPE_CHECKING:
     from adapters.sandbox.faults import Rule
     from adapters.sandbox.platform import DecisionPost
     from adapters.sandbox.slack.delivery import DeliveryResult
     from adapters.sandbox.slack.messages import Message
-
-T = TypeVar("T")
-
-#: Seconds until something that ought to happen at once is given up.
-PATIENCE = 30.0
-#: Seals the buttons of a bot under test. Not a secret: it opens nothing but the sandbox.
-_SEAL = "0123456789abcdef" * 4
-
-
-class Backstage:
-    """A thread with an event loop, in which everything of a test's is opened and called."""
-
-    def __init__(self) -> None:
-        """Starts it; `backstage` closes it."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="nod-testing", daemon=True)
-        self._thread.start()
-        self._open: list[tuple[asyncio.Event, asyncio.Future[None]]] = []
-
-    def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine that runs there. Raises TimeoutError after `PATIENCE`."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
-
-    def call(self, work: Callable[[], T]) -> T:
-        """The result of a function that runs there."""
-
-        async def called() -> T:
-            return work()
-
-        return self.wait(called())
-
-    def open(self, made: AbstractAsyncContextManager[T]) -> T:
-        """Open something that is closed at the end of the test."""
-
-        async def keep(opened: asyncio.Future[T], close: asyncio.Event) -> None:
-            try:
-                async with made as value:
-                    opened.set_result(value)
-                    await close.wait()
-            except BaseException as error:
-                if opened.done():
-                    raise
-                opened.set_exception(error)
-
-        async def begin() -> T:
-            opened: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-            close = asyncio.Event()
-            task = asyncio.ensure_future(keep(opened, close))
-            value = await opened
-            self._open.append((close, task))
-            return value
-
-        return self.wait(begin())
-
-    def close(self) -> None:
-        """Close everything, the last one first, and end the thread."""
-
-        async def end(close: asyncio.Event, task: asyncio.Future[None]) -> None:
-            close.set()
-            await task
-
-        try:
-            while self._open:
-                self.wait(end(*self._open.pop()))
-        finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(PATIENCE)
-            self._loop.close()
-
-
-@contextmanager
-def backstage() -> Iterator[Backstage]:
-    """A `Backstage` for as long as the block runs."""
-    made = Backstage()
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 class TestPlatform:

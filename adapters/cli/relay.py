@@ -1,0 +1,37 @@
+"""`nod relay`: the reverse proxy in front of the platform, in a process of its own.
+
+What happens to the bot (a restart, a busy loop, its watchdog) thereby happens to no run.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from adapters.cli.run import stop_signal
+from adapters.relay import open_relay, open_waker, serve_relay
+from adapters.settings import RelayEnvironment
+from adapters.settings.variables import guarded
+from bot.errors import ConfigError
+
+log = structlog.get_logger()
+
+
+async def relay(environment: RelayEnvironment, *, host: str, port: int, bot: str) -> None:
+    """Relay until SIGINT or SIGTERM, then until the streams under way have ended; a second signal ends those.
+
+    Raises ConfigError for an address of the bot that the token must not go to, or a port that is taken.
+    """
+    try:
+        guarded(bot)
+    except ValueError as error:
+        raise ConfigError("--bot", str(error), "Name the address of `nod run`.") from error
+    stop = stop_signal()
+    async with (
+        open_waker(bot, environment.relay_token.get_secret_value()) as wake,
+        open_relay(environment.aip_api_url, wake=wake) as app,
+        serve_relay(app, host=host, port=port) as address,
+    ):
+        log.info("relay_started", address=address)
+        await stop.wait()
+        log.info("relay_stopping")
+    log.info("relay_stopped")

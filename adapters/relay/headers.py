@@ -1,0 +1,64 @@
+"""Which header fields go on, by RFC 9110 §7.6.1: all but those that are for one connection. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Fields = list[tuple[bytes, bytes]]
+
+#: Fields that are about one connection, beside those that `Connection` names (RFC 9110 §7.6.1). Trailers are
+#: not passed on (§6.5.1 allows that), so neither is their announcement.
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+
+#: By this name the relay is known in `Via` (RFC 9110 §7.6.3); a request that has it already goes in a circle.
+PSEUDONYM = b"nod-relay"
+
+
+def passed_on(fields: Sequence[tuple[bytes, bytes]]) -> Fields:
+    """The fields for the next connection, in their order.
+
+    Where the body came in pieces, a length beside it is not believed (RFC 9112 §6.3): who believed it would
+    see two messages in one.
+    """
+    names = [name.lower() for name, _ in fields]
+    dropped = set(HOP_BY_HOP)
+    for name, (_, value) in zip(names, fields, strict=True):
+        if name == b"connection":
+            dropped |= {named.strip().lower() for named in value.split(b",")}
+    if b"transfer-encoding" in names:
+        dropped.add(b"content-length")
+    return [field for name, field in zip(names, fields, strict=True) if name not in dropped]
+
+
+def to_platform(fields: Sequence[tuple[bytes, bytes]], *, host: bytes, version: str) -> Fields:
+    """The fields of a request as the platform gets it: its own `Host`, our `Via`, one request a connection."""
+    in_pieces = any(name.lower() == b"transfer-encoding" for name, _ in fields)
+    return [
+        (b"Host", host),
+        *(field for field in passed_on(fields) if field[0].lower() != b"host"),
+        (b"Via", version.encode() + b" " + PSEUDONYM),
+        (b"Connection", b"close"),
+        *([(b"Transfer-Encoding", b"chunked")] if in_pieces else []),
+    ]
+
+
+def in_a_circle(fields: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether the request was here before: then the relay's platform is the relay."""
+    return any(name.lower() == b"via" and PSEUDONYM in value.split() for name, value in fields)
+
+
+def is_event_stream(fields: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether a body with these fields is server-sent events that can be read as they come."""
+    found = {name.lower(): value.lower().strip() for name, value in fields}
+    kind = found.get(b"content-type", b"").partition(b";")[0].strip()
+    return kind == b"text/event-stream" and found.get(b"content-encoding", b"identity") == b"identity"

@@ -1,0 +1,143 @@
+"""The relay itself: each request to the platform, its answer back as it comes, a tap on streams of events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from adapters.relay.headers import in_a_circle, is_event_stream, passed_on, to_platform
+from adapters.relay.inbound import Inbound
+from adapters.relay.serve import HANG_UP
+from adapters.relay.tap import open_tap
+from bot.errors import ConfigError
+
+#: Seconds to get a connection to the platform. For all that comes later there is no limit of ours: a run may be
+#: silent for as long as its people think.
+CONNECT = 10.0
+
+log = structlog.get_logger()
+
+
+class Relay:
+    """An ASGI app. What comes for one request goes over one connection to the platform, which ends with it."""
+
+    def __init__(
+        self, *, transport: httpx.AsyncBaseTransport, platform: httpx.URL, wake: Callable[[], None]
+    ) -> None:
+        """`wake` is called when a poll of the platform is worth it; it must return at once."""
+        self._transport, self._platform, self._wake = transport, platform, wake
+        self._path = platform.raw_path.rstrip(b"/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request: to its end, or until the client leaves; then the platform's side is closed at once."""
+        inbound = Inbound(receive)
+        carrying = asyncio.create_task(self._carry(scope, inbound, send), name="relay:carry")
+        leaving = asyncio.create_task(inbound.left(), name="relay:leave")
+        try:
+            await asyncio.wait({carrying, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if carrying.done() and not carrying.result():
+                scope["extensions"][HANG_UP]()
+                await leaving
+        finally:
+            carrying.cancel()
+            leaving.cancel()
+            await asyncio.gather(carrying, leaving, return_exceptions=True)
+
+    async def _carry(self, scope: Scope, inbound: Inbound, send: Send) -> bool:
+        """Send it on and bring the answer back. False when the answer broke off in the middle."""
+        raw_path: bytes = scope["raw_path"]
+        if refusal := self._refusal(scope, raw_path):
+            await _answer(send, *refusal)
+            return True
+        query: bytes = scope["query_string"]
+        target = self._path + raw_path + (b"?" + query if query else b"")
+        request = httpx.Request(
+            scope["method"],
+            self._platform,
+            headers=to_platform(scope["headers"], host=self._platform.netloc, version=scope["http_version"]),
+            stream=inbound,
+            # The target as it came: as part of a URL it would be written anew.
+            extensions={"target": target, "timeout": {"connect": CONNECT}},
+        )
+        try:
+            response = await self._transport.handle_async_request(request)
+        except httpx.TransportError as error:
+            log.warning("relay_platform_failed", reason=type(error).__name__)
+            status = 504 if isinstance(error, httpx.ConnectTimeout) else 502
+            await _answer(send, status, "nod relay: the platform did not answer")
+            return True
+        inbound.let_go()
+        try:
+            return await self._bring_back(response, send)
+        finally:
+            await response.aclose()
+
+    async def _bring_back(self, response: httpx.Response, send: Send) -> bool:
+        if not 200 <= response.status_code < 600:
+            await _answer(send, 502, "nod relay: the platform answered with a status that there is not")
+            return True
+        fields = response.headers.raw
+        headers = passed_on(fields)
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        if is_event_stream(fields):
+            async with open_tap(wake=self._wake) as tap:
+                return await _stream(response, send, seen=tap.offer)
+        return await _stream(response, send, seen=len)
+
+    def _refusal(self, scope: Scope, raw_path: bytes) -> tuple[int, str] | None:
+        if in_a_circle(scope["headers"]):
+            return 508, "nod relay: AIP_API_URL leads back to the relay"
+        if not raw_path.startswith(b"/"):
+            return 400, "nod relay: only paths of the platform can be asked for"
+        steps = raw_path.lower().replace(b"%2e", b".").replace(b"%2f", b"/").split(b"/")
+        if self._path and b".." in steps:
+            return 400, "nod relay: this path leads out of the platform's own"
+        return None
+
+
+async def _stream(response: httpx.Response, send: Send, *, seen: Callable[[bytes], object]) -> bool:
+    """Pass the body on as it comes, each piece before anybody else sees it."""
+    try:
+        async for chunk in response.aiter_raw():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            seen(chunk)
+    except httpx.TransportError as error:
+        log.warning("relay_stream_broke", reason=type(error).__name__)
+        return False
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    return True
+
+
+async def _answer(send: Send, status: int, message: str) -> None:
+    """An answer of the relay's own, in the form of the platform's errors (protocol.md)."""
+    error = {"success": False, "error": "BadRequest" if status == 400 else "BadGateway", "message": message}
+    body = json.dumps(error).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+@asynccontextmanager
+async def open_relay(platform: str, *, wake: Callable[[], None]) -> AsyncIterator[ASGIApp]:
+    """A relay in front of the platform at this address, which may have a path of its own.
+
+    No redirect is followed, nothing unpacked, no cookie kept, no proxy of the environment used, and no
+    connection used twice: a request never meets one that the platform is just closing. Raises ConfigError.
+    """
+    try:
+        address = httpx.URL(platform)
+    except httpx.InvalidURL as error:
+        raise ConfigError("AIP_API_URL", "it is no address", "Give it like http://localhost:8000.") from error
+    if not address.host or address.userinfo or address.query or address.fragment:
+        raise ConfigError(
+            "AIP_API_URL", "it is more or less than an address", "Give it like http://localhost:8000."
+        )
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    async with httpx.AsyncHTTPTransport(limits=limits, trust_env=False) as transport:
+        yield Relay(transport=transport, platform=address, wake=wake)

@@ -1,0 +1,80 @@
+"""The relay's side: asks the bot for a poll, at a pace of its own, and never makes a stream wait for that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urljoin
+
+import httpx
+import structlog
+
+from adapters.relay.door import WAKE_PATH
+
+#: Seconds between two requests at least; what is asked for meanwhile is one request.
+PAUSE = 0.25
+#: Seconds that the bot has to answer.
+PATIENCE = 2.0
+
+log = structlog.get_logger()
+
+
+class _Waker:
+    """Sends what was rung, one request at a time."""
+
+    def __init__(self, client: httpx.AsyncClient, *, address: str) -> None:
+        self._client, self._address = client, address
+        self._rung = asyncio.Event()
+        self._well: bool | None = None
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._rung.wait()
+            self._rung.clear()
+            self._note(await self._send())
+            await asyncio.sleep(PAUSE)
+
+    async def _send(self) -> str | None:
+        """What went wrong, or None."""
+        try:
+            response = await self._client.post(self._address)
+        except (httpx.HTTPError, OSError) as error:
+            return type(error).__name__
+        return None if response.status_code == httpx.codes.NO_CONTENT else f"it answered {response.status_code}"
+
+    def _note(self, trouble: str | None) -> None:
+        """Only what has changed is news. A wake that is lost costs what the bot's own interval is long."""
+        well = trouble is None
+        if well and self._well is not True:
+            log.info("relay_wakes")
+        elif not well and self._well is not False:
+            log.warning("relay_wake_failed", reason=trouble)
+        self._well = well
+
+
+@asynccontextmanager
+async def open_waker(bot: str, token: str) -> AsyncIterator[Callable[[], None]]:
+    """A call that asks the bot at this address for a poll, and returns at once.
+
+    It asks once at the beginning, so that a wrong token shows. The token goes to this address only: no
+    redirect is followed and no proxy of the environment used.
+    """
+    client = httpx.AsyncClient(
+        headers={"Authorization": f"Bearer {token}", "User-Agent": "nod-relay"},
+        timeout=PATIENCE,
+        follow_redirects=False,
+        trust_env=False,
+    )
+    async with client:
+        waker = _Waker(client, address=urljoin(bot, WAKE_PATH))
+        waker.ring()
+        running = asyncio.create_task(waker.run(), name="waker")
+        try:
+            yield waker.ring
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)

@@ -1,0 +1,80 @@
+"""Fixtures for pytest, so that a team can test its own approval flow without any account.
+
+    pytest_plugins = ["adapters.testing"]  # in the conftest.py at the root of the tests
+
+Everything runs on loopback, in a thread of its own: a test may be plain or a coroutine, and the code under test
+may block. Needs pytest, which Nod itself does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.app import Nod, open_nod
+from adapters.sandbox.town import Sandbox, open_sandbox
+from adapters.settings import Environment
+from adapters.testing.backstage import Backstage, backstage
+from adapters.testing.doubles import TestClock, TestPlatform, TestSlack
+
+__all__ = ["TestClock", "TestPlatform", "TestSlack", "nod_bot", "nod_clock", "nod_platform", "nod_slack"]
+
+#: Seals the buttons of a bot under test. Not a secret: it opens nothing but the sandbox.
+_SEAL = "0123456789abcdef" * 4
+
+
+@pytest.fixture
+def nod_backstage() -> Iterator[Backstage]:
+    """The thread in which the other fixtures live."""
+    with backstage() as stage:
+        yield stage
+
+
+@pytest.fixture
+def nod_sandbox(nod_backstage: Backstage) -> Sandbox:
+    """A platform and a Slack, served on one free port; empty for each test."""
+    return nod_backstage.open(open_sandbox(post_burst=None))
+
+
+@pytest.fixture
+def nod_platform(nod_backstage: Backstage, nod_sandbox: Sandbox) -> TestPlatform:
+    """The platform: agents ask there, and clients decide."""
+    return TestPlatform(nod_backstage, nod_sandbox)
+
+
+@pytest.fixture
+def nod_slack(nod_backstage: Backstage, nod_sandbox: Sandbox) -> TestSlack:
+    """The Slack beside `nod_platform`."""
+    return TestSlack(nod_backstage, nod_sandbox)
+
+
+@pytest.fixture
+def nod_clock() -> TestClock:
+    """A clock that stands still until it is moved."""
+    return TestClock()
+
+
+@pytest.fixture
+def nod_bot(nod_backstage: Backstage, nod_slack: TestSlack, tmp_path: Path) -> Callable[[str], Nod]:
+    """`nod_bot(text)` runs Nod with this `nod.yaml` between the other fixtures, until the test ends."""
+
+    def run(policy: str) -> Nod:
+        path = tmp_path / "nod.yaml"
+        path.write_text(policy, encoding="utf-8")
+        environment = Environment.model_validate(
+            {
+                **nod_slack.environment,
+                "NOD_DATABASE_URL": f"sqlite:///{tmp_path}/nod.db",
+                "NOD_CONFIG": str(path),
+                "NOD_SECRET": _SEAL,
+                "NOD_HOST": "127.0.0.1",
+                "NOD_PORT": 0,
+            }
+        )
+        nod = nod_backstage.open(open_nod(environment))
+        nod_slack.sends_clicks_to(f"{nod.address}/slack/events")
+        return nod
+
+    return run

@@ -1,0 +1,102 @@
+"""Whether cards can stand where they should: each surface, and some of its channels at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from bot.errors import Unavailable
+from bot.news import dead_place
+from bot.policy import Policy
+from bot.ports import Chat, Clock
+from bot.records import CHANNEL_DEAD, SURFACE_DEAD, Alert
+from bot.store import Store
+from bot.surface import Destination, Surface
+
+#: Channels that are looked at in one round beside those that are dead; the next round goes on with the others.
+CHANNELS_A_ROUND = 5
+#: A surface that cannot be asked is asked once more, this much later, in seconds, before it counts as dead.
+SECOND_LOOK = 1.0
+
+
+class Surroundings:
+    """Looks at surfaces and channels. What it did not look at is neither dead nor well."""
+
+    def __init__(
+        self, *, store: Store, chats: Mapping[Surface, Chat], policy: Callable[[], Policy], clock: Clock
+    ) -> None:
+        self._store, self._chats, self._policy, self._clock = store, chats, policy, clock
+        self._next_channel = 0
+        self._well: set[str] = set()
+
+    async def look(self) -> list[Alert]:
+        """An alert for each surface and channel that is dead; asks the chats, and then `is_well` knows more."""
+        self._well = set()
+        found: list[Alert] = []
+        some = await self._some()
+        for surface, chat in self._chats.items():
+            channels = [place.channel for place in some if place.surface is surface]
+            try:
+                troubles = await _asked(chat, channels)
+            except Unavailable as error:
+                found.append(self._unreachable(surface, error))
+                continue
+            self._well.add(f"surface:{surface.value}")
+            for channel in channels or [""]:
+                where = Destination(surface=surface, channel=channel)
+                dead = dead_place(where, troubles, at=self._clock())
+                if dead is None:
+                    self._well.add(str(where))
+                elif dead not in found:
+                    found.append(dead)
+        self._well -= {alert.approval_id for alert in found}
+        return found
+
+    def is_well(self, alert: Alert) -> bool:
+        """Whether the last look was at what this alert is about, and found nothing."""
+        return alert.approval_id in self._well
+
+    async def _some(self) -> list[Destination]:
+        """The dead ones that still matter, and the next few of the others."""
+        places = _places(self._policy())
+        dead = [_place_of(alert) for alert in await self._open_alerts()]
+        gone = [place for place in dead if place not in places]
+        if gone:  # it left the file; it matters as long as cards are owed there
+            owed = {placement.destination for placement, _ in await self._store.placements.lagging()}
+            self._well |= {str(place) for place in gone if place not in owed}
+            dead = [place for place in dead if place in places or place in owed]
+        others = sorted(places - set(dead))
+        first = self._next_channel % max(1, len(others))
+        some = (others[first:] + others[:first])[:CHANNELS_A_ROUND]
+        self._next_channel = first + len(some)
+        return [*dead, *some]
+
+    async def _open_alerts(self) -> Iterable[Alert]:
+        try:
+            return await self._store.alerts.open_of(cause=CHANNEL_DEAD)
+        except Unavailable:  # the database's trouble is found elsewhere; the chats are looked at all the same
+            return ()
+
+    def _unreachable(self, surface: Surface, error: Unavailable) -> Alert:
+        text = f"{surface.value.title()} cannot be reached ({error})."
+        return Alert(
+            approval_id=f"surface:{surface.value}", cause=SURFACE_DEAD, text=text, raised_at=self._clock()
+        )
+
+
+async def _asked(chat: Chat, channels: list[str]) -> Mapping[str, str]:
+    try:
+        return await chat.troubles(channels)
+    except Unavailable:
+        await asyncio.sleep(SECOND_LOOK)
+        return await chat.troubles(channels)
+
+
+def _place_of(alert: Alert) -> Destination:
+    surface, _, channel = alert.approval_id.partition(":")
+    return Destination(surface=Surface(surface), channel=channel)
+
+
+def _places(policy: Policy) -> set[Destination]:
+    rungs = (place for route in policy.routes for rung in route.ladder for place in rung.cards)
+    return {*(place for route in policy.routes for place in route.cards), *rungs, *policy.alerts}

@@ -1,0 +1,102 @@
+"""A card because of a stream: the bot, the sandbox and the relay between an agent's client and the platform."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from adapters.relay import WAKE_PATH, open_relay, open_waker, serve_relay
+from adapters.sandbox.platform.cast import CAST
+from adapters.sandbox.town import API_KEY
+from tests.servers.town import ANN, POLICY, Town, open_town, said, until
+
+TOKEN = "0123456789abcdef" * 2
+#: Without the relay a card would be up after a minute.
+SELDOM = POLICY.replace("poll_every: 200ms", "poll_every: 60s")
+MAIL = next(agent for agent in CAST if agent.name == "mail_agent")
+
+
+@asynccontextmanager
+async def town_with_relay(folder: Path) -> AsyncIterator[tuple[Town, httpx.AsyncClient]]:
+    """A town whose bot polls once a minute, and a client of the platform that goes through a relay."""
+    async with open_town(folder, policy=SELDOM, NOD_RELAY_TOKEN=TOKEN) as town:
+        assert town.nod is not None
+        async with (
+            open_waker(town.nod.address, TOKEN) as wake,
+            open_relay(town.sandbox.url, wake=wake) as app,
+            serve_relay(app, host="127.0.0.1", port=0) as url,
+            httpx.AsyncClient(base_url=url, headers={"X-API-Key": API_KEY}, timeout=10) as client,
+        ):
+            await asyncio.sleep(1.5)  # what the relay's first wake asked for is over
+            yield town, client
+
+
+async def asked(stream: AsyncIterator[str]) -> str:
+    """Read a run's events until somebody has to decide; returns the request's id."""
+    async for line in stream:
+        hitl = json.loads(line[6:])["metadata"].get("hitl") if line.startswith("data: {") else None
+        if hitl:
+            return str(hitl["request_id"])
+    raise AssertionError("the run ended without a question")
+
+
+async def test_the_card_is_up_at_once(tmp_path: Path) -> None:
+    """Within a second of the event, with the run's id; after the click the stream goes on to its end."""
+    async with town_with_relay(tmp_path) as (town, client):
+        async with client.stream("POST", f"/agents/{MAIL.id}/run", json={"input": "go", "stream": True}) as run:
+            lines = run.aiter_lines()
+            request_id = await asked(lines)
+            since = time.monotonic()
+            card = await town.shown(within=1)
+            took = time.monotonic() - since
+            assert run.headers["x-run-id"] in said(card)
+            await town.press(ANN, card, "approve")
+            rest = [line async for line in lines]
+
+        assert 1 > took
+        assert "data: [DONE]" in rest
+        assert ["approved"] == town.effects(request_id)
+        await town.says(card, "Approved")
+
+
+async def test_the_card_follows_who_was_faster(tmp_path: Path) -> None:
+    """Answered on the platform, past the bot: the stream says so, and the card does within some seconds."""
+    async with town_with_relay(tmp_path) as (town, client):
+        async with client.stream("POST", f"/agents/{MAIL.id}/run", json={"input": "go", "stream": True}) as run:
+            lines = run.aiter_lines()
+            request_id = await asked(lines)
+            card = await town.shown(within=1)
+            town.sandbox.platform.decide(request_id, "rejected")
+            assert [line async for line in lines]
+
+        await until(
+            lambda: "Answered on the platform" in said(town.now(card)) or "ejected" in said(town.now(card))
+        )
+
+
+async def test_the_card_follows_a_client_that_left(tmp_path: Path) -> None:
+    """Closing the stream withdraws the request; the card does not ask for it any more."""
+    async with town_with_relay(tmp_path) as (town, client):
+        async with client.stream("POST", f"/agents/{MAIL.id}/run", json={"input": "go", "stream": True}) as run:
+            await asked(run.aiter_lines())
+            card = await town.shown(within=1)
+            assert "nod_approve" in said(card)
+
+        await until(lambda: "nod_approve" not in said(town.now(card)))
+
+
+async def test_without_a_token_there_is_no_door(tmp_path: Path) -> None:
+    """A bot that was told no token answers 404 there, to every token."""
+    async with open_town(tmp_path) as town, httpx.AsyncClient() as client:
+        assert town.nod is not None
+        for token in ("", "None", TOKEN):
+            answer = await client.post(
+                town.nod.address + WAKE_PATH, headers={"Authorization": f"Bearer {token}"}
+            )
+            assert 404 == answer.status_code

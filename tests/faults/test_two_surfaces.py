@@ -1,0 +1,150 @@
+"""One truth on two surfaces: whatever happens in whatever order, both chats end up showing the record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import tempfile
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from bot.approval import Outcome, Stage
+from bot.audit import Row, first_break
+from bot.card import card_of
+from bot.flow.expire import UNSEEN
+from bot.flow.gather import LINES
+from bot.protocol import HITLDecision
+from bot.records import UNDELIVERABLE
+from bot.wording import CardState
+from tests.servers.clockwork import SEAL
+from tests.servers.steps import Step, go, walks
+from tests.servers.walk import Walk
+
+#: Alerts that tell of an end, and so stay when it has come.
+OF_AN_END = {UNDELIVERABLE, UNSEEN}
+#: Longer than any wait for a next try.
+CALM = (0, 2, 2, 40, 2, 40, 2, 5)
+#: Longer than any window, and than the hold after many vanished at once.
+TO_THE_END = (310, 2, 2, 130, 2, 2, 70, 2)
+
+
+class Rest(Step):
+    """Nothing goes wrong any more; what is owed is done, and both surfaces are looked at, now and at the end."""
+
+    async def done(self, walk: Walk) -> None:
+        walk.calm()
+        for seconds in CALM:
+            await walk.pass_time(seconds)
+        await check_shown(walk)
+        for seconds in TO_THE_END:
+            await walk.pass_time(seconds)
+        await check_shown(walk)
+        await check_over(walk)
+
+
+async def check_shown(walk: Walk) -> None:
+    """Every card and digest says what the record says; nothing is alerted that is over."""
+    store = walk.work.store
+    over = set()
+    for approval_id in walk.asked:
+        approval = await store.approvals.get(approval_id)
+        if approval is None:
+            continue
+        if approval.stage in (Stage.SETTLED, Stage.CLOSED):
+            over.add(approval_id)
+        for placement in await store.placements.of(approval_id):
+            chat = walk.chat(placement.destination.surface)
+            ref = placement.ref
+            if ref is None:
+                up = placement.superseded or placement.gathered or approval_id in over
+                assert up, f"{placement} is up nowhere"
+                continue
+            if ref in chat.deleted or ref in chat.refused:
+                continue
+            at, shown = chat.cards[ref][-1]
+            expected = card_of(
+                approval, card_id=placement.card_id, policy=walk.policy, seal=SEAL, now=at,
+                superseded=placement.superseded,
+            )  # fmt: skip
+            assert expected.state is shown.state, placement
+            assert (expected.digest, expected.buttons) == (shown.digest, shown.buttons)
+            if shown.state is not CardState.OPEN:
+                assert not shown.buttons
+            if not walk.reloaded and not placement.superseded:
+                assert expected == shown
+    for digest in await store.digests.standing(lines=LINES):
+        assert digest.ref is not None
+        _, said = walk.chat(digest.destination.surface).digests[digest.ref][-1]
+        assert (digest.count, digest.first[0].deadline.at) == (said.count, said.earliest)
+    stale = [a for a in await store.alerts.open_of() if a.approval_id in over and a.cause not in OF_AN_END]
+    assert [] == stale
+
+
+async def check_over(walk: Walk) -> None:
+    """Each request had at most one answer of ours, and it is the one on record; the audit holds."""
+    store, platform = walk.work.store, walk.outside.platform
+    answers = {request_id: (digest, response) for request_id, digest, response in platform.effects}
+    assert len(platform.effects) == len(answers)
+    for approval_id in walk.asked:
+        approval = await store.approvals.get(approval_id)
+        if approval is None:
+            assert approval_id not in answers
+            continue
+        assert Stage.CLOSED is approval.stage
+        decided = approval.outcome in (Outcome.APPROVED, Outcome.REJECTED, Outcome.SKIPPED)
+        if approval_id not in answers:
+            assert not decided, approval
+            continue
+        digest, response = answers[approval_id]
+        assert approval.decision is not None
+        assert approval.decision.verdict is response.decision
+        assert decided or (walk.was_silent and approval.outcome is Outcome.ELSEWHERE), approval.outcome
+        if response.decision is HITLDecision.APPROVED:
+            assert approval.request.digest == digest
+    assert [] == [got for got, may in walk.counted if not may]
+    assert 0 == walk.outside.counts["piece_failed"]
+    rows = audit_of(walk.folder)
+    assert first_break(rows) is None
+    fired = Counter((r.approval_id, json.loads(r.body)["rung"]) for r in rows if r.kind == "rung_fired")
+    assert {1} >= set(fired.values()), fired
+
+
+def audit_of(folder: Path) -> list[Row]:
+    """The chain as it stands."""
+    with closing(sqlite3.connect(f"file:{folder / 'nod.db'}?mode=ro", uri=True)) as connection:
+        found = connection.execute(
+            "SELECT number, at_ms, kind, approval_id, body, previous, hash FROM audit ORDER BY number"
+        ).fetchall()
+    names = ("number", "at_ms", "kind", "approval_id", "body", "previous", "hash")
+    return [Row(**dict(zip(names, row, strict=True))) for row in found]
+
+
+def walk_through(steps: list[Step]) -> Walk:
+    """The steps, and then a rest with its checks."""
+    with tempfile.TemporaryDirectory() as folder:
+        walk = Walk(Path(folder))
+        asyncio.run(go(walk, [*steps, Rest()]))
+    return walk
+
+
+ANY = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+@given(steps=walks(longest=14))
+@settings(ANY, max_examples=40, derandomize=True)
+def test_both_surfaces_end_up_showing_the_record(steps: list[Step]) -> None:
+    """Clicks, troubles, ends of processes, changes and reloads in any order: one answer, one truth, twice shown."""
+    walk_through(steps)
+
+
+@pytest.mark.slow
+@given(steps=walks(longest=40))
+@settings(ANY, max_examples=600)
+def test_long_walks_end_up_showing_the_record(steps: list[Step]) -> None:
+    """The same for long walks, other ones each time."""
+    walk_through(steps)

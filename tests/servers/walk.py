@@ -1,0 +1,312 @@
+"""One walk through a rough world: what people, chats, the platform, operators and processes do, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+from bot.approval import Claim, Vote
+from bot.card import Button
+from bot.desk import Click
+from bot.errors import Refused
+from bot.flow.desk import FrontDesk
+from bot.ladder import Action, Rung
+from bot.matching import Match, Pattern
+from bot.policy import Person, Policy
+from bot.protocol import HITLDecision, HITLRequest
+from bot.routing import Route
+from bot.rules import Rule, Rules
+from bot.surface import Destination, Surface
+from tests.servers.clockwork import SEAL, Clockwork, open_clockwork
+from tests.servers.rough import Mishap, ProcessEnds, RoughChat, Roughness, RoughOutside, rough_outside
+
+SLACK, TEAMS = Surface.SLACK, Surface.TEAMS
+EVERYWHERE = (Destination(surface=SLACK, channel="C0FINANCE"), Destination(surface=TEAMS, channel="finance"))
+BOARDS = (Destination(surface=TEAMS, channel="board"), Destination(surface=SLACK, channel="C0BOARD"))
+
+
+def _person(handle: str, *surfaces: Surface, outside: bool = False) -> Person:
+    return Person(
+        handle=handle, name=handle.title(), accounts={one: f"{one.value}-{handle}" for one in surfaces},
+        outside=frozenset(surfaces if outside else ()),
+    )  # fmt: skip
+
+
+#: Ann and Dee are in both chats, Bob and Cyd in one; Eve may decide nothing until a rung lets her; Gus is a guest.
+PEOPLE = {
+    one.handle: one
+    for one in (
+        _person("ann", SLACK, TEAMS), _person("bob", SLACK), _person("cyd", TEAMS), _person("dee", SLACK, TEAMS),
+        _person("eve", SLACK, TEAMS), _person("gus", SLACK, TEAMS, outside=True),
+    )
+}  # fmt: skip
+FINANCE = ("ann", "bob", "cyd", "dee", "gus")
+LADDER = (
+    Rung(action=Action.REMIND, share=0.4),
+    Rung(action=Action.PING, share=0.6, who=("bob", "cyd")),
+    Rung(action=Action.WIDEN, share=0.7, who=("eve",), cards=BOARDS[:1]),
+    Rung(action=Action.PAGE, share=0.8, who=("ann",)),
+    Rung(action=Action.FALLBACK, before=timedelta(seconds=2), cards=BOARDS[1:]),
+)
+
+
+def policy_of(
+    *, finance: tuple[str, ...] = FINANCE, quorum: int = 2, rules: Rules | None = None, flood: int = 30
+) -> Policy:
+    """Payments need one of finance, wires a quorum."""
+    usual = {"cards": EVERYWHERE, "approvers": ("finance",), "ladder": LADDER}
+    wires = Route(name="wires", match=Match(tool=Pattern(text="wire")), quorum=quorum, **usual)  # type: ignore[arg-type]
+    rest = Route(name="default", match=Match(), **usual)  # type: ignore[arg-type]
+    return Policy(
+        people=PEOPLE, groups={"finance": finance}, routes=(wires, rest), rules=rules or Rules(), flood=flood
+    )
+
+
+def _rule(tool: str, verdict: HITLDecision) -> tuple[Rule, ...]:
+    return (Rule(name=f"{tool}-{verdict}", match=Match(tool=Pattern(text=tool)), verdict=verdict),)
+
+
+#: What the operator's file may say by turns.
+POLICIES = (
+    policy_of(),
+    policy_of(rules=Rules(deny=_rule("wire", HITLDecision.REJECTED))),
+    policy_of(finance=("bob", "cyd", "gus")),
+    policy_of(rules=Rules(automatic=_rule("pay", HITLDecision.SKIPPED)), quorum=1),
+    policy_of(flood=1, quorum=3),
+)
+
+
+@dataclass
+class Walk:
+    """The world, the process that runs in it now, and what people achieved."""
+
+    folder: Path
+    outside: RoughOutside = field(default_factory=rough_outside)
+    policy: Policy = POLICIES[0]
+    reloaded: bool = False
+    was_silent: bool = False
+    asked: list[str] = field(default_factory=list)
+    counted: list[tuple[Vote | Claim, bool]] = field(default_factory=list)  #: and whether it may have
+    process: Clockwork | None = None
+
+    @property
+    def work(self) -> Clockwork:
+        """The process that runs now."""
+        assert self.process is not None
+        return self.process
+
+    def chat(self, surface: Surface) -> RoughChat:
+        """One of the two chats."""
+        return self.outside.chat if surface is SLACK else self.outside.teams
+
+    def part(self, name: str) -> Roughness:
+        """One of the four parts that can fail: `slack`, `teams`, `reads` or `answers` of the platform."""
+        platform = self.outside.platform
+        return {
+            "slack": self.outside.chat.rough, "teams": self.outside.teams.rough,
+            "reads": platform.reads, "answers": platform.answers,
+        }[name]  # fmt: skip
+
+    def waiting(self, which: int) -> HITLRequest | None:
+        """One of those that the platform waits for."""
+        waiting = list(self.outside.platform.waiting.values())
+        return waiting[which % len(waiting)] if waiting else None
+
+    @property
+    def desk(self) -> FrontDesk:
+        """Where clicks come in."""
+        work = self.work
+        return FrontDesk(
+            store=work.store, policy=lambda: work.policy, seal=SEAL, clock=work.clock, count=lambda _: None
+        )
+
+    async def live(self, steps: deque[Step]) -> None:
+        """One process, until a step ends it or none is left."""
+        try:
+            async with open_clockwork(self.folder, self.policy, outside=self.outside) as self.process:
+                await self.pass_time(0)
+                while steps:
+                    await steps.popleft().done(self)
+        except* ProcessEnds:
+            self.process = None
+
+    async def pass_time(self, seconds: float) -> None:
+        """So much time goes by; the platform is polled every few seconds."""
+        work = self.work
+        work.policy = self.policy
+        while seconds > 5:
+            await work.run(5)
+            seconds -= 5
+        await work.run(seconds)
+
+    def calm(self) -> None:
+        """From here on nothing goes wrong."""
+        platform = self.outside.platform
+        for name in ("slack", "teams", "reads", "answers"):
+            part = self.part(name)
+            part.mishaps.clear()
+            part.meanwhile.clear()
+        self.outside.chat.trouble = self.outside.teams.trouble = None
+        platform.silent = False
+        platform.hidden.clear()
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happens."""
+
+    async def done(self, walk: Walk) -> None:
+        """Do it."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Ask(Step):
+    """Agents wait for answers."""
+
+    tool: str
+    window: int
+    count: int = 1
+
+    async def done(self, walk: Walk) -> None:
+        for _ in range(self.count):
+            name = f"r{len(walk.asked) + 1}"
+            walk.asked.append(name)
+            walk.work.ask(name, window=self.window, tool=self.tool)
+        await walk.pass_time(0)
+
+
+@dataclass(frozen=True)
+class Wait(Step):
+    """Time goes by."""
+
+    seconds: int
+
+    async def done(self, walk: Walk) -> None:
+        await walk.pass_time(self.seconds)
+
+
+@dataclass(frozen=True)
+class Press(Step):
+    """Somebody presses a button that she sees, or saw in an earlier look of that message, once or twice."""
+
+    who: str
+    surface: Surface
+    button: Button
+    message: int = 0  #: counted from the newest
+    look: int = 0  #: counted from the latest
+    twice: bool = False
+
+    async def done(self, walk: Walk) -> None:
+        await self.press(walk)
+        await walk.pass_time(0)
+
+    async def press(self, walk: Walk) -> None:
+        """The press alone."""
+        chat, account = walk.chat(self.surface), PEOPLE[self.who].accounts.get(self.surface)
+        if not chat.cards or account is None:
+            return
+        ref = list(chat.cards)[-1 - self.message % len(chat.cards)]
+        looks = chat.cards[ref]
+        card = looks[-1 - self.look % len(looks)][1]
+        value = card.buttons.get(self.button)
+        if value is None:
+            return
+        click = Click(
+            surface=self.surface, account=account, home=True, value=value,
+            channel=channel_of(chat, card.card_id), ref=ref, verb=self.button,
+        )  # fmt: skip
+        await asyncio.gather(*[pressed(walk, click) for _ in range(2 if self.twice else 1)])
+
+
+@dataclass(frozen=True)
+class Together(Step):
+    """Two people press at the same moment."""
+
+    one: Press
+    other: Press
+
+    async def done(self, walk: Walk) -> None:
+        await asyncio.gather(self.one.press(walk), self.other.press(walk))
+        await walk.pass_time(0)
+
+
+@dataclass(frozen=True)
+class Next(Step):
+    """Somebody opens the next one of a digest, and answers it there."""
+
+    who: str
+    surface: Surface
+    button: Button
+
+    async def done(self, walk: Walk) -> None:
+        chat, account = walk.chat(self.surface), PEOPLE[self.who].accounts.get(self.surface)
+        for ref, looks in reversed(chat.digests.items()):
+            card = looks[-1][1]
+            if account is None or Button.NEXT not in card.buttons:
+                continue
+            channel = channel_of(chat, card.digest_id)
+            click = Click(
+                surface=self.surface, account=account, home=True, value=card.buttons[Button.NEXT],
+                channel=channel, ref=ref, verb=Button.NEXT,
+            )  # fmt: skip
+            try:
+                asked = await walk.desk.next(click)
+            except Refused:
+                continue
+            value = asked.card.buttons.get(self.button)
+            if value is not None:
+                await pressed(walk, replace(click, value=value, verb=self.button, seen_whole=True))
+        await walk.pass_time(0)
+
+
+@dataclass(frozen=True)
+class Trouble(Step):
+    """The next calls of one part of the world go wrong, each in its way."""
+
+    part: str
+    mishaps: tuple[Mishap, ...]
+
+    async def done(self, walk: Walk) -> None:
+        walk.part(self.part).mishaps.extend(self.mishaps)
+
+
+@dataclass(frozen=True)
+class During(Step):
+    """Something happens in the middle of the next call of one part of the world."""
+
+    part: str
+    step: Step
+
+    async def done(self, walk: Walk) -> None:
+        async def meanwhile() -> None:
+            step = self.step
+            await (step.press(walk) if isinstance(step, Press) else step.done(walk))
+
+        walk.part(self.part).meanwhile.append(meanwhile)
+
+
+async def pressed(walk: Walk, click: Click) -> None:
+    """What the desk says to a click; what counted is kept, with whether it may have."""
+    desk, work = walk.desk, walk.work
+    try:
+        claims = click.verb is Button.CLAIM
+        got: Vote | Claim = await desk.claim(click) if claims else await desk.decide(click)
+    except Refused:
+        return
+    policy = work.policy
+    person = policy.person_behind(click.surface, click.account)
+    sealed = SEAL.open(click.value)
+    placement = await work.store.placements.get(sealed.card_id) if sealed else None
+    approval = await work.store.approvals.get(placement.approval_id) if placement else None
+    assert approval is not None
+    may = person is not None and person.handle in {*policy.groups["finance"], *approval.widened} - {"gus"}
+    walk.counted.append((got, may and got.at < approval.deadline.at))
+
+
+def channel_of(chat: RoughChat, mark: str) -> str:
+    """Where the message with this mark stands."""
+    return next(channel for channel, known in chat.marks if known == mark)

@@ -1,0 +1,65 @@
+"""How late rungs are in real time: a real bot with two hundred requests open at once."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from statistics import quantiles
+
+import pytest
+
+from tests.servers.town import POLICY, Town, open_town, until
+
+REQUESTS = 200
+#: Windows, in seconds, between these two.
+SHORTEST, LONGEST = 15.0, 45.0
+LADDER = """    ladder:
+      - {at: 30%, do: remind}
+      - {at: 60%, do: ping, who: [olu]}
+      - {at: 80%, do: widen, who: [olu]}
+"""
+RUNGS = 3
+#: Of a hundred rungs 95 fire within so many seconds after they are due.
+LATE = 2.0
+WITH_LADDERS = POLICY.replace("    ladder: [{at: 50%, do: ping, who: [olu]}]\n", LADDER).replace(
+    "    reason: {rejected: required}\n", LADDER
+)
+
+
+@pytest.mark.slow
+async def test_two_hundred_open_requests_are_escalated_in_time(tmp_path: Path) -> None:
+    """Over two channels and with agents that flood: each rung once, and 95 of 100 less than 2 s late."""
+    async with open_town(tmp_path, policy=f"flood: 20\n{WITH_LADDERS}") as town:
+        for number in range(REQUESTS):
+            window = SHORTEST + (LONGEST - SHORTEST) * number / REQUESTS
+            tool = ("pay_invoice", "send_email")[number % 2]
+            town.ask(tool=tool, timeout_seconds=window, agent_id=f"agent-{number % 8}")
+        await until(lambda: ended(town) == REQUESTS, within=LONGEST + 15, what="the end of all")
+
+    late = lateness(town)
+    assert {1} == set(Counter((one, rung) for one, rung, _ in late).values())
+    assert REQUESTS * RUNGS == len(late)
+    assert min(seconds for _, _, seconds in late) > -0.01
+    assert quantiles([seconds for _, _, seconds in late], n=20)[-1] < LATE
+
+
+def ended(town: Town) -> int:
+    """How many requests are over."""
+    with closing(sqlite3.connect(f"file:{town.folder / 'nod.db'}?mode=ro", uri=True)) as database:
+        (count,) = database.execute("SELECT count(*) FROM approvals WHERE outcome IS NOT NULL").fetchone()
+    return int(count)
+
+
+def lateness(town: Town) -> list[tuple[str, int, float]]:
+    """The audit's rungs: which request, which number, and how many seconds after it was due."""
+    with closing(sqlite3.connect(f"file:{town.folder / 'nod.db'}?mode=ro", uri=True)) as database:
+        statement = "SELECT approval_id, at_ms, body FROM audit WHERE kind = 'rung_fired'"
+        rows = database.execute(statement).fetchall()
+    parsed = ((one, at / 1000, json.loads(body)) for one, at, body in rows)
+    return [
+        (one, body["rung"], at - datetime.fromisoformat(body["due"]).timestamp()) for one, at, body in parsed
+    ]

@@ -1,0 +1,178 @@
+"""Microsoft's own Agents Playground as the chat: every button, in each kind of conversation, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from adapters.app import open_nod
+from adapters.sandbox.town import open_sandbox
+from adapters.settings import Environment
+from tests.servers.browser import open_browser
+from tests.servers.playground import Playground, open_playground
+from tests.servers.town import Town, environment, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+POLICY = """
+poll_every: 200ms
+people:
+  ann: {email: ann@acme.example}
+  bob: {email: bob@acme.example}
+groups: {approvers: [ann, bob]}
+routes:
+  - {name: two, match: {tool: "two_leads"}, cards: [teams:leads], approvers: [approvers], quorum: 2}
+  - {name: two more, match: {tool: "two_approvals"}, cards: [teams:approvals], approvers: [approvers], quorum: 2}
+  - {name: alone, match: {tool: "*_ann-alone"}, cards: [teams:ann-alone], approvers: [approvers]}
+  - {name: leads, match: {tool: "*_leads"}, cards: [teams:leads], approvers: [approvers]}
+  - {name: default, match: {}, cards: [teams:approvals], approvers: [approvers]}
+alerts: [teams:general]
+"""
+#: What `docs/agentsplayground.yml` calls the conversations, and the name by which each stands in the page's list.
+PLACES = {"ann-alone": "Personal Chat", "leads": "Leads", "approvals": "Acme - Approvals"}
+BOB = {"id": "29:bob", "name": "Bob Brandt", "aadObjectId": "00000000-0000-4000-8000-000000000002"}
+EVE = {"id": "29:eve", "name": "Eve Ekström", "aadObjectId": "00000000-0000-4000-8000-000000000003"}
+#: More than a card takes, so that it is read in pages.
+LONG = {"to": "jane@example.com", "body": "\n".join(f"Line {number} of the letter." for number in range(150))}
+ANSWERS = ("Approve", "Reject…", "Skip", "I'm on it", "View all")
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """The Playground's page, with Nod on the other side."""
+
+    town: Town
+    playground: Playground
+    page: Page
+    place: str
+
+    async def asked(self, what: str, **more: Any) -> tuple[str, Locator]:
+        """An agent waits; its request's id and its card, once it is up."""
+        tool = f"{what}_{self.place}"
+        request_id = self.town.ask(tool=tool, timeout_seconds=120, **more)
+        card = self.page.locator(".ac-adaptiveCard").filter(has_text=tool).last
+        await expect(card).to_contain_text(f"Approve {tool}?", timeout=10_000)
+        # What stands in its place later need not name the tool; the frame around it stays.
+        await card.evaluate("(card, id) => card.closest('.ac-preview-panel').setAttribute('data-asked', id)", request_id)
+        return request_id, self.page.locator(f'[data-asked="{request_id}"]')
+
+    async def press(self, card: Locator, button: str) -> None:
+        """Press the button that is called so."""
+        await card.get_by_role("button", name=button, exact=True).last.click()
+
+    async def ends(self, request_id: str, card: Locator, word: str, said: str) -> None:
+        """The platform was told this once, and the card says so and has no button."""
+        await expect(card).to_contain_text(said, timeout=10_000)
+        for button in (*ANSWERS, "Why me?"):
+            await expect(card.get_by_role("button", name=button, exact=True)).to_have_count(0)
+        await until(lambda: [word] == self.town.effects(request_id), what=f"the platform to be told {word}")
+
+    async def press_as(self, person: dict[str, str], verb: str) -> dict[str, Any]:
+        """Another person presses what was last pressed with this verb; returns what she is answered.
+
+        The Playground is one person's; others are its "Custom activity".
+        """
+        ear = self.playground.ear
+        activity = {**ear.invokes(verb)[-1].activity, "from": person, "id": f"{person['id']}-{len(ear.told)}"}
+        before = len(ear.told)
+        await self.page.get_by_role("button", name="Mock an Activity").click()
+        await self.page.get_by_role("menuitem", name="Custom activity").click()
+        form = self.page.get_by_role("dialog")
+        await form.get_by_role("textbox").focus()
+        await self.page.keyboard.press("Control+A")
+        await self.page.keyboard.insert_text(json.dumps(activity))
+        await form.get_by_role("button", name="Send activity").click()
+        await self.page.screenshot(path='/tmp/p1/custom.png'); await until(lambda: len(ear.told) > before, what=f"{person['name']} to be answered")
+        told = ear.told[-1]
+        assert person["id"] == told.activity["from"]["id"]
+        answer: dict[str, Any] = told.answer
+        return answer
+
+
+@asynccontextmanager
+async def open_scene(folder: Path, place: str) -> AsyncIterator[Scene]:
+    """Nod on the sandbox platform, with the Playground as its Teams, looked at in one of its conversations."""
+    async with open_browser() as browser, open_sandbox() as sandbox, open_playground(folder) as playground:
+        settings = environment(
+            sandbox, folder, policy=POLICY, SLACK_BOT_TOKEN="", SLACK_SIGNING_SECRET="",
+            MicrosoftAppTenantId="11111111-1111-4111-8111-111111111111",
+            NOD_TEAMS_SERVICE_HOSTS="localhost", DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS="true",
+        )  # fmt: skip
+        async with open_nod(Environment.model_validate(settings)) as nod:
+            playground.ear.forward_to = f"{nod.address}/api/messages"
+            page = await browser.new_page(viewport={"width": 1300, "height": 1000})
+            # Its fonts are on the internet, where no test goes.
+            local = re.compile(r"^(https?://localhost:|data:|blob:)")
+            await page.route(
+                "**/*", lambda asked: asked.continue_() if local.match(asked.request.url) else asked.abort()
+            )
+            await page.goto(playground.url)
+            # A conversation knows of the bot once it was looked at; the team is where alerts go.
+            for listed in ("Leads", "Acme - General", PLACES[place]):
+                await page.get_by_role("treeitem", name=listed).click()
+            await until(lambda: len(playground.ear.told) >= 6, what="the conversations to be known")
+            yield Scene(town=Town(sandbox=sandbox, folder=folder), playground=playground, page=page, place=place)
+            assert not [told for told in playground.ear.told if told.worst >= 400]
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_every_button(tmp_path: Path, place: str) -> None:
+    """Each button does what it says, a double click counts once, and no answer of Nod's is an error."""
+    async with open_scene(tmp_path, place) as scene:
+        request_id, card = await scene.asked("mail")
+        await card.get_by_role("button", name="Approve", exact=True).dblclick()
+        await scene.ends(request_id, card, "approved", "Ann Albers approved this")
+
+        request_id, card = await scene.asked("pay")
+        await scene.press(card, "Why me?")
+        await expect(card).to_contain_text("You: you may decide this.")
+        await scene.press(card, "Back to the card")
+        await scene.press(card, "I'm on it")
+        await expect(card).to_contain_text("You are on it until")
+        await scene.press(card, "Back to the card")
+        await expect(card).to_contain_text("Ann Albers is on it until")
+        await scene.press(card, "Reject…")
+        await card.get_by_role("textbox").fill("The order was cancelled.")
+        await scene.press(card, "Reject")
+        import asyncio; await asyncio.sleep(2)
+        for t in scene.playground.ear.told: print("TOLD", json.dumps(t.activity.get("value"))[:700], t.status, str(t.answer)[:200])
+        await scene.page.screenshot(path='/tmp/p1/rej.png')
+        await scene.ends(request_id, card, "rejected", "The order was cancelled.")
+
+        request_id, card = await scene.asked("buy")
+        await scene.press(card, "Skip")
+        await scene.ends(request_id, card, "skipped", "Ann Albers skipped this")
+
+        request_id, card = await scene.asked("letter", arguments=LONG)
+        await scene.press(card, "View all")
+        await expect(card).to_contain_text("Page 1 of 3")
+        await expect(card).to_contain_text("Line 0 of the letter.")
+        await scene.press(card, "Next page")
+        await scene.press(card, "Next page")
+        await expect(card).to_contain_text("Line 149 of the letter.")
+        await scene.press(card, "Approve")
+        await scene.ends(request_id, card, "approved", "Ann Albers approved this")
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "ann-alone"])
+async def test_a_second_user(tmp_path: Path, place: str) -> None:
+    """Somebody who may not decide is told so; a second person's vote makes the quorum."""
+    async with open_scene(tmp_path, place) as scene:
+        request_id, card = await scene.asked("two")
+        await scene.press(card, "Approve")
+        await expect(card).to_contain_text("Ann Albers approved", timeout=5_000)
+
+        refused = await scene.press_as(EVE, "nod_approve")
+        assert "not-an-approver" in json.dumps(refused)
+        assert [] == scene.town.effects(request_id)
+
+        await scene.press_as(BOB, "nod_approve")
+        await scene.ends(request_id, card, "approved", "Bob Brandt")

@@ -1,0 +1,205 @@
+"""Workflows webhooks: channels of Teams that are told of everything, where nobody can answer; no bot needed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.cli.check import check
+from adapters.sandbox.teams.people import APPROVALS as IN_TEAMS
+from adapters.sandbox.town import open_sandbox
+from tests.faults.child import open_child
+from tests.faults.launcher import said_in
+from tests.servers.flow import SIGNATURE, Flow, open_flow
+from tests.servers.town import ANN, Town, buttons, environment, open_town, until
+
+POLICY = """
+poll_every: 200ms
+people:
+  ann: {email: ann@acme.example}
+  olu: {email: olu@acme.example}
+workflows: {ops-feed: "${OPS_FLOW_URL}"}
+routes:
+  - name: quiet
+    match: {tool: "read_*"}
+    cards: [slack:C0APPROVALS]
+    approvers: [ann]
+    ladder: [{at: 20%, do: fallback, cards: [teams:ops-feed]}]
+  - name: default
+    match: {}
+    cards: [slack:C0APPROVALS, teams:ops-feed]
+    approvers: [ann]
+    ladder: [{at: 50%, do: ping, who: [olu]}]
+alerts: [slack:C0ALERTS, teams:ops-feed]
+"""
+WITH_BOT = POLICY.replace(
+    "slack:C0APPROVALS, teams:ops-feed", "slack:C0APPROVALS, teams:approvals, teams:ops-feed"
+)
+DECISION: dict[str, Any] = {"method": "POST", "path": "/agents/hitl/decision"}
+
+
+@asynccontextmanager
+async def open_feed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, policy: str = POLICY, with_teams: bool = False
+) -> AsyncIterator[tuple[Town, Flow]]:
+    """A town whose policy has the workflow `ops-feed`, and what that is told."""
+    async with open_flow() as flow:
+        monkeypatch.setenv("OPS_FLOW_URL", flow.url)
+        monkeypatch.setenv("NOD_TEAMS_WEBHOOK_HOSTS", "127.0.0.1")
+        async with open_town(folder, policy=policy, with_teams=with_teams) as town:
+            yield town, flow
+
+
+async def told(flow: Flow, number: int, *, within: float = 5) -> list[str]:
+    """What the workflow was told, once that are so many messages, and no more come."""
+    await until(lambda: len(flow.taken) >= number, within=within, what=f"message {number}; was {flow.told}")
+    await asyncio.sleep(0.5)
+    assert number == len(flow.taken), flow.told
+    return flow.told
+
+
+async def test_a_channel_is_told_of_request_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The card without anything to press; after the answer its last look, and the outcome."""
+    async with open_feed(tmp_path, monkeypatch) as (town, flow):
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+        assert ["Approve send_email?"] == await told(flow, 1)
+
+        await town.press(ANN, card, "approve")
+
+        await town.says(card, "Approved: send_email", within=2)
+        heard = await told(flow, 3)
+        assert ["Approved: send_email", "Approved: send_email, by Ann Albers"] == sorted(heard[1:])
+        assert [] == flow.actions
+        assert ["approved"] == town.effects(request_id)
+
+
+async def test_a_rung_is_told_and_pings_nobody_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is pinged is pinged in Slack; the channel reads that it still waits. A rung can bring a card."""
+    async with open_feed(tmp_path, monkeypatch) as (town, flow):
+        town.ask(timeout_seconds=6)
+        card = await town.shown()
+        await until(lambda: bool(town.replies(card)), within=6, what="the ping in Slack")
+        await until(lambda: flow.says("still waits for an answer") == 1, what="the same in the workflow")
+        assert [] == flow.actions
+
+        town.ask(tool="read_mail", timeout_seconds=10)
+        await until(lambda: flow.says("Approve read_mail?") == 1, within=8, what="the card of the rung")
+
+
+async def test_alerts_are_told_and_mended_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in any other channel under `alerts`: once when it breaks, once when it got through."""
+    async with open_feed(tmp_path, monkeypatch) as (town, flow):
+        town.sandbox.faults.add(**DECISION, times=1, status=403)
+        town.ask(timeout_seconds=60)
+        await town.press(ANN, await town.shown(), "approve")
+
+        await until(lambda: flow.says("It got through after all") == 1, within=20, what="the mending")
+        assert 1 == flow.told.count("Nod could not carry an approval through")
+
+
+async def test_a_workflow_stands_beside_the_bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One policy, two ways into Teams: the name tells which; only the bot's card has buttons."""
+    async with open_feed(tmp_path, monkeypatch, policy=WITH_BOT, with_teams=True) as (town, flow):
+        teams = town.sandbox.teams
+        assert teams is not None
+        request_id = town.ask(timeout_seconds=60)
+        await until(lambda: len(teams.cards_in(IN_TEAMS)) == 1, within=10, what="the bot's card")
+        assert ["Approve send_email?"] == await told(flow, 1)
+        await until(lambda: _asks(town, teams.cards_in(IN_TEAMS)[0]), within=10, what="its buttons")
+
+        await teams.press("ann", teams.cards_in(IN_TEAMS)[0], "nod_approve")
+
+        await until(lambda: ["approved"] == town.effects(request_id), what="the decision")
+        await told(flow, 3)
+        assert [] == flow.actions
+
+
+def _asks(town: Town, message: Any) -> bool:
+    assert town.sandbox.teams is not None
+    return "nod_approve" in json.dumps(town.sandbox.teams.now(message).card)
+
+
+async def test_a_feed_that_is_down_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slack asks and is answered meanwhile; whoever looks after Nod hears which place it is, and no address."""
+    async with open_feed(tmp_path, monkeypatch) as (town, flow):
+        flow.status = 404
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown()
+        await until(lambda: "teams:ops-feed" in str(town.alerts()), what="the alert in Slack")
+        assert "answered with HTTP 404" in str(town.alerts())
+        assert "approve" in str(buttons(town.now(card)))
+
+        await town.press(ANN, card, "approve")
+
+        await town.says(card, "Approved: send_email", within=2)
+        assert ["approved"] == town.effects(request_id)
+        assert SIGNATURE not in str(town.alerts())
+
+
+async def test_an_address_that_changes_counts_from_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The log says so; a place on a new workflow is refused, and the old policy stays in force."""
+    async with open_feed(tmp_path, monkeypatch) as (town, flow):
+        monkeypatch.setenv("NEWS_FLOW_URL", flow.url)
+        two = POLICY.replace('_URL}"}', '_URL}", news: "${NEWS_FLOW_URL}"}')
+        (tmp_path / "nod.yaml").write_text(two)
+        await until(lambda: 2 == _times_in_force(town.audit()), within=6, what="the new policy")
+        (tmp_path / "nod.yaml").write_text(two.replace("alerts: [", "alerts: [teams:news, "))
+        await until(lambda: "teams:news is a workflow" in str(town.alerts()), within=6, what="the refusal")
+
+    said = "".join(capfd.readouterr())
+    assert "counts_from_the_next_start" in said
+    assert SIGNATURE not in said
+
+
+def _times_in_force(rows: Sequence[dict[str, Any]]) -> int:
+    return sum(row["kind"] == "policy_in_force" for row in rows)
+
+
+async def test_the_check_names_a_workflow_and_sends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A message would be seen by everybody in the channel, so the check says that it was not tried."""
+    async with open_flow() as flow, open_sandbox() as sandbox:
+        more = {"OPS_FLOW_URL": flow.url, "NOD_TEAMS_WEBHOOK_HOSTS": "127.0.0.1"}
+        for name, value in environment(sandbox, tmp_path, policy=POLICY, **more).items():
+            monkeypatch.setenv(name, value)
+
+        assert 0 == await check()
+
+        assert "Workflows: teams:ops-feed; whether one works is seen" in capsys.readouterr().out
+        assert [] == flow.taken
+
+
+async def test_the_address_is_told_nobody(tmp_path: Path) -> None:
+    """With messages, refusals and a lost answer behind it: no log, row, alert or message has it."""
+    async with open_flow() as flow, open_sandbox() as sandbox:
+        town = Town(sandbox=sandbox, folder=tmp_path)
+        more = {"OPS_FLOW_URL": flow.url, "NOD_TEAMS_WEBHOOK_HOSTS": "127.0.0.1"}
+        async with open_child(town, tmp_path, policy=POLICY, **more) as bot:
+            town.ask(timeout_seconds=60)
+            card = await town.shown()
+            await until(lambda: len(flow.taken) == 1, what="the card")
+            flow.status = 502
+            await town.press(ANN, card, "approve")
+            await until(lambda: "card_put_off" in said_in(bot.log), what="a lost answer")
+            flow.status = 403
+            town.ask(timeout_seconds=60)
+            await until(lambda: "teams:ops-feed" in str(town.alerts()), what="the alert")
+            kept = json.dumps(town.audit())
+            sent = json.dumps([call.args for call in sandbox.workspace.calls], default=str)
+            written = said_in(bot.log)
+        rows = b"".join(path.read_bytes() for path in tmp_path.glob("nod.db*")).decode("latin-1")
+
+    assert "teams:ops-feed" in kept
+    for place in (kept, sent, written, rows):
+        assert SIGNATURE not in place
+        assert "/workflows/1/run" not in place
