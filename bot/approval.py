@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.ladder import Deadline
+from bot.ladder import Ahead, Deadline
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.surface import Surface
 
@@ -169,7 +169,8 @@ class Approval:
     platform_word: str | None = None
     #: Why the platform could not be told yet, in words for the approver; None while all is well.
     trouble: str | None = None
-    escalated_at: datetime | None = None
+    escalated_at: datetime | None = None  #: when a rung last fired for the call as it is now
+    ahead: Ahead | None = None  #: the next rung that has not fired, while it waits for people
     #: When the latest poll that listed this very call (same digest) began.
     confirmed_at: datetime | None = None
     #: How many good polls in a row did not list it.

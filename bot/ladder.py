@@ -74,6 +74,33 @@ class Rung:
         return shifted(at, hours=self.hours, keep=self.keep, deadline=deadline) if self.hours else at
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """The next rung that has not fired: what happens, with whom, and when, while nobody answers."""
+
+    action: Action
+    who: tuple[str, ...]  #: names of people and groups
+    at: datetime
+
+
+#: Whoever is on it hears the last call, alone, after this share of her lease.
+LAST_CALL_SHARE = 0.75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """How long the others wait for whoever is on it, and when she hears the last call."""
+
+    until: datetime
+    last_call: datetime
+
+
+def lease_at(now: datetime, *, deadline: datetime, share: float) -> Lease:
+    """A lease from now on: a share of the time that is left; none at all when none is left."""
+    length = max(deadline - now, timedelta()) * share
+    return Lease(until=now + length, last_call=now + length * LAST_CALL_SHARE)
+
+
 #: A card says anew how much of its time is left at these shares of the window.
 REDRAWN_AT = (0.5, 0.75, 0.9)
 #: In a shorter window its words would change faster than anybody reads.

@@ -285,8 +285,11 @@ class Digests(Protocol):
         """Put these on their channel's digest, unless their post has begun; returns how many."""
         ...
 
-    async def standing(self, *, lines: int) -> tuple[Digest, ...]:
-        """Each channel's digest that has open requests, or still says so; with the first `lines` of them."""
+    async def standing(self, *, lines: int, quiet: bool = False) -> tuple[Digest, ...]:
+        """Each channel's digest that has open requests, or still says so; with the first `lines` of them.
+
+        With `quiet` those too that say that nothing waits, and are right.
+        """
         ...
 
     async def get(self, digest_id: str) -> Digest | None: ...

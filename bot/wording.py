@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from operator import itemgetter
 from typing import assert_never
 
 from bot.approval import Approval, Outcome, Stage, people_in
@@ -12,7 +11,6 @@ from bot.call import Line, size_of
 from bot.ladder import Action, DeadlineSource, time_left
 from bot.policy import Policy, approvers_named, names_of
 from bot.protocol import HITLDecision
-from bot.routing import Route
 from bot.surface import Surface
 from bot.visible import visible
 
@@ -173,8 +171,8 @@ def _open(approval: Approval, *, policy: Policy, now: datetime) -> tuple[Saying,
         lines.append((f"It can be rejected or skipped, never approved: {flaw}.",))
     if approval.escalated_at:
         lines.append(("Escalated ", approval.escalated_at))
-    if route and not claim:
-        lines.extend(_next_rung(route, approval, policy=policy, now=now))
+    if not claim:
+        lines.extend(_next_rung(approval, policy=policy, now=now))
     return tuple(lines)
 
 
@@ -187,15 +185,16 @@ _DOES = {
 }
 
 
-def _next_rung(route: Route, approval: Approval, *, policy: Policy, now: datetime) -> list[Saying]:
-    """What happens next while nobody answers."""
-    seen, deadline = approval.first_seen, approval.deadline.at
-    ahead = [(rung.due(first_seen=seen, deadline=deadline), rung) for rung in route.ladder]
-    at, rung = min(((at, rung) for at, rung in ahead if at > now), key=itemgetter(0), default=(None, None))
-    if at is None or rung is None:
+def _next_rung(approval: Approval, *, policy: Policy, now: datetime) -> list[Saying]:
+    """What happens next while nobody answers, by the record and not by the file, which may have changed.
+
+    Of what is due already nothing is said: it fires in a moment, and the card is drawn again.
+    """
+    ahead = approval.ahead
+    if ahead is None or ahead.at <= now or ahead.action not in _DOES:
         return []
-    does = _DOES[rung.action].replace("{who}", names_of(policy, rung.who))
-    return [(f"Next, if nobody answers: {does}, ", at)]
+    does = _DOES[ahead.action].replace("{who}", names_of(policy, ahead.who))
+    return [(f"Next, if nobody answers: {does}, ", ahead.at)]
 
 
 def _votes(approval: Approval) -> tuple[Saying, ...]:

@@ -13,8 +13,9 @@ from adapters.relay.events import EventReader
 
 #: Bytes of the copy that are kept until they are read.
 MOST_HELD = 256 * 1024
-#: After each reading the tap rests so many times as long as that took: it has at most a fifth of the time.
-REST = 4.0
+#: After each reading the tap rests so many times as long as that took, so it has at most a fifth of the time;
+#: and at most so many seconds, in case it was not the reading that took long.
+REST, LONGEST_REST = 4.0, 0.1
 
 log = structlog.get_logger()
 
@@ -46,7 +47,7 @@ class Tap:
             await self._more.wait()
             begun = time.monotonic()
             self._look()
-            await asyncio.sleep(REST * (time.monotonic() - begun))
+            await asyncio.sleep(min(LONGEST_REST, REST * (time.monotonic() - begun)))
 
     def close(self) -> None:
         """The stream is over: a request that it waited for may be over with it (protocol.md)."""

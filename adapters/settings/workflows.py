@@ -76,6 +76,6 @@ def _check_name(name: str, where: str) -> None:
         plain = conversation(name)
     except ValueError:
         plain = ""
-    if plain != name or name.startswith("19:"):
+    if plain != name:
         what = f"workflows: {name!r} is no name that a place has"
         raise ConfigError(where, what, "Write it small, with hyphens for blanks: ops-feed, for teams:ops-feed.")

@@ -74,10 +74,10 @@ class SqlDigests:
 
         return await self._database.write(Move.GATHER, work) if card_ids else 0
 
-    async def standing(self, *, lines: int) -> tuple[Digest, ...]:
-        """Three statements for all channels. What says that nothing waits, and is right, is left out."""
+    async def standing(self, *, lines: int, quiet: bool = False) -> tuple[Digest, ...]:
+        """Three statements for all channels."""
         found = await self._found(select(tables.digests).order_by(_G.surface, _G.channel), lines=lines)
-        return tuple(digest for digest in found if digest.count or _still_says(digest))
+        return tuple(digest for digest in found if quiet or digest.count or _still_says(digest))
 
     async def get(self, digest_id: str) -> Digest | None:
         """The digest with the first of its requests; None for an unknown one."""

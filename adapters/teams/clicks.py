@@ -17,13 +17,14 @@ from adapters.teams.elements import Content, content, sentence
 from adapters.teams.identity import Identity
 from adapters.teams.inputs import Asks
 from adapters.teams.metadata import SHOW, TURN, Data, Queue
-from adapters.teams.modals import back, claimed_saying, done_view, reason_view, refusal_lines, said_view
+from adapters.teams.modals import CLAIMED, claimed_saying, done_view, reason_view, refusal_lines, said_view
 from adapters.teams.payloads import Press
 from adapters.teams.places import Places
 from adapters.teams.render import NO_CARD, Stand, content_of
 from adapters.teams.rosters import Rosters, watchers_of
 from adapters.teams.standing import Standing, Stands
 from adapters.teams.whole import first_page, turned_page
+from bot.approval import Claim
 from bot.card import Button, Card, DigestCard
 from bot.desk import Asked, Click, Desk
 from bot.errors import Refusal, Refused
@@ -105,9 +106,7 @@ class Clicks:
                 return Shown(content=self._said(spot, lines))
             case Button.CLAIM.value:
                 claim = await self._desk.claim(self._click(spot, Button.CLAIM))
-                said = sentence(claimed_saying(claim))
-                rest = back(spot.card, spot.stand, None)
-                return Shown(content=content(said, rest, fallbackText=NO_CARD))
+                return Shown(content=_claimed(spot, claim))
             case Button.NEXT.value:
                 return await self._next(spot)
             case verb:
@@ -213,6 +212,18 @@ class Clicks:
             note=press.note,
             seen_whole=press.data.whole and verb is Button.APPROVE,
         )
+
+
+def _claimed(spot: Spot, claim: Claim) -> Content:
+    """The card, with its answers where they were: it changes for everybody a moment later, and a button that
+    was a way back would then be an Approve, under the hand of whoever is about to press it.
+    """
+    card = spot.card
+    if card is None or not card.buttons:
+        return content(sentence(claimed_saying(claim)), fallbackText=NO_CARD)
+    rest = dict(card.buttons)
+    rest.pop(Button.CLAIM, None)
+    return content_of(replace(card, buttons=rest), spot.stand, said=(CLAIMED,))
 
 
 def _needs_form(asked: Asked, which: Button) -> bool:

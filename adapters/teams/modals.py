@@ -28,6 +28,7 @@ ASKS = {
 #: Characters of a line that one person is told, and lines of an explanation.
 LINE, EXPLAINED = 500, 20
 
+CLAIMED = "You are on it. The others are not pinged meanwhile."
 PRESS_AGAIN = "Nod did not answer in time. Nothing is lost: what counts is on the card; else press again."
 
 

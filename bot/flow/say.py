@@ -142,7 +142,8 @@ class Say:
     async def _digests(self, owed: tuple[Owed, ...]) -> Mapping[Destination, Digest]:
         if not any(placement and placement.gathered for _, _, placement in owed):
             return {}
-        return {digest.destination: digest for digest in await self._store.digests.standing(lines=1)}
+        standing = await self._store.digests.standing(lines=1, quiet=True)
+        return {digest.destination: digest for digest in standing}
 
     def _place(
         self,

@@ -1,10 +1,13 @@
-"""A card because of a stream: the bot, the sandbox and the relay between an agent's client and the platform."""
+"""A card because of a stream: the bot, the sandbox and the relay between an agent's client and the platform.
+
+The bot polls once a minute here, so a card that is up before that is up because of the relay. How soon it is up
+is measured by `benchmarks.relay`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +17,7 @@ import httpx
 from adapters.relay import WAKE_PATH, open_relay, open_waker, serve_relay
 from adapters.sandbox.platform.cast import CAST
 from adapters.sandbox.town import API_KEY
+from bot.card import LONGEST_RUN
 from tests.servers.town import ANN, POLICY, Town, open_town, said, until
 
 TOKEN = "0123456789abcdef" * 2
@@ -47,19 +51,16 @@ async def asked(stream: AsyncIterator[str]) -> str:
 
 
 async def test_the_card_is_up_at_once(tmp_path: Path) -> None:
-    """Within a second of the event, with the run's id; after the click the stream goes on to its end."""
+    """No poll is waited for; it has the run's id, and after the click the stream goes on to its end."""
     async with town_with_relay(tmp_path) as (town, client):
         async with client.stream("POST", f"/agents/{MAIL.id}/run", json={"input": "go", "stream": True}) as run:
             lines = run.aiter_lines()
             request_id = await asked(lines)
-            since = time.monotonic()
-            card = await town.shown(within=1)
-            took = time.monotonic() - since
-            assert run.headers["x-run-id"] in said(card)
+            card = await town.shown()
+            assert run.headers["x-run-id"][:LONGEST_RUN] in said(card)
             await town.press(ANN, card, "approve")
             rest = [line async for line in lines]
 
-        assert 1 > took
         assert "data: [DONE]" in rest
         assert ["approved"] == town.effects(request_id)
         await town.says(card, "Approved")
@@ -71,13 +72,11 @@ async def test_the_card_follows_who_was_faster(tmp_path: Path) -> None:
         async with client.stream("POST", f"/agents/{MAIL.id}/run", json={"input": "go", "stream": True}) as run:
             lines = run.aiter_lines()
             request_id = await asked(lines)
-            card = await town.shown(within=1)
+            card = await town.shown()
             town.sandbox.platform.decide(request_id, "rejected")
             assert [line async for line in lines]
 
-        await until(
-            lambda: "Answered on the platform" in said(town.now(card)) or "ejected" in said(town.now(card))
-        )
+        await town.says(card, "Answered on the platform: rejected")
 
 
 async def test_the_card_follows_a_client_that_left(tmp_path: Path) -> None:
@@ -85,7 +84,7 @@ async def test_the_card_follows_a_client_that_left(tmp_path: Path) -> None:
     async with town_with_relay(tmp_path) as (town, client):
         async with client.stream("POST", f"/agents/{MAIL.id}/run", json={"input": "go", "stream": True}) as run:
             await asked(run.aiter_lines())
-            card = await town.shown(within=1)
+            card = await town.shown()
             assert "nod_approve" in said(card)
 
         await until(lambda: "nod_approve" not in said(town.now(card)))
@@ -95,8 +94,6 @@ async def test_without_a_token_there_is_no_door(tmp_path: Path) -> None:
     """A bot that was told no token answers 404 there, to every token."""
     async with open_town(tmp_path) as town, httpx.AsyncClient() as client:
         assert town.nod is not None
-        for token in ("", "None", TOKEN):
-            answer = await client.post(
-                town.nod.address + WAKE_PATH, headers={"Authorization": f"Bearer {token}"}
-            )
+        for given in ("Bearer", "Bearer None", f"Bearer {TOKEN}"):
+            answer = await client.post(town.nod.address + WAKE_PATH, headers={"Authorization": given})
             assert 404 == answer.status_code

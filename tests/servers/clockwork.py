@@ -102,9 +102,10 @@ class PaperChat:
 
 
 class PaperPager:
-    """A `bot.ports.Pager` that keeps what it took."""
+    """A `bot.ports.Pager` that keeps what it took; while `trouble` is set it takes nothing."""
 
     def __init__(self, clock: Clock) -> None:
+        self.trouble: NodError | None = None
         self.pages: list[tuple[datetime, Alert]] = []
         self._clock = clock
 
@@ -113,6 +114,8 @@ class PaperPager:
         return "paper"
 
     async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
+        if self.trouble:
+            raise self.trouble
         self.pages.append((self._clock(), alert))
         return alert.cause
 
@@ -181,7 +184,8 @@ class Clockwork:
     async def settle(self) -> None:
         """Do all that is to be done at this moment."""
         while self.bells:
-            step = self.bells.pop()
+            step = min(self.bells, key=list(Step).index)
+            self.bells.remove(step)
             self.dues[step] = await self.rounds[step]()
             while self.under_way:
                 await asyncio.wait(self.under_way)

@@ -1,11 +1,11 @@
-"""A rough world for the clockwork: chats and a platform that fail in every way they have, and processes that end."""
+"""A rough world for the clockwork: chats and a platform that fail in their ways, and processes that end."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -19,6 +19,9 @@ from tests.fakes import FakePlatform
 from tests.servers.clockwork import BEGIN, Clock, Outside, PaperChat, PaperPager
 
 T = TypeVar("T")
+
+#: A look at the platform takes this long.
+TAKES = timedelta(milliseconds=20)
 
 
 class ProcessEnds(BaseException):
@@ -102,12 +105,14 @@ class RoughPlatform(FakePlatform):
 
     def __init__(self, *, clock: Clock) -> None:
         super().__init__(clock=clock)
+        self._clock: Clock = clock
         self.reads, self.answers = Roughness(), Roughness()
         self.hidden: set[str] = set()  #: wait, but are not listed
         self.effects: list[tuple[str, str, HITLResponse]] = []  #: id, digest of the call there, our answer
         self.silent = False  #: its audit does not tell
 
     async def pending(self) -> Listing:
+        self._clock.now += TAKES  # an Approve needs a listing that began later than the click
         self._stop_waiting()
         listing = await self.reads.through(super().pending())
         listed = tuple(one for one in listing.requests if one.request_id not in self.hidden)

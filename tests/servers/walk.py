@@ -1,4 +1,4 @@
-"""One walk through a rough world: what people, chats, the platform, operators and processes do, step by step."""
+"""One walk through a rough world, step by step; here the steps of people, and what befalls the parts."""
 
 from __future__ import annotations
 

@@ -64,6 +64,15 @@ async def told(flow: Flow, number: int, *, within: float = 5) -> list[str]:
     return flow.told
 
 
+async def met(town: Town) -> None:
+    """The bot knows by now who is in the conversations where it is installed."""
+    assert town.sandbox.teams is not None
+    asked, before = town.sandbox.teams.called, -1
+    while before != len(asked("page")) or not before:
+        before = len(asked("page"))
+        await asyncio.sleep(0.3)
+
+
 async def test_a_channel_is_told_of_request_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The card without anything to press; after the answer its last look, and the outcome."""
     async with open_feed(tmp_path, monkeypatch) as (town, flow):
@@ -109,10 +118,10 @@ async def test_a_workflow_stands_beside_the_bot(tmp_path: Path, monkeypatch: pyt
     async with open_feed(tmp_path, monkeypatch, policy=WITH_BOT, with_teams=True) as (town, flow):
         teams = town.sandbox.teams
         assert teams is not None
+        await met(town)
         request_id = town.ask(timeout_seconds=60)
         await until(lambda: len(teams.cards_in(IN_TEAMS)) == 1, within=10, what="the bot's card")
         assert ["Approve send_email?"] == await told(flow, 1)
-        await until(lambda: _asks(town, teams.cards_in(IN_TEAMS)[0]), within=10, what="its buttons")
 
         await teams.press("ann", teams.cards_in(IN_TEAMS)[0], "nod_approve")
 
@@ -121,9 +130,22 @@ async def test_a_workflow_stands_beside_the_bot(tmp_path: Path, monkeypatch: pyt
         assert [] == flow.actions
 
 
-def _asks(town: Town, message: Any) -> bool:
-    assert town.sandbox.teams is not None
-    return "nod_approve" in json.dumps(town.sandbox.teams.now(message).card)
+async def test_a_private_ping_leads_to_the_card_and_not_to_a_feed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message of a webhook has no address: of all places on Teams the ping links the one that has."""
+    feeds = ", ".join(f'feed-{n}: "${{OPS_FLOW_URL}}"' for n in range(4))
+    cards = ", ".join(f"teams:feed-{n}" for n in range(4))
+    policy = POLICY.replace('ops-feed: "${OPS_FLOW_URL}"', f'ops-feed: "${{OPS_FLOW_URL}}", {feeds}').replace(
+        "slack:C0APPROVALS, teams:ops-feed", f"{cards}, teams:approvals"
+    )
+    async with open_feed(tmp_path, monkeypatch, policy=policy, with_teams=True) as (town, _):
+        teams = town.sandbox.teams
+        assert teams is not None
+        await met(town)
+        town.ask(timeout_seconds=6)
+        await until(lambda: bool(teams.dm_of("olu")), within=8, what="the ping")
+        assert "Action.OpenUrl" in json.dumps(teams.dm_of("olu")[0].card)
 
 
 async def test_a_feed_that_is_down_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

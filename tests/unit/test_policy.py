@@ -145,13 +145,16 @@ def test_a_requester_is_a_text(make_request: Callable[..., HITLRequest], value: 
     assert frozenset() == requesters_of(POLICY, own, make_request(arguments={"by": value}))
 
 
-def test_approvers_in_words() -> None:
+def test_approvers_in_words(make_approval: Callable[..., Approval]) -> None:
     """Groups by their name, people by theirs; nobody is said to be nobody."""
-    assert "finance" == approvers_named(POLICY, POLICY.route_named("default"))
-    assert "Gus, Ann" == approvers_named(POLICY, POLICY.route_named("guests"))
-    assert "nobody" in approvers_named(POLICY, POLICY.route_named("nobody"))
-    assert "nobody" in approvers_named(POLICY, POLICY.route_named("empty-group"))
-    assert "nobody" in approvers_named(POLICY, None)
+    def named(name: str) -> str:
+        return approvers_named(POLICY, POLICY.route_named(name), make_approval(route=name))
+
+    assert "finance" == named("default")
+    assert "Gus, Ann" == named("guests")
+    assert "nobody" in named("nobody")
+    assert "nobody" in named("empty-group")
+    assert "nobody" in approvers_named(POLICY, None, make_approval())
 
 
 def test_a_person_in_two_groups_counts_once() -> None:
