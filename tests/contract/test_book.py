@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from adapters.book import Book
-from adapters.roster import LONGEST_AGE
+from adapters.roster import LONGEST_AGE, REACHED_FOR
 from adapters.settings import PolicyFile, read_policy_file
 from bot.audit import Fact
 from bot.errors import ConfigError, Forbidden, Gone, NodError, Unavailable
@@ -204,6 +204,21 @@ async def test_what_could_not_be_looked_up_for_a_minute_counts_for_nobody(
     assert {} == world.approvers()
     assert (FINANCE, BOARD) == world.book.unread()
     assert "look_up_failed" in world.counted
+
+
+async def test_people_are_still_told_where_they_were_last_found(world: World) -> None:
+    """Nobody decides by an old answer; a ping goes to where somebody was, for a day."""
+    world.directory.groups[FINANCE] = (member("U0CAT"),)
+    await world.refresh()
+    found = {handle: person.accounts for handle, person in world.book.policy().people.items()}
+    world.directory.trouble = Unavailable("down")
+    world.seconds += 10 * LONGEST_AGE
+    await world.refresh()
+
+    assert {} == world.approvers()
+    assert found == {handle: person.accounts for handle, person in world.book.reach().people.items()}
+    world.seconds += REACHED_FOR
+    assert not any(person.accounts for person in world.book.reach().people.values())
 
 
 async def test_age_counts_without_any_round(world: World) -> None:

@@ -133,6 +133,48 @@ async def test_bodies_of_all_sizes() -> None:
             assert body == (await rig.client.post("/x", content=body)).content
 
 
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"),
+        ("DELETE", b"HTTP/1.1 204 No Content\r\n\r\n"),
+        ("OPTIONS", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    ],
+)
+async def test_answers_without_a_body(method: str, answer: bytes) -> None:
+    """They come back with the status and length that they had, and the connection is fit for the next one."""
+    platform = Upstream(answer)
+    async with platform.relayed() as rig:
+        for _ in range(2):
+            got = await rig.client.request(method, "/x")
+            length = answer.partition(b"Content-Length: ")[2].partition(b"\r")[0].decode() or None
+            assert (int(answer[9:12]), length, b"") == (
+                got.status_code,
+                got.headers.get("content-length"),
+                got.content,
+            )
+
+
+async def test_a_client_that_asks_before_it_sends() -> None:
+    """`Expect: 100-continue` is answered, and the body goes on (RFC 9110 §10.1.1)."""
+
+    async def act(line: Line) -> None:
+        await line.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert b"body" == await line.reader.readexactly(4)
+        await line.send(OK)
+
+    async with behind(act) as rig, asyncio.timeout(5):
+        head = (
+            b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\nConnection: close\r\n"
+        )
+        reader, writer = await rig.dial(head + b"\r\n")
+        assert b"HTTP/1.1 100 Continue\r\n\r\n" == await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"body")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+
 async def test_a_platform_that_is_not_there() -> None:
     """502 in the form of the platform's errors, and an event without address or key."""
     async with upstream(asyncio.sleep) as gone:

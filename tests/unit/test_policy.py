@@ -147,6 +147,7 @@ def test_a_requester_is_a_text(make_request: Callable[..., HITLRequest], value: 
 
 def test_approvers_in_words(make_approval: Callable[..., Approval]) -> None:
     """Groups by their name, people by theirs; nobody is said to be nobody."""
+
     def named(name: str) -> str:
         return approvers_named(POLICY, POLICY.route_named(name), make_approval(route=name))
 
