@@ -1,8 +1,8 @@
-"""What the relay adds to a run: for each chunk of a stream, and for the whole of a fast one.
+"""What the relay adds to a run, for each chunk and for a fast stream; and how soon a card is up because of it.
 
-Run: `.venv/bin/python -m benchmarks.relay` (about 20 s). The platform writes the time into each chunk, so a
-chunk's age when it arrives is what it took. Platform, relay and client are three processes; what counts is the
-difference between the two rows of a pair.
+Run: `.venv/bin/python -m benchmarks.relay` (about half a minute). The platform writes the time into each chunk,
+so a chunk's age when it arrives is what it took. Platform, relay and client are three processes; what counts is
+the difference between the two rows of a pair.
 """
 
 from __future__ import annotations
@@ -10,23 +10,29 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import statistics
+import tempfile
 import time
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import httpx
+import structlog
 
-from adapters.relay import open_relay, serve_relay
+from adapters.relay import open_relay, open_waker, serve_relay
 from adapters.sandbox.serve import serve
+from adapters.sandbox.town import API_KEY
 from tests.contract.relay_rig import hitl_event
+from tests.servers.town import POLICY, open_town
 
 #: About as fast as a model writes.
 CHUNKS, EVERY = 200, 0.02
 BULK, PIECE = 50_000_000, b"data: " + b"x" * 8_000 + b"\n\n"
 #: One of each ten is about an approval, which is far more than there are in a run.
 EVENTS = [b'data: {"content": "' + b"x" * 2_000 + b'"}\n\n'] * 9 + [hitl_event("pending", note="x" * 2_000)]
-LONGEST = 60.0
+CARDS, LONGEST = 5, 90.0
 
 
 async def platform(scope: Any, receive: Any, send: Any) -> None:
@@ -56,7 +62,11 @@ async def serve_platform(pipe: Connection) -> None:
 
 async def serve_relayed(pipe: Connection) -> None:
     """The same, for the relay; nobody is woken."""
-    async with open_relay(pipe.recv(), wake=int) as app, serve_relay(app, host="127.0.0.1", port=0) as url:
+
+    def wake() -> None:
+        return
+
+    async with open_relay(pipe.recv(), wake=wake) as app, serve_relay(app, host="127.0.0.1", port=0) as url:
         pipe.send(url)
         await asyncio.Event().wait()
 
@@ -101,6 +111,30 @@ async def measure(direct: str, relayed: str) -> None:
     print(f"a fast stream: {rates[0]:.0f} MB/s direct, {rates[1]:.0f} MB/s relayed, x{rates[1] / rates[0]:.2f}")
 
 
+async def cards() -> list[float]:
+    """Milliseconds from a run's question to its card, where the bot polls once a minute; all in one process."""
+    token, found = "0123456789abcdef" * 2, []
+    policy = POLICY.replace("poll_every: 200ms", "poll_every: 60s")
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        town = await enter(open_town(folder, post_burst=None, policy=policy, NOD_RELAY_TOKEN=token))
+        wake = await enter(open_waker(town.nod.address if town.nod else "", token))
+        app = await enter(open_relay(town.sandbox.url, wake=wake))
+        url = await enter(serve_relay(app, host="127.0.0.1", port=0))
+        client = await enter(httpx.AsyncClient(base_url=url, headers={"X-API-Key": API_KEY}, timeout=LONGEST))
+        for number in range(1, CARDS + 1):
+            await asyncio.sleep(2)  # the polls that the card before asked for are over
+            run = await enter(client.stream("POST", "/agents/mail_agent/run", json={"input": "go"}))
+            async for line in run.aiter_lines():
+                if '"pending"' in line:
+                    break
+            asked = time.perf_counter()
+            await town.shown(count=number, within=LONGEST)
+            found.append((time.perf_counter() - asked) * 1e3)
+    return found
+
+
 def begin(work: Any, *given: str) -> tuple[multiprocessing.Process, str]:
     """A process that serves, and its address."""
     here, there = multiprocessing.Pipe()
@@ -121,8 +155,11 @@ def main() -> None:
     """Measure and end what was begun."""
     behind, direct = begin(serve_platform)
     relay, relayed = begin(serve_relayed, direct)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     try:
         asyncio.run(measure(direct, relayed))
+        taken = asyncio.run(cards())
+        print(f"a card: {statistics.median(taken):.0f} ms after the question, {max(taken):.0f} ms at most")
     finally:
         behind.terminate()
         relay.terminate()

@@ -93,6 +93,15 @@ class DueRung:
 UNWRITTEN, LAST_CALLS = 100, 200
 
 
+#: The causes of alerts that a rung raised begin with this.
+RUNG_CAUSE = "rung-"
+
+
+def rung_cause(number: int) -> str:
+    """The cause of the alert that a `page` with this number on its ladder raises."""
+    return f"{RUNG_CAUSE}{number}"
+
+
 class News(StrEnum):
     """What a notice is about."""
 
@@ -131,6 +140,18 @@ class Waiting:
     agent_id: str
     first_seen: datetime
     deadline: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """An open request that stands on a digest: what can be told of it without its call."""
+
+    card_id: str
+    approval_id: str
+    route: str
+    deadline: datetime
+    widened: tuple[str, ...]
+    voters: frozenset[str]  #: who has voted on the call as it is now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

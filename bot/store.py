@@ -11,7 +11,7 @@ from typing import Protocol
 
 from bot.approval import Approval, Claim, Outcome, Stage, Vote
 from bot.audit import Fact
-from bot.ladder import Deadline
+from bot.ladder import Deadline, Lease
 from bot.protocol import HITLRequest
 from bot.records import (
     Alert,
@@ -19,6 +19,7 @@ from bot.records import (
     Counted,
     Digest,
     DueRung,
+    Gathered,
     OwedNotice,
     OwedPage,
     Placement,
@@ -82,35 +83,58 @@ class Approvals(Protocol):
     ) -> bool:
         """The call changed under its cards: take the new one, OPEN, under the route that it has now.
 
-        The old cards are superseded by `placements`, votes and a decision of which no POST is under way are
-        void, and the rungs not yet attempted are written anew. False: a POST is under way, or it is over.
+        The old cards are superseded by `placements`, and by new ones where rungs of the same route had put
+        one; votes, claims and a decision of which no POST is under way are void. Rungs are written anew, as
+        in `retime`. False: a POST is under way, or it is over.
         """
         ...
 
     async def retime(
-        self, approval_id: str, *, was: datetime, deadline: Deadline, rungs: Sequence[DueRung]
+        self,
+        approval_id: str,
+        *,
+        was: datetime,
+        route: str,
+        deadline: Deadline,
+        rungs: Sequence[DueRung],
+        lease: Lease,
+        placements: Sequence[Placement] = (),
     ) -> bool:
-        """The same call has another deadline: take it, and write the rungs that have not fired anew.
+        """The same call has another deadline: take it, and write the rungs anew.
 
-        False: its deadline is no longer `was`, or it is over.
+        Those that have fired stay fired, unless their moment lies ahead again. Who is on it is so until the
+        end of `lease` at most. Under another route than it had nothing stays of the old ladder and of claims,
+        and the card stands at `placements`, too. False: its deadline is no longer `was`, or it is over.
         """
         ...
 
     async def revive(
-        self, approval_id: str, *, deadline: Deadline, rungs: Sequence[DueRung], at: datetime
+        self,
+        approval_id: str,
+        *,
+        route: str,
+        deadline: Deadline,
+        rungs: Sequence[DueRung],
+        at: datetime,
+        placements: Sequence[Placement] = (),
     ) -> bool:
         """SETTLED or CLOSED -> OPEN: it had vanished, nobody of ours decided, and it is listed again.
 
-        Its cards show it again; what was given up is owed anew. False: it ended in another way.
+        Its cards show it again; what was given up is owed anew. Rungs and another route are as in `retime`.
+        False: it ended in another way.
         """
         ...
 
     async def claim(self, approval_id: str, *, claim: Claim, digest: str, last_call: DueRung) -> Claimed:
-        """ "I'm on it", and the last call before the lease ends, in one transaction."""
+        """ "I'm on it", the last call before the lease ends, and a redraw at its end, in one transaction."""
         ...
 
     async def told(self, approval_id: str, *, notices: Sequence[OwedNotice]) -> bool:
         """How it ended is owed to these; once for each settled approval. False: it was done before."""
+        ...
+
+    async def closable(self) -> tuple[str, ...]:
+        """Ids of settled approvals to which nothing is owed any more, for `close`."""
         ...
 
     async def untold(self) -> tuple[Approval, ...]:
@@ -141,7 +165,8 @@ class Approvals(Protocol):
         two names, or acts for somebody who voted, is not a second person.
 
         The vote that brings its verdict to `needs` distinct people moves OPEN -> DECIDED, in the same
-        transaction. A person has one vote; a later one of hers takes the place of the earlier.
+        transaction. A person has one vote; a later one of hers takes the place of the earlier. Who votes is
+        on it no more: her claim ends with her vote.
         """
         ...
 
@@ -294,7 +319,7 @@ class Digests(Protocol):
 
     async def get(self, digest_id: str) -> Digest | None: ...
 
-    async def on(self, digest_id: str) -> tuple[tuple[Placement, Approval], ...]:
+    async def on(self, digest_id: str) -> tuple[Gathered, ...]:
         """The open requests that stand on it, earliest deadline first."""
         ...
 

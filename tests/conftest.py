@@ -27,6 +27,7 @@ for name in list(os.environ):
         "NOD_HOST",
         "NOD_LOG_FORMAT",
         "NOD_PORT",
+        "NOD_RELAY_TOKEN",
         "NOD_SECRET",
         "NOD_WEBHOOK_SECRET",
         "NOD_PAGERDUTY_URL",

@@ -375,14 +375,25 @@ def test_a_receiver_can_verify_a_webhook_with_the_page_alone() -> None:
     assert signed("1767323045") in section(OPERATIONS, "Webhooks")
 
 
+def test_the_house_is_drawn_whole() -> None:
+    """Each module of the core and each part of the world stands in the drawing of the house, and no other."""
+    _, drawing = FENCE.findall((ROOT / "docs/architecture.md").read_text())[0]
+    drawn = {name for line in drawing.splitlines() for name in re.split(r"  +", line.strip())[0].split()}
+    parts = [p for room in ("bot", "bot/flow", "adapters") for p in (ROOT / room).iterdir() if p.name[0] != "_"]
+    there = {f"{part.name}/" if part.is_dir() else part.name for part in parts} - {"py.typed"}
+
+    assert sorted(there | {"bot/", "adapters/"}) == sorted(drawn)
+
+
 def test_the_changelog_has_a_place_for_what_comes() -> None:
     """What changed since the last release is under Unreleased."""
     assert "unreleased" in anchors(ROOT / "CHANGELOG.md")
 
 
-def test_the_picture_is_small() -> None:
-    """The README's picture is a PNG that loads quickly."""
-    picture = (ROOT / "docs/card.png").read_bytes()
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.png")), ids=lambda path: path.stem)
+def test_a_picture_is_small(path: Path) -> None:
+    """Each picture of the README and the docs is a PNG that loads quickly."""
+    picture = path.read_bytes()
 
     assert picture.startswith(b"\x89PNG\r\n")
     assert len(picture) < LARGEST_PICTURE

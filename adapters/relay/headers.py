@@ -54,7 +54,9 @@ def to_platform(fields: Sequence[tuple[bytes, bytes]], *, host: bytes, version: 
 
 def in_a_circle(fields: Sequence[tuple[bytes, bytes]]) -> bool:
     """Whether the request was here before: then the relay's platform is the relay."""
-    return any(name.lower() == b"via" and PSEUDONYM in value.split() for name, value in fields)
+    return any(
+        name.lower() == b"via" and PSEUDONYM in value.replace(b",", b" ").split() for name, value in fields
+    )
 
 
 def is_event_stream(fields: Sequence[tuple[bytes, bytes]]) -> bool:

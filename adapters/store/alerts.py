@@ -53,20 +53,9 @@ class SqlAlerts:
 
     async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
         """Once: without an open alert nothing happens. A pager that waits to try again is told at once."""
-        mine = and_(_L.approval_id == approval_id, _L.cause == cause)
-        mended = update(tables.alerts).where(mine, _L.mended.is_(None)).values(mended=how)
-        owed_again = (
-            update(tables.pages)
-            .where(_G.approval_id == approval_id, _G.cause == cause)
-            .values(next_try=None, tries=0)
-        )
 
         async def work(connection: AsyncConnection) -> bool:
-            if not (await connection.execute(mended)).rowcount:
-                return False
-            await connection.execute(owed_again)
-            await append(connection, facts.alert_mended(approval_id, cause=cause, how=how, at=self._clock()))
-            return True
+            return await mend_alert(connection, approval_id, cause=cause, how=how, at=self._clock())
 
         await self._database.write(Move.MEND, work)
 
@@ -123,6 +112,20 @@ class SqlAlerts:
         """One more failed try in a row."""
         later = _change(page).values(tries=_G.tries + 1, next_try=next_try)
         await self._database.update(Move.POSTPONE_PAGE, later)
+
+
+async def mend_alert(
+    connection: AsyncConnection, approval_id: str, *, cause: str, how: str, at: datetime
+) -> bool:
+    """What was alerted came right; False without an open alert."""
+    mine = and_(_L.approval_id == approval_id, _L.cause == cause)
+    mended = update(tables.alerts).where(mine, _L.mended.is_(None)).values(mended=how)
+    if not (await connection.execute(mended)).rowcount:
+        return False
+    owed = update(tables.pages).where(_G.approval_id == approval_id, _G.cause == cause)
+    await connection.execute(owed.values(next_try=None, tries=0))
+    await append(connection, facts.alert_mended(approval_id, cause=cause, how=how, at=at))
+    return True
 
 
 def _change(page: OwedPage) -> Update:

@@ -29,7 +29,7 @@ from adapters.store.rows import (
 from adapters.store.votes import count_vote
 from adapters.store.wakes import Move
 from bot.approval import Approval, Claim, Outcome, Stage, Vote
-from bot.ladder import Deadline
+from bot.ladder import Deadline, Lease
 from bot.ports import Clock
 from bot.protocol import HITLRequest
 from bot.records import Claimed, Counted, DueRung, OwedNotice, Placement
@@ -99,29 +99,48 @@ class SqlApprovals(ReadApprovals):
         return await self._database.write(Move.REVISE, work)
 
     async def retime(
-        self, approval_id: str, *, was: datetime, deadline: Deadline, rungs: Sequence[DueRung]
+        self,
+        approval_id: str,
+        *,
+        was: datetime,
+        route: str,
+        deadline: Deadline,
+        rungs: Sequence[DueRung],
+        lease: Lease,
+        placements: Sequence[Placement] = (),
     ) -> bool:
         """The same call under the same cards, which show the new deadline."""
 
         async def work(connection: AsyncConnection) -> bool:
             return await take_time(
-                connection, approval_id, was=was, deadline=deadline, rungs=rungs, at=self._clock()
-            )
+                connection, approval_id, was=was, route=route, deadline=deadline, placements=placements,
+                rungs=rungs, lease=lease, at=self._clock(),
+            )  # fmt: skip
 
         return await self._database.write(Move.RETIME, work)
 
     async def revive(
-        self, approval_id: str, *, deadline: Deadline, rungs: Sequence[DueRung], at: datetime
+        self,
+        approval_id: str,
+        *,
+        route: str,
+        deadline: Deadline,
+        rungs: Sequence[DueRung],
+        at: datetime,
+        placements: Sequence[Placement] = (),
     ) -> bool:
         """The same call under the same cards, without what had been said about its end."""
 
         async def work(connection: AsyncConnection) -> bool:
-            return await take_up(connection, approval_id, deadline=deadline, rungs=rungs, at=at)
+            return await take_up(
+                connection, approval_id, route=route, deadline=deadline, placements=placements, rungs=rungs,
+                at=at,
+            )  # fmt: skip
 
         return await self._database.write(Move.REVIVE, work)
 
     async def claim(self, approval_id: str, *, claim: Claim, digest: str, last_call: DueRung) -> Claimed:
-        """The last call gets the next free number from `LAST_CALLS` on."""
+        """The last call gets the next free number from `LAST_CALLS` on, and the end of the lease the next."""
 
         async def work(connection: AsyncConnection) -> Claimed:
             return await take_claim(connection, approval_id, claim=claim, digest=digest, last_call=last_call)

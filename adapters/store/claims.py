@@ -7,20 +7,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
+from adapters.store.ahead import with_ahead
 from adapters.store.chain import append
 from adapters.store.columns import keepable
+from adapters.store.leases import begin_lease
 from adapters.store.moves import chunks, move
-from adapters.store.rows import rung_row
 from adapters.store.votes import Fetch, with_votes
 from bot.approval import Approval, Claim, Stage
-from bot.records import LAST_CALLS, Claimed, DueRung
+from bot.records import Claimed, DueRung
 
-_A, _C, _R = tables.approvals.c, tables.claims.c, tables.rungs.c
+_A, _C = tables.approvals.c, tables.claims.c
 
 
 async def take_claim(
@@ -38,26 +39,14 @@ async def take_claim(
     if any(other.at <= claim.at < other.until for other in before):
         return Claimed.TAKEN
     await connection.execute(insert(tables.claims), _claim_row(approval_id, claim))
-    number = await _next_last_call(connection, approval_id)
-    await connection.execute(insert(tables.rungs), rung_row(replace(last_call, number=number)))
+    await begin_lease(connection, claim, last_call)
     await connection.execute(move(approval_id, Stage.OPEN).values(revision=_A.revision + 1))
     await append(connection, facts.claimed(approval_id, claim, digest=digest))
     return Claimed.YES
 
 
-async def _next_last_call(connection: AsyncConnection, approval_id: str) -> int:
-    last = select(func.max(_R.number)).where(_R.approval_id == approval_id, _R.number >= LAST_CALLS)
-    number: int | None = (await connection.execute(last)).scalar_one()
-    return LAST_CALLS if number is None else number + 1
-
-
-async def void_claims(connection: AsyncConnection, approval_id: str) -> None:
-    """Nobody is on it any more: it is another call, or it had ended."""
-    await connection.execute(delete(tables.claims).where(_C.approval_id == approval_id))
-
-
 async def with_people(found: Iterable[Approval], fetch: Fetch) -> tuple[Approval, ...]:
-    """The approvals with their votes and claims, in a few statements for any number.
+    """The approvals with their votes, their claims and what is ahead, in a few statements for any number.
 
     Read after the approvals: a claim that comes in between raises the revision, so its card is drawn again.
     """
@@ -68,7 +57,7 @@ async def with_people(found: Iterable[Approval], fetch: Fetch) -> tuple[Approval
         statement = select(tables.claims).where(_C.approval_id.in_(some)).order_by(_C.at, _C.person)
         for row in await fetch(statement):
             claims[row[_C.approval_id]].append(claim_of(row))
-    return tuple(_with(approval, claims) for approval in approvals)
+    return await with_ahead([_with(approval, claims) for approval in approvals], fetch)
 
 
 def _with(approval: Approval, claims: Mapping[str, list[Claim]]) -> Approval:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, exists, or_, update
+from sqlalchemy import ColumnElement, delete, exists, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
@@ -18,11 +18,16 @@ from bot.records import News
 _A, _P, _R, _T = tables.approvals.c, tables.placements.c, tables.rungs.c, tables.notices.c
 
 
-async def file_away(connection: AsyncConnection, approval_id: str, *, at: datetime) -> bool:
-    """SETTLED -> CLOSED; False while a card lags, or how it ended is still to be told."""
+def nothing_owed() -> tuple[ColumnElement[bool], ...]:
+    """Of a settled approval: no card lags, and everybody who is to hear of its end has heard."""
     card = exists().where(_P.approval_id == _A.id, lags()).correlate(tables.approvals)
     word = exists().where(_T.approval_id == _A.id, _T.news == News.OUTCOME, OWED).correlate(tables.approvals)
-    closed = move(approval_id, Stage.SETTLED, Stage.CLOSED, _A.told, ~card, ~word)
+    return _A.told, ~card, ~word
+
+
+async def file_away(connection: AsyncConnection, approval_id: str, *, at: datetime) -> bool:
+    """SETTLED -> CLOSED; False while a card lags, or how it ended is still to be told."""
+    closed = move(approval_id, Stage.SETTLED, Stage.CLOSED, *nothing_owed())
     if not (await connection.execute(closed)).rowcount:
         return False
     # A post that begins just now stays on the books, so that even a late card shows the end.

@@ -44,9 +44,19 @@ class Database:
         """`turn` is held during a transaction: it bounds how many there are at once."""
         self._writer, self._reader, self._turn, self._ring = writer, reader, turn, ring
         self._under_way: set[asyncio.Task[Any]] = set()
+        self._refused: str | None = None
+
+    def refuse(self, why: str) -> None:
+        """From now on every piece of work raises Unavailable: the database may be somebody else's."""
+        self._refused = why
+
+    def accept(self) -> None:
+        """It is ours again."""
+        self._refused = None
 
     async def fetch(self, statement: Executable) -> Sequence[RowMapping]:
         """All rows of one reading statement. Raises Unavailable."""
+        self._check()
         return await self._unharmed(self._read(statement))
 
     async def write(self, made: Made[T], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -58,6 +68,7 @@ class Database:
             Unavailable: the database could not be reached or was busy; nothing happened.
             Unanswered: the commit itself failed, so it may have happened.
         """
+        self._check()
         return await self._unharmed(self._transact(made, work))
 
     async def update(self, move: Move, statement: Update, *told: Fact) -> bool:
@@ -73,6 +84,10 @@ class Database:
             return found
 
         return await self.write(move, work)
+
+    def _check(self) -> None:
+        if self._refused is not None:
+            raise Unavailable(self._refused)
 
     async def settle_down(self) -> None:
         """Return when nothing is under way any more; for closing."""

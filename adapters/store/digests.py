@@ -16,13 +16,23 @@ from adapters.store.chain import append
 from adapters.store.claims import with_people
 from adapters.store.columns import moment
 from adapters.store.database import Database, insert_new, rows_of
-from adapters.store.gathered import ASKED, GATHERED, UNTRIED, digest_of, first_lines, place_of, waiting_of
+from adapters.store.gathered import (
+    ASKED,
+    UNTRIED,
+    digest_of,
+    first_lines,
+    gathered_of,
+    place_of,
+    standing_on,
+    voters_on,
+    waiting_of,
+)
 from adapters.store.moves import chunks
-from adapters.store.rows import approval_of, placement_of
+from adapters.store.rows import approval_of
 from adapters.store.wakes import Move
 from bot.approval import Approval
 from bot.ports import Clock
-from bot.records import Digest, Placement, Waiting
+from bot.records import Digest, Gathered, Waiting
 from bot.surface import Destination
 
 _A, _P, _G = tables.approvals.c, tables.placements.c, tables.digests.c
@@ -84,22 +94,13 @@ class SqlDigests:
         found = await self._found(select(tables.digests).where(_G.digest_id == digest_id), lines=1)
         return found[0] if found else None
 
-    async def on(self, digest_id: str) -> tuple[tuple[Placement, Approval], ...]:
-        """Whole, with votes and claims."""
-        whole = (
-            tables.placements.join(tables.approvals)
-            .join(tables.digests, (_G.surface == _P.surface) & (_G.channel == _P.channel))
-            .outerjoin(tables.decisions, tables.decisions.c.approval_id == _A.id)
-        )
-        statement = (
-            select(tables.placements, tables.approvals, tables.decisions)
-            .select_from(whole)
-            .where(_G.digest_id == digest_id, *GATHERED)
-            .order_by(_A.deadline, _A.id, _P.card_id)
-        )
-        rows = await self._database.fetch(statement)
-        approvals = await with_people([approval_of(row) for row in rows], self._database.fetch)
-        return tuple((placement_of(row), approval) for row, approval in zip(rows, approvals, strict=True))
+    async def on(self, digest_id: str) -> tuple[Gathered, ...]:
+        """Two statements, and none of the calls is read: there may be thousands."""
+        voters: defaultdict[str, set[str]] = defaultdict(set)
+        for row in await self._database.fetch(voters_on(digest_id)):
+            voters[row[tables.votes.c.approval_id]].add(row[tables.votes.c.person])
+        rows = await self._database.fetch(standing_on(digest_id))
+        return tuple(gathered_of(row, voters=voters[row[_A.id]]) for row in rows)
 
     async def attempt(self, digest_id: str, *, at: datetime) -> None:
         """Of several tries the first one's time stays: a search for the message has to reach back to it."""

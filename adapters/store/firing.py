@@ -6,20 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.chain import append
 from adapters.store.moves import move
 from adapters.store.notices import OWED, write_notices
-from adapters.store.rows import placement_row
+from adapters.store.placing import place
 from bot.approval import Stage
 from bot.ladder import Action
 from bot.records import DueRung, News, OwedNotice, Placement
-from bot.surface import Destination
 
-_A, _P, _R, _T = tables.approvals.c, tables.placements.c, tables.rungs.c, tables.notices.c
+_A, _R, _T = tables.approvals.c, tables.rungs.c, tables.notices.c
 #: What these do is not about everybody who looks at the card.
 _QUIET = frozenset({Action.LAST_CALL, Action.REDRAW})
 
@@ -43,7 +42,7 @@ async def fire_rungs(
         return False
     named = [name for rung in rungs if rung.action is Action.WIDEN for name in rung.who]
     widened = tuple(dict.fromkeys((*found.widened, *named)))
-    await _place(connection, approval_id, placements)
+    await place(connection, approval_id, placements)
     await write_notices(connection, [await _merged(connection, notice) for notice in notices])
     if any(rung.action is not Action.LAST_CALL for rung in rungs):
         shown = move(approval_id, Stage.OPEN).values(revision=_A.revision + 1, widened=widened)
@@ -66,19 +65,6 @@ async def _mark(
         return False
     await connection.execute(update(tables.rungs).where(mine).values(fired_at=at))
     return True
-
-
-async def _place(connection: AsyncConnection, approval_id: str, placements: Sequence[Placement]) -> None:
-    """Cards where none of this call stands, or will stand, yet."""
-    if not placements:
-        return
-    standing = select(_P.surface, _P.channel).where(_P.approval_id == approval_id, ~_P.superseded)
-    there = {
-        Destination(surface=surface, channel=channel) for surface, channel in await connection.execute(standing)
-    }
-    new = [placement for placement in placements if placement.destination not in there]
-    if new:
-        await connection.execute(insert(tables.placements), [placement_row(placement) for placement in new])
 
 
 async def _merged(connection: AsyncConnection, notice: OwedNotice) -> OwedNotice:

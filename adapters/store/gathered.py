@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Select, func, select
@@ -11,14 +11,18 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from adapters.store import tables
 from bot.approval import Approval, Stage
-from bot.records import Digest, Waiting
+from bot.records import Digest, Gathered, Waiting
 from bot.surface import Destination
 
-_A, _P, _G = tables.approvals.c, tables.placements.c, tables.digests.c
+_A, _P, _G, _V = tables.approvals.c, tables.placements.c, tables.digests.c, tables.votes.c
 
 #: Requests that wait for people; what a rule answers is on no digest.
 ASKED = (_A.stage == Stage.OPEN, _A.rule.is_(None), ~_P.superseded)
 GATHERED = (_P.gathered, *ASKED)
+#: Placements with their approvals and the digests of their channels.
+_ON = tables.placements.join(tables.approvals).join(
+    tables.digests, (_G.surface == _P.surface) & (_G.channel == _P.channel)
+)
 UNTRIED = (_P.owed, ~_P.gathered, _P.ref.is_(None), _P.attempted_at.is_(None))
 
 
@@ -44,6 +48,37 @@ def first_lines(digest_ids: Sequence[str], *, lines: int) -> Select[Any]:
         .outerjoin(tables.decisions, tables.decisions.c.approval_id == _A.id)
         .where(queue.c.place <= lines)
         .order_by(queue.c.stands_on, queue.c.place)
+    )
+
+
+def standing_on(digest_id: str) -> Select[Any]:
+    """What stands on a digest, without the calls, earliest deadline first."""
+    return (
+        select(_P.card_id, _A.id, _A.route, _A.deadline, _A.widened)
+        .select_from(_ON)
+        .where(_G.digest_id == digest_id, *GATHERED)
+        .order_by(_A.deadline, _A.id, _P.card_id)
+    )
+
+
+def voters_on(digest_id: str) -> Select[Any]:
+    """Who has voted on the calls, as they are now, that stand on a digest."""
+    return (
+        select(_V.approval_id, _V.person)
+        .select_from(_ON.join(tables.votes, (_V.approval_id == _A.id) & (_V.digest == _A.digest)))
+        .where(_G.digest_id == digest_id, *GATHERED)
+    )
+
+
+def gathered_of(row: RowMapping, *, voters: Iterable[str]) -> Gathered:
+    """What a row of `standing_on` tells."""
+    return Gathered(
+        card_id=row[_P.card_id],
+        approval_id=row[_A.id],
+        route=row[_A.route],
+        deadline=row[_A.deadline],
+        widened=row[_A.widened],
+        voters=frozenset(voters),
     )
 
 

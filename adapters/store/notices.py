@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import chain, count
 from typing import Any
 
-from sqlalchemy import and_, func, select, tuple_, update
+from sqlalchemy import and_, func, insert, select, tuple_, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.chain import append
 from adapters.store.claims import with_people
-from adapters.store.columns import moment
-from adapters.store.database import Database, insert_new
+from adapters.store.columns import keepable, moment
+from adapters.store.database import Database
 from adapters.store.moves import chunks
 from adapters.store.rows import approval_of, placement_of
 from adapters.store.wakes import Move
@@ -114,10 +116,21 @@ class SqlNotices:
 
 
 async def write_notices(connection: AsyncConnection, notices: Sequence[OwedNotice]) -> None:
-    """New ones; a mark that this approval has used stands for the same message."""
-    if notices:
-        new = insert_new(connection, tables.notices).on_conflict_do_nothing()
-        await connection.execute(new, [_notice_row(notice) for notice in notices])
+    """New ones. A mark that this approval has used gets a number: a rung can fire again after a change, and
+    what is said then must not be taken for what was said before."""
+    if not notices:
+        return
+    ids = {notice.approval_id for notice in notices}
+    found = await connection.execute(select(_T.approval_id, _T.mark).where(_T.approval_id.in_(sorted(ids))))
+    used = {(approval_id, mark) for approval_id, mark in found}
+    rows = []
+    for notice in notices:
+        approval_id, mark = keepable(notice.approval_id), keepable(notice.mark)
+        numbered = (f"{mark}.{number}" for number in count(2))
+        unused = next(one for one in chain((mark,), numbered) if (approval_id, one) not in used)
+        used.add((approval_id, unused))
+        rows.append(_notice_row(replace(notice, mark=unused)))
+    await connection.execute(insert(tables.notices), rows)
 
 
 def _notice_of(row: RowMapping) -> OwedNotice:

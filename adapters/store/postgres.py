@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from adapters.store.database import Database
 from adapters.store.schema import head, revision_of, upgrade
-from bot.errors import ConfigError, InUse, Unavailable
+from adapters.store.tenure import tenured
+from bot.errors import ConfigError, Unavailable
 from bot.records import Ring
 
 #: Transactions at once. Reads share the pool, so it holds a few connections more.
@@ -26,7 +27,6 @@ PATIENCE = 5
 MUST_BE_ON = ("synchronous_commit", "fsync", "full_page_writes")
 #: Any fixed number: replicas that start together take turns at migrating.
 _MIGRATION_LOCK = 0x4E6F64
-_PROCESS_LOCK = _MIGRATION_LOCK + 16
 
 
 @asynccontextmanager
@@ -56,25 +56,11 @@ async def opened(url: URL, *, ring: Ring) -> AsyncIterator[Database]:
             await _migrate(engine)
         except DBAPIError as error:
             raise Unavailable(f"PostgreSQL cannot be used ({error.orig})") from error
-        async with engine.connect() as held:
-            await _claim(held)
+        async with tenured(engine, database):
             yield database
     finally:
         await database.settle_down()
         await engine.dispose()
-
-
-async def _claim(connection: AsyncConnection) -> None:
-    """One bot per database: the lock lasts as long as this connection. Raises InUse."""
-    lock = f"SELECT pg_try_advisory_lock({_PROCESS_LOCK})"
-    taken = (await connection.exec_driver_sql(lock)).scalar_one()
-    await connection.commit()
-    if not taken:
-        raise InUse(
-            "NOD_DATABASE_URL",
-            "another process already uses this database",
-            "Stop it, or give this one a database of its own.",
-        )
 
 
 async def _check(connection: AsyncConnection) -> None:

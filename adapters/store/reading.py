@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, and_, cast, exists, func, select
 
 from adapters.store import tables
 from adapters.store.claims import with_people
+from adapters.store.closing import nothing_owed
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database
 from adapters.store.moves import chunks
@@ -78,6 +79,11 @@ class ReadApprovals:
         owing = approvals_decided().where(_A.stage == Stage.SETTLED, ~_A.told).order_by(_A.deadline, _A.id)
         rows = await self._database.fetch(owing)
         return await with_people([approval_of(row) for row in rows], self._database.fetch)
+
+    async def closable(self) -> tuple[str, ...]:
+        """Ids only, and none of those for which a `close` would be refused."""
+        done = select(_A.id).where(_A.stage == Stage.SETTLED, *nothing_owed()).order_by(_A.deadline, _A.id)
+        return tuple(row[_A.id] for row in await self._database.fetch(done))
 
     async def open_by_agent(self, *, at_least: int) -> Mapping[str, int]:
         """Counted in an index, without reading a call."""

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, insert, literal, or_, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.chain import append
-from adapters.store.claims import void_claims
-from adapters.store.columns import Names
+from adapters.store.laddering import ladder_anew
+from adapters.store.leases import void_claims
 from adapters.store.moves import move
-from adapters.store.reviving import ladder_anew
-from adapters.store.rows import placement_row, request_columns
+from adapters.store.placing import destinations_of, place
+from adapters.store.reviving import route_columns, route_of
+from adapters.store.rows import request_columns
 from adapters.store.votes import void_votes
 from bot.approval import Stage
 from bot.ladder import Deadline
 from bot.protocol import HITLRequest
 from bot.records import DueRung, Placement
 
-_A, _P = tables.approvals.c, tables.placements.c
+_A, _P, _R = tables.approvals.c, tables.placements.c, tables.rungs.c
 
 #: What an approval forgets when its people are asked anew.
 _FRESH: Mapping[str, Any] = {
@@ -45,23 +47,24 @@ async def take_anew(
     """The new call, OPEN; False if a POST is under way, it is over, or it is this very call already."""
     if was not in (Stage.OPEN, Stage.DECIDED):
         return False
+    before = await route_of(connection, approval_id)
     then = Stage.OPEN if was is Stage.DECIDED else None
     # No poll has confirmed the new call yet, and the rule was found for the old one: people are asked.
     taken = move(approval_id, was, then, _idle(at), _A.digest != request.digest).values(
         **request_columns(request, deadline),
         **_FRESH,
-        route=route,
+        **route_columns(route),
         missed=0,
         revision=_A.revision + 1,
-        # Those whom another route's ladder let in have no say on this one.
-        widened=case((_A.route == route, _A.widened), else_=literal((), Names())),
+        escalated_at=None,
     )
     if not (await connection.execute(taken)).rowcount:
         return False
     verdict = await void_votes(connection, approval_id)
     await void_claims(connection, approval_id)
-    await _supersede(connection, approval_id, placements)
-    await ladder_anew(connection, approval_id, rungs)
+    more = await _let_in(connection, approval_id) if route == before and placements else ()
+    await _supersede(connection, approval_id, (*placements, *more))
+    await ladder_anew(connection, approval_id, rungs, at=at, another_route=route != before)
     told = [facts.changed(approval_id, request, deadline, route=route, at=at)]
     if verdict is not None:
         told.append(facts.voided(approval_id, verdict=verdict, why="the call changed", at=at))
@@ -86,8 +89,19 @@ def _idle(at: datetime) -> ColumnElement[bool]:
 
 
 async def _supersede(connection: AsyncConnection, approval_id: str, placements: Sequence[Placement]) -> None:
-    """The old cards have one thing left to say, at once; the new ones ask."""
+    """The old cards have one thing left to say, at once; the new ones ask, one in each place."""
     old = update(tables.placements).where(_P.approval_id == approval_id)
     await connection.execute(old.values(superseded=True, tries=0, next_try=None))
-    if placements:
-        await connection.execute(insert(tables.placements), [placement_row(one) for one in placements])
+    await place(connection, approval_id, placements)
+
+
+async def _let_in(connection: AsyncConnection, approval_id: str) -> tuple[Placement, ...]:
+    """New cards where rungs of this ladder had put one: those people have a say on the new call, too."""
+    there = await destinations_of(connection, approval_id)
+    ladder = select(_R.cards).where(_R.approval_id == approval_id).order_by(_R.number)
+    named = [one for cards in (await connection.execute(ladder)).scalars() for one in cards]
+    return tuple(
+        Placement(card_id=secrets.token_urlsafe(12), approval_id=approval_id, destination=destination)
+        for destination in dict.fromkeys(named)
+        if destination in there
+    )

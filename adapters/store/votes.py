@@ -14,6 +14,7 @@ from adapters.store import facts, tables
 from adapters.store.chain import append
 from adapters.store.columns import keepable
 from adapters.store.database import insert_new
+from adapters.store.leases import end_lease
 from adapters.store.moves import chunks, move
 from adapters.store.rows import decision_row, vote_of, vote_row
 from bot.approval import Approval, Decision, Stage, Vote, people_in
@@ -42,6 +43,7 @@ async def count_vote(
     if not (await connection.execute(taken)).rowcount:
         return Counted.LOST
     await _put(connection, approval_id, vote)
+    await end_lease(connection, approval_id, person=vote.person, at=vote.at)
     same = await _same(connection, approval_id, vote, counting)
     if people_in(same) < needs:
         await append(connection, facts.voted(approval_id, vote))

@@ -62,14 +62,16 @@ _ASKED = (Step.SHOW, Step.GATHER, Step.ESCALATE, Step.EXPIRE)
 WAKES: Mapping[Move, tuple[Step, ...]] = {
     Move.ADMIT: _ASKED,
     Move.ADMIT_BY_RULE: (Step.SHOW, Step.ANSWER, Step.ESCALATE, Step.EXPIRE),
-    Move.REVISE: _ASKED,
+    # A rung that is taken back takes its page with it.
+    Move.REVISE: (*_ASKED, Step.ALERT),
     Move.VOID: _ASKED,
-    Move.RETIME: _ASKED,
+    Move.RETIME: (*_ASKED, Step.ALERT),
     # It may have been a rule's to answer, before it vanished.
-    Move.REVIVE: (*_ASKED, Step.ANSWER),
+    Move.REVIVE: (*_ASKED, Step.ANSWER, Step.ALERT),
     Move.CONFIRM: (Step.DELIVER,),
     Move.MISS: (Step.RECONCILE,),
-    Move.VOTE: (Step.SHOW,),
+    # Who votes is on it no more, so the ladder goes on.
+    Move.VOTE: (Step.SHOW, Step.ESCALATE),
     Move.CLAIM: (Step.SHOW, Step.ESCALATE),
     # An Approve waits for a fresh read of the platform, hence ADMIT (reliability.md G2).
     Move.DECIDE: (Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ import structlog
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
-from bot.ladder import Deadline, DeadlineSource, deadline_of, redraws
+from bot.ladder import Deadline, DeadlineSource, deadline_of, lease_at, redraws
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
 from bot.protocol import HITLRequest
@@ -139,7 +140,7 @@ class Admit:
             return
         deadline = self._deadline(request, first_seen=approval.first_seen)
         route = self._policy().route_of(request)  # another call may be for other people
-        settled_down = await self._settled_down(approval, route)
+        settled_down = await self._settled_down(approval)
         if await self._store.approvals.revise(
             approval.id,
             was=approval.stage,
@@ -152,10 +153,10 @@ class Admit:
             log.warning("request_changed", approval_id=approval.id, was=approval.stage.value)
             self._count("request_changed")
 
-    async def _settled_down(self, approval: Approval, route: Route) -> bool:
+    async def _settled_down(self, approval: Approval) -> bool:
         """False for a call that goes on changing: a card for each change would keep others from theirs."""
-        standing = await self._store.placements.of(approval.id)
-        if len(standing) < MOST_CHANGES * max(1, len(route.cards)):
+        cards = Counter(placement.destination for placement in await self._store.placements.of(approval.id))
+        if max(cards.values(), default=0) < MOST_CHANGES:
             return True
         text = (
             f"{name_of(approval.request.tool_name)}: the call under this id changed {MOST_CHANGES} times. "
@@ -167,16 +168,23 @@ class Admit:
         return False
 
     async def _retime(self, request: HITLRequest, met: Standing) -> None:
-        """The same call, but the platform waits longer or shorter: the rungs are computed anew."""
+        """The same call, but the platform waits longer or shorter: rungs and leases are computed anew."""
         deadline = self._deadline(request, first_seen=met.first_seen)
         if deadline.source is DeadlineSource.DEFAULT or abs(deadline.at - met.deadline) < SAME_MOMENT:
             return
         approval = await self._store.approvals.get(request.request_id)
-        route = self._policy().route_named(approval.route) if approval else None
-        if approval is None or route is None:
+        if approval is None:
             return
-        rungs = _rungs(request, route, first_seen=met.first_seen, deadline=deadline)
-        if await self._store.approvals.retime(approval.id, was=met.deadline, deadline=deadline, rungs=rungs):
+        route = self._route(approval)
+        if await self._store.approvals.retime(
+            approval.id,
+            was=met.deadline,
+            route=route.name,
+            deadline=deadline,
+            rungs=_rungs(request, route, first_seen=met.first_seen, deadline=deadline),
+            lease=lease_at(self._clock(), deadline=deadline.at, share=route.claim),
+            placements=_placements(request, route),
+        ):
             log.info("deadline_moved", approval_id=approval.id)
             self._count("deadline_moved")
 
@@ -185,14 +193,25 @@ class Admit:
         approval = await self._store.approvals.get(request.request_id)
         if approval is None or approval.outcome is not Outcome.ELSEWHERE or approval.decision is not None:
             return  # decided by us, or expired: a listing that is a moment old changes nothing
-        route, now = self._policy().route_named(approval.route), self._clock()
+        route, now = self._route(approval), self._clock()
         deadline = self._deadline(request, first_seen=approval.first_seen)
-        if route is None or deadline.at <= now:
+        if deadline.at <= now:
             return
-        rungs = _rungs(request, route, first_seen=approval.first_seen, deadline=deadline)
-        if await self._store.approvals.revive(approval.id, deadline=deadline, rungs=rungs, at=now):
+        if await self._store.approvals.revive(
+            approval.id,
+            route=route.name,
+            deadline=deadline,
+            rungs=_rungs(request, route, first_seen=approval.first_seen, deadline=deadline),
+            at=now,
+            placements=_placements(request, route),
+        ):
             log.warning("request_listed_again", approval_id=approval.id)
             self._count("request_listed_again")
+
+    def _route(self, approval: Approval) -> Route:
+        """Its own, or, when that left the file, the one that its call has now: else nobody could answer it."""
+        policy = self._policy()
+        return policy.route_named(approval.route) or policy.route_of(approval.request)
 
     async def _watch_clocks(self, listing: Listing) -> None:
         """Deadlines are moments of the platform's clock: one that is far from ours makes them wrong."""

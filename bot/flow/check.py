@@ -22,7 +22,7 @@ from bot.flow import Count
 from bot.policy import Policy, Seat, counting, seat_of
 from bot.ports import Clock
 from bot.protocol import HITLDecision
-from bot.records import Digest, Placement
+from bot.records import Digest, Gathered, Placement
 from bot.routing import Route
 from bot.seal import Seal, Sealed
 from bot.store import Store
@@ -133,9 +133,21 @@ class Check:
             )
         except Refused:
             return None
-        if now >= approval.deadline.at or any(vote.person == seat.person.handle for vote in approval.votes):
+        voted = any(vote.person == seat.person.handle for vote in approval.votes)
+        if approval.stage is not Stage.OPEN or now >= approval.deadline.at or voted:
             return None
         return policy.route_named(approval.route)
+
+    def may_be_for(self, click: Click, gathered: Gathered) -> bool:
+        """Whether it is worth reading a request: as far as can be told without its call, she may decide it."""
+        policy, now = self._policy(), self._clock()
+        route = policy.route_named(gathered.route)
+        person = policy.person_behind(click.surface, click.account)
+        if route is None or person is None or now >= gathered.deadline or person.handle in gathered.voters:
+            return False
+        seats = set(policy.handles((*route.approvers, *gathered.widened)))
+        seats |= {d.taker for d in policy.delegations if d.giver in seats and now < d.until}
+        return person.handle in seats
 
     def _check_same(
         self, sealed: Sealed, placement: Placement, approval: Approval, verdict: HITLDecision

@@ -9,13 +9,10 @@ from bot.desk import Click
 from bot.errors import Refusal, Refused
 from bot.flow import Count
 from bot.flow.check import Check
-from bot.ladder import Action
+from bot.ladder import Action, lease_at
 from bot.ports import Clock
 from bot.records import LAST_CALLS, Claimed, DueRung
 from bot.store import Store
-
-#: Whoever is on it hears the last call, alone, after this share of her lease.
-LAST_CALL_SHARE = 0.75
 
 log = structlog.get_logger()
 
@@ -30,14 +27,15 @@ class TakeOn:
         """For a share of the time that is left. Returns once it is committed; raises Refused."""
         async with self._check.noting(click):
             checked = await self._check.click(click)
-            now, deadline = self._clock(), checked.approval.deadline.at
-            lease = (deadline - now) * checked.route.claim
-            person = checked.seat.person
-            claim = Claim(person=person.handle, name=person.name, at=now, until=now + lease)
+            person, now = checked.seat.person, self._clock()
+            if any(vote.person == person.handle for vote in checked.approval.votes):
+                raise Refused(Refusal.ALREADY_VOTED, "You answered it already; it waits for the others.")
+            lease = lease_at(now, deadline=checked.approval.deadline.at, share=checked.route.claim)
+            claim = Claim(person=person.handle, name=person.name, at=now, until=lease.until)
             last_call = DueRung(
                 approval_id=checked.approval.id,
                 number=LAST_CALLS,
-                due_at=now + lease * LAST_CALL_SHARE,
+                due_at=lease.last_call,
                 action=Action.LAST_CALL,
                 who=(person.handle,),
             )

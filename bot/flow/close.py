@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import structlog
 
-from bot.approval import Stage
 from bot.flow import Count
 from bot.store import Store
 
@@ -18,7 +17,7 @@ class Close:
         self._store, self._count = store, count
 
     async def round(self) -> None:
-        for approval in await self._store.approvals.at(Stage.SETTLED):
-            if await self._store.approvals.close(approval.id):
-                log.info("approval_closed", approval_id=approval.id)
+        for approval_id in await self._store.approvals.closable():
+            if await self._store.approvals.close(approval_id):
+                log.info("approval_closed", approval_id=approval_id)
                 self._count("approval_closed")

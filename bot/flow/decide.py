@@ -81,11 +81,15 @@ class Decide:
         async with self._check.noting(click):
             digest = await self._check.digest(click)
             standing = list(await self._store.digests.on(digest.digest_id))
-            cards = [placement.card_id for placement, _ in standing]
+            cards = [gathered.card_id for gathered in standing]
             begin = cards.index(after) + 1 if after in cards else 0
-            for placement, approval in standing[begin:] + standing[:begin]:
-                route = self._check.may_decide(click, approval)
-                if route is not None and placement.card_id != after:
+            for gathered in standing[begin:] + standing[:begin]:
+                if gathered.card_id == after or not self._check.may_be_for(click, gathered):
+                    continue
+                placement = await self._store.placements.get(gathered.card_id)
+                approval = await self._store.approvals.get(gathered.approval_id)
+                route = self._check.may_decide(click, approval) if approval else None
+                if placement and approval and route:
                     return await self._asked(approval, placement, route, HITLDecision.APPROVED)
             raise Refused(Refusal.NOTHING_WAITING, "Nothing more waits here that you may decide.")
 

@@ -157,9 +157,10 @@ class Gather:
         """What nobody could see stands on the digest now."""
         unseen = {alert.approval_id for alert in await self._store.alerts.open_of(cause=NO_CARD)}
         standing = await self._store.digests.on(digest.digest_id) if unseen else ()
-        for _, approval in standing:
-            if approval.id in unseen:
-                await self._store.alerts.mend(approval.id, cause=NO_CARD, how="it stands on the digest now")
+        for gathered in standing:
+            if gathered.approval_id in unseen:
+                how = "it stands on the digest now"
+                await self._store.alerts.mend(gathered.approval_id, cause=NO_CARD, how=how)
 
     async def _put_off(self, digest: Digest, error: Exception) -> None:
         wait = min(FIRST_WAIT * 2**digest.tries, LAST_WAIT)

@@ -16,6 +16,8 @@ STREAM = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 RUN = "/agents/one/run"
+#: Seconds after which a test has gone wrong.
+LONGEST = 60
 
 
 def hitl_event(decision: str, **more: object) -> bytes:
@@ -102,9 +104,13 @@ class Rig:
 
 @asynccontextmanager
 async def relayed(platform: str) -> AsyncIterator[Rig]:
-    """A relay in front of the platform at this address."""
+    """A relay in front of the platform at this address.
+
+    At its end a relay waits for what is under way; in a test that went wrong that would be for ever.
+    """
     woken: list[float] = []
     async with (
+        asyncio.timeout(LONGEST),
         open_relay(platform, wake=lambda: woken.append(asyncio.get_running_loop().time())) as app,
         serve_relay(app, host="127.0.0.1", port=0) as url,
         httpx.AsyncClient(base_url=url, trust_env=False) as client,

@@ -29,6 +29,7 @@ from tests.contract.values import (
     BOARD,
     DEADLINE,
     FINANCE,
+    LEASE,
     NOW,
     a_deadline,
     a_placement,
@@ -119,7 +120,9 @@ async def test_who_is_on_it_is_told(store: Store, url: str) -> None:
 async def test_a_deadline_that_moved_is_told(store: Store, url: str) -> None:
     """Where to, from where, and by which word of the platform's."""
     await admit(store)
-    await store.approvals.retime("r1", was=DEADLINE, deadline=a_deadline(after(600)), rungs=())
+    await store.approvals.retime(
+        "r1", was=DEADLINE, route="payments", lease=LEASE, deadline=a_deadline(after(600)), rungs=()
+    )
     expected = {
         "deadline": "2026-03-01T12:10:00.123+00:00",
         "was": "2026-03-01T12:03:00.123+00:00",

@@ -24,6 +24,7 @@ from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     DEADLINE,
+    LEASE,
     NOW,
     a_deadline,
     a_request,
@@ -329,12 +330,16 @@ async def test_an_export_tells_the_last_deadline_and_the_last_end(
     """What was believed to be answered elsewhere and is listed again has no end until it ends."""
     await admit(store)
     moved = a_deadline(after(600))
-    assert await store.approvals.retime("r1", was=DEADLINE, deadline=moved, rungs=())
+    assert await store.approvals.retime(
+        "r1", was=DEADLINE, route="payments", lease=LEASE, deadline=moved, rungs=()
+    )
     await claim(store)
     await settle(store)
     (line,) = await exported(url, tmp_path)
     assert ("2026-03-01T12:10:00.123+00:00", "elsewhere") == (line["timeout_at"], line["outcome"])
-    assert await store.approvals.revive("r1", deadline=a_deadline(after(900)), rungs=(), at=after(9))
+    assert await store.approvals.revive(
+        "r1", route="payments", deadline=a_deadline(after(900)), rungs=(), at=after(9)
+    )
     (line,) = await exported(url, tmp_path)
     ends = (line["timeout_at"], line["outcome"], line["resolved_at"])
     assert ("2026-03-01T12:15:00.123+00:00", None, None) == ends

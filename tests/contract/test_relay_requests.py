@@ -201,13 +201,15 @@ async def test_an_answer_that_is_none(answer: bytes) -> None:
 
 
 async def test_a_relay_in_front_of_itself() -> None:
-    """It says so at once, and does not go round until no port is left."""
+    """It says so at once, also with others in between, and does not go round until no port is left."""
     platform = Upstream()
     async with platform.relayed() as inner, relayed(inner.url) as outer:
         got = await outer.client.get("/x")
+        between = await inner.client.get("/x", headers={"Via": "1.0 a, 1.1 nod-relay, 1.1 b"})
+        assert [] == platform.got
+        other = await inner.client.get("/x", headers={"Via": "1.1 nod-relays"})
 
-    assert 508 == got.status_code
-    assert [] == platform.got
+    assert (508, 508, 200) == (got.status_code, between.status_code, other.status_code)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 from itertools import pairwise
 
 import httpx
@@ -184,6 +185,25 @@ async def test_packed_bodies_stay_packed() -> None:
 
     assert packed == got
     assert b"accept-encoding: gzip, br\r\n" in heads[0].lower()
+
+
+async def test_a_stream_that_is_faster_than_the_tap() -> None:
+    """Megabytes of events that all want to be read: the client gets each byte, whatever the tap has to drop."""
+    pour = b"".join(hitl_event("skipped", number=number, note="x" * 500) for number in range(60))
+
+    async def act(line: Line) -> None:
+        await line.send(STREAM)
+        for _ in range(400):
+            await line.chunk(pour)
+        await line.end()
+
+    async with behind(act) as rig, rig.client.stream("POST", RUN) as response:
+        got = hashlib.sha256()
+        async for chunk in response.aiter_raw():
+            got.update(chunk)
+
+    assert hashlib.sha256(pour * 400).digest() == got.digest()
+    assert rig.woken
 
 
 async def test_a_slow_client_is_not_read_ahead_for() -> None:

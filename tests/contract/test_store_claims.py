@@ -22,12 +22,14 @@ from tests.contract.values import (
     a_vote,
     admit,
     after,
+    ahead_of,
     an_approval,
     bring_to,
     claim,
     decide,
     found,
     revise,
+    wins,
 )
 
 
@@ -43,12 +45,15 @@ async def test_a_claim_shows_and_brings_its_last_call(store: Store, rings: list[
     rings.clear()
     assert Claimed.YES is await claim(store)
     assert [Step.SHOW, Step.ESCALATE] == rings
-    expected = replace(an_approval(), claims=(a_claim(),), revision=2)
+    rung = a_rung(due=10)
+    expected = replace(an_approval(), claims=(a_claim(),), ahead=ahead_of(rung), revision=2)
     assert expected == await found(store)
     assert (expected,) == await store.approvals.at(Stage.OPEN)
     assert [expected] == [approval for _, approval in await store.placements.lagging()]
     last = DueRung(approval_id="r1", number=LAST_CALLS, due_at=after(25), action=Action.LAST_CALL, who=("ann",))
-    assert [(a_rung(due=10), expected), (last, expected)] == list(await store.rungs.due(after(60)))
+    over = replace(last, number=LAST_CALLS + 1, due_at=after(30), action=Action.REDRAW)
+    expected_due = [(rung, expected), (last, expected), (over, expected)]
+    assert expected_due == list(await store.rungs.due(after(60)))
 
 
 async def test_one_at_a_time_is_on_it(store: Store, rings: list[Step]) -> None:
@@ -62,7 +67,7 @@ async def test_one_at_a_time_is_on_it(store: Store, rings: list[Step]) -> None:
     assert Claimed.YES is await claim(store, a_claim("bob", at=after(30)))
     assert ["ann", "bob"] == [one.person for one in (await found(store)).claims]
     assert 3 == (await found(store)).revision
-    assert [(LAST_CALLS, ("ann",)), (LAST_CALLS + 1, ("bob",))] == await last_calls(store)
+    assert [(LAST_CALLS, ("ann",)), (LAST_CALLS + 2, ("bob",))] == await last_calls(store)
 
 
 LOST = {
@@ -141,14 +146,15 @@ async def test_a_changed_call_is_claimed_anew(store: Store, eyes: Eyes) -> None:
     assert await revise(store, request=replace(an_approval().request, arguments=2))
     again = (await found(store)).request.digest
     assert Claimed.YES is await claim(store, digest=again)
-    assert [(LAST_CALLS,), (LAST_CALLS + 1,)] == eyes("SELECT number FROM rungs ORDER BY number")
+    numbers = [(LAST_CALLS,), (LAST_CALLS + 1,), (LAST_CALLS + 2,)]
+    assert numbers == eyes("SELECT number FROM rungs ORDER BY number")
 
 
 async def test_a_claim_outlives_a_decision_that_was_taken_back(store: Store) -> None:
     """It is the same call, and she is still on it."""
     await admit(store)
     await claim(store)
-    await decide(store)
+    assert await wins(store, a_vote("bob"))
     assert await store.approvals.void("r1", why="denied", at=NOW)
     assert (a_claim(),) == (await found(store)).claims
 

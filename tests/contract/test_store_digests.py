@@ -116,8 +116,11 @@ async def test_what_is_gathered_stands_on_its_channels_digest(store: Store, ring
     assert (BOARD, 1, (await found(store, "r4"),)) == (there.destination, there.count, there.first)
     assert ((), []) == (await store.placements.lagging(), await waiting(store))
     on = await store.digests.on(here.digest_id)
-    assert [("c2", "r2"), ("c3", "r3"), ("c1", "r1")] == [(card.card_id, a.id) for card, a in on]
-    assert all(card.gathered for card, _ in on)
+    assert [("c2", "r2"), ("c3", "r3"), ("c1", "r1")] == [(one.card_id, one.approval_id) for one in on]
+    first = on[0]
+    assert ("payments", after(30), (), frozenset()) == (
+        first.route, first.deadline, first.widened, first.voters
+    )  # fmt: skip
     assert replace(here, first=here.first[:1]) == await store.digests.get(here.digest_id)
 
 
@@ -188,7 +191,7 @@ async def test_a_digest_counts_what_waits_for_people(store: Store) -> None:
 
 
 async def test_a_digest_shows_votes_and_claims(store: Store) -> None:
-    """Its lines, and what Next opens, are read whole."""
+    """Its lines are read whole; of what Next looks through it is known who voted on the call as it is."""
     await with_cards(store, 180)
     await store.digests.gather(["c1"])
     vote = a_vote()
@@ -198,7 +201,10 @@ async def test_a_digest_shows_votes_and_claims(store: Store) -> None:
     approval = await found(store)
     assert (1, 1) == (len(approval.votes), len(approval.claims))
     assert (approval,) == digest.first
-    assert [approval] == [one for _, one in await store.digests.on(digest.digest_id)]
+    assert [{"ann"}] == [one.voters for one in await store.digests.on(digest.digest_id)]
+    assert await revise(store, placements=[a_placement("c2")])
+    await store.digests.gather(["c2"])
+    assert [frozenset()] == [one.voters for one in await store.digests.on(digest.digest_id)]
 
 
 async def test_what_is_gathered_keeps_nothing_from_closing(store: Store) -> None:

@@ -18,6 +18,7 @@ from tests.contract.conftest import Eyes
 from tests.contract.values import (
     BOARD,
     FINANCE,
+    LEASE,
     NOW,
     a_notice,
     a_placement,
@@ -25,6 +26,7 @@ from tests.contract.values import (
     a_rung,
     a_vote,
     after,
+    ahead_of,
     an_approval,
     close,
     decide,
@@ -48,7 +50,8 @@ async def test_rungs_are_due_at_their_time(store: Store) -> None:
     assert [a_rung(0, due=10)] == [rung for rung, _ in await store.rungs.due(after(10))]
     assert [other, a_rung(0, due=10), a_rung(1, due=20)] == [r for r, _ in await store.rungs.due(after(20))]
     await decide(store, "r1")
-    assert [(other, an_approval("r2", deadline=after(60)))] == list(await store.rungs.due(after(20)))
+    waits = replace(an_approval("r2", deadline=after(60)), ahead=ahead_of(other))
+    assert [(other, waits)] == list(await store.rungs.due(after(20)))
     assert after(15) == await store.rungs.next_due(after=NOW)
 
 
@@ -61,16 +64,6 @@ async def test_a_rung_fires_once_and_shows(store: Store) -> None:
     assert replace(an_approval(), escalated_at=after(11), revision=2) == await store.approvals.get("r1")
     assert () == await store.rungs.due(after(99))
     assert await store.rungs.next_due(after=NOW) is None
-
-
-async def test_a_fired_rung_stays_fired_when_the_request_changes(store: Store) -> None:
-    """A new deadline does not ping the same people for the same rung again."""
-    rung = a_rung(0, due=10)
-    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
-    assert await store.rungs.fire([rung], at=after(11))
-    again = [a_rung(0, due=30), a_rung(1, due=40)]
-    await revise(store, rungs=again)
-    assert [again[1]] == [r for r, _ in await store.rungs.due(after(99))]
 
 
 @pytest.mark.parametrize("stage", [Stage.DECIDED, Stage.SETTLED, Stage.CLOSED])
@@ -146,8 +139,10 @@ async def test_a_rung_that_was_put_off_does_not_fire_early(store: Store) -> None
     assert await store.approvals.retime(
         "r1",
         was=an_approval().deadline.at,
+        route="payments",
         deadline=replace(an_approval().deadline, at=after(900)),
         rungs=[later],
+        lease=LEASE,
     )
     assert not await store.rungs.fire([a_rung(due=10)], at=after(10))
     assert await store.rungs.fire([later], at=after(500))
@@ -262,11 +257,10 @@ async def test_rungs_of_what_is_closed_are_cleared_away(store: Store, eyes: Eyes
     assert [(0,)] == eyes("SELECT number FROM rungs")
 
 
-async def test_a_redraw_follows_a_deadline_that_moved(store: Store) -> None:
-    """Nobody is told of one, so it may come again; a rung that told somebody may not."""
-    redraw, ping = a_rung(100, due=1, action=Action.REDRAW, who=()), a_rung(0, due=1)
+async def test_a_redraw_comes_again_with_each_ladder(store: Store) -> None:
+    """Nobody is told of one, so it may; a rung that told somebody of a moment that is past may not."""
+    redraw, ping = a_rung(100, due=-1, action=Action.REDRAW, who=()), a_rung(0, due=-1)
     await store.approvals.admit(an_approval(), placements=(), rungs=[ping, redraw])
     await store.rungs.fire([ping, redraw], at=after(1))
-    again = [replace(ping, due_at=after(9)), replace(redraw, due_at=after(9))]
-    assert await revise(store, rungs=again, request=a_request(arguments="other"))
-    assert again[1:] == [rung for rung, _ in await store.rungs.due(after(99))]
+    assert await revise(store, rungs=[ping, redraw], request=a_request(arguments="other"))
+    assert [redraw] == [rung for rung, _ in await store.rungs.due(after(99))]

@@ -24,11 +24,13 @@ from tests.contract.values import (
     a_vote,
     admit,
     after,
+    ahead_of,
     an_approval,
     bring_to,
     claim,
     close,
     found,
+    retime,
     settle,
     wins,
 )
@@ -53,18 +55,18 @@ async def test_a_poll_is_compared_with_what_stands(store: Store) -> None:
 
 
 async def test_a_deadline_moves_with_its_rungs(store: Store, rings: list[Step]) -> None:
-    """Those that have fired stay fired; the others are those of the new window; the card shows it."""
-    rungs = [a_rung(number, due=number + 1) for number in range(3)]
+    """One that has fired stays so while its moment is past; all others are due anew; the card shows it."""
+    rungs = [a_rung(number, due=number - 2) for number in range(3)]
     await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=rungs)
-    await store.rungs.fire(rungs[:1], at=after(1))
+    await store.rungs.fire(rungs[:2], at=after(1))
     before = await found(store)
     rings.clear()
-    anew = [a_rung(0, due=400), a_rung(1, due=500)]
-    assert await store.approvals.retime("r1", was=DEADLINE, deadline=LATER, rungs=anew)
-    assert WOKEN == rings
-    assert replace(before, deadline=LATER, revision=3) == await found(store)
+    anew = [a_rung(0, due=-1), a_rung(1, due=500)]
+    assert await retime(store, deadline=LATER, rungs=anew)
+    assert [*WOKEN, Step.ALERT] == rings
+    assert replace(before, deadline=LATER, revision=3, ahead=ahead_of(anew[1])) == await found(store)
     assert anew[1:] == [rung for rung, _ in await store.rungs.due(after(9_999))]
-    assert not await store.approvals.retime("r1", was=DEADLINE, deadline=a_deadline(), rungs=rungs)
+    assert not await retime(store, deadline=a_deadline(), rungs=rungs)
     assert LATER == (await found(store)).deadline
 
 
@@ -73,9 +75,10 @@ async def test_a_deadline_moves_while_somebody_waits(store: Store, stage: Stage)
     """As long as the platform has not been told; a decision stays what it was."""
     await bring_to(store, stage)
     before = await found(store)
-    moved = await store.approvals.retime("r1", was=DEADLINE, deadline=LATER, rungs=[a_rung()])
+    moved = await retime(store, deadline=LATER, rungs=[a_rung()])
     assert moved is (stage in (Stage.OPEN, Stage.DECIDED))
-    now = replace(before, deadline=LATER, revision=before.revision + 1) if moved else before
+    ahead = ahead_of(a_rung()) if stage is Stage.OPEN else None
+    now = replace(before, deadline=LATER, revision=before.revision + 1, ahead=ahead) if moved else before
     assert now == await found(store)
 
 
@@ -83,9 +86,7 @@ async def test_of_two_who_move_a_deadline_one_does(store: Store) -> None:
     """Each had read the same one."""
     await admit(store)
     ends = [a_deadline(after(seconds)) for seconds in (300, 400)]
-    done = await asyncio.gather(
-        *(store.approvals.retime("r1", was=DEADLINE, deadline=end, rungs=()) for end in ends)
-    )
+    done = await asyncio.gather(*(retime(store, deadline=end, rungs=()) for end in ends))
     assert [False, True] == sorted(done)
     assert ends[done.index(True)] == (await found(store)).deadline
 
@@ -94,9 +95,9 @@ async def test_who_is_on_it_stays_on_it(store: Store) -> None:
     """Her last call has to do with her lease, not with the ladder that is written anew."""
     await store.approvals.admit(an_approval(), placements=(), rungs=[a_rung(0, due=50)])
     await claim(store)
-    assert await store.approvals.retime("r1", was=DEADLINE, deadline=LATER, rungs=[a_rung(1, due=500)])
+    assert await retime(store, deadline=LATER, rungs=[a_rung(1, due=500)])
     assert ["ann"] == [one.person for one in (await found(store)).claims]
-    assert [1, 200] == await due(store)
+    assert [1, 200, 201] == await due(store)
 
 
 # --- listed again -----------------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ async def vanished(store: Store) -> None:
 
 @pytest.mark.parametrize("closed", [False, True], ids=["settled", "closed"])
 async def test_what_is_listed_again_waits_again(store: Store, rings: list[Step], closed: bool) -> None:
-    """Nothing is left of its end; people are asked anew, on its cards, by the rungs that have not fired."""
+    """Nothing is left of its end; people are asked anew, on its cards, by the rungs that lie ahead."""
     await vanished(store)
     if closed:
         await store.notices.sent([a_notice("c1.outcome")], ref="ts2", at=after(6))
@@ -132,11 +133,12 @@ async def test_what_is_listed_again_waits_again(store: Store, rings: list[Step],
     before = await found(store)
     rings.clear()
     anew = [a_rung(0, due=400), a_rung(1, due=500)]
-    assert await store.approvals.revive("r1", deadline=LATER, rungs=anew, at=after(9))
-    assert [*WOKEN, Step.ANSWER] == rings
+    assert await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=anew, at=after(9))
+    assert [*WOKEN, Step.ANSWER, Step.ALERT] == rings
     fresh = replace(an_approval(), deadline=LATER, escalated_at=after(1), widened=("cfo",))
+    fresh = replace(fresh, ahead=ahead_of(anew[0]))
     assert replace(fresh, revision=before.revision + 1) == await found(store)
-    assert [1] == await due(store)
+    assert [0, 1] == await due(store)
     lagging = {placement.card_id: placement for placement, _ in await store.placements.lagging()}
     assert {"c2"} | (set() if closed else {"c1"}) == set(lagging)
     assert (0, None) == (lagging["c2"].tries, lagging["c2"].next_try)
@@ -147,7 +149,7 @@ async def test_what_is_listed_again_waits_again(store: Store, rings: list[Step],
 async def test_its_second_end_is_told_like_the_first(store: Store) -> None:
     """Under the same marks: what was said of the first end is true no more."""
     await vanished(store)
-    assert await store.approvals.revive("r1", deadline=LATER, rungs=(), at=after(9))
+    assert await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=(), at=after(9))
     await settle(store)
     assert (await found(store),) == await store.approvals.untold()
     outcome = a_notice("c1.outcome", news=News.OUTCOME)
@@ -160,7 +162,7 @@ async def test_what_was_decided_does_not_come_back(store: Store, stage: Stage) -
     """Nor does what is still open."""
     await bring_to(store, stage)
     before = await found(store)
-    assert not await store.approvals.revive("r1", deadline=LATER, rungs=[a_rung()], at=NOW)
+    assert not await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=[a_rung()], at=NOW)
     assert before == await found(store)
     assert [] == await due(store)
 
@@ -170,7 +172,7 @@ async def test_what_ended_otherwise_does_not_come_back(store: Store, outcome: Ou
     """Only what was believed to be answered elsewhere."""
     await admit(store)
     assert await store.approvals.settle("r1", was=Stage.OPEN, outcome=outcome, at=NOW)
-    assert not await store.approvals.revive("r1", deadline=LATER, rungs=(), at=NOW)
+    assert not await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=(), at=NOW)
     assert outcome is (await found(store)).outcome
 
 
@@ -178,13 +180,13 @@ async def test_a_decision_that_ended_elsewhere_does_not_come_back(store: Store) 
     """Somebody of ours decided it, and the platform took another answer."""
     await bring_to(store, Stage.DECIDED)
     assert await store.approvals.settle("r1", was=Stage.DECIDED, outcome=Outcome.ELSEWHERE, at=NOW)
-    assert not await store.approvals.revive("r1", deadline=LATER, rungs=(), at=NOW)
+    assert not await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=(), at=NOW)
 
 
 async def test_it_comes_back_once(store: Store, eyes: Eyes) -> None:
     """However many find it listed at once."""
     await vanished(store)
-    tries = [store.approvals.revive("r1", deadline=LATER, rungs=(), at=NOW) for _ in range(6)]
+    tries = [store.approvals.revive("r1", route="payments", deadline=LATER, rungs=(), at=NOW) for _ in range(6)]
     assert 1 == sum(await asyncio.gather(*tries))
     assert [(1,)] == eyes("SELECT count(*) FROM audit WHERE kind = 'revived'")
 
@@ -199,5 +201,5 @@ async def test_an_old_card_says_what_it_said(store: Store) -> None:
         placements=[a_placement("new")], rungs=(),
     )  # fmt: skip
     await settle(store)
-    assert await store.approvals.revive("r1", deadline=LATER, rungs=(), at=NOW)
+    assert await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=(), at=NOW)
     assert ["new"] == [placement.card_id for placement, _ in await store.placements.lagging()]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
-from bot.ladder import Action, Deadline, DeadlineSource
+from bot.ladder import Action, Ahead, Deadline, DeadlineSource, Lease
 from bot.protocol import HITLDecision, HITLRequest
 from bot.records import LAST_CALLS, Alert, Claimed, Counted, DueRung, News, OwedNotice, Placement
 from bot.store import Store
@@ -15,6 +15,8 @@ from bot.surface import Destination, Surface
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 DEADLINE = NOW + timedelta(minutes=3)
+#: No lease of these tests is as long as this.
+LEASE = Lease(until=NOW + timedelta(hours=1), last_call=NOW + timedelta(minutes=45))
 
 
 def after(seconds: float) -> datetime:
@@ -63,6 +65,11 @@ def a_rung(number: int = 0, *, due: float = 60.0, approval_id: str = "r1", **cha
     """A rung that is due that many seconds from NOW."""
     known: dict[str, Any] = {"who": ("finance", "bøb")}
     return DueRung(approval_id=approval_id, number=number, due_at=after(due), **{**known, **changes})
+
+
+def ahead_of(rung: DueRung) -> Ahead:
+    """What an approval says of the first of its rungs that has not fired."""
+    return Ahead(action=rung.action, who=rung.who, at=rung.due_at)
 
 
 def a_notice(mark: str = "c1.rung0", approval_id: str = "r1", **changes: Any) -> OwedNotice:
@@ -182,6 +189,28 @@ async def revise(
         deadline=deadline or a_deadline(),
         placements=placements,
         rungs=rungs,
+    )
+
+
+async def retime(
+    store: Store,
+    approval_id: str = "r1",
+    *,
+    deadline: Deadline,
+    route: str = "payments",
+    rungs: Sequence[DueRung] = (),
+    lease: Lease = LEASE,
+    placements: Sequence[Placement] = (),
+) -> bool:
+    """Another deadline than DEADLINE for the same call."""
+    return await store.approvals.retime(
+        approval_id,
+        was=DEADLINE,
+        route=route,
+        deadline=deadline,
+        rungs=rungs,
+        lease=lease,
+        placements=placements,
     )
 
 

@@ -63,6 +63,10 @@ class Ear:
             self.told.append(Told(activity=json.loads(body), status=answer.status_code, answer=said))
         return Response(answer.content, answer.status_code, media_type=kind)
 
+    def of(self, user: str, behind: int) -> list[Told]:
+        """What one user did after the first `behind` activities."""
+        return [told for told in self.told[behind:] if told.activity["from"]["id"] == user]
+
     def invokes(self, verb: str) -> list[Told]:
         """The presses of one kind of button."""
         return [
@@ -101,7 +105,8 @@ async def open_playground(folder: Path) -> AsyncIterator[Playground]:
 
     async with serve(Starlette(routes=[Route("/api/messages", heard, methods=["GET", "POST"])])) as url:
         process = await asyncio.create_subprocess_exec(
-            "node", str(command), "-e", f"{url}/api/messages", "-c", "msteams", "-p", str(port), "--disable-telemetry",
+            "node", str(command), "-e", f"{url}/api/messages", "-c", "msteams", "-p", str(port),
+            "--disable-telemetry",
             cwd=folder, env={"PATH": os.environ["PATH"], "HOME": str(folder), "BROWSER": "none"},
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip

@@ -12,7 +12,6 @@ from bot.errors import Unavailable
 from bot.surface import Surface
 from tests.servers.rough import Mishap, ProcessEnds
 from tests.servers.walk import (
-    PEOPLE,
     POLICIES,
     SLACK,
     TEAMS,
@@ -142,8 +141,12 @@ async def go(walk: Walk, steps: list[Step]) -> None:
         await walk.live(ahead)
 
 
+#: Seconds that agents wait.
+WINDOWS = (60, 120, 600)
+
+_TOOLS = st.sampled_from(("pay", "pay", "wire"))
 _SURFACES = st.sampled_from((SLACK, TEAMS))
-_PEOPLE = st.sampled_from(sorted(PEOPLE))
+_PEOPLE = st.sampled_from(("ann", "dee", "ann", "dee", "bob", "cyd", "eve", "gus"))
 _SMALL = st.integers(0, 3)
 _VERDICTS = st.sampled_from((Button.APPROVE, Button.REJECT, Button.SKIP))
 _PRESS = st.builds(
@@ -168,17 +171,13 @@ _QUIET = st.one_of(
     st.builds(Delete, surface=_SURFACES, message=_SMALL),
 )
 _STEPS = st.one_of(
-    _PRESS,
-    _PRESS,
-    _PRESS,
+    *(5 * [_PRESS]),
+    st.builds(Together, one=_PRESS, other=_PRESS),
     st.builds(Together, one=_PRESS, other=_PRESS),
     st.builds(Next, who=_PEOPLE, surface=_SURFACES, button=_VERDICTS),
-    st.builds(Wait, seconds=st.sampled_from((0, 1, 3, 10, 40))),
-    st.builds(Wait, seconds=st.sampled_from((0, 1, 3, 10))),
-    st.builds(
-        Ask, tool=st.sampled_from(("pay", "wire")), window=st.sampled_from((20, 60, 300)), count=st.just(1)
-    ),
-    st.builds(Ask, tool=st.just("pay"), window=st.just(20), count=st.integers(2, 5)),
+    st.builds(Wait, seconds=st.sampled_from((0, 1, 3, 10, 25))),
+    st.builds(Ask, tool=_TOOLS, window=st.sampled_from(WINDOWS)),
+    st.builds(Ask, tool=_TOOLS, window=st.just(20), count=st.integers(2, 4)),
     _QUIET,
     _QUIET,
     st.builds(
@@ -188,12 +187,10 @@ _STEPS = st.one_of(
     st.builds(Ends),
 )
 #: Something waits from the beginning.
-_FIRST = st.builds(
-    Ask, tool=st.sampled_from(("pay", "wire")), window=st.sampled_from((20, 60, 300)), count=st.integers(1, 3)
-)
+_FIRST = st.builds(Ask, tool=_TOOLS, window=st.sampled_from(WINDOWS), count=st.integers(1, 2))
 
 
-def walks(*, longest: int) -> st.SearchStrategy[list[Step]]:
-    """Random walks of at most so many steps."""
-    later = st.lists(_STEPS, min_size=1, max_size=longest)
+def walks(*, shortest: int, longest: int) -> st.SearchStrategy[list[Step]]:
+    """Random walks of about so many steps."""
+    later = st.lists(_STEPS, min_size=shortest, max_size=longest)
     return st.tuples(_FIRST, later).map(lambda both: [both[0], *both[1]])

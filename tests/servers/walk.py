@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 
 from bot.approval import Claim, Vote
@@ -24,6 +23,8 @@ from tests.servers.clockwork import SEAL, Clockwork, open_clockwork
 from tests.servers.rough import Mishap, ProcessEnds, RoughChat, Roughness, RoughOutside, rough_outside
 
 SLACK, TEAMS = Surface.SLACK, Surface.TEAMS
+#: Requests of one walk.
+MOST = 6
 EVERYWHERE = (Destination(surface=SLACK, channel="C0FINANCE"), Destination(surface=TEAMS, channel="finance"))
 BOARDS = (Destination(surface=TEAMS, channel="board"), Destination(surface=SLACK, channel="C0BOARD"))
 
@@ -39,17 +40,19 @@ def _person(handle: str, *surfaces: Surface, outside: bool = False) -> Person:
 PEOPLE = {
     one.handle: one
     for one in (
-        _person("ann", SLACK, TEAMS), _person("bob", SLACK), _person("cyd", TEAMS), _person("dee", SLACK, TEAMS),
-        _person("eve", SLACK, TEAMS), _person("gus", SLACK, TEAMS, outside=True),
+        _person("ann", SLACK, TEAMS),
+        _person("bob", SLACK),
+        _person("cyd", TEAMS),
+        _person("dee", SLACK, TEAMS),
+        _person("eve", SLACK, TEAMS),
+        _person("gus", SLACK, TEAMS, outside=True),
     )
-}  # fmt: skip
+}
 FINANCE = ("ann", "bob", "cyd", "dee", "gus")
 LADDER = (
-    Rung(action=Action.REMIND, share=0.4),
-    Rung(action=Action.PING, share=0.6, who=("bob", "cyd")),
+    Rung(action=Action.PING, share=0.5, who=("bob", "cyd")),
     Rung(action=Action.WIDEN, share=0.7, who=("eve",), cards=BOARDS[:1]),
-    Rung(action=Action.PAGE, share=0.8, who=("ann",)),
-    Rung(action=Action.FALLBACK, before=timedelta(seconds=2), cards=BOARDS[1:]),
+    Rung(action=Action.PAGE, share=0.8, who=("ann",), cards=BOARDS[1:]),
 )
 
 
@@ -58,7 +61,8 @@ def policy_of(
 ) -> Policy:
     """Payments need one of finance, wires a quorum."""
     usual = {"cards": EVERYWHERE, "approvers": ("finance",), "ladder": LADDER}
-    wires = Route(name="wires", match=Match(tool=Pattern(text="wire")), quorum=quorum, **usual)  # type: ignore[arg-type]
+    wire = Match(tool=Pattern(text="wire"))
+    wires = Route(name="wires", match=wire, quorum=quorum, **usual)  # type: ignore[arg-type]
     rest = Route(name="default", match=Match(), **usual)  # type: ignore[arg-type]
     return Policy(
         people=PEOPLE, groups={"finance": finance}, routes=(wires, rest), rules=rules or Rules(), flood=flood
@@ -172,7 +176,7 @@ class Ask(Step):
     count: int = 1
 
     async def done(self, walk: Walk) -> None:
-        for _ in range(self.count):
+        for _ in range(min(self.count, MOST - len(walk.asked))):
             name = f"r{len(walk.asked) + 1}"
             walk.asked.append(name)
             walk.work.ask(name, window=self.window, tool=self.tool)
@@ -196,7 +200,7 @@ class Press(Step):
     who: str
     surface: Surface
     button: Button
-    message: int = 0  #: counted from the newest
+    message: int = 0  #: counted from the newest that has the button
     look: int = 0  #: counted from the latest
     twice: bool = False
 
@@ -207,14 +211,16 @@ class Press(Step):
     async def press(self, walk: Walk) -> None:
         """The press alone."""
         chat, account = walk.chat(self.surface), PEOPLE[self.who].accounts.get(self.surface)
-        if not chat.cards or account is None:
+        looked = [
+            (ref, looks[-1 - self.look % len(looks)][1])
+            for ref, looks in reversed(chat.cards.items())
+            if ref not in chat.deleted
+        ]
+        pressable = [(ref, card) for ref, card in looked if self.button in card.buttons]
+        if not pressable or account is None:
             return
-        ref = list(chat.cards)[-1 - self.message % len(chat.cards)]
-        looks = chat.cards[ref]
-        card = looks[-1 - self.look % len(looks)][1]
-        value = card.buttons.get(self.button)
-        if value is None:
-            return
+        ref, card = pressable[self.message % len(pressable)]
+        value = card.buttons[self.button]
         click = Click(
             surface=self.surface, account=account, home=True, value=value,
             channel=channel_of(chat, card.card_id), ref=ref, verb=self.button,

@@ -87,10 +87,11 @@ def test_nothing_makes_the_reader_fail(pieces: list[bytes]) -> None:
 
 
 def test_an_event_of_several_lines_is_one() -> None:
-    """Data lines are joined, with other fields between them."""
+    """Data lines are joined, with other fields between them, also where a chunk ends between CR and LF."""
     first, second = json.dumps({"metadata": {"hitl": hitl()}}).split(", ", 1)
 
-    assert 1 == worth(f"id: 1\ndata: {first},\n: x\ndata:{second}\nretry: 1\n\n".encode())
+    whole = f"id: 1\r\ndata: {first},\r\n: x\r\ndata:{second}\r\nretry: 1\r\n\r\n".encode()
+    assert [1] * len(whole) == [worth(whole[:cut], whole[cut:]) for cut in range(len(whole))]
 
 
 @pytest.mark.parametrize("size", [1, 1000, LARGEST_EVENT])

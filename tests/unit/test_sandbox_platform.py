@@ -309,5 +309,5 @@ async def test_the_catalogue() -> None:
         uploaded = await client.post("/tools/upload", data={"name": "mine"}, files={"file": ("t.py", b"pass")})
         refused = await client.post("/tools/upload", content=b"pass")
 
-        assert (201, "mine") == (uploaded.status_code, uploaded.json()["data"]["name"])
+        assert (200, "mine") == (uploaded.status_code, uploaded.json()["data"]["name"])
         assert 400 == refused.status_code

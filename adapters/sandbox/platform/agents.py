@@ -79,14 +79,41 @@ class Agent:
         return tuple(dict.fromkeys(step.tool for step in self.steps if not isinstance(step, Say)))
 
 
-def agent_from(details: Mapping[str, Any]) -> Agent:
-    """An agent as created over REST: its one risky tool is the first it was given, or `custom_tool`."""
-    given = [tool.get("name") if isinstance(tool, dict) else tool for tool in details.get("tools") or []]
-    tool = next((str(name) for name in given if name), "custom_tool")
+def tool_id(name: str) -> str:
+    """The UUID by which the REST interface knows a tool; the same in every process."""
+    return str(uuid.uuid5(_NAMESPACE, f"tool {name}"))
+
+
+def agent_from(details: Mapping[str, Any], names: Mapping[str, str]) -> Agent:
+    """An agent as created over REST, which uses each of its tools once, with its instruction as the argument.
+
+    A tool asks when `agent_config.hitl_enabled` is true and its own entry of `tool_configs` has a `hitl` (the
+    platform's REST guide, HITL, 1); the others run without asking. `names` are the known tools by their ids; any
+    other reference is taken for a name.
+    """
     action = str(details.get("instruction") or "Do what you were asked.")
+    enabled = (details.get("agent_config") or {}).get("hitl_enabled", False)
+    configs = {names.get(key, key): config for key, config in (details.get("tool_configs") or {}).items()}
+    given = [_reference(tool) for tool in details.get("tools") or []]
+    tools = dict.fromkeys(names.get(one, one) for one in given if one)
     return Agent(
         name=str(details["name"]),
         about=str(details.get("description") or action),
-        steps=(RiskyTool(tool=tool, arguments={"action": action}, answer=f"{tool}: done"),),
+        steps=tuple(_step(tool, action, configs.get(tool) if enabled else None) for tool in tools),
         details=dict(details),
     )
+
+
+def _reference(tool: object) -> str:
+    if isinstance(tool, dict):
+        tool = tool.get("id") or tool.get("name") or ""
+    return str(tool)
+
+
+def _step(tool: str, action: str, config: Mapping[str, Any] | None) -> Step:
+    hitl = (config or {}).get("hitl")
+    arguments, answer = {"action": action}, f"{tool}: done"
+    if hitl is None:
+        return SafeTool(tool=tool, arguments=arguments, answer=answer)
+    window = hitl.get("timeout_seconds", DEFAULT_TIMEOUT)
+    return RiskyTool(tool=tool, arguments=arguments, answer=answer, timeout_seconds=window)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from email import message_from_bytes
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
@@ -13,12 +13,14 @@ from starlette.responses import JSONResponse, Response
 from adapters.sandbox.platform import wire
 from adapters.sandbox.platform.runs import unheard
 from adapters.sandbox.platform.sse import RunStream
+from adapters.sandbox.platform.tools import tool_from
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from adapters.sandbox.platform.agents import Agent
     from adapters.sandbox.platform.platform import Platform
+    from adapters.sandbox.platform.tools import Tool
 
 _MODEL = {"id": "2f1ad0c6-5a4e-4a53-9f0a-0c5bd0f9c0de", "provider": "openai", "name": "gpt-5-nano"}
 
@@ -43,7 +45,7 @@ class AgentRoutes:
         """`POST /agents/`."""
         try:
             body = wire.AgentBody.model_validate_json(await request.body())
-            agent = self._platform.create_agent(body.model_dump())
+            agent = self._platform.create_agent(json.loads(body.model_dump_json(exclude_unset=True)))
         except ValidationError as error:
             return wire.invalid_body(error)
         except ValueError as error:
@@ -53,6 +55,11 @@ class AgentRoutes:
     async def shown(self, request: Request) -> Response:
         """`GET /agents/{id}`."""
         return JSONResponse({"success": True, "data": wire.agent_item(self._named(request))})
+
+    async def deleted(self, request: Request) -> Response:
+        """`DELETE /agents/{id}`; a run that is under way goes on."""
+        del self._platform.agents[self._named(request).name]
+        return Response(status_code=204)
 
     async def run(self, request: Request) -> Response | RunStream:
         """`POST /agents/{id}/run`, as a stream or, with `stream` false, at its end."""
@@ -88,29 +95,43 @@ class CatalogueRoutes:
         offset = request.query_params.get("offset", "0")
         return JSONResponse({"success": True, "data": [_MODEL] if offset == "0" else []})
 
-    async def tools(self, _: Request) -> Response:
-        """`GET /tools/`."""
-        names = dict.fromkeys(tool for agent in self._platform.agents.values() for tool in agent.tools)
-        return JSONResponse({"success": True, "data": [_tool(name) for name in names]})
+    async def tools(self, request: Request) -> Response:
+        """`GET /tools/`, by `type`: `custom` are those that were uploaded."""
+        wanted = request.query_params.get("type")
+        shown = [wire.tool_item(tool) for tool in self._platform.tools()]
+        listed = [item for item in shown if wanted in (None, item["tool_type"])]
+        return JSONResponse({"success": True, "data": listed})
+
+    async def tool(self, request: Request) -> Response:
+        """`GET /tools/{id}`."""
+        return JSONResponse({"success": True, "data": wire.tool_item(self._tool(request))})
+
+    async def tool_deleted(self, request: Request) -> Response:
+        """`DELETE /tools/{id}`, for those that were uploaded; agents that have it keep it."""
+        tool = self._tool(request)
+        if self._platform.uploaded.pop(tool.name, None) is None:
+            return wire.envelope(409, "Conflict", f"Tool '{tool.name}' belongs to a script")
+        return Response(status_code=204)
 
     async def upload(self, request: Request) -> Response:
-        """`POST /tools/upload`: answered as if the tool were kept."""
-        head = f"content-type: {request.headers.get('content-type', '')}\r\n\r\n".encode()
-        form = message_from_bytes(head + await request.body())
-        if not form.is_multipart():
-            return wire.envelope(400, "ValidationError", "A tool is uploaded as multipart/form-data")
-        fields: dict[Any, Any] = {
-            part.get_param("name", header="content-disposition"): part.get_payload(decode=True)
-            for part in form.walk()
-            if not part.is_multipart()
-        }
-        name = fields.get("name", b"uploaded_tool").decode(errors="replace")
-        return JSONResponse({"success": True, "data": _tool(name)}, 201)
+        """`POST /tools/upload`: 200, 400 for what is no tool, 409 for a name that is taken."""
+        try:
+            tool = tool_from(request.headers.get("content-type", ""), await request.body())
+        except ValueError as error:
+            return wire.envelope(400, "ValidationError", str(error))
+        try:
+            self._platform.upload(tool)
+        except ValueError as error:
+            return wire.envelope(409, "Conflict", str(error))
+        return JSONResponse({"success": True, "data": wire.tool_item(tool)})
+
+    def _tool(self, request: Request) -> Tool:
+        tool_id = request.path_params["tool_id"]
+        found = next((tool for tool in self._platform.tools() if tool_id in (tool.id, tool.name)), None)
+        if found is None:
+            raise HTTPException(404, f"Tool '{tool_id}' not found")
+        return found
 
     async def mcps(self, _: Request) -> Response:
         """`GET /mcps/`: there are none."""
         return JSONResponse({"success": True, "data": []})
-
-
-def _tool(name: str) -> dict[str, str]:
-    return {"id": name, "name": name, "tool_type": "custom", "framework": "langchain", "description": name}

@@ -54,6 +54,9 @@ class HitlRoutes:
             message = "Invalid date range: start_date must be before end_date"
             dates = {"start_date": given["start_date"], "end_date": given["end_date"]}
             return wire.audit_error(400, "validation_error", message, **dates)
+        # The audit's guide asks for the agent's UUID and shows the slug: both find it.
+        agent = None if query.agent_id is None else self._platform.agent(query.agent_id)
+        query = query if agent is None else query.model_copy(update={"agent_id": agent.slug})
         found = [end for end in self._platform.approvals.audit if query.covers(end)]
         if query.sort_order == "desc":
             found.reverse()

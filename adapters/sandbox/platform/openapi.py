@@ -6,8 +6,25 @@ Answers are those of protocol.md, Contract and Errors.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from adapters.sandbox.platform.schemas import (
+    AGENT,
+    AUDIT_ERROR,
+    ERROR,
+    INVALID,
+    KEYED,
+    LIST,
+    NAMED,
+    PAGE,
+    RECORD,
+    TEXT,
+    TOOL,
+    UPLOAD,
+    Schema,
+    object_of,
+    wrapped,
+)
 from adapters.sandbox.platform.wire import AgentBody, AuditQuery, DecisionBody, RunBody
 
 if TYPE_CHECKING:
@@ -15,148 +32,120 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-Schema = dict[str, Any]
-
-_TEXT: Schema = {"type": "string"}
-_NULLABLE: Schema = {"type": ["string", "null"]}
-_MOMENT: Schema = {"type": "string", "format": "date-time"}
-_ARGUMENTS: Schema = {"type": ["object", "string"]}
-
-
-def _object(required: Mapping[str, Schema], **optional: Schema) -> Schema:
-    return {"type": "object", "properties": {**required, **optional}, "required": list(required)}
-
-
-def _wrapped(data: Schema, **more: Schema) -> Schema:
-    return _object({"success": {"const": True}, "data": data, **more}, message=_TEXT)
-
-
-_METADATA = _object(
-    {"required": {"const": True}, "decision": {"const": "pending"}, "timeout_at": _MOMENT},
-    request_id=_TEXT,
-    timeout_seconds={"type": "number", "exclusiveMinimum": 0},
-)
-_PENDING = _object(
-    {
-        "request_id": _TEXT,
-        "tool": _TEXT,
-        "arguments": _ARGUMENTS,
-        "created_at": _MOMENT,
-        "agent_id": _TEXT,
-        "run_id": _NULLABLE,
-        "hitl_metadata": _METADATA,
-    },
-    additional_context={"type": "object"},
-)
-_LIST: Schema = {"type": "array", "items": _PENDING}
-_RECORD = _object(
-    {
-        "request_id": _TEXT,
-        "decision": {"enum": ["approved", "rejected", "skipped", "timeout"]},
-        "timestamp": _MOMENT,
-        "agent": _object({"id": _TEXT, "name": _TEXT}),
-        "tool": _object({"name": _TEXT, "arguments": _ARGUMENTS}),
-        "metadata": {"type": "object"},
-    }
-)
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_PAGE = _wrapped(
-    {"type": "array", "items": _RECORD},
-    total=_COUNT,
-    page=_COUNT,
-    limit=_COUNT,
-    has_next={"type": "boolean"},
-    has_prev={"type": "boolean"},
-)
-_AGENT = _object({"id": _TEXT, "name": _TEXT, "tools": {"type": "array"}}, instruction=_TEXT, description=_TEXT)
-_NAMED = _object({"id": _TEXT, "name": _TEXT})
-_ERROR = _object(
-    {"success": {"const": False}, "error": _TEXT, "message": _TEXT, "details": {"type": ["object", "null"]}}
-)
-_AUDIT_ERROR = _object({"error": _TEXT, "message": _TEXT}, details={"type": "object"})
-_PROBLEM = _object({"loc": {"type": "array"}, "msg": _TEXT, "type": _TEXT})
-_KEYED: dict[int, Schema] = {401: _ERROR}
-_INVALID = _object({"detail": {"type": "array", "items": _PROBLEM}})
-
 
 def document() -> Schema:
     """The whole document."""
-    taken = _object({"status": {"const": "ok"}, "message": _TEXT})
-    agent_id, request_id = _in_path("agent_id"), _in_path("request_id")
+    taken = object_of({"status": {"const": "ok"}, "message": TEXT})
+    agent_id, request_id, tool_id = _in_path("agent_id"), _in_path("request_id"), _in_path("tool_id")
     return {
         "openapi": "3.1.0",
         "info": {"title": "GL AIP, as Nod's sandbox serves it", "version": "1"},
-        "components": {"securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}},
+        "components": {
+            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            "schemas": _shared(AgentBody, DecisionBody, RunBody),
+        },
         "security": [{"key": []}],
         "paths": {
-            "/health-check": {"get": _operation("It is up", _object({"status": _TEXT}), open_to_all=True)},
+            "/health-check": {"get": _operation("It is up", object_of({"status": TEXT}), open_to_all=True)},
             "/openapi.json": {"get": _operation("This document", {"type": "object"}, open_to_all=True)},
             "/agents/hitl/pending": {
-                "get": _operation("What waits", {"anyOf": [_LIST, _wrapped(_LIST)]}, errors=_KEYED)
+                "get": _operation("What waits", {"anyOf": [LIST, wrapped(LIST)]}, errors=KEYED)
             },
             "/agents/hitl/decision": {
                 "post": _operation(
-                    "Decide", taken, body=DecisionBody, errors=_missing() | {409: _ERROR, 422: _INVALID}
+                    "Decide", taken, body=DecisionBody, errors=_missing() | {409: ERROR, 422: INVALID}
                 )
             },
             "/agents/hitl/audit": {
                 "get": _operation(
-                    "What was decided", _PAGE, parameters=_query(AuditQuery), errors=_audit_errors(400)
+                    "What was decided", PAGE, parameters=_query(AuditQuery), errors=_audit_errors(400)
                 )
             },
             "/agents/hitl/audit/{request_id}": {
                 "get": _operation(
-                    "How one ended", _wrapped(_RECORD), parameters=[request_id], errors=_audit_errors(404)
+                    "How one ended", wrapped(RECORD), parameters=[request_id], errors=_audit_errors(404)
                 )
             },
             "/agents/": {
-                "get": _operation("Agents", _listed(_AGENT), parameters=[_in_query("name")], errors=_KEYED),
+                "get": _operation("Agents", _listed(AGENT), parameters=[_in_query("name")], errors=KEYED),
                 "post": _operation(
-                    "Create one", _wrapped(_object({"id": _TEXT})), body=AgentBody, status=201,
-                    errors=_KEYED | {409: _ERROR, 422: _INVALID},
+                    "Create one", wrapped(object_of({"id": TEXT})), body=AgentBody, status=201,
+                    errors=KEYED | {409: ERROR, 422: INVALID},
                 ),
             },
             "/agents/{agent_id}": {
-                "get": _operation("One agent", _wrapped(_AGENT), parameters=[agent_id], errors=_missing())
+                "get": _operation("One agent", wrapped(AGENT), parameters=[agent_id], errors=_missing()),
+                "delete": _operation("Remove it", None, parameters=[agent_id], status=204, errors=_missing()),
             },
             "/agents/{agent_id}/run": {
                 "post": _operation(
-                    "Run it; with `stream` as server-sent events", _wrapped({"type": "object"}), body=RunBody,
-                    parameters=[agent_id], errors=_missing() | {422: _INVALID}, streams=True,
+                    "Run it; with `stream` as server-sent events", wrapped({"type": "object"}), body=RunBody,
+                    parameters=[agent_id], errors=_missing() | {422: INVALID}, streams=True,
                 )
             },
-            "/language-models/": {"get": _operation("Models", _listed(_NAMED), errors=_KEYED)},
-            "/tools/": {"get": _operation("Tools", _listed(_NAMED), errors=_KEYED)},
-            "/tools/upload": {
-                "post": _operation("Upload one", _wrapped(_NAMED), status=201, errors=_KEYED | {400: _ERROR})
+            "/language-models/": {"get": _operation("Models", _listed(NAMED), errors=KEYED)},
+            "/tools/": {
+                "get": _operation("Tools", _listed(TOOL), parameters=[_in_query("type")], errors=KEYED)
             },
-            "/mcps/": {"get": _operation("MCP servers; there are none", _listed(_NAMED), errors=_KEYED)},
+            "/tools/upload": {
+                "post": _operation(
+                    "Upload one", wrapped(TOOL), form=UPLOAD, errors=KEYED | {400: ERROR, 409: ERROR}
+                )
+            },
+            "/tools/{tool_id}": {
+                "get": _operation("One tool", wrapped(TOOL), parameters=[tool_id], errors=_missing()),
+                "delete": _operation(
+                    "Remove one that was uploaded", None, parameters=[tool_id], status=204,
+                    errors=_missing() | {409: ERROR},
+                ),
+            },
+            "/mcps/": {"get": _operation("MCP servers; there are none", _listed(NAMED), errors=KEYED)},
         },
     }  # fmt: skip
 
 
 def _operation(
     summary: str,
-    answer: Schema,
+    answer: Schema | None,
     *,
     status: int = 200,
     body: type[BaseModel] | None = None,
+    form: Schema | None = None,
     parameters: list[Schema] | None = None,
     errors: Mapping[int, Schema] | None = None,
     streams: bool = False,
     open_to_all: bool = False,
 ) -> Schema:
-    said = _json(answer) | ({"text/event-stream": {"schema": _TEXT}} if streams else {})
-    responses = {str(status): {"description": summary, "content": said}}
+    said = ({} if answer is None else _json(answer)) | (
+        {"text/event-stream": {"schema": TEXT}} if streams else {}
+    )
+    responses: Schema = {str(status): {"description": summary} | ({"content": said} if said else {})}
     responses |= {
         str(code): {"description": _REASONS[code], "content": _json(s)} for code, s in (errors or {}).items()
     }
     made: Schema = {"summary": summary, "responses": responses}
     if body is not None:
-        made["requestBody"] = {"required": True, "content": _json(body.model_json_schema())}
+        made["requestBody"] = {
+            "required": True,
+            "content": _json({key: value for key, value in _schema_of(body).items() if key != "$defs"}),
+        }
+    if form is not None:
+        made["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     if parameters:
         made["parameters"] = parameters
     return made | ({"security": []} if open_to_all else {})
+
+
+def _schema_of(model: type[BaseModel]) -> Schema:
+    return model.model_json_schema(ref_template="#/components/schemas/{model}")
+
+
+def _shared(*models: type[BaseModel]) -> Schema:
+    """What the bodies refer to, where a reference of an OpenAPI document finds it."""
+    found: Schema = {}
+    for model in models:
+        found |= _schema_of(model).get("$defs", {})
+    return found
 
 
 _REASONS = {
@@ -173,23 +162,23 @@ def _json(schema: Schema) -> Schema:
 
 
 def _listed(item: Schema) -> Schema:
-    return _wrapped({"type": "array", "items": item})
+    return wrapped({"type": "array", "items": item})
 
 
 def _missing() -> dict[int, Schema]:
-    return _KEYED | {404: _ERROR}
+    return KEYED | {404: ERROR}
 
 
 def _audit_errors(own: int) -> dict[int, Schema]:
     # Where a platform has no audit, its 404 is the general one.
-    return {401: _AUDIT_ERROR, own: _AUDIT_ERROR} | {404: {"anyOf": [_AUDIT_ERROR, _ERROR]}}
+    return {401: AUDIT_ERROR, own: AUDIT_ERROR} | {404: {"anyOf": [AUDIT_ERROR, ERROR]}}
 
 
 def _in_path(name: str) -> Schema:
-    return {"name": name, "in": "path", "required": True, "schema": _TEXT}
+    return {"name": name, "in": "path", "required": True, "schema": TEXT}
 
 
-def _in_query(name: str, schema: Schema = _TEXT) -> Schema:
+def _in_query(name: str, schema: Schema = TEXT) -> Schema:
     return {"name": name, "in": "query", "required": False, "schema": schema}
 
 

@@ -15,6 +15,7 @@ from adapters.sandbox.platform.cast import CAST
 from adapters.sandbox.platform.journal import Journal, Line
 from adapters.sandbox.platform.quirks import Quirks
 from adapters.sandbox.platform.runs import Run, unheard
+from adapters.sandbox.platform.tools import Tool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -53,6 +54,7 @@ class Platform:
         self.quirks = quirks
         self.now = now
         self.agents: dict[str, Agent] = {agent.name: agent for agent in agents}
+        self.uploaded: dict[str, Tool] = {}  #: by their names
         self.approvals = Approvals(now=now, lingering=quirks.lingering)
         self.decisions: list[DecisionPost] = []  #: every decision that was posted, oldest first
         self.executed: list[str] = []  #: the request of each risky tool that really ran, in that order
@@ -62,11 +64,22 @@ class Platform:
 
     def create_agent(self, details: Mapping[str, Any]) -> Agent:
         """Add an agent as somebody describes it over REST. Raises ValueError when the name is taken."""
-        agent = agent_from(details)
+        agent = agent_from(details, {tool.id: tool.name for tool in self.tools()})
         if agent.name in self.agents:
             raise ValueError(f"Agent '{agent.name}' exists already")
         self.agents[agent.name] = agent
         return agent
+
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools that were uploaded, and those of the agents' scripts."""
+        scripted = {name: Tool(name=name) for agent in self.agents.values() for name in agent.tools}
+        return tuple((scripted | self.uploaded).values())
+
+    def upload(self, tool: Tool) -> None:
+        """Keep a tool. Raises ValueError when the name is taken."""
+        if any(tool.name == known.name for known in self.tools()):
+            raise ValueError(f"Tool '{tool.name}' exists already")
+        self.uploaded[tool.name] = tool
 
     def agent(self, agent_id: str) -> Agent | None:
         """The agent with this UUID, slug or name."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, StrictFloat, StrictInt, ValidationError
 from starlette.responses import JSONResponse
 
+from adapters.sandbox.platform.agents import DEFAULT_TIMEOUT, tool_id
 from adapters.sandbox.platform.approvals import TIMEOUT
 
 if TYPE_CHECKING:
@@ -16,9 +17,14 @@ if TYPE_CHECKING:
     from adapters.sandbox.platform.agents import Agent
     from adapters.sandbox.platform.approvals import PendingRequest, Resolution
     from adapters.sandbox.platform.quirks import Quirks
+    from adapters.sandbox.platform.tools import Tool
 
 #: Characters of a preview of arguments before its `...` ends it at 2,048 (the runtime's `arguments_preview`).
 _PREVIEW = 2048 - len("...")
+
+
+#: The longest window, in seconds: a year, because a moment after the year 9999 cannot be written.
+LONGEST = 366 * 86_400
 
 
 class DecisionBody(BaseModel):
@@ -37,11 +43,31 @@ class RunBody(BaseModel):
     stream: bool = True
 
 
+class HitlConfig(BaseModel, extra="allow"):
+    """How long a tool waits for a person, in seconds."""
+
+    timeout_seconds: Annotated[StrictInt | StrictFloat, Field(gt=0, le=LONGEST)] = DEFAULT_TIMEOUT
+
+
+class ToolConfig(BaseModel, extra="allow"):
+    """One entry of `tool_configs`; with `hitl` the tool asks."""
+
+    hitl: HitlConfig | None = None
+
+
+class AgentConfig(BaseModel, extra="allow"):
+    """The `agent_config`: without `hitl_enabled` no tool asks."""
+
+    hitl_enabled: bool = False
+
+
 class AgentBody(BaseModel, extra="allow"):
     """The body of `POST /agents/`; whatever else it says is kept and given back."""
 
     name: Annotated[str, Field(min_length=1)]
     tools: list[Any] | None = None
+    agent_config: AgentConfig | None = None
+    tool_configs: dict[str, ToolConfig] | None = None
 
 
 class AuditQuery(BaseModel):
@@ -118,8 +144,20 @@ def agent_item(agent: Agent) -> dict[str, Any]:
         "version": "1.0",
         **agent.details,
     }
-    tools = [{"id": tool, "name": tool} for tool in agent.tools]
+    tools = [{"id": tool_id(tool), "name": tool} for tool in agent.tools]
     return shown | {"id": agent.id, "name": agent.name, "tools": tools, "agents": [], "mcps": []}
+
+
+def tool_item(tool: Tool) -> dict[str, Any]:
+    """A tool as `GET /tools/{id}` shows it; those of the scripts count as `native`."""
+    return {
+        "id": tool.id,
+        "name": tool.name,
+        "tool_type": "custom" if tool.code else "native",
+        "framework": "langchain",
+        "description": tool.description or tool.name,
+        "tool_script": tool.code or None,
+    }
 
 
 def envelope(status: int, error: str, message: str) -> JSONResponse:

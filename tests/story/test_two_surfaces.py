@@ -1,0 +1,143 @@
+"""One truth on two surfaces: a chat that was away for a while follows what was decided in the other one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.sandbox.faults import Rule
+from adapters.sandbox.teams.messages import Message
+from adapters.sandbox.teams.people import APPROVALS
+from adapters.sandbox.teams.town import Teams
+from tests.servers.town import ANN, Town, buttons, open_town, until
+from tests.servers.town import APPROVALS as ON_SLACK
+
+POLICY = """
+poll_every: 200ms
+people:
+  ann: {email: ann@acme.example}
+  bob: {email: bob@acme.example}
+routes:
+  - name: two
+    match: {tool: "pay_*"}
+    cards: [slack:C0APPROVALS, teams:approvals]
+    approvers: [ann, bob]
+    quorum: 2
+  - name: default
+    match: {}
+    cards: [slack:C0APPROVALS, teams:approvals]
+    approvers: [ann, bob]
+"""
+TEAMS, SLACK = "/teams/v3/*", "/api/*"
+#: How a chat can be away: it answers that it is down, or too busy, or not at all.
+WAYS: dict[str, dict[str, Any]] = {
+    "down": {"status": 503},
+    "busy": {"status": 429, "headers": {"Retry-After": "1"}},
+    "unreachable": {"reset": True},
+}
+#: Seconds for a card to follow once its chat is back: it was tried a few times, each wait twice the last.
+BACK = 12.0
+
+
+def teams_of(town: Town) -> Teams:
+    assert town.sandbox.teams is not None
+    return town.sandbox.teams
+
+
+def away(town: Town, path: str, way: str) -> Rule:
+    """From here on nothing of this chat can be reached, until `faults.clear()`."""
+    return town.sandbox.faults.add(path=path, **WAYS[way])
+
+
+def says(town: Town, card: Message) -> str:
+    """All that a card in Teams says now, its buttons included."""
+    return json.dumps(teams_of(town).now(card).card, ensure_ascii=False)
+
+
+async def asked(town: Town, **request: Any) -> tuple[str, Message]:
+    """A request with its card up in both chats; those in Teams are given."""
+    teams = teams_of(town)
+    await until(lambda: bool(teams.called("page")), within=10, what="the bot to know where it is")
+    before = len(teams.cards_in(APPROVALS))
+    request_id = town.ask(timeout_seconds=60, **request)
+    await until(lambda: len(teams.cards_in(APPROVALS)) > before, within=10, what="Teams")
+    await town.shown(ON_SLACK)
+    return request_id, teams.cards_in(APPROVALS)[-1]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_teams_follows_when_it_is_back(tmp_path: Path, way: str) -> None:
+    """Decided in Slack while Teams is away: the agent has its answer at once, and the card in Teams follows."""
+    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
+        request_id, card = await asked(town)
+        slack = await town.shown(ON_SLACK)
+        rule = away(town, TEAMS, way)
+
+        await town.press(ANN, slack, "approve")
+        await town.says(slack, "Approved: send_email")
+        await until(lambda: rule.hits >= 2, within=8, what="more than one try in Teams")
+        assert "Approve send_email?" in says(town, card)
+        assert ["approved"] == town.effects(request_id)
+        town.sandbox.faults.clear()
+
+        await until(lambda: "Approved: send_email" in says(town, card), within=BACK, what="Teams")
+        assert "nod_approve" not in says(town, card)
+        assert 1 == len(teams_of(town).cards_in(APPROVALS))
+        assert ["approved"] == town.effects(request_id)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_slack_follows_when_it_is_back(tmp_path: Path, way: str) -> None:
+    """The other way round: decided in Teams while Slack is away."""
+    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
+        request_id, card = await asked(town)
+        slack = await town.shown(ON_SLACK)
+        rule = away(town, SLACK, way)
+
+        await teams_of(town).press("bob", card, "nod_skip")
+        await until(lambda: "Skipped: send_email" in says(town, card), what="Teams")
+        await until(lambda: rule.hits >= 2, within=8, what="more than one try in Slack")
+        assert buttons(town.now(slack))
+        assert ["skipped"] == town.effects(request_id)
+        town.sandbox.faults.clear()
+
+        done = await town.says(slack, "Skipped: send_email", within=BACK)
+        assert [] == buttons(done)
+        assert 1 == len(town.cards(ON_SLACK))
+        assert ["skipped"] == town.effects(request_id)
+
+
+async def test_a_vote_in_one_chat_shows_in_the_other_when_it_is_back(tmp_path: Path) -> None:
+    """The first of two votes comes while Teams is away; the second is given there, beside the first."""
+    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
+        request_id, card = await asked(town, tool="pay_invoice")
+        slack = await town.shown(ON_SLACK)
+        away(town, TEAMS, "down")
+        await town.press(ANN, slack, "approve")
+        await town.says(slack, "Ann Albers approved")
+        assert "Ann Albers approved" not in says(town, card)
+        town.sandbox.faults.clear()
+
+        await until(lambda: "Ann Albers approved" in says(town, card), within=BACK, what="Teams")
+        await teams_of(town).press("bob", card, "nod_approve")
+        await until(lambda: ["approved"] == town.effects(request_id), what="the decision")
+
+
+async def test_what_was_over_before_a_chat_came_back_is_not_asked_there(tmp_path: Path) -> None:
+    """Asked and answered while Teams is away: nobody there is shown a question that has its answer."""
+    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
+        await asked(town)
+        rule = away(town, TEAMS, "down")
+        request_id = town.ask(timeout_seconds=60)
+        slack = await town.shown(ON_SLACK, count=2)
+        await until(lambda: rule.hits >= 1, within=8, what="a try in Teams")
+        await town.press(ANN, slack, "approve")
+        await town.says(slack, "Approved: send_email")
+        town.sandbox.faults.clear()
+
+        closed = {"kind": "closed", "approval": request_id}.items()
+        await until(lambda: any(closed <= row.items() for row in town.audit()), within=BACK, what="its end")
+        assert 1 == len(teams_of(town).cards_in(APPROVALS))
