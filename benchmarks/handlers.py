@@ -93,7 +93,7 @@ async def measure(command: list[str], count: int, extra: Mapping[str, str]) -> N
 def row(platform: Platform, out: bytes, code: int | None) -> str:
     """What became of it."""
     approved = sum(1 for post in platform.decisions if (post.decision, post.status) == ("approved", 200))
-    said = json.loads(out) if code == 0 else None
+    said = json.loads(out.splitlines()[-1]) if code == 0 else None
     cost = f"{said['mb']:5} MB  {said['seconds']:6} s" if said else f"ended with {code}"
     return f"{approved:6,} approved  {len(platform.decisions):6,} posts  {cost}"
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
 from bot.card import Card, DigestCard, card_of, digest_card_of
-from bot.ladder import Deadline, DeadlineSource, Rung
+from bot.ladder import Action, Ahead, Deadline, DeadlineSource
 from bot.matching import EVERYTHING
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest, Json
@@ -60,10 +59,9 @@ def policy(why: str | None = None) -> Policy:
     return Policy(people={"ann": ANN}, groups={"finance": ("ann",)}, routes=(route,))
 
 
-def with_ladder(rules: Policy) -> Policy:
-    """The policy with one rung on each route: half-way through, whoever may decide is pinged."""
-    rung = Rung(share=0.5, who=rules.routes[0].approvers)
-    return replace(rules, routes=tuple(replace(route, ladder=(rung,)) for route in rules.routes))
+def ping_of(*who: str) -> Ahead:
+    """What is ahead: half-way through, these are pinged."""
+    return Ahead(action=Action.PING, who=who, at=NOW + (UNTIL - NOW) / 2)
 
 
 def approval(asked: HITLRequest | None = None, **more: Any) -> Approval:

@@ -17,7 +17,7 @@ from adapters.slack.notices import EXPLAINED, claimed_of, explanation_of, notice
 from adapters.slack.render import ACTION, WARNINGS, blocks_of
 from bot.approval import Actor, Outcome
 from bot.call import text_of
-from bot.card import Button, Notice, card_of
+from bot.card import Button, Notice
 from bot.errors import Refusal, Refused
 from bot.ladder import Deadline, DeadlineSource
 from bot.news import notice_of
@@ -38,12 +38,12 @@ from tests.render.cards import (
     claim,
     decision,
     open_card,
+    ping_of,
     policy,
     request,
     settled,
     shown,
     vote,
-    with_ladder,
 )
 from tests.render.slack_parts import buttons, check, elements, parts, pre
 
@@ -147,9 +147,7 @@ OPEN_LOOKS = {
         approval(deadline=Deadline(at=NOW + timedelta(hours=1), source=DeadlineSource.TIMEOUT_AT)),
         now=NOW + timedelta(minutes=50),
     ),
-    "next rung": card_of(
-        approval(), card_id=CARD_ID, policy=with_ladder(policy()), seal=SEAL, now=NOW + timedelta(seconds=10)
-    ),
+    "next rung": shown(approval(ahead=ping_of("finance")), now=NOW + timedelta(seconds=10)),
 }
 
 

@@ -41,7 +41,7 @@ from bot.redaction import Redaction
 from bot.routing import ReasonRule
 from bot.surface import Destination, Surface
 from bot.wording import CardState
-from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, claim, policy, request, vote, with_ladder
+from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, claim, ping_of, policy, request, vote
 from tests.render.slack_parts import buttons, check, elements, pre
 
 #: Cards of drawn texts; with those of the hostile corpus more than 20,000.
@@ -159,13 +159,13 @@ def written_by(one: str, two: str, three: str, secret: str) -> tuple[dict[CardSt
     for state, end in ENDS.items():
         answer = replace(end.decision, actor=sly, note=three, others=(one,)) if end.decision else None
         trouble = two or end.trouble if end.trouble else None
-        ends[state] = replace(end, request=asked, votes=votes, decision=answer, trouble=trouble)
+        ends[state] = replace(
+            end, request=asked, votes=votes, decision=answer, trouble=trouble, ahead=ping_of(two, "ann")
+        )
     usual = policy(one)
     route = replace(usual.routes[0], why=one, approvers=(two, "ann"))
     ann = Person(handle="ann", name=three, email=one, accounts=usual.people["ann"].accounts)
-    return ends, replace(
-        with_ladder(replace(usual, routes=(route,))), groups={two: ("ann",)}, people={"ann": ann}
-    )
+    return ends, replace(usual, routes=(route,), groups={two: ("ann",)}, people={"ann": ann})
 
 
 def every_card(one: str, two: str, three: str, planted: Any = None) -> int:

@@ -206,7 +206,7 @@ async def test_a_page_is_over_when_somebody_answered_elsewhere(tmp_path: Path) -
 
 
 async def test_a_deadline_that_moves_takes_the_rungs_along(tmp_path: Path) -> None:
-    """The platform waits longer: all rungs are due later, and one that has fired comes again at its new time."""
+    """The platform waits longer: all rungs are due later, and one that has fired comes again then."""
     async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=100)
         await work.run(50)
