@@ -20,7 +20,7 @@ from adapters.watch import PULSE_EVERY, Emergency, Pulse, open_heartbeat
 from bot.audit import Fact
 from bot.errors import ConfigError, Unavailable
 from bot.flow import Beats, Count
-from bot.flow.prove import FEEL_EVERY, PROVE_EVERY, Prove
+from bot.flow.prove import FEEL_EVERY, PROVE_EVERY, TOUCH_EVERY, Prove
 from bot.policy import Policy
 from bot.ports import Chat, Clock
 from bot.records import Alert
@@ -127,7 +127,11 @@ async def proving(
         await alerts.drain()
         await prove.round()
 
-    return {"prove": (PROVE_EVERY, look), "feel": (FEEL_EVERY, prove.feel)}
+    return {
+        "prove": (PROVE_EVERY, look),
+        "feel": (FEEL_EVERY, prove.feel),
+        "touch": (TOUCH_EVERY, prove.touch),
+    }
 
 
 def late_tick(pulse: Pulse) -> str | None:

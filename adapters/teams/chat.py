@@ -20,6 +20,7 @@ from adapters.teams.notices import Mentioned, notice_content_of
 from adapters.teams.pace import INTERVAL
 from adapters.teams.places import Places
 from adapters.teams.render import Stand, content_of, smallest_of
+from adapters.teams.replies import Replies
 from adapters.teams.rosters import Rosters, watchers_of
 from adapters.teams.standing import Stands
 from bot.card import Card, DigestCard, Notice
@@ -48,11 +49,13 @@ class TeamsChat:
         places: Places,
         rosters: Rosters,
         stands: Stands,
+        replies: Replies,
         identity: Identity,
         open_door: bool,
     ) -> None:
         """With `open_door` every card says that nobody is authenticated."""
         self._api, self._places, self._rosters = api, places, rosters
+        self._replies = replies
         self._stands, self._identity, self._open_door = stands, identity, open_door
 
     @property
@@ -78,8 +81,12 @@ class TeamsChat:
         return ref
 
     async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
-        """Make the message show this card, to everybody: views that single people had of it are over."""
+        """Make the message show this card, to everybody: views that single people had of it are over.
+
+        Whoever just pressed a button on it gets her answer first.
+        """
         place = self._places.resolve(channel)
+        await self._replies.ahead(place.id, ref)
         stand = await self.stand_of(place, channel)
         before = SOON if isinstance(card, DigestCard) else card.deadline
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import structlog
@@ -20,6 +21,7 @@ from adapters.teams.errands import Errands
 from adapters.teams.events import Events
 from adapters.teams.modals import PRESS_AGAIN
 from adapters.teams.payloads import ACTION, Arrived, read_invoke, read_submit
+from adapters.teams.replies import Replies
 from adapters.teams.strict import Malformed
 from adapters.teams.trust import Untrusted
 from adapters.teams.verify import activity_in
@@ -56,13 +58,14 @@ class Receiver:
         events: Events,
         after: Afterwards,
         answered: Answered,
+        replies: Replies,
         errands: Errands,
         count: Callable[[str], None],
         in_time: float = IN_TIME,
     ) -> None:
         """`count` is told the name of each event that an operator may want a number of."""
         self._gate, self._parse, self._clicks, self._events = gate, parse, clicks, events
-        self._after, self._answered, self._errands = after, answered, errands
+        self._after, self._answered, self._replies, self._errands = after, answered, replies, errands
         self._count, self._in_time = count, in_time
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -104,8 +107,9 @@ class Receiver:
         press = read_invoke(arrived)
         self._errands.send(self._events.heard(arrived), name="conversation_heard")
         try:
-            async with asyncio.timeout(self._in_time):
-                shown = await self._answered.once(arrived, lambda: self._clicks.pressed(press))
+            with nullcontext() if press.automatic else self._replies.answering(press.conversation, press.ref):
+                async with asyncio.timeout(self._in_time):
+                    shown = await self._answered.once(arrived, lambda: self._clicks.pressed(press))
         except TimeoutError:
             self._count("click_late")
             log.warning("click_late", seconds=self._in_time)

@@ -32,6 +32,7 @@ from adapters.teams.pager import TeamsPager
 from adapters.teams.payloads import Arrived
 from adapters.teams.places import Places
 from adapters.teams.receive import Gate, Receiver, Reply
+from adapters.teams.replies import Replies
 from adapters.teams.rosters import Rosters
 from adapters.teams.standing import Stands
 from bot.desk import Desk
@@ -158,7 +159,8 @@ async def _put_together(
     stack.push_async_callback(rosters.close)
     parts: dict[str, Any] = {"places": places, "rosters": rosters, "identity": identity}
     shown: dict[str, Any] = {"stands": stands, "open_door": not identity.app_id}
-    chat = TeamsChat(api=api, **parts, **shown)
+    replies = Replies(seconds=monotonic)
+    chat = TeamsChat(api=api, replies=replies, **parts, **shown)
     errands = await stack.enter_async_context(open_errands())
     answered = Answered()
     stack.push_async_callback(answered.close)
@@ -169,6 +171,7 @@ async def _put_together(
         events=Events(api=api, **parts),
         after=Afterwards(api=api, chat=chat, places=places, stands=stands, errands=errands),
         answered=answered,
+        replies=replies,
         errands=errands,
         count=count,
     )

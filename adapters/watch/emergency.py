@@ -23,7 +23,7 @@ from bot.records import Alert, OwedPage
 from bot.store import Alerts
 
 #: Seconds that the database gets to take an alert; one that hangs is as good as gone.
-PATIENCE = 5.0
+PATIENCE = 3.0
 #: Seconds that a process must have lived until the end of the one before it counts as mended.
 PROVEN = 60.0
 

@@ -6,6 +6,7 @@ A breach is an alert, and while there is one nothing is told to the dead man's s
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +28,8 @@ from bot.wording import name_of
 PROVE_EVERY = timedelta(seconds=10)
 #: How often it feels for the ticker: between the moment that it counts as late and the process's end lie 4 s.
 FEEL_EVERY = timedelta(seconds=1)
+#: How often it tries whether the database takes a write, and how long that may take, in seconds.
+TOUCH_EVERY, TOUCHED_WITHIN = timedelta(seconds=2), 3.0
 #: A request must have a card up somewhere after this share of its window.
 SEEN_BY = 0.25
 #: A rung that is overdue by this much was missed. More than PROVE_EVERY: a suspension that makes one so late
@@ -86,8 +89,7 @@ class Prove:
             breaches += [*await self._unseen(), *await self._missed()]
             await self._mend(breaches)
         except Unavailable as error:
-            text = f"The database cannot be used ({error}): clicks are not taken, nobody is asked."
-            breaches.append(_Breach(about=STORE, cause=STORE_DOWN, text=text))
+            breaches.append(_store_down(str(error)))
         for breach in breaches:
             await self._raise(breach)
         if not breaches and not await self._unheard():
@@ -107,6 +109,14 @@ class Prove:
         """Between two rounds: a ticker that stands still ends the process before the next one may come."""
         for breach in self._late():
             await self._raise(breach)
+
+    async def touch(self) -> None:
+        """Between two rounds: a database that takes no write is known well before the next one."""
+        try:
+            async with asyncio.timeout(TOUCHED_WITHIN):
+                await self._alerts.mend(STORE, cause=STORE_DOWN, how="it is well again")
+        except (Unavailable, TimeoutError) as error:
+            await self._raise(_store_down(str(error) or "it does not answer"))
 
     async def _raise(self, breach: _Breach) -> None:
         await self._alerts.raise_(
@@ -169,6 +179,11 @@ class Prove:
                 around = cause in (SURFACE_DEAD, CHANNEL_DEAD)
                 if (alert.approval_id, cause) not in found and (not around or self._around.is_well(alert)):
                     await self._alerts.mend(alert.approval_id, cause=cause, how="it is well again")
+
+
+def _store_down(why: str) -> _Breach:
+    text = f"The database cannot be used ({why}): clicks are not taken, nobody is asked."
+    return _Breach(about=STORE, cause=STORE_DOWN, text=text)
 
 
 def _breach_of(alert: Alert) -> _Breach:

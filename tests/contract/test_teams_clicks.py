@@ -199,19 +199,6 @@ async def test_a_page_that_was_skipped_brings_no_approve() -> None:
         assert "click_malformed" in rig.counted
 
 
-async def test_i_am_on_it_leaves_the_answers_where_they_were() -> None:
-    """A claim is said above the card: whoever goes on presses what she saw, while the message changes."""
-    async with open_rig() as rig:
-        message = await rig.card_up()
-        before = verbs(message.card)
-        assert (await rig.press("claim", message=message)).ok
-        assert [Button.CLAIM] == [click.verb for click in rig.desk.taken]
-        seen = rig.message(message.id).seen_by("ann")
-        assert seen is not None
-        assert any("You are on it." in text for text in texts(seen))
-        assert [verb for verb in before if verb != "claim"] == verbs(seen)
-
-
 async def test_why_me_is_told_to_the_one_who_asks() -> None:
     """An explanation takes the card's place for one person, and leads back to it."""
     async with open_rig() as rig:

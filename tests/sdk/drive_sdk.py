@@ -80,7 +80,13 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     agent = given["agent"]
     client = Client(api_url=os.environ["AIP_API_URL"], api_key=os.environ["AIP_API_KEY"])
-    created = client.create_agent(name="made_by_sdk", instruction="File the report.")
+    created = client.create_agent(
+        name="made_by_sdk",
+        instruction="File the report.",
+        tools=["file_report"],
+        agent_config={"hitl_enabled": True},
+        tool_configs={"file_report": {"hitl": {"timeout_seconds": 30}}},
+    )
     result = {
         "by_hand": by_hand(client, given["ids"]),
         "found": [found.id for found in client.find_agents(name="mail_agent")],

@@ -239,8 +239,8 @@ async def open_clockwork(
         life = Life(
             admit=admit, platform=platform, store=store,
             chats={Surface.SLACK: world.chat, Surface.TEAMS: world.teams}, pagers={pager.name: pager},
-            callbacks=NoCallbacks(), policy=lambda: work.policy, reach=lambda: work.policy, seal=SEAL, clock=clock,
-            count=tell, ring=bells.add,
+            callbacks=NoCallbacks(), policy=lambda: work.policy, reach=lambda: work.policy, seal=SEAL,
+            clock=clock, count=tell, ring=bells.add,
         )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
             watched = _Watched(tasks, work.under_way)

@@ -10,21 +10,9 @@ from hypothesis import strategies as st
 from bot.card import Button
 from bot.errors import Unavailable
 from bot.surface import Surface
+from tests.servers.presses import During, Next, Press, Together
 from tests.servers.rough import Mishap, ProcessEnds
-from tests.servers.walk import (
-    POLICIES,
-    SLACK,
-    TEAMS,
-    Ask,
-    During,
-    Next,
-    Press,
-    Step,
-    Together,
-    Trouble,
-    Wait,
-    Walk,
-)
+from tests.servers.walk import POLICIES, SLACK, TEAMS, Ask, Step, Trouble, Wait, Walk
 
 
 @dataclass(frozen=True)
@@ -174,6 +162,7 @@ _STEPS = st.one_of(
     *(5 * [_PRESS]),
     st.builds(Together, one=_PRESS, other=_PRESS),
     st.builds(Together, one=_PRESS, other=_PRESS),
+    st.builds(Change, which=_SMALL, amount=_SMALL),
     st.builds(Next, who=_PEOPLE, surface=_SURFACES, button=_VERDICTS),
     st.builds(Wait, seconds=st.sampled_from((0, 1, 3, 10, 25))),
     st.builds(Ask, tool=_TOOLS, window=st.sampled_from(WINDOWS)),

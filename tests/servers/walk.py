@@ -1,16 +1,12 @@
-"""One walk through a rough world, step by step; here the steps of people, and what befalls the parts."""
+"""One walk through a rough world, step by step: who is there, what the operator decided, and what runs."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.approval import Claim, Vote
-from bot.card import Button
-from bot.desk import Click
-from bot.errors import Refused
 from bot.flow.desk import FrontDesk
 from bot.ladder import Action, Rung
 from bot.matching import Match, Pattern
@@ -36,7 +32,7 @@ def _person(handle: str, *surfaces: Surface, outside: bool = False) -> Person:
     )  # fmt: skip
 
 
-#: Ann and Dee are in both chats, Bob and Cyd in one; Eve may decide nothing until a rung lets her; Gus is a guest.
+#: Ann and Dee are in both chats, Bob and Cyd in one; Eve may decide once a rung lets her; Gus is a guest.
 PEOPLE = {
     one.handle: one
     for one in (
@@ -194,82 +190,6 @@ class Wait(Step):
 
 
 @dataclass(frozen=True)
-class Press(Step):
-    """Somebody presses a button that she sees, or saw in an earlier look of that message, once or twice."""
-
-    who: str
-    surface: Surface
-    button: Button
-    message: int = 0  #: counted from the newest that has the button
-    look: int = 0  #: counted from the latest
-    twice: bool = False
-
-    async def done(self, walk: Walk) -> None:
-        await self.press(walk)
-        await walk.pass_time(0)
-
-    async def press(self, walk: Walk) -> None:
-        """The press alone."""
-        chat, account = walk.chat(self.surface), PEOPLE[self.who].accounts.get(self.surface)
-        looked = [
-            (ref, looks[-1 - self.look % len(looks)][1])
-            for ref, looks in reversed(chat.cards.items())
-            if ref not in chat.deleted
-        ]
-        pressable = [(ref, card) for ref, card in looked if self.button in card.buttons]
-        if not pressable or account is None:
-            return
-        ref, card = pressable[self.message % len(pressable)]
-        value = card.buttons[self.button]
-        click = Click(
-            surface=self.surface, account=account, home=True, value=value,
-            channel=channel_of(chat, card.card_id), ref=ref, verb=self.button,
-        )  # fmt: skip
-        await asyncio.gather(*[pressed(walk, click) for _ in range(2 if self.twice else 1)])
-
-
-@dataclass(frozen=True)
-class Together(Step):
-    """Two people press at the same moment."""
-
-    one: Press
-    other: Press
-
-    async def done(self, walk: Walk) -> None:
-        await asyncio.gather(self.one.press(walk), self.other.press(walk))
-        await walk.pass_time(0)
-
-
-@dataclass(frozen=True)
-class Next(Step):
-    """Somebody opens the next one of a digest, and answers it there."""
-
-    who: str
-    surface: Surface
-    button: Button
-
-    async def done(self, walk: Walk) -> None:
-        chat, account = walk.chat(self.surface), PEOPLE[self.who].accounts.get(self.surface)
-        for ref, looks in reversed(chat.digests.items()):
-            card = looks[-1][1]
-            if account is None or Button.NEXT not in card.buttons:
-                continue
-            channel = channel_of(chat, card.digest_id)
-            click = Click(
-                surface=self.surface, account=account, home=True, value=card.buttons[Button.NEXT],
-                channel=channel, ref=ref, verb=Button.NEXT,
-            )  # fmt: skip
-            try:
-                asked = await walk.desk.next(click)
-            except Refused:
-                continue
-            value = asked.card.buttons.get(self.button)
-            if value is not None:
-                await pressed(walk, replace(click, value=value, verb=self.button, seen_whole=True))
-        await walk.pass_time(0)
-
-
-@dataclass(frozen=True)
 class Trouble(Step):
     """The next calls of one part of the world go wrong, each in its way."""
 
@@ -278,41 +198,3 @@ class Trouble(Step):
 
     async def done(self, walk: Walk) -> None:
         walk.part(self.part).mishaps.extend(self.mishaps)
-
-
-@dataclass(frozen=True)
-class During(Step):
-    """Something happens in the middle of the next call of one part of the world."""
-
-    part: str
-    step: Step
-
-    async def done(self, walk: Walk) -> None:
-        async def meanwhile() -> None:
-            step = self.step
-            await (step.press(walk) if isinstance(step, Press) else step.done(walk))
-
-        walk.part(self.part).meanwhile.append(meanwhile)
-
-
-async def pressed(walk: Walk, click: Click) -> None:
-    """What the desk says to a click; what counted is kept, with whether it may have."""
-    desk, work = walk.desk, walk.work
-    try:
-        claims = click.verb is Button.CLAIM
-        got: Vote | Claim = await desk.claim(click) if claims else await desk.decide(click)
-    except Refused:
-        return
-    policy = work.policy
-    person = policy.person_behind(click.surface, click.account)
-    sealed = SEAL.open(click.value)
-    placement = await work.store.placements.get(sealed.card_id) if sealed else None
-    approval = await work.store.approvals.get(placement.approval_id) if placement else None
-    assert approval is not None
-    may = person is not None and person.handle in {*policy.groups["finance"], *approval.widened} - {"gus"}
-    walk.counted.append((got, may and got.at < approval.deadline.at))
-
-
-def channel_of(chat: RoughChat, mark: str) -> str:
-    """Where the message with this mark stands."""
-    return next(channel for channel, known in chat.marks if known == mark)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.approval import Actor, Claim, Vote
-from bot.card import Button, Card, CardState
+from bot.card import Button, Card
 from bot.ladder import Action, Rung, lease_at
 from bot.matching import Match, Pattern
 from bot.policy import Person, Policy
@@ -15,6 +15,7 @@ from bot.protocol import HITLDecision, HITLRequest
 from bot.records import LAST_CALLS, Claimed, DueRung, Step
 from bot.routing import Route
 from bot.surface import Destination, Surface
+from bot.wording import CardState
 from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
 
 FINANCE, BOARD = (Destination(surface=Surface.SLACK, channel=name) for name in ("C0FINANCE", "C0BOARD"))

@@ -87,8 +87,8 @@ def tool_id(name: str) -> str:
 def agent_from(details: Mapping[str, Any], names: Mapping[str, str]) -> Agent:
     """An agent as created over REST, which uses each of its tools once, with its instruction as the argument.
 
-    A tool asks when `agent_config.hitl_enabled` is true and its own entry of `tool_configs` has a `hitl` (the
-    platform's REST guide, HITL, 1); the others run without asking. `names` are the known tools by their ids; any
+    A tool asks when `agent_config.hitl_enabled` is true and its entry of `tool_configs` has a `hitl` (the
+    guide's REST workflow, step 1); the others run without asking. `names` are the known tools by their ids; any
     other reference is taken for a name.
     """
     action = str(details.get("instruction") or "Do what you were asked.")

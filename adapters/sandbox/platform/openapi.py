@@ -12,6 +12,7 @@ from adapters.sandbox.platform.schemas import (
     AGENT,
     AUDIT_ERROR,
     ERROR,
+    EVENT,
     INVALID,
     KEYED,
     LIST,
@@ -117,7 +118,7 @@ def _operation(
     open_to_all: bool = False,
 ) -> Schema:
     said = ({} if answer is None else _json(answer)) | (
-        {"text/event-stream": {"schema": TEXT}} if streams else {}
+        {"text/event-stream": {"schema": EVENT}} if streams else {}
     )
     responses: Schema = {str(status): {"description": summary} | ({"content": said} if said else {})}
     responses |= {
@@ -125,10 +126,8 @@ def _operation(
     }
     made: Schema = {"summary": summary, "responses": responses}
     if body is not None:
-        made["requestBody"] = {
-            "required": True,
-            "content": _json({key: value for key, value in _schema_of(body).items() if key != "$defs"}),
-        }
+        own = {key: value for key, value in _schema_of(body).items() if key != "$defs"}
+        made["requestBody"] = {"required": True, "content": _json(own)}
     if form is not None:
         made["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     if parameters:

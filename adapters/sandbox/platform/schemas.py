@@ -70,6 +70,8 @@ UPLOAD = object_of(
     description=TEXT,
 )
 NAMED = object_of({"id": TEXT, "name": TEXT})
+#: One event of a stream; OpenAPI 3.2 has a place of its own for it (`itemSchema`), 3.1 has not.
+EVENT = object_of({"data": TEXT})
 ERROR = object_of(
     {"success": {"const": False}, "error": TEXT, "message": TEXT, "details": {"type": ["object", "null"]}}
 )

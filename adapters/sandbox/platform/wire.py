@@ -46,7 +46,9 @@ class RunBody(BaseModel):
 class HitlConfig(BaseModel, extra="allow"):
     """How long a tool waits for a person, in seconds."""
 
-    timeout_seconds: Annotated[StrictInt | StrictFloat, Field(gt=0, le=LONGEST)] = DEFAULT_TIMEOUT
+    timeout_seconds: (
+        Annotated[StrictInt, Field(gt=0, le=LONGEST)] | Annotated[StrictFloat, Field(gt=0, le=LONGEST)]
+    ) = DEFAULT_TIMEOUT
 
 
 class ToolConfig(BaseModel, extra="allow"):
