@@ -102,9 +102,9 @@ class Approvals(Protocol):
     ) -> bool:
         """The same call has another deadline: take it, and write the rungs anew.
 
-        Those that have fired stay fired, unless their moment lies ahead again. Who is on it is so until the
-        end of `lease` at most. Under another route than it had nothing stays of the old ladder and of claims,
-        and the card stands at `placements`, too. False: its deadline is no longer `was`, or it is over.
+        Those that have fired stay so unless their moment lies ahead again; claims last as long as `lease` at
+        most. Under another route the old ladder and claims are gone, and the card stands at `placements`,
+        too. False: its deadline is no longer `was`, or it is over.
         """
         ...
 
@@ -120,8 +120,7 @@ class Approvals(Protocol):
     ) -> bool:
         """SETTLED or CLOSED -> OPEN: it had vanished, nobody of ours decided, and it is listed again.
 
-        Its cards show it again; what was given up is owed anew. Rungs and another route are as in `retime`.
-        False: it ended in another way.
+        Its cards show it again; what was given up is owed anew. False: it ended in another way.
         """
         ...
 

@@ -293,22 +293,18 @@ ASKED = {Step.SHOW, Step.GATHER, Step.ESCALATE, Step.EXPIRE}
 WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
     "confirm": (Stage.OPEN, lambda s: s.approvals.confirm(["r1"], began_at=NOW), {Step.DELIVER}),
     "miss": (Stage.OPEN, lambda s: s.approvals.miss(["r1"]), {Step.RECONCILE}),
-    "revise": (
-        Stage.OPEN,
-        revise,
-        ASKED,
-    ),
-    "revise decided": (
-        Stage.DECIDED,
-        lambda s: revise(s, was=Stage.DECIDED),
-        ASKED,
-    ),
+    "revise": (Stage.OPEN, revise, {*ASKED, Step.ALERT}),
+    "revise decided": (Stage.DECIDED, lambda s: revise(s, was=Stage.DECIDED), {*ASKED, Step.ALERT}),
     "void": (
         Stage.DECIDED,
         lambda s: s.approvals.void("r1", why="denied", at=NOW),
         ASKED,
     ),
-    "vote": (Stage.OPEN, lambda s: s.approvals.vote("r1", vote=a_vote(), needs=2, counting=None), {Step.SHOW}),
+    "vote": (
+        Stage.OPEN,
+        lambda s: s.approvals.vote("r1", vote=a_vote(), needs=2, counting=None),
+        {Step.SHOW, Step.ESCALATE},
+    ),
     "lost vote": (
         Stage.DECIDED,
         lambda s: s.approvals.vote("r1", vote=a_vote("bob"), needs=1, counting=None),

@@ -1,7 +1,7 @@
-"""The patterns of the platform's guide, played with its real client: each one run of an agent that asks twice.
+"""The patterns of the guide, played with the real client: each is one run of an agent that asks twice.
 
-Address and key come from AIP_API_URL and AIP_API_KEY. Prints what was seen as one JSON object. With the argument
-`decide N` it is the other process: it answers N requests by hand and ends.
+Address and key come from AIP_API_URL and AIP_API_KEY. Prints what was seen as one JSON object.
+With the arguments `decide N` it is the other process: it answers N requests by hand and ends.
 """
 
 from __future__ import annotations

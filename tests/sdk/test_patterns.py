@@ -1,4 +1,4 @@
-"""The patterns of the platform's guide, with its own client, against the sandbox: nothing else is needed to try them."""
+"""The patterns of the platform's guide, played by its own client against the sandbox."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def played(platform: Platform, home: Path) -> dict[str, Any]:
 
 
 async def test_the_patterns_of_the_guide(tmp_path: Path) -> None:
-    """An agent that was made with the client asks for both its tools, and each pattern answers as the guide says."""
+    """An agent made with the client asks for both its tools, and each pattern answers as the guide says."""
     if not PYTHON.exists():
         pytest.skip(f"the platform's client is not installed at {PYTHON}: run `make sdk`")
     async with open_platform(api_key="key of the day", agents=[]) as platform:
