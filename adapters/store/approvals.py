@@ -40,7 +40,7 @@ _MOVES = {Counted.WAITING: Move.VOTE, Counted.DECIDED: Move.DECIDE}
 
 
 class SqlApprovals(ReadApprovals):
-    """`bot.store.Approvals` over a database. Every method raises Unavailable when it is in trouble."""
+    """`bot.approvals.Approvals` over a database. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database, clock: Clock) -> None:
         super().__init__(database=database)

@@ -21,7 +21,7 @@ _A, _P, _G = tables.approvals.c, tables.placements.c, tables.digests.c
 
 
 class ReadApprovals:
-    """The reading half of `bot.store.Approvals`. Every method raises Unavailable when it is in trouble."""
+    """The reading half of `bot.approvals.Approvals`. Every method raises Unavailable when it is in trouble."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database

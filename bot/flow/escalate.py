@@ -13,7 +13,7 @@ from bot.flow import Count, Crew, earliest
 from bot.ladder import Action
 from bot.policy import Policy, names_of
 from bot.ports import Chat, Clock
-from bot.records import Alert, DueRung, News, OwedNotice, Placement
+from bot.records import Alert, DueRung, News, OwedNotice, Placement, rung_cause
 from bot.store import Store
 from bot.surface import Surface
 from bot.wording import name_of
@@ -27,11 +27,6 @@ TELLS = frozenset({Action.PING, Action.WIDEN, Action.PAGE})
 MOST_ALONE = 30
 
 log = structlog.get_logger()
-
-
-def cause_of(rung: DueRung) -> str:
-    """The cause of the alert that a `page` raises."""
-    return f"rung-{rung.number}"
 
 
 class Escalate:
@@ -89,13 +84,15 @@ class Escalate:
         """It came to its end just now, and `tell` may have passed by before the alert was there."""
         now = await self._store.approvals.get(approval.id)
         if now is not None and now.stage is not Stage.OPEN:
-            await self._store.alerts.mend(approval.id, cause=cause_of(rung), how="it was answered meanwhile")
+            await self._store.alerts.mend(
+                approval.id, cause=rung_cause(rung.number), how="it was answered meanwhile"
+            )
 
     def _alert(self, rung: DueRung, approval: Approval) -> Alert:
         tool, until = name_of(approval.request.tool_name), f"{approval.deadline.at:%Y-%m-%d %H:%M:%S} UTC"
         who = f" For: {names_of(self._policy(), rung.who)}." if rung.who else ""
         text = f"{tool}: nobody has answered, and the agent waits until {until}.{who}"
-        return Alert(approval_id=approval.id, cause=cause_of(rung), text=text, raised_at=self._clock())
+        return Alert(approval_id=approval.id, cause=rung_cause(rung.number), text=text, raised_at=self._clock())
 
     def _notices(
         self, rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]

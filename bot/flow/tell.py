@@ -10,14 +10,11 @@ from bot.approval import Approval, Outcome
 from bot.flow import Count, Crew
 from bot.policy import Policy, requesters_named
 from bot.ports import Chat, Clock
-from bot.records import NO_CARD, News, OwedNotice
+from bot.records import NO_CARD, RUNG_CAUSE, News, OwedNotice
 from bot.store import Store
 from bot.surface import Surface
 
 log = structlog.get_logger()
-
-#: The causes of alerts that a rung raised begin with this.
-RUNG_CAUSE = "rung-"
 
 
 class Tell:

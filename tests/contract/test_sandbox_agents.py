@@ -1,4 +1,4 @@
-"""Agents and tools that are made over REST, as in the guide's workflow: what asks, for how long, and who forgets it."""
+"""Agents and tools that are made over REST, as in the guide's workflow: what asks, and for how long."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_windows_that_are_none(client: httpx.AsyncClient, seconds: object)
     answer = await client.post("/agents/", content=json.dumps(body))
 
     assert 422 == answer.status_code
-    assert {"timeout_seconds"} == {problem["loc"][5 - 1] for problem in answer.json()["detail"]}
+    assert {"timeout_seconds"} == {problem["loc"][4] for problem in answer.json()["detail"]}
     assert [] == (await client.get("/agents/")).json()["data"]
 
 
