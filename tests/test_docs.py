@@ -263,7 +263,7 @@ def causes() -> tuple[set[str], set[str]]:
                     values = [word.value for word in given if word.arg == "cause"]
                 case ast.Call(func=ast.Attribute(attr="_alert"), args=[_, value, _]):
                     values = [value]
-                case ast.FunctionDef(name="cause_of", body=[*_, ast.Return(value=ast.expr() as value)]):
+                case ast.FunctionDef(name="rung_cause", body=[*_, ast.Return(value=ast.expr() as value)]):
                     values = [value]
                 case _:
                     continue
@@ -271,6 +271,8 @@ def causes() -> tuple[set[str], set[str]]:
                 match value:
                     case ast.Name(id=name) if name.isupper():
                         named.add(getattr(importlib.import_module(".".join(module.parts)), name))
+                    case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id=name)), *_]):
+                        named.add(getattr(importlib.import_module(".".join(module.parts)), name).rstrip("-"))
                     case ast.JoinedStr(values=[ast.Constant(value=str(begin)), *_]):
                         named.add(begin.rstrip("-"))
                     case _:
@@ -285,7 +287,7 @@ def test_every_alert_has_its_section() -> None:
     cells = [line.split(" | ")[0] for line in told.splitlines() if line.startswith("| `")]
     table = {cause.rstrip("-") for cell in cells for cause in re.findall(r"`([a-z-]+)", cell)}
 
-    assert {"cause", "cause_of(rung)", "breach.cause", "alert.cause", "row[_L.cause]"} == passed
+    assert {"cause", "rung_cause(rung.number)", "breach.cause", "alert.cause", "row[_L.cause]"} == passed
     assert named == {found[2] for found in HEADING.finditer(told)}
     assert named == table
 

@@ -7,8 +7,8 @@ What it cannot do here, and why:
   is no notice.
 - `aip configure`, and `aip` alone: prompts for a terminal.
 - runs with `local=True`: they need the platform's runtime and a language model.
-- `aip agents update`, `aip tools update` and `script`, `aip mcps create`: they touch no approval, and the sandbox
-  has no such routes.
+- `aip agents update`, `aip tools update` and `script`, `aip mcps create`: they touch no approval, so the
+  sandbox has no such routes.
 - `aip agents sync-langflow`: it reaches another server.
 """
 
