@@ -36,7 +36,6 @@ LARGEST_PICTURE = 200_000
 
 #: What the examples' variables stand for, where not just any key will do.
 VALUES = {"OPS_FLOW_URL": "https://x.environment.api.powerplatform.com:443/workflows/x?sig=y"}
-
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
