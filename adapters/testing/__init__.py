@@ -17,9 +17,19 @@ from adapters.app import Nod, open_nod
 from adapters.sandbox.town import Sandbox, open_sandbox
 from adapters.settings import Environment
 from adapters.testing.backstage import Backstage, backstage
-from adapters.testing.doubles import TestClock, TestPlatform, TestSlack
+from adapters.testing.doubles import TestClock, TestPlatform, TestSlack, TestTeams
 
-__all__ = ["TestClock", "TestPlatform", "TestSlack", "nod_bot", "nod_clock", "nod_platform", "nod_slack"]
+__all__ = [
+    "TestClock",
+    "TestPlatform",
+    "TestSlack",
+    "TestTeams",
+    "nod_bot",
+    "nod_clock",
+    "nod_platform",
+    "nod_slack",
+    "nod_teams",
+]
 
 #: Seals the buttons of a bot under test. Not a secret: it opens nothing but the sandbox.
 _SEAL = "0123456789abcdef" * 4
@@ -33,9 +43,10 @@ def nod_backstage() -> Iterator[Backstage]:
 
 
 @pytest.fixture
-def nod_sandbox(nod_backstage: Backstage) -> Sandbox:
-    """A platform and a Slack, served on one free port; empty for each test."""
-    return nod_backstage.open(open_sandbox(post_burst=None))
+def nod_sandbox(nod_backstage: Backstage, request: pytest.FixtureRequest) -> Sandbox:
+    """A platform, a Slack and, where it is asked for, a Teams, on one free port; empty for each test."""
+    with_teams = "nod_teams" in request.fixturenames
+    return nod_backstage.open(open_sandbox(post_burst=None, with_teams=with_teams))
 
 
 @pytest.fixture
@@ -51,13 +62,22 @@ def nod_slack(nod_backstage: Backstage, nod_sandbox: Sandbox) -> TestSlack:
 
 
 @pytest.fixture
+def nod_teams(nod_backstage: Backstage, nod_sandbox: Sandbox) -> TestTeams:
+    """The Teams beside `nod_platform`."""
+    assert nod_sandbox.teams is not None  # noqa: S101 - opened because of this very fixture
+    return TestTeams(nod_backstage, nod_sandbox.teams)
+
+
+@pytest.fixture
 def nod_clock() -> TestClock:
     """A clock that stands still until it is moved."""
     return TestClock()
 
 
 @pytest.fixture
-def nod_bot(nod_backstage: Backstage, nod_slack: TestSlack, tmp_path: Path) -> Callable[[str], Nod]:
+def nod_bot(
+    nod_backstage: Backstage, nod_sandbox: Sandbox, nod_slack: TestSlack, tmp_path: Path
+) -> Callable[[str], Nod]:
     """`nod_bot(text)` runs Nod with this `nod.yaml` between the other fixtures, until the test ends."""
 
     def run(policy: str) -> Nod:
@@ -75,6 +95,8 @@ def nod_bot(nod_backstage: Backstage, nod_slack: TestSlack, tmp_path: Path) -> C
         )
         nod = nod_backstage.open(open_nod(environment))
         nod_slack.sends_clicks_to(f"{nod.address}/slack/events")
+        if nod_sandbox.teams is not None:
+            TestTeams(nod_backstage, nod_sandbox.teams).meets(f"{nod.address}/api/messages")
         return nod
 
     return run

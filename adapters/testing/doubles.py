@@ -1,4 +1,4 @@
-"""What a test sees of the sandbox: a platform, a Slack beside it, and a clock that stands still."""
+"""What a test sees of the sandbox: a platform, a Slack and a Teams beside it, and a clock that stands still."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from adapters.sandbox.platform import DecisionPost
     from adapters.sandbox.slack.delivery import DeliveryResult
     from adapters.sandbox.slack.messages import Message
+    from adapters.sandbox.teams.delivery import DeliveryResult as TeamsDelivery
+    from adapters.sandbox.teams.messages import Message as TeamsMessage
+    from adapters.sandbox.teams.town import Teams
 
 
 class TestPlatform:
@@ -84,6 +87,29 @@ class TestSlack:
     def sends_clicks_to(self, url: str) -> None:
         """Where the app under test takes them, as in a Slack app's settings."""
         self._sandbox.workspace.request_url = url
+
+
+class TestTeams:
+    """A local Teams beside the platform: what stands in its conversations, and people who press there."""
+
+    __test__ = False  # a fixture's value, no class of tests
+
+    def __init__(self, stage: Backstage, teams: Teams) -> None:
+        """Of this town."""
+        self._stage, self._teams = stage, teams
+
+    def cards(self, conversation: str) -> list[TeamsMessage]:
+        """The cards of a conversation by its id, oldest first."""
+        return self._stage.call(lambda: self._teams.cards_in(conversation))
+
+    def press(self, person: str, card: TeamsMessage, verb: str, **inputs: str) -> TeamsDelivery:
+        """A person presses a button of a card by its verb, such as `nod_approve`, with what was filled in."""
+        return self._stage.wait(self._teams.press(person, card, verb, inputs or None))
+
+    def meets(self, url: str) -> None:
+        """The app under test takes activities at this address, and is told where it is installed."""
+        self._teams.request_url = url
+        self._stage.wait(self._teams.events.announce())
 
 
 class TestClock:

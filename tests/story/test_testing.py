@@ -60,6 +60,16 @@ def test_people_in_slack(nod_platform, nod_slack, nod_bot, policy):
     until(lambda: nod_platform.executed == (request_id,))
 
 
+def test_people_in_teams(nod_platform, nod_teams, nod_bot, policy):
+    nod_bot(policy.replace("cards: [slack:C0APPROVALS]", "cards: [teams:approvals]"))
+    time.sleep(1)  # who is there is looked up behind the first word from Teams
+    request_id = nod_platform.ask(tool="send_email", arguments={"to": "jane@example.com"})
+    approvals = "19:approvals00000000000000000000001@thread.tacv2"
+    until(lambda: nod_teams.cards(approvals))
+    nod_teams.press("ann", nod_teams.cards(approvals)[0], "nod_approve")
+    until(lambda: nod_platform.executed == (request_id,))
+
+
 def until(true):
     for _ in range(1000):
         if true():
@@ -70,7 +80,7 @@ def until(true):
 
 
 def test_a_team_tests_its_own_flow(tmp_path: Path) -> None:
-    """Scripts, handlers under faults, and the whole way through cards: all four of their tests pass."""
+    """Scripts, handlers under faults, and the whole way through cards: all five of their tests pass."""
     (tmp_path / "conftest.py").write_text(
         "import pytest\n"
         'pytest_plugins = ["adapters.testing"]\n'
@@ -89,4 +99,4 @@ def test_a_team_tests_its_own_flow(tmp_path: Path) -> None:
     )
 
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
