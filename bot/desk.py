@@ -49,6 +49,14 @@ class Desk(Protocol):
         """What a form for this click needs to show. Raises Refused if this person could not decide now."""
         ...
 
+    async def look(self, click: Click) -> Asked | None:
+        """What `ask` would answer, for a card that is only looked at: nothing is pressed, so nothing is noted.
+
+        None for somebody who could not decide now; who voted already still can. Raises Refused where `click`
+        names no card of ours on its own message.
+        """
+        ...
+
     async def claim(self, click: Click) -> Claim:
         """ "I'm on it". Returns once it is committed. Raises Refused: show `str(error)` to this person only."""
         ...

@@ -117,6 +117,9 @@ class _ClosedDesk:
     async def ask(self, click: Click) -> Asked:
         raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
 
+    async def look(self, click: Click) -> Asked | None:
+        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
+
     async def claim(self, click: Click) -> Claim:
         raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
 

@@ -73,11 +73,18 @@ class SqlPlacements:
         await self._database.update(Move.ATTEMPT_CARD, begun)
 
     async def shown(self, card_id: str, *, ref: str, revision: int, digest: str | None = None) -> None:
-        """What the surface shows now; failures before it are forgotten."""
+        """What the surface shows now; failures before it are forgotten.
+
+        A message that was found, and not put up, can be another one's: then the card is as good as lost, and
+        is posted anew. One message cannot show two requests.
+        """
         up = _change(card_id).values(ref=ref, shown_revision=revision, digest=digest, tries=0, next_try=None)
         whose = up.returning(_P.approval_id, _P.surface, _P.channel, _P.superseded)
 
         async def work(connection: AsyncConnection) -> bool:
+            if digest is None and await _is_taken(connection, card_id, ref):
+                await connection.execute(_anew(card_id))
+                return True
             row = (await connection.execute(whose)).mappings().first()
             if row is None:
                 return False
@@ -103,10 +110,7 @@ class SqlPlacements:
 
     async def lost(self, card_id: str) -> None:
         """As if it had never been posted."""
-        anew = _change(card_id).values(
-            ref=None, shown_revision=0, digest=None, attempted_at=None, tries=0, next_try=None
-        )
-        await self._database.update(Move.LOST, anew)
+        await self._database.update(Move.LOST, _anew(card_id))
 
     async def give_up(self, card_id: str) -> None:
         """It lags no more, whatever its approval does."""
@@ -129,3 +133,23 @@ def lags() -> ColumnElement[bool]:
 
 def _change(card_id: str) -> Update:
     return update(tables.placements).where(_P.card_id == card_id)
+
+
+def _anew(card_id: str) -> Update:
+    return _change(card_id).values(
+        ref=None, shown_revision=0, digest=None, attempted_at=None, tries=0, next_try=None
+    )
+
+
+async def _is_taken(connection: AsyncConnection, card_id: str, ref: str) -> bool:
+    """Whether the message is another card's, or the digest's, in the place where this card belongs."""
+    mine = select(_P.surface, _P.channel).where(_P.card_id == card_id).subquery()
+    others = (
+        select(table.c.ref)
+        .join_from(table, mine, and_(table.c.surface == mine.c.surface, table.c.channel == mine.c.channel))
+        .where(table.c.ref == ref)
+        for table in (tables.placements, tables.digests)
+    )
+    cards, digests = others
+    taken = cards.where(_P.card_id != card_id).union_all(digests)
+    return (await connection.execute(taken)).first() is not None

@@ -14,8 +14,10 @@ import structlog
 
 from adapters.teams.api import TeamsApi
 from adapters.teams.chat import AT_ONCE, TeamsChat
+from adapters.teams.conversations import ref_of
 from adapters.teams.elements import Content, content, spoken, words
 from adapters.teams.errands import Errands
+from adapters.teams.modals import PRESS_AGAIN
 from adapters.teams.payloads import Press
 from adapters.teams.places import Places
 from adapters.teams.render import NO_CARD
@@ -40,8 +42,12 @@ class Afterwards:
         """Send it to the person alone."""
         self._errands.send(self._tell(press, shown), name="whisper")
 
+    def press_again(self, account: str) -> None:
+        """Tell a person in her own chat that her press got no answer: it broke, or takes too long."""
+        self._errands.send(self._press_again(account), name="press_again")
+
     def mark_duplicate(self, press: Press) -> None:
-        """Say on the message itself that it is not the one that counts."""
+        """Say on the message itself that it is not the one that counts: it is known to show that card."""
         self._errands.send(self._mark(press), name="mark_duplicate")
 
     async def _tell(self, press: Press, shown: Content) -> None:
@@ -51,8 +57,13 @@ class Afterwards:
         if of is None:
             named = self._places.named_by(press.data.channel, press.conversation)
             channel = press.data.channel if named else press.conversation
-            of = Standing(channel=channel, ref=press.ref, card=None)
+            of = Standing(channel=channel, ref=ref_of(press.conversation, press.ref), card=None)
         self._stands.elsewhere(room, ref, of)
+
+    async def _press_again(self, account: str) -> None:
+        room = await self._chat.room_of(account)
+        said = content([words(PRESS_AGAIN)], fallbackText=NO_CARD)
+        await self._chat.put(said, (PRESS_AGAIN,), room, before=datetime.now(UTC))
 
     async def _mark(self, press: Press) -> None:
         place = self._places.known(press.conversation)

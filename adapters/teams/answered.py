@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections import OrderedDict
+import secrets
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+import structlog
 
 from adapters.teams.payloads import Arrived
 
@@ -20,12 +23,16 @@ MOST = 500
 
 Key = tuple[str, str, str]
 
+log = structlog.get_logger(__name__)
+
 
 class Answered:
     """Answers by press, those under way too."""
 
-    def __init__(self, *, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, *, count: Callable[[str], None], most: int = MOST) -> None:
+        """`count` is told of each answer that broke when nobody waited for it any more."""
+        self._count, self._most = count, most
+        self._waiting: Counter[Key] = Counter()
         self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()
 
     async def once(self, arrived: Arrived, answer: Callable[[], Awaitable[Any]]) -> Any:
@@ -34,15 +41,18 @@ class Answered:
         Whoever waits may be cancelled or give up; the answer goes on, and is there for the next who asks.
         """
         key = _key(arrived)
-        if key is None:
-            return await answer()
         task = self._answers.get(key)
         if task is None:
             task = asyncio.ensure_future(_made(answer))
             self._answers[key] = task
             task.add_done_callback(lambda over: self._over(key, over))
             self._trim()
-        return await asyncio.shield(task)
+        self._waiting[key] += 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._waiting[key] -= 1
+            self._waiting += Counter()  # drops what is nought
 
     async def close(self) -> None:
         """Let what is under way end: it may be a vote."""
@@ -50,9 +60,13 @@ class Answered:
             await asyncio.wait(under_way, timeout=3.0)
 
     def _over(self, key: Key, task: asyncio.Task[Any]) -> None:
-        """What broke is not kept: the next press is a new try."""
-        if task.cancelled() or task.exception() is not None:
+        """What broke is not kept: the next press is a new try. Where nobody waits any more, it is told here."""
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
             self._answers.pop(key, None)
+        if error is not None and not self._waiting[key]:
+            self._count("click_failed")
+            log.error("click_failed", late=True, exc_info=error)
 
     def _trim(self) -> None:
         for key in [key for key, task in self._answers.items() if task.done()][: -self._most or None]:
@@ -63,9 +77,9 @@ async def _made(answer: Callable[[], Awaitable[Any]]) -> Any:
     return await answer()
 
 
-def _key(arrived: Arrived) -> Key | None:
+def _key(arrived: Arrived) -> Key:
     """A press is the same when id, person, place and content are: an id alone can be given twice."""
     if not arrived.id:
-        return None
+        return arrived.conversation, "", secrets.token_hex(16)
     content = json.dumps(arrived.value, sort_keys=True).encode()
     return arrived.conversation, arrived.id, hashlib.sha256(arrived.user.encode() + b"\0" + content).hexdigest()

@@ -11,7 +11,7 @@ import structlog
 
 from adapters.teams.api import TeamsApi
 from adapters.teams.checkup import troubles_in
-from adapters.teams.conversations import ConversationRef, Scope
+from adapters.teams.conversations import ConversationRef, Scope, ref_of
 from adapters.teams.digests import digest_content_of
 from adapters.teams.elements import Content, spoken
 from adapters.teams.errors import TooLarge
@@ -24,7 +24,7 @@ from adapters.teams.replies import Replies
 from adapters.teams.rosters import Rosters, watchers_of
 from adapters.teams.standing import Stands
 from bot.card import Card, DigestCard, Notice
-from bot.errors import Forbidden
+from bot.errors import Forbidden, Unavailable
 from bot.surface import Surface
 from bot.wording import Saying
 
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 class TeamsChat:
-    """Implements `bot.ports.Chat`; a ref is an activity id, a channel a conversation's id or name."""
+    """Implements `bot.ports.Chat`; a ref is `ref_of` a message, a channel a conversation's id or name."""
 
     def __init__(
         self,
@@ -74,26 +74,26 @@ class TeamsChat:
         stand = await self.stand_of(place, channel)
         before = SOON if isinstance(card, DigestCard) else card.deadline
         try:
-            ref = await self._api.post(place, _message(card, stand), before=before)
+            made = await self._api.post(place, _message(card, stand), before=before)
         except TooLarge:
-            ref = await self._api.post(place, _message(card, stand, smallest=True), before=before)
-        self._stands.put(place.id, ref, channel=channel, card=card)
-        return ref
+            made = await self._api.post(place, _message(card, stand, smallest=True), before=before)
+        self._stands.put(place.id, made, channel=channel, card=card)
+        return ref_of(place.id, made)
 
     async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
         """Make the message show this card, to everybody: views that single people had of it are over.
 
         Whoever just pressed a button on it gets her answer first.
         """
-        place = self._places.resolve(channel)
-        await self._replies.ahead(place.id, ref)
+        place, message_id = self._places.of_ref(ref, channel)
+        await self._replies.ahead(place.id, message_id)
         stand = await self.stand_of(place, channel)
         before = SOON if isinstance(card, DigestCard) else card.deadline
         try:
-            await self._api.change(place, ref, _message(card, stand), before=before)
+            await self._api.change(place, message_id, _message(card, stand), before=before)
         except TooLarge:
-            await self._api.change(place, ref, _message(card, stand, smallest=True), before=before)
-        self._stands.put(place.id, ref, channel=channel, card=card)
+            await self._api.change(place, message_id, _message(card, stand, smallest=True), before=before)
+        self._stands.put(place.id, message_id, channel=channel, card=card)
 
     async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
         """The ref of our message with this mark, where somebody's client has looked at it since then.
@@ -106,7 +106,7 @@ class TeamsChat:
 
     async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
         """Say it in a card's thread, where the place has threads, or without one; returns the ref."""
-        place = self._places.resolve(channel)
+        place = self._places.of_ref(thread, channel)[0] if thread else self._places.resolve(channel)
         mentioned = await self._mentioned(notice.mentions, place)
         content = notice_content_of(notice, mentioned)
         names = " ".join(f"@{one.name}" for one in mentioned)
@@ -119,14 +119,17 @@ class TeamsChat:
         self, content: Content, summary: Saying, channel: str, *, before: datetime, thread: str | None = None
     ) -> str:
         """Post any message of ours; returns the ref."""
-        place = self._places.resolve(channel)
+        place, root = self._places.of_ref(thread, channel) if thread else (self._places.resolve(channel), None)
         message = {"summary": spoken(summary), "content": content}
-        return await self._api.post(place, message, before=before, thread=thread)
+        made = await self._api.post(place, message, before=before, thread=root)
+        self._stands.words(place.id, made, channel=channel)
+        return ref_of(place.id, made)
 
     async def change(self, content: Content, summary: Saying, channel: str, ref: str) -> None:
         """Change any message of ours."""
         message = {"summary": spoken(summary), "content": content}
-        await self._api.change(self._places.resolve(channel), ref, message, before=AT_ONCE)
+        place, message_id = self._places.of_ref(ref, channel)
+        await self._api.change(place, message_id, message, before=AT_ONCE)
 
     async def room_of(self, account: str) -> str:
         """The id of the personal chat with this person, opened where it is not yet.
@@ -158,14 +161,14 @@ class TeamsChat:
     def link(self, channel: str, ref: str) -> str | None:
         """An address that opens this message; None where the conversation is not known."""
         try:
-            place = self._places.resolve(channel)
-        except Forbidden:
+            place, message_id = self._places.of_ref(ref, channel)
+        except (Forbidden, Unavailable):
             return None
-        base = f"{LINKS}/{quote(place.id, safe='')}/{quote(ref, safe='')}"
+        base = f"{LINKS}/{quote(place.id, safe='')}/{quote(message_id, safe='')}"
         if place.scope is not Scope.TEAM:
             return f"{base}?context=" + quote('{"contextType":"chat"}', safe="")
         group = f"&groupId={quote(place.team, safe='')}" if place.team else ""
-        return f"{base}?tenantId={quote(place.tenant, safe='')}{group}&parentMessageId={quote(ref, safe='')}"
+        return f"{base}?tenantId={quote(place.tenant, safe='')}{group}&parentMessageId={quote(message_id, safe='')}"
 
     async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
         """What keeps cards from standing there, by channel; under "" why Entra refuses the bot.

@@ -11,19 +11,20 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from adapters.teams.conversations import base_of
+from adapters.teams.conversations import base_of, ref_of
 from adapters.teams.digests import digest_content_of
 from adapters.teams.elements import Content, content, sentence
 from adapters.teams.identity import Identity
 from adapters.teams.inputs import Asks
+from adapters.teams.looks import Looks
 from adapters.teams.metadata import SHOW, TURN, Data, Queue
 from adapters.teams.modals import CLAIMED, claimed_saying, done_view, reason_view, refusal_lines, said_view
 from adapters.teams.payloads import Press
 from adapters.teams.places import Places
 from adapters.teams.render import NO_CARD, Stand, content_of
 from adapters.teams.rosters import Rosters, watchers_of
-from adapters.teams.standing import Standing, Stands
-from adapters.teams.whole import first_page, turned_page
+from adapters.teams.standing import Standing, Stands, mark_of
+from adapters.teams.whole import ANEW, FORGOTTEN, fingerprint, opened, turned_page
 from bot.approval import Claim
 from bot.card import Button, Card, DigestCard
 from bot.desk import Asked, Click, Desk
@@ -80,6 +81,7 @@ class Clicks:
         """`count` is told the name of each event that an operator may want a number of."""
         self._desk, self._places, self._rosters = desk, places, rosters
         self._stands, self._identity, self._open_door, self._count = stands, identity, open_door, count
+        self._looks = Looks()
 
     async def pressed(self, press: Press) -> Shown:
         """One press, to its end: whatever is decided is committed when this returns."""
@@ -99,8 +101,7 @@ class Clicks:
             case verb if verb == SHOW:
                 return await self._show(spot)
             case verb if verb == TURN:
-                asked = await self._desk.ask(self._click(spot, Button.VIEW_ALL))
-                return Shown(content=turned_page(asked, spot.press.data, spot.stand))
+                return await self._turn(spot)
             case Button.WHY.value:
                 lines = await self._desk.explain(self._click(spot, Button.WHY))
                 return Shown(content=self._said(spot, lines))
@@ -121,9 +122,10 @@ class Clicks:
         if _may(lines[-1] if lines else ""):
             # The press of a Reject that is not one yet: what its form asks is part of the card.
             asking = replace(press, data=replace(press.data, value=press.data.ask))
-            asked = await self._desk.ask(self._click(replace(spot, press=asking), Button.REJECT))
-            asks = Asks(rule=asked.reason, presets=asked.presets)
-            return Shown(content=content_of(asked.card, spot.stand, asks=asks))
+            asked = await self._desk.look(self._click(replace(spot, press=asking), Button.REJECT))
+            if asked is not None:
+                asks = Asks(rule=asked.reason, presets=asked.presets)
+                return Shown(content=content_of(asked.card, spot.stand, asks=asks))
         if spot.card is None:
             return Shown(content=None)
         return Shown(content=content_of(spot.card, spot.stand, answers=False))
@@ -133,16 +135,34 @@ class Clicks:
         queue = spot.press.data.queue
         asked = await self._desk.next(self._click(spot, Button.NEXT), after=queue.after if queue else None)
         going = Queue(value=spot.press.data.value, after=asked.card.card_id)
-        return Shown(content=first_page(asked, spot.stand, queue=going))
+        return self._open(spot, asked, going)
+
+    def _open(self, spot: Spot, asked: Asked, queue: Queue | None, said: tuple[str, ...] = ()) -> Shown:
+        shown, look = opened(asked, spot.stand, queue=queue, said=said)
+        self._looks.opened(spot.press.account, asked.card.card_id, look)
+        return Shown(content=shown)
+
+    async def _turn(self, spot: Spot) -> Shown:
+        """A page that was shown before, or the next; which were shown is known here, not by the button."""
+        press, data = spot.press, spot.press.data
+        asked = await self._desk.ask(self._click(spot, Button.VIEW_ALL))
+        wished = data.look
+        if wished is None or wished.call != fingerprint(asked.call):
+            return self._open(spot, asked, data.queue, (ANEW,))
+        look = self._looks.turned(press.account, asked.card.card_id, wished, data.by)
+        if look is None:
+            return self._open(spot, asked, data.queue, (FORGOTTEN,))
+        return Shown(content=turned_page(asked, replace(data, look=look), spot.stand))
 
     async def _verdict(self, spot: Spot, which: Button) -> Shown:
         """Approve, Reject, Skip or View all: a form where one is needed, else the answer itself."""
         press, click = spot.press, self._click(spot, which)
-        if which is Button.VIEW_ALL or not press.data.form:
+        if which is Button.VIEW_ALL or press.data.whole or not press.data.form:
             asked = await self._desk.ask(click)
             if which is Button.VIEW_ALL:
-                return Shown(content=first_page(asked, spot.stand, queue=press.data.queue))
-            if _needs_form(asked, which):
+                return self._open(spot, asked, press.data.queue)
+            click = replace(click, seen_whole=which is Button.APPROVE and self._was_read(press, asked))
+            if not press.data.form and _needs_form(asked, which):
                 return Shown(content=reason_view(asked, press.data, spot.stand))
         try:
             vote = await self._desk.decide(click)
@@ -157,6 +177,11 @@ class Clicks:
         log.info("click_taken", verb=which.value)
         return Shown(content=done_view(spot.card, vote, spot.stand, press.data.queue))
 
+    def _was_read(self, press: Press, asked: Asked) -> bool:
+        """Whether all of the call, as it reads now, was shown to her; the button alone cannot tell."""
+        call = fingerprint(asked.call)
+        return press.data.whole and self._looks.whole(press.account, asked.card.card_id, call)
+
     def _refused(self, spot: Spot, refused: Refused) -> Shown:
         """A look by Teams itself is refused silently; a person is told why."""
         if spot.press.automatic:
@@ -168,10 +193,15 @@ class Clicks:
         )
 
     def _is_duplicate(self, spot: Spot, refused: Refused) -> bool:
-        """A card of ours, in its own conversation, on a message that is not the one which counts."""
-        press = spot.press
-        named = self._places.named_by(press.data.channel, press.conversation)
-        return refused.code is Refusal.MOVED_CARD and named and press.ref == spot.standing.ref
+        """This very card, put up here by us, on a message that is not the one which counts.
+
+        Where it is not known what stands there nothing is proven: anybody can send the data of one card from
+        another message, and what is written over might be a card that somebody is about to answer.
+        """
+        there = spot.standing
+        mark = _mark_in(spot.press.data)
+        same = there.card is not None and _ref(spot.press) == there.ref and mark_of(there.card) == mark
+        return refused.code is Refusal.MOVED_CARD and same
 
     def _said(self, spot: Spot, lines: tuple[str, ...]) -> Content:
         return said_view(lines, spot.stand, card=spot.card, queue=spot.press.data.queue)
@@ -182,7 +212,7 @@ class Clicks:
             # The name that the button brought back counts only where it leads to where the button was pressed.
             named = self._places.named_by(press.data.channel, press.conversation)
             channel = press.data.channel if named else base_of(press.conversation)
-            standing = Standing(channel=channel, ref=press.ref, card=None)
+            standing = Standing(channel=channel, ref=_ref(press), card=None)
         place = self._places.known(press.conversation)
         members = (self._rosters.now(place) if place else None) or ()
         watchers = watchers_of(members, self._identity.tenants)
@@ -190,9 +220,12 @@ class Clicks:
         return Spot(press=press, standing=standing, stand=stand)
 
     def _looked_at(self, spot: Spot) -> None:
-        """The message is up: a post whose answer was lost is found by that."""
-        mark = _mark_in(spot.press.data)
-        if mark and spot.standing.ref == spot.press.ref:
+        """The message is up: a post whose answer was lost is found by that. One of ours that shows something
+        else is not that post, whatever the button's data says.
+        """
+        press, mark = spot.press, _mark_in(spot.press.data)
+        taken = mark and self._stands.taken(press.conversation, press.ref, mark)
+        if mark and not taken and spot.standing.ref == _ref(press):
             self._stands.seen(mark, spot.standing.channel, spot.standing.ref)
 
     def _click(self, spot: Spot, verb: Button) -> Click:
@@ -210,7 +243,6 @@ class Clicks:
             ref=spot.standing.ref,
             verb=verb,
             note=press.note,
-            seen_whole=press.data.whole and verb is Button.APPROVE,
         )
 
 
@@ -224,6 +256,10 @@ def _claimed(spot: Spot, claim: Claim) -> Content:
     rest = dict(card.buttons)
     rest.pop(Button.CLAIM, None)
     return content_of(replace(card, buttons=rest), spot.stand, said=(CLAIMED,))
+
+
+def _ref(press: Press) -> str:
+    return ref_of(press.conversation, press.ref)
 
 
 def _needs_form(asked: Asked, which: Button) -> bool:

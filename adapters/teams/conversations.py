@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from bot.conversations import ConversationRef, Conversations, Scope
 
-__all__ = ["THREAD", "ConversationRef", "Conversations", "Scope", "base_of", "named", "threaded"]
+__all__ = [
+    "THREAD",
+    "ConversationRef",
+    "Conversations",
+    "Scope",
+    "base_of",
+    "named",
+    "ref_of",
+    "split_ref",
+    "threaded",
+]
 
 #: Between a channel's id and the first message of a thread in it (msteams-docs, send-proactive-messages).
 THREAD = ";messageid="
@@ -21,6 +31,17 @@ def base_of(conversation_id: str) -> str:
 def threaded(ref: ConversationRef, root: str) -> str:
     """The id under which a thread is addressed; only channels have threads."""
     return f"{ref.id}{THREAD}{root}" if ref.scope is Scope.TEAM else ref.id
+
+
+def ref_of(conversation_id: str, message_id: str) -> str:
+    """A message as the core keeps it: with its conversation, which is found again whatever it is called by then."""
+    return f"{base_of(conversation_id)}|{message_id}"
+
+
+def split_ref(ref: str) -> tuple[str | None, str]:
+    """A message's conversation and id; None for the conversation where only the id was kept."""
+    conversation_id, _, message_id = ref.rpartition("|")
+    return conversation_id or None, message_id
 
 
 def named(name: str) -> str:

@@ -20,6 +20,11 @@ LIMIT = 5.0
 #: Bytes of an answer: the public key document has about 40 kB, a page of 200 members about 80 kB.
 LARGEST = 512 * 1024
 
+#: Seconds to be connected, after which nothing was sent for certain. httpx gives up on a silence after five, too,
+#: unless it is told not to.
+_REACHED = httpx.Timeout(None, connect=5.0, pool=5.0)
+_USUAL = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -35,6 +40,14 @@ class Answer:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             return None
+
+
+def open_client(*, local: bool, limits: httpx.Limits = _USUAL) -> httpx.AsyncClient:
+    """A client whose answers are waited for as long as `exchange` is told, and no shorter.
+
+    A proxy of the environment is the way to Microsoft, and never to a service on this machine (`local`).
+    """
+    return httpx.AsyncClient(trust_env=not local, follow_redirects=False, limits=limits, timeout=_REACHED)
 
 
 async def exchange(

@@ -24,6 +24,9 @@ WINDOWS = ((7, 1.0), (8, 2.0), (60, 30.0), (1_800, 3_600.0))
 MARGIN = 0.1
 #: Seconds between two new messages that can go on for ever: 60 in 30, and 1,800 in 3,600.
 INTERVAL = 0.5
+#: Seconds that a message waits here for its turn, which lets the shortest window pass. What would wait longer is put
+#: off: whoever waits here holds a place that cards of other conversations, and of Slack, need.
+PATIENCE = 1.2
 LONGEST_WAIT = 300.0  #: seconds; no Retry-After beyond this is believed
 LONGEST_BACKOFF = 60.0  #: seconds; the end of 1, 2, 4… where no usable Retry-After came
 #: A wait is longer by up to this share of itself, so that not all come back at once.
@@ -62,14 +65,21 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, conversation: str, *, before: datetime | None = None) -> AsyncIterator[None]:
-        """A block in which one message is sent; without `before` it comes after all that have one."""
+        """A block in which one message is sent; without `before` it comes after all that have one.
+
+        Raises Unavailable, with the seconds until then, when its turn is further away than PATIENCE.
+        """
         lane = self._lanes.setdefault(conversation, _Lane())
         ticket = (before or _LAST, next(self._number))
         heapq.heappush(lane.waiting, ticket)
+        began = self._monotonic()
         try:
-            while (pause := self._pause(lane)) > 0 or lane.waiting[0] != ticket:  # noqa: ASYNC110 - a clock
+            while (pause := self._pause(lane)) > 0 or lane.waiting[0] != ticket:
+                left = self._pause(lane, behind=sum(other < ticket for other in lane.waiting))
+                if self._monotonic() - began + left > PATIENCE:
+                    raise Unavailable("this conversation has had its messages for now", retry_after=left)
                 # Whoever wakes first and is not next makes room for the one who is.
-                await asyncio.sleep(min(max(pause, 0.001), 1.0))
+                await asyncio.sleep(min(max(pause, 0.001), PATIENCE))
             sent = _Sent()
             lane.sent.append(sent)
         finally:
@@ -80,15 +90,22 @@ class Turns:
         finally:
             sent.at = self._monotonic()
 
-    def _pause(self, lane: _Lane) -> float:
-        """Seconds until each window has room for one more; what is still on its way counts as sent just now."""
+    def _pause(self, lane: _Lane, *, behind: int = 0) -> float:
+        """Seconds until each window has room for one more, `behind` so many others.
+
+        What is still on its way counts as sent just now.
+        """
         now = self._monotonic()
         lane.sent = [sent for sent in lane.sent if sent.at is None or sent.at + self._longest > now]
         moments = sorted(now if sent.at is None else sent.at for sent in lane.sent)
-        left = (
-            moments[-most] + seconds + MARGIN - now for most, seconds in self._windows if len(moments) >= most
-        )
-        return max(left, default=0.0)
+        for _ in range(behind):
+            moments.append(max(now, self._room(moments)))
+        return max(0.0, self._room(moments) - now)
+
+    def _room(self, moments: list[float]) -> float:
+        """The first moment at which each window has room for one more message."""
+        full = (moments[-most] + seconds + MARGIN for most, seconds in self._windows if len(moments) >= most)
+        return max(full, default=0.0)
 
 
 class Cooling:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import structlog
 
-from adapters.teams.conversations import ConversationRef, Conversations, Scope, base_of, named
+from adapters.teams.conversations import ConversationRef, Conversations, Scope, base_of, named, split_ref
 from adapters.teams.identity import account_of, split_account
-from bot.errors import Forbidden
+from bot.errors import Forbidden, Unavailable
+
+#: Seconds after which a name that leads nowhere is tried again.
+REFUSED_WAIT = 15.0
 
 log = structlog.get_logger(__name__)
 
@@ -40,12 +43,29 @@ class Places:
             raise Forbidden(f"Nod is in no conversation of Teams called {channel}. Add the app there first")
         return refs[0]
 
+    def of_ref(self, ref: str, channel: str) -> tuple[ConversationRef, str]:
+        """Where a message of ours stands, and its id there; what the place is called now does not matter.
+
+        Raises Forbidden when the bot is not there any more, and Unavailable when the ref names no conversation
+        and the name does not lead to one now: the message is up, and the name may lead there again.
+        """
+        conversation_id, message_id = split_ref(ref)
+        if conversation_id is None:
+            try:
+                return self.resolve(channel), message_id
+            except Forbidden as error:
+                raise Unavailable(str(error), retry_after=REFUSED_WAIT) from error
+        found = self._refs.get(conversation_id)
+        if found is None:
+            raise Forbidden(f"Nod is not in {channel} of Teams any more. Add the app there again")
+        return found, message_id
+
     def named_by(self, channel: str, conversation_id: str) -> bool:
-        """Whether the policy's name leads to this conversation."""
-        try:
-            return self.resolve(channel).id == base_of(conversation_id)
-        except Forbidden:
-            return False
+        """Whether the policy's name is that of this conversation, be it of others too: for cards that are up."""
+        found = self._refs.get(base_of(conversation_id))
+        if found is None or base_of(channel) in self._refs:
+            return found is not None and base_of(channel) == found.id
+        return found.scope is not Scope.PERSONAL and found.name == named(channel)
 
     def known(self, conversation_id: str) -> ConversationRef | None:
         """The conversation with this id."""

@@ -16,7 +16,7 @@ import structlog
 
 from adapters.teams.afterwards import Afterwards
 from adapters.teams.answered import Answered
-from adapters.teams.clicks import Clicks
+from adapters.teams.clicks import Clicks, Shown
 from adapters.teams.errands import Errands
 from adapters.teams.events import Events
 from adapters.teams.modals import PRESS_AGAIN
@@ -111,8 +111,7 @@ class Receiver:
                 async with asyncio.timeout(self._in_time):
                     shown = await self._answered.once(arrived, lambda: self._clicks.pressed(press))
         except TimeoutError:
-            self._count("click_late")
-            log.warning("click_late", seconds=self._in_time)
+            self._late()
             return _failed()
         if shown.duplicate:
             self._after.mark_duplicate(press)
@@ -127,11 +126,23 @@ class Receiver:
         self._errands.send(self._events.heard(arrived), name="conversation_heard")
         if press is None:
             return
-        shown = await self._answered.once(arrived, lambda: self._clicks.pressed(press))
-        if shown.duplicate:
+        shown: Shown | None = None
+        try:
+            async with asyncio.timeout(self._in_time):
+                shown = await self._answered.once(arrived, lambda: self._clicks.pressed(press))
+        except TimeoutError:
+            self._late()
+        finally:
+            if shown is None:  # this client shows no answer, so silence would look like a vote
+                self._after.press_again(press.account)
+        if shown is not None and shown.duplicate:
             self._after.mark_duplicate(press)
-        if shown.content is not None:
+        if shown is not None and shown.content is not None:
             self._after.tell(press, shown.content)
+
+    def _late(self) -> None:
+        self._count("click_late")
+        log.warning("click_late", seconds=self._in_time)
 
     def _malformed(self, error: Malformed, arrived: Arrived) -> Reply:
         self._count("click_malformed")

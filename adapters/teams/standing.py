@@ -10,6 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 
+from adapters.teams.conversations import ref_of
 from bot.card import Card, DigestCard
 from bot.ports import Clock
 
@@ -22,7 +23,7 @@ class Standing:
     """A message of ours."""
 
     channel: str  #: as the policy calls it
-    ref: str
+    ref: str  #: as the core keeps it (`ref_of`)
     card: Card | DigestCard | None
 
 
@@ -36,8 +37,13 @@ class Stands:
 
     def put(self, conversation: str, ref: str, *, channel: str, card: Card | DigestCard) -> None:
         """This message shows this card."""
-        self._keep(conversation, ref, Standing(channel=channel, ref=ref, card=card))
-        self.seen(mark_of(card), channel, ref)
+        whole = ref_of(conversation, ref)
+        self._keep(conversation, ref, Standing(channel=channel, ref=whole, card=card))
+        self.seen(mark_of(card), channel, whole)
+
+    def words(self, conversation: str, ref: str, *, channel: str) -> None:
+        """This message shows no card: it was put up for what it says."""
+        self._keep(conversation, ref, Standing(channel=channel, ref=ref_of(conversation, ref), card=None))
 
     def elsewhere(self, conversation: str, ref: str, of: Standing) -> None:
         """This message is a view of another one, sent to one person."""
@@ -49,6 +55,11 @@ class Stands:
         if found is not None:
             self._by_message.move_to_end((conversation, ref))
         return found
+
+    def taken(self, conversation: str, ref: str, mark: str) -> bool:
+        """Whether this message is known to show something else than what goes by this mark."""
+        there = self._by_message.get((conversation, ref))
+        return there is not None and (there.card is None or mark_of(there.card) != mark)
 
     def seen(self, mark: str, channel: str, ref: str) -> None:
         """Somebody looked at this message, so it is up."""
@@ -65,8 +76,9 @@ class Stands:
         """The message is gone."""
         gone = self._by_message.pop((conversation, ref), None)
         if gone is not None:
+            whole = ref_of(conversation, ref)
             for key in [
-                key for key, (kept, _) in self._by_mark.items() if kept == ref and key[1] == gone.channel
+                key for key, (kept, _) in self._by_mark.items() if kept == whole and key[1] == gone.channel
             ]:
                 del self._by_mark[key]
 

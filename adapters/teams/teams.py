@@ -23,8 +23,10 @@ from adapters.teams.clicks import Clicks
 from adapters.teams.conversations import Conversations
 from adapters.teams.credentials import TOKEN_URL, BotToken
 from adapters.teams.directory import TeamsDirectory
+from adapters.teams.door import HereOnly, Receives
 from adapters.teams.errands import open_errands
 from adapters.teams.events import Events
+from adapters.teams.exchange import open_client
 from adapters.teams.hosts import SERVICE_HOSTS
 from adapters.teams.identity import Identity
 from adapters.teams.pace import Cooling, Turns
@@ -59,7 +61,7 @@ class Teams:
     identity: Identity
     places: Places
     _api: TeamsApi
-    _receiver: Receiver
+    _receiver: Receives
 
     def pager(self, channel: str) -> TeamsPager:
         """A conversation as a place for alerts."""
@@ -162,7 +164,7 @@ async def _put_together(
     replies = Replies(seconds=monotonic)
     chat = TeamsChat(api=api, replies=replies, **parts, **shown)
     errands = await stack.enter_async_context(open_errands())
-    answered = Answered()
+    answered = Answered(count=count)
     stack.push_async_callback(answered.close)
     receiver = Receiver(
         gate=gate,
@@ -181,7 +183,7 @@ async def _put_together(
         identity=identity,
         places=places,
         _api=api,
-        _receiver=receiver,
+        _receiver=receiver if identity.app_id else HereOnly(receiver=receiver, count=count),
     )
 
 
@@ -222,6 +224,5 @@ def _check(*, app_id: str, password: str, tenant_id: str, app_type: str, open_do
 
 
 def _client(openid_url: str) -> httpx.AsyncClient:
-    """A proxy of the environment is the way to Microsoft, and never to a service on this machine."""
     local = urlsplit(openid_url).hostname in ("127.0.0.1", "::1", "localhost")
-    return httpx.AsyncClient(trust_env=not local, follow_redirects=False, limits=LIMITS)
+    return open_client(local=local, limits=LIMITS)

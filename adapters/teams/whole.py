@@ -47,6 +47,8 @@ NEVER = "This call cannot be approved; the card says why. It can be rejected or 
 #: Before a part of a line that is too long for one block.
 GOES_ON = "↪ "
 ANEW = "The call reads differently now, so it begins anew."
+#: After a restart: what was shown before it is not known.
+FORGOTTEN = "Nod does not know which pages you have seen, so it begins anew."
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -68,17 +70,32 @@ def pages_of(call: str) -> list[list[str]]:
     return pages
 
 
+def fingerprint(call: str) -> str:
+    """By which the text of a call is known again; a look keeps this in its place."""
+    return hashlib.sha256(call.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 def first_page(asked: Asked, stand: Stand, *, queue: Queue | None = None, said: Sequence[str] = ()) -> Content:
     """The look at a call, opened."""
+    return opened(asked, stand, queue=queue, said=said)[0]
+
+
+def opened(
+    asked: Asked, stand: Stand, *, queue: Queue | None = None, said: Sequence[str] = ()
+) -> tuple[Content, Look]:
+    """The first page, and the look that begins with it."""
     pages = pages_of(asked.call)
-    look = Look(page=0, seen=0, pages=len(pages), call=_fingerprint(asked.call))
-    return _view(look, asked, _lines(pages, 0), stand, queue, said)
+    look = Look(page=0, seen=0, pages=len(pages), call=fingerprint(asked.call))
+    return _view(look, asked, _lines(pages, 0), stand, queue, said), look
 
 
 def turned_page(asked: Asked, data: Data, stand: Stand) -> Content:
-    """The next page or the one before; from the beginning when the text is another one now."""
+    """The next page or the one before; from the beginning when the text is another one now.
+
+    The look in `data` is believed: `adapters.teams.looks` knows which pages were shown.
+    """
     look = data.look
-    if look is None or look.call != _fingerprint(asked.call):
+    if look is None or look.call != fingerprint(asked.call):
         return first_page(asked, stand, queue=data.queue, said=(ANEW,))
     pages = pages_of(asked.call)
     page = min(max(look.page + data.by, 0), len(pages) - 1)
@@ -183,7 +200,3 @@ def _pieces(call: str) -> list[str]:
     for line in _LINE.findall(call):
         pieces += [line[at : at + LONGEST_LINE] for at in range(0, len(line), LONGEST_LINE)]
     return pieces
-
-
-def _fingerprint(call: str) -> str:
-    return hashlib.sha256(call.encode("utf-8", "surrogatepass")).hexdigest()[:16]

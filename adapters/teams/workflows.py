@@ -19,7 +19,7 @@ import httpx
 from adapters.teams.digests import digest_content_of
 from adapters.teams.elements import Content
 from adapters.teams.errors import Throttled, meaning
-from adapters.teams.exchange import exchange
+from adapters.teams.exchange import exchange, open_client
 from adapters.teams.notices import notice_content_of
 from adapters.teams.pace import wait_named_by
 from adapters.teams.render import Stand, content_of
@@ -139,7 +139,7 @@ async def open_workflows(addresses: Mapping[str, str]) -> AsyncIterator[Workflow
     A proxy of the environment is the way to Microsoft, and never to a service on this machine.
     """
     local = all(urlsplit(address).hostname == "127.0.0.1" for address in addresses.values())
-    async with httpx.AsyncClient(trust_env=not local, follow_redirects=False) as client:
+    async with open_client(local=local) as client:
         yield WorkflowsChat(client=client, addresses=addresses)
 
 

@@ -70,8 +70,11 @@ class Check:
             await self._note(click, refused)
             raise
 
-    async def click(self, click: Click) -> Checked:
-        """Everything but the note: genuine, right place, right person, still open, same call, not denied."""
+    async def click(self, click: Click, *, again: bool = False) -> Checked:
+        """Everything but the note: genuine, right place, right person, still open, same call, not denied.
+
+        With `again` it may be what this person answered already: a look, which adds nothing to it.
+        """
         sealed, placement, approval = await self.card(click)
         policy, now = self._policy(), self._clock()
         seat = seat_of(policy, approval, surface=click.surface, account=click.account, home=click.home, now=now)
@@ -88,7 +91,8 @@ class Check:
         alike = [vote for vote in approval.votes if vote.verdict is verdict and vote.person in counts]
         enough = people_in(alike) >= route.needs(verdict)
         mine = next((vote for vote in approval.votes if vote.person == seat.person.handle), None)
-        if mine is not None and mine.verdict is verdict and click.verb in VERDICTS and not enough:
+        same = mine is not None and mine.verdict is verdict and click.verb in VERDICTS
+        if same and not enough and not again:
             raise Refused(Refusal.ALREADY_VOTED, f"You {verdict.value} it already; more people are needed.")
         return Checked(
             sealed=sealed, placement=placement, approval=approval, route=route, seat=seat, verdict=verdict

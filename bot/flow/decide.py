@@ -76,6 +76,15 @@ class Decide:
             checked = await self._check.click(click)
         return await self._asked(checked.approval, checked.placement, checked.route, checked.verdict)
 
+    async def look(self, click: Click) -> Asked | None:
+        """What `ask` would answer, for a card that is only looked at; None for somebody who may not decide."""
+        await self._check.card(click)
+        try:
+            checked = await self._check.click(click, again=True)
+        except Refused:
+            return None
+        return await self._asked(checked.approval, checked.placement, checked.route, checked.verdict)
+
     async def next(self, click: Click, *, after: str | None = None) -> Asked:
         """The next request on a digest that this person may decide; from the beginning behind the last."""
         async with self._check.noting(click):

@@ -36,6 +36,10 @@ class FrontDesk:
         """What a form for this click shows. Raises Refused if this person could not decide now."""
         return await self._decide.ask(click)
 
+    async def look(self, click: Click) -> Asked | None:
+        """What `ask` would answer, with no row of the audit; None for somebody who may not decide."""
+        return await self._decide.look(click)
+
     async def claim(self, click: Click) -> Claim:
         """Returns once the claim is committed. Raises Refused."""
         return await self._claim.claim(click)

@@ -100,6 +100,10 @@ class FakeDesk:
             approve_value=self.approve_value,
         )
 
+    async def look(self, click: Click) -> Asked | None:
+        """As `ask`: whether somebody may decide is told by `explained`."""
+        return await self.ask(click)
+
     async def claim(self, click: Click) -> Claim:
         """Take the claim, or refuse as told."""
         await self._look(click)

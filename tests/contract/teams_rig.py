@@ -21,6 +21,7 @@ from adapters.sandbox.teams.messages import Message
 from adapters.sandbox.teams.people import APPROVALS, TENANT, cast
 from adapters.sandbox.teams.town import Teams as Town
 from adapters.teams import ConversationRef, Teams, open_teams
+from adapters.teams.conversations import split_ref
 from adapters.teams.identity import account_of
 from bot.desk import Desk
 from tests.contract.slack_rig import FakeDesk
@@ -83,7 +84,7 @@ class Rig:
 
     def message(self, ref: str, place: str = APPROVALS) -> Message:
         """A message as it is now."""
-        return next(message for message in self.town.messages(place) if message.id == ref)
+        return next(message for message in self.town.messages(place) if message.id == split_ref(ref)[1])
 
     async def press(
         self, verb: str, *, person: str = "ann", message: Message | None = None, **more: Any

@@ -12,6 +12,7 @@ import pytest
 
 from adapters.sandbox.teams.people import ALERTS, APPROVALS, CHAT, FINANCE, TENANT
 from adapters.teams import ConversationRef, Scope
+from adapters.teams.conversations import ref_of
 from bot.card import Notice
 from bot.errors import ConfigError, Forbidden, Gone, Unanswered, Unavailable
 from bot.records import Alert
@@ -67,7 +68,7 @@ async def test_a_notice_stands_in_the_thread_and_mentions_people() -> None:
         notice = Notice(mark="req-1:0", text=("Still waiting, until ", UNTIL), mentions=(ANN, BOB, STRANGER))
         ref = await rig.teams.chat.say(notice, CHANNEL, thread=thread)
         (reply,) = rig.town.thread_of(rig.message(thread))
-        assert (ref, thread) == (reply.id, reply.root)
+        assert [ref, thread] == [ref_of(APPROVALS, reply.id), ref_of(APPROVALS, reply.root or "")]
         assert {"ann", "bob"} == set(reply.mentioned)
         before = datetime.now(UTC) - timedelta(seconds=5)
         assert ref == await rig.teams.chat.find("req-1:0", CHANNEL, since=before, thread=thread)
@@ -93,7 +94,7 @@ async def test_a_person_is_written_to_in_her_own_chat_with_a_way_to_the_card() -
         link = rig.teams.chat.link(CHANNEL, ref)
         assert link is not None
         assert link.startswith("https://teams.microsoft.com/l/message/19%3Aapprovals")
-        assert f"parentMessageId={ref}" in link
+        assert f"parentMessageId={rig.message(ref).id}" in link
         await rig.teams.chat.say(Notice(mark="m", text=("It still waits",), link=link), room)
         (told,) = rig.town.dm_of("bob")
         assert told.card is not None

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.sandbox.teams.people import APPROVALS
+from adapters.teams.conversations import ref_of
 from bot.card import Button
 from bot.errors import Refusal, Refused, Unanswered
 from bot.protocol import HITLDecision
@@ -29,7 +30,7 @@ async def test_an_approval_reaches_the_desk_once() -> None:
         (click,) = rig.desk.taken
         assert result.ok
         assert (Surface.TEAMS, ANN, True) == (click.surface, click.account, click.home)
-        assert (CHANNEL, message.id, Button.APPROVE) == (click.channel, click.ref, click.verb)
+        assert (CHANNEL, ref_of(APPROVALS, message.id), Button.APPROVE) == (click.channel, click.ref, click.verb)
         assert rig.desk.card.buttons[Button.APPROVE] == click.value
         assert not click.seen_whole
         seen = rig.message(message.id).seen_by("ann")
@@ -235,7 +236,7 @@ async def test_a_client_without_universal_actions_can_answer_too() -> None:
         result = await rig.press("approve", message=message, old_client=True)
         assert result.ok
         (click,) = rig.desk.taken
-        assert (Button.APPROVE, ANN, message.id) == (click.verb, click.account, click.ref)
+        assert (Button.APPROVE, ANN, ref_of(APPROVALS, message.id)) == (click.verb, click.account, click.ref)
         await _until(lambda: rig.town.dm_of("ann"))
         assert "Your answer counts: send_email, approved." in texts(rig.town.dm_of("ann")[-1].card)
 
@@ -250,7 +251,7 @@ async def test_a_form_in_the_own_chat_counts_for_the_card_that_it_came_from() ->
         look = rig.town.dm_of("ann")[-1]
         await _until(lambda: rig.teams._receiver._clicks._stands.at(look.place, look.id))
         assert (await rig.town.press("ann", look, "nod_turn", title="Next page")).ok
-        assert {(CHANNEL, message.id)} == {(click.channel, click.ref) for click in rig.desk.seen}
+        assert {(CHANNEL, ref_of(APPROVALS, message.id))} == {(click.channel, click.ref) for click in rig.desk.seen}
 
 
 async def test_the_same_press_again_gets_the_same_answer() -> None:
@@ -330,7 +331,7 @@ async def test_a_lost_post_is_found_by_the_first_look_at_it() -> None:
         assert await rig.teams.chat.find(card.card_id, CHANNEL, since=since) is None
         (lost,) = rig.town.cards_in(APPROVALS)
         await rig.town.refresh("ann", lost)
-        assert lost.id == await rig.teams.chat.find(card.card_id, CHANNEL, since=since)
+        assert ref_of(APPROVALS, lost.id) == await rig.teams.chat.find(card.card_id, CHANNEL, since=since)
 
 
 async def test_a_guest_is_not_at_home() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.sandbox.teams.people import APPROVALS, CHAT, FINANCE, OTHER_TENANT, TENANT, cast
 from adapters.teams import ConversationRef, Scope, open_teams
-from adapters.teams.conversations import named, threaded
+from adapters.teams.conversations import named, ref_of, threaded
 from adapters.teams.hosts import is_service
 from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.policy import Person
@@ -127,7 +127,7 @@ async def test_a_click_after_a_restart_finds_its_card() -> None:
         rig.teams.chat._stands._by_message.clear()
         assert (await rig.press("approve", message=message)).ok
         (click,) = rig.desk.taken
-        assert ("approvals", message.id) == (click.channel, click.ref)
+        assert ("approvals", ref_of(APPROVALS, message.id)) == (click.channel, click.ref)
         looked = await rig.town.refresh("bob", message)
         assert looked is not None
         assert looked.ok

@@ -13,6 +13,7 @@ import pytest
 
 from adapters.sandbox.teams.people import APPROVALS, ELSEWHERE
 from adapters.sandbox.teams.town import Teams as Town
+from adapters.teams.conversations import split_ref
 from tests.contract.teams_rig import BOB, CHANNEL, STRANGER, open_rig
 from tests.contract.test_chat import (
     World,
@@ -81,7 +82,7 @@ async def teams_world() -> AsyncIterator[World]:
             nobody=STRANGER,
             shown=lambda channel: summaries(town, channel),
             alone=lambda room: {"bob"} == town.conversations.place(room).members,
-            opens=lambda link, ref: f"/{ref}?" in link and "19%3Aapprovals" in link,
+            opens=lambda link, ref: f"/{split_ref(ref)[1]}?" in link and "19%3Aapprovals" in link,
             spoil={},
             cut_off=lambda: rig.faults.add(path="/teams/*", reset=True),
             delete=lambda ref: town.conversations.remove(rig.message(ref)),

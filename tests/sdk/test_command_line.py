@@ -65,7 +65,12 @@ class CommandLine:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             cwd=self.home,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.home), "COLUMNS": "200"},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.home),
+                "COLUMNS": "200",
+                "HTTPS_PROXY": "http://127.0.0.1:9",  # nothing but the sandbox can be reached
+            },
         )
         try:
             out, _ = await asyncio.wait_for(process.communicate(), 60)
