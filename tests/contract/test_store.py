@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.approval import STEPS, Approval, Outcome, Stage
+from bot.ladder import Ahead
 from bot.records import Step
 from bot.store import Store
 from tests.contract.values import (
@@ -60,10 +61,12 @@ async def test_an_admitted_approval_reads_back_as_it_was(store: Store) -> None:
     approval = replace(an_approval(), deadline=deadline)
     placements, rungs = [a_placement("c1"), a_placement("c2")], [a_rung(0, due=1), a_rung(1, due=2)]
     assert await store.approvals.admit(approval, placements=placements, rungs=rungs)
-    assert approval == await store.approvals.get("r1")
+    first = Ahead(action=rungs[0].action, who=rungs[0].who, at=rungs[0].due_at)
+    written = replace(approval, ahead=first)
+    assert written == await store.approvals.get("r1")
     assert tuple(placements) == await store.placements.of("r1")
     assert placements[1] == await store.placements.get("c2")
-    assert [(rung, approval) for rung in rungs] == list(await store.rungs.due(DEADLINE))
+    assert [(rung, written) for rung in rungs] == list(await store.rungs.due(DEADLINE))
 
 
 async def test_nobody_is_found_under_an_unknown_id(store: Store) -> None:
@@ -170,7 +173,7 @@ async def test_a_poll_confirms_and_forgets_what_was_missed(store: Store) -> None
 
 
 async def test_a_changed_request_is_taken_anew(store: Store) -> None:
-    """The new call, its deadline and its rungs replace the old; a rung that has fired stays fired."""
+    """The new call, its deadline and its rungs replace the old, also those that fired and lie ahead again."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2), a_rung(2, due=3)]
     await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
     assert await store.rungs.fire(rungs[:1], at=NOW)
@@ -180,7 +183,7 @@ async def test_a_changed_request_is_taken_anew(store: Store) -> None:
     assert await revise(store, request=new, deadline=later, rungs=fresh)
     found = await _get(store)
     assert (new, later, 3, None) == (found.request, found.deadline, found.revision, found.confirmed_at)
-    assert [fresh[1]] == [rung for rung, _ in await store.rungs.due(after(900))]
+    assert fresh == [rung for rung, _ in await store.rungs.due(after(900))]
     assert not await wins(store, a_vote())
     assert await wins(store, a_vote(digest=new.digest))
 
