@@ -82,7 +82,7 @@ class SqlPlacements:
         whose = up.returning(_P.approval_id, _P.surface, _P.channel, _P.superseded)
 
         async def work(connection: AsyncConnection) -> bool:
-            if digest is None and await _is_taken(connection, card_id, ref):
+            if not revision and await _is_taken(connection, card_id, ref):
                 await connection.execute(_anew(card_id))
                 return True
             row = (await connection.execute(whose)).mappings().first()

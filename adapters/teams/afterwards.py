@@ -14,7 +14,7 @@ import structlog
 
 from adapters.teams.api import TeamsApi
 from adapters.teams.chat import AT_ONCE, TeamsChat
-from adapters.teams.conversations import ref_of
+from adapters.teams.conversations import ref_of, split_ref
 from adapters.teams.elements import Content, content, spoken, words
 from adapters.teams.errands import Errands
 from adapters.teams.modals import PRESS_AGAIN
@@ -58,7 +58,7 @@ class Afterwards:
             named = self._places.named_by(press.data.channel, press.conversation)
             channel = press.data.channel if named else press.conversation
             of = Standing(channel=channel, ref=ref_of(press.conversation, press.ref), card=None)
-        self._stands.elsewhere(room, ref, of)
+        self._stands.elsewhere(room, split_ref(ref)[1], of)
 
     async def _press_again(self, account: str) -> None:
         room = await self._chat.room_of(account)

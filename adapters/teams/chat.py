@@ -99,8 +99,9 @@ class TeamsChat:
         """The ref of our message with this mark, where somebody's client has looked at it since then.
 
         Teams gives a bot no history, so there is nothing to search: as a rule this is None, and the card is put
-        up a second time. Both resolve to one request. The first press on the other one, or the first look at
-        it, tells where it is; then its text says that it was shown twice (`adapters.teams.clicks`).
+        up a second time. Both resolve to one request. The first look at the
+        lost one tells where it is. Whoever presses the one that does not count is told so; the message itself
+        is left alone, because nothing proves what stands on it (`adapters.teams.clicks`).
         """
         return self._stands.found(mark, channel, since=since)
 
@@ -168,7 +169,8 @@ class TeamsChat:
         if place.scope is not Scope.TEAM:
             return f"{base}?context=" + quote('{"contextType":"chat"}', safe="")
         group = f"&groupId={quote(place.team, safe='')}" if place.team else ""
-        return f"{base}?tenantId={quote(place.tenant, safe='')}{group}&parentMessageId={quote(message_id, safe='')}"
+        thread = f"{group}&parentMessageId={quote(message_id, safe='')}"
+        return f"{base}?tenantId={quote(place.tenant, safe='')}{thread}"
 
     async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
         """What keeps cards from standing there, by channel; under "" why Entra refuses the bot.

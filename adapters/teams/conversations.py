@@ -34,7 +34,7 @@ def threaded(ref: ConversationRef, root: str) -> str:
 
 
 def ref_of(conversation_id: str, message_id: str) -> str:
-    """A message as the core keeps it: with its conversation, which is found again whatever it is called by then."""
+    """A message as the core keeps it: with its conversation, whatever that is called later."""
     return f"{base_of(conversation_id)}|{message_id}"
 
 

@@ -5,11 +5,13 @@ Guests and people of other tenants have their account, marked as outside.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
+from adapters.teams.conversations import ConversationRef, Scope
 from adapters.teams.identity import Identity, split_account
 from adapters.teams.places import Places
 from adapters.teams.rosters import Member, Rosters
@@ -18,15 +20,31 @@ from bot.policy import Person
 from bot.ports import GroupRef
 from bot.surface import Surface
 
+#: Seconds after which what was read by then is the answer; whoever asks waits 25 (`adapters.roster.LIMIT`).
+IN_TIME = 20.0
+#: Personal chats of unknown people that are read before it is seen whether somebody is still looked for.
+BATCH = 40
+
 log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What was read so far, and why something was not."""
+
+    members: list[Member] = field(default_factory=list)
+    trouble: Unavailable | None = None
 
 
 class TeamsDirectory:
     """Implements `bot.ports.Directory`."""
 
-    def __init__(self, *, rosters: Rosters, places: Places, identity: Identity) -> None:
+    def __init__(
+        self, *, rosters: Rosters, places: Places, identity: Identity, in_time: float = IN_TIME
+    ) -> None:
         """`identity` tells which tenants are home: everybody else is from outside."""
         self._rosters, self._places, self._identity = rosters, places, identity
+        self._in_time = in_time
 
     async def resolve(self, people: Sequence[Person]) -> tuple[Person, ...]:
         """The people with their accounts; one who is in no conversation of the bot keeps none, and so may not
@@ -35,7 +53,7 @@ class TeamsDirectory:
         While a roster cannot be read, somebody who is in none of the others is left out: what was known of her
         before counts until it is too old. Raises Unavailable when no roster at all could be read.
         """
-        members, trouble = await self._everybody()
+        members, trouble = await self._met(people)
         if trouble is not None and not members:
             raise trouble
         found = [self._found(person, members) for person in people]
@@ -55,19 +73,51 @@ class TeamsDirectory:
         """Raises Forbidden: Teams keeps no groups of its own; Entra's are `adapters.graph`'s."""
         raise Forbidden(f"Teams keeps no groups of the kind {group.kind}")
 
-    async def _everybody(self) -> tuple[list[Member], Unavailable | None]:
-        """Everybody in all conversations, and why one could not be asked."""
-        members: list[Member] = []
-        trouble: Unavailable | None = None
-        for ref in self._places.every():
-            try:
-                members += await self._rosters.of(ref)
-            except Unavailable as error:
-                trouble = error
-                log.warning("roster_not_read", conversation=ref.id, reason=str(error))
-            except (Gone, Forbidden) as error:
-                log.warning("roster_refused", conversation=ref.id, reason=str(error))
-        return members, trouble
+    async def _met(self, people: Sequence[Person]) -> tuple[list[Member], Unavailable | None]:
+        """Everybody who may be one of these people, and why somebody could not be asked about."""
+        heard = _Heard()
+        try:
+            async with asyncio.timeout(self._in_time):
+                await self._read(self._wanted(people), heard)
+                # Whose chat the others are is not known before they are read, once each.
+                unread = [ref for ref in self._personal() if self._rosters.now(ref) is None]
+                for first in range(0, len(unread), BATCH):
+                    if not _missing(people, heard.members):
+                        break
+                    await self._read(unread[first : first + BATCH], heard)
+        except TimeoutError:
+            heard.trouble = Unavailable("reading all rosters takes too long")
+            log.warning("rosters_cut_short", seconds=self._in_time, people=len(heard.members))
+        return heard.members, heard.trouble
+
+    def _wanted(self, people: Sequence[Person]) -> list[ConversationRef]:
+        """All that several people share, and the personal chats of these people as far as those are known."""
+        accounts = {split_account(person.accounts.get(Surface.TEAMS, ""))[1] for person in people}
+        addresses = {person.email.casefold() for person in people if person.email}
+        chats = [
+            ref
+            for ref in self._personal()
+            if ref.person in accounts
+            or any(addresses & _addresses(member) for member in self._rosters.now(ref) or ())
+        ]
+        return [*chats, *(ref for ref in self._places.every() if ref.scope is not Scope.PERSONAL)]
+
+    def _personal(self) -> list[ConversationRef]:
+        return [ref for ref in self._places.every() if ref.scope is Scope.PERSONAL]
+
+    async def _read(self, refs: Sequence[ConversationRef], heard: _Heard) -> None:
+        async with asyncio.TaskGroup() as reading:
+            for ref in refs:
+                reading.create_task(self._one(ref, heard))
+
+    async def _one(self, ref: ConversationRef, heard: _Heard) -> None:
+        try:
+            heard.members += await self._rosters.of(ref)
+        except Unavailable as error:
+            heard.trouble = error
+            log.warning("roster_not_read", conversation=ref.id, reason=str(error))
+        except (Gone, Forbidden) as error:
+            log.warning("roster_refused", conversation=ref.id, reason=str(error))
 
     def _found(self, person: Person, members: Iterable[Member]) -> Member | None:
         account = person.accounts.get(Surface.TEAMS)
@@ -103,6 +153,16 @@ class TeamsDirectory:
 
     def _is_outside(self, member: Member) -> bool:
         return member.guest or member.tenant not in self._identity.tenants
+
+
+def _missing(people: Sequence[Person], members: Sequence[Member]) -> bool:
+    """Whether somebody whom the policy knows by address alone was met nowhere yet."""
+    met = {address for member in members for address in _addresses(member)}
+    return any(
+        person.email and person.email.casefold() not in met
+        for person in people
+        if Surface.TEAMS not in person.accounts
+    )
 
 
 def _addresses(member: Member) -> set[str]:

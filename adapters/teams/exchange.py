@@ -20,8 +20,8 @@ LIMIT = 5.0
 #: Bytes of an answer: the public key document has about 40 kB, a page of 200 members about 80 kB.
 LARGEST = 512 * 1024
 
-#: Seconds to be connected, after which nothing was sent for certain. httpx gives up on a silence after five, too,
-#: unless it is told not to.
+#: Seconds to be connected, after which nothing was sent for certain. Unless told not to, httpx gives up on a
+#: silence after five, too.
 _REACHED = httpx.Timeout(None, connect=5.0, pool=5.0)
 _USUAL = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 

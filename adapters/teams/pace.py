@@ -24,8 +24,8 @@ WINDOWS = ((7, 1.0), (8, 2.0), (60, 30.0), (1_800, 3_600.0))
 MARGIN = 0.1
 #: Seconds between two new messages that can go on for ever: 60 in 30, and 1,800 in 3,600.
 INTERVAL = 0.5
-#: Seconds that a message waits here for its turn, which lets the shortest window pass. What would wait longer is put
-#: off: whoever waits here holds a place that cards of other conversations, and of Slack, need.
+#: Seconds that a message waits here for its turn, which lets the shortest window pass. What would wait longer
+#: is put off: whoever waits here holds a place that cards of other conversations, and of Slack, need.
 PATIENCE = 1.2
 LONGEST_WAIT = 300.0  #: seconds; no Retry-After beyond this is believed
 LONGEST_BACKOFF = 60.0  #: seconds; the end of 1, 2, 4… where no usable Retry-After came

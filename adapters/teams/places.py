@@ -61,7 +61,7 @@ class Places:
         return found, message_id
 
     def named_by(self, channel: str, conversation_id: str) -> bool:
-        """Whether the policy's name is that of this conversation, be it of others too: for cards that are up."""
+        """Whether the policy means this conversation, or one of several of that name: for cards that are up."""
         found = self._refs.get(base_of(conversation_id))
         if found is None or base_of(channel) in self._refs:
             return found is not None and base_of(channel) == found.id

@@ -68,8 +68,7 @@ async def stage_of(work: Clockwork, request_id: str) -> tuple[Stage, Outcome | N
     ("window", "requests"),
     [
         *((window, 10) for window in WINDOWS),
-        (180.0, 200),
-        *(pytest.param(window, 200, marks=pytest.mark.slow) for window in WINDOWS if window != 180.0),
+        *(pytest.param(window, 200, marks=pytest.mark.slow) for window in WINDOWS),
     ],
 )
 async def test_every_rung_fires_once_and_in_time(tmp_path: Path, window: float, requests: int) -> None:

@@ -126,6 +126,26 @@ async def test_a_quorum_counts_one_person_once_on_two_surfaces(tmp_path: Path) -
         await until(lambda: ["approved"] == town.effects(request_id), what="the decision")
 
 
+async def test_a_look_is_no_vote_and_no_refusal(tmp_path: Path) -> None:
+    """Teams looks by itself, also for those who voted: they get their view with buttons, the audit no row."""
+    policy = POLICY.replace("    quorum: 2\n", "    quorum: 2\n    rejection: quorum\n")
+    async with open_town(tmp_path, with_teams=True, policy=policy) as town:
+        await until_known(town)
+        town.ask(tool="pay_invoice", timeout_seconds=60)
+        card, teams = await card_in_teams(town), teams_of(town)
+        await teams.press("ann", card, "nod_reject")
+        await until(lambda: "Ann Albers rejected" in text_of(town, card), within=5, what="her vote on the card")
+
+        for person in ("ann", "bob", "eve", "gus"):
+            looked = await teams.refresh(person, teams.now(card))
+            assert looked is not None
+            assert 200 == looked.answer()["statusCode"]
+            may = person in ("ann", "bob")
+            assert may is ("nod_reject" in json.dumps(looked.answer()["value"]))
+
+        assert [] == [fact for fact in town.audit() if fact["kind"] == "refused"]
+
+
 @pytest.mark.parametrize("person", ["eve", "gus", "xia"])
 async def test_nobody_else_decides_in_teams(tmp_path: Path, person: str) -> None:
     """A colleague who is no approver, a guest, and somebody of another company: refused, and on record."""

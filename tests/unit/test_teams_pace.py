@@ -7,7 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.teams.pace import JITTER, LONGEST_BACKOFF, LONGEST_WAIT, MARGIN, Cooling, Turns, wait_named_by
+from adapters.teams.pace import (
+    JITTER,
+    LONGEST_BACKOFF,
+    LONGEST_WAIT,
+    MARGIN,
+    PATIENCE,
+    Cooling,
+    Turns,
+    wait_named_by,
+)
 from bot.errors import Unavailable
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -46,6 +55,40 @@ async def test_conversations_do_not_wait_for_one_another() -> None:
     turns = Turns(monotonic=wall, windows=((1, 60.0),))
     async with turns.turn("19:x"), asyncio.timeout(1), turns.turn("19:y"):
         pass
+
+
+async def test_a_turn_that_is_far_away_is_put_off() -> None:
+    """Nobody holds a place of the crew for longer than PATIENCE: it is told how long until there is room."""
+    wall = Wall()
+    turns = Turns(monotonic=wall, windows=((2, 1.0), (3, 30.0)))
+    for _ in range(3):
+        async with turns.turn("19:x"):
+            pass
+        wall.now += 2
+    with pytest.raises(Unavailable) as put_off:
+        async with asyncio.timeout(1), turns.turn("19:x", before=NOON):
+            pass
+    assert 30 + MARGIN - 6 == pytest.approx(put_off.value.retry_after)
+    wall.now += put_off.value.retry_after or 0
+    async with asyncio.timeout(1), turns.turn("19:x", before=NOON):
+        pass
+
+
+async def test_those_that_wait_longest_are_put_off_behind_the_others() -> None:
+    """Of a crowd at once, whoever's turn comes within PATIENCE waits; the rest come again behind those."""
+    turns = Turns(monotonic=asyncio.get_running_loop().time, windows=((1, 0.4),))
+
+    async def one() -> float | None:
+        try:
+            async with turns.turn("19:x"):
+                return None
+        except Unavailable as put_off:
+            return put_off.retry_after
+
+    async with asyncio.timeout(PATIENCE + 1):
+        waits = await asyncio.gather(*(one() for _ in range(6)))
+    assert [None] * 3 == waits[:3]
+    assert [3 * (0.4 + MARGIN)] * 3 == pytest.approx(waits[3:], abs=0.1)
 
 
 async def test_the_earliest_deadline_goes_first() -> None:

@@ -1,0 +1,168 @@
+"""What a press claims and what Nod knows: which card stands on a message, and which pages were shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from adapters.sandbox.teams.messages import Message
+from adapters.sandbox.teams.people import APPROVALS
+from adapters.teams.conversations import split_ref
+from adapters.teams.elements import content, words
+from adapters.teams.looks import Looks
+from adapters.teams.metadata import Look
+from adapters.teams.whole import FORGOTTEN
+from bot.card import Button, Card
+from bot.errors import Refusal, Refused, Unanswered
+from tests.contract.teams_rig import CHANNEL, Rig, open_rig, texts, verbs
+from tests.render.cards import request
+
+LONG: dict[str, Any] = {"body": "\n".join(f"line {n} of a letter" for n in range(300))}
+MOVED = Refused(Refusal.MOVED_CARD, "This is a copy of a card. Answer on the card itself.")
+PRESS = {"nod": "why", "channel": CHANNEL}
+
+
+async def settled(rig: Rig) -> None:
+    """Whatever was begun behind an answer is over."""
+    async with asyncio.timeout(5):
+        while rig.teams._receiver._errands._tasks:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
+
+
+async def send(rig: Rig, of: Message, data: dict[str, Any], **changed: Any) -> str:
+    """Somebody who is nobody here sends this data as if it were on that message; returns the answer."""
+    await rig.press("why", person="xia", message=await rig.card_up())
+    activity = json.loads(json.dumps(rig.town.delivery.sent[-1].activity))
+    activity |= {"id": f"f:{len(rig.town.delivery.sent)}", "replyToId": of.id}
+    activity["value"]["action"] |= {"verb": f"nod_{data['nod']}", "data": data}
+    activity["value"] |= changed
+    return (await rig.town.delivery.deliver(activity)).body
+
+
+def other(rig: Rig, card_id: str = "another") -> Card:
+    """The card of another request."""
+    return replace(rig.desk.card, card_id=card_id)
+
+
+async def standing(rig: Rig, kind: str) -> Message:
+    """A message of ours that is not the desk's card."""
+    if kind == "a card":
+        ref = await rig.teams.chat.post(other(rig), CHANNEL)
+    elif kind == "words":
+        alert = content([words("An alert")], fallbackText="An alert")
+        ref = await rig.teams.chat.put(alert, ("An alert",), CHANNEL, before=datetime.now(UTC))
+    else:
+        rig.faults.add(method="POST", path="/teams/v3/*", reset=True, after=True, times=1)
+        with pytest.raises(Unanswered):
+            await rig.teams.chat.post(other(rig), CHANNEL)
+        return rig.town.messages(APPROVALS)[-1]
+    return rig.message(split_ref(ref)[1])
+
+
+@pytest.mark.parametrize("trigger", ["manual", "automatic"])
+@pytest.mark.parametrize("kind", ["a card", "words", "a post whose answer was lost"])
+async def test_a_press_with_another_cards_data_writes_over_nothing(kind: str, trigger: str) -> None:
+    """Data of one card sent from another message is refused, and the message stays as it is."""
+    async with open_rig() as rig:
+        there = await standing(rig, kind)
+        data = {**PRESS, "value": rig.desk.card.buttons[Button.WHY]}
+        await rig.card_up()
+        rig.desk.refusal = MOVED
+        body = await send(rig, there, data, trigger=trigger)
+        await settled(rig)
+        assert ("moved-card" in body) is (trigger == "manual")
+        assert there.card == rig.message(there.id).card
+
+
+@pytest.mark.parametrize("kind", ["a card", "words"])
+async def test_a_look_with_another_cards_data_puts_it_nowhere(kind: str) -> None:
+    """A card whose post was lost is not taken for up because somebody names it on a message of another one."""
+    async with open_rig() as rig:
+        there, since = await standing(rig, kind), datetime.now(UTC) - timedelta(seconds=5)
+        data = {**PRESS, "value": "v1.k.lost.why.d.s"}
+        body = await send(rig, there, data)
+        assert "Route: default" in body
+        assert await rig.teams.chat.find("lost", CHANNEL, since=since) is None
+
+
+async def page_two(rig: Rig) -> tuple[Message, dict[str, Any]]:
+    """A card of a long call, and the data of Next page on the first page of it, as Ann gets it."""
+    rig.desk.asked = request(LONG)
+    message = await rig.card_up()
+    await rig.press("view_all", message=message)
+    page = rig.message(message.id).seen_by("ann")
+    assert page is not None
+    (turn,) = [e["actions"][0] for e in page["body"] if e["type"] == "ActionSet"]
+    return message, dict(turn["data"])
+
+
+async def client_sends(rig: Rig, verb: str, data: dict[str, Any]) -> dict[str, Any]:
+    """A client sends data of its own making, for the last one who pressed; returns the card that it gets."""
+    activity = json.loads(json.dumps(rig.town.delivery.sent[-1].activity))
+    activity["id"] = f"f:{len(rig.town.delivery.sent)}"
+    activity["value"]["action"] |= {"verb": f"nod_{verb}", "data": data}
+    answer = (await rig.town.delivery.deliver(activity)).answer()
+    assert 200 == answer["statusCode"]
+    return dict(answer["value"])
+
+
+async def test_a_client_that_says_it_saw_more_gets_the_next_page() -> None:
+    """A turn from a page that was never shown leads to the one behind those that were, without Approve."""
+    async with open_rig() as rig:
+        _, data = await page_two(rig)
+        pages = data["look"]["pages"]
+        assert 3 < pages
+        page = await client_sends(
+            rig, "turn", {**data, "look": {**data["look"], "page": pages - 2, "seen": pages - 2}}
+        )
+        assert f"Page 2 of {pages}" in texts(page, "TextBlock") + texts(page)
+        assert "approve" not in verbs(page)
+
+
+@pytest.mark.parametrize(
+    "read", ["all", "one page", "all by another person", "another text", "before a restart"]
+)
+async def test_an_approve_says_seen_whole_only_where_nod_showed_it_all(read: str) -> None:
+    """The word of the button is not enough: every page of this very text was shown to this very person."""
+    async with open_rig() as rig:
+        message, data = await page_two(rig)
+        last = data["look"]["pages"] - 1
+        for _ in range(last if read != "one page" else 0):
+            await rig.press("turn", message=message, inputs={}, title="Next page")
+        if read == "all by another person":
+            await rig.press("why", person="bob", message=message)
+        if read == "another text":
+            rig.desk.asked = request({"body": LONG["body"] + "!"})
+        if read == "before a restart":
+            rig.teams._receiver._clicks._looks = Looks()  # type: ignore[attr-defined]
+        whole = {**data, "nod": "approve", "whole": True, "look": {**data["look"], "page": last, "seen": last}}
+        await client_sends(rig, "approve", {**whole, "value": rig.desk.approve_value})
+        assert [read == "all"] == [click.seen_whole for click in rig.desk.taken]
+
+
+async def test_after_a_restart_a_look_begins_anew_and_says_so() -> None:
+    """Nobody knows what was shown before: the first page comes again, with the reason above it."""
+    async with open_rig() as rig:
+        _, data = await page_two(rig)
+        rig.teams._receiver._clicks._looks = Looks()  # type: ignore[attr-defined]
+        page = await client_sends(rig, "turn", data)
+        assert FORGOTTEN in texts(page)
+        assert f"Page 1 of {data['look']['pages']}" in texts(page)
+
+
+def test_looks_are_remembered_up_to_a_bound() -> None:
+    """The one that was not used for longest goes first, and is then as good as never opened."""
+    looks, look = Looks(most=2), Look(page=0, seen=0, pages=2, call="c")
+    for account in ("ann", "bob"):
+        looks.opened(account, "card", look)
+    assert looks.turned("ann", "card", look, 1) is not None
+    looks.opened("eve", "card", look)
+    assert looks.turned("bob", "card", look, 1) is None
+    assert looks.whole("ann", "card", "c")
+    looks.opened("ann", "card", look)
+    assert looks.whole("ann", "card", "c")
