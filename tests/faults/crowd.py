@@ -45,6 +45,10 @@ class Question:
         return {(p.user, p.verdict) for p in self.history if p.began <= first}
 
 
+#: Seconds of a window in which everybody gets round to every request, and every card goes up in time.
+LONG = 3_000
+
+
 class Crowd:
     """Asks a few requests a second, and lets three people answer what they see."""
 
@@ -53,7 +57,9 @@ class Crowd:
         self.questions: list[Question] = []
 
     def all_cards(self) -> list[Message]:
-        return [card for channel in (APPROVALS, FINANCE) for card in self._town.cards(channel)]
+        """Cards of one request each: neither digests nor what several threads are told together."""
+        top = [message for channel in (APPROVALS, FINANCE) for message in self._town.cards(channel)]
+        return [message for message in top if _is_card(message)]
 
     def cards(self, question: Question) -> list[Message]:
         return [card for card in self.all_cards() if question.mark in said(card)]
@@ -65,7 +71,7 @@ class Crowd:
             request_id = self._town.ask(
                 tool=self._chance.choice(["pay_invoice", "send_email"]),
                 arguments={"to": mark},
-                timeout_seconds=300 if answerable else self._chance.uniform(4, 10),
+                timeout_seconds=LONG if answerable else self._chance.uniform(4, 10),
             )
             self.questions.append(Question(request_id, mark=mark, answerable=answerable))
             await asyncio.sleep(self._chance.uniform(0.2, 0.8))
@@ -99,3 +105,9 @@ class Crowd:
                 acknowledged=result.ok,
             )
         )
+
+
+def _is_card(message: Message) -> bool:
+    kind = (message.metadata or {}).get("event_type")
+    is_digest = message.text[:1].isdigit() or message.text.startswith("Nothing more waits")
+    return kind == "nod_card" and not is_digest
