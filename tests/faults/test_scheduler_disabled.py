@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from adapters.watch import EXIT_CODE, SCHEDULER_DEAD
 from bot.flow.prove import LATE_TICK
 from tests.faults.child import open_child
@@ -15,6 +17,7 @@ from tests.servers.watched import ONE_INTERVAL, open_watched
 BETWEEN_TWO_LOOKS = 5.0
 
 
+@pytest.mark.slow
 async def test_a_disabled_scheduler_is_paged_before_the_process_ends(tmp_path: Path) -> None:
     """Paged within one interval, no heartbeat any more, code 70; the next process tells of the end."""
     async with open_watched(tmp_path / "town") as watched:

@@ -29,7 +29,7 @@ from adapters.sandbox.platform import Agent, Platform, open_platform, platform_a
 from adapters.sandbox.serve import serve
 from bot.protocol import HITLRequest
 
-pytestmark = pytest.mark.sdk
+pytestmark = [pytest.mark.sdk, pytest.mark.slow]
 
 HERE = Path(__file__).parent
 PYTHON = Path(os.environ.get("NOD_SDK_PYTHON", HERE.parents[1] / ".sdk" / "bin" / "python"))

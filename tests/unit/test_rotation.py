@@ -158,7 +158,8 @@ def test_nothing_changes_between_two_changes(
     now, later = sorted(moments)
     whole = replace(rotation, overrides=overrides)
     change = whole.next_change(now)
-    between = now + (change - now) * ((later - now) / (later - now + timedelta(days=1)))
+    share = (later - now) / (later - now + timedelta(days=1))
+    between = min(now + (change - now) * share, change - timedelta(microseconds=1))  # a product is rounded
 
     assert now <= between < change
     assert whole.on_call(now) == whole.on_call(between)
