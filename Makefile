@@ -2,7 +2,8 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 SDK := .sdk/bin/python
-COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+# Extras stay in the pins: without them pip looks for the newest `name[extra]`, and finds one without a hash.
+COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-strip-extras
 
 .PHONY: demo test test-all check sdk lock clean
 

@@ -21,6 +21,7 @@ from bot.flow.deliver import Deliver
 from bot.flow.escalate import Escalate
 from bot.flow.expire import Expire
 from bot.flow.gather import Gather
+from bot.flow.outward import Means
 from bot.flow.reconcile import Reconcile
 from bot.flow.say import Say
 from bot.flow.show import Show
@@ -65,18 +66,17 @@ class Life:
     def steps(self, crew: Callable[[Step], Crew]) -> dict[Step, Round]:
         """Every arrow of `bot.approval`, and what keeps people informed."""
         store, clock, count, policy = self.store, self.clock, self.count, self.policy
-        platform, chats, seal = self.platform, self.chats, self.seal
+        platform = self.platform
+
+        def means(step: Step, policy: Callable[[], Policy]) -> Means:
+            return Means(
+                store=store, chats=self.chats, policy=policy, clock=clock, count=count, crew=crew(step)
+            )
+
         answer = Answer(
             store=store, callbacks=self.callbacks, policy=policy, clock=clock, count=count,
             crew=crew(Step.ANSWER),
         )  # fmt: skip
-        gather = Gather(
-            store=store, chats=chats, policy=policy, seal=seal, clock=clock, count=count,
-            crew=crew(Step.GATHER),
-        )  # fmt: skip
-        show = Show(
-            store=store, chats=chats, policy=policy, seal=seal, clock=clock, count=count, crew=crew(Step.SHOW)
-        )
         deliver = Deliver(
             platform=platform, store=store, policy=policy, clock=clock, count=count,
             crew=crew(Step.DELIVER), ring=self.ring,
@@ -85,22 +85,17 @@ class Life:
         reconcile = Reconcile(
             platform=platform, store=store, clock=clock, count=count, crew=crew(Step.RECONCILE)
         )
-        reach = self.reach
-        escalate = Escalate(
-            store=store, chats=chats, policy=reach, clock=clock, count=count, crew=crew(Step.ESCALATE)
-        )
-        tell = Tell(store=store, chats=chats, policy=reach, clock=clock, count=count, crew=crew(Step.TELL))
-        say = Say(store=store, chats=chats, policy=reach, clock=clock, count=count, crew=crew(Step.SAY))
         alert = PageOut(store=store, pagers=self.pagers, clock=clock, count=count, crew=crew(Step.ALERT))
         return {
             Step.ADMIT: self.admit.round,
             Step.ANSWER: answer.round,
-            Step.GATHER: gather.round,
-            Step.SHOW: show.round,
+            Step.GATHER: Gather(means(Step.GATHER, policy), seal=self.seal).round,
+            Step.SHOW: Show(means(Step.SHOW, policy), seal=self.seal).round,
             Step.DELIVER: deliver.round,
-            Step.ESCALATE: escalate.round,
-            Step.TELL: tell.round,
-            Step.SAY: say.round,
+            # Whom to tell goes by where people were last found; who may decide does not.
+            Step.ESCALATE: Escalate(means(Step.ESCALATE, self.reach)).round,
+            Step.TELL: Tell(means(Step.TELL, self.reach)).round,
+            Step.SAY: Say(means(Step.SAY, self.reach)).round,
             Step.CLOSE: Close(store=store, count=count).round,
             Step.EXPIRE: expire.round,
             Step.RECONCILE: reconcile.round,

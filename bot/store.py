@@ -12,6 +12,7 @@ from typing import Protocol
 from bot.approval import Approval
 from bot.approvals import Approvals
 from bot.audit import Fact
+from bot.ladder import Action
 from bot.records import (
     Alert,
     Digest,
@@ -67,6 +68,10 @@ class Rungs(Protocol):
 
     async def next_due(self, *, after: datetime) -> datetime | None:
         """When the first unfired rung of an open approval is due that is not due yet."""
+        ...
+
+    async def hasten(self, approval_id: str, *, action: Action, at: datetime) -> bool:
+        """The unfired rungs of this kind are due at this moment, if they were later. False: there are none."""
         ...
 
     async def fire(

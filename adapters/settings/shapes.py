@@ -1,7 +1,7 @@
 """The operator's own shapes of secrets: regular expressions that are given up when they take too long.
 
 `regex` stops a search at a time that the caller names, which `re` cannot; it reads what `re` reads, and lets
-other threads run meanwhile (pypi.org/project/regex, "timeout" and "concurrent").
+other threads run meanwhile (the README of `regex`, "timeout" and "concurrent").
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
@@ -15,6 +15,7 @@ from adapters.store.firing import fire_rungs
 from adapters.store.rows import approval_of, rung_of
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
+from bot.ladder import Action
 from bot.records import DueRung, OwedNotice, Placement
 
 _R, _A = tables.rungs.c, tables.approvals.c
@@ -48,6 +49,17 @@ class SqlRungs:
         rows = await self._database.fetch(select(first).select_from(whole).where(_UNFIRED, _R.due_at > after))
         moment: datetime | None = rows[0]["first"]
         return moment
+
+    async def hasten(self, approval_id: str, *, action: Action, at: datetime) -> bool:
+        """Of an open approval; later ones only, so that a rung never moves back."""
+        is_open = exists().where(_A.id == approval_id, _A.stage == Stage.OPEN)
+        later = (
+            update(tables.rungs)
+            .where(_R.approval_id == approval_id, _R.action == action, _R.fired_at.is_(None), _R.due_at > at)
+            .where(is_open)
+            .values(due_at=at)
+        )
+        return await self._database.update(Move.HASTEN, later)
 
     async def fire(
         self,

@@ -31,6 +31,7 @@ class Move(StrEnum):
     LOST = "lost"
     GIVE_UP = "give_up"
     FIRE = "fire"
+    HASTEN = "hasten"
     CLAIM = "claim"
     RETIME = "retime"
     REVIVE = "revive"
@@ -86,6 +87,7 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     Move.LOST: (Step.SHOW, Step.CLOSE),
     Move.GIVE_UP: (Step.CLOSE, Step.SAY),
     Move.FIRE: (Step.SHOW, Step.GATHER, Step.SAY),
+    Move.HASTEN: (Step.ESCALATE,),
     Move.SENT: (Step.CLOSE,),
     Move.DROPPED: (Step.CLOSE,),
     Move.GATHER: (Step.SHOW,),

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 
 from bot.approval import Approval, Stage
-from bot.flow import Count, Crew, earliest
+from bot.flow import earliest
+from bot.flow.outward import Outward
 from bot.ladder import Action
-from bot.policy import Policy, names_of
-from bot.ports import Chat, Clock
+from bot.policy import names_of
 from bot.records import Alert, DueRung, News, OwedNotice, Placement, rung_cause
-from bot.store import Store
-from bot.surface import Surface
 from bot.wording import name_of
 
 #: What waits while somebody is on it: whatever would send other people there.
@@ -29,21 +27,8 @@ MOST_ALONE = 30
 log = structlog.get_logger()
 
 
-class Escalate:
+class Escalate(Outward):
     """Fires each rung once. Rungs that are overdue together owe one message, not a burst."""
-
-    def __init__(
-        self,
-        *,
-        store: Store,
-        chats: Mapping[Surface, Chat],
-        policy: Callable[[], Policy],
-        clock: Clock,
-        count: Count,
-        crew: Crew,
-    ) -> None:
-        self._store, self._chats, self._policy = store, chats, policy
-        self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> datetime | None:
         self._crew.look()

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
 from bot.card import DigestCard, digest_card_of
-from bot.errors import Forbidden, Gone, Unanswered, Unavailable
-from bot.flow import Count, Crew, earliest
-from bot.policy import Policy
-from bot.ports import Chat, Clock
+from bot.errors import Forbidden, Gone, Unavailable
+from bot.flow import earliest
+from bot.flow.outward import Means, Outward, wait_after
 from bot.records import NO_CARD, Alert, Digest, Waiting
 from bot.seal import Seal
-from bot.store import Store
-from bot.surface import Destination, Surface
+from bot.surface import Destination
 from bot.wording import name_of
 
 #: A card is planned within this share of its window after the request was first seen. A tenth is promised; the
@@ -35,10 +33,6 @@ LINES = 10
 RENEWED_AFTER = timedelta(minutes=10)
 #: A digest is brought up to date this often at most: a chat allows about 50 updates a minute.
 REDRAWN_EVERY = timedelta(seconds=3)
-#: The first wait after a failed try, doubled each time up to the last, in seconds.
-FIRST_WAIT, LAST_WAIT, REFUSED_WAIT = 1.0, 30.0, 15.0
-#: An unanswered post is looked for after this long, in seconds.
-LOOK_AFTER = 2.0
 
 FLOOD = "flood"  #: the alert's cause
 EMPTY = "empty"  #: the fingerprint of a digest that nothing stands on
@@ -46,22 +40,12 @@ EMPTY = "empty"  #: the fingerprint of a digest that nothing stands on
 log = structlog.get_logger()
 
 
-class Gather:
+class Gather(Outward):
     """Decides what is gathered, and keeps every digest up to date."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        chats: Mapping[Surface, Chat],
-        policy: Callable[[], Policy],
-        seal: Seal,
-        clock: Clock,
-        count: Count,
-        crew: Crew,
-    ) -> None:
-        self._store, self._chats, self._policy, self._seal = store, chats, policy, seal
-        self._clock, self._count, self._crew = clock, count, crew
+    def __init__(self, means: Means, *, seal: Seal) -> None:
+        super().__init__(means)
+        self._seal = seal
 
     async def round(self) -> datetime | None:
         self._crew.look()
@@ -163,16 +147,10 @@ class Gather:
                 await self._store.alerts.mend(gathered.approval_id, cause=NO_CARD, how=how)
 
     async def _put_off(self, digest: Digest, error: Exception) -> None:
-        wait = min(FIRST_WAIT * 2**digest.tries, LAST_WAIT)
-        if isinstance(error, Unanswered):
-            wait = max(wait, LOOK_AFTER)
-        if isinstance(error, Unavailable) and error.retry_after is not None:
-            wait = error.retry_after
-        if isinstance(error, Forbidden):
-            wait = REFUSED_WAIT
-        next_try = self._clock() + timedelta(seconds=wait)
-        await self._store.digests.postpone(digest.digest_id, next_try=next_try)
-        log.warning("digest_put_off", channel=digest.destination.channel, wait=wait, reason=str(error))
+        wait = wait_after(error, tries=digest.tries)
+        await self._store.digests.postpone(digest.digest_id, next_try=self._clock() + wait)
+        channel, seconds = digest.destination.channel, wait.total_seconds()
+        log.warning("digest_put_off", channel=channel, wait=seconds, reason=str(error))
         self._count("digest_put_off")
 
 

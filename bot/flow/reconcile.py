@@ -6,6 +6,7 @@ import structlog
 
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
 from bot.flow import Count, Crew
+from bot.flow.seen import report_unseen
 from bot.ports import Clock, Platform
 from bot.records import UNDELIVERED
 from bot.store import Store
@@ -35,6 +36,7 @@ class Reconcile:
         word = await self._platform.word_on(approval.id)
         if approval.decision is None and word in ("timeout", "timeout_skip"):
             outcome = Outcome.TIMEOUT_SKIP
+            await report_unseen(approval, store=self._store, at=self._clock())
         else:
             outcome = outcome_once_resolved(approval, word, tried_before=approval.attempts > 0)
             how = f"it is no longer pending there; the audit says: {word or 'nothing'}"

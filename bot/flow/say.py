@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from bot.approval import Approval, Stage
-from bot.errors import Forbidden, Gone, Unanswered, Unavailable
-from bot.flow import Count, Crew, earliest
+from bot.errors import Forbidden, Gone, Unavailable
+from bot.flow import earliest
+from bot.flow.outward import REFUSED_WAIT, Outward, wait_after
 from bot.news import notice_of
-from bot.policy import Policy
-from bot.ports import Chat, Clock
+from bot.ports import Chat
 from bot.records import Digest, News, OwedNotice, Placement
-from bot.store import Store
 from bot.surface import Destination, Surface
 
-#: The first wait after a failed try, doubled each time up to the last, in seconds.
-FIRST_WAIT, LAST_WAIT = 1.0, 30.0
-#: An unanswered message is looked for after this long, in seconds, when a chat's history has caught up.
-LOOK_AFTER = 2.0
-#: Whoever refuses is asked again after this long, doubled each time up to the last, in seconds.
-REFUSED_WAIT, LONGEST_REFUSED = 15.0, 300.0
+#: Whoever refuses is asked again less and less often, up to this long after, in seconds.
+LONGEST_REFUSED = 300.0
 #: More threads of one channel than this are not written to one by one: one message in the channel tells it.
 CROWD = 5
 #: The mark of such a message begins with this, so that it is looked for where it was begun.
@@ -57,21 +52,8 @@ class _Place:
         return self.surface, self.channel, self.person
 
 
-class Say:
+class Say(Outward):
     """Sends what is owed. Nothing else in the flow puts words into a thread or a room."""
-
-    def __init__(
-        self,
-        *,
-        store: Store,
-        chats: Mapping[Surface, Chat],
-        policy: Callable[[], Policy],
-        clock: Clock,
-        count: Count,
-        crew: Crew,
-    ) -> None:
-        self._store, self._chats, self._policy = store, chats, policy
-        self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> datetime | None:
         self._crew.look()
@@ -192,16 +174,10 @@ class Say:
         if isinstance(error, Gone) and tries >= GONE_TRIES:
             await self._drop(items, "its card is gone")
             return
-        wait = min(FIRST_WAIT * 2**tries, LAST_WAIT)
-        if isinstance(error, Unanswered):
-            wait = max(wait, LOOK_AFTER)
-        if isinstance(error, Forbidden):
-            wait = min(REFUSED_WAIT * 2**tries, LONGEST_REFUSED)
-        if isinstance(error, Unavailable) and error.retry_after is not None:
-            wait = error.retry_after
-        next_try = self._clock() + timedelta(seconds=wait)
-        await self._store.notices.postpone(notices, next_try=next_try)
-        log.warning("notice_put_off", news=notices[0].news.value, wait=wait, reason=str(error))
+        wait = wait_after(error, tries=tries, refused_most=LONGEST_REFUSED)
+        await self._store.notices.postpone(notices, next_try=self._clock() + wait)
+        seconds = wait.total_seconds()
+        log.warning("notice_put_off", news=notices[0].news.value, wait=seconds, reason=str(error))
         self._count("notice_put_off")
 
     async def _drop(self, items: list[Owed], why: str) -> None:

@@ -6,30 +6,21 @@ This one query is behind posting, updating, final cards, and repair after an out
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
 
 from bot.approval import Approval, Stage
 from bot.card import Card, card_of
-from bot.errors import Forbidden, Gone, Unanswered, Unavailable
-from bot.flow import Count, Crew, earliest
+from bot.errors import Forbidden, Gone, Unavailable
+from bot.flow import earliest
+from bot.flow.outward import Means, Outward, wait_after
+from bot.ladder import Action
 from bot.news import dead_place
-from bot.policy import Policy
-from bot.ports import Chat, Clock
 from bot.records import NO_CARD, Alert, Placement
 from bot.seal import Seal
-from bot.store import Store
-from bot.surface import Destination, Surface
+from bot.surface import Destination
 from bot.wording import name_of
-
-#: The first wait after a failed try, doubled each time up to the last, in seconds.
-FIRST_WAIT, LAST_WAIT = 1.0, 30.0
-#: A surface that refuses is asked again this often, in seconds: somebody may invite the bot back.
-REFUSED_WAIT = 15.0
-#: An unanswered post is looked for after this long, in seconds, when a chat's history has caught up.
-LOOK_AFTER = 2.0
 
 #: A request that no card could be shown for so long is an operator's business, whatever the reason.
 UNSEEN_AFTER = timedelta(seconds=20)
@@ -37,22 +28,12 @@ UNSEEN_AFTER = timedelta(seconds=20)
 log = structlog.get_logger()
 
 
-class Show:
+class Show(Outward):
     """Makes every card show its record's last revision."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        chats: Mapping[Surface, Chat],
-        policy: Callable[[], Policy],
-        seal: Seal,
-        clock: Clock,
-        count: Count,
-        crew: Crew,
-    ) -> None:
-        self._store, self._chats, self._policy, self._seal = store, chats, policy, seal
-        self._clock, self._count, self._crew = clock, count, crew
+    def __init__(self, means: Means, *, seal: Seal) -> None:
+        super().__init__(means)
+        self._seal = seal
 
     async def round(self) -> datetime | None:
         self._crew.look()
@@ -133,25 +114,29 @@ class Show:
         )
 
     async def _put_off(self, placement: Placement, approval: Approval, error: Exception) -> None:
-        wait = min(FIRST_WAIT * 2**placement.tries, LAST_WAIT)
-        if isinstance(error, Unanswered):
-            wait = max(wait, LOOK_AFTER)
-        if isinstance(error, Unavailable) and error.retry_after is not None:
-            wait = error.retry_after
-        if isinstance(error, Forbidden):
-            wait = REFUSED_WAIT
+        wait, now = wait_after(error, tries=placement.tries), self._clock()
         refused = isinstance(error, Forbidden)
         dead = await self._dead(placement.destination) if refused else None
         if dead:
             await self._store.alerts.raise_(dead)
-        late = self._clock() - approval.first_seen >= UNSEEN_AFTER
-        if placement.ref is None and (late or (refused and not dead)) and await self._waits(approval):
-            await self._store.alerts.raise_(self._no_card(placement, approval, error))
-        await self._store.placements.postpone(
-            placement.card_id, next_try=self._clock() + timedelta(seconds=wait)
-        )
-        log.warning("card_put_off", channel=placement.destination.channel, wait=wait, reason=str(error))
+        late = now - approval.first_seen >= UNSEEN_AFTER
+        if placement.ref is None and (late or refused) and await self._waits(approval):
+            if not dead or late:
+                await self._store.alerts.raise_(self._no_card(placement, approval, error))
+            await self._fall_back(approval)
+        await self._store.placements.postpone(placement.card_id, next_try=now + wait)
+        channel, seconds = placement.destination.channel, wait.total_seconds()
+        log.warning("card_put_off", channel=channel, wait=seconds, reason=str(error))
         self._count("card_put_off")
+
+    async def _fall_back(self, approval: Approval) -> None:
+        """Where it should stand it cannot: the rungs that show it elsewhere are due now, and not in time."""
+        standing = await self._store.placements.of(approval.id)
+        if any(placement.ref and not placement.superseded for placement in standing):
+            return
+        if await self._store.rungs.hasten(approval.id, action=Action.FALLBACK, at=self._clock()):
+            log.warning("fallback_hastened")
+            self._count("fallback_hastened")
 
     async def _mend(self, approval: Approval) -> None:
         """Before the card counts as shown: a crash in between finds it again, and comes back here."""

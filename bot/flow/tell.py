@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import structlog
 
 from bot.approval import Approval, Outcome
-from bot.flow import Count, Crew
+from bot.flow.outward import Outward
 from bot.policy import Policy, requesters_named
-from bot.ports import Chat, Clock
 from bot.records import NO_CARD, RUNG_CAUSE, News, OwedNotice
-from bot.store import Store
 from bot.surface import Surface
 
 log = structlog.get_logger()
 
 
-class Tell:
+class Tell(Outward):
     """Writes down who is owed the outcome; `say` sends it."""
-
-    def __init__(
-        self,
-        *,
-        store: Store,
-        chats: Mapping[Surface, Chat],
-        policy: Callable[[], Policy],
-        clock: Clock,
-        count: Count,
-        crew: Crew,
-    ) -> None:
-        self._store, self._chats, self._policy = store, chats, policy
-        self._clock, self._count, self._crew = clock, count, crew
 
     async def round(self) -> None:
         self._crew.look()

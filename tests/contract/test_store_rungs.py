@@ -264,3 +264,21 @@ async def test_a_redraw_comes_again_with_each_ladder(store: Store) -> None:
     await store.rungs.fire([ping, redraw], at=after(1))
     assert await revise(store, rungs=[ping, redraw], request=a_request(arguments="other"))
     assert [redraw] == [rung for rung, _ in await store.rungs.due(after(99))]
+
+
+async def test_a_rung_is_hastened_once_and_never_put_back(store: Store, rings: list[Step]) -> None:
+    """Of one kind and not fired: it is due at once, and the step that fires it is woken."""
+    fallbacks = [a_rung(number, due=60 + number, action=Action.FALLBACK) for number in (0, 1)]
+    ping = a_rung(2, due=90)
+    await store.approvals.admit(an_approval(), placements=(), rungs=[*fallbacks, ping])
+    assert await store.rungs.fire(fallbacks[:1], at=after(1))
+    rings.clear()
+    assert await store.rungs.hasten("r1", action=Action.FALLBACK, at=after(2))
+    assert [Step.ESCALATE] == rings
+    assert [replace(fallbacks[1], due_at=after(2))] == [rung for rung, _ in await store.rungs.due(after(2))]
+    rings.clear()
+    assert not await store.rungs.hasten("r1", action=Action.FALLBACK, at=after(3))
+    assert not await store.rungs.hasten("r2", action=Action.FALLBACK, at=after(3))
+    await decide(store)
+    assert not await store.rungs.hasten("r1", action=Action.PING, at=after(3))
+    assert [] == [ring for ring in rings if ring is Step.ESCALATE]

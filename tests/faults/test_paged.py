@@ -14,9 +14,9 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from bot.flow.admit import SKEWED
-from bot.flow.expire import UNSEEN
 from bot.flow.gather import FLOOD
 from bot.flow.prove import NOBODY, STORE_DOWN
+from bot.flow.seen import UNSEEN
 from bot.records import NO_CARD, SURFACE_DEAD
 from tests.servers.town import until
 from tests.servers.watched import ONE_INTERVAL, PROVE_EVERY, Watched, open_watched, open_watched_bot

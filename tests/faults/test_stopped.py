@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.flow.expire import UNSEEN
+from bot.flow.seen import UNSEEN
 from bot.records import NO_CARD
 from tests.faults.child import Child, open_child
 from tests.servers.told import alone, check_each_once, fired, in_threads, mark_of, notices

@@ -19,8 +19,8 @@ from adapters.store.open import open_store
 from bot.approval import Outcome, Stage
 from bot.audit import Row, first_break
 from bot.card import Button, card_of
-from bot.flow.expire import UNSEEN
 from bot.flow.gather import LINES
+from bot.flow.seen import UNSEEN
 from bot.protocol import HITLDecision
 from bot.records import UNDELIVERABLE
 from bot.wording import CardState

@@ -1,0 +1,77 @@
+"""Requests that nobody can see: shown elsewhere at once where there is an elsewhere, and told of anyway."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.approval import Outcome, Stage
+from bot.errors import Forbidden, NodError, Unavailable
+from bot.flow.seen import UNSEEN
+from bot.ladder import Action, Rung
+from bot.surface import Destination, Surface
+from tests.servers.clockwork import Clockwork, open_clockwork
+from tests.story.test_ladder import policy_of, stage_of
+
+ROOM = Destination(surface=Surface.TEAMS, channel="finance-room")
+FALLBACK = Rung(action=Action.FALLBACK, before=timedelta(seconds=10), cards=(ROOM,))
+WINDOW = 600.0
+
+
+def causes(work: Clockwork) -> list[str]:
+    """What pagers were told of, in order; not what came right."""
+    return [alert.cause for _, alert in work.pager.pages if not alert.mended]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "within"),
+    [(Forbidden("the bot was removed"), 2.0), (Unavailable("the chat is away"), 62.0)],
+    ids=["refused", "away"],
+)
+async def test_a_dead_surface_is_no_reason_to_wait_for_the_last_rung(
+    tmp_path: Path, trouble: NodError, within: float
+) -> None:
+    """Slack takes no card: the fallback's is up as soon as that is known, not ten seconds before the end."""
+    async with open_clockwork(tmp_path, policy_of(FALLBACK)) as work:
+        work.chat.trouble = trouble
+        work.ask("r1", window=WINDOW)
+        await work.run(within)
+        assert 1 == len(work.teams.cards)
+        work.chat.trouble = None
+        await work.run(WINDOW)
+        assert 1 == len(work.teams.cards)
+
+
+async def test_a_card_that_is_up_keeps_the_fallback_for_its_time(tmp_path: Path) -> None:
+    """A chat that fails later hastens nothing: people can see the request."""
+    async with open_clockwork(tmp_path, policy_of(FALLBACK)) as work:
+        work.ask("r1", window=WINDOW)
+        await work.run(5)
+        work.chat.trouble = Forbidden("the bot was removed")
+        await work.run(WINDOW - 20)
+        assert {} == work.teams.cards
+        await work.run(15)
+        assert 1 == len(work.teams.cards)
+
+
+@pytest.mark.parametrize("word", ["timeout", "timeout_skip"])
+@pytest.mark.parametrize("seen", [False, True], ids=["unseen", "seen"])
+async def test_an_end_on_the_platform_that_nobody_saw_coming_is_paged(
+    tmp_path: Path, word: str, seen: bool
+) -> None:
+    """It ran out of time over there before our own deadline: paged when no card was up, and only then."""
+    async with open_clockwork(tmp_path, policy_of()) as work:
+        work.chat.trouble = None if seen else Unavailable("the chat is away")
+        work.ask("r1", window=WINDOW)
+        await work.run(5)
+        work.platform.words["r1"] = word
+        work.gone("r1")
+        for _ in range(3):  # polls
+            work.ask("other", window=WINDOW)
+            await work.run(1)
+
+        assert Outcome.TIMEOUT_SKIP is (await stage_of(work, "r1"))[1]
+        assert ([] if seen else [UNSEEN]) == [cause for cause in causes(work) if cause == UNSEEN]
+        assert Stage.OPEN is (await stage_of(work, "other"))[0]
