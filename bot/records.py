@@ -190,6 +190,25 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """Rungs of one approval that are due together, with all that they owe."""
+
+    rungs: tuple[DueRung, ...]  #: at least one
+    notices: tuple[OwedNotice, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    alert: Alert | None = None
+
+    def __post_init__(self) -> None:
+        if len({rung.approval_id for rung in self.rungs}) != 1:
+            raise ValueError("a firing is of the rungs of one approval")
+
+    @property
+    def approval_id(self) -> str:
+        """Whose rungs they are."""
+        return self.rungs[0].approval_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwedPage:
     """An alert that a pager has not taken yet, or whose mending it has not been told."""
 

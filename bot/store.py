@@ -17,6 +17,7 @@ from bot.records import (
     Alert,
     Digest,
     DueRung,
+    Firing,
     Gathered,
     OwedNotice,
     OwedPage,
@@ -31,7 +32,7 @@ class Placements(Protocol):
 
     async def get(self, card_id: str) -> Placement | None: ...
 
-    async def of(self, approval_id: str) -> tuple[Placement, ...]: ...
+    async def of(self, *approval_ids: str) -> tuple[Placement, ...]: ...
 
     async def lagging(self) -> tuple[tuple[Placement, Approval], ...]:
         """Cards that show less than their record, earliest deadline first; not those given up.
@@ -74,19 +75,12 @@ class Rungs(Protocol):
         """The unfired rungs of this kind are due at this moment, if they were later. False: there are none."""
         ...
 
-    async def fire(
-        self,
-        rungs: Sequence[DueRung],
-        *,
-        at: datetime,
-        notices: Sequence[OwedNotice] = (),
-        placements: Sequence[Placement] = (),
-    ) -> bool:
-        """Mark them fired with all that they owe, in one transaction; those of one approval at a time.
+    async def fire(self, firings: Sequence[Firing], *, at: datetime) -> frozenset[str]:
+        """Mark them fired with all that they owe, in one transaction; the ids of those for which that was done.
 
         Those whom a `widen` names may decide from then on. Where a notice of an earlier rung still waits for
-        the same thread or person, the new one takes its place: what comes late comes as one message.
-        False: one of them had fired, or the approval is no longer open; then nothing was done.
+        the same thread or person, the new one takes its place: what comes late comes as one message. Of an
+        approval that is no longer open, or one of whose rungs had fired, nothing is done.
         """
         ...
 

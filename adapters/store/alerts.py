@@ -32,20 +32,8 @@ class SqlAlerts:
         """The alert with a row for each pager, new or opened again; False if it is open already."""
 
         async def work(connection: AsyncConnection) -> bool:
-            new = insert_new(connection, tables.alerts).values(_alert_row(alert))
-            again = new.on_conflict_do_update(
-                index_elements=[_L.approval_id, _L.cause],
-                set_={name: new.excluded[name] for name in ("text", "raised_at", "mended")},
-                where=_L.mended.is_not(None),
-            )
-            if (await connection.execute(again.returning(_L.cause))).first() is None:
+            if not await write_alert(connection, alert, pagers=self._pagers):
                 return False
-            # A pager that left the settings keeps its row, for when it is back.
-            mine = (_G.approval_id == alert.approval_id, _G.cause == alert.cause)
-            told = await connection.execute(delete(tables.pages).where(*mine).returning(_G.pager))
-            pagers = tuple(dict.fromkeys((*self._pagers, *sorted(told.scalars()))))
-            if pagers:
-                await connection.execute(insert(tables.pages), [_page_row(alert, pager) for pager in pagers])
             await append(connection, facts.alert_raised(alert, pagers=self._pagers))
             return True
 
@@ -112,6 +100,25 @@ class SqlAlerts:
         """One more failed try in a row."""
         later = _change(page).values(tries=_G.tries + 1, next_try=next_try)
         await self._database.update(Move.POSTPONE_PAGE, later)
+
+
+async def write_alert(connection: AsyncConnection, alert: Alert, *, pagers: Sequence[str]) -> bool:
+    """The alert with a row for each pager, without its row of the audit; False if it is open already."""
+    new = insert_new(connection, tables.alerts).values(_alert_row(alert))
+    again = new.on_conflict_do_update(
+        index_elements=[_L.approval_id, _L.cause],
+        set_={name: new.excluded[name] for name in ("text", "raised_at", "mended")},
+        where=_L.mended.is_not(None),
+    )
+    if (await connection.execute(again.returning(_L.cause))).first() is None:
+        return False
+    # A pager that left the settings keeps its row, for when it is back.
+    mine = (_G.approval_id == alert.approval_id, _G.cause == alert.cause)
+    told = await connection.execute(delete(tables.pages).where(*mine).returning(_G.pager))
+    owed = tuple(dict.fromkeys((*pagers, *sorted(told.scalars()))))
+    if owed:
+        await connection.execute(insert(tables.pages), [_page_row(alert, pager) for pager in owed])
+    return True
 
 
 async def mend_alert(

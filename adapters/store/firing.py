@@ -1,81 +1,131 @@
-"""A rung that is due, in one transaction: marked as fired, with all that it owes written down."""
+"""Rungs that are due, in one transaction: marked as fired, with all that they owe written down."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import bindparam, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
+from adapters.store.alerts import write_alert
 from adapters.store.chain import append
-from adapters.store.moves import move
+from adapters.store.moves import chunks
 from adapters.store.notices import OWED, write_notices
 from adapters.store.placing import place
 from bot.approval import Stage
+from bot.audit import Fact
 from bot.ladder import Action
-from bot.records import DueRung, News, OwedNotice, Placement
+from bot.records import Firing, News, OwedNotice
 
 _A, _R, _T = tables.approvals.c, tables.rungs.c, tables.notices.c
+_Place = tuple[object, ...]  #: approval, surface, and the card or the person there
 #: What these do is not about everybody who looks at the card.
 _QUIET = frozenset({Action.LAST_CALL, Action.REDRAW})
 
 
 async def fire_rungs(
-    connection: AsyncConnection,
-    rungs: Sequence[DueRung],
-    *,
-    at: datetime,
-    notices: Sequence[OwedNotice],
-    placements: Sequence[Placement],
-) -> bool:
-    """Fire the rungs of one approval; False if one has fired, was put off, or it is no longer open.
+    connection: AsyncConnection, firings: Sequence[Firing], *, at: datetime, pagers: Sequence[str]
+) -> frozenset[str]:
+    """Fire those of open approvals of which no rung has fired or was put off; the ids of these approvals.
 
-    The record's row is locked first, so a decision comes before all of this or after it.
+    The records' rows are locked first, so a decision comes before all of this or after it.
     """
-    approval_id = rungs[0].approval_id
-    locked = select(_A.widened).where(_A.id == approval_id, _A.stage == Stage.OPEN).with_for_update()
-    found = (await connection.execute(locked)).first()
-    if found is None or not await _mark(connection, approval_id, rungs, at=at):
-        return False
-    named = [name for rung in rungs if rung.action is Action.WIDEN for name in rung.who]
-    widened = tuple(dict.fromkeys((*found.widened, *named)))
-    await place(connection, approval_id, placements)
-    await write_notices(connection, [await _merged(connection, notice) for notice in notices])
-    if any(rung.action is not Action.LAST_CALL for rung in rungs):
-        shown = move(approval_id, Stage.OPEN).values(revision=_A.revision + 1, widened=widened)
-        loud = any(rung.action not in _QUIET for rung in rungs)
-        await connection.execute(shown.values(escalated_at=at) if loud else shown)
-    told = [facts.rung_fired(r, widened=widened, at=at) for r in rungs if r.action is not Action.REDRAW]
+    widened = await _locked(connection, [firing.approval_id for firing in firings])
+    waiting = await _waiting(connection, list(widened))
+    going = [
+        firing
+        for firing in firings
+        if firing.approval_id in widened
+        and all((rung.approval_id, rung.number, rung.due_at) in waiting for rung in firing.rungs)
+    ]
+    if not going:
+        return frozenset()
+    keys = [(rung.approval_id, rung.number) for firing in going for rung in firing.rungs]
+    for some in chunks(keys):
+        mine = tuple_(_R.approval_id, _R.number).in_(some)
+        await connection.execute(update(tables.rungs).where(mine).values(fired_at=at))
+    for firing in going:
+        await place(connection, firing.approval_id, firing.placements)
+    await write_notices(connection, await _merged(connection, going))
+    let_in = {firing.approval_id: _let_in(firing, widened[firing.approval_id]) for firing in going}
+    await _show(connection, going, let_in, at=at)
+    told: list[Fact] = []
+    for firing in going:
+        if firing.alert and await write_alert(connection, firing.alert, pagers=pagers):
+            told.append(facts.alert_raised(firing.alert, pagers=pagers))
+        loud = [rung for rung in firing.rungs if rung.action is not Action.REDRAW]
+        told.extend(facts.rung_fired(rung, widened=let_in[firing.approval_id], at=at) for rung in loud)
     if told:
         await append(connection, *told)
-    return True
+    return frozenset(let_in)
 
 
-async def _mark(
-    connection: AsyncConnection, approval_id: str, rungs: Sequence[DueRung], *, at: datetime
-) -> bool:
-    """All of them or none; one that was written anew with another moment is another rung."""
-    these = or_(*(and_(_R.number == rung.number, _R.due_at == rung.due_at) for rung in rungs))
-    mine = and_(_R.approval_id == approval_id, _R.fired_at.is_(None), these)
-    waiting = (await connection.execute(select(_R.number).where(mine))).all()
-    if len(waiting) < len(rungs):
-        return False
-    await connection.execute(update(tables.rungs).where(mine).values(fired_at=at))
-    return True
+async def _locked(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Whom rungs have let in so far, of those that are open; in one order, so that nobody waits in a circle."""
+    widened: dict[str, tuple[str, ...]] = {}
+    for some in chunks(sorted(ids)):
+        is_open = select(_A.id, _A.widened).where(_A.id.in_(some), _A.stage == Stage.OPEN)
+        found = await connection.execute(is_open.order_by(_A.id).with_for_update())
+        widened.update((approval_id, names) for approval_id, names in found)
+    return widened
 
 
-async def _merged(connection: AsyncConnection, notice: OwedNotice) -> OwedNotice:
-    """In place of what waits for the same thread or person, with everybody whom that would have mentioned."""
-    if notice.news is not News.RUNG:
-        return notice
-    if notice.card_id is not None:
-        same: ColumnElement[bool] = _T.card_id == notice.card_id
-    else:
-        same = and_(_T.surface == notice.surface, _T.person == notice.person)
-    waits = (_T.approval_id == notice.approval_id, _T.news == News.RUNG, _T.sent_as.is_(None), same, OWED)
-    old = delete(tables.notices).where(*waits).returning(_T.who)
-    named = [name for who in (await connection.execute(old)).scalars() for name in who]
-    return replace(notice, who=tuple(dict.fromkeys((*named, *notice.who))))
+async def _waiting(connection: AsyncConnection, ids: Sequence[str]) -> set[tuple[str, int, datetime]]:
+    """Rungs that have not fired; one that was written anew with another moment is another rung."""
+    waiting: set[tuple[str, int, datetime]] = set()
+    for some in chunks(ids):
+        unfired = select(_R.approval_id, _R.number, _R.due_at)
+        found = await connection.execute(unfired.where(_R.approval_id.in_(some), _R.fired_at.is_(None)))
+        waiting.update((approval_id, number, due_at) for approval_id, number, due_at in found)
+    return waiting
+
+
+def _let_in(firing: Firing, before: tuple[str, ...]) -> tuple[str, ...]:
+    named = [name for rung in firing.rungs if rung.action is Action.WIDEN for name in rung.who]
+    return tuple(dict.fromkeys((*before, *named)))
+
+
+async def _show(
+    connection: AsyncConnection, going: Sequence[Firing], let_in: Mapping[str, tuple[str, ...]], *, at: datetime
+) -> None:
+    """What a card shows of it. A last call alone changes none."""
+    mine = update(tables.approvals).where(_A.id == bindparam("approval"))
+    shown = mine.values(revision=_A.revision + 1, widened=bindparam("let_in"))
+    loud: list[dict[str, object]] = []
+    quiet: list[dict[str, object]] = []
+    for firing in going:
+        actions = {rung.action for rung in firing.rungs}
+        if actions != {Action.LAST_CALL}:
+            row: dict[str, object] = {"approval": firing.approval_id, "let_in": let_in[firing.approval_id]}
+            (quiet if actions <= _QUIET else loud).append(row)
+    if loud:
+        await connection.execute(shown.values(escalated_at=at), loud)
+    if quiet:
+        await connection.execute(shown, quiet)
+
+
+async def _merged(connection: AsyncConnection, going: Sequence[Firing]) -> list[OwedNotice]:
+    """What is owed, in place of what waits for the same thread or person, with everybody that would mention."""
+    waits: defaultdict[_Place, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
+    for some in chunks([firing.approval_id for firing in going]):
+        unsent = select(_T.approval_id, _T.surface, _T.card_id, _T.person, _T.mark, _T.who)
+        unsent = unsent.where(_T.approval_id.in_(some), _T.news == News.RUNG, _T.sent_as.is_(None), OWED)
+        # Locked: `say` may be about to send one of them, and then it stays.
+        for *where, mark, who in await connection.execute(unsent.with_for_update()):
+            waits[tuple(where)].append((mark, who))
+    owed, replaced = [], []
+    for notice in (notice for firing in going for notice in firing.notices):
+        if notice.news is not News.RUNG:
+            owed.append(notice)
+            continue
+        before = waits.pop((notice.approval_id, notice.surface, notice.card_id, notice.person), [])
+        replaced += [(notice.approval_id, mark) for mark, _ in before]
+        named = [name for _, who in before for name in who]
+        owed.append(replace(notice, who=tuple(dict.fromkeys((*named, *notice.who)))))
+    for keys in chunks(replaced):
+        await connection.execute(delete(tables.notices).where(tuple_(_T.approval_id, _T.mark).in_(keys)))
+    return owed

@@ -70,7 +70,7 @@ async def open_store(
         yield SqlStore(
             approvals=SqlApprovals(database=database, clock=clock),
             placements=SqlPlacements(database=database, clock=clock),
-            rungs=SqlRungs(database=database),
+            rungs=SqlRungs(database=database, pagers=pagers),
             notices=SqlNotices(database=database),
             digests=SqlDigests(database=database, clock=clock),
             alerts=SqlAlerts(database=database, clock=clock, pagers=pagers),

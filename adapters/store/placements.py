@@ -12,6 +12,7 @@ from adapters.store.chain import append
 from adapters.store.claims import with_people
 from adapters.store.columns import moment
 from adapters.store.database import Database
+from adapters.store.moves import chunks
 from adapters.store.rows import approval_of, placement_of
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
@@ -36,10 +37,13 @@ class SqlPlacements:
         rows = await self._database.fetch(select(tables.placements).where(_P.card_id == card_id))
         return placement_of(rows[0]) if rows else None
 
-    async def of(self, approval_id: str) -> tuple[Placement, ...]:
-        """All of an approval's placements, also those given up."""
-        mine = select(tables.placements).where(_P.approval_id == approval_id).order_by(_P.card_id)
-        return tuple(placement_of(row) for row in await self._database.fetch(mine))
+    async def of(self, *approval_ids: str) -> tuple[Placement, ...]:
+        """All placements of these approvals, also those given up."""
+        found: list[Placement] = []
+        for some in chunks(approval_ids):
+            theirs = select(tables.placements).where(_P.approval_id.in_(some)).order_by(_P.card_id)
+            found.extend(placement_of(row) for row in await self._database.fetch(theirs))
+        return tuple(found)
 
     async def lagging(self) -> tuple[tuple[Placement, Approval], ...]:
         """Those with a `next_try` in the future too: the caller waits for it."""

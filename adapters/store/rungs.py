@@ -16,7 +16,7 @@ from adapters.store.rows import approval_of, rung_of
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
 from bot.ladder import Action
-from bot.records import DueRung, OwedNotice, Placement
+from bot.records import DueRung, Firing
 
 _R, _A = tables.rungs.c, tables.approvals.c
 _UNFIRED = and_(_R.fired_at.is_(None), _A.stage == Stage.OPEN)
@@ -25,8 +25,9 @@ _UNFIRED = and_(_R.fired_at.is_(None), _A.stage == Stage.OPEN)
 class SqlRungs:
     """`bot.store.Rungs` over a database. Every method raises Unavailable when it is in trouble."""
 
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
+    def __init__(self, *, database: Database, pagers: Sequence[str]) -> None:
+        """`pagers` are the names of those whom new alerts are owed."""
+        self._database, self._pagers = database, tuple(dict.fromkeys(pagers))
 
     async def due(self, now: datetime) -> tuple[tuple[DueRung, Approval], ...]:
         """Unfired rungs of open approvals, earliest deadline first, then by their place on the ladder."""
@@ -61,19 +62,10 @@ class SqlRungs:
         )
         return await self._database.update(Move.HASTEN, later)
 
-    async def fire(
-        self,
-        rungs: Sequence[DueRung],
-        *,
-        at: datetime,
-        notices: Sequence[OwedNotice] = (),
-        placements: Sequence[Placement] = (),
-    ) -> bool:
-        """Whoever waits at the same moment finds them fired. Raises ValueError for rungs of two approvals."""
-        if len({rung.approval_id for rung in rungs}) != 1:
-            raise ValueError("rungs are fired for one approval at a time")
+    async def fire(self, firings: Sequence[Firing], *, at: datetime) -> frozenset[str]:
+        """Whoever waits at the same moment finds them fired."""
 
-        async def work(connection: AsyncConnection) -> bool:
-            return await fire_rungs(connection, rungs, at=at, notices=notices, placements=placements)
+        async def work(connection: AsyncConnection) -> frozenset[str]:
+            return await fire_rungs(connection, firings, at=at, pagers=self._pagers)
 
         return await self._database.write(Move.FIRE, work)

@@ -86,7 +86,7 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     # A card lost after the end need not come back, so its approval may close.
     Move.LOST: (Step.SHOW, Step.CLOSE),
     Move.GIVE_UP: (Step.CLOSE, Step.SAY),
-    Move.FIRE: (Step.SHOW, Step.GATHER, Step.SAY),
+    Move.FIRE: (Step.SHOW, Step.GATHER, Step.SAY, Step.ALERT),
     Move.HASTEN: (Step.ESCALATE,),
     Move.SENT: (Step.CLOSE,),
     Move.DROPPED: (Step.CLOSE,),

@@ -83,6 +83,7 @@ class Crew:
         self._places = asyncio.Semaphore(size)
         self._busy: set[Hashable] = set()
         self._ended: set[Hashable] = set()
+        self._fallen: set[Hashable] = set()
 
     def look(self) -> None:
         """A round begins to read. A piece that ends from here on may be in what it reads as still owed.
@@ -101,6 +102,12 @@ class Crew:
         piece = self._work_off(key, approval_id, work, *args)
         self._tasks.create_task(piece, name=f"{self._step}:{approval_id}")
 
+    def fell_over(self, key: Hashable) -> bool:
+        """Whether the last piece under this key failed in a way that nobody foresaw; told once."""
+        fell = key in self._fallen
+        self._fallen.discard(key)
+        return fell
+
     async def _work_off(
         self, key: Hashable, approval_id: str, work: Callable[[*Args], Awaitable[None]], *args: *Args
     ) -> None:
@@ -115,6 +122,7 @@ class Crew:
             except Exception:  # one of the two catch-alls: one approval's trouble is its own
                 log.exception("piece_failed")
                 self._count("piece_failed")
+                self._fallen.add(key)
                 return
             finally:
                 self._busy.discard(key)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 
-from bot.approval import Approval, Stage
+from bot.approval import Approval
+from bot.errors import Unavailable
 from bot.flow import earliest
 from bot.flow.outward import Outward
 from bot.ladder import Action
 from bot.policy import names_of
-from bot.records import Alert, DueRung, News, OwedNotice, Placement, rung_cause
+from bot.records import Alert, DueRung, Firing, News, OwedNotice, Placement, rung_cause
 from bot.wording import name_of
 
 #: What waits while somebody is on it: whatever would send other people there.
@@ -24,6 +26,12 @@ TELLS = frozenset({Action.PING, Action.WIDEN, Action.PAGE})
 #: So many people of one rung are told alone; a larger group is mentioned in the thread only.
 MOST_ALONE = 30
 
+#: Approvals whose rungs fire in one transaction; the others come in the next, the earliest deadline first.
+MOST_AT_ONCE = 200
+TOGETHER = "together"  #: the name of that piece of work
+
+Due = tuple[Approval, list[DueRung]]
+
 log = structlog.get_logger()
 
 
@@ -33,45 +41,64 @@ class Escalate(Outward):
     async def round(self) -> datetime | None:
         self._crew.look()
         now, resumes = self._clock(), None
-        by_approval: dict[str, list[DueRung]] = {}
-        approvals: dict[str, Approval] = {}
+        due: dict[str, tuple[Approval, list[DueRung]]] = {}
         for rung, approval in await self._store.rungs.due(now):
             claim = approval.claim_at(now)
             if claim and rung.action in PAUSED:
                 resumes = earliest(resumes, claim.until)
             elif approval.rule is None:  # what a rule answers needs nobody
-                by_approval.setdefault(approval.id, []).append(rung)
-                approvals[approval.id] = approval
-        for approval_id, rungs in by_approval.items():
-            rungs.sort(key=lambda rung: (rung.due_at, rung.number))
-            self._crew.take(approval_id, approval_id, self._fire, rungs, approvals[approval_id])
+                due.setdefault(approval.id, (approval, []))[1].append(rung)
+        self._hand_over(list(due.values())[:MOST_AT_ONCE])
         return earliest(resumes, await self._store.rungs.next_due(after=now))
 
-    async def _fire(self, rungs: list[DueRung], approval: Approval) -> None:
-        pages = [rung for rung in rungs if rung.action is Action.PAGE]
-        if pages:  # before the rungs count as fired: a crash in between raises it again, which changes nothing
-            now = await self._store.approvals.get(approval.id)
-            if now is None or now.stage is not Stage.OPEN:
-                return  # it was answered while this piece waited for its turn
-            await self._store.alerts.raise_(self._alert(pages[-1], approval))
-        standing = [p for p in await self._store.placements.of(approval.id) if not p.superseded]
-        new = _placements(rungs, approval, standing)
-        loud = [rung for rung in rungs if rung.action is not Action.REDRAW]
-        notices = self._notices(loud, approval, standing) if loud else ()
-        if await self._store.rungs.fire(rungs, at=self._clock(), notices=notices, placements=new):
-            for rung in loud:
-                log.info("rung_fired", rung=rung.number, action=rung.action.value, merged=len(loud))
-                self._count("rung_fired")
-        elif pages:
-            await self._relieve(pages[-1], approval)
+    def _hand_over(self, due: Sequence[Due]) -> None:
+        """All at once: what comes due together, as after a sleep, costs one commit and is said together."""
+        if self._crew.fell_over(TOGETHER):  # one of them breaks it, and must not hold up the others
+            for one in due:
+                self._crew.take(one[0].id, one[0].id, self._fire, [one])
+        elif due:
+            self._crew.take(TOGETHER, due[0][0].id, self._fire, due)
 
-    async def _relieve(self, rung: DueRung, approval: Approval) -> None:
-        """It came to its end just now, and `tell` may have passed by before the alert was there."""
-        now = await self._store.approvals.get(approval.id)
-        if now is not None and now.stage is not Stage.OPEN:
-            await self._store.alerts.mend(
-                approval.id, cause=rung_cause(rung.number), how="it was answered meanwhile"
+    async def _fire(self, due: Sequence[Due]) -> None:
+        standing = await self._store.placements.of(*(approval.id for approval, _ in due))
+        where: defaultdict[str, list[Placement]] = defaultdict(list)
+        for placement in standing:
+            if not placement.superseded:
+                where[placement.approval_id].append(placement)
+        firings = [self._firing(rungs, approval, where[approval.id]) for approval, rungs in due]
+        try:
+            fired = await self._store.rungs.fire(firings, at=self._clock())
+        except Unavailable:
+            for firing in firings:  # a database that takes no write keeps nobody from being paged
+                if firing.alert:
+                    await self._store.alerts.raise_(firing.alert)
+            raise
+        for firing in firings:
+            if firing.approval_id in fired:
+                self._note(firing)
+
+    def _firing(self, rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]) -> Firing:
+        rungs = sorted(rungs, key=lambda rung: (rung.due_at, rung.number))
+        loud = [rung for rung in rungs if rung.action is not Action.REDRAW]
+        pages = [rung for rung in rungs if rung.action is Action.PAGE]
+        return Firing(
+            rungs=tuple(rungs),
+            notices=self._notices(loud, approval, standing) if loud else (),
+            placements=_placements(rungs, approval, standing),
+            alert=self._alert(pages[-1], approval) if pages else None,
+        )
+
+    def _note(self, firing: Firing) -> None:
+        loud = [rung for rung in firing.rungs if rung.action is not Action.REDRAW]
+        for rung in loud:
+            log.info(
+                "rung_fired",
+                approval_id=firing.approval_id,
+                rung=rung.number,
+                action=rung.action.value,
+                merged=len(loud),
             )
+            self._count("rung_fired")
 
     def _alert(self, rung: DueRung, approval: Approval) -> Alert:
         tool, until = name_of(approval.request.tool_name), f"{approval.deadline.at:%Y-%m-%d %H:%M:%S} UTC"

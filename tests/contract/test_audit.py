@@ -46,6 +46,7 @@ from tests.contract.values import (
     claim,
     close,
     decide,
+    fire,
     revise,
     settle,
     wins,
@@ -75,7 +76,7 @@ async def test_a_life_is_told_in_order(store: SqlStore, url: str) -> None:
     await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[a_rung(0, due=1)])
     await store.placements.attempt("c1", at=NOW)
     await store.placements.shown("c1", ref="ts1", revision=1, digest=a_request().digest)
-    await store.rungs.fire([a_rung(0, due=1)], at=after(1))
+    await fire(store, [a_rung(0, due=1)], at=after(1))
     await store.approvals.vote("r1", vote=a_vote(at=after(2)), needs=2, counting=None)
     await store.approvals.vote("r1", vote=a_vote("bob", at=after(3)), needs=2, counting=None)
     await begin(store, now=after(4))
@@ -103,7 +104,7 @@ async def test_each_rung_is_told_with_what_it_did(store: Store, url: str) -> Non
         a_rung(100, due=2, action=Action.REDRAW, who=()),
     ]
     await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
-    await store.rungs.fire(rungs, at=after(3))
+    await fire(store, rungs, at=after(3))
     bodies = [json.loads(row.body) for row in await rows_at(url) if row.kind == "rung_fired"]
     assert [("widen", ["cfo"]), ("ping", ["finance", "bøb"])] == [(b["action"], b["who"]) for b in bodies]
     assert [[str(FINANCE), str(BOARD)], []] == [body["cards"] for body in bodies]
@@ -259,7 +260,7 @@ async def test_without_a_row_there_is_no_move(store: SqlStore, eyes: Eyes, url: 
         store.approvals.settle("r1", was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP, at=NOW),
         store.approvals.admit(an_approval("r2"), placements=(), rungs=()),
         store.placements.shown("c1", ref="ts1", revision=1),
-        store.rungs.fire([a_rung()], at=NOW),
+        fire(store, [a_rung()], at=NOW),
         store.alerts.raise_(an_alert()),
         revise(store),
     ]

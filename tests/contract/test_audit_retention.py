@@ -28,6 +28,7 @@ from tests.contract.values import (
     an_approval,
     claim,
     close,
+    fire,
     wins,
 )
 
@@ -70,7 +71,7 @@ async def live(store: SqlStore, hand: Hand, approval_id: str, *, day: int, until
     )
     await store.placements.shown(f"c-{approval_id}", ref="ts", revision=99)
     notice = a_notice(f"{approval_id}.ann", approval_id, person="ann")
-    assert await store.rungs.fire([a_rung(approval_id=approval_id)], at=hand.now, notices=[notice])
+    assert await fire(store, [a_rung(approval_id=approval_id)], at=hand.now, notices=[notice])
     assert Claimed.YES is await claim(store, a_claim(at=hand.now), approval_id)
     await store.alerts.raise_(an_alert(approval_id, raised_at=hand.now))
     if until is Stage.OPEN:

@@ -27,6 +27,7 @@ from tests.contract.values import (
     close,
     decide,
     decision_of,
+    fire,
     revise,
     settle,
     wins,
@@ -176,7 +177,7 @@ async def test_a_changed_request_is_taken_anew(store: Store) -> None:
     """The new call, its deadline and its rungs replace the old, also those that fired and lie ahead again."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2), a_rung(2, due=3)]
     await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
-    assert await store.rungs.fire(rungs[:1], at=NOW)
+    assert await fire(store, rungs[:1], at=NOW)
     await store.approvals.confirm(["r1"], began_at=NOW)
     new, later = a_request(arguments={"to": "eve"}), a_deadline(after(600))
     fresh = [a_rung(0, due=10), a_rung(1, due=20)]

@@ -30,6 +30,7 @@ from tests.contract.values import (
     an_approval,
     claim,
     close,
+    fire,
     found,
     retime,
     revise,
@@ -47,7 +48,7 @@ async def due(store: Store) -> list[tuple[int, Action]]:
 async def fired(store: Store, *rungs: DueRung) -> None:
     """Admit an approval with a card and these rungs, which fire."""
     await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=rungs)
-    assert await store.rungs.fire(rungs, at=after(1), notices=[a_notice()])
+    assert await fire(store, rungs, at=after(1), notices=[a_notice()])
 
 
 # --- rungs ------------------------------------------------------------------------------------------------
@@ -94,7 +95,7 @@ async def test_what_a_rung_says_twice_has_two_marks(store: Store) -> None:
     await store.notices.sent(first, ref="ts1", at=after(2))
     again = a_rung(0, due=5)
     assert await revise(store, rungs=[again])
-    assert await store.rungs.fire([again], at=after(6), notices=[a_notice()])
+    assert await fire(store, [again], at=after(6), notices=[a_notice()])
     marks = [notice.mark for notice, _, _ in await store.notices.owed()]
     assert ["c1.rung0", "c1.rung0.2"] == [*(notice.mark for notice in first), *marks]
 
@@ -107,7 +108,7 @@ async def test_an_approval_knows_what_is_ahead_of_it(store: Store) -> None:
     await admit(store, "r2")
     seen = {one.id: one.ahead for one in await store.approvals.at(Stage.OPEN)}
     assert {"r1": ahead_of(first), "r2": None} == seen
-    assert await store.rungs.fire([first], at=after(20))
+    assert await fire(store, [first], at=after(20))
     assert ahead_of(second) == (await found(store)).ahead
     await store.approvals.vote("r1", vote=a_vote(), needs=1, counting=None)
     assert (await found(store)).ahead is None
@@ -121,7 +122,7 @@ async def test_people_who_were_let_in_see_the_new_call(store: Store) -> None:
     widen = a_rung(0, due=-1, action=Action.WIDEN, who=("cfo",), cards=(BOARD,))
     unfired = a_rung(1, due=99, action=Action.FALLBACK, who=(), cards=(ELSEWHERE,))
     await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[widen, unfired])
-    assert await store.rungs.fire([widen], at=after(1), placements=[a_placement("c2", at=BOARD)])
+    assert await fire(store, [widen], at=after(1), placements=[a_placement("c2", at=BOARD)])
     for number in (1, 2):
         cards = [a_placement(f"new{number}")]
         request = a_request(arguments=number)
@@ -139,7 +140,7 @@ async def test_a_call_that_gets_no_more_cards_gets_none_there_either(store: Stor
     """It changed too often."""
     widen = a_rung(0, due=-1, action=Action.WIDEN, who=("cfo",), cards=(BOARD,))
     await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[widen])
-    assert await store.rungs.fire([widen], at=after(1), placements=[a_placement("c2", at=BOARD)])
+    assert await fire(store, [widen], at=after(1), placements=[a_placement("c2", at=BOARD)])
     assert await revise(store, rungs=[widen])
     assert all(placement.superseded for placement in await store.placements.of("r1"))
 

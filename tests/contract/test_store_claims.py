@@ -27,6 +27,7 @@ from tests.contract.values import (
     bring_to,
     claim,
     decide,
+    fire,
     found,
     revise,
     wins,
@@ -138,7 +139,8 @@ async def test_a_changed_call_is_claimed_anew(store: Store, eyes: Eyes) -> None:
     assert [] == await last_calls(store)
     changed = (await found(store)).request.digest
     assert Claimed.YES is await claim(store, digest=changed)
-    await store.rungs.fire(
+    await fire(
+        store,
         [rung for rung, _ in await store.rungs.due(after(99))],
         at=after(25),
         notices=[a_notice("ann.last", person="ann")],

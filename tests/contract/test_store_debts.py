@@ -26,6 +26,7 @@ from tests.contract.values import (
     close,
     decide,
     decision_of,
+    fire,
     revise,
     settle,
 )
@@ -362,9 +363,11 @@ async def test_a_card_or_rung_that_moved_wakes_its_steps(store: Store, rings: li
     await store.placements.give_up("c1")
     assert [Step.CLOSE, Step.SAY] == rings
     rings.clear()
-    await store.rungs.fire([a_rung()], at=NOW)
-    await store.alerts.mend("r1", cause="undelivered", how="fine")
+    await fire(store, [a_rung()], at=NOW)
     assert [Step.SHOW, Step.GATHER, Step.SAY, Step.ALERT] == rings
+    rings.clear()
+    await store.alerts.mend("r1", cause="undelivered", how="fine")
+    assert [Step.ALERT] == rings
 
 
 # --- work, found without reading everything ---------------------------------------------------------------

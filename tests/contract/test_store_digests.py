@@ -28,6 +28,7 @@ from tests.contract.values import (
     claim,
     close,
     decide,
+    fire,
     found,
     revise,
     settle,
@@ -222,7 +223,7 @@ async def test_a_rung_brings_a_card_beside_a_digest(store: Store) -> None:
     await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[rung])
     await store.digests.gather(["c1"])
     new = [a_placement("c2"), a_placement("c3", at=BOARD)]
-    assert await store.rungs.fire([rung], at=after(60), placements=new)
+    assert await fire(store, [rung], at=after(60), placements=new)
     assert ["c3"] == await waiting(store)
 
 

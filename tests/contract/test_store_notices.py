@@ -21,6 +21,7 @@ from tests.contract.values import (
     an_approval,
     bring_to,
     decide,
+    fire,
     found,
     settle,
 )
@@ -33,7 +34,7 @@ async def owing(store: Store, *notices: OwedNotice, approval_id: str = "r1", dea
     await store.approvals.admit(
         approval, placements=[a_placement(f"c-{approval_id}", approval_id)], rungs=[rung]
     )
-    assert await store.rungs.fire([rung], at=after(60), notices=notices)
+    assert await fire(store, [rung], at=after(60), notices=notices)
 
 
 async def owed(store: Store) -> list[OwedNotice]:

@@ -11,7 +11,7 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Stage
 from bot.ladder import Action
-from bot.records import News, OwedNotice, Step
+from bot.records import Alert, Firing, News, OwedNotice, Step
 from bot.store import Store
 from bot.surface import Surface
 from tests.contract.conftest import Eyes
@@ -30,6 +30,7 @@ from tests.contract.values import (
     an_approval,
     close,
     decide,
+    fire,
     found,
     revise,
     settle,
@@ -59,8 +60,8 @@ async def test_a_rung_fires_once_and_shows(store: Store) -> None:
     """Firing marks it and raises the revision; firing it again changes nothing."""
     rung = a_rung(0, due=10)
     await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
-    assert await store.rungs.fire([rung], at=after(11))
-    assert not await store.rungs.fire([rung], at=after(13))
+    assert await fire(store, [rung], at=after(11))
+    assert not await fire(store, [rung], at=after(13))
     assert replace(an_approval(), escalated_at=after(11), revision=2) == await store.approvals.get("r1")
     assert () == await store.rungs.due(after(99))
     assert await store.rungs.next_due(after=NOW) is None
@@ -77,7 +78,7 @@ async def test_what_was_answered_is_not_escalated(store: Store, stage: Stage) ->
     if stage is Stage.CLOSED:
         assert await close(store)
     before = await found(store)
-    assert not await store.rungs.fire([rung], at=after(11), notices=[a_notice()], placements=[a_placement()])
+    assert not await fire(store, [rung], at=after(11), notices=[a_notice()], placements=[a_placement()])
     assert before == await found(store)
     assert ([], ()) == (await owed(store), await store.placements.of("r1"))
 
@@ -105,7 +106,7 @@ async def test_a_card_shows_what_concerns_everybody(store: Store, action: Action
     """A last call changes no card; a redraw only draws it anew; all others say that it was escalated."""
     rung = a_rung(action=action, who=())
     await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
-    assert await store.rungs.fire([rung], at=after(60))
+    assert await fire(store, [rung], at=after(60))
     escalated_at = after(60) if action in LOUD else None
     revision = 1 if action is Action.LAST_CALL else 2
     assert replace(an_approval(), revision=revision, escalated_at=escalated_at) == await found(store)
@@ -115,21 +116,21 @@ async def test_rungs_fire_together_or_not_at_all(store: Store, rings: list[Step]
     """One that has fired keeps the others from firing, and nothing that they owe is written."""
     first, second = a_rung(0, due=1), a_rung(1, due=2)
     await store.approvals.admit(an_approval(), placements=(), rungs=[first, second])
-    assert await store.rungs.fire([first], at=after(1))
+    assert await fire(store, [first], at=after(1))
     rings.clear()
     owes: dict[str, Any] = {"notices": [a_notice()], "placements": [a_placement()]}
-    assert not await store.rungs.fire([first, second], at=after(2), **owes)
+    assert not await fire(store, [first, second], at=after(2), **owes)
     assert ([], ()) == (await owed(store), await store.placements.of("r1"))
     assert [second] == [rung for rung, _ in await store.rungs.due(after(99))]
     assert [] == rings
-    assert await store.rungs.fire([second], at=after(2), **owes)
+    assert await fire(store, [second], at=after(2), **owes)
     assert [a_notice()] == await owed(store)
 
 
 async def test_rungs_of_two_approvals_are_a_mistake(store: Store) -> None:
-    """They are fired one approval at a time."""
-    with pytest.raises(ValueError, match="one approval at a time"):
-        await store.rungs.fire([a_rung(), a_rung(approval_id="r2")], at=NOW)
+    """A firing is of one approval."""
+    with pytest.raises(ValueError, match="of one approval"):
+        await fire(store, [a_rung(), a_rung(approval_id="r2")], at=NOW)
 
 
 async def test_a_rung_that_was_put_off_does_not_fire_early(store: Store) -> None:
@@ -144,8 +145,8 @@ async def test_a_rung_that_was_put_off_does_not_fire_early(store: Store) -> None
         rungs=[later],
         lease=LEASE,
     )
-    assert not await store.rungs.fire([a_rung(due=10)], at=after(10))
-    assert await store.rungs.fire([later], at=after(500))
+    assert not await fire(store, [a_rung(due=10)], at=after(10))
+    assert await fire(store, [later], at=after(500))
 
 
 async def test_a_rung_widens_who_may_decide(store: Store) -> None:
@@ -156,8 +157,8 @@ async def test_a_rung_widens_who_may_decide(store: Store) -> None:
         a_rung(2, due=3, action=Action.WIDEN, who=("board", "cfo", "bøb")),
     ]
     await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
-    assert await store.rungs.fire(rungs[:1], at=after(1))
-    assert await store.rungs.fire(rungs[1:], at=after(3))
+    assert await fire(store, rungs[:1], at=after(1))
+    assert await fire(store, rungs[1:], at=after(3))
     assert ("cfo", "board", "bøb") == (await found(store)).widened
 
 
@@ -166,7 +167,7 @@ async def test_whom_another_ladder_let_in_has_no_say_on_a_changed_call(store: St
     for approval_id, route in (("r1", "payments"), ("r2", "wires")):
         rung = a_rung(approval_id=approval_id, action=Action.WIDEN, who=("cfo",))
         await store.approvals.admit(an_approval(approval_id), placements=(), rungs=[rung])
-        await store.rungs.fire([rung], at=after(60))
+        await fire(store, [rung], at=after(60))
         assert await revise(store, approval_id, route=route)
     assert ("cfo",) == (await found(store, "r1")).widened
     assert () == (await found(store, "r2")).widened
@@ -177,10 +178,10 @@ async def test_a_card_goes_up_where_none_stands(store: Store) -> None:
     rungs = [a_rung(number, due=number + 1, action=Action.FALLBACK) for number in range(3)]
     await store.approvals.admit(an_approval(), placements=[a_placement("c1")], rungs=rungs[:2])
     new = [a_placement("c2"), a_placement("c3", at=BOARD)]
-    assert await store.rungs.fire(rungs[:1], at=after(1), placements=new)
+    assert await fire(store, rungs[:1], at=after(1), placements=new)
     assert ["c1", "c3"] == [placement.card_id for placement in await store.placements.of("r1")]
     assert await revise(store, rungs=rungs[2:])
-    assert await store.rungs.fire(rungs[2:], at=after(3), placements=[a_placement("c4")])
+    assert await fire(store, rungs[2:], at=after(3), placements=[a_placement("c4")])
     standing = [placement for placement in await store.placements.of("r1") if not placement.superseded]
     assert [a_placement("c4")] == standing
 
@@ -196,9 +197,9 @@ async def test_what_comes_late_comes_as_one_message(store: Store) -> None:
         a_notice("ann0.teams", person="ann", surface=Surface.TEAMS),
         a_notice("ann.last", person="ann", news=News.LAST_CALL),
     ]
-    await store.rungs.fire(rungs[:1], at=after(1), notices=first)
+    await fire(store, rungs[:1], at=after(1), notices=first)
     second = [a_notice("t1", who=("cfo", "bob")), a_notice("ann1", person="ann")]
-    await store.rungs.fire(rungs[1:], at=after(2), notices=second)
+    await fire(store, rungs[1:], at=after(2), notices=second)
     merged = replace(second[0], who=("ann", "bob", "cfo"))
     expected = {merged, second[1], first[1], first[3], first[4]}
     assert expected == set(await owed(store))
@@ -208,9 +209,9 @@ async def test_a_message_that_may_be_up_is_not_replaced(store: Store) -> None:
     """It is looked for and marked as sent; the newer word is a message of its own."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2)]
     await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=rungs)
-    await store.rungs.fire(rungs[:1], at=after(1), notices=[a_notice("t0")])
+    await fire(store, rungs[:1], at=after(1), notices=[a_notice("t0")])
     await store.notices.attempt([a_notice("t0")], sent_as="t0", at=after(1))
-    await store.rungs.fire(rungs[1:], at=after(2), notices=[a_notice("t1")])
+    await fire(store, rungs[1:], at=after(2), notices=[a_notice("t1")])
     assert ["t0", "t1"] == [notice.mark for notice in await owed(store)]
 
 
@@ -219,7 +220,7 @@ async def test_rungs_fire_once_however_many_try(store: SqlStore, eyes: Eyes) -> 
     rungs = [a_rung(0, due=1), a_rung(1, due=2)]
     await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
     tries = [
-        store.rungs.fire(rungs, at=after(2), notices=[a_notice(f"t{n}")], placements=[a_placement(f"c{n}")])
+        fire(store, rungs, at=after(2), notices=[a_notice(f"t{n}")], placements=[a_placement(f"c{n}")])
         for n in range(8)
     ]
     assert 1 == sum(await asyncio.gather(*tries))
@@ -234,12 +235,12 @@ async def test_a_rung_and_a_decision_do_not_mix(store: Store) -> None:
         name = f"r{number}"
         approval, rung = an_approval(name), a_rung(approval_id=name)
         await store.approvals.admit(approval, placements=(), rungs=[rung])
-        fire = store.rungs.fire([rung], at=after(60), notices=[a_notice(f"{name}.t", name)])
+        firing = fire(store, [rung], at=after(60), notices=[a_notice(f"{name}.t", name)])
         click = wins(store, a_vote(digest=approval.request.digest), name)
         if number % 2:
-            decided, fired = await asyncio.gather(click, fire)
+            decided, fired = await asyncio.gather(click, firing)
         else:
-            fired, decided = await asyncio.gather(fire, click)
+            fired, decided = await asyncio.gather(firing, click)
         assert decided
         now = await found(store, name)
         assert (Stage.DECIDED, fired) == (now.stage, now.escalated_at is not None)
@@ -250,7 +251,7 @@ async def test_rungs_of_what_is_closed_are_cleared_away(store: Store, eyes: Eyes
     """Else every look for what is due would pass by the rungs of all that was ever answered."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2)]
     await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
-    await store.rungs.fire(rungs[:1], at=after(1))
+    await fire(store, rungs[:1], at=after(1))
     await settle(store)
     assert [(2,)] == eyes("SELECT count(*) FROM rungs")
     assert await close(store)
@@ -261,7 +262,7 @@ async def test_a_redraw_comes_again_with_each_ladder(store: Store) -> None:
     """Nobody is told of one, so it may; a rung that told somebody of a moment that is past may not."""
     redraw, ping = a_rung(100, due=-1, action=Action.REDRAW, who=()), a_rung(0, due=-1)
     await store.approvals.admit(an_approval(), placements=(), rungs=[ping, redraw])
-    await store.rungs.fire([ping, redraw], at=after(1))
+    await fire(store, [ping, redraw], at=after(1))
     assert await revise(store, rungs=[ping, redraw], request=a_request(arguments="other"))
     assert [redraw] == [rung for rung, _ in await store.rungs.due(after(99))]
 
@@ -271,7 +272,7 @@ async def test_a_rung_is_hastened_once_and_never_put_back(store: Store, rings: l
     fallbacks = [a_rung(number, due=60 + number, action=Action.FALLBACK) for number in (0, 1)]
     ping = a_rung(2, due=90)
     await store.approvals.admit(an_approval(), placements=(), rungs=[*fallbacks, ping])
-    assert await store.rungs.fire(fallbacks[:1], at=after(1))
+    assert await fire(store, fallbacks[:1], at=after(1))
     rings.clear()
     assert await store.rungs.hasten("r1", action=Action.FALLBACK, at=after(2))
     assert [Step.ESCALATE] == rings
@@ -282,3 +283,73 @@ async def test_a_rung_is_hastened_once_and_never_put_back(store: Store, rings: l
     await decide(store)
     assert not await store.rungs.hasten("r1", action=Action.PING, at=after(3))
     assert [] == [ring for ring in rings if ring is Step.ESCALATE]
+
+
+async def test_what_is_due_together_fires_together(store: SqlStore, eyes: Eyes, rings: list[Step]) -> None:
+    """One commit for all, and each of them as if it were alone; who was answered meanwhile is left out."""
+    names = [f"r{number}" for number in range(5)]
+    for name in names:
+        rungs = [a_rung(0, due=1, approval_id=name), a_rung(1, due=2, approval_id=name, action=Action.WIDEN)]
+        await store.approvals.admit(an_approval(name), placements=(), rungs=rungs)
+    await decide(store, "r1")
+    assert await fire(store, [a_rung(0, due=1, approval_id="r2")], at=after(1))
+    rings.clear()
+
+    def firing(name: str) -> Firing:
+        due = tuple(rung for rung, approval in everything if approval.id == name)
+        page = Alert(approval_id=name, cause="rung-1", text="nobody answers", raised_at=after(3))
+        return Firing(
+            rungs=due or (a_rung(0, due=1, approval_id=name),),
+            notices=(a_notice(f"{name}.thread", name), a_notice(f"{name}.ann", name, person="ann")),
+            placements=(a_placement(f"{name}.c", approval_id=name),),
+            alert=page,
+        )
+
+    everything = await store.rungs.due(after(3))
+    stale = firing("r3").rungs[0]
+    await store.approvals.retime(
+        "r3", was=an_approval().deadline.at, route="payments", placements=(),
+        deadline=replace(an_approval().deadline, at=after(900)), rungs=[replace(stale, due_at=after(500))],
+        lease=LEASE,
+    )  # fmt: skip
+    rings.clear()
+
+    assert {"r0", "r2", "r4"} == await store.rungs.fire([firing(name) for name in names], at=after(3))
+
+    assert {Step.SHOW, Step.GATHER, Step.SAY, Step.ALERT} == set(rings)
+    assert [] == [rung for rung, approval in await store.rungs.due(after(3))]
+    went = {name: await found(store, name) for name in names}
+    assert {"r0": 2, "r1": 2, "r2": 3, "r3": 2, "r4": 2} == {name: a.revision for name, a in went.items()}
+    assert {"r0", "r2", "r4"} == {name for name, approval in went.items() if approval.widened}
+    assert {"r0", "r2", "r4"} == {alert.approval_id for alert in await store.alerts.open_of()}
+    assert sorted(f"{name}.{to}" for name in ("r0", "r2", "r4") for to in ("ann", "thread")) == sorted(
+        notice.mark for notice in await owed(store)
+    )
+    cards = [placement.card_id for placement in await store.placements.of(*names)]
+    assert ["r0.c", "r2.c", "r4.c"] == sorted(cards)
+    told = eyes("SELECT approval_id, count(*) FROM audit WHERE kind = 'rung_fired' GROUP BY 1 ORDER BY 1")
+    assert [("r0", 2), ("r2", 2), ("r4", 2)] == told
+
+
+async def test_a_page_that_is_open_is_not_raised_again(store: SqlStore, eyes: Eyes) -> None:
+    """It may have been raised by another way, while the database took no write."""
+    rung = a_rung(action=Action.PAGE)
+    await store.approvals.admit(an_approval(), placements=(), rungs=[rung])
+    page = Alert(approval_id="r1", cause="rung-0", text="nobody answers", raised_at=after(60))
+    assert await store.alerts.raise_(page)
+    again = replace(page, raised_at=after(61))
+    assert {"r1"} == await store.rungs.fire([Firing(rungs=(rung,), alert=again)], at=after(61))
+    assert (page,) == await store.alerts.open_of()
+    assert [(1,)] == eyes("SELECT count(*) FROM audit WHERE kind = 'alert_raised'")
+
+
+async def test_what_say_is_about_to_send_is_not_replaced(store: Store) -> None:
+    """It was begun under its mark, so it stays owed, beside what is owed since."""
+    rungs = [a_rung(0, due=1), a_rung(1, due=2)]
+    await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
+    begun, waits = a_notice("t0"), a_notice("p0", person="ann", who=("bob",))
+    assert await fire(store, rungs[:1], at=after(1), notices=[begun, waits])
+    assert await store.notices.attempt([begun], sent_as="t0", at=after(1))
+    later = [a_notice("t1"), a_notice("p1", person="ann", who=("cyd",))]
+    assert await fire(store, rungs[1:], at=after(2), notices=later)
+    assert {"t0": (), "t1": (), "p1": ("bob", "cyd")} == {one.mark: one.who for one in await owed(store)}

@@ -29,6 +29,7 @@ from tests.contract.values import (
     bring_to,
     claim,
     close,
+    fire,
     found,
     retime,
     settle,
@@ -58,7 +59,7 @@ async def test_a_deadline_moves_with_its_rungs(store: Store, rings: list[Step]) 
     """One that has fired stays so while its moment is past; all others are due anew; the card shows it."""
     rungs = [a_rung(number, due=number - 2) for number in range(3)]
     await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=rungs)
-    await store.rungs.fire(rungs[:2], at=after(1))
+    await fire(store, rungs[:2], at=after(1))
     before = await found(store)
     rings.clear()
     anew = [a_rung(0, due=-1), a_rung(1, due=500)]
@@ -109,7 +110,7 @@ async def vanished(store: Store) -> None:
     await store.approvals.admit(
         an_approval(), placements=[a_placement("c1"), a_placement("c2", at=BOARD)], rungs=rungs
     )
-    await store.rungs.fire(rungs[:1], at=after(1))
+    await fire(store, rungs[:1], at=after(1))
     await claim(store)
     await store.approvals.vote("r1", vote=a_vote(), needs=2, counting=None)
     await store.placements.shown("c1", ref="ts1", revision=1)

@@ -9,7 +9,7 @@ from typing import Any
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
 from bot.ladder import Action, Ahead, Deadline, DeadlineSource, Lease
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import LAST_CALLS, Alert, Claimed, Counted, DueRung, News, OwedNotice, Placement
+from bot.records import LAST_CALLS, Alert, Claimed, Counted, DueRung, Firing, News, OwedNotice, Placement
 from bot.store import Store
 from bot.surface import Destination, Surface
 
@@ -65,6 +65,19 @@ def a_rung(number: int = 0, *, due: float = 60.0, approval_id: str = "r1", **cha
     """A rung that is due that many seconds from NOW."""
     known: dict[str, Any] = {"who": ("finance", "bøb")}
     return DueRung(approval_id=approval_id, number=number, due_at=after(due), **{**known, **changes})
+
+
+async def fire(
+    store: Store,
+    rungs: Sequence[DueRung],
+    *,
+    at: datetime,
+    notices: Sequence[OwedNotice] = (),
+    placements: Sequence[Placement] = (),
+) -> bool:
+    """Fire these rungs of one approval; whether they were."""
+    firing = Firing(rungs=tuple(rungs), notices=tuple(notices), placements=tuple(placements))
+    return bool(await store.rungs.fire([firing], at=at))
 
 
 def ahead_of(rung: DueRung) -> Ahead:

@@ -51,7 +51,7 @@ MIXED = (
     "notices.sent before",
     "notices.sent after",
     "chat.say before",
-    "alerts.raise_ after",
+    "alerts.attempt after",
     "pager.page after",
 )
 ONE_BY_ONE = [

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from statistics import quantiles
@@ -15,7 +16,7 @@ import pytest
 from bot.approval import Claim, Outcome, Stage
 from bot.errors import Unavailable
 from bot.ladder import Action, Rung
-from bot.matching import Match
+from bot.matching import Match, Pattern
 from bot.policy import Person, Policy
 from bot.protocol import HITLRequest
 from bot.records import LAST_CALLS, Claimed, DueRung
@@ -118,6 +119,48 @@ async def test_what_came_due_in_a_long_sleep_is_one_message(tmp_path: Path) -> N
         assert ["bob", "cfo", "olu"] == sorted(mark.split(".")[1] for mark in alone)
         assert ["rung-3"] == [alert.cause for _, alert in work.pager.pages]
         assert [0, 1, 2, 3] == [rung for _, rung, _ in fired(tmp_path)]
+
+
+async def test_what_several_requests_owe_one_person_after_a_sleep_is_one_message(tmp_path: Path) -> None:
+    """However many rungs of however many requests came due: one word to each person, and a page for each."""
+    async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
+        for number in range(5):
+            work.ask(f"r{number}", window=4 * 3_600 + number)
+        await work.run(10)
+        await work.jump(3.9 * 3_600)
+
+        assert ["bob", "cfo", "olu"] == sorted(mark.split(".")[1] for mark in heard(work, alone=True))
+        texts = ["".join(map(str, said.notice.text)) for said in work.chat.notices if said.thread is None]
+        assert all("5 requests still wait" in text for text in texts)
+        assert [f"r{number}" for number in range(5)] == sorted(a.approval_id for _, a in work.pager.pages)
+
+
+class _Breaks(Policy):
+    """A policy that cannot name who is meant in one request's rung."""
+
+    def members(self, names: tuple[str, ...]) -> tuple[Person, ...]:
+        if "broken" in names:
+            raise RuntimeError("nobody foresaw this")
+        return super().members(names)
+
+
+async def test_one_request_that_breaks_the_step_holds_up_no_other(tmp_path: Path) -> None:
+    """What is due together fires together; when that fails each is tried by itself, and the others fire."""
+    ladder = (Rung(action=Action.PING, share=0.5, who=("olu",)),)
+    bad = Route(
+        name="bad", match=Match(tool=Pattern(text="bad")), cards=(FINANCE,), approvers=("ann",),
+        ladder=(replace(ladder[0], who=("broken",)),),
+    )  # fmt: skip
+    good = policy_of(*ladder)
+    async with open_clockwork(tmp_path, _Breaks(people=PEOPLE, groups={}, routes=(bad, *good.routes))) as work:
+        work.ask("bad", window=90, tool="bad")
+        for number in range(3):
+            work.ask(f"r{number}", window=100)
+        await work.run(60)
+
+    late = {request_id: at - 50 for request_id, _, at in fired(tmp_path)}
+    assert {"r0", "r1", "r2"} == set(late)
+    assert max(late.values()) <= 2
 
 
 async def test_nothing_ends_unescalated_and_unreported_after_sleeping_past_the_deadline(tmp_path: Path) -> None:

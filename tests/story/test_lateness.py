@@ -15,8 +15,6 @@ import pytest
 from tests.servers.town import POLICY, Town, open_town, until
 
 REQUESTS = 200
-#: Windows, in seconds, between these two.
-SHORTEST, LONGEST = 15.0, 45.0
 LADDER = """    ladder:
       - {at: 30%, do: remind}
       - {at: 60%, do: ping, who: [olu]}
@@ -31,14 +29,17 @@ WITH_LADDERS = POLICY.replace("    ladder: [{at: 50%, do: ping, who: [olu]}]\n",
 
 
 @pytest.mark.slow
-async def test_two_hundred_open_requests_are_escalated_in_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("shortest", "longest"), [(10.0, 12.0), (15.0, 45.0)])
+async def test_two_hundred_open_requests_are_escalated_in_time(
+    tmp_path: Path, shortest: float, longest: float
+) -> None:
     """Over two channels and with agents that flood: each rung once, and 95 of 100 less than 2 s late."""
     async with open_town(tmp_path, policy=f"flood: 20\n{WITH_LADDERS}") as town:
         for number in range(REQUESTS):
-            window = SHORTEST + (LONGEST - SHORTEST) * number / REQUESTS
+            window = shortest + (longest - shortest) * number / REQUESTS
             tool = ("pay_invoice", "send_email")[number % 2]
             town.ask(tool=tool, timeout_seconds=window, agent_id=f"agent-{number % 8}")
-        await until(lambda: ended(town) == REQUESTS, within=LONGEST + 15, what="the end of all")
+        await until(lambda: ended(town) == REQUESTS, within=longest + 15, what="the end of all")
 
     late = lateness(town)
     assert {1} == set(Counter((one, rung) for one, rung, _ in late).values())

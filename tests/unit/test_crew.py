@@ -52,3 +52,21 @@ async def test_the_trouble_of_one_piece_is_its_own() -> None:
 
     assert ["piece_put_off", "piece_failed"] == counted
     assert [Step.DELIVER] == rung
+
+
+async def test_a_piece_that_fell_over_is_known_by_its_key_once() -> None:
+    """Not one that had to wait for the store: that was foreseen."""
+
+    async def work(error: Exception | None) -> None:
+        if error:
+            raise error
+
+    async with asyncio.TaskGroup() as tasks:
+        crew = Crew(Step.ESCALATE, size=3, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+        crew.look()
+        crew.take("waits", "r1", work, Unavailable("down"))
+        crew.take("breaks", "r2", work, RuntimeError("broken"))
+        crew.take("works", "r3", work, None)
+
+    assert [False, True, False] == [crew.fell_over(key) for key in ("waits", "breaks", "works")]
+    assert not crew.fell_over("breaks")
