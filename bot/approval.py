@@ -50,6 +50,9 @@ class Outcome(StrEnum):
     UNDELIVERABLE = "undeliverable"  #: a person answered and the platform could not be told in time
 
 
+#: The platform's words for a request that nobody answered: in its audit, and in its stream (protocol.md).
+TIMEOUTS = frozenset({"timeout", "timeout_skip"})
+
 #: The drawing above. What is not listed here is refused by the store's compare-and-set.
 STEPS: frozenset[tuple[Stage, Stage]] = frozenset(
     {
@@ -171,6 +174,7 @@ class Approval:
     trouble: str | None = None
     escalated_at: datetime | None = None  #: when a rung last fired for the call as it is now
     ahead: Ahead | None = None  #: the next rung that has not fired, while it waits for people
+    pinged: tuple[str, ...] = ()  #: whom rungs had named, by handle or group, once nobody had answered
     #: When the latest poll that listed this very call (same digest) began.
     confirmed_at: datetime | None = None
     #: How many good polls in a row did not list it.
@@ -211,9 +215,12 @@ def outcome_once_resolved(approval: Approval, word: str | None, *, tried_before:
     """How a request ended that the platform calls resolved (404, 409, or no longer listed).
 
     It is ours only if we had begun a POST before and the platform's own audit names our verdict: an answer
-    that was lost on the way back. Without that proof it counts as answered elsewhere.
+    that was lost on the way back. If it let the request run out, a decision of ours came too late. Without
+    such a word it counts as answered elsewhere.
     """
     decision = approval.decision
     if decision is not None and tried_before and word == decision.verdict.value:
         return outcome_by(decision)
+    if word in TIMEOUTS:
+        return Outcome.TIMEOUT_SKIP if decision is None else Outcome.UNDELIVERABLE
     return Outcome.ELSEWHERE

@@ -6,7 +6,7 @@ Its errors are Unavailable (nothing happened) and Unanswered (it may have happen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.approval import Approval, Claim, Outcome, Stage, Vote
@@ -133,8 +133,13 @@ class Approvals(Protocol):
         """Settled approvals of which nobody was told yet how they ended."""
         ...
 
-    async def unseen(self, now: datetime, *, share: float) -> tuple[Approval, ...]:
-        """Open approvals for people that have no card up anywhere after this share of their window."""
+    async def unseen(
+        self, now: datetime, *, share: float, within: timedelta | None = None
+    ) -> tuple[Approval, ...]:
+        """Open approvals for people that have no card up anywhere after this share of their window.
+
+        With `within` also those that have none after so long, where that is earlier.
+        """
         ...
 
     async def open_by_agent(self, *, at_least: int) -> Mapping[str, int]:

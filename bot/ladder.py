@@ -53,7 +53,7 @@ class Rung:
     """One step of a route's ladder. It is due at a share of the window, or so long before the deadline."""
 
     action: Action = Action.PING
-    share: float | None = None  #: of first seen..deadline, between 0 and 1
+    share: float | None = None  #: of the window, between 0 and 1
     before: timedelta | None = None  #: the deadline; exactly one of the two is given
     who: tuple[str, ...] = ()  #: names of people and groups
     cards: tuple[Destination, ...] = ()  #: where the card stands from then on, too
@@ -65,12 +65,17 @@ class Rung:
         if (self.share is None) == (self.before is None):
             raise ValueError("a rung is due at a share of the window or at a length before the deadline")
 
-    def due(self, *, first_seen: datetime, deadline: datetime) -> datetime:
-        """When it is due; what would lie before the first sight is due at once."""
+    def due(self, *, first_seen: datetime, deadline: datetime, began: datetime | None = None) -> datetime:
+        """When it is due; what would lie before the first sight is due at once.
+
+        The window began at `began`, before the first sight of a request that was found late.
+        """
         if self.before is not None:
-            at = max(first_seen, deadline - self.before)
+            at = deadline - self.before
         else:
-            at = first_seen + (deadline - first_seen) * (self.share or 0.0)
+            since = began or first_seen
+            at = since + (deadline - since) * (self.share or 0.0)
+        at = max(first_seen, at)
         return shifted(at, hours=self.hours, keep=self.keep, deadline=deadline) if self.hours else at
 
 
@@ -161,6 +166,18 @@ def deadline_of(request: HITLRequest, *, first_seen: datetime, default: timedelt
     if length is not None:
         return Deadline(at=first_seen + length, source=DeadlineSource.TIMEOUT_SECONDS, doubt=doubt)
     return Deadline(at=first_seen + default, source=DeadlineSource.DEFAULT, doubt=doubt)
+
+
+def began_at(request: HITLRequest, *, first_seen: datetime, deadline: Deadline) -> datetime:
+    """When the platform began to wait: `created_at`, where its times are believed; else the first sight.
+
+    A window that would be longer than the platform's own `timeout_seconds` shows that they are not one clock's.
+    """
+    created, length = parse_time(request.created_at), _length(request.timeout_seconds) or LONGEST_WINDOW
+    if created is None or deadline.source is not DeadlineSource.TIMEOUT_AT:
+        return first_seen
+    fits = created < first_seen and deadline.at - created <= length + BELIEVABLE_SKEW
+    return created if fits else first_seen
 
 
 def _length(seconds: float | None) -> timedelta | None:

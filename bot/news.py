@@ -8,10 +8,10 @@ from datetime import datetime
 
 from bot.approval import Approval, Outcome
 from bot.card import Notice
-from bot.policy import Policy, approvers_named, approvers_of, names_of
+from bot.policy import Policy, approvers_of, names_of
 from bot.records import CHANNEL_DEAD, SURFACE_DEAD, Alert, News, OwedNotice
 from bot.surface import Destination, Surface
-from bot.wording import Saying, name_of, notification_of, state_of, unanswered, waiting_name
+from bot.wording import Saying, asked, name_of, notification_of, state_of, unanswered, waiting_name
 
 
 def notice_of(
@@ -23,7 +23,7 @@ def notice_of(
     return Notice(
         mark=mark,
         text=_together(owed, policy=policy) or _text(first, approval, policy=policy),
-        mentions=mentioned(policy, who, first.surface),
+        mentions=() if first.person else mentioned(policy, who, first.surface),
         link=link if first.person else None,
     )
 
@@ -55,12 +55,13 @@ def _together(owed: Sequence[tuple[OwedNotice, Approval]], *, policy: Policy) ->
         first = min(approvals.values(), key=lambda approval: approval.deadline.at)
         earliest = f"The earliest, {waiting_name(first)}, until "
         still = f"{len(approvals)} requests still wait for an answer. {earliest}"
-        return (still, first.deadline.at, ".")
+        named = tuple(name for notice, _ in owed for name in notice.who)
+        return (still, first.deadline.at, f".{stand_ins(policy, named)}")
     ends = Counter(_ENDS[approval.outcome] for approval in approvals.values() if approval.outcome)
     said = ", ".join(f"{number} {end}" for end, number in ends.most_common())
     unasked = [a for a in approvals.values() if a.outcome is Outcome.TIMEOUT_SKIP]
-    asked = {approvers_named(policy, policy.route_named(a.route), a) for a in unasked}
-    who = f" Asked: {'; '.join(sorted(asked))}." if asked else ""
+    whom = {asked(approval, policy=policy) for approval in unasked}
+    who = f" Asked: {'; '.join(sorted(whom))}." if whom else ""
     return (f"{len(approvals)} requests ended: {said}.{who}",)
 
 
@@ -68,7 +69,7 @@ _ENDS = {
     Outcome.APPROVED: "approved",
     Outcome.REJECTED: "rejected",
     Outcome.SKIPPED: "skipped",
-    Outcome.TIMEOUT_SKIP: "not answered by anybody",
+    Outcome.TIMEOUT_SKIP: "not answered in time",
     Outcome.ELSEWHERE: "answered elsewhere",
     Outcome.UNDELIVERABLE: "not delivered",
 }
@@ -92,13 +93,17 @@ def _asides(notice: OwedNotice, approval: Approval, policy: Policy) -> str:
     route = policy.route_named(approval.route)
     now = approvers_of(route, approval) if route else ()
     let_in = tuple(name for name in now if name in approval.widened)
-    said = [f" {names_of(policy, let_in)} may decide it now, too."] if let_in else []
-    said += [
+    said = f" {names_of(policy, let_in)} may decide it now, too." if let_in else ""
+    return said + stand_ins(policy, (*notice.who, *let_in))
+
+
+def stand_ins(policy: Policy, names: tuple[str, ...]) -> str:
+    """Where somebody is named only because nobody could read who is on call, that it is so, and why."""
+    return "".join(
         f" Who is on call for {name} could not be read ({policy.stand_ins[name]})."
-        for name in dict.fromkeys((*notice.who, *let_in))
+        for name in dict.fromkeys(names)
         if name in policy.stand_ins
-    ]
-    return "".join(said)
+    )
 
 
 def _outcome(approval: Approval, *, policy: Policy) -> Saying:

@@ -93,13 +93,17 @@ class DueRung:
 UNWRITTEN, LAST_CALLS = 100, 200
 
 
-#: The causes of alerts that a rung raised begin with this.
-RUNG_CAUSE = "rung-"
+_RUNG = "rung-"
 
 
 def rung_cause(number: int) -> str:
     """The cause of the alert that a `page` with this number on its ladder raises."""
-    return f"{RUNG_CAUSE}{number}"
+    return f"{_RUNG}{number}"
+
+
+def is_rung_cause(cause: str) -> bool:
+    """Whether a `page` raised it; a rung that was missed is another matter."""
+    return cause.startswith(_RUNG) and cause.removeprefix(_RUNG).isdecimal()
 
 
 class News(StrEnum):
@@ -123,7 +127,7 @@ class OwedNotice:
     surface: Surface
     card_id: str | None = None  #: in this card's thread, or its digest's
     person: str | None = None  #: or to this person of the policy, by direct message
-    who: tuple[str, ...] = ()  #: people and groups whom it mentions in a thread
+    who: tuple[str, ...] = ()  #: people and groups whom it mentions in a thread, or through which it is hers
     owed_since: datetime
     sent_as: str | None = None  #: an earlier try may have put it up under this mark
     attempted_at: datetime | None = None
@@ -162,6 +166,7 @@ class Digest:
     destination: Destination
     count: int  #: open requests that stand on it
     first: tuple[Approval, ...]  #: some of them, earliest deadline first
+    agents: frozenset[str] = frozenset()  #: all whose requests these are
     ref: str | None = None
     shown: str | None = None  #: a fingerprint of what the message says; None: not shown yet
     shown_at: datetime | None = None

@@ -49,7 +49,9 @@ class Placements(Protocol):
         """The surface shows this revision of this call there; revision 0 and no digest: not known which."""
         ...
 
-    async def postpone(self, card_id: str, *, next_try: datetime) -> None: ...
+    async def postpone(self, card_id: str, *, next_try: datetime, begun: bool = True) -> None:
+        """A try failed. Not `begun`: it is certain that this one, the first, put nothing up."""
+        ...
 
     async def lost(self, card_id: str) -> None:
         """The message was deleted: the card needs posting anew."""
@@ -71,8 +73,8 @@ class Rungs(Protocol):
         """When the first unfired rung of an open approval is due that is not due yet."""
         ...
 
-    async def hasten(self, approval_id: str, *, action: Action, at: datetime) -> bool:
-        """The unfired rungs of this kind are due at this moment, if they were later. False: there are none."""
+    async def hasten(self, approval_ids: Sequence[str], *, action: Action, at: datetime) -> bool:
+        """Their unfired rungs of this kind are due at this moment, if they were later. False: there is none."""
         ...
 
     async def fire(self, firings: Sequence[Firing], *, at: datetime) -> frozenset[str]:
@@ -101,7 +103,9 @@ class Notices(Protocol):
 
     async def sent(self, notices: Sequence[OwedNotice], *, ref: str, at: datetime) -> None: ...
 
-    async def postpone(self, notices: Sequence[OwedNotice], *, next_try: datetime) -> None: ...
+    async def postpone(self, notices: Sequence[OwedNotice], *, next_try: datetime, begun: bool = True) -> None:
+        """A try failed. Not `begun`: it is certain that this one, the first, sent nothing."""
+        ...
 
     async def drop(self, notices: Sequence[OwedNotice], *, why: str, at: datetime) -> None:
         """Nothing more is owed: it came too late to matter, or nobody can be reached there."""

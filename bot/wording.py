@@ -9,7 +9,7 @@ from typing import assert_never
 from bot.approval import Approval, Outcome, Stage, people_in
 from bot.call import Line, size_of
 from bot.ladder import Action, DeadlineSource, time_left
-from bot.policy import Policy, approvers_named, names_of
+from bot.policy import Policy, approvers_named, approvers_of, names_of
 from bot.protocol import HITLDecision
 from bot.surface import Surface
 from bot.visible import visible
@@ -98,7 +98,7 @@ def notification_of(approval: Approval, state: CardState) -> Saying:
     title = title_of(state, name_of(approval.request.tool_name))
     if state is CardState.OPEN:
         return (f"{title} {name_of(approval.request.agent_id)}, until ", approval.deadline.at)
-    decision = approval.decision
+    decision = approval.decision if state is not CardState.ELSEWHERE else None
     return (f"{title}, by {decision.actor.name}",) if decision else (title,)
 
 
@@ -136,7 +136,7 @@ def status_of(approval: Approval, state: CardState, *, policy: Policy, now: date
         case CardState.ELSEWHERE:
             word = approval.platform_word
             told = f"Answered on the platform: {word}." if word else "No longer pending on the platform."
-            return (*_who(approval, but="the platform had its answer already"), (told,))
+            return (*_who(approval, but=beaten_by(word)), (told,))
         case CardState.UNDELIVERABLE:
             cause = approval.trouble or "the deadline passed first"
             told = "may never have been told" if approval.attempts else "was never told"
@@ -145,11 +145,49 @@ def status_of(approval: Approval, state: CardState, *, policy: Policy, now: date
             assert_never(state)
 
 
+def beaten_by(word: str | None) -> str:
+    """What came before a decision of ours: what the platform's audit says, or that it waits no longer."""
+    return "the platform had its answer already" if word else "the platform no longer waited for it"
+
+
 def unanswered(approval: Approval, *, policy: Policy) -> Saying:
     """Nobody answered in time, and who was asked. Never the word rejected."""
-    asked = approvers_named(policy, policy.route_named(approval.route), approval)
-    short = "Not enough people" if approval.votes else "Nobody"
-    return (f"{short} answered by ", approval.deadline.at, f". Asked: {asked}.")
+    return (
+        f"{too_few(approval)} answered by ",
+        approval.deadline.at,
+        f". Asked: {asked(approval, policy=policy)}.",
+    )
+
+
+def too_few(approval: Approval) -> str:
+    """Who has answered, where that was not enough."""
+    return "Not enough people" if approval.votes else "Nobody"
+
+
+def asked(approval: Approval, *, policy: Policy) -> str:
+    """Who might have answered, and whom the ladder named; who was on call then is not known any more."""
+    route = policy.route_named(approval.route)
+    may = approvers_of(route, approval) if route else ()
+    others = [
+        policy.people[name].name if name in policy.people else name
+        for name in approval.pinged
+        if name not in may
+    ]
+    return ", ".join([approvers_named(policy, route, approval), *others])
+
+
+def ending(approval: Approval) -> str:
+    """How it ended, in words for whoever was called because nobody answered."""
+    match approval.outcome:
+        case Outcome.TIMEOUT_SKIP:
+            return f"its time is over; {too_few(approval).lower()} answered"
+        case Outcome.ELSEWHERE:
+            word = approval.platform_word
+            return f"it was answered on the platform: {word}" if word else "the platform waits for it no longer"
+        case Outcome.UNDELIVERABLE:
+            return "somebody answered, and the platform could not be told in time"
+        case _:
+            return f"it was answered: {approval.outcome}"
 
 
 def _open(approval: Approval, *, policy: Policy, now: datetime) -> tuple[Saying, ...]:

@@ -1,7 +1,8 @@
-"""What happens next while nobody answers, read beside the approvals: the first rung that has not fired."""
+"""The ladder, read beside the approvals: what happens next while nobody answers, and whom it told in vain."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from sqlalchemy.engine import RowMapping
 from adapters.store import tables
 from adapters.store.columns import keepable
 from adapters.store.moves import chunks
-from bot.approval import Approval, Stage
+from bot.approval import Approval, Outcome, Stage
 from bot.ladder import Action, Ahead
 
 _R = tables.rungs.c
@@ -33,6 +34,20 @@ async def with_ahead(
         for row in await fetch(select(tables.rungs).join(lines, first)):
             ahead[row[_R.approval_id]] = Ahead(action=row[_R.action], who=row[_R.who], at=row[_R.due_at])
     return tuple(_with(one, ahead.get(keepable(one.id))) for one in approvals)
+
+
+async def with_pinged(
+    approvals: Sequence[Approval], fetch: Callable[[Executable], Awaitable[Sequence[RowMapping]]]
+) -> tuple[Approval, ...]:
+    """The approvals; those that nobody answered with whom their rungs had named, in the order of the rungs."""
+    over = [one.id for one in approvals if one.outcome is Outcome.TIMEOUT_SKIP]
+    pinged: defaultdict[str, list[str]] = defaultdict(list)
+    for some in chunks(list(dict.fromkeys(over))):
+        fired = _R.fired_at.is_not(None), _R.action.not_in(_UNSAID), _R.approval_id.in_(some)
+        for row in await fetch(select(tables.rungs).where(*fired).order_by(_R.approval_id, _R.number)):
+            pinged[row[_R.approval_id]].extend(row[_R.who])
+    named = {approval_id: tuple(dict.fromkeys(names)) for approval_id, names in pinged.items()}
+    return tuple(replace(one, pinged=named.get(keepable(one.id), ())) for one in approvals)
 
 
 def _with(approval: Approval, ahead: Ahead | None) -> Approval:

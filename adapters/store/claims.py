@@ -12,7 +12,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
-from adapters.store.ahead import with_ahead
+from adapters.store.ahead import with_ahead, with_pinged
 from adapters.store.chain import append
 from adapters.store.columns import keepable
 from adapters.store.leases import begin_lease
@@ -46,7 +46,7 @@ async def take_claim(
 
 
 async def with_people(found: Iterable[Approval], fetch: Fetch) -> tuple[Approval, ...]:
-    """The approvals with their votes, their claims and what is ahead, in a few statements for any number.
+    """The approvals with their votes, their claims and their ladders, in a few statements for any number.
 
     Read after the approvals: a claim that comes in between raises the revision, so its card is drawn again.
     """
@@ -57,7 +57,8 @@ async def with_people(found: Iterable[Approval], fetch: Fetch) -> tuple[Approval
         statement = select(tables.claims).where(_C.approval_id.in_(some)).order_by(_C.at, _C.person)
         for row in await fetch(statement):
             claims[row[_C.approval_id]].append(claim_of(row))
-    return await with_ahead([_with(approval, claims) for approval in approvals], fetch)
+    ahead = await with_ahead([_with(approval, claims) for approval in approvals], fetch)
+    return await with_pinged(ahead, fetch)
 
 
 def _with(approval: Approval, claims: Mapping[str, list[Claim]]) -> Approval:

@@ -19,6 +19,7 @@ from adapters.store.database import Database, insert_new, rows_of
 from adapters.store.gathered import (
     ASKED,
     UNTRIED,
+    agents_on,
     digest_of,
     first_lines,
     gathered_of,
@@ -52,7 +53,7 @@ class SqlDigests:
         statement = (
             select(_P.surface, _P.channel, _P.card_id, _A.id, _A.agent, _A.first_seen, _A.deadline)
             .join_from(tables.placements, tables.approvals)
-            .where(*UNTRIED, _P.next_try.is_(None), *ASKED)
+            .where(*UNTRIED, *ASKED)
             .order_by(_A.deadline, _A.id, _P.card_id)
         )
         queues: defaultdict[Destination, list[Waiting]] = defaultdict(list)
@@ -85,7 +86,7 @@ class SqlDigests:
         return await self._database.write(Move.GATHER, work) if card_ids else 0
 
     async def standing(self, *, lines: int, quiet: bool = False) -> tuple[Digest, ...]:
-        """Three statements for all channels."""
+        """Four statements for all channels."""
         found = await self._found(select(tables.digests).order_by(_G.surface, _G.channel), lines=lines)
         return tuple(digest for digest in found if quiet or digest.count or _still_says(digest))
 
@@ -153,8 +154,16 @@ class SqlDigests:
         first: defaultdict[str, list[Approval]] = defaultdict(list)
         for row, approval in zip(firsts, await with_people(approvals, self._database.fetch), strict=True):
             first[row["stands_on"]].append(approval)
+        agents: defaultdict[str, set[str]] = defaultdict(set)
+        for row in await self._database.fetch(agents_on(list(counts))) if counts else ():
+            agents[row[_G.digest_id]].add(row[_A.agent])
         return tuple(
-            digest_of(row, count=counts.get(row[_G.digest_id], 0), first=first[row[_G.digest_id]])
+            digest_of(
+                row,
+                count=counts.get(row[_G.digest_id], 0),
+                first=first[row[_G.digest_id]],
+                agents=agents[row[_G.digest_id]],
+            )
             for row in rows
         )
 

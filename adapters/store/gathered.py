@@ -93,13 +93,24 @@ def waiting_of(row: RowMapping) -> Waiting:
     )
 
 
-def digest_of(row: RowMapping, *, count: int, first: Sequence[Approval]) -> Digest:
+def agents_on(digest_ids: Sequence[str]) -> Select[Any]:
+    """Whose requests stand on these digests, each agent once for each."""
+    return (
+        select(_G.digest_id, _A.agent)
+        .select_from(_ON)
+        .where(_G.digest_id.in_(digest_ids), *GATHERED)
+        .distinct()
+    )
+
+
+def digest_of(row: RowMapping, *, count: int, first: Sequence[Approval], agents: Iterable[str] = ()) -> Digest:
     """The digest in a row, with what stands on it."""
     return Digest(
         digest_id=row[_G.digest_id],
         destination=place_of(row, _G),
         count=count,
         first=tuple(first),
+        agents=frozenset(agents),
         ref=row[_G.ref],
         shown=row[_G.shown],
         shown_at=row[_G.shown_at],

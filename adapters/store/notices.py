@@ -80,9 +80,12 @@ class SqlNotices:
             Move.SENT, notices, {"sent_at": at}, lambda notice: facts.told(notice, ref=ref, at=at)
         )
 
-    async def postpone(self, notices: Sequence[OwedNotice], *, next_try: datetime) -> None:
-        """One more failed try in a row."""
-        await self._change(Move.POSTPONE_NOTICE, notices, {"tries": _T.tries + 1, "next_try": next_try})
+    async def postpone(self, notices: Sequence[OwedNotice], *, next_try: datetime, begun: bool = True) -> None:
+        """One more failed try in a row. What was not begun can go together with what comes later."""
+        later: dict[str, Any] = {"tries": _T.tries + 1, "next_try": next_try}
+        if not begun:
+            later |= {"sent_as": None, "attempted_at": None}
+        await self._change(Move.POSTPONE_NOTICE, notices, later)
 
     async def drop(self, notices: Sequence[OwedNotice], *, why: str, at: datetime) -> None:
         """With a row of the audit for each: that it was not said, and why."""

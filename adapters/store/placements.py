@@ -107,9 +107,11 @@ class SqlPlacements:
 
         await self._database.write(Move.SHOWN, work)
 
-    async def postpone(self, card_id: str, *, next_try: datetime) -> None:
-        """One more failed try in a row."""
+    async def postpone(self, card_id: str, *, next_try: datetime, begun: bool = True) -> None:
+        """One more failed try in a row. What was not begun may still be gathered."""
         later = _change(card_id).values(tries=_P.tries + 1, next_try=next_try)
+        if not begun:
+            later = later.values(attempted_at=None)
         await self._database.update(Move.POSTPONE_CARD, later)
 
     async def lost(self, card_id: str) -> None:

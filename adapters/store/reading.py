@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, and_, cast, exists, func, select
+from sqlalchemy import BigInteger, and_, cast, exists, func, or_, select
 
 from adapters.store import tables
 from adapters.store.claims import with_people
@@ -96,11 +96,15 @@ class ReadApprovals:
         )
         return {row[_A.agent]: row["together"] for row in await self._database.fetch(statement)}
 
-    async def unseen(self, now: datetime, *, share: float) -> tuple[Approval, ...]:
+    async def unseen(
+        self, now: datetime, *, share: float, within: timedelta | None = None
+    ) -> tuple[Approval, ...]:
         """Earliest deadline first; the share is counted in the database's whole milliseconds."""
         seen, whole = cast(_A.first_seen, BigInteger), cast(_A.deadline, BigInteger)
         gone = cast(moment(now), BigInteger) - seen
         late = gone * 1000 >= (whole - seen) * round(share * 1000)
+        if within is not None:
+            late = or_(late, gone >= within // timedelta(milliseconds=1))
         mine = (_P.approval_id == _A.id, ~_P.superseded)
         up = select(_P.card_id).where(*mine, _P.ref.is_not(None))
         on_digest = (

@@ -12,6 +12,7 @@ from adapters.store import tables
 from adapters.store.claims import with_people
 from adapters.store.database import Database
 from adapters.store.firing import fire_rungs
+from adapters.store.moves import chunks
 from adapters.store.rows import approval_of, rung_of
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
@@ -51,16 +52,18 @@ class SqlRungs:
         moment: datetime | None = rows[0]["first"]
         return moment
 
-    async def hasten(self, approval_id: str, *, action: Action, at: datetime) -> bool:
-        """Of an open approval; later ones only, so that a rung never moves back."""
-        is_open = exists().where(_A.id == approval_id, _A.stage == Stage.OPEN)
-        later = (
-            update(tables.rungs)
-            .where(_R.approval_id == approval_id, _R.action == action, _R.fired_at.is_(None), _R.due_at > at)
-            .where(is_open)
-            .values(due_at=at)
-        )
-        return await self._database.update(Move.HASTEN, later)
+    async def hasten(self, approval_ids: Sequence[str], *, action: Action, at: datetime) -> bool:
+        """Of open approvals; later ones only, so that a rung never moves back."""
+        waiting = and_(_R.action == action, _R.fired_at.is_(None), _R.due_at > at)
+        is_open = exists().where(_A.id == _R.approval_id, _A.stage == Stage.OPEN)
+        found = False
+        for some in chunks(approval_ids):
+            theirs = and_(_R.approval_id.in_(some), waiting, is_open.correlate(tables.rungs))
+            # It is asked each second and there is mostly nothing to do, which should cost no transaction.
+            if await self._database.fetch(select(_R.approval_id).where(theirs).limit(1)):
+                later = update(tables.rungs).where(theirs).values(due_at=at)
+                found |= await self._database.update(Move.HASTEN, later)
+        return found
 
     async def fire(self, firings: Sequence[Firing], *, at: datetime) -> frozenset[str]:
         """Whoever waits at the same moment finds them fired."""

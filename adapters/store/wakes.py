@@ -76,7 +76,7 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     Move.CLAIM: (Step.SHOW, Step.ESCALATE),
     # An Approve waits for a fresh read of the platform, hence ADMIT (reliability.md G2).
     Move.DECIDE: (Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER),
-    Move.ASK_PEOPLE: (Step.SHOW, Step.GATHER),
+    Move.ASK_PEOPLE: (Step.SHOW, Step.GATHER, Step.ESCALATE),
     Move.RESUME: (Step.DELIVER,),
     Move.POSTPONE_DELIVERY: (Step.SHOW, Step.DELIVER),
     Move.SETTLE: (Step.SHOW, Step.TELL, Step.CLOSE, Step.GATHER),

@@ -12,7 +12,7 @@ import structlog
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
-from bot.ladder import Deadline, DeadlineSource, deadline_of, lease_at, redraws
+from bot.ladder import Deadline, DeadlineSource, began_at, deadline_of, lease_at, redraws
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
 from bot.protocol import HITLRequest
@@ -261,15 +261,19 @@ def _placements(request: HITLRequest, route: Route) -> list[Placement]:
 
 def _rungs(request: HITLRequest, route: Route, *, first_seen: datetime, deadline: Deadline) -> list[DueRung]:
     unwritten = redraws(first_seen=first_seen, deadline=deadline.at)
-    numbered = [*enumerate(route.ladder), *enumerate(unwritten, start=UNWRITTEN)]
+    began = began_at(request, first_seen=first_seen, deadline=deadline)
+    numbered = [
+        *((number, rung, began) for number, rung in enumerate(route.ladder)),
+        *((number, rung, first_seen) for number, rung in enumerate(unwritten, start=UNWRITTEN)),
+    ]
     return [
         DueRung(
             approval_id=request.request_id,
             number=number,
-            due_at=rung.due(first_seen=first_seen, deadline=deadline.at),
+            due_at=rung.due(first_seen=first_seen, deadline=deadline.at, began=since),
             action=rung.action,
             who=rung.who,
             cards=rung.cards,
         )
-        for number, rung in numbered
+        for number, rung, since in numbered
     ]

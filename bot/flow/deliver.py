@@ -14,12 +14,13 @@ import structlog
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.flow import Count, Crew, earliest
+from bot.flow.undelivered import RAN_OUT, report_undeliverable
 from bot.policy import Policy
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
-from bot.records import UNDELIVERABLE, UNDELIVERED, Alert, Ring, Step
+from bot.records import UNDELIVERED, Alert, Ring, Step
 from bot.store import Store
-from bot.wording import name_of
+from bot.wording import beaten_by, name_of
 
 #: Waits after the first, second and third attempt, in seconds (protocol.md, the guide's rules).
 QUICK_WAITS = (1.0, 2.0, 3.0)
@@ -95,8 +96,9 @@ class Deliver:
         else:
             # A 200 is no proof that ours was the first answer (protocol.md): the audit's word counts.
             word = await self._platform.word_on(taken.id)
-            ours = word is None or word == taken.decision.verdict.value
-            await self._settle(taken, outcome_by(taken.decision) if ours else Outcome.ELSEWHERE, word)
+            told = outcome_by(taken.decision)
+            outcome = told if word is None else outcome_once_resolved(taken, word, tried_before=True)
+            await self._settle(taken, outcome, word)
 
     async def _denied(self, approval: Approval, now: datetime) -> bool:
         """An explicit deny wins over every vote, also over one that was given before the rule was there."""
@@ -110,12 +112,21 @@ class Deliver:
         return True
 
     async def _settle(self, approval: Approval, outcome: Outcome, word: str | None) -> None:
-        through = outcome is not Outcome.ELSEWHERE
-        how = "the decision got through after all" if through else "the platform had its answer already"
-        # First the alert's end: a crash in between repeats the POST, but nothing would repeat this.
-        await self._store.alerts.mend(approval.id, cause=UNDELIVERED, how=how)
+        lost = outcome is Outcome.UNDELIVERABLE
+        # First the alerts: a crash in between repeats the POST, but nothing would repeat these.
+        if lost:
+            await report_undeliverable(approval, RAN_OUT, alerts=self._store.alerts, at=self._clock())
+        else:
+            through = outcome is not Outcome.ELSEWHERE
+            how = "the decision got through after all" if through else beaten_by(word)
+            await self._store.alerts.mend(approval.id, cause=UNDELIVERED, how=how)
         if not await self._store.approvals.settle(
-            approval.id, was=Stage.DECIDED, outcome=outcome, at=self._clock(), platform_word=word
+            approval.id,
+            was=Stage.DECIDED,
+            outcome=outcome,
+            at=self._clock(),
+            platform_word=word,
+            trouble=RAN_OUT if lost else None,
         ):
             return
         log.info("decision_delivered", outcome=outcome.value, attempts=approval.attempts)
@@ -136,12 +147,12 @@ class Deliver:
         log.warning("delivery_failed", attempt=approval.attempts, wait=round(wait, 1), reason=str(error))
         self._count("delivery_failed")
         if exhausted:
-            await self._alert(approval, UNDELIVERED, f"the platform could not be told yet ({error}); retrying")
+            await self._alert(approval, f"the platform could not be told yet ({error}); retrying")
 
     async def _unread(self, approval: Approval) -> None:
         """Without a fresh listing an Approve waits: consent goes before delivery."""
         trouble = "the request could not be read again to confirm it"
-        await self._alert(approval, UNDELIVERED, f"{trouble}; the approval waits")
+        await self._alert(approval, f"{trouble}; the approval waits")
         await self._store.approvals.postpone(approval.id, next_try=self._clock(), trouble=trouble)
 
     async def _give_up(self, approval: Approval) -> None:
@@ -152,21 +163,16 @@ class Deliver:
             await self._settle(approval, outcome, word)
             return
         trouble = approval.trouble or "the deadline came first"
-        # First the alert: once it is settled, nothing would bring us back here after a crash.
-        await self._alert(
-            approval, UNDELIVERABLE, f"the decision could not be delivered before the deadline ({trouble})"
-        )
-        over = "it is over: the decision could not be delivered in time"
-        await self._store.alerts.mend(approval.id, cause=UNDELIVERED, how=over)
+        await report_undeliverable(approval, trouble, alerts=self._store.alerts, at=self._clock())
         if await self._store.approvals.settle(
             approval.id, was=Stage.DECIDED, outcome=Outcome.UNDELIVERABLE, at=self._clock(), trouble=trouble
         ):
             log.error("decision_undeliverable", attempts=approval.attempts)
             self._count("settled_undeliverable")
 
-    async def _alert(self, approval: Approval, cause: str, text: str) -> None:
-        tool = name_of(approval.request.tool_name)
-        alert = Alert(approval_id=approval.id, cause=cause, text=f"{tool}: {text}.", raised_at=self._clock())
+    async def _alert(self, approval: Approval, text: str) -> None:
+        tool, now = name_of(approval.request.tool_name), self._clock()
+        alert = Alert(approval_id=approval.id, cause=UNDELIVERED, text=f"{tool}: {text}.", raised_at=now)
         await self._store.alerts.raise_(alert)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,6 +14,7 @@ from bot.errors import Unavailable
 from bot.flow import earliest
 from bot.flow.outward import Outward
 from bot.ladder import Action
+from bot.news import stand_ins
 from bot.policy import names_of
 from bot.records import Alert, DueRung, Firing, News, OwedNotice, Placement, rung_cause
 from bot.wording import name_of
@@ -25,6 +26,10 @@ TELLS = frozenset({Action.PING, Action.WIDEN, Action.PAGE})
 
 #: So many people of one rung are told alone; a larger group is mentioned in the thread only.
 MOST_ALONE = 30
+
+#: What has no card anywhere after this share of its window, or after so long, falls back: before a quarter of
+#: the window is gone, which would be a fault (`bot.flow.prove`).
+UNSEEN_SHARE, UNSEEN_WITHIN = 0.15, timedelta(seconds=20)
 
 #: Approvals whose rungs fire in one transaction; the others come in the next, the earliest deadline first.
 MOST_AT_ONCE = 200
@@ -41,15 +46,28 @@ class Escalate(Outward):
     async def round(self) -> datetime | None:
         self._crew.look()
         now, resumes = self._clock(), None
+        await self._hasten(now)
         due: dict[str, tuple[Approval, list[DueRung]]] = {}
         for rung, approval in await self._store.rungs.due(now):
             claim = approval.claim_at(now)
+            if now >= approval.deadline.at:
+                continue  # nobody can answer any more: `expire` says what was missed
             if claim and rung.action in PAUSED:
                 resumes = earliest(resumes, claim.until)
             elif approval.rule is None:  # what a rule answers needs nobody
                 due.setdefault(approval.id, (approval, []))[1].append(rung)
         self._hand_over(list(due.values())[:MOST_AT_ONCE])
         return earliest(resumes, await self._store.rungs.next_due(after=now))
+
+    async def _hasten(self, now: datetime) -> None:
+        """What can be seen nowhere is shown elsewhere now, and not at the rung's own time."""
+        ladders = (route.ladder for route in self._policy().routes)
+        if not any(rung.action is Action.FALLBACK for ladder in ladders for rung in ladder):
+            return
+        unseen = await self._store.approvals.unseen(now, share=UNSEEN_SHARE, within=UNSEEN_WITHIN)
+        if await self._store.rungs.hasten([one.id for one in unseen], action=Action.FALLBACK, at=now):
+            log.warning("fallback_hastened", unseen=len(unseen))
+            self._count("fallback_hastened")
 
     def _hand_over(self, due: Sequence[Due]) -> None:
         """All at once: what comes due together, as after a sleep, costs one commit and is said together."""
@@ -103,7 +121,9 @@ class Escalate(Outward):
     def _alert(self, rung: DueRung, approval: Approval) -> Alert:
         tool, until = name_of(approval.request.tool_name), f"{approval.deadline.at:%Y-%m-%d %H:%M:%S} UTC"
         who = f" For: {names_of(self._policy(), rung.who)}." if rung.who else ""
-        text = f"{tool}: nobody has answered, and the agent waits until {until}.{who}"
+        nobody = "not enough people have" if approval.votes else "nobody has"
+        unread = stand_ins(self._policy(), rung.who)
+        text = f"{tool}: {nobody} answered, and the agent waits until {until}.{who}{unread}"
         return Alert(approval_id=approval.id, cause=rung_cause(rung.number), text=text, raised_at=self._clock())
 
     def _notices(
@@ -137,7 +157,9 @@ class Escalate(Outward):
         """By direct message, on a surface where she sees the card too, if she is on one."""
         notices = []
         there = [p.destination.surface for p in standing if p.destination.surface in self._chats]
-        for person in self._policy().members(who)[:MOST_ALONE]:
+        policy = self._policy()
+        for person in policy.members(who)[:MOST_ALONE]:
+            through = tuple(name for name in who if person in policy.members((name,)))
             reachable = [surface for surface in person.accounts if surface in self._chats]
             near = [surface for surface in reachable if surface in there]
             # Nobody knows where she is now: it waits where the card stands until she is found.
@@ -148,6 +170,7 @@ class Escalate(Outward):
                     news=news,
                     surface=surface,
                     person=person.handle,
+                    who=through,
                     owed_since=self._clock(),
                 )
                 notices.append(notice)

@@ -59,7 +59,7 @@ class Gather(Outward):
             if again and again > now:
                 due = earliest(due, again)
             elif digest.destination.surface in self._chats:
-                agents = tuple(agent for agent in sorted(flooding) if agent in _agents(digest))
+                agents = tuple(agent for agent in sorted(flooding) if agent in digest.agents)
                 card = digest_card_of(digest, seal=self._seal, flooding=agents)
                 if fingerprint(card) != digest.shown:
                     self._crew.take(digest.digest_id, digest.digest_id, self._show, digest, card)
@@ -204,10 +204,6 @@ def _again(digest: Digest) -> datetime | None:
     if digest.next_try is not None:
         return digest.next_try
     return digest.shown_at + REDRAWN_EVERY if digest.shown_at is not None else None
-
-
-def _agents(digest: Digest) -> set[str]:
-    return {approval.request.agent_id for approval in digest.first}
 
 
 def _key(agent: str) -> str:

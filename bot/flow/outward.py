@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.errors import Forbidden, Unanswered, Unavailable
 from bot.flow import Count, Crew
@@ -39,6 +39,11 @@ class Outward:
     def __init__(self, means: Means) -> None:
         self._store, self._chats, self._policy = means.store, means.chats, means.policy
         self._clock, self._count, self._crew = means.clock, means.count, means.crew
+
+
+def surely_failed(error: Exception, *, before: datetime | None) -> bool:
+    """Whether nothing of it can be up: it was the first try (none `before`), and nobody can have taken it."""
+    return before is None and not isinstance(error, Unanswered)
 
 
 def wait_after(error: Exception, *, tries: int, refused_most: float = REFUSED_WAIT) -> timedelta:

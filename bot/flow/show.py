@@ -14,7 +14,7 @@ from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.flow import earliest
-from bot.flow.outward import Means, Outward, wait_after
+from bot.flow.outward import Means, Outward, surely_failed, wait_after
 from bot.ladder import Action
 from bot.news import dead_place
 from bot.records import NO_CARD, Alert, Placement
@@ -24,6 +24,9 @@ from bot.wording import name_of
 
 #: A request that no card could be shown for so long is an operator's business, whatever the reason.
 UNSEEN_AFTER = timedelta(seconds=20)
+
+#: A channel that did not answer so many tries of one card gets others, too: it may be the card's fault.
+PROBES = 3
 
 log = structlog.get_logger()
 
@@ -38,10 +41,19 @@ class Show(Outward):
     async def round(self) -> datetime | None:
         self._crew.look()
         now, due = self._clock(), None
-        for placement, approval in await self._store.placements.lagging():
+        lagging = await self._store.placements.lagging()
+        troubled = {one.destination for one, _ in lagging if _probes(one, now)}
+        for placement, approval in lagging:
             if placement.next_try and placement.next_try > now:
                 due = earliest(due, placement.next_try)
+            elif placement.destination.surface not in self._chats:
+                # It left the settings: nothing can be shown there until somebody brings it back.
+                if placement.superseded or approval.stage in (Stage.SETTLED, Stage.CLOSED):
+                    key = ("left", placement.card_id)
+                    self._crew.take(key, approval.id, self._store.placements.give_up, placement.card_id)
             elif placement.ref is None:
+                if placement.attempted_at is None and placement.destination in troubled:
+                    continue  # what is not begun can still be gathered
                 # One new card per channel at a time: the chat takes one a second, and the next to go up is
                 # picked anew each time, so that the earliest deadline goes first.
                 lane = ("post", placement.destination)
@@ -120,32 +132,32 @@ class Show(Outward):
         if dead:
             await self._store.alerts.raise_(dead)
         late = now - approval.first_seen >= UNSEEN_AFTER
-        if placement.ref is None and (late or refused) and await self._waits(approval):
-            if not dead or late:
+        if placement.ref is None and (late or refused) and await self._is_nowhere(placement):
+            if late or not dead:
                 await self._store.alerts.raise_(self._no_card(placement, approval, error))
-            await self._fall_back(approval)
-        await self._store.placements.postpone(placement.card_id, next_try=now + wait)
+            if refused:  # else it may be up in a moment: `escalate` sees when it takes too long
+                await self._store.rungs.hasten([approval.id], action=Action.FALLBACK, at=now)
+        begun = not surely_failed(error, before=placement.attempted_at)
+        await self._store.placements.postpone(placement.card_id, next_try=now + wait, begun=begun)
         channel, seconds = placement.destination.channel, wait.total_seconds()
         log.warning("card_put_off", channel=channel, wait=seconds, reason=str(error))
         self._count("card_put_off")
-
-    async def _fall_back(self, approval: Approval) -> None:
-        """Where it should stand it cannot: the rungs that show it elsewhere are due now, and not in time."""
-        standing = await self._store.placements.of(approval.id)
-        if any(placement.ref and not placement.superseded for placement in standing):
-            return
-        if await self._store.rungs.hasten(approval.id, action=Action.FALLBACK, at=self._clock()):
-            log.warning("fallback_hastened")
-            self._count("fallback_hastened")
 
     async def _mend(self, approval: Approval) -> None:
         """Before the card counts as shown: a crash in between finds it again, and comes back here."""
         await self._store.alerts.mend(approval.id, cause=NO_CARD, how="the card is up now")
 
-    async def _waits(self, approval: Approval) -> bool:
-        """Whether there is still something to see; it may have ended since it was read."""
-        now = await self._store.approvals.get(approval.id)
-        return now is not None and now.stage in (Stage.OPEN, Stage.DECIDED)
+    async def _is_nowhere(self, placement: Placement) -> bool:
+        """Whether there is still something to see, and no other card of it is up or yet to be tried."""
+        now = await self._store.approvals.get(placement.approval_id)
+        if now is None or now.stage not in (Stage.OPEN, Stage.DECIDED):
+            return False
+        others = [
+            one
+            for one in await self._store.placements.of(placement.approval_id)
+            if one.card_id != placement.card_id and not one.superseded
+        ]
+        return not any(one.ref or one.gathered or not one.tries for one in others)
 
     async def _dead(self, where: Destination) -> Alert | None:
         """The one alert for a place that takes no cards at all; None when it refuses this card only.
@@ -166,3 +178,9 @@ class Show(Outward):
             text=f"{tool}: its card cannot be shown in {placement.destination} ({error}).",
             raised_at=self._clock(),
         )
+
+
+def _probes(placement: Placement, now: datetime) -> bool:
+    """Whether its first post was not answered, and is tried again soon: then its channel is in trouble."""
+    waits = placement.next_try is not None and placement.next_try > now
+    return waits and placement.ref is None and placement.attempted_at is not None and placement.tries < PROBES

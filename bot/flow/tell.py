@@ -7,8 +7,9 @@ import structlog
 from bot.approval import Approval, Outcome
 from bot.flow.outward import Outward
 from bot.policy import Policy, requesters_named
-from bot.records import NO_CARD, RUNG_CAUSE, News, OwedNotice
+from bot.records import NO_CARD, News, OwedNotice, is_rung_cause
 from bot.surface import Surface
+from bot.wording import ending
 
 log = structlog.get_logger()
 
@@ -30,10 +31,9 @@ class Tell(Outward):
 
     async def _relieve(self, approval: Approval) -> None:
         """Whoever was paged because nobody answered, or nobody could, need not look any more."""
-        answered = approval.outcome is not Outcome.TIMEOUT_SKIP
-        how = f"it was answered: {approval.outcome}" if answered else "its time is over; nobody answered"
+        how = ending(approval)
         for alert in await self._store.alerts.open_of(approval_id=approval.id):
-            if alert.cause == NO_CARD or alert.cause.startswith(RUNG_CAUSE):
+            if alert.cause == NO_CARD or is_rung_cause(alert.cause):
                 await self._store.alerts.mend(approval.id, cause=alert.cause, how=how)
 
     async def _threads(self, approval: Approval) -> tuple[OwedNotice, ...]:
@@ -76,12 +76,17 @@ class Tell(Outward):
         return tuple(notices)
 
     def _who(self, approval: Approval, policy: Policy) -> set[str]:
-        """The requester, if the run names one whom the policy knows, and the claimers; not the decider."""
+        """The requester, if the run names one whom the policy knows, and the claimers.
+
+        Not the decider, who knows; unless it ended in another way than she decided.
+        """
         route = policy.route_named(approval.route)
         asked = requesters_named(policy, route, approval.request) if route else frozenset()
         if _by_rule(approval) and approval.outcome is Outcome.APPROVED:
             asked = frozenset()  # it went on at once: there was nothing to wait for
         decision = approval.decision
+        if approval.outcome in (Outcome.UNDELIVERABLE, Outcome.ELSEWHERE):
+            decision = None
         decider = policy.person_behind(decision.actor.surface, decision.actor.account) if decision else None
         return {*asked, *(claim.person for claim in approval.claims)} - {decider.handle if decider else ""}
 

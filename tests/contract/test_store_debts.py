@@ -311,7 +311,7 @@ WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
         lambda s: s.approvals.vote("r1", vote=a_vote("bob"), needs=1, counting=None),
         set(),
     ),
-    "ask people": (Stage.OPEN, lambda s: s.approvals.ask_people("r1"), {Step.SHOW, Step.GATHER}),
+    "ask people": (Stage.OPEN, lambda s: s.approvals.ask_people("r1"), {Step.SHOW, Step.GATHER, Step.ESCALATE}),
     "decide": (Stage.OPEN, decide, {Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER}),
     "begin delivery": (
         Stage.DECIDED,

@@ -72,12 +72,15 @@ async def test_cards_that_wait_are_told_by_channel(store: Store) -> None:
 
 
 async def test_only_cards_that_nobody_tried_wait(store: Store) -> None:
-    """Not what is up, begun, put off, given up, superseded, decided, gathered, or for a rule to answer."""
+    """Not what is up, may be up, was given up, superseded, decided, gathered, or is for a rule to answer."""
     await with_cards(store, *range(10, 110, 10))
     await store.placements.attempt("c1", at=NOW)
     await store.placements.shown("c2", ref="ts2", revision=1)
+    await store.placements.attempt("c3", at=NOW)
     await store.placements.postpone("c3", next_try=after(1))
     await store.placements.give_up("c4")
+    await store.placements.attempt("c9", at=NOW)
+    await store.placements.postpone("c9", next_try=after(1), begun=False)
     assert await revise(store, "r5", placements=[a_placement("c5.new", "r5")])
     await decide(store, "r6")
     await settle(store, "r7")

@@ -274,14 +274,14 @@ async def test_a_rung_is_hastened_once_and_never_put_back(store: Store, rings: l
     await store.approvals.admit(an_approval(), placements=(), rungs=[*fallbacks, ping])
     assert await fire(store, fallbacks[:1], at=after(1))
     rings.clear()
-    assert await store.rungs.hasten("r1", action=Action.FALLBACK, at=after(2))
+    assert await store.rungs.hasten(["r2", "r1"], action=Action.FALLBACK, at=after(2))
     assert [Step.ESCALATE] == rings
     assert [replace(fallbacks[1], due_at=after(2))] == [rung for rung, _ in await store.rungs.due(after(2))]
     rings.clear()
-    assert not await store.rungs.hasten("r1", action=Action.FALLBACK, at=after(3))
-    assert not await store.rungs.hasten("r2", action=Action.FALLBACK, at=after(3))
+    assert not await store.rungs.hasten(["r2", "r1"], action=Action.FALLBACK, at=after(3))
+    assert not await store.rungs.hasten(["r2"], action=Action.FALLBACK, at=after(3))
     await decide(store)
-    assert not await store.rungs.hasten("r1", action=Action.PING, at=after(3))
+    assert not await store.rungs.hasten(["r1"], action=Action.PING, at=after(3))
     assert [] == [ring for ring in rings if ring is Step.ESCALATE]
 
 

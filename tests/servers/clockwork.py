@@ -174,10 +174,11 @@ class Clockwork:
 
     def ask(self, request_id: str, *, window: float, tool: str = "pay", **more: object) -> None:
         """An agent waits for an answer for so many seconds from now."""
-        until = self.clock.now + timedelta(seconds=window)
+        until, created = self.clock.now + timedelta(seconds=window), more.get("created")
         self.platform.waiting[request_id] = HITLRequest(
             request_id=request_id, tool_name=tool, agent_id=str(more.get("agent", "treasury")),
             arguments={"to": "ann"}, timeout_at=until.isoformat(),
+            created_at=created.isoformat() if isinstance(created, datetime) else None,
         )  # fmt: skip
         self.bells.add(Step.ADMIT)
 
@@ -214,11 +215,17 @@ class Clockwork:
 
 @asynccontextmanager
 async def open_clockwork(
-    folder: Path, policy: Policy, *, begin: datetime = BEGIN, outside: Outside | None = None
+    folder: Path,
+    policy: Policy,
+    *,
+    begin: datetime = BEGIN,
+    outside: Outside | None = None,
+    without: Surface | None = None,
 ) -> AsyncIterator[Clockwork]:
     """A life on the database in `folder`; another one on the same folder goes on where the first stopped.
 
-    What is `outside` is the same for the next one where it is handed on, and new where it is not.
+    The surface `without` which it lives is not set up. What is `outside` is the same for the next one where it
+    is handed on, and new where it is not.
     """
     world = outside or outside_at(begin)
     clock, platform, pager = world.clock, world.platform, world.pager
@@ -236,9 +243,10 @@ async def open_clockwork(
             policy=policy, bells=bells,
         )  # fmt: skip
         admit = Admit(platform=platform, store=store, policy=lambda: work.policy, clock=clock, count=tell)
+        chats = {Surface.SLACK: world.chat, Surface.TEAMS: world.teams}
+        chats = {surface: chat for surface, chat in chats.items() if surface is not without}
         life = Life(
-            admit=admit, platform=platform, store=store,
-            chats={Surface.SLACK: world.chat, Surface.TEAMS: world.teams}, pagers={pager.name: pager},
+            admit=admit, platform=platform, store=store, chats=chats, pagers={pager.name: pager},
             callbacks=NoCallbacks(), policy=lambda: work.policy, reach=lambda: work.policy, seal=SEAL,
             clock=clock, count=tell, ring=bells.add,
         )  # fmt: skip

@@ -167,7 +167,7 @@ async def test_many_endings_in_one_channel_are_one_message_and_pings_go_first(tm
             work.ask(f"r{number}", window=60)
         await work.run(70)
 
-        assert ["40 requests ended: 40 not answered by anybody. Asked: Ann, Bob."] == texts(work)
+        assert ["40 requests ended: 40 not answered in time. Asked: Ann, Bob."] == texts(work)
         assert [None] == [said.thread for said in work.chat.notices]
 
 

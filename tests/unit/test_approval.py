@@ -51,7 +51,8 @@ def test_impossible_pairs_cannot_be_made(
         (1, "approved", Outcome.ELSEWHERE),  # somebody was first with the same word
         (2, "rejected", Outcome.ELSEWHERE),
         (2, None, Outcome.ELSEWHERE),  # no proof, no claim
-        (2, "timeout", Outcome.ELSEWHERE),
+        (0, "timeout", Outcome.UNDELIVERABLE),
+        (2, "timeout_skip", Outcome.UNDELIVERABLE),
     ],
 )
 def test_a_resolved_request_is_ours_only_with_proof(
@@ -61,7 +62,8 @@ def test_a_resolved_request_is_ours_only_with_proof(
     word: str | None,
     outcome: Outcome,
 ) -> None:
-    """404 and 409 count as answered elsewhere, unless we had tried before and the audit names our verdict."""
+    """404 and 409 count as answered elsewhere, unless we had tried before and the audit names our verdict;
+    where it says that time ran out, our answer came too late."""
     approval = make_approval(stage=Stage.DECIDED, decision=make_decision(), attempts=attempts)
 
     assert outcome is outcome_once_resolved(approval, word, tried_before=attempts > 1)
