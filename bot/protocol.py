@@ -41,12 +41,13 @@ class HITLRequest:
     #: False when the platform sent a preview that it had cut: then nobody can see the whole call.
     whole: bool = True
 
-    #: SHA-256 over everything a decision covers, as 64 hex digits: two equal digests, one call.
+    #: SHA-256 over everything a decision covers, as 64 hex digits: two equal digests, one call. The deadline is
+    #: not in it: a platform that waits longer asks for the same thing.
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
         """A call without a canonical form gets a flaw, and a digest for its Reject and Skip all the same."""
-        names: list[Json] = [self.platform, self.request_id, self.agent_id, self.tool_name, self.timeout_at]
+        names: list[Json] = [self.platform, self.request_id, self.agent_id, self.tool_name]
         try:
             digest = digest_of([*names, self.flaw, self.arguments])
         except NotCanonical as error:

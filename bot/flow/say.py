@@ -178,6 +178,8 @@ class Say(Outward):
         until the request ends, or until it is no news any more."""
         notices = [notice for notice, _, _ in items]
         tries = notices[0].tries
+        if isinstance(error, Gone):
+            await self._post_anew(items)
         if isinstance(error, Gone) and tries >= GONE_TRIES:
             await self._drop(items, "its card is gone")
             return
@@ -187,6 +189,12 @@ class Say(Outward):
         seconds = wait.total_seconds()
         log.warning("notice_put_off", news=notices[0].news.value, wait=seconds, reason=str(error))
         self._count("notice_put_off")
+
+    async def _post_anew(self, items: list[Owed]) -> None:
+        """Its thread is gone, so somebody deleted the card; what still waits needs one that people can see."""
+        for _, approval, placement in items:
+            if placement is not None and not placement.gathered and approval.stage is Stage.OPEN:
+                await self._store.placements.lost(placement.card_id)
 
     async def _drop(self, items: list[Owed], why: str) -> None:
         notices = [notice for notice, _, _ in items]

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot.approval import Claim, Outcome, Stage
-from bot.errors import Forbidden, NodError, Unanswered, Unavailable
+from bot.card import Notice
+from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.flow.say import UNTOLD
 from bot.flow.seen import UNSEEN
 from bot.ladder import Action, Rung
@@ -319,6 +320,54 @@ async def test_a_request_that_is_found_late_starts_where_its_window_is(tmp_path:
         await work.run(2)
         assert [0, 1, 2, 3] == [rung for _, rung, _ in fired(tmp_path)]
         assert (1, 1) == (len(heard(work, alone=False)), len(heard(work, alone=True)))
+
+
+async def test_a_deadline_that_moves_takes_nothing_back(tmp_path: Path) -> None:
+    """The platform waits longer, again and again: the same card, the same vote, and the rungs move along."""
+    policy = policy_of(Rung(action=Action.PING, share=0.5, who=("olu",)))
+    policy = replace(policy, routes=(replace(policy.routes[0], quorum=2, approvers=("ann", "cfo")),))
+    async with open_clockwork(tmp_path, policy) as work:
+        work.ask("r1", window=100)
+        await work.run(5)
+        approval = await work.store.approvals.get("r1")
+        assert approval is not None
+        vote = a_vote(digest=approval.request.digest, at=work.clock())
+        await work.store.approvals.vote("r1", vote=vote, needs=2, counting=None)
+        for _ in range(15):
+            work.ask("r1", window=100)
+            await work.run(2)
+
+        moved = await work.store.approvals.get("r1")
+        assert moved is not None
+        assert ([vote.person], BEGIN + timedelta(seconds=133)) == (
+            [one.person for one in moved.votes],
+            moved.deadline.at,
+        )
+        assert 1 == len(work.chat.cards)
+        await work.run(60)
+        assert [(0, 66.5)] == [(rung, at) for _, rung, at in fired(tmp_path)]
+        assert [] == work.pager.pages
+
+
+async def test_a_card_that_somebody_deleted_comes_back_with_the_next_message(tmp_path: Path) -> None:
+    """Its thread is gone when a rung has something to say there: a card goes up again, and the word below."""
+    async with open_clockwork(tmp_path, policy_of(*PINGS[:1])) as work:
+        work.ask("r1", window=1_000)
+        await work.run(300)
+        (first,) = work.chat.cards
+        say = work.chat.say
+
+        async def gone(notice: Notice, channel: str, *, thread: str | None = None) -> str:
+            if thread == first:
+                raise Gone("thread_not_found")
+            return await say(notice, channel, thread=thread)
+
+        work.chat.say = gone  # type: ignore[method-assign]
+        await work.run(120)
+        assert 2 == len(work.chat.cards)
+        (second,) = {said.thread for said in work.chat.notices if said.thread is not None}
+        assert second in work.chat.cards
+        assert second != first
 
 
 async def test_an_agent_that_floods_is_named_wherever_its_requests_stand(tmp_path: Path) -> None:
