@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from adapters.teams.api import TeamsApi
@@ -33,17 +34,18 @@ async def troubles_in(api: TeamsApi, places: Places, channels: Sequence[str]) ->
     """
     try:
         await _prove(api, places)
-        found = {channel: await _problem_in(api, places, channel) for channel in dict.fromkeys(channels)}
+        asked = tuple(dict.fromkeys(channels))
+        found = await asyncio.gather(*(_problem_in(api, places, channel) for channel in asked))
     except AppRefused as error:
         return {"": str(error)}
-    return {channel: what for channel, what in found.items() if what}
+    return {channel: what for channel, what in zip(asked, found, strict=True) if what}
 
 
 async def _prove(api: TeamsApi, places: Places) -> None:
-    """Raises AppRefused. Teams answers about conversations only; a personal one has the shortest roster."""
+    """Raises AppRefused. Teams answers about conversations only; the roster of a personal one is short."""
     for known in sorted(places.every(), key=lambda ref: ref.scope is not Scope.PERSONAL)[:1]:
         try:
-            await api.roster(known)
+            await api.meet(known)
         except AppRefused:
             raise
         except (Forbidden, Gone):
@@ -52,7 +54,7 @@ async def _prove(api: TeamsApi, places: Places) -> None:
 
 async def _problem_in(api: TeamsApi, places: Places, channel: str) -> str | None:
     try:
-        await api.roster(places.resolve(channel))
+        await api.meet(places.resolve(channel))
     except AppRefused:
         raise
     except (Forbidden, Gone) as error:
