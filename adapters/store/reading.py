@@ -107,6 +107,7 @@ class ReadApprovals:
             select(_P.card_id)
             .join(tables.digests, and_(_G.surface == _P.surface, _G.channel == _P.channel))
             .where(*mine, _P.gathered, _G.ref.is_not(None), _G.shown.is_not(None))
+            .where(_P.gathered_at <= _G.shown_at)  # else its message is from before that
         )
         statement = (
             approvals_decided()

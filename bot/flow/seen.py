@@ -24,9 +24,14 @@ async def report_unseen(approval: Approval, *, store: Store, at: datetime) -> No
 
 
 async def _was_up(approval: Approval, store: Store) -> bool:
-    standing = await store.placements.of(approval.id)
+    standing = [placement for placement in await store.placements.of(approval.id) if not placement.superseded]
     if any(placement.ref for placement in standing):
         return True
-    gathered = {placement.destination for placement in standing if placement.gathered}
-    digests = await store.digests.standing(lines=1, quiet=True) if gathered else ()
-    return any(digest.ref and digest.destination in gathered for digest in digests)
+    since = {p.destination: p.gathered_at for p in standing if p.gathered and p.gathered_at}
+    digests = await store.digests.standing(lines=1, quiet=True) if since else ()
+    # A message from before it was gathered, whose update failed, tells of others.
+    return any(
+        digest.ref and digest.shown and digest.shown_at and since[digest.destination] <= digest.shown_at
+        for digest in digests
+        if digest.destination in since
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from bot.approval import Outcome, Stage
 from bot.errors import Forbidden, NodError, Unavailable
 from bot.flow.seen import UNSEEN
 from bot.ladder import Action, Rung
+from bot.records import NO_CARD
 from bot.surface import Destination, Surface
 from tests.servers.clockwork import Clockwork, open_clockwork
 from tests.story.test_ladder import policy_of, stage_of
+from tests.story.test_reviewed import auditor
 
 ROOM = Destination(surface=Surface.TEAMS, channel="finance-room")
 FALLBACK = Rung(action=Action.FALLBACK, before=timedelta(seconds=10), cards=(ROOM,))
@@ -54,6 +57,34 @@ async def test_a_card_that_is_up_keeps_the_fallback_for_its_time(tmp_path: Path)
         assert {} == work.teams.cards
         await work.run(15)
         assert 1 == len(work.teams.cards)
+
+
+async def test_a_card_of_the_call_before_shows_nobody_what_is_asked_now(tmp_path: Path) -> None:
+    """The call changed, and its new card never went up: people could see the old one only."""
+    async with open_clockwork(tmp_path, policy_of()) as work:
+        work.ask("r1", window=WINDOW)
+        await work.run(5)
+        work.chat.trouble = Unavailable("the chat is away")
+        work.ask("r1", window=WINDOW - 60)
+        await work.run(WINDOW)
+
+        assert UNSEEN in causes(work)
+
+
+async def test_a_digest_from_before_shows_nobody_what_joined_it(tmp_path: Path) -> None:
+    """Its update fails for as long as the request waits: the auditor tells of it, and so does its end."""
+    async with open_clockwork(tmp_path, replace(policy_of(), flood=3)) as work:
+        for number in range(6):
+            work.ask(f"r{number}", window=3_000)
+        await work.run(5)
+        assert 1 == len(work.chat.digests)
+        work.chat.trouble = Unavailable("the chat is away")
+        work.ask("late", window=100)
+        await work.run(50)
+        await auditor(work, []).round()
+        assert ("late",) == tuple(alert.approval_id for alert in await work.store.alerts.open_of(cause=NO_CARD))
+        await work.run(60)
+        assert [UNSEEN] == [cause for cause in causes(work) if cause == UNSEEN]
 
 
 @pytest.mark.parametrize("word", ["timeout", "timeout_skip"])
