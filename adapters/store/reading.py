@@ -96,6 +96,12 @@ class ReadApprovals:
         )
         return {row[_A.agent]: row["together"] for row in await self._database.fetch(statement)}
 
+    async def open_by_route(self) -> Mapping[str, int]:
+        """Counted without reading a call."""
+        together = func.count().label("together")
+        asked = select(_A.route, together).where(_A.stage == Stage.OPEN, _A.rule.is_(None)).group_by(_A.route)
+        return {row[_A.route]: row["together"] for row in await self._database.fetch(asked)}
+
     async def unseen(self, now: datetime, *, share: float) -> tuple[Approval, ...]:
         """Earliest deadline first; the share is counted in the database's whole milliseconds."""
         seen, whole = cast(_A.first_seen, BigInteger), cast(_A.deadline, BigInteger)

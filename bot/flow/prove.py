@@ -17,6 +17,7 @@ from bot.approval import Approval
 from bot.errors import Unavailable
 from bot.flow import Beats, Count
 from bot.flow.surroundings import Surroundings
+from bot.flow.voters import shortages
 from bot.policy import Policy
 from bot.ports import Chat, Clock
 from bot.records import CHANNEL_DEAD, NO_CARD, SURFACE_DEAD, Alert, Step
@@ -83,7 +84,7 @@ class Prove:
         self._around = Surroundings(store=store, chats=chats, policy=policy, clock=clock)
 
     async def round(self) -> None:
-        found = await self._tell([*self._scheduling(), *self._people(), *await self._kept()])
+        found = await self._tell([*self._scheduling(), *await self._kept()])
         # The chats last: one that hangs keeps nobody from being told of the rest.
         found += await self._tell([_breach_of(alert) for alert in await self._around.look()])
         if not any(breach.about == STORE for breach in found):
@@ -94,7 +95,7 @@ class Prove:
     async def _kept(self) -> list[_Breach]:
         """What the store tells, if only that it is gone."""
         try:
-            return [*await self._unseen(), *await self._missed()]
+            return [*await self._unseen(), *await self._missed(), *await self._people()]
         except Unavailable as error:
             return [_store_down(str(error))]
 
@@ -164,18 +165,11 @@ class Prove:
         text = f"{late}; Nod ends itself soon."
         return [] if late is None else [_Breach(about="scheduler", cause=LATE_TICK, text=text)]
 
-    def _people(self) -> list[_Breach]:
+    async def _people(self) -> list[_Breach]:
         """A policy that leaves nobody: requests of such a route run into their deadline."""
-        policy = self._policy()
-        return [
-            _Breach(
-                about=f"route:{route.name}",
-                cause=NOBODY,
-                text=f"The route {route.name} has no approver who could be found: nobody can answer there.",
-            )
-            for route in policy.routes
-            if route.approvers and not any(person.accounts for person in policy.members(route.approvers))
-        ]
+        waiting = await self._store.approvals.open_by_route()
+        short = shortages(self._policy(), waiting, now=self._clock())
+        return [_Breach(about=f"route:{name}", cause=NOBODY, text=text) for name, text in short.items()]
 
     async def _mended(self, breaches: list[_Breach]) -> list[_Breach]:
         """Mend what is not found any more; what is found by that is a store that takes no write."""

@@ -1,16 +1,29 @@
-"""The store's contract: which requests nobody can see, by the records of where their cards stand."""
+"""The store's contract: what the auditor asks: which requests nobody can see, and on which routes they wait."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.store import Store
-from tests.contract.values import NOW, a_placement, after, an_approval, revise
+from tests.contract.values import NOW, a_placement, after, an_approval, revise, settle
 
 
 async def unseen(store: Store, *, at: float = 50) -> Sequence[str]:
     """The ids of what nobody can see, so many seconds from NOW, once a quarter of the window is gone."""
     return [approval.id for approval in await store.approvals.unseen(after(at), share=0.25)]
+
+
+async def test_open_requests_are_counted_by_route(store: Store) -> None:
+    """Those that wait for people: not what a rule answers, nor what is over."""
+    for number in range(4):
+        await store.approvals.admit(an_approval(f"r{number}"), placements=(), rungs=())
+    ruled = replace(an_approval("r4"), rule="reads")
+    other = replace(an_approval("r5"), route="wires")
+    for approval in (ruled, other):
+        await store.approvals.admit(approval, placements=(), rungs=())
+    await settle(store, "r0")
+    assert {"payments": 3, "wires": 1} == dict(await store.approvals.open_by_route())
 
 
 async def with_card(store: Store) -> None:
