@@ -1,4 +1,4 @@
-"""The store's contract: alerts that are open when the pagers change, and that nobody has, go to those of now."""
+"""The store's contract: an open alert that nobody has goes to the pagers of now."""
 
 from __future__ import annotations
 
