@@ -85,7 +85,9 @@ class Life:
         reconcile = Reconcile(
             platform=platform, store=store, clock=clock, count=count, crew=crew(Step.RECONCILE)
         )
-        alert = PageOut(store=store, pagers=self.pagers, clock=clock, count=count, crew=crew(Step.ALERT))
+        alert = PageOut(
+            store=store, pagers=self.pagers, clock=clock, count=count, crew=lambda: crew(Step.ALERT)
+        )
         return {
             Step.ADMIT: self.admit.round,
             Step.ANSWER: answer.round,

@@ -146,6 +146,10 @@ class Approvals(Protocol):
         """How many open requests wait for people, by agent, where there are so many."""
         ...
 
+    async def open_by_route(self) -> Mapping[str, int]:
+        """How many open requests wait for people, by the name of their route."""
+        ...
+
     async def void(self, approval_id: str, *, why: str, at: datetime) -> bool:
         """DECIDED -> OPEN: the decision may not go out after all, and people are asked anew.
 

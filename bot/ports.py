@@ -98,7 +98,7 @@ class Chat(Protocol):
     async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
         """What keeps cards from standing there, in words, by channel; under "" what ails the whole surface.
 
-        Raises Unavailable only: then nothing can be told.
+        That is found out also without any channel. Raises Unavailable only: then nothing can be told.
         """
         ...
 

@@ -47,6 +47,7 @@ class Placement:
     digest: str | None = None  #: of the call that the message shows; an Approve counts for no other
     superseded: bool = False  #: the call changed; a newer card asks about it
     gathered: bool = False  #: it stands on its channel's digest, and has no message of its own
+    gathered_at: datetime | None = None  #: a digest that shows an earlier moment does not tell of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +170,7 @@ class Digest:
     agents: frozenset[str] = frozenset()  #: all whose requests these are
     ref: str | None = None
     shown: str | None = None  #: a fingerprint of what the message says; None: not shown yet
-    shown_at: datetime | None = None
+    shown_at: datetime | None = None  #: the moment of which the message tells
     attempted_at: datetime | None = None
     tries: int = 0
     next_try: datetime | None = None

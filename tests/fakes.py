@@ -19,6 +19,7 @@ class FakePlatform:
     def __init__(self, *, clock: Clock) -> None:
         self.waiting: dict[str, HITLRequest] = {}
         self.decided: list[tuple[str, HITLResponse]] = []  #: every decision that was taken, oldest first
+        self.set_aside: list[str] = []  #: why items of the list cannot be read; each is `unread-1`, …
         self.words: dict[str, str] = {}  #: what its audit says; empty it, and the audit is silent
         self.poll_trouble: list[NodError] = []  #: raised by the next polls, one each
         self.decide_trouble: list[NodError] = []  #: raised by the next decisions, one each, before they happen
@@ -29,7 +30,12 @@ class FakePlatform:
         began_at = self._clock()
         if self.poll_trouble:
             raise self.poll_trouble.pop(0)
-        return Listing(began_at=began_at, requests=tuple(self.waiting.values()))
+        return Listing(
+            began_at=began_at,
+            requests=tuple(self.waiting.values()),
+            set_aside=tuple(self.set_aside),
+            unread_ids=frozenset(f"unread-{number}" for number, _ in enumerate(self.set_aside, start=1)),
+        )
 
     async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
         if self.decide_trouble:

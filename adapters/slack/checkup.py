@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from adapters.slack.api import SlackApi
@@ -31,8 +32,10 @@ async def troubles_in(api: SlackApi, channels: Sequence[str]) -> Mapping[str, st
         await api.identity()
     except Forbidden as error:
         return {"": str(error)}
-    found = {channel: await _problem_in(api, channel) for channel in dict.fromkeys(channels)}
-    return {channel: f"it {problem.what}. {problem.fix}" for channel, problem in found.items() if problem}
+    asked = tuple(dict.fromkeys(channels))
+    found = await asyncio.gather(*(_problem_in(api, channel) for channel in asked))
+    problems = zip(asked, found, strict=True)
+    return {channel: f"it {problem.what}. {problem.fix}" for channel, problem in problems if problem}
 
 
 def missing_scopes(granted: frozenset[str]) -> tuple[ConfigError, ...]:

@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import facts, tables
 from adapters.store.chain import append
 from adapters.store.columns import moment
-from adapters.store.database import Database, insert_new
+from adapters.store.database import Database, insert_new, rows_of
 from adapters.store.wakes import Move
 from bot.ports import Clock
 from bot.records import Alert, OwedPage
 
 _L, _G = tables.alerts.c, tables.pages.c
+_MINE = and_(_G.approval_id == _L.approval_id, _G.cause == _L.cause)  #: a page of an alert
 
 
 class SqlAlerts:
@@ -39,6 +40,17 @@ class SqlAlerts:
 
         return await self._database.write(Move.RAISE, work)
 
+    async def hand_on(self) -> bool:
+        """Owe each open alert that nobody has taken to every pager of now; whether there was one.
+
+        For the start: whom it was owed to may have left the settings meanwhile, or changed its key.
+        """
+
+        async def work(connection: AsyncConnection) -> bool:
+            return any([await _owe_open(connection, pager) for pager in self._pagers])
+
+        return bool(self._pagers) and await self._database.write(Move.RAISE, work)
+
     async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
         """Once: without an open alert nothing happens. A pager that waits to try again is told at once."""
 
@@ -58,9 +70,9 @@ class SqlAlerts:
         return tuple(_alert_of(row) for row in rows)
 
     async def untaken(self, raised_before: datetime) -> int:
-        """Alerts that one pager has and another has not are with somebody."""
-        mine = and_(_G.approval_id == _L.approval_id, _G.cause == _L.cause)
-        taken, owed = select(_G.pager).where(mine, _G.taken), select(_G.pager).where(mine)
+        """Alerts that one pager has and another has not are with somebody; one that left can take none."""
+        taken, owed = select(_G.pager).where(_MINE, _G.taken), select(_G.pager).where(_MINE)
+        owed = owed.where(_G.pager.in_(self._pagers))
         number = func.count().label("number")
         statement = (
             select(number)
@@ -133,6 +145,15 @@ async def mend_alert(
     await connection.execute(owed.values(next_try=None, tries=0))
     await append(connection, facts.alert_mended(approval_id, cause=cause, how=how, at=at))
     return True
+
+
+async def _owe_open(connection: AsyncConnection, pager: str) -> bool:
+    known = select(_G.pager).where(_MINE, or_(_G.taken, _G.pager == pager))
+    untaken = select(tables.alerts).where(_L.mended.is_(None), ~exists(known))
+    rows = [_page_row(_alert_of(row), pager) for row in await rows_of(connection, untaken)]
+    if rows:
+        await connection.execute(insert(tables.pages), rows)
+    return bool(rows)
 
 
 def _change(page: OwedPage) -> Update:

@@ -66,8 +66,10 @@ class SqlDigests:
 
         async def work(connection: AsyncConnection) -> int:
             taken: defaultdict[Destination, list[str]] = defaultdict(list)
+            now = self._clock()
             for some in chunks(card_ids):
-                gathered = update(tables.placements).where(_P.card_id.in_(some), *UNTRIED).values(gathered=True)
+                untried = update(tables.placements).where(_P.card_id.in_(some), *UNTRIED)
+                gathered = untried.values(gathered=True, gathered_at=now)
                 whose = gathered.returning(_P.surface, _P.channel, _P.card_id)
                 for row in await rows_of(connection, whose):
                     taken[place_of(row, _P)].append(row[_P.card_id])
@@ -76,7 +78,7 @@ class SqlDigests:
                 digest_id = await _digest_at(connection, destination)
                 told.append(
                     facts.gathered(
-                        destination=str(destination), digest_id=digest_id, cards=sorted(cards), at=self._clock()
+                        destination=str(destination), digest_id=digest_id, cards=sorted(cards), at=now
                     )
                 )
             if told:

@@ -59,7 +59,7 @@ async def open_store(
 
     `ring` is called after each commit for the steps that got work; `pagers` are the names of those whom new
     alerts are owed; `clock` dates what the audit says of moves that bring no moment of their own. Leaving
-    waits for what is under way, then closes everything.
+    waits for what is under way, then closes everything. Open alerts that nobody took are owed to these, too.
 
     Raises:
         ConfigError: the address is none of these, or the database is not fit for the job.
@@ -67,13 +67,15 @@ async def open_store(
     """
     address = _address(url)
     async with _OPENERS[address.drivername](address, ring=ring) as database:
+        alerts = SqlAlerts(database=database, clock=clock, pagers=pagers)
+        await alerts.hand_on()
         yield SqlStore(
             approvals=SqlApprovals(database=database, clock=clock),
             placements=SqlPlacements(database=database, clock=clock),
             rungs=SqlRungs(database=database, pagers=pagers),
             notices=SqlNotices(database=database),
             digests=SqlDigests(database=database, clock=clock),
-            alerts=SqlAlerts(database=database, clock=clock, pagers=pagers),
+            alerts=alerts,
             journal=SqlJournal(database=database, clock=clock),
             conversations=SqlConversations(database=database),
         )

@@ -96,6 +96,12 @@ class ReadApprovals:
         )
         return {row[_A.agent]: row["together"] for row in await self._database.fetch(statement)}
 
+    async def open_by_route(self) -> Mapping[str, int]:
+        """Counted without reading a call."""
+        together = func.count().label("together")
+        asked = select(_A.route, together).where(_A.stage == Stage.OPEN, _A.rule.is_(None)).group_by(_A.route)
+        return {row[_A.route]: row["together"] for row in await self._database.fetch(asked)}
+
     async def unseen(
         self, now: datetime, *, share: float, within: timedelta | None = None
     ) -> tuple[Approval, ...]:
@@ -111,6 +117,7 @@ class ReadApprovals:
             select(_P.card_id)
             .join(tables.digests, and_(_G.surface == _P.surface, _G.channel == _P.channel))
             .where(*mine, _P.gathered, _G.ref.is_not(None), _G.shown.is_not(None))
+            .where(_P.gathered_at <= _G.shown_at)  # else its message is from before that
         )
         statement = (
             approvals_decided()

@@ -87,6 +87,7 @@ def placement_of(row: RowMapping) -> Placement:
         digest=row[_P.digest],
         superseded=row[_P.superseded],
         gathered=row[_P.gathered],
+        gathered_at=row[_P.gathered_at],
     )
 
 
@@ -181,6 +182,7 @@ def placement_row(placement: Placement) -> dict[str, Any]:
         "digest": placement.digest,
         "superseded": placement.superseded,
         "gathered": placement.gathered,
+        "gathered_at": placement.gathered_at,
     }
 
 

@@ -114,6 +114,7 @@ placements = Table(
     Column("digest", Words),
     Column("superseded", Boolean, nullable=False, server_default=false()),
     Column("gathered", Boolean, nullable=False, server_default=false()),
+    Column("gathered_at", Moment),
     # A policy decides, and shows nothing.
     CheckConstraint("surface IN ('slack', 'teams')", name="placements_surface"),
     Index("placements_of", "approval_id"),

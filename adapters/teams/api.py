@@ -76,6 +76,11 @@ class TeamsApi:
                     break
         return found
 
+    async def meet(self, ref: ConversationRef) -> None:
+        """Prove that the bot is taken there, by one page of the roster: that of thousands takes seconds."""
+        with translated("a roster"):
+            await self._wire.members(ref.service_url, ref.id)
+
     async def member(self, ref: ConversationRef, user: str) -> Any:
         """One member, by `29:` id or Entra object id, as it came. Raises Gone for somebody who is none."""
         with translated("a member"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from adapters.teams.api import TeamsApi
+from adapters.teams.conversations import Scope
 from adapters.teams.errors import AppRefused
 from adapters.teams.places import Places
 from bot.errors import ConfigError, Forbidden, Gone
@@ -28,18 +30,31 @@ async def problems_of(
 async def troubles_in(api: TeamsApi, places: Places, channels: Sequence[str]) -> Mapping[str, str]:
     """What keeps cards from standing in these conversations; under "" why the bot itself is refused.
 
-    Raises Unavailable only.
+    The bot is asked about even without any, or with none that is known. Raises Unavailable only.
     """
     try:
-        found = {channel: await _problem_in(api, places, channel) for channel in dict.fromkeys(channels)}
+        await _prove(api, places)
+        asked = tuple(dict.fromkeys(channels))
+        found = await asyncio.gather(*(_problem_in(api, places, channel) for channel in asked))
     except AppRefused as error:
         return {"": str(error)}
-    return {channel: what for channel, what in found.items() if what}
+    return {channel: what for channel, what in zip(asked, found, strict=True) if what}
+
+
+async def _prove(api: TeamsApi, places: Places) -> None:
+    """Raises AppRefused. Teams answers about conversations only; the roster of a personal one is short."""
+    for known in sorted(places.every(), key=lambda ref: ref.scope is not Scope.PERSONAL)[:1]:
+        try:
+            await api.meet(known)
+        except AppRefused:
+            raise
+        except (Forbidden, Gone):
+            pass  # that conversation's own trouble
 
 
 async def _problem_in(api: TeamsApi, places: Places, channel: str) -> str | None:
     try:
-        await api.roster(places.resolve(channel))
+        await api.meet(places.resolve(channel))
     except AppRefused:
         raise
     except (Forbidden, Gone) as error:

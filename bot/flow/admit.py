@@ -12,6 +12,7 @@ import structlog
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
+from bot.flow.unread import Unread
 from bot.ladder import Deadline, DeadlineSource, began_at, deadline_of, lease_at, redraws
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
@@ -49,6 +50,7 @@ class Admit:
     ) -> None:
         self._platform, self._store, self._policy = platform, store, policy
         self._clock, self._count = clock, count
+        self._unread = Unread(store=store, clock=clock, count=count)
         self._vanished_since: datetime | None = None
         self._failing_since: datetime | None = None
         self._doubts: set[str] = set()
@@ -67,9 +69,7 @@ class Admit:
             await self._store.alerts.mend("platform", cause=BLIND, how="the platform can be read again")
         self.last_good = listing.began_at
         await self._watch_clocks(listing)
-        for reason in listing.set_aside:
-            log.warning("request_set_aside", reason=reason)
-            self._count("request_set_aside")
+        await self._unread.report(listing)
         standing = await self._store.approvals.standing()
         await self._meet(listing, standing)
         await self._notice_missing(listing, standing)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,6 +15,8 @@ from bot.ports import Clock, Pager
 from bot.records import OwedPage
 from bot.store import Store
 
+#: Seconds for one page, with its wait for a turn in a channel that takes one message a second.
+PATIENCE = 60.0
 #: The first wait after a failed page, doubled each time up to the last, in seconds.
 FIRST_WAIT, LAST_WAIT = 2.0, 60.0
 
@@ -23,25 +27,38 @@ class PageOut:
     """Hands alerts to the pagers; each pager's trouble is its own."""
 
     def __init__(
-        self, *, store: Store, pagers: Mapping[str, Pager], clock: Clock, count: Count, crew: Crew
+        self,
+        *,
+        store: Store,
+        pagers: Mapping[str, Pager],
+        clock: Clock,
+        count: Count,
+        crew: Callable[[], Crew],
+        patience: float = PATIENCE,
     ) -> None:
+        """Each pager gets a `crew` of its own, so that a slow one takes no places of others; `patience` is in
+
+        seconds, for one page.
+        """
         self._store, self._pagers = store, pagers
-        self._clock, self._count, self._crew = clock, count, crew
+        self._clock, self._count, self._patience = clock, count, patience
+        self._crews: defaultdict[str, Crew] = defaultdict(crew)
 
     async def round(self) -> datetime | None:
-        self._crew.look()
+        for crew in self._crews.values():
+            crew.look()
         for page in await self._store.alerts.owed(self._clock()):
             pager = self._pagers.get(page.pager)
             if pager is not None:  # a pager that left the settings keeps its rows, for when it is back
                 key = (page.alert.approval_id, page.alert.cause, page.pager)
-                self._crew.take(key, page.alert.approval_id, self._page, page, pager)
+                self._crews[page.pager].take(key, page.alert.approval_id, self._page, page, pager)
         return None
 
     async def _page(self, page: OwedPage, pager: Pager) -> None:
         now, alerts = self._clock(), self._store.alerts
         await alerts.attempt(page, at=now)
         try:
-            ref = await pager.page(page.alert, ref=page.ref, attempted_at=page.attempted_at)
+            ref = await self._taken(page, pager)
         except (Unavailable, Forbidden) as error:
             wait = min(FIRST_WAIT * 2**page.tries, LAST_WAIT)
             if isinstance(error, Unavailable) and error.retry_after is not None:
@@ -53,3 +70,10 @@ class PageOut:
         await alerts.taken(page, ref=ref)
         log.warning("alert_paged", pager=page.pager, cause=page.alert.cause, mended=bool(page.alert.mended))
         self._count("alert_paged")
+
+    async def _taken(self, page: OwedPage, pager: Pager) -> str | None:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await pager.page(page.alert, ref=page.ref, attempted_at=page.attempted_at)
+        except TimeoutError:
+            raise Unavailable(f"it took longer than {self._patience:g} s") from None

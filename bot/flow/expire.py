@@ -8,7 +8,7 @@ import structlog
 
 from bot.approval import Approval, Outcome, Stage
 from bot.flow import Count, Crew
-from bot.flow.seen import report_unseen
+from bot.flow.seen import report_silence
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
 from bot.store import Store
@@ -36,7 +36,7 @@ class Expire:
         answered = word in {verdict.value for verdict in HITLDecision}
         outcome = Outcome.ELSEWHERE if answered else Outcome.TIMEOUT_SKIP
         if not answered:
-            await report_unseen(approval, store=self._store, at=self._clock())
+            await report_silence(approval, store=self._store, at=self._clock())
         if await self._store.approvals.settle(
             approval.id, was=Stage.OPEN, outcome=outcome, at=self._clock(), as_read=approval, platform_word=word
         ):

@@ -62,7 +62,7 @@ class Gather(Outward):
                 agents = tuple(agent for agent in sorted(flooding) if agent in digest.agents)
                 card = digest_card_of(digest, seal=self._seal, flooding=agents)
                 if fingerprint(card) != digest.shown:
-                    self._crew.take(digest.digest_id, digest.digest_id, self._show, digest, card)
+                    self._crew.take(digest.digest_id, digest.digest_id, self._show, digest, card, now)
         return due
 
     async def _sort(self, flooding: Mapping[str, int], *, flood: int) -> None:
@@ -98,14 +98,15 @@ class Gather(Outward):
                 how = f"the agent has at most {flood} open requests again"
                 await alerts.mend(alert.approval_id, cause=FLOOD, how=how)
 
-    async def _show(self, digest: Digest, card: DigestCard) -> None:
+    async def _show(self, digest: Digest, card: DigestCard, read_at: datetime) -> None:
+        """What the card tells is of the moment at which it was read, however long the chat takes for it."""
         chat, channel = self._chats[digest.destination.surface], digest.destination.channel
         digests, shown = self._store.digests, fingerprint(card)
         if digest.ref is None or (digest.shown == EMPTY and digest.count):
             # An old one with nothing on it stands far up by now, where nobody looks.
             if digest.ref is not None:
                 await digests.lost(digest.digest_id)
-            await self._post(digest, card)
+            await self._post(digest, card, read_at)
             return
         try:
             await chat.update(card, channel, digest.ref)
@@ -116,10 +117,10 @@ class Gather(Outward):
             await self._put_off(digest, error)
         else:
             await self._mend(digest)
-            await digests.shown(digest.digest_id, ref=digest.ref, shown=shown, at=self._clock())
+            await digests.shown(digest.digest_id, ref=digest.ref, shown=shown, at=read_at)
             log.info("digest_updated", channel=channel, requests=card.count)
 
-    async def _post(self, digest: Digest, card: DigestCard) -> None:
+    async def _post(self, digest: Digest, card: DigestCard, read_at: datetime) -> None:
         chat, channel = self._chats[digest.destination.surface], digest.destination.channel
         digests, begun = self._store.digests, digest.attempted_at if digest.ref is None else None
         if digest.count == 0 and begun is None:
@@ -133,7 +134,7 @@ class Gather(Outward):
             return
         shown = None if found else fingerprint(card)
         await self._mend(digest)
-        await digests.shown(digest.digest_id, ref=ref, shown=shown, at=self._clock())
+        await digests.shown(digest.digest_id, ref=ref, shown=shown, at=read_at)
         log.info("digest_shown", channel=channel, requests=card.count)
         self._count("digest_shown")
 

@@ -17,6 +17,7 @@ from bot.approval import Approval
 from bot.errors import Unavailable
 from bot.flow import Beats, Count
 from bot.flow.surroundings import Surroundings
+from bot.flow.voters import shortages
 from bot.policy import Policy
 from bot.ports import Chat, Clock
 from bot.records import CHANNEL_DEAD, NO_CARD, SURFACE_DEAD, Alert, Step
@@ -83,17 +84,20 @@ class Prove:
         self._around = Surroundings(store=store, chats=chats, policy=policy, clock=clock)
 
     async def round(self) -> None:
-        around = [_breach_of(alert) for alert in await self._around.look()]
-        breaches = [*self._scheduling(), *self._people(), *around]
-        try:
-            breaches += [*await self._unseen(), *await self._missed()]
-            await self._mend(breaches)
-        except Unavailable as error:
-            breaches.append(_store_down(str(error)))
-        for breach in breaches:
-            await self._raise(breach)
-        if not breaches and not await self._unheard():
+        found = await self._tell([*self._scheduling(), *await self._kept()])
+        # The chats last: one that hangs keeps nobody from being told of the rest.
+        found += await self._tell([_breach_of(alert) for alert in await self._around.look()])
+        if not any(breach.about == STORE for breach in found):
+            found += await self._tell(await self._mended(found))
+        if not found and not await self._unheard():
             await self._all_well()
+
+    async def _kept(self) -> list[_Breach]:
+        """What the store tells, if only that it is gone."""
+        try:
+            return [*await self._unseen(), *await self._missed(), *await self._people()]
+        except Unavailable as error:
+            return [_store_down(str(error))]
 
     async def _unheard(self) -> bool:
         """Whether somebody has to look although nothing here says so: the platform cannot be read, or a page
@@ -117,6 +121,11 @@ class Prove:
                 await self._alerts.mend(STORE, cause=STORE_DOWN, how="it is well again")
         except (Unavailable, TimeoutError) as error:
             await self._raise(_store_down(str(error) or "it does not answer"))
+
+    async def _tell(self, breaches: list[_Breach]) -> list[_Breach]:
+        for breach in breaches:
+            await self._raise(breach)
+        return breaches
 
     async def _raise(self, breach: _Breach) -> None:
         await self._alerts.raise_(
@@ -156,18 +165,19 @@ class Prove:
         text = f"{late}; Nod ends itself soon."
         return [] if late is None else [_Breach(about="scheduler", cause=LATE_TICK, text=text)]
 
-    def _people(self) -> list[_Breach]:
+    async def _people(self) -> list[_Breach]:
         """A policy that leaves nobody: requests of such a route run into their deadline."""
-        policy = self._policy()
-        return [
-            _Breach(
-                about=f"route:{route.name}",
-                cause=NOBODY,
-                text=f"The route {route.name} has no approver who could be found: nobody can answer there.",
-            )
-            for route in policy.routes
-            if route.approvers and not any(person.accounts for person in policy.members(route.approvers))
-        ]
+        waiting = await self._store.approvals.open_by_route()
+        short = shortages(self._policy(), waiting, now=self._clock())
+        return [_Breach(about=f"route:{name}", cause=NOBODY, text=text) for name, text in short.items()]
+
+    async def _mended(self, breaches: list[_Breach]) -> list[_Breach]:
+        """Mend what is not found any more; what is found by that is a store that takes no write."""
+        try:
+            await self._mend(breaches)
+        except Unavailable as error:
+            return [_store_down(str(error))]
+        return []
 
     async def _mend(self, breaches: list[_Breach]) -> None:
         """What is not found any more is over. Cards that went up mend their own alert."""

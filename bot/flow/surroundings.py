@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bot.errors import Unavailable
 from bot.news import dead_place
@@ -13,10 +13,12 @@ from bot.records import CHANNEL_DEAD, SURFACE_DEAD, Alert
 from bot.store import Store
 from bot.surface import Destination, Surface
 
-#: Channels that are looked at in one round beside those that are dead; the next round goes on with the others.
-CHANNELS_A_ROUND = 5
+#: So many dead channels are looked at in one round, and so many of the others; then it is the turn of the rest.
+DEAD_A_ROUND, CHANNELS_A_ROUND = 3, 5
 #: A surface that cannot be asked is asked once more, this much later, in seconds, before it counts as dead.
 SECOND_LOOK = 1.0
+#: Seconds for all that is asked of one surface; one that hangs is as good as gone.
+LOOKED_WITHIN = 4.0
 
 
 class Surroundings:
@@ -26,30 +28,33 @@ class Surroundings:
         self, *, store: Store, chats: Mapping[Surface, Chat], policy: Callable[[], Policy], clock: Clock
     ) -> None:
         self._store, self._chats, self._policy, self._clock = store, chats, policy, clock
-        self._next_channel = 0
+        self._next_dead = self._next_channel = 0
         self._well: set[str] = set()
 
     async def look(self) -> list[Alert]:
         """An alert for each surface and channel that is dead; asks the chats, and then `is_well` knows more."""
         self._well = set()
-        found: list[Alert] = []
         some = await self._some()
-        for surface, chat in self._chats.items():
-            channels = [place.channel for place in some if place.surface is surface]
-            try:
-                troubles = await _asked(chat, channels)
-            except Unavailable as error:
-                found.append(self._unreachable(surface, error))
-                continue
-            self._well.add(f"surface:{surface.value}")
-            for channel in channels or [""]:
-                where = Destination(surface=surface, channel=channel)
-                dead = dead_place(where, troubles, at=self._clock())
-                if dead is None:
-                    self._well.add(str(where))
-                elif dead not in found:
-                    found.append(dead)
+        looks = await asyncio.gather(*(self._look_at(surface, some) for surface in self._chats))
+        found = [alert for alerts in looks for alert in alerts]
         self._well -= {alert.approval_id for alert in found}
+        return found
+
+    async def _look_at(self, surface: Surface, some: Sequence[Destination]) -> list[Alert]:
+        channels = [place.channel for place in some if place.surface is surface]
+        try:
+            troubles = await _asked(self._chats[surface], channels)
+        except Unavailable as error:
+            return [self._unreachable(surface, error)]
+        self._well.add(f"surface:{surface.value}")
+        found: list[Alert] = []
+        for channel in channels or [""]:
+            where = Destination(surface=surface, channel=channel)
+            dead = dead_place(where, troubles, at=self._clock())
+            if dead is None:
+                self._well.add(str(where))
+            elif dead not in found:
+                found.append(dead)
         return found
 
     def is_well(self, alert: Alert) -> bool:
@@ -57,7 +62,7 @@ class Surroundings:
         return alert.approval_id in self._well
 
     async def _some(self) -> list[Destination]:
-        """The dead ones that still matter, and the next few of the others."""
+        """The next few of the dead ones that still matter, and of the others."""
         places = _places(self._policy())
         dead = [_place_of(alert) for alert in await self._open_alerts()]
         gone = [place for place in dead if place not in places]
@@ -65,11 +70,9 @@ class Surroundings:
             owed = {placement.destination for placement, _ in await self._store.placements.lagging()}
             self._well |= {str(place) for place in gone if place not in owed}
             dead = [place for place in dead if place in places or place in owed]
-        others = sorted(places - set(dead))
-        first = self._next_channel % max(1, len(others))
-        some = (others[first:] + others[:first])[:CHANNELS_A_ROUND]
-        self._next_channel = first + len(some)
-        return [*dead, *some]
+        again, self._next_dead = _turn(dead, self._next_dead, DEAD_A_ROUND)
+        others, self._next_channel = _turn(sorted(places - set(dead)), self._next_channel, CHANNELS_A_ROUND)
+        return [*again, *others]
 
     async def _open_alerts(self) -> Iterable[Alert]:
         try:
@@ -86,10 +89,21 @@ class Surroundings:
 
 async def _asked(chat: Chat, channels: list[str]) -> Mapping[str, str]:
     try:
-        return await chat.troubles(channels)
-    except Unavailable:
-        await asyncio.sleep(SECOND_LOOK)
-        return await chat.troubles(channels)
+        async with asyncio.timeout(LOOKED_WITHIN):
+            try:
+                return await chat.troubles(channels)
+            except Unavailable:
+                await asyncio.sleep(SECOND_LOOK)
+                return await chat.troubles(channels)
+    except TimeoutError:
+        raise Unavailable(f"no answer within {LOOKED_WITHIN:g} s") from None
+
+
+def _turn(places: list[Destination], first: int, most: int) -> tuple[list[Destination], int]:
+    """The next few, and where the round after this one goes on."""
+    first %= max(1, len(places))
+    some = (places[first:] + places[:first])[:most]
+    return some, first + len(some)
 
 
 def _place_of(alert: Alert) -> Destination:

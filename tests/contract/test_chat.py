@@ -289,6 +289,7 @@ async def test_a_refused_token_ails_the_whole_surface(new_world: Opener) -> None
     async with new_world() as world:
         world.revoke()
         assert [""] == list(await world.chat.troubles([world.channel]))
+        assert [""] == list(await world.chat.troubles([]))
 
 
 async def test_a_surface_that_cannot_be_asked_tells_nothing(new_world: Opener) -> None:
@@ -297,3 +298,5 @@ async def test_a_surface_that_cannot_be_asked_tells_nothing(new_world: Opener) -
         world.cut_off()
         with pytest.raises(Unavailable):
             await world.chat.troubles([world.channel])
+        with pytest.raises(Unavailable):
+            await world.chat.troubles([])

@@ -121,6 +121,21 @@ async def test_an_upgrade_from_the_second_version_keeps_every_row(fresh_url: str
     assert (2, "1" * 64) == (head.number, head.previous)
 
 
+async def test_what_stood_on_a_digest_before_the_upgrade_is_seen_there(fresh_url: str) -> None:
+    """Nobody knows since when; the digest that is up counts as telling of it."""
+    left_behind(fresh_url, "0004", [row for row in ROWS if row[0] in ("approvals", "placements", "decisions")])
+    run(fresh_url, "UPDATE placements SET gathered = true, ref = NULL")
+    digest = f"'d1', 'slack', 'C0FINANCE', 'ts9', 'x', {AT}, 0"
+    run(
+        fresh_url,
+        f"INSERT INTO digests (digest_id, surface, channel, ref, shown, shown_at, tries) VALUES ({digest})",
+    )
+    async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS) as store:
+        (card,) = await store.placements.of("r1")
+        assert card.gathered_at is not None
+        assert () == await store.approvals.unseen(after(100), share=0.25)
+
+
 async def test_a_second_chat_and_the_policy_answer_after_an_upgrade(fresh_url: str) -> None:
     """Votes and decisions of Teams and of a policy are taken, and cards in Teams; what was refused still is."""
     left_behind(fresh_url, "0002", ROWS_OF_TWO)

@@ -283,6 +283,20 @@ async def test_what_ails_a_conversation_is_told_before_a_card_needs_it() -> None
         assert {"nowhere"} == set(await rig.teams.chat.troubles([CHANNEL, "nowhere"]))
 
 
+@pytest.mark.parametrize("channels", [[], ["nowhere"]], ids=["none", "unknown"])
+async def test_what_ails_the_bot_is_told_without_a_conversation_to_ask_about(channels: list[str]) -> None:
+    """A look at none of its channels is no look at all: the bot is asked about in any case."""
+    async with open_rig() as rig:
+        rig.faults.add(path="/teams/v3/*", status=403, body={"error": {"code": "Forbidden"}}, times=1)
+        assert [] == [name for name in await rig.teams.chat.troubles(channels) if name not in channels]
+        rig.faults.add(path="/teams/v3/*", status=401, body={"error": {"code": "Unauthorized"}})
+        assert [""] == list(await rig.teams.chat.troubles(channels))
+        rig.faults.clear()
+        rig.faults.add(path="/teams/v3/*", status=503)
+        with pytest.raises(Unavailable):
+            await rig.teams.chat.troubles(channels)
+
+
 async def test_the_interval_is_what_can_go_on_for_ever() -> None:
     """Two new messages a second, as 1,800 an hour allow."""
     async with open_rig() as rig:

@@ -97,6 +97,13 @@ async def test_a_workflow_that_is_not_there_never_tells_its_address() -> None:
         assert SIGNATURE not in f"{raised.value!r}{raised.value.__cause__!r}"
 
 
+async def test_a_look_at_webhooks_alone_is_one_at_the_bot_too() -> None:
+    """A secret that ran out is told although no conversation of the bot's is in the round."""
+    async with open_chat() as (webhooks, _), open_rig(app_password="wrong-secret") as rig:
+        chat = RoutedChat(bot=rig.teams.chat, webhooks=webhooks)
+        assert [""] == list(await chat.troubles(["news"]))
+
+
 async def test_the_name_tells_which_way_a_message_goes() -> None:
     """A webhook beside the bot: each gets its own, and a person is reached by the bot alone."""
     async with open_chat() as (webhooks, flow), open_rig() as rig:

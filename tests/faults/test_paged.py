@@ -43,7 +43,7 @@ async def test_what_is_broken_is_paged_and_the_heartbeat_stops(tmp_path: Path) -
     """Chat, database, clock, policy, cards, agents: each is paged in time, and over when it is mended."""
     towns = Towns(tmp_path)
     async with asyncio.TaskGroup() as stories:
-        for story in (revoked, unavailable, locked, skewed, nobody, no_card, expired_unseen, flooded):
+        for story in (revoked, unavailable, hanging, locked, skewed, nobody, no_card, expired_unseen, flooded):
             stories.create_task(story(towns), name=story.__name__)
 
 
@@ -62,6 +62,18 @@ async def unavailable(towns: Towns) -> None:
     async with towns.open("unavailable") as watched:
         watched.town.sandbox.faults.add(path="/api/*", status=503)
         assert "Slack cannot be reached" in await watched.paged(SURFACE_DEAD)
+        await watched.silent()
+        watched.town.sandbox.faults.clear()
+        await watched.relieved(SURFACE_DEAD)
+
+
+async def hanging(towns: Towns) -> None:
+    """Slack takes calls and answers none: as good as down, and no reason to be late with anything else."""
+    async with towns.open("hanging") as watched:
+        watched.town.sandbox.faults.add(path="/api/*", delay=120)
+        watched.town.ask(timeout_seconds=24)
+        assert "Slack cannot be reached" in await watched.paged(SURFACE_DEAD, within=ONE_INTERVAL + 2)
+        await watched.paged(NO_CARD, within=PROVE_EVERY.total_seconds())
         await watched.silent()
         watched.town.sandbox.faults.clear()
         await watched.relieved(SURFACE_DEAD)

@@ -185,9 +185,11 @@ async def page_what_is_owed(world: World) -> None:
         ) as pagers,
         asyncio.TaskGroup() as tasks,
     ):
-        crew = Crew(Step.ALERT, size=4, tasks=tasks, ring=lambda _: None, count=uncounted)
         (pager,) = pagers.values()
-        step = PageOut(store=world.store, pagers={"p": pager}, clock=utc_now, count=uncounted, crew=crew)
+        step = PageOut(
+            store=world.store, pagers={"p": pager}, clock=utc_now, count=uncounted,
+            crew=lambda: Crew(Step.ALERT, size=4, tasks=tasks, ring=lambda _: None, count=uncounted),
+        )  # fmt: skip
         await step.round()
 
 

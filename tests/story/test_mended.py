@@ -8,6 +8,7 @@ from pathlib import Path
 from bot.approval import Outcome
 from bot.errors import Forbidden, Unavailable
 from bot.flow.admit import BLIND, BLIND_AFTER
+from bot.flow.unread import UNREADABLE
 from bot.ladder import Rung
 from bot.matching import Match
 from bot.policy import Person, Policy
@@ -16,7 +17,7 @@ from bot.records import NO_CARD, UNDELIVERED, Alert, Step
 from bot.routing import Route
 from bot.surface import Destination, Surface
 from tests.contract.values import a_vote
-from tests.servers.clockwork import Clockwork, open_clockwork
+from tests.servers.clockwork import Clockwork, open_clockwork, outside_at
 from tests.servers.town import ALERTS, POLICY, open_town, said, until
 
 FINANCE = Destination(surface=Surface.SLACK, channel="C0FINANCE")
@@ -96,6 +97,41 @@ async def test_the_next_process_ends_the_alert_about_a_platform_that_it_can_read
     async with open_clockwork(tmp_path, SMALL) as work:
         await work.rounds[Step.ADMIT]()
         assert [] == await open_alerts(work)
+
+
+async def test_a_request_that_cannot_be_read_is_told_until_the_list_is_well(tmp_path: Path) -> None:
+    """Once for all of them, whatever process sees it first; the others go on."""
+    why = "item 1 has no usable agent_id (string_type)"
+    async with open_clockwork(tmp_path, SMALL) as work:
+        work.platform.set_aside = [why]
+        work.ask("r1", window=600)
+        for _ in range(3):
+            work.bells.add(Step.ADMIT)
+            await work.run(2)
+        ((_, alert),) = work.pager.pages
+        assert (UNREADABLE, "platform") == (alert.cause, alert.approval_id)
+        assert f"1 item of the platform's pending list cannot be read ({why})" in alert.text
+        assert 1 == len(work.chat.cards)
+    async with open_clockwork(tmp_path, SMALL) as work:
+        await work.rounds[Step.ADMIT]()
+        assert [] == await open_alerts(work)
+        work.platform.set_aside = [why, "item 2 has no usable tool (value_error)"]
+        await work.rounds[Step.ADMIT]()
+        (again,) = await work.store.alerts.open_of()
+        assert "2 items" in again.text
+
+
+async def test_what_cannot_be_read_is_logged_once_for_each_change(tmp_path: Path) -> None:
+    """Not at every poll; its position in the list is no change."""
+    world = outside_at()
+    async with open_clockwork(tmp_path, SMALL, outside=world) as work:
+        for position in (1, 2, 3):
+            work.platform.set_aside = [f"item {position} has no usable agent_id (string_type)"]
+            await work.rounds[Step.ADMIT]()
+        assert 1 == world.counts["request_set_aside"]
+        work.platform.set_aside *= 2
+        await work.rounds[Step.ADMIT]()
+        assert 3 == world.counts["request_set_aside"]
 
 
 async def test_a_policy_file_that_is_put_back_ends_its_alert(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from bot.approval import Claim, Outcome, Stage
 from bot.card import Notice
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.flow.say import UNTOLD
-from bot.flow.seen import UNSEEN
+from bot.flow.seen import UNESCALATED, UNSEEN
 from bot.ladder import Action, Rung
 from bot.protocol import HITLDecision
 from bot.records import LAST_CALLS, NO_CARD, UNDELIVERABLE, Claimed, DueRung
@@ -88,6 +88,7 @@ async def test_nobody_is_called_for_what_is_over(tmp_path: Path) -> None:
         assert [] == [text for text in texts(work, alone=True) + texts(work, alone=False) if "still" in text]
         assert 1 == len(heard(work, alone=False))
         assert [] == fired(tmp_path)
+        assert [UNESCALATED] == causes(work)
 
 
 async def test_others_are_left_in_peace_also_by_what_was_owed_before_the_claim(tmp_path: Path) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.approval import Outcome, Stage
+from bot.approval import Claim, Outcome, Stage
 from bot.errors import Forbidden, NodError, Unavailable
-from bot.flow.seen import UNSEEN
+from bot.flow.seen import UNESCALATED, UNSEEN
 from bot.ladder import Action, Rung
+from bot.records import LAST_CALLS, NO_CARD, DueRung, Step
 from bot.surface import Destination, Surface
 from tests.servers.clockwork import Clockwork, open_clockwork
 from tests.story.test_ladder import policy_of, stage_of
+from tests.story.test_reviewed import auditor
 
 ROOM = Destination(surface=Surface.TEAMS, channel="finance-room")
 FALLBACK = Rung(action=Action.FALLBACK, before=timedelta(seconds=10), cards=(ROOM,))
@@ -56,6 +62,34 @@ async def test_a_card_that_is_up_keeps_the_fallback_for_its_time(tmp_path: Path)
         assert 1 == len(work.teams.cards)
 
 
+async def test_a_card_of_the_call_before_shows_nobody_what_is_asked_now(tmp_path: Path) -> None:
+    """The call changed, and its new card never went up: people could see the old one only."""
+    async with open_clockwork(tmp_path, policy_of()) as work:
+        work.ask("r1", window=WINDOW)
+        await work.run(5)
+        work.chat.trouble = Unavailable("the chat is away")
+        work.ask("r1", window=WINDOW - 60, tool="wire")
+        await work.run(WINDOW)
+
+        assert UNSEEN in causes(work)
+
+
+async def test_a_digest_from_before_shows_nobody_what_joined_it(tmp_path: Path) -> None:
+    """Its update fails for as long as the request waits: the auditor tells of it, and so does its end."""
+    async with open_clockwork(tmp_path, replace(policy_of(), flood=3)) as work:
+        for number in range(6):
+            work.ask(f"r{number}", window=3_000)
+        await work.run(5)
+        assert 1 == len(work.chat.digests)
+        work.chat.trouble = Unavailable("the chat is away")
+        work.ask("late", window=100)
+        await work.run(50)
+        await auditor(work, []).round()
+        assert ("late",) == tuple(alert.approval_id for alert in await work.store.alerts.open_of(cause=NO_CARD))
+        await work.run(60)
+        assert [UNSEEN] == [cause for cause in causes(work) if cause == UNSEEN]
+
+
 @pytest.mark.parametrize("word", ["timeout", "timeout_skip"])
 @pytest.mark.parametrize("seen", [False, True], ids=["unseen", "seen"])
 async def test_an_end_on_the_platform_that_nobody_saw_coming_is_paged(
@@ -75,3 +109,68 @@ async def test_an_end_on_the_platform_that_nobody_saw_coming_is_paged(
         assert Outcome.TIMEOUT_SKIP is (await stage_of(work, "r1"))[1]
         assert ([] if seen else [UNSEEN]) == [cause for cause in causes(work) if cause == UNSEEN]
         assert Stage.OPEN is (await stage_of(work, "other"))[0]
+
+
+async def test_a_rung_that_was_not_attempted_in_time_is_paged_when_the_request_ends(tmp_path: Path) -> None:
+    """Everything stood still from before the rung until after the end: that nobody was sent for is told."""
+    ping = Rung(action=Action.PING, share=0.9, who=("olu",))
+    async with open_clockwork(tmp_path, policy_of(ping)) as work:
+        work.ask("r1", window=100)
+        await work.run(80)
+        work.clock.now += timedelta(seconds=30)
+        work.bells.add(Step.EXPIRE)
+        await work.settle()
+
+        assert [UNESCALATED] == causes(work)
+        ((_, alert),) = work.pager.pages
+        assert "its ping of 2026-03-02 09:01:30 UTC was not attempted" in alert.text
+        await work.run(60)
+        assert 1 == len(work.pager.pages), "it is over, and does not come right"
+        assert {UNESCALATED} == raised_causes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("claimed_for", "told"), [(90.0, []), (50.0, [UNESCALATED])], ids=["to the end", "not so long"]
+)
+async def test_what_a_claim_held_back_until_the_end_was_not_missed(
+    tmp_path: Path, claimed_for: float, told: list[str]
+) -> None:
+    """Whoever is on it keeps the others from being sent for; once she is not any more, they are owed again."""
+    ping = Rung(action=Action.PING, share=0.2, who=("olu",))
+    async with open_clockwork(tmp_path, policy_of(ping)) as work:
+        work.ask("r1", window=100)
+        await work.run(10)
+        claim = Claim(
+            person="ann", name="Ann", at=work.clock(), until=work.clock() + timedelta(seconds=claimed_for)
+        )
+        last = DueRung(approval_id="r1", number=LAST_CALLS, due_at=claim.until, action=Action.LAST_CALL)
+        approval = await work.store.approvals.get("r1")
+        assert approval is not None
+        await work.store.approvals.claim("r1", claim=claim, digest=approval.request.digest, last_call=last)
+        work.clock.now += timedelta(seconds=95)
+        work.bells.clear()
+        work.bells.add(Step.EXPIRE)
+        await work.settle()
+
+        assert told == causes(work)
+
+
+async def test_what_came_due_and_was_attempted_is_no_matter_for_pagers(tmp_path: Path) -> None:
+    """Nor is a rung whose moment is the end itself."""
+    ladder = (Rung(action=Action.PING, share=0.5, who=("olu",)), Rung(action=Action.REMIND, share=1.0))
+    async with open_clockwork(tmp_path, policy_of(*ladder)) as work:
+        work.ask("r1", window=100)
+        await work.run(99)
+        work.clock.now += timedelta(seconds=1)
+        work.bells.add(Step.EXPIRE)
+        await work.settle()
+
+        assert Outcome.TIMEOUT_SKIP is (await stage_of(work, "r1"))[1]
+        assert [] == causes(work)
+
+
+def raised_causes(folder: Path) -> set[str]:
+    """The causes of the audit's rows about alerts."""
+    with closing(sqlite3.connect(f"file:{folder / 'nod.db'}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT body FROM audit WHERE kind = 'alert_raised'").fetchall()
+    return {json.loads(body)["cause"] for (body,) in rows}

@@ -1,0 +1,73 @@
+"""Whether each route has enough people: a policy that leaves nobody lets its requests run out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from bot.approval import Actor, Vote, people_in
+from bot.ladder import Action
+from bot.policy import Person, Policy
+from bot.protocol import HITLDecision
+from bot.routing import Route
+
+
+def shortages(policy: Policy, waiting: Mapping[str, int], *, now: datetime) -> dict[str, str]:
+    """By the route's name, in words: what keeps its requests from being decided. `waiting`: how many are open.
+
+    A route without approvers is one on purpose. What waits for a route that left the file is not.
+    """
+    found = {route.name: lack for route in policy.routes if (lack := _lack(policy, route, now=now))}
+    for name, requests in waiting.items():
+        if policy.route_named(name) is None:
+            wait = f"{requests} request{' waits' if requests == 1 else 's wait'}"
+            found[name] = f"The route {name} left the policy while {wait} for it: nobody can answer there."
+    return found
+
+
+def _lack(policy: Policy, route: Route, *, now: datetime) -> str | None:
+    if not route.approvers:
+        return None
+    if not people_in(_votes(policy, route, route.approvers, now=now)):
+        if any(person.accounts for person in policy.members(route.approvers)):
+            return (
+                f"The route {route.name} has only guests and outsiders as approvers: nobody can answer there."
+            )
+        return f"The route {route.name} has no approver who could be found: nobody can answer there."
+    let_in = (name for rung in route.ladder if rung.action is Action.WIDEN for name in rung.who)
+    ever = people_in(_votes(policy, route, (*route.approvers, *let_in), now=now))
+    if ever < route.quorum:
+        many = "1 person" if ever == 1 else f"{ever} people"
+        return (
+            f"The route {route.name} needs {route.quorum} people for an Approve, and {many} may decide there."
+        )
+    return None
+
+
+def _votes(policy: Policy, route: Route, names: tuple[str, ...], *, now: datetime) -> Iterator[Vote]:
+    """One vote of each who may decide, or who takes the place of somebody who may; as the desk takes them."""
+    approvers = policy.handles(names)
+    seats: dict[str, str | None] = dict.fromkeys(approvers)
+    for delegation in policy.delegations:
+        if delegation.giver in approvers and now < delegation.until:
+            seats.setdefault(delegation.taker, delegation.giver)
+    for handle, giver in seats.items():
+        person = policy.people.get(handle)
+        actor = _actor(person, route) if person else None
+        if actor is not None:
+            yield Vote(
+                person=handle,
+                verdict=HITLDecision.APPROVED,
+                actor=actor,
+                at=now,
+                card_id="",
+                digest="",
+                acting_for=giver,
+            )
+
+
+def _actor(person: Person, route: Route) -> Actor | None:
+    for surface, account in person.accounts.items():
+        if surface not in person.outside or person.handle in route.outsiders:
+            return Actor(surface=surface, account=account, name=person.name, email=person.email)
+    return None

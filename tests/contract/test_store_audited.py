@@ -1,0 +1,62 @@
+"""The store's contract: what the auditor asks: which requests nobody can see, and on which routes they wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.store import Store
+from tests.contract.values import NOW, a_placement, after, an_approval, revise, settle
+
+
+async def unseen(store: Store, *, at: float = 50) -> Sequence[str]:
+    """The ids of what nobody can see, so many seconds from NOW, once a quarter of the window is gone."""
+    return [approval.id for approval in await store.approvals.unseen(after(at), share=0.25)]
+
+
+async def test_open_requests_are_counted_by_route(store: Store) -> None:
+    """Those that wait for people: not what a rule answers, nor what is over."""
+    for number in range(4):
+        await store.approvals.admit(an_approval(f"r{number}"), placements=(), rungs=())
+    ruled = replace(an_approval("r4"), rule="reads")
+    other = replace(an_approval("r5"), route="wires")
+    for approval in (ruled, other):
+        await store.approvals.admit(approval, placements=(), rungs=())
+    await settle(store, "r0")
+    assert {"payments": 3, "wires": 1} == dict(await store.approvals.open_by_route())
+
+
+async def with_card(store: Store) -> None:
+    """r1 with its card c1, which ends in 100 s."""
+    await store.approvals.admit(an_approval(deadline=after(100)), placements=[a_placement()], rungs=())
+
+
+async def test_a_request_without_a_card_is_unseen_from_its_share_on(store: Store) -> None:
+    """Not a millisecond before; and a card that is up anywhere ends it."""
+    await with_card(store)
+    assert [] == await unseen(store, at=24.999)
+    assert ["r1"] == await unseen(store, at=25)
+    await store.placements.shown("c1", ref="ts1", revision=1)
+    assert [] == await unseen(store)
+
+
+async def test_a_card_of_an_earlier_call_shows_nobody_the_new_one(store: Store) -> None:
+    """What is superseded asks about something else."""
+    await with_card(store)
+    await store.placements.shown("c1", ref="ts1", revision=1)
+    assert await revise(store, placements=[a_placement("c2")])
+    assert ["r1"] == await unseen(store)
+
+
+async def test_a_digest_tells_of_what_stood_on_it_when_it_was_read(store: Store) -> None:
+    """Of what joined it after that it tells nothing."""
+    await with_card(store)
+    assert 1 == await store.digests.gather(["c1"])  # at NOW, by the store's clock
+    (digest,) = await store.digests.standing(lines=1)
+    assert ["r1"] == await unseen(store)
+    await store.digests.shown(digest.digest_id, ref="ts9", shown="x", at=after(-0.001))
+    assert ["r1"] == await unseen(store)
+    await store.digests.shown(digest.digest_id, ref="ts9", shown="x", at=NOW)
+    assert [] == await unseen(store)
+    await store.digests.lost(digest.digest_id)
+    assert ["r1"] == await unseen(store)

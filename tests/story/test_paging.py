@@ -1,0 +1,92 @@
+"""Each pager's trouble is its own: one that hangs takes no time of another's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from adapters.store.open import SqlStore, open_store, utc_now
+from bot.flow import Crew
+from bot.flow.alert import PageOut
+from bot.ports import Pager
+from bot.records import Alert, Step
+from tests.servers.town import until
+
+SIZE = 2  #: pages of one pager at a time
+MANY = 5 * SIZE
+
+
+class Quick:
+    """A `bot.ports.Pager` that takes everything at once."""
+
+    def __init__(self, name: str = "quick") -> None:
+        self.name = name
+        self.told: list[str] = []
+
+    async def page(self, alert: Alert, *, ref: str | None, attempted_at: object) -> str | None:
+        self.told.append(alert.approval_id)
+        return None
+
+
+class Hanging(Quick):
+    """Takes the call, and does not answer until it is let go."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.answers = asyncio.Event()
+
+    async def page(self, alert: Alert, *, ref: str | None, attempted_at: object) -> str | None:
+        self.told.append(alert.approval_id)
+        await self.answers.wait()
+        return None
+
+
+def a_crew(tasks: asyncio.TaskGroup) -> Crew:
+    return Crew(Step.ALERT, size=SIZE, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+
+
+@asynccontextmanager
+async def paging(folder: Path, *pagers: Pager, patience: float) -> AsyncIterator[tuple[SqlStore, PageOut]]:
+    """Many alerts in a store, and the step that pages them."""
+    by_name = {pager.name: pager for pager in pagers}
+    url = f"sqlite:///{folder / 'nod.db'}"
+    async with open_store(url, ring=lambda _: None, pagers=tuple(by_name)) as store:
+        for number in range(MANY):
+            alert = Alert(approval_id=f"r{number}", cause="rung-0", text="t", raised_at=utc_now())
+            await store.alerts.raise_(alert)
+        async with asyncio.TaskGroup() as tasks:
+            step = PageOut(
+                store=store, pagers=by_name, clock=utc_now, count=lambda _: None, patience=patience,
+                crew=lambda: a_crew(tasks),
+            )  # fmt: skip
+            yield store, step
+            for pager in pagers:
+                if isinstance(pager, Hanging):
+                    pager.answers.set()
+
+
+async def test_a_pager_that_hangs_takes_no_places_of_another(tmp_path: Path) -> None:
+    """All of its own are taken, and the other one has heard of everything."""
+    quick, hanging = Quick(), Hanging("hanging")
+    async with paging(tmp_path, hanging, quick, patience=60) as (_, step):
+        await step.round()
+        await until(lambda: MANY == len(quick.told), within=5, what="the pages of the pager that is well")
+        assert SIZE == len(hanging.told)
+        await step.round()
+        assert SIZE == len(hanging.told)
+
+
+async def test_a_page_that_hangs_is_tried_again(tmp_path: Path) -> None:
+    """After its patience it counts as failed, and is put off like any that was refused."""
+    hanging = Hanging("hanging")
+    async with paging(tmp_path, hanging, patience=0.05) as (store, step):
+        await step.round()
+        await until(lambda: MANY == len(hanging.told), within=5, what="a try of each")
+        await asyncio.sleep(0.2)
+        assert () == await store.alerts.owed(utc_now())
+        later = await store.alerts.owed(utc_now() + timedelta(minutes=1))
+        assert {1} == {page.tries for page in later}
+        assert all(page.attempted_at for page in later)

@@ -1,0 +1,71 @@
+"""What the auditor must find, and must not take for found: each as a story under a clock of the test's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from bot.flow.prove import NOBODY
+from bot.matching import Match, Pattern
+from bot.records import CHANNEL_DEAD
+from bot.routing import Route
+from bot.surface import Destination, Surface
+from tests.servers.clockwork import Clockwork, open_clockwork
+from tests.story.test_reviewed import auditor, looked, policy_of, without_account
+
+
+async def open_causes(work: Clockwork) -> list[str]:
+    """The causes of the alerts that are open, with what each is about."""
+    return sorted(f"{alert.cause} {alert.approval_id}" for alert in await work.store.alerts.open_of())
+
+
+async def test_many_dead_channels_are_looked_at_in_turn(tmp_path: Path) -> None:
+    """A look takes a bounded time however many are dead, and each of them is found and mended all the same."""
+    places = [Destination(surface=Surface.SLACK, channel=f"C{n}") for n in range(10)]
+    routes = tuple(
+        Route(name=f"r{n}", match=Match(tool=Pattern(text=f"t{n}")), cards=(place,), approvers=("ann",))
+        for n, place in enumerate(places)
+    )
+    async with open_clockwork(tmp_path, replace(policy_of(), routes=(*routes, *policy_of().routes))) as work:
+        prove = auditor(work, [])
+        work.chat.troubled = {f"C{n}": "is archived" for n in range(8)}
+        for _ in range(6):
+            await looked(work, prove)
+        assert [f"{CHANNEL_DEAD} slack:C{n}" for n in range(8)] == await open_causes(work)
+
+        work.chat.troubled = {}
+        for _ in range(8):
+            await looked(work, prove)
+        assert [] == await open_causes(work)
+
+
+async def test_requests_whose_route_left_the_file_are_paged_until_they_are_over(tmp_path: Path) -> None:
+    """Everybody is refused on their cards, so they run out unless somebody hears of it."""
+    beats: list[float] = []
+    async with open_clockwork(tmp_path, policy_of()) as work:
+        prove = auditor(work, beats)
+        work.ask("r1", window=60)
+        await looked(work, prove)
+        assert 1 == len(beats)
+        whole = work.policy
+        work.policy = replace(whole, routes=(replace(whole.routes[0], name="renamed"),))
+        await looked(work, prove)
+        assert [f"{NOBODY} route:default"] == await open_causes(work)
+        assert "while 1 request waits for it" in work.pager.pages[-1][1].text
+        await work.run(60)
+        await looked(work, prove)
+        assert [] == await open_causes(work)
+        assert 2 == len(beats)
+
+
+async def test_a_quorum_that_nobody_can_reach_stops_the_heartbeat(tmp_path: Path) -> None:
+    """Two are needed and one of them lost her account: mended when she is found again."""
+    beats: list[float] = []
+    async with open_clockwork(tmp_path, policy_of(quorum=2)) as work:
+        prove, whole = auditor(work, beats), work.policy
+        work.policy = without_account(whole, "ann")
+        await looked(work, prove)
+        assert ([f"{NOBODY} route:default"], []) == (await open_causes(work), beats)
+        work.policy = whole
+        await looked(work, prove)
+        assert ([], 1) == (await open_causes(work), len(beats))

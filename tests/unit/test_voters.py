@@ -1,0 +1,96 @@
+"""Which routes have too few people who may decide, counted as the desk counts votes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.flow.voters import shortages
+from bot.ladder import Action, Rung
+from bot.matching import Match
+from bot.policy import Delegation, Person, Policy
+from bot.routing import Route
+from bot.surface import Destination, Surface
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+PLACE = Destination(surface=Surface.SLACK, channel="C0FINANCE")
+BOTH = {Surface.SLACK: "UANN", Surface.TEAMS: "t/ann"}
+ANN, BOB, OLU, EVE, GIL = (
+    Person(handle="ann", name="Ann", accounts=BOTH),
+    Person(handle="bob", name="Bob", accounts={Surface.SLACK: "UBOB"}),
+    Person(handle="olu", name="Olu"),
+    Person(handle="eve", name="Eve", accounts={Surface.SLACK: "UANN"}),  # the same account as Ann
+    Person(handle="gil", name="Gil", accounts={Surface.SLACK: "UGIL"}, outside=frozenset({Surface.SLACK})),
+)
+WIDEN = Rung(action=Action.WIDEN, share=0.5, who=("bob",))
+
+
+def lacks(route: Route, *, delegations: tuple[Delegation, ...] = ()) -> str | None:
+    """What the one route of a policy lacks."""
+    people = {person.handle: person for person in (ANN, BOB, OLU, EVE, GIL)}
+    policy = Policy(people=people, groups={"team": ("ann", "bob")}, routes=(route,), delegations=delegations)
+    return shortages(policy, {}, now=NOW).get(route.name)
+
+
+def a_route(
+    *approvers: str, quorum: int = 1, outsiders: tuple[str, ...] = (), ladder: tuple[Rung, ...] = ()
+) -> Route:
+    return Route(
+        name="pay",
+        match=Match(),
+        cards=(PLACE,),
+        approvers=approvers,
+        quorum=quorum,
+        outsiders=outsiders,
+        ladder=ladder,
+    )
+
+
+def away(giver: str, taker: str, *, until: datetime = NOW + timedelta(days=1)) -> tuple[Delegation, ...]:
+    return (Delegation(giver=giver, taker=taker, until=until),)
+
+
+@pytest.mark.parametrize(
+    ("route", "lack"),
+    [
+        (a_route("ann"), None),
+        (a_route("team", quorum=2), None),
+        (a_route(), None),  # on purpose
+        (a_route("olu"), "no approver who could be found"),
+        (a_route("nobody"), "no approver who could be found"),
+        (a_route("gil", "olu"), "only guests and outsiders"),
+        (a_route("gil", outsiders=("gil",)), None),
+        (a_route("ann", "olu", quorum=2), "needs 2 people for an Approve, and 1 person may"),
+        (a_route("ann", "gil", quorum=2), "needs 2 people"),
+        (a_route("ann", "eve", quorum=2), "needs 2 people"),  # one account is one person
+        (a_route("team", "olu", quorum=3), "and 2 people may"),
+        (a_route("ann", quorum=2, ladder=(WIDEN,)), None),  # until then a Reject is possible
+        (a_route("olu", ladder=(WIDEN,)), "no approver who could be found"),
+    ],
+)  # fmt: skip
+def test_what_a_route_lacks(route: Route, lack: str | None) -> None:
+    """Nobody to be found, guests alone, or fewer distinct people than its quorum."""
+    found = lacks(route)
+    assert found == lack if lack is None else lack in (found or "")
+
+
+def test_whoever_takes_a_place_counts_for_it_and_not_beside_it() -> None:
+    """As long as it is delegated; giver and taker are one mandate."""
+    assert lacks(a_route("olu"), delegations=away("olu", "bob")) is None
+    assert lacks(a_route("olu"), delegations=away("olu", "bob", until=NOW)) is not None
+    assert lacks(a_route("ann", quorum=2), delegations=away("ann", "bob")) is not None
+    assert lacks(a_route("ann", "olu", quorum=2), delegations=away("olu", "bob")) is None
+
+
+def test_requests_of_a_route_that_left_the_file_have_nobody() -> None:
+    """Whatever people there are: none of them may decide there."""
+    policy = Policy(people={"ann": ANN}, groups={}, routes=(a_route("ann"),))
+    found = shortages(policy, {"pay": 9, "old": 1, "older": 2}, now=NOW)
+    assert {
+        "old": "The route old left the policy while 1 request waits for it: nobody can answer there.",
+        "older": "The route older left the policy while 2 requests wait for it: nobody can answer there.",
+    } == found
+    renamed = replace(policy, routes=(replace(policy.routes[0], name="old"),))
+    assert ["pay"] == list(shortages(renamed, {"pay": 1, "old": 1}, now=NOW))
