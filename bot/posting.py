@@ -120,9 +120,10 @@ async def tried_until(
     pause: Pause,
     told: Callable[[Unavailable, float], None],
 ) -> T:
-    """What `once` gives, tried until the deadline; `told` hears each error with the seconds until the next try.
+    """What `once` gives, tried until the deadline; raises what the last try raises.
 
-    A wait that would go beyond the end is cut, so that the last moment is used. Raises what the last try raises.
+    A wait that would go beyond the end is cut, so that the last moment is used. `told` hears each error, with
+    the seconds until the next try.
     """
     attempt, last = 0, False
     while True:

@@ -189,6 +189,22 @@ async def test_waiting_for_what_is_under_way(desk: Desk) -> None:
     assert [("approved", "fine")] == desk.decided
 
 
+async def test_waiting_covers_what_is_added_meanwhile(desk: Desk) -> None:
+    """It ends when nothing is under way any more, not when the first ones are over."""
+
+    async def slow(request: HITLRequest) -> HITLResponse:
+        if request.request_id == "r1":
+            handler.handle(desk.ask("r2"))
+        await asyncio.sleep(0.05 if request.request_id == "r1" else 0.1)
+        return YES
+
+    handler = desk.handler(slow)
+    handler.handle(desk.ask("r1"))
+
+    assert await handler.wait_for_pending_decisions(10)
+    assert ["r1", "r2"] == [one for one, _ in desk.platform.decided]
+
+
 async def test_leaving_stops_and_decides_nothing(desk: Desk) -> None:
     """Whoever leaves without waiting answers nothing by that."""
     async with desk.handler(lambda _: YES) as handler:
