@@ -25,6 +25,8 @@ from bot.ports import Listing
 from bot.posting import Answers, Client, Pause, post_until
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 
+CHANGED = "The call has changed since it was shown, and cannot be read any more."
+
 log = structlog.get_logger()
 
 
@@ -61,7 +63,7 @@ class Unchanged:
             if self.latest is None and request.request_id not in listing.unread_ids:
                 raise Gone("it does not wait any more")
             if self.latest is None or self.latest.digest != request.digest:
-                raise Refused(Refusal.CHANGED, "The call has changed since it was shown.")
+                raise Refused(Refusal.CHANGED, CHANGED)
         await self._answers.decide(request, response)
 
     async def word_on(self, request_id: str) -> str | None:

@@ -49,9 +49,7 @@ def run_command(
     ] = None,
 ) -> None:
     """Run the bot until it is stopped."""
-    environment = read_environment()
-    if auto_approve:
-        environment = with_auto_approval(environment, said=auto_approve, record=log, variables=os.environ)
+    environment = with_auto_approval(read_environment(), said=auto_approve, record=log, variables=os.environ)
     with ExitStack() as stack:
         record = stack.enter_context(recorded(log)) if log else None
         configure_logs(environment.log_format, record=record)
