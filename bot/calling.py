@@ -14,6 +14,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+import structlog
+
 from bot.approval import LONGEST_NOTE
 from bot.caught import Caught, words_of
 from bot.errors import Unavailable
@@ -37,7 +39,10 @@ class Prompt(Protocol):
         ...
 
 
+log = structlog.get_logger()
+
 TIMED_OUT = "Callback timeout"
+UNSEEN = "It approved a call that cannot be read whole and in one way only"
 WRONG_TYPE = "Callback returned invalid response type"
 
 
@@ -74,6 +79,12 @@ def checked(value: object) -> HITLResponse:
     if note is not None and not isinstance(note, str):
         raise Unavailable(WRONG_TYPE)
     return HITLResponse(decision=value.decision, operator_input=note[:LONGEST_NOTE] if note else None)
+
+
+def rejection(request: HITLRequest, reason: str) -> HITLResponse:
+    """What is answered for somebody who was asked and failed; it is logged."""
+    log.error("callback_failed", approval_id=request.request_id, reason=reason)
+    return HITLResponse(decision=HITLDecision.REJECTED, operator_input=reason)
 
 
 async def _run(callback: Callback, request: HITLRequest, threads: Threads) -> Caught:

@@ -10,22 +10,23 @@ person's answer at the terminal is posted until the deadline, and no answer is e
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import structlog
 
+from bot.alarms import Alarms, OnUnrecoverable
 from bot.approval import Outcome
-from bot.calling import Callback, Prompt, answer_of
-from bot.caught import Caught, words_of
+from bot.asking import Asking
+from bot.calling import UNSEEN, Callback, Prompt, answer_of, rejection
+from bot.caught import Caught
 from bot.errors import Unavailable
 from bot.ladder import deadline_of
 from bot.ports import Clock
-from bot.posting import AT_ONCE, ATTEMPTS, Client, InTurn, Pause, post, post_until
+from bot.posting import AT_ONCE, ATTEMPTS, Client, InTurn, Pause, post
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.threads import Threads
 
@@ -39,13 +40,21 @@ USUAL_WINDOW = timedelta(seconds=180)
 MOST_THREADS = 32
 
 UNHANDLED = "No approval handler configured"
-UNSEEN = "The callback approved a call that cannot be read whole and in one way only"
+NO_PROMPT = (
+    "interactive takes something that asks, not {given!r}: give adapters.terminal.TerminalPrompt(), "
+    "which bot/ cannot make itself, or None"
+)
 
 log = structlog.get_logger()
 
 
-#: Told the request's id and the exception that kept its answer from the platform; may be a coroutine function.
-OnUnrecoverable = Callable[[str, BaseException], object]
+class How(StrEnum):
+    """Who answers a request."""
+
+    AUTO_APPROVAL = "auto-approval"  #: nobody is asked
+    TERMINAL = "terminal"  #: the person who sits there
+    CALLBACK = "callback"
+    NOBODY = "nobody"  #: nothing applies
 
 
 def utc_now() -> datetime:
@@ -64,13 +73,13 @@ class HITLHandler:
         auto_approve: bool | None = None,
         max_retries: int = ATTEMPTS,
         on_unrecoverable_error: OnUnrecoverable | None = None,
-        interactive: Prompt | None = None,
+        interactive: Prompt | Literal[False] | None = None,
         clock: Clock = utc_now,
         pause: Pause = asyncio.sleep,
     ) -> None:
         """`auto_approve` None reads GLAIP_HITL_AUTO_APPROVE; `max_retries` counts the first try too.
 
-        Raises ValueError unless `max_retries` is positive.
+        Raises ValueError unless `max_retries` is positive, and TypeError for an `interactive` that cannot ask.
         """
         if max_retries < 1:
             raise ValueError("max_retries must be positive")
@@ -78,11 +87,10 @@ class HITLHandler:
             auto_approve = os.environ.get("GLAIP_HITL_AUTO_APPROVE", "").strip().lower() == "true"
         self._callback, self._client, self._auto_approve = callback, client, auto_approve
         self._answers = InTurn(client, most=AT_ONCE)
-        self._attempts, self._on_lost, self._prompt = max_retries, on_unrecoverable_error, interactive
+        self._attempts, self._alarms = max_retries, Alarms(on_unrecoverable_error)
         self._clock, self._pause = clock, pause
+        self._asking = self._asks_by(interactive)
         self._threads = Threads(most=MOST_THREADS, name="hitl-callback")
-        # Of its own: callbacks that hang must not keep the word of trouble from getting out.
-        self._alarms = Threads(most=1, name="hitl-alarm")
         self._under_way: dict[str, asyncio.Task[Outcome]] = {}
 
     async def __aenter__(self) -> Self:
@@ -113,14 +121,17 @@ class HITLHandler:
         return task
 
     async def wait_for_pending_decisions(self, timeout: float = 30.0) -> bool:  # noqa: ASYNC109 - the guide's
-        """Wait so many seconds for what is under way; whether nothing is left.
+        """Wait so many seconds until nothing is under way, also of what is added meanwhile; whether that is so.
 
         Raises ValueError unless `timeout` is positive.
         """
         if timeout <= 0:
             raise ValueError("timeout must be positive")
-        tasks = set(self._under_way.values())
-        return not tasks or not (await asyncio.wait(tasks, timeout=timeout))[1]
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout
+        while self._under_way and (left := until - loop.time()) > 0:
+            await asyncio.wait(set(self._under_way.values()), timeout=left)
+        return not self._under_way
 
     async def watch(self, *, every: float = 1.0) -> None:
         """Handle whatever waits on the platform, looking every so many seconds, until cancelled.
@@ -129,80 +140,64 @@ class HITLHandler:
         """
         seen: set[str] = set()
         while True:
+            asked = self._asking.asked() if self._asking else frozenset()
             try:
                 listing = await self._client.pending()
             except Unavailable as error:
                 log.warning("poll_failed", reason=str(error))
             else:
+                if self._asking:
+                    self._asking.looked(listing, asked)
                 for request in listing.requests:
                     if request.request_id not in seen:
                         self.handle(request)
                 seen = {request.request_id for request in listing.requests} | listing.unread_ids & seen
             await self._pause(every)
 
+    def _asks_by(self, prompt: Prompt | Literal[False] | None) -> Asking | None:
+        if prompt is None or prompt is False:
+            return None
+        if not callable(getattr(prompt, "ask", None)):
+            raise TypeError(NO_PROMPT.format(given=prompt))
+        return Asking(prompt, client=self._client, answers=self._answers, clock=self._clock, pause=self._pause)
+
     async def _decide(self, request: HITLRequest) -> Outcome:
+        how = self._how()
         outcome, caught = Outcome.UNDELIVERABLE, Caught()
         with caught:
-            outcome = await self._answered(request)
+            outcome = await self._answered(request, how)
         if caught.error is not None:
-            await self._lost(request, caught.error)
+            await self._alarms.raise_for(request.request_id, caught.error)
+        log.info("request_ended", approval_id=request.request_id, outcome=outcome.value, by=how.value)
         return outcome
 
-    async def _answered(self, request: HITLRequest) -> Outcome:
+    def _how(self) -> How:
+        if self._auto_approve:
+            return How.AUTO_APPROVAL
+        if self._asking is not None and self._asking.attached:
+            return How.TERMINAL
+        return How.CALLBACK if self._callback is not None else How.NOBODY
+
+    async def _answered(self, request: HITLRequest, how: How) -> Outcome:
         now = self._clock()
         deadline = deadline_of(request, first_seen=now, default=USUAL_WINDOW).at
-        if self._auto_approve:
+        if how is How.AUTO_APPROVAL:
             response = HITLResponse(decision=HITLDecision.APPROVED, operator_input="auto-approved")
-        elif self._prompt is not None and self._prompt.attached:
-            return await self._asked(self._prompt, request, deadline)
-        elif self._callback is not None:
+        elif how is How.TERMINAL and self._asking is not None:
+            return await self._asking.decide(request, deadline=deadline)
+        elif how is How.CALLBACK and self._callback is not None:
             left = (deadline - now).total_seconds()
             within = max(SHORTEST_CALL, left * CALLBACK_SHARE)
             response = await self._called(self._callback, request, within)
         else:
-            response = _rejected(UNHANDLED)
-        return await self._posted(request, response)
-
-    async def _asked(self, prompt: Prompt, request: HITLRequest, deadline: datetime) -> Outcome:
-        response, caught = None, Caught()
-        with caught:
-            response = await prompt.ask(request, deadline=deadline)
-        if caught.error is not None:
-            return await self._posted(request, self._failed(request, f"Prompt error: {words_of(caught.error)}"))
-        if response is None:
-            return Outcome.TIMEOUT_SKIP
-        return await post_until(
-            self._answers, request, response, deadline=deadline, clock=self._clock, pause=self._pause
-        )
+            response = HITLResponse(decision=HITLDecision.REJECTED, operator_input=UNHANDLED)
+        return await post(self._answers, request, response, attempts=self._attempts, pause=self._pause)
 
     async def _called(self, callback: Callback, request: HITLRequest, within: float) -> HITLResponse:
         try:
             response = await answer_of(callback, request, within=within, threads=self._threads)
         except Unavailable as error:
-            return self._failed(request, str(error))
+            return rejection(request, str(error))
         if response.decision is HITLDecision.APPROVED and not request.approvable:
-            return self._failed(request, UNSEEN)
+            return rejection(request, UNSEEN)
         return response
-
-    def _failed(self, request: HITLRequest, reason: str) -> HITLResponse:
-        log.error("callback_failed", approval_id=request.request_id, reason=reason)
-        return _rejected(reason)
-
-    async def _posted(self, request: HITLRequest, response: HITLResponse) -> Outcome:
-        return await post(self._answers, request, response, attempts=self._attempts, pause=self._pause)
-
-    async def _lost(self, request: HITLRequest, error: BaseException) -> None:
-        log.error("answer_lost", approval_id=request.request_id, reason=words_of(error))
-        told = self._on_lost
-        if told is None:
-            return
-        caught = await asyncio.wrap_future(self._alarms.run(lambda: told(request.request_id, error)))
-        if inspect.isawaitable(caught.value):
-            with caught:
-                await caught.value
-        if caught.error is not None:
-            log.error("alarm_failed", approval_id=request.request_id, reason=words_of(caught.error))
-
-
-def _rejected(reason: str) -> HITLResponse:
-    return HITLResponse(decision=HITLDecision.REJECTED, operator_input=reason)

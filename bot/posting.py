@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -30,6 +30,8 @@ AT_ONCE = 64
 LONGEST_WAIT = 30.0
 #: Nothing of a person's is sent later than this before the deadline: it would arrive after it.
 LAST_MOMENT = timedelta(seconds=0.5)
+
+T = TypeVar("T")
 
 Pause = Callable[[float], Awaitable[object]]  #: waits so many seconds
 
@@ -87,7 +89,9 @@ async def post(
         try:
             return await posting.once()
         except Unavailable as error:
-            await pause(posting.wait(attempt, error))
+            wait = _wait(attempt, error)
+            posting.told(error, wait)
+            await pause(wait)
     return await posting.once()
 
 
@@ -102,19 +106,38 @@ async def post_until(
 ) -> Outcome:
     """Post what a person decided: it is tried until the deadline, and never turned into another word.
 
-    Raises Unavailable when the next try would come too late, Forbidden at once.
+    Raises Unavailable when also the last try, just before the end, was in vain; Forbidden at once.
     """
     posting = _Posting(platform, request, response)
-    attempt = 0
+    return await tried_until(posting.once, deadline=deadline, clock=clock, pause=pause, told=posting.told)
+
+
+async def tried_until(
+    once: Callable[[], Awaitable[T]],
+    *,
+    deadline: datetime,
+    clock: Callable[[], datetime],
+    pause: Pause,
+    told: Callable[[Unavailable, float], None],
+) -> T:
+    """What `once` gives, tried until the deadline; raises what the last try raises.
+
+    A wait that would go beyond the end is cut, so that the last moment is used. `told` hears each error, with
+    the seconds until the next try.
+    """
+    attempt, last = 0, False
     while True:
         attempt += 1
         try:
-            return await posting.once()
+            return await once()
         except Unavailable as error:
-            wait = posting.wait(min(attempt, ATTEMPTS), error)
-            if clock() + timedelta(seconds=wait) > deadline - LAST_MOMENT:
+            left = (deadline - LAST_MOMENT - clock()).total_seconds()
+            if last or left <= 0:
                 raise
-            await pause(wait)
+            wait = _wait(min(attempt, ATTEMPTS), error)
+            last = wait >= left
+            told(error, min(wait, left))
+            await pause(min(wait, left))
 
 
 class _Posting:
@@ -138,8 +161,11 @@ class _Posting:
         word = await self._platform.word_on(self._request.request_id)
         return Outcome(ours.value) if word in (None, ours.value) else Outcome.ELSEWHERE
 
-    def wait(self, attempt: int, error: Unavailable) -> float:
-        """Seconds until the next try."""
-        seconds = min(max(float(attempt), error.retry_after or 0.0), LONGEST_WAIT)
-        log.warning("delivery_failed", approval_id=self._request.request_id, wait=seconds, reason=str(error))
-        return seconds
+    def told(self, error: Unavailable, wait: float) -> None:
+        """One try was in vain; the next one is so many seconds away."""
+        log.warning("delivery_failed", approval_id=self._request.request_id, wait=wait, reason=str(error))
+
+
+def _wait(attempt: int, error: Unavailable) -> float:
+    """Seconds until the next try."""
+    return min(max(float(attempt), error.retry_after or 0.0), LONGEST_WAIT)

@@ -56,6 +56,23 @@ class HITLRequest:
         object.__setattr__(self, "digest", digest)
 
     @property
+    def tool_args(self) -> Json:
+        """`arguments`, by the name that the platform's own client has for them: its callbacks work here."""
+        return self.arguments
+
+    @property
+    def hitl_metadata(self) -> dict[str, Json]:
+        """What the platform said about the wait, under the names of its list (protocol.md, Contract)."""
+        said: dict[str, Json] = {"required": True, "decision": "pending", "request_id": self.request_id}
+        times: dict[str, Json] = {"timeout_at": self.timeout_at, "timeout_seconds": self.timeout_seconds}
+        return said | {name: value for name, value in times.items() if value is not None}
+
+    @property
+    def tool_metadata(self) -> dict[str, Json]:
+        """The tool and its arguments under the names of a run's stream (`tool_info`)."""
+        return {"name": self.tool_name, "args": self.arguments}
+
+    @property
     def approvable(self) -> bool:
         """All of the call is here, and it can be read in one way only."""
         return self.whole and self.flaw is None

@@ -32,6 +32,7 @@ def test_the_wheel_has_everything_that_runs(wheel: set[str]) -> None:
 
     assert set() == needed - wheel
     assert {"adapters/cli/nod.demo.yaml", "adapters/sandbox/page/static/index.html"} <= wheel
+    assert {"bot/py.typed", "adapters/py.typed"} <= wheel
     assert "adapters/store/migrations/versions/0001_first.py" in wheel
 
 

@@ -1,4 +1,4 @@
-"""`nod run --auto-approve`: everything is approved unasked, for CI; and what keeps that from production."""
+"""Auto-approval in `nod run`, by option or variable: for CI, on record, and what keeps it from production."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 #: Where deployments say what they are, by the usual names.
 STAGES = ("NOD_ENV", "AIP_ENV", "ENVIRONMENT", "ENV", "APP_ENV", "DEPLOY_ENV", "STAGE")
 #: How such a value begins where it matters.
-_PRODUCTION = ("prod", "live")
+_PRODUCTION = ("prod", "prd", "live")
+#: The variable that says so, too; the platform's own client reads it as well.
+VARIABLE = "GLAIP_HITL_AUTO_APPROVE"
+#: How often it must be said where it matters.
+ENOUGH = 2
 
 
 def signs_of_production(url: str, *, variables: Mapping[str, str]) -> tuple[str, ...]:
@@ -40,17 +44,22 @@ def signs_of_production(url: str, *, variables: Mapping[str, str]) -> tuple[str,
 def with_auto_approval(
     environment: Environment, *, said: int, record: Path | None, variables: Mapping[str, str]
 ) -> Environment:
-    """The settings with everything approved; `said` counts how often the option was given.
+    """The settings with everything approved, where somebody said so; else as they are.
 
+    It is said by GLAIP_HITL_AUTO_APPROVE, which counts once, and by each `--auto-approve`, which `said` counts.
     Raises ConfigError without a record, and where it looks like production and was said once.
     """
+    times = said + environment.auto_approve
+    if not times:
+        return environment
+    where = "--auto-approve" if said else VARIABLE
     if record is None:
         fix = "Add --log FILE: every approval that nobody gave is written there."
-        raise ConfigError("--auto-approve", "needs a record", fix)
+        raise ConfigError(where, "needs a record", fix)
     signs = signs_of_production(environment.aip_api_url, variables=variables)
-    if signs and said < 2:
-        fix = "Whoever means it says it twice: --auto-approve --auto-approve."
-        raise ConfigError("--auto-approve", f"this looks like production ({'; '.join(signs)})", fix)
+    if signs and times < ENOUGH:
+        fix = "Whoever means it says it twice: --auto-approve --auto-approve, or the variable and the option."
+        raise ConfigError(where, f"this looks like production ({'; '.join(signs)})", fix)
     return environment.model_copy(update={"auto_approve": True})
 
 

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
+from adapters.cli import answering, console, demo, relay, run, sandbox, teams
 from adapters.cli import check as checking
-from adapters.cli import console, demo, relay, run, sandbox, teams
 from adapters.cli import watch as watching
 from adapters.cli.auto import recorded, with_auto_approval
 from adapters.cli.doing import do
@@ -33,7 +33,9 @@ app = typer.Typer(
 app.add_typer(audit_app, name="audit")
 app.add_typer(policy_app, name="policy")
 
-RequestId = Annotated[str, typer.Argument(metavar="ID", help="The request's id, or its first characters.")]
+RequestId = Annotated[
+    str, typer.Argument(metavar="ID", help="The request's id, or at least its first 8 characters.")
+]
 Note = Annotated[str | None, typer.Option(help="What the agent is told with the answer.")]
 
 
@@ -47,9 +49,7 @@ def run_command(
     ] = None,
 ) -> None:
     """Run the bot until it is stopped."""
-    environment = read_environment()
-    if auto_approve:
-        environment = with_auto_approval(environment, said=auto_approve, record=log, variables=os.environ)
+    environment = with_auto_approval(read_environment(), said=auto_approve, record=log, variables=os.environ)
     with ExitStack() as stack:
         record = stack.enter_context(recorded(log)) if log else None
         configure_logs(environment.log_format, record=record)
@@ -79,7 +79,7 @@ def pending_command(
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """List what waits on the platform."""
-    do(console.pending(as_json=as_json))
+    do(console.pending(read_environment(), as_json=as_json))
 
 
 @app.command("watch")
@@ -92,24 +92,33 @@ def watch_command(
 
 
 @app.command("approve")
-def approve_command(request_id: RequestId, note: Note = None) -> None:
+def approve_command(
+    request_id: RequestId,
+    note: Note = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a call that was cut or can be read in two ways.")
+    ] = False,
+) -> None:
     """Approve a request straight on the platform, with its API key."""
-    configure_logs("auto")
-    raise typer.Exit(do(console.answer(request_id, HITLDecision.APPROVED, note=note)))
+    _answer(request_id, HITLDecision.APPROVED, note, force=force)
 
 
 @app.command("reject")
 def reject_command(request_id: RequestId, note: Note = None) -> None:
     """Reject a request straight on the platform, with its API key."""
-    configure_logs("auto")
-    raise typer.Exit(do(console.answer(request_id, HITLDecision.REJECTED, note=note)))
+    _answer(request_id, HITLDecision.REJECTED, note)
 
 
 @app.command("skip")
 def skip_command(request_id: RequestId, note: Note = None) -> None:
     """Skip a request straight on the platform, with its API key: the agent goes on without the tool."""
+    _answer(request_id, HITLDecision.SKIPPED, note)
+
+
+def _answer(request_id: str, verdict: HITLDecision, note: str | None, *, force: bool = False) -> None:
     configure_logs("auto")
-    raise typer.Exit(do(console.answer(request_id, HITLDecision.SKIPPED, note=note)))
+    work = answering.answer(read_environment(), request_id, verdict, note=note, force=force)
+    raise typer.Exit(do(work))
 
 
 @app.command("manifest")

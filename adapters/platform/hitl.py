@@ -13,7 +13,7 @@ import asyncio
 import os
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 from urllib.parse import quote
 
 from adapters.platform.audit import AuditPage, AuditRecord, query_of, read_page, read_record
@@ -21,7 +21,7 @@ from adapters.platform.client import HttpPlatform, open_platform
 from adapters.platform.exchange import Limits
 from adapters.platform.face import Face
 from bot.errors import ConfigError, Gone
-from bot.posting import AT_ONCE, ATTEMPTS, post
+from bot.posting import AT_ONCE, ATTEMPTS, InTurn, post
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class HITLClient:
         self._clock, self._pause = clock, pause
         self._stack = AsyncExitStack()
         self._opened: HttpPlatform | None = None
+        self._answers: InTurn | None = None
 
     async def __aenter__(self) -> Self:
         """Open it. Raises ConfigError for an address or key that is missing or cannot be one."""
@@ -67,13 +68,15 @@ class HITLClient:
         key = self._api_key or os.environ.get(KEY) or _missing(KEY, "api_key")
         opening = open_platform(url, key, clock=self._clock, limits=Limits(posts=AT_ONCE))
         self._opened = await self._stack.enter_async_context(opening)
+        # Who waits for a turn here loses no time of the call's own, so a burst of answers loses none.
+        self._answers = InTurn(self._opened, most=AT_ONCE)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close it; it can be opened again."""
-        self._opened = None
+        self._opened = self._answers = None
         await self._stack.aclose()
 
     async def list_pending(self) -> tuple[HITLRequest, ...]:
@@ -145,16 +148,19 @@ class HITLClient:
 
     @property
     def _platform(self) -> HttpPlatform:
-        if self._opened is None:
-            raise RuntimeError("the client is not open: use it as `async with HITLClient(…) as client`")
-        return self._opened
+        return self._opened if self._opened is not None else _not_open()
 
     async def _answer(self, request: HITLRequest | str, verdict: HITLDecision, note: str | None) -> Outcome:
         if isinstance(request, str):
             request = HITLRequest(request_id=request, tool_name="", arguments=None, agent_id="")
         response = HITLResponse(decision=verdict, operator_input=note)
-        return await post(self._platform, request, response, attempts=ATTEMPTS, pause=self._pause)
+        answers = self._answers if self._answers is not None else _not_open()
+        return await post(answers, request, response, attempts=ATTEMPTS, pause=self._pause)
 
 
-def _missing(name: str, argument: str) -> str:
+def _not_open() -> NoReturn:
+    raise RuntimeError("the client is not open: use it as `async with HITLClient(…) as client`")
+
+
+def _missing(name: str, argument: str) -> NoReturn:
     raise ConfigError(name, "is not set", f"Set it, or give {argument}.")

@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -26,7 +36,15 @@ if TYPE_CHECKING:
 #: Where the rules are read and written from outside; never itself subject to a rule.
 CONTROL_PATH = "/sandbox/faults"
 
-Seconds = Annotated[float, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+#: Answers that end with their head (RFC 9110, 15.3.5, 15.3.6 and 15.4.5).
+_BODILESS = (204, 205, 304)
+#: What a header may be called and hold (RFC 9110, 5.1 and 5.5): no line break gets out.
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+#: Headers that say where an answer ends.
+_FRAMING = ("content-length", "transfer-encoding")
 
 
 class Rule(BaseModel):
@@ -52,6 +70,25 @@ class Rule(BaseModel):
     drip: Seconds = 0  #: seconds between the single bytes of the body
     hits: int = 0  #: how often it has acted
 
+    @field_validator("headers")
+    @classmethod
+    def _headers_can_be_sent(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
+                raise ValueError(f"{name!r} is no header that can be sent")
+            if name.lower() in _FRAMING:
+                raise ValueError(f"{name!r} is set by the server; for a short answer there is truncate")
+        return headers
+
+    @model_validator(mode="after")
+    def _body_can_be_sent(self) -> Self:
+        json.dumps(
+            self.body, allow_nan=False, ensure_ascii=False
+        ).encode()  # raises ValueError for what is no JSON
+        if self.status in _BODILESS and self.body != "":
+            raise ValueError(f"an answer with status {self.status} has no body")
+        return self
+
     def matches(self, method: str, path: str) -> bool:
         """Whether this rule acts on such a request now."""
         return (
@@ -62,6 +99,8 @@ class Rule(BaseModel):
 
     def answer(self) -> Response:
         """The faulty answer, for a rule with a status."""
+        if self.status in _BODILESS:
+            return Response(status_code=self.status or 204, headers=self.headers)
         if isinstance(self.body, str):
             return Response(
                 self.body, self.status or 200, {"content-type": "text/plain; charset=utf-8"} | self.headers
@@ -94,7 +133,10 @@ class Faults:
 
         async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
             rule = self._next(scope)
-            await (app(scope, receive, send) if rule is None else _apply(rule, app, scope, receive, send))
+            try:
+                await (app(scope, receive, send) if rule is None else _apply(rule, app, scope, receive, send))
+            except ClientDisconnect:
+                return  # whoever asked has left; with a rule that waits that is to be expected
 
         return faulty
 
@@ -190,7 +232,8 @@ def routes(faults: Faults) -> list[Route]:
             try:
                 faults.replace(several.validate_json(await request.body()))
             except ValidationError as error:
-                return JSONResponse({"detail": json.loads(error.json(include_url=False))}, 422)
+                problems = error.json(include_url=False, include_input=False, include_context=False)
+                return JSONResponse({"detail": json.loads(problems)}, 422)
         elif request.method == "DELETE":
             faults.clear()
         return JSONResponse([rule.model_dump() for rule in faults.rules])

@@ -81,7 +81,7 @@ async def open_sandbox(
                 *slack_routes(workspace),
                 *teams_routes,
                 *fault_control.routes(faults),
-                Mount("/", platform_app(platform)),
+                Mount("/", platform_app(platform, controlled=True)),
             ]
         )
         async with serve(faults.wrap(app), port=port) as url:

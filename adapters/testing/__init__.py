@@ -64,7 +64,10 @@ def nod_slack(nod_backstage: Backstage, nod_sandbox: Sandbox) -> TestSlack:
 @pytest.fixture
 def nod_teams(nod_backstage: Backstage, nod_sandbox: Sandbox) -> TestTeams:
     """The Teams beside `nod_platform`."""
-    assert nod_sandbox.teams is not None  # noqa: S101 - opened because of this very fixture
+    if nod_sandbox.teams is None:
+        pytest.fail(
+            "nod_teams is opened with the sandbox: name it among the arguments of the test.", pytrace=False
+        )
     return TestTeams(nod_backstage, nod_sandbox.teams)
 
 
@@ -78,9 +81,19 @@ def nod_clock() -> TestClock:
 def nod_bot(
     nod_backstage: Backstage, nod_sandbox: Sandbox, nod_slack: TestSlack, tmp_path: Path
 ) -> Callable[[str], Nod]:
-    """`nod_bot(text)` runs Nod with this `nod.yaml` between the other fixtures, until the test ends."""
+    """`nod_bot(text)` runs Nod with this `nod.yaml` between the other fixtures, until the test ends.
+
+    Once a test: one bot serves one platform. It reads the file anew when `nod.yaml` in `tmp_path` changes.
+    """
+    running: list[Nod] = []
 
     def run(policy: str) -> Nod:
+        if running:
+            pytest.fail(
+                "nod_bot runs already: one bot serves one platform. To change its policy, write "
+                "nod.yaml in tmp_path anew.",
+                pytrace=False,
+            )
         path = tmp_path / "nod.yaml"
         path.write_text(policy, encoding="utf-8")
         environment = Environment.model_validate(
@@ -94,6 +107,7 @@ def nod_bot(
             }
         )
         nod = nod_backstage.open(open_nod(environment))
+        running.append(nod)
         nod_slack.sends_clicks_to(f"{nod.address}/slack/events")
         if nod_sandbox.teams is not None:
             TestTeams(nod_backstage, nod_sandbox.teams).meets(f"{nod.address}/api/messages")

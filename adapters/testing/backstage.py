@@ -17,16 +17,22 @@ PATIENCE = 30.0
 class Backstage:
     """A thread with an event loop, in which everything of a test's is opened and called."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patience: float = PATIENCE) -> None:
         """Starts it; `backstage` closes it."""
+        self._patience = patience
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="nod-testing", daemon=True)
         self._thread.start()
         self._open: list[tuple[asyncio.Event, asyncio.Future[None]]] = []
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine that runs there. Raises TimeoutError after `PATIENCE`."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+        """The result of a coroutine that runs there. Raises TimeoutError after `PATIENCE`, and ends it."""
+        running = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return running.result(self._patience)
+        except TimeoutError:
+            running.cancel()
+            raise
 
     def call(self, work: Callable[[], T]) -> T:
         """The result of a function that runs there."""
@@ -50,7 +56,11 @@ class Backstage:
 
             task = asyncio.ensure_future(keep())
             both: set[asyncio.Future[Any]] = {task, opened}
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                task.cancel()
+                raise
             if not opened.done():
                 await task  # it could not be opened, and raises
             self._open.append((close, task))
@@ -59,19 +69,25 @@ class Backstage:
         return self.wait(begin())
 
     def close(self) -> None:
-        """Close everything, the last one first, and end the thread."""
+        """Close everything, the last one first, and end the thread; then raise the first of what went wrong."""
 
         async def end(close: asyncio.Event, task: asyncio.Future[None]) -> None:
             close.set()
             await task
 
+        failures: list[Exception] = []
         try:
             while self._open:
-                self.wait(end(*self._open.pop()))
+                try:
+                    self.wait(end(*self._open.pop()))
+                except Exception as error:  # noqa: BLE001 - it is raised below, once the others are closed
+                    failures.append(error)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(PATIENCE)
             self._loop.close()
+        if failures:
+            raise failures[0]
 
 
 @contextmanager

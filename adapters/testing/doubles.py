@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ from adapters.testing.backstage import Backstage
 if TYPE_CHECKING:
     from adapters.sandbox.faults import Rule
     from adapters.sandbox.platform import DecisionPost
+    from adapters.sandbox.platform.journal import Line
     from adapters.sandbox.slack.delivery import DeliveryResult
-    from adapters.sandbox.slack.messages import Message
+    from adapters.sandbox.slack.messages import Message, View
     from adapters.sandbox.teams.delivery import DeliveryResult as TeamsDelivery
     from adapters.sandbox.teams.messages import Message as TeamsMessage
     from adapters.sandbox.teams.town import Teams
@@ -53,6 +55,30 @@ class TestPlatform:
         """Somebody decides on the platform itself; the HTTP status that it earns: 200, 404 or 409."""
         return self._stage.call(lambda: self._sandbox.platform.decide(request_id, decision, operator_input))
 
+    def agent(self, **details: Any) -> str:
+        """Create an agent as over REST, where none of that name is there; returns its UUID, to be run by."""
+        return self._stage.call(lambda: self._sandbox.platform.create_agent(details).id)
+
+    def run(self, agent_name: str, text: str = "", *, timeout_seconds: float | None = None) -> str:
+        """An agent works in the background; returns the run's id. `text` is its input, as over REST."""
+        return self._stage.call(
+            lambda: self._sandbox.platform.start(agent_name, text=text, timeout_seconds=timeout_seconds)
+        )
+
+    @property
+    def transcript(self) -> tuple[Line, ...]:
+        """What the agents did so far, line by line."""
+        return self._stage.call(self._sandbox.platform.transcript)
+
+    def behaves(self, **quirks: Any) -> None:
+        """From now on it departs from its documents so: the fields of `adapters.sandbox.platform.Quirks`."""
+
+        def change() -> None:
+            platform = self._sandbox.platform
+            platform.quirks = replace(platform.quirks, **quirks)
+
+        self._stage.call(change)
+
     def fault(self, **rule: Any) -> Rule:
         """Something goes wrong from now on: the fields of `adapters.sandbox.faults.Rule`."""
         return self._stage.call(lambda: self._sandbox.faults.add(**rule))
@@ -84,6 +110,25 @@ class TestSlack:
         """A person presses a button: the arguments of `sandbox.slack.workspace.Workspace.click`."""
         return self._stage.wait(self._sandbox.workspace.click(**press))
 
+    def whispers(self, user: str) -> list[Message]:
+        """What only this person sees, oldest first: refusals, for example."""
+        return self._stage.call(lambda: self._sandbox.workspace.ephemerals(user))
+
+    def forms(self, user: str) -> list[View]:
+        """The forms (modals) in front of a person, the visible one last."""
+        return self._stage.call(lambda: self._sandbox.workspace.views(user))
+
+    def press_in_form(self, **press: Any) -> DeliveryResult:
+        """A person presses a button in a form: the arguments of `Workspace.click_in_view`."""
+        return self._stage.wait(self._sandbox.workspace.click_in_view(**press))
+
+    def submit(self, user: str, view: View, **values: str) -> DeliveryResult:
+        """A person fills in a form and submits it: what it is, by block or action id, such as `nod_note`.
+
+        `errors` of the result are what the form says in red; then it stays open.
+        """
+        return self._stage.wait(self._sandbox.workspace.submit(user=user, view_id=view.id, values=dict(values)))
+
     def sends_clicks_to(self, url: str) -> None:
         """Where the app under test takes them, as in a Slack app's settings."""
         self._sandbox.workspace.request_url = url
@@ -113,7 +158,11 @@ class TestTeams:
 
 
 class TestClock:
-    """A clock that a test moves: `HITLHandler(…, clock=nod_clock, pause=nod_clock.pause)`."""
+    """A clock that a test moves: `HITLHandler(…, clock=nod_clock, pause=nod_clock.pause)`.
+
+    It drives what it is given to, and nothing else: platform, chats and bot live in real time, where a window
+    of a second or two is short enough.
+    """
 
     __test__ = False  # a fixture's value, no class of tests
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from adapters.platform import HITLClient, ask_people
+from adapters.platform import HITLClient, SyncHITLClient, ask_people
+from adapters.platform.face import OfClass
+from adapters.platform.people import LATE
 from adapters.sandbox import platform as sandbox
 from adapters.sandbox.faults import Faults
 from adapters.sandbox.serve import serve
@@ -21,6 +25,8 @@ from bot.errors import ConfigError, Forbidden, Gone, Unavailable
 
 KEY = "key-hunter2"
 DECISION = "/agents/hitl/decision"
+#: So many answers, with so many seconds for each and 64 at once, take longer than one call may (15 s).
+BURST, SLOW = 64 * 6, 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +244,73 @@ async def test_scripts_need_no_loop(world: World) -> None:
     assert expected == await asyncio.to_thread(script)
 
 
+def test_a_script_that_forgot_something() -> None:
+    """Not open, or inside a loop: said in words that help, and no loop or coroutine is left behind."""
+    client = HITLClient.sync(base_url="http://127.0.0.1:1", api_key=KEY)
+    with pytest.raises(RuntimeError, match=r"`with HITLClient\.sync\(…\) as client`"):
+        client.list_pending()
+
+    async def inside() -> None:
+        with pytest.raises(
+            RuntimeError, match=r"`async with HITLClient\(…\) as client`, or asyncio\.to_thread"
+        ):
+            client.__enter__()
+        with client_opened as opened, pytest.raises(RuntimeError, match=r"asyncio\.to_thread"):
+            opened.approve("r1")
+
+    client_opened = Opened(client)
+    asyncio.run(inside())
+    gc.collect()  # what was never awaited or closed is a warning, and warnings are errors here
+    client.__exit__(None, None, None)
+
+
+def test_the_face_takes_what_the_client_takes() -> None:
+    """Its type has the same names, so that a checker finds a wrong one."""
+    client, face = (inspect.signature(one).parameters for one in (HITLClient, OfClass.__call__))
+
+    assert list(client) == [name for name in face if name != "self"]
+
+
+class Opened:
+    """A client that was opened before the loop that is running now."""
+
+    def __init__(self, client: SyncHITLClient) -> None:
+        self._client = client
+        client.__enter__()
+
+    def __enter__(self) -> SyncHITLClient:
+        return self._client
+
+    def __exit__(self, *_: object) -> None:
+        """It stays open."""
+
+
+async def test_a_script_may_open_it_again(world: World) -> None:
+    """After the end of the block, as with the client itself."""
+
+    def script() -> list[int]:
+        client = HITLClient.sync(base_url=world.url, api_key=KEY)
+        seen = []
+        for _ in range(2):
+            with client:
+                seen.append(len(client.list_pending()))
+        return seen
+
+    world.inside.ask(arguments={})
+    assert [1, 1] == await asyncio.to_thread(script)
+
+
+async def test_a_burst_of_answers_loses_none(world: World) -> None:
+    """More than the platform can take in the time of one call: each waits for its turn, and none gives up."""
+    ids = [world.inside.ask(arguments={}, timeout_seconds=600) for _ in range(BURST)]
+    world.faults.add(path=DECISION, delay=SLOW)
+
+    said = await asyncio.gather(*(world.client.approve(one) for one in ids))
+
+    assert {Outcome.APPROVED} == set(said)
+    assert (BURST, []) == (len(world.posts), world.pauses)
+
+
 async def test_a_handler_over_the_wire(world: World) -> None:
     """The documented few lines: a callback decides what waits on a platform."""
 
@@ -283,3 +356,37 @@ async def test_asking_people_waits_for_their_answer(audited: bool) -> None:
         assert HITLResponse(decision=HITLDecision.APPROVED, operator_input="go on") == said
     else:
         assert HITLDecision.REJECTED is said.decision
+
+
+@pytest.mark.parametrize("rule", [{"status": 403}, {"status": 503}, {"status": 200, "body": "<html>"}])
+async def test_asking_people_without_a_word_of_the_audit(world: World, rule: dict[str, Any]) -> None:
+    """An audit that is forbidden or down cannot tell how it was answered: a rejection that opens nothing."""
+    request_id = world.inside.ask(arguments={})
+    (request,) = await world.client.list_pending()
+    world.inside.decide(request_id, "approved")
+    world.faults.add(path="/agents/hitl/audit*", **rule)
+
+    said = await asyncio.to_thread(ask_people, request, base_url=world.url, api_key=KEY, every=0.01)
+
+    assert HITLDecision.REJECTED is said.decision
+    assert "the audit does not say" in str(said.operator_input)
+
+
+@pytest.mark.parametrize("rule", [None, {"status": 503}])
+async def test_asking_people_ends_at_the_deadline(world: World, rule: dict[str, Any] | None) -> None:
+    """Whether it is still listed then, or nothing can be read at all: no thread of it stays for ever."""
+    world.inside.ask(arguments={}, timeout_seconds=600)
+    (request,) = await world.client.list_pending()
+    if rule is not None:
+        world.faults.add(path="*", **rule)
+    now = datetime.now(UTC)
+
+    def pause(_: float) -> None:
+        nonlocal now
+        now += timedelta(seconds=100)
+
+    said = await asyncio.to_thread(
+        ask_people, request, base_url=world.url, api_key=KEY, pause=pause, clock=lambda: now
+    )
+
+    assert HITLResponse(decision=HITLDecision.REJECTED, operator_input=LATE) == said

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from adapters.relay import WAKE_PATH, open_relay, open_waker, serve_relay
 from adapters.sandbox.platform.cast import CAST
@@ -66,17 +67,39 @@ async def test_the_card_is_up_at_once(tmp_path: Path) -> None:
         await town.says(card, "Approved")
 
 
-async def test_the_card_follows_who_was_faster(tmp_path: Path) -> None:
+@pytest.mark.parametrize("decision", ["rejected", "skipped", "approved"])
+async def test_the_card_follows_who_was_faster(tmp_path: Path, decision: str) -> None:
     """Answered on the platform, past the bot: the stream says so, and the card does within some seconds."""
     async with town_with_relay(tmp_path) as (town, client):
         async with client.stream("POST", f"/agents/{MAIL.id}/run", json={"input": "go", "stream": True}) as run:
             lines = run.aiter_lines()
             request_id = await asked(lines)
             card = await town.shown()
-            town.sandbox.platform.decide(request_id, "rejected")
+            town.sandbox.platform.decide(request_id, decision)
             assert [line async for line in lines]
 
-        await town.says(card, "Answered on the platform: rejected")
+        await town.says(card, f"Answered on the platform: {decision}")
+
+
+async def test_the_card_follows_a_run_that_went_on(tmp_path: Path) -> None:
+    """Nobody answered: the stream says `timeout_skip`, and the card that it expired."""
+    async with town_with_relay(tmp_path) as (town, client):
+        about = {
+            "name": "hasty_agent",
+            "tools": ["send_email"],
+            "agent_config": {"hitl_enabled": True},
+            "tool_configs": {"send_email": {"hitl": {"timeout_seconds": 6}}},
+        }
+        made = await client.post("/agents/", json=about)
+        run_path = f"/agents/{made.json()['data']['id']}/run"
+        async with client.stream("POST", run_path, json={"input": "go", "stream": True}) as run:
+            lines = run.aiter_lines()
+            await asked(lines)
+            card = await town.shown()
+            rest = [line async for line in lines]
+
+        assert any('"decision": "timeout_skip"' in line for line in rest)
+        await town.says(card, "Expired")
 
 
 async def test_the_card_follows_a_client_that_left(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from adapters.sandbox.platform import Platform, open_platform, platform_app
+from adapters.sandbox.platform.approvals import PendingRequest
 from adapters.sandbox.serve import serve
 
 KEY = "key-of-the-day"
@@ -153,3 +155,83 @@ async def test_agents_go_too(client: httpx.AsyncClient) -> None:
     assert [204, 404] == [(await client.delete(f"/agents/{agent_id}")).status_code for _ in range(2)]
     assert agent_id == await create(client, tools=[])
     assert 404 == (await client.delete(f"/tools/{tool['id']}")).status_code
+
+
+async def test_the_runtimes_window_where_none_is_said(platform: Platform, client: httpx.AsyncClient) -> None:
+    """An empty `hitl` waits 300 s, as the runtime's own default is."""
+    about = {"agent_config": {"hitl_enabled": True}, "tool_configs": {"pay": {"hitl": {}}}}
+    agent_id = await create(client, tools=["pay"], **about)
+
+    async with client.stream("POST", f"/agents/{agent_id}/run", json={"input": "go"}):
+        (request,) = await waiting(platform)
+
+    assert 300 == request.timeout_seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ('{"pay": {"amount": 12, "to": ["ann"]}}', {"amount": 12, "to": ["ann"]}),
+        ('{"pay": {}}', {}),
+        ('{"other": {"amount": 12}}', {"action": "Work."}),
+        ('{"pay": 12}', {"action": "Work."}),
+        ('{"pay": {"amount": 1e999}}', {"action": "Work."}),
+        ('["pay"]', {"action": "Work."}),
+        ('{"pay": {"amount": 12}', {"action": "Work."}),
+        ("[" * 100_000, {"action": "Work."}),
+        ("Pay 12 to Ann", {"action": "Work."}),
+    ],
+)
+async def test_a_run_says_what_a_tool_is_called_with(
+    platform: Platform, client: httpx.AsyncClient, text: str, arguments: dict[str, Any]
+) -> None:
+    """A JSON object as input names tools and their arguments; any other input is words."""
+    about = {"agent_config": {"hitl_enabled": True}, "tool_configs": {"pay": {"hitl": {"timeout_seconds": 9}}}}
+    agent_id = await create(client, tools=["pay"], **about)
+
+    async with client.stream("POST", f"/agents/{agent_id}/run", json={"input": text}):
+        (request,) = await waiting(platform)
+        (listed,) = (await client.get("/agents/hitl/pending")).json()
+
+    assert arguments == request.arguments == listed["arguments"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_leaves_takes_its_request_along(
+    platform: Platform, client: httpx.AsyncClient, stream: bool
+) -> None:
+    """Whether it listens to a stream or waits for the end: nobody is asked for it any more."""
+    about = {"agent_config": {"hitl_enabled": True}, "tool_configs": {"pay": {"hitl": {}}}}
+    agent_id = await create(client, tools=["pay"], **about)
+    body = {"input": "go", "stream": stream}
+    asking = asyncio.create_task(client.post(f"/agents/{agent_id}/run", json=body, timeout=30))
+    await waiting(platform)
+
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+    async with asyncio.timeout(5):
+        while list(platform.approvals.pending()):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_run_that_is_not_streamed_comes_to_its_end(
+    platform: Platform, client: httpx.AsyncClient
+) -> None:
+    """Its answer comes once somebody has decided."""
+    about = {"agent_config": {"hitl_enabled": True}, "tool_configs": {"pay": {"hitl": {}}}}
+    agent_id = await create(client, tools=["pay"], **about)
+    asking = asyncio.create_task(client.post(f"/agents/{agent_id}/run", json={"input": "go", "stream": False}))
+    (request,) = await waiting(platform)
+
+    platform.decide(request.request_id, "approved")
+
+    assert "Finished." == (await asking).json()["data"]["output"]
+
+
+async def waiting(platform: Platform) -> list[PendingRequest]:
+    """What waits, once something does."""
+    async with asyncio.timeout(5):
+        while not (found := list(platform.approvals.pending())):
+            await asyncio.sleep(0.01)
+    return found

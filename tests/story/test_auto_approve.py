@@ -9,13 +9,16 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from adapters.sandbox.town import open_sandbox
 from tests.servers.town import POLICY, until
 
 NOD = str(Path(sys.executable).with_name("nod"))
 
 
-async def test_everything_is_approved_and_on_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["option", "variable"])
+async def test_everything_is_approved_and_on_record(tmp_path: Path, by: str) -> None:
     """No chat is waited for; the record names tool, agent and the digest of each call, and no argument."""
     (tmp_path / "nod.yaml").write_text(POLICY)
     async with open_sandbox(port=0) as sandbox:
@@ -24,11 +27,12 @@ async def test_everything_is_approved_and_on_record(tmp_path: Path) -> None:
             "PATH": os.environ["PATH"],
             "NOD_SECRET": "0123456789abcdef" * 4,
             "NOD_PORT": "0",
+            "GLAIP_HITL_AUTO_APPROVE": "true" if by == "variable" else "",
         }
         process = await asyncio.create_subprocess_exec(
             NOD,
             "run",
-            "--auto-approve",
+            *(["--auto-approve"] if by == "option" else []),
             "--log",
             "ci.log",
             cwd=tmp_path,
@@ -55,19 +59,25 @@ async def test_everything_is_approved_and_on_record(tmp_path: Path) -> None:
     assert "DE8937" not in text
 
 
-async def test_production_is_refused(tmp_path: Path) -> None:
-    """Said once, where a variable says production: nothing starts, and the exit code is 2."""
-    env = {
-        "PATH": os.environ["PATH"],
-        "AIP_API_URL": "http://127.0.0.1:1",
-        "AIP_API_KEY": "k",
-        "NOD_ENV": "prod",
-    }
+@pytest.mark.parametrize(
+    ("options", "variables", "says"),
+    [
+        (["--auto-approve", "--log", "ci.log"], {"NOD_ENV": "prod"}, "looks like production"),
+        (["--log", "ci.log"], {"NOD_ENV": "prod", "GLAIP_HITL_AUTO_APPROVE": "true"}, "looks like production"),
+        ([], {"GLAIP_HITL_AUTO_APPROVE": "true"}, "needs a record"),
+    ],
+    ids=["option", "variable", "variable without a record"],
+)
+async def test_what_is_refused(
+    tmp_path: Path, options: list[str], variables: dict[str, str], says: str
+) -> None:
+    """Said once where a variable says production, or without a record: nothing starts, and it is 2."""
+    env = {"PATH": os.environ["PATH"], "AIP_API_URL": "http://127.0.0.1:1", "AIP_API_KEY": "k"} | variables
     process = await asyncio.create_subprocess_exec(
-        NOD, "run", "--auto-approve", "--log", "ci.log", cwd=tmp_path, env=env, stderr=asyncio.subprocess.PIPE
+        NOD, "run", *options, cwd=tmp_path, env=env, stderr=asyncio.subprocess.PIPE
     )
-    _, said = await asyncio.wait_for(process.communicate(), 20)
+    _, said = await asyncio.wait_for(process.communicate(), 30)
 
     assert 2 == process.returncode
-    assert "looks like production" in said.decode()
+    assert says in said.decode()
     assert not (tmp_path / "ci.log").exists()

@@ -16,8 +16,9 @@ HERE = "http://127.0.0.1:8000"
 FILE = Path("nod.log")
 
 
-def environment(url: str = HERE) -> Environment:
-    return Environment.model_validate({"AIP_API_URL": url, "AIP_API_KEY": "key"})
+def environment(url: str = HERE, variable: str = "") -> Environment:
+    given = {"AIP_API_URL": url, "AIP_API_KEY": "key", "GLAIP_HITL_AUTO_APPROVE": variable}
+    return Environment.model_validate(given)
 
 
 @pytest.mark.parametrize("url", [HERE, "http://localhost", "https://[::1]:8000/aip"])
@@ -36,6 +37,7 @@ def test_a_test_run_may(url: str, variables: Mapping[str, str]) -> None:
         *((HERE, {name: "production"}, f"{name} says so") for name in STAGES),
         (HERE, {"NOD_ENV": " PROD-eu "}, "NOD_ENV says so"),
         (HERE, {"ENV": "live"}, "ENV says so"),
+        (HERE, {"STAGE": "prd"}, "STAGE says so"),
         ("https://aip.acme.example", {}, "AIP_API_URL is another machine"),
         ("http://10.0.0.7:8000", {}, "AIP_API_URL is another machine"),
         ("http://localhost.acme.example", {}, "AIP_API_URL is another machine"),
@@ -51,10 +53,30 @@ def test_production_must_be_said_twice(url: str, variables: Mapping[str, str], s
     assert with_auto_approval(environment(url), said=2, record=FILE, variables=variables).auto_approve
 
 
-def test_there_is_always_a_record() -> None:
-    """Said twice or not: without a file there is no auto-approval."""
+@pytest.mark.parametrize(("said", "variable"), [(1, ""), (2, ""), (0, "true"), (1, "TRUE")])
+def test_there_is_always_a_record(said: int, variable: str) -> None:
+    """However it is said, and how often: without a file there is no auto-approval."""
     with pytest.raises(ConfigError, match="--log FILE"):
-        with_auto_approval(environment(), said=2, record=None, variables={})
+        with_auto_approval(environment(variable=variable), said=said, record=None, variables={})
+    assert with_auto_approval(environment(variable=variable), said=said, record=FILE, variables={}).auto_approve
+
+
+@pytest.mark.parametrize(("said", "variable"), [(1, ""), (0, "true")])
+def test_the_variable_counts_once(said: int, variable: str) -> None:
+    """In production it needs the option besides, as the option needs a second one."""
+    production = {"NOD_ENV": "production"}
+    with pytest.raises(ConfigError, match="looks like production"):
+        with_auto_approval(environment(variable=variable), said=said, record=FILE, variables=production)
+    both = with_auto_approval(environment(variable="true"), said=1, record=FILE, variables=production)
+    assert both.auto_approve
+
+
+@pytest.mark.parametrize("variable", ["", "false"])
+def test_nobody_said_so(variable: str) -> None:
+    """Then nothing is needed, and people are asked."""
+    usual = environment("https://aip.acme.example", variable)
+
+    assert usual == with_auto_approval(usual, said=0, record=None, variables={"NOD_ENV": "production"})
 
 
 def test_a_record_has_a_line_for_each_event(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from adapters.sandbox.faults import Faults, routes
+from adapters.sandbox.faults import CONTROL_PATH, Faults, routes
 from adapters.sandbox.serve import serve
 
 if TYPE_CHECKING:
@@ -247,3 +247,55 @@ async def test_a_port_bound_before() -> None:
         with pytest.raises(OSError, match="in use"):
             async with serve(Starlette(), port=port):
                 pass
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"status": 204, "body": "x"},
+        {"status": 304, "body": {"a": 1}},
+        {"headers": {"a": "b\r\nc: d"}},
+        {"headers": {"a": "€"}},
+        {"headers": {"a b": "c"}},
+        {"headers": {"": "c"}},
+        {"headers": {"Content-Length": "3"}},
+        {"headers": {"transfer-encoding": "chunked"}},
+        {"delay": "NaN"},
+        {"body": {"a": float("inf")}},
+    ],
+)
+async def test_what_no_server_could_send_is_no_rule(rule: dict[str, object]) -> None:
+    """Refused when it is added, with the reason, and not a traceback when it acts."""
+    async with open_till() as (till, client):
+        with pytest.raises(ValueError, match=r"validation error"):
+            till.faults.add(**rule)
+        if "body" not in rule or rule.get("status"):
+            answer = await client.post(CONTROL_PATH, json=[rule])
+            assert 422 == answer.status_code
+            assert answer.json()["detail"][0]["loc"]
+        assert [] == till.faults.rules
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+async def test_an_answer_without_a_body(status: int) -> None:
+    """It is its head alone, and the connection goes on."""
+    async with open_till() as (till, client):
+        till.faults.add(path="/pay", status=status, headers={"X-A": "b"}, times=1)
+
+        answer = await client.post("/pay")
+
+        assert (status, "b", b"") == (answer.status_code, answer.headers["x-a"], answer.content)
+        assert 200 == (await client.post("/pay")).status_code
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_who_leaves_during_a_delay(caplog: pytest.LogCaptureFixture, after: bool) -> None:
+    """Nothing is said about it in the log, and the next one is served."""
+    async with open_till() as (till, client):
+        till.faults.add(path="/pay", delay=0.2, times=1, after=after)
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post("/pay", content=b"x", timeout=0.05)
+        await asyncio.sleep(0.4)
+
+        assert 200 == (await client.post("/pay")).status_code
+        assert [] == [record for record in caplog.records if record.levelname == "ERROR"]

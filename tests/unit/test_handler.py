@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot import HITLDecision, HITLRequest, HITLResponse, calling
 from bot.approval import Outcome
@@ -205,6 +206,79 @@ async def test_a_callback_cannot_change_what_is_decided(desk: Desk) -> None:
 
     assert {"to": ["ann"]} == request.arguments
     assert [("approved", "fine")] == desk.decided
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "refuses to stop", "plain"])
+async def test_a_callback_that_runs_out_of_time(desk: Desk, kind: str) -> None:
+    """The handler rejects with the reason when its 5 s are over, and alarms nobody."""
+    release, stop = threading.Event(), asyncio.Event()
+
+    def plain(_: HITLRequest) -> HITLResponse:
+        release.wait(30)
+        return YES
+
+    async def coroutine(_: HITLRequest) -> HITLResponse:
+        try:
+            await stop.wait()
+        except asyncio.CancelledError:
+            if kind == "refuses to stop":
+                await stop.wait()
+            raise
+        return YES
+
+    request = desk.ask(timeout_at=(desk.now + timedelta(seconds=1)).isoformat())
+    try:
+        outcome = await asyncio.wait_for(
+            desk.handler(plain if kind == "plain" else coroutine).handle(request), 20
+        )
+    finally:
+        release.set()
+        stop.set()
+
+    assert (Outcome.REJECTED, [("rejected", "Callback timeout")]) == (outcome, desk.decided)
+    assert [] == desk.lost
+
+
+@pytest.mark.parametrize(
+    ("callback", "said"),
+    [
+        (lambda request: YES if request.tool_args == {"n": 1} else NO, "approved"),
+        (lambda request: YES if request.tool_metadata["args"] == {"n": 1} else NO, "approved"),
+        (lambda request: YES if request.hitl_metadata["timeout_seconds"] == 7 else NO, "approved"),
+        (lambda request: YES if "timeout_at" in request.hitl_metadata else NO, "approved"),
+    ],
+)
+async def test_callbacks_of_the_guide_read_their_fields(desk: Desk, callback: Any, said: str) -> None:
+    """Where its request names something differently, the guide's name is there too."""
+    await desk.handler(callback).handle(desk.ask(timeout_seconds=7))
+
+    assert [said] == [word for word, _ in desk.decided]
+
+
+@pytest.mark.parametrize(
+    ("auto", "terminal", "callback", "by"),
+    [
+        (True, None, None, "auto-approval"),
+        (False, Terminal(SKIP), None, "terminal"),
+        (False, None, lambda _: NO, "callback"),
+        (False, None, None, "nobody"),
+    ],
+)
+async def test_each_decision_is_logged_once(
+    desk: Desk, auto: bool, terminal: Terminal | None, callback: Any, by: str
+) -> None:
+    """Its id, how it ended and who answered; nothing of the call."""
+    with capture_logs() as logs:
+        outcome = await desk.handler(callback, auto_approve=auto, interactive=terminal).handle(desk.ask())
+
+    (said,) = [line for line in logs if line["event"] == "request_ended"]
+    assert said == {
+        "event": "request_ended",
+        "log_level": "info",
+        "approval_id": "r1",
+        "outcome": outcome.value,
+        "by": by,
+    }
 
 
 async def test_a_late_callback_is_answered_for(desk: Desk) -> None:

@@ -132,6 +132,19 @@ async def test_a_persons_answer_is_tried_until_the_deadline_and_never_reworded(d
     assert [("skipped", None)] == desk.decided
 
 
+async def test_a_wait_beyond_the_end_is_cut(desk: Desk) -> None:
+    """A platform that asks for more time than is left is asked once more, just before the end."""
+    desk.platform.decide_trouble = [Unavailable("429", retry_after=25.0)]
+    request = desk.ask(timeout_at=(desk.now + timedelta(seconds=20)).isoformat())
+    assert Outcome.SKIPPED is await desk.handler(interactive=Terminal(SKIP)).handle(request)
+    assert [19.5] == desk.pauses
+
+    desk.platform.decide_trouble, desk.pauses = [Unavailable("429", retry_after=25.0)] * 9, []
+    request = desk.ask("r2", timeout_at=(desk.now + timedelta(seconds=20)).isoformat())
+    assert UNDELIVERABLE is await desk.handler(interactive=Terminal(SKIP)).handle(request)
+    assert ([19.5], 7) == (desk.pauses, len(desk.platform.decide_trouble))
+
+
 async def test_nobody_at_the_terminal_is_no_answer(desk: Desk) -> None:
     """Whoever gives no answer has not refused: nothing is posted, and the platform times out."""
     ended = await desk.handler(lambda _: YES, interactive=Terminal(None)).handle(desk.ask())
@@ -174,6 +187,22 @@ async def test_waiting_for_what_is_under_way(desk: Desk) -> None:
         with pytest.raises(ValueError, match="positive"):
             await handler.wait_for_pending_decisions(0)
     assert [("approved", "fine")] == desk.decided
+
+
+async def test_waiting_covers_what_is_added_meanwhile(desk: Desk) -> None:
+    """It ends when nothing is under way any more, not when the first ones are over."""
+
+    async def slow(request: HITLRequest) -> HITLResponse:
+        if request.request_id == "r1":
+            handler.handle(desk.ask("r2"))
+        await asyncio.sleep(0.05 if request.request_id == "r1" else 0.1)
+        return YES
+
+    handler = desk.handler(slow)
+    handler.handle(desk.ask("r1"))
+
+    assert await handler.wait_for_pending_decisions(10)
+    assert ["r1", "r2"] == [one for one, _ in desk.platform.decided]
 
 
 async def test_leaving_stops_and_decides_nothing(desk: Desk) -> None:

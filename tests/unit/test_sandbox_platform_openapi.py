@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from jsonschema import Draft202012Validator
 
+from adapters.sandbox.faults import CONTROL_PATH, Faults
 from adapters.sandbox.platform import Platform, Quirks, open_platform, platform_app
 from adapters.sandbox.platform.openapi import document
 from adapters.sandbox.platform.routes import _Keyed
@@ -133,3 +134,28 @@ def test_the_schemas_are_schemas() -> None:
             waiting.extend(value)
 
     assert found > 40
+
+
+async def test_the_faults_are_described_where_they_are() -> None:
+    """The document names the control routes, and their fields, where rules are in force."""
+    async with open_platform(api_key=KEY) as platform:
+        for app, described in (
+            (platform_app(platform), False),
+            (platform_app(platform, faults=Faults()), True),
+            (platform_app(platform, controlled=True), True),
+        ):
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://platform") as client:
+                paths = (await client.get("/openapi.json")).json()["paths"]
+                assert described is (CONTROL_PATH in paths)
+        assert {"get", "post", "delete"} == set(paths[CONTROL_PATH])
+
+        app = platform_app(platform, faults=Faults())
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://platform"
+        ) as client:
+            for content, status in (('[{"status": 503, "times": 1}]', 200), ('[{"statsu": 1}]', 422)):
+                answer = await client.post(CONTROL_PATH, content=content)
+                assert status == answer.status_code
+                schema = paths[CONTROL_PATH]["post"]["responses"][str(status)]["content"]["application/json"]
+                jsonschema.validate(answer.json(), schema["schema"], cls=Draft202012Validator)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +16,8 @@ _NAMESPACE = uuid.UUID("6f1d0f1e-1c1b-4d53-9a57-2b0c54b0d0a1")
 
 #: Seconds an agent waits when its script does not say otherwise: the sample of the guide (protocol.md).
 DEFAULT_TIMEOUT = 180
+#: And where an agent is created with an empty `hitl`: the default of the runtime's `ToolApprovalConfig`.
+HITL_TIMEOUT = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +109,26 @@ def agent_from(details: Mapping[str, Any], names: Mapping[str, str]) -> Agent:
     )
 
 
+def agent_told(agent: Agent, text: str) -> Agent:
+    """The agent with the arguments that a run's input gives its tools, as `{"pay": {"amount": 12}}`.
+
+    Any other input is words: a script does not read them, and the agent stays as it is.
+    """
+    try:
+        given = from_json(text, allow_inf_nan=False)
+        json.dumps(given, allow_nan=False)  # a number too large for JSON cannot be listed
+    except ValueError:
+        return agent
+    told = given if isinstance(given, dict) else {}
+    steps = tuple(
+        replace(step, arguments=told[step.tool])
+        if not isinstance(step, Say) and isinstance(told.get(step.tool), dict)
+        else step
+        for step in agent.steps
+    )
+    return replace(agent, steps=steps)
+
+
 def _reference(tool: object) -> str:
     if isinstance(tool, dict):
         tool = tool.get("id") or tool.get("name") or ""
@@ -115,5 +140,5 @@ def _step(tool: str, action: str, config: Mapping[str, Any] | None) -> Step:
     arguments, answer = {"action": action}, f"{tool}: done"
     if hitl is None:
         return SafeTool(tool=tool, arguments=arguments, answer=answer)
-    window = hitl.get("timeout_seconds", DEFAULT_TIMEOUT)
+    window = hitl.get("timeout_seconds", HITL_TIMEOUT)
     return RiskyTool(tool=tool, arguments=arguments, answer=answer, timeout_seconds=window)

@@ -65,8 +65,8 @@ class Verdict(enum.Enum):
 class Approvals:
     """Holds what waits, in memory like the real runner: a new one begins empty."""
 
-    def __init__(self, *, now: Callable[[], datetime], lingering: bool) -> None:
-        """`lingering` is explained in `Quirks`."""
+    def __init__(self, *, now: Callable[[], datetime], lingering: Callable[[], bool]) -> None:
+        """`lingering` is asked for each request, and explained in `Quirks`."""
         self._now = now
         self._lingering = lingering
         self._waiting: dict[str, tuple[PendingRequest, asyncio.Future[Resolution]]] = {}
@@ -86,7 +86,7 @@ class Approvals:
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Resolution] = loop.create_future()
         self._waiting[request.request_id] = (request, outcome)
-        if awaited or not self._lingering:
+        if awaited or not self._lingering():
             self._timers[request.request_id] = loop.call_later(
                 request.timeout_seconds, self._end, request.request_id, TIMEOUT, "TIMEOUT"
             )

@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from adapters.sandbox.platform import wire
+from adapters.sandbox.platform.agents import agent_told
 from adapters.sandbox.platform.runs import unheard
-from adapters.sandbox.platform.sse import RunStream
+from adapters.sandbox.platform.sse import RunStream, played
 from adapters.sandbox.platform.tools import tool_from
 
 if TYPE_CHECKING:
@@ -69,10 +70,12 @@ class AgentRoutes:
         except ValidationError as error:
             return wire.invalid_body(error)
         run_id = str(uuid.uuid4())
-        run = self._platform.run(agent, run_id=run_id)
+        run = self._platform.run(agent_told(agent, body.input), run_id=run_id)
         if body.stream:
             return RunStream(run, run_id=run_id)
-        await run.play(unheard)
+        if not await played(run, unheard, request.receive):
+            # Who asked has left and reads no answer, or the runner was restarted.
+            return wire.envelope(500, "InternalServerError", "The run was stopped")
         return JSONResponse({"success": True, "data": {"output": agent.final, "run_id": run_id}})
 
     def _named(self, request: Request) -> Agent:

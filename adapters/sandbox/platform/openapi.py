@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from adapters.sandbox.faults import CONTROL_PATH, Rule
 from adapters.sandbox.platform.schemas import (
     AGENT,
     AUDIT_ERROR,
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-def document() -> Schema:
-    """The whole document."""
+def document(*, faults: bool = False) -> Schema:
+    """The whole document; with `faults` also the routes by which something goes wrong on request."""
     taken = object_of({"status": {"const": "ok"}, "message": TEXT})
     agent_id, request_id, tool_id = _in_path("agent_id"), _in_path("request_id"), _in_path("tool_id")
     return {
@@ -43,7 +44,7 @@ def document() -> Schema:
         "info": {"title": "GL AIP, as Nod's sandbox serves it", "version": "1"},
         "components": {
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
-            "schemas": _shared(AgentBody, DecisionBody, RunBody),
+            "schemas": _shared(AgentBody, DecisionBody, RunBody, *([Rule] if faults else [])),
         },
         "security": [{"key": []}],
         "paths": {
@@ -101,8 +102,24 @@ def document() -> Schema:
                 ),
             },
             "/mcps/": {"get": _operation("MCP servers; there are none", _listed(NAMED), errors=KEYED)},
+            **(_fault_routes() if faults else {}),
         },
     }  # fmt: skip
+
+
+def _fault_routes() -> Schema:
+    rules: Schema = {"type": "array", "items": _own(Rule)}
+    replace = _operation(
+        "Put these rules in place of all others", rules, errors={422: INVALID}, open_to_all=True
+    )
+    replace["requestBody"] = {"required": True, "content": _json(rules)}
+    return {
+        CONTROL_PATH: {
+            "get": _operation("The rules, and how often each has acted", rules, open_to_all=True),
+            "post": replace,
+            "delete": _operation("Clear them", rules, open_to_all=True),
+        }
+    }
 
 
 def _operation(
@@ -126,8 +143,7 @@ def _operation(
     }
     made: Schema = {"summary": summary, "responses": responses}
     if body is not None:
-        own = {key: value for key, value in _schema_of(body).items() if key != "$defs"}
-        made["requestBody"] = {"required": True, "content": _json(own)}
+        made["requestBody"] = {"required": True, "content": _json(_own(body))}
     if form is not None:
         made["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     if parameters:
@@ -137,6 +153,11 @@ def _operation(
 
 def _schema_of(model: type[BaseModel]) -> Schema:
     return model.model_json_schema(ref_template="#/components/schemas/{model}")
+
+
+def _own(model: type[BaseModel]) -> Schema:
+    """The model's schema without what it refers to."""
+    return {key: value for key, value in _schema_of(model).items() if key != "$defs"}
 
 
 def _shared(*models: type[BaseModel]) -> Schema:

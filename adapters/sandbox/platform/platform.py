@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from adapters.sandbox.platform.agents import DEFAULT_TIMEOUT, Agent, agent_from
+from adapters.sandbox.platform.agents import DEFAULT_TIMEOUT, Agent, agent_from, agent_told
 from adapters.sandbox.platform.approvals import Approvals, PendingRequest, Resolution, Verdict
 from adapters.sandbox.platform.cast import CAST
 from adapters.sandbox.platform.journal import Journal, Line
@@ -55,7 +55,7 @@ class Platform:
         self.now = now
         self.agents: dict[str, Agent] = {agent.name: agent for agent in agents}
         self.uploaded: dict[str, Tool] = {}  #: by their names
-        self.approvals = Approvals(now=now, lingering=quirks.lingering)
+        self.approvals = Approvals(now=now, lingering=lambda: self.quirks.lingering)
         self.decisions: list[DecisionPost] = []  #: every decision that was posted, oldest first
         self.executed: list[str] = []  #: the request of each risky tool that really ran, in that order
         self._pace = pace
@@ -116,13 +116,14 @@ class Platform:
         """List other arguments under the same id, for trying what happens then. Raises KeyError."""
         self.approvals.change(request_id, arguments)
 
-    def start(self, agent_name: str, *, timeout_seconds: float | None = None) -> str:
+    def start(self, agent_name: str, *, timeout_seconds: float | None = None, text: str = "") -> str:
         """Let an agent work in the background and return the run's id; `timeout_seconds` overrides its windows.
 
-        Raises KeyError when there is no such agent.
+        `text` is the run's input. Raises KeyError when there is no such agent.
         """
         run_id = str(uuid.uuid4())
-        run = self.run(self.agents[agent_name], run_id=run_id, timeout_seconds=timeout_seconds)
+        agent = agent_told(self.agents[agent_name], text)
+        run = self.run(agent, run_id=run_id, timeout_seconds=timeout_seconds)
         task = asyncio.create_task(run.play(unheard), name=f"{agent_name} {run_id}")
         self._running.add(task)
         task.add_done_callback(self._running.discard)

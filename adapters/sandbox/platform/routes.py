@@ -28,13 +28,21 @@ _OPEN = ("/health-check", "/openapi.json", faulty.CONTROL_PATH)
 _ERRORS = {404: "NotFound", 405: "MethodNotAllowed"}
 
 
-def platform_app(platform: Platform, *, faults: Faults | None = None) -> ASGIApp:
-    """The platform over HTTP; with `faults`, behind their rules, and with the routes that control them."""
+def platform_app(platform: Platform, *, faults: Faults | None = None, controlled: bool = False) -> ASGIApp:
+    """The platform over HTTP; with `faults`, behind their rules, and with the routes that control them.
+
+    `controlled` says that whoever mounts it has rules of its own, which the document then names too.
+    """
+    whole = document(faults=controlled or faults is not None)
+
+    async def described(_: Request) -> Response:
+        return JSONResponse(whole)
+
     hitl, agents, catalogue = HitlRoutes(platform), AgentRoutes(platform), CatalogueRoutes(platform)
     app = Starlette(
         routes=[
             Route("/health-check", _health),
-            Route("/openapi.json", _openapi),
+            Route("/openapi.json", described),
             Route("/agents/hitl/pending", hitl.pending),
             Route("/agents/hitl/decision", hitl.decision, methods=["POST"]),
             Route("/agents/hitl/audit", hitl.audit),
@@ -80,10 +88,6 @@ class _Keyed:
 
 async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
-
-
-async def _openapi(_: Request) -> Response:
-    return JSONResponse(document())
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from adapters.sandbox.platform.events import Event
-    from adapters.sandbox.platform.runs import Run
+    from adapters.sandbox.platform.runs import Emit, Run
 
 #: Seconds without an event after which the server closes a stream (protocol.md: 5 minutes).
 IDLE = 300.0
@@ -48,18 +48,23 @@ class RunStream:
             frame = f"data: {json.dumps(event)}\n\n".encode()
             await send({"type": "http.response.body", "body": frame, "more_body": True})
 
-        playing = asyncio.create_task(self._run.play(emit))
-        leaving = asyncio.create_task(_left(receive))
-        try:
-            await asyncio.wait({playing, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            playing.cancel()
-            leaving.cancel()
-            await asyncio.gather(playing, leaving, return_exceptions=True)
-        if playing.cancelled():
-            return False
-        playing.result()
-        return True
+        return await played(self._run, emit, receive)
+
+
+async def played(run: Run, emit: Emit, receive: Receive) -> bool:
+    """Play a run while its client is there; whether it came to its end. What waits leaves with the client."""
+    playing = asyncio.create_task(run.play(emit))
+    leaving = asyncio.create_task(_left(receive))
+    try:
+        await asyncio.wait({playing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        playing.cancel()
+        leaving.cancel()
+        await asyncio.gather(playing, leaving, return_exceptions=True)
+    if playing.cancelled():
+        return False
+    playing.result()
+    return True
 
 
 async def _left(receive: Receive) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, Field, StrictFloat, StrictInt, ValidationError
 from starlette.responses import JSONResponse
 
-from adapters.sandbox.platform.agents import DEFAULT_TIMEOUT, tool_id
+from adapters.sandbox.platform.agents import HITL_TIMEOUT, tool_id
 from adapters.sandbox.platform.approvals import TIMEOUT
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ class DecisionBody(BaseModel):
 
 
 class RunBody(BaseModel):
-    """The body of `POST /agents/{id}/run`; other fields are accepted and ignored, as by the platform."""
+    """The body of `POST /agents/{id}/run`; other fields are accepted and ignored, as by the platform.
+
+    An `input` that is a JSON object gives tools their arguments, by their names.
+    """
 
     input: str
     stream: bool = True
@@ -48,7 +51,7 @@ class HitlConfig(BaseModel, extra="allow"):
 
     timeout_seconds: (
         Annotated[StrictInt, Field(gt=0, le=LONGEST)] | Annotated[StrictFloat, Field(gt=0, le=LONGEST)]
-    ) = DEFAULT_TIMEOUT
+    ) = HITL_TIMEOUT
 
 
 class ToolConfig(BaseModel, extra="allow"):

@@ -1,0 +1,119 @@
+"""`nod approve | reject | skip`: one person's answer, straight to the platform by its API key.
+
+It needs no running bot. A running bot sees the answer at its next poll and says on the cards that it was
+given on the platform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from uuid import UUID
+
+import structlog
+
+from adapters.app import utc_now
+from adapters.platform.client import open_platform
+from adapters.settings import Environment
+from adapters.terminal.prompt import operator
+from bot.approval import LONGEST_NOTE, Outcome
+from bot.errors import ConfigError
+from bot.handler import USUAL_WINDOW
+from bot.ladder import deadline_of
+from bot.ports import Listing
+from bot.posting import post_until, tried_until
+from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from bot.wording import name_of
+
+#: Characters that the beginning of an id needs: a slip of the keyboard must not answer anything.
+SHORTEST_START = 8
+
+log = structlog.get_logger()
+
+
+async def answer(
+    environment: Environment, start: str, verdict: HITLDecision, *, note: str | None, force: bool = False
+) -> int:
+    """Answer one request; 0 when the platform took it, 1 when it does not wait any more.
+
+    Tried until the deadline, as whatever a person decided. Raises ConfigError, Unavailable or Forbidden.
+    """
+    if not start.strip():
+        raise ConfigError("ID", "is empty", "See `nod pending`.")
+    if note is not None and len(note) > LONGEST_NOTE:
+        raise ConfigError("--note", f"is {len(note)} characters long", f"Keep it under {LONGEST_NOTE}.")
+    async with open_platform(
+        environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=utc_now
+    ) as platform:
+        # The deadline stands in the list; until that could be read, the usual window is assumed.
+        listing = await tried_until(
+            platform.pending,
+            deadline=utc_now() + USUAL_WINDOW,
+            clock=utc_now,
+            pause=asyncio.sleep,
+            told=lambda error, wait: log.warning("poll_failed", wait=wait, reason=str(error)),
+        )
+        request = found(listing, start)
+        if request is None:
+            print(f"nod: {name_of(start)} does not wait any more, if it ever did", file=sys.stderr)
+            return 1
+        if verdict is HITLDecision.APPROVED and not force:
+            _check_readable(request)
+        ended = await post_until(
+            platform,
+            request,
+            HITLResponse(decision=verdict, operator_input=_words(verdict, note)),
+            deadline=deadline_of(request, first_seen=listing.began_at, default=USUAL_WINDOW).at,
+            clock=utc_now,
+            pause=asyncio.sleep,
+        )
+    if ended is Outcome.ELSEWHERE:
+        print(f"nod: {request.request_id} is no longer pending, or somebody else was first", file=sys.stderr)
+        return 1
+    print(f"{verdict.value}: {name_of(request.tool_name)} ({request.request_id})")
+    return 0
+
+
+def found(listing: Listing, start: str) -> HITLRequest | None:
+    """The request with this id, or whose id begins so; None for a whole id that is not listed.
+
+    Raises ConfigError for a beginning that is too short, fits nothing, or fits several.
+    """
+    requests = {request.request_id: request for request in listing.requests}
+    if start in requests:
+        return requests[start]
+    if start in listing.unread_ids:  # it can still be refused
+        return HITLRequest(request_id=start, tool_name="", arguments=None, agent_id="", whole=False)
+    if _is_whole(start):
+        return None
+    if len(start) < SHORTEST_START:
+        what = f"{start!r} is no whole id, and too short for the beginning of one"
+        raise ConfigError("ID", what, f"Give at least {SHORTEST_START} characters; see `nod pending`.")
+    match [one for one in requests if one.startswith(start)]:
+        case [request_id]:
+            return requests[request_id]
+        case []:
+            raise ConfigError("ID", f"nothing that waits begins with {start!r}", "See `nod pending`.")
+        case several:
+            raise ConfigError("ID", f"{len(several)} requests begin with {start!r}", "Give more characters.")
+
+
+def _is_whole(text: str) -> bool:
+    """Whether it is an id as the platform makes them: a UUID."""
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def _check_readable(request: HITLRequest) -> None:
+    if request.approvable:
+        return
+    what = f"can be read in more than one way: {request.flaw}" if request.flaw else "was cut or cannot be read"
+    fix = "Reject or skip it; whoever knows the call from elsewhere says --force."
+    raise ConfigError("ID", f"this call {what}, so nobody can tell what an Approve would run", fix)
+
+
+def _words(verdict: HITLDecision, note: str | None) -> str:
+    said = f"{verdict.value} by {operator()} with the nod command"
+    return f'{said}. Note from the approver: "{note}"' if note else said

@@ -1,0 +1,254 @@
+"""`nod pending | approve | reject | skip`: the operator's console in a shell, with its exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.sandbox import platform as sandbox
+from adapters.sandbox.faults import Faults
+from adapters.sandbox.serve import serve
+from tests.servers.town import POLICY, until
+
+NOD = str(Path(sys.executable).with_name("nod"))
+KEY = "key-hunter2"
+PENDING, DECISION = "/agents/hitl/pending", "/agents/hitl/decision"
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """A platform, what goes wrong with it, and a shell in front of it."""
+
+    platform: sandbox.Platform
+    faults: Faults
+    url: str
+    folder: Path
+
+    async def start(self, *command: str, **environment: str) -> asyncio.subprocess.Process:
+        env = {"PATH": os.environ["PATH"], "AIP_API_URL": self.url, "AIP_API_KEY": KEY, "COLUMNS": "160"}
+        return await asyncio.create_subprocess_exec(
+            NOD,
+            *command,
+            cwd=self.folder,
+            env=env | environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def nod(self, *command: str, **environment: str) -> tuple[int | None, str, str]:
+        process = await self.start(*command, **environment)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode, out.decode(), err.decode()
+
+    def lists(self, *items: dict[str, Any] | str) -> None:
+        """From now on exactly these items wait, as the wire has them."""
+        texts = [item if isinstance(item, str) else json.dumps(item) for item in items]
+        self.faults.add(path=PENDING, status=200, body=f"[{','.join(texts)}]")
+
+    @property
+    def posts(self) -> list[tuple[str, str, int]]:
+        return [(post.request_id, post.decision, post.status) for post in self.platform.decisions]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with opened(tmp_path) as one:
+        yield one
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[World]:
+    faults = Faults()
+    async with (
+        sandbox.open_platform(api_key=KEY) as platform,
+        serve(sandbox.platform_app(platform, faults=faults)) as url,
+    ):
+        yield World(platform=platform, faults=faults, url=url, folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("verb", "word"), [("approve", "approved"), ("reject", "rejected"), ("skip", "skipped")]
+)
+async def test_an_answer_and_the_second_one(world: World, verb: str, word: str) -> None:
+    """0 and one line; who answered and why reaches the agent. A whole id that waits no more is 1."""
+    request_id = world.platform.ask(tool="pay", arguments={"amount": 12})
+
+    code, out, err = await world.nod(verb, request_id[:8], "--note", "seen by Ann")
+
+    assert (0, f"{word}: pay ({request_id})\n", "") == (code, out, err)
+    (post,) = world.platform.decisions
+    assert word == post.decision
+    assert str(post.operator_input).startswith(f"{word} by ")
+    assert 'Note from the approver: "seen by Ann"' in str(post.operator_input)
+
+    code, out, err = await world.nod(verb, request_id)
+
+    assert (1, "") == (code, out)
+    assert "does not wait any more" in err
+    assert 1 == len(world.posts)
+
+
+@pytest.mark.parametrize("spelled", ["", " ", "0", "{7}", "zzzzzzzz", "00000000-"])
+async def test_an_id_that_names_nothing(world: World, spelled: str) -> None:
+    """Also with one request alone waiting: nothing, too little, or a wrong beginning answers nothing. 2."""
+    request_id = world.platform.ask(arguments={})
+
+    code, out, err = await world.nod("approve", request_id[:7] if spelled == "{7}" else spelled)
+
+    assert (2, "", []) == (code, out, world.posts)
+    assert "nod: ID: " in err
+    assert "`nod pending`" in err
+
+
+async def test_an_id_that_names_several(world: World) -> None:
+    """A beginning that two share is 2; a whole id that is the beginning of another one is exact."""
+    item = {"tool": "pay", "agent_id": "a", "arguments": {}}
+    world.lists(*({"request_id": one} | item for one in ("request-1", "request-12", "r")))
+
+    assert 2 == (await world.nod("reject", "request-"))[0]
+    assert 1 == (await world.nod("reject", "request-1"))[0]  # posted; the platform knows none of them
+    assert 1 == (await world.nod("reject", "r"))[0]
+    assert [("request-1", "rejected", 404), ("r", "rejected", 404)] == world.posts
+
+
+@pytest.mark.parametrize(
+    ("item", "says"),
+    [
+        ({"arguments": "{\n" + " " * 2046 + "..."}, "was cut"),
+        (
+            '{"request_id":"request-1","tool":"pay","agent_id":"a","arguments":{"a":1,"a":2}}',
+            "more than one way",
+        ),
+        ({"tool": ""}, "cannot be read"),
+    ],
+    ids=["cut", "two ways", "unreadable"],
+)
+async def test_a_call_that_nobody_can_see(world: World, item: dict[str, Any] | str, says: str) -> None:
+    """It is not approved, unless forced; it is refused and skipped like any other."""
+    whole = {"request_id": "request-1", "tool": "pay", "agent_id": "a", "arguments": {}}
+    world.lists(item if isinstance(item, str) else whole | item)
+
+    code, out, err = await world.nod("approve", "request-1")
+
+    assert (2, "", []) == (code, out, world.posts)
+    assert says in err
+    assert "--force" in err
+    await world.nod("reject", "request-1")
+    await world.nod("skip", "request-1")
+    await world.nod("approve", "request-1", "--force")
+    assert ["rejected", "skipped", "approved"] == [word for _, word, _ in world.posts]
+
+
+async def test_an_answer_is_tried_until_the_platform_takes_it(world: World) -> None:
+    """More failures than three, of the list and of the answer, cost time only; standard error tells them."""
+    request_id = world.platform.ask(arguments={})
+    world.faults.add(path=PENDING, status=503, times=1)
+    world.faults.add(path=DECISION, status=503, times=4)
+
+    code, out, err = await world.nod("approve", request_id)
+
+    assert (0, f"approved: send_email ({request_id})\n") == (code, out)
+    assert ["poll_failed", *["delivery_failed"] * 4] == [json.loads(line)["event"] for line in err.splitlines()]
+    assert [(request_id, "approved", 200)] == world.posts
+
+
+async def test_the_deadline_is_the_end_of_it(world: World) -> None:
+    """Then it is 1, with what the platform said."""
+    request_id = world.platform.ask(arguments={}, timeout_seconds=12)
+    world.faults.add(path=DECISION, status=503)
+
+    code, out, err = await world.nod("reject", request_id)
+
+    assert (1, "") == (code, out)
+    assert "nod: the platform answered 503" in err
+
+
+async def test_ctrl_c_ends_the_tries(world: World) -> None:
+    """130, and nothing more is sent."""
+    request_id = world.platform.ask(arguments={})
+    rule = world.faults.add(path=DECISION, status=503)
+    process = await world.start("approve", request_id)
+    await until(lambda: rule.hits > 0, within=30)
+
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), 10)
+    world.faults.clear()
+
+    assert 130 == process.returncode
+    assert "Traceback" not in err.decode()
+    assert [] == world.posts
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "says"),
+    [({"status": 401}, 1, "401"), ({"status": 503}, 1, "503"), ({"status": 200, "body": "<html>"}, 1, "")],
+)
+async def test_a_platform_that_does_not_tell(world: World, rule: dict[str, Any], code: int, says: str) -> None:
+    """`nod pending` asks once: 1, and one line. A refusal ends `nod approve` at once, too."""
+    world.faults.add(path=PENDING, **rule)
+
+    ended, out, err = await world.nod("pending")
+
+    assert (code, "") == (ended, out)
+    assert says in err
+    assert "Traceback" not in err
+    if rule["status"] == 401:
+        assert 1 == (await world.nod("approve", "bc4d0a77-7800-470e-a91c-7fd663a66b4d"))[0]
+
+
+async def test_settings_that_are_missing(world: World) -> None:
+    """2, and the name of the variable."""
+    for command in (["pending"], ["approve", "bc4d0a77"], ["skip", "bc4d0a77"]):
+        code, _, err = await world.nod(*command, AIP_API_KEY="")
+        assert (2, True) == (code, "AIP_API_KEY" in err)
+
+
+async def test_what_waits_for_people_and_for_scripts(world: World) -> None:
+    """A table, or JSON with what can be said of each request; an item that cannot be read is told of."""
+    world.lists(
+        '{"request_id":"dup","tool":"pay","agent_id":"a","arguments":{"a":1,"a":2}}',
+        {
+            "request_id": "x",
+            "tool": "mail",
+            "agent_id": "a",
+            "arguments": {"to": "eve"},
+            "hitl_metadata": {"timeout_seconds": 60},
+        },
+        {"request_id": "y", "tool": "", "agent_id": "a", "arguments": {}},
+    )
+
+    code, out, err = await world.nod("pending")
+    assert 0 == code
+    assert all(text in out for text in ("pay", "mail", "dup", "eve"))
+    assert "one item was set aside" in err
+
+    code, out, err = await world.nod("pending", "--json")
+    first, second = json.loads(out)
+    assert (0, "dup", True, True) == (code, first["request_id"], first["arguments_whole"], bool(first["flaw"]))
+    assert (None, 60, {"to": "eve"}) == (second["flaw"], second["timeout_seconds"], second["arguments"])
+    assert second["deadline"].endswith("+00:00")
+    assert "one item was set aside" in err
+
+
+async def test_the_policys_redaction_covers_the_list(world: World) -> None:
+    """`redact` of nod.yaml holds here too; with a file that cannot be used nothing is shown at all. 2."""
+    world.platform.ask(arguments={"badge": "TOPSECRET"})
+    assert "TOPSECRET" in (await world.nod("pending"))[1]
+    (world.folder / "nod.yaml").write_text(POLICY + "redact: {names: [badge]}\n")
+
+    code, out, _ = await world.nod("pending")
+    assert (0, True, False) == (code, "badge" in out, "TOPSECRET" in out)
+
+    (world.folder / "nod.yaml").write_text("routes: [")
+    code, out, err = await world.nod("pending")
+    assert (2, "", True) == (code, out, "nod.yaml" in err)
