@@ -37,7 +37,7 @@ from adapters.store.open import open_store
 from adapters.surfaces import open_surfaces
 from adapters.timer import open_timer
 from adapters.watch import PULSE_EVERY, Pulse, Spool, Watchdog, open_emergency, watched
-from adapters.web import Metrics, Receive, front, serve_front
+from adapters.web import Metrics, Receiver, front, serve_front
 from bot.flow import Beats, Bells
 from bot.flow.admit import Admit
 from bot.flow.desk import FrontDesk
@@ -152,12 +152,12 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
     log.info("nod_stopped")
 
 
-def _doors(environment: Environment, bells: Bells, metrics: Metrics) -> Mapping[str, Receive]:
+def _doors(environment: Environment, bells: Bells, metrics: Metrics) -> Mapping[str, Receiver]:
     """Where the relay asks for a poll; without its token in the settings, nowhere."""
     token = _secret(environment.relay_token)
     if token is None:
         return {}
-    return {WAKE_PATH: Door(token, poll=lambda: bells.ring(Step.ADMIT), count=metrics.count).receive}
+    return {WAKE_PATH: Door(token, poll=lambda: bells.ring(Step.ADMIT), count=metrics.count)}
 
 
 def _services(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -11,14 +11,12 @@ from pydantic import SecretStr
 from adapters.settings import Chats, Environment, is_workflow
 from adapters.slack import Slack, open_slack
 from adapters.teams import RoutedChat, Teams, TeamsPager, WorkflowsChat, open_teams, open_workflows
+from adapters.web import Receiver
 from bot.conversations import ConversationRef, Conversations
 from bot.desk import Desk
 from bot.flow import Count
 from bot.ports import Chat, Clock, Directory, Pager
 from bot.surface import Destination, Surface
-
-#: Headers and raw body in, status, headers and body out; as `adapters.web.Receive`.
-Receive = Callable[[Mapping[str, str], bytes], Awaitable[tuple[int, Mapping[str, str], bytes]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +26,7 @@ class Surfaces:
     slack: Slack | None
     teams: Teams | None
     workflows: WorkflowsChat | None
-    receivers: Mapping[str, Receive]  #: path -> who answers what is posted there
+    receivers: Mapping[str, Receiver]  #: path -> who answers what is posted there
 
     @property
     def chats(self) -> Mapping[Surface, Chat]:
@@ -78,7 +76,7 @@ async def open_surfaces(
 
     `met` is called when a chat tells of a new conversation, in which there may be people whom nobody had met.
     """
-    receivers: dict[str, Receive] = {}
+    receivers: dict[str, Receiver] = {}
     async with AsyncExitStack() as stack:
         slack, teams = None, None
         if settings.slack:
@@ -94,7 +92,7 @@ async def open_surfaces(
                 )
             )
             if environment.slack_signing_secret:
-                receivers["/slack/events"] = slack.receive
+                receivers["/slack/events"] = slack
         if settings.teams:
             teams = await stack.enter_async_context(
                 open_teams(
@@ -113,7 +111,7 @@ async def open_surfaces(
                     dangerously_allow_unauthenticated=settings.teams.dangerously_allow_unauthenticated,
                 )
             )
-            receivers["/api/messages"] = teams.receive
+            receivers["/api/messages"] = teams
         workflows = None
         if settings.workflows:
             addresses = {name: secret.get_secret_value() for name, secret in settings.workflows.items()}

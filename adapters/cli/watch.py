@@ -85,6 +85,7 @@ class _Watch:
         self._client, self._keys, self._live, self._interactive = client, keys, live, interactive
         self._known = _Known()
         self._sheet: Sheet | None = None
+        self._interrupted = False  #: a call left the screen while its note was being written
         self._said: str | None = None
         self._sending: asyncio.Task[str] | None = None
 
@@ -97,7 +98,8 @@ class _Watch:
                 self._settle()
                 self._draw()
                 pressed = await self._keys.next(TICK)
-                if pressed in ("q", "end"):
+                writing = self._sheet is not None and self._sheet.writing
+                if pressed == "end" or (pressed == "q" and not writing):
                     return 0
                 if pressed is not None:
                     self._press(pressed)
@@ -126,6 +128,7 @@ class _Watch:
             listed = self._known.requests.get(was.request_id)
             if listed is not None and listed.digest == was.digest:
                 return
+            self._interrupted |= self._sheet.writing
             self._said, self._sheet = (CHANGED if listed else VANISHED), None
             if listed is not None:
                 self._open(listed.request_id)
@@ -136,7 +139,13 @@ class _Watch:
     def _open(self, request_id: str) -> None:
         request = self._known.requests[request_id]
         deadline = self._known.deadlines[request_id]
-        self._sheet = Sheet(request, redaction=Redaction(), shown_at=utc_now(), deadline=deadline)
+        self._sheet = Sheet(
+            request,
+            redaction=Redaction(),
+            shown_at=utc_now(),
+            deadline=deadline,
+            interrupted=self._interrupted,
+        )
 
     def _draw(self) -> None:
         width, height = self._live.console.size
@@ -163,13 +172,14 @@ class _Watch:
         if sheet is None or self._sending is not None:
             return
         self._said = None
-        if key == "\t":
+        if key == "\t" and not sheet.writing:
             order = self._known.in_order()
             at = order.index(sheet.request.request_id) if sheet.request.request_id in order else -1
             if order:
                 self._open(order[(at + 1) % len(order)])
             return
         verdict = sheet.press(key, now=utc_now())
+        self._interrupted &= sheet.writing
         if verdict is not None:
             sheet.said = f"Sending {verdict.value} …"
             self._sending = asyncio.create_task(self._send(sheet, verdict))
@@ -184,7 +194,7 @@ class _Watch:
             ended = await post_until(
                 self._client,
                 request,
-                response_of(verdict),
+                response_of(verdict, note=sheet.note),
                 deadline=sheet.deadline,
                 clock=utc_now,
                 pause=asyncio.sleep,

@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
+
+from adapters.relay.openapi import OPERATION, SCHEMES
 
 #: Where the bot listens for the relay.
 WAKE_PATH = "/relay/wake"
@@ -43,3 +46,13 @@ class Door:
             self._again.cancel()
         self._again = asyncio.get_running_loop().call_later(AGAIN, self._poll)
         return 204, {}, b""
+
+    @property
+    def operation(self) -> Mapping[str, Any]:
+        """What `receive` takes and answers, in the terms of OpenAPI."""
+        return OPERATION
+
+    @property
+    def schemes(self) -> Mapping[str, Any]:
+        """The security schemes that `operation` names."""
+        return SCHEMES

@@ -60,7 +60,14 @@ def in_a_circle(fields: Sequence[tuple[bytes, bytes]]) -> bool:
 
 
 def is_event_stream(fields: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether a body with these fields is server-sent events that can be read as they come."""
-    found = {name.lower(): value.lower().strip() for name, value in fields}
-    kind = found.get(b"content-type", b"").partition(b";")[0].strip()
-    return kind == b"text/event-stream" and found.get(b"content-encoding", b"identity") == b"identity"
+    """Whether a body with these fields is server-sent events, packed or not."""
+    found = {name.lower(): value for name, value in fields}
+    kind = found.get(b"content-type", b"").partition(b";")[0]
+    return kind.strip().lower() == b"text/event-stream"
+
+
+def packings(fields: Sequence[tuple[bytes, bytes]]) -> tuple[str, ...]:
+    """In which ways the body is packed, in their order, by small names (RFC 9110 §8.4)."""
+    named = [value for name, value in fields if name.lower() == b"content-encoding"]
+    names = (one.strip().lower().decode("latin-1") for value in named for one in value.split(b","))
+    return tuple(name for name in names if name not in ("", "identity"))

@@ -11,7 +11,7 @@ import httpx
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from adapters.relay.headers import in_a_circle, is_event_stream, passed_on, to_platform
+from adapters.relay.headers import in_a_circle, is_event_stream, packings, passed_on, to_platform
 from adapters.relay.inbound import Inbound
 from adapters.relay.serve import HANG_UP
 from adapters.relay.tap import open_tap
@@ -86,7 +86,7 @@ class Relay:
         headers = passed_on(fields)
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         if is_event_stream(fields):
-            async with open_tap(wake=self._wake) as tap:
+            async with open_tap(wake=self._wake, packings=packings(fields)) as tap:
                 return await _stream(response, send, seen=tap.offer)
         return await _stream(response, send, seen=len)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
@@ -22,6 +23,7 @@ from adapters.slack.clicks import Clicks
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.errands import open_errands
 from adapters.slack.identity import Identity
+from adapters.slack.openapi import OPERATION, SCHEMES
 from adapters.slack.pace import Cooling, Turns
 from adapters.slack.pager import SlackPager
 from adapters.slack.receive import Reply, receive
@@ -58,6 +60,16 @@ class Slack:
         return await receive(
             headers, body, app=self._app, secret=self._secret, now=self._clock(), count=self._count
         )
+
+    @property
+    def operation(self) -> Mapping[str, Any]:
+        """What `receive` takes and answers, in the terms of OpenAPI."""
+        return OPERATION
+
+    @property
+    def schemes(self) -> Mapping[str, Any]:
+        """The security schemes that `operation` names."""
+        return SCHEMES
 
     async def problems(self, destinations: Sequence[Destination]) -> tuple[ConfigError, ...]:
         """What is not right with the token's scopes and with these channels, each with what to do.

@@ -31,6 +31,7 @@ Reply = tuple[int, dict[str, str], bytes]  #: status, headers, body
 #: Seconds for the answer to a press: Teams waits five, then repeats it.
 IN_TIME = 4.5
 
+PLAIN = {"content-type": "text/plain; charset=utf-8"}
 CARD = "application/vnd.microsoft.card.adaptive"
 MESSAGE = "application/vnd.microsoft.activity.message"
 ERROR = "application/vnd.microsoft.error"
@@ -98,7 +99,7 @@ class Receiver:
             self._count("click_failed")
             log.exception("click_failed")
             return _failed()
-        return 200, {}, b""
+        return 200, PLAIN, b""
 
     async def _invoke(self, arrived: Arrived) -> Reply:
         if arrived.name != ACTION:
@@ -148,14 +149,14 @@ class Receiver:
         self._count("click_malformed")
         log.warning("click_malformed", part=str(error))
         if arrived.type != "invoke":
-            return 400, {"content-type": "text/plain; charset=utf-8"}, b"not a press of a button of Nod's"
+            return 400, PLAIN, b"not a press of a button of Nod's"
         said = {"code": "BadRequest", "message": "This is no button of Nod's."}
         return _answer(400, ERROR, said)
 
     def _refusal(self, status: int, cause: str) -> Reply:
         self._count("teams_request_refused")
         log.warning("teams_request_refused", status=status, cause=cause)
-        return status, {"content-type": "text/plain; charset=utf-8"}, cause.encode()
+        return status, PLAIN, cause.encode()
 
 
 def _failed() -> Reply:

@@ -29,6 +29,7 @@ from adapters.teams.events import Events
 from adapters.teams.exchange import open_client
 from adapters.teams.hosts import SERVICE_HOSTS
 from adapters.teams.identity import Identity
+from adapters.teams.openapi import operation, schemes
 from adapters.teams.pace import Cooling, Turns
 from adapters.teams.pager import TeamsPager
 from adapters.teams.payloads import Arrived
@@ -70,6 +71,16 @@ class Teams:
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer one request to `POST /api/messages`: (status, headers, body). Never raises, never 500."""
         return await self._receiver.receive(headers, body)
+
+    @property
+    def operation(self) -> Mapping[str, Any]:
+        """What `receive` takes and answers, in the terms of OpenAPI."""
+        return operation(signed=bool(self.identity.app_id))
+
+    @property
+    def schemes(self) -> Mapping[str, Any]:
+        """The security schemes that `operation` names."""
+        return schemes(signed=bool(self.identity.app_id))
 
     async def problems(self, destinations: Sequence[Destination]) -> tuple[ConfigError, ...]:
         """What is not right with the bot and with these conversations, each with what to do.

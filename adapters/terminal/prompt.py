@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import json
 import os
 from datetime import UTC, datetime
 
@@ -34,19 +35,26 @@ def operator() -> str:
         return f"uid {os.getuid()}"
 
 
-def response_of(verdict: HITLDecision) -> HITLResponse:
-    """The answer with who gave it, since the platform has no field for that."""
-    return HITLResponse(decision=verdict, operator_input=f"{verdict.value} by {operator()} at the terminal")
+def response_of(verdict: HITLDecision, *, note: str) -> HITLResponse:
+    """The answer with who gave it, since the platform has no field for that, and the note, quoted."""
+    said = f"{verdict.value} by {operator()} at the terminal"
+    if note:
+        said += f". Note from the approver: {json.dumps(note, ensure_ascii=False)}"
+    return HITLResponse(decision=verdict, operator_input=said)
 
 
 class TerminalPrompt:
-    """One call at a time, whole, with its countdown; y, n and s answer it, and q or the deadline does not."""
+    """One call at a time, whole, with its countdown; y, n and s answer it, with the note that e opened.
+
+    q and the deadline answer nothing.
+    """
 
     def __init__(self, *, redaction: Redaction | None = None, clock: Clock = utc_now) -> None:
         """`redaction` adds names and shapes of the operator's own secrets."""
         self._redaction, self._clock = redaction or Redaction(), clock
         self._turn = asyncio.Lock()
         self._waiting = 0
+        self._interrupted = False  #: the deadline came while she was writing a note
 
     @property
     def attached(self) -> bool:
@@ -64,7 +72,13 @@ class TerminalPrompt:
 
     async def _asked(self, request: HITLRequest, deadline: datetime, keys: Keys) -> HITLResponse | None:
         console = Console(highlight=False)
-        sheet = Sheet(request, redaction=self._redaction, shown_at=self._clock(), deadline=deadline)
+        sheet = Sheet(
+            request,
+            redaction=self._redaction,
+            shown_at=self._clock(),
+            deadline=deadline,
+            interrupted=self._interrupted,
+        )
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while (now := self._clock()) < deadline:
                 width, height = console.size
@@ -78,9 +92,10 @@ class TerminalPrompt:
                 )
                 live.update(shown, refresh=True)
                 key = await keys.next(TICK)
-                if key in ("q", "end"):
+                if key == "end" or (key == "q" and not sheet.writing):
                     return None
                 verdict = sheet.press(key or "", now=self._clock())
+                self._interrupted = sheet.writing
                 if verdict is not None:
-                    return response_of(verdict)
+                    return response_of(verdict, note=sheet.note)
         return None

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from rich.cells import cell_len
 
+from adapters.terminal.note import DROP, KEEP, line, typed
 from bot.call import curtained, lines_of, redactions_in, text_of, warnings_of
 from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
@@ -24,6 +25,7 @@ TAB = 4
 SETTLED_AFTER = timedelta(seconds=0.5)
 
 VERDICTS = {"y": HITLDecision.APPROVED, "n": HITLDecision.REJECTED, "s": HITLDecision.SKIPPED}
+NOTE = "e"
 ONWARD, BACKWARD = frozenset((" ", "right", "down", "\r", "\n")), frozenset(("b", "left", "up"))
 
 NOT_YET = "Approve counts once every page was shown: space turns the page."
@@ -33,6 +35,8 @@ TWO_WAYS = "it can be read in more than one way."
 CURTAIN = "a redacted part reads like text."
 TOO_SOON = "That key came too soon after this call came up. Press it again."
 OVER = "Its time is over."
+AFTER_NOTE = "That key came too soon after the note. Press it again."
+INTERRUPTED = "This is another call: the note that you wrote was dropped. Enter goes on."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +79,27 @@ class Sheet:
     """A look at one request: which part is on the screen, what was shown, and which key counts."""
 
     def __init__(
-        self, request: HITLRequest, *, redaction: Redaction, shown_at: datetime, deadline: datetime
+        self,
+        request: HITLRequest,
+        *,
+        redaction: Redaction,
+        shown_at: datetime,
+        deadline: datetime,
+        interrupted: bool = False,
     ) -> None:
-        """Its first page comes up at `shown_at`."""
+        """Its first page comes up at `shown_at`.
+
+        `interrupted` when somebody was writing about another call: none of her keys counts until Enter or Esc.
+        """
         self.request, self.deadline = request, deadline
         lines = lines_of(request, redaction=redaction)
         self.text = text_of(lines).expandtabs(TAB)
         self.warnings = (*warnings_of(request, redaction=redaction), *redactions_in(lines))
         self.said: str | None = None  #: what the last key came to, for the person
+        self.note = ""  #: goes along with the answer, and with no other call's
+        self._writing: str | None = None  #: the note as far as it is typed
+        self.interrupted = interrupted
+        self._noted_at: datetime | None = None
         self._flaw = _flaw(request, curtain=curtained(lines))
         self._shown_at = shown_at
         self._starts = [0]
@@ -99,6 +116,19 @@ class Sheet:
         """How much of the call was shown, in per cent."""
         return 100 if self.whole else 100 * self._seen // len(self.text)
 
+    @property
+    def writing(self) -> bool:
+        """Every key is a letter now, until Enter or Esc."""
+        return self._writing is not None or self.interrupted
+
+    def note_line(self, width: int) -> str:
+        """The note as it is, on a row of so many cells; empty where there is none."""
+        if self.interrupted:
+            return INTERRUPTED
+        if self._writing is not None:
+            return line(self._writing, width=width, writing=True)
+        return line(self.note, width=width, writing=False) if self.note else ""
+
     def show(self, *, width: int, height: int) -> Page:
         """The page for a screen of this size; from now on it counts as shown."""
         self._page = cut(self.text, start=self._starts[-1], width=width, height=height)
@@ -108,6 +138,11 @@ class Sheet:
     def press(self, key: str, *, now: datetime) -> HITLDecision | None:
         """The answer that a key gives; None when it gives none, and `said` tells why."""
         self.said = None
+        if self.writing:
+            self._write(key, now)
+            return None
+        if key == NOTE:
+            self._writing = self.note
         if key in ONWARD and self._page.end < len(self.text):
             self._starts.append(self._page.end)
         elif key in BACKWARD and len(self._starts) > 1:
@@ -118,9 +153,18 @@ class Sheet:
         self.said = self._objection(verdict, now)
         return None if self.said else verdict
 
+    def _write(self, key: str, now: datetime) -> None:
+        if key in KEEP or key == DROP:
+            self.note = (self._writing or "").strip() if key in KEEP else ""
+            self._writing, self.interrupted, self._noted_at = None, False, now
+        elif self._writing is not None:
+            self._writing = typed(self._writing, key)
+
     def _objection(self, verdict: HITLDecision, now: datetime) -> str | None:
         if now < self._shown_at + SETTLED_AFTER:
             return TOO_SOON
+        if self._noted_at is not None and now < self._noted_at + SETTLED_AFTER:
+            return AFTER_NOTE  # a paste may end its own note, and go on
         if now >= self.deadline:
             return OVER
         if verdict is HITLDecision.APPROVED and self._flaw:

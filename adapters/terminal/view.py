@@ -24,7 +24,9 @@ MOST_WARNINGS = 5
 #: A smaller screen would cut off what counts as shown, in cells and rows.
 SMALLEST = (20, AROUND + 3)
 TOO_SMALL = "Make this window larger, to read the call."
-KEYS = "y approve   n reject   s skip   space next page   b back   tab another   q quit"
+KEYS = "y approve  n reject  s skip  e note  space next  b back  tab another  q quit"
+KEYS_OF_NOTE = "enter keeps the note  esc drops it  ctrl-u empties it"
+KEYS_BETWEEN = "enter goes on"
 
 
 def countdown(left: timedelta) -> str:
@@ -75,10 +77,16 @@ def page(sheet: Sheet, *, now: datetime, width: int, height: int, others: int, s
         *warnings,
         Text(""),
         *rows,
-        Text(""),
-        Text(KEYS, style="dim", no_wrap=True, overflow="ellipsis"),
+        Text(sheet.note_line(width), no_wrap=True, overflow="crop"),
+        Text(_keys(sheet), style="dim", no_wrap=True, overflow="ellipsis"),
         Text(sheet.said or said or "", style="bold", no_wrap=True, overflow="ellipsis"),
     )
+
+
+def _keys(sheet: Sheet) -> str:
+    if sheet.interrupted:
+        return KEYS_BETWEEN
+    return KEYS_OF_NOTE if sheet.writing else KEYS
 
 
 def _warnings(texts: Sequence[str], *, room: int) -> list[Text]:

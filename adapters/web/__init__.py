@@ -1,6 +1,7 @@
-"""Nod's own HTTP front: Slack's events, health and metrics."""
+"""Nod's own HTTP front: what chats post, health, metrics, and a document of all that."""
 
-from adapters.web.front import Receive, Reply, front, serve_front
+from adapters.web.front import front, serve_front
 from adapters.web.metrics import Metrics
+from adapters.web.receiver import Receiver, Reply
 
-__all__ = ["Metrics", "Receive", "Reply", "front", "serve_front"]
+__all__ = ["Metrics", "Receiver", "Reply", "front", "serve_front"]

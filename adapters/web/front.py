@@ -1,4 +1,4 @@
-"""One small web front: what chats post, `GET /healthz`, `GET /readyz`, `GET /metrics`."""
+"""One small web front: what chats post, `GET /healthz`, `/readyz`, `/metrics`, `/openapi.json`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from adapters.web.openapi import document
+from adapters.web.receiver import Receiver
 from bot.errors import ConfigError
 
 #: The largest body that is read, in bytes; Slack's largest payloads stay far below (reliability.md §5).
@@ -20,13 +22,10 @@ LARGEST_BODY = 256 * 1024
 #: A body must have arrived within this many seconds.
 SLOWEST_BODY = 2.5
 
-Reply = tuple[int, Mapping[str, str], bytes]
-Receive = Callable[[Mapping[str, str], bytes], Awaitable[Reply]]  #: headers (lower case), raw body -> answer
-
 
 def front(
     *,
-    receivers: Mapping[str, Receive],
+    receivers: Mapping[str, Receiver],
     troubles: Callable[[], list[str]],
     health: Callable[[], list[str]],
     metrics: Callable[[], tuple[bytes, str]],
@@ -37,7 +36,7 @@ def front(
     has to know although the alerts cannot be relied on to tell; empty means alive.
     """
 
-    def posted(receive: Receive) -> Callable[[Request], Awaitable[Response]]:
+    def posted(receiver: Receiver) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             try:
                 async with asyncio.timeout(SLOWEST_BODY):
@@ -46,7 +45,7 @@ def front(
                 return PlainTextResponse("The body did not arrive.", status_code=408)
             if body is None:
                 return PlainTextResponse("The body is too large.", status_code=413)
-            status, headers, text = await receive(dict(request.headers.items()), body)
+            status, headers, text = await receiver.receive(dict(request.headers.items()), body)
             return Response(text, status_code=status, headers=dict(headers))
 
         return answer
@@ -65,9 +64,18 @@ def front(
         text, content_type = metrics()
         return Response(text, media_type=content_type)
 
-    routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", measured)]
-    routes += [Route(path, posted(receive), methods=["POST"]) for path, receive in receivers.items()]
-    return Starlette(routes=routes)
+    described = document(receivers)
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(described)
+
+    asked = {"/healthz": healthz, "/readyz": readyz, "/metrics": measured, "/openapi.json": openapi}
+    routes = [Route(path, answer) for path, answer in asked.items()]
+    routes += [Route(path, posted(receiver), methods=["POST"]) for path, receiver in receivers.items()]
+    app = Starlette(routes=routes)
+    # Otherwise `/healthz/` would be answered with a redirect to whatever host the request itself names.
+    app.router.redirect_slashes = False
+    return app
 
 
 @asynccontextmanager

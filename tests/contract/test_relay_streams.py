@@ -167,6 +167,27 @@ async def test_silence_stays_silence() -> None:
         assert b"data: 2\n\n" == await more
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_the_end_of_a_run_that_asked_is_worth_a_poll(leaves: bool) -> None:
+    """Also where the run ends by itself: its question may be over with it."""
+
+    async def act(line: Line) -> None:
+        await line.send(STREAM)
+        await line.chunk(hitl_event("pending"))
+        await (line.closed() if leaves else line.end())
+
+    async with behind(act) as rig:
+        async with rig.client.stream("POST", RUN) as response:
+            async for _ in response.aiter_raw():
+                while not rig.woken:
+                    await asyncio.sleep(0.01)
+                if leaves:
+                    break
+        await asyncio.sleep(0.1)
+
+    assert 2 == len(rig.woken)
+
+
 async def test_packed_bodies_stay_packed() -> None:
     """What the client accepts is asked for, and what comes is not unpacked."""
     packed = gzip.compress(b"data: 1\n\n")

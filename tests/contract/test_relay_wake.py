@@ -34,7 +34,7 @@ class Bot:
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
         door = Door(TOKEN, poll=self.poll, count=self.counted.append)
-        app = front(receivers={WAKE_PATH: door.receive}, **REST)
+        app = front(receivers={WAKE_PATH: door}, **REST)
         async with serve_front(app, host="127.0.0.1", port=0) as url:
             yield url
 

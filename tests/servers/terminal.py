@@ -55,6 +55,11 @@ class Terminal:
         """The terminal's own, to see that they came back."""
         return termios.tcgetattr(self._master)[:4]
 
+    @property
+    def raw(self) -> str:
+        """All that was written, with the sequences."""
+        return self._written.decode("utf-8", "replace")
+
     def take(self) -> None:
         """Read what is there."""
         try:

@@ -11,8 +11,8 @@ import pytest
 
 from adapters.sandbox import platform as sandbox
 from adapters.sandbox.serve import serve
-from adapters.terminal.sheet import SETTLED_AFTER
-from tests.servers.terminal import terminal
+from adapters.terminal.sheet import INTERRUPTED, SETTLED_AFTER
+from tests.servers.terminal import Terminal, terminal
 
 KEY = "key-hunter2"
 ROOT = Path(__file__).parents[2]
@@ -49,6 +49,69 @@ async def test_one_call_at_a_time(keys: str, ended: list[str], posts: list[str])
             assert 0 == await screen.ends()
 
         assert posts == [post.decision for post in platform.decisions]
+
+
+async def test_an_answer_with_a_note() -> None:
+    """What is written goes along; the call after it starts without a note."""
+    async with (
+        sandbox.open_platform(api_key=KEY) as platform,
+        serve(sandbox.platform_app(platform)) as url,
+    ):
+        for tool in ("pay", "send_email"):
+            platform.ask(tool=tool, arguments={"amount": 12})
+        async with terminal(*CHILD, env=environment(url)) as screen:
+            await screen.shows("pay for bare_agent", "e note")
+            await typed(screen, "equestion")
+            await screen.shows("note 8/1000: question")
+            screen.press("\n")
+            await screen.shows("y approve")
+            await settled()
+            screen.press("y")
+            await screen.shows("send_email for bare_agent")
+            await settled()
+            screen.press("n")
+            await screen.shows("ended: ['approved', 'rejected']")
+
+        first, second = (post.operator_input or "" for post in platform.decisions)
+        assert first.endswith('. Note from the approver: "question"')
+        assert "question" not in second
+
+
+async def test_who_writes_past_the_deadline_answers_no_other_call() -> None:
+    """The next call comes up under her hands: her letters do not count there until she says so."""
+    async with (
+        sandbox.open_platform(api_key=KEY) as platform,
+        serve(sandbox.platform_app(platform)) as url,
+    ):
+        platform.ask(tool="pay", arguments={}, timeout_seconds=4)
+        platform.ask(tool="send_email", arguments={})
+        async with terminal(*CHILD, env=environment(url)) as screen:
+            await screen.shows("pay for bare_agent")
+            await typed(screen, "esure")
+            await screen.shows("send_email for bare_agent", INTERRUPTED)
+            await settled()
+            await typed(screen, "yns")
+            await settled()
+            assert [] == platform.decisions
+            screen.press("\x1b")
+            await screen.shows("y approve")
+            await settled()
+            screen.press("s")
+            await screen.shows("ended: ['timeout_skip', 'skipped']")
+
+        assert ["skipped"] == [post.decision for post in platform.decisions]
+
+
+async def settled() -> None:
+    """A call has been up for longer than a key for the one before could take."""
+    await asyncio.sleep(SETTLED_AFTER.total_seconds() + 0.3)
+
+
+async def typed(screen: Terminal, text: str) -> None:
+    """Key by key, as somebody types."""
+    for key in text:
+        screen.press(key)
+        await asyncio.sleep(0.03)
 
 
 async def test_nobody_answers_until_the_deadline() -> None:

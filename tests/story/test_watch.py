@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ from adapters.cli.watch import CHANGED
 from adapters.sandbox import platform as sandbox
 from adapters.sandbox.faults import Faults
 from adapters.sandbox.serve import serve
-from adapters.terminal.sheet import NOT_YET, SETTLED_AFTER
+from adapters.terminal.sheet import INTERRUPTED, NOT_YET, SETTLED_AFTER
 from tests.servers.terminal import Terminal, terminal
 
 KEY = "key-hunter2"
@@ -57,19 +58,25 @@ async def test_what_waits_is_live() -> None:
     """It comes and goes on the screen with its countdown; q ends it with 0, and the terminal is as before."""
     async with seated() as seat:
         before = seat.terminal.settings
-        await seat.terminal.shows("pay", "amount", "2:5", "q quit")
+        begun = least(await seat.terminal.shows("pay", "amount", "2:", "q quit"))
         assert before != seat.terminal.settings
         second = seat.platform.ask(tool="send_email", arguments={}, timeout_seconds=30)
         await seat.terminal.shows("send_email", "0:2")
         seat.platform.decide(second, "rejected")
-        await seat.terminal.shows("2:56")
         seat.terminal.press("y")
-        await seat.terminal.shows("2:54")
+        async with asyncio.timeout(15):
+            while "send_email" in (shown := await seat.terminal.shows("2:")) or least(shown) >= begun:
+                pass
         seat.terminal.press("q")
 
         assert 0 == await seat.terminal.ends()
         assert before == seat.terminal.settings
         assert [(second, "rejected")] == seat.posts
+
+
+def least(shown: str) -> str:
+    """The last of the times that are left, of those above two minutes."""
+    return min(re.findall(r"2:\d\d", shown))
 
 
 @pytest.mark.parametrize(("key", "word"), [("y", "approved"), ("n", "rejected"), ("s", "skipped")])
@@ -180,6 +187,137 @@ async def test_another_request_by_tab() -> None:
         seat.terminal.press("s")
         await seat.terminal.shows("skipped: send_email", "pay for bare_agent")
     assert [(later, "skipped")] == seat.posts
+
+
+async def write(seat: Seat, text: str) -> None:
+    """Key by key, as somebody types."""
+    for key in text:
+        seat.terminal.press(key)
+        await asyncio.sleep(0.03)
+
+
+@pytest.mark.parametrize(("key", "word"), [("y", "approved"), ("n", "rejected"), ("s", "skipped")])
+async def test_an_answer_with_a_note(key: str, word: str) -> None:
+    """It is written while the time runs, corrected, and sent along; y, n, s and q are letters in it."""
+    async with seated("--interactive") as seat:
+        await seat.terminal.shows("100 % shown", "e note")
+        await settled(seat)
+        await write(seat, "eyes, no quick sums日本x\x7f")
+        await seat.terminal.shows("note 20/1000: yes, no quick sums日本▏", "enter keeps")
+        await seat.terminal.shows("2:5")
+        seat.terminal.resize(20, 70)
+        await seat.terminal.shows("note 20/1000: yes, no quick sums日本▏")
+        seat.terminal.press("\r")
+        await seat.terminal.shows("note 20/1000: yes, no quick sums日本", "y approve")
+        assert [] == seat.posts
+        await settled(seat)
+        seat.terminal.press(key)
+        await seat.terminal.shows(f"{word}: pay", "Nothing waits.")
+    (post,) = seat.platform.decisions
+    said, _, note = (post.operator_input or "").partition(". Note from the approver: ")
+    assert said.startswith(f"{word} by ")
+    assert '"yes, no quick sums日本"' == note
+
+
+async def test_a_note_that_is_dropped_is_not_sent() -> None:
+    """Esc leaves the call as it was, without a note."""
+    async with seated("--interactive") as seat:
+        await seat.terminal.shows("100 % shown")
+        await settled(seat)
+        await write(seat, "esecret")
+        await seat.terminal.shows("note 6/1000: secret")
+        seat.terminal.press("\x1b")
+        await seat.terminal.shows("y approve")
+        await settled(seat)
+        seat.terminal.press("n")
+        await seat.terminal.shows("rejected: pay")
+    (post,) = seat.platform.decisions
+    assert "secret" not in (post.operator_input or "")
+
+
+@pytest.mark.parametrize("marked", [True, False], ids=["as terminals mark it", "unmarked"])
+@pytest.mark.parametrize("writing", [True, False])
+async def test_a_paste_of_lines_decides_nothing(writing: bool, marked: bool) -> None:
+    """In a note it is text on one line; outside it is nothing, also a single letter that is marked as one."""
+    async with seated("--interactive") as seat:
+        await seat.terminal.shows("100 % shown")
+        await settled(seat)
+        if writing:
+            seat.terminal.press("e")
+            await seat.terminal.shows("note 0/1000")
+        for text in ("fine\ny\nn\n", "y" if marked or writing else "yy"):
+            seat.terminal.press(f"\x1b[200~{text}\x1b[201~" if marked else text)
+            await settled(seat)
+        if writing:
+            await seat.terminal.shows("note 10/1000: fine y n y")
+        seat.terminal.press("\x03")
+        assert 130 == await seat.terminal.ends()
+    assert [] == seat.posts
+
+
+@pytest.mark.parametrize("how", ["changes", "is answered"])
+async def test_a_note_ends_with_its_call(how: str) -> None:
+    """Who goes on typing when another call comes up answers nothing with it, and the note is gone."""
+    async with seated("--interactive", ask=False) as seat:
+        first = seat.platform.ask(tool="pay", arguments={"amount": 12}, timeout_seconds=60)
+        second = seat.platform.ask(tool="send_email", arguments={}, timeout_seconds=90)
+        await seat.terminal.shows("amount  12", "1 more wait")
+        await settled(seat)
+        await write(seat, "eold")
+        await seat.terminal.shows("note 3/1000: old")
+        if how == "changes":
+            seat.platform.change(first, {"amount": 9000})
+        else:
+            seat.platform.decide(first, "skipped")
+        shown = second if how == "is answered" else first
+        await seat.terminal.shows(INTERRUPTED, "enter goes on")
+        await settled(seat)
+        posted = len(seat.posts)
+        await write(seat, "yes no sqn")
+        await settled(seat)
+        assert posted == len(seat.posts)
+        seat.terminal.press("\r")
+        await seat.terminal.shows("y approve")
+        await settled(seat)
+        seat.terminal.press("n")
+        await seat.terminal.shows("rejected:")
+    post = seat.platform.decisions[-1]
+    assert (shown, "rejected") == (post.request_id, post.decision)
+    assert "Note" not in (post.operator_input or "")
+
+
+async def test_a_note_stays_with_its_request() -> None:
+    """By Tab to another request and back, it is gone: nothing goes along that is not on the screen."""
+    async with seated("--interactive", timeout_seconds=60) as seat:
+        seat.platform.ask(tool="send_email", arguments={})
+        await seat.terminal.shows("pay for bare_agent", "1 more wait")
+        await write(seat, "ef\tirst\r")
+        await seat.terminal.shows("note 5/1000: first", "y approve")
+        seat.terminal.press("\t")
+        await seat.terminal.shows("send_email for bare_agent")
+        await settled(seat)
+        seat.terminal.press("s")
+        await seat.terminal.shows("skipped: send_email", "pay for bare_agent")
+        await settled(seat)
+        seat.terminal.press("s")
+        await seat.terminal.shows("skipped: pay")
+    assert [False, False] == ["first" in (post.operator_input or "") for post in seat.platform.decisions]
+
+
+async def test_ctrl_c_in_a_note_decides_nothing() -> None:
+    """It ends as it does elsewhere, with the terminal as before."""
+    async with seated("--interactive") as seat:
+        before = seat.terminal.settings
+        await seat.terminal.shows("100 % shown")
+        await write(seat, "eyes")
+        seat.terminal.press("\x03")
+
+        assert 130 == await seat.terminal.ends()
+        assert before == seat.terminal.settings
+        asked, _, rest = seat.terminal.raw.partition("\x1b[?2004h")
+        assert "\x1b[?2004l" not in asked
+        assert rest.count("\x1b[?2004l") == 1  # pastes are marked while it runs, and not after it
+    assert [] == seat.posts
 
 
 def test_without_a_terminal() -> None:

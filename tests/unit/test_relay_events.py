@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from adapters.relay.events import LARGEST_EVENT, EventReader
+from adapters.relay.packed import Unpacker
 from adapters.relay.tap import MOST_HELD, Tap, open_tap
 
 
@@ -125,7 +126,7 @@ def test_comments_do_not_add_up() -> None:
 def test_a_tap_that_is_full_lets_go() -> None:
     """It takes no more than it may hold, drops what it had, asks for a look, and reads on after that."""
     woken: list[int] = []
-    tap = Tap(wake=lambda: woken.append(1))
+    tap = Tap(wake=lambda: woken.append(1), unpacker=Unpacker(()))
     for _ in range(MOST_HELD // 1000 + 1):
         tap.offer(b"x" * 1000)
     assert MOST_HELD >= len(tap._held)

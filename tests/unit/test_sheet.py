@@ -14,8 +14,20 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from adapters.terminal import Sheet, board, countdown, page
-from adapters.terminal.sheet import BEGINS, GOES_ON, NEVER, NOT_YET, OVER, SETTLED_AFTER, TOO_SOON, cut
-from adapters.terminal.view import SMALLEST, TOO_SMALL
+from adapters.terminal.note import PASTED
+from adapters.terminal.sheet import (
+    AFTER_NOTE,
+    BEGINS,
+    GOES_ON,
+    INTERRUPTED,
+    NEVER,
+    NOT_YET,
+    OVER,
+    SETTLED_AFTER,
+    TOO_SOON,
+    cut,
+)
+from adapters.terminal.view import KEYS_OF_NOTE, SMALLEST, TOO_SMALL
 from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
 
@@ -159,6 +171,69 @@ def test_a_key_for_the_call_before_does_not_answer_this_one(make_request: MakeRe
         assert (None, TOO_SOON) == (press(sheet, key, after=soon - 0.01), sheet.said)
         assert (None, OVER) == (press(sheet, key, after=180), sheet.said)
     assert HITLDecision.APPROVED is press(sheet, "y", after=soon)
+
+
+def test_a_note_is_written_while_every_key_is_a_letter(make_request: MakeRequest) -> None:
+    """Its letters answer nothing and turn no page; Enter keeps it, and the answer goes with it."""
+    sheet = sheet_of(make_request())
+    screen(sheet)
+    for key in "e y n s":
+        assert press(sheet, key) is None
+    assert sheet.writing
+    assert "note 6/1000:  y n s" in screen(sheet)
+    assert KEYS_OF_NOTE in screen(sheet)
+    press(sheet, "\n", after=2)
+
+    assert (False, "y n s") == (sheet.writing, sheet.note)
+    assert "note 5/1000: y n s" in screen(sheet)
+    assert HITLDecision.REJECTED is press(sheet, "n", after=3)
+
+
+def test_a_note_is_dropped_by_escape(make_request: MakeRequest) -> None:
+    """Also one that was kept: what is not on the screen does not go along."""
+    sheet = sheet_of(make_request())
+    screen(sheet)
+    for key in ("e", "a", "\r", "e", "b"):
+        press(sheet, key)
+    assert "note 2/1000: ab" in screen(sheet)
+    press(sheet, "\x1b")
+
+    assert (False, "") == (sheet.writing, sheet.note)
+    assert "1000" not in screen(sheet)
+
+
+def test_a_paste_cannot_end_a_note_and_answer(make_request: MakeRequest) -> None:
+    """Line breaks in it are spaces; and a key that comes right behind Enter does not count."""
+    sheet = sheet_of(make_request())
+    screen(sheet)
+    for key in ("e", PASTED + "fine\ny\n", "\n", "y"):
+        assert press(sheet, key, after=1) is None
+
+    assert ("fine y", AFTER_NOTE) == (sheet.note, sheet.said)
+    assert HITLDecision.APPROVED is press(sheet, "y", after=1 + SETTLED_AFTER.total_seconds())
+
+
+def test_letters_for_a_call_that_is_gone_answer_no_other(make_request: MakeRequest) -> None:
+    """Who was writing when another call came up says first that she saw it; the note is not there any more."""
+    sheet = Sheet(make_request(), redaction=Redaction(), shown_at=NOON, deadline=DEADLINE, interrupted=True)
+    assert INTERRUPTED in screen(sheet)
+    for key in "yesn":
+        assert press(sheet, key, after=9) is None
+    press(sheet, "\n", after=9)
+
+    assert "" == sheet.note
+    assert (None, AFTER_NOTE) == (press(sheet, "n", after=9.4), sheet.said)
+    assert HITLDecision.REJECTED is press(sheet, "n", after=10)
+
+
+def test_a_note_does_not_outlive_the_deadline(make_request: MakeRequest) -> None:
+    """It may be written until then; nothing is sent after it."""
+    sheet = sheet_of(make_request())
+    screen(sheet)
+    for key in ("e", "a", "\n"):
+        press(sheet, key, after=170)
+
+    assert (None, OVER) == (press(sheet, "y", after=180), sheet.said)
 
 
 def test_what_an_agent_wrote_is_text(make_request: MakeRequest) -> None:
