@@ -7,7 +7,6 @@ file --(changed, valid)--> in force --(with accounts and members)--> policy()
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -18,6 +17,7 @@ import structlog
 
 from adapters.oncall import Schedules
 from adapters.roster import REACHED_FOR, Filled, GroupKeeper, Roster
+from adapters.since_boot import seconds_since_boot
 from bot.audit import Fact
 from bot.errors import ConfigError, Unavailable
 from bot.policy import Policy
@@ -67,12 +67,13 @@ class Book(Generic[F]):
         clock: Clock,
         count: Callable[[str], None],
         refused: Refused,
-        seconds: Callable[[], float] = time.monotonic,
+        seconds: Callable[[], float] = seconds_since_boot,
     ) -> None:
         """Begin with `file`, as it was read at start.
 
         `read` reads `path` anew, blocking, and raises ConfigError; `refused` is told of a bad file, once for
-        each change, and raises nothing. `seconds` is a clock that never goes back.
+        each change, and raises nothing. `seconds` is a clock that never goes
+        back, nor stands still in a suspension.
         """
         self._file, self._path, self._read = file, path, read
         self._journal, self._clock, self._count, self._refused = journal, clock, count, refused
@@ -140,7 +141,7 @@ class Book(Generic[F]):
         async with asyncio.TaskGroup() as tasks:
             work = (
                 tasks.create_task(self._watch(look_every), name="policy file"),
-                tasks.create_task(self._keep_fresh(ask, refresh_every), name="directory"),
+                tasks.create_task(self._keep_fresh(ask, refresh_every, look_every), name="directory"),
             )
             try:
                 yield
@@ -163,12 +164,17 @@ class Book(Generic[F]):
         self._filled = self._reached = None
         self._roster.tell(self.policy())  # filled now, and not on the way of the next click
 
-    async def _keep_fresh(self, ask: Callable[[], Awaitable[None]], every: float) -> None:
+    async def _keep_fresh(self, ask: Callable[[], Awaitable[None]], every: float, look_every: float) -> None:
         """Rounds begin `every` so many seconds, and at once for a new file, whose people may be new."""
         while True:
+            begun = self._seconds()
             with suppress(TimeoutError):
                 async with asyncio.timeout(every):
-                    await self._changed.wait()
+                    # The loop's own clock stands still in a suspension, after which everything is too old.
+                    while self._seconds() - begun < every and not self._changed.is_set():
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(look_every):
+                                await self._changed.wait()
             self._changed.clear()
             await ask()
 

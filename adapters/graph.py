@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from adapters.since_boot import seconds_since_boot
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef
@@ -141,7 +141,7 @@ async def open_graph(
     tenant: str,
     graph_url: str = GRAPH_URL,
     login_url: str = LOGIN_URL,
-    seconds: Callable[[], float] = time.monotonic,
+    seconds: Callable[[], float] = seconds_since_boot,
 ) -> AsyncIterator[Graph]:
     """Graph for as long as the block runs; nothing is asked before the first group is."""
     timeout = httpx.Timeout(10.0, connect=5.0)

@@ -7,7 +7,6 @@ account that nod.yaml names by its id. It may be a guest's or deactivated by now
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ import structlog
 
 from adapters.duty import Duty
 from adapters.oncall import Schedules
+from adapters.since_boot import seconds_since_boot
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person, Policy
 from bot.ports import Clock, Directory, GroupRef
@@ -69,7 +69,7 @@ class Roster:
     """What was looked up. `refresh` asks; `filled` only reads."""
 
     def __init__(
-        self, *, count: Callable[[str], None], clock: Clock, seconds: Callable[[], float] = time.monotonic
+        self, *, count: Callable[[str], None], clock: Clock, seconds: Callable[[], float] = seconds_since_boot
     ) -> None:
         """`count` counts failures for the metrics; `seconds` is a clock that never goes back."""
         self._count, self._clock, self._seconds = count, clock, seconds

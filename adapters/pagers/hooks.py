@@ -31,12 +31,15 @@ CALLED = "called"
 
 
 class UnrecoverableError(Exception):
-    """What a hook is given: the alert's line, and its short and stable `cause`, for example `undelivered`."""
+    """What a hook is given: the alert's line, and its short and stable `cause`, for example `undelivered`.
 
-    def __init__(self, text: str, *, cause: str) -> None:
-        """Both as in `bot.records.Alert`."""
-        super().__init__(text)
-        self.cause = cause
+    Of an alert that is over by now the line says so first, and `mended` how it came right; else that is None.
+    """
+
+    def __init__(self, text: str, *, cause: str, mended: str | None = None) -> None:
+        """All as in `bot.records.Alert`."""
+        super().__init__(text if mended is None else f"It is over: {mended} (alerted before: {text})")
+        self.cause, self.mended = cause, mended
 
 
 def load_hook(spec: str) -> Hook:
@@ -72,7 +75,7 @@ class HookPager:
         return f"hook:{self._spec}"
 
     async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
-        """Call the hook, at least once per alert; that it was mended afterwards the hook is not told.
+        """Call the hook, at least once per alert; that it was mended after that the hook is not told.
 
         The call runs in a thread, which cannot keep the process from ending; what a coroutine function
         returns is awaited here. Raises Unavailable when the hook fails or takes too long.
@@ -97,7 +100,7 @@ class HookPager:
         outcome: Future[_Caught] = Future()
         # A thread cannot be cancelled: as a running future this one refuses to pretend so.
         outcome.set_running_or_notify_cancel()
-        error = UnrecoverableError(alert.text, cause=alert.cause)
+        error = UnrecoverableError(alert.text, cause=alert.cause, mended=alert.mended)
         thread = threading.Thread(
             target=_run, args=(outcome, self._hook, alert.approval_id, error), name=self.name, daemon=True
         )

@@ -59,7 +59,7 @@ def page_of(alert: Alert) -> dict[str, Any]:
         title: Saying = ("Nod needs a person",)
         lines: list[Saying] = [(alert.text,)]
     else:
-        title = ("It came right",)
+        title = ("It is over",)
         lines = [(alert.mended,), (f"Alerted before: {alert.text}",)]
     facts: list[Saying] = [(f"about {alert.approval_id}",), (alert.cause,), ("raised ", alert.raised_at)]
     small = [said(fact, LINE) for fact in facts]

@@ -64,10 +64,10 @@ def notice_content_of(notice: Notice, mentioned: Sequence[Mentioned]) -> Content
 def page_content_of(alert: Alert) -> Content:
     """An alert; when it was mended, that stands first."""
     if alert.mended is None:
-        title, lines = "Nod could not carry an approval through", [alert.text]
+        title, lines = "Nod needs a person", [alert.text]
     else:
-        title, lines = "It got through after all", [alert.mended, f"Alerted before: {alert.text}"]
-    facts: tuple[Saying, ...] = ((f"request {alert.approval_id}",), ("raised ", alert.raised_at))
+        title, lines = "It is over", [alert.mended, f"Alerted before: {alert.text}"]
+    facts: tuple[Saying, ...] = ((f"about {alert.approval_id}",), ("raised ", alert.raised_at))
 
     def made(most: int) -> Content:
         said = [*(words(line, most=most) for line in lines), *sentences(facts, most)]
@@ -78,7 +78,7 @@ def page_content_of(alert: Alert) -> Content:
 
 def page_summary(alert: Alert) -> Saying:
     """An alert in one line."""
-    return (alert.text,) if alert.mended is None else (f"It got through after all: {alert.mended}",)
+    return (alert.text,) if alert.mended is None else (f"It is over: {alert.mended}",)
 
 
 def plain_name(name: str, number: int) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from adapters.since_boot import seconds_since_boot
 from adapters.teams.afterwards import Afterwards
 from adapters.teams.answered import Answered
 from adapters.teams.api import TeamsApi, Wire
@@ -133,7 +134,7 @@ async def open_teams(
             tenant=tenant_id if app_type == SINGLE else BOTS_TENANT,
             app_id=app_id,
             password=app_password,
-            seconds=time.monotonic,
+            seconds=seconds_since_boot,
         )
         stack.push_async_callback(token.close)
         gate = await _gate(stack, client, openid_url, identity, service_hosts)
@@ -168,7 +169,7 @@ async def _put_together(
     """Everything that knows nothing of the SDK; what has to be closed goes onto the stack."""
     monotonic = time.monotonic
     api = TeamsApi(wire=wire, turns=Turns(monotonic=monotonic), cooling=Cooling(monotonic=monotonic))
-    rosters = Rosters(api=api, seconds=monotonic)
+    rosters = Rosters(api=api, seconds=seconds_since_boot)
     stack.push_async_callback(rosters.close)
     parts: dict[str, Any] = {"places": places, "rosters": rosters, "identity": identity}
     shown: dict[str, Any] = {"stands": stands, "open_door": not identity.app_id}
@@ -211,7 +212,7 @@ async def _gate(
 
     if not identity.app_id:
         return OpenDoor(hosts=hosts, tenants=identity.tenants)
-    keys = KeyRing(client=client, openid_url=openid_url, seconds=time.monotonic)
+    keys = KeyRing(client=client, openid_url=openid_url, seconds=seconds_since_boot)
     stack.push_async_callback(keys.close)
     keys.begin()
     return TokenCheck(app_id=identity.app_id, keys=keys, hosts=hosts, tenants=identity.tenants)

@@ -112,7 +112,7 @@ async def test_an_alert_is_told_once_and_mended_in_place() -> None:
         ref = await pager.page(alert(), ref=None, attempted_at=None)
         assert 1 == len(alerts(rig))
         assert ref == await pager.page(alert("the third try"), ref=ref, attempted_at=None)
-        assert ["It came right: the third try"] == alerts(rig)
+        assert ["It is over: the third try"] == alerts(rig)
 
 
 async def test_an_alert_of_unknown_end_is_not_told_twice() -> None:

@@ -258,7 +258,7 @@ async def test_the_token_goes_to_no_other_host() -> None:
 
 
 async def test_an_alert_is_told_once_and_mended_in_place() -> None:
-    """A conversation as a pager: the same message says later that it got through after all."""
+    """A conversation as a pager: the same message says later that it is over."""
     async with open_rig() as rig:
         pager = rig.teams.pager("nod-alerts")
         alert = Alert(approval_id="req-1", cause="undelivered", text="Ann's answer is not told", raised_at=NOW)
@@ -266,7 +266,7 @@ async def test_an_alert_is_told_once_and_mended_in_place() -> None:
         mended = replace(alert, mended="the platform took it")
         assert ref == await pager.page(mended, ref=ref, attempted_at=None)
         (message,) = rig.town.messages(ALERTS)
-        assert "It got through after all" in texts(message.card)
+        assert "It is over" in texts(message.card)
         rig.town.conversations.remove(message)
         assert ref != await pager.page(mended, ref=ref, attempted_at=None)
         assert "teams:nod-alerts" == pager.name

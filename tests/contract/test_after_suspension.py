@@ -1,0 +1,32 @@
+"""A machine that slept: what was looked up before is as old as the sleep was long, and is asked for anew."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from adapters.roster import LONGEST_AGE
+from adapters.since_boot import seconds_since_boot
+from tests.contract.test_book import World, until
+
+
+async def test_who_was_found_before_the_machine_slept_may_not_decide_after_it(tmp_path: Path) -> None:
+    """Until they are asked for, which is at once: the loop's own clock has stood still for the same time."""
+    world = World(tmp_path)
+    async with world.kept(refresh_every=60):
+        await asyncio.sleep(0)  # the work in the background has begun
+        assert "ann" in world.approvers()
+        del world.directory.accounts["ann"]
+        world.seconds += LONGEST_AGE
+        assert {} == world.approvers()
+        await until(lambda: "bob" in world.approvers())
+        assert "ann" not in world.approvers()
+
+
+def test_the_clock_counts_a_suspension() -> None:
+    """Where the platform has such a clock; it never goes back."""
+    before = seconds_since_boot()
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - before < 60
+    assert before <= seconds_since_boot()
