@@ -100,6 +100,9 @@ async def test_a_minute_of_stops(tmp_path: Path) -> None:
         check_each_once(town)
         unseen = {body["request_id"] for body in watched.receiver.bodies if body["cause"] == UNSEEN}
         assert closed(town) == reported(town) | unseen, outcomes(town, closed(town) - reported(town) - unseen)
+        late = {body["request_id"] for body in watched.receiver.bodies if body["cause"] == UNESCALATED}
+        escalated = {request for request, rung in fired(town) if rung == RUNGS - 1}
+        assert closed(town) == escalated | late, outcomes(town, closed(town) - escalated - late)
         paged = {body["cause"] for body in watched.receiver.bodies}
         assert {"rung-2", UNSEEN, UNESCALATED, NO_CARD} >= paged, watched.receiver.bodies
         await child.stop()
