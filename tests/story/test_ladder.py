@@ -14,6 +14,7 @@ from statistics import quantiles
 import pytest
 
 from bot.approval import Claim, Outcome, Stage
+from bot.card import Card
 from bot.errors import Unavailable
 from bot.ladder import Action, Rung
 from bot.matching import Match, Pattern
@@ -258,3 +259,24 @@ async def test_a_deadline_that_moves_takes_the_rungs_along(tmp_path: Path) -> No
         await work.run(80)
 
         assert [(0, 40), (0, 80), (1, 130), (2, 150)] == [(rung, round(at)) for _, rung, at in fired(tmp_path)]
+
+
+async def test_a_card_says_how_much_time_is_left_at_a_few_moments(tmp_path: Path) -> None:
+    """Not each second: it is drawn anew at half, three quarters and nine tenths, and says what comes next."""
+    async with open_clockwork(tmp_path, policy_of(Rung(action=Action.PING, share=0.6, who=("olu",)))) as work:
+        work.ask("r1", window=600)
+        await work.run(590)
+        ((first, *later),) = work.chat.cards.values()
+
+        def says(card: Card) -> str:
+            return " ".join("".join(map(str, line)) for line in card.status)
+
+        assert "of the time" not in says(first[1])
+        assert "Next, if nobody answers: a ping to Olu" in says(first[1])
+        half, ping, quarter, tenth = later
+        assert [300, 360, 450, 540] == [(at - BEGIN).total_seconds() for at, _ in later]
+        assert "Less than half of the time is left." in says(half[1])
+        assert "Escalated" in says(ping[1])
+        assert "The last quarter of the time." in says(quarter[1])
+        assert "The last tenth of the time." in says(tenth[1])
+        assert 1 == len(heard(work, alone=False))
