@@ -8,7 +8,7 @@ import structlog
 
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
 from bot.flow import Count, Crew
-from bot.flow.seen import report_unseen
+from bot.flow.seen import report_silence, report_unseen
 from bot.flow.undelivered import RAN_OUT, report_undeliverable
 from bot.ports import Clock, Platform
 from bot.records import UNDELIVERED
@@ -46,7 +46,9 @@ class Reconcile:
         else:
             how = f"it is no longer pending there; the audit says: {word or 'nothing'}"
             await alerts.mend(approval.id, cause=UNDELIVERED, how=how)
-        if outcome is Outcome.TIMEOUT_SKIP or (word is None and now >= _seen_by(approval)):
+        if outcome is Outcome.TIMEOUT_SKIP:
+            await report_silence(approval, store=self._store, at=now)
+        elif word is None and now >= _seen_by(approval):
             await report_unseen(approval, store=self._store, at=now)
         if await self._store.approvals.settle(
             approval.id,

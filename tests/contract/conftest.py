@@ -19,6 +19,7 @@ from adapters.store.open import SqlStore, open_store
 from adapters.store.tables import metadata
 from bot.records import Step
 from tests.contract.values import NOW
+from tests.servers.laid import lay_database
 
 #: The pagers whom alerts are owed in this suite.
 PAGERS = ("ops", "oncall")
@@ -46,6 +47,13 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def laid_sqlite_url(tmp_path: Path) -> str:
+    """A database file with the tables in it."""
+    lay_database(tmp_path)
+    return f"sqlite:///{tmp_path}/nod.db"
+
+
+@pytest.fixture
 def postgres_url(postgres_address: str) -> Iterator[str]:
     """A fresh database on the session's server."""
     name = f"nod_{uuid.uuid4().hex}"
@@ -66,7 +74,7 @@ def emptied_postgres_url(postgres_address: str) -> str:
     return postgres_address
 
 
-@pytest.fixture(params=["sqlite_url", "emptied_postgres_url"], ids=["sqlite", "postgres"])
+@pytest.fixture(params=["laid_sqlite_url", "emptied_postgres_url"], ids=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest) -> str:
     """Each kind of database in turn, with nothing in it."""
     return str(request.getfixturevalue(request.param))

@@ -6,7 +6,6 @@ On the real desk and the real store. Each request has a card on both surfaces, a
 from __future__ import annotations
 
 import asyncio
-import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +27,7 @@ from bot.routing import ReasonRule, RejectionRule, Route
 from bot.rules import Rule, Rules
 from bot.seal import Seal
 from bot.surface import Destination, Surface
+from tests.servers.laid import lay_database
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SLACK, TEAMS = Surface.SLACK, Surface.TEAMS
@@ -322,19 +322,6 @@ async def click_of(store: SqlStore, case: Case, request: HITLRequest, *, here: S
     )
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with its tables and nothing in them; making one takes longer than a click."""
-    path = tmp_path_factory.mktemp("empty") / "nod.db"
-
-    async def make() -> None:
-        async with open_store(f"sqlite:///{path}", ring=lambda _: None, pagers=()):
-            pass
-
-    asyncio.run(make())
-    return path
-
-
 CASES = cases()
 
 
@@ -347,12 +334,12 @@ def test_the_matrix_is_large_enough() -> None:
 
 @pytest.mark.parametrize("here", PLACES)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
-async def test_click(tmp_path: Path, empty: Path, case: Case, here: Surface) -> None:
+async def test_click(tmp_path: Path, case: Case, here: Surface) -> None:
     """Exactly the specified result: counted, decided, or refused with this code; and never a decision more."""
     now = NOON + timedelta(minutes=4 if case.state == "late" else 1)
     policy = replace(POLICY, rules=POLICY.rules if case.state == "denied" else Rules())
     request, then = request_for(case), case.comes_to(here)
-    shutil.copy(empty, tmp_path / "nod.db")
+    lay_database(tmp_path)
     async with open_store(f"sqlite:///{tmp_path / 'nod.db'}", ring=lambda _: None, pagers=()) as store:
         await arrange(store, case, request, here=here)
         desk = FrontDesk(store=store, policy=lambda: policy, seal=SEAL, clock=lambda: now, count=lambda _: None)

@@ -28,6 +28,7 @@ from bot.routing import ReasonRule, Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface
 from tests.contract.teams_rig import CHANNEL, Rig, open_rig, texts, verbs
+from tests.servers.laid import lay_database
 
 SEAL = Seal("t" * 32)
 HERE = Destination(surface=Surface.TEAMS, channel=CHANNEL)
@@ -90,6 +91,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
     """Everything connected, one request waiting."""
     now = datetime.now(UTC)
     clock = lambda: datetime.now(UTC)  # noqa: E731 - the desk's and the store's
+    lay_database(path)
     async with open_store(f"sqlite:///{path}/nod.db", ring=lambda _: None, pagers=(), clock=clock) as store:
         desk = FrontDesk(store=store, policy=lambda: POLICY, seal=SEAL, clock=clock, count=lambda _: None)
         async with open_rig(desk=desk) as rig:

@@ -23,6 +23,7 @@ from bot.routing import Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface
 from tests.fakes import FakePlatform
+from tests.servers.laid import lay_database
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HERE = Destination(surface=Surface.SLACK, channel="C0APPROVALS")
@@ -81,6 +82,7 @@ class World:
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[World]:
+    lay_database(folder)
     async with open_store(f"sqlite:///{folder / 'nod.db'}", ring=lambda _: None, pagers=("ops",)) as store:
         yield World(store=store)
 

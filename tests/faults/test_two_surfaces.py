@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sqlite3
 import tempfile
 from collections import Counter
@@ -15,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from structlog.testing import capture_logs
 
-from adapters.store.open import open_store
 from bot.approval import Outcome, Stage
 from bot.audit import Row, first_break
 from bot.card import Button, card_of
@@ -132,24 +130,10 @@ def audit_of(folder: Path) -> list[Row]:
     return [Row(**dict(zip(names, row, strict=True))) for row in found]
 
 
-def walk_through(empty: Path, steps: list[Step]) -> None:
+def walk_through(steps: list[Step]) -> None:
     """The steps on a new database, and then a rest with its checks."""
     with tempfile.TemporaryDirectory() as folder, capture_logs():
-        shutil.copy(empty, Path(folder) / "nod.db")
         asyncio.run(asyncio.wait_for(go(Walk(Path(folder)), [*steps, Rest()]), LONGEST))
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with its tables and nothing in them; making one takes as long as a short walk."""
-    path = tmp_path_factory.mktemp("empty") / "nod.db"
-
-    async def make() -> None:
-        async with open_store(f"sqlite:///{path}", ring=lambda _: None, pagers=()):
-            pass
-
-    asyncio.run(make())
-    return path
 
 
 ANY = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -197,14 +181,14 @@ BETWEEN: list[Step] = [
 @example(steps=BETWEEN)
 @given(steps=walks(shortest=6, longest=16))
 @settings(ANY, max_examples=16, derandomize=True)
-def test_both_surfaces_end_up_showing_the_record(empty: Path, steps: list[Step]) -> None:
+def test_both_surfaces_end_up_showing_the_record(steps: list[Step]) -> None:
     """Clicks, troubles, changes, reloads and ends of processes in any order: one answer, in both chats."""
-    walk_through(empty, steps)
+    walk_through(steps)
 
 
 @pytest.mark.slow
 @given(steps=walks(shortest=20, longest=40))
 @settings(ANY, max_examples=600)
-def test_long_walks_end_up_showing_the_record(empty: Path, steps: list[Step]) -> None:
+def test_long_walks_end_up_showing_the_record(steps: list[Step]) -> None:
     """The same for long walks, other ones each time."""
-    walk_through(empty, steps)
+    walk_through(steps)

@@ -23,6 +23,7 @@ from bot.records import Alert, Step
 from bot.seal import Seal
 from bot.surface import Surface
 from tests.fakes import FakePlatform
+from tests.servers.laid import lay_database
 
 SEAL = Seal("0123456789abcdef0123456789abcdef")
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -234,6 +235,7 @@ async def open_clockwork(
     def tell(event: str) -> None:
         world.counts[event] += 1
 
+    lay_database(folder)
     async with open_store(
         f"sqlite:///{folder / 'nod.db'}", ring=bells.add, pagers=[pager.name], clock=clock
     ) as store:

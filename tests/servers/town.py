@@ -17,6 +17,7 @@ from adapters.sandbox.slack.delivery import DeliveryResult
 from adapters.sandbox.slack.messages import Message
 from adapters.sandbox.town import Sandbox, open_sandbox
 from adapters.settings import Environment
+from tests.servers.laid import lay_database
 
 APPROVALS, FINANCE, ALERTS = "C0APPROVALS", "C0FINANCE", "C0ALERTS"
 ANN, BOB, EVE, OLU = "U0ANN", "U0BOB", "U0EVE", "U0OLU"
@@ -174,6 +175,8 @@ async def open_town(
 @asynccontextmanager
 async def open_bot(town: Town, folder: Path, **more: str) -> AsyncIterator[Nod]:
     """A bot on a town's sandbox; clicks are sent to it while it runs."""
+    if "NOD_DATABASE_URL" not in more:
+        lay_database(folder)
     settings = Environment.model_validate(environment(town.sandbox, folder, **more))
     async with open_nod(settings) as nod:
         town.nod = nod

@@ -14,6 +14,7 @@ from adapters.sandbox.serve import serve
 from adapters.store.open import SqlStore, open_store
 from adapters.watch import Emergency, Spool
 from adapters.web import front
+from tests.servers.laid import lay_database
 from tests.servers.pagers import Receiver, open_service
 from tests.story.spooling_child import Fickle, open_exit, utc_now
 
@@ -44,6 +45,7 @@ class World:
 @asynccontextmanager
 async def open_world(folder: Path, *, down: bool = True, proven: float = 60.0) -> AsyncIterator[World]:
     receiver, spool = Receiver(), folder / "alerts.jsonl"
+    lay_database(folder)
     async with (
         open_service(receiver) as url,
         open_store(f"sqlite:///{folder / 'nod.db'}", ring=lambda _: None, pagers=("p",)) as store,
