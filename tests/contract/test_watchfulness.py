@@ -14,6 +14,7 @@ from bot.card import Card, Notice
 from bot.errors import Unavailable
 from bot.flow import Crew
 from bot.flow.admit import BLIND, Admit
+from bot.flow.outward import Means
 from bot.flow.show import NO_CARD, Show
 from bot.matching import Match
 from bot.policy import Policy
@@ -118,11 +119,11 @@ async def test_a_card_that_cannot_be_shown_pages(tmp_path: Path) -> None:
         async def show() -> None:
             async with asyncio.TaskGroup() as tasks:
                 crew = Crew(Step.SHOW, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
-                step = Show(
-                    store=world.store, chats={Surface.SLACK: chat}, policy=lambda: POLICY, seal=Seal("s" * 32),
-                    clock=world.clock, count=lambda _: None, crew=crew,
+                means = Means(
+                    store=world.store, chats={Surface.SLACK: chat}, policy=lambda: POLICY, clock=world.clock,
+                    count=lambda _: None, crew=crew,
                 )  # fmt: skip
-                await step.round()
+                await Show(means, seal=Seal("s" * 32)).round()
 
         await show()
         assert [] == await world.alerts()

@@ -86,7 +86,8 @@ async def locked(towns: Towns) -> None:
         with closing(sqlite3.connect(watched.folder / "nod.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             await watched.paged(STORE_DOWN, within=ONE_INTERVAL)
-            assert [STORE_DOWN] == watched.spooled()
+            # The pagers are told before the disk is.
+            await until(lambda: [STORE_DOWN] == watched.spooled(), within=3, what="the spool")
             status, text = await watched.health()
             assert 503 == status
             assert STORE_DOWN in text
