@@ -82,9 +82,12 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _body_can_be_sent(self) -> Self:
-        json.dumps(
-            self.body, allow_nan=False, ensure_ascii=False
-        ).encode()  # raises ValueError for what is no JSON
+        text = (
+            self.body
+            if isinstance(self.body, str)
+            else json.dumps(self.body, allow_nan=False, ensure_ascii=False)
+        )
+        text.encode()  # raises ValueError, as `dumps` does, for what cannot be written
         if self.status in _BODILESS and self.body != "":
             raise ValueError(f"an answer with status {self.status} has no body")
         return self
