@@ -178,8 +178,8 @@ class Digest:
 
 #: The causes of alerts about decisions: it is late, and may still get through; it was too late.
 UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
-#: And about requests that nobody can see.
-NO_CARD = "no-card"
+#: And about requests that nobody can see, or not everywhere where they should be.
+NO_CARD, CARD_REFUSED = "no-card", "card-refused"
 #: And about the places where they should see it: a surface that refuses us, or one channel of it.
 SURFACE_DEAD, CHANNEL_DEAD = "surface-dead", "channel-dead"
 

@@ -260,6 +260,8 @@ def causes() -> tuple[set[str], set[str]]:
             match node:
                 case ast.Call(func=ast.Name(id="Alert" | "_Breach"), keywords=given):
                     values = [word.value for word in given if word.arg == "cause"]
+                case ast.Call(func=ast.Attribute(attr="_no_card"), args=[_, _, _, value]):
+                    values = [value]
                 case ast.FunctionDef(name="rung_cause", body=[*_, ast.Return(value=ast.expr() as value)]):
                     values = [value]
                 case _:
@@ -284,7 +286,7 @@ def test_every_alert_has_its_section() -> None:
     cells = [line.split(" | ")[0] for line in told.splitlines() if line.startswith("| `")]
     table = {cause.rstrip("-") for cell in cells for cause in re.findall(r"`([a-z-]+)", cell)}
 
-    assert {"rung_cause(rung.number)", "breach.cause", "alert.cause", "row[_L.cause]"} == passed
+    assert {"cause", "rung_cause(rung.number)", "breach.cause", "alert.cause", "row[_L.cause]"} == passed
     assert named == {found[2] for found in HEADING.finditer(told)}
     assert named == table
 

@@ -17,7 +17,7 @@ from bot.flow import earliest
 from bot.flow.outward import Means, Outward, surely_failed, wait_after
 from bot.ladder import Action
 from bot.news import dead_place
-from bot.records import NO_CARD, Alert, Placement
+from bot.records import CARD_REFUSED, NO_CARD, Alert, Placement
 from bot.seal import Seal
 from bot.surface import Destination
 from bot.wording import name_of
@@ -83,6 +83,8 @@ class Show(Outward):
             await self._put_off(placement, approval, error)
             return
         await self._mend(approval)
+        if placement.tries:
+            await self._store.alerts.mend(approval.id, cause=CARD_REFUSED, how="the card is up there, too, now")
         await placements.shown(card_id, ref=ref, revision=card.revision, digest=card.digest)
         log.info("card_shown", channel=channel, revision=card.revision)
         self._count("card_shown")
@@ -132,10 +134,13 @@ class Show(Outward):
         if dead:
             await self._store.alerts.raise_(dead)
         late = now - approval.first_seen >= UNSEEN_AFTER
-        if placement.ref is None and (late or refused) and await self._is_nowhere(placement):
-            if late or not dead:
-                await self._store.alerts.raise_(self._no_card(placement, approval, error))
-            if refused:  # else it may be up in a moment: `escalate` sees when it takes too long
+        if placement.ref is None and (late or refused) and await self._waits(approval):
+            nowhere = await self._is_nowhere(placement)
+            if nowhere and (late or not dead):
+                await self._store.alerts.raise_(self._no_card(placement, approval, error, NO_CARD))
+            elif refused and not dead:
+                await self._store.alerts.raise_(self._no_card(placement, approval, error, CARD_REFUSED))
+            if nowhere and refused:  # else it may be up in a moment: `escalate` sees when it takes too long
                 await self._store.rungs.hasten([approval.id], action=Action.FALLBACK, at=now)
         begun = not surely_failed(error, before=placement.attempted_at)
         await self._store.placements.postpone(placement.card_id, next_try=now + wait, begun=begun)
@@ -147,11 +152,13 @@ class Show(Outward):
         """Before the card counts as shown: a crash in between finds it again, and comes back here."""
         await self._store.alerts.mend(approval.id, cause=NO_CARD, how="the card is up now")
 
+    async def _waits(self, approval: Approval) -> bool:
+        """Whether there is still something to see; it may have ended since it was read."""
+        now = await self._store.approvals.get(approval.id)
+        return now is not None and now.stage in (Stage.OPEN, Stage.DECIDED)
+
     async def _is_nowhere(self, placement: Placement) -> bool:
-        """Whether there is still something to see, and no other card of it is up or yet to be tried."""
-        now = await self._store.approvals.get(placement.approval_id)
-        if now is None or now.stage not in (Stage.OPEN, Stage.DECIDED):
-            return False
+        """Whether no other card of its request is up, or yet to be tried."""
         others = [
             one
             for one in await self._store.placements.of(placement.approval_id)
@@ -170,11 +177,11 @@ class Show(Outward):
             return None
         return dead_place(where, troubles, at=self._clock())
 
-    def _no_card(self, placement: Placement, approval: Approval, error: Exception) -> Alert:
+    def _no_card(self, placement: Placement, approval: Approval, error: Exception, cause: str) -> Alert:
         tool = name_of(approval.request.tool_name)
         return Alert(
             approval_id=approval.id,
-            cause=NO_CARD,
+            cause=cause,
             text=f"{tool}: its card cannot be shown in {placement.destination} ({error}).",
             raised_at=self._clock(),
         )

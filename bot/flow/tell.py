@@ -7,7 +7,7 @@ import structlog
 from bot.approval import Approval, Outcome
 from bot.flow.outward import Outward
 from bot.policy import Policy, requesters_named
-from bot.records import NO_CARD, News, OwedNotice, is_rung_cause
+from bot.records import CARD_REFUSED, NO_CARD, News, OwedNotice, is_rung_cause
 from bot.surface import Surface
 from bot.wording import ending
 
@@ -33,7 +33,7 @@ class Tell(Outward):
         """Whoever was paged because nobody answered, or nobody could, need not look any more."""
         how = ending(approval)
         for alert in await self._store.alerts.open_of(approval_id=approval.id):
-            if alert.cause == NO_CARD or is_rung_cause(alert.cause):
+            if alert.cause in (NO_CARD, CARD_REFUSED) or is_rung_cause(alert.cause):
                 await self._store.alerts.mend(approval.id, cause=alert.cause, how=how)
 
     async def _threads(self, approval: Approval) -> tuple[OwedNotice, ...]:

@@ -300,6 +300,7 @@ async def test_a_script_may_open_it_again(world: World) -> None:
     assert [1, 1] == await asyncio.to_thread(script)
 
 
+@pytest.mark.slow
 async def test_a_burst_of_answers_loses_none(world: World) -> None:
     """More than the platform can take in the time of one call: each waits for its turn, and none gives up."""
     ids = [world.inside.ask(arguments={}, timeout_seconds=600) for _ in range(BURST)]

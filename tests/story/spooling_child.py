@@ -86,7 +86,7 @@ async def open_exit(
         ) as pagers,
         open_emergency(
             alerts=alerts, spool=Spool(spool), pagers=pagers, clock=clock, count=uncounted,
-            patience=0.3, first_wait=0.05, proven=proven,
+            patience=2.0, first_wait=0.05, proven=proven,
         ) as emergency,
     ):  # fmt: skip
         yield emergency

@@ -16,7 +16,7 @@ from bot.flow.say import UNTOLD
 from bot.flow.seen import UNESCALATED, UNSEEN
 from bot.ladder import Action, Rung
 from bot.protocol import HITLDecision
-from bot.records import LAST_CALLS, NO_CARD, UNDELIVERABLE, Claimed, DueRung
+from bot.records import CARD_REFUSED, LAST_CALLS, UNDELIVERABLE, Claimed, DueRung
 from bot.surface import Destination, Surface
 from tests.contract.values import a_vote
 from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
@@ -143,8 +143,11 @@ async def test_one_of_two_places_that_refuses_is_no_request_without_a_card(tmp_p
         work.ask("r1", window=600)
         for _ in range(40):
             await work.run(1)
-        assert [] == [alert.cause for _, alert in work.pager.pages if alert.cause == NO_CARD]
+        assert [CARD_REFUSED] == [alert.cause for _, alert in work.pager.pages]
         assert 1 == len(work.teams.cards)
+        work.chat.trouble = None
+        await work.run(15)
+        assert [None, "the card is up there, too, now"] == [alert.mended for _, alert in work.pager.pages]
 
 
 async def test_a_chat_that_asks_for_a_pause_does_not_undo_the_digest(tmp_path: Path) -> None:
