@@ -10,14 +10,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Group
 from rich.text import Text
 
 from adapters.app import utc_now
 from adapters.platform import HITLClient
 from adapters.settings import read_environment
-from adapters.terminal import Keys, Sheet, at_a_terminal, board, page
+from adapters.terminal import Keys, Screen, Sheet, at_a_terminal, board, page
 from adapters.terminal.prompt import TICK, response_of
 from bot.approval import Outcome
 from bot.errors import ConfigError, NodError, Unavailable
@@ -41,13 +40,14 @@ async def watch(*, interactive: bool) -> int:
     """Show what waits until q (0) or Ctrl-C (130). Raises ConfigError without a terminal, or a NodError."""
     environment = read_environment()
     if not at_a_terminal():
-        raise ConfigError("nod watch", "needs a terminal", "For scripts there is `nod pending --json`.")
+        fix = "For scripts there is `nod pending --json`; TERM and TTY_COMPATIBLE must not say that it is none."
+        raise ConfigError("nod watch", "needs a terminal that it can draw on", fix)
     key = environment.aip_api_key.get_secret_value()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(HITLClient(base_url=environment.aip_api_url, api_key=key))
         keys = await stack.enter_async_context(Keys())
-        live = stack.enter_context(Live(console=Console(highlight=False), screen=True, auto_refresh=False))
-        return await _Watch(client, keys, live, interactive=interactive).run()
+        screen = stack.enter_context(Screen())
+        return await _Watch(client, keys, screen, interactive=interactive).run()
 
 
 @dataclass(kw_only=True)
@@ -81,8 +81,8 @@ class _Known:
 class _Watch:
     """The picture, the keys, and the one answer that may be on its way."""
 
-    def __init__(self, client: HITLClient, keys: Keys, live: Live, *, interactive: bool) -> None:
-        self._client, self._keys, self._live, self._interactive = client, keys, live, interactive
+    def __init__(self, client: HITLClient, keys: Keys, screen: Screen, *, interactive: bool) -> None:
+        self._client, self._keys, self._screen, self._interactive = client, keys, screen, interactive
         self._known = _Known()
         self._sheet: Sheet | None = None
         self._interrupted = False  #: a call left the screen while its note was being written
@@ -96,7 +96,7 @@ class _Watch:
                 if polling.done():
                     polling.result()
                 self._settle()
-                self._draw()
+                self._screen.draw(self._picture)
                 pressed = await self._keys.next(TICK)
                 writing = self._sheet is not None and self._sheet.writing
                 if pressed == "end" or (pressed == "q" and not writing):
@@ -147,25 +147,14 @@ class _Watch:
             interrupted=self._interrupted,
         )
 
-    def _draw(self) -> None:
-        width, height = self._live.console.size
+    def _picture(self, width: int, height: int) -> Group:
         said = self._known.trouble or self._said
         if self._sheet is not None:
-            shown = page(
-                self._sheet,
-                now=utc_now(),
-                width=width,
-                height=height,
-                others=max(0, len(self._known.requests) - 1),
-                said=said,
-            )
-        else:
-            waiting = [
-                (self._known.requests[one], self._known.deadlines[one]) for one in self._known.in_order()
-            ]
-            table = board(waiting, now=utc_now(), redaction=Redaction(), most=max(1, height - _AROUND_TABLE))
-            shown = Group(table, Text(""), Text("q quit", style="dim"), Text(said or "", style="bold"))
-        self._live.update(shown, refresh=True)
+            others = max(0, len(self._known.requests) - 1)
+            return page(self._sheet, now=utc_now(), width=width, height=height, others=others, said=said)
+        waiting = [(self._known.requests[one], self._known.deadlines[one]) for one in self._known.in_order()]
+        table = board(waiting, now=utc_now(), redaction=Redaction(), most=max(1, height - _AROUND_TABLE))
+        return Group(table, Text(""), Text("q quit", style="dim"), Text(said or "", style="bold"))
 
     def _press(self, key: str) -> None:
         sheet = self._sheet

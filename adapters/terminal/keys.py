@@ -30,11 +30,6 @@ _BEGIN, _END = "\x1b[200~", "\x1b[201~"
 _LONGEST_PASTE = 10_000
 
 
-def at_a_terminal() -> bool:
-    """Whether somebody sits there: keys come from a terminal, and what is written goes to one."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
-
-
 class Keys:
     """`async with Keys() as keys: await keys.next(0.2)`. Ctrl-C stays a signal."""
 

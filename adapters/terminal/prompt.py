@@ -8,10 +8,10 @@ import json
 import os
 from datetime import UTC, datetime
 
-from rich.console import Console
-from rich.live import Live
+from rich.console import Group
 
-from adapters.terminal.keys import Keys, at_a_terminal
+from adapters.terminal.keys import Keys
+from adapters.terminal.screen import Screen, at_a_terminal
 from adapters.terminal.sheet import Sheet
 from adapters.terminal.view import page
 from bot.ports import Clock
@@ -71,7 +71,6 @@ class TerminalPrompt:
             self._waiting -= 1
 
     async def _asked(self, request: HITLRequest, deadline: datetime, keys: Keys) -> HITLResponse | None:
-        console = Console(highlight=False)
         sheet = Sheet(
             request,
             redaction=self._redaction,
@@ -79,18 +78,14 @@ class TerminalPrompt:
             deadline=deadline,
             interrupted=self._interrupted,
         )
-        with Live(console=console, screen=True, auto_refresh=False) as live:
-            while (now := self._clock()) < deadline:
-                width, height = console.size
-                shown = page(
-                    sheet,
-                    now=now,
-                    width=width,
-                    height=height,
-                    others=self._waiting - 1,
-                    said=None,
-                )
-                live.update(shown, refresh=True)
+
+        def picture(width: int, height: int) -> Group:
+            now, others = self._clock(), self._waiting - 1
+            return page(sheet, now=now, width=width, height=height, others=others, said=None)
+
+        with Screen() as screen:
+            while self._clock() < deadline:
+                screen.draw(picture)
                 key = await keys.next(TICK)
                 if key == "end" or (key == "q" and not sheet.writing):
                     return None
