@@ -35,9 +35,12 @@ def operator() -> str:
         return f"uid {os.getuid()}"
 
 
-def response_of(verdict: HITLDecision, *, note: str) -> HITLResponse:
-    """The answer with who gave it, since the platform has no field for that, and the note, quoted."""
-    said = f"{verdict.value} by {operator()} at the terminal"
+def response_of(verdict: HITLDecision, *, note: str, where: str = "at the terminal") -> HITLResponse:
+    """The answer with who gave it, since the platform has no field for that, and the note.
+
+    It is quoted so that it cannot end its own quotation, as on a card (`bot.approval.Decision.response`).
+    """
+    said = f"{verdict.value} by {operator()} {where}"
     if note:
         said += f". Note from the approver: {json.dumps(note, ensure_ascii=False)}"
     return HITLResponse(decision=verdict, operator_input=said)

@@ -86,8 +86,9 @@ class Sheet:
         shown_at: datetime,
         deadline: datetime,
         interrupted: bool = False,
+        note: str = "",
     ) -> None:
-        """Its first page comes up at `shown_at`.
+        """Its first page comes up at `shown_at`, with a `note` that was written to this same call before.
 
         `interrupted` when somebody was writing about another call: none of her keys counts until Enter or Esc.
         """
@@ -96,7 +97,7 @@ class Sheet:
         self.text = text_of(lines).expandtabs(TAB)
         self.warnings = (*warnings_of(request, redaction=redaction), *redactions_in(lines))
         self.said: str | None = None  #: what the last key came to, for the person
-        self.note = ""  #: goes along with the answer, and with no other call's
+        self.note = note  #: goes along with the answer, and with no other call's
         self._writing: str | None = None  #: the note as far as it is typed
         self.interrupted = interrupted
         self._noted_at: datetime | None = None

@@ -277,3 +277,18 @@ def test_the_table_has_the_earliest_first(make_request: MakeRequest) -> None:
     assert text.index("tool_2") < text.index("tool_1")
     assert "tool_0" not in text
     assert "1 more wait." in text
+
+
+def test_what_is_over_stands_last_in_the_table(make_request: MakeRequest) -> None:
+    """A platform may list it on; what can still be answered comes first, and lines besides stand below."""
+    waiting = [
+        (make_request(tool_name=tool), NOON + timedelta(seconds=left))
+        for tool, left in (("over", -60), ("later", 90), ("soon", 30))
+    ]
+    out = io.StringIO()
+
+    shown = board(waiting, now=NOON, redaction=Redaction(), besides=["1 cannot be read."])
+    Console(file=out, width=120).print(shown)
+
+    places = [out.getvalue().index(text) for text in ("soon", "later", "over", "1 cannot be read.")]
+    assert sorted(places) == places
