@@ -90,7 +90,7 @@ class TerminalPrompt:
             while self._clock() < deadline:
                 screen.draw(picture)
                 key = await keys.next(TICK)
-                if key == "end" or (key == "q" and not sheet.writing):
+                if key == "end" or (key in ("q", "Q") and not sheet.writing):
                     return None
                 verdict = sheet.press(key or "", now=self._clock())
                 self._interrupted = sheet.writing

@@ -142,6 +142,7 @@ class Sheet:
         if self.writing:
             self._write(key, now)
             return None
+        key = key.lower()  # Caps Lock is on
         if key == NOTE:
             self._writing = self.note
         if key in ONWARD and self._page.end < len(self.text):
