@@ -157,7 +157,8 @@ class Sheet:
 
     def _write(self, key: str, now: datetime) -> None:
         if key in KEEP or key == DROP:
-            self.note = (self._writing or "").strip() if key in KEEP else ""
+            kept = self.note if self._writing is None else self._writing.strip()
+            self.note = kept if key in KEEP else ""
             self._writing, self.interrupted, self._noted_at = None, False, now
         elif self._writing is not None:
             self._writing = typed(self._writing, key)

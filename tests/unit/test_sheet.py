@@ -229,6 +229,24 @@ def test_letters_for_a_call_that_is_gone_answer_no_other(make_request: MakeReque
     assert HITLDecision.REJECTED is press(sheet, "n", after=10)
 
 
+@pytest.mark.parametrize(("key", "note"), [("\r", "kept"), ("\x1b", "")])
+def test_a_note_that_was_kept_outlives_an_interruption(make_request: MakeRequest, key: str, note: str) -> None:
+    """It is this call's own: Enter goes on with it, Esc drops it."""
+    sheet = Sheet(
+        make_request(),
+        redaction=Redaction(),
+        shown_at=NOON,
+        deadline=DEADLINE,
+        interrupted=True,
+        note="kept",
+    )
+    press(sheet, "n")
+    press(sheet, key)
+
+    assert (False, note) == (sheet.writing, sheet.note)
+    assert ("note 4/1000: kept" in screen(sheet)) is bool(note)
+
+
 def test_a_note_does_not_outlive_the_deadline(make_request: MakeRequest) -> None:
     """It may be written until then; nothing is sent after it."""
     sheet = sheet_of(make_request())
