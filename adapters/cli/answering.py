@@ -15,14 +15,14 @@ import structlog
 from adapters.app import utc_now
 from adapters.platform.client import open_platform
 from adapters.settings import Environment
-from adapters.terminal.prompt import operator
+from adapters.terminal.prompt import response_of
 from bot.approval import LONGEST_NOTE, Outcome
 from bot.errors import ConfigError
 from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of
 from bot.ports import Listing
 from bot.posting import post_until, tried_until
-from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from bot.protocol import HITLDecision, HITLRequest
 from bot.wording import name_of
 
 #: Characters that the beginning of an id needs: a slip of the keyboard must not answer anything.
@@ -62,7 +62,7 @@ async def answer(
         ended = await post_until(
             platform,
             request,
-            HITLResponse(decision=verdict, operator_input=_words(verdict, note)),
+            response_of(verdict, note=note or "", where="with the nod command"),
             deadline=deadline_of(request, first_seen=listing.began_at, default=USUAL_WINDOW).at,
             clock=utc_now,
             pause=asyncio.sleep,
@@ -79,11 +79,10 @@ def found(listing: Listing, start: str) -> HITLRequest | None:
 
     Raises ConfigError for a beginning that is too short, fits nothing, or fits several.
     """
-    requests = {request.request_id: request for request in listing.requests}
+    requests = {one: _unread(one) for one in listing.unread_ids}  # those can still be refused
+    requests |= {request.request_id: request for request in listing.requests}
     if start in requests:
         return requests[start]
-    if start in listing.unread_ids:  # it can still be refused
-        return HITLRequest(request_id=start, tool_name="", arguments=None, agent_id="", whole=False)
     if _is_whole(start):
         return None
     if len(start) < SHORTEST_START:
@@ -96,6 +95,10 @@ def found(listing: Listing, start: str) -> HITLRequest | None:
             raise ConfigError("ID", f"nothing that waits begins with {start!r}", "See `nod pending`.")
         case several:
             raise ConfigError("ID", f"{len(several)} requests begin with {start!r}", "Give more characters.")
+
+
+def _unread(request_id: str) -> HITLRequest:
+    return HITLRequest(request_id=request_id, tool_name="", arguments=None, agent_id="", whole=False)
 
 
 def _is_whole(text: str) -> bool:
@@ -112,8 +115,3 @@ def _check_readable(request: HITLRequest) -> None:
     what = f"can be read in more than one way: {request.flaw}" if request.flaw else "was cut or cannot be read"
     fix = "Reject or skip it; whoever knows the call from elsewhere says --force."
     raise ConfigError("ID", f"this call {what}, so nobody can tell what an Approve would run", fix)
-
-
-def _words(verdict: HITLDecision, note: str | None) -> str:
-    said = f"{verdict.value} by {operator()} with the nod command"
-    return f'{said}. Note from the approver: "{note}"' if note else said

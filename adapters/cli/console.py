@@ -11,7 +11,7 @@ from adapters.app import utc_now
 from adapters.cli.covering import redaction_of
 from adapters.platform.client import open_platform
 from adapters.settings import Environment
-from adapters.terminal import board
+from adapters.terminal import board, unread
 from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of
 from bot.ports import Listing
@@ -56,4 +56,4 @@ def _print_table(listing: Listing, redaction: Redaction) -> None:
     waiting = [
         (request, deadline_of(request, first_seen=now, default=USUAL_WINDOW).at) for request in listing.requests
     ]
-    Console().print(board(waiting, now=now, redaction=redaction))
+    Console().print(board(waiting, now=now, redaction=redaction, besides=unread(listing)))

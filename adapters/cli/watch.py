@@ -6,209 +6,192 @@ It goes straight to the platform by its API key, as `nod approve` does, and need
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from datetime import datetime
+import sys
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Group
 from rich.text import Text
 
 from adapters.app import utc_now
+from adapters.cli.covering import redaction_of
+from adapters.cli.watch_known import Known
+from adapters.cli.watch_sending import CHANGED, Sending, Sent
 from adapters.platform import HITLClient
 from adapters.settings import read_environment
-from adapters.terminal import Keys, Sheet, at_a_terminal, board, page
-from adapters.terminal.prompt import TICK, response_of
-from bot.approval import Outcome
-from bot.errors import ConfigError, NodError, Unavailable
-from bot.handler import USUAL_WINDOW
-from bot.ladder import deadline_of
-from bot.posting import post_until
-from bot.protocol import HITLDecision, HITLRequest
+from adapters.terminal import Keys, Screen, Sheet, at_a_terminal, board, page, unread
+from adapters.terminal.prompt import TICK
+from bot.errors import ConfigError, Unavailable
 from bot.redaction import Redaction
-from bot.wording import name_of
 
 #: Seconds between two polls.
 POLL_EVERY = 1.0
+#: Seconds that `q` waits for an answer which is on its way.
+PARTING = 10.0
 #: Rows of the table's own head and of what stands below it.
-_AROUND_TABLE = 7
+_AROUND_TABLE = 9
 
-CHANGED = "The call has changed meanwhile. It is shown anew; nothing was sent."
+ASKING = "Asking the platform …"
 VANISHED = "It no longer waits; nothing was sent."
+UNREADABLE = "It cannot be read any more; nothing was sent."
+PERHAPS = "It was on its way, and may have been delivered"
 
 
 async def watch(*, interactive: bool) -> int:
-    """Show what waits until q (0) or Ctrl-C (130). Raises ConfigError without a terminal, or a NodError."""
+    """Show what waits until q or Ctrl-C; then say how the last answer ended, and what was still on its way.
+
+    0 after q, 1 when an answer that was on its way then was not delivered. Raises ConfigError, for a policy
+    that cannot be used or without a terminal, or another NodError.
+    """
     environment = read_environment()
     if not at_a_terminal():
-        raise ConfigError("nod watch", "needs a terminal", "For scripts there is `nod pending --json`.")
+        fix = "For scripts there is `nod pending --json`; TERM and TTY_COMPATIBLE must not say that it is none."
+        raise ConfigError("nod watch", "needs a terminal that it can draw on", fix)
+    redaction = redaction_of(environment)
     key = environment.aip_api_key.get_secret_value()
-    async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(HITLClient(base_url=environment.aip_api_url, api_key=key))
-        keys = await stack.enter_async_context(Keys())
-        live = stack.enter_context(Live(console=Console(highlight=False), screen=True, auto_refresh=False))
-        return await _Watch(client, keys, live, interactive=interactive).run()
-
-
-@dataclass(kw_only=True)
-class _Known:
-    """What waits by the last good poll, and until when."""
-
-    requests: dict[str, HITLRequest] = field(default_factory=dict)
-    deadlines: dict[str, datetime] = field(default_factory=dict)
-    trouble: str | None = None
-    answered: set[str] = field(default_factory=set)  #: here; a poll that began before may still list them
-
-    def listed(self, requests: tuple[HITLRequest, ...], *, now: datetime) -> None:
-        """Take over a good poll. A deadline counts from when its request was first seen."""
-        self.trouble = None
-        self.requests = {one.request_id: one for one in requests if one.request_id not in self.answered}
-        self.deadlines = {
-            one: self.deadlines.get(one) or deadline_of(request, first_seen=now, default=USUAL_WINDOW).at
-            for one, request in self.requests.items()
-        }
-
-    def over(self, request_id: str) -> None:
-        """It was answered, and is not shown again."""
-        self.answered.add(request_id)
-        self.requests.pop(request_id, None)
-
-    def in_order(self) -> list[str]:
-        """Ids, the earliest deadline first."""
-        return sorted(self.requests, key=lambda one: self.deadlines[one])
+    client = HITLClient(base_url=environment.aip_api_url, api_key=key)
+    watching = _Watch(client, redaction=redaction, interactive=interactive)
+    try:
+        async with client, Keys() as keys:
+            with Screen() as screen:
+                return await watching.run(keys, screen)
+    finally:
+        watching.say_last_words()
 
 
 class _Watch:
-    """The picture, the keys, and the one answer that may be on its way."""
+    """The picture, the call that is on it, and the answers that are on their way."""
 
-    def __init__(self, client: HITLClient, keys: Keys, live: Live, *, interactive: bool) -> None:
-        self._client, self._keys, self._live, self._interactive = client, keys, live, interactive
-        self._known = _Known()
+    def __init__(self, client: HITLClient, *, redaction: Redaction, interactive: bool) -> None:
+        self._client, self._redaction, self._interactive = client, redaction, interactive
+        self._known, self._sending = Known(), Sending(client)
         self._sheet: Sheet | None = None
         self._interrupted = False  #: a call left the screen while its note was being written
         self._said: str | None = None
-        self._sending: asyncio.Task[str] | None = None
+        self._parting = False  #: q was pressed
+        self._last: Sent | None = None
+        self._unsent: dict[str, str] = {}  #: notes of answers that were not delivered, by the call's digest
 
-    async def run(self) -> int:
+    async def run(self, keys: Keys, screen: Screen) -> int:
         polling = asyncio.create_task(self._poll())
         try:
             while True:
                 if polling.done():
                     polling.result()
                 self._settle()
-                self._draw()
-                pressed = await self._keys.next(TICK)
+                screen.draw(self._picture)
+                pressed = await keys.next(TICK)
                 writing = self._sheet is not None and self._sheet.writing
-                if pressed == "end" or (pressed == "q" and not writing):
-                    return 0
+                if pressed == "end" or (pressed in ("q", "Q") and not writing):
+                    return await self._part(keys, screen)
                 if pressed is not None:
                     self._press(pressed)
         finally:
-            tasks = [task for task in (polling, self._sending) if task is not None]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            polling.cancel()
+            await asyncio.gather(polling, return_exceptions=True)
+            await self._sending.stop()
+            for sent in self._sending.ended():
+                self._take(sent)
+
+    def say_last_words(self) -> None:
+        """What must not vanish with the screen."""
+        if self._last is not None:
+            print(self._last.words, file=sys.stdout if self._last.ours else sys.stderr)
+        for words in self._sending.words:
+            print(f"{PERHAPS}: {words}", file=sys.stderr)
+
+    async def _part(self, keys: Keys, screen: Screen) -> int:
+        """Wait for what is on its way, but not for long; the exit code."""
+        self._parting, delivered, loop = True, True, asyncio.get_running_loop()
+        until = loop.time() + PARTING
+        while self._sending and loop.time() < until:
+            self._said = f"Waiting for the platform: {'; '.join(self._sending.words)}"
+            screen.draw(self._picture)
+            await keys.next(TICK)
+            for sent in self._sending.ended():
+                self._take(sent)
+                delivered &= sent.ours
+        return 0 if delivered and not self._sending else 1
 
     async def _poll(self) -> None:
         while True:
             try:
-                self._known.listed(await self._client.list_pending(), now=utc_now())
+                self._known.listed(await self._client.pending(), now=utc_now())
             except Unavailable as error:
                 self._known.trouble = str(error)
             await asyncio.sleep(POLL_EVERY)
 
     def _settle(self) -> None:
-        """The call on the screen waits, and is the one that is listed; an answer that was sent is told."""
-        if self._sending is not None and self._sending.done():
-            self._said, self._sending, self._sheet = self._sending.result(), None, None
-        if not self._interactive or self._sending is not None:
+        """The call on the screen waits, and is the one that is listed; how an answer ended is told."""
+        for sent in self._sending.ended():
+            self._take(sent)
+        if not self._interactive:
             return
         if self._sheet is not None:
             was = self._sheet.request
             listed = self._known.requests.get(was.request_id)
-            if listed is not None and listed.digest == was.digest:
+            same = listed is not None and listed.digest == was.digest
+            if same or was.request_id in self._sending.under_way:
                 return
             self._interrupted |= self._sheet.writing
-            self._said, self._sheet = (CHANGED if listed else VANISHED), None
+            gone = UNREADABLE if self._known.unread(was.request_id) else VANISHED
+            self._said, self._sheet = (CHANGED if listed else gone), None
             if listed is not None:
                 self._open(listed.request_id)
                 return
-        if order := self._known.in_order():
+        if order := self._order():
             self._open(order[0])
+
+    def _take(self, sent: Sent) -> None:
+        self._last, self._said = sent, sent.words
+        if sent.over:
+            self._known.over(sent.request.request_id)
+        else:
+            self._unsent[sent.request.digest] = sent.note
+        if self._sheet is not None and self._sheet.request.request_id == sent.request.request_id:
+            self._sheet = None
+
+    def _order(self) -> list[str]:
+        return self._known.in_order(now=utc_now(), under_way=self._sending.under_way)
 
     def _open(self, request_id: str) -> None:
         request = self._known.requests[request_id]
-        deadline = self._known.deadlines[request_id]
         self._sheet = Sheet(
             request,
-            redaction=Redaction(),
+            redaction=self._redaction,
             shown_at=utc_now(),
-            deadline=deadline,
-            interrupted=self._interrupted,
+            deadline=self._known.deadlines[request_id],
+            interrupted=self._interrupted and request_id not in self._sending.under_way,
+            note=self._unsent.pop(request.digest, ""),
         )
 
-    def _draw(self) -> None:
-        width, height = self._live.console.size
-        said = self._known.trouble or self._said
-        if self._sheet is not None:
-            shown = page(
-                self._sheet,
-                now=utc_now(),
-                width=width,
-                height=height,
-                others=max(0, len(self._known.requests) - 1),
-                said=said,
-            )
-        else:
-            waiting = [
-                (self._known.requests[one], self._known.deadlines[one]) for one in self._known.in_order()
-            ]
-            table = board(waiting, now=utc_now(), redaction=Redaction(), most=max(1, height - _AROUND_TABLE))
-            shown = Group(table, Text(""), Text("q quit", style="dim"), Text(said or "", style="bold"))
-        self._live.update(shown, refresh=True)
+    def _picture(self, width: int, height: int) -> Group:
+        said, sheet, now = self._known.trouble or self._said, self._sheet, utc_now()
+        if sheet is not None:
+            sending = self._sending.words_on(sheet.request.request_id)
+            others = max(0, len(self._known.requests) - 1)
+            if sending and not self._parting:
+                said = f"Sending {sending} …"
+            return page(sheet, now=now, width=width, height=height, others=others, said=said)
+        waiting = [(self._known.requests[one], self._known.deadlines[one]) for one in self._order()]
+        listing = self._known.listing
+        table = board(
+            waiting,
+            now=now,
+            redaction=self._redaction,
+            most=max(1, height - _AROUND_TABLE),
+            besides=unread(listing) if listing else (ASKING,),
+        )
+        return Group(table, Text(""), Text("q quit", style="dim"), Text(said or "", style="bold"))
 
     def _press(self, key: str) -> None:
         sheet = self._sheet
-        if sheet is None or self._sending is not None:
+        if sheet is None:
             return
-        self._said = None
-        if key == "\t" and not sheet.writing:
-            order = self._known.in_order()
+        self._said, order = None, self._order()
+        if key == "\t" and not sheet.writing and order:
             at = order.index(sheet.request.request_id) if sheet.request.request_id in order else -1
-            if order:
-                self._open(order[(at + 1) % len(order)])
-            return
-        verdict = sheet.press(key, now=utc_now())
-        self._interrupted &= sheet.writing
-        if verdict is not None:
-            sheet.said = f"Sending {verdict.value} …"
-            self._sending = asyncio.create_task(self._send(sheet, verdict))
-
-    async def _send(self, sheet: Sheet, verdict: HITLDecision) -> str:
-        """Tell the platform; what came of it, in words. An Approve needs a poll that lists the same call."""
-        request = sheet.request
-        named = f"{name_of(request.tool_name)} ({name_of(request.request_id)})"
-        try:
-            if verdict is HITLDecision.APPROVED and (objection := await self._objection(request)):
-                return objection
-            ended = await post_until(
-                self._client,
-                request,
-                response_of(verdict, note=sheet.note),
-                deadline=sheet.deadline,
-                clock=utc_now,
-                pause=asyncio.sleep,
-            )
-        except NodError as error:
-            return f"Not {verdict.value}: {named}. {error}"
-        self._known.over(request.request_id)
-        return (
-            f"Somebody else was first: {named}." if ended is Outcome.ELSEWHERE else f"{ended.value}: {named}."
-        )
-
-    async def _objection(self, request: HITLRequest) -> str | None:
-        listed = {one.request_id: one for one in await self._client.list_pending()}
-        again = listed.get(request.request_id)
-        if again is None:
-            return VANISHED
-        return None if again.digest == request.digest else CHANGED
+            self._open(order[(at + 1) % len(order)])
+        elif sheet.request.request_id not in self._sending.under_way:
+            verdict = sheet.press(key, now=utc_now())
+            self._interrupted &= sheet.writing
+            if verdict is not None:
+                self._sending.start(sheet, verdict)

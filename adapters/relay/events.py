@@ -16,6 +16,9 @@ LARGEST_EVENT = 128 * 1024
 #: What `metadata.hitl.decision` says while somebody is asked, and how that ends (protocol.md).
 WORDS = frozenset(("pending", "approved", "rejected", "skipped", "timeout_skip"))
 
+#: May stand before the first line, and is no part of it.
+BOM = b"\xef\xbb\xbf"
+
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -29,12 +32,14 @@ class EventReader:
         self._size = 0  #: of the two together
         self._within = False  #: in the middle of a line of which some is lost
         self._after_cr = False
+        self._first = True  #: no line of the stream has ended
 
     def lose(self) -> None:
         """Some bytes of the stream will not come: go on with the next line."""
         self._line.clear()
         self._data.clear()
         self._size, self._within, self._after_cr = 0, True, False
+        self._first = False
 
     def feed(self, piece: bytes) -> bool:
         """Take the next bytes. True when they tell that somebody has to decide, or that it is over.
@@ -69,6 +74,8 @@ class EventReader:
             self._within = False  # the line that was too long is over
             return True
         line = bytes(self._line)
+        if self._first:
+            line, self._first = line.removeprefix(BOM), False
         self._line.clear()
         if not line:
             data, self._data, self._size = b"\n".join(self._data), [], 0

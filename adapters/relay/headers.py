@@ -20,6 +20,9 @@ HOP_BY_HOP = frozenset(
     )
 )
 
+#: Where a message goes and where it ends: it goes on, or is replaced by ours, also where `Connection` names it.
+FRAMING = frozenset((b"content-length", b"transfer-encoding", b"host"))
+
 #: By this name the relay is known in `Via` (RFC 9110 §7.6.3); a request that has it already goes in a circle.
 PSEUDONYM = b"nod-relay"
 
@@ -34,7 +37,7 @@ def passed_on(fields: Sequence[tuple[bytes, bytes]]) -> Fields:
     dropped = set(HOP_BY_HOP)
     for name, (_, value) in zip(names, fields, strict=True):
         if name == b"connection":
-            dropped |= {named.strip().lower() for named in value.split(b",")}
+            dropped |= {named.strip().lower() for named in value.split(b",")} - FRAMING
     if b"transfer-encoding" in names:
         dropped.add(b"content-length")
     return [field for name, field in zip(names, fields, strict=True) if name not in dropped]

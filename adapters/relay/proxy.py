@@ -7,10 +7,12 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import h11
 import httpx
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from adapters.relay.alive import ALIVE
 from adapters.relay.headers import in_a_circle, is_event_stream, packings, passed_on, to_platform
 from adapters.relay.inbound import Inbound
 from adapters.relay.serve import HANG_UP
@@ -67,6 +69,10 @@ class Relay:
         )
         try:
             response = await self._transport.handle_async_request(request)
+        except (h11.LocalProtocolError, httpx.LocalProtocolError) as error:
+            log.warning("relay_request_refused", reason=str(error))
+            await _answer(send, 400, "nod relay: this is no request that can be sent on")
+            return True
         except httpx.TransportError as error:
             log.warning("relay_platform_failed", reason=type(error).__name__)
             status = 504 if isinstance(error, httpx.ConnectTimeout) else 502
@@ -139,5 +145,5 @@ async def open_relay(platform: str, *, wake: Callable[[], None]) -> AsyncIterato
             "AIP_API_URL", "it is more or less than an address", "Give it like http://localhost:8000."
         )
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    async with httpx.AsyncHTTPTransport(limits=limits, trust_env=False) as transport:
+    async with httpx.AsyncHTTPTransport(limits=limits, trust_env=False, socket_options=ALIVE) as transport:
         yield Relay(transport=transport, platform=address, wake=wake)

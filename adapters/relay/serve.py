@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from adapters.relay.alive import keep_asking
 from bot.errors import ConfigError
 
 #: By this name in `scope["extensions"]` the relay finds what ends the connection in the middle of an answer.
@@ -26,6 +27,7 @@ class _HTTP(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         app: ASGIApp = self.app
+        keep_asking(transport.get_extra_info("socket"))
 
         async def with_hang_up(scope: Scope, receive: Receive, send: Send) -> None:
             scope["extensions"] = {**scope.get("extensions", {}), HANG_UP: self.transport.close}

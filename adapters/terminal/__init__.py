@@ -3,9 +3,10 @@
 For programs of one's own: `HITLHandler(callback, client=client, interactive=TerminalPrompt())`.
 """
 
-from adapters.terminal.keys import Keys, at_a_terminal
+from adapters.terminal.keys import Keys
 from adapters.terminal.prompt import TerminalPrompt
+from adapters.terminal.screen import Screen, at_a_terminal
 from adapters.terminal.sheet import Sheet
-from adapters.terminal.view import board, countdown, page
+from adapters.terminal.view import board, countdown, page, unread
 
-__all__ = ["Keys", "Sheet", "TerminalPrompt", "at_a_terminal", "board", "countdown", "page"]
+__all__ = ["Keys", "Screen", "Sheet", "TerminalPrompt", "at_a_terminal", "board", "countdown", "page", "unread"]

@@ -8,10 +8,10 @@ import json
 import os
 from datetime import UTC, datetime
 
-from rich.console import Console
-from rich.live import Live
+from rich.console import Group
 
-from adapters.terminal.keys import Keys, at_a_terminal
+from adapters.terminal.keys import Keys
+from adapters.terminal.screen import Screen, at_a_terminal
 from adapters.terminal.sheet import Sheet
 from adapters.terminal.view import page
 from bot.ports import Clock
@@ -35,9 +35,12 @@ def operator() -> str:
         return f"uid {os.getuid()}"
 
 
-def response_of(verdict: HITLDecision, *, note: str) -> HITLResponse:
-    """The answer with who gave it, since the platform has no field for that, and the note, quoted."""
-    said = f"{verdict.value} by {operator()} at the terminal"
+def response_of(verdict: HITLDecision, *, note: str, where: str = "at the terminal") -> HITLResponse:
+    """The answer with who gave it, since the platform has no field for that, and the note.
+
+    It is quoted so that it cannot end its own quotation, as on a card (`bot.approval.Decision.response`).
+    """
+    said = f"{verdict.value} by {operator()} {where}"
     if note:
         said += f". Note from the approver: {json.dumps(note, ensure_ascii=False)}"
     return HITLResponse(decision=verdict, operator_input=said)
@@ -71,7 +74,6 @@ class TerminalPrompt:
             self._waiting -= 1
 
     async def _asked(self, request: HITLRequest, deadline: datetime, keys: Keys) -> HITLResponse | None:
-        console = Console(highlight=False)
         sheet = Sheet(
             request,
             redaction=self._redaction,
@@ -79,20 +81,16 @@ class TerminalPrompt:
             deadline=deadline,
             interrupted=self._interrupted,
         )
-        with Live(console=console, screen=True, auto_refresh=False) as live:
-            while (now := self._clock()) < deadline:
-                width, height = console.size
-                shown = page(
-                    sheet,
-                    now=now,
-                    width=width,
-                    height=height,
-                    others=self._waiting - 1,
-                    said=None,
-                )
-                live.update(shown, refresh=True)
+
+        def picture(width: int, height: int) -> Group:
+            now, others = self._clock(), self._waiting - 1
+            return page(sheet, now=now, width=width, height=height, others=others, said=None)
+
+        with Screen() as screen:
+            while self._clock() < deadline:
+                screen.draw(picture)
                 key = await keys.next(TICK)
-                if key == "end" or (key == "q" and not sheet.writing):
+                if key == "end" or (key in ("q", "Q") and not sheet.writing):
                     return None
                 verdict = sheet.press(key or "", now=self._clock())
                 self._interrupted = sheet.writing

@@ -86,8 +86,9 @@ class Sheet:
         shown_at: datetime,
         deadline: datetime,
         interrupted: bool = False,
+        note: str = "",
     ) -> None:
-        """Its first page comes up at `shown_at`.
+        """Its first page comes up at `shown_at`, with a `note` that was written to this same call before.
 
         `interrupted` when somebody was writing about another call: none of her keys counts until Enter or Esc.
         """
@@ -96,7 +97,7 @@ class Sheet:
         self.text = text_of(lines).expandtabs(TAB)
         self.warnings = (*warnings_of(request, redaction=redaction), *redactions_in(lines))
         self.said: str | None = None  #: what the last key came to, for the person
-        self.note = ""  #: goes along with the answer, and with no other call's
+        self.note = note  #: goes along with the answer, and with no other call's
         self._writing: str | None = None  #: the note as far as it is typed
         self.interrupted = interrupted
         self._noted_at: datetime | None = None
@@ -141,6 +142,7 @@ class Sheet:
         if self.writing:
             self._write(key, now)
             return None
+        key = key.lower()  # Caps Lock is on
         if key == NOTE:
             self._writing = self.note
         if key in ONWARD and self._page.end < len(self.text):
@@ -155,7 +157,8 @@ class Sheet:
 
     def _write(self, key: str, now: datetime) -> None:
         if key in KEEP or key == DROP:
-            self.note = (self._writing or "").strip() if key in KEEP else ""
+            kept = self.note if self._writing is None else self._writing.strip()
+            self.note = kept if key in KEEP else ""
             self._writing, self.interrupted, self._noted_at = None, False, now
         elif self._writing is not None:
             self._writing = typed(self._writing, key)

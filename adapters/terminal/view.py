@@ -11,12 +11,15 @@ from rich.text import Text
 
 from adapters.terminal.sheet import Sheet
 from bot.call import lines_of, text_of
+from bot.ports import Listing
 from bot.protocol import HITLRequest
 from bot.redaction import Redaction
 from bot.wording import name_of
 
 #: Characters of a call in the table.
 _GLIMPSE = 60
+#: Ids of items that cannot be read, which are named below the table.
+_MOST_IDS = 5
 #: Rows around a page: head, time, keys and what was said, with an empty one between.
 AROUND = 6
 #: Warnings that stand above a call; a page must keep room for the call itself.
@@ -42,10 +45,14 @@ def board(
     now: datetime,
     redaction: Redaction,
     most: int | None = None,
+    besides: Sequence[str] = (),
 ) -> Group:
-    """What waits, each with its deadline, earliest first; `most` rows, and how many there are besides."""
+    """What waits, each with its deadline: the earliest first, and what is over last.
+
+    `most` rows, and how many more there are. Lines `besides` stand below, and in place of "Nothing waits.".
+    """
     table = Table("left", "tool", "agent", "call", "id", header_style="bold")
-    rows = sorted(waiting, key=lambda one: one[1])
+    rows = sorted(waiting, key=lambda one: (one[1] <= now, one[1]))
     for request, deadline in rows[:most]:
         call = text_of(lines_of(request, redaction=redaction)).replace("\n", "  ")
         table.add_row(
@@ -56,8 +63,20 @@ def board(
             Text(name_of(request.request_id)),
         )
     more = len(rows) - len(rows[:most])
-    notes = [Text(f"{more} more wait.")] if more else []
-    return Group(table, *notes) if rows else Group(Text("Nothing waits."))
+    notes = [f"{more} more wait."] if more else []
+    if not rows and not besides:
+        notes = ["Nothing waits."]
+    return Group(*([table] if rows else []), *(Text(note) for note in (*notes, *besides)))
+
+
+def unread(listing: Listing) -> tuple[str, ...]:
+    """That some items which wait cannot be read, and by which ids they are answered; nothing where all can."""
+    if not listing.set_aside:
+        return ()
+    ids = [name_of(one) for one in sorted(listing.unread_ids)]
+    named = ", ".join(ids[:_MOST_IDS]) + (", …" if len(ids) > _MOST_IDS else "")
+    answer = f": {named}. `nod reject ID` and `nod skip ID` answer it." if ids else "."
+    return (f"{len(listing.set_aside)} cannot be read{answer}",)
 
 
 def page(sheet: Sheet, *, now: datetime, width: int, height: int, others: int, said: str | None) -> Group:

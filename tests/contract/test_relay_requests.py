@@ -7,9 +7,11 @@ from contextlib import AbstractAsyncContextManager
 
 import httpx
 import pytest
+from starlette.types import ASGIApp, Message
 from structlog.testing import capture_logs
 
-from adapters.relay import open_relay, serve_relay
+from adapters.relay import Relay, open_relay, serve_relay
+from adapters.relay.serve import HANG_UP
 from bot.errors import ConfigError
 from tests.contract.relay_rig import RUN, Line, Rig, behind, relayed, upstream
 
@@ -117,6 +119,59 @@ async def test_a_length_beside_pieces_is_not_believed() -> None:
 
     assert b"content-length" not in dict(platform.fields)
     assert platform.got[-1].endswith(b"\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("named", ["Content-Length", "Transfer-Encoding", "Host"])
+async def test_what_frames_a_message_is_not_dropped(named: str) -> None:
+    """Also where `Connection` names it: without it nobody could tell where the message ends."""
+    platform = Upstream()
+    frame = (
+        ("Content-Length: 2", "hi")
+        if named != "Transfer-Encoding"
+        else (f"{named}: chunked", "2\r\nhi\r\n0\r\n\r\n")
+    )
+    async with platform.relayed() as rig:
+        head = f"POST /x HTTP/1.1\r\nHost: x\r\nConnection: close, {named}\r\n{frame[0]}\r\n\r\n"
+        reader, writer = await rig.dial((head + frame[1]).encode())
+        got = await reader.read()
+        writer.close()
+
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert platform.got[-1].endswith(b"\r\n\r\n" + frame[1].encode())
+
+
+async def test_a_request_that_cannot_be_sent_on() -> None:
+    """400, and no traceback: what its head promises and its body is are not the same."""
+
+    async def act(line: Line) -> None:
+        await line.closed()
+
+    async with upstream(act) as address:
+        platform = httpx.URL(address)
+        async with httpx.AsyncHTTPTransport() as transport:
+            relay = Relay(transport=transport, platform=platform, wake=lambda: None)
+            sent = await asked(relay, headers=[(b"content-length", b"1")], body=b"hi")
+
+    assert 400 == sent[0]["status"]
+    assert b"BadRequest" in sent[1]["body"]
+
+
+async def asked(app: ASGIApp, *, headers: list[tuple[bytes, bytes]], body: bytes) -> list[Message]:
+    """What an ASGI app answers to a request whose server did not check it."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "raw_path": b"/x", "query_string": b"", "http_version": "1.1",
+        "headers": headers, "extensions": {HANG_UP: lambda: None},
+    }  # fmt: skip
+    await app(scope, receive, send)
+    return sent
 
 
 async def test_bodies_of_all_sizes() -> None:

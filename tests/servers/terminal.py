@@ -55,6 +55,11 @@ class Terminal:
         """The terminal's own, to see that they came back."""
         return termios.tcgetattr(self._master)[:4]
 
+    def restore(self, settings: list[object]) -> None:
+        """Set the terminal's own settings, as a shell does whose job was stopped."""
+        now = termios.tcgetattr(self._master)
+        termios.tcsetattr(self._master, termios.TCSANOW, [*settings, *now[4:]])
+
     @property
     def raw(self) -> str:
         """All that was written, with the sequences."""

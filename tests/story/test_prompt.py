@@ -27,7 +27,7 @@ def environment(url: str) -> dict[str, str]:
     ("keys", "ended", "posts"),
     [
         ("yn", ["approved", "rejected"], ["approved", "rejected"]),
-        ("sq", ["skipped", "timeout_skip"], ["skipped"]),
+        ("SQ", ["skipped", "timeout_skip"], ["skipped"]),
     ],
 )
 async def test_one_call_at_a_time(keys: str, ended: list[str], posts: list[str]) -> None:

@@ -6,52 +6,14 @@ import asyncio
 import os
 import re
 import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from adapters.cli.watch import CHANGED
-from adapters.sandbox import platform as sandbox
-from adapters.sandbox.faults import Faults
-from adapters.sandbox.serve import serve
-from adapters.terminal.sheet import INTERRUPTED, NOT_YET, SETTLED_AFTER
-from tests.servers.terminal import Terminal, terminal
+from adapters.terminal.sheet import INTERRUPTED, NOT_YET
+from tests.servers.seat import KEY, NOD, seated, settled, write
 
-KEY = "key-hunter2"
-NOD = str(Path(sys.executable).with_name("nod"))
 LONG = {"body": "\n".join(f"line {number}" for number in range(50)), "end": "of it"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seat:
-    """A terminal, and the platform that it watches."""
-
-    terminal: Terminal
-    platform: sandbox.Platform
-    faults: Faults
-
-    @property
-    def posts(self) -> list[tuple[str, str]]:
-        return [(post.request_id, post.decision) for post in self.platform.decisions]
-
-
-@asynccontextmanager
-async def seated(*options: str, ask: bool = True, **request: object) -> AsyncIterator[Seat]:
-    """Somebody who runs `nod watch`, with one request that waits."""
-    faults = Faults()
-    async with (
-        sandbox.open_platform(api_key=KEY) as platform,
-        serve(sandbox.platform_app(platform, faults=faults)) as url,
-    ):
-        if ask:
-            platform.ask(**{"tool": "pay", "arguments": {"amount": 12}, **request})
-        env = {"AIP_API_URL": url, "AIP_API_KEY": KEY, "NOD_CONFIG": "none.yaml"}
-        async with terminal(NOD, "watch", *options, env=env) as screen:
-            yield Seat(terminal=screen, platform=platform, faults=faults)
 
 
 async def test_what_waits_is_live() -> None:
@@ -93,11 +55,6 @@ async def test_an_answer_at_the_terminal(key: str, word: str) -> None:
     (post,) = seat.platform.decisions
     assert (word, 200) == (post.decision, post.status)
     assert f"{word} by " in (post.operator_input or "")
-
-
-async def settled(seat: Seat) -> None:
-    """The call has been up for longer than a key for the one before could take."""
-    await asyncio.sleep(SETTLED_AFTER.total_seconds() + 0.3)
 
 
 async def test_a_long_call_is_read_before_it_is_approved() -> None:
@@ -187,13 +144,6 @@ async def test_another_request_by_tab() -> None:
         seat.terminal.press("s")
         await seat.terminal.shows("skipped: send_email", "pay for bare_agent")
     assert [(later, "skipped")] == seat.posts
-
-
-async def write(seat: Seat, text: str) -> None:
-    """Key by key, as somebody types."""
-    for key in text:
-        seat.terminal.press(key)
-        await asyncio.sleep(0.03)
 
 
 @pytest.mark.parametrize(("key", "word"), [("y", "approved"), ("n", "rejected"), ("s", "skipped")])

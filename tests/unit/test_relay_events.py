@@ -15,6 +15,8 @@ from adapters.relay.events import LARGEST_EVENT, EventReader
 from adapters.relay.packed import Unpacker
 from adapters.relay.tap import MOST_HELD, Tap, open_tap
 
+BOM = b"\xef\xbb\xbf"
+
 
 def event(hitl: object, end: str = "\n", **more: object) -> bytes:
     return f"data: {json.dumps({'metadata': {'hitl': hitl}} | more, ensure_ascii=False)}{end}{end}".encode()
@@ -35,6 +37,15 @@ def worth(*pieces: bytes) -> int:
 def test_a_decision_is_worth_a_look(decision: str, end: str) -> None:
     """Every word that the platform has for it, with every end that a line can have."""
     assert 1 == worth(event(hitl(decision), end))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 7])
+def test_a_byte_order_mark_hides_nothing(cut: int) -> None:
+    """One before the first line is no part of it (HTML standard, §9.2.5); another one is."""
+    stream = BOM + event(hitl())
+    assert 1 == worth(stream[:cut], stream[cut:])
+    assert 0 == worth(BOM + stream)
+    assert 0 == worth(b": hello\n\n", stream)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,9 @@ def test_a_line_that_goes_on_cannot_pass_for_a_new_one() -> None:
         ("y", HITLDecision.APPROVED),
         ("n", HITLDecision.REJECTED),
         ("s", HITLDecision.SKIPPED),
+        ("Y", HITLDecision.APPROVED),
+        ("N", HITLDecision.REJECTED),
+        ("S", HITLDecision.SKIPPED),
         ("x", None),
         ("", None),
     ],
@@ -226,6 +229,24 @@ def test_letters_for_a_call_that_is_gone_answer_no_other(make_request: MakeReque
     assert HITLDecision.REJECTED is press(sheet, "n", after=10)
 
 
+@pytest.mark.parametrize(("key", "note"), [("\r", "kept"), ("\x1b", "")])
+def test_a_note_that_was_kept_outlives_an_interruption(make_request: MakeRequest, key: str, note: str) -> None:
+    """It is this call's own: Enter goes on with it, Esc drops it."""
+    sheet = Sheet(
+        make_request(),
+        redaction=Redaction(),
+        shown_at=NOON,
+        deadline=DEADLINE,
+        interrupted=True,
+        note="kept",
+    )
+    press(sheet, "n")
+    press(sheet, key)
+
+    assert (False, note) == (sheet.writing, sheet.note)
+    assert ("note 4/1000: kept" in screen(sheet)) is bool(note)
+
+
 def test_a_note_does_not_outlive_the_deadline(make_request: MakeRequest) -> None:
     """It may be written until then; nothing is sent after it."""
     sheet = sheet_of(make_request())
@@ -277,3 +298,18 @@ def test_the_table_has_the_earliest_first(make_request: MakeRequest) -> None:
     assert text.index("tool_2") < text.index("tool_1")
     assert "tool_0" not in text
     assert "1 more wait." in text
+
+
+def test_what_is_over_stands_last_in_the_table(make_request: MakeRequest) -> None:
+    """A platform may list it on; what can still be answered comes first, and lines besides stand below."""
+    waiting = [
+        (make_request(tool_name=tool), NOON + timedelta(seconds=left))
+        for tool, left in (("over", -60), ("later", 90), ("soon", 30))
+    ]
+    out = io.StringIO()
+
+    shown = board(waiting, now=NOON, redaction=Redaction(), besides=["1 cannot be read."])
+    Console(file=out, width=120).print(shown)
+
+    places = [out.getvalue().index(text) for text in ("soon", "later", "over", "1 cannot be read.")]
+    assert sorted(places) == places

@@ -1,0 +1,104 @@
+"""Answers that `nod watch` has on their way to the platform, each until its deadline and none for another."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from adapters.app import utc_now
+from adapters.terminal import Sheet
+from adapters.terminal.prompt import response_of
+from bot.approval import Outcome
+from bot.asking import Unchanged
+from bot.errors import NodError, Refused
+from bot.posting import Client, post_until
+from bot.protocol import HITLDecision, HITLRequest
+from bot.wording import name_of
+
+CHANGED = "The call has changed meanwhile. It is shown anew; nothing was sent."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """What became of an answer."""
+
+    request: HITLRequest
+    note: str
+    words: str  #: for the person
+    over: bool  #: nothing of it waits here any more
+    ours: bool  #: the platform took it as the first
+
+
+class Sending:
+    """One task for each answer, so that one which is tried again holds up no other."""
+
+    def __init__(self, client: Client) -> None:
+        """Sends nothing yet."""
+        self._client = client
+        self._tasks: dict[asyncio.Task[Sent], str] = {}  #: with what they send, in words
+
+    def __bool__(self) -> bool:
+        """Whether an answer is on its way."""
+        return bool(self._tasks)
+
+    @property
+    def under_way(self) -> frozenset[str]:
+        """Ids of the requests whose answers are on their way."""
+        return frozenset(task.get_name() for task in self._tasks)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What is on its way, for the person."""
+        return tuple(self._tasks.values())
+
+    def words_on(self, request_id: str) -> str | None:
+        """What is on its way for this request, for the person."""
+        return next((words for task, words in self._tasks.items() if task.get_name() == request_id), None)
+
+    def start(self, sheet: Sheet, verdict: HITLDecision) -> None:
+        """Tell the platform; returns at once. An Approve needs a poll that lists the same call."""
+        task = asyncio.create_task(self._send(sheet, verdict), name=sheet.request.request_id)
+        self._tasks[task] = f"{verdict.value} for {_named(sheet.request)}"
+
+    def ended(self) -> list[Sent]:
+        """What has come of the answers that are not on their way any more; each is told once."""
+        done = [task for task in self._tasks if task.done() and not task.cancelled()]
+        for task in done:
+            del self._tasks[task]
+        return [task.result() for task in done]
+
+    async def stop(self) -> None:
+        """Send nothing more. What stays in `words` had not ended, and may have arrived."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _send(self, sheet: Sheet, verdict: HITLDecision) -> Sent:
+        request, note, platform = sheet.request, sheet.note, Unchanged(self._client, self._client)
+        ended = None
+        try:
+            ended = await post_until(
+                platform,
+                request,
+                response_of(verdict, note=note),
+                deadline=sheet.deadline,
+                clock=utc_now,
+                pause=asyncio.sleep,
+            )
+        except Refused as error:
+            words = CHANGED if platform.latest else str(error)
+        except NodError as error:
+            words = f"Not {verdict.value}: {_named(request)}. {error}"
+        else:
+            words = f"{ended.value}: {_named(request)}."
+            if ended is Outcome.ELSEWHERE:
+                words = f"It no longer waited, or somebody else was first: {_named(request)}."
+        ours = ended is not None and ended is not Outcome.ELSEWHERE
+        # A list may lag behind: what it misses for once is shown again when it comes back.
+        missed = not ours and verdict is HITLDecision.APPROVED and platform.latest is None
+        over = ended is not None and not missed
+        return Sent(request=request, note=note, words=words, over=over, ours=ours)
+
+
+def _named(request: HITLRequest) -> str:
+    return f"{name_of(request.tool_name)} ({name_of(request.request_id)})"

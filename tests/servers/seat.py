@@ -1,0 +1,66 @@
+"""Somebody who runs `nod watch` in a terminal, and the platform that she watches."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.sandbox import platform as sandbox
+from adapters.sandbox.faults import Faults
+from adapters.sandbox.serve import serve
+from adapters.terminal.sheet import SETTLED_AFTER
+from tests.servers.terminal import Terminal, terminal
+
+KEY = "key-hunter2"
+NOD = str(Path(sys.executable).with_name("nod"))
+PENDING, DECISION = "/agents/hitl/pending", "/agents/hitl/decision"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """A terminal, and the platform that it watches."""
+
+    terminal: Terminal
+    platform: sandbox.Platform
+    faults: Faults
+
+    @property
+    def posts(self) -> list[tuple[str, str]]:
+        return [(post.request_id, post.decision) for post in self.platform.decisions]
+
+
+@asynccontextmanager
+async def seated(
+    *options: str,
+    ask: bool = True,
+    variables: Mapping[str, str] | None = None,
+    quirks: sandbox.Quirks | None = None,
+    **request: object,
+) -> AsyncIterator[Seat]:
+    """Somebody who runs `nod watch`, with one request that waits."""
+    faults = Faults()
+    async with (
+        sandbox.open_platform(api_key=KEY, quirks=quirks) as platform,
+        serve(sandbox.platform_app(platform, faults=faults)) as url,
+    ):
+        if ask:
+            platform.ask(**{"tool": "pay", "arguments": {"amount": 12}, **request})
+        env = {"AIP_API_URL": url, "AIP_API_KEY": KEY, "NOD_CONFIG": "none.yaml", **(variables or {})}
+        async with terminal(NOD, "watch", *options, env=env) as screen:
+            yield Seat(terminal=screen, platform=platform, faults=faults)
+
+
+async def settled(_: Seat | None = None) -> None:
+    """A call has been up for longer than a key for the one before could take."""
+    await asyncio.sleep(SETTLED_AFTER.total_seconds() + 0.3)
+
+
+async def write(seat: Seat, text: str) -> None:
+    """Key by key, as somebody types."""
+    for key in text:
+        seat.terminal.press(key)
+        await asyncio.sleep(0.03)
