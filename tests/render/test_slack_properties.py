@@ -44,7 +44,6 @@ from bot.wording import CardState
 from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, claim, ping_of, policy, request, vote
 from tests.render.slack_parts import buttons, check, elements, pre
 
-#: Cards of drawn texts; with those of the hostile corpus more than 20,000.
 #: Texts, each in every state: two thousand cards, and twenty thousand in the long form.
 FEW, MANY = 182, 1_820
 
