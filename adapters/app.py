@@ -37,7 +37,7 @@ from adapters.store.open import open_store
 from adapters.surfaces import open_surfaces
 from adapters.timer import open_timer
 from adapters.watch import PULSE_EVERY, Pulse, Spool, Watchdog, open_emergency, watched
-from adapters.web import Metrics, Receiver, front, serve_front
+from adapters.web import Metrics, front, serve_front
 from bot.flow import Beats, Bells
 from bot.flow.admit import Admit
 from bot.flow.desk import FrontDesk
@@ -114,7 +114,11 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
         schedules = await schedule_keepers(environment, file, stack)
         await enter(book.kept(directories=surfaces.directories, groups=groups, schedules=schedules))
         pagers.update({str(place): surfaces.pager(place) for place in file.policy.alerts})
-        admit = Admit(platform=platform, store=store, policy=book.policy, clock=clock, count=metrics.count)
+        door = _door(environment, bells, metrics)
+        admit = Admit(
+            platform=platform, store=store, policy=book.policy, clock=clock, count=metrics.count,
+            run_of=door.run_of if door else lambda _: None,
+        )  # fmt: skip
         life = Life(
             admit=admit, platform=platform, store=store, chats=surfaces.chats,
             pagers=pagers, callbacks=callbacks, policy=book.policy, reach=book.reach,
@@ -131,7 +135,7 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
         }  # fmt: skip
         await enter(lived(life, bells=bells, beats=beats, chores=chores))
         app = front(
-            receivers={**surfaces.receivers, **_doors(environment, bells, metrics)},
+            receivers={**surfaces.receivers, **({WAKE_PATH: door} if door else {})},
             troubles=lambda: _troubles(admit, clock(), file.poll_every),
             health=alerts.troubles,
             metrics=metrics.exposition,
@@ -152,12 +156,10 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
     log.info("nod_stopped")
 
 
-def _doors(environment: Environment, bells: Bells, metrics: Metrics) -> Mapping[str, Receiver]:
+def _door(environment: Environment, bells: Bells, metrics: Metrics) -> Door | None:
     """Where the relay asks for a poll; without its token in the settings, nowhere."""
     token = _secret(environment.relay_token)
-    if token is None:
-        return {}
-    return {WAKE_PATH: Door(token, poll=lambda: bells.ring(Step.ADMIT), count=metrics.count)}
+    return Door(token, poll=lambda: bells.ring(Step.ADMIT), count=metrics.count) if token else None
 
 
 def _services(

@@ -119,8 +119,8 @@ async def cards() -> list[float]:
         enter = stack.enter_async_context
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         town = await enter(open_town(folder, post_burst=None, policy=policy, NOD_RELAY_TOKEN=token))
-        wake = await enter(open_waker(town.nod.address if town.nod else "", token))
-        app = await enter(open_relay(town.sandbox.url, wake=wake))
+        waker = await enter(open_waker(town.nod.address if town.nod else "", token))
+        app = await enter(open_relay(town.sandbox.url, wake=waker.ring, told=waker.tell))
         url = await enter(serve_relay(app, host="127.0.0.1", port=0))
         client = await enter(httpx.AsyncClient(base_url=url, headers={"X-API-Key": API_KEY}, timeout=LONGEST))
         for number in range(1, CARDS + 1):

@@ -27,8 +27,8 @@ async def relay(environment: RelayEnvironment, *, host: str, port: int, bot: str
         raise ConfigError("--bot", str(error), "Name the address of `nod run`.") from error
     stop = stop_signal()
     async with (
-        open_waker(bot, environment.relay_token.get_secret_value()) as wake,
-        open_relay(environment.aip_api_url, wake=wake) as app,
+        open_waker(bot, environment.relay_token.get_secret_value()) as waker,
+        open_relay(environment.aip_api_url, wake=waker.ring, told=waker.tell) as app,
         serve_relay(app, host=host, port=port) as address,
     ):
         log.info("relay_started", address=address)

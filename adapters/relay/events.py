@@ -33,6 +33,12 @@ class EventReader:
         self._within = False  #: in the middle of a line of which some is lost
         self._after_cr = False
         self._first = True  #: no line of the stream has ended
+        self._runs: list[tuple[str, str | None]] = []
+
+    def runs(self) -> list[tuple[str, str | None]]:
+        """The requests that wait, by what was fed since the last call, with the runs that their events name."""
+        found, self._runs = self._runs, []
+        return found
 
     def lose(self) -> None:
         """Some bytes of the stream will not come: go on with the next line."""
@@ -79,7 +85,7 @@ class EventReader:
         self._line.clear()
         if not line:
             data, self._data, self._size = b"\n".join(self._data), [], 0
-            return _is_worth_it(data)
+            return self._is_worth_it(data)
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data.append(value.removeprefix(b" "))
@@ -87,18 +93,20 @@ class EventReader:
             self._size -= len(line)
         return False
 
-
-def _is_worth_it(data: bytes) -> bool:
-    """Whether an event's data is about a tool call that waits, or that waited (protocol.md)."""
-    if b'"hitl"' not in data:
-        return False
-    try:
-        event = json.loads(data.decode())
-    except (ValueError, RecursionError):
-        return False
-    metadata = event.get("metadata") if isinstance(event, dict) else None
-    hitl = metadata.get("hitl") if isinstance(metadata, dict) else None
-    if not isinstance(hitl, dict) or hitl.get("required") is not True:
-        return False
-    decision = hitl.get("decision")
-    return isinstance(decision, str) and decision in WORDS
+    def _is_worth_it(self, data: bytes) -> bool:
+        """Whether an event's data is about a tool call that waits, or that waited (protocol.md)."""
+        if b'"hitl"' not in data:
+            return False
+        try:
+            event = json.loads(data.decode())
+        except (ValueError, RecursionError):
+            return False
+        metadata = event.get("metadata") if isinstance(event, dict) else None
+        hitl = metadata.get("hitl") if isinstance(metadata, dict) else None
+        if not isinstance(metadata, dict) or not isinstance(hitl, dict) or hitl.get("required") is not True:
+            return False
+        decision, request_id = hitl.get("decision"), hitl.get("request_id")
+        if decision == "pending" and isinstance(request_id, str):
+            run_id = event.get("run_id") or metadata.get("run_id")
+            self._runs.append((request_id, run_id if isinstance(run_id, str) else None))
+        return isinstance(decision, str) and decision in WORDS

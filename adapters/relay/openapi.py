@@ -9,8 +9,19 @@ SCHEMES: dict[str, Any] = {
 }
 
 OPERATION: dict[str, Any] = {
-    "summary": "Poll the platform at once; a body is not read",
+    "summary": "Poll the platform at once, and learn which runs requests belong to",
     "security": [{"relay_token": []}],
+    "requestBody": {
+        "required": False,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"runs": {"type": "object", "additionalProperties": {"type": "string"}}},
+                }
+            }
+        },
+    },
     "responses": {
         "204": {"description": "Nod polls"},
         "401": {

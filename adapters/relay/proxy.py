@@ -16,12 +16,15 @@ from adapters.relay.alive import ALIVE
 from adapters.relay.headers import in_a_circle, is_event_stream, packings, passed_on, to_platform
 from adapters.relay.inbound import Inbound
 from adapters.relay.serve import HANG_UP
-from adapters.relay.tap import open_tap
+from adapters.relay.tap import Told, nobody, open_tap
 from bot.errors import ConfigError
 
 #: Seconds to get a connection to the platform. For all that comes later there is no limit of ours: a run may be
 #: silent for as long as its people think.
 CONNECT = 10.0
+
+#: Where the platform's answer names the run, besides its events (the platform's own client reads it, too).
+RUN_ID = "x-run-id"
 
 log = structlog.get_logger()
 
@@ -30,10 +33,19 @@ class Relay:
     """An ASGI app. What comes for one request goes over one connection to the platform, which ends with it."""
 
     def __init__(
-        self, *, transport: httpx.AsyncBaseTransport, platform: httpx.URL, wake: Callable[[], None]
+        self,
+        *,
+        transport: httpx.AsyncBaseTransport,
+        platform: httpx.URL,
+        wake: Callable[[], None],
+        told: Told = nobody,
     ) -> None:
-        """`wake` is called when a poll of the platform is worth it; it must return at once."""
-        self._transport, self._platform, self._wake = transport, platform, wake
+        """`wake` is called when a poll of the platform is worth it, `told` for each request whose run a stream
+
+        names; they must return at once.
+        """
+        self._transport, self._platform = transport, platform
+        self._wake, self._told = wake, told
         self._path = platform.raw_path.rstrip(b"/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,7 +104,10 @@ class Relay:
         headers = passed_on(fields)
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         if is_event_stream(fields):
-            async with open_tap(wake=self._wake, packings=packings(fields)) as tap:
+            run_id = response.headers.get(RUN_ID)
+            async with open_tap(
+                wake=self._wake, packings=packings(fields), told=self._told, run_id=run_id
+            ) as tap:
                 return await _stream(response, send, seen=tap.offer)
         return await _stream(response, send, seen=len)
 
@@ -130,7 +145,7 @@ async def _answer(send: Send, status: int, message: str) -> None:
 
 
 @asynccontextmanager
-async def open_relay(platform: str, *, wake: Callable[[], None]) -> AsyncIterator[ASGIApp]:
+async def open_relay(platform: str, *, wake: Callable[[], None], told: Told = nobody) -> AsyncIterator[ASGIApp]:
     """A relay in front of the platform at this address, which may have a path of its own.
 
     No redirect is followed, nothing unpacked, no cookie kept, no proxy of the environment used, and no
@@ -146,4 +161,4 @@ async def open_relay(platform: str, *, wake: Callable[[], None]) -> AsyncIterato
         )
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx.AsyncHTTPTransport(limits=limits, trust_env=False, socket_options=ALIVE) as transport:
-        yield Relay(transport=transport, platform=address, wake=wake)
+        yield Relay(transport=transport, platform=address, wake=wake, told=told)

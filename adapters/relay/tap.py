@@ -25,18 +25,32 @@ MOST_LOOKS = 64
 #: Seconds between two polls that a blind tap asks for.
 BLIND_EVERY = 1.0
 
+Told = Callable[[str, str], None]  #: which run a request belongs to
+
 log = structlog.get_logger()
+
+
+def nobody(request_id: str, run_id: str) -> None:
+    """Nobody wants to know which run a request belongs to."""
 
 
 class Tap:
     """What a stream's copy tells. `open_tap` keeps it reading."""
 
-    def __init__(self, *, wake: Callable[[], None], unpacker: Unpacker | None) -> None:
-        """`wake` is called when a poll of the platform is worth it; it must return at once.
+    def __init__(
+        self,
+        *,
+        wake: Callable[[], None],
+        unpacker: Unpacker | None,
+        told: Told = nobody,
+        run_id: str | None = None,
+    ) -> None:
+        """`wake` is called when a poll of the platform is worth it, and before it `told` for what waits.
 
-        Without `unpacker` the tap is blind from the start.
+        `told` gets the run that the event names, or else `run_id`. Both must return at once. Without `unpacker`
+        the tap is blind from the start.
         """
-        self._wake = wake
+        self._wake, self._tell, self._run_id = wake, told, run_id
         self._held = bytearray()
         self._more = asyncio.Event()
         self._lost = False
@@ -77,6 +91,9 @@ class Tap:
         if worth_it:
             self._reader.lose()
         worth_it |= self._reader.feed(found)
+        for request_id, named in self._reader.runs():
+            if run_id := named or self._run_id:
+                self._tell(request_id, run_id)
         if worth_it:
             self._told = True
             self._wake()
@@ -110,8 +127,14 @@ class Tap:
 
 
 @asynccontextmanager
-async def open_tap(*, wake: Callable[[], None], packings: Sequence[str] = ()) -> AsyncIterator[Tap]:
-    """A tap on a stream that is packed in these ways, reading while the block runs.
+async def open_tap(
+    *,
+    wake: Callable[[], None],
+    packings: Sequence[str] = (),
+    told: Told = nobody,
+    run_id: str | None = None,
+) -> AsyncIterator[Tap]:
+    """A tap on the stream of this run, which is packed in these ways, reading while the block runs.
 
     What goes wrong in it is logged, and stays in it.
     """
@@ -120,7 +143,7 @@ async def open_tap(*, wake: Callable[[], None], packings: Sequence[str] = ()) ->
     except Unreadable as error:
         log.info("relay_stream_unreadable", reason=str(error))
         unpacker = None
-    tap = Tap(wake=wake, unpacker=unpacker)
+    tap = Tap(wake=wake, unpacker=unpacker, told=told, run_id=run_id)
     reading = asyncio.create_task(tap.read(), name="tap")
     try:
         yield tap

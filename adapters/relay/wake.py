@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urljoin
 
 import httpx
 import structlog
 
-from adapters.relay.door import WAKE_PATH
+from adapters.relay.door import LONGEST_ID, MOST_RUNS, WAKE_PATH
 
 #: Seconds between two requests at least; what is asked for meanwhile is one request.
 PAUSE = 0.25
@@ -20,16 +20,23 @@ PATIENCE = 2.0
 log = structlog.get_logger()
 
 
-class _Waker:
+class Waker:
     """Sends what was rung, one request at a time."""
 
     def __init__(self, client: httpx.AsyncClient, *, address: str) -> None:
         self._client, self._address = client, address
         self._rung = asyncio.Event()
         self._well: bool | None = None
+        self._runs: dict[str, str] = {}
 
     def ring(self) -> None:
+        """Ask for a poll."""
         self._rung.set()
+
+    def tell(self, request_id: str, run_id: str) -> None:
+        """Have the next request for a poll say which run this one belongs to."""
+        if len(self._runs) < MOST_RUNS and max(len(request_id), len(run_id)) <= LONGEST_ID:
+            self._runs[request_id] = run_id
 
     async def run(self) -> None:
         while True:
@@ -40,8 +47,9 @@ class _Waker:
 
     async def _send(self) -> str | None:
         """What went wrong, or None."""
+        runs, self._runs = self._runs, {}
         try:
-            response = await self._client.post(self._address)
+            response = await self._client.post(self._address, json={"runs": runs})
         except (httpx.HTTPError, OSError) as error:
             return type(error).__name__
         return None if response.status_code == httpx.codes.NO_CONTENT else f"it answered {response.status_code}"
@@ -57,8 +65,8 @@ class _Waker:
 
 
 @asynccontextmanager
-async def open_waker(bot: str, token: str) -> AsyncIterator[Callable[[], None]]:
-    """A call that asks the bot at this address for a poll, and returns at once.
+async def open_waker(bot: str, token: str) -> AsyncIterator[Waker]:
+    """Asks the bot at this address for polls; its calls return at once.
 
     It asks once at the beginning, so that a wrong token shows. The token goes to this address only: no
     redirect is followed and no proxy of the environment used.
@@ -70,11 +78,11 @@ async def open_waker(bot: str, token: str) -> AsyncIterator[Callable[[], None]]:
         trust_env=False,
     )
     async with client:
-        waker = _Waker(client, address=urljoin(bot, WAKE_PATH))
+        waker = Waker(client, address=urljoin(bot, WAKE_PATH))
         waker.ring()
         running = asyncio.create_task(waker.run(), name="waker")
         try:
-            yield waker.ring
+            yield waker
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

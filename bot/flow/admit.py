@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -46,9 +47,17 @@ class Admit:
     """One poll a round; rounds never overlap. Whatever a failed poll says, nothing is concluded from it."""
 
     def __init__(
-        self, *, platform: Platform, store: Store, policy: Callable[[], Policy], clock: Clock, count: Count
+        self,
+        *,
+        platform: Platform,
+        store: Store,
+        policy: Callable[[], Policy],
+        clock: Clock,
+        count: Count,
+        run_of: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        self._platform, self._store, self._policy = platform, store, policy
+        """`run_of` knows the run of a request, by its id, where the platform's list does not tell."""
+        self._platform, self._store, self._policy, self._run_of = platform, store, policy, run_of
         self._clock, self._count = clock, count
         self._unread = Unread(store=store, clock=clock, count=count)
         self._vanished_since: datetime | None = None
@@ -112,6 +121,7 @@ class Admit:
     async def _admit(self, request: HITLRequest) -> None:
         policy, now = self._policy(), self._clock()
         route = policy.route_of(request)
+        request = replace(request, run_id=request.run_id or self._run_of(request.request_id))
         deadline = self._deadline(request, first_seen=now)
         rule = policy.rules.rule_for(request)
         approval = Approval(

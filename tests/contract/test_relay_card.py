@@ -17,6 +17,7 @@ import pytest
 
 from adapters.relay import WAKE_PATH, open_relay, open_waker, serve_relay
 from adapters.sandbox.platform.cast import CAST
+from adapters.sandbox.platform.quirks import Quirks
 from adapters.sandbox.town import API_KEY
 from bot.card import LONGEST_RUN
 from tests.servers.town import ANN, POLICY, Town, open_town, said, until
@@ -33,8 +34,8 @@ async def town_with_relay(folder: Path) -> AsyncIterator[tuple[Town, httpx.Async
     async with open_town(folder, policy=SELDOM, NOD_RELAY_TOKEN=TOKEN) as town:
         assert town.nod is not None
         async with (
-            open_waker(town.nod.address, TOKEN) as wake,
-            open_relay(town.sandbox.url, wake=wake) as app,
+            open_waker(town.nod.address, TOKEN) as waker,
+            open_relay(town.sandbox.url, wake=waker.ring, told=waker.tell) as app,
             serve_relay(app, host="127.0.0.1", port=0) as url,
             httpx.AsyncClient(base_url=url, headers={"X-API-Key": API_KEY}, timeout=10) as client,
         ):
@@ -51,9 +52,11 @@ async def asked(stream: AsyncIterator[str]) -> str:
     raise AssertionError("the run ended without a question")
 
 
-async def test_the_card_is_up_at_once(tmp_path: Path) -> None:
-    """No poll is waited for; it has the run's id, and after the click the stream goes on to its end."""
+@pytest.mark.parametrize("nameless", [False, True])
+async def test_the_card_is_up_at_once(tmp_path: Path, nameless: bool) -> None:
+    """No poll is waited for; it has the run's id, also where only the stream tells, and the run goes on."""
     async with town_with_relay(tmp_path) as (town, client):
+        town.sandbox.platform.quirks = Quirks(nameless_runs=nameless)
         async with client.stream("POST", f"/agents/{MAIL.id}/run", json={"input": "go", "stream": True}) as run:
             lines = run.aiter_lines()
             request_id = await asked(lines)

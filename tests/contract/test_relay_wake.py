@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters.relay import WAKE_PATH, Door, open_relay, open_waker, serve_relay
-from adapters.relay.door import AGAIN
+from adapters.relay.door import AGAIN, MOST_KEPT
 from adapters.relay.wake import PAUSE
 from adapters.web import front, serve_front
 from tests.contract.relay_rig import RUN, STREAM, Line, hitl_event, upstream
@@ -56,6 +57,38 @@ async def test_the_token_opens_the_door() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "run_id"),
+    [
+        (b'{"runs": {"r1": "run-7"}}', "run-7"),
+        (b"", None),
+        (b"{", None),
+        (b"[" * 10_000, None),
+        (b'{"runs": ["r1"]}', None),
+        (b'{"runs": {"r1": 7}}', None),
+        (b'{"runs": {"r1": "' + b"x" * 201 + b'"}}', None),
+        (b'{"runs": {"r2": "run-7"}}', None),
+    ],
+)
+async def test_a_wake_can_name_runs(body: bytes, run_id: str | None) -> None:
+    """What it says beside that, or cannot be read, costs nothing: the poll is asked for all the same."""
+    bot = Bot()
+    door = Door(TOKEN, poll=bot.poll, count=bot.counted.append)
+    assert 204 == (await door.receive({"authorization": f"Bearer {TOKEN}"}, body))[0]
+    assert (1, run_id) == (len(bot.polls), door.run_of("r1"))
+
+
+async def test_runs_that_nobody_lists_are_forgotten() -> None:
+    """Only so many are kept, the latest; and nothing is learned from whoever has no token."""
+    bot = Bot()
+    door = Door(TOKEN, poll=bot.poll, count=bot.counted.append)
+    for begin in range(0, MOST_KEPT + 100, 100):
+        runs = {f"r{number}": "run" for number in range(begin, begin + 100)}
+        await door.receive({"authorization": f"Bearer {TOKEN}"}, json.dumps({"runs": runs}).encode())
+    await door.receive({"authorization": "Bearer no"}, b'{"runs": {"stranger": "run"}}')
+    assert (None, "run", None) == (door.run_of("r99"), door.run_of("r100"), door.run_of("stranger"))
+
+
+@pytest.mark.parametrize(
     "given",
     [None, "", TOKEN, "Bearer", f"Bearer {TOKEN}0", f"bearer {TOKEN}", f"Bearer {TOKEN[:-1]}", "Bearer \xe9"],
 )
@@ -74,11 +107,11 @@ async def test_without_the_token_it_stays_shut(given: str | None) -> None:
 async def test_rings_add_up() -> None:
     """However often it is rung, there is a pause after each request: no stream makes the bot poll on and on."""
     bot = Bot()
-    async with bot.served() as url, open_waker(url, TOKEN) as wake:
+    async with bot.served() as url, open_waker(url, TOKEN) as waker:
         await asyncio.sleep(PAUSE / 2)  # the first one is its own: it shows that the token is right
         before, begun = len(bot.counted), time.monotonic()
         for _ in range(100):
-            wake()
+            waker.ring()
             await asyncio.sleep(PAUSE / 50)
         told, took = len(bot.counted) - before, time.monotonic() - begun
         await asyncio.sleep(2 * PAUSE)
@@ -110,8 +143,8 @@ async def test_a_stream_goes_on_whatever_the_bot_does(trouble: str) -> None:
         address = "http://127.0.0.1:1" if trouble == "nobody" else served
         with capture_logs() as logs:
             async with (
-                open_waker(address, TOKEN) as wake,
-                open_relay(platform, wake=wake) as app,
+                open_waker(address, TOKEN) as waker,
+                open_relay(platform, wake=waker.ring, told=waker.tell) as app,
                 serve_relay(app, host="127.0.0.1", port=0) as url,
                 httpx.AsyncClient(base_url=url) as client,
                 asyncio.timeout(1),
@@ -134,9 +167,9 @@ async def test_a_bot_that_comes_back_is_noticed() -> None:
 
     async with upstream(bot) as served:
         with capture_logs() as logs:
-            async with open_waker(served, TOKEN) as wake:
+            async with open_waker(served, TOKEN) as waker:
                 while answers:
-                    wake()
+                    waker.ring()
                     await asyncio.sleep(PAUSE / 4)
                 await asyncio.sleep(PAUSE / 2)
 

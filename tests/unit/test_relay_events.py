@@ -177,3 +177,30 @@ async def test_a_tap_that_fails_keeps_it_to_itself() -> None:
             tap.offer(event(hitl()))
 
     assert [{"event": "relay_tap_failed", "reason": "ZeroDivisionError", "log_level": "error"}] == logs
+
+
+ASKED = {"required": True, "decision": "pending", "request_id": "r1"}
+
+
+@pytest.mark.parametrize(
+    ("event", "run_id"),
+    [
+        ({"run_id": "run-1", "metadata": {"hitl": ASKED}}, "run-1"),
+        ({"metadata": {"run_id": "run-2", "hitl": ASKED}}, "run-2"),
+        ({"metadata": {"hitl": ASKED}}, "of the answer"),
+        ({"run_id": 7, "metadata": {"hitl": ASKED}}, "of the answer"),
+        ({"run_id": "run-1", "metadata": {"hitl": ASKED | {"decision": "approved"}}}, None),
+        ({"run_id": "run-1", "metadata": {"hitl": ASKED | {"request_id": ["r1"]}}}, None),
+    ],
+)
+async def test_a_run_is_named_for_what_waits(event: dict[str, object], run_id: str | None) -> None:
+    """By the event, or else by the answer's own field; before the poll that it is worth."""
+    said: list[object] = []
+    async with open_tap(
+        wake=lambda: said.append("wake"), told=lambda *run: said.append(run), run_id="of the answer"
+    ) as tap:
+        tap.offer(b"data: " + json.dumps(event).encode() + b"\n\n")
+        await asyncio.sleep(0.05)
+    assert ([("r1", run_id)] if run_id else []) == [one for one in said if one != "wake"]
+    assert "wake" in said
+    assert not run_id or said.index("wake") == 1

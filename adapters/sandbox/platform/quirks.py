@@ -20,5 +20,7 @@ class Quirks:
     local_offset: timedelta = timedelta(0)
     #: Only a waiting run enforces the deadline: an expired bare request stays listed and can be approved.
     lingering: bool = False
+    #: The pending list names no run, as in the documents' own sample; the stream's headers do.
+    nameless_runs: bool = False
     #: The audit endpoints exist; they are marked work in progress, and absent (404) in places.
     audited: bool = True

@@ -105,7 +105,7 @@ def pending_item(request: PendingRequest, quirks: Quirks) -> dict[str, Any]:
         "arguments": arguments,
         "created_at": (request.created_at + quirks.local_offset).isoformat(),
         "agent_id": request.agent_id,
-        "run_id": request.run_id,
+        "run_id": None if quirks.nameless_runs else request.run_id,
         "hitl_metadata": {
             "required": True,
             "decision": "pending",
