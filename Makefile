@@ -10,9 +10,8 @@ COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --gener
 demo: .venv/ready
 	.venv/bin/nod demo
 
-# Three at a time on two cores: many tests wait for what happens in real time.
 test: .venv/ready .sdk/ready
-	$(PY) -m pytest -n 3 --dist loadgroup -m "not slow"
+	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-all: .venv/ready .sdk/ready
 	$(PY) -m pytest -n 2 --dist loadgroup
