@@ -41,7 +41,7 @@ RUNGS = 5
 WINDOW = 12.0
 WITHIN = 40.0
 #: A bot that repeats what it did before it was killed would die at the same point for ever.
-MOST_LIVES = 20
+MOST_LIVES = 60
 
 #: Where a life ends: after each commit of a rung; or somewhere else each time.
 AFTER_EACH = ("rungs.fire after",)
@@ -54,8 +54,9 @@ MIXED = (
     "alerts.attempt after",
     "pager.page after",
 )
+#: In turn with a life that gets a rung done: what dies at one point for ever never gets past it.
 ONE_BY_ONE = [
-    (point,)
+    (point, "rungs.fire after")
     for point in (
         "rungs.fire before",
         "chat.say before",
@@ -117,7 +118,8 @@ def closed_in(folder: Path) -> Callable[[], bool]:
     def closed() -> bool:
         with closing(sqlite3.connect(f"file:{folder / 'nod.db'}?mode=ro", uri=True)) as database:
             (open_now,) = database.execute("SELECT count(*) FROM approvals WHERE stage != 'closed'").fetchone()
-            (owed,) = database.execute("SELECT count(*) FROM pages WHERE NOT told_mended").fetchone()
+            told = "SELECT count(*) FROM pages JOIN alerts USING (approval_id, cause) WHERE NOT taken"
+            (owed,) = database.execute(f"{told} OR (mended IS NOT NULL AND NOT told_mended)").fetchone()
             (seen,) = database.execute("SELECT count(*) FROM approvals").fetchone()
         return bool(seen) and not open_now and not owed
 
