@@ -41,7 +41,7 @@ RUNGS = 5
 WINDOW = 12.0
 WITHIN = 40.0
 #: A bot that repeats what it did before it was killed would die at the same point for ever.
-MOST_LIVES = 60
+MOST_LIVES = 20
 
 #: Where a life ends: after each commit of a rung; or somewhere else each time.
 AFTER_EACH = ("rungs.fire after",)
