@@ -22,7 +22,7 @@ from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import Counted, Placement
+from bot.records import Counted, Newcomer, Placement
 from bot.routing import Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface
@@ -51,7 +51,7 @@ async def approvals_for(store: SqlStore, count: int) -> list[str]:
             request=request, route="default", stage=Stage.OPEN, first_seen=now, deadline=deadline
         )
         card = Placement(card_id=f"c-{one}", approval_id=one, destination=_PLACE)
-        await store.approvals.admit(approval, placements=[card], rungs=())
+        await store.approvals.admit([Newcomer(approval=approval, placements=[card])])
         await store.placements.shown(card.card_id, ref="ts", revision=1, digest=request.digest)
     return ids
 

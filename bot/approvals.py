@@ -16,6 +16,7 @@ from bot.records import (
     Claimed,
     Counted,
     DueRung,
+    Newcomer,
     OwedNotice,
     Placement,
     Standing,
@@ -25,10 +26,11 @@ from bot.records import (
 class Approvals(Protocol):
     """The record. Moves are compare-and-set in one statement; losing one returns False or None."""
 
-    async def admit(
-        self, approval: Approval, *, placements: Sequence[Placement], rungs: Sequence[DueRung]
-    ) -> bool:
-        """Write a new approval with its placements and rungs in one transaction; False if it is known."""
+    async def admit(self, newcomers: Sequence[Newcomer]) -> frozenset[str]:
+        """Write new approvals with their placements and rungs, all in one transaction.
+
+        The ids of those that were written; one that is known stays as it is.
+        """
         ...
 
     async def get(self, approval_id: str) -> Approval | None: ...

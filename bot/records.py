@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -92,6 +92,15 @@ class DueRung:
 
 #: The numbers of rungs that stand in no ladder: redraws from here on, last calls from here on.
 UNWRITTEN, LAST_CALLS = 100, 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """An approval whose life begins, with the cards and the rungs that belong to it."""
+
+    approval: Approval
+    placements: Sequence[Placement] = ()
+    rungs: Sequence[DueRung] = ()
 
 
 _RUNG = "rung-"

@@ -5,34 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Update, case, insert, or_, update
+from sqlalchemy import ColumnElement, Update, case, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
+from adapters.store.admitting import take_in
 from adapters.store.chain import append
 from adapters.store.claims import take_claim, with_people
 from adapters.store.closing import file_away
 from adapters.store.columns import keepable, moment
-from adapters.store.database import Database, insert_new, rows_of
+from adapters.store.database import Database, rows_of
 from adapters.store.moves import as_it_was, chunks, move
 from adapters.store.notices import write_notices
 from adapters.store.reading import ReadApprovals
 from adapters.store.revising import take_anew, take_back
 from adapters.store.reviving import take_time, take_up
-from adapters.store.rows import (
-    approval_of,
-    approval_row,
-    approvals_decided,
-    placement_row,
-    rung_row,
-)
+from adapters.store.rows import approval_of, approvals_decided
 from adapters.store.votes import count_vote
 from adapters.store.wakes import Move
 from bot.approval import Approval, Claim, Outcome, Stage, Vote
 from bot.ladder import Deadline, Lease
 from bot.ports import Clock
 from bot.protocol import HITLRequest
-from bot.records import Claimed, Counted, DueRung, OwedNotice, Placement
+from bot.records import Claimed, Counted, DueRung, Newcomer, OwedNotice, Placement
 
 _A = tables.approvals.c
 #: Which move a vote was; a lost one was none.
@@ -46,26 +41,17 @@ class SqlApprovals(ReadApprovals):
         super().__init__(database=database)
         self._clock = clock
 
-    async def admit(
-        self, approval: Approval, *, placements: Sequence[Placement], rungs: Sequence[DueRung]
-    ) -> bool:
+    async def admit(self, newcomers: Sequence[Newcomer]) -> frozenset[str]:
         """Raises ValueError for an approval whose life has begun elsewhere: all begin OPEN."""
-        if approval.stage is not Stage.OPEN:
-            raise ValueError(f"an approval is admitted open, not {approval.stage}")
+        for newcomer in newcomers:
+            if newcomer.approval.stage is not Stage.OPEN:
+                raise ValueError(f"an approval is admitted open, not {newcomer.approval.stage}")
+        ruled = any(newcomer.approval.rule for newcomer in newcomers)
 
-        async def work(connection: AsyncConnection) -> bool:
-            new = insert_new(connection, tables.approvals).values(approval_row(approval))
-            written = await connection.execute(new.on_conflict_do_nothing().returning(_A.id))
-            if written.first() is None:
-                return False
-            if placements:
-                await connection.execute(insert(tables.placements), [placement_row(p) for p in placements])
-            if rungs:
-                await connection.execute(insert(tables.rungs), [rung_row(r) for r in rungs])
-            await append(connection, facts.admitted(approval))
-            return True
+        async def work(connection: AsyncConnection) -> frozenset[str]:
+            return await take_in(connection, newcomers)
 
-        return await self._database.write(Move.ADMIT_BY_RULE if approval.rule else Move.ADMIT, work)
+        return await self._database.write(Move.ADMIT_BY_RULE if ruled else Move.ADMIT, work)
 
     async def confirm(self, ids: Sequence[str], *, began_at: datetime) -> None:
         """An earlier poll that comes in late does not set the clock back."""

@@ -12,7 +12,7 @@ class Move(StrEnum):
     """Each way the store changes."""
 
     ADMIT = "admit"
-    ADMIT_BY_RULE = "admit_by_rule"
+    ADMIT_BY_RULE = "admit_by_rule"  #: at least one of them is for a rule to answer
     CONFIRM = "confirm"
     MISS = "miss"
     REVISE = "revise"
@@ -62,7 +62,7 @@ _ASKED = (Step.SHOW, Step.GATHER, Step.ESCALATE, Step.EXPIRE)
 #: A move that is not here is made by the very step that would be woken.
 WAKES: Mapping[Move, tuple[Step, ...]] = {
     Move.ADMIT: _ASKED,
-    Move.ADMIT_BY_RULE: (Step.SHOW, Step.ANSWER, Step.ESCALATE, Step.EXPIRE),
+    Move.ADMIT_BY_RULE: (*_ASKED, Step.ANSWER),
     # A rung that is taken back takes its page with it.
     Move.REVISE: (*_ASKED, Step.ALERT),
     Move.VOID: _ASKED,

@@ -18,7 +18,7 @@ from bot.ladder import Deadline, DeadlineSource, began_at, deadline_of, lease_at
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
 from bot.protocol import HITLRequest
-from bot.records import UNWRITTEN, Alert, DueRung, Placement, Standing
+from bot.records import UNWRITTEN, Alert, DueRung, Newcomer, Placement, Standing
 from bot.routing import Route
 from bot.store import Store
 from bot.wording import name_of
@@ -36,6 +36,9 @@ WORST_SKEW, SKEWED = timedelta(seconds=60), "clock-skew"
 
 #: A call that changes so often gets no more cards; the alert's cause.
 MOST_CHANGES, CHANGING = 10, "keeps-changing"
+
+#: New requests in one transaction at most: a click that comes meanwhile waits for it.
+AT_ONCE = 500
 
 #: The store keeps milliseconds: two deadlines that are nearer than this are one.
 SAME_MOMENT = timedelta(milliseconds=2)
@@ -99,10 +102,13 @@ class Admit:
         unmet = [r.request_id for r in listing.requests if r.request_id not in standing]
         known = await approvals.known(unmet) if unmet else frozenset()
         confirmed: list[str] = []
-        for request in sorted(listing.requests, key=lambda request: self._turn(request, standing)):
+        newcomers: list[Newcomer] = []
+        for request in listing.requests:
             met = standing.get(request.request_id)
-            if met is None:
-                await (self._listed_again if request.request_id in known else self._admit)(request)
+            if met is None and request.request_id not in known:
+                newcomers.append(self._newcomer(request))
+            elif met is None:
+                await self._listed_again(request)
             elif met.digest != request.digest:
                 await self._changed(request)
             else:
@@ -111,14 +117,24 @@ class Admit:
                     confirmed.append(request.request_id)
         if confirmed:
             await approvals.confirm(confirmed, began_at=listing.began_at)
+        await self._admit(newcomers)
 
-    def _turn(self, request: HITLRequest, standing: Mapping[str, Standing]) -> datetime:
-        """Of many new ones the earliest deadline goes first: its card must be up before the others' are."""
-        now = self._clock()
-        known = request.request_id in standing
-        return now if known else self._deadline(request, first_seen=now).at
+    async def _admit(self, newcomers: list[Newcomer]) -> None:
+        """Many at once, so that what goes up first, and what is gathered, is chosen among all of them."""
+        newcomers.sort(key=lambda newcomer: newcomer.approval.deadline.at)
+        for start in range(0, len(newcomers), AT_ONCE):
+            some = newcomers[start : start + AT_ONCE]
+            taken = await self._store.approvals.admit(some)
+            for approval in (newcomer.approval for newcomer in some if newcomer.approval.id in taken):
+                log.info(
+                    "approval_admitted",
+                    approval_id=approval.id,
+                    route=approval.route,
+                    window=round((approval.deadline.at - approval.first_seen).total_seconds(), 1),
+                )
+                self._count("approval_admitted")
 
-    async def _admit(self, request: HITLRequest) -> None:
+    def _newcomer(self, request: HITLRequest) -> Newcomer:
         policy, now = self._policy(), self._clock()
         route = policy.route_of(request)
         request = replace(request, run_id=request.run_id or self._run_of(request.request_id))
@@ -132,16 +148,11 @@ class Admit:
             first_seen=now,
             deadline=deadline,
         )
-        placements = _placements(request, route)
-        rungs = _rungs(request, route, first_seen=now, deadline=deadline)
-        if await self._store.approvals.admit(approval, placements=placements, rungs=rungs):
-            log.info(
-                "approval_admitted",
-                approval_id=approval.id,
-                route=route.name,
-                window=round((deadline.at - now).total_seconds(), 1),
-            )
-            self._count("approval_admitted")
+        return Newcomer(
+            approval=approval,
+            placements=_placements(request, route),
+            rungs=_rungs(request, route, first_seen=now, deadline=deadline),
+        )
 
     async def _changed(self, request: HITLRequest) -> None:
         """The platform lists another call under a known id: no answer to the old one may count for it."""

@@ -22,7 +22,7 @@ from bot.canonical import NotCanonical
 from bot.errors import Unavailable
 from bot.ladder import Action
 from bot.protocol import HITLDecision
-from bot.records import Counted
+from bot.records import Counted, Newcomer
 from bot.store import Store
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.values import (
@@ -73,7 +73,9 @@ async def told(url: str, kind: str) -> dict[str, Any]:
 
 async def test_a_life_is_told_in_order(store: SqlStore, url: str) -> None:
     """From the request to the end, each move has its row, dated, with its approval; the chain holds."""
-    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[a_rung(0, due=1)])
+    await store.approvals.admit(
+        [Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[a_rung(0, due=1)])]
+    )
     await store.placements.attempt("c1", at=NOW)
     await store.placements.shown("c1", ref="ts1", revision=1, digest=a_request().digest)
     await fire(store, [a_rung(0, due=1)], at=after(1))
@@ -103,7 +105,7 @@ async def test_each_rung_is_told_with_what_it_did(store: Store, url: str) -> Non
         a_rung(1, due=2, action=Action.PING),
         a_rung(100, due=2, action=Action.REDRAW, who=()),
     ]
-    await store.approvals.admit(an_approval(), placements=(), rungs=rungs)
+    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=rungs)])
     await fire(store, rungs, at=after(3))
     bodies = [json.loads(row.body) for row in await rows_at(url) if row.kind == "rung_fired"]
     assert [("widen", ["cfo"]), ("ping", ["finance", "bøb"])] == [(b["action"], b["who"]) for b in bodies]
@@ -136,7 +138,7 @@ async def test_a_deadline_that_moved_is_told(store: Store, url: str) -> None:
 async def test_an_admission_tells_the_call_without_its_arguments(store: Store, url: str) -> None:
     """Who wants to run what, by which route and rule, until when; of the arguments a digest only."""
     request = a_request(arguments={"iban": "DE02 1203"}, run_id="run-7", created_at="2026-03-01T11:59:00Z")
-    await store.approvals.admit(replace(an_approval(request=request), rule="reads"), placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=replace(an_approval(request=request), rule="reads"))])
     body = await told(url, "admitted")
     assert ("payments", "reads", "pay", "treasury", "run-7") == tuple(
         body[name] for name in ("route", "rule", "tool", "agent", "run")
@@ -149,7 +151,7 @@ async def test_an_admission_tells_the_call_without_its_arguments(store: Store, u
 async def test_a_call_without_a_canonical_form_is_told_too(store: Store, url: str) -> None:
     """It has no digest of its arguments; it has its request's."""
     request = a_request(arguments={"huge": 2**60})
-    await store.approvals.admit(an_approval(request=request), placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=an_approval(request=request))])
     body = await told(url, "admitted")
     assert (None, request.digest) == (body["arguments_digest"], body["digest"])
 
@@ -183,7 +185,7 @@ async def test_a_vote_and_its_decision_are_told_in_full(store: Store, url: str) 
 
 async def test_what_happens_to_a_call_and_its_answer_is_told(store: Store, url: str) -> None:
     """A change, a decision made void, a card superseded, an alert and its mending, people asked for a rule."""
-    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=())
+    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()])])
     await decide(store)
     await revise(store, was=Stage.DECIDED, route="wires")
     await store.placements.shown("c1", ref="ts1", revision=3)
@@ -240,7 +242,7 @@ async def test_facts_are_noted_and_the_policy_found_again(store: Store, url: str
 
 async def test_odd_characters_do_not_break_the_chain(store: Store, url: str) -> None:
     """What no database keeps is replaced before it is hashed, so that it reads back as it was signed."""
-    await store.approvals.admit(an_approval("r\0"), placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=an_approval("r\0"))])
     digest = a_request("r\0").digest
     assert await store.approvals.vote(
         "r\0", vote=a_vote(digest=digest, name="A\ud800", note="\0"), needs=1, counting=None
@@ -253,12 +255,14 @@ async def test_odd_characters_do_not_break_the_chain(store: Store, url: str) -> 
 
 async def test_without_a_row_there_is_no_move(store: SqlStore, eyes: Eyes, url: str) -> None:
     """If the audit cannot be written, nothing happens: not the vote, not the decision, not the card."""
-    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[a_rung()])
+    await store.approvals.admit(
+        [Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[a_rung()])]
+    )
     eyes("ALTER TABLE audit RENAME TO hidden")
     moves = [
         store.approvals.vote("r1", vote=a_vote(), needs=1, counting=None),
         store.approvals.settle("r1", was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP, at=NOW),
-        store.approvals.admit(an_approval("r2"), placements=(), rungs=()),
+        store.approvals.admit([Newcomer(approval=an_approval("r2"))]),
         store.placements.shown("c1", ref="ts1", revision=1),
         fire(store, [a_rung()], at=NOW),
         store.alerts.raise_(an_alert()),

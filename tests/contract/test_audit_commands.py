@@ -19,6 +19,7 @@ from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.errors import ConfigError
 from bot.protocol import HITLDecision
+from bot.records import Newcomer
 from bot.redaction import Redaction
 from bot.store import Store
 from tests.contract.conftest import Eyes
@@ -235,10 +236,10 @@ async def some_lives(store: Store) -> None:
     no = a_vote("cid", digest=new.digest, verdict=HITLDecision.REJECTED, note="=cmd()")
     await store.approvals.vote("changed", vote=no, needs=1, counting=None)
     rule = replace(an_approval("rule", request=a_request("rule", agent_id="=reader")), rule="reads")
-    await store.approvals.admit(replace(rule, first_seen=after(60)), placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=replace(rule, first_seen=after(60)))])
     vote = replace(a_rules_vote("rule"), digest=rule.request.digest, at=after(60))
     await store.approvals.vote("rule", vote=vote, needs=1, counting=None)
-    await store.approvals.admit(replace(an_approval("nobody"), first_seen=after(90)), placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=replace(an_approval("nobody"), first_seen=after(90)))])
     outcome = Outcome.TIMEOUT_SKIP
     await store.approvals.settle("nobody", was=Stage.OPEN, outcome=outcome, at=after(180))
 
@@ -316,7 +317,7 @@ async def test_an_export_is_filtered(
 
 async def test_an_export_tells_the_call_that_was_decided(store: Store, url: str, tmp_path: Path) -> None:
     """A changed one by its new route, with no rule, since people were asked; and who saw all of it."""
-    await store.approvals.admit(replace(an_approval(), rule="reads"), placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=replace(an_approval(), rule="reads"))])
     new = a_request(arguments={"to": "eve"})
     assert await revise(store, request=new, route="wires")
     await store.approvals.vote("r1", vote=a_vote(digest=new.digest, seen_whole=True), needs=1, counting=None)

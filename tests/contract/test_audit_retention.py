@@ -14,7 +14,7 @@ from adapters.store.ledger import open_ledger
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.audit import Fact
-from bot.records import Claimed
+from bot.records import Claimed, Newcomer
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.values import (
     NOW,
@@ -65,9 +65,13 @@ async def live(store: SqlStore, hand: Hand, approval_id: str, *, day: int, until
     hand.now = NOW + timedelta(days=day)
     approval = an_approval(approval_id, deadline=hand.now + timedelta(hours=1))
     await store.approvals.admit(
-        replace(approval, first_seen=hand.now),
-        placements=[a_placement(f"c-{approval_id}", approval_id)],
-        rungs=[a_rung(approval_id=approval_id)],
+        [
+            Newcomer(
+                approval=replace(approval, first_seen=hand.now),
+                placements=[a_placement(f"c-{approval_id}", approval_id)],
+                rungs=[a_rung(approval_id=approval_id)],
+            )
+        ]
     )
     await store.placements.shown(f"c-{approval_id}", ref="ts", revision=99)
     notice = a_notice(f"{approval_id}.ann", approval_id, person="ann")

@@ -22,7 +22,7 @@ from bot.ladder import Action, Deadline, DeadlineSource
 from bot.matching import Match, Pattern
 from bot.policy import Delegation, Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import LAST_CALLS, DueRung, Placement
+from bot.records import LAST_CALLS, DueRung, Newcomer, Placement
 from bot.routing import ReasonRule, RejectionRule, Route
 from bot.rules import Rule, Rules
 from bot.seal import Seal
@@ -271,7 +271,7 @@ async def arrange(store: SqlStore, case: Case, request: HITLRequest, *, here: Su
         deadline=deadline,
     )
     cards = [Placement(card_id=CARDS[one], approval_id="r1", destination=PLACES[one]) for one in PLACES]
-    await store.approvals.admit(approval, placements=cards, rungs=[])
+    await store.approvals.admit([Newcomer(approval=approval, placements=cards)])
     if case.state == "gathered":
         await store.digests.gather(list(CARDS.values()))
         return

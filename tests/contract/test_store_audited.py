@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.records import Newcomer
 from bot.store import Store
 from tests.contract.values import NOW, a_placement, after, an_approval, revise, settle
 
@@ -17,18 +18,20 @@ async def unseen(store: Store, *, at: float = 50) -> Sequence[str]:
 async def test_open_requests_are_counted_by_route(store: Store) -> None:
     """Those that wait for people: not what a rule answers, nor what is over."""
     for number in range(4):
-        await store.approvals.admit(an_approval(f"r{number}"), placements=(), rungs=())
+        await store.approvals.admit([Newcomer(approval=an_approval(f"r{number}"))])
     ruled = replace(an_approval("r4"), rule="reads")
     other = replace(an_approval("r5"), route="wires")
     for approval in (ruled, other):
-        await store.approvals.admit(approval, placements=(), rungs=())
+        await store.approvals.admit([Newcomer(approval=approval)])
     await settle(store, "r0")
     assert {"payments": 3, "wires": 1} == dict(await store.approvals.open_by_route())
 
 
 async def with_card(store: Store) -> None:
     """r1 with its card c1, which ends in 100 s."""
-    await store.approvals.admit(an_approval(deadline=after(100)), placements=[a_placement()], rungs=())
+    await store.approvals.admit(
+        [Newcomer(approval=an_approval(deadline=after(100)), placements=[a_placement()])]
+    )
 
 
 async def test_a_request_without_a_card_is_unseen_from_its_share_on(store: Store) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bot.approval import Claim, Stage
 from bot.ladder import Action
-from bot.records import LAST_CALLS, Claimed, DueRung, Step
+from bot.records import LAST_CALLS, Claimed, DueRung, Newcomer, Step
 from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
@@ -42,7 +42,9 @@ async def last_calls(store: Store) -> list[tuple[int, tuple[str, ...]]]:
 
 async def test_a_claim_shows_and_brings_its_last_call(store: Store, rings: list[Step]) -> None:
     """It reads back wherever the approval is read; its last call is a rung behind the ladder."""
-    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[a_rung(due=10)])
+    await store.approvals.admit(
+        [Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[a_rung(due=10)])]
+    )
     rings.clear()
     assert Claimed.YES is await claim(store)
     assert [Step.SHOW, Step.ESCALATE] == rings
@@ -99,7 +101,7 @@ async def test_what_is_answered_is_not_claimed(store: Store, stage: Stage) -> No
 
 async def test_what_a_rule_answers_is_not_claimed(store: Store) -> None:
     """Until it is left to people."""
-    await store.approvals.admit(replace(an_approval(), rule="reads"), placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=replace(an_approval(), rule="reads"))])
     assert Claimed.LOST is await claim(store)
     await store.approvals.ask_people("r1")
     assert Claimed.YES is await claim(store)

@@ -9,7 +9,7 @@ import pytest
 
 from bot.approval import Approval, Stage
 from bot.audit import Fact
-from bot.records import OwedPage, Step
+from bot.records import Newcomer, OwedPage, Step
 from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
@@ -35,7 +35,7 @@ from tests.contract.values import (
 async def with_card(store: Store, approval_id: str = "r1", *, deadline: float = 180, card: str = "c1") -> None:
     """Admit an approval with one card."""
     approval = an_approval(approval_id, deadline=after(deadline))
-    await store.approvals.admit(approval, placements=[a_placement(card, approval_id)], rungs=())
+    await store.approvals.admit([Newcomer(approval=approval, placements=[a_placement(card, approval_id)])])
 
 
 async def lagging(store: Store) -> list[str]:
@@ -328,8 +328,8 @@ WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
     "admit": (Stage.OPEN, lambda s: with_card(s, "r2"), ASKED),
     "admit by a rule": (
         Stage.OPEN,
-        lambda s: s.approvals.admit(replace(an_approval("r2"), rule="reads"), placements=(), rungs=()),
-        {Step.SHOW, Step.ANSWER, Step.ESCALATE, Step.EXPIRE},
+        lambda s: s.approvals.admit([Newcomer(approval=replace(an_approval("r2"), rule="reads"))]),
+        {*ASKED, Step.ANSWER},  # others may be for people
     ),
     "note": (Stage.OPEN, lambda s: s.journal.note(Fact(kind="refused", at=NOW, body={})), set()),
     "raise": (Stage.OPEN, lambda s: s.alerts.raise_(an_alert()), {Step.ALERT}),
@@ -348,7 +348,9 @@ async def test_a_move_wakes_the_steps_that_got_work(store: Store, rings: list[St
 
 async def test_a_card_or_rung_that_moved_wakes_its_steps(store: Store, rings: list[Step]) -> None:
     """Shown: it may close, be escalated in, or lag again. Lost: post it. Given up: it may close."""
-    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[a_rung()])
+    await store.approvals.admit(
+        [Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[a_rung()])]
+    )
     await store.alerts.raise_(an_alert())
     rings.clear()
     await store.placements.attempt("c1", at=NOW)
@@ -378,7 +380,7 @@ async def test_each_step_reads_only_its_work(store: Store) -> None:
     soon, later = an_approval("r1", deadline=after(60)), an_approval("r2", deadline=after(90))
     ruled = replace(an_approval("r3", deadline=after(120)), rule="read-only")
     for approval in (soon, later, ruled):
-        await store.approvals.admit(approval, placements=(), rungs=())
+        await store.approvals.admit([Newcomer(approval=approval)])
     await store.approvals.miss(["r2"])
     await store.approvals.miss(["r2"])
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.approval import Stage
 from bot.ladder import Action
-from bot.records import Digest, Step, Waiting
+from bot.records import Digest, Newcomer, Step, Waiting
 from bot.store import Store
 from bot.surface import Destination
 from tests.contract.conftest import Eyes
@@ -41,7 +41,7 @@ async def with_cards(store: Store, *deadlines: float, at: Destination = FINANCE,
     for number, deadline in enumerate(deadlines, start=first):
         approval = an_approval(f"r{number}", deadline=after(deadline))
         card = a_placement(f"c{number}", f"r{number}", at=at)
-        await store.approvals.admit(approval, placements=[card], rungs=())
+        await store.approvals.admit([Newcomer(approval=approval, placements=[card])])
 
 
 async def the_digest(store: Store, *, lines: int = 10) -> Digest:
@@ -86,7 +86,7 @@ async def test_only_cards_that_nobody_tried_wait(store: Store) -> None:
     await settle(store, "r7")
     assert 1 == await store.digests.gather(["c8"])
     ruled = replace(an_approval("r99"), rule="reads")
-    await store.approvals.admit(ruled, placements=[a_placement("c99", "r99")], rungs=())
+    await store.approvals.admit([Newcomer(approval=ruled, placements=[a_placement("c99", "r99")])])
     assert {"c5.new", "c9", "c10"} == set(await waiting(store))
 
 
@@ -94,9 +94,9 @@ async def test_agents_are_counted_by_what_waits_for_people(store: Store) -> None
     """Where they have so many; a changed call counts for whoever asks now."""
     for number, agent in enumerate("aaabbc"):
         request = a_request(f"r{number}", agent_id=agent)
-        await store.approvals.admit(an_approval(f"r{number}", request=request), placements=(), rungs=())
+        await store.approvals.admit([Newcomer(approval=an_approval(f"r{number}", request=request))])
     ruled = an_approval("r9", request=a_request("r9", agent_id="c"))
-    await store.approvals.admit(replace(ruled, rule="reads"), placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=replace(ruled, rule="reads"))])
     assert {"a": 3, "b": 2} == dict(await store.approvals.open_by_agent(at_least=2))
     await settle(store, "r0")
     assert await revise(store, "r3", request=a_request("r3", agent_id="c"))
@@ -223,7 +223,7 @@ async def test_what_is_gathered_keeps_nothing_from_closing(store: Store) -> None
 async def test_a_rung_brings_a_card_beside_a_digest(store: Store) -> None:
     """Where the card stands on the digest no second one goes up; in another channel one does."""
     rung = a_rung(action=Action.FALLBACK, cards=(FINANCE, BOARD))
-    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=[rung])
+    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[rung])])
     await store.digests.gather(["c1"])
     new = [a_placement("c2"), a_placement("c3", at=BOARD)]
     assert await fire(store, [rung], at=after(60), placements=new)

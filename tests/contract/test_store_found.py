@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.records import Newcomer
 from bot.store import Store
 from bot.surface import Destination
 from tests.contract.values import BOARD, FINANCE, NOW, a_placement, after, an_approval
@@ -9,13 +10,13 @@ from tests.contract.values import BOARD, FINANCE, NOW, a_placement, after, an_ap
 
 async def with_card(store: Store) -> None:
     """A request with a card, which nobody tried to post yet."""
-    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=())
+    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()])])
 
 
 async def found_at(store: Store, ref: str, *, at: Destination = FINANCE) -> tuple[str | None, bool]:
     """A second card, tried before, is found at this message: its ref, and whether a try is remembered."""
     card = a_placement("c2", "r2", at=at)
-    await store.approvals.admit(an_approval("r2", deadline=after(180)), placements=[card], rungs=())
+    await store.approvals.admit([Newcomer(approval=an_approval("r2", deadline=after(180)), placements=[card])])
     await store.placements.attempt("c2", at=NOW)
     await store.placements.shown("c2", ref=ref, revision=0)
     kept = await store.placements.get("c2")

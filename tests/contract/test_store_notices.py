@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bot.approval import Stage
-from bot.records import News, OwedNotice, Step
+from bot.records import Newcomer, News, OwedNotice, Step
 from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
@@ -32,7 +32,7 @@ async def owing(store: Store, *notices: OwedNotice, approval_id: str = "r1", dea
     approval = an_approval(approval_id, deadline=after(deadline))
     rung = a_rung(approval_id=approval_id)
     await store.approvals.admit(
-        approval, placements=[a_placement(f"c-{approval_id}", approval_id)], rungs=[rung]
+        [Newcomer(approval=approval, placements=[a_placement(f"c-{approval_id}", approval_id)], rungs=[rung])]
     )
     assert await fire(store, [rung], at=after(60), notices=notices)
 

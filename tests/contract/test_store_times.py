@@ -9,7 +9,7 @@ import pytest
 
 from bot.approval import Outcome, Stage
 from bot.ladder import Action, Deadline, DeadlineSource
-from bot.records import News, Standing, Step
+from bot.records import Newcomer, News, Standing, Step
 from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
@@ -58,7 +58,7 @@ async def test_a_poll_is_compared_with_what_stands(store: Store) -> None:
 async def test_a_deadline_moves_with_its_rungs(store: Store, rings: list[Step]) -> None:
     """One that has fired stays so while its moment is past; all others are due anew; the card shows it."""
     rungs = [a_rung(number, due=number - 2) for number in range(3)]
-    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=rungs)
+    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()], rungs=rungs)])
     await fire(store, rungs[:2], at=after(1))
     before = await found(store)
     rings.clear()
@@ -94,7 +94,7 @@ async def test_of_two_who_move_a_deadline_one_does(store: Store) -> None:
 
 async def test_who_is_on_it_stays_on_it(store: Store) -> None:
     """Her last call has to do with her lease, not with the ladder that is written anew."""
-    await store.approvals.admit(an_approval(), placements=(), rungs=[a_rung(0, due=50)])
+    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=[a_rung(0, due=50)])])
     await claim(store)
     assert await retime(store, deadline=LATER, rungs=[a_rung(1, due=500)])
     assert ["ann"] == [one.person for one in (await found(store)).claims]
@@ -108,7 +108,11 @@ async def vanished(store: Store) -> None:
     """Admit an approval with all that can belong to one, which then vanishes from the list."""
     rungs = [a_rung(0, due=1, action=Action.WIDEN, who=("cfo",)), a_rung(1, due=2)]
     await store.approvals.admit(
-        an_approval(), placements=[a_placement("c1"), a_placement("c2", at=BOARD)], rungs=rungs
+        [
+            Newcomer(
+                approval=an_approval(), placements=[a_placement("c1"), a_placement("c2", at=BOARD)], rungs=rungs
+            )
+        ]
     )
     await fire(store, rungs[:1], at=after(1))
     await claim(store)
@@ -194,7 +198,7 @@ async def test_it_comes_back_once(store: Store, eyes: Eyes) -> None:
 
 async def test_an_old_card_says_what_it_said(store: Store) -> None:
     """What was superseded before it vanished is owed nothing when it comes back."""
-    await store.approvals.admit(an_approval(), placements=[a_placement("old")], rungs=())
+    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement("old")])])
     await store.placements.give_up("old")
     new = a_request(arguments=1)
     await store.approvals.revise(

@@ -10,7 +10,7 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Approval, Stage
 from bot.protocol import HITLDecision
-from bot.records import Counted, Placement
+from bot.records import Counted, Newcomer, Placement
 from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
@@ -167,7 +167,7 @@ async def test_of_fifty_votes_at_once_one_decides(store: Store, eyes: Eyes) -> N
 async def test_a_rule_answers_in_place_of_people(store: Store) -> None:
     """While a rule is to answer, no person's vote counts; the rule's does, and it is named."""
     approval = replace(an_approval(), rule="reads")
-    await store.approvals.admit(approval, placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=approval)])
     assert approval == await get(store)
     assert not await wins(store, a_vote())
     assert await wins(store, a_rules_vote())
@@ -176,7 +176,7 @@ async def test_a_rule_answers_in_place_of_people(store: Store) -> None:
 
 async def test_people_are_asked_when_the_rule_is_gone(store: Store) -> None:
     """Then their votes count, the card is drawn anew, and it can be said again without harm."""
-    await store.approvals.admit(replace(an_approval(), rule="reads"), placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=replace(an_approval(), rule="reads"))])
     assert await store.approvals.ask_people("r1")
     assert replace(an_approval(), revision=2) == await get(store)
     assert await store.approvals.ask_people("r1")
@@ -200,7 +200,7 @@ async def test_thousands_of_approvals_come_with_their_votes(store: SqlStore) -> 
 
 async def with_card_up(store: Store) -> None:
     """An approval whose card shows it."""
-    await store.approvals.admit(an_approval(), placements=[a_placement()], rungs=())
+    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()])])
     await store.placements.shown("c1", ref="ts1", revision=1, digest=a_request().digest)
 
 
@@ -294,7 +294,7 @@ async def test_the_same_call_is_no_change(store: Store) -> None:
 
 async def test_a_changed_call_is_for_people(store: Store) -> None:
     """A rule was found for the call as it was; it does not answer another, and the route is found anew."""
-    await store.approvals.admit(replace(an_approval(), rule="reads"), placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=replace(an_approval(), rule="reads"))])
     assert await revise(store, route="wires")
     found = await get(store)
     assert (None, "wires") == (found.rule, found.route)
@@ -318,7 +318,7 @@ async def test_a_decision_is_taken_back(store: Store, eyes: Eyes, posted: bool) 
 
 async def test_what_a_rule_answered_is_left_to_people(store: Store) -> None:
     """Once its answer was taken back, the rule does not answer again."""
-    await store.approvals.admit(replace(an_approval(), rule="reads"), placements=(), rungs=())
+    await store.approvals.admit([Newcomer(approval=replace(an_approval(), rule="reads"))])
     assert await wins(store, a_rules_vote())
     assert await store.approvals.void("r1", why="denied", at=NOW)
     assert (await get(store)).rule is None

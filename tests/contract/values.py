@@ -9,7 +9,18 @@ from typing import Any
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
 from bot.ladder import Action, Ahead, Deadline, DeadlineSource, Lease
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import LAST_CALLS, Alert, Claimed, Counted, DueRung, Firing, News, OwedNotice, Placement
+from bot.records import (
+    LAST_CALLS,
+    Alert,
+    Claimed,
+    Counted,
+    DueRung,
+    Firing,
+    Newcomer,
+    News,
+    OwedNotice,
+    Placement,
+)
 from bot.store import Store
 from bot.surface import Destination, Surface
 
@@ -166,7 +177,7 @@ def an_alert(approval_id: str = "r1", cause: str = "undelivered", *, raised_at: 
 async def admit(store: Store, approval_id: str = "r1", *, deadline: datetime = DEADLINE) -> str:
     """Admit an approval without cards or rungs; returns its digest."""
     approval = an_approval(approval_id, deadline=deadline)
-    assert await store.approvals.admit(approval, placements=(), rungs=())
+    assert await store.approvals.admit([Newcomer(approval=approval)])
     return approval.request.digest
 
 

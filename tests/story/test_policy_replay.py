@@ -12,7 +12,7 @@ from adapters.store.open import open_store
 from bot.approval import Actor, Approval, Stage, Vote
 from bot.ladder import Deadline, DeadlineSource
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import Counted
+from bot.records import Counted, Newcomer
 from bot.surface import Surface
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -73,7 +73,7 @@ async def replayed(
     if not (folder / "nod.db").exists():
         async with open_store(url, ring=lambda _: None, pagers=()) as store:
             for approval in HISTORY:
-                assert await store.approvals.admit(approval, placements=(), rungs=())
+                assert await store.approvals.admit([Newcomer(approval=approval)])
     code = await tools.replay(
         database_url=url,
         path=written(folder, old),
