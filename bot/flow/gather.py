@@ -25,7 +25,7 @@ from bot.wording import name_of
 #: A card is planned within this share of its window after the request was first seen. A tenth is promised; the
 #: rest is for the digest's own message, and for what a chat takes longer than its pace.
 LATEST = 0.08
-#: One card more is a card, not a digest.
+#: One card more is a card, not a digest; a digest that is up takes one more without a message.
 FEWEST = 2
 #: Lines of a digest.
 LINES = 10
@@ -33,6 +33,8 @@ LINES = 10
 RENEWED_AFTER = timedelta(minutes=10)
 #: A digest is brought up to date this often at most: a chat allows about 50 updates a minute.
 REDRAWN_EVERY = timedelta(seconds=3)
+#: What has just joined a digest is late for a card, so it does not wait for long.
+JOINED_EVERY = timedelta(seconds=1.2)
 
 FLOOD = "flood"  #: the alert's cause
 EMPTY = "empty"  #: the fingerprint of a digest that nothing stands on
@@ -46,16 +48,18 @@ class Gather(Outward):
     def __init__(self, means: Means, *, seal: Seal) -> None:
         super().__init__(means)
         self._seal = seal
+        self._latest: dict[Waiting, datetime] = {}  #: by when each card that waits has to be up
+        self._joined: set[str] = set()  #: digests that do not tell yet of what joined them
 
     async def round(self) -> datetime | None:
         self._crew.look()
         flood = self._policy().flood
         flooding = await self._store.approvals.open_by_agent(at_least=flood + 1)
-        await self._sort(flooding, flood=flood)
+        due = await self._sort(flooding, flood=flood)
         await self._name(flooding, flood=flood)
-        now, due = self._clock(), None
+        now = self._clock()
         for digest in await self._store.digests.standing(lines=LINES):
-            again = _again(digest)
+            again = _again(digest, every=JOINED_EVERY if digest.digest_id in self._joined else REDRAWN_EVERY)
             if again and again > now:
                 due = earliest(due, again)
             elif digest.destination.surface in self._chats:
@@ -65,24 +69,41 @@ class Gather(Outward):
                     self._crew.take(digest.digest_id, digest.digest_id, self._show, digest, card, now)
         return due
 
-    async def _sort(self, flooding: Mapping[str, int], *, flood: int) -> None:
-        for destination, queue in (await self._store.digests.waiting()).items():
-            chat = self._chats.get(destination.surface)
+    async def _sort(self, flooding: Mapping[str, int], *, flood: int) -> datetime | None:
+        """When the first card of a queue is late; what is behind it is found late before that."""
+        queues, now, due = await self._store.digests.waiting(), self._clock(), None
+        waiting = [card for queue in queues.values() for card in queue]
+        self._latest = {card: self._latest.get(card) or latest(card, now) for card in waiting}
+        up = {
+            digest.destination: digest for digest in await self._store.digests.standing(lines=1) if digest.ref
+        }
+        for destination, queue in queues.items():
+            chat, digest = self._chats.get(destination.surface), up.get(destination)
             if chat is None:
                 continue
-            over = too_much(queue, now=self._clock(), interval=chat.interval, flooding=flooding, flood=flood)
+            over = too_much(
+                [(card, self._latest[card]) for card in queue],
+                now=now,
+                interval=chat.interval,
+                flooding=flooding,
+                flood=flood,
+                fewest=1 if digest and digest.count else FEWEST,
+            )
             if over:
-                await self._renew(destination)
-                gathered = await self._store.digests.gather(over)
-                log.warning("cards_gathered", channel=destination.channel, cards=gathered)
-                self._count("cards_gathered")
+                await self._gather(over, destination, digest)
+            elif digest and (late := self._latest[queue[0]]) > now:
+                due = earliest(due, late)
+        return due
 
-    async def _renew(self, destination: Destination) -> None:
-        """A digest that has stood for long is far up by now: what joins it is told in a message below."""
-        for digest in await self._store.digests.standing(lines=1):
-            up_since = digest.attempted_at if digest.destination == destination and digest.ref else None
-            if up_since is not None and self._clock() - up_since >= RENEWED_AFTER:
+    async def _gather(self, over: Sequence[str], destination: Destination, digest: Digest | None) -> None:
+        if digest:
+            self._joined.add(digest.digest_id)
+            if digest.attempted_at and self._clock() - digest.attempted_at >= RENEWED_AFTER:
+                # It is far up by now: what joins it is told in a message below.
                 await self._store.digests.lost(digest.digest_id)
+        gathered = await self._store.digests.gather(over)
+        log.warning("cards_gathered", channel=destination.channel, cards=gathered)
+        self._count("cards_gathered")
 
     async def _name(self, flooding: Mapping[str, int], *, flood: int) -> None:
         alerts, now = self._store.alerts, self._clock()
@@ -100,6 +121,7 @@ class Gather(Outward):
 
     async def _show(self, digest: Digest, card: DigestCard, read_at: datetime) -> None:
         """What the card tells is of the moment at which it was read, however long the chat takes for it."""
+        self._joined.discard(digest.digest_id)
         chat, channel = self._chats[digest.destination.surface], digest.destination.channel
         digests, shown = self._store.digests, fingerprint(card)
         if digest.ref is None or (digest.shown == EMPTY and digest.count):
@@ -156,40 +178,43 @@ class Gather(Outward):
 
 
 def too_much(
-    queue: Sequence[Waiting],
+    queue: Sequence[tuple[Waiting, datetime]],
     *,
     now: datetime,
     interval: timedelta,
     flooding: Mapping[str, int],
     flood: int,
+    fewest: int = FEWEST,
 ) -> tuple[str, ...]:
-    """The cards of one channel that do not get messages of their own; `queue` is earliest deadline first.
+    """The cards of one channel that do not get messages of their own.
 
-    The first card of the queue is never gathered for being late: it goes up next in any case.
+    `queue` has the earliest deadline first, each with the moment by which it has to be up. The first of them
+    goes up next, so it is late only once that moment is over, and then only a digest that is up already helps
+    it (`fewest` is 1): a new one would take its turn. Fewer late cards than `fewest` stay in the queue.
     """
-    waiting = Counter(card.agent_id for card in queue)
+    waiting = Counter(card.agent_id for card, _ in queue)
     room = {agent: flood - (open_now - waiting[agent]) for agent, open_now in flooding.items()}
     late, flooded, kept = [], [], 0
-    for card in queue:
+    for card, by in queue:
         if card.agent_id in room and room[card.agent_id] <= 0:
             flooded.append(card.card_id)
             continue
-        if kept and now + interval * (kept + 1) > _latest(card, now):
+        if (now + interval * (kept + 1) if kept else now) > by and (kept or fewest == 1):
             late.append(card.card_id)
             continue
         kept += 1
         if card.agent_id in room:
             room[card.agent_id] -= 1
-    return (*flooded, *(late if len(late) + len(flooded) >= FEWEST else ()))
+    return (*flooded, *(late if len(late) + len(flooded) >= fewest else ()))
 
 
-def _latest(card: Waiting, now: datetime) -> datetime:
-    """When a card has to be up: by a tenth of its window; once that is over, by a tenth of what is left.
+def latest(card: Waiting, met: datetime) -> datetime:
+    """When a card has to be up: by a tenth of its window; if that was over when we met it, of what was left.
 
     The second is for cards that came late by nature: in a channel that a rung added, or posted anew.
     """
     by = card.first_seen + (card.deadline - card.first_seen) * LATEST
-    return by if by > now else now + (card.deadline - now) * LATEST
+    return by if by > met else met + (card.deadline - met) * LATEST
 
 
 def fingerprint(card: DigestCard) -> str:
@@ -200,11 +225,11 @@ def fingerprint(card: DigestCard) -> str:
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _again(digest: Digest) -> datetime | None:
+def _again(digest: Digest, *, every: timedelta) -> datetime | None:
     """Not before this moment."""
     if digest.next_try is not None:
         return digest.next_try
-    return digest.shown_at + REDRAWN_EVERY if digest.shown_at is not None else None
+    return digest.shown_at + every if digest.shown_at is not None else None
 
 
 def _key(agent: str) -> str:

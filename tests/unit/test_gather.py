@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.flow.gather import LATEST, too_much
+from bot.flow.gather import FEWEST, LATEST, latest, too_much
 from bot.records import Waiting
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -26,8 +26,16 @@ def waiting(number: int, *, window: float, agent: str = "agent", age: float = 0.
     )
 
 
-def gathered(queue: list[Waiting], *, flooding: dict[str, int] | None = None, flood: int = 30) -> list[str]:
-    return list(too_much(queue, now=NOW, interval=SECOND, flooding=flooding or {}, flood=flood))
+def gathered(
+    queue: list[Waiting],
+    *,
+    flooding: dict[str, int] | None = None,
+    flood: int = 30,
+    fewest: int = FEWEST,
+    met: datetime = NOW,
+) -> list[str]:
+    due = [(card, latest(card, met)) for card in queue]
+    return list(too_much(due, now=NOW, interval=SECOND, flooding=flooding or {}, flood=flood, fewest=fewest))
 
 
 def test_what_fits_in_time_has_cards_of_its_own() -> None:
@@ -49,11 +57,22 @@ def test_the_earliest_deadline_has_a_card_of_its_own_even_when_it_is_late() -> N
     queue = [waiting(n, window=10, age=9) for n in range(3)]
 
     assert ["card-1", "card-2"] == gathered(queue)
+    assert ["card-1", "card-2"] == gathered(queue, met=NOW - 5 * SECOND)
 
 
 def test_one_late_card_is_a_card_and_no_digest() -> None:
     """A digest for one request would take the turn that the card needs."""
     assert [] == gathered([waiting(1, window=10), waiting(2, window=10)])
+
+
+def test_one_late_card_joins_a_digest_that_is_up() -> None:
+    """It costs no turn there."""
+    assert ["card-2"] == gathered([waiting(1, window=10), waiting(2, window=10)], fewest=1)
+
+
+def test_the_next_card_is_in_time_while_its_moment_is_not_over() -> None:
+    """It goes up now, so it does not join a digest for the turns that others would have to wait."""
+    assert [] == gathered([waiting(1, window=5)], fewest=1)
 
 
 def test_a_long_window_goes_up_although_a_short_one_before_it_does_not() -> None:
@@ -88,16 +107,21 @@ def test_a_flooding_agent_with_its_share_of_cards_gets_no_more() -> None:
 def test_whatever_keeps_its_card_gets_it_within_a_tenth_of_its_window(
     windows: list[float], interval: float
 ) -> None:
-    """At the channel's pace, all but the first of the queue and a lone straggler are up in time."""
+    """At the channel's pace, all but the first of the queue and a lone straggler are up in time.
+
+    Where something is gathered, the digest's message takes a turn, too.
+    """
     queue = sorted((waiting(n, window=w) for n, w in enumerate(windows)), key=lambda card: card.deadline)
     pace = timedelta(seconds=interval)
 
-    over = set(too_much(queue, now=NOW, interval=pace, flooding={}, flood=30))
+    due = [(card, latest(card, NOW)) for card in queue]
+    over = set(too_much(due, now=NOW, interval=pace, flooding={}, flood=30))
 
     kept = [card for card in queue if card.card_id not in over]
     late = [
         card
         for place, card in enumerate(kept)
-        if place and NOW + pace * (place + 1) > card.first_seen + (card.deadline - card.first_seen) * LATEST
+        if place
+        and NOW + pace * (place + bool(over)) > card.first_seen + (card.deadline - card.first_seen) * LATEST
     ]
     assert len(late) <= (0 if over else 1)

@@ -1,0 +1,147 @@
+"""Cards that do not get their turn in time join a digest that is up, whatever took the turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.card import DigestCard
+from bot.flow import Crew
+from bot.flow.gather import JOINED_EVERY, LATEST, REDRAWN_EVERY, Gather
+from bot.flow.outward import Means
+from bot.policy import Policy
+from bot.records import Newcomer, Step
+from bot.seal import Seal
+from bot.store import Store
+from bot.surface import Surface
+from tests.contract.values import NOW, a_placement, after, an_approval
+
+WINDOW = 1000.0
+POLICY = Policy(people={}, groups={}, routes=())
+
+
+@dataclass
+class QuietChat:
+    """A chat that takes one new message in five minutes, and keeps what digests said."""
+
+    interval: timedelta = timedelta(minutes=5)
+    said: list[int] = field(default_factory=list)
+
+    async def post(self, card: DigestCard, channel: str) -> str:
+        self.said.append(card.count)
+        return "1.5"
+
+    async def update(self, card: DigestCard, channel: str, ref: str) -> None:
+        self.said.append(card.count)
+
+
+class Pieces(list[asyncio.Task[None]]):
+    """What a round began."""
+
+    def create_task(self, piece: Coroutine[Any, Any, None], *, name: str) -> None:
+        self.append(asyncio.create_task(piece, name=name))
+
+
+class Gathering:
+    """One life of the step, with a clock that the test moves."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.chat, self.now, self._pieces = store, QuietChat(), NOW, Pieces()
+        crew = Crew(Step.GATHER, size=4, tasks=self._pieces, ring=lambda _: None, count=lambda _: None)
+        means = Means(
+            store=store, chats={Surface.SLACK: self.chat}, policy=lambda: POLICY, clock=lambda: self.now,
+            count=lambda _: None, crew=crew,
+        )  # fmt: skip
+        self._step = Gather(means, seal=Seal("s" * 32))
+
+    async def round(self) -> datetime | None:
+        """One round, until all that it began has ended."""
+        due = await self._step.round()
+        await asyncio.gather(*self._pieces)
+        return due
+
+    async def pass_to(self, seconds: float) -> datetime | None:
+        """One round so many seconds after the beginning."""
+        self.now = after(seconds)
+        return await self.round()
+
+
+async def wait_in_line(store: Store, *ids: str) -> None:
+    """Requests that are seen at the beginning, all for one channel."""
+    await store.approvals.admit(
+        [
+            Newcomer(
+                approval=an_approval(one, deadline=after(WINDOW)), placements=[a_placement(f"c-{one}", one)]
+            )
+            for one in ids
+        ]
+    )
+
+
+@pytest.fixture
+async def gathering(store: Store) -> Gathering:
+    """Three requests of which two are on a digest that is up, and the third is the next card."""
+    await wait_in_line(store, "r1", "r2", "r3")
+    gathering = Gathering(store)
+    await gathering.round()
+    assert [2] == gathering.chat.said
+    return gathering
+
+
+async def test_the_next_card_joins_once_its_time_is_over(gathering: Gathering) -> None:
+    """Other messages had its turns; the step is back in that very moment, and the digest tells it."""
+    assert after(LATEST * WINDOW) == await gathering.pass_to(LATEST * WINDOW - 1)
+    assert [2] == gathering.chat.said
+
+    await gathering.pass_to(LATEST * WINDOW + 1)
+
+    assert [2, 3] == gathering.chat.said
+
+
+async def test_a_card_that_came_late_by_nature_has_a_share_of_what_was_left(gathering: Gathering) -> None:
+    """A rung put it there when most of the window was over: it is measured from when it was met, once."""
+    await gathering.store.placements.shown("c-r1", ref="1.1", revision=1)
+    await gathering.store.approvals.admit(
+        [
+            Newcomer(
+                approval=an_approval("late", deadline=after(WINDOW)), placements=[a_placement("c-late", "late")]
+            )
+        ]
+    )
+
+    due = [await gathering.pass_to(seconds) for seconds in (500.0, 520.0, 539.0)]
+
+    assert [after(500 + LATEST * 500)] * 3 == due
+    assert [2] == gathering.chat.said
+    await gathering.pass_to(541)
+    assert [2, 3] == gathering.chat.said
+
+
+async def test_without_a_digest_the_next_card_waits_for_its_turn(store: Store) -> None:
+    """A digest would need the same turn, and ask about it less well."""
+    await wait_in_line(store, "r1")
+    gathering = Gathering(store)
+
+    assert [None, None] == [await gathering.pass_to(seconds) for seconds in (0.0, LATEST * WINDOW + 1)]
+
+    assert [] == gathering.chat.said
+
+
+async def test_what_joined_is_told_sooner_than_what_left(gathering: Gathering) -> None:
+    """A digest is brought up to date at sensible steps; what nobody can see yet does not wait for them."""
+    await wait_in_line(gathering.store, "r4")
+    soon, later = JOINED_EVERY.total_seconds(), REDRAWN_EVERY.total_seconds()
+
+    assert after(soon) == await gathering.pass_to(soon / 2)
+    await gathering.pass_to(soon)
+    assert [2, 3] == gathering.chat.said
+
+    await gathering.store.placements.attempt("c-r4", at=gathering.now)
+    assert after(soon + later) == await gathering.pass_to(2 * soon)
+    await gathering.pass_to(soon + later)
+    assert [2, 3, 2] == gathering.chat.said
