@@ -72,7 +72,7 @@ class Chat(Protocol):
 
     async def post(self, card: Card | DigestCard, channel: str) -> str:
         """Put a new card up; returns its ref. Of several that wait for one channel, notices go first, then
-        digests, then the card with the earliest deadline."""
+        digests, then the card with the earliest deadline; none waits for ever."""
         ...
 
     async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:

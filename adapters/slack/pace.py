@@ -7,7 +7,6 @@ Retry-After, the seconds to wait for that method.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import math
 from collections.abc import Callable
@@ -17,20 +16,41 @@ from datetime import UTC, datetime
 from bot.errors import Unavailable
 
 INTERVAL = 1.0  #: seconds between two posts in one channel
+MOST_PASSED = (
+    3  #: whom so many others went before is next: outcomes can go on for minutes, and a card waits for them
+)
 LONGEST_WAIT = 300.0  #: seconds; no Retry-After beyond this is believed
 LONGEST_BACKOFF = 60.0  #: seconds; the end of 1, 2, 4… where no usable Retry-After came
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    before: datetime
+    number: int
+    passed: int = 0  #: so many others had their turns meanwhile
+
+    @property
+    def place(self) -> tuple[bool, datetime, int]:
+        return self.passed < MOST_PASSED, self.before, self.number
+
+
 @dataclass(slots=True)
 class _Lane:
     free_at: float = 0.0
-    waiting: list[tuple[datetime, int]] = field(default_factory=list)
+    waiting: list[_Ticket] = field(default_factory=list)
+
+    @property
+    def next(self) -> _Ticket:
+        return min(self.waiting, key=lambda ticket: ticket.place)
 
 
 class Turns:
-    """One post a second and channel; of those that wait, the one with the earliest deadline goes first."""
+    """One post a second and channel; of those that wait, the one with the earliest deadline goes first.
+
+    Nobody is passed over for ever: what was begun can no longer be gathered, so it has to come to its end.
+    """
 
     def __init__(self, *, monotonic: Callable[[], float], interval: float = INTERVAL) -> None:
         """`monotonic` and `interval` in seconds."""
@@ -42,16 +62,17 @@ class Turns:
     async def wait(self, channel: str, *, before: datetime | None = None) -> None:
         """Return when it is this post's turn; without `before` it comes after all that have one."""
         lane = self._lanes.setdefault(channel, _Lane())
-        ticket = (before or _LAST, next(self._number))
-        heapq.heappush(lane.waiting, ticket)
+        ticket = _Ticket(before or _LAST, next(self._number))
+        lane.waiting.append(ticket)
         try:
-            while (pause := lane.free_at - self._monotonic()) > 0 or lane.waiting[0] != ticket:  # noqa: ASYNC110 - a clock is waited for
+            while (pause := lane.free_at - self._monotonic()) > 0 or lane.next is not ticket:  # noqa: ASYNC110 - a clock is waited for
                 # Whoever wakes first and is not next makes room for the one who is.
                 await asyncio.sleep(max(pause, 0.001))
             lane.free_at = self._monotonic() + self._interval
         finally:
             lane.waiting.remove(ticket)
-            heapq.heapify(lane.waiting)
+        for other in lane.waiting:
+            other.passed += 1
 
 
 class Cooling:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.pace import LONGEST_WAIT, Cooling, Turns, wait_named_by
+from adapters.slack.pace import LONGEST_WAIT, MOST_PASSED, Cooling, Turns, wait_named_by
 from bot.errors import Unavailable
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -28,6 +28,26 @@ async def test_the_earliest_deadline_goes_first() -> None:
     await turns.wait("C1")
     await asyncio.gather(*(post(minutes) for minutes in (None, 30, 5, 60, 1)))
     assert [1, 5, 30, 60, None] == order
+
+
+async def test_nobody_is_passed_over_for_ever() -> None:
+    """Urgent posts that go on and on take three turns before one that waits with a later deadline."""
+    turns = Turns(monotonic=time.monotonic, interval=0.02)
+    order: list[str] = []
+
+    async def urgent() -> None:
+        for _ in range(8):
+            await turns.wait("C1", before=NOW)
+            order.append("urgent")
+
+    async def card(name: str, minutes: int) -> None:
+        await turns.wait("C1", before=NOW + timedelta(minutes=minutes))
+        order.append(name)
+
+    await turns.wait("C1")
+    await asyncio.gather(card("later", 9), card("sooner", 5), urgent())
+
+    assert [*["urgent"] * MOST_PASSED, "sooner", "later", *["urgent"] * (8 - MOST_PASSED)] == order
 
 
 async def test_one_post_an_interval_and_channel() -> None:
