@@ -3,7 +3,8 @@
     NodError
     ├── Refused          tell the person, and only the person
     ├── Unavailable      wait, then try again
-    │   └── Unanswered   the same, but it may have happened: look before repeating
+    │   ├── Unanswered   the same, but it may have happened: look before repeating
+    │   └── NotYet       its turn has not come: nothing was tried, and nothing is wrong
     ├── Gone             it is not there any more: stop, and record that
     ├── Forbidden        the other side says no and will say no again: tell an operator
     └── ConfigError      fix the setting and start again
@@ -66,6 +67,10 @@ class Unavailable(NodError):
 
 class Unanswered(Unavailable):
     """We sent it and heard nothing usable: it may have happened. Look before doing it again."""
+
+
+class NotYet(Unavailable):
+    """We keep to the other side's pace, and others go first. Nothing was tried."""
 
 
 class Gone(NodError):

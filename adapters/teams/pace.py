@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bot.errors import Unavailable
+from bot.errors import NotYet, Unavailable
 
 #: So many messages in so many seconds, each of which must hold.
 WINDOWS = ((7, 1.0), (8, 2.0), (60, 30.0), (1_800, 3_600.0))
@@ -67,7 +67,7 @@ class Turns:
     async def turn(self, conversation: str, *, before: datetime | None = None) -> AsyncIterator[None]:
         """A block in which one message is sent; without `before` it comes after all that have one.
 
-        Raises Unavailable, with the seconds until then, when its turn is further away than PATIENCE.
+        Raises NotYet, with the seconds until then, when its turn is further away than PATIENCE.
         """
         lane = self._lanes.setdefault(conversation, _Lane())
         ticket = (before or _LAST, next(self._number))
@@ -77,7 +77,7 @@ class Turns:
             while (pause := self._pause(lane)) > 0 or lane.waiting[0] != ticket:
                 left = self._pause(lane, behind=sum(other < ticket for other in lane.waiting))
                 if self._monotonic() - began + left > PATIENCE:
-                    raise Unavailable("this conversation has had its messages for now", retry_after=left)
+                    raise NotYet("this conversation has had its messages for now", retry_after=left)
                 # Whoever wakes first and is not next makes room for the one who is.
                 await asyncio.sleep(min(max(pause, 0.001), PATIENCE))
             sent = _Sent()

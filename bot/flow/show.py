@@ -12,7 +12,7 @@ import structlog
 
 from bot.approval import Approval, Stage
 from bot.card import Card, card_of
-from bot.errors import Forbidden, Gone, Unavailable
+from bot.errors import Forbidden, Gone, NotYet, Unavailable
 from bot.flow import earliest
 from bot.flow.outward import Means, Outward, surely_failed, wait_after
 from bot.ladder import Action
@@ -133,7 +133,7 @@ class Show(Outward):
         dead = await self._dead(placement.destination) if refused else None
         if dead:
             await self._store.alerts.raise_(dead)
-        late = now - approval.first_seen >= UNSEEN_AFTER
+        late = now - approval.first_seen >= UNSEEN_AFTER and not isinstance(error, NotYet)
         if placement.ref is None and (late or refused) and await self._waits(approval):
             nowhere = await self._is_nowhere(placement)
             if nowhere and (late or not dead):

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from adapters.store.open import SqlStore, open_store
 from bot.card import Card, Notice
-from bot.errors import Unavailable
+from bot.errors import NotYet, Unavailable
 from bot.flow import Crew
 from bot.flow.admit import BLIND, Admit
 from bot.flow.outward import Means
@@ -35,14 +37,15 @@ POLICY = Policy(
 
 @dataclass
 class DeadChat:
-    """A chat that is down."""
+    """A chat that is down, or busy."""
 
     surface: Surface = Surface.SLACK
     posts: int = 0
+    says: Unavailable = field(default_factory=lambda: Unavailable("Slack is down"))
 
     async def post(self, card: Card, channel: str) -> str:
         self.posts += 1
-        raise Unavailable("Slack is down")
+        raise self.says
 
     async def update(self, card: Card, channel: str, ref: str) -> None:
         raise Unavailable("Slack is down")
@@ -107,14 +110,20 @@ async def test_a_platform_that_cannot_be_read_pages_and_is_mended(tmp_path: Path
         assert page.alert.mended is not None
 
 
-async def test_a_card_that_cannot_be_shown_pages(tmp_path: Path) -> None:
-    """A chat that is down for good is no refusal, and yet nobody sees the request: operators are told."""
+@pytest.mark.parametrize(
+    ("says", "alerts"), [(Unavailable("Slack is down"), [NO_CARD]), (NotYet("others go first"), [])]
+)
+async def test_a_card_that_cannot_be_shown_pages(says: Unavailable, alerts: list[str], tmp_path: Path) -> None:
+    """A chat that is down for good is no refusal, and yet nobody sees the request: operators are told.
+
+    Not for one that only waits for its turn in a busy channel.
+    """
     async with opened(tmp_path) as world:
         world.platform.waiting["r1"] = HITLRequest(
             request_id="r1", tool_name="pay", arguments={}, agent_id="agent", timeout_seconds=180
         )
         await world.admit().round()
-        chat = DeadChat()
+        chat = DeadChat(says=says)
 
         async def show() -> None:
             async with asyncio.TaskGroup() as tasks:
@@ -130,5 +139,5 @@ async def test_a_card_that_cannot_be_shown_pages(tmp_path: Path) -> None:
         world.now += timedelta(seconds=25)
         await show()
 
-        assert 1 <= chat.posts
-        assert [NO_CARD] == await world.alerts()
+        assert 2 == chat.posts
+        assert alerts == await world.alerts()

@@ -17,7 +17,7 @@ from adapters.teams.pace import (
     Turns,
     wait_named_by,
 )
-from bot.errors import Unavailable
+from bot.errors import NotYet, Unavailable
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -65,7 +65,7 @@ async def test_a_turn_that_is_far_away_is_put_off() -> None:
         async with turns.turn("19:x"):
             pass
         wall.now += 2
-    with pytest.raises(Unavailable) as put_off:
+    with pytest.raises(NotYet) as put_off:
         async with asyncio.timeout(1), turns.turn("19:x", before=NOON):
             pass
     assert 30 + MARGIN - 6 == pytest.approx(put_off.value.retry_after)
