@@ -13,6 +13,7 @@ import structlog
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
+from bot.flow.polls import Polls
 from bot.flow.unread import Unread
 from bot.ladder import Deadline, DeadlineSource, began_at, deadline_of, lease_at, redraws
 from bot.policy import Policy
@@ -27,12 +28,6 @@ from bot.wording import name_of
 #: in trouble than everybody to have been answered: believed only after HOLD (reliability.md, fault 56).
 MASS_COUNT, MASS_SHARE = 5, 0.5
 HOLD = timedelta(minutes=2)
-
-#: When polls have failed for so long, operators are told; the alert's cause.
-BLIND_AFTER, BLIND = timedelta(seconds=30), "platform-unreadable"
-
-#: Our clock and the platform's may be so far apart; beyond it an operator is told (reliability.md A4).
-WORST_SKEW, SKEWED = timedelta(seconds=60), "clock-skew"
 
 #: A call that changes so often gets no more cards; the alert's cause.
 MOST_CHANGES, CHANGING = 10, "keeps-changing"
@@ -62,11 +57,15 @@ class Admit:
         """`run_of` knows the run of a request, by its id, where the platform's list does not tell."""
         self._platform, self._store, self._policy, self._run_of = platform, store, policy, run_of
         self._clock, self._count = clock, count
+        self._polls = Polls(store=store, clock=clock)
         self._unread = Unread(store=store, clock=clock, count=count)
         self._vanished_since: datetime | None = None
-        self._failing_since: datetime | None = None
         self._doubts: set[str] = set()
-        self.last_good: datetime | None = None  #: when the last good poll began
+
+    @property
+    def last_good(self) -> datetime | None:
+        """When the last good poll began."""
+        return self._polls.last_good
 
     async def round(self) -> None:
         try:
@@ -74,28 +73,13 @@ class Admit:
         except (Unavailable, Forbidden) as error:
             log.warning("poll_failed", reason=str(error))
             self._count("poll_failed")
-            await self._failed(error)
+            await self._polls.failed(error)
             return
-        if self._failing_since is not None or self.last_good is None:  # or an earlier process raised it
-            self._failing_since = None
-            await self._store.alerts.mend("platform", cause=BLIND, how="the platform can be read again")
-        self.last_good = listing.began_at
-        await self._watch_clocks(listing)
+        await self._polls.good(listing)
         await self._unread.report(listing)
         standing = await self._store.approvals.standing()
         await self._meet(listing, standing)
         await self._notice_missing(listing, standing)
-
-    async def _failed(self, error: Unavailable | Forbidden) -> None:
-        """One failed poll is weather; when they go on failing, nobody is asked any more, and that pages."""
-        now = self._clock()
-        if self._failing_since is None:
-            self._failing_since = now
-        elif now - self._failing_since >= BLIND_AFTER:
-            text = f"The platform's pending requests cannot be read ({error}): nobody is asked about new ones."
-            await self._store.alerts.raise_(
-                Alert(approval_id="platform", cause=BLIND, text=text, raised_at=now)
-            )
 
     async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> None:
         approvals = self._store.approvals
@@ -233,20 +217,6 @@ class Admit:
         """Its own, or, when that left the file, the one that its call has now: else nobody could answer it."""
         policy = self._policy()
         return policy.route_named(approval.route) or policy.route_of(approval.request)
-
-    async def _watch_clocks(self, listing: Listing) -> None:
-        """Deadlines are moments of the platform's clock: one that is far from ours makes them wrong."""
-        skew = listing.skew
-        if skew is None:
-            return
-        if abs(skew) > WORST_SKEW:
-            seconds = round(skew.total_seconds())
-            text = f"Nod's clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the platform's."
-            await self._store.alerts.raise_(
-                Alert(approval_id="platform", cause=SKEWED, text=text, raised_at=self._clock())
-            )
-        elif abs(skew) < WORST_SKEW / 2:
-            await self._store.alerts.mend("platform", cause=SKEWED, how="the clocks agree again")
 
     async def _notice_missing(self, listing: Listing, standing: Mapping[str, Standing]) -> None:
         listed = {request.request_id for request in listing.requests} | listing.unread_ids

@@ -15,8 +15,9 @@ from adapters.store.open import SqlStore, open_store
 from bot.card import Card, Notice
 from bot.errors import NotYet, Unavailable
 from bot.flow import Crew
-from bot.flow.admit import BLIND, Admit
+from bot.flow.admit import Admit
 from bot.flow.outward import Means
+from bot.flow.polls import BLIND
 from bot.flow.show import NO_CARD, Show
 from bot.matching import Match
 from bot.policy import Policy

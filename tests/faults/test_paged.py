@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
-from bot.flow.admit import SKEWED
 from bot.flow.gather import FLOOD
+from bot.flow.polls import SKEWED
 from bot.flow.prove import NOBODY, STORE_DOWN
 from bot.flow.seen import UNSEEN
 from bot.records import NO_CARD, SURFACE_DEAD

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.approval import Outcome
 from bot.errors import Forbidden, Unavailable
-from bot.flow.admit import BLIND, BLIND_AFTER
+from bot.flow.polls import BLIND, BLIND_AFTER
 from bot.flow.unread import UNREADABLE
 from bot.ladder import Rung
 from bot.matching import Match
