@@ -177,6 +177,7 @@ class Digest:
     count: int  #: open requests that stand on it
     first: tuple[Approval, ...]  #: some of them, earliest deadline first
     agents: frozenset[str] = frozenset()  #: all whose requests these are
+    joined_at: datetime | None = None  #: when the last of those that stand on it was gathered
     ref: str | None = None
     shown: str | None = None  #: a fingerprint of what the message says; None: not shown yet
     shown_at: datetime | None = None  #: the moment of which the message tells

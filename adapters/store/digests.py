@@ -146,12 +146,13 @@ class SqlDigests:
         if not rows:
             return ()
         counts: dict[str, int] = {}
+        joined: dict[str, datetime] = {}
         approvals = []
         firsts = await self._database.fetch(
             first_lines([row[_G.digest_id] for row in rows], lines=max(1, lines))
         )
         for row in firsts:
-            counts[row["stands_on"]] = row["together"]
+            counts[row["stands_on"]], joined[row["stands_on"]] = row["together"], row["joined_at"]
             approvals.append(approval_of(row))
         first: defaultdict[str, list[Approval]] = defaultdict(list)
         for row, approval in zip(firsts, await with_people(approvals, self._database.fetch), strict=True):
@@ -163,6 +164,7 @@ class SqlDigests:
             digest_of(
                 row,
                 count=counts.get(row[_G.digest_id], 0),
+                joined_at=joined.get(row[_G.digest_id]),
                 first=first[row[_G.digest_id]],
                 agents=agents[row[_G.digest_id]],
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Select, func, select
@@ -27,7 +28,7 @@ UNTRIED = (_P.owed, ~_P.gathered, _P.ref.is_(None), _P.attempted_at.is_(None))
 
 
 def first_lines(digest_ids: Sequence[str], *, lines: int) -> Select[Any]:
-    """The first few approvals of each of these digests, with how many there are together."""
+    """The first few approvals of each of these digests, with how many there are together, and since when."""
     order = [_A.deadline, _A.id, _P.card_id]
     queue = (
         select(
@@ -35,6 +36,7 @@ def first_lines(digest_ids: Sequence[str], *, lines: int) -> Select[Any]:
             _G.digest_id.label("stands_on"),
             func.row_number().over(partition_by=_G.digest_id, order_by=order).label("place"),
             func.count().over(partition_by=_G.digest_id).label("together"),
+            func.max(_P.gathered_at).over(partition_by=_G.digest_id).label("joined_at"),
         )
         .join_from(tables.placements, tables.approvals)
         .join(tables.digests, (_G.surface == _P.surface) & (_G.channel == _P.channel))
@@ -42,7 +44,7 @@ def first_lines(digest_ids: Sequence[str], *, lines: int) -> Select[Any]:
         .subquery()
     )
     return (
-        select(tables.approvals, tables.decisions, queue.c.stands_on, queue.c.together)
+        select(tables.approvals, tables.decisions, queue.c.stands_on, queue.c.together, queue.c.joined_at)
         .select_from(queue)
         .join(tables.approvals, _A.id == queue.c.approval_id)
         .outerjoin(tables.decisions, tables.decisions.c.approval_id == _A.id)
@@ -103,12 +105,20 @@ def agents_on(digest_ids: Sequence[str]) -> Select[Any]:
     )
 
 
-def digest_of(row: RowMapping, *, count: int, first: Sequence[Approval], agents: Iterable[str] = ()) -> Digest:
+def digest_of(
+    row: RowMapping,
+    *,
+    count: int,
+    joined_at: datetime | None,
+    first: Sequence[Approval],
+    agents: Iterable[str] = (),
+) -> Digest:
     """The digest in a row, with what stands on it."""
     return Digest(
         digest_id=row[_G.digest_id],
         destination=place_of(row, _G),
         count=count,
+        joined_at=joined_at,
         first=tuple(first),
         agents=frozenset(agents),
         ref=row[_G.ref],

@@ -65,7 +65,7 @@ class Gather(Outward):
             elif digest.destination.surface in self._chats:
                 agents = tuple(agent for agent in sorted(flooding) if agent in digest.agents)
                 card = digest_card_of(digest, seal=self._seal, flooding=agents)
-                if fingerprint(card) != digest.shown:
+                if fingerprint(card) != digest.shown or _is_from_before(digest):
                     self._crew.take(digest.digest_id, digest.digest_id, self._show, digest, card, now)
         return due
 
@@ -223,6 +223,11 @@ def fingerprint(card: DigestCard) -> str:
         return EMPTY
     said = repr((card.count, card.first, card.flooding))
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _is_from_before(digest: Digest) -> bool:
+    """Whether something took another's place on it since: once sent anew, the same words tell of that."""
+    return bool(digest.joined_at and digest.shown_at and digest.joined_at > digest.shown_at)
 
 
 def _again(digest: Digest, *, every: timedelta) -> datetime | None:

@@ -90,6 +90,24 @@ async def test_a_digest_from_before_shows_nobody_what_joined_it(tmp_path: Path) 
         assert [UNSEEN] == [cause for cause in causes(work) if cause == UNSEEN]
 
 
+async def test_what_takes_the_place_of_another_on_a_digest_is_seen_there(tmp_path: Path) -> None:
+    """The digest says the same words as before, as many wait on it: it tells of the new one all the same."""
+    async with open_clockwork(tmp_path, replace(policy_of(), flood=3)) as work:
+        for number in range(16):
+            work.ask(f"r{number:02}", window=1_000 + number)
+        await work.run(10)
+        work.gone("r15")
+        work.ask("another", window=1_005)  # which brings the digest up to date
+        await work.settle()
+        await work.run(1)
+        work.ask("late", window=1_100)
+        await work.settle()
+        assert Outcome.ELSEWHERE is (await stage_of(work, "r15"))[1]
+        await work.run(300)
+        await auditor(work, []).round()
+        assert () == await work.store.alerts.open_of(cause=NO_CARD)
+
+
 @pytest.mark.parametrize("word", ["timeout", "timeout_skip"])
 @pytest.mark.parametrize("seen", [False, True], ids=["unseen", "seen"])
 async def test_an_end_on_the_platform_that_nobody_saw_coming_is_paged(
