@@ -13,11 +13,11 @@ from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.flow import earliest
 from bot.flow.outward import REFUSED_WAIT, Outward, surely_failed, wait_after
+from bot.flow.seen import report_untold
 from bot.news import notice_of
 from bot.ports import Chat
-from bot.records import Alert, Digest, News, OwedNotice, Placement
+from bot.records import Digest, News, OwedNotice, Placement
 from bot.surface import Destination, Surface
-from bot.wording import name_of
 
 #: Whoever refuses is asked again less and less often, up to this long after, in seconds.
 LONGEST_REFUSED = 300.0
@@ -29,7 +29,6 @@ MANY = "many."
 MOST_TOGETHER = 500
 #: So many tries for a thread whose card is gone; the card is posted anew meanwhile, or the end came.
 GONE_TRIES = 5
-UNTOLD = "untold"  #: the cause of the alert that a ladder spoke to nobody
 #: How it ended is no news any more after this long.
 STALE_AFTER = timedelta(hours=1)
 
@@ -71,6 +70,8 @@ class Say(Outward):
             claim = approval.claim_at(now)
             if why:
                 self._crew.take(("drop", notice.mark), approval.id, self._drop, [item], why)
+            elif approval.stage is Stage.OPEN and now >= approval.deadline.at:
+                continue  # how it ended is about to be known
             elif notice.news is News.RUNG and claim:  # the others are left in peace while somebody is on it
                 due = earliest(due, claim.until)
             elif notice.next_try and notice.next_try > now:
@@ -164,9 +165,8 @@ class Say(Outward):
         if notice.news is News.OUTCOME:
             return "it is no news any more" if now - notice.owed_since >= STALE_AFTER else None
         if approval.stage is not Stage.OPEN:
-            return "it was answered before"
-        if now >= approval.deadline.at:
-            return "its time is over"
+            over = approval.outcome is Outcome.TIMEOUT_SKIP
+            return "its time is over" if over else "it was answered before"
         if placement is not None and placement.superseded:
             return "the call changed"
         if notice.news is News.LAST_CALL and notice.person not in {claim.person for claim in approval.claims}:
@@ -197,24 +197,16 @@ class Say(Outward):
                 await self._store.placements.lost(placement.card_id)
 
     async def _drop(self, items: list[Owed], why: str) -> None:
-        notices = [notice for notice, _, _ in items]
-        for notice, approval, _ in items:
-            over = approval.outcome is Outcome.TIMEOUT_SKIP or self._clock() >= approval.deadline.at
-            if notice.news is News.RUNG and notice.tries and over and await self._was_up(approval):
+        notices, now = [notice for notice, _, _ in items], self._clock()
+        for notice, approval, placement in items:
+            # What waits for a card that never went up is the business of whoever shows cards.
+            had_place = placement is None or placement.ref is not None or placement.gathered
+            if notice.news is News.RUNG and had_place:
                 # First the alert: once it is dropped, nothing would bring us back here after a crash.
-                await self._store.alerts.raise_(self._untold(approval))
-        await self._store.notices.drop(notices, why=why, at=self._clock())
+                await report_untold(approval, tried=notice.tries > 0, store=self._store, at=now)
+        await self._store.notices.drop(notices, why=why, at=now)
         log.info("notice_dropped", news=notices[0].news.value, why=why)
         self._count("notice_dropped")
-
-    async def _was_up(self, approval: Approval) -> bool:
-        """Else that nobody could see it is what an operator is told (`bot.flow.seen`)."""
-        return any(placement.ref for placement in await self._store.placements.of(approval.id))
-
-    def _untold(self, approval: Approval) -> Alert:
-        tool = name_of(approval.request.tool_name)
-        text = f"{tool}: it expired, and a message of its ladder could not be sent until then."
-        return Alert(approval_id=approval.id, cause=UNTOLD, text=text, raised_at=self._clock())
 
 
 def _crowded(owed: Sequence[Owed]) -> Set[tuple[News, Destination]]:

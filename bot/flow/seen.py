@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.approval import Approval
+from bot.approval import Approval, Outcome
 from bot.records import Alert
 from bot.store import Store
 from bot.wording import name_of
 
-UNSEEN, UNESCALATED = "expired-unseen", "expired-unescalated"  #: the alerts' causes
+UNSEEN, UNESCALATED, UNTOLD = "expired-unseen", "expired-unescalated", "untold"  #: the alerts' causes
 #: Whoever was on it until so shortly before the end kept the rungs back: they had no time to go on.
 JUST_NOW = timedelta(seconds=2)
 
@@ -39,6 +39,22 @@ async def report_unseen(approval: Approval, *, store: Store, at: datetime) -> No
         return
     text = f"{name_of(approval.request.tool_name)}: it expired, and no card of it was up anywhere."
     await store.alerts.raise_(Alert(approval_id=approval.id, cause=UNSEEN, text=text, raised_at=at))
+
+
+async def report_untold(approval: Approval, *, tried: bool, store: Store, at: datetime) -> None:
+    """Alert that a message of its ladder was not sent until nobody had answered in time.
+
+    Not what somebody who was on it held back untried, nor where no card was up: that is told already. Before
+    the message is dropped, likewise.
+    """
+    if approval.outcome is not Outcome.TIMEOUT_SKIP or not await _was_up(approval, store):
+        return
+    over = min(approval.settled_at or at, approval.deadline.at)
+    if not tried and approval.claim_at(over - JUST_NOW):
+        return
+    tool = name_of(approval.request.tool_name)
+    text = f"{tool}: it expired, and a message of its ladder could not be sent until then."
+    await store.alerts.raise_(Alert(approval_id=approval.id, cause=UNTOLD, text=text, raised_at=at))
 
 
 async def _was_up(approval: Approval, store: Store) -> bool:

@@ -12,7 +12,6 @@ import pytest
 from bot.approval import Claim, Outcome, Stage
 from bot.card import Notice
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
-from bot.flow.say import UNTOLD
 from bot.flow.seen import UNESCALATED, UNSEEN
 from bot.ladder import Action, Rung
 from bot.protocol import HITLDecision
@@ -242,32 +241,6 @@ async def test_what_vanishes_without_a_word_is_told_of_when_nobody_had_seen_it(
             await work.run(1)
         assert Outcome.ELSEWHERE is (await stage_of(work, "r1"))[1]
         assert ([UNSEEN] if paged else []) == [cause for cause in causes(work) if cause == UNSEEN]
-
-
-async def test_a_ladder_that_could_tell_nobody_is_reported(tmp_path: Path) -> None:
-    """The card is up, and the chat refuses every message until the end: an operator hears of that."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS)) as work:
-        work.ask("r1", window=100)
-        await work.run(5)
-        work.chat.trouble = Forbidden("restricted")
-        await work.run(100)
-        assert [UNTOLD] == [cause for cause in causes(work) if cause == UNTOLD]
-
-
-async def test_an_answer_makes_up_for_messages_that_were_refused(tmp_path: Path) -> None:
-    """Somebody answered all the same: nobody is told."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS)) as work:
-        work.ask("r1", window=100)
-        await work.run(5)
-        work.chat.trouble = Forbidden("restricted")
-        await work.run(60)
-        work.platform.words["r1"] = "approved"
-        work.gone("r1")
-        for _ in range(3):
-            work.ask("other", window=600)
-            await work.run(1)
-        assert Outcome.ELSEWHERE is (await stage_of(work, "r1"))[1]
-        assert UNTOLD not in causes(work)
 
 
 async def test_the_end_names_everybody_who_was_asked(tmp_path: Path) -> None:
