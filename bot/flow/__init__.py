@@ -30,6 +30,9 @@ STORE_PAUSE = 1.0
 #: rings meanwhile is one ring. Otherwise the looks at a long queue would hold up whatever makes it longer.
 REST, LONGEST_REST = 4.0, 0.25
 
+#: Doublings of a wait that are worth computing: what was tried for hours would be too long for a number.
+MOST_DOUBLED = 32
+
 log = structlog.get_logger()
 
 
@@ -150,3 +153,8 @@ async def keep_up(step: Step, round_: Round, *, bells: Bells, beats: Beats, cloc
 def earliest(*moments: datetime | None) -> datetime | None:
     """The first of some moments, of which any may be missing."""
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def doubled(first: float, *, tries: int, last: float) -> float:
+    """Seconds to wait: `first`, doubled for each failed try before this one, and `last` at most."""
+    return min(first * 2.0 ** min(tries, MOST_DOUBLED), last)

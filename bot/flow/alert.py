@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import Forbidden, Unavailable
-from bot.flow import Count, Crew
+from bot.flow import Count, Crew, doubled
 from bot.ports import Clock, Pager
 from bot.records import OwedPage
 from bot.store import Store
@@ -60,7 +60,7 @@ class PageOut:
         try:
             ref = await self._taken(page, pager)
         except (Unavailable, Forbidden) as error:
-            wait = min(FIRST_WAIT * 2**page.tries, LAST_WAIT)
+            wait = doubled(FIRST_WAIT, tries=page.tries, last=LAST_WAIT)
             if isinstance(error, Unavailable) and error.retry_after is not None:
                 wait = max(wait, error.retry_after)
             await alerts.postpone(page, next_try=now + timedelta(seconds=wait))

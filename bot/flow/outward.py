@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.errors import Forbidden, Unanswered, Unavailable
-from bot.flow import Count, Crew
+from bot.flow import Count, Crew, doubled
 from bot.policy import Policy
 from bot.ports import Chat, Clock
 from bot.store import Store
@@ -52,8 +52,8 @@ def wait_after(error: Exception, *, tries: int, refused_most: float = REFUSED_WA
     What was asked for counts before our own doubling; a refusal is doubled up to `refused_most`, in seconds.
     """
     if isinstance(error, Forbidden):
-        return timedelta(seconds=min(REFUSED_WAIT * 2**tries, refused_most))
+        return timedelta(seconds=doubled(REFUSED_WAIT, tries=tries, last=refused_most))
     if isinstance(error, Unavailable) and error.retry_after is not None:
         return timedelta(seconds=error.retry_after)
-    wait = min(FIRST_WAIT * 2**tries, LAST_WAIT)
+    wait = doubled(FIRST_WAIT, tries=tries, last=LAST_WAIT)
     return timedelta(seconds=max(wait, LOOK_AFTER) if isinstance(error, Unanswered) else wait)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 
 from adapters.store.open import SqlStore, open_store, utc_now
+from bot.errors import Unavailable
 from bot.flow import Crew
 from bot.flow.alert import PageOut
 from bot.ports import Pager
@@ -42,6 +44,14 @@ class Hanging(Quick):
         self.told.append(alert.approval_id)
         await self.answers.wait()
         return None
+
+
+class Away(Quick):
+    """Takes nothing."""
+
+    async def page(self, alert: Alert, *, ref: str | None, attempted_at: object) -> str | None:
+        self.told.append(alert.approval_id)
+        raise Unavailable("it is away")
 
 
 def a_crew(tasks: asyncio.TaskGroup) -> Crew:
@@ -90,3 +100,16 @@ async def test_a_page_that_hangs_is_tried_again(tmp_path: Path) -> None:
         later = await store.alerts.owed(utc_now() + timedelta(minutes=1))
         assert {1} == {page.tries for page in later}
         assert all(page.attempted_at for page in later)
+
+
+async def test_a_pager_that_is_away_for_days_is_tried_at_its_pace(tmp_path: Path) -> None:
+    """After thousands of tries a page is put off by a minute, like after the tenth."""
+    away = Away("away")
+    async with paging(tmp_path, away, patience=60) as (store, step):
+        with closing(sqlite3.connect(tmp_path / "nod.db")) as connection, connection:
+            connection.execute("UPDATE pages SET tries = 5000")
+        await step.round()
+        await until(lambda: MANY == len(away.told), within=5, what="a try of each")
+        await asyncio.sleep(0.2)
+        assert () == await store.alerts.owed(utc_now() + timedelta(seconds=50))
+        assert MANY == len(await store.alerts.owed(utc_now() + timedelta(seconds=61)))
