@@ -72,7 +72,9 @@ class Emergency:
         await self._alerts.mend(approval_id, cause=cause, how=how)
 
     async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
-        """The store's; what is spooled becomes one of them at the next drain."""
+        """The store's; what is spooled is raised first, so that whoever mends what is open does not miss it."""
+        if any(approval_id in (None, about) and cause in (None, why) for about, why in self._waiting):
+            await self.drain()
         return await self._alerts.open_of(approval_id=approval_id, cause=cause)
 
     async def untaken(self, raised_before: datetime) -> int:

@@ -130,6 +130,20 @@ async def test_what_comes_right_before_it_is_stored_is_mended_all_the_same(tmp_p
         assert [] == world.kept()
 
 
+async def test_what_is_looked_for_before_it_is_stored_is_found(tmp_path: Path) -> None:
+    """Whoever mends all that is open about a request must not miss what the database could not take."""
+    async with open_world(tmp_path) as world:
+        await world.emergency.raise_(GONE)
+        with pytest.raises(Unavailable):
+            await world.emergency.open_of(approval_id=GONE.approval_id)
+        world.alerts.down = False
+        assert () == await world.emergency.open_of(approval_id="another")
+        assert [GONE.cause] == world.kept()
+        assert (GONE,) == await world.emergency.open_of(approval_id=GONE.approval_id)
+        assert [] == world.kept()
+        assert (GONE,) == await world.emergency.open_of(cause=GONE.cause)
+
+
 async def test_a_disk_that_refuses_costs_no_page(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """It is told, said, shown as red, and stored later by the same process."""
     async with open_world(tmp_path) as world:
