@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.flow.seen import UNESCALATED, UNSEEN
+from bot.flow.seen import UNESCALATED, UNSEEN, UNTOLD
 from bot.records import NO_CARD
 from tests.faults.child import Child, open_child
 from tests.servers.told import alone, check_each_once, fired, in_threads, mark_of, notices
@@ -104,7 +104,9 @@ async def test_a_minute_of_stops(tmp_path: Path) -> None:
         escalated = {request for request, rung in fired(town) if rung == RUNGS - 1}
         assert closed(town) == escalated | late, outcomes(town, closed(town) - escalated - late)
         paged = {body["cause"] for body in watched.receiver.bodies}
-        assert {"rung-2", UNSEEN, UNESCALATED, NO_CARD} >= paged, watched.receiver.bodies
+        assert {"rung-2", UNSEEN, UNESCALATED, UNTOLD, NO_CARD} >= paged, watched.receiver.bodies
+        unsaid = {body["request_id"] for body in watched.receiver.bodies if body["cause"] == UNTOLD}
+        assert unsent(town) <= unsaid | unseen, outcomes(town, unsent(town) - unsaid - unseen)
         await child.stop()
 
 
@@ -157,6 +159,12 @@ def reported(town: Town) -> set[str]:
     with closing(sqlite3.connect(f"file:{town.folder / 'nod.db'}?mode=ro", uri=True)) as database:
         rows = database.execute("SELECT approval_id FROM placements WHERE gathered").fetchall()
     return {row["approval"] for row in told} | {approval_id for (approval_id,) in rows}
+
+
+def unsent(town: Town) -> set[str]:
+    """The requests of whose ladder a message was not sent until their time was over."""
+    rows = [row for row in town.audit() if row["kind"] == "not_told" and row["body"]["news"] == "rung"]
+    return {row["approval"] for row in rows if row["body"]["why"] == "its time is over"}
 
 
 def closed(town: Town) -> set[str]:
