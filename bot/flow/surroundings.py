@@ -33,7 +33,8 @@ class Surroundings:
 
     async def look(self) -> list[Alert]:
         """An alert for each surface and channel that is dead; asks the chats, and then `is_well` knows more."""
-        self._well = set()
+        # A surface that left the settings is asked no more, and nothing is wrong with it.
+        self._well = {f"surface:{surface.value}" for surface in Surface if surface not in self._chats}
         some = await self._some()
         looks = await asyncio.gather(*(self._look_at(surface, some) for surface in self._chats))
         found = [alert for alerts in looks for alert in alerts]

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from bot.flow.prove import NOBODY
 from bot.matching import Match, Pattern
+from bot.news import dead_place
 from bot.records import CHANNEL_DEAD
 from bot.routing import Route
 from bot.surface import Destination, Surface
 from tests.servers.clockwork import Clockwork, open_clockwork
 from tests.story.test_reviewed import auditor, looked, policy_of, without_account
+
+ROOM = Destination(surface=Surface.TEAMS, channel="finance-room")
 
 
 async def open_causes(work: Clockwork) -> list[str]:
@@ -69,3 +72,14 @@ async def test_a_quorum_that_nobody_can_reach_stops_the_heartbeat(tmp_path: Path
         work.policy = whole
         await looked(work, prove)
         assert ([], 1) == (await open_causes(work), len(beats))
+
+
+async def test_a_surface_that_left_the_settings_is_dead_no_more(tmp_path: Path) -> None:
+    """Teams was down, and the operator takes it out: nothing is left that a look could find well again."""
+    async with open_clockwork(tmp_path, policy_of()) as work:
+        gone = dead_place(ROOM, {"": "it cannot be reached"}, at=work.clock())
+        assert gone is not None
+        await work.store.alerts.raise_(gone)
+        prove = auditor(work, [])
+        await looked(work, prove)
+        assert [] == await open_causes(work)
