@@ -71,7 +71,7 @@ class Show(Outward):
             if placement.attempted_at:  # an earlier try may have put it up without our hearing of it
                 found = await chat.find(card_id, channel, since=placement.attempted_at)
                 if found:
-                    await self._mend(approval)
+                    await self._mend(placement)
                     await placements.shown(card_id, ref=found, revision=0)
                     log.info("card_found_again", channel=channel)
                     return
@@ -82,9 +82,7 @@ class Show(Outward):
         except (Unavailable, Gone, Forbidden) as error:
             await self._put_off(placement, approval, error)
             return
-        await self._mend(approval)
-        if placement.tries:
-            await self._store.alerts.mend(approval.id, cause=CARD_REFUSED, how="the card is up there, too, now")
+        await self._mend(placement)
         await placements.shown(card_id, ref=ref, revision=card.revision, digest=card.digest)
         log.info("card_shown", channel=channel, revision=card.revision)
         self._count("card_shown")
@@ -148,9 +146,12 @@ class Show(Outward):
         log.warning("card_put_off", channel=channel, wait=seconds, reason=str(error))
         self._count("card_put_off")
 
-    async def _mend(self, approval: Approval) -> None:
+    async def _mend(self, placement: Placement) -> None:
         """Before the card counts as shown: a crash in between finds it again, and comes back here."""
-        await self._store.alerts.mend(approval.id, cause=NO_CARD, how="the card is up now")
+        about, alerts = placement.approval_id, self._store.alerts
+        await alerts.mend(about, cause=NO_CARD, how="the card is up now")
+        if placement.tries:
+            await alerts.mend(about, cause=CARD_REFUSED, how="the card is up there, too, now")
 
     async def _waits(self, approval: Approval) -> bool:
         """Whether there is still something to see; it may have ended since it was read."""

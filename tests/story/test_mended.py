@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from bot.approval import Outcome
-from bot.errors import Forbidden, Unavailable
+from bot.card import Card, DigestCard
+from bot.errors import Forbidden, Unanswered, Unavailable
 from bot.flow.polls import BLIND, BLIND_AFTER
 from bot.flow.unread import UNREADABLE
 from bot.ladder import Rung
 from bot.matching import Match
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision
-from bot.records import NO_CARD, UNDELIVERED, Alert, Step
+from bot.records import CARD_REFUSED, NO_CARD, UNDELIVERED, Alert, Step
 from bot.routing import Route
 from bot.surface import Destination, Surface
 from tests.contract.values import a_vote
@@ -21,6 +23,7 @@ from tests.servers.clockwork import Clockwork, open_clockwork, outside_at
 from tests.servers.town import ALERTS, POLICY, open_town, said, until
 
 FINANCE = Destination(surface=Surface.SLACK, channel="C0FINANCE")
+ROOM = Destination(surface=Surface.TEAMS, channel="finance-room")
 ROUTE = Route(
     name="default", match=Match(), cards=(FINANCE,), approvers=("ann",), ladder=(Rung(share=0.5, who=("ann",)),)
 )
@@ -64,6 +67,29 @@ async def test_a_request_that_comes_to_stand_on_a_digest_ends_its_alert(tmp_path
 
         assert [] == await open_alerts(work)
         assert 1 == len(work.chat.digests)
+
+
+async def test_a_refused_card_that_is_found_after_all_ends_its_alert(tmp_path: Path) -> None:
+    """The answer to its post was lost, then the chat refused to be searched; it stood there all the time."""
+    policy = replace(SMALL, routes=(replace(ROUTE, cards=(FINANCE, ROOM)),))
+    async with open_clockwork(tmp_path, policy) as work:
+        post = work.chat.post
+
+        async def lost(card: Card | DigestCard, channel: str) -> str:
+            await post(card, channel)
+            raise Unanswered("no answer came")
+
+        work.chat.post = lost  # type: ignore[method-assign]
+        work.ask("r1", window=600)
+        await work.run(1)
+        work.chat.trouble = Forbidden("missing_scope")
+        await work.run(5)
+        assert [CARD_REFUSED] == await open_alerts(work)
+
+        work.chat.trouble = None
+        await work.run(20)
+        assert [] == await open_alerts(work)
+        assert 1 == len(work.chat.cards)
 
 
 async def test_what_was_too_late_is_not_left_as_being_tried(tmp_path: Path) -> None:
