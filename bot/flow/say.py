@@ -27,7 +27,8 @@ CROWD = 5
 MANY = "many."
 #: Notices that one message stands for.
 MOST_TOGETHER = 500
-#: So many tries for a thread whose card is gone; the card is posted anew meanwhile, or the end came.
+#: So many times a card or a digest is posted anew because its thread is gone. After that the news of an end is
+#: dropped, and what still waits is owed until the end.
 GONE_TRIES = 5
 #: How it ended is no news any more after this long.
 STALE_AFTER = timedelta(hours=1)
@@ -101,7 +102,7 @@ class Say(Outward):
                 ref = await chat.find(mark, channel, since=since, thread=place.thread)
             ref = ref or await chat.say(text, channel, thread=place.thread)
         except (Unavailable, Gone, Forbidden) as error:
-            await self._put_off(items, error)
+            await self._put_off(items, place, error)
         else:
             await self._store.notices.sent(notices, ref=ref, at=self._clock())
             log.info("notice_said", news=notices[0].news.value, together=len(notices))
@@ -127,7 +128,7 @@ class Say(Outward):
                 return chat.link(digest.destination.channel, digest.ref)
         return None
 
-    async def _digests(self, owed: tuple[Owed, ...]) -> Mapping[Destination, Digest]:
+    async def _digests(self, owed: Sequence[Owed]) -> Mapping[Destination, Digest]:
         if not any(placement and placement.gathered for _, _, placement in owed):
             return {}
         standing = await self._store.digests.standing(lines=1, quiet=True)
@@ -173,14 +174,14 @@ class Say(Outward):
             return "her claim is void"
         return None
 
-    async def _put_off(self, items: list[Owed], error: Unavailable | Gone | Forbidden) -> None:
+    async def _put_off(self, items: list[Owed], place: _Place, error: Unavailable | Gone | Forbidden) -> None:
         """What a surface refuses now it may take later: the bot is invited back, a proxy mended. It is owed
         until the request ends, or until it is no news any more."""
         notices = [notice for notice, _, _ in items]
         tries = notices[0].tries
-        if isinstance(error, Gone):
-            await self._post_anew(items)
-        if isinstance(error, Gone) and tries >= GONE_TRIES:
+        if isinstance(error, Gone) and tries < GONE_TRIES:
+            await self._post_anew(items, place)
+        elif isinstance(error, Gone) and notices[0].news is News.OUTCOME:
             await self._drop(items, "its card is gone")
             return
         wait = wait_after(error, tries=tries, refused_most=LONGEST_REFUSED)
@@ -190,11 +191,16 @@ class Say(Outward):
         log.warning("notice_put_off", news=notices[0].news.value, wait=seconds, reason=str(error))
         self._count("notice_put_off")
 
-    async def _post_anew(self, items: list[Owed]) -> None:
-        """Its thread is gone, so somebody deleted the card; what still waits needs one that people can see."""
-        for _, approval, placement in items:
-            if placement is not None and not placement.gathered and approval.stage is Stage.OPEN:
+    async def _post_anew(self, items: list[Owed], place: _Place) -> None:
+        """Somebody deleted the card, or the digest; what still waits needs one that people can see."""
+        waiting = [item for item in items if item[1].stage is Stage.OPEN]
+        for _, _, placement in waiting:
+            if placement is not None and not placement.gathered:
                 await self._store.placements.lost(placement.card_id)
+        for digest in (await self._digests(waiting)).values():
+            where = digest.destination
+            if (where.surface, where.channel, digest.ref) == (place.surface, place.channel, place.thread):
+                await self._store.digests.lost(digest.digest_id)
 
     async def _drop(self, items: list[Owed], why: str) -> None:
         notices, now = [notice for notice, _, _ in items], self._clock()

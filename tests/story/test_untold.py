@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from bot.approval import Claim, Outcome
-from bot.errors import Forbidden
+from bot.card import Notice
+from bot.errors import Forbidden, Gone
 from bot.flow.seen import UNTOLD
-from bot.ladder import Action
+from bot.ladder import Action, Rung
 from bot.records import LAST_CALLS, Claimed, DueRung, Step
 from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
 from tests.story.test_ladder import policy_of, stage_of
@@ -121,6 +122,45 @@ async def test_an_answer_in_the_last_moment_makes_up_for_it(tmp_path: Path) -> N
         assert Outcome.ELSEWHERE is (await stage_of(work, "r1"))[1]
         assert UNTOLD not in causes(work)
         assert {"it was answered before"} == reasons(tmp_path)
+
+
+async def test_a_digest_that_somebody_deleted_comes_back_with_the_next_message(tmp_path: Path) -> None:
+    """As a card does: its thread is gone when a rung has something to say there."""
+    async with open_clockwork(tmp_path, replace(policy_of(*PINGS[:1]), flood=3)) as work:
+        for number in range(6):
+            work.ask(f"r{number}", window=1_000)
+        await work.run(300)
+        (first,) = work.chat.digests
+        deleted(work, first)
+        await work.run(120)
+
+        (second,) = set(work.chat.digests) - {first}
+        below = [said for said in work.chat.notices if said.thread in work.chat.digests]
+        assert [second] == [said.thread for said in below]
+
+
+async def test_a_thread_that_is_gone_again_and_again_is_told(tmp_path: Path) -> None:
+    """Somebody deletes each card: no more of them go up after a few, and an operator hears that nobody did."""
+    async with open_clockwork(tmp_path, policy_of(Rung(action=Action.REMIND, share=0.4))) as work:
+        work.ask("r1", window=1_000)
+        await work.run(300)
+        deleted(work, *(f"m{number}" for number in range(100)))
+        await work.run(690)
+        assert 5 <= len(work.chat.cards) <= 7
+        await work.run(20)
+        assert [UNTOLD] == causes(work)
+
+
+def deleted(work: Clockwork, *refs: str) -> None:
+    """Somebody deletes these messages, or will: nothing can be said below them."""
+    say = work.chat.say
+
+    async def gone(notice: Notice, channel: str, *, thread: str | None = None) -> str:
+        if thread in refs:
+            raise Gone("thread_not_found")
+        return await say(notice, channel, thread=thread)
+
+    work.chat.say = gone  # type: ignore[method-assign]
 
 
 def reasons(folder: Path) -> set[str]:
