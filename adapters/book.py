@@ -72,8 +72,8 @@ class Book(Generic[F]):
         """Begin with `file`, as it was read at start.
 
         `read` reads `path` anew, blocking, and raises ConfigError; `refused` is told of a bad file, once for
-        each change, and raises nothing. `seconds` is a clock that never goes
-        back, nor stands still in a suspension.
+        each change, and raises nothing. `seconds` is a clock that never goes back, nor stands still in a
+        suspension.
         """
         self._file, self._path, self._read = file, path, read
         self._journal, self._clock, self._count, self._refused = journal, clock, count, refused

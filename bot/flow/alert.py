@@ -36,9 +36,9 @@ class PageOut:
         crew: Callable[[], Crew],
         patience: float = PATIENCE,
     ) -> None:
-        """Each pager gets a `crew` of its own, so that a slow one takes no places of others; `patience` is in
+        """Each pager gets a `crew` of its own, so that a slow one takes no places of others.
 
-        seconds, for one page.
+        `patience` is for one page, in seconds.
         """
         self._store, self._pagers = store, pagers
         self._clock, self._count, self._patience = clock, count, patience

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bot.errors import Unavailable
@@ -19,15 +20,25 @@ DEAD_A_ROUND, CHANNELS_A_ROUND = 3, 5
 SECOND_LOOK = 1.0
 #: Seconds for all that is asked of one surface; one that hangs is as good as gone.
 LOOKED_WITHIN = 4.0
+#: A look that took so many times as long was not the chat's fault: the process stood still in it.
+STOOD_STILL = 1.5
 
 
 class Surroundings:
     """Looks at surfaces and channels. What it did not look at is neither dead nor well."""
 
     def __init__(
-        self, *, store: Store, chats: Mapping[Surface, Chat], policy: Callable[[], Policy], clock: Clock
+        self,
+        *,
+        store: Store,
+        chats: Mapping[Surface, Chat],
+        policy: Callable[[], Policy],
+        clock: Clock,
+        within: float = LOOKED_WITHIN,
     ) -> None:
+        """`within` is for each surface, in seconds."""
         self._store, self._chats, self._policy, self._clock = store, chats, policy, clock
+        self._within = within
         self._next_dead = self._next_channel = 0
         self._well: set[str] = set()
 
@@ -44,7 +55,7 @@ class Surroundings:
     async def _look_at(self, surface: Surface, some: Sequence[Destination]) -> list[Alert]:
         channels = [place.channel for place in some if place.surface is surface]
         try:
-            troubles = await _asked(self._chats[surface], channels)
+            troubles = await _asked(self._chats[surface], channels, within=self._within)
         except Unavailable as error:
             return [self._unreachable(surface, error)]
         self._well.add(f"surface:{surface.value}")
@@ -88,16 +99,26 @@ class Surroundings:
         )
 
 
-async def _asked(chat: Chat, channels: list[str]) -> Mapping[str, str]:
+async def _asked(chat: Chat, channels: list[str], *, within: float) -> Mapping[str, str]:
+    began = time.monotonic()
     try:
-        async with asyncio.timeout(LOOKED_WITHIN):
+        return await _asked_once(chat, channels, within=within)
+    except Unavailable:
+        if time.monotonic() - began < STOOD_STILL * within:
+            raise
+    return await _asked_once(chat, channels, within=within)
+
+
+async def _asked_once(chat: Chat, channels: list[str], *, within: float) -> Mapping[str, str]:
+    try:
+        async with asyncio.timeout(within):
             try:
                 return await chat.troubles(channels)
             except Unavailable:
                 await asyncio.sleep(SECOND_LOOK)
                 return await chat.troubles(channels)
     except TimeoutError:
-        raise Unavailable(f"no answer within {LOOKED_WITHIN:g} s") from None
+        raise Unavailable(f"no answer within {within:g} s") from None
 
 
 def _turn(places: list[Destination], first: int, most: int) -> tuple[list[Destination], int]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from bot.flow.prove import NOBODY
+from bot.flow.surroundings import Surroundings
 from bot.matching import Match, Pattern
 from bot.news import dead_place
 from bot.records import CHANNEL_DEAD
 from bot.routing import Route
 from bot.surface import Destination, Surface
-from tests.servers.clockwork import Clockwork, open_clockwork
+from tests.servers.clockwork import Clockwork, PaperChat, open_clockwork
 from tests.story.test_reviewed import auditor, looked, policy_of, without_account
 
 ROOM = Destination(surface=Surface.TEAMS, channel="finance-room")
@@ -83,3 +89,31 @@ async def test_a_surface_that_left_the_settings_is_dead_no_more(tmp_path: Path) 
         prove = auditor(work, [])
         await looked(work, prove)
         assert [] == await open_causes(work)
+
+
+@pytest.mark.parametrize(("stops", "dead"), [(1, False), (2, True)])
+async def test_a_look_in_which_the_process_stood_still_tells_nothing(
+    tmp_path: Path, stops: int, dead: bool
+) -> None:
+    """Stopped in the middle of it: the chat is asked once more before anybody is woken."""
+    async with open_clockwork(tmp_path, policy_of()) as work:
+        chat = Stopping(work.clock)
+        chat.stops = stops
+        around = Surroundings(
+            store=work.store, chats={Surface.SLACK: chat}, policy=lambda: work.policy, clock=work.clock,
+            within=0.2,
+        )  # fmt: skip
+        assert dead == bool(await around.look())
+
+
+class Stopping(PaperChat):
+    """The process stands still the first times that it is asked, for longer than anybody waits for it."""
+
+    stops = 0
+
+    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+        if self.stops:
+            self.stops -= 1
+            time.sleep(0.5)
+            await asyncio.sleep(0.1)
+        return {}
