@@ -195,7 +195,7 @@ class Say(Outward):
         """Somebody deleted the card, or the digest; what still waits needs one that people can see."""
         waiting = [item for item in items if item[1].stage is Stage.OPEN]
         for _, _, placement in waiting:
-            if placement is not None and not placement.gathered:
+            if placement is not None and placement.ref == place.thread and not placement.gathered:
                 await self._store.placements.lost(placement.card_id)
         for digest in (await self._digests(waiting)).values():
             where = digest.destination
