@@ -49,7 +49,6 @@ class Gather(Outward):
         super().__init__(means)
         self._seal = seal
         self._latest: dict[Waiting, datetime] = {}  #: by when each card that waits has to be up
-        self._joined: set[str] = set()  #: digests that do not tell yet of what joined them
 
     async def round(self) -> datetime | None:
         self._crew.look()
@@ -59,7 +58,7 @@ class Gather(Outward):
         await self._name(flooding, flood=flood)
         now = self._clock()
         for digest in await self._store.digests.standing(lines=LINES):
-            again = _again(digest, every=JOINED_EVERY if digest.digest_id in self._joined else REDRAWN_EVERY)
+            again = _again(digest)
             if again and again > now:
                 due = earliest(due, again)
             elif digest.destination.surface in self._chats:
@@ -96,11 +95,9 @@ class Gather(Outward):
         return due
 
     async def _gather(self, over: Sequence[str], destination: Destination, digest: Digest | None) -> None:
-        if digest:
-            self._joined.add(digest.digest_id)
-            if digest.attempted_at and self._clock() - digest.attempted_at >= RENEWED_AFTER:
-                # It is far up by now: what joins it is told in a message below.
-                await self._store.digests.lost(digest.digest_id)
+        if digest and digest.attempted_at and self._clock() - digest.attempted_at >= RENEWED_AFTER:
+            # It is far up by now: what joins it is told in a message below.
+            await self._store.digests.lost(digest.digest_id)
         gathered = await self._store.digests.gather(over)
         log.warning("cards_gathered", channel=destination.channel, cards=gathered)
         self._count("cards_gathered")
@@ -121,7 +118,6 @@ class Gather(Outward):
 
     async def _show(self, digest: Digest, card: DigestCard, read_at: datetime) -> None:
         """What the card tells is of the moment at which it was read, however long the chat takes for it."""
-        self._joined.discard(digest.digest_id)
         chat, channel = self._chats[digest.destination.surface], digest.destination.channel
         digests, shown = self._store.digests, fingerprint(card)
         if digest.ref is None or (digest.shown == EMPTY and digest.count):
@@ -226,15 +222,15 @@ def fingerprint(card: DigestCard) -> str:
 
 
 def _is_from_before(digest: Digest) -> bool:
-    """Whether something took another's place on it since: once sent anew, the same words tell of that."""
+    """Whether something joined it since; if it took another's place, the same words sent anew tell of it."""
     return bool(digest.joined_at and digest.shown_at and digest.joined_at > digest.shown_at)
 
 
-def _again(digest: Digest, *, every: timedelta) -> datetime | None:
+def _again(digest: Digest) -> datetime | None:
     """Not before this moment."""
-    if digest.next_try is not None:
+    if digest.next_try is not None or digest.shown_at is None:
         return digest.next_try
-    return digest.shown_at + every if digest.shown_at is not None else None
+    return digest.shown_at + (JOINED_EVERY if _is_from_before(digest) else REDRAWN_EVERY)
 
 
 def _key(agent: str) -> str:

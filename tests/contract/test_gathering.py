@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from adapters.store.open import open_store
 from bot.card import DigestCard
 from bot.flow import Crew
 from bot.flow.gather import JOINED_EVERY, LATEST, REDRAWN_EVERY, Gather
@@ -47,14 +48,23 @@ class Pieces(list[asyncio.Task[None]]):
         self.append(asyncio.create_task(piece, name=name))
 
 
-class Gathering:
-    """One life of the step, with a clock that the test moves."""
+class Hands:
+    """A clock that the test moves."""
 
-    def __init__(self, store: Store) -> None:
-        self.store, self.chat, self.now, self._pieces = store, QuietChat(), NOW, Pieces()
+    now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Gathering:
+    """One life of the step."""
+
+    def __init__(self, store: Store, clock: Hands) -> None:
+        self.store, self.chat, self.clock, self._pieces = store, QuietChat(), clock, Pieces()
         crew = Crew(Step.GATHER, size=4, tasks=self._pieces, ring=lambda _: None, count=lambda _: None)
         means = Means(
-            store=store, chats={Surface.SLACK: self.chat}, policy=lambda: POLICY, clock=lambda: self.now,
+            store=store, chats={Surface.SLACK: self.chat}, policy=lambda: POLICY, clock=clock,
             count=lambda _: None, crew=crew,
         )  # fmt: skip
         self._step = Gather(means, seal=Seal("s" * 32))
@@ -67,7 +77,7 @@ class Gathering:
 
     async def pass_to(self, seconds: float) -> datetime | None:
         """One round so many seconds after the beginning."""
-        self.now = after(seconds)
+        self.clock.now = after(seconds)
         return await self.round()
 
 
@@ -84,10 +94,23 @@ async def wait_in_line(store: Store, *ids: str) -> None:
 
 
 @pytest.fixture
-async def gathering(store: Store) -> Gathering:
+def clock() -> Hands:
+    """The store's, too."""
+    return Hands()
+
+
+@pytest.fixture
+async def store(url: str, clock: Hands) -> AsyncIterator[Store]:
+    """An open store, of which nobody is rung."""
+    async with open_store(url, ring=lambda _: None, pagers=(), clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def gathering(store: Store, clock: Hands) -> Gathering:
     """Three requests of which two are on a digest that is up, and the third is the next card."""
     await wait_in_line(store, "r1", "r2", "r3")
-    gathering = Gathering(store)
+    gathering = Gathering(store, clock)
     await gathering.round()
     assert [2] == gathering.chat.said
     return gathering
@@ -106,13 +129,7 @@ async def test_the_next_card_joins_once_its_time_is_over(gathering: Gathering) -
 async def test_a_card_that_came_late_by_nature_has_a_share_of_what_was_left(gathering: Gathering) -> None:
     """A rung put it there when most of the window was over: it is measured from when it was met, once."""
     await gathering.store.placements.shown("c-r1", ref="1.1", revision=1)
-    await gathering.store.approvals.admit(
-        [
-            Newcomer(
-                approval=an_approval("late", deadline=after(WINDOW)), placements=[a_placement("c-late", "late")]
-            )
-        ]
-    )
+    await wait_in_line(gathering.store, "late")
 
     due = [await gathering.pass_to(seconds) for seconds in (500.0, 520.0, 539.0)]
 
@@ -122,10 +139,10 @@ async def test_a_card_that_came_late_by_nature_has_a_share_of_what_was_left(gath
     assert [2, 3] == gathering.chat.said
 
 
-async def test_without_a_digest_the_next_card_waits_for_its_turn(store: Store) -> None:
+async def test_without_a_digest_the_next_card_waits_for_its_turn(store: Store, clock: Hands) -> None:
     """A digest would need the same turn, and ask about it less well."""
     await wait_in_line(store, "r1")
-    gathering = Gathering(store)
+    gathering = Gathering(store, clock)
 
     assert [None, None] == [await gathering.pass_to(seconds) for seconds in (0.0, LATEST * WINDOW + 1)]
 
@@ -141,7 +158,7 @@ async def test_what_joined_is_told_sooner_than_what_left(gathering: Gathering) -
     await gathering.pass_to(soon)
     assert [2, 3] == gathering.chat.said
 
-    await gathering.store.placements.attempt("c-r4", at=gathering.now)
+    await gathering.store.placements.attempt("c-r4", at=gathering.clock.now)
     assert after(soon + later) == await gathering.pass_to(2 * soon)
     await gathering.pass_to(soon + later)
     assert [2, 3, 2] == gathering.chat.said
