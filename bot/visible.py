@@ -34,6 +34,9 @@ _WORDS = {
 }
 _PLURALS = {"half a character": "halves of characters"}
 
+#: A text of these alone hides nothing: most calls are such, and a long one is known by it in no time.
+_PLAIN = re.compile(r"[ -~\n\t]*+")
+
 
 def visible(text: str) -> str:
     """The text with each hidden character as `\\u{HEX}`; only a space, a line feed and a tab stay blank.
@@ -42,7 +45,7 @@ def visible(text: str) -> str:
     marks stay while they sit on a letter, at most `MOST_MARKS` of them.
     """
     text = text.replace("\\u{", "\\u{5C}u{")
-    if text.isascii() and text.isprintable():
+    if _PLAIN.fullmatch(text):
         return text
     shown: list[str] = []
     seat = False  # whether a combining mark would have something of the agent's own to sit on
@@ -62,6 +65,8 @@ def warnings(text: str) -> tuple[str, ...]:
     Invisible characters by number and kind; direction controls; host names that are not plain ASCII, each with
     the name that a computer looks up; words that mix the letters of alphabets that look alike.
     """
+    if _PLAIN.fullmatch(text):
+        return ()
     hosts = [host for host in hosts_in(text) if not host.isascii()]
     words = [word for word in mixed_words(text) if not any(word in host for host in hosts)]
     return (
@@ -81,8 +86,6 @@ def _kind(char: str) -> str:
 
 
 def _invisible(text: str) -> Iterator[str]:
-    if text.isascii() and text.isprintable():
-        return
     counts = Counter(_word(char) for char in text if _kind(char) == "hidden")
     turns = counts.pop("direction control", 0)
     if turns:

@@ -114,6 +114,7 @@ async def test_approve_stands_on_the_last_page_there_too(socket: bool) -> None:
     async with open_rig(socket=socket) as rig:
         await connected(rig, socket=socket)
         rig.desk.asked = VERY_LONG
+        assert rig.desk.call  # drawn before the press: in this desk that would hold up the loop, and the ack
         ref, _ = await opened(rig)
         views = await read_on(rig)
         assert [False] * (len(views) - 1) + [True] == ["submit" in view.definition for view in views]
