@@ -1,4 +1,4 @@
-"""Somebody who runs `nod watch` in a terminal, and the platform that she watches."""
+"""Somebody at a terminal, in which `nod watch` or a program of one's own runs, and the platform behind it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from tests.servers.terminal import Terminal, terminal
 
 KEY = "key-hunter2"
 NOD = str(Path(sys.executable).with_name("nod"))
+ROOT = Path(__file__).parents[2]
+#: A program of somebody's own that asks by `TerminalPrompt`.
+CHILD = (sys.executable, str(ROOT / "tests" / "story" / "prompting_child.py"))
 PENDING, DECISION = "/agents/hitl/pending", "/agents/hitl/decision"
 
 
@@ -54,7 +57,28 @@ async def seated(
             yield Seat(terminal=screen, platform=platform, faults=faults)
 
 
-async def settled(_: Seat | None = None) -> None:
+@asynccontextmanager
+async def prompted(
+    *requests: Mapping[str, object], variables: Mapping[str, str] | None = None
+) -> AsyncIterator[Seat]:
+    """Somebody whose own program asks her about these requests, which wait when it begins."""
+    faults = Faults()
+    async with (
+        sandbox.open_platform(api_key=KEY) as platform,
+        serve(sandbox.platform_app(platform, faults=faults)) as url,
+    ):
+        for request in requests:
+            platform.ask(**{"arguments": {}, **request})
+        async with terminal(*CHILD, env=of_a_program(url) | dict(variables or {})) as screen:
+            yield Seat(terminal=screen, platform=platform, faults=faults)
+
+
+def of_a_program(url: str) -> dict[str, str]:
+    """The environment in which a program of one's own finds the platform, and Nod."""
+    return {"AIP_API_URL": url, "AIP_API_KEY": KEY, "PYTHONPATH": str(ROOT)}
+
+
+async def settled() -> None:
     """A call has been up for longer than a key for the one before could take."""
     await asyncio.sleep(SETTLED_AFTER.total_seconds() + 0.3)
 

@@ -46,7 +46,7 @@ async def test_an_answer_at_the_terminal(key: str, word: str) -> None:
     """One key, one decision, with who gave it; then nothing waits."""
     async with seated("--interactive") as seat:
         await seat.terminal.shows("pay for bare_agent", "amount  12", "100 % shown", "y approve")
-        await settled(seat)
+        await settled()
         seat.terminal.press(key)
         await seat.terminal.shows(f"{word}: pay", "Nothing waits.")
         seat.terminal.press("q")
@@ -61,7 +61,7 @@ async def test_a_long_call_is_read_before_it_is_approved() -> None:
     """Approve counts after the last page, also when the window changes its size meanwhile."""
     async with seated("--interactive", arguments=LONG) as seat:
         await seat.terminal.shows("line 0", "% shown")
-        await settled(seat)
+        await settled()
         seat.terminal.press("y")
         await seat.terminal.shows(NOT_YET)
         seat.terminal.resize(16, 60)
@@ -79,7 +79,7 @@ async def test_ctrl_c_decides_nothing() -> None:
     async with seated("--interactive") as seat:
         before = seat.terminal.settings
         await seat.terminal.shows("100 % shown")
-        await settled(seat)
+        await settled()
         seat.terminal.press("\x03")
 
         assert 130 == await seat.terminal.ends()
@@ -91,9 +91,9 @@ async def test_a_paste_answers_nothing() -> None:
     """Text that lands in the window by mistake is not a key."""
     async with seated("--interactive") as seat:
         await seat.terminal.shows("100 % shown")
-        await settled(seat)
+        await settled()
         seat.terminal.press("yes, please\n")
-        await settled(seat)
+        await settled()
         seat.terminal.press("q")
         assert 0 == await seat.terminal.ends()
     assert [] == seat.posts
@@ -106,13 +106,13 @@ async def test_a_call_that_changes_is_shown_anew(pressed: bool) -> None:
         await seat.terminal.shows("Nothing waits.")
         request_id = seat.platform.ask(tool="pay", arguments={"amount": 12})
         await seat.terminal.shows("amount  12")
-        await settled(seat)
+        await settled()
         seat.platform.change(request_id, {"amount": 9000})
         if pressed:
             seat.terminal.press("y")
         await seat.terminal.shows(CHANGED, "amount  9000")
         assert [] == seat.posts
-        await settled(seat)
+        await settled()
         seat.terminal.press("y")
         await seat.terminal.shows("approved: pay")
     assert [(request_id, "approved")] == seat.posts
@@ -124,7 +124,7 @@ async def test_trouble_is_told_and_passes() -> None:
         await seat.terminal.shows("amount  12")
         seat.faults.add(path="/agents/hitl/pending", status=503, times=2)
         await seat.terminal.shows("503")
-        await settled(seat)
+        await settled()
         seat.terminal.press("n")
         await seat.terminal.shows("rejected: pay")
         seat.faults.add(path="/agents/hitl/pending", status=401)
@@ -140,7 +140,7 @@ async def test_another_request_by_tab() -> None:
         await seat.terminal.shows("1 more wait")
         seat.terminal.press("\t")
         await seat.terminal.shows("send_email for bare_agent")
-        await settled(seat)
+        await settled()
         seat.terminal.press("s")
         await seat.terminal.shows("skipped: send_email", "pay for bare_agent")
     assert [(later, "skipped")] == seat.posts
@@ -151,7 +151,7 @@ async def test_an_answer_with_a_note(key: str, word: str) -> None:
     """It is written while the time runs, corrected, and sent along; y, n, s and q are letters in it."""
     async with seated("--interactive") as seat:
         await seat.terminal.shows("100 % shown", "e note")
-        await settled(seat)
+        await settled()
         await write(seat, "eyes, no quick sums日本x\x7f")
         await seat.terminal.shows("note 20/1000: yes, no quick sums日本▏", "enter keeps")
         await seat.terminal.shows("2:5")
@@ -160,7 +160,7 @@ async def test_an_answer_with_a_note(key: str, word: str) -> None:
         seat.terminal.press("\r")
         await seat.terminal.shows("note 20/1000: yes, no quick sums日本", "y approve")
         assert [] == seat.posts
-        await settled(seat)
+        await settled()
         seat.terminal.press(key)
         await seat.terminal.shows(f"{word}: pay", "Nothing waits.")
     (post,) = seat.platform.decisions
@@ -173,12 +173,12 @@ async def test_a_note_that_is_dropped_is_not_sent() -> None:
     """Esc leaves the call as it was, without a note."""
     async with seated("--interactive") as seat:
         await seat.terminal.shows("100 % shown")
-        await settled(seat)
+        await settled()
         await write(seat, "esecret")
         await seat.terminal.shows("note 6/1000: secret")
         seat.terminal.press("\x1b")
         await seat.terminal.shows("y approve")
-        await settled(seat)
+        await settled()
         seat.terminal.press("n")
         await seat.terminal.shows("rejected: pay")
     (post,) = seat.platform.decisions
@@ -191,13 +191,13 @@ async def test_a_paste_of_lines_decides_nothing(writing: bool, marked: bool) -> 
     """In a note it is text on one line; outside it is nothing, also a single letter that is marked as one."""
     async with seated("--interactive") as seat:
         await seat.terminal.shows("100 % shown")
-        await settled(seat)
+        await settled()
         if writing:
             seat.terminal.press("e")
             await seat.terminal.shows("note 0/1000")
         for text in ("fine\ny\nn\n", "y" if marked or writing else "yy"):
             seat.terminal.press(f"\x1b[200~{text}\x1b[201~" if marked else text)
-            await settled(seat)
+            await settled()
         if writing:
             await seat.terminal.shows("note 10/1000: fine y n y")
         seat.terminal.press("\x03")
@@ -212,7 +212,7 @@ async def test_a_note_ends_with_its_call(how: str) -> None:
         first = seat.platform.ask(tool="pay", arguments={"amount": 12}, timeout_seconds=60)
         second = seat.platform.ask(tool="send_email", arguments={}, timeout_seconds=90)
         await seat.terminal.shows("amount  12", "1 more wait")
-        await settled(seat)
+        await settled()
         await write(seat, "eold")
         await seat.terminal.shows("note 3/1000: old")
         if how == "changes":
@@ -221,14 +221,14 @@ async def test_a_note_ends_with_its_call(how: str) -> None:
             seat.platform.decide(first, "skipped")
         shown = second if how == "is answered" else first
         await seat.terminal.shows(INTERRUPTED, "enter goes on")
-        await settled(seat)
+        await settled()
         posted = len(seat.posts)
         await write(seat, "yes no sqn")
-        await settled(seat)
+        await settled()
         assert posted == len(seat.posts)
         seat.terminal.press("\r")
         await seat.terminal.shows("y approve")
-        await settled(seat)
+        await settled()
         seat.terminal.press("n")
         await seat.terminal.shows("rejected:")
     post = seat.platform.decisions[-1]
@@ -245,10 +245,10 @@ async def test_a_note_stays_with_its_request() -> None:
         await seat.terminal.shows("note 5/1000: first", "y approve")
         seat.terminal.press("\t")
         await seat.terminal.shows("send_email for bare_agent")
-        await settled(seat)
+        await settled()
         seat.terminal.press("s")
         await seat.terminal.shows("skipped: send_email", "pay for bare_agent")
-        await settled(seat)
+        await settled()
         seat.terminal.press("s")
         await seat.terminal.shows("skipped: pay")
     assert [False, False] == ["first" in (post.operator_input or "") for post in seat.platform.decisions]

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-from adapters.sandbox import platform as sandbox
-from adapters.sandbox.serve import serve
 from adapters.terminal.sheet import NOT_YET
-from tests.servers.seat import KEY, seated, settled
-from tests.servers.terminal import terminal
+from adapters.terminal.view import TOO_SMALL
+from tests.servers.seat import prompted, seated, settled
 
 LONG = {"body": "\n".join(f"line {number}" for number in range(60)), "end": "of it"}
-ROOT = Path(__file__).parents[2]
-CHILD = (sys.executable, str(Path(__file__).with_name("prompting_child.py")))
 CANNOT_DRAW = [{"TERM": "dumb"}, {"TERM": "unknown"}, {"TTY_COMPATIBLE": "0"}, {"TTY_INTERACTIVE": "0"}]
 
 
@@ -34,25 +27,28 @@ async def test_the_size_is_the_windows_and_not_what_variables_say() -> None:
 
 async def test_a_prompt_keeps_to_the_window_too() -> None:
     """The same for a program of one's own."""
-    async with sandbox.open_platform(api_key=KEY) as platform, serve(sandbox.platform_app(platform)) as url:
-        platform.ask(tool="pay", arguments=LONG)
-        env = {"AIP_API_URL": url, "AIP_API_KEY": KEY, "PYTHONPATH": str(ROOT), "LINES": "100"}
-        async with terminal(*CHILD, env=env) as screen:
-            await screen.shows("line 0", "% shown")
-            await settled()
-            screen.press("y")
-            assert "line 30" not in await screen.shows(NOT_YET)
-        assert [] == platform.decisions
+    async with prompted({"tool": "pay", "arguments": LONG}, variables={"LINES": "100"}) as seat:
+        await seat.terminal.shows("line 0", "% shown")
+        await settled()
+        seat.terminal.press("y")
+        assert "line 30" not in await seat.terminal.shows(NOT_YET)
+    assert [] == seat.posts
 
 
 async def test_a_size_that_the_terminal_does_not_tell() -> None:
-    """Nobody knows what can be seen there: the call stays out of it, and Approve does not count."""
-    async with seated("--interactive") as seat:
-        await seat.terminal.shows("amount  12")
+    """Nobody knows what can be seen there: the call stays out of it, and an Approve of it does not count."""
+    async with seated("--interactive", ask=False) as seat:
+        await seat.terminal.shows("Nothing waits.")
         seat.terminal.resize(0, 0)
-        await seat.terminal.shows("Make this window larger")
+        seat.platform.ask(tool="pay", arguments={"amount": 12})
+        await seat.terminal.shows(TOO_SMALL)
+        await settled()
+        seat.terminal.press("y")
+        await settled()
+        assert "amount" not in seat.terminal.raw
         seat.terminal.resize(24, 80)
-        await seat.terminal.shows("amount  12")
+        await seat.terminal.shows("amount  12", NOT_YET)
+    assert [] == seat.posts
 
 
 @pytest.mark.parametrize("variables", CANNOT_DRAW, ids=str)
@@ -67,9 +63,6 @@ async def test_where_nothing_can_be_drawn_nothing_is_asked(variables: dict[str, 
 @pytest.mark.parametrize("variables", CANNOT_DRAW[:3], ids=str)
 async def test_where_nothing_can_be_drawn_the_callback_answers(variables: dict[str, str]) -> None:
     """The guide's rule: interactive is off where there is no terminal."""
-    async with sandbox.open_platform(api_key=KEY) as platform, serve(sandbox.platform_app(platform)) as url:
-        platform.ask(tool="pay", arguments={})
-        env = {"AIP_API_URL": url, "AIP_API_KEY": KEY, "PYTHONPATH": str(ROOT), **variables}
-        async with terminal(*CHILD, env=env) as screen:
-            await screen.shows("ended: ['rejected']")
-        assert ["by the callback"] == [post.operator_input for post in platform.decisions]
+    async with prompted({"tool": "pay"}, variables=variables) as seat:
+        await seat.terminal.shows("ended: ['rejected']")
+    assert ["by the callback"] == [post.operator_input for post in seat.platform.decisions]

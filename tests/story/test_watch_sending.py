@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from adapters.cli.watch import PARTING, PERHAPS
 from tests.servers.seat import DECISION, PENDING, Seat, seated, settled, write
+from tests.servers.town import until
 
 CLOSED = "\x1b[?1049l"  #: the screen as it was before comes back
 
@@ -18,9 +17,16 @@ async def ready(seat: Seat) -> None:
     await settled()
 
 
-def after_the_screen(seat: Seat) -> str:
-    """What stands in the terminal when it is over."""
-    return seat.terminal.raw.rpartition(CLOSED)[2]
+async def ends(seat: Seat, code: int, says: str, *, within: float = 10) -> None:
+    """It ends with this code, and this stands in the terminal when the screen is closed."""
+    assert code == await seat.terminal.ends(within)
+    await until(lambda: says in seat.terminal.raw.rpartition(CLOSED)[2], what=f"{says!r} below the screen")
+
+
+async def sends(seat: Seat, answer: str = "rejected", *, key: str = "n", tool: str = "") -> None:
+    """The key is pressed, and the answer is on its way."""
+    seat.terminal.press(key)
+    await seat.terminal.shows(f"Sending {answer}{f' for {tool}' if tool else ''}")
 
 
 @pytest.mark.parametrize("path", [PENDING, DECISION])
@@ -41,9 +47,7 @@ async def test_the_last_result_stays_when_the_screen_closes() -> None:
         seat.terminal.press("n")
         await seat.terminal.shows("rejected: pay")
         seat.terminal.press("q")
-        assert 0 == await seat.terminal.ends()
-        await asyncio.sleep(0.1)
-        assert "rejected: pay" in after_the_screen(seat)
+        await ends(seat, 0, "rejected: pay")
 
 
 async def test_q_waits_for_an_answer_on_its_way() -> None:
@@ -51,13 +55,10 @@ async def test_q_waits_for_an_answer_on_its_way() -> None:
     async with seated("--interactive") as seat:
         await ready(seat)
         seat.faults.add(path=DECISION, status=503, times=2)
-        seat.terminal.press("n")
-        await seat.terminal.shows("Sending rejected")
+        await sends(seat)
         seat.terminal.press("q")
         await seat.terminal.shows("Waiting for the platform: rejected for pay")
-        assert 0 == await seat.terminal.ends()
-        await asyncio.sleep(0.1)
-        assert "rejected: pay" in after_the_screen(seat)
+        await ends(seat, 0, "rejected: pay")
     assert ["rejected"] == [post.decision for post in seat.platform.decisions if post.status == 200]
 
 
@@ -66,12 +67,9 @@ async def test_q_says_what_was_not_delivered() -> None:
     async with seated("--interactive") as seat:
         await ready(seat)
         seat.faults.add(path=DECISION, status=503)
-        seat.terminal.press("n")
-        await seat.terminal.shows("Sending rejected")
+        await sends(seat)
         seat.terminal.press("q")
-        assert 1 == await seat.terminal.ends(within=PARTING + 5)
-        await asyncio.sleep(0.1)
-        assert f"{PERHAPS}: rejected for pay" in after_the_screen(seat)
+        await ends(seat, 1, f"{PERHAPS}: rejected for pay", within=PARTING + 5)
 
 
 async def test_q_when_somebody_else_was_first() -> None:
@@ -80,14 +78,11 @@ async def test_q_when_somebody_else_was_first() -> None:
         await ready(seat)
         slow = seat.faults.add(path=DECISION, status=503, times=1)
         seat.terminal.press("n")
-        while not slow.hits:
-            await asyncio.sleep(0.02)
+        await until(lambda: slow.hits > 0, what="the first try")
         seat.terminal.press("q")
         (request,) = seat.platform.approvals.pending()
         seat.platform.decide(request.request_id, "skipped")
-        assert 1 == await seat.terminal.ends()
-        await asyncio.sleep(0.1)
-        assert "somebody else was first" in after_the_screen(seat)
+        await ends(seat, 1, "somebody else was first")
 
 
 async def test_ctrl_c_says_what_was_on_its_way() -> None:
@@ -95,12 +90,9 @@ async def test_ctrl_c_says_what_was_on_its_way() -> None:
     async with seated("--interactive") as seat:
         await ready(seat)
         seat.faults.add(path=DECISION, delay=30)
-        seat.terminal.press("n")
-        await seat.terminal.shows("Sending rejected")
+        await sends(seat)
         seat.terminal.press("\x03")
-        assert 130 == await seat.terminal.ends()
-        await asyncio.sleep(0.1)
-        assert f"{PERHAPS}: rejected for pay" in after_the_screen(seat)
+        await ends(seat, 130, f"{PERHAPS}: rejected for pay")
         assert "Traceback" not in seat.terminal.raw
 
 
@@ -111,14 +103,12 @@ async def test_an_answer_that_is_tried_again_holds_up_no_other() -> None:
         first = seat.platform.ask(tool="send_email", arguments={})
         await seat.terminal.shows("1 more wait")
         trouble = seat.faults.add(path=DECISION, status=503)
-        seat.terminal.press("n")
-        await seat.terminal.shows("Sending rejected for pay")
+        await sends(seat, tool="pay")
         seat.terminal.press("\t")
         await seat.terminal.shows("send_email for bare_agent")
         await settled()
         assert trouble.hits
-        seat.terminal.press("s")
-        await seat.terminal.shows("Sending skipped for send_email")
+        await sends(seat, "skipped", key="s", tool="send_email")
         seat.terminal.press("\t")
         await seat.terminal.shows("pay for bare_agent", "Sending rejected for pay")
         seat.terminal.press("y")  # answered already: the key counts for nothing
