@@ -17,19 +17,24 @@ from bot.surface import Destination, Surface
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PLACE = Destination(surface=Surface.SLACK, channel="C0FINANCE")
 BOTH = {Surface.SLACK: "UANN", Surface.TEAMS: "t/ann"}
-ANN, BOB, OLU, EVE, GIL = (
-    Person(handle="ann", name="Ann", accounts=BOTH),
+ANN, BOB, OLU, EVE, GIL, HAL, IDA = (
+    Person(handle="ann", name="Ann", accounts=BOTH, email="ann@acme.example"),
     Person(handle="bob", name="Bob", accounts={Surface.SLACK: "UBOB"}),
     Person(handle="olu", name="Olu"),
     Person(handle="eve", name="Eve", accounts={Surface.SLACK: "UANN"}),  # the same account as Ann
     Person(handle="gil", name="Gil", accounts={Surface.SLACK: "UGIL"}, outside=frozenset({Surface.SLACK})),
-)
-WIDEN = Rung(action=Action.WIDEN, share=0.5, who=("bob",))
+    Person(
+        handle="hal", name="Hal", accounts={Surface.SLACK: "UHAL", Surface.TEAMS: "t/hal"},
+        outside=frozenset({Surface.SLACK}),
+    ),
+    Person(handle="ida", name="Ida", accounts={Surface.SLACK: "UIDA"}, email="Ann@acme.example"),
+)  # fmt: skip
+WIDEN, PING = (Rung(action=action, share=0.5, who=("bob",)) for action in (Action.WIDEN, Action.PING))
 
 
 def lacks(route: Route, *, delegations: tuple[Delegation, ...] = ()) -> str | None:
     """What the one route of a policy lacks."""
-    people = {person.handle: person for person in (ANN, BOB, OLU, EVE, GIL)}
+    people = {person.handle: person for person in (ANN, BOB, OLU, EVE, GIL, HAL, IDA)}
     policy = Policy(people=people, groups={"team": ("ann", "bob")}, routes=(route,), delegations=delegations)
     return shortages(policy, {}, now=NOW).get(route.name)
 
@@ -65,8 +70,11 @@ def away(giver: str, taker: str, *, until: datetime = NOW + timedelta(days=1)) -
         (a_route("ann", "olu", quorum=2), "needs 2 people for an Approve, and 1 person may"),
         (a_route("ann", "gil", quorum=2), "needs 2 people"),
         (a_route("ann", "eve", quorum=2), "needs 2 people"),  # one account is one person
+        (a_route("ann", "ida", quorum=2), "needs 2 people"),  # and so is one address
+        (a_route("hal"), None),  # an outsider in one chat, and not in the other
         (a_route("team", "olu", quorum=3), "and 2 people may"),
         (a_route("ann", quorum=2, ladder=(WIDEN,)), None),  # until then a Reject is possible
+        (a_route("ann", quorum=2, ladder=(PING,)), "needs 2 people"),  # being called gives no say
         (a_route("olu", ladder=(WIDEN,)), "no approver who could be found"),
     ],
 )  # fmt: skip
@@ -82,6 +90,8 @@ def test_whoever_takes_a_place_counts_for_it_and_not_beside_it() -> None:
     assert lacks(a_route("olu"), delegations=away("olu", "bob", until=NOW)) is not None
     assert lacks(a_route("ann", quorum=2), delegations=away("ann", "bob")) is not None
     assert lacks(a_route("ann", "olu", quorum=2), delegations=away("olu", "bob")) is None
+    assert lacks(a_route("team", quorum=2), delegations=away("bob", "ann")) is None  # each for herself
+    assert lacks(a_route("ann", quorum=2), delegations=away("olu", "bob")) is not None  # not hers to give
 
 
 def test_requests_of_a_route_that_left_the_file_have_nobody() -> None:
