@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 
 from adapters.store.open import SqlStore, open_store
 from adapters.store.tables import metadata
+from adapters.testing.backstage import Backstage, backstage
 from bot.records import Step
 from tests.contract.values import NOW
 from tests.servers.laid import lay_database
@@ -44,6 +45,13 @@ def postgres_address() -> Iterator[str]:
 def sqlite_url(tmp_path: Path) -> str:
     """A database file that does not exist yet."""
     return f"sqlite:///{tmp_path}/nod.db"
+
+
+@pytest.fixture
+def stage() -> Iterator[Backstage]:
+    """What runs beside a test that waits for nothing itself."""
+    with backstage() as stage:
+        yield stage
 
 
 @pytest.fixture

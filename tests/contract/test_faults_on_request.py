@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from adapters.sandbox.faults import Rule
 from adapters.sandbox.platform import Agent, Say
 from adapters.sandbox.town import API_KEY, Sandbox, open_sandbox
+from tests.servers.team import run_tests
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "library.md").read_text()
@@ -144,18 +143,7 @@ async def test_a_rule_that_is_none(sandbox: Sandbox) -> None:
 def test_the_example(tmp_path: Path) -> None:
     """A team that copies the page's example, and the line for its conftest, has a test that passes."""
     (example,) = re.findall(r"^```python\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
-    (tmp_path / "test_example.py").write_text(example)
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["adapters.testing"]\n')
-
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:asyncio", "-p", "no:cacheprovider"],
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_tests(tmp_path, example)
 
     assert 0 == done.returncode, done.stdout + done.stderr
     assert "1 passed" in done.stdout

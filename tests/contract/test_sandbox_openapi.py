@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
@@ -16,7 +15,8 @@ from schemathesis.checks import CHECKS, load_all_checks
 from adapters.sandbox.platform import Agent, Platform, Say, open_platform, platform_app
 from adapters.sandbox.platform.openapi import document
 from adapters.sandbox.serve import serve
-from adapters.testing.backstage import Backstage, backstage
+from adapters.testing.backstage import Backstage
+from tests.contract.openapi_rig import made_up
 
 KEY = "key-of-the-day"
 #: Never asks, so that a run of it ends.
@@ -27,12 +27,6 @@ load_all_checks()
 DATES: list[Any] = CHECKS.get_by_names(["positive_data_acceptance"])
 #: A parameter that is not known is ignored, as FastAPI does; and the key is sent whatever was drawn.
 LAX: list[Any] = CHECKS.get_by_names(["negative_data_rejection"])
-
-
-@pytest.fixture
-def stage() -> Iterator[Backstage]:
-    with backstage() as stage:
-        yield stage
 
 
 @pytest.fixture
@@ -60,14 +54,7 @@ def probe(
     statuses: Counter[int] = Counter()
     schema = schemathesis.openapi.from_dict(document())
 
-    @seed(part)
-    @settings(
-        max_examples=cases,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @made_up(cases=cases, part=part)
     @given(case=schema.as_strategy(generation_mode=mode), data=st.data())
     def send(case: Case[Any], data: st.DataObject) -> None:
         if mode is GenerationMode.POSITIVE:

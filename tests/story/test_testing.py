@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from adapters.testing.backstage import Backstage
+from tests.servers.team import run_tests
 from tests.servers.town import POLICY
 
-ROOT = Path(__file__).parents[2]
+CONFTEST = f"import pytest\n@pytest.fixture\ndef policy():\n    return {POLICY!r}\n"
 
 #: What such a team writes.
 TESTS = """
@@ -123,22 +122,7 @@ def until(true):
 
 def test_a_team_tests_its_own_flow(tmp_path: Path) -> None:
     """Scripts, handlers under faults, and the whole way through cards: all of their tests pass."""
-    (tmp_path / "conftest.py").write_text(
-        "import pytest\n"
-        'pytest_plugins = ["adapters.testing"]\n'
-        f"@pytest.fixture\ndef policy():\n    return {POLICY!r}\n"
-    )
-    (tmp_path / "test_flow.py").write_text(TESTS)
-
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:asyncio", "-p", "no:cacheprovider"],
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_tests(tmp_path, TESTS, conftest=CONFTEST)
 
     assert 0 == done.returncode, done.stdout + done.stderr
     assert "7 passed" in done.stdout
@@ -165,22 +149,7 @@ def test_a_policy_that_is_none(nod_platform, nod_bot):
 
 def test_mistakes_are_told(tmp_path: Path) -> None:
     """In words, with what to do; and the next test is not disturbed."""
-    (tmp_path / "conftest.py").write_text(
-        "import pytest\n"
-        'pytest_plugins = ["adapters.testing"]\n'
-        f"@pytest.fixture\ndef policy():\n    return {POLICY!r}\n"
-    )
-    (tmp_path / "test_flow.py").write_text(MISTAKES)
-
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:asyncio", "-p", "no:cacheprovider"],
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_tests(tmp_path, MISTAKES, conftest=CONFTEST)
 
     assert "name it among the arguments of the test" in done.stdout
     assert "one bot serves one platform" in done.stdout
