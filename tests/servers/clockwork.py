@@ -18,10 +18,11 @@ from bot.errors import NodError, Unavailable
 from bot.flow import Crew, Round
 from bot.flow.admit import Admit
 from bot.policy import Policy
-from bot.protocol import HITLRequest, HITLResponse
-from bot.records import Alert, Step
+from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from bot.records import Alert, Claimed, Counted, Step
 from bot.seal import Seal
 from bot.surface import Surface
+from tests.contract.values import a_claim, a_vote, claim, found
 from tests.fakes import FakePlatform
 from tests.servers.laid import lay_database
 
@@ -182,6 +183,26 @@ class Clockwork:
             created_at=created.isoformat() if isinstance(created, datetime) else None,
         )  # fmt: skip
         self.bells.add(Step.ADMIT)
+
+    async def is_on(self, person: str, request_id: str = "r1", *, seconds: float) -> None:
+        """She takes it on, as she may, for so long."""
+        claimed = a_claim(person, at=self.clock(), until=self.clock() + timedelta(seconds=seconds))
+        digest = (await found(self.store, request_id)).request.digest
+        assert Claimed.YES is await claim(self.store, claimed, request_id, digest=digest)
+
+    async def votes(
+        self,
+        person: str,
+        request_id: str = "r1",
+        *,
+        verdict: HITLDecision = HITLDecision.APPROVED,
+        needs: int = 1,
+    ) -> None:
+        """Her vote counts; so many are needed."""
+        digest = (await found(self.store, request_id)).request.digest
+        vote = a_vote(person, digest=digest, verdict=verdict, at=self.clock())
+        counted = await self.store.approvals.vote(request_id, vote=vote, needs=needs, counting=None)
+        assert counted is (Counted.DECIDED if needs == 1 else Counted.WAITING)
 
     async def settle(self) -> None:
         """Do all that is to be done at this moment."""

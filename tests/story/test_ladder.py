@@ -13,14 +13,14 @@ from statistics import quantiles
 
 import pytest
 
-from bot.approval import Claim, Outcome, Stage
+from bot.approval import Outcome, Stage
 from bot.card import Card
 from bot.errors import Unavailable
 from bot.ladder import Action, Rung
 from bot.matching import Match, Pattern
 from bot.policy import Person, Policy
 from bot.protocol import HITLRequest
-from bot.records import LAST_CALLS, Claimed, DueRung
+from bot.records import LAST_CALLS
 from bot.routing import Route
 from bot.surface import Destination, Surface
 from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
@@ -216,17 +216,7 @@ async def test_a_claim_pauses_the_ladder_until_its_lease_ends(tmp_path: Path) ->
     async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=100)
         await work.run(30)
-        approval = await work.store.approvals.get("r1")
-        assert approval is not None
-        lease = timedelta(seconds=20)
-        claim = Claim(person="ann", name="Ann", at=work.clock(), until=work.clock() + lease)
-        last_call = DueRung(
-            approval_id="r1", number=LAST_CALLS, due_at=work.clock() + lease * 0.75,
-            action=Action.LAST_CALL, who=("ann",),
-        )  # fmt: skip
-        digest = approval.request.digest
-        claimed = await work.store.approvals.claim("r1", claim=claim, digest=digest, last_call=last_call)
-        assert Claimed.YES is claimed
+        await work.is_on("ann", seconds=20)
 
         await work.run(19)
         assert ["ann"] == [mark.split(".")[1] for mark in heard(work, alone=True)]

@@ -18,7 +18,6 @@ from bot.protocol import HITLDecision
 from bot.records import CARD_REFUSED, NO_CARD, UNDELIVERED, Alert, Step
 from bot.routing import Route
 from bot.surface import Destination, Surface
-from tests.contract.values import a_vote
 from tests.servers.clockwork import Clockwork, open_clockwork, outside_at
 from tests.servers.town import ALERTS, POLICY, open_town, said, until
 
@@ -98,10 +97,7 @@ async def test_what_was_too_late_is_not_left_as_being_tried(tmp_path: Path) -> N
         work.ask("r1", window=20)
         await work.run(1)
         work.platform.decide_trouble = [Unavailable("down")] * 50
-        approval = await work.store.approvals.get("r1")
-        assert approval is not None
-        vote = a_vote(digest=approval.request.digest, verdict=HITLDecision.REJECTED, at=work.clock())
-        await work.store.approvals.vote("r1", vote=vote, needs=1, counting=None)
+        await work.votes("ann", verdict=HITLDecision.REJECTED)
         await work.run(15)
         assert [UNDELIVERED] == await open_alerts(work)
 

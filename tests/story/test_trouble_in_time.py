@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.approval import Claim, Outcome, Stage
+from bot.approval import Outcome, Stage
 from bot.card import Notice
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.flow.seen import UNESCALATED, UNSEEN
 from bot.ladder import Action, Rung
 from bot.protocol import HITLDecision
-from bot.records import CARD_REFUSED, LAST_CALLS, UNDELIVERABLE, Claimed, DueRung
+from bot.records import CARD_REFUSED, UNDELIVERABLE
 from bot.surface import Destination, Surface
-from tests.contract.values import a_vote
+from tests.contract.values import found
 from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
 from tests.story.test_ladder import FINANCE, fired, heard, policy_of, stage_of
 
@@ -97,16 +97,7 @@ async def test_others_are_left_in_peace_also_by_what_was_owed_before_the_claim(t
         await work.run(399)
         work.chat.trouble = Unavailable("too fast", retry_after=10)
         await work.run(2)
-        approval = await work.store.approvals.get("r1")
-        assert approval is not None
-        lease = timedelta(seconds=100)
-        claim = Claim(person="ann", name="Ann", at=work.clock(), until=work.clock() + lease)
-        call = DueRung(
-            approval_id="r1", number=LAST_CALLS, due_at=work.clock() + lease * 0.75,
-            action=Action.LAST_CALL, who=("ann",),
-        )  # fmt: skip
-        digest = approval.request.digest
-        assert Claimed.YES is await work.store.approvals.claim("r1", claim=claim, digest=digest, last_call=call)
+        await work.is_on("ann", seconds=100)
         work.chat.trouble = None
 
         await work.run(98)
@@ -199,12 +190,9 @@ async def test_a_decision_that_came_after_the_platforms_own_end_is_owned_up_to(
     async with open_clockwork(tmp_path, policy_of()) as work:
         work.ask("r1", window=600)
         await work.run(5)
-        approval = await work.store.approvals.get("r1")
-        assert approval is not None
         # An Approve waits for a list that still has it; a rejection goes out at once.
         verdict = HITLDecision.APPROVED if found == "by the list" else HITLDecision.REJECTED
-        vote = a_vote(digest=approval.request.digest, verdict=verdict, at=work.clock())
-        await work.store.approvals.vote("r1", vote=vote, needs=1, counting=None)
+        await work.votes("ann", verdict=verdict)
         if found == "after a polite 200":
             decide = work.platform.decide
 
@@ -265,11 +253,7 @@ async def test_a_page_and_its_end_tell_how_many_have_answered(tmp_path: Path) ->
     async with open_clockwork(tmp_path, policy) as work:
         work.ask("r1", window=100)
         await work.run(5)
-        approval = await work.store.approvals.get("r1")
-        assert approval is not None
-        await work.store.approvals.vote(
-            "r1", vote=a_vote(digest=approval.request.digest, at=work.clock()), needs=2, counting=None
-        )
+        await work.votes("ann", needs=2)
         await work.run(110)
         (page, end) = [alert for _, alert in work.pager.pages]
         assert "not enough people have answered" in page.text
@@ -286,7 +270,8 @@ async def test_whoever_stands_in_is_told_why_wherever_she_is_called(tmp_path: Pa
             work.ask(f"r{number}", window=100 + number)
         await work.run(60)
         why = "Who is on call for desk could not be read (PagerDuty answers 503)."
-        assert all(why in text for text in texts(work, alone=True) + texts(work, alone=False))
+        assert {True} == {why in text for text in texts(work, alone=True)}
+        assert {True} == {why in text for text in texts(work, alone=False)}
         assert {True} == {why in alert.text for _, alert in work.pager.pages}
 
 
@@ -306,17 +291,13 @@ async def test_a_deadline_that_moves_takes_nothing_back(tmp_path: Path) -> None:
     async with open_clockwork(tmp_path, policy) as work:
         work.ask("r1", window=100)
         await work.run(5)
-        approval = await work.store.approvals.get("r1")
-        assert approval is not None
-        vote = a_vote(digest=approval.request.digest, at=work.clock())
-        await work.store.approvals.vote("r1", vote=vote, needs=2, counting=None)
+        await work.votes("ann", needs=2)
         for _ in range(15):
             work.ask("r1", window=100)
             await work.run(2)
 
-        moved = await work.store.approvals.get("r1")
-        assert moved is not None
-        assert ([vote.person], BEGIN + timedelta(seconds=133)) == (
+        moved = await found(work.store, "r1")
+        assert (["ann"], BEGIN + timedelta(seconds=133)) == (
             [one.person for one in moved.votes],
             moved.deadline.at,
         )

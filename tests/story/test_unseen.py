@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.approval import Claim, Outcome, Stage
+from bot.approval import Outcome, Stage
 from bot.errors import Forbidden, NodError, Unavailable
 from bot.flow.seen import UNESCALATED, UNSEEN
 from bot.ladder import Action, Rung
-from bot.records import LAST_CALLS, NO_CARD, DueRung, Step
+from bot.records import NO_CARD, Step
 from bot.surface import Destination, Surface
 from tests.servers.clockwork import Clockwork, open_clockwork
 from tests.story.test_ladder import policy_of, stage_of
@@ -158,13 +158,7 @@ async def test_what_a_claim_held_back_until_the_end_was_not_missed(
     async with open_clockwork(tmp_path, policy_of(ping)) as work:
         work.ask("r1", window=100)
         await work.run(10)
-        claim = Claim(
-            person="ann", name="Ann", at=work.clock(), until=work.clock() + timedelta(seconds=claimed_for)
-        )
-        last = DueRung(approval_id="r1", number=LAST_CALLS, due_at=claim.until, action=Action.LAST_CALL)
-        approval = await work.store.approvals.get("r1")
-        assert approval is not None
-        await work.store.approvals.claim("r1", claim=claim, digest=approval.request.digest, last_call=last)
+        await work.is_on("ann", seconds=claimed_for)
         work.clock.now += timedelta(seconds=95)
         work.bells.clear()
         work.bells.add(Step.EXPIRE)
