@@ -6,11 +6,13 @@ import asyncio
 import gzip
 import time
 import zlib
+from itertools import pairwise
 
 import pytest
 
 from adapters.relay.tap import BLIND_EVERY
 from tests.contract.relay_rig import RUN, STREAM, Line, Rig, behind, hitl_event
+from tests.servers.town import until
 
 TEXT = b'data: {"content": "' + b"x" * 300 + b'"}\n\n'
 
@@ -31,6 +33,7 @@ async def test_a_question_in_a_packed_stream_wakes_at_once(name: str, wbits: int
     """While the run waits for its answer; before that nothing wakes, and no byte is changed."""
     packer = zlib.compressobj(wbits=wbits)
     sent: list[bytes] = []
+    woken: list[int] = []  #: how often it had, by the time that each piece before the question was read
     asked, answered = asyncio.Event(), asyncio.Event()
 
     async def act(line: Line) -> None:
@@ -41,7 +44,7 @@ async def test_a_question_in_a_packed_stream_wakes_at_once(name: str, wbits: int
             await line.chunk(sent[-1][5:])
             await asyncio.sleep(0.05)
             if event is TEXT:
-                assert [] == rig.woken
+                woken.append(len(rig.woken))
         asked.set()
         await answered.wait()
         sent.append(packer.flush())
@@ -51,12 +54,11 @@ async def test_a_question_in_a_packed_stream_wakes_at_once(name: str, wbits: int
     async with behind(act) as rig:
         running = asyncio.create_task(received(rig))
         await asked.wait()
-        async with asyncio.timeout(2):
-            while not rig.woken:
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(rig.woken), what="a wake before the run is answered")
         answered.set()
         got = await running
 
+    assert [0, 0] == woken
     assert b"".join(sent) == got
 
 
@@ -85,7 +87,7 @@ async def test_what_cannot_be_read_is_worth_a_poll(kind: str) -> None:
 
 
 async def test_a_stream_that_cannot_be_read_wakes_at_a_pace() -> None:
-    """However much comes: at once, then no more than once a second, and at the end."""
+    """However much comes: at the beginning, then no more than once a second, and at the end."""
 
     async def act(line: Line) -> None:
         await line.send(packed_as("br"))
@@ -97,8 +99,10 @@ async def test_a_stream_that_cannot_be_read_wakes_at_a_pace() -> None:
     async with behind(act) as rig:
         await received(rig)
 
-    assert 2 <= len(rig.woken) <= 4
-    assert rig.woken[1] - rig.woken[0] > 0.9 * BLIND_EVERY
+    gaps = [later - earlier for earlier, later in pairwise(rig.woken)]
+    a_second = [gap for gap in gaps if gap > 0.9 * BLIND_EVERY]
+    assert a_second
+    assert len(gaps) - len(a_second) <= 2  # the end, for what came last and for its own sake
 
 
 async def test_other_packed_answers_are_left_alone() -> None:

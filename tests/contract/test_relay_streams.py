@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contract.relay_rig import RUN, STREAM, Line, behind, hitl_event
+from tests.servers.town import until
 
 EVENTS = b": hi\r\n\r\n" + hitl_event("pending", note="häßlich \U0001f600") + b"event: x\ndata: [DONE]\n\n"
 POST = b"POST /agents/one/run HTTP/1.1\r\nHost: relay\r\nContent-Length: 2\r\n\r\n{}"
@@ -183,7 +184,8 @@ async def test_the_end_of_a_run_that_asked_is_worth_a_poll(leaves: bool) -> None
                     await asyncio.sleep(0.01)
                 if leaves:
                     break
-        await asyncio.sleep(0.1)
+        await until(lambda: len(rig.woken) > 1, what="a wake at the end")
+        await asyncio.sleep(0.1)  # and no third one
 
     assert 2 == len(rig.woken)
 

@@ -42,9 +42,10 @@ async def test_an_alarm_that_hangs_silences_no_other() -> None:
 @pytest.mark.parametrize("kind", ["never ends", "refuses to stop"])
 async def test_a_coroutine_that_hangs_is_given_up(kind: str) -> None:
     """Its time is over, and nobody waits for it."""
-    release = asyncio.Event()
+    release, told = asyncio.Event(), []
 
-    async def hangs(_: str, __: BaseException) -> None:
+    async def hangs(request_id: str, _: BaseException) -> None:
+        told.append(request_id)
         try:
             await release.wait()
         except asyncio.CancelledError:
@@ -53,6 +54,7 @@ async def test_a_coroutine_that_hangs_is_given_up(kind: str) -> None:
 
     async with asyncio.timeout(10):
         await Alarms(hangs, within=0.05).raise_for("r1", REFUSED)
+    assert ["r1"] == told
     release.set()
     await asyncio.sleep(0)
 

@@ -294,7 +294,7 @@ async def test_who_leaves_during_a_delay(caplog: pytest.LogCaptureFixture, after
     async with open_till() as (till, client):
         till.faults.add(path="/pay", delay=0.2, times=1, after=after)
         with pytest.raises(httpx.ReadTimeout):
-            await client.post("/pay", content=b"x", timeout=0.05)
+            await client.post("/pay", content=b"x", timeout=httpx.Timeout(5, read=0.05))
         await asyncio.sleep(0.4)
 
         assert 200 == (await client.post("/pay")).status_code
