@@ -90,6 +90,16 @@ async def test_an_address_that_leads_nowhere_is_a_failure(url: str, capfd: pytes
     assert "heartbeat_failed" in "".join(capfd.readouterr())
 
 
+async def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The switch hears from the machine itself, whatever its variables are for."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    switch, counts = DeadMansSwitch(), Counts()
+    async with open_switch(switch) as url:
+        assert await beat(url, counts)
+    assert 1 == switch.pings
+
+
 async def test_without_an_address_there_is_none() -> None:
     """The switch is the operator's choice."""
     async with open_heartbeat(None, count=Counts()) as heartbeat:

@@ -41,6 +41,7 @@ class Fickle:
 
     def __init__(self, real: Alerts | None = None, *, down: bool = False) -> None:
         self._real, self.down, self.hangs = real, down, False
+        self.tries = 0  #: of raising
 
     async def _up(self) -> Alerts:
         if self.hangs:
@@ -50,6 +51,7 @@ class Fickle:
         return self._real
 
     async def raise_(self, alert: Alert) -> bool:
+        self.tries += 1
         return await (await self._up()).raise_(alert)
 
     async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
@@ -57,6 +59,9 @@ class Fickle:
 
     async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
         return await (await self._up()).open_of(approval_id=approval_id, cause=cause)
+
+    async def untaken(self, raised_before: datetime) -> int:
+        return await (await self._up()).untaken(raised_before)
 
     async def owed(self, now: datetime) -> tuple[OwedPage, ...]:
         return await (await self._up()).owed(now)

@@ -49,6 +49,20 @@ async def test_with_the_database_gone_people_are_paged_within_a_second(
     assert GONE.text in said
 
 
+async def test_what_is_kept_is_neither_tried_nor_told_again(tmp_path: Path) -> None:
+    """A database that hangs is not waited for a second time; of two that come at once one is kept."""
+    async with open_world(tmp_path) as world:
+        world.alerts.hangs = True
+        both = await asyncio.gather(world.emergency.raise_(GONE), world.emergency.raise_(GONE))
+        assert [False, True] == sorted(both)
+        tries = world.alerts.tries
+        assert not await world.emergency.raise_(GONE)
+        assert tries == world.alerts.tries
+        await until(lambda: bool(world.told()), what="the page")
+        await asyncio.sleep(0.2)
+        assert ["database-gone"] == world.kept() == world.told()
+
+
 async def test_when_the_database_is_back_it_has_the_alert_once(tmp_path: Path) -> None:
     """Stored and then forgotten: the spool is empty, `/healthz` is green, the store owes it to its pagers."""
     async with open_world(tmp_path) as world:
@@ -71,6 +85,7 @@ async def test_with_the_database_there_nothing_is_spooled(tmp_path: Path) -> Non
         assert await world.emergency.raise_(GONE)
         assert not await world.emergency.raise_(GONE)
         assert (GONE,) == await world.emergency.open_of(approval_id="nod")
+        assert 1 == await world.emergency.untaken(utc_now() + timedelta(seconds=1))
         (page,) = await world.emergency.owed(utc_now())
         await world.emergency.attempt(page, at=utc_now())
         await world.emergency.postpone(page, next_try=utc_now() + timedelta(hours=1))
@@ -274,6 +289,7 @@ async def test_only_raising_survives_the_loss_of_the_database(tmp_path: Path) ->
         for call in (
             emergency.open_of(cause="undelivered"),
             emergency.owed(utc_now()),
+            emergency.untaken(utc_now()),
             emergency.attempt(owed_page(), at=utc_now()),
             emergency.taken(owed_page(), ref=None),
             emergency.postpone(owed_page(), next_try=utc_now()),

@@ -189,6 +189,28 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path, capfd: pytest.Captur
     assert "spool_not_read" in said
 
 
+def test_a_put_waits_for_the_one_before(path: Path) -> None:
+    """While one is on its way to the disk nobody else writes."""
+    begun, go_on, syncs = threading.Event(), threading.Event(), []
+
+    def sync(held: int) -> None:
+        syncs.append(held)
+        begun.set()
+        go_on.wait(10)
+
+    spool = Spool(path, sync=sync)
+    threads = [threading.Thread(target=spool.put, args=(alert,)) for alert in (ALERT, OTHER)]
+    threads[0].start()
+    assert begun.wait(10)
+    threads[1].start()
+    threads[1].join(0.2)
+    assert 1 == len(syncs)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert (ALERT, OTHER) == spool.entries()
+
+
 def test_threads_take_turns(path: Path) -> None:
     """The watchdog writes from a thread of its own: no line is lost or mixed."""
     spool = Spool(path)
