@@ -79,7 +79,9 @@ async def test_the_limit_is_for_the_whole_beat() -> None:
     assert ["heartbeat_failed"] == counts.events
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:{closed}/", "http://[::1", "http://\udcff/", "nowhere"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:{closed}/", "http://[::1", "http://\udcff/", "http://x/\udcff", "nowhere"]
+)
 async def test_an_address_that_leads_nowhere_is_a_failure(url: str, capfd: pytest.CaptureFixture[str]) -> None:
     """No address, however broken, raises."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
