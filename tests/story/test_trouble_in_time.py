@@ -13,6 +13,7 @@ from bot.approval import Outcome, Stage
 from bot.card import Notice
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.flow.seen import UNESCALATED, UNSEEN
+from bot.flow.undelivered import RAN_OUT
 from bot.ladder import Action, Rung
 from bot.protocol import HITLDecision
 from bot.records import CARD_REFUSED, UNDELIVERABLE
@@ -209,7 +210,8 @@ async def test_a_decision_that_came_after_the_platforms_own_end_is_owned_up_to(
             await work.run(1)
 
         assert Outcome.UNDELIVERABLE is (await stage_of(work, "r1"))[1]
-        assert [UNDELIVERABLE] == [cause for cause in causes(work) if cause == UNDELIVERABLE]
+        (alert,) = [one for _, one in work.pager.pages if one.cause == UNDELIVERABLE]
+        assert f"before the deadline ({RAN_OUT})" in alert.text
         (outcome,) = [text for text in texts(work, alone=False) if "pay" in text]
         assert "Not delivered: pay" in outcome
 
