@@ -263,17 +263,21 @@ async def test_a_page_and_its_end_tell_how_many_have_answered(tmp_path: Path) ->
 
 
 async def test_whoever_stands_in_is_told_why_wherever_she_is_called(tmp_path: Path) -> None:
-    """In the thread, alone, on the pager, and where several requests are told together."""
+    """In the thread, alone, on the pager, and where several are told together, to her and in a channel."""
     ladder = (Rung(action=Action.PAGE, share=0.5, who=("desk",)),)
     said = {"desk": "PagerDuty answers 503"}
     policy = replace(policy_of(*ladder), groups={"desk": ("olu",)}, stand_ins=said)
     async with open_clockwork(tmp_path, policy) as work:
+        work.ask("first", window=40)
         for number in range(7):
-            work.ask(f"r{number}", window=100 + number)
+            work.ask(f"r{number}", window=100)
         await work.run(60)
         why = "Who is on call for desk could not be read (PagerDuty answers 503)."
-        assert {True} == {why in text for text in texts(work, alone=True)}
-        assert {True} == {why in text for text in texts(work, alone=False)}
+        one, to_her, in_the_channel = texts(work, alone=True)
+        assert to_her.startswith("7 requests still wait")
+        assert to_her == in_the_channel
+        (thread,) = [text for text in texts(work, alone=False) if "still waits" in text]
+        assert [True] * 3 == [why in text for text in (one, to_her, thread)]
         assert {True} == {why in alert.text for _, alert in work.pager.pages}
 
 
