@@ -42,7 +42,10 @@ Note = Annotated[str | None, typer.Option(help="What the agent is told with the 
 @app.command("run")
 def run_command(
     auto_approve: Annotated[
-        int, typer.Option("--auto-approve", count=True, help="Approve everything without asking, for CI.")
+        int,
+        typer.Option(
+            "--auto-approve", count=True, help="Approve everything without asking, for CI; needs --log."
+        ),
     ] = 0,
     log: Annotated[
         Path | None, typer.Option("--log", help="Where each event is written too, as a line of JSON.")
@@ -59,7 +62,9 @@ def run_command(
 @app.command("demo")
 def demo_command(
     script: Annotated[bool, typer.Option("--script", help="Play the whole story and exit.")] = False,
-    port: Annotated[int, typer.Option(help="Where the page is served; 0 takes a free port.")] = 8765,
+    port: Annotated[
+        int, typer.Option(help="Where the page is served; 0 takes a free port.", min=0, max=65535)
+    ] = 8765,
 ) -> None:
     """Try Nod without any account: agents, a chat in the browser, and the bot between them."""
     if script:
@@ -156,7 +161,12 @@ def relay_command(
 
 @app.command("sandbox")
 def sandbox_command(
-    port: Annotated[int, typer.Option(help="Where the platform, the chat and the page are served.")] = 8765,
+    port: Annotated[
+        int,
+        typer.Option(
+            help="Where the platform, the chat and the page are served; 0 takes a free port.", min=0, max=65535
+        ),
+    ] = 8765,
     request_url: Annotated[
         str, typer.Option(help="Where the local Slack sends clicks, as in a Slack app's settings.")
     ] = "http://127.0.0.1:3000/slack/events",

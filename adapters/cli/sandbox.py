@@ -6,10 +6,10 @@ import asyncio
 import secrets
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from adapters.cli.run import stop_signal
 from adapters.sandbox.town import Sandbox, open_sandbox
@@ -23,13 +23,17 @@ MEETS_EVERY = 1.0
 
 
 async def serve(*, port: int, request_url: str, env_file: Path | None) -> None:
-    """Serve until stopped, and say how `nod run` finds it."""
+    """Serve until stopped, and say how `nod run` finds it.
+
+    Raises ConfigError for an address that is none, a port that is taken, or a file that cannot be written.
+    """
+    _check(request_url)
     stop = stop_signal()
     async with open_town(port=port, request_url=request_url) as sandbox:
         settings = {**sandbox.environment(), "NOD_SECRET": secrets.token_hex(), "NOD_CONFIG": str(DEMO_POLICY)}
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         if env_file is not None:
-            await asyncio.to_thread(env_file.write_text, text, encoding="utf-8")
+            await asyncio.to_thread(_write, env_file, text)
         print(f"The sandbox is at {sandbox.url}\n\nIn another terminal, with these settings: nod run\n\n{text}")
         sys.stdout.flush()
         meeting = asyncio.create_task(_met(sandbox, request_url), name="teams meets the bot")
@@ -37,6 +41,24 @@ async def serve(*, port: int, request_url: str, env_file: Path | None) -> None:
             await stop.wait()
         finally:
             meeting.cancel()
+
+
+def _check(request_url: str) -> None:
+    try:
+        parts = urlsplit(request_url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        what = "must be an address that begins with http:// or https://"
+        raise ConfigError("--request-url", what, "Name the address of `nod run`, with /slack/events.")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        what = f"{file} cannot be written ({error.strerror})"
+        raise ConfigError("--env-file", what, "Name a file in a folder of yours.") from None
 
 
 async def _met(sandbox: Sandbox, request_url: str) -> None:
@@ -52,8 +74,11 @@ async def _met(sandbox: Sandbox, request_url: str) -> None:
 @asynccontextmanager
 async def open_town(*, port: int, request_url: str | None = None) -> AsyncIterator[Sandbox]:
     """A sandbox on this port. Raises ConfigError when the port is taken."""
-    try:
-        async with open_sandbox(port=port, request_url=request_url, with_teams=True) as sandbox:
-            yield sandbox
-    except OSError as error:
-        raise ConfigError("--port", f"{port} cannot be used ({error.strerror})", "Choose another.") from error
+    async with AsyncExitStack() as stack:
+        opening = open_sandbox(port=port, request_url=request_url, with_teams=True)
+        try:
+            sandbox = await stack.enter_async_context(opening)
+        except OSError as error:
+            what = f"{port} cannot be used ({error.strerror})"
+            raise ConfigError("--port", what, "Choose another.") from error
+        yield sandbox
