@@ -20,6 +20,9 @@ LONGEST_NAME = 80
 #: Plain text and moments, in order. A chat shows each moment in its reader's own time zone.
 Saying = tuple[str | datetime, ...]
 
+#: What may follow a moment in a sentence, and stands alone where the moment is set apart.
+_STOPS = (".", ",", ":")
+
 
 class CardState(StrEnum):
     """What a card shows; one look per state, on every surface (card.md, Its states)."""
@@ -65,6 +68,22 @@ _DID = {
     HITLDecision.REJECTED: "rejected",
     HITLDecision.SKIPPED: "skipped",
 }
+
+
+def set_apart(saying: Saying) -> Saying:
+    """The sentence where each part stands in a place of its own: words side by side are one part, and what
+    follows a moment begins with a dot between two, since a stop or a comma would stand there alone.
+    """
+    parts: list[str | datetime] = []
+    for part in saying:
+        if isinstance(part, datetime) or not parts:
+            parts.append(part)
+        elif isinstance(parts[-1], datetime):
+            rest = part[1:].strip() if part.startswith(_STOPS) else part
+            parts.append(f"· {rest}" if rest and part.startswith(_STOPS) else rest)
+        else:
+            parts[-1] = f"{parts[-1]}{part}"
+    return tuple(part for part in parts if part)
 
 
 def state_of(approval: Approval, *, superseded: bool = False) -> CardState:

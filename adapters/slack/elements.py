@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.visible import visible
-from bot.wording import Saying
+from bot.wording import Saying, set_apart
 
 Element = dict[str, Any]
 Block = dict[str, Any]
@@ -70,8 +70,7 @@ def date_mark(at: datetime) -> str:
 
 def said(saying: Saying, most: int = CONTEXT_ELEMENT) -> list[Element]:
     """A sentence as elements of a context: words as they are, moments in the reader's zone."""
-    parts = (moment(part) if isinstance(part, datetime) else plain(part, most) for part in saying if part)
-    return list(parts)
+    return [moment(part) if isinstance(part, datetime) else plain(part, most) for part in set_apart(saying)]
 
 
 def spoken(saying: Saying, most: int) -> str:

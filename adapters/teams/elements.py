@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.visible import visible
-from bot.wording import Saying
+from bot.wording import Saying, set_apart
 
 Element = dict[str, Any]
 Content = dict[str, Any]
@@ -91,7 +91,7 @@ def moment(at: datetime) -> Element:
 
 def sentence(saying: Saying, most: int = SENTENCE) -> list[Element]:
     """A sentence: words as they are, moments in the reader's zone, side by side."""
-    parts = [part for part in saying if isinstance(part, datetime) or part.strip()]
+    parts = [part for part in set_apart(saying) if isinstance(part, datetime) or part.strip()]
     if not any(isinstance(part, datetime) for part in parts):
         return [small("".join(str(part) for part in parts), most=most)] if parts else []
     columns = [
