@@ -15,6 +15,8 @@ Place = tuple[str | int, ...]
 MOST_VALUES = 100_000
 #: Levels in one another, at most; settings are nested five deep, and an alias can even contain itself.
 DEEPEST = 30
+#: Characters of a value in a message about it, which is one line and goes to a chat, too.
+LONGEST_SHOWN = 40
 
 
 class Lines:
@@ -114,8 +116,7 @@ def _scalar(node: yaml.Node, lines: Lines) -> Any:
     except (ValueError, OverflowError):
         # Looks like a date or a number and is none: 2026-13-45.
         where = lines.line(node.start_mark.line + 1)
-        raise ConfigError(
-            where, f"{node.value!r} cannot be read", "Correct it, or put quotes around it."
-        ) from None
+        shown = node.value if len(node.value) <= LONGEST_SHOWN else f"{node.value[:LONGEST_SHOWN]}…"
+        raise ConfigError(where, f"{shown!r} cannot be read", "Correct it, or put quotes around it.") from None
     finally:
         loader.dispose()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from adapters.settings.microsoft import GUID
 from adapters.settings.times import Day, Instant, RungTime, TimeOfDay, Weekday, Zone
 from adapters.settings.variables import LONGEST_ADDRESS
-from adapters.settings.words import Duration, Moment, Shape, Share, Where
+from adapters.settings.words import Duration, Moment, Shape, Share, Where, between
 from bot.protocol import HITLDecision
 from bot.routing import ReasonRule, RejectionRule
 
@@ -31,6 +31,10 @@ MOST_WORKFLOWS, LONGEST_VARIABLE = 50, 200
 MOST_OF_ONE_AGENT = 1000
 #: People, and overrides, of one rotation.
 MOST_SHIFTS = 100
+#: A poll that comes sooner is a burden on the platform, one that comes later finds what is over.
+FASTEST_POLL, SLOWEST_POLL = "100ms", "1h"
+#: Nobody answers within less; the longest is that of `bot.ladder`.
+SHORTEST_WINDOW, LONGEST_WINDOW = "1s", "366d"
 #: Names and shapes that the operator may add to what is redacted.
 MOST_SECRETS = 100
 
@@ -174,9 +178,9 @@ class DelegationText(Strict):
 class FileText(Strict):
     """The whole file."""
 
-    poll_every: Duration = timedelta(seconds=1)
-    default_window: Duration = timedelta(minutes=3)
-    retention: Annotated[Duration, Field(ge=timedelta(days=1))] | None = None
+    poll_every: Annotated[Duration, between(FASTEST_POLL, SLOWEST_POLL)] = timedelta(seconds=1)
+    default_window: Annotated[Duration, between(SHORTEST_WINDOW, LONGEST_WINDOW)] = timedelta(minutes=3)
+    retention: Annotated[Duration, between("1d")] | None = None
     people: dict[Name, PersonText]
     groups: dict[Name, list[str]] = {}
     oncall: dict[Name, OnCallText] = {}

@@ -13,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 from adapters.settings.checks import check
 from adapters.settings.conversion import elsewhere_of, policy_of
 from adapters.settings.lines import Lines, Place, parse_yaml
+from adapters.settings.mistakes import words_for
 from adapters.settings.models import FileText
 from adapters.settings.pagers import PagerAddress, Told, alerts_of
 from adapters.settings.workflows import workflows_of
@@ -111,5 +112,5 @@ def _first(error: ValidationError, lines: Lines) -> ConfigError:
         case "missing":
             return ConfigError(lines.where(place), f"{name} is missing", "Add it (docs/configuration.md).")
         case _:
-            what = first["msg"].removeprefix("Value error, ")
-            return ConfigError(lines.where(place), f"{name}: {what}", "Correct it (docs/configuration.md).")
+            what = f"{name}: {words_for(first)}"
+            return ConfigError(lines.where(place), what, "Correct it (docs/configuration.md).")

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
 import regex
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from adapters.settings.microsoft import GUID
 from adapters.settings.shapes import compiled
@@ -53,6 +53,19 @@ def duration(value: Any) -> timedelta:
         return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
     except OverflowError:
         raise ValueError("is too long") from None
+
+
+def between(least: str, most: str | None = None) -> AfterValidator:
+    """A length of time within limits, which are written as in the file."""
+
+    def check(length: timedelta) -> timedelta:
+        if length < duration(least):
+            raise ValueError(f"must be at least {least}")
+        if most is not None and length > duration(most):
+            raise ValueError(f"must be at most {most}")
+        return length
+
+    return AfterValidator(check)
 
 
 def share(value: Any) -> float:

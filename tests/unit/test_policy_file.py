@@ -232,13 +232,44 @@ BAD_RESTS = [
     ("delegations:\n- {from: ann, to: bob, until: tomorrow}\n", 7, "with its offset"),
     ("delegations:\n- {from: ann, to: bob, until: 9999-12-31}\n", 7, "too far away"),
     ("retention: 400\n", 6, "length of time"),
-    ("retention: 1h\n", 6, "retention"),
+    ("retention: 1h\n", 6, "retention: must be at least 1d"),
+    ("poll_every: 0s\n", 6, "poll_every: must be at least 100ms"),
+    ("poll_every: 400d\n", 6, "poll_every: must be at most 1h"),
+    ("default_window: 0s\n", 6, "default_window: must be at least 1s"),
+    ("default_window: 9000d\n", 6, "default_window: must be at most 366d"),
+    ("flood: 0\n", 6, "flood: must be at least 1"),
+    ("flood: often\n", 6, "flood: must be a whole number"),
+    (f"flood: {'9' * 5000}\n", 6, f"'{'9' * 40}…' cannot be read"),
+    ("redact: all\n", 6, "redact: must hold settings, as in `name: value`"),
+    ("alerts: slack:C0A\n", 6, "alerts: must be a list, as in [one, another]"),
+    ("oncall: {sre: ann}\n", 6, "oncall.sre: must hold settings"),
+    ("groups: {'a:b': [ann]}\n", 6, "groups.a:b: must be a name without colons"),
+    ("calendar_hosts: ['https://a.example']\n", 6, "must be hosts without scheme"),
+    ("on_unrecoverable_error: [page]\n", 6, "must name functions, such as"),
     ("retention: 99999999999d\n", 6, "too long"),
     ("? [a, b]\n: c\n", 6, "no plain name"),
     ("2026-01-05: c\n", 6, "is no name"),
     ("on: c\n", 6, "on is no setting"),
     ("on: c\n'on': d\n", 7, "'on' is given twice"),
 ]
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "hello\n", "people: [ann]\n", "people: {ann: }\n"])
+def test_a_file_of_the_wrong_kind_is_told_in_its_own_words(tmp_path: Path, text: str) -> None:
+    """No name of a class and no pattern: whoever writes the file knows neither."""
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text)
+
+    assert "missing" in caught.value.what or "must hold settings" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("person", "what"), [("email: ann", "an e-mail"), ("slack: ann", "a user id"), ("teams: a", "Entra")]
+)
+def test_how_a_person_is_found_is_shown_by_an_example(tmp_path: Path, person: str, what: str) -> None:
+    """The form of each account, as it would stand there."""
+    with pytest.raises(ConfigError, match=f"must be .*{what}"):
+        read(tmp_path, f"people:\n  ann: {{{person}}}\nroutes:\n{LAST}")
 
 
 @pytest.mark.parametrize(("rest", "line", "what"), BAD_RESTS)
