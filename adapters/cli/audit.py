@@ -13,6 +13,7 @@ from adapters.notary import Checkpoint, NoCheckpoint, read_checkpoints, read_or_
 from adapters.store.ledger import Anchor, Ledger, open_ledger
 from bot.audit import GENESIS, Break, Row, first_break
 from bot.canonical import NotCanonical
+from bot.errors import ConfigError
 
 
 async def verify(url: str, *, checkpoints: Path | None = None, keys: Sequence[str] = ()) -> int:
@@ -21,10 +22,16 @@ async def verify(url: str, *, checkpoints: Path | None = None, keys: Sequence[st
     `checkpoints` is a file that was kept elsewhere: with it a cut tail shows, and a chain that was written
     anew. `keys` are the public keys that may have signed it. Raises ConfigError.
     """
+    if keys and checkpoints is None:
+        what = "is given without the checkpoints that it may have signed"
+        raise ConfigError("--key", what, "Add --checkpoints FILE.")
     try:
         signed = await asyncio.to_thread(read_checkpoints, checkpoints) if checkpoints else ()
     except NoCheckpoint as error:
         print(f"✗ {error}")
+        return 1
+    if checkpoints is not None and not signed:
+        print(f"✗ {checkpoints} holds no checkpoint")
         return 1
     forged = next((one for one in signed if not one.genuine or (keys and one.key not in keys)), None)
     if forged is not None:

@@ -18,6 +18,7 @@ from typing import Literal, TextIO
 
 from adapters.cli.audit_entry import FIELDS, Entry, entry_of
 from adapters.store.ledger import Ledger, open_ledger
+from bot.approval import Outcome
 from bot.errors import ConfigError
 from bot.redaction import Redaction
 
@@ -38,7 +39,7 @@ class Filter:
     agent: str | None = None  #: a glob
     tool: str | None = None  #: a glob
     person: str | None = None  #: a voter's handle, name, address or account, in any case
-    decision: str | None = None  #: approved, rejected, skipped; or an outcome, for example timeout_skip
+    decision: Outcome | None = None  #: how it was decided, or how it ended
 
     def takes(self, entry: Entry) -> bool:
         """Whether it is exported, its time apart."""

@@ -26,6 +26,7 @@ from adapters.settings import (
     read_policy_file,
 )
 from adapters.settings.words import duration
+from bot.approval import Outcome
 from bot.errors import ConfigError
 from bot.redaction import Redaction
 
@@ -68,7 +69,7 @@ def export_command(
     agent: Annotated[str | None, typer.Option(help="A glob.")] = None,
     tool: Annotated[str | None, typer.Option(help="A glob.")] = None,
     person: Annotated[str | None, typer.Option(help="Who voted: handle, name, address or account.")] = None,
-    decision: Annotated[str | None, typer.Option(help="A decision or an outcome.")] = None,
+    decision: Annotated[Outcome | None, typer.Option(help="How it was decided, or how it ended.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file in place of the screen.")
     ] = None,
@@ -157,11 +158,11 @@ async def _lint_online(environment: Environment) -> int:
         )
 
 
-def _length(option: str, text: str) -> timedelta:
+def _length(option: str, text: str, *, fix: str = "Write it like 30d or 12h.") -> timedelta:
     try:
         return duration(text)
     except ValueError as error:
-        raise ConfigError(option, f"{text!r} {error}", "Write it like 30d or 12h.") from None
+        raise ConfigError(option, f"{text!r} {error}", fix) from None
 
 
 def _moment(option: str, text: str | None) -> datetime | None:
@@ -171,5 +172,5 @@ def _moment(option: str, text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return utc_now() - _length(option, text)
+        return utc_now() - _length(option, text, fix="Write it like 30d, or like 2026-03-01T09:00:00+00:00.")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from adapters.cli.audit import key, verify
 from adapters.cli.audit_export import Filter, export
+from adapters.cli.doors import audit_app
 from adapters.notary import open_notary, read_or_make_key
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
@@ -213,6 +215,37 @@ async def test_a_database_without_an_audit_is_refused(tmp_path: Path) -> None:
         await verify(f"sqlite:///{tmp_path}/empty.db")
 
 
+@pytest.mark.parametrize("content", ["", '{"cut": '])
+async def test_checkpoints_that_are_gone_prove_nothing(
+    store: Store, url: str, tmp_path: Path, capsys: Out, content: str
+) -> None:
+    """Whoever cut the end could have emptied the file, too: that must not read as proven."""
+    file = tmp_path / "checkpoints.jsonl"
+    file.write_text(content)
+
+    assert 1 == await verify(url, checkpoints=file)
+    assert capsys.readouterr().out == f"✗ {file} holds no checkpoint\n"
+
+
+async def test_a_key_without_checkpoints_is_refused(store: Store, url: str) -> None:
+    """It would be compared with nothing, and whoever gave it would take the chain for signed."""
+    with pytest.raises(ConfigError, match="--key: is given without the checkpoints"):
+        await verify(url, keys=["f1fxgIxvwyYHnfmIccUIWAS1B0SnOWM6gIjtBwuGme0="])
+
+
+def test_an_export_of_an_ending_that_there_is_not_is_refused() -> None:
+    """An empty export would read as if nothing had ended so."""
+    done = CliRunner().invoke(audit_app, ["export", "--decision", "approve"])
+    assert done.exit_code == 2
+    assert "--decision" in done.output
+
+
+def test_a_moment_that_is_none_is_told_with_both_forms() -> None:
+    """A length of time ago, and a moment."""
+    done = CliRunner().invoke(audit_app, ["export", "--since", "2026-13-01"])
+    assert "Write it like 30d, or like 2026-03-01T09:00:00+00:00." in str(done.exception)
+
+
 async def test_the_public_key_is_printed(tmp_path: Path, capsys: Out) -> None:
     """Always the same one; it is what --key takes."""
     assert 0 == await key(tmp_path / "audit.key")
@@ -300,9 +333,9 @@ FILTERS = [
     ({"person": "ANN"}, ["two", "changed"]),
     ({"person": "cid@acme.example"}, ["changed"]),
     ({"person": "U-bob"}, ["two"]),
-    ({"decision": "approved"}, ["two", "rule"]),
-    ({"decision": "timeout_skip"}, ["nobody"]),
-    ({"decision": "approved", "person": "cid"}, []),
+    ({"decision": Outcome.APPROVED}, ["two", "rule"]),
+    ({"decision": Outcome.TIMEOUT_SKIP}, ["nobody"]),
+    ({"decision": Outcome.APPROVED, "person": "cid"}, []),
 ]
 
 
