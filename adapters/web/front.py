@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -21,6 +22,9 @@ from bot.errors import ConfigError
 LARGEST_BODY = 256 * 1024
 #: A body must have arrived within this many seconds.
 SLOWEST_BODY = 2.5
+
+#: What is said of a host that leads nowhere, or to another machine; `create_server` makes them all OSErrors.
+_NOT_OURS = (socket.EAI_NONAME, socket.EAI_AGAIN, errno.EADDRNOTAVAIL)
 
 
 def front(
@@ -84,9 +88,9 @@ async def serve_front(app: Starlette, *, host: str, port: int) -> AsyncIterator[
     try:
         listening = socket.create_server((host, port), backlog=512)
     except OSError as error:
-        raise ConfigError(
-            "NOD_PORT", f"{host}:{port} cannot be used ({error.strerror})", "Choose another with NOD_PORT."
-        ) from error
+        named = "NOD_HOST" if error.errno in _NOT_OURS else "NOD_PORT"
+        what = f"{host}:{port} cannot be used ({error.strerror})"
+        raise ConfigError(named, what, f"Choose another with {named}.") from error
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3)
     config.load()
     server = uvicorn.Server(config)

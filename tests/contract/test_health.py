@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+
 import httpx
+import pytest
+from starlette.applications import Starlette
 
 from adapters.sandbox.serve import serve
-from adapters.web import front
+from adapters.web import front, serve_front
+from bot.errors import ConfigError
 
 
 async def test_health_turns_red_and_green_again_with_its_reasons() -> None:
@@ -29,3 +34,14 @@ async def test_health_turns_red_and_green_again_with_its_reasons() -> None:
 
         reasons.clear()
         assert 200 == (await client.get("/healthz")).status_code
+
+
+@pytest.mark.parametrize(("host", "named"), [("no such host", "NOD_HOST"), ("127.0.0.1", "NOD_PORT")])
+async def test_an_address_that_cannot_be_had_names_its_setting(host: str, named: str) -> None:
+    """Another port helps nobody whose host is wrong."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"{named}: {host}:{port} cannot be used") as caught:
+            async with serve_front(Starlette(), host=host, port=port):
+                pass
+    assert named in caught.value.fix
