@@ -52,7 +52,7 @@ async def seated(
     ):
         if ask:
             platform.ask(**{"tool": "pay", "arguments": {"amount": 12}, **request})
-        env = {"AIP_API_URL": url, "AIP_API_KEY": KEY, "NOD_CONFIG": "none.yaml", **(variables or {})}
+        env = {"AIP_API_URL": url, "AIP_API_KEY": KEY, **(variables or {})}
         async with terminal(NOD, "watch", *options, env=env) as screen:
             yield Seat(terminal=screen, platform=platform, faults=faults)
 

@@ -276,3 +276,14 @@ async def test_the_policys_redaction_covers_the_list(world: World) -> None:
     (world.folder / "nod.yaml").write_text("routes: [")
     code, out, err = await world.nod("pending")
     assert (2, "", True) == (code, out, "nod.yaml" in err)
+
+
+@pytest.mark.parametrize("named", ["nowhere/nod.yaml", "x" * 400], ids=["missing", "no name"])
+async def test_a_file_that_is_named_and_not_there_is_told(world: World, named: str) -> None:
+    """A slip in NOD_CONFIG must not show what the file would have covered. 2."""
+    world.platform.ask(arguments={"badge": "TOPSECRET"})
+
+    code, out, err = await world.nod("pending", NOD_CONFIG=named)
+    assert (2, "") == (code, out)
+    assert f"{named}: cannot be read" in err
+    assert "Traceback" not in err
