@@ -37,7 +37,7 @@ def read_requests(path: Path) -> tuple[HITLRequest, ...]:
         raise ConfigError(str(path), f"cannot be read ({error.strerror})", fix) from None
     if len(content) > LARGEST_REQUEST:
         raise ConfigError(str(path), f"is larger than {LARGEST_REQUEST} bytes", fix)
-    for text in (content, b"[" + content + b"]"):
+    for text in (content,) if content.startswith(b"[") else (content, b"[" + content + b"]"):
         try:
             pending = read_pending(text)
         except Unavailable:
