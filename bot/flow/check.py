@@ -199,7 +199,7 @@ class Check:
         approval_id = placement.approval_id if placement else None
         fact = Fact(kind="refused", at=self._clock(), approval_id=approval_id, body=body)
         await self._store.journal.note(fact)
-        log.info("click_refused", account=click.account, code=refused.code.value)
+        log.info("click_refused", approval_id=approval_id, account=click.account, code=refused.code.value)
         self._count("click_refused")
 
 

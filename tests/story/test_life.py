@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from structlog.testing import capture_logs
+
 from tests.servers.town import ANN, APPROVALS, BOB, EVE, FINANCE, OLU, buttons, open_town, said, until
 
 
@@ -82,12 +84,15 @@ async def test_only_the_approvers_of_the_route_may_decide(tmp_path: Path) -> Non
         request_id = town.ask(timeout_seconds=60)
         card = await town.shown()
 
-        for button in ("approve", "reject", "skip"):
-            assert (await town.press(EVE, card, button)).ok
-            await town.whispered(EVE, "Only approvers may decide this.")
+        with capture_logs() as logs:
+            for button in ("approve", "reject", "skip"):
+                assert (await town.press(EVE, card, button)).ok
+                await town.whispered(EVE, "Only approvers may decide this.")
 
         assert said(card) == said(town.now(card))
         assert [] == town.posts(request_id)
+        refused = [event["approval_id"] for event in logs if event["event"] == "click_refused"]
+        assert [request_id] * 3 == refused
 
 
 async def test_no_approvers_means_nobody(tmp_path: Path) -> None:
