@@ -140,7 +140,8 @@ class Approvals(Protocol):
     ) -> tuple[Approval, ...]:
         """Open approvals for people that have no card up anywhere after this share of their window.
 
-        With `within` also those that have none after so long, where that is earlier.
+        With `within` also those that have none after so long, where that is earlier, unless one only waits for
+        its turn: many cards in one channel take their time, and nothing is wrong there.
         """
         ...
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, and_, cast, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, exists, func, or_, select
 
 from adapters.store import tables
 from adapters.store.claims import with_people
 from adapters.store.closing import nothing_owed
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database
+from adapters.store.gathered import UNTRIED
 from adapters.store.moves import chunks
 from adapters.store.rows import approval_of, approvals_decided
 from bot.approval import Approval, Stage
@@ -110,7 +111,7 @@ class ReadApprovals:
         gone = cast(moment(now), BigInteger) - seen
         late = gone * 1000 >= (whole - seen) * round(share * 1000)
         if within is not None:
-            late = or_(late, gone >= within // timedelta(milliseconds=1))
+            late = or_(late, and_(gone >= within // timedelta(milliseconds=1), ~_waits_its_turn()))
         mine = (_P.approval_id == _A.id, ~_P.superseded)
         up = select(_P.card_id).where(*mine, _P.ref.is_not(None))
         on_digest = (
@@ -126,3 +127,17 @@ class ReadApprovals:
         )
         rows = await self._database.fetch(statement)
         return await with_people([approval_of(row) for row in rows], self._database.fetch)
+
+
+def _waits_its_turn() -> ColumnElement[bool]:
+    """Whether an approval has a card that nobody tried to post yet, in a channel where no other post fails."""
+    head = tables.placements.alias()
+    fails = select(head.c.card_id).where(
+        head.c.surface == _P.surface,
+        head.c.channel == _P.channel,
+        head.c.owed,
+        head.c.ref.is_(None),
+        head.c.tries > 0,
+    )
+    mine = select(_P.card_id).where(_P.approval_id == _A.id, *UNTRIED, _P.tries == 0, ~_P.superseded)
+    return exists(mine.where(~exists(fails)))

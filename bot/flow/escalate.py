@@ -27,8 +27,8 @@ TELLS = frozenset({Action.PING, Action.WIDEN, Action.PAGE})
 #: So many people of one rung are told alone; a larger group is mentioned in the thread only.
 MOST_ALONE = 30
 
-#: What has no card anywhere after this share of its window, or after so long, falls back: before a quarter of
-#: the window is gone, which would be a fault (`bot.flow.prove`).
+#: What has no card anywhere after this share of its window, or after so long though its turn came, falls back:
+#: before a quarter of the window is gone, which would be a fault (`bot.flow.prove`).
 UNSEEN_SHARE, UNSEEN_WITHIN = 0.15, timedelta(seconds=20)
 
 #: Approvals whose rungs fire in one transaction; the others come in the next, the earliest deadline first.

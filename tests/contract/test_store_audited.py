@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from bot.records import Newcomer
 from bot.store import Store
@@ -63,3 +64,25 @@ async def test_a_digest_tells_of_what_stood_on_it_when_it_was_read(store: Store)
     assert [] == await unseen(store)
     await store.digests.lost(digest.digest_id)
     assert ["r1"] == await unseen(store)
+
+
+async def test_what_waits_for_its_turn_is_not_unseen_before_its_share(store: Store) -> None:
+    """After so long a card counts that was begun; the one behind it only once posts in their channel fail."""
+    for number in (1, 2):
+        card = a_placement(f"c{number}", f"r{number}")
+        await store.approvals.admit(
+            [Newcomer(approval=an_approval(f"r{number}", deadline=after(3600)), placements=[card])]
+        )
+
+    async def soon() -> list[str]:
+        found = await store.approvals.unseen(after(20), share=0.25, within=timedelta(seconds=20))
+        return [approval.id for approval in found]
+
+    assert [] == await soon()
+    await store.placements.attempt("c1", at=NOW)
+    assert ["r1"] == await soon()
+    await store.placements.postpone("c1", next_try=after(30), begun=False)
+    assert ["r1", "r2"] == await soon()
+    await store.placements.shown("c1", ref="ts1", revision=1)
+    assert [] == await soon()
+    assert ["r2"] == await unseen(store, at=900)
