@@ -10,9 +10,11 @@ COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --gener
 demo: .venv/ready
 	.venv/bin/nod demo
 
+# Half of the tests wait more than they compute (tests/conftest.py), so there are two for each of two cores.
 test: .venv/ready .sdk/ready
-	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(PY) -m pytest -n 4 --dist loadgroup -m "not slow"
 
+# The long ones measure lateness, and are not held up by more than their own work.
 test-all: .venv/ready .sdk/ready
 	$(PY) -m pytest -n 2 --dist loadgroup
 

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from adapters.since_boot import seconds_since_boot
+from adapters.trust import trusted
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef
@@ -147,7 +148,9 @@ async def open_graph(
     timeout = httpx.Timeout(10.0, connect=5.0)
     # A proxy of the environment is the way to Microsoft, and never to a Graph on this machine.
     proxied = urlsplit(graph_url).hostname not in ("127.0.0.1", "::1", "localhost")
-    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=proxied) as client:
+    async with httpx.AsyncClient(
+        timeout=timeout, follow_redirects=False, trust_env=proxied, verify=trusted(env=proxied)
+    ) as client:
         yield Graph(
             client=client,
             app_id=app_id,

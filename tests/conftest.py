@@ -36,6 +36,25 @@ for name in list(os.environ):
         del os.environ[name]
 
 
+#: Folders whose tests mostly wait, for real time and for one another's processes.
+WAITING = frozenset({"faults", "sdk", "story"})
+#: Those of this folder take next to no time.
+QUICK = "unit"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that wait take turns with tests that compute, so that no core is idle; the quick ones come last."""
+    waiting = [item for item in items if WAITING & set(item.path.parts)]
+    quick = [item for item in items if QUICK in item.path.parts]
+    computing = [item for item in items if not {*WAITING, QUICK} & set(item.path.parts)]
+    turns = [
+        (place / len(kind), number, item)
+        for number, kind in enumerate((waiting, computing))
+        for place, item in enumerate(kind)
+    ]
+    items[:] = [*(item for _, _, item in sorted(turns, key=lambda turn: turn[:2])), *quick]
+
+
 @pytest.fixture
 def make_request() -> Callable[..., HITLRequest]:
     def make(**fields: Any) -> HITLRequest:

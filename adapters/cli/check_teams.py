@@ -16,6 +16,7 @@ from adapters.teams.credentials import BotToken
 from adapters.teams.exchange import exchange
 from adapters.teams.hosts import is_service
 from adapters.teams.teams import BOTS_TENANT, MULTI
+from adapters.trust import trusted
 from bot.conversations import ConversationRef
 from bot.errors import Forbidden, Unavailable
 from bot.surface import Destination
@@ -35,7 +36,9 @@ async def teams_findings(
         yield Finding(what=what, fix="Unset DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS.", advice=True)
     else:
         local = all(urlsplit(url).hostname in LOOPBACK for url in (settings.token_url, settings.openid_url))
-        async with httpx.AsyncClient(trust_env=not local, follow_redirects=False) as client:
+        async with httpx.AsyncClient(
+            trust_env=not local, verify=trusted(env=not local), follow_redirects=False
+        ) as client:
             yield await _token(client, settings)
             yield await _keys(client, settings)
     for ref in refs:

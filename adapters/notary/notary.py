@@ -14,6 +14,7 @@ import structlog
 from adapters.notary.checkpoint import Checkpoint, NoCheckpoint, checkpoint_of
 from adapters.notary.key import AuditKey, read_or_make_key
 from adapters.notary.shelf import add, read_checkpoints
+from adapters.trust import trusted
 from bot.audit import Row
 from bot.errors import ConfigError
 from bot.ports import Clock
@@ -118,7 +119,7 @@ async def open_notary(
     """
     key = await asyncio.to_thread(read_or_make_key, key_path)
     last = await asyncio.to_thread(_last_in, path)
-    async with httpx.AsyncClient(timeout=PATIENCE, follow_redirects=False) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE, follow_redirects=False, verify=trusted(env=True)) as client:
         yield Notary(
             head=head, key=key, path=path, last=last, client=client, webhook=webhook, clock=clock, count=count
         )  # fmt: skip

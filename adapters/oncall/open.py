@@ -10,6 +10,7 @@ import httpx
 from adapters.oncall import ICAL, OPSGENIE, PAGERDUTY, Schedules, opsgenie, pagerduty
 from adapters.oncall.fetch import LIMIT, Fetch
 from adapters.oncall.ical import Calendars
+from adapters.trust import trusted
 from bot.errors import ConfigError
 from bot.rotation import ScheduleRef
 
@@ -42,7 +43,9 @@ async def open_schedules(
                 f"is not set, but nod.yaml names a schedule of kind {kind}",
                 "Set it to a key that may read schedules.",
             )
-    async with httpx.AsyncClient(timeout=limit, follow_redirects=False, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        timeout=limit, follow_redirects=False, trust_env=False, verify=trusted()
+    ) as client:
         fetch = Fetch(client=client, limit=limit)
         kinds: dict[str, Schedules] = {ICAL: Calendars(fetch=fetch, hosts=hosts, limit=limit)}
         if pagerduty_key:

@@ -11,6 +11,7 @@ from adapters.pagers.exchange import LIMIT, Exchange
 from adapters.pagers.opsgenie import OpsgeniePager
 from adapters.pagers.pagerduty import PagerDutyPager
 from adapters.pagers.webhook import WebhookPager
+from adapters.trust import trusted
 from bot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ async def open_pagers(
     The same pair twice is one pager; `limit` is in seconds, of one POST. Nothing is sent yet. Raises
     ConfigError for a webhook without a secret, whose alerts anybody could forge.
     """
-    async with httpx.AsyncClient(timeout=limit, follow_redirects=False, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        timeout=limit, follow_redirects=False, trust_env=False, verify=trusted()
+    ) as client:
         exchange = Exchange(client=client, clock=clock, limit=limit)
 
         def made(kind: str, value: str) -> Pager:

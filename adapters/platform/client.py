@@ -18,6 +18,7 @@ import structlog
 from adapters.platform import answers
 from adapters.platform.exchange import Exchange, Limits
 from adapters.platform.wire import read_pending
+from adapters.trust import trusted
 from bot.errors import ConfigError, Gone, Unanswered, Unavailable
 from bot.ports import Listing
 
@@ -138,6 +139,7 @@ async def open_platform(
             keepalive_expiry=_KEEP_IDLE,
         ),
         follow_redirects=False,
+        verify=trusted(),
         trust_env=False,
     )
     async with client:

@@ -73,9 +73,13 @@ class Exchange:
 
     @asynccontextmanager
     async def turn(self, until: float) -> AsyncIterator[None]:
-        """One of the few decisions on their way at once. Raises Unavailable when none was free in time."""
+        """One of the few decisions on their way at once.
+
+        Raises Unavailable when none was free while a tenth of the time was left: what is sent in the last
+        moment is sent and not answered, which is worse.
+        """
         with translated(lost=Unavailable):
-            async with asyncio.timeout_at(until):
+            async with asyncio.timeout_at(until - self._limits.total / 10):
                 await self._turns.acquire()
         try:
             yield

@@ -11,6 +11,7 @@ import httpx
 import structlog
 
 from adapters.relay.door import LONGEST_ID, MOST_RUNS, WAKE_PATH
+from adapters.trust import trusted
 
 #: Seconds between two requests at least; what is asked for meanwhile is one request.
 PAUSE = 0.25
@@ -75,6 +76,7 @@ async def open_waker(bot: str, token: str) -> AsyncIterator[Waker]:
         headers={"Authorization": f"Bearer {token}", "User-Agent": "nod-relay"},
         timeout=PATIENCE,
         follow_redirects=False,
+        verify=trusted(),
         trust_env=False,
     )
     async with client:

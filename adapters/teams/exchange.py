@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from adapters.trust import trusted
 from bot.errors import Unanswered, Unavailable
 
 #: Seconds for a whole exchange (reliability.md, fault 41); a server that drips does not outlast them.
@@ -47,7 +48,13 @@ def open_client(*, local: bool, limits: httpx.Limits = _USUAL) -> httpx.AsyncCli
 
     A proxy of the environment is the way to Microsoft, and never to a service on this machine (`local`).
     """
-    return httpx.AsyncClient(trust_env=not local, follow_redirects=False, limits=limits, timeout=_REACHED)
+    return httpx.AsyncClient(
+        trust_env=not local,
+        verify=trusted(env=not local),
+        follow_redirects=False,
+        limits=limits,
+        timeout=_REACHED,
+    )
 
 
 async def exchange(

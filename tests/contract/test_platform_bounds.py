@@ -135,13 +135,25 @@ async def test_few_decisions_are_on_their_way_at_once() -> None:
 
 async def test_a_decision_that_got_no_turn_was_not_sent() -> None:
     """Behind a stuck one the others end in time, plainly Unavailable."""
-    async with open_world(Limits(read=5, total=0.3, posts=1)) as world:
-        world.faults.add(path=DECISION, delay=0.7)
+    async with open_world(Limits(read=5, total=1.5, posts=1)) as world:
+        world.faults.add(path=DECISION, delay=2)
         first, second = world.ask(), world.ask()
         ends = await asyncio.gather(
             world.client.decide(first, APPROVE), world.client.decide(second, APPROVE), return_exceptions=True
         )
         assert [Unanswered, Unavailable] == [type(end) for end in ends]
+        assert world.faults.rules[0].hits == 1
+
+
+async def test_a_decision_without_time_for_an_answer_is_not_sent() -> None:
+    """Its turn comes in the last tenth of its time: it is put off, and known not to have happened."""
+    async with open_world(Limits(read=5, total=3, posts=1)) as world:
+        world.faults.add(path=DECISION, delay=2.8)
+        first, second = world.ask(), world.ask()
+        ends = await asyncio.gather(
+            world.client.decide(first, APPROVE), world.client.decide(second, APPROVE), return_exceptions=True
+        )
+        assert [type(None), Unavailable] == [type(end) for end in ends]
         assert world.faults.rules[0].hits == 1
 
 

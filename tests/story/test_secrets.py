@@ -22,8 +22,8 @@ async def test_no_planted_secret_leaves(tmp_path: Path) -> None:
         town = Town(sandbox=sandbox, folder=tmp_path)
         async with open_child(town, tmp_path, policy=POLICY) as bot:
             batches = [PLANTED[n : n + PER_CALL] for n in range(0, len(PLANTED), PER_CALL)]
-            for batch in batches:
-                town.ask(arguments={f"field_{n}": p.text for n, p in enumerate(batch)}, timeout_seconds=90)
+            for batch in batches:  # in windows that are long enough for a card of its own for each
+                town.ask(arguments={f"field_{n}": p.text for n, p in enumerate(batch)}, timeout_seconds=900)
             await until(lambda: len(town.cards()) == len(batches), within=40, what="all cards")
             sandbox.faults.add(method="POST", path="/agents/hitl/decision", times=1, status=403)
             for card in town.cards():

@@ -21,6 +21,7 @@ from adapters.sandbox.slack.pace import POST_BURST, Pace
 from adapters.sandbox.slack.people import TEAM_ID, App, cast, channels, usergroups
 from adapters.sandbox.slack.response_urls import ResponseUrls
 from adapters.sandbox.slack.sockets import Sockets
+from adapters.trust import trusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +221,7 @@ async def open_workspace(
     a channel
     takes at once before one a second (None: no rate limit). `ack_seconds`: how long people wait for the app.
     """
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=trusted()) as http:
         workspace = Workspace(
             app=app or App(),
             http=http,

@@ -25,6 +25,7 @@ from adapters.sandbox.teams.messages import Message
 from adapters.sandbox.teams.pace import Pace
 from adapters.sandbox.teams.people import Bot, Place, cast, places
 from adapters.sandbox.teams.tokens import Entra, Minter
+from adapters.trust import trusted
 
 
 class Teams:
@@ -232,7 +233,7 @@ async def open_teams(
     `answer_seconds`: how long the client waits for the answer to an invoke. `keys`: those of the Connector
     and of Entra, where many towns share them to save the time.
     """
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=trusted()) as http:
         teams = Teams(
             bot=bot or Bot(),
             http=http,
