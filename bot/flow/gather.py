@@ -73,9 +73,8 @@ class Gather(Outward):
         queues, now, due = await self._store.digests.waiting(), self._clock(), None
         waiting = [card for queue in queues.values() for card in queue]
         self._latest = {card: self._latest.get(card) or latest(card, now) for card in waiting}
-        up = {
-            digest.destination: digest for digest in await self._store.digests.standing(lines=1) if digest.ref
-        }
+        standing = await self._store.digests.standing(lines=1) if queues else ()
+        up = {digest.destination: digest for digest in standing if digest.ref}
         for destination, queue in queues.items():
             chat, digest = self._chats.get(destination.surface), up.get(destination)
             if chat is None:
