@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for place, item in enumerate(kind)
     ]
     items[:] = [*(item for _, _, item in sorted(turns, key=lambda turn: turn[:2])), *quick]
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests live as long as the session: looking through them for garbage takes time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

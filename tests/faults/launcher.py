@@ -25,6 +25,7 @@ from adapters.store.approvals import SqlApprovals
 from adapters.store.notices import SqlNotices
 from adapters.store.placements import SqlPlacements
 from adapters.store.rungs import SqlRungs
+from adapters.trust import trusted
 
 #: Names a crash point, for example `approvals.vote after`; read here and nowhere else.
 CRASH_AT = "NOD_TEST_CRASH_AT"
@@ -32,6 +33,9 @@ CRASH_AT = "NOD_TEST_CRASH_AT"
 PAUSE = signal.SIGUSR1
 #: What a shell reports for a process that was killed with signal 9.
 KILLED = 137
+
+for of_environment in (False, True):
+    trusted(env=of_environment)  # in the warm process, for all its children
 
 CLASSES: Mapping[str, type[Any]] = {
     "platform": HttpPlatform,

@@ -27,6 +27,7 @@ async def start(page: Page, agent: str, channel: str) -> Locator:
     return run
 
 
+@pytest.mark.calm
 @pytest.mark.browser
 async def test_the_demo_in_a_browser() -> None:
     """Each answer is given on the page and seen in what the agent does next; one is left to expire."""
@@ -64,6 +65,7 @@ async def test_the_demo_in_a_browser() -> None:
         assert "timeout_skip" in kinds
 
 
+@pytest.mark.calm
 async def test_the_script_tells_the_whole_story(capsys: pytest.CaptureFixture[str]) -> None:
     """Every step happens, in under a minute, and stands in the table with its time."""
     began = time.monotonic()
