@@ -11,14 +11,14 @@ demo: .venv/ready
 	.venv/bin/nod demo
 
 # Half of the tests wait more than they compute (tests/conftest.py), so there are two for each of two cores.
-# Those that promise a second of real time go before, with a core for each.
+# Those that promise a second of real time go before, one by one.
 test: .venv/ready .sdk/ready
-	$(PY) -m pytest -n 2 -m "calm and not slow"
+	$(PY) -m pytest -m "calm and not slow"
 	$(PY) -m pytest -n 4 --dist loadgroup -m "not slow and not calm"
 
 # The long ones measure lateness, and are not held up by more than their own work.
 test-all: .venv/ready .sdk/ready
-	$(PY) -m pytest -n 2 -m "calm"
+	$(PY) -m pytest -m "calm"
 	$(PY) -m pytest -n 2 --dist loadgroup -m "not calm"
 
 # What `make test` runs of style and structure, alone and quick.

@@ -20,7 +20,7 @@ from adapters.watch import PULSE_EVERY, Emergency, Pulse, open_heartbeat
 from bot.audit import Fact
 from bot.errors import ConfigError, Unavailable
 from bot.flow import Beats, Count
-from bot.flow.prove import FEEL_EVERY, PROVE_EVERY, TOUCH_EVERY, Prove
+from bot.flow.prove import FEEL_EVERY, KNOCK_EVERY, PROVE_EVERY, TOUCH_EVERY, Prove
 from bot.policy import Policy
 from bot.ports import Chat, Clock
 from bot.records import Alert
@@ -117,18 +117,23 @@ async def proving(
         late_tick=lambda: late_tick(pulse), blind=blind, all_well=all_well, clock=clock, count=count,
     )  # fmt: skip
 
-    began = False
+    met = False  #: chats and people are being met: what is found before is no news
 
     async def look() -> None:
-        nonlocal began
-        if not began:  # chats and people are being met: what is found before is no news
-            began = True
+        nonlocal met
+        if not met:
             await asyncio.sleep(MEETING)
+            met = True
         await alerts.drain()
         await prove.round()
 
+    async def knock() -> None:
+        if met:
+            await prove.knock()
+
     return {
         "prove": (PROVE_EVERY, look),
+        "knock": (KNOCK_EVERY, knock),
         "feel": (FEEL_EVERY, prove.feel),
         "touch": (TOUCH_EVERY, prove.touch),
     }

@@ -31,6 +31,8 @@ PROVE_EVERY = timedelta(seconds=10)
 FEEL_EVERY = timedelta(seconds=1)
 #: How often it tries whether the database takes a write, and how long that may take, in seconds.
 TOUCH_EVERY, TOUCHED_WITHIN = timedelta(seconds=2), 3.0
+#: How often it knocks at the chats: one that hangs is known 4 s later, and still within PROVE_EVERY.
+KNOCK_EVERY = timedelta(seconds=5)
 #: A request must have a card up somewhere after this share of its window.
 SEEN_BY = 0.25
 #: A rung that is overdue by this much was missed. More than PROVE_EVERY: a suspension that makes one so late
@@ -121,6 +123,10 @@ class Prove:
                 await self._alerts.mend(STORE, cause=STORE_DOWN, how="it is well again")
         except (Unavailable, TimeoutError) as error:
             await self._raise(_store_down(str(error) or "it does not answer"))
+
+    async def knock(self) -> None:
+        """Between two rounds: a chat that hangs, or refuses us, is known before the next one could know it."""
+        await self._tell([_breach_of(alert) for alert in await self._around.knock()])
 
     async def _tell(self, breaches: list[_Breach]) -> list[_Breach]:
         for breach in breaches:

@@ -52,6 +52,18 @@ class Surroundings:
         self._well -= {alert.approval_id for alert in found}
         return found
 
+    async def knock(self) -> list[Alert]:
+        """An alert for each surface that does not answer, or refuses us; no channel is asked after."""
+        answers = await asyncio.gather(*(self._knock_at(surface) for surface in self._chats))
+        return [alert for alert in answers if alert is not None]
+
+    async def _knock_at(self, surface: Surface) -> Alert | None:
+        try:
+            troubles = await _asked(self._chats[surface], [], within=self._within)
+        except Unavailable as error:
+            return self._unreachable(surface, error)
+        return dead_place(Destination(surface=surface, channel=""), troubles, at=self._clock())
+
     async def _look_at(self, surface: Surface, some: Sequence[Destination]) -> list[Alert]:
         channels = [place.channel for place in some if place.surface is surface]
         try:

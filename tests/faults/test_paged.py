@@ -72,7 +72,7 @@ async def hanging(towns: Towns) -> None:
     async with towns.open("hanging") as watched:
         watched.town.sandbox.faults.add(path="/api/*", delay=120)
         watched.town.ask(timeout_seconds=24)
-        assert "Slack cannot be reached" in await watched.paged(SURFACE_DEAD, within=ONE_INTERVAL + 2)
+        assert "Slack cannot be reached" in await watched.paged(SURFACE_DEAD, within=ONE_INTERVAL)
         await watched.paged(NO_CARD, within=PROVE_EVERY.total_seconds())
         await watched.silent()
         watched.town.sandbox.faults.clear()

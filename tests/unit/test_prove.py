@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -27,7 +27,8 @@ from bot.flow.prove import (
 )
 from bot.ladder import Action
 from bot.policy import Policy
-from bot.records import NO_CARD, Alert, DueRung, Step
+from bot.records import NO_CARD, SURFACE_DEAD, Alert, DueRung, Step
+from bot.surface import Surface
 
 NOW = datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(seconds=30)
@@ -45,6 +46,7 @@ class World:
     unread: Unavailable | None = None  #: the database cannot be read
     unwritten: Unavailable | None = None  #: it takes no write; what is raised goes another way then
     hangs: bool = False
+    chats: Mapping[Surface, Any] = field(default_factory=dict)
     late: str | None = None
     seconds: float = 0.0
     now: datetime = NOW
@@ -74,7 +76,7 @@ class World:
         )
         self.steps = Beats(seconds=lambda: self.seconds)
         self.prove = Prove(
-            store=store, alerts=self, chats={}, policy=lambda: Policy(people={}, groups={}, routes=()),
+            store=store, alerts=self, chats=self.chats, policy=lambda: Policy(people={}, groups={}, routes=()),
             beats=self.steps, late_tick=lambda: self.late, blind=lambda: None, all_well=self._all_well,
             clock=lambda: self.now, count=lambda _: None,
         )  # fmt: skip
@@ -176,6 +178,23 @@ async def test_a_ticker_that_is_late_is_felt_between_two_looks() -> None:
         ("scheduler", LATE_TICK): "The scheduler has not ticked for 9 s; Nod ends itself soon."
     } == world.open
     world.late = None
+    assert (set(), 1) == await world.looked()
+
+
+async def test_a_chat_is_knocked_at_between_two_looks() -> None:
+    """One that refuses us is told of before the next look, which alone can find that it is well again."""
+    ails = {"": "token_revoked"}
+
+    async def troubles(_: object) -> dict[str, str]:
+        return ails
+
+    world = World(chats={Surface.SLACK: SimpleNamespace(troubles=troubles)})
+    await world.prove.knock()
+    assert [("surface:slack", SURFACE_DEAD)] == list(world.open)
+    ails.clear()
+    await world.prove.knock()
+    assert [("surface:slack", SURFACE_DEAD)] == list(world.open)
+
     assert (set(), 1) == await world.looked()
 
 

@@ -117,6 +117,21 @@ async def test_one_answer_that_is_lost_is_no_dead_surface(fails: int, found: lis
     assert (not found, 2) == (world.well("surface:slack", cause=SURFACE_DEAD), len(world.slack.asked))
 
 
+async def test_a_knock_asks_each_surface_and_after_no_channel() -> None:
+    """Who refuses us or does not answer is found; which channels are well is not for a knock to say."""
+    world = World(places=(HERE, ROOM))
+    assert [] == await world.around.knock()
+    assert ([[]], [[]]) == (world.slack.asked, world.teams.asked)
+
+    world.slack.ails, world.teams.fails = {"": "token_revoked", HERE.channel: "archived"}, 2
+
+    assert [(SURFACE_DEAD, "surface:slack"), (SURFACE_DEAD, "surface:teams")] == [
+        (alert.cause, alert.approval_id) for alert in await world.around.knock()
+    ]
+    assert not world.well(HERE)
+    assert not world.well("surface:slack", cause=SURFACE_DEAD)
+
+
 async def test_each_round_looks_at_some_and_the_next_at_the_rest() -> None:
     """Dead ones in a turn of their own and not a second time; what was not looked at now is not well now."""
     places = many(12)
