@@ -5,7 +5,7 @@ SDK := .sdk/bin/python
 # Extras stay in the pins: without them pip looks for the newest `name[extra]`, and finds one without a hash.
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-strip-extras
 
-.PHONY: demo test test-all check sdk lock clean
+.PHONY: demo test test-all test-pythons check sdk lock clean
 
 demo: .venv/ready
 	.venv/bin/nod demo
@@ -20,6 +20,12 @@ test: .venv/ready .sdk/ready
 test-all: .venv/ready .sdk/ready
 	$(PY) -m pytest -m "calm"
 	$(PY) -m pytest -n 2 --dist loadgroup -m "not calm"
+
+# The quick suites on every Python that Nod supports; one that is not installed is named.
+test-pythons:
+	.ci/on-python 3.11
+	.ci/on-python 3.12
+	.ci/on-python 3.13
 
 # What `make test` runs of style and structure, alone and quick.
 check: .venv/ready
@@ -46,4 +52,4 @@ lock:
 	echo "glaip-sdk==0.9.16" | $(COMPILE) - -o tests/sdk/requirements.txt
 
 clean:
-	rm -rf .venv .sdk .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .sdk .pytest_cache .mypy_cache .ruff_cache .hypothesis

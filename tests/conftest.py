@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from bot.approval import Actor, Approval, Decision, Stage
 from bot.ladder import Deadline, DeadlineSource
@@ -19,6 +20,11 @@ from bot.routing import Route
 from bot.surface import Surface
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+# One profile for every property: a loaded machine is no failure, CI draws the same examples each time, and
+# no run depends on what an earlier one left on the disk.
+settings.register_profile("nod", deadline=None, database=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("nod")
 
 #: The environment of whoever runs the tests must not decide how they end.
 for name in list(os.environ):

@@ -1,11 +1,13 @@
 """The house rules, as tests: structure, types, style, and files that must agree with one another."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 #: The longest file that is still read in one sitting, in lines.
@@ -66,3 +68,17 @@ def test_requirements_are_pinned_with_hashes_and_name_no_index() -> None:
         assert "://" not in text
         assert all("==" in pin for pin in pins), path
         assert len(pins) <= text.count("--hash=sha256:")
+
+
+def test_properties_share_one_profile() -> None:
+    """No property fails because the machine is busy, CI repeats its examples, and none are kept on the disk."""
+    own = [
+        str(p)
+        for p in ROOT.glob("tests/**/*.py")
+        if "deadline=None" in p.read_text() and p.name != "conftest.py"
+    ]
+
+    assert None is settings.default.deadline
+    assert None is settings.default.database
+    assert settings.default.derandomize is bool(os.environ.get("CI"))
+    assert [__file__] == own

@@ -13,8 +13,6 @@ def made_up(*, cases: int, part: int) -> Callable[[Any], Any]:
     """Draw so many cases, the same ones at each run of a part."""
     drawn = settings(
         max_examples=cases,
-        deadline=None,
-        database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

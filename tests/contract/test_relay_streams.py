@@ -28,7 +28,7 @@ def cut(draw: st.DrawFn) -> list[bytes]:
     return [piece for begin, end in pairwise(at) if (piece := whole[begin:end])]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(streams=st.lists(cut(), min_size=10, max_size=20))
 async def test_every_byte_comes_through(streams: list[list[bytes]]) -> None:
     """Whatever the streams hold and however they are cut, the clients get exactly those bytes."""

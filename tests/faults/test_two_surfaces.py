@@ -136,7 +136,7 @@ def walk_through(steps: list[Step]) -> None:
         asyncio.run(asyncio.wait_for(go(Walk(Path(folder)), [*steps, Rest()]), LONGEST))
 
 
-ANY = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+ANY = settings(suppress_health_check=list(HealthCheck))
 
 
 #: A press of what stood there before the call changed; by two people, of whom one looks at the old card.

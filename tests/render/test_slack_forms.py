@@ -202,7 +202,7 @@ calls = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(calls)
 def test_pages_join_to_exactly_the_call(call: str) -> None:
     """From nothing to a megabyte, of all of Unicode: no character lost, none added, no page over a limit."""

@@ -247,7 +247,7 @@ def test_thousands_of_cards_of_any_text(examples: int) -> None:
     """No link, mention or format from data; every limit kept; nothing hidden; no planted secret anywhere."""
     rendered = 0
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck), database=None)
     @given(texts, texts, texts, st.sampled_from(PLANTED or [None]), st.integers(0, 9))
     def draw(one: str, two: str, three: str, planted: Any, turn: int) -> None:
         nonlocal rendered

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
@@ -241,7 +241,6 @@ def test_the_smallest_card_is_small_and_has_no_approve(state: CardState) -> None
     assert (state is CardState.OPEN) == ("View all" in titles(content))
 
 
-@settings(deadline=None)
 @given(json_values)
 def test_every_call_fits_and_fails_closed(arguments: Json) -> None:
     """Whatever the arguments, Teams takes the card, and Approve is there only when each character is."""
@@ -255,7 +254,6 @@ def test_every_call_fits_and_fails_closed(arguments: Json) -> None:
         assert given_card.hidden is None
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_spelling_out_twice_is_spelling_out_once(text: str) -> None:
     """What the core made visible passes the adapter unchanged."""

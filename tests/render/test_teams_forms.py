@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
@@ -178,7 +178,6 @@ def test_a_call_of_blanks_says_so(call: str) -> None:
     assert BLANK in runs(checked(first_page(asked(call=call), STAND)))
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab \n\u0301é🙂\t{<at>"), max_size=9_000))
 def test_pages_join_to_exactly_the_call(call: str) -> None:
     """A long call is split, never shortened or reordered."""
@@ -187,7 +186,6 @@ def test_pages_join_to_exactly_the_call(call: str) -> None:
     assert all(len(page) <= 60 for page in pages)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab \n{<at>"), min_size=1, max_size=2_000))
 def test_a_page_shows_the_call_with_its_blanks(call: str) -> None:
     """What stands on the pages is the call, line by line; no blank is lost on the way."""

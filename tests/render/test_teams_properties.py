@@ -107,7 +107,7 @@ def everything(text: str, state: CardState) -> None:
     shows(page_content_of(Alert(approval_id=text, cause="x", text=text, raised_at=NOW, mended=text)))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(texts, st.sampled_from(CardState))
 def test_cards_of_any_text(text: str, state: CardState) -> None:
     """Nothing that anybody writes becomes a link, a mention or a format in Teams."""
