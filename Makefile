@@ -5,7 +5,7 @@ SDK := .sdk/bin/python
 # Extras stay in the pins: without them pip looks for the newest `name[extra]`, and finds one without a hash.
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-strip-extras
 
-.PHONY: demo test test-all test-pythons check sdk lock clean
+.PHONY: demo test test-all test-pythons mutants check sdk lock clean
 
 demo: .venv/ready
 	.venv/bin/nod demo
@@ -26,6 +26,11 @@ test-pythons:
 	.ci/on-python 3.11
 	.ci/on-python 3.12
 	.ci/on-python 3.13
+
+# Small faults in the code that decides, each seen by a test or listed. Goes on where an earlier run was stopped.
+mutants: .venv/ready
+	.venv/bin/mutmut run --max-children 2
+	.venv/bin/mutmut results
 
 # What `make test` runs of style and structure, alone and quick.
 check: .venv/ready
@@ -52,4 +57,4 @@ lock:
 	echo "glaip-sdk==0.9.16" | $(COMPILE) - -o tests/sdk/requirements.txt
 
 clean:
-	rm -rf .venv .venv-* .sdk .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .sdk .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
