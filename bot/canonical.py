@@ -19,35 +19,42 @@ DEEPEST = 64
 LARGEST_INTEGER = 2**53 - 1
 #: The longest canonical text of one value, in characters; a call is held in memory a few times over.
 LONGEST_TEXT = 4 * 1024 * 1024
+#: The form of digests that are made now. Whatever changes what `canonical` answers, or what a digest covers,
+#: changes this too, and the form before it stays in `FORMS` as it was for one release: by it a call is still
+#: known whose card, votes or decision are older than the upgrade.
+FORM = "2"
+#: Each form that is still understood, with its largest integer.
+FORMS = {"1": LARGEST_INTEGER, FORM: LARGEST_INTEGER}
 
 
 class NotCanonical(ValueError):
     """This value has no canonical text. The message gives the reason and nothing of the content."""
 
 
-def canonical(value: object) -> str:
+def canonical(value: object, *, form: str = FORM) -> str:
     """The one text of a JSON value. Different values, types included, never share a text.
 
     Takes any object, because it is here that the types are checked. Raises `NotCanonical` for NaN and the
-    infinities, integers beyond `LARGEST_INTEGER`, lone surrogates, keys that are no strings, anything that is
-    no JSON value, more than `DEEPEST` levels and more than `LONGEST_TEXT` characters.
+    infinities, integers beyond the largest of the form, lone surrogates, keys that are no strings, anything
+    that is no JSON value, more than `DEEPEST` levels and more than `LONGEST_TEXT` characters.
     """
-    text = _Text()
+    text = _Text(largest=FORMS[form])
     _write(value, text, depth=0)
     return "".join(text.pieces)
 
 
-def digest_of(parts: Sequence[object]) -> str:
+def digest_of(parts: Sequence[object], *, form: str = FORM) -> str:
     """SHA-256, as 64 hex digits, over the canonical text of the list of `parts`.
 
     Raises `NotCanonical` as `canonical` does; depth and size are counted for each part by itself.
     """
-    text = "[" + ",".join(canonical(part) for part in parts) + "]"
+    text = "[" + ",".join(canonical(part, form=form) for part in parts) + "]"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(slots=True)
 class _Text:
+    largest: int
     pieces: list[str] = field(default_factory=list)
     size: int = 0
 
@@ -69,7 +76,7 @@ def _write(value: object, text: _Text, *, depth: int) -> None:
         elif isinstance(value, list):
             _write_list(value, text, depth=depth + 1)
     else:
-        text.add(_leaf(value))
+        text.add(_leaf(value, largest=text.largest))
 
 
 def _write_object(value: dict[object, object], text: _Text, *, depth: int) -> None:
@@ -91,11 +98,11 @@ def _write_list(value: list[object], text: _Text, *, depth: int) -> None:
     text.add("]" if value else "[]")
 
 
-def _leaf(value: object) -> str:
+def _leaf(value: object, *, largest: int) -> str:
     if value is None or type(value) is bool:
         return json.dumps(value)
     if type(value) is int:
-        if abs(value) > LARGEST_INTEGER:
+        if abs(value) > largest:
             raise NotCanonical("it has an integer beyond 2^53-1, which not every parser reads alike")
         return str(value)
     if type(value) is float:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from bot.canonical import NotCanonical, digest_of
+from bot.canonical import FORM, FORMS, NotCanonical, digest_of
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -41,19 +41,36 @@ class HITLRequest:
     #: False when the platform sent a preview that it had cut: then nobody can see the whole call.
     whole: bool = True
 
-    #: SHA-256 over everything a decision covers, as 64 hex digits: two equal digests, one call. The deadline is
-    #: not in it: a platform that waits longer asks for the same thing.
+    #: The form of its digest: of now, or of the release that wrote it down (`bot.canonical.FORM`).
+    form: str = field(default=FORM, compare=False)
+
+    #: SHA-256 over everything a decision covers, as `<form>-<64 hex digits>`; of form 1 the digits alone. Two
+    #: equal digests, one call. The deadline is not in it: a platform that waits longer asks for the same thing.
     digest: str = field(init=False)
+    _told_flaw: str | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """A call without a canonical form gets a flaw, and a digest for its Reject and Skip all the same."""
+        """A call without a canonical form gets a flaw, and a digest for its Reject and Skip all the same.
+
+        Raises ValueError for a form that this version does not know.
+        """
+        if self.form not in FORMS:
+            raise ValueError(f"no digest has the form {self.form!r}")
         names: list[Json] = [self.platform, self.request_id, self.agent_id, self.tool_name]
+        object.__setattr__(self, "_told_flaw", self.flaw)
         try:
-            digest = digest_of([*names, self.flaw, self.arguments])
+            digest = digest_of([*names, self.flaw, self.arguments], form=self.form)
         except NotCanonical as error:
             object.__setattr__(self, "flaw", self.flaw or str(error))
             digest = hashlib.sha256(repr([*names, self.arguments]).encode("utf-8", "replace")).hexdigest()
-        object.__setattr__(self, "digest", digest)
+        object.__setattr__(self, "digest", digest if self.form == "1" else f"{self.form}-{digest}")
+
+    def named_by(self, digest: str) -> bool:
+        """Whether this digest is of this very call, by the form that the digest was made in."""
+        form = digest.rpartition("-")[0] or "1"
+        if form == self.form:
+            return digest == self.digest
+        return form in FORMS and digest == replace(self, form=form, flaw=self._told_flaw).digest
 
     @property
     def tool_args(self) -> Json:

@@ -109,7 +109,8 @@ class Call(TypeDecorator[HITLRequest]):
         return json.dumps({field.name: getattr(value, field.name) for field in fields(value) if field.init})
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> HITLRequest | None:
-        return None if value is None else HITLRequest(**json.loads(value))
+        # The first release wrote no form.
+        return None if value is None else HITLRequest(**{"form": "1", **json.loads(value)})
 
 
 def word_of(kind: type[StrEnum], *, check: str | None = None) -> Enum:

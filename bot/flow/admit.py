@@ -93,7 +93,7 @@ class Admit:
                 newcomers.append(self._newcomer(request))
             elif met is None:
                 await self._listed_again(request)
-            elif met.digest != request.digest:
+            elif not request.named_by(met.digest):
                 await self._changed(request)
             else:
                 await self._retime(request, met)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from adapters.platform.wire import CONTRADICTED, TOO_LARGE, Pending, read_pending
 from bot.call import lines_of, text_of
+from bot.canonical import FORM
 from bot.errors import Unavailable
 from bot.ladder import parse_time
 from bot.protocol import HITLRequest
@@ -287,7 +288,8 @@ def test_a_number_is_no_moment(moment: Any) -> None:
 def test_any_json_list_is_read_or_set_aside(items: list[Any]) -> None:
     """Whatever JSON a platform sends in a list, reading it raises nothing, and what comes out has a digest."""
     for request in read_pending(json.dumps(items).encode()).requests:
-        assert len(request.digest) == 64
+        assert request.digest.startswith(f"{FORM}-")
+        assert len(request.digest.rpartition("-")[2]) == 64
         json.dumps(request.arguments).encode()
 
 
