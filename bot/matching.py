@@ -1,15 +1,28 @@
-"""Which requests a rule is about: globs on names, conditions on argument values, and negation. Pure."""
+"""Which requests a rule is about: globs on names, conditions on argument values, and negation. Pure.
+
+Each condition fits, does not fit, or is in doubt. In doubt is whatever an agent could write in another way and
+have read in the same way: a value of another kind, a look-alike spelling, JSON inside a text, a second place
+for the same argument. So by writing a call in another way, an agent can only make an answer doubtful, never
+turn it round; and doubt goes to the careful side (`bot.routing`, `bot.rules`).
+"""
 
 from __future__ import annotations
 
+import json
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 
 from bot.protocol import HITLRequest, Json
+from bot.spelling import keys_of, spellings
+
+#: Values inside a text of JSON that are looked at; a text of more is in doubt.
+MOST_INSIDE = 1_000
+#: Digits of a number that is tried in other spellings.
+LONGEST_NUMBER = 50
 
 _COMPARE: dict[str, Callable[[Decimal, Decimal], bool]] = {
     ">=": operator.ge,
@@ -18,45 +31,67 @@ _COMPARE: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "<": operator.lt,
 }
 _COMPARISON = re.compile(r"(>=|<=|>|<)\s*(\S+)")
+#: A place in a list, as a part of a path.
+_PLACE = re.compile(r"0|[1-9][0-9]{0,8}")
+_MARKS = re.compile(r"[\s,_']+")
+_TRUTH = {"true": True, "yes": True, "on": True, "y": True, "t": True, "1": True}
+_TRUTH |= {"false": False, "no": False, "off": False, "n": False, "f": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """One expectation: a glob, or a comparison with a number; `!` in front turns it round."""
+    """One expectation: a glob, a plain value, or a comparison with a number; `!` in front turns it round."""
 
     text: str
 
     def __post_init__(self) -> None:
         """Raises ValueError for a comparison with something that is no number."""
-        if self._number() is not None:
+        if self._limit() is not None:
             return
-        if _COMPARISON.fullmatch(self._bare) or self._bare in _COMPARE:
+        if _COMPARISON.fullmatch(self.bare) or self.bare in _COMPARE:
             raise ValueError(f"{self.text!r} compares with something that is no number")
 
     @property
-    def _bare(self) -> str:
+    def negated(self) -> bool:
+        """Whether `!` turns it round."""
+        return self.text.startswith("!")
+
+    @property
+    def bare(self) -> str:
+        """What is expected, without the `!`."""
         return self.text.removeprefix("!").strip()
 
-    def _number(self) -> Decimal | None:
-        found = _COMPARISON.fullmatch(self._bare)
+    def _limit(self) -> Decimal | None:
+        found = _COMPARISON.fullmatch(self.bare)
         return _decimal(found[2]) if found else None
 
     def fits(self, value: Json) -> bool | None:
-        """Whether a value is as expected; None when that cannot be told."""
+        """Whether a value is as expected; None when that is in doubt."""
         fits = self._fits(value)
-        return fits if fits is None or not self.text.startswith("!") else not fits
+        return fits if fits is None else fits is not self.negated
 
     def _fits(self, value: Json) -> bool | None:
         if isinstance(value, list | dict):
             return None  # what is inside may well be what the rule is about
-        limit = self._number()
-        if limit is None:
-            expected = _decimal(self._bare)
-            same = expected is not None and expected == _decimal(_as_text(value))
-            return same or fnmatchcase(_as_text(value), self._bare)
-        found = _COMPARISON.fullmatch(self._bare)
-        number = _decimal(_as_text(value))
-        return None if number is None or found is None else _COMPARE[found[1]](number, limit)
+        fits = self._fits_plain(value)
+        if isinstance(value, str) and fits is not None:
+            inside = _inside(value)
+            if inside is None or any(self._fits_plain(inner) is not fits for inner in inside):
+                return None
+        return fits
+
+    def _fits_plain(self, value: Json) -> bool | None:
+        number = None if isinstance(value, bool | str) or value is None else _decimal(str(value))
+        limit = self._limit()
+        if limit is not None:
+            found = _COMPARISON.fullmatch(self.bare)
+            return None if number is None or found is None else _COMPARE[found[1]](number, limit)
+        expected = _decimal(self.bare)
+        if expected is not None:
+            return _equals(value, number, expected, self.bare)
+        if self.bare in ("true", "false"):
+            return _is_truth(value, self.bare == "true")
+        return _fits_glob(_as_text(value), self.bare, _decimal(value) if isinstance(value, str) else number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +104,8 @@ class Match:
     arguments: tuple[tuple[str, Pattern], ...] = ()  #: dotted path -> expectation
     without: Match | None = None
 
-    def takes(self, request: HITLRequest, *, in_doubt: bool) -> bool:
-        """Whether the rule is about this request; `in_doubt` is the answer where that cannot be told."""
+    def told(self, request: HITLRequest) -> bool | None:
+        """Whether the rule is about this request; None when that is in doubt."""
         names = (
             (self.tool, request.tool_name),
             (self.agent, request.agent_id),
@@ -79,35 +114,138 @@ class Match:
         told = [pattern.fits(name) for pattern, name in names if pattern is not None]
         told += [_fits_at(request, path, pattern) for path, pattern in self.arguments]
         if self.without is not None:
-            # In doubt about the exception, doubt the other way: `not` turns its answer round.
-            told.append(not self.without.takes(request, in_doubt=not in_doubt))
+            without = self.without.told(request)
+            told.append(None if without is None else not without)
         if False in told:
             return False
-        return in_doubt if None in told else True
+        return None if None in told else True
+
+    def takes(self, request: HITLRequest, *, in_doubt: bool) -> bool:
+        """The same, with an answer for doubt."""
+        told = self.told(request)
+        return in_doubt if told is None else told
 
 
 EVERYTHING = Match()
 
 
-def value_at(request: HITLRequest, path: str) -> tuple[bool, Json]:
-    """Whether the call has an argument at this dotted path, and what it is."""
+def value_at(request: HITLRequest, path: str) -> tuple[bool | None, Json]:
+    """The argument at this dotted path, and whether it is there.
+
+    False only when an object of the call lacks the key. None when that is in doubt: something else stands where
+    an object is expected, another key may be read as this one, the call is cut or can be read in two ways.
+    """
+    if not request.whole or request.flaw is not None:
+        return None, None
+    parts = path.split(".")
     value: Json = request.arguments
-    for part in path.split("."):
-        if isinstance(value, dict) and part in value:
-            value = value[part]
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+    if isinstance(value, dict) and _spelled_again(value, ["arguments", *parts], least=2):
+        return None, None
+    for number, part in enumerate(parts):
+        place = _PLACE.fullmatch(part) is not None
+        if isinstance(value, list) and place and int(part) < len(value):
             value = value[int(part)]
-        else:
-            return False, None
+            continue
+        if not isinstance(value, dict) or _spelled_again(value, parts[number:]):
+            return None, None
+        if part not in value:
+            return None if place else False, None  # in place of a list of one, its item may stand alone
+        value = value[part]
     return True, value
 
 
 def _fits_at(request: HITLRequest, path: str, pattern: Pattern) -> bool | None:
     there, value = value_at(request, path)
-    if there:
-        return pattern.fits(value)
-    # Missing from a whole call is an answer; missing from a cut one may be in the part that nobody sees.
-    return pattern.text.startswith("!") if request.whole else None
+    if there is None:
+        return None
+    return pattern.fits(value) if there else pattern.negated
+
+
+def _spelled_again(value: dict[str, Json], parts: list[str], *, least: int = 1) -> bool:
+    """Whether another key than the first part may be read as it, or as the path from there on."""
+    wanted: set[str] = set()
+    for length in range(least, len(parts) + 1):
+        wanted.update(keys_of(".".join(parts[:length])))
+    return any(not wanted.isdisjoint(keys_of(key)) for key in value if key != parts[0])
+
+
+def _equals(value: Json, number: Decimal | None, expected: Decimal, written: str) -> bool | None:
+    """Numbers are compared as numbers and text as text; text of the same number in other digits is in doubt."""
+    if number is not None:
+        return number == expected
+    if value == written:
+        return True
+    if isinstance(value, bool):
+        return None if int(value) == expected else False
+    same = isinstance(value, str) and any(
+        _decimal(_MARKS.sub("", spelling)) == expected for spelling in spellings(value)
+    )
+    return None if same else False
+
+
+def _is_truth(value: Json, expected: bool) -> bool | None:
+    """A boolean, or the same word as text; what programs also read as that boolean is in doubt."""
+    if isinstance(value, bool):
+        return value is expected
+    text = _as_text(value)
+    if text in ("true", "false"):
+        return (text == "true") is expected
+    number = _decimal(text)
+    words = {*spellings(text), str(int(number)) if number in (0, 1) else ""}
+    return None if any(_TRUTH.get(word) is expected for word in words) else False
+
+
+def _fits_glob(text: str, glob: str, number: Decimal | None) -> bool | None:
+    """The text and its spellings must agree. `number` is what the text may be read as."""
+    fits = fnmatchcase(text, glob)
+    if any(
+        fnmatchcase(spelling, other) is not fits
+        for spelling, other in zip(spellings(text), spellings(glob), strict=True)
+    ):
+        return None
+    if not fits and number is not None and any(fnmatchcase(form, glob) for form in _forms(number)):
+        return None
+    return fits
+
+
+def _forms(number: Decimal) -> Iterator[str]:
+    """In which digits a number may be written."""
+    if abs(number.adjusted()) > LONGEST_NUMBER:
+        return
+    sign, digits = "-" * number.is_signed(), f"{abs(number):f}"
+    whole, _, rest = digits.partition(".")
+    rest = rest.rstrip("0")
+    plain = f"{whole}.{rest}" if rest else whole
+    for form in (plain, f"{whole}.{rest or 0}", f"{whole}.{rest}00", f"0{plain}", f"{abs(number):e}"):
+        yield f"{sign}{form}"
+        if not sign:
+            yield f"+{form}"
+
+
+def _inside(text: str) -> Iterable[Json] | None:
+    """The plain values of a text that is JSON itself, its keys too; None when there are too many."""
+    found: list[Json] = []
+    waiting: list[Json] = _parsed(text)
+    while waiting:
+        if len(found) + len(waiting) > MOST_INSIDE:
+            return None
+        inner = waiting.pop()
+        if isinstance(inner, list):
+            waiting.extend(inner)
+        else:
+            found.append(inner)
+            waiting.extend(_parsed(inner) if isinstance(inner, str) else ())
+    return found
+
+
+def _parsed(text: str) -> list[Json]:
+    """What a text of JSON holds, in a list, objects as pairs; the empty list for any other text."""
+    if text.lstrip()[:1] not in ('"', "[", "{"):
+        return []
+    try:
+        return [json.loads(text, object_pairs_hook=lambda members: [list(pair) for pair in members])]
+    except (ValueError, RecursionError):  # nested deeper than Python reads: no tool reads that either
+        return []
 
 
 def _as_text(value: Json) -> str:

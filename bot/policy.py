@@ -62,7 +62,8 @@ class Policy:
     version: str = ""  #: a fingerprint of the file, for the audit
 
     def route_of(self, request: HITLRequest) -> Route:
-        return route_for(request, self.routes)
+        """Where a request goes. In doubt the strictest route: the larger quorum, then the fewer approvers."""
+        return route_for(request, self.routes, people=lambda route: len(self.handles(route.approvers)))
 
     def route_named(self, name: str) -> Route | None:
         """The route that an approval was admitted under; None when the file no longer has it."""

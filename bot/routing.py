@@ -1,8 +1,10 @@
-"""Routes: which requests go where. The first that matches wins; the last, `default`, matches all. Pure."""
+"""Routes: which requests go where. The first that matches wins, in doubt the strictest; the last, `default`,
+matches all. Pure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -58,10 +60,18 @@ class Route:
         return 1
 
 
-def route_for(request: HITLRequest, routes: tuple[Route, ...]) -> Route:
+def route_for(request: HITLRequest, routes: tuple[Route, ...], *, people: Callable[[Route], int]) -> Route:
     """The first route that takes the request; the settings guarantee a last one that takes all.
 
-    Where a condition cannot be told, because the platform cut the call or a value is of another kind, the
-    route takes the request: stricter routes stand first, and doubt must not lead past them.
+    Routes before it whose conditions are in doubt may be meant as well, and nobody can tell which: then it is
+    the strictest of them and the one that takes it, so that doubt never leads to a laxer one. `people` says how
+    many may decide on a route.
     """
-    return next(route for route in routes if route.match.takes(request, in_doubt=True))
+    candidates: list[Route] = []
+    for route in routes:
+        told = route.match.told(request)
+        if told is not False:
+            candidates.append(route)
+        if told:
+            break
+    return max(candidates, key=lambda route: (not route.approvers, route.quorum, -people(route)))

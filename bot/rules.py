@@ -42,17 +42,25 @@ class Rules:
     def rule_for(self, request: HITLRequest) -> Rule | None:
         """The rule that answers this request; None leaves it to people.
 
-        In doubt a rule rejects but never approves, and what has no canonical form is never approved.
+        In doubt a rule rejects or skips, and never approves or calls; then no later rule does either, since the
+        one in doubt may be there to keep it from that. What has no canonical form is never approved.
         """
+        doubt = False
         for rule in self._in_force():
-            approves = rule.verdict is HITLDecision.APPROVED
-            unseen = rule.name in (AUTO_APPROVE, LOG_ONLY)  # nobody looks, so a cut call is no worse
-            if approves and not (request.approvable or (unseen and request.flaw is None)):
+            told = rule.match.told(request)
+            if told is False:
                 continue
-            in_doubt = rule in self.deny or rule.verdict is HITLDecision.REJECTED
-            if rule.match.takes(request, in_doubt=in_doubt):
+            if rule.verdict in (HITLDecision.REJECTED, HITLDecision.SKIPPED):
+                return rule
+            if told is None:
+                doubt = True
+            elif not doubt and (rule.verdict is None or self._approvable(request, rule)):
                 return rule
         return None
+
+    def _approvable(self, request: HITLRequest, rule: Rule) -> bool:
+        unseen = rule.name in (AUTO_APPROVE, LOG_ONLY)  # nobody looks, so a cut call is no worse
+        return request.approvable or (unseen and request.flaw is None)
 
     def _in_force(self) -> tuple[Rule, ...]:
         everything = Match()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from re import fullmatch
 
@@ -121,11 +121,20 @@ def covers(earlier: Match, later: Match) -> bool:
     return all(path in narrows and _contains(wide, narrows[path]) for path, wide in earlier.arguments)
 
 
+def _is_number(text: str) -> bool:
+    try:
+        return Decimal(text.strip()).is_finite()
+    except InvalidOperation:
+        return False
+
+
 def _contains(wide: Pattern, narrow: Pattern) -> bool:
     if wide == narrow:
         return True
-    if wide.text.startswith("!") or narrow.text.startswith("!"):
+    if wide.negated or narrow.negated:
         return False
+    if _is_number(narrow.text) or narrow.bare in ("true", "false"):
+        return False  # they fit values that are written otherwise, too
     limits = [fullmatch(r"\s*(>=|<=|>|<)\s*(\S+)\s*", pattern.text) for pattern in (wide, narrow)]
     if limits[0] is not None and limits[1] is not None:
         (sign, text), (other, inner) = limits[0].groups(), limits[1].groups()

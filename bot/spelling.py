@@ -1,0 +1,76 @@
+"""Texts that look alike, or that a program may well take for one another, brought to one spelling. Pure.
+
+Two texts with one spelling need not mean the same: that is doubt and never an answer (`bot.matching`). What is
+alike: case, full-width and other compatibility forms (NFKC), composed and decomposed letters, characters that
+print as nothing, blanks around and runs of blanks within, and letters of other alphabets that look Latin.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from bot.hosts import BLANK
+
+#: Longer names are not kept: an agent writes them, and they would fill the memory.
+LONGEST_KEPT = 100
+
+#: What looks like a Latin letter, a digit or a mark in common fonts, each above what it looks like (a selection
+#: of confusables.txt, Unicode Technical Standard 39).
+_ALIKE = (
+    ("АВЕЅІЈКМНОРСТУХҮԌԚԜЗӀѴЬ", "ABESIJKMHOPCTYXYGQW3IVb"),  # Cyrillic
+    ("асԁеԍһіјкӏорԛгѕѵԝхуүьпмнтв", "acdeghijklopqrsvwxyybnmhtb"),
+    ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹͿϜ", "ABEZHIKMNOPTYXCJF"),  # Greek
+    ("αγεηικνορστυωχϲϳ", "ayenikvopotuwxcj"),
+    ("ՕՍՏԼԻհոսօցզքյ", "OUSLFhnuogqpj"),  # Armenian
+    ("ᎠᎡᎢᎥᎪᎫᎬᎳᎷᎻᎽᏀᏃᏏᏒᏙᏚᏞᏟᏢᏦ", "DRTiAJEWMHYGZbRVSLCPK"),  # Cherokee
+    ("ꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ", "BPDTGKJCZFMNLSRVHWXYAEIOU"),  # Lisu
+    ("ıɑɡɩʏᴀʙᴄᴅᴇɢʜᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡᴢ", "iagiyabcdeghjklmnoprstuvwz"),  # more of Latin
+    ("‐‑‒–—―−⁃﹘", "---------"),
+    ("∕⁄⧸‘’ʼʹ′꞉∶․·ˍ∗⁎", "///'''''::.._**"),
+)
+_TABLE = {ord(other): latin for others, latins in _ALIKE for other, latin in zip(others, latins, strict=True)}
+_NO_WORD = re.compile(r"[\W_]+")
+
+
+def spellings(text: str) -> tuple[str, str]:
+    """How a text reads without regard to case, width, blanks and what is invisible; and the same as it looks.
+
+    Two, since a capital and a small letter of another alphabet can look like two different Latin letters.
+    """
+    return _kept(text) if len(text) <= LONGEST_KEPT else _spellings(text)
+
+
+def keys_of(name: str) -> tuple[str, str]:
+    """The spellings of an argument's name: `orderAmount`, `order.amount` and `Order_Amount ` have the same."""
+    read, looks = spellings(name)
+    return _NO_WORD.sub("", read) or read, _NO_WORD.sub("", looks) or looks
+
+
+def _spellings(text: str) -> tuple[str, str]:
+    shown = BLANK.sub("", text)
+    if not shown.isprintable():
+        shown = "".join(filter(_shows, shown))
+    if shown.isascii():
+        read = _unspaced(shown).casefold()
+        return read, read
+    shown = unicodedata.normalize("NFKC", shown)
+    return _small(shown), _small(_small(shown.translate(_TABLE)).translate(_TABLE))
+
+
+_kept = lru_cache(maxsize=4096)(_spellings)
+
+
+def _small(text: str) -> str:
+    """Without case; folding it can undo the compatibility form, and the other way round."""
+    folded = unicodedata.normalize("NFKC", text.casefold()).casefold()
+    return _unspaced(unicodedata.normalize("NFKC", folded))
+
+
+def _shows(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char) not in ("Cc", "Cf")
+
+
+def _unspaced(text: str) -> str:
+    return " ".join(text.split())
