@@ -6,25 +6,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import psycopg
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from adapters.store.database import Database
+from adapters.store.fitness import check_durability, check_sessions
+from adapters.store.lines import Lines
 from adapters.store.schema import head, revision_of, upgrade
 from adapters.store.tenure import tenured
-from bot.errors import ConfigError, Unavailable
+from bot.errors import Unavailable
 from bot.records import Ring
 
 #: Transactions at once. Reads share the pool, so it holds a few connections more.
 WRITERS, READERS = 8, 5
-#: Limits that the server keeps even when our side hangs, in milliseconds (reliability.md §6.3): psycopg alone
-#: cannot be timed out on a half-open connection (psycopg/psycopg#1371).
-LIMITS = {"statement_timeout": 5_000, "lock_timeout": 2_000, "idle_in_transaction_session_timeout": 10_000}
-#: Seconds to wait for a connection to the server, and for a free one in the pool.
+#: Seconds to wait for a free connection in the pool.
 PATIENCE = 5
-#: With one of these off, a crash loses decisions that were acknowledged (reliability.md §0.7: measured).
-MUST_BE_ON = ("synchronous_commit", "fsync", "full_page_writes")
+#: Seconds for one statement of a migration, which may rewrite a large table.
+MIGRATED_WITHIN = 3600.0
 #: Any fixed number: replicas that start together take turns at migrating.
 _MIGRATION_LOCK = 0x4E6F64
 
@@ -34,44 +34,37 @@ async def opened(url: URL, *, ring: Ring) -> AsyncIterator[Database]:
     """The database at this address, migrated.
 
     Raises:
-        ConfigError: the server may lose committed decisions, or a newer Nod has been here; `InUse` while
-            another process has it.
+        ConfigError: the server may lose committed decisions or characters, a pooler shares its sessions, or a
+            newer Nod has been here; `InUse` while another process has it.
         Unavailable: it cannot be reached, or does not let us in.
     """
-    options = " ".join(f"-c {name}={value}" for name, value in LIMITS.items())
+    lines = Lines()
     engine = create_async_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=WRITERS + READERS,
         max_overflow=0,
         pool_timeout=PATIENCE,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": PATIENCE, "options": options, "application_name": "nod"},
+        connect_args={**lines.settings, "async_creator_fn": lines.connect},
     )
     reader = engine.execution_options(isolation_level="AUTOCOMMIT")
     database = Database(writer=engine, reader=reader, turn=asyncio.Semaphore(WRITERS), ring=ring)
     try:
         try:
+            _, settings = engine.dialect.create_connect_args(engine.url)
+            await check_sessions({**settings, **lines.settings})
             async with engine.connect() as connection:
-                await _check(connection)
-            await _migrate(engine)
-        except DBAPIError as error:
-            raise Unavailable(f"PostgreSQL cannot be used ({error.orig})") from error
+                await check_durability(connection)
+            with lines.patient(MIGRATED_WITHIN):
+                await _migrate(engine)
+        except (DBAPIError, psycopg.Error) as error:
+            reason = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
+            raise Unavailable(f"PostgreSQL cannot be used ({reason})") from error
         async with tenured(engine, database):
             yield database
     finally:
         await database.settle_down()
         await engine.dispose()
-
-
-async def _check(connection: AsyncConnection) -> None:
-    for name in MUST_BE_ON:
-        value = (await connection.exec_driver_sql(f"SHOW {name}")).scalar_one()
-        if value == "off":
-            raise ConfigError(
-                where="NOD_DATABASE_URL",
-                what=f"the server has {name} off, so a crash loses decisions that were acknowledged",
-                fix=f"Set {name} to on for this database.",
-            )
 
 
 async def _migrate(engine: AsyncEngine) -> None:
