@@ -14,6 +14,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from adapters.since_boot import seconds_since_boot
 from adapters.store.chain import append
 from adapters.store.wakes import WAKES, Move
 from bot.audit import Fact
@@ -23,6 +24,8 @@ from bot.records import Ring
 T = TypeVar("T")
 #: The move that a piece of work makes, or how to tell it from the work's result.
 Made = Move | Callable[[T], Move | None]
+#: Why nothing is done while the lock was not looked at in time.
+LAPSED = "nobody has looked lately whether the database is still ours"
 
 
 class Database:
@@ -45,14 +48,15 @@ class Database:
         self._writer, self._reader, self._turn, self._ring = writer, reader, turn, ring
         self._under_way: set[asyncio.Task[Any]] = set()
         self._refused: str | None = None
+        self._ours_until: float | None = None
 
     def refuse(self, why: str) -> None:
         """From now on every piece of work raises Unavailable: the database may be somebody else's."""
         self._refused = why
 
-    def accept(self) -> None:
-        """It is ours again."""
-        self._refused = None
+    def accept(self, *, until: float | None = None) -> None:
+        """It is ours; until a moment by `seconds_since_boot`, where that has to be looked at again."""
+        self._refused, self._ours_until = None, until
 
     async def fetch(self, statement: Executable) -> Sequence[RowMapping]:
         """All rows of one reading statement. Raises Unavailable."""
@@ -88,6 +92,8 @@ class Database:
     def _check(self) -> None:
         if self._refused is not None:
             raise Unavailable(self._refused)
+        if self._ours_until is not None and seconds_since_boot() > self._ours_until:
+            raise Unavailable(LAPSED)
 
     async def settle_down(self) -> None:
         """Return when nothing is under way any more; for closing."""

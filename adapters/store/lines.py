@@ -80,6 +80,11 @@ class Lines:
         finally:
             self.answers_within = usual
 
+    def end_within(self, seconds: float) -> None:
+        """A server that answers gets so long to do it; then none keeps the process from ending."""
+        self.answers_within = min(self.answers_within, seconds)
+        asyncio.get_running_loop().call_later(seconds, self.cut)
+
     def cut(self) -> None:
         """End all waits for the server now, with errors."""
         for line in tuple(self._open):

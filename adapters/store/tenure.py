@@ -1,7 +1,9 @@
 """One bot per PostgreSQL database: a lock that lasts as long as a connection, watched and taken again.
 
-A restart of the server ends the connection, and with it the lock. Until it is ours again nothing is read or
-written: another process may have it by then, and two bots would ask everybody twice.
+A restart of the server ends the connection, and with it the lock; one that freezes keeps it, for nobody. Until
+it is ours again nothing is read or written: another process may have it by then, and two bots would ask
+everybody twice. Each process stops by itself `LEASE` seconds after its last look. So a session that was not
+looked at for `STALE` seconds belongs to nobody who works: it is put out, and the lock is taken over.
 """
 
 from __future__ import annotations
@@ -15,34 +17,51 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from adapters.since_boot import seconds_since_boot
 from adapters.store.database import Database
+from adapters.store.holder import PROCESS_LOCK, Holder, Session, holder_of_lock, own_session, put_out
 from bot.errors import InUse
 
-#: Any fixed number that nobody else uses.
-_PROCESS_LOCK = 0x4E6F64 + 16
-#: Seconds between two looks at the lock.
-LOOK_EVERY = 5.0
+#: Seconds between two looks at the lock; each shows the server, too, that we live.
+LOOK_EVERY = 2.0
+#: Seconds after a look for which the lock counts as ours, and after which that of another counts as nobody's.
+#: Between them a statement that was begun in time has ended (`lines.LIMITS`); the rest is put out.
+LEASE, STALE = 6.0, 12.0
+#: Seconds between two looks at a holder of whom it is not known yet whether it lives.
+WAIT = 0.25
+#: Seconds that a session gets to end when it is told to.
+ENDS_WITHIN = 2.0
 LOST, TAKEN = "the lock on the database was lost", "another process uses this database"
 
 log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def tenured(engine: AsyncEngine, database: Database, *, every: float = LOOK_EVERY) -> AsyncIterator[None]:
-    """Hold the lock while the block runs; without it the database refuses all work. Raises InUse at start."""
-    held = await _taken(engine)
-    if held is None:
+async def tenured(
+    engine: AsyncEngine,
+    database: Database,
+    *,
+    every: float = LOOK_EVERY,
+    lease: float = LEASE,
+    stale: float = STALE,
+) -> AsyncIterator[None]:
+    """Hold the lock while the block runs; without it the database refuses all work. All in seconds.
+
+    Raises InUse at the start while another process has it and lives; of a dead one it is taken over.
+    """
+    tenure = _Tenure(engine, database, lease=lease, stale=stale)
+    if not await tenure.begin():
         raise InUse(
             "NOD_DATABASE_URL",
             "another process already uses this database",
             "Stop it, or give this one a database of its own.",
         )
-    tenure = _Tenure(engine, database, held)
-    watch = asyncio.create_task(tenure.watch(every), name="tenure")
+    over = asyncio.Event()
+    watch = asyncio.create_task(tenure.watch(every, until=over), name="tenure")
     try:
         yield
     finally:
-        watch.cancel()
+        over.set()  # not cancelled: a connection does not survive that in the middle of a look
         await asyncio.gather(watch, return_exceptions=True)
         await tenure.end()
 
@@ -50,59 +69,108 @@ async def tenured(engine: AsyncEngine, database: Database, *, every: float = LOO
 class _Tenure:
     """The connection that has the lock, as long as there is one."""
 
-    def __init__(self, engine: AsyncEngine, database: Database, held: AsyncConnection) -> None:
-        self._engine, self._database = engine, database
-        self._held: AsyncConnection | None = held
+    def __init__(self, engine: AsyncEngine, database: Database, *, lease: float, stale: float) -> None:
+        self._engine, self._database, self._lease, self._stale = engine, database, lease, stale
+        self._held: AsyncConnection | None = None
+        self._sessions: list[Session] = []  #: of ours, each of which had the lock
 
-    async def watch(self, every: float) -> None:
+    async def begin(self) -> bool:
+        """Take the lock; wait for a holder that gives no sign of life, until it does or counts as dead."""
+        quiet = 0.0
+        while not await self._take():
+            holder = await self._holder()
+            if holder is None:
+                continue  # it has gone just now
+            if holder.quiet is None or holder.quiet < quiet or holder.quiet > self._stale + ENDS_WITHIN:
+                return False  # it lives, or it is not for us to tell or to end
+            quiet = holder.quiet
+            await asyncio.sleep(WAIT)
+        return True
+
+    async def watch(self, every: float, *, until: asyncio.Event) -> None:
         """Look at the lock at this interval, in seconds, and take it again when it was lost."""
-        while True:
-            await asyncio.sleep(every)
+        while not await _comes(until, within=every):
+            began = seconds_since_boot()
             if self._held is not None and await _is_alive(self._held):
+                self._database.accept(until=began + self._lease)
                 continue
             if self._held is not None:
                 self._database.refuse(LOST)
                 log.error("database_lock_lost")
                 lost, self._held = self._held, None
-                await lost.close()
+                await _closed(lost)
             await self._take_again()
 
     async def end(self) -> None:
-        """Back to the pool, without the lock: that would stay with the session."""
+        """Let go of it: back in the pool it would stay with the session."""
         if self._held is None:
             return
         if await _is_alive(self._held):
-            await self._held.exec_driver_sql(f"SELECT pg_advisory_unlock({_PROCESS_LOCK})")
+            await self._held.exec_driver_sql(f"SELECT pg_advisory_unlock({PROCESS_LOCK})")
             await self._held.commit()
-        await self._held.close()
+        await _closed(self._held)
 
     async def _take_again(self) -> None:
         """While another has it, or no server answers, the database stays closed."""
         try:
-            self._held = await _taken(self._engine)
+            if await self._take():
+                log.warning("database_lock_taken_again")
+            elif (await self._holder()) is not None:
+                self._database.refuse(TAKEN)
+                log.error("database_in_use")
         except (DBAPIError, PoolTimeoutError):
             return
-        if self._held is None:
-            self._database.refuse(TAKEN)
-            log.error("database_in_use")
-        else:
-            self._database.accept()
-            log.warning("database_lock_taken_again")
+
+    async def _take(self) -> bool:
+        """Whether the lock is ours now. One that nobody alive has is taken over."""
+        began = seconds_since_boot()
+        connection = await self._engine.connect()
+        try:
+            if taken := await _locked(connection) or await self._taken_over(connection):
+                self._sessions.append(await own_session(connection))
+            await connection.commit()
+        except BaseException:
+            await _closed(connection)
+            raise
+        if not taken:
+            await _closed(connection)
+            return False
+        self._held = connection
+        self._database.accept(until=began + self._lease)
+        return True
+
+    async def _taken_over(self, connection: AsyncConnection) -> bool:
+        holder = await holder_of_lock(connection)
+        if holder is None:
+            return False
+        ours = holder.session in self._sessions
+        if not ours and (holder.quiet is None or holder.quiet <= self._stale):
+            return False
+        log.warning("database_lock_taken_over", backend=holder.session.pid, quiet=holder.quiet)
+        await put_out(connection, holder.session, whole_process=not ours)
+        for _ in range(round(ENDS_WITHIN / WAIT)):
+            if await _locked(connection):
+                return True
+            await asyncio.sleep(WAIT)
+        return False
+
+    async def _holder(self) -> Holder | None:
+        async with self._engine.connect() as connection:
+            return await holder_of_lock(connection)
 
 
-async def _taken(engine: AsyncEngine) -> AsyncConnection | None:
-    """A connection that has the lock; None while another has it."""
-    connection = await engine.connect()
+async def _comes(event: asyncio.Event, *, within: float) -> bool:
     try:
-        taken = (await connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_PROCESS_LOCK})")).scalar_one()
-        await connection.commit()
-    except BaseException:
-        await connection.close()
-        raise
-    if taken:
-        return connection
-    await connection.close()
-    return None
+        async with asyncio.timeout(within):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+async def _locked(connection: AsyncConnection) -> bool:
+    taken = (await connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({PROCESS_LOCK})")).scalar_one()
+    await connection.commit()
+    return bool(taken)
 
 
 async def _is_alive(connection: AsyncConnection) -> bool:
@@ -112,3 +180,9 @@ async def _is_alive(connection: AsyncConnection) -> bool:
     except (DBAPIError, PoolTimeoutError):
         return False
     return True
+
+
+async def _closed(connection: AsyncConnection) -> None:
+    """Closed for good, whatever state it is in: a session that may have the lock is not for the pool."""
+    await connection.invalidate()
+    await connection.close()

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.store.database import Database
-from adapters.store.tenure import TAKEN, tenured
+from adapters.store.tenure import LEASE, STALE, TAKEN, tenured
 from bot.errors import InUse, Unavailable
 
 LOCK = "SELECT pg_try_advisory_lock(5140340)"
@@ -20,12 +20,14 @@ EVERY = 0.05
 
 
 @asynccontextmanager
-async def held(url: str) -> AsyncIterator[Database]:
+async def held(
+    url: str, *, every: float = EVERY, lease: float = LEASE, stale: float = STALE
+) -> AsyncIterator[Database]:
     """A database that is ours, with looks at the lock in quick succession."""
     engine = create_async_engine(url.replace("postgresql://", "postgresql+psycopg://"), pool_pre_ping=True)
     database = Database(writer=engine, reader=engine, turn=asyncio.Semaphore(2), ring=lambda _: None)
     try:
-        async with tenured(engine, database, every=EVERY):
+        async with tenured(engine, database, every=every, lease=lease, stale=stale):
             yield database
     finally:
         await engine.dispose()

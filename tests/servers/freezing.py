@@ -1,0 +1,89 @@
+"""A TCP proxy before a PostgreSQL server that can freeze the connections that are open, while new ones work.
+
+This is what a fail-over behind a balancer looks like: the old connections stay up, take bytes and answer none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+
+
+class FreezingProxy:
+    """Forwards bytes both ways, except for connections that were frozen."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self._path = socket_path
+        self._open: dict[asyncio.StreamWriter, asyncio.Event] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.accepted = 0  #: connections so far
+
+    def freeze(self) -> int:
+        """From now on nothing passes on the connections that are open; how many there are."""
+        for flows in self._open.values():
+            flows.clear()
+        return len(self._open)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until one side ends it. The end of a frozen one is passed on to nobody."""
+        self.accepted += 1
+        flows = self._open[writer] = asyncio.Event()
+        flows.set()
+        there_reader, there = await asyncio.open_unix_connection(str(self._path))
+        ways = [
+            asyncio.create_task(_pass_on(reader, there, flows)),
+            asyncio.create_task(_pass_on(there_reader, writer, flows)),
+        ]
+        self._tasks.update(ways)
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            await flows.wait()
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            self._open.pop(writer, None)
+            for end in (writer, there):
+                end.close()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(65536):
+            await flows.wait()
+            writer.write(data)
+            await writer.drain()
+
+
+@asynccontextmanager
+async def open_freezing(url: str) -> AsyncIterator[tuple[FreezingProxy, str]]:
+    """A proxy before the server of this address, which is on a Unix socket; with the address through it."""
+    address = make_url(url)
+    proxy = FreezingProxy(Path(str(address.query["host"])) / ".s.PGSQL.5432")
+    serving: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        try:
+            await proxy.serve(reader, writer)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            serving.discard(task)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    through = URL.create("postgresql", address.username, host="127.0.0.1", port=port, database=address.database)
+    try:
+        yield proxy, through.render_as_string(hide_password=False)
+    finally:
+        server.close()
+        for task in tuple(serving):
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
