@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bot.approval import Claim, Vote
 from bot.card import Button, Card
+from bot.reading import Reading
 from bot.routing import ReasonRule
 from bot.surface import Surface
 
@@ -23,7 +24,7 @@ class Click:
     ref: str  #: the message that was clicked
     verb: Button  #: what the surface says was pressed; must agree with the value
     note: str | None = None
-    seen_whole: bool = False  #: pressed where all of the call was shown
+    look: str | None = None  #: with Approve: the pages that were shown, as `Reading.sealed` has them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Asked:
     reason: ReasonRule
     presets: tuple[str, ...] = ()  #: reasons to pick from
     approve_value: str = ""  #: the sealed value of an Approve behind the whole call
+    reading: Reading  #: seals which pages this person was shown
 
 
 class Desk(Protocol):

@@ -10,10 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _VERSION = "v1"
 _PURPOSE = b"nod button v1"
+_LOOK_PURPOSE = b"nod look v1"
 _SEAL_BYTES = 24
 
 
@@ -34,6 +37,7 @@ class Seal:
         if not secrets:
             raise ValueError("a seal needs a secret")
         self._keys = {_name(secret): _derived(secret) for secret in secrets}
+        self._look_keys = {_name(secret): _derived(secret, _LOOK_PURPOSE) for secret in secrets}
         self._current = _name(secrets[0])
 
     def value(self, *, card_id: str, verb: str, digest: str) -> str:
@@ -52,11 +56,29 @@ class Seal:
             return None
         return Sealed(card_id=parts[2], verb=parts[3], digest=parts[4])
 
+    @property
+    def current(self) -> str:
+        """The name of the key that seals now."""
+        return self._current
 
-def _derived(secret: str) -> bytes:
+    def look(self, key: str, of: Sequence[str]) -> str:
+        """The seal of what was looked at, under the key of this name; empty where no key has it.
+
+        A key of its own: what opens a look never opens a button.
+        """
+        known = self._look_keys.get(key)
+        return _mac(known, json.dumps(list(of))) if known else ""
+
+    @staticmethod
+    def same(seal: str, given: str) -> bool:
+        """Whether both are one seal, compared in the same time wherever they differ; an empty one is none."""
+        return bool(seal) and hmac.compare_digest(seal.encode(), given.encode())
+
+
+def _derived(secret: str, purpose: bytes = _PURPOSE) -> bytes:
     """A key for this purpose alone, so that the secret itself is never used twice (RFC 5869, one block)."""
     extracted = hmac.digest(b"", secret.encode(), hashlib.sha256)
-    return hmac.digest(extracted, _PURPOSE + b"\x01", hashlib.sha256)
+    return hmac.digest(extracted, purpose + b"\x01", hashlib.sha256)
 
 
 def _name(secret: str) -> str:

@@ -22,6 +22,9 @@ HANG_UP = "nod.hang_up"
 #: Seconds an open answer may go on after the server was told to stop; idle streams never end by themselves.
 GRACE = 0.2
 
+#: Seconds that an idle connection is kept: Slack and Teams keep theirs longer than a busy client computes.
+KEPT = 75
+
 #: Seconds after which an app that still runs is cancelled.
 PATIENCE = 1.0
 
@@ -88,6 +91,7 @@ async def serve(
         log_config=None,
         access_log=False,
         date_header=False,
+        timeout_keep_alive=KEPT,
     )
     config.load()
     server = uvicorn.Server(config)

@@ -198,7 +198,7 @@ class Clicks:
             channel=thread.channel,
             ref=thread.ref,
             note=form.note if form else None,
-            seen_whole=form.seen_whole if form else False,
+            look=form.proof if form else None,
         )
 
 

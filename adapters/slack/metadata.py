@@ -59,7 +59,7 @@ class Look:
     page: int
     seen: int  #: the last page that was shown; all before it were shown too
     pages: int
-    call: str  #: a fingerprint of the text that the pages are cut from
+    proof: str  #: sealed by the core: that this person was shown all of these pages, of this very text
     approve: str = ""  #: the sealed value of an Approve, once every page was shown
 
     def packed(self) -> str:
@@ -80,7 +80,7 @@ def look_from(packed: str) -> Look:
         page=number(kept, "page"),
         seen=number(kept, "seen"),
         pages=number(kept, "pages"),
-        call=text(kept, "call"),
+        proof=text(kept, "proof", most=VALUE),
         approve=text(kept, "approve", most=VALUE) if kept.get("approve") != "" else "",
     )
     if not look.page <= look.seen < look.pages:

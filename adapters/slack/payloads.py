@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters.slack.digests import NEXT_ONE
 from adapters.slack.metadata import VALUE, Look, Thread, look_from, thread_from
-from adapters.slack.modals import NOTE, PRESET, REASON, reason_of
+from adapters.slack.modals import ASKS, NOTE, PRESET, REASON, reason_of
 from adapters.slack.origin import Who, who_of
 from adapters.slack.queue import ANSWERS, DONE
 from adapters.slack.render import ACTION
@@ -60,7 +60,7 @@ class Submission:
     thread: Thread
     note: str | None
     note_at: str | None  #: the block_id of the field for words, so that an error can stand there
-    seen_whole: bool  #: it was the look at the whole call, to its end
+    proof: str | None  #: it was the look at the whole call: sealed, which pages were shown to whom
 
 
 def read_press(payload: Mapping[str, Any]) -> Press | Turn | None:
@@ -100,6 +100,8 @@ def read_submission(payload: Mapping[str, Any]) -> Submission | None:
     packed = text(view, "private_metadata")
     look = look_from(packed) if callback_id == VIEW_ALL else None
     kept = look.thread if look else thread_from(packed)
+    if look is None and kept.verb not in ASKS:
+        raise Malformed("verb")
     note_at, preset_at = NOTE + kept.own, PRESET + kept.own
     fields = _fields(view)
     return Submission(
@@ -107,7 +109,7 @@ def read_submission(payload: Mapping[str, Any]) -> Submission | None:
         thread=_approved(look) if look else kept,
         note=reason_of(_picked(fields, preset_at), _typed(fields, note_at)),
         note_at=note_at if note_at in fields else None,
-        seen_whole=look is not None,
+        proof=look.proof if look else None,
     )
 
 

@@ -5,7 +5,6 @@ No text of the call is kept between two pages: each is cut anew from what the de
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import replace
@@ -18,6 +17,7 @@ from adapters.slack.queue import answers_of, standing_of
 from adapters.slack.render import warned
 from bot.card import Button
 from bot.desk import Asked
+from bot.reading import Pages
 from bot.routing import ReasonRule
 
 VIEW_ALL = "nod_view_all"  #: callback_id of the look at the whole call
@@ -36,7 +36,7 @@ WARNINGS = 40
 ON_THE_LAST = "Approve stands on the last page, once every page was shown."
 NEVER = "This call cannot be approved; the card says why. Reject or skip it there."
 NEVER_HERE = "This call cannot be approved. Reject or skip it here."
-ANEW = "The call reads differently now, so it begins anew."
+ANEW = "This begins at page 1 again: the request reads differently now, or someone else opened it."
 
 #: What percent-encoding leaves as it is, or makes one character of (urllib.parse.quote_plus).
 _SAFE = re.compile(r"[A-Za-z0-9_.~ -]+")
@@ -66,16 +66,18 @@ def encoded(piece: str) -> int:
 def first_page(thread: Thread, asked: Asked) -> dict[str, Any]:
     """The look at a call, opened."""
     pages = pages_of(asked.call)
-    look = Look(thread=thread, page=0, seen=0, pages=len(pages), call=_fingerprint(asked.call))
+    look = Look(thread=thread, page=0, seen=0, pages=len(pages), proof="")
     return _view(look, asked, pages[0])
 
 
 def turned_page(look: Look, asked: Asked, *, by: int) -> dict[str, Any]:
-    """The next page (`by` 1) or the one before (-1); from the beginning when the text is another one now."""
-    if look.call != _fingerprint(asked.call):
+    """The next page (`by` 1) or the one before (-1); from the beginning when the pages were not shown to this
+    person, or the text is another one now.
+    """
+    pages = pages_of(asked.call)
+    if asked.reading.opened(look.proof) != Pages(seen=look.seen, count=look.pages) or look.pages != len(pages):
         view = first_page(look.thread, asked)
         return {**view, "blocks": [{"type": "section", "text": plain(ANEW, 100)}, *view["blocks"]]}
-    pages = pages_of(asked.call)
     page = min(max(look.page + by, 0), len(pages) - 1)
     seen = page if page == look.seen + 1 else look.seen
     turned = replace(look, page=page, seen=seen, pages=len(pages), approve="")
@@ -86,7 +88,12 @@ def _view(look: Look, asked: Asked, pieces: list[str]) -> dict[str, Any]:
     last = look.page == look.pages - 1
     approves = last and look.seen == look.page and asked.approvable
     thread = replace(look.thread, required=approves and asked.reason is ReasonRule.REQUIRED)
-    kept = replace(look, thread=thread, approve=asked.approve_value if approves else "")
+    kept = replace(
+        look,
+        thread=thread,
+        approve=asked.approve_value if approves else "",
+        proof=asked.reading.sealed(Pages(seen=look.seen, count=look.pages)),
+    )
     view: dict[str, Any] = {
         "type": "modal",
         "callback_id": VIEW_ALL,
@@ -130,7 +137,3 @@ def _foot(look: Look, asked: Asked, *, blank: bool) -> list[Block]:
     ]
     actions: list[Block] = [{"type": "actions", "elements": buttons}] if buttons else []
     return [*contexts([[plain(text, 300)] for text in small]), *actions, *answers_of(asked, look.thread)]
-
-
-def _fingerprint(call: str) -> str:
-    return hashlib.sha256(call.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -16,7 +16,6 @@ from adapters.teams.digests import digest_content_of
 from adapters.teams.elements import Content, content, sentence
 from adapters.teams.identity import Identity
 from adapters.teams.inputs import Asks
-from adapters.teams.looks import Looks
 from adapters.teams.metadata import SHOW, TURN, Data, Queue
 from adapters.teams.modals import CLAIMED, claimed_saying, done_view, reason_view, refusal_lines, said_view
 from adapters.teams.payloads import Press
@@ -24,7 +23,7 @@ from adapters.teams.places import Places
 from adapters.teams.render import NO_CARD, Stand, content_of
 from adapters.teams.rosters import Rosters, watchers_of
 from adapters.teams.standing import Standing, Stands, mark_of
-from adapters.teams.whole import ANEW, FORGOTTEN, fingerprint, opened, turned_page
+from adapters.teams.whole import first_page, turned_page
 from bot.approval import Claim
 from bot.card import Button, Card, DigestCard
 from bot.desk import Asked, Click, Desk
@@ -81,7 +80,6 @@ class Clicks:
         """`count` is told the name of each event that an operator may want a number of."""
         self._desk, self._places, self._rosters = desk, places, rosters
         self._stands, self._identity, self._open_door, self._count = stands, identity, open_door, count
-        self._looks = Looks()
 
     async def pressed(self, press: Press) -> Shown:
         """One press, to its end: whatever is decided is committed when this returns."""
@@ -135,34 +133,23 @@ class Clicks:
         queue = spot.press.data.queue
         asked = await self._desk.next(self._click(spot, Button.NEXT), after=queue.after if queue else None)
         going = Queue(value=spot.press.data.value, after=asked.card.card_id)
-        return self._open(spot, asked, going)
-
-    def _open(self, spot: Spot, asked: Asked, queue: Queue | None, said: tuple[str, ...] = ()) -> Shown:
-        shown, look = opened(asked, spot.stand, queue=queue, said=said)
-        self._looks.opened(spot.press.account, asked.card.card_id, look)
-        return Shown(content=shown)
+        return Shown(content=first_page(asked, spot.stand, queue=going))
 
     async def _turn(self, spot: Spot) -> Shown:
-        """A page that was shown before, or the next; which were shown is known here, not by the button."""
-        press, data = spot.press, spot.press.data
+        """A page that was shown before, or the next; which were shown is what the seal says, not the button."""
         asked = await self._desk.ask(self._click(spot, Button.VIEW_ALL))
-        wished = data.look
-        if wished is None or wished.call != fingerprint(asked.call):
-            return self._open(spot, asked, data.queue, (ANEW,))
-        look = self._looks.turned(press.account, asked.card.card_id, wished, data.by)
-        if look is None:
-            return self._open(spot, asked, data.queue, (FORGOTTEN,))
-        return Shown(content=turned_page(asked, replace(data, look=look), spot.stand))
+        return Shown(content=turned_page(asked, spot.press.data, spot.stand))
 
     async def _verdict(self, spot: Spot, which: Button) -> Shown:
         """Approve, Reject, Skip or View all: a form where one is needed, else the answer itself."""
         press, click = spot.press, self._click(spot, which)
-        if which is Button.VIEW_ALL or press.data.whole or not press.data.form:
+        if which is Button.APPROVE and press.data.whole and press.data.look:
+            click = replace(click, look=press.data.look.proof)
+        if which is Button.VIEW_ALL or not press.data.form:
             asked = await self._desk.ask(click)
             if which is Button.VIEW_ALL:
-                return self._open(spot, asked, press.data.queue)
-            click = replace(click, seen_whole=which is Button.APPROVE and self._was_read(press, asked))
-            if not press.data.form and _needs_form(asked, which):
+                return Shown(content=first_page(asked, spot.stand, queue=press.data.queue))
+            if _needs_form(asked, which):
                 return Shown(content=reason_view(asked, press.data, spot.stand))
         try:
             vote = await self._desk.decide(click)
@@ -176,11 +163,6 @@ class Clicks:
             return Shown(content=again)
         log.info("click_taken", verb=which.value)
         return Shown(content=done_view(spot.card, vote, spot.stand, press.data.queue))
-
-    def _was_read(self, press: Press, asked: Asked) -> bool:
-        """Whether all of the call, as it reads now, was shown to her; the button alone cannot tell."""
-        call = fingerprint(asked.call)
-        return press.data.whole and self._looks.whole(press.account, asked.card.card_id, call)
 
     def _refused(self, spot: Spot, refused: Refused) -> Shown:
         """A look by Teams itself is refused silently; a person is told why."""

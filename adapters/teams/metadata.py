@@ -41,11 +41,11 @@ class Look:
     page: int
     seen: int  #: the last page that was shown; all before it were shown too
     pages: int
-    call: str  #: a fingerprint of the text that the pages are cut from
+    proof: str = ""  #: sealed by the core: that this person was shown all of these pages, of this very text
 
     def data(self) -> dict[str, Any]:
         """As part of a button's data."""
-        return {"page": self.page, "seen": self.seen, "pages": self.pages, "call": self.call}
+        return {"page": self.page, "seen": self.seen, "pages": self.pages, "proof": self.proof}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ def _look(kept: Mapping[str, Any]) -> Look:
         page=number(kept, "page"),
         seen=number(kept, "seen"),
         pages=number(kept, "pages"),
-        call=text(kept, "call", most=100),
+        proof=text(kept, "proof", most=200),
     )
     if not look.page <= look.seen < look.pages:
         raise Malformed("page")

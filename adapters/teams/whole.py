@@ -6,7 +6,6 @@ cut anew from what the desk answers then.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,6 +31,7 @@ from adapters.teams.modals import ASKS, back
 from adapters.teams.render import MESSAGE, NO_CARD, WIDE, Stand, on_top, warned, who_asks
 from bot.card import Button
 from bot.desk import Asked
+from bot.reading import Pages
 from bot.routing import ReasonRule
 
 #: Bytes of one page's lines, and lines: what is around them fits into the rest of a message.
@@ -46,9 +46,7 @@ ON_THE_LAST = "Approve stands on the last page, once every page was shown."
 NEVER = "This call cannot be approved; the card says why. It can be rejected or skipped."
 #: Before a part of a line that is too long for one block.
 GOES_ON = "↪ "
-ANEW = "The call reads differently now, so it begins anew."
-#: After a restart: what was shown before it is not known.
-FORGOTTEN = "Nod does not know which pages you have seen, so it begins anew."
+ANEW = "This begins at page 1 again: the request reads differently now, or someone else opened it."
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -70,43 +68,34 @@ def pages_of(call: str) -> list[list[str]]:
     return pages
 
 
-def fingerprint(call: str) -> str:
-    """By which the text of a call is known again; a look keeps this in its place."""
-    return hashlib.sha256(call.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
 def first_page(asked: Asked, stand: Stand, *, queue: Queue | None = None, said: Sequence[str] = ()) -> Content:
     """The look at a call, opened."""
-    return opened(asked, stand, queue=queue, said=said)[0]
-
-
-def opened(
-    asked: Asked, stand: Stand, *, queue: Queue | None = None, said: Sequence[str] = ()
-) -> tuple[Content, Look]:
-    """The first page, and the look that begins with it."""
     pages = pages_of(asked.call)
-    look = Look(page=0, seen=0, pages=len(pages), call=fingerprint(asked.call))
-    return _view(look, asked, _lines(pages, 0), stand, queue, said), look
+    look = Look(page=0, seen=0, pages=len(pages))
+    return _view(look, asked, _lines(pages, 0), stand, queue, said)
 
 
 def turned_page(asked: Asked, data: Data, stand: Stand) -> Content:
-    """The next page or the one before; from the beginning when the text is another one now.
-
-    The look in `data` is believed: `adapters.teams.looks` knows which pages were shown.
+    """The next page or the one before; from the beginning when the pages were not shown to this person, or the
+    text is another one now.
     """
-    look = data.look
-    if look is None or look.call != fingerprint(asked.call):
+    look, pages = data.look, pages_of(asked.call)
+    if look is None or look.pages != len(pages) or asked.reading.opened(look.proof) != _shown(look):
         return first_page(asked, stand, queue=data.queue, said=(ANEW,))
-    pages = pages_of(asked.call)
     page = min(max(look.page + data.by, 0), len(pages) - 1)
     shown = page if page == look.seen + 1 else look.seen
     turned = replace(look, page=page, seen=shown, pages=len(pages))
     return _view(turned, asked, _lines(pages, page), stand, data.queue, ())
 
 
+def _shown(look: Look) -> Pages:
+    return Pages(seen=look.seen, count=look.pages)
+
+
 def _view(
     look: Look, asked: Asked, lines: list[Element], stand: Stand, queue: Queue | None, said: Sequence[str]
 ) -> Content:
+    look = replace(look, proof=asked.reading.sealed(_shown(look)))
     for most in WARNINGS:
         made = _page(look, asked, lines, stand, queue, said, most=most)
         if size_of(made) <= MESSAGE:

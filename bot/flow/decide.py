@@ -21,10 +21,17 @@ from bot.flow.check import Check, Checked
 from bot.policy import Policy, check_note, counting
 from bot.ports import Clock
 from bot.protocol import HITLDecision
+from bot.reading import Reading
 from bot.records import Counted, Placement
 from bot.routing import Route
 from bot.seal import Seal
 from bot.store import Store
+
+#: The buttons that are answers; the seals of all others are wider, and decide nothing.
+ANSWERS = frozenset({Button.APPROVE, Button.REJECT, Button.SKIP})
+NOT_YOURS = (
+    "You were not shown every page of this request as it reads now. Open View all yourself and approve there."
+)
 
 log = structlog.get_logger()
 
@@ -48,10 +55,12 @@ class Decide:
     async def decide(self, click: Click) -> Vote:
         """Returns once the vote is committed. Raises Refused, for this person only; the audit has it too."""
         async with self._check.noting(click):
+            if click.verb not in ANSWERS:
+                raise Refused(Refusal.FORGED, "This button gives no answer. Nothing was decided.")
             checked = await self._check.click(click)
             check_note(checked.route, checked.verdict, click.note)
-            await self._check_shown(click, checked)
-            vote = self._vote(click, checked)
+            whole = await self._check_shown(click, checked)
+            vote = self._vote(click, checked, seen_whole=whole)
             needs = checked.route.needs(checked.verdict)
             counts = counting(self._policy(), checked.route, checked.approval, now=self._clock())
             counted = await self._store.approvals.vote(
@@ -74,7 +83,7 @@ class Decide:
         """What a form for this click shows. Raises Refused if this person could not decide now."""
         async with self._check.noting(click):
             checked = await self._check.click(click)
-        return await self._asked(checked.approval, checked.placement, checked.route, checked.verdict)
+        return await self._asked(click, checked.approval, checked.placement, checked.route, checked.verdict)
 
     async def look(self, click: Click) -> Asked | None:
         """What `ask` would answer, for a card that is only looked at; None for somebody who may not decide."""
@@ -83,7 +92,7 @@ class Decide:
             checked = await self._check.click(click, again=True)
         except Refused:
             return None
-        return await self._asked(checked.approval, checked.placement, checked.route, checked.verdict)
+        return await self._asked(click, checked.approval, checked.placement, checked.route, checked.verdict)
 
     async def next(self, click: Click, *, after: str | None = None) -> Asked:
         """The next request on a digest that this person may decide; from the beginning behind the last."""
@@ -99,11 +108,11 @@ class Decide:
                 approval = await self._store.approvals.get(gathered.approval_id)
                 route = self._check.may_decide(click, approval) if approval else None
                 if placement and approval and route:
-                    return await self._asked(approval, placement, route, HITLDecision.APPROVED)
+                    return await self._asked(click, approval, placement, route, HITLDecision.APPROVED)
             raise Refused(Refusal.NOTHING_WAITING, "Nothing more waits here that you may decide.")
 
     async def _asked(
-        self, approval: Approval, placement: Placement, route: Route, verdict: HITLDecision
+        self, click: Click, approval: Approval, placement: Placement, route: Route, verdict: HITLDecision
     ) -> Asked:
         policy, request, card_id = self._policy(), approval.request, placement.card_id
         approve = self._seal.value(card_id=card_id, verb=Button.APPROVE.value, digest=request.digest)
@@ -112,19 +121,31 @@ class Decide:
             card_of, approval, card_id=card_id, policy=policy, seal=self._seal, now=self._clock()
         )
         lines = await asyncio.to_thread(lines_of, request, redaction=policy.redaction)
+        call = text_of(lines)
         return Asked(
             card=card,
-            call=text_of(lines),
+            call=call,
+            reading=self._reading(click, card_id, request.digest, call),
             approvable=request.approvable and not curtained(lines) and not policy.rules.denial_of(request),
             reason=route.reason_rule(verdict),
             presets=route.presets if verdict is HITLDecision.REJECTED else (),
             approve_value=approve,
         )
 
-    async def _check_shown(self, click: Click, checked: Checked) -> None:
-        """Approve counts only for somebody to whom the whole call was shown."""
+    def _reading(self, click: Click, card_id: str, digest: str, call: str) -> Reading:
+        return Reading(
+            seal=self._seal,
+            surface=click.surface,
+            account=click.account,
+            card_id=card_id,
+            digest=digest,
+            call=call,
+        )
+
+    async def _check_shown(self, click: Click, checked: Checked) -> bool:
+        """Approve counts only for somebody to whom the whole call was shown; whether that was page by page."""
         if checked.verdict is not HITLDecision.APPROVED:
-            return
+            return False
         request = checked.approval.request
         if not request.approvable:
             why = request.flaw or "the platform cut it, so nobody can see all of it"
@@ -134,12 +155,19 @@ class Decide:
             raise Refused(
                 Refusal.NEVER_APPROVED, "This call cannot be approved: a redacted part reads like text."
             )
-        if not click.seen_whole and excerpt(lines, request=request)[1] is not None:
+        if click.look is not None:
+            call = await asyncio.to_thread(text_of, lines)
+            pages = self._reading(click, checked.placement.card_id, request.digest, call).opened(click.look)
+            if pages is None or not pages.whole:
+                raise Refused(Refusal.NOT_SHOWN_WHOLE, NOT_YOURS)
+            return True
+        if excerpt(lines, request=request)[1] is not None:
             raise Refused(
                 Refusal.NOT_SHOWN_WHOLE, "The card does not show all of this call. Use View all first."
             )
+        return False
 
-    def _vote(self, click: Click, checked: Checked) -> Vote:
+    def _vote(self, click: Click, checked: Checked, *, seen_whole: bool) -> Vote:
         person = checked.seat.person
         actor = Actor(surface=click.surface, account=click.account, name=person.name, email=person.email)
         return Vote(
@@ -151,5 +179,5 @@ class Decide:
             digest=checked.sealed.digest,
             note=click.note,
             acting_for=checked.seat.acting_for,
-            seen_whole=click.seen_whole,
+            seen_whole=seen_whole,
         )

@@ -25,9 +25,10 @@ from adapters.slack import SCOPES, Slack, open_slack
 from bot.approval import Claim, Vote
 from bot.call import lines_of, text_of
 from bot.card import Button, Card
-from bot.desk import Asked, Click
+from bot.desk import Asked, Click, Desk
 from bot.errors import Refusal, Refused
 from bot.protocol import HITLDecision, HITLRequest
+from bot.reading import Reading
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
 from tests.render.cards import CARD_ID, SEAL, approval, claim, request, shown, vote
@@ -94,11 +95,28 @@ class FakeDesk:
         return Asked(
             card=self.card,
             call=self.call,
+            reading=self.reading(click),
             approvable=self.approvable,
             reason=self.rule,
             presets=self.presets,
             approve_value=self.approve_value,
         )
+
+    def reading(self, click: Click) -> Reading:
+        """This person's look at the call."""
+        return Reading(
+            seal=SEAL,
+            surface=click.surface,
+            account=click.account,
+            card_id=CARD_ID,
+            digest=self.asked.digest,
+            call=self.call,
+        )
+
+    def whole(self, click: Click) -> bool:
+        """Whether every page was shown to this person, as the real desk finds out."""
+        pages = self.reading(click).opened(click.look) if click.look else None
+        return pages is not None and pages.whole
 
     async def look(self, click: Click) -> Asked | None:
         """As `ask`: whether somebody may decide is told by `explained`."""
@@ -151,6 +169,7 @@ class Rig:
 @asynccontextmanager
 async def open_rig(
     *,
+    desk: Desk | None = None,
     socket: bool = False,
     ack_seconds: float = 3.0,
     post_burst: int | None = None,
@@ -158,7 +177,7 @@ async def open_rig(
     identity: dict[str, Any] | None = None,
 ) -> AsyncIterator[Rig]:
     """Everything connected: clicks come over HTTP, or over a socket. `identity`: what auth.test answers."""
-    desk, faults, counted = FakeDesk(), Faults(), Counter[str]()
+    fake, faults, counted = FakeDesk(), Faults(), Counter[str]()
     if identity is not None:
         faults.add(path="/api/auth.test", status=200, body={"ok": True, **identity})
     async with (
@@ -169,7 +188,7 @@ async def open_rig(
             signing_secret=app.signing_secret,
             app_token=app.app_token if socket else None,
             api_url=f"{url}/api/",
-            desk=desk,
+            desk=desk or fake,
             clock=lambda: datetime.now(UTC),
             count=lambda name: counted.update([name]),
         ) as slack,
@@ -179,7 +198,7 @@ async def open_rig(
         yield Rig(
             workspace=workspace,
             slack=slack,
-            desk=desk,
+            desk=fake,
             faults=faults,
             counted=counted,
             url=url,

@@ -14,6 +14,7 @@ import pytest
 
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Actor, Approval, Claim, Outcome, Stage, Vote
+from bot.call import lines_of, text_of
 from bot.card import DIGEST_SEAL, Button
 from bot.desk import Click
 from bot.errors import Refusal, Refused
@@ -22,6 +23,7 @@ from bot.ladder import Action, Deadline, DeadlineSource
 from bot.matching import Match, Pattern
 from bot.policy import Delegation, Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
+from bot.reading import Pages, Reading
 from bot.records import LAST_CALLS, DueRung, Newcomer, Placement
 from bot.routing import ReasonRule, RejectionRule, Route
 from bot.rules import Rule, Rules
@@ -302,6 +304,19 @@ async def arrange(store: SqlStore, case: Case, request: HITLRequest, *, here: Su
             )
 
 
+def seen_by(case: Case, request: HITLRequest, *, here: Surface) -> str:
+    """The seal of every page."""
+    reading = Reading(
+        seal=SEAL,
+        surface=here,
+        account=account_of(case.who, here),
+        card_id=CARDS[here],
+        digest=request.digest,
+        call=text_of(lines_of(request, redaction=POLICY.redaction)),
+    )
+    return reading.sealed(Pages(seen=0, count=1))
+
+
 async def click_of(store: SqlStore, case: Case, request: HITLRequest, *, here: Surface) -> Click:
     """The press that the case is about."""
     whose = OTHER[here] if case.borrowed else here
@@ -318,7 +333,7 @@ async def click_of(store: SqlStore, case: Case, request: HITLRequest, *, here: S
         ref=case.ref,
         verb=case.verb,
         note=case.note,
-        seen_whole=case.seen_whole,
+        look=seen_by(case, request, here=here) if case.seen_whole and case.verb is A else None,
     )
 
 

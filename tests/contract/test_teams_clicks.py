@@ -36,7 +36,7 @@ async def test_an_approval_reaches_the_desk_once() -> None:
             click.verb,
         )
         assert rig.desk.card.buttons[Button.APPROVE] == click.value
-        assert not click.seen_whole
+        assert not rig.desk.whole(click)
         seen = rig.message(message.id).seen_by("ann")
         assert seen is not None
         assert any("Your answer counts: send_email, approved." in text for text in texts(seen))
@@ -179,7 +179,7 @@ async def test_the_whole_call_is_read_page_by_page_before_approve() -> None:
         assert [f"line {n} of a letter" for n in range(300)] == [text.strip("\u00a0") for text in read]
         assert (await rig.press("approve", message=message)).ok
         (click,) = rig.desk.taken
-        assert click.seen_whole
+        assert rig.desk.whole(click)
         assert rig.desk.approve_value == click.value
 
 
@@ -228,7 +228,7 @@ async def test_a_digest_shows_one_request_after_the_other() -> None:
         assert ["approve", "reject", "skip", "next"] == verbs(page)
         assert (await rig.press("approve", message=message)).ok
         (click,) = rig.desk.taken
-        assert (ref, True) == (click.ref, click.seen_whole)
+        assert (ref, True) == (click.ref, rig.desk.whole(click))
         assert (await rig.press("next", message=message)).ok
         assert [None, rig.desk.card.card_id] == rig.desk.behind
 

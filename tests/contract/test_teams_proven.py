@@ -14,9 +14,7 @@ from adapters.sandbox.teams.messages import Message
 from adapters.sandbox.teams.people import APPROVALS
 from adapters.teams.conversations import split_ref
 from adapters.teams.elements import content, words
-from adapters.teams.looks import Looks
-from adapters.teams.metadata import Look
-from adapters.teams.whole import FORGOTTEN
+from adapters.teams.whole import ANEW
 from bot.card import Button, Card
 from bot.errors import Refusal, Refused, Unanswered
 from tests.contract.teams_rig import CHANNEL, Rig, open_rig, texts, verbs
@@ -111,8 +109,8 @@ async def client_sends(rig: Rig, verb: str, data: dict[str, Any]) -> dict[str, A
     return dict(answer["value"])
 
 
-async def test_a_client_that_says_it_saw_more_gets_the_next_page() -> None:
-    """A turn from a page that was never shown leads to the one behind those that were, without Approve."""
+async def test_a_client_that_says_it_saw_more_begins_anew() -> None:
+    """A turn from a page that was never shown leads to the first one, without Approve."""
     async with open_rig() as rig:
         _, data = await page_two(rig)
         pages = data["look"]["pages"]
@@ -120,13 +118,20 @@ async def test_a_client_that_says_it_saw_more_gets_the_next_page() -> None:
         page = await client_sends(
             rig, "turn", {**data, "look": {**data["look"], "page": pages - 2, "seen": pages - 2}}
         )
-        assert f"Page 2 of {pages}" in texts(page, "TextBlock") + texts(page)
+        assert f"Page 1 of {pages}" in texts(page, "TextBlock") + texts(page)
         assert "approve" not in verbs(page)
 
 
-@pytest.mark.parametrize(
-    "read", ["all", "one page", "all by another person", "another text", "before a restart"]
-)
+def turned(rig: Rig, message: Message, title: str) -> dict[str, Any]:
+    """The data of a button on the page that Ann sees now."""
+    page = rig.message(message.id).seen_by("ann")
+    assert page is not None
+    buttons = [*page["actions"], *(a for e in page["body"] if e["type"] == "ActionSet" for a in e["actions"])]
+    (data,) = [dict(button["data"]) for button in buttons if button["title"] == title]
+    return data
+
+
+@pytest.mark.parametrize("read", ["all", "one page", "all by another person", "another text"])
 async def test_an_approve_says_seen_whole_only_where_nod_showed_it_all(read: str) -> None:
     """The word of the button is not enough: every page of this very text was shown to this very person."""
     async with open_rig() as rig:
@@ -134,35 +139,22 @@ async def test_an_approve_says_seen_whole_only_where_nod_showed_it_all(read: str
         last = data["look"]["pages"] - 1
         for _ in range(last if read != "one page" else 0):
             await rig.press("turn", message=message, inputs={}, title="Next page")
+        proof = (turned(rig, message, "Approve") if read != "one page" else data)["look"]["proof"]
         if read == "all by another person":
             await rig.press("why", person="bob", message=message)
         if read == "another text":
             rig.desk.asked = request({"body": LONG["body"] + "!"})
-        if read == "before a restart":
-            rig.teams._receiver._clicks._looks = Looks()  # type: ignore[attr-defined]
-        whole = {**data, "nod": "approve", "whole": True, "look": {**data["look"], "page": last, "seen": last}}
+        look = {"page": last, "seen": last, "pages": last + 1, "proof": proof}
+        whole = {**data, "nod": "approve", "whole": True, "look": look}
         await client_sends(rig, "approve", {**whole, "value": rig.desk.approve_value})
-        assert [read == "all"] == [click.seen_whole for click in rig.desk.taken]
+        assert [read == "all"] == [rig.desk.whole(click) for click in rig.desk.taken]
 
 
-async def test_after_a_restart_a_look_begins_anew_and_says_so() -> None:
-    """Nobody knows what was shown before: the first page comes again, with the reason above it."""
+async def test_a_look_of_somebody_else_begins_anew_and_says_so() -> None:
+    """Ann's data of Next page, sent by Bob, shows him the first page, with the reason above it."""
     async with open_rig() as rig:
-        _, data = await page_two(rig)
-        rig.teams._receiver._clicks._looks = Looks()  # type: ignore[attr-defined]
+        message, data = await page_two(rig)
+        await rig.press("why", person="bob", message=message)
         page = await client_sends(rig, "turn", data)
-        assert FORGOTTEN in texts(page)
+        assert ANEW in texts(page)
         assert f"Page 1 of {data['look']['pages']}" in texts(page)
-
-
-def test_looks_are_remembered_up_to_a_bound() -> None:
-    """The one that was not used for longest goes first, and is then as good as never opened."""
-    looks, look = Looks(most=2), Look(page=0, seen=0, pages=2, call="c")
-    for account in ("ann", "bob"):
-        looks.opened(account, "card", look)
-    assert looks.turned("ann", "card", look, 1) is not None
-    looks.opened("eve", "card", look)
-    assert looks.turned("bob", "card", look, 1) is None
-    assert looks.whole("ann", "card", "c")
-    looks.opened("ann", "card", look)
-    assert looks.whole("ann", "card", "c")

@@ -11,6 +11,7 @@ from bot.ladder import Action, Ahead, Deadline, DeadlineSource
 from bot.matching import EVERYTHING
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest, Json
+from bot.reading import Reading
 from bot.records import Digest
 from bot.routing import Route
 from bot.seal import Seal
@@ -45,6 +46,18 @@ def request(arguments: Json = ARGUMENTS, **more: Any) -> HITLRequest:
         "timeout_at": UNTIL.isoformat(),
     }
     return HITLRequest(**{**given, **more})
+
+
+def reading(call: str, account: str = "U0ANN") -> Reading:
+    """Somebody's look at a call of this text."""
+    return Reading(
+        seal=SEAL,
+        surface=Surface.SLACK,
+        account=account,
+        card_id=CARD_ID,
+        digest=request().digest,
+        call=call,
+    )
 
 
 def policy(why: str | None = None) -> Policy:

@@ -20,7 +20,7 @@ from bot.desk import Asked
 from bot.errors import Refusal, Refused
 from bot.protocol import HITLDecision
 from bot.routing import ReasonRule
-from tests.render.cards import CARD_ID, SEAL, card, digest_card, request, vote
+from tests.render.cards import CARD_ID, SEAL, card, digest_card, reading, request, vote
 from tests.render.slack_parts import buttons, elements, parts
 
 LOOKS = {
@@ -35,6 +35,7 @@ THREAD = Thread(value=card().look, verb=Button.VIEW_ALL, channel="C0APPROVALS", 
 ASKED = Asked(
     card=card(),
     call="to  jane",
+    reading=reading("to  jane"),
     approvable=True,
     reason=ReasonRule.OPTIONAL,
     approve_value=SEAL.value(card_id=CARD_ID, verb="approve", digest=request().digest),

@@ -23,7 +23,7 @@ from bot.card import Button
 from bot.desk import Asked
 from bot.errors import Refusal, Refused
 from bot.routing import ReasonRule
-from tests.render.cards import CARD_ID, SEAL, card, request
+from tests.render.cards import CARD_ID, SEAL, card, reading, request
 from tests.render.slack_parts import buttons, parts, pre
 
 THREAD = Thread(
@@ -39,6 +39,7 @@ def asked(call: str = "to  jane", **more: Any) -> Asked:
     """What the desk answers."""
     value = SEAL.value(card_id=CARD_ID, verb="approve", digest=request().digest)
     usual = {"approvable": True, "reason": ReasonRule.NONE, "approve_value": value, "card": card()}
+    usual["reading"] = reading(call)
     return Asked(call=call, **{**usual, **more})
 
 
@@ -153,7 +154,16 @@ def test_another_text_begins_anew() -> None:
     check_view(view)
     assert (0, 0) == (look_of(view).page, look_of(view).seen)
     assert ANEW == view["blocks"][0]["text"]["text"]
-    assert look_of(first).call != look_of(view).call
+    assert look_of(first).proof != look_of(view).proof
+
+
+def test_pages_that_somebody_else_was_shown_begin_anew() -> None:
+    """The next page of another person's look is the first of one's own."""
+    _, second, *_ = walk("word\n" * 60_000)
+    call = asked("word\n" * 60_000).call
+    view = turned_page(look_of(second), asked(call, reading=reading(call, account="U0BOB")), by=1)
+    assert (0, 0) == (look_of(view).page, look_of(view).seen)
+    assert ANEW == view["blocks"][0]["text"]["text"]
 
 
 def test_a_forged_look_is_no_look() -> None:

@@ -41,7 +41,7 @@ from bot.redaction import Redaction
 from bot.routing import ReasonRule
 from bot.surface import Destination, Surface
 from bot.wording import CardState
-from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, claim, ping_of, policy, request, vote
+from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, claim, ping_of, policy, reading, request, vote
 from tests.render.slack_parts import buttons, check, elements, pre
 
 #: Texts, each in every state: two thousand cards, and twenty thousand in the long form.
@@ -207,6 +207,7 @@ def every_form(one: str, two: str, three: str, planted: Any = None) -> None:
     asked = Asked(
         card=card,
         call=text_of(lines),
+        reading=reading(text_of(lines)),
         approvable=True,
         reason=ReasonRule.REQUIRED,
         presets=(one, two, three),

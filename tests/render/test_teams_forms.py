@@ -23,7 +23,7 @@ from bot.desk import Asked
 from bot.errors import Refusal, Refused
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
-from tests.render.cards import approval, card, request, shown, vote
+from tests.render.cards import approval, card, reading, request, shown, vote
 from tests.render.teams_parts import STAND, call_of, checked, nodes, runs, titles
 
 QUEUE = Queue(value="v1.k.digest-1.next.-.s", after="c0ffee")
@@ -40,6 +40,7 @@ def asked(arguments: Any = None, **more: Any) -> Asked:
         "reason": ReasonRule.NONE,
         "approve_value": "v1.k.c0ffee.approve.d.s",
     }
+    usual["reading"] = reading(str(more.get("call", usual["call"])))
     return Asked(**{**usual, **more})
 
 
@@ -234,12 +235,12 @@ TURN: dict[str, Any] = {"nod": "turn", "value": "x", "channel": "c"}
         {"nod": "approve", "value": "x", "channel": "c", "by": 7},
         {"nod": "approve", "value": "x", "channel": "c", "by": True},
         {"nod": "approve", "value": "x", "channel": "c", "whole": True},
-        TURN | {"look": {"page": 2, "seen": 1, "pages": 3, "call": "f"}},
+        TURN | {"look": {"page": 2, "seen": 1, "pages": 3, "proof": "f"}},
         {
             "nod": "turn",
             "value": "x",
             "channel": "c",
-            "look": {"page": True, "seen": 1, "pages": 3, "call": "f"},
+            "look": {"page": True, "seen": 1, "pages": 3, "proof": "f"},
         },
         {"nod": "next", "value": "x", "channel": "c", "queue": {"value": "x"}},
     ],
@@ -252,7 +253,7 @@ def test_forged_data_is_no_data(packed: dict[str, Any]) -> None:
 
 def test_what_is_packed_is_read_back() -> None:
     """Everything that a button carries comes back as it was."""
-    look = Look(page=1, seen=2, pages=3, call="f")
+    look = Look(page=1, seen=2, pages=3, proof="f")
     for data in (
         pressed(Button.APPROVE, form=True, whole=True, look=look, queue=QUEUE),
         Data(verb="turn", value="v", channel="c", look=look, by=-1),

@@ -26,7 +26,7 @@ from bot.redaction import Redaction
 from bot.routing import ReasonRule
 from bot.wording import CardState
 from tests.hostile import HOSTILE
-from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, policy, request, vote
+from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, policy, reading, request, vote
 from tests.render.teams_parts import STAND, held, nodes
 
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe0f\ufe00")
@@ -91,9 +91,11 @@ def everything(text: str, state: CardState) -> None:
         return
     shows(content_of(card, STAND, asks=Asks(rule=ReasonRule.REQUIRED, presets=(text,))))
     asked = request({text: text}, tool_name=text, agent_id=text)
+    call = text_of(lines_of(asked, redaction=Redaction()))
     look = Asked(
         card=card,
-        call=text_of(lines_of(asked, redaction=Redaction())),
+        call=call,
+        reading=reading(call),
         approvable=True,
         reason=ReasonRule.OPTIONAL,
         presets=(text,),

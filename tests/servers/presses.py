@@ -9,6 +9,7 @@ from bot.approval import Claim, Vote
 from bot.card import Button
 from bot.desk import Click
 from bot.errors import Refused
+from bot.reading import Pages
 from bot.surface import Surface
 from tests.servers.clockwork import SEAL
 from tests.servers.rough import RoughChat
@@ -87,7 +88,8 @@ class Next(Step):
                 continue
             value = asked.card.buttons.get(self.button)
             if value is not None:
-                await pressed(walk, replace(click, value=value, verb=self.button, seen_whole=True))
+                look = asked.reading.sealed(Pages(seen=0, count=1)) if self.button is Button.APPROVE else None
+                await pressed(walk, replace(click, value=value, verb=self.button, look=look))
         await walk.pass_time(0)
 
 

@@ -1,0 +1,216 @@
+"""View all in front of the real desk: the pages of a look belong to the person who turned them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from adapters.sandbox.slack.messages import View
+from adapters.sandbox.teams.people import TENANT, cast
+from adapters.store.open import SqlStore, open_store
+from adapters.teams.identity import account_of
+from bot.approval import Approval, Stage
+from bot.card import Button, card_of
+from bot.desk import Click
+from bot.errors import Refusal, Refused
+from bot.flow.desk import FrontDesk
+from bot.ladder import Deadline, DeadlineSource
+from bot.matching import Match
+from bot.policy import Person, Policy
+from bot.protocol import HITLRequest
+from bot.records import Newcomer, Placement
+from bot.routing import Route
+from bot.seal import Seal
+from bot.surface import Destination, Surface
+from tests.contract import slack_rig, teams_rig
+from tests.contract.test_slack_forged import sent
+from tests.contract.test_slack_whole import turn
+from tests.servers.laid import lay_database
+
+SEAL = Seal("l" * 32)
+PLACES = {
+    Surface.SLACK: Destination(surface=Surface.SLACK, channel=slack_rig.CHANNEL),
+    Surface.TEAMS: Destination(surface=Surface.TEAMS, channel=teams_rig.CHANNEL),
+}
+ACCOUNTS = {
+    "ann": {Surface.SLACK: "U0ANN", Surface.TEAMS: account_of(TENANT, cast()["ann"].aad)},
+    "bob": {Surface.SLACK: "U0BOB", Surface.TEAMS: account_of(TENANT, cast()["bob"].aad)},
+}
+POLICY = Policy(
+    people={name: Person(handle=name, name=name, accounts=accounts) for name, accounts in ACCOUNTS.items()},
+    groups={"finance": tuple(ACCOUNTS)},
+    routes=(
+        Route(name="default", match=Match(), cards=tuple(PLACES.values()), approvers=("finance",), quorum=2),
+    ),
+)
+SHORT = {"to": "jane", "cents": 12}
+#: Two pages and more on either surface.
+LONG = {
+    Surface.SLACK: {"body": "\n".join(f"line {n} of a long letter " + "word " * 40 for n in range(600))},
+    Surface.TEAMS: {"body": "\n".join(f"line {n} of a letter" for n in range(100))},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One request that waits, with a card on one surface, and the desk behind it."""
+
+    store: SqlStore
+    desk: FrontDesk
+    place: Destination
+    request: HITLRequest
+
+    @property
+    def card_id(self) -> str:
+        """The card's own id."""
+        return f"card-{self.place.surface}"
+
+    async def votes(self) -> list[str]:
+        """Who approved it so far."""
+        found = await self.store.approvals.get("r1")
+        assert found is not None
+        return [vote.person for vote in found.votes]
+
+    async def posted(self, chat: Any) -> str:
+        """The card, up; returns its ref."""
+        found = await self.store.approvals.get("r1")
+        assert found is not None
+        card = card_of(found, card_id=self.card_id, policy=POLICY, seal=SEAL, now=datetime.now(UTC))
+        ref: str = await chat.post(card, self.place.channel)
+        await self.store.placements.shown(self.card_id, ref=ref, revision=1, digest=self.request.digest)
+        return ref
+
+    def click(self, verb: Button, *, sealed: str | None = None, who: str = "ann", **more: Any) -> Click:
+        """A press, with a value that is sealed for `sealed`."""
+        value = SEAL.value(card_id=self.card_id, verb=sealed or verb.value, digest=self.request.digest)
+        usual: dict[str, Any] = {
+            "surface": self.place.surface,
+            "account": ACCOUNTS[who][self.place.surface],
+            "home": True,
+            "value": value,
+            "channel": self.place.channel,
+            "ref": "m",
+            "verb": verb,
+        }
+        return Click(**{**usual, **more})
+
+
+@asynccontextmanager
+async def open_world(path: Path, surface: Surface, arguments: dict[str, Any]) -> AsyncIterator[World]:
+    """Everything but the chat."""
+    now = datetime.now(UTC)
+    clock = lambda: datetime.now(UTC)  # noqa: E731 - the desk's and the store's
+    lay_database(path)
+    async with open_store(f"sqlite:///{path}/nod.db", ring=lambda _: None, pagers=(), clock=clock) as store:
+        desk = FrontDesk(store=store, policy=lambda: POLICY, seal=SEAL, clock=clock, count=lambda _: None)
+        request = HITLRequest(request_id="r1", tool_name="mail", arguments=arguments, agent_id="clerk")
+        deadline = Deadline(at=now + timedelta(hours=1), source=DeadlineSource.TIMEOUT_AT)
+        waiting = Approval(
+            request=request, route="default", stage=Stage.OPEN, first_seen=now, deadline=deadline
+        )
+        world = World(store=store, desk=desk, place=PLACES[surface], request=request)
+        placement = Placement(card_id=world.card_id, approval_id="r1", destination=PLACES[surface])
+        await store.approvals.admit([Newcomer(approval=waiting, placements=[placement])])
+        yield world
+
+
+@pytest.mark.parametrize("verb", [Button.VIEW_ALL, Button.CLAIM, Button.WHY, Button.NEXT])
+async def test_no_seal_but_a_verdicts_decides(tmp_path: Path, verb: Button) -> None:
+    """The seals of View all, of a claim and of a question are wider than an answer, and never one."""
+    async with open_world(tmp_path, Surface.SLACK, SHORT) as world:
+        with pytest.raises(Refused) as refused:
+            await world.desk.decide(world.click(verb))
+        assert Refusal.FORGED is refused.value.code
+        assert [] == await world.votes()
+
+
+async def read_in_slack(rig: slack_rig.Rig, world: World) -> View:
+    """Ann turns to the last page; the view that she has then."""
+    ref = await world.posted(rig.slack.chat)
+    await slack_rig.press(rig, "view_all", ref=ref)
+    await slack_rig.until(lambda: rig.workspace.views("U0ANN"))
+    view = rig.workspace.views("U0ANN")[0]
+    while view.definition.get("submit") is None:
+        view = await turn(rig, view, "next")
+    return view
+
+
+def submission(rig: slack_rig.Rig, view: View, user: str, **kept: Any) -> bytes:
+    """What Slack would send if this user submitted this view, with other things in its memory."""
+    payload = json.loads(json.dumps(rig.workspace.delivery.sent[-1].payload))
+    metadata = json.loads(view.definition["private_metadata"]) | kept
+    payload = {name: payload[name] for name in ("user", "team", "api_app_id") if name in payload}
+    payload["user"]["id"] = user
+    shown = {**view.definition, "id": view.id, "hash": view.hash, "state": {"values": {}}}
+    payload |= {"type": "view_submission", "view": {**shown, "private_metadata": json.dumps(metadata)}}
+    return urlencode({"payload": json.dumps(payload)}).encode()
+
+
+async def test_in_slack_one_persons_pages_are_nobody_elses(tmp_path: Path) -> None:
+    """Ann's last page, submitted as Bob, is refused; submitted as Ann, it counts."""
+    async with (
+        open_world(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as world,
+        slack_rig.open_rig(desk=world.desk) as rig,
+    ):
+        last = await read_in_slack(rig, world)
+        answer = await sent(rig, submission(rig, last, "U0BOB"))
+        assert "not-shown-whole" in answer.text
+        assert [] == await world.votes()
+        answer = await sent(rig, submission(rig, last, "U0ANN"))
+        assert 200 == answer.status_code
+        assert ["ann"] == await world.votes()
+
+
+async def test_in_slack_pages_that_nod_did_not_show_are_not_taken_for_shown(tmp_path: Path) -> None:
+    """A memory that says more than its seal, or has none, decides nothing."""
+    async with (
+        open_world(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as world,
+        slack_rig.open_rig(desk=world.desk) as rig,
+    ):
+        ref = await world.posted(rig.slack.chat)
+        await slack_rig.press(rig, "view_all", ref=ref)
+        await slack_rig.until(lambda: rig.workspace.views("U0ANN"))
+        (first,) = rig.workspace.views("U0ANN")
+        kept = json.loads(first.definition["private_metadata"])
+        approve = SEAL.value(card_id=world.card_id, verb="approve", digest=world.request.digest)
+        end = kept["pages"] - 1
+        for forged in (
+            {"page": end, "seen": end, "approve": approve},
+            {"page": 0, "seen": 0, "pages": 1, "approve": approve},
+            {"page": end, "seen": end, "approve": approve, "proof": "x"},
+            {"page": end, "seen": end, "approve": approve, "proof": ""},
+        ):
+            answer = await sent(rig, submission(rig, first, "U0ANN", **forged))
+            assert 400 == answer.status_code or "not-shown-whole" in answer.text
+        assert [] == await world.votes()
+
+
+async def test_in_teams_one_persons_pages_are_nobody_elses(tmp_path: Path) -> None:
+    """The same rule there; and Nod may have been started anew between two pages."""
+    async with (
+        open_world(tmp_path, Surface.TEAMS, LONG[Surface.TEAMS]) as world,
+        teams_rig.open_rig(desk=world.desk) as rig,
+    ):
+        message = rig.message(await world.posted(rig.teams.chat))
+        await rig.press("why", person="bob", message=message)
+        as_bob = json.loads(json.dumps(rig.town.delivery.sent[-1].activity))
+        await rig.press("view_all", message=message)
+        while "approve" not in teams_rig.verbs(page := rig.message(message.id).seen_by("ann")):
+            await rig.press("turn", message=message, inputs={}, title="Next page")
+        assert page is not None
+        (data,) = [a["data"] for a in page["actions"] if a["verb"] == "nod_approve"]
+        as_bob["id"] = "f:1"
+        as_bob["value"]["action"] |= {"verb": "nod_approve", "data": data}
+        refused = await rig.town.delivery.deliver(as_bob)
+        assert "not-shown-whole" in refused.body
+        assert [] == await world.votes()
+        assert (await rig.press("approve", message=message)).ok
+        assert ["ann"] == await world.votes()
