@@ -54,7 +54,7 @@ POLICY = Policy(
 SHORT = {"to": "jane", "cents": 12}
 #: Two pages and more on either surface.
 LONG = {
-    Surface.SLACK: {"body": "\n".join(f"line {n} of a long letter " + "word " * 40 for n in range(600))},
+    Surface.SLACK: {"body": "\n".join(f"line {n} " + "é" * 60 for n in range(500))},
     Surface.TEAMS: {"body": "\n".join(f"line {n} of a letter" for n in range(100))},
 }
 
