@@ -56,7 +56,7 @@ class Decide:
         """Returns once the vote is committed. Raises Refused, for this person only; the audit has it too."""
         async with self._check.noting(click):
             if click.verb not in ANSWERS:
-                raise Refused(Refusal.FORGED, "This button gives no answer. Nothing was decided.")
+                raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
             checked = await self._check.click(click)
             check_note(checked.route, checked.verdict, click.note)
             whole = await self._check_shown(click, checked)
