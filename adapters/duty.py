@@ -32,6 +32,7 @@ class OnDuty:
 
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: name -> handles
     stand_ins: Mapping[str, str] = field(default_factory=dict)  #: name -> why its schedule does not count
+    skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: name -> what of it cannot be read
     changes: tuple[datetime, ...] = ()  #: when each rotation may name somebody else
     ages: tuple[float, ...] = ()  #: when each answer that counts was asked for, in seconds
 
@@ -50,7 +51,9 @@ class Duty:
         self._longest_age, self._limit = longest_age, limit
         self._said: dict[ScheduleRef, tuple[float, tuple[str, ...]]] = {}
         self._trouble: dict[ScheduleRef, str] = {}
+        self._skipped: dict[ScheduleRef, tuple[str, ...]] = {}
         self._told: Mapping[str, str] = {}
+        self._told_skipped: Mapping[str, tuple[str, ...]] = {}
 
     async def refresh(self, policy: Policy, schedules: Mapping[str, Schedules], *, at: datetime) -> None:
         """Ask each schedule who is on call at a moment. A failure leaves the earlier answer, which ages.
@@ -63,6 +66,7 @@ class Duty:
                 tasks.create_task(self._ask(ref, schedules.get(ref.kind), at))
         self._said = {ref: said for ref, said in self._said.items() if ref in refs}
         self._trouble = {ref: why for ref, why in self._trouble.items() if ref in refs}
+        self._skipped = {ref: lines for ref, lines in self._skipped.items() if ref in refs}
 
     def now(self, policy: Policy, people: Mapping[str, Person], *, at: datetime) -> OnDuty:
         """Who is on call; `people` are those of the policy with what was looked up about them."""
@@ -80,12 +84,17 @@ class Duty:
         return OnDuty(
             groups=groups,
             stand_ins=stand_ins,
+            skipped={
+                name: lines
+                for name, one in policy.oncall.items()
+                if one.schedule is not None and (lines := self._skipped.get(one.schedule))
+            },
             changes=tuple(rotation.next_change(at) for rotation in rotations),
             ages=tuple(asked_at for asked_at, _ in self._said.values() if self._counts(asked_at)),
         )
 
     def tell(self, filled: Policy) -> None:
-        """Log and count whose schedule does not count any more, or counts again; each change once."""
+        """Log and count whose schedule cannot be read in whole or in part, or can be again; each once."""
         for name, why in filled.stand_ins.items():
             if self._told.get(name) != why:
                 log.warning("on_call_not_read", name=name, reason=why)
@@ -93,6 +102,11 @@ class Duty:
         for name in (self._told.keys() - filled.stand_ins.keys()) & filled.oncall.keys():
             log.info("on_call_read_again", name=name)
         self._told = filled.stand_ins
+        for name, lines in filled.skipped_shifts.items():
+            if self._told_skipped.get(name) != lines:
+                log.warning("shifts_skipped", name=name, count=len(lines), first=lines[0])
+                self._count("shifts_skipped")
+        self._told_skipped = filled.skipped_shifts
 
     async def _ask(self, ref: ScheduleRef, schedules: Schedules | None, at: datetime) -> None:
         asked_at = self._seconds()
@@ -111,6 +125,7 @@ class Duty:
             self._said.pop(ref, None)  # it said so itself: what it said before is void
         else:
             self._said[ref] = (asked_at, said)
+            self._skipped[ref] = schedules.skipped(ref)
             self._trouble.pop(ref, None)
 
     def _by_schedule(self, one: OnCall, names: _Names) -> tuple[tuple[str, ...], str | None]:

@@ -113,7 +113,9 @@ class Roster:
             groups[name] |= dict.fromkeys(handle for handle in taken if handle is not None)
         duty = self._duty.now(policy, people, at=at)
         members_of = {**{name: tuple(handles) for name, handles in groups.items()}, **duty.groups}
-        filled = replace(policy, people=people, groups=members_of, stand_ins=duty.stand_ins)
+        filled = replace(
+            policy, people=people, groups=members_of, stand_ins=duty.stand_ins, skipped_shifts=duty.skipped
+        )
         ages = [found.at for found in self._people.values()] + [age for age, _ in self._groups.values()]
         aging = [age + longest for age in (*ages, *duty.ages) if age + longest > now]
         return Filled(

@@ -58,6 +58,8 @@ class Policy:
         default_factory=dict
     )  #: `groups` has who is on call now, by these names
     stand_ins: Mapping[str, str] = field(default_factory=dict)  #: whose schedule could not be read, and why
+    #: Shifts of a schedule that could not be read, a line each, by the name of its `oncall`.
+    skipped_shifts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     flood: int = 30  #: so many open requests of one agent have cards of their own
     version: str = ""  #: a fingerprint of the file, for the audit
 

@@ -66,6 +66,10 @@ def _oncall(reach: Reach) -> Iterator[Fault]:
     for name, why in policy.stand_ins.items():
         what = f"on call {name}: {why}, so {policy.oncall[name].otherwise} is asked"
         yield Fault(error=False, what=what, fix="Check the schedule, its key and that its host can be reached.")
+    for name, lines in policy.skipped_shifts.items():
+        for line in lines:
+            what = f"on call {name}: an entry of its schedule cannot be read and is skipped: {line}"
+            yield Fault(error=False, what=what, fix="Correct it where the schedule is kept.")
     for name, entry in policy.oncall.items():
         for handle in ever(entry):
             if not reach.reaches(policy.people[handle]):

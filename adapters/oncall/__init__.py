@@ -20,3 +20,7 @@ class Schedules(Protocol):
         the other side said: a calendar's address often is its key.
         """
         ...
+
+    def skipped(self, ref: ScheduleRef) -> tuple[str, ...]:
+        """What the last answer held that could not be read, a line each; empty when all of it was."""
+        ...

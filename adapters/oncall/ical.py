@@ -36,13 +36,14 @@ class _Kept:
     since: datetime
     until: datetime
     spans: tuple[Span, ...] = ()
+    skipped: tuple[str, ...] = ()  #: events that could not be read, each with the reason
     trouble: str | None = None
 
 
 class Calendars:
     """Implements `adapters.oncall.Schedules`: everybody whose event is under way.
 
-    An event is about its first ATTENDEE, or about whoever its SUMMARY names.
+    An event is about the first person in its ATTENDEEs who did not decline, or about whom its SUMMARY names.
     """
 
     def __init__(self, *, fetch: Fetch, hosts: Collection[str], limit: float = LIMIT) -> None:
@@ -62,13 +63,18 @@ class Calendars:
             raise Unavailable(kept.trouble)
         return tuple(dict.fromkeys(who for start, end, who in kept.spans if start <= at < end))
 
+    def skipped(self, ref: ScheduleRef) -> tuple[str, ...]:
+        """The events that could not be read, each with the reason."""
+        kept = self._kept.get(ref)
+        return kept.skipped if kept else ()
+
     async def _unfolded(self, content: bytes, digest: bytes, at: datetime) -> _Kept:
         until = at + AHEAD
         try:
-            spans = await unfolded(content, since=at, until=until, limit=self._limit)
+            spans, skipped = await unfolded(content, since=at, until=until, limit=self._limit)
         except Unavailable as error:
             return _Kept(content=digest, since=at, until=at + REST, trouble=str(error))
-        return _Kept(content=digest, since=at, until=until, spans=spans)
+        return _Kept(content=digest, since=at, until=until, spans=spans, skipped=skipped)
 
     async def _read(self, place: str) -> bytes:
         if "://" not in place:
@@ -102,8 +108,10 @@ def _content_of(path: Path) -> bytes:
 
 async def unfolded(
     content: bytes, *, since: datetime, until: datetime, limit: float = LIMIT
-) -> tuple[Span, ...]:
+) -> tuple[tuple[Span, ...], tuple[str, ...]]:
     """What `adapters.oncall.unfold` says of a calendar, within `limit` seconds; then the process is ended.
+
+    The shifts, and the events that could not be read with the reason for each.
 
     It gets no environment, so it holds no secret. Raises Unavailable when it took longer, or is no calendar.
     """
@@ -127,7 +135,8 @@ async def unfolded(
             await process.wait()
     if process.returncode != 0:
         raise Unavailable(f"{_WHO} cannot be understood")
-    return tuple(
-        (datetime.fromisoformat(start), datetime.fromisoformat(end), who)
-        for start, end, who in json.loads(said)
+    answer = json.loads(said)
+    spans = tuple(
+        (datetime.fromisoformat(start), datetime.fromisoformat(end), who) for start, end, who in answer["spans"]
     )
+    return spans, tuple(answer["skipped"])

@@ -21,6 +21,7 @@ class OpsgenieSchedules:
     def __init__(self, *, fetch: Fetch, key: str, url: str = API_URL) -> None:
         """`key` is an API integration's with read access; `url` is the instance's, without `/v2`."""
         self._fetch, self._key, self._url = fetch, key, url.rstrip("/")
+        self._skipped: dict[ScheduleRef, tuple[str, ...]] = {}
 
     async def on_call(self, ref: ScheduleRef, at: datetime) -> tuple[str, ...]:
         """Ask once; raises Unavailable also for an answer of another shape."""
@@ -36,6 +37,11 @@ class OpsgenieSchedules:
         )
         data = body.get("data")
         names = data.get("onCallRecipients") if isinstance(data, dict) else None
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        if not isinstance(names, list) or not all(name is None or isinstance(name, str) for name in names):
             raise Unavailable(f"{_WHO}'s answer has no list of recipients")
-        return tuple(dict.fromkeys(names))
+        self._skipped[ref] = tuple(f"recipient {n} is null" for n, name in enumerate(names, 1) if name is None)
+        return tuple(dict.fromkeys(name for name in names if name is not None))
+
+    def skipped(self, ref: ScheduleRef) -> tuple[str, ...]:
+        """The recipients of the last answer that hold nothing."""
+        return self._skipped.get(ref, ())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +26,7 @@ class PagerDutySchedules:
     def __init__(self, *, fetch: Fetch, key: str, url: str = API_URL) -> None:
         """`key` is a key of the REST API, which may be read-only; `url` is without a path."""
         self._fetch, self._key, self._url = fetch, key, url.rstrip("/")
+        self._skipped: dict[ScheduleRef, tuple[str, ...]] = {}
 
     async def on_call(self, ref: ScheduleRef, at: datetime) -> tuple[str, ...]:
         """Ask once; raises Unavailable also for an answer of another shape."""
@@ -45,27 +45,31 @@ class PagerDutySchedules:
         entries = body.get("oncalls")
         if not isinstance(entries, list):
             raise Unavailable(f"{_WHO}'s answer has no list of on-calls")
-        found = list(_people(entries, ref.id, at))
+        found = [found for entry in entries if entry is not None for found in _person(entry, ref.id, at)]
+        self._skipped[ref] = tuple(f"entry {n} is null" for n, one in enumerate(entries, 1) if one is None)
         lowest = min((level for level, _ in found), default=0)
         return tuple(dict.fromkeys(person for level, person in found if level == lowest))
 
+    def skipped(self, ref: ScheduleRef) -> tuple[str, ...]:
+        """The entries of the last answer that hold nothing."""
+        return self._skipped.get(ref, ())
 
-def _people(entries: list[Any], schedule: str, at: datetime) -> Iterator[tuple[int, str]]:
-    """Level and e-mail address, or name, of each entry that is in force; raises Unavailable for another shape.
 
-    An entry without a start or an end always was, or never ends.
+def _person(entry: Any, schedule: str, at: datetime) -> list[tuple[int, str]]:
+    """Level and e-mail address, or name, of an entry that is in force; empty for another one.
+
+    An entry without a start or an end always was, or never ends. Raises Unavailable for another shape.
     """
-    for entry in entries:
-        if not isinstance(entry, dict):
-            raise Unavailable(f"{_WHO}'s answer has an on-call that is no object")
-        user, kept_in, level = entry.get("user"), entry.get("schedule"), entry.get("escalation_level")
-        if not isinstance(user, dict) or not isinstance(level, int):
-            raise Unavailable(f"{_WHO}'s answer has an on-call without a user or a level")
-        start, end = (_moment(entry.get(name)) for name in ("start", "end"))
-        ours = isinstance(kept_in, dict) and kept_in.get("id") == schedule
-        name = user.get("email") or user.get("name") or user.get("summary")
-        if ours and isinstance(name, str) and (start is None or start <= at) and (end is None or at < end):
-            yield level, name
+    if not isinstance(entry, dict):
+        raise Unavailable(f"{_WHO}'s answer has an on-call that is no object")
+    user, kept_in, level = entry.get("user"), entry.get("schedule"), entry.get("escalation_level")
+    if not isinstance(user, dict) or not isinstance(level, int):
+        raise Unavailable(f"{_WHO}'s answer has an on-call without a user or a level")
+    start, end = (_moment(entry.get(name)) for name in ("start", "end"))
+    ours = isinstance(kept_in, dict) and kept_in.get("id") == schedule
+    name = user.get("email") or user.get("name") or user.get("summary")
+    in_force = (start is None or start <= at) and (end is None or at < end)
+    return [(level, name)] if ours and isinstance(name, str) and in_force else []
 
 
 def _moment(value: object) -> datetime | None:
@@ -73,7 +77,7 @@ def _moment(value: object) -> datetime | None:
         return None
     moment = parse_time(value) if isinstance(value, str) else None
     if moment is None:
-        raise Unavailable(f"{_WHO}'s answer has a time that is none")
+        raise Unavailable(f"{_WHO}'s answer has a time that cannot be read")
     return moment
 
 

@@ -187,6 +187,21 @@ async def test_a_schedule_is_looked_up(world: World) -> None:
     assert [] == world.counted
 
 
+async def test_what_of_a_schedule_cannot_be_read_is_told_once(world: World) -> None:
+    """The rest of it counts; each change is counted, and a policy tells `nod policy lint` which lines."""
+    world.service.instead = JSONResponse({"oncalls": [oncall("ann"), None]})
+    await world.refresh()
+    await world.refresh()
+
+    assert (("ann",), None) == world.night()
+    assert {"night": ("entry 2 is null",)} == world.book.policy().skipped_shifts
+    assert ["shifts_skipped"] == world.counted
+
+    world.service.instead = None
+    await world.refresh()
+    assert {} == world.book.policy().skipped_shifts
+
+
 async def test_who_is_on_call_now_is_asked_for(world: World) -> None:
     """The moment of the wall clock is what the service is asked about."""
     edge = HAND_OVER.isoformat()

@@ -106,6 +106,18 @@ async def test_somebody_without_an_address_is_named(world: World) -> None:
     assert ("Ann",) == await world.on_call(REF[PAGERDUTY])
 
 
+@pytest.mark.parametrize(("kind", "line"), [(PAGERDUTY, "entry 1 is null"), (OPSGENIE, "recipient 1 is null")])
+async def test_a_null_entry_is_skipped_and_named(world: World, kind: str, line: str) -> None:
+    """It holds nothing, so it leaves nobody out; the people of the other entries are on call."""
+    answer = {"oncalls": [None, oncall("ann")], "data": {"onCallRecipients": [None, "ann@acme.example"]}}
+    world.service(kind).instead = JSONResponse(answer)
+    schedules = open_schedules([REF[kind]], **world.keys, **world.addresses, hosts=(), limit=LIMIT)
+
+    async with schedules as kinds:
+        assert ("ann@acme.example",) == await kinds[kind].on_call(REF[kind], NOW)
+        assert (line,) == kinds[kind].skipped(REF[kind])
+
+
 @pytest.mark.parametrize("identifier", [SCHEDULE_ID, SCHEDULE_NAME])
 async def test_opsgenie_names_whose_shift_it_is(world: World, identifier: str) -> None:
     """By the schedule's id or by its name, for the moment that was asked about."""

@@ -130,7 +130,7 @@ class CalendarHost(Service):
 
 def calendar(*events: str, head: str = "") -> bytes:
     """An iCalendar file of events, each given by its properties, one to a line."""
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Acme//Rota//EN", *head.split()]
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Acme//Rota//EN", *head.splitlines()]
     for number, event in enumerate(events):
         stamp = [f"UID:{number}@acme.example", "DTSTAMP:20260101T000000Z"]
         lines += ["BEGIN:VEVENT", *stamp, *filter(None, map(str.strip, event.splitlines())), "END:VEVENT"]
