@@ -19,6 +19,7 @@ from adapters.oncall import Schedules
 from adapters.roster import REACHED_FOR, Filled, GroupKeeper, Roster
 from adapters.since_boot import seconds_since_boot
 from bot.audit import Fact
+from bot.caught import Caught, words_of
 from bot.errors import ConfigError, Unavailable
 from bot.policy import Policy
 from bot.ports import Clock, Directory, GroupRef
@@ -72,8 +73,8 @@ class Book(Generic[F]):
         """Begin with `file`, as it was read at start.
 
         `read` reads `path` anew, blocking, and raises ConfigError; `refused` is told of a bad file, once for
-        each change, and raises nothing. `seconds` is a clock that never goes back, nor stands still in a
-        suspension.
+        each change, and again while that fails. `seconds` is a clock that never goes back, nor stands still
+        in a suspension.
         """
         self._file, self._path, self._read = file, path, read
         self._journal, self._clock, self._count, self._refused = journal, clock, count, refused
@@ -192,15 +193,31 @@ class Book(Generic[F]):
             before = now
 
     async def _take_over(self) -> bool:
-        """Put the changed file in force, or refuse it; False when the journal could not be written."""
-        try:
-            file = await asyncio.to_thread(self._read)
-        except ConfigError as error:
-            log.error("policy_refused", where=error.where, reason=error.what, fix=error.fix)
-            self._count("policy_refused")
-            self.faulty = True
+        """Put the changed file in force, or refuse it; False when it has to be looked at again.
+
+        The last catch: no content of the file ends the bot. What nobody foresaw leaves the old policy in force.
+        """
+        caught = Caught()
+        with caught:
+            return await self._put_in_force()
+        error = caught.error
+        if not isinstance(error, ConfigError):
+            what = f"cannot be used ({type(error).__name__})"
+            error = ConfigError(str(self._path), what, "Undo the last change to the file.")
+        log.error("policy_refused", where=error.where, reason=error.what, fix=error.fix)
+        self._count("policy_refused")
+        self.faulty = True
+        telling = Caught()
+        with telling:
             await self._refused(error)
-            return True
+        if telling.error is not None:
+            log.error("policy_refusal_not_told", reason=words_of(telling.error))
+        return telling.error is None
+
+    async def _put_in_force(self) -> bool:
+        """False when the journal could not be written. Raises ConfigError for a file that is refused."""
+        file = await asyncio.to_thread(self._read)
+        self._roster.filled(file.policy, file.elsewhere)  # what cannot be used is found before it is in force
         self.faulty = False
         if file.policy.version == self._file.policy.version:
             return True

@@ -1,7 +1,13 @@
-"""YAML with a memory of where each value stands, so that a mistake can be named by its line."""
+"""YAML with a memory of where each value stands, so that a mistake can be named by its line.
+
+What is read is what was written: `true`, `false`, `null` and whole numbers, and all else is text. YAML 1.1
+would make a boolean of NO, a number of 010 and 17:30, and a day of 2026-01-05.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +23,23 @@ MOST_VALUES = 100_000
 DEEPEST = 30
 #: Characters of a value in a message about it, which is one line and goes to a chat, too.
 LONGEST_SHOWN = 40
+#: Sections at the top whose names begin so hold anchors for the others, and no settings.
+ASIDE = "x-"
+
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_WORDS |= {word.title(): value for word, value in _WORDS.items()} | {
+    word.upper(): value for word, value in _WORDS.items()
+}
+#: At most 18 digits: no setting is larger, and text that is taken for a number is refused in words.
+_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
+_TEXT, _MERGE = "tag:yaml.org,2002:str", "<<"
+_TAGS = {
+    yaml.ScalarNode: _TEXT,
+    yaml.MappingNode: "tag:yaml.org,2002:map",
+    yaml.SequenceNode: "tag:yaml.org,2002:seq",
+}
+#: Tabs and line breaks are text; other control characters and halves of surrogate pairs cannot be stored.
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Lines:
@@ -27,6 +50,7 @@ class Lines:
         self._path = path
         self._marks: dict[Place, int] = {}
         self._written: dict[Place, str] = {}
+        self._visited = 0
 
     def where(self, place: Place = ()) -> str:
         """The line of a value, or of the nearest one around it."""
@@ -46,27 +70,36 @@ class Lines:
 
     def note(self, place: Place, node: yaml.Node) -> None:
         """Remember where a value stands. Raises ConfigError when there are too many, or too deep."""
-        if len(self._marks) >= MOST_VALUES or len(place) > DEEPEST:
-            what = f"holds more than {MOST_VALUES} values, or more than {DEEPEST} levels in one another"
-            raise ConfigError(str(self._path), what, "Write it without YAML aliases.")
+        self._visited += 1
+        self._check(len(place))
         self._marks[place] = node.start_mark.line + 1
         if isinstance(node, yaml.ScalarNode):
             self._written[place] = node.value
+
+    def merge(self, depth: int) -> None:
+        """A mapping is merged into another. Raises ConfigError as `note` does: one can even merge itself."""
+        self._visited += 1
+        self._check(depth)
 
     def name(self, place: Place, key: yaml.Node) -> None:
         """A setting stands where its key does."""
         self._marks[place] = key.start_mark.line + 1
 
+    def _check(self, depth: int) -> None:
+        if self._visited > MOST_VALUES or depth > DEEPEST:
+            what = f"holds more than {MOST_VALUES} values, or more than {DEEPEST} levels in one another"
+            raise ConfigError(str(self._path), what, "Write it without YAML aliases.")
+
 
 def parse_yaml(content: bytes, path: Path) -> tuple[Any, Lines]:
-    """The text of the file `path` as plain values, with its lines.
+    """The text of the file `path` as plain values, with its lines; without the sections that are set aside.
 
     Raises:
-        ConfigError: it is no YAML, or names a key twice (the later one would win silently).
+        ConfigError: it is no YAML, names a key twice (the later one would win silently), or holds a tag.
     """
     lines = Lines(path)
     try:
-        node = yaml.compose(content.decode("utf-8-sig"), Loader=yaml.SafeLoader)
+        node = yaml.compose(content.decode("utf-8-sig"), Loader=yaml.BaseLoader)
         value = _value(node, (), lines) if node is not None else {}
     except UnicodeDecodeError:
         what, fix = "cannot be read (it is not UTF-8 text)", "Set NOD_CONFIG to your nod.yaml."
@@ -77,46 +110,106 @@ def parse_yaml(content: bytes, path: Path) -> tuple[Any, Lines]:
         problem = getattr(error, "problem", None) or "it cannot be parsed"
         fix = "Correct the line; text that begins with ! * & > % or @ needs quotes."
         raise ConfigError(where, f"is not YAML ({problem})", fix) from None
+    except (ValueError, OverflowError):  # "\\UFFFFFFFF" is no character, and PyYAML finds that out by chance
+        raise ConfigError(str(path), "is not YAML (a number is out of range)", "Correct it.") from None
     except RecursionError:
         raise ConfigError(str(path), "is nested too deep", "Write it with fewer levels.") from None
+    if isinstance(value, dict):
+        value = {key: inner for key, inner in value.items() if not key.startswith(ASIDE)}
     return value, lines
 
 
 def _value(node: yaml.Node, place: Place, lines: Lines) -> Any:
     lines.note(place, node)
+    _check_tag(node, lines)
     if isinstance(node, yaml.MappingNode):
-        mapping: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
-            key = _key(key_node, lines)
-            if key in mapping:
-                where = lines.line(key_node.start_mark.line + 1)
-                raise ConfigError(where, f"{key!r} is given twice", "Keep one of them.")
-            mapping[key] = _value(value_node, (*place, key), lines)
-            lines.name((*place, key), key_node)
-        return mapping
+        return _mapping(node, place, lines)
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*place, index), lines) for index, item in enumerate(node.value)]
     return _scalar(node, lines)
 
 
+def _mapping(node: yaml.MappingNode, place: Place, lines: Lines) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    merged: list[yaml.MappingNode] = []
+    for key_node, value_node in node.value:
+        if _is_merge(key_node):
+            merged += _merged(value_node, lines)
+            continue
+        key = _key(key_node, lines)
+        if key in mapping:
+            where = lines.line(key_node.start_mark.line + 1)
+            raise ConfigError(where, f"{key!r} is given twice", "Keep one of them.")
+        mapping[key] = _value(value_node, (*place, key), lines)
+        lines.name((*place, key), key_node)
+    for key_node, value_node in _pairs(merged, lines, depth=len(place)):
+        key = _key(key_node, lines)
+        if key not in mapping:  # what is written beside `<<` counts, and what was merged before
+            mapping[key] = _value(value_node, (*place, key), lines)
+            lines.name((*place, key), key_node)
+    return mapping
+
+
+def _pairs(nodes: list[yaml.MappingNode], lines: Lines, *, depth: int) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """What is merged, in the order in which it counts; what merges others counts before them."""
+    for node in nodes:
+        lines.merge(depth)
+        more: list[yaml.MappingNode] = []
+        for key_node, value_node in node.value:
+            if _is_merge(key_node):
+                more += _merged(value_node, lines)
+            else:
+                yield key_node, value_node
+        yield from _pairs(more, lines, depth=depth + 1)
+
+
+def _is_merge(key: yaml.Node) -> bool:
+    return isinstance(key, yaml.ScalarNode) and key.style is None and key.value == _MERGE
+
+
+def _merged(node: yaml.Node, lines: Lines) -> list[yaml.MappingNode]:
+    nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    if not all(isinstance(one, yaml.MappingNode) for one in nodes):
+        what = "`<<` takes in settings that stand elsewhere in the file, and these are none"
+        raise ConfigError(
+            lines.line(node.start_mark.line + 1), what, "Write `<<: *name` for an anchor `&name`."
+        )
+    return list(nodes)
+
+
 def _key(node: yaml.Node, lines: Lines) -> str:
-    key = _scalar(node, lines) if isinstance(node, yaml.ScalarNode) else node.value
-    if isinstance(key, bool):
-        return str(node.value)  # YAML 1.1 reads `on:` as true
+    if not isinstance(node, yaml.ScalarNode):
+        where = lines.line(node.start_mark.line + 1)
+        raise ConfigError(where, "this is no plain name", "Put quotes around it.")
+    _check_tag(node, lines)
+    key = _scalar(node, lines)
     if isinstance(key, str):
         return key
-    what = f"{key!r} is no name for a setting" if isinstance(node, yaml.ScalarNode) else "this is no plain name"
-    raise ConfigError(lines.line(node.start_mark.line + 1), what, "Put quotes around it.")
+    if isinstance(key, bool):
+        return str(node.value)
+    where = lines.line(node.start_mark.line + 1)
+    raise ConfigError(where, f"{_shown(node.value)} is no name for a setting", "Put quotes around it.")
 
 
-def _scalar(node: yaml.Node, lines: Lines) -> Any:
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(node, deep=True)
-    except (ValueError, OverflowError):
-        # Looks like a date or a number and is none: 2026-13-45.
-        where = lines.line(node.start_mark.line + 1)
-        shown = node.value if len(node.value) <= LONGEST_SHOWN else f"{node.value[:LONGEST_SHOWN]}…"
-        raise ConfigError(where, f"{shown!r} cannot be read", "Correct it, or put quotes around it.") from None
-    finally:
-        loader.dispose()
+def _scalar(node: yaml.Node, lines: Lines) -> str | int | bool | None:
+    text: str = node.value
+    if _UNFIT.search(text):
+        what = f"{_shown(text)} holds a character that cannot be stored"
+        raise ConfigError(lines.line(node.start_mark.line + 1), what, "Remove it.")
+    if getattr(node, "style", None) is not None:  # in quotes, or a block
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    return int(text) if _WHOLE.fullmatch(text) else text
+
+
+def _check_tag(node: yaml.Node, lines: Lines) -> None:
+    if node.tag != _TAGS[type(node)]:
+        what = f"{_shown(node.tag)} is a tag, and Nod reads none"
+        raise ConfigError(
+            lines.line(node.start_mark.line + 1), what, "Remove it; text that begins with ! needs quotes."
+        )
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from adapters.settings.lines import Lines, Place
@@ -52,11 +51,15 @@ def _is_path(key: str) -> bool:
 
 
 def _pattern(value: Any, place: Place, lines: Lines) -> Pattern:
-    if not isinstance(value, str | int | float | date):
+    if isinstance(value, list | dict):
         what = "a condition is a glob, a comparison or a plain value"
         raise ConfigError(lines.where(place), what, _FIX)
-    # YAML's `yes` and `True` are the platform's `true`; numbers and dates count as they are written.
-    text = str(value).lower() if isinstance(value, bool) else lines.written(place).strip()
+    written = lines.written(place).strip()
+    if value is None and written not in ("", "null"):
+        what = f"{written} is nothing in YAML, and may be meant as text"
+        raise ConfigError(lines.where(place), what, f"Write null, or put quotes around {written}.")
+    # A boolean may be written True; all else counts as it is written.
+    text = str(value).lower() if isinstance(value, bool) else written
     if not text.removeprefix("!").strip():
         raise ConfigError(lines.where(place), "the condition is empty", _FIX)
     try:

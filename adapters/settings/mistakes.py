@@ -13,7 +13,7 @@ _KINDS: Mapping[str, str] = {
     "model_type": "must hold settings, as in `name: value`",
     "dict_type": "must hold settings, as in `name: value`",
     "list_type": "must be a list, as in [one, another]",
-    "string_type": "must be text; put quotes around a number or a date",
+    "string_type": "must be text; put quotes around a number, true, false or null",
     "int_type": "must be a whole number",
     "bool_type": "must be true or false",
 }

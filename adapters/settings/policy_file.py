@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +19,7 @@ from adapters.settings.mistakes import words_for
 from adapters.settings.models import FileText
 from adapters.settings.pagers import PagerAddress, Told, alerts_of
 from adapters.settings.workflows import workflows_of
+from bot.caught import Caught
 from bot.errors import ConfigError
 from bot.policy import Policy
 from bot.ports import GroupRef
@@ -50,16 +53,20 @@ def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
 
     Variables under `alerts` and `workflows` are replaced from the environment of the process.
 
-    Raises ConfigError with the line, what is wrong there and how to mend it.
+    Raises ConfigError with the line, what is wrong there and how to mend it; and nothing else, whatever the
+    file holds: it is read in a running bot, too.
     """
-    try:
-        with path.open("rb") as opened:
-            content = opened.read(LARGEST_FILE + 1)
-    except OSError as error:
-        what = f"cannot be read ({error.strerror})"
-        raise ConfigError(str(path), what, "Set NOD_CONFIG to your nod.yaml.") from None
-    if len(content) > LARGEST_FILE:
-        raise ConfigError(str(path), f"is larger than {LARGEST_FILE} bytes", "Set NOD_CONFIG to your nod.yaml.")
+    caught = Caught()
+    with caught:
+        return _read(path, auto_approve=auto_approve)
+    if isinstance(caught.error, ConfigError):
+        raise caught.error
+    what = f"cannot be used ({type(caught.error).__name__})"
+    raise ConfigError(str(path), what, "Undo the last change to the file.") from None
+
+
+def _read(path: Path, *, auto_approve: bool) -> PolicyFile:
+    content = _content(path)
     value, lines = parse_yaml(content, path)
     try:
         file = FileText.model_validate(value)
@@ -86,6 +93,21 @@ def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
         calendar_hosts=tuple(dict.fromkeys(host.casefold() for host in file.calendar_hosts)),
         retention=file.retention,
     )
+
+
+def _content(path: Path) -> bytes:
+    """What is in the file, which must be one: a pipe would be waited for, and be empty at the next look."""
+    fix = "Set NOD_CONFIG to your nod.yaml."
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise ConfigError(str(path), "cannot be read (it is no file)", fix)
+            content = opened.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ConfigError(str(path), f"cannot be read ({error.strerror})", fix) from None
+    if len(content) > LARGEST_FILE:
+        raise ConfigError(str(path), f"is larger than {LARGEST_FILE} bytes", fix)
+    return content
 
 
 def _places(file: FileText, lines: Lines, told: Told) -> Mapping[Destination, str]:

@@ -22,6 +22,9 @@ TRIAL = 1.0
 
 _PARTS = regex.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|(\()|(\))|\{(\d+)(?:,\d*)?\}|.", regex.DOTALL)
 
+#: A call of the whole expression or of a group, which can take all memory: `(?R)`, `(?1)`, `(?&name)`.
+_CALL = regex.compile(r"\\.|(\(\?(?:R|[+-]?\d|&|P>))", regex.DOTALL)
+
 log = structlog.get_logger()
 
 
@@ -31,15 +34,19 @@ def compiled(value: Any) -> regex.Pattern[str]:
         raise ValueError("must be a regular expression in quotes")
     if len(value) > LONGEST_SHAPE:
         raise ValueError(f"is longer than {LONGEST_SHAPE} characters")
+    if any(found[1] for found in _CALL.finditer(value)):
+        raise ValueError("calls itself or a group of its own, which can take all memory")
     if _parts(value) > MOST_PARTS:
         raise ValueError(f"stands for more than {MOST_PARTS} parts when its counted repeats are written out")
     try:
         shape = regex.compile(value)
     except (regex.error, OverflowError, RecursionError) as error:
         raise ValueError(f"is no regular expression ({error})") from None
+    except MemoryError:
+        raise ValueError("takes too much memory") from None
     try:
         empty = shape.match("", timeout=TRIAL)
-    except TimeoutError:
+    except (TimeoutError, MemoryError):
         raise ValueError("takes too long even for the empty text") from None
     if empty:
         raise ValueError("fits the empty text, so it would redact everything")
@@ -62,19 +69,19 @@ class TimedShape:
     def spans(self, text: str, *, seconds: float) -> tuple[Sequence[tuple[int, int]], float]:
         """Where it fits: the group `secret` where there is one and it took part, else all of the match.
 
-        Beside that the processor time it took, in seconds. Raises TimeoutError when that is not enough; the
-        first time is an event of the log.
+        Beside that the processor time it took, in seconds. Raises TimeoutError when that, or the memory, is not
+        enough; the first time is an event of the log.
         """
         began = time.thread_time()
         try:
             # regex takes a negative limit for none.
             found = self._shape.finditer(text, timeout=max(seconds, 0.0), concurrent=True)
             return [_span(match) for match in found], time.thread_time() - began
-        except TimeoutError:
+        except (TimeoutError, MemoryError):
             if not self._told:
                 self._told = True
                 log.error("redaction_ran_out_of_time", where=self._where, effect="no approval here")
-            raise
+            raise TimeoutError from None
 
 
 def _span(match: regex.Match[str]) -> tuple[int, int]:

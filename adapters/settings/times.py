@@ -50,10 +50,9 @@ def _zone(value: Any) -> ZoneInfo:
 
 
 def _time_of_day(value: Any) -> time:
-    """YAML reads 17:30 without quotes as a number to the base of 60."""
     if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
         return time.fromisoformat(value)
-    raise ValueError('must be a time of day in quotes, such as "09:00"; midnight is "00:00"')
+    raise ValueError("must be a time of day, such as 09:00; midnight is 00:00")
 
 
 def _weekday(value: Any) -> int:

@@ -5,144 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from adapters.book import Book
 from adapters.roster import LONGEST_AGE, REACHED_FOR
 from adapters.settings import PolicyFile, read_policy_file
-from bot.audit import Fact
-from bot.errors import ConfigError, Forbidden, Gone, NodError, Unavailable
-from bot.policy import Person, Policy
-from bot.ports import GroupRef
-from bot.surface import Surface
-
-SLACK = Surface.SLACK
-NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-FINANCE = GroupRef(kind="slack-usergroup", id="S0FINANCE")
-BOARD = GroupRef(kind="entra-group", id="6e0c9d0a-0f6f-4c0e-9a51-2f7a0b1c2d3e")
-
-TEXT = """
-people:
-  ann: {email: ann@acme.example}
-  bob: {slack: U0BOB}
-groups:
-  finance: [ann, bob, "slack-usergroup:S0FINANCE"]
-  board: ["entra-group:6e0c9d0a-0f6f-4c0e-9a51-2f7a0b1c2d3e"]
-routes:
-  - {name: default, match: {}, cards: [slack:C0A], approvers: [finance, board]}
-"""
-
-
-def member(account: str, email: str | None = None, *, outside: bool = False) -> Person:
-    """Somebody in a group, as Slack knows her."""
-    away = frozenset({SLACK}) if outside else frozenset()
-    return Person(handle=f"slack:{account}", name=account, email=email, accounts={SLACK: account}, outside=away)
-
-
-class FakeDirectory:
-    """A `bot.ports.Directory` in memory."""
-
-    def __init__(self) -> None:
-        self.accounts = {"ann": "U0ANN", "bob": "U0BOB"}  #: handle -> account; without one she is not found
-        self.guests: set[str] = set()
-        self.groups: dict[GroupRef, tuple[Person, ...]] = {FINANCE: (), BOARD: ()}
-        self.trouble: NodError | None = None
-        self.asked = 0
-
-    async def resolve(self, people: Sequence[Person]) -> tuple[Person, ...]:
-        self.asked += 1
-        if self.trouble is not None:
-            raise self.trouble
-        return tuple(
-            replace(
-                person,
-                name=f"{person.handle} of Slack",
-                accounts={SLACK: self.accounts[person.handle]} if person.handle in self.accounts else {},
-                outside=frozenset({SLACK} if person.handle in self.guests else ()),
-            )
-            for person in people
-        )
-
-    async def members(self, group: GroupRef) -> tuple[Person, ...]:
-        if self.trouble is not None:
-            raise self.trouble
-        return self.groups[group]
-
-
-class FakeJournal:
-    """A `bot.store.Journal` in memory."""
-
-    def __init__(self) -> None:
-        self.facts: list[Fact] = []
-        self.trouble: Unavailable | None = None
-
-    async def note(self, fact: Fact) -> None:
-        if self.trouble is not None:
-            raise self.trouble
-        self.facts.append(fact)
-
-    async def policy_in_force(self) -> str | None:
-        return str(self.facts[-1].body["version"]) if self.facts else None
-
-
-class World:
-    """A book with everything around it in the test's hands."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "nod.yaml"
-        self.path.write_text(TEXT)
-        self.directory, self.journal = FakeDirectory(), FakeJournal()
-        self.seconds = 1_000.0
-        self.counted: list[str] = []
-        self.refused: list[ConfigError] = []
-        self.book = self.new_book()
-
-    def new_book(self, *, auto_approve: bool = False) -> Book[PolicyFile]:
-        async def refused(error: ConfigError) -> None:
-            self.refused.append(error)
-
-        return Book(
-            read_policy_file(self.path, auto_approve=auto_approve),
-            path=self.path,
-            read=lambda: read_policy_file(self.path),
-            journal=self.journal,
-            clock=lambda: NOW,
-            count=self.counted.append,
-            refused=refused,
-            seconds=lambda: self.seconds,
-        )
-
-    async def refresh(self) -> Policy:
-        await self.book.refresh(directories={SLACK: self.directory}, groups=self.keepers, schedules={})
-        return self.book.policy()
-
-    @property
-    def keepers(self) -> dict[str, FakeDirectory]:
-        return {FINANCE.kind: self.directory, BOARD.kind: self.directory}
-
-    @asynccontextmanager
-    async def kept(self, *, look_every: float = 0.01, refresh_every: float = 60) -> AsyncIterator[None]:
-        """Looks are quick here, so that no test waits."""
-        async with self.book.kept(
-            directories={SLACK: self.directory},
-            groups=self.keepers,
-            schedules={},
-            look_every=look_every,
-            refresh_every=refresh_every,
-        ):
-            yield
-
-    def approvers(self) -> dict[str, str]:
-        """Who may decide now: handle -> account."""
-        policy = self.book.policy()
-        people = policy.members(policy.routes[0].approvers)
-        return {one.handle: one.accounts[SLACK] for one in people if SLACK in one.accounts}
+from bot.errors import Forbidden, Gone, NodError, Unavailable
+from bot.policy import Person
+from tests.contract.book_rig import BOARD, FINANCE, NOW, SLACK, TEXT, World, member
 
 
 @pytest.fixture
@@ -462,3 +334,25 @@ async def test_a_change_between_reading_and_watching_is_seen(world: World) -> No
         await until(lambda: "policy_in_force" in world.counted)
 
     assert before != world.book.policy().version == read_policy_file(world.path).policy.version
+
+
+@pytest.mark.parametrize("trouble", [MemoryError(), RecursionError("deep"), SystemExit(3), KeyError("\ud800")])
+async def test_what_nobody_foresaw_leaves_the_policy_in_force(world: World, trouble: BaseException) -> None:
+    """The reload ends in an alert, not the bot; and a good file afterwards is taken."""
+    good = world.path.read_text()
+
+    def read() -> PolicyFile:
+        if "bad" in world.path.read_text():
+            raise trouble
+        return read_policy_file(world.path)
+
+    world.book = world.new_book(read=read)
+    async with world.kept():
+        world.path.write_text(f"{good}# bad\n")
+        await until(lambda: bool(world.refused))
+        assert world.book.faulty
+        world.path.write_text(f"{good}# well\n")
+        await until(lambda: not world.book.faulty)
+
+    assert "policy_refused" in world.counted
+    assert f"cannot be used ({type(trouble).__name__})" == world.refused[0].what

@@ -209,7 +209,7 @@ def test_hours_are_read(tmp_path: Path) -> None:
 
 OFFICE_TEXT = 'zone: Europe/Berlin, from: "09:00", to: "17:30"'
 ZONE = "must be a time zone of the IANA database, such as Europe/Berlin"
-TIME = 'must be a time of day in quotes, such as "09:00"'
+TIME = "must be a time of day, such as 09:00"
 BAD_HOURS = [
     *((f'zone: {zone}, from: "09:00", to: "17:30"', ZONE) for zone in ("Berlin", "Europe", "+01:00", "''")),
     *(
@@ -227,7 +227,8 @@ BAD_HOURS = [
     ('from: "09:00", to: "17:30"', "hours.office.zone is missing"),
     ('zone: UTC, to: "17:30"', "hours.office.from is missing"),
     ('zone: UTC, from: "09:00"', "hours.office.to is missing"),
-    ('zone: UTC, from: "09:00", to: 17:30', TIME),  # YAML reads 1050
+    ('zone: UTC, from: "09:00", to: 9:00', TIME),
+    ('zone: UTC, from: "09:00", to: 1050', TIME),  # what YAML 1.1 makes of 17:30
     ('zone: UTC, from: "9:00", to: "17:30"', TIME),
     ('zone: UTC, from: "09:00", to: "24:00"', TIME),
     ('zone: UTC, from: "09:00", to: "17:60"', TIME),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,12 @@ HEAD = "people:\n  ann: {email: ann@acme.example}\n  bob: {email: bob@acme.examp
 LAST = "- {name: default, match: {}, cards: [slack:C0A], approvers: [ann]}\n"
 DENY = "deny:\n- {match: {tool: drop_db}}\n"
 GUID = "6e0c9d0a-0f6f-4c0e-9a51-2f7a0b1c2d3e"
+
+#: What YAML 1.1 reads as a boolean, a number, a date or nothing, or might.
+AS_WRITTEN = (
+    *("NO", "no", "Yes", "on", "OFF", "y", "n", "010", "0x1F", "0b1", "17:30", "1:30:00", "1_000", "1e3", ".5"),
+    *(".inf", ".NaN", "+5", "2026-01-02", "2026-13-45", "2026-01-02T03:04:05Z", "None", "nil"),
+)
 
 
 def read(folder: Path, text: str, **options: Any) -> PolicyFile:
@@ -61,7 +68,9 @@ def with_rest(rest: str) -> str:
         ("{arguments.n: 1000}", Match(arguments=(("n", Pattern(text="1000")),))),
         ("{arguments.day: 2026-01-02}", Match(arguments=(("day", Pattern(text="2026-01-02")),))),
         ("{arguments.force: True}", Match(arguments=(("force", Pattern(text="true")),))),
-        ("{arguments.force: no}", Match(arguments=(("force", Pattern(text="false")),))),
+        ("{arguments.force: FALSE}", Match(arguments=(("force", Pattern(text="false")),))),
+        ("{arguments.gone: null}", Match(arguments=(("gone", Pattern(text="null")),))),
+        *((f"{{arguments.x: {text}}}", Match(arguments=(("x", Pattern(text=text)),))) for text in AS_WRITTEN),
         ("{not: {tool: pay_refund}}", Match(without=Match(tool=Pattern(text="pay_refund")))),
     ],
 )
@@ -77,7 +86,9 @@ def test_conditions_are_taken_as_they_are_written(tmp_path: Path, conditions: st
         ("{arguments: {amount: 5}}", "'arguments' is no condition"),
         ("{arguments.: x}", "'arguments.' is no condition"),
         ("{arguments.a..b: x}", "'arguments.a..b' is no condition"),
-        ("{tool: }", "glob, a comparison or a plain value"),
+        ("{tool: }", "the condition is empty"),
+        ("{arguments.x: ~}", "~ is nothing in YAML"),
+        ("{arguments.x: NULL}", "NULL is nothing in YAML"),
         ('{tool: ""}', "the condition is empty"),
         ('{tool: "!"}', "the condition is empty"),
         ("{tool: [a]}", "glob, a comparison or a plain value"),
@@ -85,9 +96,10 @@ def test_conditions_are_taken_as_they_are_written(tmp_path: Path, conditions: st
         ("{not: {}}", "`not` needs conditions"),
         ("{not: pay}", "`not` needs conditions"),
         ("{not: {tol: x}}", "'tol' is no condition"),
-        ("{tool: !pay_x }", "is not YAML"),
+        ("{tool: !pay_x }", "'!pay_x' is a tag"),
+        ("{tool: !!int '5'}", "is a tag"),
+        ("{tool: !!python/object/apply:os.system ['true']}", "is a tag"),
         ("{tool: *pay }", "is not YAML"),
-        ("{arguments.day: 2026-13-45}", "cannot be read"),
     ],
 )
 def test_a_condition_that_means_nothing_is_refused(tmp_path: Path, conditions: str, what: str) -> None:
@@ -239,7 +251,20 @@ BAD_RESTS = [
     ("default_window: 9000d\n", 6, "default_window: must be at most 366d"),
     ("flood: 0\n", 6, "flood: must be at least 1"),
     ("flood: often\n", 6, "flood: must be a whole number"),
-    (f"flood: {'9' * 5000}\n", 6, f"'{'9' * 40}…' cannot be read"),
+    (f"flood: {'9' * 5000}\n", 6, "flood: must be a whole number"),
+    ("flood: 0x1F\n", 6, "flood: must be a whole number"),
+    ("flood: 010\n", 6, "flood: must be a whole number"),
+    ("log_only: on\n", 6, "log_only: must be true or false"),
+    ("deny: [{match: {}, note: 12}]\n", 6, "put quotes around a number, true, false or null"),
+    ("deny: [{match: {}, note: true}]\n", 6, "put quotes around a number, true, false or null"),
+    ('deny: [{match: {}, note: "a\\0"}]\n', 6, "cannot be stored"),
+    ('deny: [{match: {}, note: "a\\uD800"}]\n', 6, "cannot be stored"),
+    ("deny: !!seq [{match: {}}]\nflood: !!int '1'\n", 7, "'tag:yaml.org,2002:int' is a tag"),
+    ("groups: {a: &a [*a]}\n", None, "more than 30 levels"),
+    ("x-a: &a {<<: *a}\n", None, "more than 30 levels"),
+    ("x-a: {<<: [b]}\n", 6, "`<<` takes in settings"),
+    ("redact: {shapes: ['(?R)']}\n", 6, "calls itself"),
+    ("redact: {shapes: ['(?<n>a(?&n)?b)']}\n", 6, "calls itself"),
     ("redact: all\n", 6, "redact: must hold settings, as in `name: value`"),
     ("alerts: slack:C0A\n", 6, "alerts: must be a list, as in [one, another]"),
     ("oncall: {sre: ann}\n", 6, "oncall.sre: must hold settings"),
@@ -248,7 +273,9 @@ BAD_RESTS = [
     ("on_unrecoverable_error: [page]\n", 6, "must name functions, such as"),
     ("retention: 99999999999d\n", 6, "too long"),
     ("? [a, b]\n: c\n", 6, "no plain name"),
-    ("2026-01-05: c\n", 6, "is no name"),
+    ("5: c\n", 6, "is no name"),
+    ("~: c\n", 6, "is no name"),
+    ("2026-01-05: c\n", 6, "2026-01-05 is no setting"),
     ("on: c\n", 6, "on is no setting"),
     ("on: c\n'on': d\n", 7, "'on' is given twice"),
 ]
@@ -273,14 +300,45 @@ def test_how_a_person_is_found_is_shown_by_an_example(tmp_path: Path, person: st
 
 
 @pytest.mark.parametrize(("rest", "line", "what"), BAD_RESTS)
-def test_what_is_wrong_is_named_by_its_line(tmp_path: Path, rest: str, line: int, what: str) -> None:
+def test_what_is_wrong_is_named_by_its_line(tmp_path: Path, rest: str, line: int | None, what: str) -> None:
     """Every mistake ends in one line: where it stands, what is wrong, what to do."""
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, with_rest(rest))
 
     assert what in caught.value.what
-    assert caught.value.where.endswith(f"line {line}")
+    assert caught.value.where.endswith(f"line {line}" if line else "nod.yaml")
     assert caught.value.fix
+
+
+def test_parts_that_come_again_are_written_once(tmp_path: Path) -> None:
+    """Merge keys, anchors in sections set aside; what is written beside counts more, then what comes first."""
+    text = """
+x-few: &few {quorum: 1, approvers: [ann], rejection: quorum}
+x-two: &two {<<: *few, quorum: 2, approvers: [ann, NO], cards: [slack:C0A]}
+people: {ann: {email: ann@acme.example}, NO: {email: no@acme.example}}
+routes:
+  - {<<: [*two, *few], name: pay, match: {tool: pay}, rejection: any}
+  - {<<: *two, name: default, match: {}}
+"""
+    pay, default = read(tmp_path, text).policy.routes
+
+    assert (2, ("ann", "NO"), RejectionRule.ANY) == (pay.quorum, pay.approvers, pay.rejection)
+    assert RejectionRule.QUORUM is default.rejection
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "gone", "loop"])
+def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
+    """At once: opening a pipe would wait for somebody to write into it."""
+    path = tmp_path / "nod.yaml"
+    {
+        "folder": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+        "gone": lambda: None,
+        "loop": lambda: path.symlink_to(path),
+    }[kind]()
+
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_policy_file(path)
 
 
 @pytest.mark.parametrize(
