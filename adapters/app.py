@@ -140,7 +140,9 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
             health=alerts.troubles,
             metrics=metrics.exposition,
         )
-        address = await enter(serve_front(app, host=environment.host, port=environment.port))
+        address = await enter(
+            serve_front(app, host=environment.host, port=environment.port, keep_alive=environment.keep_alive)
+        )
         await enter(
             open_timer(
                 {

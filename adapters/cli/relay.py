@@ -29,7 +29,7 @@ async def relay(environment: RelayEnvironment, *, host: str, port: int, bot: str
     async with (
         open_waker(bot, environment.relay_token.get_secret_value()) as waker,
         open_relay(environment.aip_api_url, wake=waker.ring, told=waker.tell) as app,
-        serve_relay(app, host=host, port=port) as address,
+        serve_relay(app, host=host, port=port, keep_alive=environment.keep_alive) as address,
     ):
         log.info("relay_started", address=address)
         await stop.wait()

@@ -12,11 +12,10 @@ import httpx
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from adapters.relay.alive import ALIVE
 from adapters.relay.headers import in_a_circle, is_event_stream, packings, passed_on, to_platform
 from adapters.relay.inbound import Inbound
-from adapters.relay.serve import HANG_UP
 from adapters.relay.tap import Told, nobody, open_tap
+from adapters.serving import ALIVE, HANG_UP
 from bot.errors import ConfigError
 
 #: Seconds to get a connection to the platform. For all that comes later there is no limit of ours: a run may be

@@ -51,6 +51,7 @@ class Environment(LocalEnvironment):
     slack_api_url: Address = Field(default="https://slack.com/api/", validation_alias="SLACK_API_URL")
     host: str = Field(default="127.0.0.1", validation_alias="NOD_HOST")
     port: int = Field(default=3000, ge=0, le=65535, validation_alias="NOD_PORT")
+    keep_alive: int = Field(default=620, ge=5, le=86_400, validation_alias="NOD_KEEP_ALIVE")
     log_format: Literal["auto", "json", "text"] = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
     secret: SealSecret = Field(default=None, validation_alias="NOD_SECRET")
     audit_checkpoints: Path | None = Field(default=None, validation_alias="NOD_AUDIT_CHECKPOINTS")
@@ -110,6 +111,7 @@ class RelayEnvironment(BaseSettings):
 
     aip_api_url: Address = Field(validation_alias="AIP_API_URL")
     relay_token: RelayToken = Field(validation_alias="NOD_RELAY_TOKEN")
+    keep_alive: int = Field(default=620, ge=5, le=86_400, validation_alias="NOD_KEEP_ALIVE")
     log_format: Literal["auto", "json", "text"] = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
 
 

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from adapters.serving import KEEP_ALIVE, Patience, listen, room, serve
 from adapters.web.openapi import document
 from adapters.web.receiver import Receiver
-from bot.errors import ConfigError
 
 #: The largest body that is read, in bytes; Slack's largest payloads stay far below (reliability.md §5).
 LARGEST_BODY = 256 * 1024
 #: A body must have arrived within this many seconds.
 SLOWEST_BODY = 2.5
 
-#: What is said of a host that leads nowhere, or to another machine; `create_server` makes them all OSErrors.
-_NOT_OURS = (socket.EAI_NONAME, socket.EAI_AGAIN, errno.EADDRNOTAVAIL)
+#: What did not arrive is not waited for any longer.
+_CLOSE = {"Connection": "close"}
+#: Half of the descriptors is for the platform, the database, chats and pagers.
+SHARE = 0.5
+#: Connections at once, however many descriptors there are: each may hold a head and a body in memory.
+MOST = 1_024
+#: Bytes of a request's head; the longest of Slack and Teams, with a token of 8 kB, stays far below.
+LARGEST_HEAD = 16 * 1024
+#: Seconds for what is under way at the end.
+GRACE = 3
 
 
 def front(
@@ -46,7 +51,7 @@ def front(
                 async with asyncio.timeout(SLOWEST_BODY):
                     body = await _body(request)
             except (TimeoutError, ClientDisconnect):
-                return PlainTextResponse("The body did not arrive.", status_code=408)
+                return PlainTextResponse("The body did not arrive.", status_code=408, headers=_CLOSE)
             if body is None:
                 return PlainTextResponse("The body is too large.", status_code=413)
             status, headers, text = await receiver.receive(dict(request.headers.items()), body)
@@ -68,10 +73,10 @@ def front(
         text, content_type = metrics()
         return Response(text, media_type=content_type)
 
-    described = document(receivers)
+    described = JSONResponse(document(receivers)).body
 
     async def openapi(_: Request) -> Response:
-        return JSONResponse(described)
+        return Response(described, media_type="application/json")
 
     asked = {"/healthz": healthz, "/readyz": readyz, "/metrics": measured, "/openapi.json": openapi}
     routes = [Route(path, answer) for path, answer in asked.items()]
@@ -83,28 +88,24 @@ def front(
 
 
 @asynccontextmanager
-async def serve_front(app: Starlette, *, host: str, port: int) -> AsyncIterator[str]:
-    """Serve until closed; yields the address. Raises ConfigError when the port cannot be had."""
-    try:
-        listening = socket.create_server((host, port), backlog=512)
-    except OSError as error:
-        named = "NOD_HOST" if error.errno in _NOT_OURS else "NOD_PORT"
-        what = f"{host}:{port} cannot be used ({error.strerror})"
-        raise ConfigError(named, what, f"Choose another with {named}.") from error
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3)
-    config.load()
-    server = uvicorn.Server(config)
-    # Server.serve would take the signals of the whole process, which the root owns; its steps are public.
-    server.lifespan = config.lifespan_class(config)
-    await server.startup(sockets=[listening])
-    serving = asyncio.create_task(server.main_loop(), name="web")
-    address, bound = listening.getsockname()[:2]
-    try:
-        yield f"http://{address}:{bound}"
-    finally:
-        server.should_exit = True
-        await serving
-        await server.shutdown(sockets=[listening])
+async def serve_front(
+    app: Starlette, *, host: str, port: int, keep_alive: float = KEEP_ALIVE, most: int | None = None
+) -> AsyncIterator[str]:
+    """Serve until closed; yields the address. Raises ConfigError when the port cannot be had.
+
+    An idle connection is kept for `keep_alive` seconds, and at most `most` connections are open at once.
+    """
+    async with serve(
+        app,
+        listen(host, port, host_named="NOD_HOST", port_named="NOD_PORT"),
+        most=most or room(share=SHARE, most=MOST),
+        patience=Patience(idle=keep_alive),
+        largest_head=LARGEST_HEAD,
+        name="web",
+        grace=GRACE,
+        dated=True,
+    ) as address:
+        yield address
 
 
 async def _body(request: Request) -> bytes | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ from adapters.trust import trusted
 
 #: Names a crash point, for example `approvals.vote after`; read here and nowhere else.
 CRASH_AT = "NOD_TEST_CRASH_AT"
+#: How many descriptors the bot may have; read here and nowhere else.
+DESCRIPTORS = "NOD_TEST_DESCRIPTORS"
 #: Sent to the child, it disables the scheduler behind Nod's back.
 PAUSE = signal.SIGUSR1
 #: What a shell reports for a process that was killed with signal 9.
@@ -56,6 +59,8 @@ def run_nod(settings: Mapping[str, str], log: str) -> None:
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(out, 1)
     os.dup2(out, 2)
+    if descriptors := os.environ.get(DESCRIPTORS):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(descriptors), int(descriptors)))
     if point := os.environ.get(CRASH_AT):
         arm(point)
     signal.signal(PAUSE, lambda *_: pause_the_scheduler())

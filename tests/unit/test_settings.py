@@ -74,6 +74,7 @@ BAD_ENVIRONMENTS = [
     ("NOD_PORT", f"{SECRET}", "valid integer", "free port"),
     ("NOD_PORT", "65536", "less than or equal to 65535", "free port"),
     ("NOD_PORT", "-1", "greater than or equal to 0", "free port"),
+    ("NOD_KEEP_ALIVE", "4", "greater than or equal to 5", "seconds"),
     ("NOD_LOG_FORMAT", SECRET, "'auto', 'json' or 'text'", "auto, json or text"),
 ]
 

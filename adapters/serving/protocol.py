@@ -1,0 +1,144 @@
+"""HTTP/1.1 on one connection: uvicorn's, with bounds in time, a place in the crowd, and an end of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from adapters.serving.alive import keep_asking
+from adapters.serving.crowd import Crowd, Stage, peer_of
+from adapters.serving.framing import Framed
+
+#: By this name in `scope["extensions"]` an app finds what ends the connection in the middle of an answer.
+HANG_UP = "nod.hang_up"
+#: What a connection is told for which there is no room.
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 28\r\n"
+    b"Retry-After: 1\r\nConnection: close\r\n\r\nToo many connections at once"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the client may take, in seconds; None is for ever. What it is slow with ends the connection."""
+
+    idle: float  #: between two requests
+    head: float = 5.0  #: from the first byte of a request, or the connection, to the end of the head
+    rest: float = 5.0  #: for what is left of a body when its request has been answered
+    unread: float | None = 10.0  #: for a piece of an answer to be read
+    closing: float = 10.0  #: the same, when it is the last one
+
+    @property
+    def of(self) -> Mapping[Stage, float | None]:
+        """By stage. How long a body may take is for the app to say, which reads it."""
+        return {
+            Stage.IDLE: self.idle,
+            Stage.HEAD: self.head,
+            Stage.REST: self.rest,
+            Stage.UNREAD: self.unread,
+            Stage.CLOSING: self.closing,
+        }
+
+
+class Bounded(H11Protocol):
+    """One connection; `adapters.serving.crowd.Guest`."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        crowd: Crowd,
+        patience: Patience,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.conn = Framed(h11.SERVER, config.h11_max_incomplete_event_size or 16 * 1024)
+        self._crowd, self._patience = crowd, patience.of
+        self.stage, self.since, self.peer = Stage.HEAD, time.monotonic(), ""
+        self._buffered = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self.peer = peer_of(transport.get_extra_info("peername"))
+        keep_asking(transport.get_extra_info("socket"))
+        self.app = self._with_hang_up(self.app)
+        if not self._crowd.enter(self):
+            transport.write(FULL)
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._crowd.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():  # it came before the transport stopped to read
+            return
+        super().data_received(data)
+        self._note()
+
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:  # an answer is under way or over: a second one would be read as part of it, or as the next
+            self.transport.close()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._note()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._note()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._note()
+
+    def cut(self) -> None:
+        self.transport.abort()
+
+    def look(self, now: float) -> None:
+        """End the connection if its client has been slow for too long."""
+        self._note()
+        limit = self._patience.get(self.stage)
+        if limit is not None and now - self.since >= limit:
+            self.cut()
+
+    def _note(self) -> None:
+        """Where it is now, and since when. A client that has read something has got on."""
+        stage, buffered = self._stage(), self.transport.get_write_buffer_size()
+        if stage is not self.stage or (stage in (Stage.UNREAD, Stage.CLOSING) and buffered < self._buffered):
+            self.stage, self.since = stage, time.monotonic()
+        self._buffered = buffered
+
+    def _stage(self) -> Stage:
+        if self.transport.is_closing():
+            return Stage.CLOSING
+        if self.cycle is None:
+            return Stage.HEAD
+        arriving = self.conn.their_state is h11.SEND_BODY
+        if not self.cycle.response_complete:
+            if self.flow.write_paused:
+                return Stage.UNREAD
+            return Stage.BODY if arriving else Stage.ANSWERING
+        if arriving:
+            return Stage.REST
+        return Stage.HEAD if self.conn.trailing_data[0] else Stage.IDLE
+
+    def _with_hang_up(self, app: ASGIApp) -> ASGIApp:
+        async def with_hang_up(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["extensions"] = {**scope.get("extensions", {}), HANG_UP: self.transport.close}
+            await app(scope, receive, send)
+
+        return with_hang_up
