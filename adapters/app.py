@@ -136,7 +136,7 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
         await enter(lived(life, bells=bells, beats=beats, chores=chores))
         app = front(
             receivers={**surfaces.receivers, **({WAKE_PATH: door} if door else {})},
-            troubles=lambda: _troubles(admit, clock(), file.poll_every),
+            troubles=lambda: [*_troubles(admit, clock(), file.poll_every), *alerts.troubles()],
             health=alerts.troubles,
             metrics=metrics.exposition,
         )
@@ -223,16 +223,16 @@ def _blind(admit: Admit, now: datetime, poll_every: timedelta) -> str | None:
     """Why the platform counts as unreadable, for the dead man's switch; None while it can be read."""
     since = admit.last_good
     patience = max(3 * poll_every, timedelta(seconds=30))
-    return "no good poll of the platform" if since is None or now - since > patience else None
+    return "no poll of the platform was taken in" if since is None or now - since > patience else None
 
 
 def _troubles(admit: Admit, now: datetime, poll_every: timedelta) -> list[str]:
     """What keeps the bot from its work, for `GET /readyz`."""
     patience = max(3 * poll_every, timedelta(seconds=10))
     if admit.last_good is None:
-        return ["the platform has not answered a poll yet"]
+        return ["no poll of the platform was taken in yet"]
     if now - admit.last_good > patience:
-        return [f"no good poll of the platform since {admit.last_good.isoformat(timespec='seconds')}"]
+        return [f"no poll of the platform was taken in since {admit.last_good.isoformat(timespec='seconds')}"]
     return []
 
 

@@ -192,6 +192,8 @@ UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
 NO_CARD, CARD_REFUSED = "no-card", "card-refused"
 #: And about the places where they should see it: a surface that refuses us, or one channel of it.
 SURFACE_DEAD, CHANNEL_DEAD = "surface-dead", "channel-dead"
+#: What this alert is about, and its cause: it is kept outside the store until the store is well again.
+STORE, STORE_DOWN = "store", "store-down"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

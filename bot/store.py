@@ -189,6 +189,14 @@ class Journal(Protocol):
         ...
 
 
+class Probe(Protocol):
+    """Whether the store takes a write."""
+
+    async def write(self) -> None:
+        """Write something that is new each time, and return when it is durable. Raises Unavailable."""
+        ...
+
+
 class Store(Protocol):
     """Everything durable, in its parts."""
 
@@ -212,3 +220,6 @@ class Store(Protocol):
 
     @property
     def journal(self) -> Journal: ...
+
+    @property
+    def probe(self) -> Probe: ...

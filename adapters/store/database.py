@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.since_boot import seconds_since_boot
+from adapters.store.ailments import ailment_of
 from adapters.store.chain import append
 from adapters.store.wakes import WAKES, Move
 from bot.audit import Fact
@@ -24,6 +25,9 @@ from bot.records import Ring
 T = TypeVar("T")
 #: The move that a piece of work makes, or how to tell it from the work's result.
 Made = Move | Callable[[T], Move | None]
+#: What ails the database itself counts for so many seconds after it was last met: who is kept from working by
+#: it tries again each second, and what happens to have room meanwhile proves nothing.
+LASTS = 6.0
 #: Why nothing is done while the lock was not looked at in time.
 LAPSED = "nobody has looked lately whether the database is still ours"
 
@@ -49,6 +53,7 @@ class Database:
         self._under_way: set[asyncio.Task[Any]] = set()
         self._refused: str | None = None
         self._ours_until: float | None = None
+        self._ailment: tuple[str, float] | None = None
 
     def refuse(self, why: str) -> None:
         """From now on every piece of work raises Unavailable: the database may be somebody else's."""
@@ -95,6 +100,13 @@ class Database:
         if self._ours_until is not None and seconds_since_boot() > self._ours_until:
             raise Unavailable(LAPSED)
 
+    @property
+    def ailment(self) -> str | None:
+        """What keeps the database from working and does not pass by itself, in words; None when it is well."""
+        if self._ailment is None or seconds_since_boot() > self._ailment[1] + LASTS:
+            return None
+        return self._ailment[0]
+
     async def settle_down(self) -> None:
         """Return when nothing is under way any more; for closing."""
         while self._under_way:
@@ -107,34 +119,35 @@ class Database:
         return await asyncio.shield(task)
 
     async def _read(self, statement: Executable) -> Sequence[RowMapping]:
-        with trouble_is(Unavailable):
+        with self._trouble_is(Unavailable):
             async with self._reader.connect() as connection:
                 return await rows_of(connection, statement)
 
     async def _transact(self, made: Made[T], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        with trouble_is(Unavailable):
+        with self._trouble_is(Unavailable):
             async with self._turn, self._writer.connect() as connection:
                 result = await work(connection)
-                with trouble_is(Unanswered):
+                with self._trouble_is(Unanswered):
                     await connection.commit()
         move = (made if result else None) if isinstance(made, Move) else made(result)
         for step in WAKES.get(move, ()) if move else ():
             self._ring(step)
         return result
 
+    @contextmanager
+    def _trouble_is(self, kind: type[Unavailable]) -> Iterator[None]:
+        """Turns a database's trouble into ours, by its type and without its text, which may hold arguments.
 
-@contextmanager
-def trouble_is(kind: type[Unavailable]) -> Iterator[None]:
-    """Turns a database's trouble into ours, by its type and without its text, which may hold arguments.
-
-    A broken rule or a wrong statement is a mistake of ours and passes as it is.
-    """
-    try:
-        yield
-    except (IntegrityError, DataError, ProgrammingError):
-        raise
-    except (DBAPIError, PoolTimeoutError) as error:
-        raise kind(f"the database is in trouble ({type(error).__name__})") from error
+        A broken rule or a wrong statement is a mistake of ours and passes as it is.
+        """
+        try:
+            yield
+        except (IntegrityError, DataError, ProgrammingError):
+            raise
+        except (DBAPIError, PoolTimeoutError) as error:
+            if ailment := ailment_of(error):
+                self._ailment = ailment, seconds_since_boot()
+            raise kind(ailment or f"the database is in trouble ({type(error).__name__})") from error
 
 
 async def rows_of(connection: AsyncConnection, statement: Executable) -> Sequence[RowMapping]:

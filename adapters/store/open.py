@@ -18,6 +18,7 @@ from adapters.store.digests import SqlDigests
 from adapters.store.journal import SqlJournal
 from adapters.store.notices import SqlNotices
 from adapters.store.placements import SqlPlacements
+from adapters.store.probe import SqlProbe
 from adapters.store.rungs import SqlRungs
 from bot.errors import ConfigError
 from bot.ports import Clock
@@ -49,6 +50,7 @@ class SqlStore:
     alerts: Alerts
     journal: SqlJournal
     conversations: SqlConversations
+    probe: SqlProbe
 
 
 @asynccontextmanager
@@ -78,6 +80,7 @@ async def open_store(
             alerts=alerts,
             journal=SqlJournal(database=database, clock=clock),
             conversations=SqlConversations(database=database),
+            probe=SqlProbe(database=database),
         )
 
 

@@ -241,6 +241,14 @@ conversations = Table(
     Index("conversations_of", "person"),
 )
 
+#: Written to only in order to see whether writing works: one row, another each time.
+probes = Table(
+    "probes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("filler", Words, nullable=False),
+)
+
 #: The chain of `bot.audit`. Triggers refuse to change a row, and to delete one that no anchor covers.
 audit = Table(
     "audit",

@@ -51,6 +51,7 @@ class Move(StrEnum):
     TAKEN = "taken"
     POSTPONE_PAGE = "postpone_page"
     NOTE = "note"
+    PROBE = "probe"
     RETIRE = "retire"
     KEEP_CONVERSATION = "keep_conversation"
     DROP_CONVERSATION = "drop_conversation"

@@ -19,7 +19,7 @@ from adapters.watch.spool import Key, Spool, key_of
 from adapters.watch.watchdog import NOD, SCHEDULER_DEAD
 from bot.errors import Unavailable
 from bot.ports import Clock, Pager
-from bot.records import Alert, OwedPage
+from bot.records import STORE_DOWN, Alert, OwedPage
 from bot.store import Alerts
 
 #: Seconds that the database gets to take an alert; one that hangs is as good as gone.
@@ -60,6 +60,8 @@ class Emergency:
         """
         if key_of(alert) in self._waiting:
             return False
+        if alert.cause == STORE_DOWN:  # a store in trouble may take this and nothing else
+            return await self._keep(alert, alert.text)
         try:
             return await self._stored(alert)
         except Unavailable as error:
@@ -68,7 +70,7 @@ class Emergency:
     async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
         """As the store does; what is spooled is raised first, so that it does not stay open for ever."""
         if (approval_id, cause) in self._waiting:
-            await self.drain()
+            await self._drain(also=cause)
         await self._alerts.mend(approval_id, cause=cause, how=how)
 
     async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
@@ -102,10 +104,18 @@ class Emergency:
 
         For every round of whoever looks after the bot. Does not raise when the store is still gone. A process
         that has lived long enough thereby mends the alert about the end of the one before.
+
+        That the store is down stays spooled until it is mended: so long `/healthz` is red, whatever the store
+        takes meanwhile.
         """
+        return await self._drain(also=None)
+
+    async def _drain(self, *, also: str | None) -> bool:
         drained = []
         try:
             for alert in tuple(self._waiting.values()):
+                if alert.cause == STORE_DOWN and also != STORE_DOWN:
+                    continue
                 await self._stored(alert)
                 drained.append(alert)
             if self._is_proven():
@@ -134,7 +144,7 @@ class Emergency:
         self._unproven_since = time.monotonic()
         for alert in await asyncio.to_thread(self._spool.entries):
             self._waiting[key_of(alert)] = alert
-        if not await self.drain():
+        if not await self._drain(also=STORE_DOWN):
             for alert in self._waiting.values():
                 self._page(alert)
 

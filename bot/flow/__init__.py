@@ -58,20 +58,30 @@ class Bells:
 
 
 class Beats:
-    """When each step last ended a round; one that hangs is found by whoever looks here."""
+    """When each step last did a round; one that hangs, or fails each time, is found by whoever looks here."""
 
     def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
         """`seconds` is a clock that never goes back."""
         self._seconds = seconds
         self._at = dict.fromkeys(Step, seconds())
+        self._trying_since: dict[Step, float] = {}
+
+    def begin(self, step: Step) -> None:
+        """A round begins."""
+        self._trying_since.setdefault(step, self._seconds())
 
     def beat(self, step: Step) -> None:
+        """A round has done its work. One that failed does not beat."""
         self._at[step] = self._seconds()
+        self._trying_since.pop(step, None)
 
-    def older_than(self, age: timedelta) -> tuple[Step, ...]:
-        """The steps whose last round ended longer ago."""
-        now = self._seconds()
-        return tuple(step for step, at in self._at.items() if now - at > age.total_seconds())
+    def stuck(self, age: timedelta) -> tuple[Step, ...]:
+        """The steps that have done no round for longer. Polls keep an interval of their own: `admit` is stuck
+        when it has tried for longer, in one round or in several that failed.
+        """
+        now, tried = self._seconds(), self._trying_since
+        since = self._at | {Step.ADMIT: tried.get(Step.ADMIT, now)}
+        return tuple(step for step, at in since.items() if now - at > age.total_seconds())
 
 
 class Crew:
@@ -138,13 +148,14 @@ async def keep_up(step: Step, round_: Round, *, bells: Bells, beats: Beats, cloc
     while True:
         due: datetime | None = None
         begun = time.monotonic()
+        beats.begin(step)
         try:
             due = await round_()
+            beats.beat(step)
         except Unavailable as error:
             log.warning("round_failed", step=step.value, reason=str(error))
             count("round_failed")
             await asyncio.sleep(STORE_PAUSE)
-        beats.beat(step)
         await asyncio.sleep(min(LONGEST_REST, REST * (time.monotonic() - begun)))
         wait = None if due is None else max(0.0, (due - clock()).total_seconds())
         await bells.wait(step, at_most=wait)

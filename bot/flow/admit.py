@@ -64,7 +64,7 @@ class Admit:
 
     @property
     def last_good(self) -> datetime | None:
-        """When the last good poll began."""
+        """When the last poll began that was good, and is in the store."""
         return self._polls.last_good
 
     async def round(self) -> None:
@@ -80,6 +80,7 @@ class Admit:
         standing = await self._store.approvals.standing()
         await self._meet(listing, standing)
         await self._notice_missing(listing, standing)
+        self._polls.taken_in(listing)
 
     async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> None:
         approvals = self._store.approvals

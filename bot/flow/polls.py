@@ -24,7 +24,7 @@ class Polls:
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._alerts, self._clock = store.alerts, clock
         self._failing_since: datetime | None = None
-        self.last_good: datetime | None = None  #: when the last good poll began
+        self.last_good: datetime | None = None  #: when the last poll began that was good, and taken in
 
     async def failed(self, error: Unavailable | Forbidden) -> None:
         """One failed poll is weather; when they go on failing, nobody is asked any more, and that pages."""
@@ -36,12 +36,15 @@ class Polls:
             alert = Alert(approval_id=PLATFORM, cause=BLIND, text=text, raised_at=now)
             await self._alerts.raise_(alert)
 
+    def taken_in(self, listing: Listing) -> None:
+        """All that it lists is in the store. A poll that could be read and not kept helps nobody."""
+        self.last_good = listing.began_at
+
     async def good(self, listing: Listing) -> None:
         """It can be read. Deadlines are moments of its clock, so one that is far from ours makes them wrong."""
         if self._failing_since is not None or self.last_good is None:  # or an earlier process raised it
             self._failing_since = None
             await self._alerts.mend(PLATFORM, cause=BLIND, how="the platform can be read again")
-        self.last_good = listing.began_at
         skew = listing.skew
         if skew is None:
             return

@@ -20,7 +20,7 @@ from bot.flow.surroundings import Surroundings
 from bot.flow.voters import shortages
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import CHANNEL_DEAD, NO_CARD, SURFACE_DEAD, Alert, Step
+from bot.records import CHANNEL_DEAD, NO_CARD, STORE, STORE_DOWN, SURFACE_DEAD, Alert
 from bot.store import Alerts, Store
 from bot.surface import Surface
 from bot.wording import name_of
@@ -43,7 +43,6 @@ STUCK_AFTER = timedelta(seconds=60)
 #: Some pager must have taken a page within this time.
 TAKEN_WITHIN = timedelta(minutes=2)
 
-STORE, STORE_DOWN = "store", "store-down"
 MISSED, STUCK, LATE_TICK, NOBODY = "rung-missed", "step-stuck", "scheduler-late", "route-without-approver"
 
 log = structlog.get_logger()
@@ -84,9 +83,12 @@ class Prove:
         self._beats, self._late_tick, self._blind, self._all_well = beats, late_tick, blind, all_well
         self._clock, self._count = clock, count
         self._around = Surroundings(store=store, chats=chats, policy=policy, clock=clock)
+        #: Why the store cannot be read, or written, as far as the last try tells.
+        self._unread: str | None = None
+        self._unwritten: str | None = None
 
     async def round(self) -> None:
-        found = await self._tell([*self._scheduling(), *await self._kept()])
+        found = await self._tell([*self._late(), *await self._kept(), *await self._written(), *self._stuck()])
         # The chats last: one that hangs keeps nobody from being told of the rest.
         found += await self._tell([_breach_of(alert) for alert in await self._around.look()])
         if not any(breach.about == STORE for breach in found):
@@ -97,9 +99,26 @@ class Prove:
     async def _kept(self) -> list[_Breach]:
         """What the store tells, if only that it is gone."""
         try:
-            return [*await self._unseen(), *await self._missed(), *await self._people()]
+            found = [*await self._unseen(), *await self._missed(), *await self._people()]
         except Unavailable as error:
-            return [_store_down(str(error))]
+            self._unread = str(error)
+            return [_store_down(self._unread)]
+        self._unread = None
+        return found
+
+    async def _written(self) -> list[_Breach]:
+        """Whether the store takes a write, tried with one. It is well when it can be read, too."""
+        try:
+            async with asyncio.timeout(TOUCHED_WITHIN):
+                await self._store.probe.write()
+            self._unwritten = None
+            if self._unread is None:
+                # Even when no such alert is known here: an earlier process may have raised it.
+                await self._alerts.mend(STORE, cause=STORE_DOWN, how="it is well again")
+        except (Unavailable, TimeoutError) as error:
+            self._unwritten = str(error) or "it does not answer"
+            return [_store_down(self._unwritten)]
+        return []
 
     async def _unheard(self) -> bool:
         """Whether somebody has to look although nothing here says so: the platform cannot be read, or a page
@@ -118,11 +137,7 @@ class Prove:
 
     async def touch(self) -> None:
         """Between two rounds: a database that takes no write is known well before the next one."""
-        try:
-            async with asyncio.timeout(TOUCHED_WITHIN):
-                await self._alerts.mend(STORE, cause=STORE_DOWN, how="it is well again")
-        except (Unavailable, TimeoutError) as error:
-            await self._raise(_store_down(str(error) or "it does not answer"))
+        await self._tell(await self._written())
 
     async def knock(self) -> None:
         """Between two rounds: a chat that hangs, or refuses us, is known before the next one could know it."""
@@ -157,14 +172,15 @@ class Prove:
                 found[approval.id] = _Breach(about=approval.id, cause=MISSED, text=text)
         return list(found.values())
 
-    def _scheduling(self) -> list[_Breach]:
-        found = self._late()
-        for step in self._beats.older_than(STUCK_AFTER):
-            if step is Step.ADMIT:
-                continue  # polls keep an interval of their own, and `admit` itself pages when it is blind
-            text = f"The step {step} has not ended a round for {STUCK_AFTER.seconds} s."
-            found.append(_Breach(about=f"step:{step}", cause=STUCK, text=text))
-        return found
+    def _stuck(self) -> list[_Breach]:
+        """Steps that get nowhere; without a store none does, and that is told already."""
+        if self._unread or self._unwritten:
+            return []
+        text = f"has not ended a round for {STUCK_AFTER.seconds} s."
+        return [
+            _Breach(about=f"step:{step}", cause=STUCK, text=f"The step {step} {text}")
+            for step in self._beats.stuck(STUCK_AFTER)
+        ]
 
     def _late(self) -> list[_Breach]:
         late = self._late_tick()
@@ -178,7 +194,7 @@ class Prove:
         return [_Breach(about=f"route:{name}", cause=NOBODY, text=text) for name, text in short.items()]
 
     async def _mended(self, breaches: list[_Breach]) -> list[_Breach]:
-        """Mend what is not found any more; what is found by that is a store that takes no write."""
+        """Mend what is not found any more; what is found by that is a store that is gone just now."""
         try:
             await self._mend(breaches)
         except Unavailable as error:
@@ -188,8 +204,6 @@ class Prove:
     async def _mend(self, breaches: list[_Breach]) -> None:
         """What is not found any more is over. Cards that went up mend their own alert."""
         found = {(breach.about, breach.cause) for breach in breaches}
-        # Even when no such alert is open: a database that can be read but not written is found by this.
-        await self._alerts.mend(STORE, cause=STORE_DOWN, how="it is well again")
         for cause in (SURFACE_DEAD, CHANNEL_DEAD, MISSED, STUCK, LATE_TICK, NOBODY):
             for alert in await self._alerts.open_of(cause=cause):
                 around = cause in (SURFACE_DEAD, CHANNEL_DEAD)

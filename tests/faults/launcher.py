@@ -27,11 +27,14 @@ from adapters.store.notices import SqlNotices
 from adapters.store.placements import SqlPlacements
 from adapters.store.rungs import SqlRungs
 from adapters.trust import trusted
+from tests.servers.disks import enter_namespace, mount_small
 
 #: Names a crash point, for example `approvals.vote after`; read here and nowhere else.
 CRASH_AT = "NOD_TEST_CRASH_AT"
 #: How many descriptors the bot may have; read here and nowhere else.
 DESCRIPTORS = "NOD_TEST_DESCRIPTORS"
+#: Names a folder and a size, `/somewhere:4m`: there the child has a disk of its own, which nobody else sees.
+SMALL_DISK = "NOD_TEST_SMALL_DISK"
 #: Sent to the child, it disables the scheduler behind Nod's back.
 PAUSE = signal.SIGUSR1
 #: What a shell reports for a process that was killed with signal 9.
@@ -61,6 +64,10 @@ def run_nod(settings: Mapping[str, str], log: str) -> None:
     os.dup2(out, 2)
     if descriptors := os.environ.get(DESCRIPTORS):
         resource.setrlimit(resource.RLIMIT_NOFILE, (int(descriptors), int(descriptors)))
+    if disk := os.environ.pop(SMALL_DISK, None):
+        folder, _, size = disk.rpartition(":")
+        enter_namespace()
+        mount_small(Path(folder), size=size)
     if point := os.environ.get(CRASH_AT):
         arm(point)
     signal.signal(PAUSE, lambda *_: pause_the_scheduler())

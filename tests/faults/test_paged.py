@@ -15,9 +15,9 @@ from pathlib import Path
 
 from bot.flow.gather import FLOOD
 from bot.flow.polls import SKEWED
-from bot.flow.prove import NOBODY, STORE_DOWN
+from bot.flow.prove import NOBODY
 from bot.flow.seen import UNSEEN
-from bot.records import NO_CARD, SURFACE_DEAD
+from bot.records import NO_CARD, STORE_DOWN, SURFACE_DEAD
 from tests.servers.town import until
 from tests.servers.watched import ONE_INTERVAL, PROVE_EVERY, Watched, open_watched, open_watched_bot
 

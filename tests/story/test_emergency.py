@@ -18,7 +18,7 @@ from bot.errors import Unavailable
 from bot.flow import Crew
 from bot.flow.alert import PageOut
 from bot.ports import Pager
-from bot.records import Alert, OwedPage, Step
+from bot.records import STORE, STORE_DOWN, Alert, OwedPage, Step
 from tests.servers.pagers import WEBHOOK_SECRET
 from tests.servers.town import until
 from tests.story.emergency_world import World, health, open_world
@@ -61,6 +61,22 @@ async def test_what_is_kept_is_neither_tried_nor_told_again(tmp_path: Path) -> N
         await until(lambda: bool(world.told()), what="the page")
         await asyncio.sleep(0.2)
         assert ["database-gone"] == world.kept() == world.told()
+
+
+async def test_that_the_store_is_down_is_kept_although_it_could_be_stored(tmp_path: Path) -> None:
+    """A full disk may have room for a row and for nothing else: it is paged from here, and red until mended."""
+    async with open_world(tmp_path, down=False) as world:
+        down = replace(GONE, approval_id=STORE, cause=STORE_DOWN)
+        assert await world.emergency.raise_(down)
+        await until(lambda: [STORE_DOWN] == world.told(), within=1, what="the page")
+        assert not await world.emergency.drain()
+        assert 503 == (await health(world.emergency))[0]
+        assert [] == await world.stored()
+
+        await world.emergency.mend(STORE, cause=STORE_DOWN, how="It is back.")
+        assert [(STORE_DOWN, "It is back.")] == await world.stored()
+        assert [] == world.kept()
+        assert 200 == (await health(world.emergency))[0]
 
 
 async def test_when_the_database_is_back_it_has_the_alert_once(tmp_path: Path) -> None:

@@ -18,8 +18,6 @@ from bot.flow.prove import (
     LATE_TICK,
     MISSED,
     MISSED_AFTER,
-    STORE,
-    STORE_DOWN,
     STUCK,
     STUCK_AFTER,
     TOUCHED_WITHIN,
@@ -27,7 +25,7 @@ from bot.flow.prove import (
 )
 from bot.ladder import Action
 from bot.policy import Policy
-from bot.records import NO_CARD, SURFACE_DEAD, Alert, DueRung, Step
+from bot.records import NO_CARD, STORE, STORE_DOWN, SURFACE_DEAD, Alert, DueRung, Step
 from bot.surface import Surface
 
 NOW = datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
@@ -73,6 +71,7 @@ class World:
             approvals=SimpleNamespace(unseen=seen, open_by_route=none),
             rungs=SimpleNamespace(due=due),
             alerts=SimpleNamespace(untaken=untaken, open_of=none),
+            probe=SimpleNamespace(write=self._write),
         )
         self.steps = Beats(seconds=lambda: self.seconds)
         self.prove = Prove(
@@ -85,11 +84,13 @@ class World:
         self.open.setdefault((alert.approval_id, alert.cause), alert.text)
         return True
 
-    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
+    async def _write(self) -> None:
         if self.hangs:
             await asyncio.Event().wait()
         if self.unwritten:
             raise self.unwritten
+
+    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
         if self.open.pop((approval_id, cause), None):
             self.mended.append((approval_id, cause))
 
@@ -167,6 +168,36 @@ async def test_a_step_that_ends_no_round_is_stuck_until_it_does() -> None:
     assert (set(), 1) == await world.looked()
 
 
+async def test_polls_that_cannot_be_taken_in_are_stuck_however_rare_they_are() -> None:
+    """`admit` tried and failed for a minute, or hangs in one round; an interval of an hour is no trouble."""
+    world = World()
+
+    def pass_time(seconds: float) -> None:
+        world.seconds += seconds
+        for step in set(Step) - {Step.ADMIT}:
+            world.steps.beat(step)
+
+    world.steps.begin(Step.ADMIT)
+    world.steps.beat(Step.ADMIT)
+    pass_time(3600)
+    assert (set(), 1) == await world.looked()
+    world.steps.begin(Step.ADMIT)
+    pass_time(STUCK_AFTER.total_seconds() / 2)
+    world.steps.begin(Step.ADMIT)
+    pass_time(STUCK_AFTER.total_seconds() / 2 + 1)
+    assert ({STUCK}, 1) == await world.looked()
+    assert [("step:admit", STUCK)] == list(world.open)
+    world.steps.beat(Step.ADMIT)
+    assert (set(), 2) == await world.looked()
+
+
+async def test_without_a_store_no_step_is_stuck_besides() -> None:
+    """None of them can end a round then: one alert says so."""
+    world = World(unwritten=GONE)
+    world.seconds = STUCK_AFTER.total_seconds() + 1
+    assert ({STORE_DOWN}, 0) == await world.looked()
+
+
 async def test_a_ticker_that_is_late_is_felt_between_two_looks() -> None:
     """The process may end before the next one; when it ticks again the look says that it is over."""
     world = World()
@@ -217,6 +248,16 @@ async def test_a_database_that_takes_no_write_is_down() -> None:
     world.unwritten = None
     assert (set(), 1) == await world.looked()
     assert [(STORE, STORE_DOWN)] == world.mended
+
+
+async def test_a_store_that_takes_writes_and_cannot_be_read_is_down_all_along() -> None:
+    """No write between two looks mends that: a damaged database would go up and down for ever."""
+    world = World(unread=GONE)
+    assert ({STORE_DOWN}, 0) == await world.looked()
+    await world.prove.touch()
+    assert [(STORE, STORE_DOWN)] == list(world.open)
+    world.unread = None
+    assert (set(), 1) == await world.looked()
 
 
 async def test_a_write_is_tried_between_two_looks() -> None:
