@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -75,7 +75,7 @@ class Pattern:
             return None  # what is inside may well be what the rule is about
         fits = self._fits_plain(value)
         if isinstance(value, str) and fits is not None:
-            inside = _inside(value)
+            inside = values_in(value)
             if inside is None or any(self._fits_plain(inner) is not fits for inner in inside):
                 return None
         return fits
@@ -222,20 +222,22 @@ def _forms(number: Decimal) -> Iterator[str]:
             yield f"+{form}"
 
 
-def _inside(text: str) -> Iterable[Json] | None:
-    """The plain values of a text that is JSON itself, its keys too; None when there are too many."""
+def values_in(value: Json) -> tuple[Json, ...] | None:
+    """The plain values of a value, keys too, also inside texts of JSON; None when there are too many."""
     found: list[Json] = []
-    waiting: list[Json] = _parsed(text)
+    waiting: list[Json] = [value]
     while waiting:
         if len(found) + len(waiting) > MOST_INSIDE:
             return None
         inner = waiting.pop()
-        if isinstance(inner, list):
+        if isinstance(inner, dict):
+            waiting.extend((*inner, *inner.values()))
+        elif isinstance(inner, list):
             waiting.extend(inner)
         else:
             found.append(inner)
             waiting.extend(_parsed(inner) if isinstance(inner, str) else ())
-    return found
+    return tuple(found)
 
 
 def _parsed(text: str) -> list[Json]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from bot.approval import Approval, Outcome
 from bot.card import Notice
-from bot.policy import Policy, approvers_of, names_of
+from bot.policy import Person, Policy, approvers_of, kept_out, named_for
 from bot.records import CHANNEL_DEAD, SURFACE_DEAD, Alert, News, OwedNotice
 from bot.surface import Destination, Surface
 from bot.wording import Saying, asked, name_of, notification_of, state_of, unanswered, waiting_name
@@ -19,7 +19,7 @@ def notice_of(
 ) -> Notice:
     """One message for notices that are owed to the same thread or person, the earliest deadline first."""
     first, approval = owed[0]
-    who = tuple(name for notice, _ in owed for name in notice.who)
+    who = [(name, approval) for notice, approval in owed for name in notice.who]
     return Notice(
         mark=mark,
         text=_together(owed, policy=policy) or _text(first, approval, policy=policy),
@@ -28,9 +28,13 @@ def notice_of(
     )
 
 
-def mentioned(policy: Policy, who: tuple[str, ...], surface: Surface) -> tuple[str, ...]:
-    """The accounts of these people and groups on a surface, each once."""
-    accounts = (person.accounts.get(surface) for person in policy.members(tuple(dict.fromkeys(who))))
+def mentioned(policy: Policy, who: Iterable[tuple[str, Approval]], surface: Surface) -> tuple[str, ...]:
+    """The accounts on a surface of these people and groups, each once; not of who asked for it themselves."""
+    people: dict[str, Person] = {}
+    for name, approval in who:
+        out = kept_out(policy, approval)
+        people |= {person.handle: person for person in policy.members((name,)) if person.handle not in out}
+    accounts = (person.accounts.get(surface) for person in people.values())
     return tuple(account for account in accounts if account)
 
 
@@ -93,7 +97,8 @@ def _asides(notice: OwedNotice, approval: Approval, policy: Policy) -> str:
     route = policy.route_named(approval.route)
     now = approvers_of(route, approval) if route else ()
     let_in = tuple(name for name in now if name in approval.widened)
-    said = f" {names_of(policy, let_in)} may decide it now, too." if let_in else ""
+    named = named_for(policy, let_in, approval)
+    said = f" {named} may decide it now, too." if named else ""
     return said + stand_ins(policy, (*notice.who, *let_in))
 
 

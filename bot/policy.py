@@ -12,6 +12,7 @@ from bot.ladder import Action
 from bot.matching import value_at
 from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
+from bot.requester import Named, named_in
 from bot.rotation import OnCall
 from bot.routing import ReasonRule, Route, route_for
 from bot.rules import Rules
@@ -109,18 +110,22 @@ def seat_of(
         raise Refused(
             Refusal.OUTSIDER, "Guests and people of other workspaces may not decide this, unless it names them."
         )
-    approvers = policy.handles(approvers_of(route, approval))
+    seats = _seats(policy, route, approval, now=now).get(person.handle, [])
     requesters = requesters_of(policy, route, approval.request)
-    if person.handle in requesters:
-        raise _own_request(policy, route, approval)
-    if person.handle in approvers:
-        return Seat(person=person)
+    free = [giver for giver in seats if not {person.handle, giver} & requesters]
+    if not free:
+        raise (_own_request if seats else _not_approver)(policy, route, approval)
+    return Seat(person=person, acting_for=None if free[0] == person.handle else free[0])
+
+
+def _seats(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> dict[str, list[str]]:
+    """Whose seats each handle may take: their own, if they are an approver, then those of who is away."""
+    seats = {handle: [handle] for handle in policy.handles(approvers_of(route, approval))}
+    approvers = frozenset(seats)
     for delegation in policy.delegations:
-        if delegation.taker == person.handle and delegation.giver in approvers and now < delegation.until:
-            if delegation.giver in requesters:
-                raise _own_request(policy, route, approval)
-            return Seat(person=person, acting_for=delegation.giver)
-    raise _not_approver(policy, route, approval)
+        if delegation.giver in approvers and now < delegation.until:
+            seats.setdefault(delegation.taker, []).append(delegation.giver)
+    return seats
 
 
 def counting(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> frozenset[str]:
@@ -129,9 +134,10 @@ def counting(policy: Policy, route: Route, approval: Approval, *, now: datetime)
     Whoever has lost every account since, or has become a guest, does not: at the moment of the last vote
     all that are counted have to be people who may decide.
     """
-    approvers = frozenset(policy.handles(approvers_of(route, approval)))
-    deputies = {d.taker for d in policy.delegations if d.giver in approvers and now < d.until}
-    people = (policy.people.get(handle) for handle in approvers | deputies)
+    requesters = requesters_of(policy, route, approval.request)
+    seats = _seats(policy, route, approval, now=now)
+    able = (handle for handle, givers in seats.items() if handle not in requesters and {*givers} - requesters)
+    people = (policy.people.get(handle) for handle in able)
     return frozenset(
         person.handle
         for person in people
@@ -143,25 +149,32 @@ def counting(policy: Policy, route: Route, approval: Approval, *, now: datetime)
 
 
 def requesters_of(policy: Policy, route: Route, request: HITLRequest) -> frozenset[str]:
-    """The people whom the run names as asking for this, where the route forbids them to decide it."""
-    return frozenset() if route.self_approval else requesters_named(policy, route, request)
+    """Who may have asked for this, where the route forbids them to decide it; in doubt that is everybody."""
+    if route.self_approval:
+        return frozenset()
+    named = _requesters(policy, route, request)
+    return frozenset(policy.people) if named.doubt else named.handles
 
 
 def requesters_named(policy: Policy, route: Route, request: HITLRequest) -> frozenset[str]:
-    """The people whom the run names as asking for this, in the field that the route tells."""
+    """The people whom the run names, or may name, as asking for this, in the field that the route tells."""
+    return _requesters(policy, route, request).handles
+
+
+def _requesters(policy: Policy, route: Route, request: HITLRequest) -> Named:
+    """A field that an object of the call lacks names nobody; one in doubt (`bot.matching`) may name anybody."""
     if route.requester is None:
-        return frozenset()
+        return Named()
     field_name, _, path = route.requester.partition(".")
     there, value = value_at(request, path) if field_name == "arguments" else (True, request.run_id)
-    if not there or not isinstance(value, str):
-        return frozenset()
-    named = value.strip().casefold()
-    return frozenset(person.handle for person in policy.people.values() if named in _names_of(person))
+    if there is None:
+        return Named(doubt=True)
+    people = policy.people.values()
+    return named_in(value, {person.handle: _names_of(person) for person in people}) if there else Named()
 
 
-def _names_of(person: Person) -> set[str]:
-    names = {person.handle, person.name, person.email or person.handle, *person.accounts.values()}
-    return {name.casefold() for name in names}
+def _names_of(person: Person) -> tuple[str, ...]:
+    return (person.handle, person.name, person.email or person.handle, *person.accounts.values())
 
 
 def _not_approver(policy: Policy, route: Route | None, approval: Approval) -> Refused:
@@ -170,6 +183,9 @@ def _not_approver(policy: Policy, route: Route | None, approval: Approval) -> Re
 
 
 def _own_request(policy: Policy, route: Route, approval: Approval) -> Refused:
+    if _requesters(policy, route, approval.request).doubt:
+        why = "Nod cannot read who asked for this, so nobody can decide it here."
+        return Refused(Refusal.SELF_APPROVAL, why)
     named = approvers_named(policy, route, approval)
     return Refused(Refusal.SELF_APPROVAL, f"You asked for this yourself; someone else in {named} must decide.")
 
@@ -184,19 +200,40 @@ def approvers_of(route: Route, approval: Approval) -> tuple[str, ...]:
 
 
 def approvers_named(policy: Policy, route: Route | None, approval: Approval) -> str:
-    """The approvers in words for a card or a refusal: groups by their name, people by theirs."""
+    """Who may decide in words for a card or a refusal: groups by their name, people by theirs."""
     names = approvers_of(route, approval) if route else ()
-    return names_of(policy, names) if policy.members(names) else "nobody (the policy names no approver)"
+    if route is None or not policy.members(names):
+        return "nobody (the policy names no approver)"
+    return named_for(policy, names, approval) or "nobody (an approver cannot decide what they asked for)"
 
 
-def names_of(policy: Policy, names: tuple[str, ...]) -> str:
-    """People by their name, groups by theirs, and who is on call now by both."""
-    people = policy.people
-    said = []
-    for name in dict.fromkeys(names):
-        now = ", ".join(person.name for person in policy.members((name,))) if name in policy.oncall else ""
-        said.append(f"{name} ({now})" if now else people[name].name if name in people else name)
-    return ", ".join(said)
+def kept_out(policy: Policy, approval: Approval) -> frozenset[str]:
+    """Who may not decide this request although its route would let them: they may have asked for it."""
+    route = policy.route_named(approval.route)
+    return requesters_of(policy, route, approval.request) if route else frozenset()
+
+
+def named_for(policy: Policy, names: tuple[str, ...], approval: Approval) -> str:
+    """`names_of` without whoever may not decide this request."""
+    return names_of(policy, names, without=kept_out(policy, approval))
+
+
+def names_of(policy: Policy, names: tuple[str, ...], *, without: frozenset[str] = frozenset()) -> str:
+    """People by their name, groups by theirs, and who is on call now by both; empty when all are left out."""
+    return ", ".join(said for name in dict.fromkeys(names) if (said := _name_of(policy, name, without)))
+
+
+def _name_of(policy: Policy, name: str, without: frozenset[str]) -> str:
+    if name in policy.people:
+        return "" if name in without else policy.people[name].name
+    members = policy.members((name,))
+    left = [person.name for person in members if person.handle not in without]
+    if members and not left:
+        return ""
+    if name in policy.oncall and left:
+        return f"{name} ({', '.join(left)})"
+    out = [person.name for person in members if person.handle in without]
+    return f"{name} without {' and '.join(out)}" if out else name
 
 
 def check_note(route: Route, verdict: HITLDecision, note: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import assert_never
 from bot.approval import Approval, Outcome, Stage, people_in
 from bot.call import Line, size_of
 from bot.ladder import Action, DeadlineSource, time_left
-from bot.policy import Policy, approvers_named, approvers_of, names_of
+from bot.policy import Policy, approvers_named, approvers_of, named_for
 from bot.protocol import HITLDecision
 from bot.surface import Surface
 from bot.visible import visible
@@ -188,9 +188,7 @@ def asked(approval: Approval, *, policy: Policy) -> str:
     route = policy.route_named(approval.route)
     may = approvers_of(route, approval) if route else ()
     others = [
-        policy.people[name].name if name in policy.people else name
-        for name in approval.pinged
-        if name not in may
+        said for name in approval.pinged if name not in may and (said := named_for(policy, (name,), approval))
     ]
     return ", ".join([approvers_named(policy, route, approval), *others])
 
@@ -250,7 +248,10 @@ def _next_rung(approval: Approval, *, policy: Policy, now: datetime) -> list[Say
     ahead = approval.ahead
     if ahead is None or ahead.at <= now or ahead.action not in _DOES:
         return []
-    does = _DOES[ahead.action].replace("{who}", names_of(policy, ahead.who))
+    who = named_for(policy, ahead.who, approval)
+    if ahead.who and not who:
+        return []
+    does = _DOES[ahead.action].replace("{who}", who)
     return [(f"Next, if nobody answers: {does}, ", ahead.at)]
 
 

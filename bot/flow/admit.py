@@ -15,6 +15,7 @@ from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
 from bot.flow.polls import Polls
 from bot.flow.unread import Unread
+from bot.flow.voters import UNDECIDABLE, undecidable
 from bot.ladder import Deadline, DeadlineSource, began_at, deadline_of, lease_at, redraws
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
@@ -118,6 +119,14 @@ class Admit:
                     window=round((approval.deadline.at - approval.first_seen).total_seconds(), 1),
                 )
                 self._count("approval_admitted")
+                await self._decidable(approval)
+
+    async def _decidable(self, approval: Approval) -> None:
+        """Raise an alert at once for a request that nobody can ever approve."""
+        now = self._clock()
+        if (why := undecidable(self._policy(), approval, now=now)) is not None:
+            alert = Alert(approval_id=approval.id, cause=UNDECIDABLE, text=why, raised_at=now)
+            await self._store.alerts.raise_(alert)
 
     def _newcomer(self, request: HITLRequest) -> Newcomer:
         policy, now = self._policy(), self._clock()

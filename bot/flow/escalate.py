@@ -15,7 +15,7 @@ from bot.flow import earliest
 from bot.flow.outward import Outward
 from bot.ladder import Action
 from bot.news import stand_ins
-from bot.policy import names_of
+from bot.policy import kept_out, named_for
 from bot.records import Alert, DueRung, Firing, News, OwedNotice, Placement, rung_cause
 from bot.wording import name_of
 
@@ -120,7 +120,8 @@ class Escalate(Outward):
 
     def _alert(self, rung: DueRung, approval: Approval) -> Alert:
         tool, until = name_of(approval.request.tool_name), f"{approval.deadline.at:%Y-%m-%d %H:%M:%S} UTC"
-        who = f" For: {names_of(self._policy(), rung.who)}." if rung.who else ""
+        named = named_for(self._policy(), rung.who, approval)
+        who = f" For: {named}." if named else ""
         nobody = "not enough people have" if approval.votes else "nobody has"
         unread = stand_ins(self._policy(), rung.who)
         text = f"{tool}: {nobody} answered, and the agent waits until {until}.{who}{unread}"
@@ -158,7 +159,9 @@ class Escalate(Outward):
         notices = []
         there = [p.destination.surface for p in standing if p.destination.surface in self._chats]
         policy = self._policy()
-        for person in policy.members(who)[:MOST_ALONE]:
+        out = kept_out(policy, approval)
+        members = [person for person in policy.members(who) if person.handle not in out]
+        for person in members[:MOST_ALONE]:
             through = tuple(name for name in who if person in policy.members((name,)))
             reachable = [surface for surface in person.accounts if surface in self._chats]
             near = [surface for surface in reachable if surface in there]

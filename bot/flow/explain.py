@@ -8,7 +8,7 @@ from bot.approval import people_in
 from bot.desk import Click
 from bot.errors import Refused
 from bot.flow.check import Check
-from bot.policy import Policy, approvers_named, approvers_of
+from bot.policy import Policy, approvers_named, approvers_of, kept_out, names_of
 from bot.ports import Clock
 from bot.protocol import HITLDecision
 
@@ -25,7 +25,8 @@ class Explain:
         _, _, approval = await self._check.card(click)
         route = policy.route_named(approval.route)
         approvers = approvers_of(route, approval) if route else ()
-        people = [person.name for person in policy.members(approvers)]
+        out = kept_out(policy, approval)
+        people = [person.name for person in policy.members(approvers) if person.handle not in out]
         named = f" ({', '.join(people)})" if people else ""
         may = approvers_named(policy, route, approval)
         lines = [f"Route: {approval.route}", f"May decide: {may}{named}"]
@@ -35,7 +36,8 @@ class Explain:
             needs = route.needs(HITLDecision.REJECTED)
             lines.append(f"Needed: {route.quorum} to approve{missing}; {needs} to reject or skip")
             pinged = tuple(name for rung in route.ladder for name in rung.who)
-            lines.append(f"Pinged when it nears its deadline: {', '.join(dict.fromkeys(pinged)) or 'nobody'}")
+            whom = [name for name in dict.fromkeys(pinged) if names_of(policy, (name,), without=out)]
+            lines.append(f"Pinged when it nears its deadline: {', '.join(whom) or 'nobody'}")
             lines.append(f"Shown in: {', '.join(str(place) for place in route.cards)}")
         claim = approval.claim_at(self._clock())
         if claim:

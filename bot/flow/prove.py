@@ -13,11 +13,11 @@ from datetime import timedelta
 
 import structlog
 
-from bot.approval import Approval
+from bot.approval import Approval, Stage
 from bot.errors import Unavailable
 from bot.flow import Beats, Count
 from bot.flow.surroundings import Surroundings
-from bot.flow.voters import shortages
+from bot.flow.voters import UNDECIDABLE, shortages, undecidable
 from bot.policy import Policy
 from bot.ports import Chat, Clock
 from bot.records import CHANNEL_DEAD, NO_CARD, STORE, STORE_DOWN, SURFACE_DEAD, Alert
@@ -191,7 +191,27 @@ class Prove:
         """A policy that leaves nobody: requests of such a route run into their deadline."""
         waiting = await self._store.approvals.open_by_route()
         short = shortages(self._policy(), waiting, now=self._clock())
+        await self._requested(waiting)
         return [_Breach(about=f"route:{name}", cause=NOBODY, text=text) for name, text in short.items()]
+
+    async def _requested(self, waiting: Mapping[str, int]) -> None:
+        """Alert about requests that nobody can approve, since who could may have asked for them.
+
+        Read only where a route says who asks. It is no breach: an agent must not silence the heartbeat.
+        """
+        policy, now = self._policy(), self._clock()
+        asking = (route.name for route in policy.routes if route.requester and not route.self_approval)
+        if not any(waiting.get(name) for name in asking):
+            return
+        open_ = await self._store.approvals.at(Stage.OPEN)
+        lacks = {approval.id: undecidable(policy, approval, now=now) for approval in open_}
+        for about, text in lacks.items():
+            if text is not None:
+                alert = Alert(approval_id=about, cause=UNDECIDABLE, text=text, raised_at=now)
+                await self._alerts.raise_(alert)
+        for alert in await self._alerts.open_of(cause=UNDECIDABLE):
+            if alert.approval_id in lacks and lacks[alert.approval_id] is None:
+                await self._alerts.mend(alert.approval_id, cause=UNDECIDABLE, how="enough people can decide it")
 
     async def _mended(self, breaches: list[_Breach]) -> list[_Breach]:
         """Mend what is not found any more; what is found by that is a store that is gone just now."""

@@ -102,6 +102,25 @@ async def test_nobody_approves_what_she_asked_for(tmp_path: Path) -> None:
         assert ["self-approval"] == [row["body"]["code"] for row in journal(town, "refused")]
 
 
+async def test_who_asked_is_neither_counted_nor_asked(tmp_path: Path) -> None:
+    """Two must approve, and Ann, one of two, asked: the card leaves her out, and an alert goes out at once."""
+    ladder = ", ladder: [{at: 10%, do: ping, who: [approvers]}]"
+    more = f", quorum: 2, requester: arguments.by{ladder}"
+    async with open_town(tmp_path, policy=policy(more)) as town:
+        town.ask(arguments={"by": ["<@U0ANN>", "mailto:ann@acme.example"]}, timeout_seconds=20)
+        card = await town.shown()
+
+        assert "Needs 2 of: approvers without Ann Albers" in said(card)
+        await until(
+            lambda: "Ann Albers may have asked for it" in str(town.alerts()), what="the alert", within=3
+        )
+        messages = town.sandbox.workspace.messages
+        await until(lambda: f"<@{BOB}>" in str([said(one) for one in messages(APPROVALS)]), what="the ping")
+        assert f"<@{ANN}>" not in str([said(one) for one in messages(APPROVALS) if one.ts != card.ts])
+        await town.press(ANN, card, "reject")
+        await town.whispered(ANN, "You asked for this yourself")
+
+
 async def test_a_call_that_changes_under_its_card_is_asked_about_anew(tmp_path: Path) -> None:
     """Between card and click the platform lists other arguments: no POST, a new card, an audit row."""
     async with open_town(tmp_path, policy=policy()) as town:

@@ -11,7 +11,18 @@ import pytest
 from bot.approval import LONGEST_NOTE
 from bot.errors import Refusal, Refused
 from bot.matching import Match, Pattern
-from bot.policy import Delegation, Person, Policy, approvers_named, check_note, requesters_of, seat_of
+from bot.news import mentioned
+from bot.policy import (
+    Delegation,
+    Person,
+    Policy,
+    approvers_named,
+    check_note,
+    counting,
+    named_for,
+    requesters_of,
+    seat_of,
+)
 from bot.protocol import HITLDecision, HITLRequest
 from bot.routing import ReasonRule, RejectionRule, Route
 from bot.surface import Surface
@@ -70,6 +81,7 @@ def delegated(giver: str, taker: str, *, hours: float = 1) -> Policy:
 
 
 AWAY = delegated("ann", "eve")
+TWO_AWAY = replace(AWAY, delegations=(*AWAY.delegations, *delegated("bob", "eve").delegations))
 SEATS: list[tuple[str, Policy, str, str, bool, dict[str, Any], str]] = [
     ("an approver by her group", POLICY, "default", "U0ANN", True, {}, "ann"),
     ("an approver by name", POLICY, "no-guests", "U0ANN", True, {}, "ann"),
@@ -90,6 +102,9 @@ SEATS: list[tuple[str, Policy, str, str, bool, dict[str, Any], str]] = [
     ("the requester by name", POLICY, "own", "U0ANN", True, {"by": "Ann"}, "self-approval"),
     ("somebody else than the requester", POLICY, "own", "U0BOB", True, {"by": "ann"}, "bob"),
     ("a requester whom nobody knows", POLICY, "own", "U0ANN", True, {"by": "agent-7"}, "ann"),
+    ("a requester in doubt", POLICY, "own", "U0BOB", True, {"By": "eve"}, "self-approval"),
+    ("a requester in doubt, not an approver", POLICY, "own", "U0EVE", True, {"By": "eve"}, "not-approver"),
+    ("a taker for the requester and another", TWO_AWAY, "own", "U0EVE", True, {"by": "ann"}, "eve for bob"),
     ("no requester in the call", POLICY, "own", "U0ANN", True, {}, "ann"),
     ("the requester, allowed", POLICY, "self", "U0ANN", True, {"by": "ann"}, "ann"),
     ("a taker", delegated("ann", "eve"), "default", "U0EVE", True, {}, "eve for ann"),
@@ -137,14 +152,6 @@ def test_the_run_may_name_its_requester(make_request: Callable[..., HITLRequest]
     assert frozenset() == requesters_of(POLICY, own, make_request(run_id=None))
 
 
-@pytest.mark.parametrize("value", [None, 7, True, ["ann"], {"name": "ann"}])
-def test_a_requester_is_a_text(make_request: Callable[..., HITLRequest], value: Any) -> None:
-    """What is no text names nobody."""
-    own = POLICY.route_named("own")
-    assert own is not None
-    assert frozenset() == requesters_of(POLICY, own, make_request(arguments={"by": value}))
-
-
 def test_approvers_in_words(make_approval: Callable[..., Approval]) -> None:
     """Groups by their name, people by theirs; nobody is said to be nobody."""
 
@@ -156,6 +163,31 @@ def test_approvers_in_words(make_approval: Callable[..., Approval]) -> None:
     assert "nobody" in named("nobody")
     assert "nobody" in named("empty-group")
     assert "nobody" in approvers_named(POLICY, None, make_approval())
+
+
+def test_who_asked_is_named_nowhere_as_one_who_decides(
+    make_approval: Callable[..., Approval], make_request: Callable[..., HITLRequest]
+) -> None:
+    """Neither in the list on the card, nor among those who are pinged or let in, nor in what is counted."""
+    pay = route("pay", approvers=("ann", "finance", "eve"), requester="arguments.by", quorum=2)
+    policy = replace(POLICY, routes=(pay,))
+
+    def named(by: Any) -> str:
+        return approvers_named(
+            policy, pay, make_approval(request=make_request(arguments={"by": by}), route="pay")
+        )
+
+    approval = make_approval(request=make_request(arguments={"by": "ann"}), route="pay")
+    assert "Ann, finance, Eve" == named("carol")
+    assert "finance without Ann, Eve" == named("ann")
+    assert "Ann, finance without Bob, Eve" == named(["bob"])
+    assert "Eve" == named(["ann", "bob", "lin"])
+    assert "nobody (an approver cannot decide what they asked for)" == named("x​z")
+    assert "Bob" == named_for(policy, ("ann", "bob"), approval)
+    assert "" == named_for(policy, ("ann",), approval)
+    assert {"bob", "eve"} == counting(policy, pay, approval, now=NOW)
+    who = [("finance", approval), ("ann", approval), ("eve", approval)]
+    assert ("U0BOB", "U0EVE") == mentioned(policy, who, SLACK)
 
 
 def test_a_person_in_two_groups_counts_once() -> None:

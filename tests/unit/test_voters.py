@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from bot.flow.voters import shortages
-from bot.ladder import Action, Rung
+from bot.approval import Approval, Stage
+from bot.flow.voters import shortages, undecidable
+from bot.ladder import Action, Deadline, DeadlineSource, Rung
 from bot.matching import Match
 from bot.policy import Delegation, Person, Policy
+from bot.protocol import HITLRequest
 from bot.routing import Route
 from bot.surface import Destination, Surface
 
@@ -104,3 +107,54 @@ def test_requests_of_a_route_that_left_the_file_have_nobody() -> None:
     } == found
     renamed = replace(policy, routes=(replace(policy.routes[0], name="old"),))
     assert ["pay"] == list(shortages(renamed, {"pay": 1, "old": 1}, now=NOW))
+
+
+def asked_by(requester: object, *approvers: str, quorum: int = 1, **more: Any) -> str | None:
+    """What keeps a request from being approved that says so who asked for it."""
+    route = replace(a_route(*approvers, quorum=quorum), requester="arguments.by", **more)
+    people = {person.handle: person for person in (ANN, BOB, OLU, EVE)}
+    policy = Policy(people=people, groups={"team": ("ann", "bob")}, routes=(route,))
+    arguments: Any = {"by": requester}
+    approval = Approval(
+        request=HITLRequest(request_id="r1", tool_name="pay", agent_id="a", arguments=arguments),
+        route="pay",
+        stage=Stage.OPEN,
+        first_seen=NOW,
+        deadline=Deadline(at=NOW + timedelta(minutes=3), source=DeadlineSource.TIMEOUT_AT),
+    )
+    return undecidable(policy, approval, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("requester", "approvers", "more", "why"),
+    [
+        ("bob", ("ann",), {}, None),
+        ("carol", ("ann",), {}, None),
+        ("ann", ("team",), {}, None),
+        ("ann", ("ann",), {"self_approval": True}, None),
+        ("ann", ("ann",), {"ladder": (WIDEN,)}, None),
+        ("ann", (), {}, None),
+        ("ann", ("olu",), {}, None),  # the route has too few, whoever asks
+        (
+            "ann",
+            ("ann",),
+            {},
+            "pay: nobody can approve it, since Ann may have asked for it. It needs 1 person, and",
+        ),
+        (
+            "ann",
+            ("team",),
+            {"quorum": 2},
+            "since Ann may have asked for it. It needs 2 people, and only 1 can decide",
+        ),
+        (["ann", "bob"], ("team",), {}, "Ann, Bob may have asked"),
+        ("x\u200bz", ("team",), {}, "since who asked for it cannot be read"),
+    ],
+)
+def test_what_nobody_can_approve_is_known_at_once(
+    requester: object, approvers: tuple[str, ...], more: dict[str, Any], why: str | None
+) -> None:
+    """Because those who could have asked for it themselves, or may have."""
+    found = asked_by(requester, *approvers, **more)
+
+    assert why is None if found is None else why is not None and why in found

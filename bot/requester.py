@@ -1,0 +1,123 @@
+"""Who a request says asked for it: whoever it may name does not decide it. Pure.
+
+The field is written by an agent. So what is not plainly somebody else is taken for each person that it may be:
+`@ann`, `mailto:`, `<@U0ANN>`, her name within a text or a list, in other letters, or shortened.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bot.hosts import scripts_of
+from bot.matching import values_in
+from bot.protocol import Json
+from bot.spelling import spellings
+
+#: Characters of the longest plain text: the longest e-mail address (RFC 5321 §4.5.3.1.3).
+LONGEST_PLAIN = 254
+
+_WORD = re.compile(r"[^\W_]+")
+#: What a name, a handle, an account or an address is made of, and what chats put around them.
+_PLAIN = re.compile(r"[\w .@+'’:/|,()<>&#-]*")
+#: In front of a name, and behind it.
+_BEFORE = re.compile(r"(?:[\s<@(\"'#]|(?:mailto|sip|slack|teams|users?)[:/])+")
+_BEHIND = re.compile(r"[\s>)\"',;.]+$")
+_TAGGED = re.compile(r"\+[^@\s]*@")
+#: Written together every day, and like nothing in Latin.
+_TOGETHER = {"Latin", "Han", "Hiragana", "Katakana", "Hangul", "Bopomofo"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """Whom a field names."""
+
+    handles: frozenset[str] = frozenset()  #: of the people it names, or may name
+    doubt: bool = False  #: it cannot be read, so that it may be anybody
+
+
+def named_in(value: Json, people: Mapping[str, Iterable[str]]) -> Named:
+    """Whom of these people a value may name; `people` is what each is called, addresses and accounts too.
+
+    Nothing and empty texts name nobody, and neither does a plain text that fits nobody: that is somebody else.
+    """
+    texts = values_in(value)
+    if texts is None:
+        return Named(doubt=True)
+    found = [_named(text, people) for text in map(_text, texts) if spellings(text)[0]]
+    handles = frozenset().union(*(one.handles for one in found))
+    return Named(handles=handles, doubt=any(one.doubt for one in found))
+
+
+def _text(value: Json) -> str:
+    return "" if value is None or isinstance(value, bool) else str(value)
+
+
+def _named(text: str, people: Mapping[str, Iterable[str]]) -> Named:
+    exact = {_bare(spelling) for spelling in spellings(text)}
+    same = [
+        handle
+        for handle, names in people.items()
+        if any(not exact.isdisjoint(spellings(name)) for name in names)
+    ]
+    if same:
+        return Named(handles=frozenset(same))
+    texts = [words for spelling in spellings(text) for words in _readings(spelling)]
+    handles = frozenset(
+        handle
+        for handle, names in people.items()
+        if any(_may_be(words, tuple(_words(part)), part) for words in texts for part in _parts(names))
+    )
+    return Named(handles=handles, doubt=not handles and not _is_plain(text))
+
+
+def _bare(text: str) -> str:
+    """Without what chats and mail put around a name, and without a tag in an address."""
+    before = _BEFORE.match(text)
+    return _TAGGED.sub("@", _BEHIND.sub("", text[before.end() :] if before else text))
+
+
+def _readings(text: str) -> Iterator[tuple[str, ...]]:
+    yield tuple(_words(text))
+    yield tuple(_words(_TAGGED.sub("@", text)))
+
+
+def _parts(names: Iterable[str]) -> Iterator[str]:
+    """The names, what stands before the @ of an address, and an account without its tenant."""
+    for name in names:
+        for spelling in dict.fromkeys(spellings(name)):
+            yield spelling
+            yield from (
+                part for part in (spelling.partition("@")[0], spelling.rpartition("/")[2]) if part != spelling
+            )
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text)
+
+
+def _may_be(text: tuple[str, ...], name: tuple[str, ...], written: str) -> bool:
+    """Whether the name stands somewhere in the text, or the text is the name run together or shortened."""
+    if not name or not text:
+        return False
+    size = len(name)
+    if any(text[at : at + size] == name for at in range(len(text) - size + 1)) or "".join(text) == "".join(
+        name
+    ):
+        return True
+    shortened = (
+        len(text) <= size and not set("@0123456789") & set(written) and any(len(word) > 1 for word in text)
+    )
+    return shortened and all(any(whole == word or whole[0] == word for whole in name) for word in text)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it can be read in one way only."""
+    return (
+        len(text) <= LONGEST_PLAIN
+        and _PLAIN.fullmatch(text) is not None
+        and unicodedata.normalize("NFKC", text) == unicodedata.normalize("NFC", text)
+        and (len(scripts := set(scripts_of(text))) <= 1 or scripts <= _TOGETHER)
+    )
