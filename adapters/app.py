@@ -13,9 +13,10 @@ from pydantic import SecretStr
 
 from adapters.book import Book
 from adapters.callbacks import FunctionCallbacks, callbacks_of
-from adapters.chores import folder_of, keeping, proving, refusal_alerts
+from adapters.chores import checkpoints_of, folder_of, keeping, proving, refusal_alerts
 from adapters.graph import GRAPH_URL, LOGIN_URL, Graph, open_graph
 from adapters.life import Life, lived
+from adapters.notary import check_rollback
 from adapters.oncall import Schedules
 from adapters.oncall.open import open_schedules
 from adapters.pagers.hooks import HookPager, load_hook
@@ -63,8 +64,13 @@ class Nod:
 
 
 @asynccontextmanager
-async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> AsyncIterator[Nod]:
-    """Run the bot until closed. Raises ConfigError, Unavailable or Forbidden when it cannot start."""
+async def open_nod(
+    environment: Environment, *, clock: Clock = utc_now, accept_rollback: bool = False
+) -> AsyncIterator[Nod]:
+    """Run the bot until closed. Raises ConfigError, Unavailable or Forbidden when it cannot start.
+
+    `accept_rollback` goes on with a database that ends before its last checkpoint.
+    """
     callbacks = FunctionCallbacks()
 
     settings: Chats | None = None
@@ -89,6 +95,8 @@ async def open_nod(environment: Environment, *, clock: Clock = utc_now) -> Async
         services = await enter(_services(environment, file, clock))
         named = (*(str(place) for place in file.policy.alerts), *services, *hooks)
         stored = await enter(open_store(environment.database_url, ring=bells.ring, pagers=named, clock=clock))
+        signed = checkpoints_of(environment)
+        await check_rollback(stored.journal, signed, accept=accept_rollback, clock=clock)
         pagers: dict[str, Pager] = {**services, **hooks}  # the chats' own follow once those are open
         spool = Spool(environment.alert_spool or folder_of(environment.database_url) / "nod-alerts.jsonl")
         alerts = await enter(

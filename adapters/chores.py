@@ -60,7 +60,7 @@ async def keeping(
         open_notary(
             head=store.journal.head,
             key_path=environment.audit_key or beside / "nod-audit.key",
-            path=environment.audit_checkpoints or beside / "nod-checkpoints.jsonl",
+            path=checkpoints_of(environment),
             webhook=environment.audit_webhook,
             clock=clock,
             count=count,
@@ -149,6 +149,11 @@ def folder_of(database_url: str) -> Path:
     """Where the audit's own files stand unless the settings say otherwise: beside the SQLite file."""
     scheme, _, path = database_url.partition(":///")
     return Path(path).parent if scheme.startswith("sqlite") and path else Path()
+
+
+def checkpoints_of(environment: Environment) -> Path:
+    """Where the audit's checkpoints are kept."""
+    return environment.audit_checkpoints or folder_of(environment.database_url) / "nod-checkpoints.jsonl"
 
 
 def refusal_alerts(store: Store, clock: Clock) -> Callable[[ConfigError], Awaitable[None]]:

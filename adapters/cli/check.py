@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.text import Text
 
 from adapters.app import group_keepers, schedule_keepers, utc_now
+from adapters.chores import checkpoints_of
 from adapters.cli.check_teams import teams_findings
 from adapters.cli.findings import Finding
 from adapters.cli.looking import known_conversations, signed_in, teams_with
 from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
+from adapters.notary import check_rollback
 from adapters.platform.client import open_platform
 from adapters.settings import (
     Chats,
@@ -108,7 +110,9 @@ async def _platform(environment: Environment) -> Finding:
 
 async def _database(environment: Environment) -> Finding:
     try:
-        async with open_store(environment.database_url, ring=lambda _: None, pagers=()):
+        async with open_store(environment.database_url, ring=lambda _: None, pagers=()) as store:
+            signed = checkpoints_of(environment)
+            await check_rollback(store.journal, signed, accept=False, clock=utc_now)
             return Finding(what="Database: opens, durable, schema up to date")
     except InUse as error:
         return Finding(what=f"Database: {error.what}, which is well if that is the bot")

@@ -50,13 +50,19 @@ def run_command(
     log: Annotated[
         Path | None, typer.Option("--log", help="Where each event is written too, as a line of JSON.")
     ] = None,
+    accept_rollback: Annotated[
+        bool,
+        typer.Option(
+            "--accept-rollback", help="Go on with a database that ends before its last checkpoint; once."
+        ),
+    ] = False,
 ) -> None:
     """Run the bot until it is stopped."""
     environment = with_auto_approval(read_environment(), said=auto_approve, record=log, variables=os.environ)
     with ExitStack() as stack:
         record = stack.enter_context(recorded(log)) if log else None
         configure_logs(environment.log_format, record=record)
-        do(run.run(environment))
+        do(run.run(environment, accept_rollback=accept_rollback))
 
 
 @app.command("demo")

@@ -9,10 +9,10 @@ from adapters.app import open_nod
 from adapters.settings import Environment
 
 
-async def run(environment: Environment) -> None:
+async def run(environment: Environment, *, accept_rollback: bool = False) -> None:
     """Run until SIGINT or SIGTERM; a second one ends the process at once, as a crash would."""
     stop = stop_signal()
-    async with open_nod(environment):
+    async with open_nod(environment, accept_rollback=accept_rollback):
         await stop.wait()
 
 

@@ -3,6 +3,7 @@
 from adapters.notary.checkpoint import Checkpoint, NoCheckpoint
 from adapters.notary.key import AuditKey, read_or_make_key
 from adapters.notary.notary import Notary, open_notary
+from adapters.notary.rollback import check_rollback
 from adapters.notary.shelf import read_checkpoints
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Checkpoint",
     "NoCheckpoint",
     "Notary",
+    "check_rollback",
     "open_notary",
     "read_checkpoints",
     "read_or_make_key",

@@ -11,12 +11,12 @@ from pathlib import Path
 import httpx
 import structlog
 
-from adapters.notary.checkpoint import Checkpoint, NoCheckpoint, checkpoint_of
+from adapters.notary.checkpoint import Checkpoint, checkpoint_of
 from adapters.notary.key import AuditKey, read_or_make_key
-from adapters.notary.shelf import add, read_checkpoints
+from adapters.notary.rollback import last_checkpoint
+from adapters.notary.shelf import add
 from adapters.trust import trusted
 from bot.audit import Row
-from bot.errors import ConfigError
 from bot.ports import Clock
 
 #: A checkpoint after so many rows, or after this time if there is any new row.
@@ -118,17 +118,8 @@ async def open_notary(
     Raises ConfigError when the key or the file with the checkpoints cannot be used.
     """
     key = await asyncio.to_thread(read_or_make_key, key_path)
-    last = await asyncio.to_thread(_last_in, path)
+    last = await asyncio.to_thread(last_checkpoint, path)
     async with httpx.AsyncClient(timeout=PATIENCE, follow_redirects=False, verify=trusted(env=True)) as client:
         yield Notary(
             head=head, key=key, path=path, last=last, client=client, webhook=webhook, clock=clock, count=count
         )  # fmt: skip
-
-
-def _last_in(path: Path) -> Checkpoint | None:
-    if not path.exists():
-        return None
-    try:
-        return max(read_checkpoints(path), key=lambda one: one.number, default=None)
-    except NoCheckpoint as error:
-        raise ConfigError("NOD_AUDIT_CHECKPOINTS", str(error), "Keep that file, and name another.") from error

@@ -54,6 +54,7 @@ class Database:
         self._refused: str | None = None
         self._ours_until: float | None = None
         self._ailment: tuple[str, float] | None = None
+        self._gone: Callable[[], str | None] = lambda: None
 
     def refuse(self, why: str) -> None:
         """From now on every piece of work raises Unavailable: the database may be somebody else's."""
@@ -62,6 +63,10 @@ class Database:
     def accept(self, *, until: float | None = None) -> None:
         """It is ours; until a moment by `seconds_since_boot`, where that has to be looked at again."""
         self._refused, self._ours_until = None, until
+
+    def watch(self, gone: Callable[[], str | None]) -> None:
+        """Before each piece of work, and before each acknowledgement, `gone` tells why there must be none."""
+        self._gone = gone
 
     async def fetch(self, statement: Executable) -> Sequence[RowMapping]:
         """All rows of one reading statement. Raises Unavailable."""
@@ -99,6 +104,8 @@ class Database:
             raise Unavailable(self._refused)
         if self._ours_until is not None and seconds_since_boot() > self._ours_until:
             raise Unavailable(LAPSED)
+        if (gone := self._gone()) is not None:
+            raise Unavailable(gone)
 
     @property
     def ailment(self) -> str | None:
@@ -129,6 +136,8 @@ class Database:
                 result = await work(connection)
                 with self._trouble_is(Unanswered):
                     await connection.commit()
+                if (gone := self._gone()) is not None:  # it went into what nobody finds any more
+                    raise Unanswered(gone)
         move = (made if result else None) if isinstance(made, Move) else made(result)
         for step in WAKES.get(move, ()) if move else ():
             self._ring(step)

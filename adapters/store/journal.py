@@ -49,6 +49,11 @@ class SqlJournal:
         rows = await self._database.fetch(select(tables.audit).order_by(_U.number.desc()).limit(1))
         return row_of(rows[0]) if rows else None
 
+    async def row(self, number: int) -> Row | None:
+        """The chain's row with this number; None before it is written, and after retention removed it."""
+        rows = await self._database.fetch(select(tables.audit).where(_U.number == number))
+        return row_of(rows[0]) if rows else None
+
     async def retire(self, before: datetime) -> int:
         """Remove what is older than a moment, as far as approvals are closed; returns how many rows went.
 

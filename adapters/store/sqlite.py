@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.store.database import Database
+from adapters.store.presence import Presence
 from adapters.store.schema import head, revision_of, upgrade
 from bot.errors import ConfigError, InUse
 from bot.records import Ring
@@ -60,6 +61,7 @@ async def opened(url: URL, *, ring: Ring) -> AsyncIterator[Database]:
             except DBAPIError as error:
                 what = f"{path} cannot be used as a database ({error.orig})"
                 raise ConfigError(_SETTING, what, "Name a database file that Nod may write.") from error
+            database.watch(Presence(path).trouble)
             yield database
         finally:
             # aiosqlite's threads are no daemons: an engine left open keeps the process from ending.

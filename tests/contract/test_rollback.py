@@ -1,0 +1,97 @@
+"""A database that ends before its last checkpoint: refused at the start, unless its operator accepts that."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from adapters.app import open_nod
+from adapters.notary import read_checkpoints
+from adapters.sandbox.town import open_sandbox
+from adapters.settings import Environment
+from bot.errors import ConfigError
+from tests.servers.laid import lay_database
+from tests.servers.town import ANN, Town, environment, open_bot, until
+
+
+async def live(town: Town, folder: Path) -> None:
+    """A life in which something is decided and signed."""
+    signed = folder / "nod-checkpoints.jsonl"
+    async with open_bot(town, folder):
+        request_id = town.ask(timeout_seconds=60)
+        card = await town.shown(count=len(town.cards()) + 1)
+        await town.press(ANN, card, "skip")
+        await until(lambda: ["skipped"] == town.effects(request_id), what="the decision")
+        await until(signed.exists, within=10, what="a checkpoint")
+
+
+@pytest.mark.parametrize("lost", ["deleted", "rewritten"])
+async def test_a_database_that_ends_before_what_was_signed_is_refused(tmp_path: Path, lost: str) -> None:
+    """Deleted, or another one in its place: in one line, with what to do; nothing in it is touched."""
+    async with open_sandbox() as sandbox:
+        town = Town(sandbox=sandbox, folder=tmp_path)
+        await live(town, tmp_path)
+        wreck(tmp_path, lost)
+        with pytest.raises(ConfigError) as refused:
+            async with open_bot(town, tmp_path):
+                pass
+        assert "NOD_DATABASE_URL" == refused.value.where
+        assert "a checkpoint was signed" in refused.value.what
+        assert "--accept-rollback" in refused.value.fix
+        assert 1 == len(str(refused.value).splitlines())
+
+
+async def test_a_rollback_that_is_accepted_is_recorded_and_reconciled(tmp_path: Path) -> None:
+    """What still waits is asked about again; the audit says what was accepted, and signing goes on."""
+    async with open_sandbox() as sandbox:
+        town = Town(sandbox=sandbox, folder=tmp_path)
+        await live(town, tmp_path)
+        (last,) = read_checkpoints(tmp_path / "nod-checkpoints.jsonl")[-1:]
+        waits = town.ask(timeout_seconds=60)
+        wreck(tmp_path, "deleted")
+
+        settings = Environment.model_validate(environment(sandbox, tmp_path))
+        async with open_nod(settings, accept_rollback=True) as nod:
+            sandbox.workspace.request_url = f"{nod.address}/slack/events"
+            card = await town.shown(count=2)
+            await town.press(ANN, card, "approve")
+            await until(lambda: ["approved"] == town.effects(waits), what="the decision")
+            signed = tmp_path / "nod-checkpoints.jsonl"
+            await until(signed.exists, within=10, what="a checkpoint")
+
+        (row,) = [row for row in town.audit() if row["kind"] == "rollback_accepted"]
+        assert {"signed": last.number, "hash": last.hash, "signed_at": last.at, "found": 0} == row["body"]
+        (kept,) = tmp_path.glob("nod-checkpoints.jsonl.before-*")
+        assert last.line == kept.read_text().splitlines()[-1]
+        async with open_bot(town, tmp_path):
+            """Once accepted, a start needs no word more."""
+
+
+async def test_a_word_that_nobody_needs_changes_nothing(tmp_path: Path) -> None:
+    """The flag may stand there: without a rollback nothing is recorded."""
+    async with open_sandbox() as sandbox:
+        lay_database(tmp_path)
+        settings = Environment.model_validate(environment(sandbox, tmp_path))
+        async with open_nod(settings, accept_rollback=True):
+            pass
+        town = Town(sandbox=sandbox, folder=tmp_path)
+        assert "rollback_accepted" not in {row["kind"] for row in town.audit()}
+
+
+def wreck(folder: Path, how: str) -> None:
+    """Take the database away; or leave a chain of the same length in which the signed row is another."""
+    file = folder / "nod.db"
+    if how == "deleted":
+        for each in folder.glob("nod.db*"):
+            each.unlink()
+        return
+    line = (folder / "nod-checkpoints.jsonl").read_text().splitlines()[-1]
+    number = json.loads(line)["number"]
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("UPDATE audit SET hash = 'f' || substr(hash, 2) || 'f' WHERE number = ?", (number,))
