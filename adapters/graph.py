@@ -16,8 +16,8 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from adapters.outward import open_client, told
 from adapters.since_boot import seconds_since_boot
-from adapters.trust import trusted
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef
@@ -72,7 +72,7 @@ class Graph:
         except TimeoutError as error:
             raise Unavailable(f"Microsoft Graph took longer than {LIMIT:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unavailable(f"Microsoft Graph cannot be reached ({type(error).__name__})") from error
+            raise Unavailable(f"Microsoft Graph cannot be reached ({told(error)})") from error
 
     async def _members(self, group: GroupRef) -> tuple[Person, ...]:
         url: str | None = (
@@ -146,11 +146,7 @@ async def open_graph(
 ) -> AsyncIterator[Graph]:
     """Graph for as long as the block runs; nothing is asked before the first group is."""
     timeout = httpx.Timeout(10.0, connect=5.0)
-    # A proxy of the environment is the way to Microsoft, and never to a Graph on this machine.
-    proxied = urlsplit(graph_url).hostname not in ("127.0.0.1", "::1", "localhost")
-    async with httpx.AsyncClient(
-        timeout=timeout, follow_redirects=False, trust_env=proxied, verify=trusted(env=proxied)
-    ) as client:
+    async with open_client(timeout=timeout) as client:
         yield Graph(
             client=client,
             app_id=app_id,

@@ -39,6 +39,10 @@ for name in list(os.environ):
         "NOD_WEBHOOK_SECRET",
         "NOD_PAGERDUTY_URL",
         "NOD_OPSGENIE_URL",
+        "NOD_KEEP_ALIVE",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+        *(form(name) for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY") for form in (str.lower, str.upper)),
     ):
         del os.environ[name]
 

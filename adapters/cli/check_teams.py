@@ -10,13 +10,11 @@ import httpx
 
 from adapters.cli.findings import Finding
 from adapters.settings import TeamsSettings
-from adapters.settings.variables import LOOPBACK
 from adapters.teams import Teams
 from adapters.teams.credentials import BotToken
-from adapters.teams.exchange import exchange
+from adapters.teams.exchange import client_of, exchange
 from adapters.teams.hosts import is_service
 from adapters.teams.teams import BOTS_TENANT, MULTI
-from adapters.trust import trusted
 from bot.conversations import ConversationRef
 from bot.errors import Forbidden, Unavailable
 from bot.surface import Destination
@@ -35,10 +33,7 @@ async def teams_findings(
         what = "Teams: nobody is authenticated; whoever reaches this machine's port can approve anything"
         yield Finding(what=what, fix="Unset DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS.", advice=True)
     else:
-        local = all(urlsplit(url).hostname in LOOPBACK for url in (settings.token_url, settings.openid_url))
-        async with httpx.AsyncClient(
-            trust_env=not local, verify=trusted(env=not local), follow_redirects=False
-        ) as client:
+        async with client_of() as client:
             yield await _token(client, settings)
             yield await _keys(client, settings)
     for ref in refs:

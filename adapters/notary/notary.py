@@ -15,7 +15,7 @@ from adapters.notary.checkpoint import Checkpoint, checkpoint_of
 from adapters.notary.key import AuditKey, read_or_make_key
 from adapters.notary.rollback import last_checkpoint
 from adapters.notary.shelf import add
-from adapters.trust import trusted
+from adapters.outward import open_client, told
 from bot.audit import Row
 from bot.ports import Clock
 
@@ -97,7 +97,7 @@ class Notary:
             answer.raise_for_status()
         except httpx.HTTPError as error:
             # Neither the address, which may hold a token, nor the answer goes into the log.
-            log.warning("checkpoint_not_sent", number=self._unsent.number, reason=type(error).__name__)
+            log.warning("checkpoint_not_sent", number=self._unsent.number, reason=told(error))
             self._count("checkpoint_not_sent")
             return
         self._unsent = None
@@ -119,7 +119,7 @@ async def open_notary(
     """
     key = await asyncio.to_thread(read_or_make_key, key_path)
     last = await asyncio.to_thread(last_checkpoint, path)
-    async with httpx.AsyncClient(timeout=PATIENCE, follow_redirects=False, verify=trusted(env=True)) as client:
+    async with open_client(timeout=PATIENCE) as client:
         yield Notary(
             head=head, key=key, path=path, last=last, client=client, webhook=webhook, clock=clock, count=count
         )  # fmt: skip

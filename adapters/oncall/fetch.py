@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from adapters.outward import told
 from bot.errors import Forbidden, Gone, Unavailable
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Fetch:
     """GETs over one client that all schedules share; whoever opened that closes it."""
 
     def __init__(self, *, client: httpx.AsyncClient, limit: float = LIMIT) -> None:
-        """`limit` is in seconds; the client follows no redirect and reads no proxy from the environment."""
+        """`limit` is in seconds; the client follows no redirect."""
         self._client, self._limit = client, limit
 
     async def read(
@@ -57,7 +58,7 @@ class Fetch:
         except TimeoutError:
             raise Unavailable(f"{who} did not answer within {self._limit:g} s") from None
         except (httpx.HTTPError, OSError) as error:
-            raise Unavailable(f"{who} did not answer ({type(error).__name__})") from None
+            raise Unavailable(f"{who} did not answer ({told(error)})") from None
         return bytes(read)
 
     async def read_object(

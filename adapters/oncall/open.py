@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 
-import httpx
-
 from adapters.oncall import ICAL, OPSGENIE, PAGERDUTY, Schedules, opsgenie, pagerduty
 from adapters.oncall.fetch import LIMIT, Fetch
 from adapters.oncall.ical import Calendars
-from adapters.trust import trusted
+from adapters.outward import open_client
 from bot.errors import ConfigError
 from bot.rotation import ScheduleRef
 
@@ -43,9 +41,7 @@ async def open_schedules(
                 f"is not set, but nod.yaml names a schedule of kind {kind}",
                 "Set it to a key that may read schedules.",
             )
-    async with httpx.AsyncClient(
-        timeout=limit, follow_redirects=False, trust_env=False, verify=trusted()
-    ) as client:
+    async with open_client(timeout=limit) as client:
         fetch = Fetch(client=client, limit=limit)
         kinds: dict[str, Schedules] = {ICAL: Calendars(fetch=fetch, hosts=hosts, limit=limit)}
         if pagerduty_key:

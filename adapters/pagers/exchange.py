@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from adapters.outward import told
 from bot.errors import Forbidden, Unavailable
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Exchange:
     """POSTs over one client that all pagers share; whoever opened that closes it."""
 
     def __init__(self, *, client: httpx.AsyncClient, clock: Clock, limit: float = LIMIT) -> None:
-        """`limit` is in seconds; the client follows no redirect and reads no proxy from the environment."""
+        """`limit` is in seconds; the client follows no redirect."""
         self._client, self._limit = client, limit
         self.clock = clock
 
@@ -65,7 +66,7 @@ class Exchange:
         except (httpx.InvalidURL, UnicodeError):
             raise Forbidden(f"the address of {to} cannot be used") from None
         except (httpx.HTTPError, OSError) as error:  # asyncio's own TimeoutError is an OSError
-            raise Unavailable(f"{to} did not answer ({type(error).__name__})") from None
+            raise Unavailable(f"{to} did not answer ({told(error)})") from None
         if status in taken:
             return
         said = f"{to} answered {status}"

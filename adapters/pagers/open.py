@@ -5,13 +5,11 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import httpx
-
+from adapters.outward import open_client
 from adapters.pagers.exchange import LIMIT, Exchange
 from adapters.pagers.opsgenie import OpsgeniePager
 from adapters.pagers.pagerduty import PagerDutyPager
 from adapters.pagers.webhook import WebhookPager
-from adapters.trust import trusted
 from bot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,9 +33,7 @@ async def open_pagers(
     The same pair twice is one pager; `limit` is in seconds, of one POST. Nothing is sent yet. Raises
     ConfigError for a webhook without a secret, whose alerts anybody could forge.
     """
-    async with httpx.AsyncClient(
-        timeout=limit, follow_redirects=False, trust_env=False, verify=trusted()
-    ) as client:
+    async with open_client(timeout=limit) as client:
         exchange = Exchange(client=client, clock=clock, limit=limit)
 
         def made(kind: str, value: str) -> Pager:

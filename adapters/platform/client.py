@@ -15,10 +15,10 @@ from urllib.parse import quote
 import httpx
 import structlog
 
+from adapters.outward import open_client
 from adapters.platform import answers
 from adapters.platform.exchange import Exchange, Limits
 from adapters.platform.wire import read_pending
-from adapters.trust import trusted
 from bot.errors import ConfigError, Gone, Unanswered, Unavailable
 from bot.ports import Listing
 
@@ -123,13 +123,13 @@ async def open_platform(
 ) -> AsyncIterator[HttpPlatform]:
     """The platform at `url`, which may have a path of its own and may end with a slash.
 
-    Proxy settings and passwords of the environment are not used: the key goes to this address only.
+    No password of the environment is used and no redirect followed: the key goes to this address only.
     Raises ConfigError for an address or a key that cannot be one.
     """
     if not api_key or not all("!" <= sign <= "~" for sign in api_key):
         raise ConfigError("AIP_API_KEY", "it is empty or has signs that no key has", "Copy the key again.")
     base = _base(url)
-    client = httpx.AsyncClient(
+    client = open_client(
         base_url=base,
         headers={"X-API-Key": api_key, "Accept-Encoding": "gzip", "User-Agent": "nod"},
         timeout=httpx.Timeout(limits.read, connect=limits.connect),
@@ -138,9 +138,6 @@ async def open_platform(
             max_keepalive_connections=limits.posts + _SPARE_CONNECTIONS,
             keepalive_expiry=_KEEP_IDLE,
         ),
-        follow_redirects=False,
-        verify=trusted(),
-        trust_env=False,
     )
     async with client:
         yield HttpPlatform(client=client, name=base.netloc.decode(), clock=clock, limits=limits)

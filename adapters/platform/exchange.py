@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from adapters.outward import told
 from adapters.platform.answers import retry_after, words_of
 from adapters.platform.body import Unusable, read_body
 from bot.errors import Forbidden, Unavailable
@@ -120,7 +121,7 @@ def translated(*, lost: type[Unavailable]) -> Iterator[None]:
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise Unavailable(f"the platform cannot be reached ({type(error).__name__})") from error
+        raise Unavailable(f"the platform cannot be reached ({told(error)})") from error
     except (httpx.HTTPError, OSError) as error:
         # asyncio's own TimeoutError is an OSError.
         raise lost(f"the platform's answer did not come ({type(error).__name__})") from error

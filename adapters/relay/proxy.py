@@ -12,6 +12,8 @@ import httpx
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from adapters.outward import Outward
+from adapters.outward import told as told_of
 from adapters.relay.headers import in_a_circle, is_event_stream, packings, passed_on, to_platform
 from adapters.relay.inbound import Inbound
 from adapters.relay.tap import Told, nobody, open_tap
@@ -85,7 +87,7 @@ class Relay:
             await _answer(send, 400, "nod relay: this is no request that can be sent on")
             return True
         except httpx.TransportError as error:
-            log.warning("relay_platform_failed", reason=type(error).__name__)
+            log.warning("relay_platform_failed", reason=told_of(error))
             status = 504 if isinstance(error, httpx.ConnectTimeout) else 502
             await _answer(send, status, "nod relay: the platform did not answer")
             return True
@@ -147,8 +149,8 @@ async def _answer(send: Send, status: int, message: str) -> None:
 async def open_relay(platform: str, *, wake: Callable[[], None], told: Told = nobody) -> AsyncIterator[ASGIApp]:
     """A relay in front of the platform at this address, which may have a path of its own.
 
-    No redirect is followed, nothing unpacked, no cookie kept, no proxy of the environment used, and no
-    connection used twice: a request never meets one that the platform is just closing. Raises ConfigError.
+    No redirect is followed, nothing unpacked, no cookie kept, and no connection
+    used twice: a request never meets one that the platform is just closing. Raises ConfigError.
     """
     try:
         address = httpx.URL(platform)
@@ -159,5 +161,5 @@ async def open_relay(platform: str, *, wake: Callable[[], None], told: Told = no
             "AIP_API_URL", "it is more or less than an address", "Give it like http://localhost:8000."
         )
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    async with httpx.AsyncHTTPTransport(limits=limits, trust_env=False, socket_options=ALIVE) as transport:
+    async with Outward(limits=limits, socket_options=ALIVE) as transport:
         yield Relay(transport=transport, platform=address, wake=wake, told=told)

@@ -10,8 +10,8 @@ from urllib.parse import urljoin
 import httpx
 import structlog
 
+from adapters.outward import open_client, told
 from adapters.relay.door import LONGEST_ID, MOST_RUNS, WAKE_PATH
-from adapters.trust import trusted
 
 #: Seconds between two requests at least; what is asked for meanwhile is one request.
 PAUSE = 0.25
@@ -52,7 +52,7 @@ class Waker:
         try:
             response = await self._client.post(self._address, json={"runs": runs})
         except (httpx.HTTPError, OSError) as error:
-            return type(error).__name__
+            return told(error)
         return None if response.status_code == httpx.codes.NO_CONTENT else f"it answered {response.status_code}"
 
     def _note(self, trouble: str | None) -> None:
@@ -70,14 +70,11 @@ async def open_waker(bot: str, token: str) -> AsyncIterator[Waker]:
     """Asks the bot at this address for polls; its calls return at once.
 
     It asks once at the beginning, so that a wrong token shows. The token goes to this address only: no
-    redirect is followed and no proxy of the environment used.
+    redirect is followed.
     """
-    client = httpx.AsyncClient(
+    client = open_client(
         headers={"Authorization": f"Bearer {token}", "User-Agent": "nod-relay"},
         timeout=PATIENCE,
-        follow_redirects=False,
-        verify=trusted(),
-        trust_env=False,
     )
     async with client:
         waker = Waker(client, address=urljoin(bot, WAKE_PATH))

@@ -6,6 +6,7 @@ because repeating what Slack refused for a reason that we do not know would not 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from adapters.outward import place_of, proxy_for, reason, refused
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 
 #: What we addressed is not there (any more), or is not ours to change.
@@ -119,13 +121,30 @@ def translated(method: str, *, posts: bool = False) -> Iterator[None]:
         yield
     except SlackApiError as error:
         raise _meaning(method, error.response, lost=lost) from error
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise Unavailable(f"Slack cannot be reached for {method}") from error
+    except (
+        aiohttp.ClientConnectorError,
+        aiohttp.ConnectionTimeoutError,
+        aiohttp.ClientHttpProxyError,
+    ) as error:
+        raise Unavailable(f"Slack cannot be reached for {method}: {_unreached(error)}") from error
     except (aiohttp.ClientError, SlackClientError, OSError) as error:  # a TimeoutError is an OSError
         raise lost(f"Slack did not answer {method}: {type(error).__name__}") from error
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         # slack_sdk takes for granted that a body is a JSON object; a proxy's page or list ends here.
         raise lost(f"Slack's answer to {method} could not be read") from error
+
+
+def _unreached(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            url = str(error.request_info.url)
+            proxy = place_of(proxy_for(url, os.environ) or "")  # aiohttp does not name it
+            return refused(to=place_of(url), proxy=proxy, status=error.status)
+        case aiohttp.ClientProxyConnectionError():
+            return reason(error, to="Slack", proxy=f"{error.host}:{error.port}")
+        case aiohttp.ClientConnectorError():
+            return reason(error, to=f"{error.host}:{error.port}", proxy=None)
+    return reason(error, to="Slack", proxy=None)
 
 
 def _meaning(method: str, response: object, *, lost: type[Unavailable]) -> NodError:

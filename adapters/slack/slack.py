@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import proxy_bypass
 
 import aiohttp
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.outward import proxy_for, trusted
 from adapters.slack.api import SlackApi
 from adapters.slack.bolt import build_app
 from adapters.slack.chat import SlackChat
@@ -102,9 +102,14 @@ async def open_slack(
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
         client = AsyncWebClient(
-            token=token, base_url=api_url, session=session, retry_handlers=[], logger=logger
+            token=token,
+            base_url=api_url,
+            session=session,
+            ssl=trusted(),
+            retry_handlers=[],
+            logger=logger,
         )
-        client.proxy = _proxy_for(client)
+        client.proxy = proxy_for(api_url, os.environ)  # slack_sdk has a rule of its own, without networks
         monotonic = time.monotonic
         api = SlackApi(client=client, turns=Turns(monotonic=monotonic), cooling=Cooling(monotonic=monotonic))
         identity = await api.identity()
@@ -140,13 +145,6 @@ def _check(*, signing_secret: str | None, app_token: str | None) -> None:
     if signing_secret is not None and len(signing_secret) < SHORTEST_SECRET:
         fix = "Copy it from Basic Information on the app's page"
         raise ConfigError("SLACK_SIGNING_SECRET", "is too short to be one", fix)
-
-
-def _proxy_for(client: AsyncWebClient) -> str | None:
-    """The proxy of the environment, which slack_sdk found, but not for hosts that are reached directly."""
-    host = urlsplit(client.base_url).hostname or ""
-    direct = host in ("127.0.0.1", "::1", "localhost") or proxy_bypass(host)
-    return None if direct else client.proxy
 
 
 def _quiet_logger() -> logging.Logger:

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from adapters.trust import trusted
+from adapters.outward import USUAL, open_client, told
 from bot.errors import Unanswered, Unavailable
 
 #: Seconds for a whole exchange (reliability.md, fault 41); a server that drips does not outlast them.
@@ -24,7 +24,6 @@ LARGEST = 512 * 1024
 #: Seconds to be connected, after which nothing was sent for certain. Unless told not to, httpx gives up on a
 #: silence after five, too.
 _REACHED = httpx.Timeout(None, connect=5.0, pool=5.0)
-_USUAL = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +42,9 @@ class Answer:
             return None
 
 
-def open_client(*, local: bool, limits: httpx.Limits = _USUAL) -> httpx.AsyncClient:
-    """A client whose answers are waited for as long as `exchange` is told, and no shorter.
-
-    A proxy of the environment is the way to Microsoft, and never to a service on this machine (`local`).
-    """
-    return httpx.AsyncClient(
-        trust_env=not local,
-        verify=trusted(env=not local),
-        follow_redirects=False,
-        limits=limits,
-        timeout=_REACHED,
-    )
+def client_of(limits: httpx.Limits = USUAL) -> httpx.AsyncClient:
+    """A client whose answers are waited for as long as `exchange` is told, and no shorter."""
+    return open_client(timeout=_REACHED, limits=limits)
 
 
 async def exchange(
@@ -86,6 +76,6 @@ async def exchange(
                     raise Unanswered(f"the answer is larger than {LARGEST} bytes")
             return Answer(status=response.status_code, headers=response.headers, body=body)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-        raise Unavailable(f"the host cannot be reached ({type(error).__name__})") from error
+        raise Unavailable(f"the host cannot be reached ({told(error)})") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # a TimeoutError is an OSError
         raise Unanswered(f"the host did not answer ({type(error).__name__})") from error

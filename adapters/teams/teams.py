@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -27,7 +26,7 @@ from adapters.teams.directory import TeamsDirectory
 from adapters.teams.door import HereOnly, Receives
 from adapters.teams.errands import open_errands
 from adapters.teams.events import Events
-from adapters.teams.exchange import open_client
+from adapters.teams.exchange import client_of
 from adapters.teams.hosts import SERVICE_HOSTS
 from adapters.teams.identity import Identity
 from adapters.teams.openapi import operation, schemes
@@ -127,7 +126,7 @@ async def open_teams(
     from adapters.teams.sdk import Connector, parsed  # the SDK and what it needs: only where Teams is set up
 
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(_client(openid_url))
+        client = await stack.enter_async_context(client_of(LIMITS))
         token = BotToken(
             client=client,
             token_url=token_url,
@@ -233,8 +232,3 @@ def _check(*, app_id: str, password: str, tenant_id: str, app_type: str, open_do
     if app_type not in (SINGLE, MULTI):
         fix = f"Set it to {SINGLE} (new registrations are) or {MULTI}"
         raise ConfigError("MicrosoftAppType", f"is {app_type[:40]}, which Nod cannot sign in as", fix)
-
-
-def _client(openid_url: str) -> httpx.AsyncClient:
-    local = urlsplit(openid_url).hostname in ("127.0.0.1", "::1", "localhost")
-    return open_client(local=local, limits=LIMITS)

@@ -12,14 +12,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import httpx
 
 from adapters.teams.digests import digest_content_of
 from adapters.teams.elements import Content
 from adapters.teams.errors import Throttled, meaning
-from adapters.teams.exchange import exchange, open_client
+from adapters.teams.exchange import client_of, exchange
 from adapters.teams.notices import notice_content_of
 from adapters.teams.pace import wait_named_by
 from adapters.teams.render import Stand, content_of
@@ -134,12 +133,8 @@ class WorkflowsChat:
 
 @asynccontextmanager
 async def open_workflows(addresses: Mapping[str, str]) -> AsyncIterator[WorkflowsChat]:
-    """The webhooks by name, for as long as the block runs; the settings have checked the addresses.
-
-    A proxy of the environment is the way to Microsoft, and never to a service on this machine.
-    """
-    local = all(urlsplit(address).hostname == "127.0.0.1" for address in addresses.values())
-    async with open_client(local=local) as client:
+    """The webhooks by name, for as long as the block runs; the settings have checked the addresses."""
+    async with client_of() as client:
         yield WorkflowsChat(client=client, addresses=addresses)
 
 

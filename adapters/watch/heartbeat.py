@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import httpx
 import structlog
 
-from adapters.trust import trusted
+from adapters.outward import open_client, told
 
 #: Seconds of a whole beat, from the name lookup to the answer's status.
 LIMIT = 5.0
@@ -30,7 +30,7 @@ class Heartbeat:
     def __init__(
         self, url: str, *, client: httpx.AsyncClient, count: Callable[[str], None], limit: float = LIMIT
     ) -> None:
-        """`limit` is in seconds; the client follows no redirect and reads no proxy from the environment."""
+        """`limit` is in seconds; the client follows no redirect."""
         self._url, self._client, self._count, self._limit = url, client, count, limit
 
     @property
@@ -55,7 +55,7 @@ class Heartbeat:
         except (httpx.InvalidURL, UnicodeError):
             return "its address cannot be used"
         except (httpx.HTTPError, OSError) as error:  # asyncio's own TimeoutError is an OSError
-            return f"it did not answer ({type(error).__name__})"
+            return f"it did not answer ({told(error)})"
 
 
 @asynccontextmanager
@@ -66,7 +66,5 @@ async def open_heartbeat(
     if url is None:
         yield None
         return
-    async with httpx.AsyncClient(
-        timeout=limit, follow_redirects=False, trust_env=False, verify=trusted()
-    ) as client:
+    async with open_client(timeout=limit) as client:
         yield Heartbeat(url, client=client, count=count, limit=limit)

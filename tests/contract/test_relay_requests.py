@@ -216,7 +216,7 @@ async def test_a_client_that_asks_before_it_sends() -> None:
 
 
 async def test_a_platform_that_is_not_there() -> None:
-    """502 in the form of the platform's errors, and an event without address or key."""
+    """502 in the form of the platform's errors, and an event that says what failed, without path or key."""
     async with upstream(asyncio.sleep) as gone:
         pass
     async with relayed(gone) as rig:
@@ -224,7 +224,8 @@ async def test_a_platform_that_is_not_there() -> None:
             got = await rig.client.get("/x", headers={"X-API-Key": KEY})
 
     assert (502, False, "BadGateway") == (got.status_code, got.json()["success"], got.json()["error"])
-    assert [{"event": "relay_platform_failed", "reason": "ConnectError", "log_level": "warning"}] == logs
+    why = f"{gone.removeprefix('http://')} refuses the connection"
+    assert [{"event": "relay_platform_failed", "reason": why, "log_level": "warning"}] == logs
 
 
 @pytest.mark.parametrize(

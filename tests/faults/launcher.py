@@ -18,6 +18,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from adapters.cli import main
+from adapters.outward import trusted
 from adapters.platform.client import HttpPlatform
 from adapters.slack import SlackPager
 from adapters.slack.chat import SlackChat
@@ -26,7 +27,6 @@ from adapters.store.approvals import SqlApprovals
 from adapters.store.notices import SqlNotices
 from adapters.store.placements import SqlPlacements
 from adapters.store.rungs import SqlRungs
-from adapters.trust import trusted
 from tests.servers.disks import enter_namespace, mount_small
 
 #: Names a crash point, for example `approvals.vote after`; read here and nowhere else.
@@ -40,8 +40,7 @@ PAUSE = signal.SIGUSR1
 #: What a shell reports for a process that was killed with signal 9.
 KILLED = 137
 
-for of_environment in (False, True):
-    trusted(env=of_environment)  # in the warm process, for all its children
+trusted({})  # in the warm process, for all its children
 
 CLASSES: Mapping[str, type[Any]] = {
     "platform": HttpPlatform,

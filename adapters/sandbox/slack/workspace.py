@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from adapters.outward import trusted
 from adapters.sandbox.slack.changes import Changes
 from adapters.sandbox.slack.conversations import Conversations
 from adapters.sandbox.slack.delivery import ACK_SECONDS, Delivery, DeliveryResult
@@ -21,7 +22,6 @@ from adapters.sandbox.slack.pace import POST_BURST, Pace
 from adapters.sandbox.slack.people import TEAM_ID, App, cast, channels, usergroups
 from adapters.sandbox.slack.response_urls import ResponseUrls
 from adapters.sandbox.slack.sockets import Sockets
-from adapters.trust import trusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +221,7 @@ async def open_workspace(
     a channel
     takes at once before one a second (None: no rate limit). `ack_seconds`: how long people wait for the app.
     """
-    async with httpx.AsyncClient(trust_env=False, verify=trusted()) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=trusted({})) as http:
         workspace = Workspace(
             app=app or App(),
             http=http,

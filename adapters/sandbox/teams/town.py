@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from adapters.outward import trusted
 from adapters.sandbox.slack.changes import Changes
 from adapters.sandbox.teams.activities import Writer
 from adapters.sandbox.teams.api import Call
@@ -25,7 +26,6 @@ from adapters.sandbox.teams.messages import Message
 from adapters.sandbox.teams.pace import Pace
 from adapters.sandbox.teams.people import Bot, Place, cast, places
 from adapters.sandbox.teams.tokens import Entra, Minter
-from adapters.trust import trusted
 
 
 class Teams:
@@ -233,7 +233,7 @@ async def open_teams(
     `answer_seconds`: how long the client waits for the answer to an invoke. `keys`: those of the Connector
     and of Entra, where many towns share them to save the time.
     """
-    async with httpx.AsyncClient(trust_env=False, verify=trusted()) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=trusted({})) as http:
         teams = Teams(
             bot=bot or Bot(),
             http=http,
