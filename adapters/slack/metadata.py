@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.slack.strict import Malformed, number, part, text
 from bot.card import Button
+from bot.unambiguous import read_json
 
 #: Characters of a button's value (docs.slack.dev/reference/block-kit/block-elements/button-element).
 VALUE = 2_000
@@ -92,7 +93,7 @@ def look_from(packed: str) -> Look:
 
 def _object(packed: str) -> dict[str, object]:
     try:
-        kept = json.loads(packed)
+        kept = read_json(packed)
     except (ValueError, RecursionError) as error:
         raise Malformed("private_metadata") from error
     if not isinstance(kept, dict):

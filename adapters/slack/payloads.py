@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters.slack.agreement import check_agreement
 from adapters.slack.digests import NEXT_ONE
 from adapters.slack.metadata import VALUE, Look, Thread, look_from, thread_from
 from adapters.slack.modals import ASKS, NOTE, PRESET, REASON, reason_of
@@ -68,6 +69,7 @@ def read_press(payload: Mapping[str, Any]) -> Press | Turn | None:
 
     Raises Malformed.
     """
+    check_agreement(payload)
     actions = payload.get("actions")
     if not isinstance(actions, list) or len(actions) != 1 or not isinstance(actions[0], dict):
         raise Malformed("actions")
@@ -93,6 +95,7 @@ def read_submission(payload: Mapping[str, Any]) -> Submission | None:
 
     Raises Malformed.
     """
+    check_agreement(payload)
     view = part(payload, "view")
     callback_id = view.get("callback_id")
     if callback_id not in (REASON, VIEW_ALL):

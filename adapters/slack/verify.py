@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
+
+from bot.unambiguous import read_json
 
 BODY = 256 * 1024  #: bytes; a payload with the largest message and form is far below
 WINDOW = 300.0  #: seconds between a request's timestamp and our clock, either way
@@ -73,11 +74,14 @@ def _payload(content_type: str, body: bytes) -> Any:
     try:
         text = body.decode()
         if kind == _FORM:
+            # Slack sends this one field; bolt takes whatever begins with a brace for JSON.
             fields = parse_qs(text, keep_blank_values=True, strict_parsing=True, max_num_fields=20)
+            if set(fields) != {"payload"} or text.startswith("{"):
+                return None
             (text,) = fields["payload"]
         elif kind != _JSON:
             return None
-        return json.loads(text)
+        return read_json(text)
     except (ValueError, KeyError, RecursionError):
         return None
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters.teams.conversations import base_of
 from adapters.teams.identity import account_of
-from adapters.teams.metadata import NOTE, PRESET, VERB, Data, data_from
+from adapters.teams.metadata import NOTE, PRESET, SHOW, VERB, Data, data_from
 from adapters.teams.strict import Malformed, maybe_part, part, text
 
 #: The invoke that a press of an Action.Execute sends.
@@ -117,6 +117,8 @@ def read_invoke(arrived: Arrived) -> Press:
     if trigger not in ("manual", "automatic"):
         raise Malformed("trigger")
     given = part(action, "data")
+    if trigger == "automatic" and given.get("nod") != SHOW:
+        raise Malformed("trigger")  # Teams itself looks at cards; answers, claims and forms are a person's
     if action.get("verb") != VERB + str(given.get("nod")):
         raise Malformed("verb")
     return _press(arrived, given, automatic=trigger == "automatic")

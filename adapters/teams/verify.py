@@ -6,13 +6,13 @@ in front. Nothing of a body reaches the logs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from adapters.teams.payloads import check_shape
 from adapters.teams.strict import Malformed
 from adapters.teams.trust import Untrusted
+from bot.unambiguous import read_json
 
 BODY = 256 * 1024  #: bytes; an activity with our largest form is far below
 DEPTH = 64  #: levels of nested JSON; Teams' own activities have about ten
@@ -29,7 +29,7 @@ def activity_in(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Untrusted(415, "no JSON")
     try:
-        activity = json.loads(body.decode())
+        activity = read_json(body.decode())
     except (ValueError, RecursionError) as error:
         raise Untrusted(400, "no JSON") from error
     if not isinstance(activity, dict) or not _shallow(activity):
