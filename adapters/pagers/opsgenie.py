@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from adapters.pagers.exchange import encoded, name_of, shortened
+from bot.inert import inert
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from adapters.pagers.exchange import Exchange
     from bot.protocol import Json
-    from bot.records import Alert
+from bot.records import Alert
 
 #: Characters of a message, a description and a note; an alias may have 512, and ours stay far below that.
 LONGEST_MESSAGE, LONGEST_DESCRIPTION, LONGEST_NOTE = 130, 15_000, 25_000
@@ -63,7 +64,7 @@ class OpsgeniePager:
         if ref is None or alert.mended is None:
             await self._post("", _alert_of(alert, alias))
         if alert.mended is not None:
-            note = shortened(alert.mended, LONGEST_NOTE)
+            note = shortened(inert(alert.mended), LONGEST_NOTE)
             close = f"/{quote(alias, safe='')}/close?identifierType=alias"
             await self._post(close, {"source": "nod", "note": note})
         return alias
@@ -78,10 +79,11 @@ class OpsgeniePager:
 
 
 def _alert_of(alert: Alert, alias: str) -> dict[str, Json]:
-    whole = alert.text if alert.mended is None else f"{alert.text}\n\n{alert.mended}"
+    text = inert(alert.text)
+    whole = text if alert.mended is None else f"{text}\n\n{inert(alert.mended)}"
     return {
         "alias": alias,
-        "message": shortened(alert.text, LONGEST_MESSAGE),
+        "message": shortened(text, LONGEST_MESSAGE),
         "description": shortened(whole, LONGEST_DESCRIPTION),
         "priority": PRIORITY if alert.mended is None else PRIORITY_MENDED,
         "source": "nod",

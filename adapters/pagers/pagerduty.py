@@ -10,13 +10,14 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from adapters.pagers.exchange import encoded, key_of, name_of, shortened
+from bot.inert import inert
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from adapters.pagers.exchange import Exchange
     from bot.protocol import Json
-    from bot.records import Alert
+from bot.records import Alert
 
 #: Characters of a summary and of a dedup_key.
 LONGEST_SUMMARY, LONGEST_KEY = 1024, 255
@@ -67,9 +68,9 @@ class PagerDutyPager:
 def _payload_of(alert: Alert) -> dict[str, Json]:
     details: dict[str, Json] = {"request_id": alert.approval_id, "cause": alert.cause}
     if alert.mended is not None:
-        details["mended"] = alert.mended
+        details["mended"] = inert(alert.mended)
     return {
-        "summary": shortened(alert.text, LONGEST_SUMMARY),
+        "summary": shortened(inert(alert.text), LONGEST_SUMMARY),
         "source": "nod",
         "severity": "error" if alert.mended is None else "info",
         "timestamp": alert.raised_at.isoformat(),

@@ -7,12 +7,13 @@ import hmac
 from typing import TYPE_CHECKING
 
 from adapters.pagers.exchange import encoded, key_of, name_of
+from bot.inert import inert
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from adapters.pagers.exchange import Exchange
-    from bot.records import Alert
+from bot.records import Alert
 
 SIGNATURE, TIMESTAMP = "X-Nod-Signature", "X-Nod-Timestamp"
 #: Of the signature's make: another one may stand beside it one day.
@@ -51,9 +52,9 @@ class WebhookPager:
                 "key": key,
                 "request_id": alert.approval_id,
                 "cause": alert.cause,
-                "text": alert.text,
+                "text": inert(alert.text),
                 "raised_at": alert.raised_at.isoformat(),
-                "mended": alert.mended,
+                "mended": None if alert.mended is None else inert(alert.mended),
             }
         )
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.inert import inert
 from bot.visible import visible
 from bot.wording import Saying, set_apart
 
@@ -74,8 +75,8 @@ def said(saying: Saying, most: int = CONTEXT_ELEMENT) -> list[Element]:
 
 
 def spoken(saying: Saying, most: int) -> str:
-    """A sentence as fallback text, for notifications and screen readers; every word is escaped."""
-    parts = [date_mark(p) if isinstance(p, datetime) else escape(cut(seen(p), most)) for p in saying]
+    """A sentence as fallback text, for notifications and screen readers; no word formats, links or pings."""
+    parts = [date_mark(p) if isinstance(p, datetime) else escape(cut(inert(seen(p)), most)) for p in saying]
     return "".join(parts) or "-"
 
 

@@ -22,6 +22,7 @@ from adapters.slack.elements import (
 from bot.approval import Claim
 from bot.card import Notice
 from bot.errors import Refusal, Refused
+from bot.inert import inert
 from bot.records import Alert
 from bot.wording import Saying
 
@@ -107,7 +108,7 @@ def explanation_of(lines: Sequence[str]) -> dict[str, Any]:
     blocks = [_section(line, EXPLAINED_LINE) for line in shown] or [_section("-", 1)]
     for code in dict.fromkeys(codes):
         blocks.extend(_coded(code))
-    return {"text": escape(cut("\n".join(shown), SECTION)) or "-", "blocks": blocks}
+    return {"text": escape(cut(inert("\n".join(shown)), SECTION)) or "-", "blocks": blocks}
 
 
 def _linked(url: str) -> Block:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.inert import inert
 from bot.visible import visible
 from bot.wording import Saying, set_apart
 
@@ -113,17 +114,13 @@ def sentences(sayings: Iterable[Saying], most: int = SENTENCE) -> list[Element]:
 
 
 def spoken(saying: Saying, most: int = SUMMARY) -> str:
-    """A sentence as the line of a notification: no mark of it can begin a tag or a link's text."""
+    """A sentence as the line of a notification: no word of it formats, links or pings."""
     parts = (
-        part.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if isinstance(part, datetime) else seen(part)
+        part.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if isinstance(part, datetime) else inert(seen(part))
         for part in saying
     )
     text = " ".join("".join(parts).split())
-    return cut(text.translate(_TAME), most) or "-"
-
-
-#: Look-alikes for what a summary could be parsed by; it is a line for a lock screen, and no card.
-_TAME = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "*": "∗", "`": "ˋ", "~": "∼", "&": "＆"})
+    return cut(text, most) or "-"
 
 
 def mono(text: str) -> list[Element]:

@@ -187,7 +187,7 @@ def test_nothing_an_agent_wrote_is_parsed(state: CardState) -> None:
     content = check(given_card)
     assert any("[Approve](https://evil.example) **bold**" in text for text in runs(content))
     assert "<" not in spoken(given_card.notification)
-    assert "[" not in spoken(given_card.notification)
+    assert "[" not in spoken(given_card.notification).replace("[.]", "")
 
 
 @pytest.mark.parametrize(
