@@ -32,6 +32,7 @@ for name in list(os.environ):
         "NOD_CONFIG",
         "NOD_DATABASE_URL",
         "NOD_HOST",
+        "NOD_ALLOW_PLAIN_HTTP",
         "NOD_LOG_FORMAT",
         "NOD_PORT",
         "NOD_RELAY_TOKEN",

@@ -43,6 +43,14 @@ async def check() -> int:
     webhook_secret(environment, file.pagers)
     check_schedule_keys(environment, file.policy)
     findings = [Finding(what=f"{environment.config}: {len(file.policy.routes)} routes")]
+    findings += [
+        Finding(
+            what=f"{name} is http:// to another machine, which NOD_ALLOW_PLAIN_HTTP allows",
+            advice=True,
+            fix="Use https:// where you can: keys and answers can be read and changed on the way.",
+        )
+        for name in environment.in_the_clear()
+    ]
     findings += [finding async for finding in _look(environment, file, chats)]
     console = Console(highlight=False)
     for finding in findings:

@@ -19,7 +19,7 @@ from adapters.cli.doing import do
 from adapters.cli.doors import audit_app, policy_app
 from adapters.cli.manifest import WEBSITE, Chat, print_manifest
 from adapters.logs import configure_logs
-from adapters.settings import read_environment, read_local_environment, read_relay_environment
+from adapters.settings import put_right, read_environment, read_local_environment, read_relay_environment
 from bot.errors import ConfigError, NodError
 from bot.protocol import HITLDecision
 
@@ -187,6 +187,7 @@ def sandbox_command(
 def main() -> None:
     """The entry point: no traceback for what a person can mend."""
     try:
+        put_right(os.environ)
         app()
     except ConfigError as error:
         print(f"nod: {error}", file=sys.stderr)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 
+import structlog
+
 from adapters.app import open_nod
 from adapters.settings import Environment
+
+log = structlog.get_logger()
 
 
 async def run(environment: Environment, *, accept_rollback: bool = False) -> None:
     """Run until SIGINT or SIGTERM; a second one ends the process at once, as a crash would."""
+    for name in environment.in_the_clear():
+        log.warning("plain_http_is_allowed", variable=name, effect="it can be read and changed on the way")
     stop = stop_signal()
     async with open_nod(environment, accept_rollback=accept_rollback):
         await stop.wait()

@@ -26,8 +26,8 @@ LOOK_EVERY = 1.0
 #: Connections that may wait to be taken, and how many of them are taken in one go, before there is a look at
 #: whether there is room.
 WAITING, AT_ONCE = 512, 32
-#: What is said of a host that leads nowhere, or to another machine; those that listen get all as OSErrors.
-_NOT_OURS = (socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAMILY, errno.EADDRNOTAVAIL)
+#: What is said of a host of another machine, or of a protocol that this one does not speak.
+_NOT_OURS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 @asynccontextmanager
@@ -98,7 +98,7 @@ def listen(host: str, port: int, *, host_named: str, port_named: str) -> socket.
         listening.listen(WAITING)
     except (OSError, UnicodeError) as error:
         listening.close()
-        lost = isinstance(error, UnicodeError) or error.errno in _NOT_OURS
+        lost = isinstance(error, UnicodeError | socket.gaierror) or error.errno in _NOT_OURS
         named = host_named if lost else port_named
         why = error.strerror if isinstance(error, OSError) else "it is no name of a host"
         raise ConfigError(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.settings.fixes import FIXES
@@ -17,21 +17,36 @@ from adapters.settings.variables import (
     BotToken,
     GuardedAddress,
     GuardedSecret,
+    PlatformKey,
     RelayToken,
     SealSecret,
     SigningSecret,
     Switch,
     WebhookSecret,
+    cleaned,
+    is_plain_http,
+    seal_keys,
 )
 from bot.errors import ConfigError
 
 S = TypeVar("S", bound=BaseSettings)
+E = TypeVar("E", "Environment", "RelayEnvironment")
 
 
-class LocalEnvironment(BaseSettings):
+class _Variables(BaseSettings):
+    """Variables without quotes, blanks and line ends around them; an empty one is not set."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _meant(cls, given: dict[str, Any]) -> dict[str, Any]:
+        meant = {name: cleaned(value) if isinstance(value, str) else value for name, value in given.items()}
+        return {name: value for name, value in meant.items() if value != ""}
+
+
+class LocalEnvironment(_Variables):
     """What the policy's tools need: no platform and no way into a chat."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     config: Path = Field(default=Path("nod.yaml"), validation_alias="NOD_CONFIG")
     database_url: str = Field(default="sqlite:///nod.db", validation_alias="NOD_DATABASE_URL")
@@ -44,7 +59,8 @@ class Environment(LocalEnvironment):
     """What the environment says. Every field is in the README's table."""
 
     aip_api_url: Address = Field(validation_alias="AIP_API_URL")
-    aip_api_key: SecretStr = Field(validation_alias="AIP_API_KEY", min_length=1)
+    aip_api_key: PlatformKey = Field(validation_alias="AIP_API_KEY")
+    allow_plain_http: Switch = Field(default=False, validation_alias="NOD_ALLOW_PLAIN_HTTP")
     slack_bot_token: BotToken = Field(default=None, validation_alias="SLACK_BOT_TOKEN")
     slack_signing_secret: SigningSecret = Field(default=None, validation_alias="SLACK_SIGNING_SECRET")
     slack_app_token: AppToken = Field(default=None, validation_alias="SLACK_APP_TOKEN")
@@ -101,15 +117,18 @@ class Environment(LocalEnvironment):
         """
         if self.secret is None:
             raise ConfigError("NOD_SECRET", "is not set", FIXES["NOD_SECRET"])
-        return tuple(key.strip() for key in self.secret.get_secret_value().split(","))
+        return seal_keys(self.secret.get_secret_value())
+
+    def in_the_clear(self) -> tuple[str, ...]:
+        """The variables whose addresses are allowed to leave this machine unencrypted."""
+        return _in_the_clear(self)
 
 
-class RelayEnvironment(BaseSettings):
+class RelayEnvironment(_Variables):
     """What the relay needs: no key of the platform, since each client brings its own, and no seal."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
-
     aip_api_url: Address = Field(validation_alias="AIP_API_URL")
+    allow_plain_http: Switch = Field(default=False, validation_alias="NOD_ALLOW_PLAIN_HTTP")
     relay_token: RelayToken = Field(validation_alias="NOD_RELAY_TOKEN")
     keep_alive: int = Field(default=620, ge=5, le=86_400, validation_alias="NOD_KEEP_ALIVE")
     log_format: Literal["auto", "json", "text"] = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
@@ -117,7 +136,7 @@ class RelayEnvironment(BaseSettings):
 
 def read_environment() -> Environment:
     """Raises ConfigError for the first variable that is missing or wrong; its value is never shown."""
-    return _read(Environment)
+    return _guarded(_read(Environment))
 
 
 def read_local_environment() -> LocalEnvironment:
@@ -127,7 +146,22 @@ def read_local_environment() -> LocalEnvironment:
 
 def read_relay_environment() -> RelayEnvironment:
     """The same for `RelayEnvironment`."""
-    return _read(RelayEnvironment)
+    return _guarded(_read(RelayEnvironment))
+
+
+def _in_the_clear(environment: Environment | RelayEnvironment) -> tuple[str, ...]:
+    addresses = {"AIP_API_URL": environment.aip_api_url}
+    if isinstance(environment, Environment) and environment.slack_bot_token is not None:
+        addresses["SLACK_API_URL"] = environment.slack_api_url
+    return tuple(name for name, address in addresses.items() if is_plain_http(address))
+
+
+def _guarded(environment: E) -> E:
+    """Raises ConfigError for an address that would send keys in the clear, unless that is allowed."""
+    for name in () if environment.allow_plain_http else _in_the_clear(environment):
+        what = "is http:// to another machine, so that keys and answers could be read and changed on the way"
+        raise ConfigError(name, what, "Use https://, or set NOD_ALLOW_PLAIN_HTTP=true if the network is safe.")
+    return environment
 
 
 def _read(kind: type[S]) -> S:

@@ -34,6 +34,7 @@ FIXES: Mapping[str, str] = {
     "NOD_PAGERDUTY_API_URL": "Unset it, or name the service region's address: https://api.eu.pagerduty.com.",
     "NOD_RELAY_TOKEN": "Set it to the output of `openssl rand -hex 32`, the same for the bot and the relay.",
     "NOD_HEARTBEAT_URL": "Set it to the https address that a dead man's switch gave you, or unset it.",
+    "NOD_ALLOW_PLAIN_HTTP": "Set it to true or false, or unset it.",
     "NOD_PORT": "Set it to a free port between 0 and 65535.",
     "NOD_KEEP_ALIVE": "Set it to seconds, more than the proxy in front keeps its connections.",
     "NOD_LOG_FORMAT": "Set it to auto, json or text.",

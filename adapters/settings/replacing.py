@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from adapters.settings.environment import Environment
+from adapters.settings.variables import cleaned
 from bot.errors import ConfigError
 
 #: The settings that Nod itself reads: whoever may edit nod.yaml must not have them sent to a webhook.
@@ -38,9 +39,9 @@ def replaced(
         if name in NODS_OWN and name not in shared:
             what = f"{named}: {name} is Nod's own and is handed to nobody"
             raise ConfigError(where, what, "Name a variable of its own.")
-        if not known.get(name):  # an empty one counts as not set, as everywhere
+        if not cleaned(known.get(name, "")):  # an empty one counts as not set, as everywhere
             raise ConfigError(where, f"{named}: {name} is not set in the environment", _SET)
-    return _VARIABLE.sub(lambda found: known[found[1]], text)
+    return _VARIABLE.sub(lambda found: cleaned(known[found[1]]), text)
 
 
 def _names_in(text: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -28,9 +29,59 @@ _ADDRESS = re.compile(r"[a-z]+://[A-Za-z0-9.\[\]:-]+([/?][!-\"$-\[\]-~]*)?")
 _LABELS = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?|[0-9a-f:]+")
 
 
+#: What people write in place of a secret, in letters and digits alone.
+_PLACEHOLDERS = (
+    *("0123456789", "1234567890", "abcdefgh", "changeme", "default", "example", "insecure", "letmein"),
+    *("password", "passwort", "placeholder", "qwertyui", "replaceme", "secret", "yourown"),
+)
+#: A random secret of 32 characters has more different ones: of hex digits about 14.
+FEWEST_CHARACTERS = 8
+#: A text of so many characters or fewer that is written again and again is one that people think up.
+LONGEST_REFRAIN = 12
+_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`"}
+
+
+def cleaned(text: str) -> str:
+    """A value without what env files and editors leave around it: blanks, line ends, a pair of quotes."""
+    text = text.strip(" \t\r\n\ufeff\u00a0")
+    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
+        return text[1:-1].strip(" \t\r\n")
+    return text
+
+
+def is_plain_http(text: str) -> bool:
+    """Whether an address leaves this machine unencrypted."""
+    parts = urlsplit(text)
+    return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host in LOOPBACK or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _hard_to_guess(secret: str) -> None:
+    """Raises ValueError, without the secret, for one that somebody thought up."""
+    how = "Nobody may guess it"
+    if len(set(secret)) < FEWEST_CHARACTERS:
+        raise ValueError(f"has fewer than {FEWEST_CHARACTERS} different characters. {how}")
+    refrains = (secret[:size] for size in range(1, LONGEST_REFRAIN + 1))
+    if any(secret == (refrain * len(secret))[: len(secret)] for refrain in refrains):
+        raise ValueError(f"is one short text again and again. {how}")
+    letters = "".join(filter(str.isalnum, secret.casefold()))
+    if any(word in letters for word in _PLACEHOLDERS):
+        raise ValueError(f"holds a word that people write in place of a secret. {how}")
+
+
 def _address(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
+    try:
+        urlsplit(text)
+    except ValueError:
+        raise ValueError("is no address") from None
     return text
 
 
@@ -68,16 +119,29 @@ def _guarded_secret(secret: SecretStr | None) -> SecretStr | None:
     return secret
 
 
+def seal_keys(text: str) -> tuple[str, ...]:
+    """One or two secrets, the current one first."""
+    return tuple(key.strip(" \t\r\n\"'") for key in text.split(","))
+
+
 def _seal_secrets(secret: SecretStr | None) -> SecretStr | None:
     if secret is None:
         return None
-    keys = [key.strip() for key in secret.get_secret_value().split(",")]
+    keys = seal_keys(secret.get_secret_value())
     if len(keys) > MOST_SEAL_SECRETS:
         raise ValueError(f"holds more than {MOST_SEAL_SECRETS} secrets (they are separated by commas)")
     if any(len(key) < SHORTEST_SEAL_SECRET for key in keys):
         raise ValueError(f"holds a secret shorter than {SHORTEST_SEAL_SECRET} characters")
     if len(set(keys)) < len(keys):
         raise ValueError("holds the same secret twice")
+    for key in keys:
+        _hard_to_guess(key)
+    return secret
+
+
+def _random(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None:
+        _hard_to_guess(secret.get_secret_value())
     return secret
 
 
@@ -123,10 +187,13 @@ GuardedAddress = Annotated[str, AfterValidator(guarded)]
 #: An address that is a secret itself: whoever knows it can use it.
 GuardedSecret = Annotated[SecretStr | None, AfterValidator(_guarded_secret)]
 ApiKey = Annotated[SecretStr | None, AfterValidator(_api_key)]
+PlatformKey = Annotated[SecretStr, AfterValidator(_api_key)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 SealSecret = Annotated[SecretStr | None, AfterValidator(_seal_secrets)]
 SigningSecret = Annotated[SecretStr | None, _at_least(SHORTEST_SECRET)]
-WebhookSecret = Annotated[SecretStr | None, _at_least(SHORTEST_WEBHOOK_SECRET)]
-RelayToken = Annotated[SecretStr, AfterValidator(_api_key), _at_least(SHORTEST_RELAY_TOKEN)]
+WebhookSecret = Annotated[SecretStr | None, _at_least(SHORTEST_WEBHOOK_SECRET), AfterValidator(_random)]
+RelayToken = Annotated[
+    SecretStr, AfterValidator(_api_key), _at_least(SHORTEST_RELAY_TOKEN), AfterValidator(_random)
+]
 BotToken = Annotated[SecretStr | None, _starts_with("xoxb-")]
 AppToken = Annotated[SecretStr | None, _starts_with("xapp-")]

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from adapters.settings.lines import Lines
 from adapters.settings.microsoft import listed
 from adapters.settings.replacing import is_variable, replaced
-from adapters.settings.variables import web_address
+from adapters.settings.variables import cleaned, web_address
 from adapters.settings.words import conversation
 from bot.errors import ConfigError
 from bot.surface import Destination, Surface
@@ -45,7 +45,7 @@ def workflows_of(
             raise ConfigError(where, what, "Put the address into the environment: this file is read by many.")
         value = replaced(written, where=where, named=named, known=known)
         try:
-            found[name] = SecretStr(workflow_address(value, more=known.get(_MORE_HOSTS)))
+            found[name] = SecretStr(workflow_address(value, more=cleaned(known.get(_MORE_HOSTS, ""))))
         except ValueError as error:
             what = f"{named}: with its variable replaced it {error}"
             raise ConfigError(where, what, _COPY) from None

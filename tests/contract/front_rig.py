@@ -15,7 +15,7 @@ from adapters.sandbox.slack.signing import signed_headers
 from adapters.sandbox.teams.people import APPROVALS
 from tests.servers.town import EVE, open_town, until
 
-TOKEN = "0123456789abcdef" * 2
+TOKEN = "5f0c2d9ab81e4736" * 2
 FORM = "application/x-www-form-urlencoded"
 #: Eve may not decide, so whatever is made of her presses, the request stays open.
 POLICY = """

@@ -22,7 +22,7 @@ from adapters.sandbox.town import API_KEY
 from bot.card import LONGEST_RUN
 from tests.servers.town import ANN, POLICY, Town, open_town, said, until
 
-TOKEN = "0123456789abcdef" * 2
+TOKEN = "5f0c2d9ab81e4736" * 2
 #: Without the relay a card would be up after a minute.
 SELDOM = POLICY.replace("poll_every: 200ms", "poll_every: 60s")
 MAIL = next(agent for agent in CAST if agent.name == "mail_agent")

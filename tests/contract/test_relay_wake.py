@@ -18,7 +18,7 @@ from adapters.relay.wake import PAUSE
 from adapters.web import front, serve_front
 from tests.contract.relay_rig import RUN, STREAM, Line, hitl_event, upstream
 
-TOKEN = "0123456789abcdef" * 2
+TOKEN = "5f0c2d9ab81e4736" * 2
 REST = {"troubles": list, "health": list, "metrics": lambda: (b"", "text/plain")}
 
 

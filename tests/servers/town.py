@@ -152,7 +152,7 @@ def environment(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
         **sandbox.environment(),
         "NOD_CONFIG": str(policy),
         "NOD_DATABASE_URL": f"sqlite:///{folder / 'nod.db'}",
-        "NOD_SECRET": "0123456789abcdef" * 2,
+        "NOD_SECRET": "5f0c2d9ab81e4736" * 2,
         "NOD_PORT": "0",
         "NOD_AUDIT_KEY": str(folder / "nod-audit.key"),
         "NOD_AUDIT_CHECKPOINTS": str(folder / "nod-checkpoints.jsonl"),

@@ -25,7 +25,7 @@ async def test_everything_is_approved_and_on_record(tmp_path: Path, by: str) -> 
         env = {
             **sandbox.environment(),
             "PATH": os.environ["PATH"],
-            "NOD_SECRET": "0123456789abcdef" * 4,
+            "NOD_SECRET": "5f0c2d9ab81e4736" * 4,
             "NOD_PORT": "0",
             "GLAIP_HITL_AUTO_APPROVE": "true" if by == "variable" else "",
         }

@@ -47,7 +47,7 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         for name, value in {
             "AIP_API_URL": sandbox.url,
             "AIP_API_KEY": sandbox.environment()["AIP_API_KEY"],
-            "NOD_SECRET": "0123456789abcdef" * 2,
+            "NOD_SECRET": "5f0c2d9ab81e4736" * 2,
             "NOD_DATABASE_URL": url,
             "NOD_CONFIG": str(tmp_path / "nod.yaml"),
             "MicrosoftAppId": opened.town.bot.app_id,

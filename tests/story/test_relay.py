@@ -19,7 +19,7 @@ from tests.contract.relay_rig import RUN, STREAM, Line, hitl_event, upstream
 from tests.servers.town import until
 
 NOD = str(Path(sys.executable).with_name("nod"))
-TOKEN = "0123456789abcdef" * 2
+TOKEN = "5f0c2d9ab81e4736" * 2
 KEY = "key-hunter2"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
-from adapters.settings import LocalEnvironment, read_environment, read_local_environment
+from adapters.serving.serve import listen
+from adapters.settings import LocalEnvironment, put_right, read_environment, read_local_environment
 from bot.errors import ConfigError
 
 
@@ -33,11 +35,18 @@ def test_a_switch_that_is_neither_on_nor_off_stops_the_start(
         read_local_environment()
 
 
-OLD, NEW = "o" * 32, "n" * 40
+OLD, NEW = "9f86d081884c7d659a2feaf0c55ad015", "4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb0"
 
 
 @pytest.mark.parametrize(
-    ("value", "secrets"), [(NEW, (NEW,)), (f"{NEW},{OLD}", (NEW, OLD)), (f" {NEW} , {OLD} ", (NEW, OLD))]
+    ("value", "secrets"),
+    [
+        (NEW, (NEW,)),
+        (f"{NEW},{OLD}", (NEW, OLD)),
+        (f" {NEW} , {OLD} ", (NEW, OLD)),
+        (f'"{NEW},{OLD}"\r', (NEW, OLD)),
+        (f"'{NEW}','{OLD}'", (NEW, OLD)),
+    ],
 )
 def test_a_secret_may_be_in_rotation(
     monkeypatch: pytest.MonkeyPatch, value: str, secrets: tuple[str, ...]
@@ -56,6 +65,16 @@ def test_a_secret_may_be_in_rotation(
         ("NOD_SECRET", f"{NEW},", "shorter than 32"),
         ("NOD_SECRET", f"{NEW},{OLD},{'hunter2' * 5}", "more than 2"),
         ("NOD_SECRET", f"{'hunter2' * 5},{'hunter2' * 5}", "the same secret twice"),
+        ("NOD_SECRET", "h" * 32, "fewer than 8 different characters"),
+        ("NOD_SECRET", f"{NEW},{'hunter2-xyz' * 4}", "one short text again and again"),
+        ("NOD_SECRET", "please-change-me-hunter2-nobody-does", "a word that people write"),
+        ("NOD_SECRET", "My-Pass-Word-hunter2-for-nod-in-2026", "a word that people write"),
+        ("NOD_SECRET", "0123456789abcdef" * 2, "a word that people write"),
+        ("NOD_WEBHOOK_SECRET", "ab" * 16, "fewer than 8 different characters"),
+        ("NOD_RELAY_TOKEN", "hunter2-xyz" * 4, "one short text again and again"),
+        ("AIP_API_URL", "http://hunter2.example", "is http:// to another machine"),
+        ("AIP_API_URL", "http://[hunter2", "no address"),
+        ("AIP_API_KEY", "hunter2 \n x", "white space"),
         ("NOD_AUDIT_WEBHOOK", "http://hunter2.example/x", "https://"),
         ("NOD_AUDIT_WEBHOOK", "https://", "https://"),
         ("NOD_GRAPH_URL", "http://hunter2.example", "https://"),
@@ -65,7 +84,7 @@ def test_a_secret_may_be_in_rotation(
         ("NOD_HEARTBEAT_URL", "http://hunter2.example", "https://"),
         ("NOD_HEARTBEAT_URL", "https://[hunter2", "no address"),
         ("PAGERDUTY_API_KEY", "hunter2 x", "white space"),
-        ("OPSGENIE_API_KEY", "hunter2\n", "white space"),
+        ("OPSGENIE_API_KEY", "hunter2\nx", "white space"),
     ],
 )
 def test_a_bad_variable_is_named_without_its_value(
@@ -106,6 +125,128 @@ def test_the_policy_tools_need_no_platform(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("NOD_CONFIG", "new.yaml")
 
     assert LocalEnvironment(NOD_CONFIG="new.yaml") == read_local_environment()  # type: ignore[call-arg]  # by alias
+
+
+@pytest.mark.parametrize("around", ['"{}"', "'{}'", "{}\r", ' "{}" \r\n', "“{}”", "\ufeff{}", "{}\n"])
+def test_what_env_files_leave_around_a_value_is_not_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, around: str
+) -> None:
+    """Quotes, blanks and line ends around addresses, keys, switches, numbers, words, paths and lists."""
+    values = {
+        "AIP_API_URL": "https://platform.example",
+        "AIP_API_KEY": "k-1",
+        "NOD_SECRET": NEW,
+        "NOD_PORT": "3001",
+        "NOD_HOST": "127.0.0.1",
+        "NOD_CONFIG": "other.yaml",
+        "NOD_LOG_FORMAT": "json",
+        "GLAIP_HITL_AUTO_APPROVE": "true",
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "NOD_TEAMS_SERVICE_HOSTS": "a.example,b.example",
+        "MicrosoftAppType": "MultiTenant",
+    }
+    at_platform(monkeypatch, **{name: around.format(value) for name, value in values.items()})
+
+    found = read_environment()
+
+    assert ("https://platform.example", "k-1") == (found.aip_api_url, found.aip_api_key.get_secret_value())
+    assert (NEW,) == found.seal_secrets()
+    assert ("127.0.0.1", 3001, Path("other.yaml")) == (found.host, found.port, found.config)
+    assert ("json", True, "MultiTenant") == (found.log_format, found.auto_approve, found.microsoft_app_type)
+    assert found.slack_bot_token is not None
+    assert "xoxb-1" == found.slack_bot_token.get_secret_value()
+    assert "a.example,b.example" == found.teams_service_hosts
+
+
+@pytest.mark.parametrize("empty", ["", '""', " ", "''\r"])
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, empty: str) -> None:
+    """As if it were not there."""
+    at_platform(monkeypatch, NOD_PORT=empty, SLACK_BOT_TOKEN=empty)
+    assert (3000, None) == (read_environment().port, read_environment().slack_bot_token)
+    at_platform(monkeypatch, AIP_API_KEY=empty)
+    with pytest.raises(ConfigError, match="AIP_API_KEY: is not set"):
+        read_environment()
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"AIP_API_URL": "http://platform:8000"}, "AIP_API_URL"),
+        ({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_API_URL": "http://10.0.0.7/api/"}, "SLACK_API_URL"),
+        ({"SLACK_API_URL": "http://10.0.0.7/api/"}, None),
+        ({"AIP_API_URL": "http://127.8.9.10:8000"}, None),
+        ({"AIP_API_URL": "http://[::1]:8000"}, None),
+        ({"AIP_API_URL": "https://platform.example"}, None),
+    ],
+)
+def test_keys_go_over_the_network_in_the_clear_only_where_that_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str], named: str | None
+) -> None:
+    """This machine itself needs no permission."""
+    at_platform(monkeypatch, **more)
+    if named is None:
+        assert () == read_environment().in_the_clear()
+        return
+    with pytest.raises(ConfigError, match="NOD_ALLOW_PLAIN_HTTP=true") as caught:
+        read_environment()
+    assert named == caught.value.where
+
+    monkeypatch.setenv("NOD_ALLOW_PLAIN_HTTP", "true")
+    assert (named,) == read_environment().in_the_clear()
+
+
+@pytest.mark.parametrize(
+    ("value", "right"),
+    [
+        ("proxy.example:3128", "http://proxy.example:3128"),
+        (' "http://proxy.example:3128"\r', "http://proxy.example:3128"),
+        ("socks5://u:p@proxy.example", "socks5://u:p@proxy.example"),
+        ("''", None),
+    ],
+)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_proxy_is_an_address_for_every_library(name: str, value: str, right: str | None) -> None:
+    """Without a scheme some take it and some do not."""
+    variables = {name: value, "NO_PROXY": "'a.example, 10.0.0.0/8'", "SSL_CERT_FILE": '"/ca.pem"\r'}
+    put_right(variables)
+
+    assert right == variables.get(name)
+    assert ("a.example, 10.0.0.0/8", "/ca.pem") == (variables["NO_PROXY"], variables["SSL_CERT_FILE"])
+
+
+@pytest.mark.parametrize(
+    "value", ["http://", "proxy hunter2", "ftp://hunter2", "http://hunter2:99999", "http://[h"]
+)
+def test_what_is_no_proxy_is_named(value: str) -> None:
+    """Not its value, which may hold a password."""
+    with pytest.raises(ConfigError, match="HTTPS_PROXY: is no address of a proxy") as caught:
+        put_right({"HTTPS_PROXY": value})
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "named"),
+    [
+        ("203.0.113.7", 0, "NOD_HOST"),
+        ("no-such-host.invalid", 0, "NOD_HOST"),
+        ("http://127.0.0.1", 0, "NOD_HOST"),
+        ("999.1.1.1", 0, "NOD_HOST"),
+        ("a" * 70, 0, "NOD_HOST"),
+        ("127.0.0.1", None, "NOD_PORT"),
+    ],
+)
+def test_where_nod_cannot_listen_is_told_by_the_variable_that_is_wrong(
+    host: str, port: int | None, named: str
+) -> None:
+    """An address of another machine, no address at all, and a port that is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError) as caught:
+        listen(
+            host, taken.getsockname()[1] if port is None else port, host_named="NOD_HOST", port_named="NOD_PORT"
+        )
+
+    assert named == caught.value.where
+    assert named in caught.value.fix
 
 
 def at_platform(monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
