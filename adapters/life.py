@@ -35,8 +35,8 @@ from bot.surface import Surface
 
 #: What is under way at a stop may take this long to finish, in seconds.
 GRACE = 3.0
-#: Pieces of one step under way at once. POSTs in flight are bounded once more, by the platform's client.
-CREW_SIZE = 16
+#: Pieces of one step under way at once. Decisions have bounds of their own (`bot.flow.ways`).
+CREW_SIZE, UNBOUNDED = 16, (Step.DELIVER,)
 
 #: After a suspension the auditor waits this long, in seconds: what is overdue is attempted first.
 WAKING = 3.0
@@ -78,13 +78,14 @@ class Life:
             crew=crew(Step.ANSWER),
         )  # fmt: skip
         deliver = Deliver(
-            platform=platform, store=store, policy=policy, clock=clock, count=count,
-            crew=crew(Step.DELIVER), ring=self.ring,
+            platform=platform, store=store, policy=policy, unread_since=lambda: self.admit.unread_since,
+            clock=clock, count=count, crew=crew(Step.DELIVER), ring=self.ring,
         )  # fmt: skip
         expire = Expire(platform=platform, store=store, clock=clock, count=count, crew=crew(Step.EXPIRE))
         reconcile = Reconcile(
-            platform=platform, store=store, clock=clock, count=count, crew=crew(Step.RECONCILE)
-        )
+            platform=platform, store=store, steadiness=lambda: self.admit.steadiness, clock=clock, count=count,
+            crew=crew(Step.RECONCILE),
+        )  # fmt: skip
         alert = PageOut(
             store=store, pagers=self.pagers, clock=clock, count=count, crew=lambda: crew(Step.ALERT)
         )
@@ -122,7 +123,8 @@ async def lived(
         async with limit, asyncio.TaskGroup() as tasks:
 
             def crew(step: Step) -> Crew:
-                return Crew(step, size=CREW_SIZE, tasks=tasks, ring=bells.ring, count=life.count)
+                size = None if step in UNBOUNDED else CREW_SIZE
+                return Crew(step, size=size, tasks=tasks, ring=bells.ring, count=life.count)
 
             loops = [
                 tasks.create_task(

@@ -181,6 +181,9 @@ class Approval:
     missed: int = 0
     attempts: int = 0  #: decision POSTs begun, counted before each is sent
     next_try: datetime | None = None  #: not to be posted before this
+    #: When the platform last called it resolved (404, 409); a good poll that begins later tells whether it is.
+    gone_at: datetime | None = None
+    gones: int = 0  #: how many POSTs it answered so
 
     def __post_init__(self) -> None:
         """Impossible pairs cannot be constructed.
@@ -200,6 +203,11 @@ class Approval:
     def id(self) -> str:
         """The platform's request id; ours too, so that one request can never have two decisions."""
         return self.request.request_id
+
+    @property
+    def may_be_told(self) -> bool:
+        """Whether a POST was begun that the platform did not call too late: it may have been taken."""
+        return self.attempts > self.gones
 
     def claim_at(self, now: datetime) -> Claim | None:
         """Whose lease runs now; None when nobody is on it."""

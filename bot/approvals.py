@@ -61,8 +61,8 @@ class Approvals(Protocol):
         """A poll that began then listed these very calls: note it, and forget that they were missing."""
         ...
 
-    async def miss(self, ids: Sequence[str]) -> None:
-        """A good poll did not list these: one more."""
+    async def miss(self, ids: Sequence[str], *, began_at: datetime) -> None:
+        """A good poll that began then did not list these: one more."""
         ...
 
     async def revise(
@@ -185,7 +185,17 @@ class Approvals(Protocol):
 
         Returns it with the attempt counted, or None when it is not its turn. Nobody else may post it before
         `until`, and an Approve must be confirmed anew before it is posted again. None too when it is no
-        longer the call, the attempt and the confirmation of `as_read`.
+        longer the call and the attempt of `as_read`, when no poll that began after an Approve listed the call,
+        or none that began after the platform called it resolved.
+        """
+        ...
+
+    async def called_resolved(
+        self, approval_id: str, *, as_read: Approval, at: datetime, next_try: datetime
+    ) -> bool:
+        """The platform answered this attempt with 404 or 409; a poll that begins after `at` tells more.
+
+        Not to be posted before `next_try`. False: something else came first.
         """
         ...
 

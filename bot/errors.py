@@ -7,6 +7,7 @@
     │   └── NotYet       its turn has not come: nothing was tried, and nothing is wrong
     ├── Gone             it is not there any more: stop, and record that
     ├── Forbidden        the other side says no and will say no again: tell an operator
+    │   └── ShutOut      the same for everything that we say: an operator's matter first
     └── ConfigError      fix the setting and start again
         └── InUse        another process has it: stop that one first
 
@@ -79,6 +80,13 @@ class Gone(NodError):
 
 class Forbidden(NodError):
     """A refusal by the other side that waiting does not mend: wrong token, no member, bad request."""
+
+
+class ShutOut(Forbidden):
+    """The other side refuses us, not what we say: a wrong key, a missing right, a redirect.
+
+    Nothing of ours gets through until an operator acts.
+    """
 
 
 class ConfigError(NodError):

@@ -34,6 +34,7 @@ class Deadline:
     source: DeadlineSource
     #: Why `timeout_at` was not believed, in words for an operator; None when it was.
     doubt: str | None = None
+    renewed: int = 0  #: how often Nod made up another one, because the platform still listed the request
 
 
 class Action(StrEnum):

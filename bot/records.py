@@ -59,6 +59,7 @@ class Standing:
     missed: int
     first_seen: datetime
     deadline: datetime
+    attempts: int = 0  #: decision POSTs begun
 
 
 class Claimed(StrEnum):

@@ -14,8 +14,8 @@ from adapters.platform.strict import flaw, parse
 
 #: Characters of the platform's own words that reach an operator.
 LONGEST_WORDS = 200
-#: Bounds for what a Retry-After may ask of us, in seconds; requests wait for minutes, not for hours.
-SHORTEST_WAIT, LONGEST_WAIT = 1.0, 300.0
+#: Bounds for what a Retry-After may ask of us, in seconds; no request waits for longer than a year.
+SHORTEST_WAIT, LONGEST_WAIT = 1.0, 366 * 86_400.0
 #: How a request may have ended: the audit says `timeout` where the stream says `timeout_skip` (protocol.md).
 AUDIT_WORDS = frozenset({"approved", "rejected", "skipped", "timeout", "timeout_skip"})
 

@@ -18,7 +18,7 @@ import structlog
 from adapters.outward import open_client
 from adapters.platform import answers
 from adapters.platform.exchange import Exchange, Limits
-from adapters.platform.wire import read_pending
+from adapters.platform.wire import Reader
 from bot.errors import ConfigError, Gone, Unanswered, Unavailable
 from bot.ports import Listing
 
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: Connections beyond those of the decisions: a poll and a few questions to the audit.
+#: Connections beyond those of decisions and questions: a poll, and another that is just ending.
 _SPARE_CONNECTIONS = 4
+#: Connections that are kept when idle.
+_IDLE_CONNECTIONS = 20
 #: Seconds an idle connection is kept. Servers close theirs after 5 (uvicorn's default), and a decision that
 #: is sent into a closing connection is one that may or may not have arrived.
 _KEEP_IDLE = 3.0
@@ -48,17 +50,19 @@ class HttpPlatform:
         self._clock = clock
         self._limits = limits
         self._audit_missed = False
+        self._questions = asyncio.Semaphore(limits.questions)
 
     async def pending(self) -> Listing:
         """What waits now. Raises Unavailable or Forbidden; then nothing may be concluded."""
         began_at = self._clock()
-        until = _in(self._limits.total)
-        answer = await self._exchange.call("GET", "agents/hitl/pending", until=until, lost=Unavailable)
+        until, reader = _in(self._limits.total), Reader(platform=self._name)
+        answer = await self._exchange.call(
+            "GET", "agents/hitl/pending", until=until, lost=Unavailable, take=reader.feed
+        )
         if trouble := answer.trouble(lost=Unavailable, now=self._clock()):
             raise trouble
         skew = answers.skew(answer.date, self._clock())
-        # Off the loop: a list of megabytes takes a second to read, and clicks must be acknowledged meanwhile.
-        read = await asyncio.to_thread(read_pending, answer.body, platform=self._name)
+        read = reader.end()
         return Listing(
             began_at=began_at,
             requests=read.requests,
@@ -94,7 +98,9 @@ class HttpPlatform:
         """What its audit says became of a request; None when it does not tell. Never raises for trouble."""
         path = f"agents/hitl/audit/{quote(request_id, safe='', errors='replace')}"
         try:
-            answer = await self._exchange.call("GET", path, until=_in(self._limits.audit), lost=Unavailable)
+            async with self._questions:
+                until = _in(self._limits.audit)
+                answer = await self._exchange.call("GET", path, until=until, lost=Unavailable)
         except Unavailable as error:
             log.info("audit_question_failed", approval_id=request_id, reason=str(error))
             return None
@@ -134,8 +140,9 @@ async def open_platform(
         headers={"X-API-Key": api_key, "Accept-Encoding": "gzip", "User-Agent": "nod"},
         timeout=httpx.Timeout(limits.read, connect=limits.connect),
         limits=httpx.Limits(
-            max_connections=limits.posts + _SPARE_CONNECTIONS,
-            max_keepalive_connections=limits.posts + _SPARE_CONNECTIONS,
+            # Our own bounds come first: nobody ever waits in the pool behind what hangs.
+            max_connections=limits.posts + limits.questions + _SPARE_CONNECTIONS,
+            max_keepalive_connections=_IDLE_CONNECTIONS,
             keepalive_expiry=_KEEP_IDLE,
         ),
     )

@@ -11,11 +11,11 @@ import httpx
 
 from adapters.outward import told
 from adapters.platform.answers import retry_after, words_of
-from adapters.platform.body import Unusable, read_body
-from bot.errors import Forbidden, Unavailable
+from adapters.platform.body import PIECE, Unusable, read_body, unpacked
+from bot.errors import Forbidden, ShutOut, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from datetime import datetime
 
     from bot.errors import NodError
@@ -29,9 +29,13 @@ class Limits:
     read: float = 10.0  #: between two pieces of an answer
     total: float = 15.0  #: of a whole call; a server that drips does not outlast it
     audit: float = 3.0  #: of a whole question to the audit, which is optional
-    poll: int = 20_000_000  #: of one answer to a question, unpacked; a few huge calls do not stop the others
-    body: int = 5_000_000  #: of any other answer, unpacked
-    posts: int = 16  #: decisions on their way at once; the others wait for their turn
+    list: int = (
+        110_000_000  #: of the pending list, unpacked; it is read in pieces, and refused a little earlier
+    )
+    question: int = 20_000_000  #: of the answer to any other question, unpacked
+    body: int = 5_000_000  #: of the answer to a decision, unpacked
+    posts: int = 288  #: decisions on their way at once; the others wait. The flow has fewer (`bot.flow.ways`)
+    questions: int = 16  #: questions to the audit at once; the others wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,7 @@ class Answer:
             return Unavailable(self.told, retry_after=wait)
         if self.status >= 500:
             return lost(self.told, retry_after=wait)
-        return Forbidden(self.told)
+        return ShutOut(self.told) if self.status < 400 or self.status in (401, 403) else Forbidden(self.told)
 
     @property
     def told(self) -> str:
@@ -88,21 +92,34 @@ class Exchange:
             self._turns.release()
 
     async def call(
-        self, method: str, path: str, *, until: float, lost: type[Unavailable], content: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        until: float,
+        lost: type[Unavailable],
+        content: bytes | None = None,
+        take: Callable[[bytes], object] | None = None,
     ) -> Answer:
-        """One exchange that ends at `until` of the loop's clock; `lost` is raised for one without an end."""
+        """One exchange that ends at `until` of the loop's clock; `lost` is raised for one without an end.
+
+        With `take` the body of a success goes there piece by piece, in a thread, and is not kept. The time that
+        this takes is not the platform's. What it raises ends the exchange.
+        """
         sent = {} if content is None else {"Content-Type": "application/json"}
         with translated(lost=lost):
             async with (
-                asyncio.timeout_at(until),
+                asyncio.timeout_at(until) as bound,
                 self._client.stream(method, path, content=content, headers=sent) as response,
             ):
+                packed, body = response.headers.get("Content-Encoding"), b""
                 try:
-                    body = await read_body(
-                        response.aiter_raw(),
-                        encoding=response.headers.get("Content-Encoding"),
-                        limit=self._limits.poll if method == "GET" else self._limits.body,
-                    )
+                    if take is not None and response.is_success:
+                        pieces = unpacked(response.aiter_raw(), encoding=packed, limit=self._limits.list)
+                        await _handed_on(pieces, take, bound)
+                    else:
+                        limit = self._limits.question if method == "GET" else self._limits.body
+                        body = await read_body(response.aiter_raw(), encoding=packed, limit=limit)
                 except Unusable:
                     if response.is_success:
                         raise
@@ -113,6 +130,26 @@ class Exchange:
         return Answer(
             status=response.status_code, body=body, wait=headers.get("Retry-After"), date=headers.get("Date")
         )
+
+
+async def _handed_on(
+    pieces: AsyncIterator[bytes], take: Callable[[bytes], object], bound: asyncio.Timeout
+) -> None:
+    """Some at a time, off the loop: clicks must be acknowledged meanwhile."""
+    loop, some = asyncio.get_running_loop(), bytearray()
+
+    async def hand_on() -> None:
+        begun = loop.time()
+        await asyncio.to_thread(take, bytes(some))
+        some.clear()
+        bound.reschedule((bound.when() or begun) + loop.time() - begun)
+
+    async for piece in pieces:
+        some += piece
+        if len(some) >= PIECE:
+            await hand_on()
+    if some:
+        await hand_on()
 
 
 @contextmanager

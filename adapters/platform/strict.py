@@ -24,6 +24,10 @@ INEXACT = "holds a number that cannot be kept exactly"
 _TWICE = "has a key twice"
 
 
+class TooDeep(ValueError):
+    """It is nested beyond what can be read at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spoiled:
     """Stands in the place of something that cannot be trusted to mean one thing."""
@@ -47,7 +51,7 @@ def parse(text: bytes | str) -> Any:
             parse_int=_int,
         )
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise TooDeep(f"is nested more than {DEEPEST} deep") from None
 
 
 def flaw(value: Any, *, rounded: bool = False) -> str | None:

@@ -1,18 +1,20 @@
 """The bytes of `GET /agents/hitl/pending` -> what waits (protocol.md, Contract). Pure.
 
-A body that cannot be read fails the whole poll; an item that cannot be read is set aside and the others go on.
+A body that is no list fails the whole poll; an item that cannot be read is set aside and the others go on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from adapters.platform.strict import Spoiled, flaw, parse, spelled, written
+from adapters.platform.splitter import LONGEST_ITEM, Item, NoList, Splitter
+from adapters.platform.strict import Spoiled, TooDeep, flaw, parse, spelled, written
 from bot.errors import Unavailable
 from bot.protocol import HITLRequest, Json
 
@@ -29,6 +31,8 @@ LONGEST_CALL = 300_000
 LONGEST_HEAD = 2_000
 TOO_LARGE = "the call is too large to be read by a person"
 CONTRADICTED = "the platform lists two different calls under this id"
+#: Beyond so much a list is not read at all.
+MOST_BYTES, MOST_ITEMS = 100_000_000, 50_000
 #: Reasons that are named one by one; of more than these only the number.
 MOST_REASONS = 100
 
@@ -46,43 +50,92 @@ class _SetAside(Exception):
     """This item cannot be read; the message is the reason."""
 
 
+class Reader:
+    """Reads a pending list piece by piece; `feed` is work for a thread of its own."""
+
+    def __init__(
+        self, *, platform: str = "", most_bytes: int = MOST_BYTES, most_items: int = MOST_ITEMS
+    ) -> None:
+        self._platform, self._most_bytes, self._most_items = platform, most_bytes, most_items
+        self._splitter = Splitter()
+        self._bytes = self._number = 0
+        self._agents: Counter[str] = Counter()  #: bytes of each one's items
+        self._found: dict[str, HITLRequest] = {}
+        self._unread: set[str] = set()
+        self._reasons: list[str] = []
+
+    def feed(self, piece: bytes) -> None:
+        """Raises Unavailable for what is no list, and for one beyond all bounds."""
+        self._bytes += len(piece)
+        try:
+            items = self._splitter.feed(piece)
+        except NoList as error:
+            raise Unavailable(f"the platform's pending list is {error}") from error
+        for item in items:
+            self._number += 1
+            self._agents.update(dict.fromkeys(item.agents, item.size))
+            self._take_in(item)
+        if self._bytes > self._most_bytes:
+            raise Unavailable(self._beyond(f"{self._most_bytes:,} bytes"))
+        if self._number > self._most_items:
+            raise Unavailable(self._beyond(f"{self._most_items:,} items"))
+
+    def end(self) -> Pending:
+        """What the list says. Raises Unavailable when it ended too early, or is none."""
+        try:
+            self._splitter.end()
+        except NoList as error:
+            raise Unavailable(f"the platform's pending list is {error}") from error
+        reasons = self._reasons[:MOST_REASONS]
+        if len(self._reasons) > MOST_REASONS:
+            reasons.append(f"{len(self._reasons) - MOST_REASONS} more items could not be read")
+        return Pending(
+            requests=tuple(self._found.values()),
+            set_aside=tuple(reasons),
+            unread_ids=frozenset(self._unread - self._found.keys()),
+        )
+
+    def _take_in(self, item: Item) -> None:
+        named = item.ids
+        try:
+            value = _value(item)
+            named = _ids(value)
+            request = _request(value, self._platform)
+            if request is not None:
+                _take(request, self._found, self._unread)
+        except _SetAside as reason:
+            self._reasons.append(f"item {self._number} {reason}")
+            ids = {text for text in named if _is_id(text)}
+            self._unread |= ids
+            # Which of the two would run, nobody can know.
+            for same in ids & self._found.keys():
+                self._found[same] = replace(self._found[same], flaw=self._found[same].flaw or CONTRADICTED)
+
+    def _beyond(self, bound: str) -> str:
+        agent = next((name for name, _ in self._agents.most_common(1) if _is_id(name)), None)
+        whose = f"; most of it is of the agent {agent}" if agent else ""
+        return f"the platform's pending list is longer than {bound}{whose}"
+
+
 def read_pending(body: bytes, *, platform: str = "") -> Pending:
     """Read `platform`'s pending list, bare or as `{"success": true, "data": [...]}`.
 
     Raises Unavailable when it is neither: then nothing may be concluded from it.
     """
-    found: dict[str, HITLRequest] = {}
-    unread: set[str] = set()
-    reasons: list[str] = []
-    for number, item in enumerate(_items(body), start=1):
-        try:
-            request = _request(item, platform)
-            if request is not None:
-                _take(request, found, unread)
-        except _SetAside as reason:
-            reasons.append(f"item {number} {reason}")
-            ids = _ids(item)
-            unread |= ids
-            # Which of the two would run, nobody can know.
-            for same in ids & found.keys():
-                found[same] = replace(found[same], flaw=found[same].flaw or CONTRADICTED)
-    if len(reasons) > MOST_REASONS:
-        reasons[MOST_REASONS:] = [f"{len(reasons) - MOST_REASONS} more items could not be read"]
-    return Pending(
-        requests=tuple(found.values()), set_aside=tuple(reasons), unread_ids=frozenset(unread - found.keys())
-    )
+    reader = Reader(platform=platform)
+    reader.feed(body)
+    return reader.end()
 
 
-def _items(body: bytes) -> list[Any]:
+def _value(item: Item) -> Any:
+    if item.raw is None:
+        raise _SetAside(f"is longer than {LONGEST_ITEM:,} bytes")
     try:
-        value = parse(body)
-    except ValueError as error:
-        raise Unavailable("the platform's pending list is no JSON") from error
-    if isinstance(value, dict) and value.get("success") is True:
-        value = value.get("data")
-    if not isinstance(value, list):
-        raise Unavailable("the platform's pending list is no list")
-    return value
+        return parse(item.raw)
+    except TooDeep as error:
+        raise _SetAside(str(error)) from None
+    except ValueError:
+        raise _SetAside("is no JSON that can be read") from None
 
 
 def _take(request: HITLRequest, found: dict[str, HITLRequest], unread: set[str]) -> None:
@@ -248,8 +301,11 @@ def _parts(value: dict[str, Any] | list[Any] | Spoiled) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else value
 
 
-def _ids(item: Any) -> set[str]:
+def _ids(item: Any) -> frozenset[str]:
     """Every id that an unreadable item names; usually one."""
     pairs = item.pairs if isinstance(item, Spoiled) else item.items() if isinstance(item, dict) else ()
-    ids = {value for key, value in pairs if key == "request_id" and isinstance(value, str)}
-    return {text for text in ids if text.strip() and len(text) <= LONGEST_NAME and text.isprintable()}
+    return frozenset(value for key, value in pairs if key == "request_id" and isinstance(value, str))
+
+
+def _is_id(text: str) -> bool:
+    return bool(text.strip()) and len(text) <= LONGEST_NAME and text.isprintable()

@@ -21,7 +21,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -30,7 +30,6 @@ from adapters.sandbox.serve import HANG_UP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: Where the rules are read and written from outside; never itself subject to a rule.
@@ -58,6 +57,7 @@ class Rule(BaseModel):
 
     method: str = "*"  #: an HTTP method in any case, or `*`
     path: str = "*"  #: a glob on the path; `*` also matches slashes
+    holds: str | None = None  #: acts only on requests whose body holds this text
     times: Annotated[int, Field(ge=0)] | None = None  #: how many requests it acts on; None = for ever
     status: Annotated[int, Field(ge=200, le=599)] | None = None  #: answer this in place of the real answer
     headers: dict[str, str] = {}  #: of the faulty answer, for example Retry-After
@@ -92,10 +92,11 @@ class Rule(BaseModel):
             raise ValueError(f"an answer with status {self.status} has no body")
         return self
 
-    def matches(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str, body: bytes) -> bool:
         """Whether this rule acts on such a request now."""
         return (
             (self.times is None or self.hits < self.times)
+            and (self.holds is None or self.holds.encode() in body)
             and self.method.upper() in ("*", method.upper())
             and fnmatchcase(path, self.path)
         )
@@ -135,19 +136,34 @@ class Faults:
         """Put the rules in front of `app`."""
 
         async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
-            rule = self._next(scope)
             try:
+                body, receive = await self._body(scope, receive)
+                rule = self._next(scope, body)
                 await (app(scope, receive, send) if rule is None else _apply(rule, app, scope, receive, send))
             except ClientDisconnect:
                 return  # whoever asked has left; with a rule that waits that is to be expected
 
         return faulty
 
-    def _next(self, scope: Scope) -> Rule | None:
+    async def _body(self, scope: Scope, receive: Receive) -> tuple[bytes, Receive]:
+        """The body, if a rule looks at it, and what hands it on."""
+        if scope["type"] != "http" or not any(rule.holds for rule in self.rules):
+            return b"", receive
+        body, ahead = await Request(scope, receive).body(), [True]
+
+        async def replayed() -> Message:
+            if not ahead:
+                return await receive()
+            ahead.clear()
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return body, replayed
+
+    def _next(self, scope: Scope, body: bytes) -> Rule | None:
         if scope["type"] != "http" or scope["path"] == CONTROL_PATH:
             return None
         for rule in self.rules:
-            if rule.matches(scope["method"], scope["path"]):
+            if rule.matches(scope["method"], scope["path"], body):
                 rule.hits += 1
                 return rule
         return None

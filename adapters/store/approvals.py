@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Update, case, or_, update
+from sqlalchemy import ColumnElement, Update, case, exists, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
@@ -26,10 +26,10 @@ from adapters.store.wakes import Move
 from bot.approval import Approval, Claim, Outcome, Stage, Vote
 from bot.ladder import Deadline, Lease
 from bot.ports import Clock
-from bot.protocol import HITLRequest
+from bot.protocol import HITLDecision, HITLRequest
 from bot.records import Claimed, Counted, DueRung, Newcomer, OwedNotice, Placement
 
-_A = tables.approvals.c
+_A, _D = tables.approvals.c, tables.decisions.c
 #: Which move a vote was; a lost one was none.
 _MOVES = {Counted.WAITING: Move.VOTE, Counted.DECIDED: Move.DECIDE}
 
@@ -59,9 +59,12 @@ class SqlApprovals(ReadApprovals):
         seen = case((later, moment(began_at)), else_=_A.confirmed_at)
         await self._update_many(Move.CONFIRM, ids, update(tables.approvals).values(confirmed_at=seen, missed=0))
 
-    async def miss(self, ids: Sequence[str]) -> None:
-        """One more good poll that did not list these."""
-        await self._update_many(Move.MISS, ids, update(tables.approvals).values(missed=_A.missed + 1))
+    async def miss(self, ids: Sequence[str], *, began_at: datetime) -> None:
+        """Of what was called resolved only a poll that began afterwards counts."""
+        late = or_(_A.gone_at.is_(None), _A.gone_at < began_at)
+        await self._update_many(
+            Move.MISS, ids, update(tables.approvals).where(late).values(missed=_A.missed + 1)
+        )
 
     async def revise(
         self,
@@ -174,13 +177,17 @@ class SqlApprovals(ReadApprovals):
     ) -> Approval | None:
         """The approval with this attempt counted; None when it is not its turn, or the deadline has passed."""
         its_turn, in_time = or_(_A.next_try.is_(None), _A.next_try <= now), _A.deadline > now
-        confirmed = _A.confirmed_at.is_not_distinct_from(as_read.confirmed_at)
-        same = (*as_it_was(as_read), confirmed)
+        # By the decision as it is now, whoever read another one.
+        ready = exists().where(
+            _D.approval_id == _A.id, or_(_D.verdict != HITLDecision.APPROVED, _A.confirmed_at > _D.at)
+        )
+        waits = or_(_A.gone_at.is_(None), _A.confirmed_at > _A.gone_at)
+        same = (*as_it_was(as_read), ready.correlate(tables.approvals), waits)
         taken = move(approval_id, Stage.DECIDED, None, its_turn, in_time, *same)
 
         async def work(connection: AsyncConnection) -> Approval | None:
             # The listing that confirmed this POST confirms no other: a later one is read anew before.
-            counted = taken.values(attempts=_A.attempts + 1, next_try=until, confirmed_at=None)
+            counted = taken.values(attempts=_A.attempts + 1, next_try=until, confirmed_at=None, gone_at=None)
             if not (await connection.execute(counted)).rowcount:
                 return None
             rows = await connection.execute(approvals_decided().where(_A.id == approval_id))
@@ -194,6 +201,17 @@ class SqlApprovals(ReadApprovals):
     async def resume(self) -> None:
         taken = update(tables.approvals).where(_A.stage == Stage.DECIDED, _A.next_try.is_not(None))
         await self._database.update(Move.RESUME, taken.values(next_try=None))
+
+    async def called_resolved(
+        self, approval_id: str, *, as_read: Approval, at: datetime, next_try: datetime
+    ) -> bool:
+        """What polls missed of it before does not count."""
+        gone = move(approval_id, Stage.DECIDED, None, *as_it_was(as_read)).values(
+            gone_at=at, gones=_A.gones + 1, missed=0, confirmed_at=None, next_try=next_try
+        )
+        return await self._database.update(
+            Move.CALLED_RESOLVED, gone, facts.called_resolved(approval_id, attempt=as_read.attempts, at=at)
+        )
 
     async def postpone(self, approval_id: str, *, next_try: datetime, trouble: str | None) -> None:
         """Later; the revision is raised when what is said about it changes."""

@@ -73,6 +73,11 @@ def delivery_begun(approval_id: str, *, attempt: int, at: datetime) -> Fact:
     return Fact(kind="delivery_begun", at=at, approval_id=approval_id, body={"attempt": attempt})
 
 
+def called_resolved(approval_id: str, *, attempt: int, at: datetime) -> Fact:
+    """The platform answered a decision POST with 404 or 409."""
+    return Fact(kind="called_resolved", at=at, approval_id=approval_id, body={"attempt": attempt})
+
+
 def settled(approval_id: str, *, outcome: Outcome, word: str | None, trouble: str | None, at: datetime) -> Fact:
     """How it ended, and what the platform says about that."""
     body: dict[str, Json] = {"outcome": outcome.value, "platform_word": word, "trouble": trouble}

@@ -54,7 +54,7 @@ class ReadApprovals:
         return deadline
 
     async def standing(self) -> Mapping[str, Standing]:
-        wanted = select(_A.id, _A.stage, _A.digest, _A.missed, _A.first_seen, _A.deadline)
+        wanted = select(_A.id, _A.stage, _A.digest, _A.missed, _A.first_seen, _A.deadline, _A.attempts)
         rows = await self._database.fetch(wanted.where(_A.stage.in_((Stage.OPEN, Stage.DECIDED))))
         return {
             row[_A.id]: Standing(
@@ -63,6 +63,7 @@ class ReadApprovals:
                 missed=row[_A.missed],
                 first_seen=row[_A.first_seen],
                 deadline=row[_A.deadline],
+                attempts=row[_A.attempts],
             )
             for row in rows
         }

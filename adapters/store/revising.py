@@ -29,6 +29,7 @@ _A, _P, _R = tables.approvals.c, tables.placements.c, tables.rungs.c
 #: What an approval forgets when its people are asked anew.
 _FRESH: Mapping[str, Any] = {
     "rule": None, "confirmed_at": None, "trouble": None, "next_try": None, "attempts": 0,
+    "gone_at": None, "gones": 0,
 }  # fmt: skip
 
 
@@ -85,7 +86,7 @@ async def take_back(connection: AsyncConnection, approval_id: str, *, why: str, 
 
 def _idle(at: datetime) -> ColumnElement[bool]:
     """No POST is under way: one that ended without an answer had no effect if the request is still listed."""
-    return or_(_A.attempts == 0, _A.next_try.is_(None), _A.next_try <= at)
+    return or_(_A.attempts == 0, _A.next_try.is_(None), _A.next_try <= at, _A.gone_at.is_not(None))
 
 
 async def _supersede(connection: AsyncConnection, approval_id: str, placements: Sequence[Placement]) -> None:

@@ -73,6 +73,7 @@ async def take_up(
     undecided = ~exists().where(_D.approval_id == _A.id).correlate(tables.approvals)
     fresh: dict[str, Any] = {
         "outcome": None, "settled_at": None, "platform_word": None, "trouble": None, "told": False, "missed": 0,
+        "gone_at": None, "gones": 0,
     }  # fmt: skip
     for was in (Stage.SETTLED, Stage.CLOSED):
         again = move(approval_id, was, Stage.OPEN, _A.outcome == Outcome.ELSEWHERE, undecided).values(

@@ -31,7 +31,12 @@ def approval_of(row: RowMapping) -> Approval:
         widened=row[_A.widened],
         stage=row[_A.stage],
         first_seen=row[_A.first_seen],
-        deadline=Deadline(at=row[_A.deadline], source=row[_A.deadline_source], doubt=row[_A.deadline_doubt]),
+        deadline=Deadline(
+            at=row[_A.deadline],
+            source=row[_A.deadline_source],
+            doubt=row[_A.deadline_doubt],
+            renewed=row[_A.renewed],
+        ),
         revision=row[_A.revision],
         decision=None if row[_D.approval_id] is None else _decision_of(row),
         outcome=row[_A.outcome],
@@ -43,6 +48,8 @@ def approval_of(row: RowMapping) -> Approval:
         missed=row[_A.missed],
         attempts=row[_A.attempts],
         next_try=row[_A.next_try],
+        gone_at=row[_A.gone_at],
+        gones=row[_A.gones],
     )
 
 
@@ -119,6 +126,7 @@ def deadline_columns(deadline: Deadline) -> dict[str, Any]:
         "deadline": deadline.at,
         "deadline_source": deadline.source,
         "deadline_doubt": deadline.doubt,
+        "renewed": deadline.renewed,
     }
 
 
@@ -138,6 +146,8 @@ def approval_row(approval: Approval) -> dict[str, Any]:
         "missed": approval.missed,
         "attempts": approval.attempts,
         "next_try": approval.next_try,
+        "gone_at": approval.gone_at,
+        "gones": approval.gones,
     }
 
 

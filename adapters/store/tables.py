@@ -58,6 +58,11 @@ approvals = Table(
     Column("widened", Names, nullable=False, server_default="[]"),
     #: Whether it is owed to people how it ended; once for each end.
     Column("told", Boolean, nullable=False, server_default=false()),
+    #: The platform called it resolved (404, 409): when it last did, and how often.
+    Column("gone_at", Moment),
+    Column("gones", Integer, nullable=False, server_default="0"),
+    #: How often Nod made up another deadline for it.
+    Column("renewed", Integer, nullable=False, server_default="0"),
     CheckConstraint("(stage IN ('settled', 'closed')) = (outcome IS NOT NULL)", name="approvals_ended"),
     Index("approvals_at_stage", "stage", "deadline"),
     Index("approvals_of_agents", "stage", "rule", "agent"),

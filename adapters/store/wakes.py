@@ -21,6 +21,7 @@ class Move(StrEnum):
     DECIDE = "decide"
     ASK_PEOPLE = "ask_people"
     BEGIN_DELIVERY = "begin_delivery"
+    CALLED_RESOLVED = "called_resolved"
     RESUME = "resume"
     POSTPONE_DELIVERY = "postpone_delivery"
     SETTLE = "settle"
@@ -78,6 +79,8 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     # An Approve waits for a fresh read of the platform, hence ADMIT (reliability.md G2).
     Move.DECIDE: (Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER),
     Move.ASK_PEOPLE: (Step.SHOW, Step.GATHER, Step.ESCALATE),
+    # A poll that begins afterwards tells whether it is.
+    Move.CALLED_RESOLVED: (Step.ADMIT,),
     Move.RESUME: (Step.DELIVER,),
     Move.POSTPONE_DELIVERY: (Step.SHOW, Step.DELIVER),
     Move.SETTLE: (Step.SHOW, Step.TELL, Step.CLOSE, Step.GATHER),

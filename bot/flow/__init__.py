@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import TypeVarTuple
 
@@ -85,15 +86,17 @@ class Beats:
 
 
 class Crew:
-    """Works off what rounds find: each piece once at a time, at most `size` pieces at once.
+    """Works off what rounds find: each piece once at a time, at most `size` pieces at once; None: any number.
 
     A round hands over and looks on; a slow piece never holds up the others. When a piece is done its step
     is rung, because the record may have moved on meanwhile.
     """
 
-    def __init__(self, step: Step, *, size: int, tasks: asyncio.TaskGroup, ring: Ring, count: Count) -> None:
+    def __init__(
+        self, step: Step, *, size: int | None, tasks: asyncio.TaskGroup, ring: Ring, count: Count
+    ) -> None:
         self._step, self._tasks, self._ring, self._count = step, tasks, ring, count
-        self._places = asyncio.Semaphore(size)
+        self._places = nullcontext() if size is None else asyncio.Semaphore(size)
         self._busy: set[Hashable] = set()
         self._ended: set[Hashable] = set()
         self._fallen: set[Hashable] = set()

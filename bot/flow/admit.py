@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
 from bot.flow.polls import Polls
+from bot.flow.steadiness import Steadiness
 from bot.flow.unread import Unread
 from bot.flow.voters import UNDECIDABLE, undecidable
 from bot.ladder import Deadline, DeadlineSource, began_at, deadline_of, lease_at, redraws
@@ -32,6 +34,9 @@ HOLD = timedelta(minutes=2)
 
 #: A call that changes so often gets no more cards; the alert's cause.
 MOST_CHANGES, CHANGING = 10, "keeps-changing"
+
+#: While it is open whether something vanished, the platform is asked this often, whatever its interval.
+LOOK_AGAIN = timedelta(seconds=1)
 
 #: New requests in one transaction at most: a click that comes meanwhile waits for it.
 AT_ONCE = 500
@@ -60,6 +65,7 @@ class Admit:
         self._clock, self._count = clock, count
         self._polls = Polls(store=store, clock=clock)
         self._unread = Unread(store=store, clock=clock, count=count)
+        self.steadiness = Steadiness()
         self._vanished_since: datetime | None = None
         self._doubts: set[str] = set()
 
@@ -68,20 +74,27 @@ class Admit:
         """When the last poll began that was good, and is in the store."""
         return self._polls.last_good
 
-    async def round(self) -> None:
+    @property
+    def unread_since(self) -> datetime | None:
+        """Since when the list is asked for in vain; None while it can be read."""
+        return self._polls.unread_since
+
+    async def round(self) -> datetime | None:
+        self._polls.begins()
         try:
             listing = await self._platform.pending()
         except (Unavailable, Forbidden) as error:
             log.warning("poll_failed", reason=str(error))
             self._count("poll_failed")
             await self._polls.failed(error)
-            return
+            return None
         await self._polls.good(listing)
         await self._unread.report(listing)
         standing = await self._store.approvals.standing()
         await self._meet(listing, standing)
-        await self._notice_missing(listing, standing)
+        missed = await self._notice_missing(listing, standing)
         self._polls.taken_in(listing)
+        return self._clock() + LOOK_AGAIN if missed else None
 
     async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> None:
         approvals = self._store.approvals
@@ -89,7 +102,9 @@ class Admit:
         known = await approvals.known(unmet) if unmet else frozenset()
         confirmed: list[str] = []
         newcomers: list[Newcomer] = []
-        for request in listing.requests:
+        for number, request in enumerate(listing.requests):
+            if not number % AT_ONCE:
+                await asyncio.sleep(0)  # a long list keeps nobody else waiting
             met = standing.get(request.request_id)
             if met is None and request.request_id not in known:
                 newcomers.append(self._newcomer(request))
@@ -228,21 +243,31 @@ class Admit:
         policy = self._policy()
         return policy.route_named(approval.route) or policy.route_of(approval.request)
 
-    async def _notice_missing(self, listing: Listing, standing: Mapping[str, Standing]) -> None:
+    async def _notice_missing(self, listing: Listing, standing: Mapping[str, Standing]) -> bool:
+        """Note what is not listed; whether another poll may soon tell whether it is gone."""
         listed = {request.request_id for request in listing.requests} | listing.unread_ids
+        before = {approval_id: met.missed for approval_id, met in standing.items()}
+        self.steadiness.note(self._clock(), listed=listed, missed=before)
         missing = [approval_id for approval_id in standing if approval_id not in listed]
-        if len(missing) >= MASS_COUNT and len(missing) > MASS_SHARE * len(standing):
-            now = self._clock()
-            if self._vanished_since is None:
-                self._vanished_since = now
-                log.error("requests_vanished", missing=len(missing), standing=len(standing))
-                self._count("requests_vanished")
-            if now - self._vanished_since < HOLD:
-                return
-        else:
+        if self._too_many(missing, standing):
+            # Ours are told, or about to be: their own answers say so.
+            missing = [approval_id for approval_id in missing if standing[approval_id].attempts]
+        await self._store.approvals.miss(missing, began_at=listing.began_at)
+        return any(before[approval_id] < self.steadiness.believed_after for approval_id in missing)
+
+    def _too_many(self, missing: Sequence[str], standing: Mapping[str, Standing]) -> bool:
+        """Whether so much vanished for no reason of ours that the platform is likelier to be in trouble."""
+        waiting = sum(not met.attempts for met in standing.values())
+        vanished = sum(not standing[approval_id].attempts for approval_id in missing)
+        if vanished < MASS_COUNT or vanished <= MASS_SHARE * waiting:
             self._vanished_since = None
-        if missing:
-            await self._store.approvals.miss(missing)
+            return False
+        now = self._clock()
+        if self._vanished_since is None:
+            self._vanished_since = now
+            log.error("requests_vanished", missing=vanished, standing=waiting)
+            self._count("requests_vanished")
+        return now - self._vanished_since < HOLD
 
     def _deadline(self, request: HITLRequest, *, first_seen: datetime) -> Deadline:
         deadline = deadline_of(request, first_seen=first_seen, default=self._policy().default_window)

@@ -1,7 +1,8 @@
 """DECIDED -> SETTLED: tell the platform, at once and then for as long as it waits.
 
 A decision that a person made is never turned into another word. An Approve goes out only after a poll that
-began after the click listed the very same call; Reject and Skip need no such proof (reliability.md G2).
+began after the click listed the very same call; Reject and Skip need no such proof (reliability.md G2). What
+the platform calls resolved (404, 409) is settled by a poll (`reconcile`), or sent again where it is listed.
 """
 
 from __future__ import annotations
@@ -12,29 +13,24 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
-from bot.errors import Forbidden, Gone, Unavailable
+from bot.errors import Forbidden, Gone, ShutOut, Unavailable
 from bot.flow import Count, Crew, earliest
-from bot.flow.undelivered import RAN_OUT, report_undeliverable
+from bot.flow.retries import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, sent_again_after, wait_after
+from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Undelivered, report_undeliverable
+from bot.flow.ways import Ways
 from bot.policy import Policy
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
-from bot.records import UNDELIVERED, Alert, Ring, Step
+from bot.records import UNDELIVERED, Ring, Step
 from bot.store import Store
-from bot.wording import beaten_by, name_of
+from bot.wording import beaten_by
 
-#: Waits after the first, second and third attempt, in seconds (protocol.md, the guide's rules).
-QUICK_WAITS = (1.0, 2.0, 3.0)
-#: After those, a tenth of what is left, within these bounds, in seconds.
-SLOW_WAIT_LEAST, SLOW_WAIT_MOST = 2.0, 15.0
-#: Near the deadline tries come no closer than this, in seconds.
-LEAST_WAIT = 0.5
 #: One POST takes at most this long; nobody else may send it meanwhile. More than the client's total timeout.
 LEASE = timedelta(seconds=20)
-#: No POST starts later than this before the deadline: the answer would come too late to be believed.
-MARGIN = timedelta(milliseconds=500)
 #: An Approve that waits this long for a fresh listing is in trouble, and an operator is told.
 PATIENCE = timedelta(seconds=6)
-
+#: While the platform refuses us, whatever we say, one decision is tried this often.
+PROBE_EVERY = timedelta(seconds=15)
 
 log = structlog.get_logger()
 
@@ -48,57 +44,82 @@ class Deliver:
         platform: Platform,
         store: Store,
         policy: Callable[[], Policy],
+        unread_since: Callable[[], datetime | None],
         clock: Clock,
         count: Count,
         crew: Crew,
         ring: Ring,
     ) -> None:
+        """`unread_since` says since when the platform's list is asked for in vain; None while it is read."""
         self._platform, self._store, self._policy = platform, store, policy
+        self._unread_since = unread_since
         self._clock, self._count, self._crew, self._ring = clock, count, crew, ring
+        self._ways, self._late = Ways(), Undelivered(alerts=store.alerts, clock=clock)
+        self._hung: set[str] = set()  #: whose last POST had no prompt answer
+        self._shut_out: str | None = None  #: why the platform refuses us, whatever we say
+        self._probe_at: datetime | None = None
 
     async def round(self) -> datetime | None:
         self._crew.look()
         now, due = self._clock(), None
-        for approval in await self._store.approvals.at(Stage.DECIDED):
+        decided = await self._store.approvals.at(Stage.DECIDED)
+        self._hung &= {approval.id for approval in decided}
+        for approval in decided:
             late = approval.deadline.at - MARGIN
             if approval.next_try and approval.next_try > now:
                 due = earliest(due, approval.next_try)
             elif now >= late:
                 self._crew.take(approval.id, approval.id, self._give_up, approval)
-            elif _confirmed(approval):
-                self._crew.take(approval.id, approval.id, self._deliver, approval)
-            elif approval.trouble is None and now >= _patience_ends(approval):
-                self._crew.take(approval.id, approval.id, self._unread, approval)
-            else:
+            elif not _confirmed(approval):
                 self._ring(Step.ADMIT)  # for a fresh listing, now rather than at the next poll
-                due = earliest(due, late, None if approval.trouble else _patience_ends(approval))
-        return due
+                due = earliest(due, late, self._wait_for_list(approval, now))
+            elif approval.gones > MOST_SENT_AGAIN:
+                self._crew.take(approval.id, approval.id, self._contradicted, approval)
+            elif self._shut_out is None:
+                self._crew.take(approval.id, approval.id, self._deliver, approval, False)
+            elif self._may_probe(approval, now):
+                self._crew.take(approval.id, approval.id, self._deliver, approval, True)
+            else:
+                due = earliest(due, self._probe_at, self._hold(approval))
+        return earliest(due, await self._late.report(decided))
 
-    async def _deliver(self, approval: Approval) -> None:
+    async def _deliver(self, approval: Approval, probes: bool) -> None:
+        way = self._ways.way(
+            deadline=approval.deadline.at,
+            first=not approval.attempts,
+            hung=approval.id in self._hung,
+            hangs=lambda: self._hung.add(approval.id),
+        )
+        async with way:
+            if self._shut_out is not None and not probes:
+                return  # since it was taken; the next round holds it
+            taken = await self._begun(approval)
+            if taken is None or taken.decision is None:
+                return
+            self._hung.discard(taken.id)
+            try:
+                await self._platform.decide(taken.request, taken.decision.response)
+            except Gone as error:
+                await self._called_resolved(taken, error)
+                return
+            except (Unavailable, Forbidden) as error:
+                await self._retry(taken, error)
+                return
+        self._let_in()
+        # A 200 is no proof that ours was the first answer (protocol.md): the audit's word counts.
+        word = await self._platform.word_on(taken.id)
+        told = outcome_by(taken.decision)
+        outcome = told if word is None else outcome_once_resolved(taken, word, tried_before=True)
+        await self._settle(taken, outcome, word)
+
+    async def _begun(self, approval: Approval) -> Approval | None:
+        """The approval with this attempt counted; None where it may not go out now, or not any more."""
         now = self._clock()
         if now >= approval.deadline.at - MARGIN or await self._denied(approval, now):
-            return
-        taken = await self._store.approvals.begin_delivery(
+            return None
+        return await self._store.approvals.begin_delivery(
             approval.id, now=now, until=now + LEASE, as_read=approval
         )
-        if taken is None or taken.decision is None:
-            return
-        try:
-            await self._platform.decide(taken.request, taken.decision.response)
-        except Gone:
-            word = await self._platform.word_on(taken.id)
-            outcome = outcome_once_resolved(taken, word, tried_before=taken.attempts > 1)
-            await self._settle(taken, outcome, word)
-        except Unavailable as error:
-            await self._retry(taken, error, quick=taken.attempts <= len(QUICK_WAITS))
-        except Forbidden as error:
-            await self._retry(taken, error, quick=False)
-        else:
-            # A 200 is no proof that ours was the first answer (protocol.md): the audit's word counts.
-            word = await self._platform.word_on(taken.id)
-            told = outcome_by(taken.decision)
-            outcome = told if word is None else outcome_once_resolved(taken, word, tried_before=True)
-            await self._settle(taken, outcome, word)
 
     async def _denied(self, approval: Approval, now: datetime) -> bool:
         """An explicit deny wins over every vote, also over one that was given before the rule was there."""
@@ -132,34 +153,87 @@ class Deliver:
         log.info("decision_delivered", outcome=outcome.value, attempts=approval.attempts)
         self._count(f"settled_{outcome.value}")
 
-    async def _retry(self, approval: Approval, error: Unavailable | Forbidden, *, quick: bool) -> None:
+    async def _called_resolved(self, approval: Approval, error: Gone) -> None:
+        """The first good poll that begins from now on tells whether it is."""
+        self._let_in()
         now = self._clock()
-        left = (approval.deadline.at - MARGIN - now).total_seconds()
-        wait = QUICK_WAITS[approval.attempts - 1] if quick else _slow(left)
-        if isinstance(error, Unavailable) and error.retry_after is not None:
-            wait = max(wait, error.retry_after)
-        # Whatever was asked for, half of what is left is kept for another try.
-        next_try = now + timedelta(seconds=min(wait, max(left / 2, LEAST_WAIT)))
-        exhausted = not quick or approval.attempts >= len(QUICK_WAITS)
+        wait = sent_again_after(approval.gones + 1)
+        if await self._store.approvals.called_resolved(
+            approval.id, as_read=approval, at=now, next_try=now + wait
+        ):
+            log.info("called_resolved", attempt=approval.attempts, reason=str(error))
+            self._count("called_resolved")
+
+    async def _contradicted(self, approval: Approval) -> None:
+        """It was sent again as often as is of use: a poll that misses it settles it, or its deadline does."""
+        now = self._clock()
         await self._store.approvals.postpone(
-            approval.id, next_try=next_try, trouble=str(error) if exhausted else None
+            approval.id, next_try=approval.deadline.at - MARGIN, trouble=CONTRADICTED
         )
-        log.warning("delivery_failed", attempt=approval.attempts, wait=round(wait, 1), reason=str(error))
+        log.error("contradicted", attempts=approval.attempts, left=(approval.deadline.at - now).total_seconds())
+        self._count("contradicted")
+
+    async def _retry(self, approval: Approval, error: Unavailable | Forbidden) -> None:
+        now = self._clock()
+        if isinstance(error, ShutOut):
+            self._shut_out, self._probe_at = str(error), now + PROBE_EVERY
+        elif isinstance(error, Forbidden):
+            self._let_in()
+        left = approval.deadline.at - MARGIN - now
+        next_try = now + wait_after(error, attempts=approval.attempts, left=left)
+        told = isinstance(error, Forbidden) or approval.attempts >= len(QUICK_WAITS) or approval.trouble
+        await self._store.approvals.postpone(
+            approval.id, next_try=next_try, trouble=str(error) if told else None
+        )
+        wait = round((next_try - now).total_seconds(), 1)
+        log.warning("delivery_failed", attempt=approval.attempts, wait=wait, reason=str(error))
         self._count("delivery_failed")
-        if exhausted:
-            await self._alert(approval, f"the platform could not be told yet ({error}); retrying")
+
+    def _may_probe(self, approval: Approval, now: datetime) -> bool:
+        """One decision at a time finds out whether the platform still refuses us; and each has a last try."""
+        if now >= approval.deadline.at - MARGIN - LAST_TRY:
+            return True
+        if self._probe_at is None or now < self._probe_at:
+            return False
+        self._probe_at = now + PROBE_EVERY
+        return True
+
+    def _hold(self, approval: Approval) -> datetime:
+        """It waits with the others, and its card says why; it is due for its last try then."""
+        if approval.trouble != self._shut_out:
+            self._crew.take(approval.id, approval.id, self._held, approval)
+        return approval.deadline.at - MARGIN - LAST_TRY
+
+    async def _held(self, approval: Approval) -> None:
+        await self._store.approvals.postpone(approval.id, next_try=self._clock(), trouble=self._shut_out)
+
+    def _let_in(self) -> None:
+        """The platform answers what we say: whatever waited for that goes out."""
+        if self._shut_out is not None:
+            self._shut_out = self._probe_at = None
+            self._ring(Step.DELIVER)
+
+    def _wait_for_list(self, approval: Approval, now: datetime) -> datetime | None:
+        """When it has waited too long for a listing. From then on its card says so, and an operator hears."""
+        since = self._unread_since()
+        if approval.trouble is not None or since is None:
+            return None
+        begun = approval.next_try or (approval.decision.at if approval.decision else approval.first_seen)
+        # What kept us from work is no fault of the platform's.
+        patience_ends = max(begun, since) + PATIENCE
+        if now >= patience_ends:
+            self._crew.take(approval.id, approval.id, self._unread, approval)
+        return patience_ends
 
     async def _unread(self, approval: Approval) -> None:
         """Without a fresh listing an Approve waits: consent goes before delivery."""
-        trouble = "the request could not be read again to confirm it"
-        await self._alert(approval, f"{trouble}; the approval waits")
-        await self._store.approvals.postpone(approval.id, next_try=self._clock(), trouble=trouble)
+        await self._store.approvals.postpone(approval.id, next_try=self._clock(), trouble=UNREAD)
 
     async def _give_up(self, approval: Approval) -> None:
         # A POST of ours may have been taken and only its answer lost, or somebody was first: its audit knows.
         word = await self._platform.word_on(approval.id)
         if word in {verdict.value for verdict in HITLDecision}:
-            outcome = outcome_once_resolved(approval, word, tried_before=approval.attempts > 0)
+            outcome = outcome_once_resolved(approval, word, tried_before=approval.may_be_told)
             await self._settle(approval, outcome, word)
             return
         trouble = approval.trouble or "the deadline came first"
@@ -170,25 +244,13 @@ class Deliver:
             log.error("decision_undeliverable", attempts=approval.attempts)
             self._count("settled_undeliverable")
 
-    async def _alert(self, approval: Approval, text: str) -> None:
-        tool, now = name_of(approval.request.tool_name), self._clock()
-        alert = Alert(approval_id=approval.id, cause=UNDELIVERED, text=f"{tool}: {text}.", raised_at=now)
-        await self._store.alerts.raise_(alert)
-
 
 def _confirmed(approval: Approval) -> bool:
+    """Whether the list says that it may be sent: after an Approve, and after it was called resolved."""
     decision, seen = approval.decision, approval.confirmed_at
+    # Strictly later: the store keeps milliseconds, and a poll of the same one may have begun before.
+    if approval.gone_at is not None and (seen is None or seen <= approval.gone_at):
+        return False
     if decision is None or decision.verdict is not HITLDecision.APPROVED:
         return True
-    # Strictly later: the store keeps milliseconds, and a poll of the same one may have begun before.
     return seen is not None and seen > decision.at
-
-
-def _patience_ends(approval: Approval) -> datetime:
-    """When an Approve has waited too long for a listing, since the click or the last attempt's wait."""
-    since = approval.next_try or (approval.decision.at if approval.decision else approval.first_seen)
-    return since + PATIENCE
-
-
-def _slow(left: float) -> float:
-    return min(max(left / 10, SLOW_WAIT_LEAST), SLOW_WAIT_MOST)

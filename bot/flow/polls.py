@@ -24,7 +24,12 @@ class Polls:
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._alerts, self._clock = store.alerts, clock
         self._failing_since: datetime | None = None
+        self.unread_since: datetime | None = None  #: since when it is asked in vain, if it is
         self.last_good: datetime | None = None  #: when the last poll began that was good, and taken in
+
+    def begins(self) -> None:
+        """A poll is about to be sent."""
+        self.unread_since = self.unread_since or self._clock()
 
     async def failed(self, error: Unavailable | Forbidden) -> None:
         """One failed poll is weather; when they go on failing, nobody is asked any more, and that pages."""
@@ -42,6 +47,7 @@ class Polls:
 
     async def good(self, listing: Listing) -> None:
         """It can be read. Deadlines are moments of its clock, so one that is far from ours makes them wrong."""
+        self.unread_since = None
         if self._failing_since is not None or self.last_good is None:  # or an earlier process raised it
             self._failing_since = None
             await self._alerts.mend(PLATFORM, cause=BLIND, how="the platform can be read again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
 from bot.flow import Count, Crew
 from bot.flow.seen import report_silence, report_unseen
+from bot.flow.steadiness import Steadiness
 from bot.flow.undelivered import RAN_OUT, report_undeliverable
 from bot.ports import Clock, Platform
 from bot.records import UNDELIVERED
@@ -16,8 +18,8 @@ from bot.store import Store
 
 #: What vanishes without a word, as when its run ends, is no news before this share of its window, seen or not.
 SEEN_BY = 0.25
-#: So many good polls in a row must miss a request before that is believed.
-BELIEVED_AFTER = 2
+#: So many good polls in a row must miss a request before the platform's audit is asked what became of it.
+ASKED_AFTER = 2
 
 log = structlog.get_logger()
 
@@ -25,21 +27,51 @@ log = structlog.get_logger()
 class Reconcile:
     """Ends what vanished from the platform's list."""
 
-    def __init__(self, *, platform: Platform, store: Store, clock: Clock, count: Count, crew: Crew) -> None:
-        self._platform, self._store = platform, store
+    def __init__(
+        self,
+        *,
+        platform: Platform,
+        store: Store,
+        steadiness: Callable[[], Steadiness],
+        clock: Clock,
+        count: Count,
+        crew: Crew,
+    ) -> None:
+        """`steadiness` tells how many polls must miss what the audit is silent about."""
+        self._platform, self._store, self._steadiness = platform, store, steadiness
         self._clock, self._count, self._crew = clock, count, crew
+        self._asked: dict[str, int] = {}  #: after how many missing polls the audit was last asked
 
     async def round(self) -> None:
         self._crew.look()
+        missing = await self._store.approvals.at(Stage.OPEN, Stage.DECIDED, missed=1)
+        still = {approval.id: approval.missed for approval in missing}
+        self._asked = {name: times for name, times in self._asked.items() if times <= still.get(name, 0)}
         now = self._clock()
-        for approval in await self._store.approvals.at(Stage.OPEN, Stage.DECIDED, missed=BELIEVED_AFTER):
+        for approval in missing:
             # While a POST is under way, its own answer tells what became of it (`deliver`).
-            if approval.next_try is None or approval.next_try <= now:
+            idle = approval.gone_at or approval.next_try is None or approval.next_try <= now
+            if idle and (self._is_gone(approval) or self._may_be_over(approval)):
+                self._asked[approval.id] = approval.missed
                 self._crew.take(approval.id, approval.id, self._settle, approval)
+
+    def _is_gone(self, approval: Approval) -> bool:
+        """Whether it is believed without a word of the audit."""
+        steadiness = self._steadiness()
+        if approval.gone_at is not None and not steadiness.flaps:
+            return True  # the platform itself had said so
+        return approval.missed >= steadiness.believed_after
+
+    def _may_be_over(self, approval: Approval) -> bool:
+        """Whether the audit is to be asked: once, when it is no slip any more."""
+        slips = 1 if approval.gone_at else ASKED_AFTER
+        return approval.missed >= slips and approval.id not in self._asked
 
     async def _settle(self, approval: Approval) -> None:
         word, now, alerts = await self._platform.word_on(approval.id), self._clock(), self._store.alerts
-        outcome = outcome_once_resolved(approval, word, tried_before=approval.attempts > 0)
+        if word is None and not self._is_gone(approval):
+            return
+        outcome = outcome_once_resolved(approval, word, tried_before=approval.may_be_told)
         lost = outcome is Outcome.UNDELIVERABLE
         if lost:
             await report_undeliverable(approval, RAN_OUT, alerts=alerts, at=now)

@@ -1,16 +1,59 @@
-"""A decision that a person made and the platform was never told: an operator hears of it, whoever found out."""
+"""Decisions that are late, or came too late: operators hear of it, once for each cause."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from bot.approval import Approval
+from bot.flow.polls import PLATFORM
+from bot.ports import Clock
 from bot.records import UNDELIVERABLE, UNDELIVERED, Alert
 from bot.store import Alerts
 from bot.wording import name_of
 
 #: Why, when the platform's own audit calls it a timeout.
 RAN_OUT = "the platform had let it run out of time"
+#: What the card says of an Approve for which the list could not be read.
+UNREAD = "the request could not be read again to confirm it"
+#: And of a request that is listed although decisions for it are answered with 404 or 409.
+CONTRADICTED = "it answers that the request is resolved, and still lists it"
+
+#: What is late together is told together: from the first one on an alert waits so long for others.
+GATHERED = timedelta(seconds=1)
+
+
+class Undelivered:
+    """Alerts while decisions are late: about the one that is, or about the platform when there are several."""
+
+    def __init__(self, *, alerts: Alerts, clock: Clock) -> None:
+        self._alerts, self._clock = alerts, clock
+        self._since: datetime | None = None
+        self._told: frozenset[str] = frozenset()  #: those of which an operator has heard
+        self._together: bool | None = None  #: None: an earlier process may have told of several
+
+    async def report(self, decided: Sequence[Approval]) -> datetime | None:
+        """Raise or resolve; returns when to look again. `decided` is all that waits to be told."""
+        late = [approval for approval in decided if approval.trouble or _contradicted(approval)]
+        if not late:
+            self._since, self._told = None, frozenset()
+            if self._together is not False:
+                how = "no decision waits any longer than it should"
+                await self._alerts.mend(PLATFORM, cause=UNDELIVERED, how=how)
+                self._together = False
+            return None
+        now = self._clock()
+        self._since = self._since or now
+        ripe = self._since + GATHERED
+        if now < ripe and not any(_contradicted(approval) for approval in late):
+            return ripe
+        fresh = [approval for approval in late if approval.id not in self._told]
+        if fresh and not self._together:
+            several = len(late) > 1
+            await self._alerts.raise_(_alert_of_several(late, now) if several else _alert_of(late[0], now))
+            self._together = several or self._together
+        self._told = frozenset(approval.id for approval in late)
+        return None
 
 
 async def report_undeliverable(approval: Approval, why: str, *, alerts: Alerts, at: datetime) -> None:
@@ -23,3 +66,29 @@ async def report_undeliverable(approval: Approval, why: str, *, alerts: Alerts, 
     await alerts.raise_(Alert(approval_id=approval.id, cause=UNDELIVERABLE, text=text, raised_at=at))
     over = "it is over: the decision could not be delivered in time"
     await alerts.mend(approval.id, cause=UNDELIVERED, how=over)
+
+
+def _contradicted(approval: Approval) -> bool:
+    """Called resolved, and listed by a poll that began afterwards; or sent again since."""
+    gone, seen = approval.gone_at, approval.confirmed_at
+    return approval.gones > 1 or (approval.gones == 1 and (gone is None or (seen is not None and seen > gone)))
+
+
+def _why(approval: Approval) -> str:
+    return approval.trouble or CONTRADICTED
+
+
+def _alert_of(approval: Approval, now: datetime) -> Alert:
+    waits = f"{UNREAD}; the approval waits"
+    late = f"the platform could not be told yet ({_why(approval)}); retrying"
+    text = f"{name_of(approval.request.tool_name)}: {waits if approval.trouble == UNREAD else late}."
+    return Alert(approval_id=approval.id, cause=UNDELIVERED, text=text, raised_at=now)
+
+
+def _alert_of_several(late: Sequence[Approval], now: datetime) -> Alert:
+    first = min(approval.deadline.at for approval in late)
+    text = (
+        f"{len(late)} decisions could not be told to the platform yet ({_why(late[0])}); retrying. "
+        f"The first deadline is {first:%Y-%m-%d %H:%M:%S} UTC."
+    )
+    return Alert(approval_id=PLATFORM, cause=UNDELIVERED, text=text, raised_at=now)

@@ -13,7 +13,8 @@ from adapters.store.open import SqlStore
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, NodError, Unavailable
 from bot.flow import Crew
-from bot.flow.deliver import LEAST_WAIT, MARGIN, Deliver
+from bot.flow.deliver import Deliver
+from bot.flow.retries import LEAST_WAIT, MARGIN
 from bot.policy import Policy
 from bot.protocol import HITLRequest, HITLResponse
 from bot.records import Step
@@ -62,6 +63,7 @@ class World:
                 platform=self.platform,
                 store=self.store,
                 policy=lambda: Policy(people={}, groups={}, routes=()),
+                unread_since=lambda: None,
                 clock=lambda: self.platform.now,
                 count=lambda _: None,
                 ring=lambda _: None,
@@ -91,18 +93,24 @@ def busy(wait: float | None) -> Unavailable:
         (60.5, busy(None), 1.0),
         (60.5, busy(10.0), 10.0),
         (60.5, busy(30.0), 30.0),
-        (60.5, busy(31.0), 30.0),
-        (60.5, busy(86_400.0), 30.0),
+        (60.5, busy(31.0), 31.0),
+        (60.5, busy(59.9), 59.9),
+        (60.5, busy(60.0), 59.0),
+        (60.5, busy(86_400.0), 59.0),
         (1.5, busy(None), 0.5),
-        (1.5, busy(60.0), 0.5),
-        (0.9, busy(60.0), LEAST_WAIT),
-        (60.5, Forbidden("no"), 6.0),
-        (3.5, Forbidden("no"), 1.5),
+        (1.9, busy(60.0), 0.4),
+        (0.9, busy(None), LEAST_WAIT),
+        (1.4, busy(60.0), 0.9),
+        (60.5, Forbidden("no"), 1.0),
+        (2.5, Forbidden("no"), 1.0),
+        (1.9, Forbidden("no"), 0.7),
     ],
     ids=str,
 )
-async def test_half_of_what_is_left_is_kept(world: World, left: float, trouble: NodError, wait: float) -> None:
-    """Whatever the platform asks for, there is time for another try, unless the deadline is all but there."""
+async def test_there_is_time_for_another_try(world: World, left: float, trouble: NodError, wait: float) -> None:
+    """Of our own waits half of what is left is kept. What the platform asks for is kept when it ends in time;
+    beyond the deadline one last try is made a second before the last moment.
+    """
     await world.decided(deadline=after(left))
     world.platform.decide_trouble.append(trouble)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 @pytest.fixture
@@ -83,16 +84,56 @@ async def test_a_body_without_end_is_not_read_on(status: int, expected: type[Nod
     assert monotonic() - began < Limits().read
 
 
-async def test_a_body_of_fifty_megabytes_is_too_long(world: World) -> None:
-    """Nor does it help to say beforehand how long it is."""
-    error = await failure_of_poll(world, status=200, body=" " * 50_000_000)
-    assert str(error) == "the platform's answer cannot be used: it is longer than 20,000,000 bytes"
+def listing(*items: dict[str, object], times: int = 1) -> ASGIApp:
+    """A platform that lists these, the last of them so many times."""
+    *first, last = (json.dumps(item).encode() for item in items)
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(receive_end(receive))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number, item in enumerate([*first, *[last] * times]):
+            if gone.done():
+                return
+            piece = (b"[" if not number else b",") + item
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"]"})
+        gone.cancel()
+
+    return app
+
+
+async def receive_end(receive: Receive) -> None:
+    """Until the client hangs up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+HUGE: dict[str, object] = {"request_id": "huge", "agent_id": "loop-1", "a": "x" * 4_000_000}
+SMALL: dict[str, object] = {"request_id": "small", "tool": "pay", "agent_id": "treasury", "arguments": {}}
+
+
+async def test_a_list_beyond_all_bounds_names_its_agent() -> None:
+    """A hundred megabytes, most of them one agent's: nothing is concluded, and it is known whom to stop."""
+    async with answering(listing(SMALL, HUGE, times=27), Limits()) as client:
+        with pytest.raises(Unavailable) as error:
+            await client.pending()
+    assert str(error.value) == (
+        "the platform's pending list is longer than 100,000,000 bytes; most of it is of the agent loop-1"
+    )
+
+
+async def test_a_few_huge_calls_are_set_aside_and_the_others_go_on() -> None:
+    """Six calls of four megabytes, more than all of the list could once be."""
+    async with answering(listing(SMALL, HUGE, times=6), Limits()) as client:
+        read = await client.pending()
+    assert ["small"] == [request.request_id for request in read.requests]
+    assert {"huge"} == read.unread_ids
 
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
-        ("gzip", gzip.compress(b" " * 50_000_000 + b"[]")),
+        ("gzip", gzip.compress(b" " * 120_000_000 + b"[]")),
         ("gzip", gzip.compress(b"[]")[:-4]),
         ("gzip", b"[]"),
         ("br", b"[]"),
@@ -103,7 +144,7 @@ async def test_a_body_of_fifty_megabytes_is_too_long(world: World) -> None:
 async def test_a_bomb_or_a_broken_packing_is_a_failed_call(encoding: str, body: bytes) -> None:
     """What cannot be unpacked within bounds is not used."""
     async with answering(Response(body, headers={"content-encoding": encoding})) as client:
-        with pytest.raises(Unavailable, match="cannot be used"):
+        with pytest.raises(Unavailable, match=r"cannot be used|longer than"):
             await client.pending()
         with pytest.raises(Unanswered, match="cannot be used"):
             await client.decide(request_of(), APPROVE)

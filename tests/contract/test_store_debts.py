@@ -293,7 +293,7 @@ Act = Callable[[Store], Awaitable[object]]
 ASKED = {Step.SHOW, Step.GATHER, Step.ESCALATE, Step.EXPIRE}
 WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
     "confirm": (Stage.OPEN, lambda s: s.approvals.confirm(["r1"], began_at=NOW), {Step.DELIVER}),
-    "miss": (Stage.OPEN, lambda s: s.approvals.miss(["r1"]), {Step.RECONCILE}),
+    "miss": (Stage.OPEN, lambda s: s.approvals.miss(["r1"], began_at=after(1)), {Step.RECONCILE}),
     "revise": (Stage.OPEN, revise, {*ASKED, Step.ALERT}),
     "revise decided": (Stage.DECIDED, lambda s: revise(s, was=Stage.DECIDED), {*ASKED, Step.ALERT}),
     "void": (
@@ -381,8 +381,8 @@ async def test_each_step_reads_only_its_work(store: Store) -> None:
     ruled = replace(an_approval("r3", deadline=after(120)), rule="read-only")
     for approval in (soon, later, ruled):
         await store.approvals.admit([Newcomer(approval=approval)])
-    await store.approvals.miss(["r2"])
-    await store.approvals.miss(["r2"])
+    await store.approvals.miss(["r2"], began_at=after(1))
+    await store.approvals.miss(["r2"], began_at=after(1))
 
     def ids(found: tuple[Approval, ...]) -> list[str]:
         return [approval.id for approval in found]

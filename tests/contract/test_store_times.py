@@ -120,7 +120,7 @@ async def vanished(store: Store) -> None:
     await store.placements.shown("c1", ref="ts1", revision=1)
     await store.placements.postpone("c2", next_try=after(99))
     await store.placements.give_up("c2")
-    await store.approvals.miss(["r1"])
+    await store.approvals.miss(["r1"], began_at=after(1))
     await store.approvals.settle(
         "r1", was=Stage.OPEN, outcome=Outcome.ELSEWHERE, at=after(5), platform_word="timeout", trouble="gone"
     )

@@ -222,6 +222,9 @@ class Clockwork:
             ahead = [due for due in self.dues.values() if due is not None and due > self.clock.now]
             self.clock.now = min([*ahead, end])
             self.bells.update(step for step in Step if step is not Step.ADMIT)
+            looks_again = self.dues.get(Step.ADMIT)
+            if looks_again is not None and looks_again <= self.clock.now:
+                self.bells.add(Step.ADMIT)
             await self.settle()
 
     async def jump(self, seconds: float) -> None:

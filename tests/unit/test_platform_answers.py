@@ -93,8 +93,8 @@ def test_the_audit_is_believed_about_the_asked_request_only(body: Any, word: str
         ("7", 7.0),
         ("0.2", 1.0),
         ("-1", 1.0),
-        ("1e9", 300.0),
-        ("inf", 300.0),
+        ("1e9", 31_622_400.0),
+        ("inf", 31_622_400.0),
         ("nan", None),
         ("soon", None),
         ("", None),
@@ -105,5 +105,5 @@ def test_the_audit_is_believed_about_the_asked_request_only(body: Any, word: str
     ],
 )
 def test_retry_after_is_bounded(header: str | None, seconds: float | None) -> None:
-    """Nobody can make us wait for hours or hammer: seconds or a date, within 1 to 300, or nothing."""
+    """Nobody can make us wait for hours or hammer: seconds or a date, from 1 s to a year, or nothing."""
     assert seconds == answers.retry_after(header, NOW)
