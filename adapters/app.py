@@ -42,6 +42,7 @@ from adapters.web import Metrics, front, serve_front
 from bot.flow import Beats, Bells
 from bot.flow.admit import Admit
 from bot.flow.desk import FrontDesk
+from bot.flow.sights import Sights
 from bot.ports import Clock, Directory, Pager
 from bot.records import Step
 from bot.seal import Seal
@@ -111,7 +112,10 @@ async def open_nod(
             file, path=environment.config, read=read, journal=store.journal, clock=clock,
             count=metrics.count, refused=refusal_alerts(store, clock),
         )  # fmt: skip
-        desk = FrontDesk(store=store, policy=book.policy, seal=seal, clock=clock, count=metrics.count)
+        sights = Sights()
+        desk = FrontDesk(
+            store=store, policy=book.policy, seal=seal, clock=clock, count=metrics.count, sights=sights
+        )
         surfaces = await enter(
             open_surfaces(
                 environment, settings, desk=desk, conversations=stored.conversations,
@@ -130,7 +134,7 @@ async def open_nod(
         life = Life(
             admit=admit, platform=platform, store=store, chats=surfaces.chats,
             pagers=pagers, callbacks=callbacks, policy=book.policy, reach=book.reach,
-            seal=seal, clock=clock, count=metrics.count, ring=bells.ring,
+            seal=seal, clock=clock, count=metrics.count, ring=bells.ring, sights=sights,
         )  # fmt: skip
         pulse, beats = Pulse(), Beats()
         chores = {

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -25,6 +25,7 @@ from bot.flow.outward import Means
 from bot.flow.reconcile import Reconcile
 from bot.flow.say import Say
 from bot.flow.show import Show
+from bot.flow.sights import Sights
 from bot.flow.tell import Tell
 from bot.policy import Policy
 from bot.ports import Callbacks, Chat, Clock, Pager, Platform
@@ -62,6 +63,7 @@ class Life:
     clock: Clock
     count: Count
     ring: Ring
+    sights: Sights = field(default_factory=Sights)  #: shared with the desk
 
     def steps(self, crew: Callable[[Step], Crew]) -> dict[Step, Round]:
         """Every arrow of `bot.approval`, and what keeps people informed."""
@@ -93,7 +95,7 @@ class Life:
             Step.ADMIT: self.admit.round,
             Step.ANSWER: answer.round,
             Step.GATHER: Gather(means(Step.GATHER, policy), seal=self.seal).round,
-            Step.SHOW: Show(means(Step.SHOW, policy), seal=self.seal).round,
+            Step.SHOW: Show(means(Step.SHOW, policy), seal=self.seal, sights=self.sights).round,
             Step.DELIVER: deliver.round,
             # Whom to tell goes by where people were last found; who may decide does not.
             Step.ESCALATE: Escalate(means(Step.ESCALATE, self.reach)).round,

@@ -1,18 +1,23 @@
 """A tool call as lines to read: keys in the call's own order, nested keys dotted, sizes named. Pure.
 
 What leaves here may be shown to anybody who may see the card: secrets are redacted, and characters that
-cannot be seen, or that turn text round, are spelled out.
+cannot be seen, or that turn text round, are spelled out. It is one to one: no part of a call vanishes or
+merges with another, and two calls that differ outside a redaction are never shown alike. So a text that could
+be taken for a value (`"true"`, `""`, `"12"`) stands in quotes, what looks like a mark of ours is broken
+(`bot.marks`), and blanks that nobody would see are counted (`bot.blanks`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bot.blanks import blanks_warned, counted
+from bot.marks import IMITATED, armour, armoured, bared, imitates, written
 from bot.protocol import HITLRequest, Json
-from bot.redaction import Redaction
+from bot.redaction import DEEPEST, Redaction
 from bot.visible import visible, warnings
 
 #: A call up to this many characters stands on the card whole; a Slack message as a whole ends near 13,200.
@@ -27,6 +32,7 @@ REDACTED = "‹redacted "
 LONGEST_NAME = 80
 #: How the mark of a redaction ends whose hidden part reads like text or code (bot.redaction).
 _TEXT_HIDDEN = re.compile(r"‹redacted \d+ chars? of text›")
+MERGED = "Not every part of this call can be shown apart from the others, so it cannot be approved here."
 CURTAINED = "A redacted part reads like text, so this call cannot be approved here."
 #: Keys up to this many characters line up their values.
 WIDEST_KEY = 24
@@ -34,10 +40,15 @@ WIDEST_KEY = 24
 EXCERPT_LINES = 16
 EXCERPT_VALUE = 240
 
-#: Spaces in the middle of a line push what follows to the left edge of a narrow screen.
-GAPPED = "A text has a wide gap inside a line; what follows it may look like a line of its own."
-_GAP = re.compile(r"\S {12,}\S")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
+#: A text that looks like a value that is none, such as `true` or `-1.5e3`.
+_LIKE_A_VALUE = re.compile(
+    r"true|false|null|NaN|-?Infinity|\{ ?\}|\[ ?\]|-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
+)
+#: What a line break and a tab are in a name, which stands on one line.
+_ON_ONE_LINE = str.maketrans({"\n": "\\n", "\t": "\\t"})
+_LIKE_A_BREAK = re.compile(r"\\(?=[nt])")
+_WIDE = re.compile(r"\A +| +\Z| {2,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +60,49 @@ class Line:
     note: str | None = None  #: the size of a value that is shown cut
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A call as it can be shown, made once: it takes a while for a long one."""
+
+    lines: tuple[Line, ...]
+    warnings: tuple[str, ...]  #: what an eye would miss in it, in words
+    text: str  #: all of it, preformatted
+    never: str | None  #: why it may not be approved by who sees this, whatever else holds; a whole sentence
+
+
+def sight_of(request: HITLRequest, *, redaction: Redaction) -> Sight:
+    """What can be seen of a call, with everything that has to be said about it."""
+    covered = covered_of(request.arguments, redaction=redaction)
+    lines = _lines(request, covered)
+    return Sight(
+        lines=lines,
+        warnings=(*_warnings(request, covered), *redactions_in(lines)),
+        text=text_of(lines),
+        never=CURTAINED if curtained(lines) else None if _is_all(request.arguments, lines) else MERGED,
+    )
+
+
+def covered_of(arguments: Json, *, redaction: Redaction) -> Json:
+    """The arguments without their secrets, in their own shape; only what was redacted looks like it."""
+    return _each_text(redaction.redact(armoured(arguments)), bared)
+
+
 def lines_of(request: HITLRequest, *, redaction: Redaction) -> tuple[Line, ...]:
-    """The whole call. A string or list at the top has an empty key; nothing is left out or reworded.
-
-    A name that a card has to cut comes first: an argument's key in brackets would be quoted.
-    """
-    names = (("(tool)", request.tool_name), ("(agent)", request.agent_id))
-    cut = tuple(Line(key=key, value=name) for key, name in _seen(names) if len(name) > LONGEST_NAME)
-    arguments = redaction.redact(_unforged(request.arguments))
-    return cut + tuple(Line(key=key, value=visible(value)) for key, value in _flatten("", arguments))
+    """The whole call. A string or list at the top has an empty key; nothing is left out or reworded."""
+    return _lines(request, covered_of(request.arguments, redaction=redaction))
 
 
-def _seen(names: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
-    for key, name in names:
-        yield key, visible(_broken(" ".join(name.split())))
+def _lines(request: HITLRequest, covered: Json) -> tuple[Line, ...]:
+    """A name that a card has to cut comes first: an argument's key in brackets would be quoted."""
+    names = (("(tool)", on_one_line(request.tool_name)), ("(agent)", on_one_line(request.agent_id)))
+    cut = tuple(Line(key=key, value=name) for key, name in names if len(name) > LONGEST_NAME)
+    return cut + tuple(Line(key=key, value=value) for key, value in _flatten("", covered))
+
+
+def on_one_line(name: str) -> str:
+    """All of a name, made visible: a line break is `\\n`, and spaces that nobody would see are counted."""
+    seen = _LIKE_A_BREAK.sub(r"\\u{5C}", visible(bared(armour(name)))).translate(_ON_ONE_LINE)
+    return counted(_WIDE.sub(lambda spaces: f"‹{len(spaces[0])} space{'s' * (len(spaces[0]) > 1)}›", seen))
 
 
 def curtained(lines: tuple[Line, ...]) -> bool:
@@ -70,30 +110,42 @@ def curtained(lines: tuple[Line, ...]) -> bool:
     return any(_TEXT_HIDDEN.search(text) for line in lines for text in (line.key, line.value))
 
 
-def _unforged(value: Json) -> Json:
-    """The value with each of our own marks broken that was in it before: only a redaction may look like one."""
-    if isinstance(value, dict):
-        return {_broken(name): _unforged(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_unforged(inner) for inner in value]
-    return _broken(value) if isinstance(value, str) else value
-
-
-def _broken(text: str) -> str:
-    # A zero-width space, which `visible` then spells out.
-    return text.replace("‹redacted", "‹\u200bredacted")
-
-
 def warnings_of(request: HITLRequest, *, redaction: Redaction) -> tuple[str, ...]:
-    """What an eye would miss in this call, in words: invisible characters, look-alike host names.
+    """What an eye would miss in this call, in words: invisible characters, look-alike host names, wide gaps.
 
     They quote what they found, so secrets are redacted before.
     """
-    texts = [request.tool_name, request.agent_id, *_texts(redaction.redact(request.arguments))]
+    return _warnings(request, covered_of(request.arguments, redaction=redaction))
+
+
+def _warnings(request: HITLRequest, covered: Json) -> tuple[str, ...]:
+    armoured_texts = [armour(request.tool_name), armour(request.agent_id), *_texts(covered)]
+    texts = [written(text) for text in armoured_texts]
     found = dict.fromkeys(found for text in texts for found in warnings(text))
-    if any(_GAP.search(text) for text in texts):
-        found[GAPPED] = None
-    return tuple(found)
+    found |= dict.fromkeys(blanks_warned(texts))
+    return (*found, IMITATED) if any(map(imitates, armoured_texts)) else tuple(found)
+
+
+def _is_all(arguments: Json, lines: tuple[Line, ...]) -> bool:
+    """Whether every leaf of the call has a line, under a key that no other has. It has, by how lines are made;
+    an Approve does not rest on that alone.
+    """
+    keys = {line.key for line in lines if not line.key.startswith("(")}
+    return len(keys) == sum(not line.key.startswith("(") for line in lines) == _leaves(arguments)
+
+
+def _leaves(value: Json, depth: int = 0) -> int:
+    if depth > DEEPEST or not isinstance(value, dict | list) or not value:
+        return 1
+    return sum(_leaves(inner, depth + 1) for inner in (value.values() if isinstance(value, dict) else value))
+
+
+def _each_text(value: Json, change: Callable[[str], str]) -> Json:
+    if isinstance(value, dict):
+        return {change(name): _each_text(inner, change) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_each_text(inner, change) for inner in value]
+    return change(value) if isinstance(value, str) else value
 
 
 def redactions_in(lines: tuple[Line, ...]) -> tuple[str, ...]:
@@ -134,14 +186,19 @@ def size_of(lines: tuple[Line, ...]) -> str:
     return f"{count} line{'s' if count != 1 else ''}, {amount}"
 
 
-def excerpt(lines: tuple[Line, ...], *, request: HITLRequest) -> tuple[tuple[Line, ...], str | None]:
-    """What the card shows, and in words how much it hides: None only when all of the call is there."""
+def excerpt(
+    lines: tuple[Line, ...], *, request: HITLRequest, never: str | None = None
+) -> tuple[tuple[Line, ...], str | None]:
+    """What the card shows, and in words how much it hides: None only when all of the call is there.
+
+    `never` is the sight's own word against an Approve.
+    """
     text = text_of(lines)
     fits = len(text) <= FITS_THE_CARD and text.count("\n") < FITS_IN_LINES
     shown = lines if fits else tuple(_cut(line) for line in lines[:EXCERPT_LINES])
     if not request.whole:
         return shown, "The platform cut this call before it reached Nod: nobody can see all of it here."
-    curtain = CURTAINED if curtained(lines) else None
+    curtain = never or (CURTAINED if curtained(lines) else None)
     if fits:
         return shown, curtain
     more = f", {len(lines) - len(shown)} arguments not listed" if len(lines) > len(shown) else ""
@@ -156,15 +213,35 @@ def _flatten(key: str, value: Json) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list) and value:
         for index, inner in enumerate(value):
             yield from _flatten(f"{key}[{index}]", inner)
-    elif isinstance(value, str):
-        yield key, value
     else:
-        yield key, json.dumps(value, ensure_ascii=False)
+        yield key, _value(value)
+
+
+def _value(value: Json) -> str:
+    """A leaf. A text that could be mistaken for a value is in quotes, which no value is."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    return json.dumps(value) if _is_like_a_value(value) else counted(visible(value))
+
+
+def _is_like_a_value(text: str) -> bool:
+    """Whether a text looks like a value, like nothing at all, or like such a text in quotes."""
+    while text.startswith('"'):
+        try:
+            inner = json.loads(text)
+        except ValueError:
+            return False
+        if json.dumps(inner) != text:
+            return False
+        text = inner
+    return not text or _LIKE_A_VALUE.fullmatch(text) is not None
 
 
 def _key(name: str) -> str:
     """A key that could be mistaken for structure (dots, spaces, line breaks) is quoted."""
-    return name if _PLAIN_KEY.fullmatch(name) else visible(json.dumps(name, ensure_ascii=False))
+    if _PLAIN_KEY.fullmatch(name):
+        return name
+    return counted(visible(json.dumps(name, ensure_ascii=False)))
 
 
 def _goes_below(line: Line) -> bool:

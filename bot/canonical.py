@@ -15,16 +15,17 @@ from dataclasses import dataclass, field
 
 #: Lists and objects inside one another, at most (reliability.md §6.2.8).
 DEEPEST = 64
-#: The largest integer that every JSON parser reads alike (RFC 7493 §2.2).
-LARGEST_INTEGER = 2**53 - 1
+#: Digits of the longest integer. Every digit counts, in the digest and on the card: ids of messages and of
+#: accounts go beyond 2^53-1, up to which all parsers agree (RFC 7493 §2.2), and 2^256 has 78 digits.
+MOST_DIGITS = 128
 #: The longest canonical text of one value, in characters; a call is held in memory a few times over.
 LONGEST_TEXT = 4 * 1024 * 1024
 #: The form of digests that are made now. Whatever changes what `canonical` answers, or what a digest covers,
 #: changes this too, and the form before it stays in `FORMS` as it was for one release: by it a call is still
 #: known whose card, votes or decision are older than the upgrade.
 FORM = "2"
-#: Each form that is still understood, with its largest integer.
-FORMS = {"1": LARGEST_INTEGER, FORM: LARGEST_INTEGER}
+#: Each form that is still understood, with its largest integer: form 1 had no digest of a call beyond 2^53-1.
+FORMS = {"1": 2**53 - 1, FORM: 10**MOST_DIGITS - 1}
 
 
 class NotCanonical(ValueError):
@@ -103,7 +104,7 @@ def _leaf(value: object, *, largest: int) -> str:
         return json.dumps(value)
     if type(value) is int:
         if abs(value) > largest:
-            raise NotCanonical("it has an integer beyond 2^53-1, which not every parser reads alike")
+            raise NotCanonical(f"it has an integer of more than {MOST_DIGITS} digits")
         return str(value)
     if type(value) is float:
         if not math.isfinite(value):

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.approval import Approval
-from bot.call import Line, excerpt, lines_of, redactions_in, warnings_of
+from bot.call import Line, Sight, excerpt, sight_of
 from bot.policy import Policy
 from bot.records import Digest
 from bot.seal import Seal
@@ -100,14 +100,24 @@ class Notice:
 
 
 def card_of(
-    approval: Approval, *, card_id: str, policy: Policy, seal: Seal, now: datetime, superseded: bool = False
+    approval: Approval,
+    *,
+    card_id: str,
+    policy: Policy,
+    seal: Seal,
+    now: datetime,
+    superseded: bool = False,
+    sight: Sight | None = None,
 ) -> Card:
-    """The card of an approval as it stands now; `superseded` when a newer card shows the changed call."""
+    """The card of an approval as it stands now; `superseded` when a newer card shows the changed call.
+
+    `sight` is that of its call under this policy, where it was made before: a long one takes a while.
+    """
     state = state_of(approval, superseded=superseded)
     live = state is CardState.OPEN
     request = approval.request
-    lines = lines_of(request, redaction=policy.redaction)
-    shown, hidden = excerpt(lines, request=request) if live else ((), None)
+    seen = sight or sight_of(request, redaction=policy.redaction)
+    shown, hidden = excerpt(seen.lines, request=request, never=seen.never) if live else ((), None)
     route = policy.route_named(approval.route)
     tool = name_of(request.tool_name)
     pressed = _buttons(approval, hidden=hidden, now=now) if live else ()
@@ -130,10 +140,10 @@ def card_of(
         asked_at=approval.first_seen,
         deadline=approval.deadline.at,
         why=route.why if route and live else None,
-        warnings=(*warnings_of(request, redaction=policy.redaction), *redactions_in(lines)) if live else (),
+        warnings=seen.warnings if live else (),
         call=shown,
         hidden=hidden,
-        folded=None if live else folded_call(lines),
+        folded=None if live else folded_call(seen.lines),
         status=status_of(approval, state, policy=policy, now=now),
         buttons={button: sealed(button) for button in pressed},
         look=sealed(Button.VIEW_ALL) if live else "",

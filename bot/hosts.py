@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
 
 #: Letters, marks and symbols that print as nothing: the Default_Ignorable_Code_Point ranges of Unicode's
@@ -34,14 +34,17 @@ _EAST_ASIAN = {"Latin", "Han", "Hiragana", "Katakana", "Hangul", "Bopomofo"}
 _LONGEST_LABEL = 63
 
 
-def hosts_in(text: str) -> tuple[str, ...]:
+def hosts_in(text: str, *, foreign: bool = False) -> tuple[str, ...]:
     """Each host name in the text once, in order, as it is written: in URLs, in e-mail addresses, and bare.
 
     Takes time linear in the length of the text. Characters that a host lookup ignores are left out. A bare name
-    counts when it looks like one (`acme.example`), and not when it looks like a file (`offer.pdf`).
+    counts when it looks like one (`acme.example`), and not when it looks like a file (`offer.pdf`). `foreign`:
+    only those that are not plain ASCII, which is much quicker in a text that is.
     """
     found: dict[str, None] = {}
     for match in _RUN.finditer(text):
+        if foreign and match.group().isascii():
+            continue
         before = text[max(0, match.start() - 8) : match.start()].lower()
         in_url = before.endswith(_URL_STARTS)
         mailbox = text[match.end() : match.end() + 1] == "@"
@@ -52,7 +55,7 @@ def hosts_in(text: str) -> tuple[str, ...]:
             named = place == 0 and (in_url or in_mail)
             if (place == 0 and in_url and not mailbox) or _is_host(name, named=named):
                 found[name] = None
-    return tuple(found)
+    return tuple(name for name in found if not (foreign and name.isascii()))
 
 
 def _names(run: str, *, everywhere: bool) -> Iterator[str]:
@@ -98,6 +101,7 @@ def scripts_of(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, map(_script, name))))
 
 
+@lru_cache(maxsize=8_192)
 def _script(char: str) -> str | None:
     if char.isascii():
         return "Latin" if char.isalpha() else None

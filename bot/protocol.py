@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from bot.canonical import FORM, FORMS, NotCanonical, digest_of
 
+#: The flaw of a call whose name is no line of text: many tools could look like that one.
+UNPRINTABLE = "a name has a line break or another character that cannot be seen"
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
@@ -58,6 +61,8 @@ class HITLRequest:
             raise ValueError(f"no digest has the form {self.form!r}")
         names: list[Json] = [self.platform, self.request_id, self.agent_id, self.tool_name]
         object.__setattr__(self, "_told_flaw", self.flaw)
+        if not (self.tool_name.isprintable() and self.agent_id.isprintable()):
+            object.__setattr__(self, "flaw", self.flaw or UNPRINTABLE)
         try:
             digest = digest_of([*names, self.flaw, self.arguments], form=self.form)
         except NotCanonical as error:

@@ -167,7 +167,7 @@ def _free(key: str, taken: dict[str, Json]) -> str:
     """The key, numbered when redaction has made it equal to one before: none may vanish."""
     number, free = len(taken), key
     while free in taken:
-        number, free = number + 1, f"{key} ({number + 1})"
+        number, free = number + 1, f"{key}‹{number + 1}›"
     return free
 
 

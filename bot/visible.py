@@ -10,7 +10,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from functools import lru_cache
+from unicodedata import is_normalized, normalize
 
 from bot.hosts import BLANK, described, hosts_in, listed, mixed_words, scripts_of
 
@@ -36,26 +37,59 @@ _PLURALS = {"half a character": "halves of characters"}
 
 #: A text of these alone hides nothing: most calls are such, and a long one is known by it in no time.
 _PLAIN = re.compile(r"[ -~\n\t]*+")
+#: Where NFC can change something, with the letter before it.
+_BEYOND_ASCII = re.compile(r"[ -~]?[^ -~]+")
+#: So many characters at most are one to NFC: a letter with its marks, or a syllable's parts.
+_JOINED = MOST_MARKS + 2
 
 
 def visible(text: str) -> str:
     """The text with each hidden character as `\\u{HEX}`; only a space, a line feed and a tab stay blank.
 
-    Different texts stay different: the backslash of a `\\u{` that was there before becomes `\\u{5C}`. Combining
-    marks stay while they sit on a letter, at most `MOST_MARKS` of them.
+    Different texts stay different, also to the eye: the backslash of a `\\u{` that was there before becomes
+    `\\u{5C}`, and what Unicode holds for the same as another text (é in two characters, the Ångström sign) is
+    spelled out. So no chat can make one of two texts by bringing them to NFC. Combining marks stay while they
+    sit on a letter, at most `MOST_MARKS` of them.
     """
     text = text.replace("\\u{", "\\u{5C}u{")
     if _PLAIN.fullmatch(text):
         return text
+    kinds = {char: _kind(char) for char in set(text)}
+    marks = _runs_of(char for char, kind in kinds.items() if kind == "mark")
+    if marks:
+        text = marks.sub(lambda run: run[0] if _is_seated(run) else _spelled(run[0]), text)
+    hidden = {ord(char): _spelled(char) for char, kind in kinds.items() if kind == "hidden"}
+    text = text.translate(hidden) if hidden else text
+    return text if is_normalized("NFC", text) else _BEYOND_ASCII.sub(lambda part: _apart(part[0]), text)
+
+
+def _runs_of(chars: Iterable[str]) -> re.Pattern[str] | None:
+    one_of = "".join(map(re.escape, sorted(chars)))
+    return re.compile(f"[{one_of}]+") if one_of else None
+
+
+def _is_seated(marks: re.Match[str]) -> bool:
+    """Whether they have something of the agent's own to sit on, and are not too many for it."""
+    seat = marks.string[marks.start() - 1 : marks.start()]
+    return len(marks[0]) <= MOST_MARKS and bool(seat) and not seat.isspace() and _kind(seat) == "plain"
+
+
+def _spelled(chars: str) -> str:
+    return "".join(f"\\u{{{ord(char):X}}}" for char in chars)
+
+
+def _apart(part: str) -> str:
+    """A part that NFC would change, with what it would change spelled out."""
     shown: list[str] = []
-    seat = False  # whether a combining mark would have something of the agent's own to sit on
-    for kind, group in groupby(text, key=_kind):
-        run = "".join(group)
-        if kind == "plain" or (kind == "mark" and seat and len(run) <= MOST_MARKS):
-            shown.append(run)
+    before = ""  # what the next character may join: a letter and its marks, or a syllable begun
+    for char in part:
+        joined = before + char
+        if normalize("NFC", joined) == joined:
+            shown.append(char)
+            before = joined[-_JOINED:]
         else:
-            shown.extend(f"\\u{{{ord(char):X}}}" for char in run)
-        seat = kind == "plain" and not run[-1].isspace()
+            shown.append(_spelled(char))
+            before = ""
     return "".join(shown)
 
 
@@ -67,7 +101,7 @@ def warnings(text: str) -> tuple[str, ...]:
     """
     if _PLAIN.fullmatch(text):
         return ()
-    hosts = [host for host in hosts_in(text) if not host.isascii()]
+    hosts = hosts_in(text, foreign=True)
     words = [word for word in mixed_words(text) if not any(word in host for host in hosts)]
     return (
         *_invisible(text),
@@ -76,6 +110,7 @@ def warnings(text: str) -> tuple[str, ...]:
     )
 
 
+@lru_cache(maxsize=8_192)
 def _kind(char: str) -> str:
     if " " <= char <= "~" or char in "\n\t":
         return "plain"
@@ -86,15 +121,21 @@ def _kind(char: str) -> str:
 
 
 def _invisible(text: str) -> Iterator[str]:
-    counts = Counter(_word(char) for char in text if _kind(char) == "hidden")
+    counts: Counter[str] = Counter()
+    marks: list[str] = []
+    for char, number in Counter(text).items():
+        if _kind(char) == "hidden":
+            counts[_word(char)] += number
+        elif _kind(char) == "mark":
+            marks.append(char)
     turns = counts.pop("direction control", 0)
     if turns:
         yield f"{_counted(turns, 'direction control')}: the text may read in another order than it is stored"
     if counts:
         kinds = ", ".join(_counted(number, word) for word, number in counts.most_common())
         yield f"{_counted(counts.total(), 'invisible character')} shown as code points: {kinds}"
-    runs = (sum(1 for _ in run) for kind, run in groupby(text, key=_kind) if kind == "mark")
-    heaps = sum(1 for length in runs if length > MOST_MARKS)
+    runs = _runs_of(marks)
+    heaps = sum(1 for run in runs.finditer(text) if len(run[0]) > MOST_MARKS) if runs else 0
     if heaps:
         yield f"{_counted(heaps, 'heap')} of combining marks shown as code points"
 

@@ -7,15 +7,11 @@ from enum import StrEnum
 from typing import assert_never
 
 from bot.approval import Approval, Outcome, Stage, people_in
-from bot.call import Line, size_of
+from bot.call import LONGEST_NAME, Line, on_one_line, size_of
 from bot.ladder import Action, DeadlineSource, time_left
 from bot.policy import Policy, approvers_named, approvers_of, named_for
 from bot.protocol import HITLDecision
 from bot.surface import Surface
-from bot.visible import visible
-
-#: The longest name of a tool or agent inside a sentence, in characters.
-LONGEST_NAME = 80
 
 #: Plain text and moments, in order. A chat shows each moment in its reader's own time zone.
 Saying = tuple[str | datetime, ...]
@@ -103,7 +99,7 @@ def state_of(approval: Approval, *, superseded: bool = False) -> CardState:
 
 def name_of(text: str) -> str:
     """A tool's or an agent's name on one line, made visible, cut at LONGEST_NAME."""
-    line = visible(" ".join(text.split())) or "(no name)"
+    line = on_one_line(text) if text else "(no name)"
     return line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 1] + "…"
 
 

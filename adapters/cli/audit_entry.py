@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
 from bot.audit import Row
+from bot.call import covered_of
 from bot.protocol import HITLRequest, Json
 from bot.redaction import Redaction
 
@@ -75,7 +76,7 @@ def entry_of(
         known |= {"agent_id": call.agent_id, "run_id": call.run_id, "tool": call.tool_name}
         known |= {"created_at": call.created_at, "timeout_at": call.timeout_at}
         if redaction is not None:
-            known["arguments"] = redaction.redact(call.arguments)
+            known["arguments"] = covered_of(call.arguments, redaction=redaction)
     votes: list[dict[str, Json]] = []
     for row in told:
         body: dict[str, Json] = json.loads(row.body)

@@ -149,9 +149,16 @@ def _take(request: HITLRequest, found: dict[str, HITLRequest], unread: set[str])
         raise _SetAside("has the id of an item before it that could not be read")
 
 
-def _name(text: str) -> str:
-    if not text.strip() or len(text) > LONGEST_NAME or not text.isprintable():
+def _id(text: str) -> str:
+    if not _name(text).isprintable():
         raise ValueError("no printable name")
+    return text
+
+
+def _name(text: str) -> str:
+    """A name that cannot be printed is a flaw of the call (`bot.protocol`): people can still refuse it."""
+    if not text.strip() or len(text) > LONGEST_NAME:
+        raise ValueError("no name")
     return text
 
 
@@ -177,6 +184,7 @@ def _seconds(value: object) -> float | None:
     return seconds if math.isfinite(seconds) else None
 
 
+_Id = Annotated[str, AfterValidator(_id)]
 _Name = Annotated[str, AfterValidator(_name)]
 _Moment = Annotated[str | None, BeforeValidator(_moment)]
 _Seconds = Annotated[float | None, BeforeValidator(_seconds)]
@@ -198,10 +206,10 @@ class _Item(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    request_id: _Name
+    request_id: _Id
     tool: _Name
     agent_id: _Name
-    run_id: _Name | None = None
+    run_id: _Id | None = None
     created_at: _Moment = None
     hitl_metadata: _Metadata | None = None
 

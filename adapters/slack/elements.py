@@ -33,6 +33,8 @@ ACCESSIBILITY_LABEL = 75  #: characters that a screen reader says for a button
 
 #: Stands for a call of nothing but blanks, which Slack would not show.
 BLANK = "(nothing but blanks)"
+#: In front of a piece that begins in the middle of a line.
+GOES_ON = "↪ "
 
 
 def seen(text: str) -> str:
@@ -97,8 +99,26 @@ def contexts(sentences: Iterable[Sequence[Element]]) -> list[Block]:
 
 def preformatted(text: str) -> Block:
     """Text as the agent wrote it, in as many preformatted pieces as its length asks for."""
-    pieces = [_preformatted(piece) for piece in pieces_of(text)]
-    return {"type": "rich_text", "elements": pieces}
+    return {"type": "rich_text", "elements": [_preformatted(piece) for piece in marked(pieces_of(text))]}
+
+
+def piece_blocks(pieces: Sequence[str], *, before: str = "") -> list[Block]:
+    """Pieces of a longer text as blocks of their own; `before` is the piece in front of them."""
+    shown = marked([before, *pieces])[1:] if before else marked(pieces)
+    return [{"type": "rich_text", "elements": [_preformatted(piece)]} for piece in shown]
+
+
+def marked(pieces: Sequence[str]) -> list[str]:
+    """The pieces, a mark in front of each that goes on in the middle of a line.
+
+    It stands at the left edge, where arguments begin, and must not pass for one. No line of a call begins with
+    that mark: a key does, or a space.
+    """
+    former = ["\n", *pieces]
+    return [
+        piece if before.endswith("\n") else GOES_ON + piece
+        for before, piece in zip(former, pieces, strict=False)
+    ]
 
 
 def pieces_of(text: str) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from adapters.slack.elements import BLANK, TITLE, Block, contexts, pieces_of, plain, preformatted
+from adapters.slack.elements import BLANK, TITLE, Block, contexts, piece_blocks, pieces_of, plain
 from adapters.slack.metadata import Look, Thread
 from adapters.slack.modals import ASKS, reason_blocks
 from adapters.slack.queue import answers_of, standing_of
@@ -67,7 +67,7 @@ def first_page(thread: Thread, asked: Asked) -> dict[str, Any]:
     """The look at a call, opened."""
     pages = pages_of(asked.call)
     look = Look(thread=thread, page=0, seen=0, pages=len(pages), proof="")
-    return _view(look, asked, pages[0])
+    return _view(look, asked, pages)
 
 
 def turned_page(look: Look, asked: Asked, *, by: int) -> dict[str, Any]:
@@ -81,10 +81,11 @@ def turned_page(look: Look, asked: Asked, *, by: int) -> dict[str, Any]:
     page = min(max(look.page + by, 0), len(pages) - 1)
     seen = page if page == look.seen + 1 else look.seen
     turned = replace(look, page=page, seen=seen, pages=len(pages), approve="")
-    return _view(turned, asked, pages[page])
+    return _view(turned, asked, pages)
 
 
-def _view(look: Look, asked: Asked, pieces: list[str]) -> dict[str, Any]:
+def _view(look: Look, asked: Asked, pages: list[list[str]]) -> dict[str, Any]:
+    pieces, before = pages[look.page], pages[look.page - 1][-1] if look.page else ""
     last = look.page == look.pages - 1
     approves = last and look.seen == look.page and asked.approvable
     thread = replace(look.thread, required=approves and asked.reason is ReasonRule.REQUIRED)
@@ -104,7 +105,7 @@ def _view(look: Look, asked: Asked, pieces: list[str]) -> dict[str, Any]:
             *_head(look, asked),
             *(standing_of(asked) if look.thread.queue else ()),
             *(warned(asked.card.warnings, most=WARNINGS) if last or look.page == 0 else ()),
-            *(block for piece in pieces for block in [preformatted(piece)]),
+            *piece_blocks(pieces, before=before),
             *_foot(look, asked, blank=not "".join(pieces).strip()),
         ],
     }

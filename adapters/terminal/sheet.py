@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from rich.cells import cell_len
 
 from adapters.terminal.note import DROP, KEEP, line, typed
-from bot.call import curtained, lines_of, redactions_in, text_of, warnings_of
+from bot.call import CURTAINED, MERGED, Sight, sight_of
 from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
 
@@ -20,7 +20,6 @@ from bot.redaction import Redaction
 BEGINS, GOES_ON = "  ", "↪ "
 #: The narrowest page, in cells: room for one wide character beside the edge.
 NARROWEST = len(BEGINS) + 2
-TAB = 4
 #: An answer counts from here on after a call came up: before, the key was meant for the one before it.
 SETTLED_AFTER = timedelta(seconds=0.5)
 
@@ -33,6 +32,7 @@ NEVER = "This call cannot be approved: {why} Reject or skip it."
 CUT = "the platform cut it before it reached Nod, so nobody can see all of it."
 TWO_WAYS = "it can be read in more than one way."
 CURTAIN = "a redacted part reads like text."
+TOGETHER = "not every part of it can be shown apart from the others."
 TOO_SOON = "That key came too soon after this call came up. Press it again."
 OVER = "Its time is over."
 AFTER_NOTE = "That key came too soon after the note. Press it again."
@@ -93,15 +93,14 @@ class Sheet:
         `interrupted` when somebody was writing about another call: none of her keys counts until Enter or Esc.
         """
         self.request, self.deadline = request, deadline
-        lines = lines_of(request, redaction=redaction)
-        self.text = text_of(lines).expandtabs(TAB)
-        self.warnings = (*warnings_of(request, redaction=redaction), *redactions_in(lines))
+        sight = sight_of(request, redaction=redaction)
+        self.text, self.warnings = sight.text, sight.warnings
         self.said: str | None = None  #: what the last key came to, for the person
         self.note = note  #: goes along with the answer, and with no other call's
         self._writing: str | None = None  #: the note as far as it is typed
         self.interrupted = interrupted
         self._noted_at: datetime | None = None
-        self._flaw = _flaw(request, curtain=curtained(lines))
+        self._flaw = _flaw(request, sight)
         self._shown_at = shown_at
         self._starts = [0]
         self._seen = 0
@@ -175,10 +174,10 @@ class Sheet:
         return NOT_YET if verdict is HITLDecision.APPROVED and not self.whole else None
 
 
-def _flaw(request: HITLRequest, *, curtain: bool) -> str | None:
+def _flaw(request: HITLRequest, sight: Sight) -> str | None:
     """Why nobody may approve this call here, as on a card; None when one may."""
     if not request.whole:
         return CUT
     if request.flaw is not None:
         return TWO_WAYS
-    return CURTAIN if curtain else None
+    return {CURTAINED: CURTAIN, MERGED: TOGETHER}.get(sight.never or "")

@@ -6,18 +6,18 @@ commit and never before.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
 
 from bot.approval import Actor, Approval, Vote
-from bot.call import curtained, excerpt, lines_of, text_of
+from bot.call import excerpt
 from bot.card import Button, card_of
 from bot.desk import Asked, Click
 from bot.errors import Refusal, Refused
 from bot.flow import Count
 from bot.flow.check import Check, Checked
+from bot.flow.sights import Sights
 from bot.policy import Policy, check_note, counting
 from bot.ports import Clock
 from bot.protocol import HITLDecision
@@ -48,8 +48,10 @@ class Decide:
         seal: Seal,
         clock: Clock,
         count: Count,
+        sights: Sights,
     ) -> None:
         self._check, self._store, self._policy, self._seal = check, store, policy, seal
+        self._sights = sights
         self._clock, self._count = clock, count
 
     async def decide(self, click: Click) -> Vote:
@@ -59,7 +61,7 @@ class Decide:
                 raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
             checked = await self._check.click(click)
             check_note(checked.route, checked.verdict, click.note)
-            whole = await self._check_shown(click, checked)
+            whole = await self._was_shown(click, checked)
             vote = self._vote(click, checked, seen_whole=whole)
             needs = checked.route.needs(checked.verdict)
             counts = counting(self._policy(), checked.route, checked.approval, now=self._clock())
@@ -116,17 +118,15 @@ class Decide:
     ) -> Asked:
         policy, request, card_id = self._policy(), approval.request, placement.card_id
         approve = self._seal.value(card_id=card_id, verb=Button.APPROVE.value, digest=request.digest)
-        # Off the loop: a call of a megabyte takes a second to read, and other clicks wait for their ack.
-        card = await asyncio.to_thread(
-            card_of, approval, card_id=card_id, policy=policy, seal=self._seal, now=self._clock()
+        sight = await self._sights.of(request, redaction=policy.redaction)
+        card = card_of(
+            approval, card_id=card_id, policy=policy, seal=self._seal, now=self._clock(), sight=sight
         )
-        lines = await asyncio.to_thread(lines_of, request, redaction=policy.redaction)
-        call = text_of(lines)
         return Asked(
             card=card,
-            call=call,
-            reading=self._reading(click, card_id, request.digest, call),
-            approvable=request.approvable and not curtained(lines) and not policy.rules.denial_of(request),
+            call=sight.text,
+            reading=self._reading(click, card_id, request.digest, sight.text),
+            approvable=request.approvable and sight.never is None and not policy.rules.denial_of(request),
             reason=route.reason_rule(verdict),
             presets=route.presets if verdict is HITLDecision.REJECTED else (),
             approve_value=approve,
@@ -142,30 +142,30 @@ class Decide:
             call=call,
         )
 
-    async def _check_shown(self, click: Click, checked: Checked) -> bool:
-        """Approve counts only for somebody to whom the whole call was shown; whether that was page by page."""
+    async def _was_shown(self, click: Click, checked: Checked) -> bool:
+        """Approve counts only for somebody to whom the whole call was shown, on the card or in pages.
+
+        Of another verdict it is not known: a card may show less than it has room for.
+        """
         if checked.verdict is not HITLDecision.APPROVED:
             return False
         request = checked.approval.request
         if not request.approvable:
             why = request.flaw or "the platform cut it, so nobody can see all of it"
             raise Refused(Refusal.NEVER_APPROVED, f"This call cannot be approved: {why}.")
-        lines = await asyncio.to_thread(lines_of, request, redaction=self._policy().redaction)
-        if curtained(lines):
-            raise Refused(
-                Refusal.NEVER_APPROVED, "This call cannot be approved: a redacted part reads like text."
-            )
+        sight = await self._sights.of(request, redaction=self._policy().redaction)
+        if sight.never is not None:
+            raise Refused(Refusal.NEVER_APPROVED, f"This call cannot be approved. {sight.never}")
         if click.look is not None:
-            call = await asyncio.to_thread(text_of, lines)
-            pages = self._reading(click, checked.placement.card_id, request.digest, call).opened(click.look)
+            card_id = checked.placement.card_id
+            pages = self._reading(click, card_id, request.digest, sight.text).opened(click.look)
             if pages is None or not pages.whole:
                 raise Refused(Refusal.NOT_SHOWN_WHOLE, NOT_YOURS)
-            return True
-        if excerpt(lines, request=request)[1] is not None:
+        elif excerpt(sight.lines, request=request)[1] is not None:
             raise Refused(
                 Refusal.NOT_SHOWN_WHOLE, "The card does not show all of this call. Use View all first."
             )
-        return False
+        return True
 
     def _vote(self, click: Click, checked: Checked, *, seen_whole: bool) -> Vote:
         person = checked.seat.person

@@ -11,6 +11,7 @@ from bot.flow.check import Check
 from bot.flow.claim import TakeOn
 from bot.flow.decide import Decide
 from bot.flow.explain import Explain
+from bot.flow.sights import Sights
 from bot.policy import Policy
 from bot.ports import Clock
 from bot.seal import Seal
@@ -21,10 +22,25 @@ class FrontDesk:
     """Implements `bot.desk.Desk`."""
 
     def __init__(
-        self, *, store: Store, policy: Callable[[], Policy], seal: Seal, clock: Clock, count: Count
+        self,
+        *,
+        store: Store,
+        policy: Callable[[], Policy],
+        seal: Seal,
+        clock: Clock,
+        count: Count,
+        sights: Sights | None = None,
     ) -> None:
         check = Check(store=store, policy=policy, seal=seal, clock=clock, count=count)
-        self._decide = Decide(check=check, store=store, policy=policy, seal=seal, clock=clock, count=count)
+        self._decide = Decide(
+            check=check,
+            store=store,
+            policy=policy,
+            seal=seal,
+            clock=clock,
+            count=count,
+            sights=sights or Sights(),
+        )
         self._claim = TakeOn(check=check, store=store, clock=clock, count=count)
         self._explain = Explain(check=check, policy=policy, clock=clock)
 

@@ -5,7 +5,6 @@ This one query is behind posting, updating, final cards, and repair after an out
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,6 +14,7 @@ from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, NotYet, Unavailable
 from bot.flow import earliest
 from bot.flow.outward import Means, Outward, surely_failed, wait_after
+from bot.flow.sights import Sights
 from bot.ladder import Action
 from bot.news import dead_place
 from bot.records import CARD_REFUSED, NO_CARD, Alert, Placement
@@ -34,9 +34,9 @@ log = structlog.get_logger()
 class Show(Outward):
     """Makes every card show its record's last revision."""
 
-    def __init__(self, means: Means, *, seal: Seal) -> None:
+    def __init__(self, means: Means, *, seal: Seal, sights: Sights | None = None) -> None:
         super().__init__(means)
-        self._seal = seal
+        self._seal, self._sights = seal, sights or Sights()
 
     async def round(self) -> datetime | None:
         self._crew.look()
@@ -114,15 +114,15 @@ class Show(Outward):
             log.info("card_updated", channel=channel, revision=card.revision, state=card.state.value)
 
     async def _card(self, placement: Placement, approval: Approval) -> Card:
-        # Off the loop: a call of a megabyte takes a second to read, and clicks must be acknowledged meanwhile.
-        return await asyncio.to_thread(
-            card_of,
+        policy = self._policy()
+        return card_of(
             approval,
             card_id=placement.card_id,
-            policy=self._policy(),
+            policy=policy,
             seal=self._seal,
             now=self._clock(),
             superseded=placement.superseded,
+            sight=await self._sights.of(approval.request, redaction=policy.redaction),
         )
 
     async def _put_off(self, placement: Placement, approval: Approval, error: Exception) -> None:

@@ -365,7 +365,10 @@ async def test_click(tmp_path: Path, case: Case, here: Surface) -> None:
 
         got: Refusal | None = None
         try:
-            await press(click)
+            given = await press(click)
+            if isinstance(given, Vote):
+                # An Approve counts only where all was shown: on the card, or in pages.
+                assert given.seen_whole is (case.verb is A)
         except Refused as refused:
             got = refused.code
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from adapters.sandbox.slack.limits import check_message
+from adapters.slack.elements import GOES_ON
 from adapters.slack.render import MESSAGE, message_of
 from bot.card import Card
 
@@ -29,8 +30,24 @@ def parts(node: Any, kind: str) -> list[str]:
 
 
 def pre(node: Any) -> str:
-    """Everything that stands in preformatted text, one after the other."""
-    return "".join(text for block in elements(node, "rich_text_preformatted") for text in parts(block, "text"))
+    """Everything that stands in preformatted text, one after the other, without the marks of what goes on."""
+    return read_on(preformatted_in(node))
+
+
+def preformatted_in(node: Any) -> list[str]:
+    """Each piece of preformatted text."""
+    return [text for block in elements(node, "rich_text_preformatted") for text in parts(block, "text")]
+
+
+def read_on(pieces: list[str]) -> str:
+    """Pieces, maybe of several views, put together: a mark is one only where a line goes on."""
+    read = ""
+    for piece in pieces:
+        if read and not read.endswith("\n"):
+            assert piece.startswith(GOES_ON)
+            piece = piece.removeprefix(GOES_ON)
+        read += piece
+    return read
 
 
 def buttons(blocks: list[dict[str, Any]]) -> list[str]:

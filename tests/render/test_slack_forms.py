@@ -24,7 +24,7 @@ from bot.desk import Asked
 from bot.errors import Refusal, Refused
 from bot.routing import ReasonRule
 from tests.render.cards import CARD_ID, SEAL, card, reading, request
-from tests.render.slack_parts import buttons, parts, pre
+from tests.render.slack_parts import buttons, parts, preformatted_in, read_on
 
 THREAD = Thread(
     value=SEAL.value(card_id=CARD_ID, verb="view_all", digest=request().digest),
@@ -217,7 +217,7 @@ calls = st.builds(
 def test_pages_join_to_exactly_the_call(call: str) -> None:
     """From nothing to a megabyte, of all of Unicode: no character lost, none added, no page over a limit."""
     views = walk(call)
-    assert call == "".join(pre(view["blocks"]) for view in views)
+    assert call == read_on([piece for view in views for piece in preformatted_in(view["blocks"])])
     for view in views:
         assert len(json.dumps(view).encode()) < VIEW_BYTES * 4 // 5
         for ascii_only in (True, False):

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.call import CURTAINED, GAPPED, Line, curtained, excerpt, lines_of, size_of, text_of, warnings_of
+from bot.blanks import GAPPED
+from bot.call import CURTAINED, Line, curtained, excerpt, lines_of, size_of, text_of, warnings_of
 from bot.protocol import HITLRequest, Json
 from bot.redaction import Redaction
-from bot.wording import LONGEST_NAME
+from bot.wording import LONGEST_NAME, name_of
 
 PLAIN = Redaction()
 JSON = st.recursive(
@@ -157,3 +158,22 @@ def test_a_name_that_fits_is_not_repeated(make_request: Callable[..., HITLReques
     request = make_request(tool_name="t" * LONGEST_NAME, agent_id="a" * LONGEST_NAME, arguments={"n": 1})
 
     assert (Line(key="n", value="1"),) == lines_of(request, redaction=PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("send\nemail", "send\\nemail"),
+        ("send\\nemail", "send\\u{5C}nemail"),
+        ("send\temail", "send\\temail"),
+        ("send\r", "send\\u{D}"),
+        ("a  b", "a‹2 spaces›b"),
+        (" a b ", "‹1 space›a b‹1 space›"),
+        ("‹redacted 3 chars›", "‹\\u{200B}redacted 3 chars›"),
+        ("Mail agent (EU) – send_email", "Mail agent (EU) – send_email"),
+        ("", "(no name)"),
+    ],
+)
+def test_a_name_stands_on_one_line(name: str, shown: str) -> None:
+    """A line break is spelled out, and no two names are made one."""
+    assert shown == name_of(name)

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.canonical import DEEPEST, LARGEST_INTEGER, LONGEST_TEXT, NotCanonical, canonical, digest_of
+from bot.canonical import DEEPEST, LONGEST_TEXT, MOST_DIGITS, NotCanonical, canonical, digest_of
 from bot.protocol import Json
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 LEAVES = (
     st.none()
     | st.booleans()
-    | st.integers(-LARGEST_INTEGER, LARGEST_INTEGER)
+    | st.integers(-(10**MOST_DIGITS - 1), 10**MOST_DIGITS - 1)
     | st.sampled_from([0, 1, 1.0, 0.0, -0.0, "1", "", "null", True, False, None])
     | st.floats(allow_nan=False, allow_infinity=False)
     | TEXT
@@ -54,6 +54,8 @@ def nested(levels: int) -> Json:
         ([], "[]"),
         (1, "1"),
         (1.0, "1.0"),
+        ([2**53 - 1, 2**53, 2**53 + 1], "[9007199254740991,9007199254740992,9007199254740993]"),
+        (-(10**127), "-1" + "0" * 127),
         (-0.0, "-0.0"),
         (1e21, "1e+21"),
         ({"b": 1, "a": [1, {"c": None}]}, '{"a":[1,{"c":null}],"b":1}'),
@@ -103,7 +105,7 @@ class Sly(str):
         float("nan"),
         float("inf"),
         [-float("inf")],
-        LARGEST_INTEGER + 1,
+        10**MOST_DIGITS,
         -(10**5000),
         "\ud800",
         {"\udfff": 1},

@@ -17,7 +17,7 @@ from bot.call import lines_of, text_of
 from bot.canonical import FORM
 from bot.errors import Unavailable
 from bot.ladder import parse_time
-from bot.protocol import HITLRequest
+from bot.protocol import UNPRINTABLE, HITLRequest
 from bot.redaction import Redaction
 
 #: The item of the public guide (protocol.md, Contract).
@@ -160,7 +160,7 @@ def test_json_that_two_readers_could_take_differently_is_set_aside(bad: str, rea
         item(request_id="a\x00b"),
         item(tool=7),
         item(tool="", additional_context={}),
-        item(tool="pay\u202einvoice"),
+        item(tool="x" * 201),
         item(agent_id=None, additional_context=None),
         item(run_id=7),
         item(hitl_metadata="pending"),
@@ -341,7 +341,6 @@ def test_mutated_bytes_are_a_failed_poll_at_worst(at: int, change: bytes, cut: i
         ("1e999", "holds a number beyond all bounds", []),
         ('"\\ud800"', "holds half of a surrogate pair", ["ud800"]),
         ("[" * 65 + "]" * 65, "is nested more than 64 deep", ["["]),
-        ("9007199254740993", None, ["9007199254740993"]),
         ("9007199254740993.0", "holds a number that cannot be kept exactly", ["9007199254740993.0"]),
         ("0.10000000000000000001", "holds a number that cannot be kept exactly", ["0.10000000000000000001"]),
         ("1e-400", "holds a number that cannot be kept exactly", ["1e-400"]),
@@ -453,3 +452,27 @@ def test_times_are_cut() -> None:
     """A time of a megabyte is neither stored nor shown."""
     request = only(metadata(timeout_at="2" * 5000) | {"created_at": "3" * 5000})
     assert ("2" * 64, "3" * 64) == (request.timeout_at, request.created_at)
+
+
+@pytest.mark.parametrize(
+    "digits", ["9007199254740993", "-9007199254740993", "1179312345678901234567890", "9" * 128]
+)
+def test_an_integer_keeps_all_of_its_digits(digits: str) -> None:
+    """Ids of messages and accounts go beyond 2^53-1: every digit counts, and the call can be approved."""
+    item = json.dumps(SAMPLE).replace(json.dumps(SAMPLE["arguments"]), f'{{"id": {digits}}}', 1)
+    request = read_pending(f"[{item}]".encode()).requests[0]
+    last = "4" if digits[-1] == "3" else "3"
+    other = read_pending(f"[{item}]".replace(digits, digits[:-1] + last).encode()).requests[0]
+
+    assert ({"id": int(digits)}, True) == (request.arguments, request.approvable)
+    assert request.digest != other.digest
+
+
+@pytest.mark.parametrize("name", ["send\nemail", "send\temail", "send\u200bemail", "\x1b[2Jsend"])
+@pytest.mark.parametrize("field", ["tool", "agent_id"])
+def test_a_name_that_cannot_be_printed_is_shown_and_never_approvable(field: str, name: str) -> None:
+    """It waits like any other, so people can reject or skip it."""
+    pending = read(item(**{field: name}))
+
+    assert ((), 1) == (pending.set_aside, len(pending.requests))
+    assert UNPRINTABLE == pending.requests[0].flaw

@@ -210,7 +210,7 @@ def test_no_key_is_lost() -> None:
 
     shown = REDACTION.redact({one: 1, other: 2, "z": 3})
 
-    assert {marker(one): 1, f"{marker(one)} (2)": 2, "z": 3} == shown
+    assert {marker(one): 1, f"{marker(one)}‹2›": 2, "z": 3} == shown
 
 
 def test_a_header_cannot_hide_what_follows_it() -> None:

@@ -1,0 +1,77 @@
+"""Calls made ready to be shown: off the loop, once for each state, and never more at a time than is good.
+
+A call of 300 kB takes half a second of processor. Cards, forms, pages and presses of one call share one sight,
+which is made anew only when the call changes or the policy covers other secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+
+from bot.call import Sight, sight_of
+from bot.protocol import HITLRequest, Json
+from bot.redaction import Redaction
+
+#: Sights that are kept, and the characters of all of them together: some 30 MB at most.
+MOST, MOST_CHARACTERS = 500, 8_000_000
+#: A call of more characters is long: such are made one at a time, so that they leave the processor to clicks.
+LONG = 20_000
+
+Key = tuple[str, Redaction]  #: the digest of a call, and what is covered in it
+
+
+class Sights:
+    """What can be seen of calls."""
+
+    def __init__(self, *, most: int = MOST, most_characters: int = MOST_CHARACTERS) -> None:
+        self._most, self._most_characters = most, most_characters
+        self._made: OrderedDict[Key, Sight] = OrderedDict()
+        self._characters = 0
+        self._making: dict[Key, asyncio.Task[Sight]] = {}
+        self._one_long = asyncio.Semaphore(1)
+
+    async def of(self, request: HITLRequest, *, redaction: Redaction) -> Sight:
+        """The sight of a call as `redaction` covers it."""
+        key = (request.digest, redaction)
+        made = self._made.get(key)
+        if made is not None:
+            self._made.move_to_end(key)
+            return made
+        making = self._making.get(key)
+        if making is None:
+            making = self._making[key] = asyncio.create_task(self._make(key, request))
+            making.add_done_callback(lambda _: self._making.pop(key, None))
+        # Whoever gives up waiting does not take it from the others.
+        return await asyncio.shield(making)
+
+    async def _make(self, key: Key, request: HITLRequest) -> Sight:
+        if _is_long(request.arguments):
+            async with self._one_long:
+                made = await asyncio.to_thread(sight_of, request, redaction=key[1])
+        else:
+            made = await asyncio.to_thread(sight_of, request, redaction=key[1])
+        self._keep(key, made)
+        return made
+
+    def _keep(self, key: Key, made: Sight) -> None:
+        self._made[key] = made
+        self._characters += len(made.text)
+        while len(self._made) > self._most or self._characters > self._most_characters:
+            _, dropped = self._made.popitem(last=False)
+            self._characters -= len(dropped.text)
+
+
+def _is_long(arguments: Json) -> bool:
+    size, waiting = 0, [arguments]
+    while waiting and size <= LONG:
+        value = waiting.pop()
+        if isinstance(value, str):
+            size += len(value)
+        elif isinstance(value, dict):
+            size += sum(map(len, value)) + len(value)
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            size += len(value)
+            waiting.extend(value)
+    return size > LONG
