@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from adapters.book import Book
 from adapters.callbacks import FunctionCallbacks, callbacks_of
 from adapters.chores import checkpoints_of, folder_of, keeping, proving, refusal_alerts
-from adapters.graph import GRAPH_URL, LOGIN_URL, Graph, open_graph
+from adapters.graph import Graph, open_graph
 from adapters.life import Life, lived
 from adapters.notary import check_rollback
 from adapters.oncall import Schedules
@@ -202,8 +202,8 @@ async def group_keepers(
                 app_id=app_id,
                 password=password,
                 tenant=tenant,
-                graph_url=environment.graph_url or GRAPH_URL,
-                login_url=environment.login_url or LOGIN_URL,
+                graph_url=environment.cloud.graph_url,
+                login_url=environment.cloud.login_url,
             )
         )
     return keepers

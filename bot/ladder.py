@@ -137,11 +137,14 @@ def time_left(now: datetime, *, first_seen: datetime, deadline: datetime) -> str
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """An ISO 8601 moment, any offset or `Z`; one without an offset is read as UTC. None if it is no moment."""
+    """An ISO 8601 moment, any offset or `Z`; one without an offset is read as UTC. None if it is no moment.
+
+    Letters may be small (RFC 3339 §5.6).
+    """
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text.strip().upper())
     except ValueError:
         return None
     try:

@@ -14,7 +14,7 @@ from adapters.teams import Teams
 from adapters.teams.credentials import BotToken
 from adapters.teams.exchange import client_of, exchange
 from adapters.teams.hosts import is_service
-from adapters.teams.teams import BOTS_TENANT, MULTI
+from adapters.teams.teams import MULTI
 from bot.conversations import ConversationRef
 from bot.errors import Forbidden, Unavailable
 from bot.surface import Destination
@@ -53,7 +53,8 @@ async def _token(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
     token = BotToken(
         client=client,
         token_url=settings.token_url,
-        tenant=BOTS_TENANT if settings.app_type == MULTI else settings.tenant_id,
+        tenant=settings.bots_tenant if settings.app_type == MULTI else settings.tenant_id,
+        scope=settings.scope,
         app_id=settings.app_id,
         password=settings.app_password.get_secret_value(),
         seconds=time.monotonic,

@@ -38,6 +38,9 @@ class TeamsSettings:
     tenant_id: str
     app_type: str
     openid_url: str
+    issuer: str  #: of the tokens that Teams sends
+    scope: str  #: of the token that the bot buys
+    bots_tenant: str  #: in which multi-tenant bots are at home
     token_url: str  #: with `{tenant}` where the tenant goes
     service_hosts: tuple[str, ...]
     tenants: tuple[str, ...]  #: whose people are at home besides those of `tenant_id`
@@ -119,15 +122,22 @@ def _teams(environment: Environment, place: Destination, file: PolicyFile) -> Te
         if not GUID.fullmatch(value) and (value or name != "MicrosoftAppId"):
             what = "is no id of 32 hex digits with hyphens" if value else "is not set, and Teams needs it"
             raise ConfigError(name, what, "Copy it from the Overview page of the app registration.")
+    cloud = environment.cloud
+    if cloud.service_hosts is None:
+        what = f"is not set, and Microsoft names none for the cloud {environment.microsoft_cloud}"
+        fix = "Set it to the host of `serviceUrl` in what Teams sends there."
+        raise ConfigError("NOD_TEAMS_SERVICE_HOSTS", what, fix)
     return TeamsSettings(
         app_id=app_id,
         app_password=password or SecretStr(""),
         tenant_id=tenant,
         app_type=environment.microsoft_app_type,
-        openid_url=environment.teams_openid_url,
-        token_url=environment.teams_token_url
-        or f"{environment.login_url.rstrip('/')}/{{tenant}}/oauth2/v2.0/token",
-        service_hosts=listed(environment.teams_service_hosts),
+        openid_url=cloud.openid_url,
+        issuer=cloud.issuer,
+        scope=cloud.scope,
+        bots_tenant=cloud.bots_tenant,
+        token_url=environment.teams_token_url or f"{cloud.login_url.rstrip('/')}/{{tenant}}/oauth2/v2.0/token",
+        service_hosts=listed(cloud.service_hosts),
         tenants=listed(environment.teams_tenants),
         dangerously_allow_unauthenticated=open_door,
     )

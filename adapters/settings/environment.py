@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.settings.clouds import CLOUDS, Cloud, CloudName
 from adapters.settings.fixes import FIXES
 from adapters.settings.microsoft import AppType, Hosts, MaybeHosts, Tenants
 from adapters.settings.variables import (
@@ -75,6 +77,7 @@ class Environment(LocalEnvironment):
     microsoft_app_password: SecretStr | None = Field(default=None, validation_alias="MicrosoftAppPassword")
     microsoft_app_tenant_id: str | None = Field(default=None, validation_alias="MicrosoftAppTenantId")
     microsoft_app_type: AppType = Field(default="SingleTenant", validation_alias="MicrosoftAppType")
+    microsoft_cloud: CloudName = Field(default="Public", validation_alias="NOD_MICROSOFT_CLOUD")
     graph_url: GuardedAddress = Field(
         default="https://graph.microsoft.com/v1.0", validation_alias="NOD_GRAPH_URL"
     )
@@ -109,6 +112,19 @@ class Environment(LocalEnvironment):
     relay_token: RelayToken | None = Field(default=None, validation_alias="NOD_RELAY_TOKEN")
     heartbeat_url: GuardedSecret = Field(default=None, validation_alias="NOD_HEARTBEAT_URL")
     alert_spool: Path | None = Field(default=None, validation_alias="NOD_ALERT_SPOOL")
+
+    @property
+    def cloud(self) -> Cloud:
+        """Microsoft's cloud, with the addresses that were set in place of its own."""
+        given = {
+            "login_url": self.login_url,
+            "graph_url": self.graph_url,
+            "openid_url": self.teams_openid_url,
+            "service_hosts": self.teams_service_hosts,
+        }
+        fields = {"openid_url": "teams_openid_url", "service_hosts": "teams_service_hosts"}
+        set_here = {name: v for name, v in given.items() if fields.get(name, name) in self.model_fields_set}
+        return replace(CLOUDS[self.microsoft_cloud], **set_here)
 
     def seal_secrets(self) -> tuple[str, ...]:
         """`NOD_SECRET` as one or two secrets, the current one first, for `bot.seal.Seal`.

@@ -20,6 +20,7 @@ FIXES: Mapping[str, str] = {
     "MicrosoftAppType": "Register the bot as SingleTenant with a client secret, and set it to SingleTenant.",
     "NOD_GRAPH_URL": "Unset it for the real Microsoft Graph.",
     "NOD_LOGIN_URL": "Unset it for the real Microsoft login.",
+    "NOD_MICROSOFT_CLOUD": "Set it to Public, GCCHigh, DoD or China.",
     "NOD_TEAMS_OPENID_URL": "Unset it for the public cloud, or name your cloud's OpenID document.",
     "NOD_TEAMS_TOKEN_URL": "Unset it, or name your cloud's token endpoint; {tenant} stands for the tenant.",
     "NOD_TEAMS_SERVICE_HOSTS": "Write hosts with commas between them, such as smba.trafficmanager.net.",

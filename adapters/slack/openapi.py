@@ -93,7 +93,7 @@ OPERATION: Schema = {
     },
     "responses": {
         "200": _answer(
-            "Taken; maybe with what the form shows next",
+            "Taken; maybe with what the form shows next. Nothing comes of events, commands and shortcuts",
             json={"type": "object"},
             text=_TEXT,
         ),

@@ -27,13 +27,17 @@ async def receive(
 ) -> Reply:
     """The answer to one request. Without a secret (Socket Mode) every request is refused.
 
-    `count` is told `slack_request_refused` for each that was not Slack's or not readable.
+    `count` is told `slack_request_refused` for each that was not Slack's or not readable, and
+    `slack_request_not_used` for each that is Slack's and of no use to Nod.
     """
     if secret is None:
         return _refusal(404, "Nod takes its clicks over a socket", count)
     verdict = verify(headers, body, secret=secret, now=now)
     if not verdict.ok:
         return _refusal(verdict.status, verdict.text, count)
+    if not verdict.used:
+        count("slack_request_not_used")
+        return 200, {}, b""
     try:
         request = AsyncBoltRequest(body=body.decode(), headers=dict(headers))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):

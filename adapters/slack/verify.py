@@ -25,6 +25,24 @@ NODES = 20_000  #: values in a payload, all levels together
 #: The payloads that Slack sends to an interactivity URL which asks for no more than Nod does.
 KINDS = frozenset({"block_actions", "view_submission", "url_verification"})
 
+#: What Slack sends, too, where an app is set up for more than Nod uses (events, commands, shortcuts): it is
+#: taken, and nothing comes of it. Slack repeats what is refused, and tells people that the app does not work.
+UNUSED = frozenset(
+    {
+        "app_rate_limited",
+        "block_suggestion",
+        "dialog_cancellation",
+        "dialog_submission",
+        "dialog_suggestion",
+        "event_callback",
+        "interactive_message",
+        "message_action",
+        "shortcut",
+        "view_closed",
+        "workflow_step_edit",
+    }
+)
+
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 
@@ -35,6 +53,7 @@ class Verdict:
 
     status: int
     text: str
+    used: bool = True  #: False for what is Slack's own, and nothing that Nod does anything with
 
     @property
     def ok(self) -> bool:
@@ -51,6 +70,8 @@ def verify(headers: Mapping[str, str], body: bytes, *, secret: str, now: datetim
         return Verdict(401, "not signed by Slack, or too old")
     payload = _payload(given.get("content-type", ""), body)
     kind = payload.get("type") if isinstance(payload, dict) else None
+    if kind in UNUSED if isinstance(kind, str) else _is_command(given.get("content-type", ""), body):
+        return Verdict(200, "not used", used=False)
     if not isinstance(kind, str) or kind not in KINDS or not _shallow(payload):
         return Verdict(400, "not a payload of Slack's")
     return Verdict(200, "ok")
@@ -84,6 +105,18 @@ def _payload(content_type: str, body: bytes) -> Any:
         return read_json(text)
     except (ValueError, KeyError, RecursionError):
         return None
+
+
+def _is_command(content_type: str, body: bytes) -> bool:
+    """Whether this is a slash command (docs.slack.dev/interactivity/implementing-slash-commands)."""
+    if content_type.partition(";")[0].strip().lower() != _FORM:
+        return False
+    try:
+        fields = parse_qs(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=40)
+    except ValueError:
+        return False
+    named = fields.get("command", [])
+    return "payload" not in fields and len(named) == 1 and named[0].startswith("/")
 
 
 def _shallow(payload: Any) -> bool:

@@ -20,7 +20,7 @@ from bot.errors import NodError, Unavailable
 
 #: Where the token is bought in the public cloud; `{tenant}` is put in.
 TOKEN_URL = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"  # noqa: S105 - an address
-#: What it is for.
+#: What it is for, in the public cloud.
 SCOPE = "https://api.botframework.com/.default"
 #: Seconds before its end at which a token is renewed in the background, and at which it is not used any more.
 AHEAD, TOO_LATE = 600.0, 60.0
@@ -41,11 +41,12 @@ class BotToken:
         tenant: str,
         app_id: str,
         password: str,
+        scope: str = SCOPE,
         seconds: Callable[[], float],
     ) -> None:
         """`tenant`: the app's own, or `botframework.com` for a multi-tenant one; no app id, no token."""
         self._client, self._url = client, token_url.replace("{tenant}", tenant)
-        self._app_id, self._password, self._seconds = app_id, password, seconds
+        self._app_id, self._password, self._scope, self._seconds = app_id, password, scope, seconds
         self._token: tuple[str, float] | None = None
         self._buying: asyncio.Task[str] | None = None
 
@@ -88,7 +89,7 @@ class BotToken:
             "grant_type": "client_credentials",
             "client_id": self._app_id,
             "client_secret": self._password,
-            "scope": SCOPE,
+            "scope": self._scope,
         }
         try:
             answer = await exchange(

@@ -21,7 +21,7 @@ from adapters.teams.chat import TeamsChat
 from adapters.teams.checkup import problems_of
 from adapters.teams.clicks import Clicks
 from adapters.teams.conversations import Conversations
-from adapters.teams.credentials import TOKEN_URL, BotToken
+from adapters.teams.credentials import SCOPE, TOKEN_URL, BotToken
 from adapters.teams.directory import TeamsDirectory
 from adapters.teams.door import HereOnly, Receives
 from adapters.teams.errands import open_errands
@@ -47,6 +47,8 @@ from bot.surface import Destination
 OPENID_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"
 #: How a bot is registered, and the tenant at which it buys its token; new ones are single-tenant (teams.md).
 SINGLE, MULTI = "SingleTenant", "MultiTenant"
+#: The issuer of the tokens that Teams sends, in the public cloud.
+ISSUER = "https://api.botframework.com"
 #: The tenant in which multi-tenant bots are at home.
 BOTS_TENANT = "botframework.com"
 #: Connections to the Connector, kept open between calls.
@@ -102,6 +104,9 @@ async def open_teams(
     count: Callable[[str], None],
     conversations: Conversations,
     openid_url: str = OPENID_URL,
+    issuer: str = ISSUER,
+    scope: str = SCOPE,
+    bots_tenant: str = BOTS_TENANT,
     token_url: str = TOKEN_URL,
     service_hosts: tuple[str, ...] = SERVICE_HOSTS,
     tenants: tuple[str, ...] = (),
@@ -130,13 +135,14 @@ async def open_teams(
         token = BotToken(
             client=client,
             token_url=token_url,
-            tenant=tenant_id if app_type == SINGLE else BOTS_TENANT,
+            tenant=tenant_id if app_type == SINGLE else bots_tenant,
+            scope=scope,
             app_id=app_id,
             password=app_password,
             seconds=seconds_since_boot,
         )
         stack.push_async_callback(token.close)
-        gate = await _gate(stack, client, openid_url, identity, service_hosts)
+        gate = await _gate(stack, client, openid_url, issuer, identity, service_hosts)
         wire = Connector(client=client, token=token, hosts=service_hosts)
         places = Places(kept=conversations)
         await places.load()
@@ -202,6 +208,7 @@ async def _gate(
     stack: AsyncExitStack,
     client: httpx.AsyncClient,
     openid_url: str,
+    issuer: str,
     identity: Identity,
     hosts: tuple[str, ...],
 ) -> Gate:
@@ -214,7 +221,7 @@ async def _gate(
     keys = KeyRing(client=client, openid_url=openid_url, seconds=seconds_since_boot)
     stack.push_async_callback(keys.close)
     keys.begin()
-    return TokenCheck(app_id=identity.app_id, keys=keys, hosts=hosts, tenants=identity.tenants)
+    return TokenCheck(app_id=identity.app_id, issuer=issuer, keys=keys, hosts=hosts, tenants=identity.tenants)
 
 
 def _check(*, app_id: str, password: str, tenant_id: str, app_type: str, open_door: bool) -> None:

@@ -16,8 +16,6 @@ from adapters.teams.hosts import same_service
 from adapters.teams.keys import KeyRing
 from adapters.teams.trust import CHANNEL, Untrusted, check_place
 
-#: The only issuer: the Bot Connector. The emulator's and a bot's own (login.microsoftonline.com) are none.
-ISSUER = "https://api.botframework.com"
 #: Seconds that clocks may differ (the same page: "industry-standard clock-skew is 5 minutes").
 LEEWAY = 300
 #: Characters of a token; those of Teams have about 1,000.
@@ -27,9 +25,20 @@ LONGEST_TOKEN = 8_192
 class TokenCheck:
     """The check of one bot's inbound tokens."""
 
-    def __init__(self, *, app_id: str, keys: KeyRing, hosts: tuple[str, ...], tenants: frozenset[str]) -> None:
-        """`hosts` may speak to us, `tenants` (in small letters) may use us."""
-        self._app_id, self._keys, self._hosts, self._tenants = app_id, keys, hosts, tenants
+    def __init__(
+        self, *, app_id: str, issuer: str, keys: KeyRing, hosts: tuple[str, ...], tenants: frozenset[str]
+    ) -> None:
+        """`issuer` is the cloud's Bot Connector; the emulator's and a bot's own (Entra) are none.
+
+        `hosts` may speak to us, `tenants` (in small letters) may use us.
+        """
+        self._app_id, self._issuer, self._keys, self._hosts, self._tenants = (
+            app_id,
+            issuer,
+            keys,
+            hosts,
+            tenants,
+        )
 
     async def check(self, authorization: str | None, activity: Mapping[str, Any]) -> None:
         """Returns when the token is Teams' own and speaks for this activity. Raises Untrusted: 401 or 403."""
@@ -65,7 +74,7 @@ class TokenCheck:
                 key.public,
                 algorithms=["RS256"],
                 audience=self._app_id,
-                issuer=ISSUER,
+                issuer=self._issuer,
                 leeway=LEEWAY,
                 options={"require": ["exp", "iss", "aud"], "strict_aud": True},
             )

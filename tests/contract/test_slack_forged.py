@@ -71,7 +71,7 @@ BROKEN: dict[str, Change] = {
     "trigger gone": lambda p: p.pop("trigger_id"),
     "enterprise a number": lambda p: p.update(enterprise=7),
     "view submission without view": lambda p: p.update(type="view_submission"),
-    "unknown type": lambda p: p.update(type="shortcut"),
+    "unknown type": lambda p: p.update(type="shortcuts"),
 }
 
 

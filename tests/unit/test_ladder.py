@@ -122,6 +122,19 @@ def test_a_moment_is_read_in_any_offset() -> None:
     assert [NOON] * 4 == [parse_time(form) for form in forms]
 
 
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2026-11-30t00:57:21z", datetime(2026, 11, 30, 0, 57, 21, tzinfo=UTC)),
+        ("2026-11-30t00:57:21.25-00:00", datetime(2026, 11, 30, 0, 57, 21, 250_000, tzinfo=UTC)),
+        ("2026-11-30T00:57:21.123456789Z", datetime(2026, 11, 30, 0, 57, 21, 123_456, tzinfo=UTC)),
+    ],
+)
+def test_every_form_of_rfc_3339_is_a_moment(written: str, moment: datetime) -> None:
+    """Small letters, any number of decimals, the offset of nobody in particular."""
+    assert moment == parse_time(written)
+
+
 @pytest.mark.parametrize("window", [timedelta(seconds=10), timedelta(minutes=3), timedelta(days=3)])
 def test_a_rung_is_due_at_its_share(window: timedelta) -> None:
     """A rung at 40 % fits a window of seconds as well as one of days."""

@@ -7,6 +7,7 @@ import hmac
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -96,7 +97,10 @@ BROKEN = {
     "a number": form("7"),
     "an endless number": form("[" + "9" * 5_000 + "]"),
     "no type": form({}),
-    "a type of no use": form({"type": "shortcut"}),
+    "a type that Slack does not have": form({"type": "shortcuts"}),
+    "a command beside a payload": form("{") + b"&command=%2Fnod",
+    "two commands": b"command=%2Fnod&command=%2Fnod",
+    "a command without a slash": b"command=nod&text=x",
     "a type that is a list": form({"type": ["block_actions"]}),
     "deep": form("[" * 50_000),
     "deep and closed": form('{"type": "block_actions", "a": ' + "[" * 900 + "]" * 900 + "}"),
@@ -110,6 +114,38 @@ BROKEN = {
 def test_a_signed_body_of_another_shape_is_a_400(body: bytes) -> None:
     """Signed but unreadable: 400, where stock bolt answers 500."""
     assert 400 == status(signed(body), body)
+
+
+UNUSED_BY_NOD = {
+    "an event": (
+        json.dumps({"type": "event_callback", "event": {"type": "app_mention"}}).encode(),
+        "application/json",
+    ),
+    "events that are too many": (b'{"type": "app_rate_limited"}', "application/json"),
+    "a command": (b"token=x&command=%2Fnod&text=&user_id=U1", "application/x-www-form-urlencoded"),
+    "a shortcut": (form({"type": "shortcut"}), "application/x-www-form-urlencoded"),
+    "a form that was closed": (form({"type": "view_closed"}), "application/x-www-form-urlencoded"),
+}
+
+
+@pytest.mark.parametrize(("body", "kind"), UNUSED_BY_NOD.values(), ids=UNUSED_BY_NOD)
+async def test_what_nod_does_not_use_is_taken(body: bytes, kind: str) -> None:
+    """200 without a word and without a trace in the log; unsigned it is 401 like everything else."""
+    counted = Counter[str]()
+    nobody: Any = None  # it never gets to bolt
+    with capture_logs() as logs:
+        answer = await receive(
+            signed(body, kind=kind),
+            body,
+            app=nobody,
+            secret=SECRET,
+            now=NOW,
+            count=lambda name: counted.update([name]),
+        )
+    assert (200, {}, b"") == answer
+    assert {"slack_request_not_used": 1} == counted
+    assert [] == logs
+    assert 401 == status(signed(body, kind=kind, secret="another secret of that length"), body)
 
 
 def test_another_content_type_is_a_400() -> None:
