@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from bot.protocol import HITLRequest, Json
 from bot.spelling import keys_of, spellings
@@ -33,6 +34,8 @@ _COMPARE: dict[str, Callable[[Decimal, Decimal], bool]] = {
 _COMPARISON = re.compile(r"(>=|<=|>|<)\s*(\S+)")
 #: A place in a list, as a part of a path.
 _PLACE = re.compile(r"0|[1-9][0-9]{0,8}")
+#: A place in a list within a key: `to[0]`, `to[]`, `lines.0.sku`.
+_INDEX = re.compile(r"\[[0-9]*\]|\.[0-9]+(?=\.|$)")
 _MARKS = re.compile(r"[\s,_']+")
 _TRUTH = {"true": True, "yes": True, "on": True, "y": True, "t": True, "1": True}
 _TRUTH |= {"false": False, "no": False, "off": False, "n": False, "f": False, "0": False}
@@ -163,10 +166,20 @@ def _fits_at(request: HITLRequest, path: str, pattern: Pattern) -> bool | None:
 
 def _spelled_again(value: dict[str, Json], parts: list[str], *, least: int = 1) -> bool:
     """Whether another key than the first part may be read as it, or as the path from there on."""
-    wanted: set[str] = set()
-    for length in range(least, len(parts) + 1):
-        wanted.update(keys_of(".".join(parts[:length])))
-    return any(not wanted.isdisjoint(keys_of(key)) for key in value if key != parts[0])
+    by_spelling = _by_spelling(tuple(value))
+    paths = (".".join(parts[:length]) for length in range(least, len(parts) + 1))
+    spelled = {key for path in paths for spelling in keys_of(path) for key in by_spelling.get(spelling, ())}
+    return bool(spelled - {parts[0]})
+
+
+@lru_cache(maxsize=8)
+def _by_spelling(keys: tuple[str, ...]) -> Mapping[str, list[str]]:
+    """The keys of an object by how they are spelled; kept, since a policy asks about each object many times."""
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        for spelling in {*keys_of(key), *keys_of(_INDEX.sub("", key))}:
+            found.setdefault(spelling, []).append(key)
+    return found
 
 
 def _equals(value: Json, number: Decimal | None, expected: Decimal, written: str) -> bool | None:
@@ -246,8 +259,10 @@ def _parsed(text: str) -> list[Json]:
         return []
     try:
         return [json.loads(text, object_pairs_hook=lambda members: [list(pair) for pair in members])]
-    except (ValueError, RecursionError):  # nested deeper than Python reads: no tool reads that either
+    except ValueError:
         return []
+    except RecursionError:  # too deep for Python: as good as too many
+        return [None] * (MOST_INSIDE + 1)
 
 
 def _as_text(value: Json) -> str:

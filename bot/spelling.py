@@ -13,8 +13,9 @@ from functools import lru_cache
 
 from bot.hosts import BLANK
 
-#: Longer names are not kept: an agent writes them, and they would fill the memory.
-LONGEST_KEPT = 100
+#: Texts of so many characters are names, of which many are kept. Of longer ones only the last few are, which a
+#: policy asks about again and again: an agent writes them, and they would fill the memory.
+LONGEST_NAME, NAMES_KEPT, TEXTS_KEPT = 100, 4096, 4
 
 #: What looks like a Latin letter, a digit or a mark in common fonts, each above what it looks like (a selection
 #: of confusables.txt, Unicode Technical Standard 39).
@@ -39,7 +40,7 @@ def spellings(text: str) -> tuple[str, str]:
 
     Two, since a capital and a small letter of another alphabet can look like two different Latin letters.
     """
-    return _kept(text) if len(text) <= LONGEST_KEPT else _spellings(text)
+    return _of_name(text) if len(text) <= LONGEST_NAME else _of_text(text)
 
 
 def keys_of(name: str) -> tuple[str, str]:
@@ -59,7 +60,8 @@ def _spellings(text: str) -> tuple[str, str]:
     return _small(shown), _small(_small(shown.translate(_TABLE)).translate(_TABLE))
 
 
-_kept = lru_cache(maxsize=4096)(_spellings)
+_of_name = lru_cache(maxsize=NAMES_KEPT)(_spellings)
+_of_text = lru_cache(maxsize=TEXTS_KEPT)(_spellings)
 
 
 def _small(text: str) -> str:

@@ -59,6 +59,8 @@ def verdict_of(request: HITLRequest, file: PolicyFile, *, now: datetime) -> Iter
     )
     yield "route", route.name
     yield "automatic", rule_in_words(policy.rules.rule_for(request))
+    if doubts := ", ".join(_in_doubt(request, policy)):
+        yield "in doubt", f"{doubts} (docs/configuration.md, match)"
     if denial is not None:
         yield (
             "denied",
@@ -78,6 +80,19 @@ def verdict_of(request: HITLRequest, file: PolicyFile, *, now: datetime) -> Iter
         yield "warning", warning
 
 
+def _in_doubt(request: HITLRequest, policy: Policy) -> Iterator[str]:
+    """The rules and routes of which it cannot be told whether they are about the request."""
+    for rule in (*policy.rules.deny, *policy.rules.automatic):
+        if rule.match.told(request) is None:
+            yield f"rule {rule.name}"
+    for route in policy.routes:
+        told = route.match.told(request)
+        if told is None:
+            yield f"route {route.name}"
+        if told:
+            return
+
+
 def _deciders(
     request: HITLRequest, route: Route, policy: Policy, elsewhere: Mapping[str, tuple[GroupRef, ...]]
 ) -> Iterator[tuple[str, str]]:
@@ -85,7 +100,9 @@ def _deciders(
     able = [one for one in people_of(policy, route.approvers) if one not in requesters]
     able += [f"the members of {ref}" for name in route.approvers for ref in elsewhere.get(name, ())]
     yield "may decide", ", ".join(able) or "nobody"
-    if requesters:
+    if requesters == frozenset(policy.people):
+        yield "may not", "anybody: each of them may have asked for it"
+    elif requesters:
         yield "may not", f"{', '.join(sorted(requesters))}, who asked for it"
     needs = [f"{verdict.value} {route.needs(verdict)}" for verdict in HITLDecision]
     yield "people", f"it takes: {', '.join(needs)}"

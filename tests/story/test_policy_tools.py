@@ -100,7 +100,17 @@ async def test_a_request_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
         ({"tool": "drop_db"}, False, ["denied      by no-drop: no vote can approve it (people do that)"]),
         ({"tool": "drop_db"}, True, ["automatic   auto-approve (approved)"]),
         ({"arguments": {"amount": 5}}, False, ["route       default", "redacted    nothing"]),
-        ({"arguments": {"amount": "lots"}}, False, ["route       payments"]),
+        (
+            {"arguments": {"amount": "lots"}},
+            False,
+            ["route       payments", "in doubt    route payments (docs/configuration.md, match)"],
+        ),
+        ({"tool": "Drop_db"}, False, ["in doubt    rule no-drop (docs/configuration.md, match)"]),
+        (
+            {"arguments": {"amount": 5000, "By": "x"}},
+            False,
+            ["may not     anybody: each of them may have asked for it"],
+        ),
         ({"arguments": "{" + "x" * 2044 + "..."}, False, ["never       approved: the platform cut the call"]),
     ],
 )

@@ -298,6 +298,8 @@ APPROVE_SMALL = Rules(
         {"order": {"amount": 1}, "order[amount]": 5000},
         {"order": {"amount": 1}, "Order": {"amount": 5000}},
         {"orderAmount": 5000},
+        {"order[0].amount": 5000},
+        {"order": {"amount[]": 5000}},
         [{"order": {"amount": 5000}}],
         '{"order": {"amount": 5000},}',
         None,
