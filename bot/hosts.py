@@ -23,6 +23,8 @@ BLANK = re.compile(
 _RUN = re.compile(r"[^\s\x00-,/:-@\[-^`{-\x7f]+")
 #: Browsers read a host behind each of these.
 _URL_STARTS = ("//", "\\\\", "/\\", "\\/", "http:/", "https:/", "http:\\", "https:\\", "http:", "https:")
+#: What a host lookup takes for a dot: a name without one is a host only where an address says so.
+_DOT = re.compile("[.\u2024\u3002\ufe52\uff0e\uff61]")
 #: Endings of bare names that are files far more often than hosts.
 _FILES = re.compile(
     "avif|bmp|cfg|conf|csv|docx?|exe|gif|html?|ini|jpe?g|json|js|log|mp[34]|odt|pdf|png|pptx?|rtf|svg|tar|tex"
@@ -48,7 +50,7 @@ def hosts_in(text: str, *, foreign: bool = False) -> tuple[str, ...]:
         before = text[max(0, match.start() - 8) : match.start()].lower()
         in_url = before.endswith(_URL_STARTS)
         mailbox = text[match.end() : match.end() + 1] == "@"
-        if not in_url and (mailbox or before.endswith(("/", "\\"))):
+        if not in_url and (mailbox or before.endswith(("/", "\\")) or not _DOT.search(match.group())):
             continue
         in_mail = before.endswith("@")
         for place, name in enumerate(_names(match.group(), everywhere=in_url or in_mail)):
@@ -68,6 +70,7 @@ def _names(run: str, *, everywhere: bool) -> Iterator[str]:
                     yield name.strip(".-")
 
 
+@lru_cache(maxsize=8_192)
 def _part(char: str, *, everywhere: bool) -> str:
     """What a character is inside a host name: itself, a dot, NUL for ignored, nothing when it ends the name."""
     if char.isascii():
