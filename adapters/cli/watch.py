@@ -68,6 +68,7 @@ class _Watch:
         self._said: str | None = None
         self._parting = False  #: q was pressed
         self._last: Sent | None = None
+        self._glimpses: dict[str, str] = {}  #: a long call takes half a second to read, a picture a fifth
         self._unsent: dict[str, str] = {}  #: notes of answers that were not delivered, by the call's digest
 
     async def run(self, keys: Keys, screen: Screen) -> int:
@@ -179,6 +180,7 @@ class _Watch:
             redaction=self._redaction,
             most=max(1, height - _AROUND_TABLE),
             besides=unread(listing) if listing else (ASKING,),
+            glimpses=self._glimpses,
         )
         return Group(table, Text(""), Text("q quit", style="dim"), Text(said or "", style="bold"))
 

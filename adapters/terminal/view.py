@@ -46,27 +46,39 @@ def board(
     redaction: Redaction,
     most: int | None = None,
     besides: Sequence[str] = (),
+    glimpses: dict[str, str] | None = None,
 ) -> Group:
     """What waits, each with its deadline: the earliest first, and what is over last.
 
     `most` rows, and how many more there are. Lines `besides` stand below, and in place of "Nothing waits.".
+    `glimpses` of calls, by digest, are kept there for the next picture, as long as they wait.
     """
+    seen: dict[str, str] = {}
     table = Table("left", "tool", "agent", "call", "id", header_style="bold")
     rows = sorted(waiting, key=lambda one: (one[1] <= now, one[1]))
     for request, deadline in rows[:most]:
-        call = text_of(lines_of(request, redaction=redaction)).replace("\n", "  ")
+        call = (glimpses or seen).get(request.digest) or _glimpse(request, redaction)
+        seen[request.digest] = call
         table.add_row(
             countdown(deadline - now),
             Text(name_of(request.tool_name)),
             Text(name_of(request.agent_id)),
-            Text(call[:_GLIMPSE] + ("…" if len(call) > _GLIMPSE else "")),
+            Text(call),
             Text(name_of(request.request_id)),
         )
+    if glimpses is not None:
+        glimpses.clear()
+        glimpses.update(seen)
     more = len(rows) - len(rows[:most])
     notes = [f"{more} more wait."] if more else []
     if not rows and not besides:
         notes = ["Nothing waits."]
     return Group(*([table] if rows else []), *(Text(note) for note in (*notes, *besides)))
+
+
+def _glimpse(request: HITLRequest, redaction: Redaction) -> str:
+    call = text_of(lines_of(request, redaction=redaction)).replace("\n", "  ")
+    return call[:_GLIMPSE] + ("…" if len(call) > _GLIMPSE else "")
 
 
 def unread(listing: Listing) -> tuple[str, ...]:

@@ -313,3 +313,17 @@ def test_what_is_over_stands_last_in_the_table(make_request: MakeRequest) -> Non
 
     places = [out.getvalue().index(text) for text in ("soon", "later", "over", "1 cannot be read.")]
     assert sorted(places) == places
+
+
+def test_a_glimpse_of_a_call_is_kept_while_it_waits(make_request: MakeRequest) -> None:
+    """A picture is drawn five times a second; a long call is read once, and forgotten when it is gone."""
+    request = make_request(arguments={"to": "x" * 90})
+    glimpses: dict[str, str] = {}
+
+    board([(request, DEADLINE)], now=NOON, redaction=Redaction(), glimpses=glimpses)
+    assert {request.digest: "to      " + "x" * 52 + "…"} == glimpses
+    glimpses[request.digest] = "read before"
+    board([(request, DEADLINE)], now=NOON, redaction=Redaction(), glimpses=glimpses)
+    assert {request.digest: "read before"} == glimpses
+    board([], now=NOON, redaction=Redaction(), glimpses=glimpses)
+    assert {} == glimpses
