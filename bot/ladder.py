@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -12,10 +13,14 @@ from bot.surface import Destination
 
 #: Further than this from our clock, a time of the platform's is not believed (protocol.md, Deadlines).
 BELIEVABLE_SKEW = timedelta(minutes=1)
-#: A window longer than this is a mistake in the request, not a plan.
+#: A longer window is kept up to here: nobody plans further, and calendars end somewhere.
 LONGEST_WINDOW = timedelta(days=366)
 #: And a shorter one than the store can tell apart is none at all.
 SHORTEST_WINDOW = timedelta(milliseconds=1)
+
+
+#: So often another deadline is made up for a request that is listed after the one before.
+MOST_RENEWED = 3
 
 
 class DeadlineSource(StrEnum):
@@ -35,6 +40,16 @@ class Deadline:
     #: Why `timeout_at` was not believed, in words for an operator; None when it was.
     doubt: str | None = None
     renewed: int = 0  #: how often Nod made up another one, because the platform still listed the request
+
+    @property
+    def made_up(self) -> bool:
+        """Nod's own: what is still listed after it is not over."""
+        return self.source is DeadlineSource.DEFAULT
+
+    @property
+    def unknown(self) -> bool:
+        """It was made up so often that it means nothing any more."""
+        return self.renewed > MOST_RENEWED
 
 
 class Action(StrEnum):
@@ -166,10 +181,17 @@ def deadline_of(request: HITLRequest, *, first_seen: datetime, default: timedelt
     if until is not None and doubt is None:
         if length is not None and until > first_seen + length:
             return Deadline(at=first_seen + length, source=DeadlineSource.TIMEOUT_SECONDS)
-        return Deadline(at=until, source=DeadlineSource.TIMEOUT_AT)
+        return Deadline(at=min(until, _furthest(first_seen)), source=DeadlineSource.TIMEOUT_AT)
     if length is not None:
         return Deadline(at=first_seen + length, source=DeadlineSource.TIMEOUT_SECONDS, doubt=doubt)
     return Deadline(at=first_seen + default, source=DeadlineSource.DEFAULT, doubt=doubt)
+
+
+def renewed(deadline: Deadline, *, now: datetime, first_seen: datetime, default: timedelta) -> Deadline:
+    """The next deadline for what is still listed after one that Nod had made up."""
+    times = deadline.renewed + 1
+    at = now + default if times <= MOST_RENEWED else _furthest(first_seen)
+    return replace(deadline, at=at, renewed=times)
 
 
 def began_at(request: HITLRequest, *, first_seen: datetime, deadline: Deadline) -> datetime:
@@ -184,10 +206,14 @@ def began_at(request: HITLRequest, *, first_seen: datetime, deadline: Deadline) 
     return created if fits else first_seen
 
 
+def _furthest(first_seen: datetime) -> datetime:
+    return first_seen + LONGEST_WINDOW
+
+
 def _length(seconds: float | None) -> timedelta | None:
-    if seconds is None or not SHORTEST_WINDOW.total_seconds() <= seconds <= LONGEST_WINDOW.total_seconds():
+    if seconds is None or not SHORTEST_WINDOW.total_seconds() <= seconds < math.inf:
         return None
-    return timedelta(seconds=seconds)
+    return timedelta(seconds=min(seconds, LONGEST_WINDOW.total_seconds()))
 
 
 def _doubt(
@@ -200,8 +226,6 @@ def _doubt(
         return "created_at lies in the future"
     if until <= seen:
         return "timeout_at had passed when the request was first seen"
-    if until > seen + LONGEST_WINDOW:
-        return "timeout_at lies more than a year ahead"
     if length is not None and until - length > seen + BELIEVABLE_SKEW:
         return "timeout_at and timeout_seconds disagree about when the window began"
     return None

@@ -213,7 +213,7 @@ def _open(approval: Approval, *, policy: Policy, now: datetime) -> tuple[Saying,
     flaw = approval.request.flaw
     lines: list[Saying] = [_until(approval), (needs + missing,), *_votes(approval)]
     left = time_left(now, first_seen=approval.first_seen, deadline=approval.deadline.at)
-    if left:
+    if left and not approval.deadline.renewed:
         lines[:1] = [(*lines[0], f". {left}")]
     claim = approval.claim_at(now)
     if claim:
@@ -275,6 +275,8 @@ def _who(approval: Approval, *, but: str | None = None) -> tuple[Saying, ...]:
 
 
 def _until(approval: Approval) -> Saying:
+    if approval.deadline.unknown:
+        return ("No deadline is known: the platform names none, and still waits.",)
     then = "then the agent goes on without it"
     match approval.deadline.source:
         case DeadlineSource.TIMEOUT_AT:

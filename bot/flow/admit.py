@@ -18,7 +18,7 @@ from bot.flow.polls import Polls
 from bot.flow.steadiness import Steadiness
 from bot.flow.unread import Unread
 from bot.flow.voters import UNDECIDABLE, undecidable
-from bot.ladder import Deadline, DeadlineSource, began_at, deadline_of, lease_at, redraws
+from bot.ladder import Deadline, began_at, deadline_of, lease_at, redraws, renewed
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
 from bot.protocol import HITLRequest
@@ -199,20 +199,26 @@ class Admit:
 
     async def _retime(self, request: HITLRequest, met: Standing) -> None:
         """The same call, but the platform waits longer or shorter: rungs and leases are computed anew."""
-        deadline = self._deadline(request, first_seen=met.first_seen)
-        if deadline.source is DeadlineSource.DEFAULT or abs(deadline.at - met.deadline) < SAME_MOMENT:
+        deadline, since = self._deadline(request, first_seen=met.first_seen), met.first_seen
+        now = self._clock()
+        if now < met.deadline if deadline.made_up else abs(deadline.at - met.deadline) < SAME_MOMENT:
             return
         approval = await self._store.approvals.get(request.request_id)
         if approval is None:
             return
+        if deadline.made_up:
+            if not approval.deadline.made_up:
+                return  # the platform named one before, and that counts
+            default = self._policy().default_window
+            deadline, since = renewed(approval.deadline, now=now, first_seen=since, default=default), now
         route = self._route(approval)
         if await self._store.approvals.retime(
             approval.id,
             was=met.deadline,
             route=route.name,
             deadline=deadline,
-            rungs=_rungs(request, route, first_seen=met.first_seen, deadline=deadline),
-            lease=lease_at(self._clock(), deadline=deadline.at, share=route.claim),
+            rungs=() if deadline.unknown else _rungs(request, route, first_seen=since, deadline=deadline),
+            lease=lease_at(now, deadline=deadline.at, share=route.claim),
             placements=_placements(request, route),
         ):
             log.info("deadline_moved", approval_id=approval.id)

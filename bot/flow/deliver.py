@@ -68,6 +68,8 @@ class Deliver:
             late = approval.deadline.at - MARGIN
             if approval.next_try and approval.next_try > now:
                 due = earliest(due, approval.next_try)
+            elif now >= late and approval.deadline.made_up:
+                self._ring(Step.ADMIT)  # what is still listed gets another one
             elif now >= late:
                 self._crew.take(approval.id, approval.id, self._give_up, approval)
             elif not _confirmed(approval):

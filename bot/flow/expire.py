@@ -27,6 +27,8 @@ class Expire:
         self._crew.look()
         now = self._clock()
         for approval in await self._store.approvals.at(Stage.OPEN, due_by=now):
+            if approval.deadline.made_up:
+                continue  # the platform's list tells whether it waits (`admit`, `reconcile`)
             self._crew.take(approval.id, approval.id, self._expire, approval)
         return await self._store.approvals.next_deadline(after=now)
 

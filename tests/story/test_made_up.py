@@ -1,0 +1,85 @@
+"""Deadlines that Nod makes up, because the platform names none: the list says whether a request is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.approval import Outcome, Stage
+from bot.errors import Unavailable
+from bot.ladder import Action, Rung
+from bot.protocol import HITLDecision, HITLRequest
+from bot.records import Step
+from tests.contract.values import found
+from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
+from tests.story.test_ladder import fired, policy_of, stage_of
+
+#: Seconds of a deadline that is made up.
+WINDOW = 60
+PING = Rung(action=Action.PING, share=0.5, who=("olu",))
+
+
+def ask(work: Clockwork) -> None:
+    """An agent waits, and the platform does not say until when."""
+    request = HITLRequest(request_id="r1", tool_name="pay", agent_id="treasury", arguments={"to": "ann"})
+    work.platform.waiting["r1"] = request
+    work.bells.add(Step.ADMIT)
+
+
+async def polled(work: Clockwork, seconds: int) -> None:
+    """The time goes by, with a poll every two seconds."""
+    for _ in range(seconds // 2):
+        work.bells.add(Step.ADMIT)
+        await work.run(2)
+
+
+async def test_what_is_still_listed_stays_open_under_the_same_card(tmp_path: Path) -> None:
+    """Another deadline, steps from the start, three times; then none is known. It is never a timeout."""
+    policy = replace(policy_of(PING), default_window=timedelta(seconds=WINDOW))
+    async with open_clockwork(tmp_path, policy) as work:
+        ask(work)
+        for times in range(4):
+            await polled(work, WINDOW - 10)
+            approval = await found(work.store)
+            assert (Stage.OPEN, times) == (approval.stage, approval.deadline.renewed)
+            assert times + 1 == len(fired(tmp_path))
+            await polled(work, 12)
+        approval = await found(work.store)
+        assert approval.deadline.unknown
+        assert approval.deadline.at - BEGIN > timedelta(days=365)
+        (versions,) = work.chat.cards.values()
+        assert "No deadline is known" in str(versions[-1][1].status)
+        await polled(work, 3 * WINDOW)
+        assert (Stage.OPEN, None) == await stage_of(work, "r1")
+        assert 4 == len(fired(tmp_path))
+        work.gone("r1")
+        await polled(work, 10)
+        assert (Stage.CLOSED, Outcome.ELSEWHERE) == await stage_of(work, "r1")
+
+
+@pytest.mark.parametrize("verdict", [HITLDecision.REJECTED, HITLDecision.SKIPPED])
+async def test_an_answer_after_a_made_up_end_counts(tmp_path: Path, verdict: HITLDecision) -> None:
+    """The platform still waits, so what somebody answers then is delivered."""
+    policy = replace(policy_of(), default_window=timedelta(seconds=WINDOW))
+    async with open_clockwork(tmp_path, policy) as work:
+        ask(work)
+        await polled(work, WINDOW + 20)
+        await work.votes("ann", verdict=verdict)
+        await polled(work, 4)
+        assert [("r1", verdict)] == [(name, said.decision) for name, said in work.platform.decided]
+        assert (Stage.CLOSED, Outcome(verdict.value)) == await stage_of(work, "r1")
+
+
+async def test_a_decision_is_not_given_up_for_a_made_up_end(tmp_path: Path) -> None:
+    """The platform is down over the end: the answer goes out when it is back."""
+    policy = replace(policy_of(), default_window=timedelta(seconds=WINDOW))
+    async with open_clockwork(tmp_path, policy) as work:
+        ask(work)
+        await polled(work, WINDOW - 10)
+        work.platform.decide_trouble = [Unavailable("down")] * 3
+        await work.votes("ann", verdict=HITLDecision.REJECTED)
+        await polled(work, 40)
+        assert ["r1"] == [name for name, _ in work.platform.decided]
