@@ -7,7 +7,9 @@ import csv
 import io
 import json
 import os
+import re
 import sys
+import unicodedata
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,11 +23,14 @@ from adapters.store.ledger import Ledger, open_ledger
 from bot.approval import Outcome
 from bot.errors import ConfigError
 from bot.redaction import Redaction
+from bot.visible import visible
 
 Format = Literal["jsonl", "csv"]
 
 #: A spreadsheet takes a cell that begins so for a formula (OWASP, CSV Injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = frozenset("=+-@|%\u2212")
+#: In some countries a spreadsheet takes a semicolon or a tab for the end of a cell, within quotes too.
+_ENDS = re.compile(r"(;)")
 #: Approvals worked on at once.
 _SOME = 500
 
@@ -114,11 +119,25 @@ def _columns(with_arguments: bool) -> list[str]:
 
 
 def _cell(value: object) -> str:
-    """A value as a cell that no spreadsheet runs: an apostrophe goes before what looks like a formula."""
+    """A value as a cell that no spreadsheet runs, in one line: an apostrophe goes before a formula.
+
+    So it does behind blanks and signs that are not seen, and in full width, which spreadsheets pass over.
+    """
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    flat = visible(text).replace("\n", "\\u{A}").replace("\t", "\\u{9}")
+    formula = _is_formula(text) or _is_formula(flat)
+    return "".join(
+        f"'{part}" if (formula and not at) or (at and _is_formula(part)) else part
+        for at, part in enumerate(_ENDS.split(flat))
+    )
+
+
+def _is_formula(text: str) -> bool:
+    seen = (char for char in text if unicodedata.category(char)[0] not in "CZM")
+    first = unicodedata.normalize("NFKC", next(seen, ""))[:1]
+    return first in _FORMULA if first else False
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> str:

@@ -34,8 +34,11 @@ from bot.ports import Directory
 from bot.surface import Destination, Surface
 
 
-async def check() -> int:
-    """Print the report; 0 when nothing needs doing, 1 otherwise. Raises ConfigError for a bad setting."""
+async def check(*, strict: bool = False) -> int:
+    """Print the report; 1 when something needs doing, else 0. With `strict`, what is only advice counts too.
+
+    Raises ConfigError for a bad setting.
+    """
     environment = read_environment()
     environment.seal_secrets()
     file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
@@ -57,7 +60,7 @@ async def check() -> int:
         console.print(Text(*finding.mark), Text(finding.what), sep="")
         if finding.fix is not None:
             console.print(Text(f"  → {finding.fix}"))
-    return 1 if any(finding.fix and not finding.advice for finding in findings) else 0
+    return 1 if any(finding.fix and (strict or not finding.advice) for finding in findings) else 0
 
 
 async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> AsyncIterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -79,10 +80,12 @@ def demo_command(
 
 
 @app.command("check")
-def check_command() -> None:
+def check_command(
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+) -> None:
     """Check settings, platform, scopes, channels and the database; say what to do about each finding."""
     configure_logs("auto", level=logging.ERROR)  # the report says what the log would
-    raise typer.Exit(do(checking.check()))
+    raise typer.Exit(do(checking.check(strict=strict)))
 
 
 @app.command("pending")
@@ -186,6 +189,10 @@ def sandbox_command(
 
 def main() -> None:
     """The entry point: no traceback for what a person can mend."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that is not UTF-8 gets codes for what it cannot show; an answer may have been sent by then.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         put_right(os.environ)
         app()
