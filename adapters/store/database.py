@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Executable, Table, Update
@@ -55,6 +55,7 @@ class Database:
         self._ours_until: float | None = None
         self._ailment: tuple[str, float] | None = None
         self._gone: Callable[[], str | None] = lambda: None
+        self._over = False
 
     def refuse(self, why: str) -> None:
         """From now on every piece of work raises Unavailable: the database may be somebody else's."""
@@ -114,25 +115,38 @@ class Database:
             return None
         return self._ailment[0]
 
-    async def settle_down(self) -> None:
-        """Return when nothing is under way any more; for closing."""
+    async def settle_down(self, *, within: float) -> None:
+        """Return when nothing is under way any more; for closing.
+
+        What has not had its turn within so many seconds is refused: in a burst nobody waits for all of it.
+        """
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=within)
+        self._over = True
         while self._under_way:
             await asyncio.wait(self._under_way)
 
     async def _unharmed(self, work: Coroutine[Any, Any, T]) -> T:
         task = asyncio.create_task(work)
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._ended)
         return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Its caller may have left: then nobody else reads the error. It is trouble that others meet, too."""
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def _read(self, statement: Executable) -> Sequence[RowMapping]:
         with self._trouble_is(Unavailable):
             async with self._reader.connect() as connection:
+                self._still_open()
                 return await rows_of(connection, statement)
 
     async def _transact(self, made: Made[T], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         with self._trouble_is(Unavailable):
-            async with self._turn, self._writer.connect() as connection:
+            async with self._taken_turn(), self._writer.connect() as connection:
                 result = await work(connection)
                 with self._trouble_is(Unanswered):
                     await connection.commit()
@@ -142,6 +156,16 @@ class Database:
         for step in WAKES.get(move, ()) if move else ():
             self._ring(step)
         return result
+
+    @asynccontextmanager
+    async def _taken_turn(self) -> AsyncIterator[None]:
+        async with self._turn:
+            self._still_open()
+            yield
+
+    def _still_open(self) -> None:
+        if self._over:
+            raise Unavailable("the database is being closed")
 
     @contextmanager
     def _trouble_is(self, kind: type[Unavailable]) -> Iterator[None]:

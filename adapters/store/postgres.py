@@ -26,7 +26,7 @@ PATIENCE = 5
 #: Seconds for one statement of a migration, which may rewrite a large table.
 MIGRATED_WITHIN = 3600.0
 #: Seconds for what is under way when the database is closed.
-CLOSES_WITHIN = 1.0
+CLOSES_WITHIN = 0.4
 #: Any fixed number: replicas that start together take turns at migrating.
 _MIGRATION_LOCK = 0x4E6F64
 
@@ -61,7 +61,7 @@ async def opened(
             finally:
                 lines.end_within(CLOSES_WITHIN)
     finally:
-        await database.settle_down()
+        await database.settle_down(within=CLOSES_WITHIN)
         await engine.dispose()
 
 

@@ -35,6 +35,8 @@ WRITER_PRAGMAS: Mapping[str, str | int] = {
     "foreign_keys": 1,
 }
 READER_PRAGMAS: Mapping[str, str | int] = {"busy_timeout": 5_000, "query_only": 1}
+#: Seconds in which what waits for its turn still gets it when the database is closed.
+CLOSES_WITHIN = 0.4
 #: Reading connections; each has a thread of its own.
 READERS = 2
 
@@ -65,7 +67,7 @@ async def opened(url: URL, *, ring: Ring) -> AsyncIterator[Database]:
             yield database
         finally:
             # aiosqlite's threads are no daemons: an engine left open keeps the process from ending.
-            await database.settle_down()
+            await database.settle_down(within=CLOSES_WITHIN)
             await writer.dispose()
             await reader.dispose()
 

@@ -1,6 +1,7 @@
 """Who watches the watchers: alerts that outlive the database, a heartbeat to the outside, a watchdog within."""
 
 from adapters.watch.emergency import Emergency, open_emergency
+from adapters.watch.ending import end_within
 from adapters.watch.heartbeat import Heartbeat, open_heartbeat
 from adapters.watch.spool import Spool
 from adapters.watch.watchdog import EXIT_CODE, LATE, NOD, PULSE_EVERY, SCHEDULER_DEAD, Pulse, Watchdog, watched
@@ -16,6 +17,7 @@ __all__ = [
     "Pulse",
     "Spool",
     "Watchdog",
+    "end_within",
     "open_emergency",
     "open_heartbeat",
     "watched",

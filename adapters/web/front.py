@@ -28,8 +28,8 @@ SHARE = 0.5
 MOST = 1_024
 #: Bytes of a request's head; the longest of Slack and Teams, with a token of 8 kB, stays far below.
 LARGEST_HEAD = 16 * 1024
-#: Seconds for what is under way at the end.
-GRACE = 3
+#: Seconds for what is under way at the end. A click takes a fraction of that; the steps end after it.
+GRACE = 1
 
 
 def front(
