@@ -11,43 +11,22 @@ IBANs, UUIDs and commit hashes stay (reliability.md §5, Log / alert leak; card.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
+from bot.masks import ENOUGH, EVERY, MARK, Left, Masking, Shape, found_at_all, looks_secret, whole_kind
+from bot.pairs import are_pairs, is_holder, named_beside, named_in_list, program_of
 from bot.protocol import Json
-from bot.secret_names import Names, is_secret, names_of, words_of
-from bot.shapes import KINDS, is_random, reads_like_text
+from bot.readable import Sort, are_numbers_of_letters, is_no_secret, is_opaque, reads_like_text
+from bot.schemes import SCHEME, is_basic
+from bot.secret_names import NOTHING, Named, named, names_of, sort_of
+
+__all__ = ["DEEPEST", "ENOUGH", "TOO_DEEP", "Redaction", "Shape"]
 
 #: Deeper than this nothing is shown; such a call has no canonical text either (reliability.md §6.2.8).
 DEEPEST = 64
 TOO_DEEP = f"‹hidden: nested deeper than {DEEPEST} levels›"
-
-#: Processor time for the operator's shapes in one call, in seconds. For a form a call is redacted three times,
-#: and Slack waits 3 s (docs.slack.dev/interactivity/handling-user-interaction).
-ENOUGH = 0.5
-
-Spans = Sequence[tuple[int, int]]
-
-
-class Shape(Protocol):
-    """What a secret of the operator's own looks like."""
-
-    @property
-    def pattern(self) -> str:
-        """The regular expression, as it is written."""
-        ...
-
-    def spans(self, text: str, *, seconds: float) -> tuple[Spans, float]:
-        """What to replace in a text, and the seconds it took. Raises TimeoutError when that would be more."""
-        ...
-
-
-@dataclass(slots=True)
-class _Left:
-    seconds: float = ENOUGH  #: for the operator's shapes, in the rest of a call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,108 +38,164 @@ class Redaction:
 
     def redact(self, value: Json) -> Json:
         """A copy with every secret replaced; keys in their order, and no key lost."""
-        return _copy(value, _Work(self, names_of(self.names), _Left()), secret=False, depth=0)
+        names = names_of(self.names)
+        kinds = found_at_all("\n".join(_texts(value)))
+        return _copy(value, Masking(self.shapes, names, Left(), kinds), _Place())
 
     def text(self, text: str) -> str:
         """Free text (a note, an alert) with every secret replaced by the length of it."""
-        return _Work(self, names_of(self.names), _Left()).text(text)
+        return Masking(self.shapes, names_of(self.names), Left(), EVERY).text(text)
 
 
-_MARKER = re.compile(r"‹redacted \d+ chars?(?: of text)?›")
-#: A member of an object in JSON text, whole or cut. Each repeat has a bound or keeps what it took.
-_MEMBER = re.compile(
-    r'(?<!\\)"(?P<name>(?:[^"\\\n]|\\.){1,100}+)"\s{0,64}:\s{0,64}'
-    r'(?:"(?P<text>(?:[^"\\]|\\.)*+)|(?P<number>-?\d[\w.+-]*+))',
-    re.DOTALL,
+_SCHEME = re.compile(rf"(?P<scheme>{SCHEME})(?P<gap>[ \t]{{1,8}})(?P<token>\S+)")
+#: A scheme whose credentials are parameters: signed requests, and Digest (RFC 9110 §11.4).
+_PARAMETERS = re.compile(
+    r"(?i:aws4-hmac-sha256|digest|oauth|hawk|signature|mac|sharedaccesssignature)[ \t]+(?=[\w-]+=)"
 )
+_PARAMETER = re.compile(r"(?P<name>[\w-]{1,60})=(?P<quote>\"?)(?P<value>[^\",&\s]+)(?P=quote)")
+#: What is random below a name of secrets is masked from this length; shorter, it may be the name of a machine.
+_SHORTEST_BELOW = 12
+#: Numbers in a list that may be letters; a recovery code has four digits and more.
+_LETTERS = 1_000
+_SHORTEST_LISTED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """One redaction: of one call, or of one text."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a value stands: what its own name says, and the names above it."""
 
-    redaction: Redaction
-    names: Names
-    left: _Left
+    named: Named = NOTHING  #: by its own key, or by what stands beside it
+    listed: bool = False  #: an item of a list of that name
+    below: bool = False  #: somewhere below the name of secrets
+    own: bool = False  #: somewhere below a name of the operator's
+    key: str = ""
+    program: str | None = None  #: whose arguments they are
 
-    def text(self, text: str) -> str:
-        try:
-            own = self._own(text)
-        except TimeoutError:
-            return _hidden(text)
-        shown: list[str] = []
-        end = 0
-        for start, stop in _merged((*self._known(text), *own)):
-            shown += text[end:start], _marker(text[start:stop])
-            end = stop
-        return "".join((*shown, text[end:]))
-
-    def _known(self, text: str) -> Iterator[tuple[int, int]]:
-        for kind in KINDS:
-            yield from map(_span, kind.found_in(text))
-        if text.lstrip()[:1] in ("{", "["):
-            yield from _below_names(text, self.names)
-
-    def _own(self, text: str) -> list[tuple[int, int]]:
-        """What the operator's shapes find. Raises TimeoutError when their time in this call is over."""
-        found: list[tuple[int, int]] = []
-        for shape in self.redaction.shapes if text else ():
-            if self.left.seconds <= 0:
-                raise TimeoutError
-            try:
-                spans, took = shape.spans(text, seconds=self.left.seconds)
-            except TimeoutError:
-                self.left.seconds = 0
-                raise
-            self.left.seconds -= took
-            found += spans
-        return found
+    def under(self, key: str, said: Named) -> _Place:
+        """The place of a value in the object at this one."""
+        secret = self.named.sort in (Sort.CHOSEN, Sort.MADE)
+        return _Place(
+            named=said,
+            below=self.below or secret,
+            own=self.own or self.named.own,
+            key=key,
+            program=self.program,
+        )
 
 
-def _copy(value: Json, work: _Work, *, secret: bool, depth: int) -> Json:
+def _texts(value: Json) -> Iterator[str]:
+    """Every piece of text in a value, in any order, however deep."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            yield from one
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+        elif one is not None and not isinstance(one, bool):
+            yield repr(one)
+
+
+def _copy(value: Json, work: Masking, place: _Place, *, depth: int = 0) -> Json:
     if isinstance(value, dict | list) and depth >= DEEPEST:
         return TOO_DEEP
     if isinstance(value, list):
-        return [_copy(v, work, secret=secret, depth=depth + 1) for v in value]
+        return _copied_list(value, work, place, depth)
     if isinstance(value, dict):
-        copy: dict[str, Json] = {}
-        for key, inner in value.items():
-            words = words_of(key)
-            below = secret or is_secret(words, work.names)
-            shown = _free(work.text(key), copy)
-            if isinstance(inner, str) and _is_random_key(words, inner):
-                below = True
-            copy[shown] = _copy(inner, work, secret=below, depth=depth + 1)
-        return copy
+        return _copied_object(value, work, place, depth)
     if value is None or isinstance(value, bool):
         return value
     written = value if isinstance(value, str) else repr(value)
-    if secret:
-        return value if not written or _MARKER.fullmatch(written) else _marker(written)
-    text = work.text(written)
-    return value if text == written else text
+    shown = _leaf(written, work, place, number=not isinstance(value, str))
+    return value if shown == written else shown
 
 
-def _below_names(text: str, names: Names) -> Iterator[tuple[int, int]]:
-    """In JSON that came as text, maybe cut: the values under the names of secrets."""
-    for member in _MEMBER.finditer(text):
-        group = "text" if member["number"] is None else "number"
-        value, words = member[group], words_of(_unescaped(member["name"]))
-        if not value or _MARKER.fullmatch(value):
+def _copied_object(fields: dict[str, Json], work: Masking, place: _Place, depth: int) -> dict[str, Json]:
+    copy: dict[str, Json] = {}
+    beside, program = named_beside(fields, work.names), program_of(fields)
+    for key, inner in fields.items():
+        said = named(key, work.names, within=place.key)
+        if said.sort in (None, Sort.MAYBE) and is_holder(key):
+            said = beside if beside.sort else replace(place.named, sort=Sort.MADE) if place.named.sort else said
+        at = replace(place.under(key, said), program=program or place.program)
+        shown = _free(work.text(key), copy)
+        copy[shown] = _copy(inner, work, at, depth=depth + 1)
+    return copy
+
+
+def _copied_list(items: list[Json], work: Masking, place: _Place, depth: int) -> list[Json]:
+    said = named_in_list(items, work.names, program=place.program)
+    pairs = are_pairs(items)
+    if are_numbers_of_letters(" ".join(str(item) for item in items if isinstance(item, str | int))):
+        place = replace(place, named=NOTHING)
+    copy: list[Json] = []
+    for index, item in enumerate(items):
+        at = replace(place, listed=True, named=said.get(index, place.named))
+        if index in said:
+            at = replace(at, listed=False)
+        if pairs and isinstance(item, list):
+            name = named(str(item[0]), work.names)
+            shown = work.text(str(item[0]))
+            copy.append([shown, _copy(item[1], work, replace(place, named=name), depth=depth + 2)])
             continue
-        if is_secret(words, names) or _is_random_key(words, value):
-            yield member.span(group)
+        if index == 1 and len(items) == 2 and isinstance(items[0], str) and isinstance(item, str) and not said:
+            at = replace(at, named=_half_named(items[0], item, work, at.named))
+        copy.append(_copy(item, work, at, depth=depth + 1))
+    return copy
 
 
-def _unescaped(name: str) -> str:
-    try:
-        return str(json.loads(f'"{name}"', strict=False)) if "\\" in name else name
-    except ValueError:
-        return name
+def _half_named(name: str, value: str, work: Masking, before: Named) -> Named:
+    """What the first of two items says about the second: it may be the next word, so words are shown."""
+    said = named(name, work.names)
+    if said.sort in (None, Sort.MAYBE) or " " in name.strip():
+        return before
+    return said if _SCHEME.fullmatch(value) or not reads_like_text(value) else before
 
 
-def _is_random_key(words: tuple[str, ...], value: str) -> bool:
-    return bool(words) and words[-1] in ("key", "keys", "tokens") and is_random(value)
+def _leaf(written: str, work: Masking, place: _Place, *, number: bool) -> str:
+    """One text or number, judged by itself."""
+    if not written or MARK.fullmatch(written):
+        return written
+    sort = place.named.sort
+    if sort in (Sort.CHOSEN, Sort.MADE):
+        if place.listed and not place.named.own:
+            sort = Sort.MADE
+            if len(written) < _SHORTEST_LISTED or (number and abs(float(written)) < _LETTERS):
+                return written
+        return _direct(written, work, sort, own=place.named.own)
+    if sort is Sort.MAYBE and looks_secret(written, place.key):
+        return work.mark(written, Sort.MADE)
+    if place.own:
+        return _direct(written, work, Sort.MADE, own=True)
+    if place.below and not number and is_opaque(written, shortest=_SHORTEST_BELOW):
+        return work.mark(written, Sort.MADE)
+    return work.text(written)
+
+
+def _direct(written: str, work: Masking, sort: Sort, *, own: bool) -> str:
+    """What stands under the name of a secret."""
+    if not own and is_no_secret(written, sort=sort):
+        return written
+    if found := _SCHEME.fullmatch(written):
+        token = found["token"]
+        basic = found["scheme"].lower() == "basic"
+        judged = (Sort.SEALED if is_basic(token) else Sort.TEXT) if basic else whole_kind(token) or Sort.CHOSEN
+        return f"{found['scheme']}{found['gap']}{work.mark(token, judged)}"
+    if found := _PARAMETERS.match(written):
+        return found.group() + _PARAMETER.sub(lambda part: _parameter(part, work), written[found.end() :])
+    sealed = Sort.SEALED if is_basic(written) else None
+    return work.mark(written, whole_kind(written) or sealed or sort)
+
+
+def _parameter(part: re.Match[str], work: Masking) -> str:
+    """A parameter of an Authorization header: what can be read of it is shown."""
+    value = part["value"]
+    if sort_of(part["name"]) is not None and not reads_like_text(value):
+        return f"{part['name']}={part['quote']}{work.mark(value, Sort.MADE)}{part['quote']}"
+    return f"{part['name']}={part['quote']}{work.text(value)}{part['quote']}"
 
 
 def _free(key: str, taken: dict[str, Json]) -> str:
@@ -169,33 +204,3 @@ def _free(key: str, taken: dict[str, Json]) -> str:
     while free in taken:
         number, free = number + 1, f"{key}‹{number + 1}›"
     return free
-
-
-def _marker(hidden: str) -> str:
-    return f"‹redacted {_many(hidden)}{' of text' if reads_like_text(hidden) else ''}›"
-
-
-def _hidden(text: str) -> str:
-    """All of a text of which nobody knows what is in it: as a curtain, however short it is."""
-    return f"‹redacted {_many(text)} of text›"
-
-
-def _many(text: str) -> str:
-    return f"{len(text)} char{'s' if len(text) != 1 else ''}"
-
-
-def _span(match: re.Match[str]) -> tuple[int, int]:
-    return match.span("secret") if match.groupdict().get("secret") is not None else match.span()
-
-
-def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The spans in order, those that touch or overlap as one."""
-    start = end = 0
-    for first, last in sorted(spans):
-        if first > end:
-            if end > start:
-                yield start, end
-            start = first
-        end = max(end, last) if first <= end else last
-    if end > start:
-        yield start, end

@@ -31,7 +31,8 @@ _ALIKE = (
     ("‐‑‒–—―−⁃﹘", "---------"),
     ("∕⁄⧸‘’ʼʹ′꞉∶․·ˍ∗⁎", "///'''''::.._**"),
 )
-_TABLE = {ord(other): latin for others, latins in _ALIKE for other, latin in zip(others, latins, strict=True)}
+#: A letter, and the Latin one that it looks like.
+LATIN = {ord(other): latin for others, latins in _ALIKE for other, latin in zip(others, latins, strict=True)}
 _NO_WORD = re.compile(r"[\W_]+")
 
 
@@ -57,7 +58,7 @@ def _spellings(text: str) -> tuple[str, str]:
         read = _unspaced(shown).casefold()
         return read, read
     shown = unicodedata.normalize("NFKC", shown)
-    return _small(shown), _small(_small(shown.translate(_TABLE)).translate(_TABLE))
+    return _small(shown), _small(_small(shown.translate(LATIN)).translate(LATIN))
 
 
 _of_name = lru_cache(maxsize=NAMES_KEPT)(_spellings)

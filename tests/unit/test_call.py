@@ -113,7 +113,12 @@ def test_a_gap_that_could_fake_a_line_is_named(
 @pytest.mark.parametrize(
     ("arguments", "hides"),
     [
-        ({"auth": {"run": "rm -rf /srv"}}, True),
+        ({"auth": "rm -rf /srv"}, True),
+        ({"token": "__import__('os').system('id')"}, True),
+        ({"headers": {"Authorization": "Bearer rm -rf /srv"}}, True),
+        ({"auth": {"run": "rm -rf /srv"}}, False),
+        ({"session": {"command": "reboot", "host": "db-1"}}, False),
+        ({"headers": {"Authorization": "Bearer aZ3kQ9mX7vB2nL5tR8"}}, False),
         ({'password = "rm -rf /srv"': 1}, True),
         ({"auth": {"user": "ann"}, "command": "ls -l"}, False),
         ({"note": "‹redacted 12 chars of text›"}, False),

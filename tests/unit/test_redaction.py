@@ -2,16 +2,18 @@
 
 import json
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.masks import EVERY
 from bot.protocol import Json
 from bot.redaction import TOO_DEEP, Redaction
 from bot.secret_names import is_secret_name
-from bot.shapes import KINDS
 from tests.hostile import HOSTILE
+from tests.secrets_everyday import SECRETS
 from tests.secrets_planted import PLANTED, Planted
 
 REDACTION = Redaction()
@@ -66,11 +68,26 @@ def test_planted_secret_is_found_in_nested_values_and_keys(planted: Planted) -> 
 
 def test_every_kind_has_a_planted_example() -> None:
     """A kind without an example is a kind that nobody knows to work."""
-    silent = [kind.name for kind in KINDS if not any(list(kind.found_in(planted.text)) for planted in PLANTED)]
+    everyday = [text for secret in SECRETS for text in texts(secret.call)]
+    known = [*(planted.text for planted in PLANTED), *everyday]
+    silent = [kind.name for kind in EVERY if not any(list(kind.found_in(text)) for text in known)]
 
     assert [] == silent
-    assert len(KINDS) >= 40
-    assert len({kind.name for kind in KINDS}) == len(KINDS)
+    assert len(EVERY) >= 40
+    assert len({kind.name for kind in EVERY}) == len(EVERY)
+
+
+def texts(value: Json) -> Iterator[str]:
+    """Every text in a value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts(inner)
 
 
 @pytest.mark.parametrize(
@@ -166,17 +183,61 @@ def test_innocent_names(key: str) -> None:
     assert {key: "hunter2"} == REDACTION.redact({key: "hunter2"})
 
 
-def test_everything_below_a_secret_name_goes() -> None:
-    """Strings and numbers, however deep; yes, no and nothing stay, for they are no secrets."""
-    call: Json = {"auth": {"user": "ann", "codes": [1234, 5.5, "", None, True]}, "amount": 12}
+def test_below_a_secret_name_each_leaf_is_judged_by_itself() -> None:
+    """Under a name of its own it is what that name says; else what looks random goes, and the rest is shown."""
+    random = "aZ3kQ9mX7vB2nL5tR8"
+    call: Json = {
+        "session": {"command": "reboot", "host": "db-1.internal", "retries": 3, "id": "s3ss1on", "raw": random},
+        "auth": {"user": "ann", "password": "hunter2", "key": "x7", "codes": [1234, 5.5, "", None, True]},
+        "secrets": {"data": {"note": "to be read", "opaque": random}},
+        "amount": 12,
+    }
 
     assert {
-        "auth": {
-            "user": "‹redacted 3 chars›",
-            "codes": ["‹redacted 4 chars›", "‹redacted 3 chars›", "", None, True],
+        "session": {
+            "command": "reboot",
+            "host": "db-1.internal",
+            "retries": 3,
+            "id": "‹redacted 7 chars›",
+            "raw": marker(random),
         },
+        "auth": {
+            "user": "ann",
+            "password": "‹redacted 7 chars›",
+            "key": "‹redacted 2 chars›",
+            "codes": [1234, 5.5, "", None, True],
+        },
+        "secrets": {"data": {"note": "to be read", "opaque": marker(random)}},
         "amount": 12,
     } == REDACTION.redact(call)
+
+
+def test_a_list_of_a_secret_name_holds_secrets() -> None:
+    """Each item is one, so words among them are called text, and small numbers may be letters."""
+    call: Json = {
+        "passwords": ["hunter2", "letmein"],
+        "backup_codes": [12345678, 87654321],
+        "token": [114, 109, 32],
+    }
+
+    assert {
+        "passwords": ["‹redacted 7 chars›", "‹redacted 7 chars of text›"],
+        "backup_codes": ["‹redacted 8 chars›", "‹redacted 8 chars›"],
+        "token": [114, 109, 32],
+    } == REDACTION.redact(call)
+
+
+def test_below_a_name_of_the_operators_all_goes() -> None:
+    """Who adds a name wants all of it hidden; what reads like text takes Approve away."""
+    call: Json = {"employee": {"number": 17, "note": "to be read", "badge": "x7k2"}}
+
+    assert {
+        "employee": {
+            "number": "‹redacted 2 chars›",
+            "note": "‹redacted 10 chars of text›",
+            "badge": "‹redacted 4 chars›",
+        }
+    } == Redaction(names=("employee",)).redact(call)
 
 
 def test_a_random_value_under_a_key_goes() -> None:
@@ -315,17 +376,39 @@ def test_a_mark_says_when_it_hides_text(text: str, hidden: bool) -> None:
     assert shown == REDACTION.text(shown)
 
 
-def test_text_below_a_secret_name_is_called_text() -> None:
-    """A name that covers a whole part of a call is a curtain too, also before an address."""
-    call: Json = {"auth": {"run": "rm -rf /srv", "url": "https://evil.example/steal", "key": "hunter2"}}
+def test_text_under_a_secret_name_is_called_text() -> None:
+    """A name is a curtain too: code, addresses and words under it are no token."""
+    call: Json = {
+        "token": "__import__('os').system('id')",
+        "password": "rm -rf /srv",
+        "secret": "https://evil.example/steal",
+        "session": "reboot",
+        "api_key": "prod-db-2",
+    }
 
     assert {
-        "auth": {
-            "run": "‹redacted 11 chars of text›",
-            "url": "‹redacted 26 chars of text›",
-            "key": "‹redacted 7 chars›",
-        }
+        "token": "‹redacted 29 chars of text›",
+        "password": "‹redacted 11 chars of text›",
+        "secret": "‹redacted 26 chars of text›",
+        "session": "‹redacted 6 chars of text›",
+        "api_key": "‹redacted 9 chars of text›",
     } == REDACTION.redact(call)
+
+
+@pytest.mark.parametrize(
+    "password", ["hunter2", "letmein", "correct-horse-battery-staple", "Tr0ub4dor&3", "s3cr3t-p@ss"]
+)
+def test_a_password_of_one_token_is_no_text(password: str) -> None:
+    """People choose words; one token of them, without the characters of code, can be approved."""
+    assert {"password": marker(password)} == REDACTION.redact({"password": password})
+
+
+def test_so_many_masks_are_no_call_that_can_be_judged() -> None:
+    """Past a thousand, what is hidden counts as text."""
+    shown = REDACTION.redact([{"password": "hunter2"} for _ in range(1_001)])
+
+    assert isinstance(shown, list)
+    assert [{"password": "‹redacted 7 chars›"}, {"password": "‹redacted 7 chars of text›"}] == shown[-2:]
 
 
 @pytest.mark.parametrize("frame", ["{}", " {}", "[{}, 1]"])

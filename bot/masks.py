@@ -1,0 +1,234 @@
+"""Masks in a text: `‹redacted 12 chars›` in place of each secret that is found in it. Pure.
+
+By shape, by the names that assignments and JSON hold, in base64 and percent-encoding, and by the operator's own
+shapes. What a mask hides and could be read is called text (`bot.readable`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import unquote
+
+from bot.assignments import ASSIGNMENTS
+from bot.flags import FLAGS
+from bot.readable import LONGEST_SECRET, Sort, is_no_secret, is_opaque, is_random, reads_like_text
+from bot.schemes import SCHEME, SCHEMES
+from bot.secret_names import Names, named
+from bot.shapes import KINDS, Kind
+
+#: Processor time for the operator's shapes in one call, in seconds. For a form a call is redacted three times,
+#: and Slack waits 3 s (docs.slack.dev/interactivity/handling-user-interaction).
+ENOUGH = 0.5
+
+#: Masks of a call that are judged, some 0.1 ms each; more of them are no call that a person can judge.
+MOST_MARKS = 1_000
+
+Spans = Sequence[tuple[int, int]]
+
+
+class Shape(Protocol):
+    """What a secret of the operator's own looks like."""
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression, as it is written."""
+        ...
+
+    def spans(self, text: str, *, seconds: float) -> tuple[Spans, float]:
+        """What to replace in a text, and the seconds it took. Raises TimeoutError when that would be more."""
+        ...
+
+
+@dataclass(slots=True)
+class Left:
+    seconds: float = ENOUGH  #: for the operator's shapes, in the rest of a call
+    marks: int = MOST_MARKS  #: that are still judged
+
+
+#: Every kind of secret that is found in a text.
+EVERY: tuple[Kind, ...] = (*KINDS, *SCHEMES, *ASSIGNMENTS, *FLAGS)
+MARK = re.compile(rf"(?:{SCHEME}[ \t]{{1,8}})?‹redacted \d+ chars?(?: of text)?›")
+#: A member of an object in JSON text, whole or cut. Each repeat has a bound or keeps what it took.
+_MEMBER = re.compile(
+    r'(?<!\\)"(?P<name>(?:[^"\\\n]|\\.){1,100}+)"\s{0,64}:\s{0,64}'
+    r'(?:"(?P<text>(?:[^"\\]|\\.)*+)|(?P<number>-?\d[\w.+-]*+))',
+    re.DOTALL,
+)
+
+
+#: A word of base64, or one with percent signs: what it decodes to may be a secret.
+_CODED = re.compile(r"(?<![\w+/=-])[\w+/-]{16,}+={0,2}(?![\w+/=-])", re.ASCII)
+_PERCENT = re.compile(r"[^\s\"'<>‹›]*%[0-9A-Fa-f]{2}[^\s\"'<>‹›]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    start: int
+    stop: int
+    sort: Sort
+
+
+@dataclass(frozen=True, slots=True)
+class Masking:
+    """One redaction: of one call, or of one text."""
+
+    shapes: tuple[Shape, ...]
+    names: Names
+    left: Left
+    kinds: tuple[Kind, ...]
+
+    def text(self, text: str) -> str:
+        try:
+            spans = self.spans(text)
+        except TimeoutError:
+            return _hidden(text)
+        shown: list[str] = []
+        end = 0
+        for span in spans:
+            shown += text[end : span.start], self.mark(text[span.start : span.stop], span.sort)
+            end = span.stop
+        return "".join((*shown, text[end:]))
+
+    def mark(self, hidden: str, sort: Sort) -> str:
+        """What stands in the place of a secret. Past the bound it counts as text, so nobody can approve."""
+        self.left.marks -= 1
+        text = self.left.marks < 0 or reads_like_text(hidden, sort=sort)
+        return f"‹redacted {_many(hidden)}{' of text' if text else ''}›"
+
+    def spans(self, text: str) -> list[Span]:
+        """What to hide, in order. Raises TimeoutError when the time for the operator's shapes is over."""
+        own = self._own(text)
+        return list(_merged((*_known(text, self.kinds), *self._below_names(text), *_encoded(text), *own)))
+
+    def _below_names(self, text: str) -> Iterator[Span]:
+        if text.lstrip()[:1] in ("{", "["):
+            yield from _below_names(text, self.names)
+
+    def _own(self, text: str) -> list[Span]:
+        """What the operator's shapes find. Raises TimeoutError when their time in this call is over."""
+        found: list[Span] = []
+        for shape in self.shapes if text else ():
+            if self.left.seconds <= 0:
+                raise TimeoutError
+            try:
+                spans, took = shape.spans(text, seconds=self.left.seconds)
+            except TimeoutError:
+                self.left.seconds = 0
+                raise
+            self.left.seconds -= took
+            found += (Span(start, stop, Sort.CHOSEN) for start, stop in spans)
+        return found
+
+
+def found_at_all(texts: str) -> tuple[Kind, ...]:
+    """The kinds that can be in one of the texts: a kind that fits nowhere in all of them is looked for once."""
+    lowered = texts.lower()
+    return tuple(kind for kind in EVERY if kind.may_be_in(lowered) and kind.shape.search(texts))
+
+
+def _known(text: str, kinds: tuple[Kind, ...]) -> Iterator[Span]:
+    lowered = text.lower()
+    for kind in kinds:
+        if kind.may_be_in(lowered):
+            for match in kind.found_in(text):
+                yield Span(*_span(match), kind.sort(match))
+
+
+def _encoded(text: str) -> Iterator[Span]:
+    """Words that hide a secret in base64 or behind percent signs."""
+    for match in _CODED.finditer(text):
+        word = match.group().translate(_STANDARD).rstrip("=")
+        if len(word) % 4 == 1:
+            continue
+        try:
+            plain = base64.b64decode(word + "=" * (-len(word) % 4), validate=True).decode("ascii")
+        except ValueError:
+            continue
+        if plain.isprintable() or plain.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
+            yield from _inside(plain, match)
+    if "%" in text:
+        for match in _PERCENT.finditer(text):
+            yield from _inside(unquote(match.group()), match)
+
+
+def _inside(plain: str, match: re.Match[str]) -> Iterator[Span]:
+    """The word, when there is a secret in what it stands for that is none in the word itself."""
+    if next(_known(plain, EVERY), None) and not next(_known(match.group(), EVERY), None):
+        yield Span(*match.span(), Sort.MADE)
+
+
+def whole_kind(text: str) -> Sort | None:
+    """The sort of the known kind that this text is from its first to its last character."""
+    if len(text) > LONGEST_SECRET:
+        return None
+    whole = (span for span in _known(text, KINDS) if (span.start, span.stop) == (0, len(text)))
+    return next((span.sort for span in whole), None)
+
+
+def looks_secret(value: str, key: str) -> bool:
+    """Whether the value under a name such as `code` or `signature` is a secret."""
+    last = key.lower().rpartition("_")[2]
+    if last.endswith(("key", "keys", "tokens")):
+        return is_random(value)
+    if "saml" in key.lower() and re.fullmatch(r"[\w+/%-]{40,}={0,2}", value):
+        return True
+    return is_opaque(re.sub(r"^(?:sha\d{1,3}|v\d)=", "", value))
+
+
+def _below_names(text: str, names: Names) -> Iterator[Span]:
+    """In JSON that came as text, maybe cut: the values under the names of secrets."""
+    for member in _MEMBER.finditer(text):
+        group = "text" if member["number"] is None else "number"
+        value, name = member[group], _unescaped(member["name"])
+        if not value or MARK.fullmatch(value):
+            continue
+        sort = named(name, names).sort
+        if sort in (Sort.CHOSEN, Sort.MADE) and not is_no_secret(value, sort=sort):
+            yield Span(*member.span(group), sort)
+        elif sort is Sort.MAYBE and looks_secret(value, name):
+            yield Span(*member.span(group), Sort.MADE)
+
+
+def _unescaped(name: str) -> str:
+    try:
+        return str(json.loads(f'"{name}"', strict=False)) if "\\" in name else name
+    except ValueError:
+        return name
+
+
+def _hidden(text: str) -> str:
+    """All of a text of which nobody knows what is in it: as a curtain, however short it is."""
+    return f"‹redacted {_many(text)} of text›"
+
+
+def _many(text: str) -> str:
+    return f"{len(text)} char{'s' if len(text) != 1 else ''}"
+
+
+def _span(match: re.Match[str]) -> tuple[int, int]:
+    return match.span("secret") if match.groupdict().get("secret") is not None else match.span()
+
+
+def _merged(spans: Iterable[Span]) -> Iterator[Span]:
+    """The spans in order, those that touch or overlap as one; it is judged as the one that covers all of it."""
+    whole: Span | None = None
+    for span in sorted(spans, key=lambda one: (one.start, -one.stop, one.sort not in _OF_A_MAKER)):
+        if span.stop <= span.start:
+            continue
+        if whole is None or span.start > whole.stop:
+            if whole is not None:
+                yield whole
+            whole = span
+        elif span.stop > whole.stop:
+            whole = Span(whole.start, span.stop, Sort.MADE)
+    if whole is not None:
+        yield whole
+
+
+_OF_A_MAKER = (Sort.SHAPE, Sort.SEALED)
+_STANDARD = str.maketrans("-_", "+/")
