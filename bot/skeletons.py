@@ -12,10 +12,7 @@ from bot.hosts import BLANK
 from bot.spelling import LATIN
 
 #: More letters that occur in names of secrets, beside those of `bot.spelling`.
-_MORE = {
-    ord(pair[0]): pair[1]
-    for pair in "вb пn ьb ґr оo ɪi ꜰf ʋv øo đd łl ħh ŧt ƙk ɓb ɗd πn σo τt ωw ςs բp".split()
-}
+_MORE = dict(zip(map(ord, "впьґоɪꜰʋøđłħŧƙɓɗπστωςբ"), "bnbroifvodlhtkbdnotwsp", strict=True))
 #: Digits and signs that stand for letters, as in `passw0rd` and `p@ssword`.
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _LEET_INSIDE = re.compile(r"(?<=[A-Za-z])[013457@$!]{1,3}(?=[A-Za-z])")
