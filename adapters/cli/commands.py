@@ -20,7 +20,7 @@ from adapters.cli.doing import do
 from adapters.cli.doors import audit_app, policy_app
 from adapters.cli.manifest import WEBSITE, Chat, print_manifest
 from adapters.logs import configure_logs
-from adapters.settings import put_right, read_environment, read_local_environment, read_relay_environment
+from adapters.settings import read_environment, read_local_environment, read_relay_environment
 from bot.errors import ConfigError, NodError
 from bot.protocol import HITLDecision
 
@@ -194,7 +194,6 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        put_right(os.environ)
         app()
     except ConfigError as error:
         print(f"nod: {error}", file=sys.stderr)

@@ -11,7 +11,6 @@ from adapters.settings.environment import (
 )
 from adapters.settings.pagers import webhook_secret
 from adapters.settings.policy_file import PolicyFile, read_policy_file
-from adapters.settings.proxies import put_right
 from adapters.settings.schedules import check_schedule_keys
 from adapters.settings.workflows import is_workflow
 
@@ -25,7 +24,6 @@ __all__ = [
     "check_places",
     "check_schedule_keys",
     "is_workflow",
-    "put_right",
     "read_chats",
     "read_environment",
     "read_local_environment",

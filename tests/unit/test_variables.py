@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.serving.serve import listen
-from adapters.settings import LocalEnvironment, put_right, read_environment, read_local_environment
+from adapters.settings import LocalEnvironment, read_environment, read_local_environment
 from bot.errors import ConfigError
 
 
@@ -193,36 +193,6 @@ def test_keys_go_over_the_network_in_the_clear_only_where_that_is_allowed(
 
     monkeypatch.setenv("NOD_ALLOW_PLAIN_HTTP", "true")
     assert (named,) == read_environment().in_the_clear()
-
-
-@pytest.mark.parametrize(
-    ("value", "right"),
-    [
-        ("proxy.example:3128", "http://proxy.example:3128"),
-        (' "http://proxy.example:3128"\r', "http://proxy.example:3128"),
-        ("socks5://u:p@proxy.example", "socks5://u:p@proxy.example"),
-        ("''", None),
-    ],
-)
-@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
-def test_a_proxy_is_an_address_for_every_library(name: str, value: str, right: str | None) -> None:
-    """Without a scheme some take it and some do not."""
-    variables = {name: value, "NO_PROXY": "'a.example, 10.0.0.0/8'", "SSL_CERT_FILE": '"/ca.pem"\r'}
-    put_right(variables)
-
-    assert right == variables.get(name)
-    assert ("a.example, 10.0.0.0/8", "/ca.pem") == (variables["NO_PROXY"], variables["SSL_CERT_FILE"])
-
-
-@pytest.mark.parametrize(
-    "value", ["http://", "proxy hunter2", "ftp://hunter2", "http://hunter2:99999", "http://[h"]
-)
-def test_what_is_no_proxy_is_named(value: str) -> None:
-    """Not its value, which may hold a password."""
-    with pytest.raises(ConfigError, match="HTTPS_PROXY: is no address of a proxy") as caught:
-        put_right({"HTTPS_PROXY": value})
-
-    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
