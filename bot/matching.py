@@ -249,7 +249,8 @@ def values_in(value: Json) -> tuple[Json, ...] | None:
             waiting.extend(inner)
         else:
             found.append(inner)
-            waiting.extend(_parsed(inner) if isinstance(inner, str) else ())
+            texts = dict.fromkeys((inner, *spellings(inner))) if isinstance(inner, str) else ()
+            waiting.extend(value for text in texts for value in _parsed(text))
     return tuple(found)
 
 

@@ -233,7 +233,7 @@ async def fuzzed(folder: Path, *, seed: int, cases: int) -> int:
             beside = world.path.with_suffix(".new")
             beside.write_bytes(content)
             beside.replace(world.path)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(600):  # a machine may be busy; what hangs, hangs for good
                 while world.book.file is was and len(world.refused) == refusals:
                     await asyncio.sleep(0.001)
             if world.book.file is not was:
