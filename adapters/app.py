@@ -16,7 +16,7 @@ from adapters.callbacks import FunctionCallbacks, callbacks_of
 from adapters.chores import checkpoints_of, folder_of, keeping, proving, refusal_alerts
 from adapters.graph import Graph, open_graph
 from adapters.life import Life, lived
-from adapters.notary import check_rollback
+from adapters.notary import check_rollback, has_begun
 from adapters.oncall import Schedules
 from adapters.oncall.open import open_schedules
 from adapters.pagers.hooks import HookPager, load_hook
@@ -46,6 +46,7 @@ from bot.flow.sights import Sights
 from bot.ports import Clock, Directory, Pager
 from bot.records import Step
 from bot.seal import Seal
+from bot.signing import Signing
 
 #: How often every step looks for work unasked, in case a wake-up was lost.
 SWEEP_EVERY = timedelta(seconds=1)
@@ -89,14 +90,20 @@ async def open_nod(
 
     file = await asyncio.to_thread(read)
     settings = read_chats(environment, file)
-    seal, bells, metrics = Seal(*environment.seal_secrets()), Bells(), Metrics()
+    secrets = environment.seal_secrets()
+    seal, bells, metrics = Seal(*secrets), Bells(), Metrics()
     hooks = {pager.name: pager for pager in (HookPager(name, load_hook(name)) for name in file.hooks)}
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         services = await enter(_services(environment, file, clock))
         named = (*(str(place) for place in file.policy.alerts), *services, *hooks)
-        stored = await enter(open_store(environment.database_url, ring=bells.ring, pagers=named, clock=clock))
         signed = checkpoints_of(environment)
+        stored = await enter(
+            open_store(
+                environment.database_url, ring=bells.ring, pagers=named, clock=clock,
+                signing=Signing(*secrets), take_over=not await has_begun(signed),
+            )
+        )  # fmt: skip
         await check_rollback(stored.journal, signed, accept=accept_rollback, clock=clock)
         pagers: dict[str, Pager] = {**services, **hooks}  # the chats' own follow once those are open
         spool = Spool(environment.alert_spool or folder_of(environment.database_url) / "nod-alerts.jsonl")

@@ -60,6 +60,7 @@ async def keeping(
         open_notary(
             head=store.journal.head,
             key_path=environment.audit_key or beside / "nod-audit.key",
+            anchor=store.journal.anchor,
             path=checkpoints_of(environment),
             webhook=environment.audit_webhook,
             clock=clock,
@@ -81,7 +82,7 @@ async def keeping(
 
     async def retire() -> None:
         if book.file.retention is not None:
-            await store.journal.retire(clock() - book.file.retention)
+            await store.journal.retire(clock() - book.file.retention, vouch=notary.retire)
 
     return {
         "announce": (ANNOUNCE_EVERY, announce),

@@ -184,6 +184,8 @@ class Approval:
     #: When the platform last called it resolved (404, 409); a good poll that begins later tells whether it is.
     gone_at: datetime | None = None
     gones: int = 0  #: how many POSTs it answered so
+    #: Which parts of its record somebody else than Nod wrote, or put back: then nobody's answer to it counts.
+    forged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Impossible pairs cannot be constructed.
@@ -227,7 +229,7 @@ def outcome_once_resolved(approval: Approval, word: str | None, *, tried_before:
     such a word it counts as answered elsewhere.
     """
     decision = approval.decision
-    if decision is not None and tried_before and word == decision.verdict.value:
+    if decision is not None and tried_before and not approval.forged and word == decision.verdict.value:
         return outcome_by(decision)
     if word in TIMEOUTS:
         return Outcome.TIMEOUT_SKIP if decision is None else Outcome.UNDELIVERABLE

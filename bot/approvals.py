@@ -57,8 +57,11 @@ class Approvals(Protocol):
         """Which of these ids have a record, at any stage."""
         ...
 
-    async def confirm(self, ids: Sequence[str], *, began_at: datetime) -> None:
-        """A poll that began then listed these very calls: note it, and forget that they were missing."""
+    async def confirm(self, calls: Mapping[str, str], *, began_at: datetime) -> None:
+        """A poll that began then listed these very calls, by id with their digest as the record has it.
+
+        Note it, and forget that they were missing.
+        """
         ...
 
     async def miss(self, ids: Sequence[str], *, began_at: datetime) -> None:
@@ -75,8 +78,11 @@ class Approvals(Protocol):
         deadline: Deadline,
         placements: Sequence[Placement],
         rungs: Sequence[DueRung],
+        why: str | None = None,
     ) -> bool:
         """The call changed under its cards: take the new one, OPEN, under the route that it has now.
+
+        With `why` the same call too, because its record is not Nod's own.
 
         The old cards are superseded by `placements`, and by new ones where rungs of the same route had put
         one; votes, claims and a decision of which no POST is under way are void. Rungs are written anew, as

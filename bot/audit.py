@@ -11,13 +11,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.canonical import canonical
 from bot.protocol import Json
 
 #: What the first row follows.
 GENESIS = "0" * 64
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ class Break:
 
 def chained(fact: Fact, *, number: int, previous: str) -> Row:
     """The row of a fact behind the row with this hash. Raises NotCanonical for a body that is no plain JSON."""
-    at_ms = round(fact.at.timestamp() * 1000)
+    at_ms = (fact.at - _EPOCH) // timedelta(milliseconds=1)  # cut off, like a moment in a column
     body = canonical(dict(fact.body))
     made = _hash(previous, number, at_ms, fact.kind, fact.approval_id, body)
     return Row(

@@ -60,6 +60,7 @@ class Standing:
     first_seen: datetime
     deadline: datetime
     attempts: int = 0  #: decision POSTs begun
+    forged: bool = False  #: its rows were found not to be Nod's: it is taken anew
 
 
 class Claimed(StrEnum):
@@ -191,6 +192,8 @@ class Digest:
 UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
 #: And about requests that nobody can see, or not everywhere where they should be.
 NO_CARD, CARD_REFUSED = "no-card", "card-refused"
+#: And about records that somebody else than Nod wrote to.
+TAMPERED = "tampered"
 #: And about the places where they should see it: a surface that refuses us, or one channel of it.
 SURFACE_DEAD, CHANNEL_DEAD = "surface-dead", "channel-dead"
 #: What this alert is about, and its cause: it is kept outside the store until the store is well again.

@@ -14,6 +14,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.derived import derived_key, key_name
+
 _VERSION = "v1"
 _PURPOSE = b"nod button v1"
 _LOOK_PURPOSE = b"nod look v1"
@@ -36,9 +38,12 @@ class Seal:
         """`secrets` is `NOD_SECRET`, the current one first. Raises ValueError without any."""
         if not secrets:
             raise ValueError("a seal needs a secret")
-        self._keys = {_name(secret): _derived(secret) for secret in secrets}
-        self._look_keys = {_name(secret): _derived(secret, _LOOK_PURPOSE) for secret in secrets}
-        self._current = _name(secrets[0])
+        keys = [derived_key(secret, purpose=_PURPOSE) for secret in secrets]
+        names = [key_name(key) for key in keys]
+        self._keys = dict(zip(names, keys, strict=True))
+        looks = (derived_key(secret, purpose=_LOOK_PURPOSE) for secret in secrets)
+        self._look_keys = dict(zip(names, looks, strict=True))
+        self._current = names[0]
 
     def value(self, *, card_id: str, verb: str, digest: str) -> str:
         """The value of one button of one card. Not longer than 200 characters, none of them special."""
@@ -73,17 +78,6 @@ class Seal:
     def same(seal: str, given: str) -> bool:
         """Whether both are one seal, compared in the same time wherever they differ; an empty one is none."""
         return bool(seal) and hmac.compare_digest(seal.encode(), given.encode())
-
-
-def _derived(secret: str, purpose: bytes = _PURPOSE) -> bytes:
-    """A key for this purpose alone, so that the secret itself is never used twice (RFC 5869, one block)."""
-    extracted = hmac.digest(b"", secret.encode(), hashlib.sha256)
-    return hmac.digest(extracted, purpose + b"\x01", hashlib.sha256)
-
-
-def _name(secret: str) -> str:
-    """A short name for a key that tells nothing about it."""
-    return hashlib.sha256(b"nod key name" + _derived(secret)).hexdigest()[:8]
 
 
 def _mac(key: bytes, text: str) -> str:

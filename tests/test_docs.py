@@ -324,7 +324,13 @@ async def keep_an_audit(database: Path, *, lines: Path, key: Path) -> None:
     async with (
         open_store(f"sqlite:///{database}", ring=lambda _: None, pagers=(), clock=clock) as store,
         open_notary(
-            head=store.journal.head, key_path=key, path=lines, webhook=None, clock=clock, count=count
+            head=store.journal.head,
+            anchor=store.journal.anchor,
+            key_path=key,
+            path=lines,
+            webhook=None,
+            clock=clock,
+            count=count,
         ) as notary,
     ):
         for number in range(1, 8):
@@ -332,7 +338,7 @@ async def keep_an_audit(database: Path, *, lines: Path, key: Path) -> None:
             await store.journal.note(Fact(kind="noted", at=noon + timedelta(seconds=number), body=body))
             if number == 3:
                 await notary.round()
-        await store.journal.retire(noon + timedelta(seconds=4))
+        await store.journal.retire(noon + timedelta(seconds=4), vouch=notary.retire)
         await notary.round()
 
 

@@ -1,8 +1,8 @@
 """The notary: signed checkpoints of the audit chain, kept where whoever owns the database cannot reach them."""
 
-from adapters.notary.checkpoint import Checkpoint, NoCheckpoint
+from adapters.notary.checkpoint import Checkpoint, NoCheckpoint, What
 from adapters.notary.key import AuditKey, read_or_make_key
-from adapters.notary.notary import Notary, open_notary
+from adapters.notary.notary import Notary, has_begun, open_notary
 from adapters.notary.rollback import check_rollback
 from adapters.notary.shelf import read_checkpoints
 
@@ -11,7 +11,9 @@ __all__ = [
     "Checkpoint",
     "NoCheckpoint",
     "Notary",
+    "What",
     "check_rollback",
+    "has_begun",
     "open_notary",
     "read_checkpoints",
     "read_or_make_key",

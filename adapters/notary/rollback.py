@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
-from adapters.notary.checkpoint import Checkpoint, NoCheckpoint
+from adapters.notary.checkpoint import Checkpoint, NoCheckpoint, What
 from adapters.notary.shelf import read_checkpoints
 from bot.audit import Fact, Row
 from bot.errors import ConfigError
@@ -38,7 +39,7 @@ async def check_rollback(chain: Chain, path: Path, *, accept: bool, clock: Clock
         ConfigError: rows that were signed are gone or others, and nobody accepts it.
         Unavailable: the chain cannot be read.
     """
-    last = await asyncio.to_thread(last_checkpoint, path)
+    last = last_of(await asyncio.to_thread(lines_in, path))
     head = await chain.head()
     if last is None or await _holds(chain, head, last):
         return
@@ -57,14 +58,20 @@ async def check_rollback(chain: Chain, path: Path, *, accept: bool, clock: Clock
     log.warning("rollback_accepted", signed=last.number, found=found, checkpoints=str(aside))
 
 
-def last_checkpoint(path: Path) -> Checkpoint | None:
-    """The one that goes furthest; None before the first. Raises ConfigError when the file cannot be used."""
+def lines_in(path: Path) -> tuple[Checkpoint, ...]:
+    """All signed lines; none before the first. Raises ConfigError when the file cannot be used."""
     if not path.exists():
-        return None
+        return ()
     try:
-        return max(read_checkpoints(path), key=lambda one: one.number, default=None)
+        return read_checkpoints(path)
     except NoCheckpoint as error:
         raise ConfigError("NOD_AUDIT_CHECKPOINTS", str(error), "Keep that file, and name another.") from error
+
+
+def last_of(lines: Sequence[Checkpoint]) -> Checkpoint | None:
+    """The one that goes furthest; None before the first that is about a row."""
+    rows = (one for one in lines if one.number and one.what is not What.RETIREMENT)
+    return max(rows, key=lambda one: one.number, default=None)
 
 
 async def _holds(chain: Chain, head: Row | None, last: Checkpoint) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import ColumnElement, Update, case, exists, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,13 +19,16 @@ from adapters.store.columns import keepable, moment
 from adapters.store.database import Database, rows_of
 from adapters.store.moves import as_it_was, chunks, move
 from adapters.store.notices import write_notices
+from adapters.store.proofs import Proofs
 from adapters.store.reading import ReadApprovals
 from adapters.store.revising import take_anew, take_back
 from adapters.store.reviving import take_time, take_up
 from adapters.store.rows import approval_of, approvals_decided
+from adapters.store.terms import locked_terms
 from adapters.store.votes import count_vote
 from adapters.store.wakes import Move
 from bot.approval import Approval, Claim, Outcome, Stage, Vote
+from bot.errors import Unanswered, Unavailable
 from bot.ladder import Deadline, Lease
 from bot.ports import Clock
 from bot.protocol import HITLDecision, HITLRequest
@@ -34,11 +39,15 @@ _A, _D = tables.approvals.c, tables.decisions.c
 _MOVES = {Counted.WAITING: Move.VOTE, Counted.DECIDED: Move.DECIDE}
 
 
+class _Tampered(Exception):
+    """Between the reading and the writing somebody else changed the record."""
+
+
 class SqlApprovals(ReadApprovals):
     """`bot.approvals.Approvals` over a database. Every method raises Unavailable when it is in trouble."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
-        super().__init__(database=database)
+    def __init__(self, *, database: Database, clock: Clock, proofs: Proofs) -> None:
+        super().__init__(database=database, proofs=proofs)
         self._clock = clock
 
     async def admit(self, newcomers: Sequence[Newcomer]) -> frozenset[str]:
@@ -49,15 +58,28 @@ class SqlApprovals(ReadApprovals):
         ruled = any(newcomer.approval.rule for newcomer in newcomers)
 
         async def work(connection: AsyncConnection) -> frozenset[str]:
-            return await take_in(connection, newcomers)
+            return await take_in(connection, newcomers, self._proofs)
 
-        return await self._database.write(Move.ADMIT_BY_RULE if ruled else Move.ADMIT, work)
+        new = [one.approval.id for one in newcomers if not self._proofs.waits(one.approval.id)]
+        try:
+            return await self._database.write(Move.ADMIT_BY_RULE if ruled else Move.ADMIT, work)
+        except Unavailable as error:
+            for approval_id in new:
+                if isinstance(error, Unanswered):
+                    self._proofs.may_wait(approval_id)
+                else:
+                    self._proofs.ends(approval_id)
+            raise
 
-    async def confirm(self, ids: Sequence[str], *, began_at: datetime) -> None:
+    async def confirm(self, calls: Mapping[str, str], *, began_at: datetime) -> None:
         """An earlier poll that comes in late does not set the clock back."""
+        for approval_id, digest in calls.items():
+            self._proofs.listed(approval_id, digest=digest, began_at=began_at)
         later = or_(_A.confirmed_at.is_(None), _A.confirmed_at < began_at)
         seen = case((later, moment(began_at)), else_=_A.confirmed_at)
-        await self._update_many(Move.CONFIRM, ids, update(tables.approvals).values(confirmed_at=seen, missed=0))
+        await self._update_many(
+            Move.CONFIRM, list(calls), update(tables.approvals).values(confirmed_at=seen, missed=0)
+        )
 
     async def miss(self, ids: Sequence[str], *, began_at: datetime) -> None:
         """Of what was called resolved only a poll that began afterwards counts."""
@@ -76,16 +98,17 @@ class SqlApprovals(ReadApprovals):
         deadline: Deadline,
         placements: Sequence[Placement],
         rungs: Sequence[DueRung],
+        why: str | None = None,
     ) -> bool:
         """The new call under the same id, for people even if a rule was to answer the old one."""
 
-        async def work(connection: AsyncConnection) -> bool:
+        async def work(connection: AsyncConnection) -> int:
             return await take_anew(
                 connection, approval_id, was=was, request=request, route=route, deadline=deadline,
-                placements=placements, rungs=rungs, at=self._clock(),
+                placements=placements, rungs=rungs, at=self._clock(), proofs=self._proofs, why=why,
             )  # fmt: skip
 
-        return await self._database.write(Move.REVISE, work)
+        return self._taken_back(approval_id, await self._database.write(Move.REVISE, work))
 
     async def retime(
         self,
@@ -103,7 +126,7 @@ class SqlApprovals(ReadApprovals):
         async def work(connection: AsyncConnection) -> bool:
             return await take_time(
                 connection, approval_id, was=was, route=route, deadline=deadline, placements=placements,
-                rungs=rungs, lease=lease, at=self._clock(),
+                rungs=rungs, lease=lease, at=self._clock(), proofs=self._proofs,
             )  # fmt: skip
 
         return await self._database.write(Move.RETIME, work)
@@ -120,13 +143,13 @@ class SqlApprovals(ReadApprovals):
     ) -> bool:
         """The same call under the same cards, without what had been said about its end."""
 
-        async def work(connection: AsyncConnection) -> bool:
+        async def work(connection: AsyncConnection) -> int:
             return await take_up(
                 connection, approval_id, route=route, deadline=deadline, placements=placements, rungs=rungs,
-                at=at,
+                at=at, proofs=self._proofs,
             )  # fmt: skip
 
-        return await self._database.write(Move.REVIVE, work)
+        return bool(await self._database.write(Move.REVIVE, work))
 
     async def claim(self, approval_id: str, *, claim: Claim, digest: str, last_call: DueRung) -> Claimed:
         """The last call gets the next free number from `LAST_CALLS` on, and the end of the lease the next."""
@@ -151,26 +174,46 @@ class SqlApprovals(ReadApprovals):
     async def void(self, approval_id: str, *, why: str, at: datetime) -> bool:
         """The same call under the same cards, for people even if a rule had answered it."""
 
-        async def work(connection: AsyncConnection) -> bool:
-            return await take_back(connection, approval_id, why=why, at=at)
+        async def work(connection: AsyncConnection) -> int:
+            return await take_back(connection, approval_id, why=why, at=at, proofs=self._proofs)
 
-        return await self._database.write(Move.VOID, work)
+        return self._taken_back(approval_id, await self._database.write(Move.VOID, work))
+
+    def _taken_back(self, approval_id: str, revision: int) -> bool:
+        """Whether it was. What was answered before does not count any more, whatever the rows say later."""
+        if revision:
+            self._proofs.took_back(approval_id, since=revision)
+        return bool(revision)
 
     async def vote(
         self, approval_id: str, *, vote: Vote, needs: int, counting: frozenset[str] | None
     ) -> Counted:
         """The vote's own moment is what comes before the deadline, or does not."""
 
-        async def work(connection: AsyncConnection) -> Counted:
-            return await count_vote(connection, approval_id, vote=vote, needs=needs, counting=counting)
+        async def work(connection: AsyncConnection) -> tuple[Counted, int]:
+            return await count_vote(
+                connection, approval_id, vote=vote, needs=needs, counting=counting, proofs=self._proofs
+            )
 
-        return await self._database.write(_MOVES.get, work)
+        counted, revision = await self._database.write(lambda made: _MOVES.get(made[0]), work)
+        self._proofs.counted(approval_id, vote.person, revision=revision)
+        return counted
 
     async def ask_people(self, approval_id: str) -> bool:
         """Its card shows buttons from now on."""
-        left = move(approval_id, Stage.OPEN).values(rule=None, revision=_A.revision + 1)
-        told = facts.asked_people(approval_id, at=self._clock())
-        return await self._database.update(Move.ASK_PEOPLE, left, told)
+
+        async def work(connection: AsyncConnection) -> bool:
+            before = await locked_terms(connection, approval_id, self._proofs)
+            if before is None:
+                return False
+            asked = replace(before, rule=None).columns(self._proofs)
+            left = move(approval_id, Stage.OPEN).values(**asked, revision=_A.revision + 1)
+            if not (await connection.execute(left)).rowcount:
+                return False
+            await append(connection, facts.asked_people(approval_id, at=self._clock()))
+            return True
+
+        return await self._database.write(Move.ASK_PEOPLE, work)
 
     async def begin_delivery(
         self, approval_id: str, *, now: datetime, until: datetime, as_read: Approval
@@ -191,12 +234,29 @@ class SqlApprovals(ReadApprovals):
             if not (await connection.execute(counted)).rowcount:
                 return None
             rows = await connection.execute(approvals_decided().where(_A.id == approval_id))
-            found = [approval_of(row) for row in rows.mappings()]
-            (approval,) = await with_people(found, lambda statement: rows_of(connection, statement))
+            found = [approval_of(row, self._proofs) for row in rows.mappings()]
+            fetch = partial(rows_of, connection)
+            (approval,) = await with_people(found, fetch, self._proofs)
+            if approval.forged or not self._is_listed(approval):
+                raise _Tampered  # rolls back: the attempt is not counted
             await append(connection, facts.delivery_begun(approval_id, attempt=approval.attempts, at=now))
             return approval
 
-        return await self._database.write(Move.BEGIN_DELIVERY, work)
+        try:
+            begun = await self._database.write(Move.BEGIN_DELIVERY, work)
+        except _Tampered:
+            return None
+        if begun is not None:
+            self._proofs.used(approval_id)
+        return begun
+
+    def _is_listed(self, approval: Approval) -> bool:
+        """Whether this process saw the platform list the call after an Approve; no row is believed in that."""
+        decision = approval.decision
+        if decision is None or decision.verdict is not HITLDecision.APPROVED:
+            return True
+        seen = self._proofs.listed_at(approval.id, digest=approval.request.digest)
+        return seen is not None and seen > decision.at
 
     async def resume(self) -> None:
         taken = update(tables.approvals).where(_A.stage == Stage.DECIDED, _A.next_try.is_not(None))
@@ -245,7 +305,10 @@ class SqlApprovals(ReadApprovals):
         if trouble is not None:
             settled = settled.values(trouble=trouble)
         told = facts.settled(approval_id, outcome=outcome, word=platform_word, trouble=trouble, at=at)
-        return await self._database.update(Move.SETTLE, settled, told)
+        if not await self._database.update(Move.SETTLE, settled, told):
+            return False
+        self._proofs.ends(approval_id)
+        return True
 
     async def close(self, approval_id: str) -> bool:
         """SETTLED -> CLOSED, unless a card lags or somebody has not heard how it ended."""

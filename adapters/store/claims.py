@@ -17,6 +17,7 @@ from adapters.store.chain import append
 from adapters.store.columns import keepable
 from adapters.store.leases import begin_lease
 from adapters.store.moves import chunks, move
+from adapters.store.proofs import Proofs
 from adapters.store.votes import Fetch, with_votes
 from bot.approval import Approval, Claim, Stage
 from bot.records import Claimed, DueRung
@@ -45,12 +46,12 @@ async def take_claim(
     return Claimed.YES
 
 
-async def with_people(found: Iterable[Approval], fetch: Fetch) -> tuple[Approval, ...]:
+async def with_people(found: Iterable[Approval], fetch: Fetch, proofs: Proofs) -> tuple[Approval, ...]:
     """The approvals with their votes, their claims and their ladders, in a few statements for any number.
 
     Read after the approvals: a claim that comes in between raises the revision, so its card is drawn again.
     """
-    approvals = await with_votes(found, fetch)
+    approvals = await with_votes(found, fetch, proofs)
     ids = list(dict.fromkeys(approval.id for approval in approvals if approval.revision > 1))
     claims: defaultdict[str, list[Claim]] = defaultdict(list)
     for some in chunks(ids):

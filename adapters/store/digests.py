@@ -29,6 +29,7 @@ from adapters.store.gathered import (
     waiting_of,
 )
 from adapters.store.moves import chunks
+from adapters.store.proofs import Proofs
 from adapters.store.rows import approval_of
 from adapters.store.wakes import Move
 from bot.approval import Approval
@@ -45,8 +46,8 @@ EMPTY = "empty"
 class SqlDigests:
     """`bot.store.Digests` over a database. Every method raises Unavailable when it is in trouble."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, *, database: Database, clock: Clock, proofs: Proofs) -> None:
+        self._database, self._clock, self._proofs = database, clock, proofs
 
     async def waiting(self) -> Mapping[Destination, tuple[Waiting, ...]]:
         """Without the calls: there may be thousands, and only their times and agents are looked at."""
@@ -153,9 +154,10 @@ class SqlDigests:
         )
         for row in firsts:
             counts[row["stands_on"]], joined[row["stands_on"]] = row["together"], row["joined_at"]
-            approvals.append(approval_of(row))
+            approvals.append(approval_of(row, self._proofs))
         first: defaultdict[str, list[Approval]] = defaultdict(list)
-        for row, approval in zip(firsts, await with_people(approvals, self._database.fetch), strict=True):
+        whole = await with_people(approvals, self._database.fetch, self._proofs)
+        for row, approval in zip(firsts, whole, strict=True):
             first[row["stands_on"]].append(approval)
         agents: defaultdict[str, set[str]] = defaultdict(set)
         for row in await self._database.fetch(agents_on(list(counts))) if counts else ():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Vote
@@ -23,15 +23,18 @@ def admitted(approval: Approval) -> Fact:
     return Fact(kind="admitted", at=approval.first_seen, approval_id=approval.id, body=body)
 
 
-def changed(approval_id: str, request: HITLRequest, deadline: Deadline, *, route: str, at: datetime) -> Fact:
+def changed(
+    approval_id: str, request: HITLRequest, deadline: Deadline, *, route: str, revision: int, at: datetime
+) -> Fact:
     """The platform lists another call under the same id: people are asked anew, by the route it has now."""
-    body: dict[str, Json] = {"route": route, **_call(request, deadline)}
+    body: dict[str, Json] = {"route": route, "revision": revision, **_call(request, deadline)}
     return Fact(kind="changed", at=at, approval_id=approval_id, body=body)
 
 
-def voided(approval_id: str, *, verdict: str | None, why: str, at: datetime) -> Fact:
-    """A decision of which no POST is under way does not count any more."""
-    return Fact(kind="voided", at=at, approval_id=approval_id, body={"verdict": verdict, "why": why})
+def voided(approval_id: str, *, verdict: str | None, why: str, revision: int, at: datetime) -> Fact:
+    """A decision that no POST carries does not count any more, nor does any vote up to this revision."""
+    body: dict[str, Json] = {"verdict": verdict, "why": why, "revision": revision}
+    return Fact(kind="voided", at=at, approval_id=approval_id, body=body)
 
 
 def asked_people(approval_id: str, *, at: datetime) -> Fact:
@@ -39,8 +42,8 @@ def asked_people(approval_id: str, *, at: datetime) -> Fact:
     return Fact(kind="asked_people", at=at, approval_id=approval_id, body={})
 
 
-def voted(approval_id: str, vote: Vote) -> Fact:
-    """A person, or a rule, answered one card about one call."""
+def voted(approval_id: str, vote: Vote, *, revision: int, signature: str) -> Fact:
+    """A person, or a rule, answered one card about one call; with the signature that its row has."""
     body: dict[str, Json] = {
         "person": vote.person,
         "acting_for": vote.acting_for,
@@ -51,12 +54,14 @@ def voted(approval_id: str, vote: Vote) -> Fact:
         "digest": vote.digest,
         "seen_whole": vote.seen_whole,
         **_actor(vote.actor),
+        "revision": revision,
+        "signature": signature,
     }
     return Fact(kind="voted", at=vote.at, approval_id=approval_id, body=body)
 
 
-def decided(approval_id: str, decision: Decision, vote: Vote) -> Fact:
-    """The vote that was enough; with the words that the agent will be told."""
+def decided(approval_id: str, decision: Decision, vote: Vote, *, revision: int, signature: str) -> Fact:
+    """The vote that was enough; with the words that the agent will be told, and the signature of its row."""
     body: dict[str, Json] = {
         "verdict": decision.verdict.value,
         "person": vote.person,
@@ -64,6 +69,8 @@ def decided(approval_id: str, decision: Decision, vote: Vote) -> Fact:
         "operator": str(decision.actor),
         "operator_input": decision.response.operator_input,
         "digest": vote.digest,
+        "revision": revision,
+        "signature": signature,
     }
     return Fact(kind="decided", at=decision.at, approval_id=approval_id, body=body)
 
@@ -128,9 +135,9 @@ def retimed(approval_id: str, deadline: Deadline, *, was: datetime, at: datetime
     return Fact(kind="retimed", at=at, approval_id=approval_id, body=body)
 
 
-def revived(approval_id: str, deadline: Deadline, *, at: datetime) -> Fact:
+def revived(approval_id: str, deadline: Deadline, *, revision: int, at: datetime) -> Fact:
     """It had vanished, nobody of ours had decided it, and the platform lists it again."""
-    body: dict[str, Json] = {"deadline": moment_text(deadline.at)}
+    body: dict[str, Json] = {"deadline": moment_text(deadline.at), "revision": revision}
     return Fact(kind="revived", at=at, approval_id=approval_id, body=body)
 
 
@@ -188,6 +195,15 @@ def alert_mended(approval_id: str, *, cause: str, how: str, at: datetime) -> Fac
 def retired(*, number: int, hash_: str, rows: int, at: datetime) -> Fact:
     """Retention removed the beginning of the chain, up to this row."""
     return Fact(kind="retired", at=at, body={"number": number, "hash": hash_, "rows": rows})
+
+
+#: The kind of the row that says that an upgrade signed what a release without signatures had left.
+SIGNED = "answers_signed"
+
+
+def signed(counts: Mapping[str, int], *, at: datetime) -> Fact:
+    """An upgrade signed what waited, once: so many rows of each table, at this place in the chain."""
+    return Fact(kind="answers_signed", at=at, body=dict(counts))
 
 
 def moment_text(at: datetime) -> str:

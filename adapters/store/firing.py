@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +17,8 @@ from adapters.store.chain import append
 from adapters.store.moves import chunks
 from adapters.store.notices import OWED, write_notices
 from adapters.store.placing import place
+from adapters.store.proofs import Proofs
+from adapters.store.terms import COLUMNS, Terms, terms_in
 from bot.approval import Stage
 from bot.audit import Fact
 from bot.ladder import Action
@@ -28,18 +31,24 @@ _QUIET = frozenset({Action.LAST_CALL, Action.REDRAW})
 
 
 async def fire_rungs(
-    connection: AsyncConnection, firings: Sequence[Firing], *, at: datetime, pagers: Sequence[str]
+    connection: AsyncConnection,
+    firings: Sequence[Firing],
+    *,
+    at: datetime,
+    pagers: Sequence[str],
+    proofs: Proofs,
 ) -> frozenset[str]:
     """Fire those of open approvals of which no rung has fired or was put off; the ids of these approvals.
 
-    The records' rows are locked first, so a decision comes before all of this or after it.
+    None of a record whose terms Nod did not write: it is taken anew. The records' rows are locked first, so a
+    decision comes before all of this or after it.
     """
-    widened = await _locked(connection, [firing.approval_id for firing in firings])
-    waiting = await _waiting(connection, list(widened))
+    terms = await _locked(connection, [firing.approval_id for firing in firings], proofs)
+    waiting = await _waiting(connection, list(terms))
     going = [
         firing
         for firing in firings
-        if firing.approval_id in widened
+        if firing.approval_id in terms
         and all((rung.approval_id, rung.number, rung.due_at) in waiting for rung in firing.rungs)
     ]
     if not going:
@@ -51,8 +60,9 @@ async def fire_rungs(
     for firing in going:
         await place(connection, firing.approval_id, firing.placements)
     await write_notices(connection, await _merged(connection, going))
-    let_in = {firing.approval_id: _let_in(firing, widened[firing.approval_id]) for firing in going}
-    await _show(connection, going, let_in, at=at)
+    let_in = {firing.approval_id: _let_in(firing, terms[firing.approval_id].widened) for firing in going}
+    after = {of: replace(terms[of], widened=names).columns(proofs) for of, names in let_in.items()}
+    await _show(connection, going, after, at=at)
     told: list[Fact] = []
     for firing in going:
         if firing.alert and await write_alert(connection, firing.alert, pagers=pagers):
@@ -64,14 +74,15 @@ async def fire_rungs(
     return frozenset(let_in)
 
 
-async def _locked(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Whom rungs have let in so far, of those that are open; in one order, so that nobody waits in a circle."""
-    widened: dict[str, tuple[str, ...]] = {}
+async def _locked(connection: AsyncConnection, ids: Sequence[str], proofs: Proofs) -> dict[str, Terms]:
+    """The terms that hold, of those that are open; in one order, so that nobody waits in a circle."""
+    terms: dict[str, Terms] = {}
     for some in chunks(sorted(ids)):
-        is_open = select(_A.id, _A.widened).where(_A.id.in_(some), _A.stage == Stage.OPEN)
+        is_open = select(*COLUMNS).where(_A.id.in_(some), _A.stage == Stage.OPEN)
         found = await connection.execute(is_open.order_by(_A.id).with_for_update())
-        widened.update((approval_id, names) for approval_id, names in found)
-    return widened
+        read = [terms_in(row, proofs) for row in found.mappings()]
+        terms.update((one.approval_id, one) for one in read if one.hold)
+    return terms
 
 
 async def _waiting(connection: AsyncConnection, ids: Sequence[str]) -> set[tuple[str, int, datetime]]:
@@ -90,17 +101,27 @@ def _let_in(firing: Firing, before: tuple[str, ...]) -> tuple[str, ...]:
 
 
 async def _show(
-    connection: AsyncConnection, going: Sequence[Firing], let_in: Mapping[str, tuple[str, ...]], *, at: datetime
+    connection: AsyncConnection,
+    going: Sequence[Firing],
+    after: Mapping[str, Mapping[str, Any]],
+    *,
+    at: datetime,
 ) -> None:
     """What a card shows of it. A last call alone changes none."""
     mine = update(tables.approvals).where(_A.id == bindparam("approval"))
-    shown = mine.values(revision=_A.revision + 1, widened=bindparam("let_in"))
+    signed: dict[str, Any] = {"widened": bindparam("let_in"), "terms_signature": bindparam("signed")}
+    shown = mine.values(revision=_A.revision + 1, **signed)
     loud: list[dict[str, object]] = []
     quiet: list[dict[str, object]] = []
     for firing in going:
         actions = {rung.action for rung in firing.rungs}
         if actions != {Action.LAST_CALL}:
-            row: dict[str, object] = {"approval": firing.approval_id, "let_in": let_in[firing.approval_id]}
+            terms = after[firing.approval_id]
+            row: dict[str, object] = {
+                "approval": firing.approval_id,
+                "let_in": terms["widened"],
+                "signed": terms["terms_signature"],
+            }
             (quiet if actions <= _QUIET else loud).append(row)
     if loud:
         await connection.execute(shown.values(escalated_at=at), loud)

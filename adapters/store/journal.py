@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
-from adapters.store.chain import append, row_of
+from adapters.store.chain import append, last_anchor, row_of
 from adapters.store.database import Database
-from adapters.store.retention import retire_some
+from adapters.store.retention import last_to_go, remove_closed, retire_some
 from adapters.store.wakes import Move
 from bot.audit import Fact, Row
 from bot.ports import Clock
@@ -54,17 +55,29 @@ class SqlJournal:
         rows = await self._database.fetch(select(tables.audit).where(_U.number == number))
         return row_of(rows[0]) if rows else None
 
-    async def retire(self, before: datetime) -> int:
+    async def anchor(self) -> tuple[int, str] | None:
+        """Number and hash of the last row that was removed; None while the chain has its beginning."""
+        rows = await self._database.fetch(last_anchor())
+        return (rows[0]["number"], rows[0]["hash"]) if rows else None
+
+    async def retire(self, before: datetime, *, vouch: Callable[[Row], Awaitable[None]]) -> int:
         """Remove what is older than a moment, as far as approvals are closed; returns how many rows went.
 
         The oldest go first and without a gap, so the chain stays verifiable from the anchor that is left.
-        In small transactions: a click waits for one of them at most.
+        In small transactions: a click waits for one of them at most. `vouch` signs the last row of each piece
+        before it goes: rows that are gone without that are found missing.
         """
         age, gone = min(before, self._clock()), 0
+        while found := await self._database.fetch(last_to_go(age)):
+            last = row_of(found[0])
+            await vouch(last)
 
-        async def work(connection: AsyncConnection) -> int:
-            return await retire_some(connection, age, self._clock())
+            async def work(connection: AsyncConnection, last: Row = last) -> int:
+                return await retire_some(connection, age, self._clock(), last=last)
 
-        while some := await self._database.write(Move.RETIRE, work):
+            some = await self._database.write(Move.RETIRE, work)
+            if not some:
+                break
             gone += some
+        await self._database.write(Move.RETIRE, lambda connection: remove_closed(connection, age))
         return gone

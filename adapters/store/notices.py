@@ -18,6 +18,7 @@ from adapters.store.claims import with_people
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database
 from adapters.store.moves import chunks
+from adapters.store.proofs import Proofs
 from adapters.store.rows import approval_of, placement_of
 from adapters.store.wakes import Move
 from bot.approval import Approval
@@ -32,8 +33,8 @@ OWED = and_(_T.sent_at.is_(None), _T.dropped_at.is_(None))
 class SqlNotices:
     """`bot.store.Notices` over a database. Every method raises Unavailable when it is in trouble."""
 
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
+    def __init__(self, *, database: Database, proofs: Proofs) -> None:
+        self._database, self._proofs = database, proofs
 
     async def owed(self) -> tuple[tuple[OwedNotice, Approval, Placement | None], ...]:
         """Those with a `next_try` in the future, and of what has ended, too: the caller judges."""
@@ -49,7 +50,8 @@ class SqlNotices:
             .order_by(_A.deadline, _A.id, _T.owed_since, _T.mark)
         )
         rows = await self._database.fetch(statement)
-        approvals = await with_people([approval_of(row) for row in rows], self._database.fetch)
+        read = [approval_of(row, self._proofs) for row in rows]
+        approvals = await with_people(read, self._database.fetch, self._proofs)
         return tuple(
             (_notice_of(row), approval, None if row[_P.card_id] is None else placement_of(row))
             for row, approval in zip(rows, approvals, strict=True)

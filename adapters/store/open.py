@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,10 +20,13 @@ from adapters.store.journal import SqlJournal
 from adapters.store.notices import SqlNotices
 from adapters.store.placements import SqlPlacements
 from adapters.store.probe import SqlProbe
+from adapters.store.proofs import Proofs
+from adapters.store.recalling import recall, sign_what_was_left
 from adapters.store.rungs import SqlRungs
 from bot.errors import ConfigError
 from bot.ports import Clock
 from bot.records import Ring
+from bot.signing import Signing
 from bot.store import Alerts
 
 _OPENERS = {
@@ -55,7 +59,13 @@ class SqlStore:
 
 @asynccontextmanager
 async def open_store(
-    url: str, *, ring: Ring, pagers: Sequence[str], clock: Clock = utc_now
+    url: str,
+    *,
+    ring: Ring,
+    pagers: Sequence[str],
+    clock: Clock = utc_now,
+    signing: Signing | None = None,
+    take_over: bool = False,
 ) -> AsyncIterator[SqlStore]:
     """The store at `sqlite:///path` or `postgresql://user:password@host/name`, ready and migrated.
 
@@ -63,20 +73,27 @@ async def open_store(
     alerts are owed; `clock` dates what the audit says of moves that bring no moment of their own. Leaving
     waits for what is under way, then closes everything. Open alerts that nobody took are owed to these, too.
 
+    `signing` signs what lets an answer count; without it nothing that was written before or is written now
+    counts for another store. With `take_over` what a release left behind that signed nothing is signed, once.
+
     Raises:
         ConfigError: the address is none of these, or the database is not fit for the job.
         Unavailable: the PostgreSQL server cannot be reached.
     """
     address = _address(url)
     async with _OPENERS[address.drivername](address, ring=ring) as database:
+        proofs = Proofs(signing or Signing(secrets.token_hex(32)))
+        if take_over:
+            await sign_what_was_left(database, proofs, at=clock())
+        await recall(database, proofs)
         alerts = SqlAlerts(database=database, clock=clock, pagers=pagers)
         await alerts.hand_on()
         yield SqlStore(
-            approvals=SqlApprovals(database=database, clock=clock),
-            placements=SqlPlacements(database=database, clock=clock),
-            rungs=SqlRungs(database=database, pagers=pagers),
-            notices=SqlNotices(database=database),
-            digests=SqlDigests(database=database, clock=clock),
+            approvals=SqlApprovals(database=database, clock=clock, proofs=proofs),
+            placements=SqlPlacements(database=database, clock=clock, proofs=proofs),
+            rungs=SqlRungs(database=database, pagers=pagers, proofs=proofs),
+            notices=SqlNotices(database=database, proofs=proofs),
+            digests=SqlDigests(database=database, clock=clock, proofs=proofs),
             alerts=alerts,
             journal=SqlJournal(database=database, clock=clock),
             conversations=SqlConversations(database=database),

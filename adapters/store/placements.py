@@ -13,6 +13,7 @@ from adapters.store.claims import with_people
 from adapters.store.columns import moment
 from adapters.store.database import Database
 from adapters.store.moves import chunks
+from adapters.store.proofs import Proofs
 from adapters.store.rows import approval_of, placement_of
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
@@ -29,8 +30,8 @@ FRONT = 2
 class SqlPlacements:
     """`bot.store.Placements` over a database. Every method raises Unavailable when it is in trouble."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, *, database: Database, clock: Clock, proofs: Proofs) -> None:
+        self._database, self._clock, self._proofs = database, clock, proofs
 
     async def get(self, card_id: str) -> Placement | None:
         """The placement; None for an unknown card."""
@@ -46,7 +47,10 @@ class SqlPlacements:
         return tuple(found)
 
     async def lagging(self) -> tuple[tuple[Placement, Approval], ...]:
-        """Those with a `next_try` in the future too: the caller waits for it."""
+        """Those with a `next_try` in the future too: the caller waits for it.
+
+        No card is drawn from a record that is not Nod's.
+        """
         whole = tables.placements.join(tables.approvals).outerjoin(
             tables.decisions, tables.decisions.c.approval_id == _A.id
         )
@@ -63,8 +67,10 @@ class SqlPlacements:
             .order_by(_A.deadline, _A.id, _P.card_id)
         )
         rows = await self._database.fetch(statement)
-        approvals = await with_people([approval_of(row) for row in rows], self._database.fetch)
-        return tuple((placement_of(row), approval) for row, approval in zip(rows, approvals, strict=True))
+        read = [approval_of(row, self._proofs) for row in rows]
+        approvals = await with_people(read, self._database.fetch, self._proofs)
+        both = zip(rows, approvals, strict=True)
+        return tuple((placement_of(row), approval) for row, approval in both if not approval.forged)
 
     async def attempt(self, card_id: str, *, at: datetime) -> None:
         """Of several tries the first one's time stays: a search for the message has to reach back to it.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, ColumnElement, and_, cast, exists, func, or_, select
+from sqlalchemy.engine import RowMapping
 
 from adapters.store import tables
 from adapters.store.claims import with_people
@@ -14,6 +15,7 @@ from adapters.store.columns import keepable, moment
 from adapters.store.database import Database
 from adapters.store.gathered import UNTRIED
 from adapters.store.moves import chunks
+from adapters.store.proofs import Proofs
 from adapters.store.rows import approval_of, approvals_decided
 from bot.approval import Approval, Stage
 from bot.records import Standing
@@ -24,13 +26,13 @@ _A, _P, _G = tables.approvals.c, tables.placements.c, tables.digests.c
 class ReadApprovals:
     """The reading half of `bot.approvals.Approvals`. Every method raises Unavailable when it is in trouble."""
 
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
+    def __init__(self, *, database: Database, proofs: Proofs) -> None:
+        self._database, self._proofs = database, proofs
 
     async def get(self, approval_id: str) -> Approval | None:
         """The approval with its decision and votes; None for an unknown id."""
         rows = await self._database.fetch(approvals_decided().where(_A.id == approval_id))
-        found = await with_people([approval_of(row) for row in rows], self._database.fetch)
+        found = await self._whole(rows)
         return found[0] if found else None
 
     async def at(
@@ -45,7 +47,7 @@ class ReadApprovals:
         if by_rule:
             statement = statement.where(_A.rule.is_not(None))
         rows = await self._database.fetch(statement)
-        return await with_people([approval_of(row) for row in rows], self._database.fetch)
+        return await self._whole(rows)
 
     async def next_deadline(self, *, after: datetime) -> datetime | None:
         first = func.min(_A.deadline).label("first")
@@ -64,6 +66,7 @@ class ReadApprovals:
                 first_seen=row[_A.first_seen],
                 deadline=row[_A.deadline],
                 attempts=row[_A.attempts],
+                forged=self._proofs.doubts(row[_A.id]),
             )
             for row in rows
         }
@@ -80,7 +83,7 @@ class ReadApprovals:
         """Earliest deadline first."""
         owing = approvals_decided().where(_A.stage == Stage.SETTLED, ~_A.told).order_by(_A.deadline, _A.id)
         rows = await self._database.fetch(owing)
-        return await with_people([approval_of(row) for row in rows], self._database.fetch)
+        return await self._whole(rows)
 
     async def closable(self) -> tuple[str, ...]:
         """Ids only, and none of those for which a `close` would be refused."""
@@ -127,7 +130,12 @@ class ReadApprovals:
             .order_by(_A.deadline, _A.id)
         )
         rows = await self._database.fetch(statement)
-        return await with_people([approval_of(row) for row in rows], self._database.fetch)
+        return await self._whole(rows)
+
+    async def _whole(self, rows: Sequence[RowMapping]) -> tuple[Approval, ...]:
+        """The approvals in these rows, with what stands in other tables."""
+        found = [approval_of(row, self._proofs) for row in rows]
+        return await with_people(found, self._database.fetch, self._proofs)
 
 
 def _waits_its_turn() -> ColumnElement[bool]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
@@ -16,8 +17,9 @@ from adapters.store.laddering import ladder_anew
 from adapters.store.leases import void_claims
 from adapters.store.moves import move
 from adapters.store.placing import destinations_of, place
-from adapters.store.reviving import route_columns, route_of
+from adapters.store.proofs import Proofs
 from adapters.store.rows import request_columns
+from adapters.store.terms import locked_terms
 from adapters.store.votes import void_votes
 from bot.approval import Stage
 from bot.ladder import Deadline
@@ -28,7 +30,7 @@ _A, _P, _R = tables.approvals.c, tables.placements.c, tables.rungs.c
 
 #: What an approval forgets when its people are asked anew.
 _FRESH: Mapping[str, Any] = {
-    "rule": None, "confirmed_at": None, "trouble": None, "next_try": None, "attempts": 0,
+    "confirmed_at": None, "trouble": None, "next_try": None, "attempts": 0,
     "gone_at": None, "gones": 0,
 }  # fmt: skip
 
@@ -44,44 +46,70 @@ async def take_anew(
     placements: Sequence[Placement],
     rungs: Sequence[DueRung],
     at: datetime,
-) -> bool:
-    """The new call, OPEN; False if a POST is under way, it is over, or it is this very call already."""
-    if was not in (Stage.OPEN, Stage.DECIDED):
-        return False
-    before = await route_of(connection, approval_id)
+    proofs: Proofs,
+    why: str | None = None,
+) -> int:
+    """The new call, OPEN: its revision; 0 if a POST is under way, it is over, or it is this very call already.
+
+    With `why` this very call too: its rows are not Nod's.
+    """
+    before = await locked_terms(connection, approval_id, proofs)
+    if was not in (Stage.OPEN, Stage.DECIDED) or before is None:
+        return 0
+    # Whom rungs let in has a say on the new call, too, if Nod wrote that down.
+    widened = before.by_route(route).widened if before.hold else ()
+    terms = replace(before, digest=request.digest, route=route, rule=None, widened=widened, hold=True)
     then = Stage.OPEN if was is Stage.DECIDED else None
     # No poll has confirmed the new call yet, and the rule was found for the old one: people are asked.
-    taken = move(approval_id, was, then, _idle(at), _A.digest != request.digest).values(
+    another = true() if why else _A.digest != request.digest
+    taken = move(approval_id, was, then, _idle(at), another).values(
         **request_columns(request, deadline),
         **_FRESH,
-        **route_columns(route),
+        **terms.columns(proofs),
         missed=0,
         revision=_A.revision + 1,
         escalated_at=None,
     )
-    if not (await connection.execute(taken)).rowcount:
-        return False
+    found = (await connection.execute(taken.returning(_A.revision, _A.first_seen))).first()
+    if found is None:
+        return 0
+    revision: int = found[0]
+    signed = update(tables.approvals).where(_A.id == approval_id)
+    await connection.execute(signed.values(call_signature=proofs.of_call(request, found[1])))
     verdict = await void_votes(connection, approval_id)
     await void_claims(connection, approval_id)
-    more = await _let_in(connection, approval_id) if route == before and placements else ()
+    more = await _let_in(connection, approval_id) if route == before.route and placements else ()
     await _supersede(connection, approval_id, (*placements, *more))
-    await ladder_anew(connection, approval_id, rungs, at=at, another_route=route != before)
-    told = [facts.changed(approval_id, request, deadline, route=route, at=at)]
-    if verdict is not None:
-        told.append(facts.voided(approval_id, verdict=verdict, why="the call changed", at=at))
+    await ladder_anew(connection, approval_id, rungs, at=at, another_route=route != before.route)
+    if why:  # before the commit: it is read at once, and may not have been known to wait
+        proofs.begins(approval_id, since=revision)
+    told = [facts.changed(approval_id, request, deadline, route=route, revision=revision, at=at)]
+    if verdict is not None or why:
+        because = why or "the call changed"
+        told.append(facts.voided(approval_id, verdict=verdict, why=because, revision=revision, at=at))
     await append(connection, *told)
-    return True
+    return revision
 
 
-async def take_back(connection: AsyncConnection, approval_id: str, *, why: str, at: datetime) -> bool:
-    """The same call, OPEN and without votes; False if a POST is under way, or it is not decided."""
+async def take_back(
+    connection: AsyncConnection, approval_id: str, *, why: str, at: datetime, proofs: Proofs
+) -> int:
+    """The same call, OPEN and without votes: its revision; 0 if a POST is under way, or it is not decided."""
+    before = await locked_terms(connection, approval_id, proofs)
+    if before is None:
+        return 0
     # A rule would give the answer again that may not go out: people are asked.
-    taken = move(approval_id, Stage.DECIDED, Stage.OPEN, _idle(at)).values(**_FRESH, revision=_A.revision + 1)
-    if not (await connection.execute(taken)).rowcount:
-        return False
+    asked = replace(before, rule=None).columns(proofs)
+    taken = move(approval_id, Stage.DECIDED, Stage.OPEN, _idle(at)).values(
+        **{**_FRESH, **asked}, revision=_A.revision + 1
+    )
+    revision: int | None = (await connection.execute(taken.returning(_A.revision))).scalar_one_or_none()
+    if revision is None:
+        return 0
     verdict = await void_votes(connection, approval_id)
-    await append(connection, facts.voided(approval_id, verdict=verdict, why=why, at=at))
-    return True
+    told = facts.voided(approval_id, verdict=verdict, why=why, revision=revision, at=at)
+    await append(connection, told)
+    return revision
 
 
 def _idle(at: datetime) -> ColumnElement[bool]:

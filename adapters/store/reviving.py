@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, delete, exists, literal, select, update
+from sqlalchemy import delete, exists, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.chain import append
-from adapters.store.columns import Names
 from adapters.store.laddering import ladder_anew
 from adapters.store.leases import cut_lease, void_claims
 from adapters.store.moves import move
 from adapters.store.placing import place
+from adapters.store.proofs import Proofs
 from adapters.store.rows import deadline_columns
+from adapters.store.terms import locked_terms
 from adapters.store.votes import void_votes
 from bot.approval import Outcome, Stage
 from bot.ladder import Deadline, Lease
@@ -36,23 +37,29 @@ async def take_time(
     rungs: Sequence[DueRung],
     lease: Lease,
     at: datetime,
+    proofs: Proofs,
 ) -> bool:
     """The new deadline; False if it is no longer `was`, or it is over."""
-    before = await route_of(connection, approval_id)
+    before = await locked_terms(connection, approval_id, proofs)
+    if before is None:
+        return False
     moved = (
         update(tables.approvals)
         .where(_A.id == approval_id, _A.stage.in_((Stage.OPEN, Stage.DECIDED)), _A.deadline == was)
-        .values(**deadline_columns(deadline), **route_columns(route), revision=_A.revision + 1)
+        .values(
+            **deadline_columns(deadline), **before.by_route(route).columns(proofs), revision=_A.revision + 1
+        )
     )
     if not (await connection.execute(moved)).rowcount:
         return False
-    if route != before:
+    same_route = route == before.route
+    if not same_route:
         await void_claims(connection, approval_id)
         await place(connection, approval_id, placements)
     # Who is on it still is, for as long as the new deadline allows.
     await cut_lease(connection, approval_id, lease)
     await ladder_anew(
-        connection, approval_id, rungs, at=at, another_route=route != before, keep_lease=route == before
+        connection, approval_id, rungs, at=at, another_route=not same_route, keep_lease=same_route
     )
     await append(connection, facts.retimed(approval_id, deadline, was=was, at=at))
     return True
@@ -67,9 +74,15 @@ async def take_up(
     placements: Sequence[Placement],
     rungs: Sequence[DueRung],
     at: datetime,
-) -> bool:
-    """OPEN again, with nothing left of its end; False unless it vanished and nobody of ours had decided it."""
-    before = await route_of(connection, approval_id)
+    proofs: Proofs,
+) -> int:
+    """OPEN again, with nothing left of its end: its revision.
+
+    0 unless it vanished and nobody of ours had decided it.
+    """
+    before = await locked_terms(connection, approval_id, proofs)
+    if before is None:
+        return 0
     undecided = ~exists().where(_D.approval_id == _A.id).correlate(tables.approvals)
     fresh: dict[str, Any] = {
         "outcome": None, "settled_at": None, "platform_word": None, "trouble": None, "told": False, "missed": 0,
@@ -77,36 +90,26 @@ async def take_up(
     }  # fmt: skip
     for was in (Stage.SETTLED, Stage.CLOSED):
         again = move(approval_id, was, Stage.OPEN, _A.outcome == Outcome.ELSEWHERE, undecided).values(
-            **fresh, **deadline_columns(deadline), **route_columns(route), revision=_A.revision + 1
+            **fresh,
+            **deadline_columns(deadline),
+            **before.by_route(route).columns(proofs),
+            revision=_A.revision + 1,
         )
-        if (await connection.execute(again)).rowcount:
+        revision: int | None = (await connection.execute(again.returning(_A.revision))).scalar_one_or_none()
+        if revision is not None:
             break
     else:
-        return False
+        return 0
+    proofs.begins(approval_id, since=revision)  # before the commit: it is read at once
     await void_votes(connection, approval_id)
     await void_claims(connection, approval_id)
-    await ladder_anew(connection, approval_id, rungs, at=at, another_route=route != before)
+    await ladder_anew(connection, approval_id, rungs, at=at, another_route=route != before.route)
     # What was said about its end is true no more, and is said anew when it ends again.
     ended = (_T.approval_id == approval_id, _T.news == News.OUTCOME)
     await connection.execute(delete(tables.notices).where(*ended))
     asked = update(tables.placements).where(_P.approval_id == approval_id, ~_P.superseded)
     await connection.execute(asked.values(owed=True, tries=0, next_try=None))
-    if route != before:
+    if route != before.route:
         await place(connection, approval_id, placements)
-    await append(connection, facts.revived(approval_id, deadline, at=at))
-    return True
-
-
-async def route_of(connection: AsyncConnection, approval_id: str) -> str | None:
-    """The name of the route that it has now, with its row locked."""
-    locked = select(_A.route).where(_A.id == approval_id).with_for_update()
-    name: str | None = (await connection.execute(locked)).scalar_one_or_none()
-    return name
-
-
-def route_columns(route: str) -> dict[str, Any]:
-    """What a route puts into an approval's row.
-
-    Those whom another route's ladder let in have no say on this one.
-    """
-    return {"route": route, "widened": case((_A.route == route, _A.widened), else_=literal((), Names()))}
+    await append(connection, facts.revived(approval_id, deadline, revision=revision, at=at))
+    return revision

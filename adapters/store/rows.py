@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.engine import RowMapping
 
+from adapters.store.columns import keepable
+from adapters.store.proofs import Proofs
 from adapters.store.tables import approvals, decisions, placements, rungs, votes
-from bot.approval import Actor, Approval, Decision, Vote
+from bot.approval import Actor, Approval, Decision, Stage, Vote
 from bot.ladder import Deadline
-from bot.protocol import HITLRequest
+from bot.protocol import HITLDecision, HITLRequest
 from bot.records import DueRung, Placement
-from bot.surface import Destination
+from bot.surface import Destination, Surface
 
 _A, _D, _P, _R, _V = approvals.c, decisions.c, placements.c, rungs.c, votes.c
 
@@ -22,8 +25,15 @@ def approvals_decided() -> Select[Any]:
     return select(approvals, decisions).select_from(approvals.outerjoin(decisions))
 
 
-def approval_of(row: RowMapping) -> Approval:
-    """The approval in a row that has the columns of `approvals_decided`."""
+def approval_of(row: RowMapping, proofs: Proofs) -> Approval:
+    """The approval in a row that has the columns of `approvals_decided`.
+
+    What is not Nod's own word is named in `forged`; a decision that is not is left out, or is nobody's.
+    """
+    waits = row[_A.stage] in (Stage.OPEN, Stage.DECIDED)
+    forged = _forged(row, proofs) if waits else ()
+    if forged:
+        proofs.doubt(row[_A.id], forged)
     return Approval(
         request=row[_A.request],
         route=row[_A.route],
@@ -38,19 +48,57 @@ def approval_of(row: RowMapping) -> Approval:
             renewed=row[_A.renewed],
         ),
         revision=row[_A.revision],
-        decision=None if row[_D.approval_id] is None else _decision_of(row),
+        decision=_decision_in(row, forged),
         outcome=row[_A.outcome],
         settled_at=row[_A.settled_at],
         platform_word=row[_A.platform_word],
         trouble=row[_A.trouble],
         escalated_at=row[_A.escalated_at],
-        confirmed_at=row[_A.confirmed_at],
+        confirmed_at=_confirmed(row, proofs) if waits else row[_A.confirmed_at],
         missed=row[_A.missed],
         attempts=row[_A.attempts],
         next_try=row[_A.next_try],
         gone_at=row[_A.gone_at],
         gones=row[_A.gones],
+        forged=forged,
     )
+
+
+def _forged(row: RowMapping, proofs: Proofs) -> tuple[str, ...]:
+    """Which parts of an approval that waits were not written by Nod, or are in force no more."""
+    request, approval_id, digest = row[_A.request], row[_A.id], row[_A.digest]
+    parts = {
+        "stage": proofs.waits(approval_id),
+        "call": (approval_id, digest) == (keepable(request.request_id), request.digest)
+        and proofs.call_holds(row[_A.call_signature], request, row[_A.first_seen]),
+        "terms": proofs.terms_hold(
+            row[_A.terms_signature],
+            approval_id,
+            digest=digest,
+            route=row[_A.route],
+            rule=row[_A.rule],
+            widened=row[_A.widened],
+        ),
+        "decision": row[_D.approval_id] is None
+        if row[_A.stage] is Stage.OPEN
+        else row[_D.approval_id] is not None
+        and proofs.decision_counts({column.name: row[column] for column in _D}, digest=digest),
+    }
+    return tuple(part for part, holds in parts.items() if not holds)
+
+
+def _decision_in(row: RowMapping, forged: tuple[str, ...]) -> Decision | None:
+    if row[_A.stage] is Stage.OPEN:
+        return None
+    if "decision" in forged:
+        nobody = Actor(surface=Surface.POLICY, account="", name="nobody")
+        return Decision(verdict=HITLDecision.SKIPPED, actor=nobody, at=row[_A.first_seen], card_id="")
+    return None if row[_D.approval_id] is None else _decision_of(row)
+
+
+def _confirmed(row: RowMapping, proofs: Proofs) -> datetime | None:
+    """The database only says whether a listing is unused; which one it was, this process saw itself."""
+    return None if row[_A.confirmed_at] is None else proofs.listed_at(row[_A.id], digest=row[_A.digest])
 
 
 def _decision_of(row: RowMapping) -> Decision:
@@ -130,10 +178,18 @@ def deadline_columns(deadline: Deadline) -> dict[str, Any]:
     }
 
 
-def approval_row(approval: Approval) -> dict[str, Any]:
+def approval_row(approval: Approval, proofs: Proofs) -> dict[str, Any]:
     """A new approval's row."""
     return {
         **request_columns(approval.request, approval.deadline),
+        "call_signature": proofs.of_call(approval.request, approval.first_seen),
+        "terms_signature": proofs.of_terms(
+            approval.id,
+            digest=approval.request.digest,
+            route=approval.route,
+            rule=approval.rule,
+            widened=approval.widened,
+        ),
         "id": approval.id,
         "widened": approval.widened,
         "route": approval.route,
@@ -151,15 +207,19 @@ def approval_row(approval: Approval) -> dict[str, Any]:
     }
 
 
-def decision_row(approval_id: str, decision: Decision) -> dict[str, Any]:
-    """A decision's row."""
-    return {**_answer_row(approval_id, decision), "others": decision.others}
+def decision_row(
+    approval_id: str, decision: Decision, *, digest: str, revision: int, proofs: Proofs
+) -> dict[str, Any]:
+    """A decision's row: about the call with this digest, by the vote with this revision."""
+    row = {**_answer_row(approval_id, decision), "others": decision.others, "revision": revision}
+    return {**row, "signature": proofs.of_decision(row, digest=digest)}
 
 
-def vote_row(approval_id: str, vote: Vote) -> dict[str, Any]:
-    """A vote's row."""
-    more = {"person": vote.person, "digest": vote.digest, "acting_for": vote.acting_for}
-    return {**_answer_row(approval_id, vote), **more}
+def vote_row(approval_id: str, vote: Vote, *, revision: int, proofs: Proofs) -> dict[str, Any]:
+    """A vote's row; `revision` is the record's with this vote."""
+    more = {"person": vote.person, "digest": vote.digest, "acting_for": vote.acting_for, "revision": revision}
+    row = {**_answer_row(approval_id, vote), **more}
+    return {**row, "signature": proofs.of_vote(row)}
 
 
 def _answer_row(approval_id: str, answer: Decision | Vote) -> dict[str, Any]:

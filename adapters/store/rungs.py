@@ -13,6 +13,7 @@ from adapters.store.claims import with_people
 from adapters.store.database import Database
 from adapters.store.firing import fire_rungs
 from adapters.store.moves import chunks
+from adapters.store.proofs import Proofs
 from adapters.store.rows import approval_of, rung_of
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
@@ -26,9 +27,9 @@ _UNFIRED = and_(_R.fired_at.is_(None), _A.stage == Stage.OPEN)
 class SqlRungs:
     """`bot.store.Rungs` over a database. Every method raises Unavailable when it is in trouble."""
 
-    def __init__(self, *, database: Database, pagers: Sequence[str]) -> None:
+    def __init__(self, *, database: Database, pagers: Sequence[str], proofs: Proofs) -> None:
         """`pagers` are the names of those whom new alerts are owed."""
-        self._database, self._pagers = database, tuple(dict.fromkeys(pagers))
+        self._database, self._pagers, self._proofs = database, tuple(dict.fromkeys(pagers)), proofs
 
     async def due(self, now: datetime) -> tuple[tuple[DueRung, Approval], ...]:
         """Unfired rungs of open approvals, earliest deadline first, then by their place on the ladder."""
@@ -42,7 +43,8 @@ class SqlRungs:
             .order_by(_A.deadline, _A.id, _R.number)
         )
         rows = await self._database.fetch(statement)
-        approvals = await with_people([approval_of(row) for row in rows], self._database.fetch)
+        read = [approval_of(row, self._proofs) for row in rows]
+        approvals = await with_people(read, self._database.fetch, self._proofs)
         return tuple((rung_of(row), approval) for row, approval in zip(rows, approvals, strict=True))
 
     async def next_due(self, *, after: datetime) -> datetime | None:
@@ -69,6 +71,6 @@ class SqlRungs:
         """Whoever waits at the same moment finds them fired."""
 
         async def work(connection: AsyncConnection) -> frozenset[str]:
-            return await fire_rungs(connection, firings, at=at, pagers=self._pagers)
+            return await fire_rungs(connection, firings, at=at, pagers=self._pagers, proofs=self._proofs)
 
         return await self._database.write(Move.FIRE, work)

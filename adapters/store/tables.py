@@ -63,6 +63,9 @@ approvals = Table(
     Column("gones", Integer, nullable=False, server_default="0"),
     #: How often Nod made up another deadline for it.
     Column("renewed", Integer, nullable=False, server_default="0"),
+    #: Nod's word on the call, and on how it is answered (`adapters.store.proofs`).
+    Column("call_signature", Words),
+    Column("terms_signature", Words),
     CheckConstraint("(stage IN ('settled', 'closed')) = (outcome IS NOT NULL)", name="approvals_ended"),
     Index("approvals_at_stage", "stage", "deadline"),
     Index("approvals_of_agents", "stage", "rule", "agent"),
@@ -82,6 +85,9 @@ decisions = Table(
     Column("card_id", Words, nullable=False),
     Column("note", Words),
     Column("others", Names, nullable=False, server_default="[]"),
+    #: The record's when it was made: what is older than a taking back does not count.
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Column("signature", Words),
 )
 
 #: One vote per person and request; it counts for the call with its digest only.
@@ -100,6 +106,8 @@ votes = Table(
     Column("digest", Words, nullable=False),
     Column("note", Words),
     Column("acting_for", Words),
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Column("signature", Words),
 )
 
 placements = Table(

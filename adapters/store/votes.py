@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Executable, delete, exists, insert, select, true
 from sqlalchemy.engine import RowMapping
@@ -16,6 +17,7 @@ from adapters.store.columns import keepable
 from adapters.store.database import insert_new
 from adapters.store.leases import end_lease
 from adapters.store.moves import chunks, move
+from adapters.store.proofs import Proofs
 from adapters.store.rows import decision_row, vote_of, vote_row
 from bot.approval import Approval, Decision, Stage, Vote, people_in
 from bot.records import Counted
@@ -28,26 +30,39 @@ Fetch = Callable[[Executable], Awaitable[Sequence[RowMapping]]]
 
 
 async def count_vote(
-    connection: AsyncConnection, approval_id: str, *, vote: Vote, needs: int, counting: frozenset[str] | None
-) -> Counted:
+    connection: AsyncConnection,
+    approval_id: str,
+    *,
+    vote: Vote,
+    needs: int,
+    counting: frozenset[str] | None,
+    proofs: Proofs,
+) -> tuple[Counted, int]:
     """Take a vote, and at `needs` distinct people the decision, in the transaction of this connection.
+
+    Returns also the revision that the record has with it.
 
     The record comes first: its row is locked from here on, so that two votes are counted one after the other.
     """
+    if not proofs.waits(approval_id):
+        return Counted.LOST, 0
     undecided = ~exists().where(_D.approval_id == _A.id).correlate(tables.approvals)
     asked = true() if vote.actor.surface is Surface.POLICY else _A.rule.is_(None)
     counts = (_A.digest == vote.digest, _A.deadline > vote.at, asked, undecided)
     # One person is enough almost always: then there is nothing to wait for, and a statement less.
     at_once = Stage.DECIDED if needs <= 1 else None
     taken = move(approval_id, Stage.OPEN, at_once, *counts).values(revision=_A.revision + 1)
-    if not (await connection.execute(taken)).rowcount:
-        return Counted.LOST
-    await _put(connection, approval_id, vote)
+    revision: int | None = (await connection.execute(taken.returning(_A.revision))).scalar_one_or_none()
+    if revision is None:
+        return Counted.LOST, 0
+    row = vote_row(approval_id, vote, revision=revision, proofs=proofs)
+    voted = facts.voted(approval_id, vote, revision=revision, signature=row["signature"])
+    await _put(connection, row)
     await end_lease(connection, approval_id, person=vote.person, at=vote.at)
-    same = await _same(connection, approval_id, vote, counting)
+    same = await _same(connection, approval_id, vote, counting, proofs)
     if people_in(same) < needs:
-        await append(connection, facts.voted(approval_id, vote))
-        return Counted.WAITING
+        await append(connection, voted)
+        return Counted.WAITING, revision
     # Whoever has two names is named once, and the one whose vote was enough by that vote.
     named = {_account(other): str(other.actor) for other in same}
     others = tuple(name for account, name in named.items() if account != _account(vote))
@@ -61,14 +76,16 @@ async def count_vote(
     )
     if at_once is None:
         await connection.execute(move(approval_id, Stage.OPEN, Stage.DECIDED))
-    await connection.execute(insert(tables.decisions), decision_row(approval_id, decision))
-    await append(connection, facts.voted(approval_id, vote), facts.decided(approval_id, decision, vote))
-    return Counted.DECIDED
+    made = decision_row(approval_id, decision, digest=vote.digest, revision=revision, proofs=proofs)
+    await connection.execute(insert(tables.decisions), made)
+    decided = facts.decided(approval_id, decision, vote, revision=revision, signature=made["signature"])
+    await append(connection, voted, decided)
+    return Counted.DECIDED, revision
 
 
-async def _put(connection: AsyncConnection, approval_id: str, vote: Vote) -> None:
+async def _put(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
     """A person's later vote takes the place of her earlier one."""
-    new = insert_new(connection, tables.votes).values(vote_row(approval_id, vote))
+    new = insert_new(connection, tables.votes).values(row)
     key = [_V.approval_id, _V.person]
     rest = {
         column.name: new.excluded[column.name] for column in _V if column.name not in ("approval_id", "person")
@@ -77,14 +94,19 @@ async def _put(connection: AsyncConnection, approval_id: str, vote: Vote) -> Non
 
 
 async def _same(
-    connection: AsyncConnection, approval_id: str, vote: Vote, counting: frozenset[str] | None
+    connection: AsyncConnection,
+    approval_id: str,
+    vote: Vote,
+    counting: frozenset[str] | None,
+    proofs: Proofs,
 ) -> list[Vote]:
     """The votes that count, with this verdict on this call, earliest first; this one always does."""
     alike = select(tables.votes).where(
         _V.approval_id == approval_id, _V.verdict == vote.verdict, _V.digest == vote.digest
     )
     found = await connection.execute(alike.order_by(_V.at, _V.person))
-    votes = [vote_of(row) for row in found.mappings()]
+    rows = found.mappings().all()
+    votes = [vote_of(row) for row in rows if row[_V.person] == keepable(vote.person) or proofs.vote_counts(row)]
     if counting is None:
         return votes
     theirs = {keepable(person) for person in (*counting, vote.person)}
@@ -103,22 +125,37 @@ async def void_votes(connection: AsyncConnection, approval_id: str) -> str | Non
     return None if verdict is None else str(verdict.value)
 
 
-async def with_votes(found: Iterable[Approval], fetch: Fetch) -> tuple[Approval, ...]:
+async def with_votes(found: Iterable[Approval], fetch: Fetch, proofs: Proofs) -> tuple[Approval, ...]:
     """The approvals with the votes on their calls as they are now, in a few statements for any number.
+
+    A vote that does not count is left out, and named in `forged`.
 
     Read after the approvals: a vote that comes in between raises the revision, so its card is drawn again.
     """
     approvals = tuple(found)
     voted_on = list(dict.fromkeys(approval.id for approval in approvals if approval.revision > 1))
     votes: defaultdict[tuple[str, str], list[Vote]] = defaultdict(list)
+    waiting = {keepable(approval.id) for approval in approvals if approval.stage in (Stage.OPEN, Stage.DECIDED)}
+    forged: set[str] = set()
     for some in chunks(voted_on):
         statement = select(tables.votes).where(_V.approval_id.in_(some)).order_by(_V.at, _V.person)
         for row in await fetch(statement):
-            votes[row[_V.approval_id], row[_V.digest]].append(vote_of(row))
+            if row[_V.approval_id] in waiting and not proofs.vote_counts(row):
+                forged.add(row[_V.approval_id])
+                proofs.doubt(row[_V.approval_id], ("vote",))
+            else:
+                votes[row[_V.approval_id], row[_V.digest]].append(vote_of(row))
     return tuple(
-        _with(approval, votes.get((keepable(approval.id), approval.request.digest))) for approval in approvals
+        _with(
+            approval,
+            votes.get((keepable(approval.id), approval.request.digest)),
+            forged=keepable(approval.id) in forged,
+        )
+        for approval in approvals
     )
 
 
-def _with(approval: Approval, votes: list[Vote] | None) -> Approval:
+def _with(approval: Approval, votes: list[Vote] | None, *, forged: bool) -> Approval:
+    if forged:
+        return replace(approval, votes=tuple(votes or ()), forged=(*approval.forged, "vote"))
     return replace(approval, votes=tuple(votes)) if votes else approval

@@ -22,7 +22,7 @@ from bot.ladder import Deadline, began_at, deadline_of, lease_at, redraws, renew
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
 from bot.protocol import HITLRequest
-from bot.records import UNWRITTEN, Alert, DueRung, Newcomer, Placement, Standing
+from bot.records import TAMPERED, UNWRITTEN, Alert, DueRung, Newcomer, Placement, Standing
 from bot.routing import Route
 from bot.store import Store
 from bot.wording import name_of
@@ -100,7 +100,7 @@ class Admit:
         approvals = self._store.approvals
         unmet = [r.request_id for r in listing.requests if r.request_id not in standing]
         known = await approvals.known(unmet) if unmet else frozenset()
-        confirmed: list[str] = []
+        confirmed: dict[str, str] = {}
         newcomers: list[Newcomer] = []
         for number, request in enumerate(listing.requests):
             if not number % AT_ONCE:
@@ -110,12 +110,14 @@ class Admit:
                 newcomers.append(self._newcomer(request))
             elif met is None:
                 await self._listed_again(request)
+            elif met.forged:
+                await self._tampered(request)
             elif not request.named_by(met.digest):
                 await self._changed(request)
             else:
                 await self._retime(request, met)
                 if met.missed or met.stage is Stage.DECIDED:
-                    confirmed.append(request.request_id)
+                    confirmed[request.request_id] = met.digest
         if confirmed:
             await approvals.confirm(confirmed, began_at=listing.began_at)
         await self._admit(newcomers)
@@ -163,7 +165,15 @@ class Admit:
             rungs=_rungs(request, route, first_seen=now, deadline=deadline),
         )
 
-    async def _changed(self, request: HITLRequest) -> None:
+    async def _tampered(self, request: HITLRequest) -> None:
+        """Somebody else than Nod wrote to its record: nothing in it counts, and people are asked again."""
+        tool = name_of(request.tool_name)
+        text = f"{tool}: something other than Nod changed its record in the database. People are asked again."
+        alert = Alert(approval_id=request.request_id, cause=TAMPERED, text=text, raised_at=self._clock())
+        await self._store.alerts.raise_(alert)
+        await self._changed(request, why=TAMPERED)
+
+    async def _changed(self, request: HITLRequest, *, why: str | None = None) -> None:
         """The platform lists another call under a known id: no answer to the old one may count for it."""
         approval = await self._store.approvals.get(request.request_id)
         if approval is None:
@@ -179,6 +189,7 @@ class Admit:
             deadline=deadline,
             placements=_placements(request, route) if settled_down else (),
             rungs=_rungs(request, route, first_seen=approval.first_seen, deadline=deadline),
+            why=why,
         ):
             log.warning("request_changed", approval_id=approval.id, was=approval.stage.value)
             self._count("request_changed")

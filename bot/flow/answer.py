@@ -46,6 +46,8 @@ class Answer:
     async def round(self) -> None:
         self._crew.look()
         for approval in await self._store.approvals.at(Stage.OPEN, by_rule=True):
+            if approval.forged:
+                continue  # it may be that no rule is to answer it: the next poll takes it anew
             self._crew.take(approval.id, approval.id, self._answer, approval)
 
     async def _answer(self, approval: Approval) -> None:

@@ -36,6 +36,7 @@ VERDICTS = {
 }
 
 CHANGED = "This request changed under the card. Look at the new card below it."
+TAMPERED = "The record of this request was changed outside Nod. Nothing was decided; a new card follows."
 
 log = structlog.get_logger()
 
@@ -76,6 +77,8 @@ class Check:
         With `again` it may be what this person answered already: a look, which adds nothing to it.
         """
         sealed, placement, approval = await self.card(click)
+        if approval.forged:
+            raise Refused(Refusal.CHANGED, TAMPERED)
         policy, now = self._policy(), self._clock()
         seat = seat_of(policy, approval, surface=click.surface, account=click.account, home=click.home, now=now)
         route = policy.route_named(approval.route)

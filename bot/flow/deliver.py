@@ -66,7 +66,9 @@ class Deliver:
         self._hung &= {approval.id for approval in decided}
         for approval in decided:
             late = approval.deadline.at - MARGIN
-            if approval.next_try and approval.next_try > now:
+            if approval.forged:
+                self._ring(Step.ADMIT)  # the next poll takes it anew: this answer is nobody's
+            elif approval.next_try and approval.next_try > now:
                 due = earliest(due, approval.next_try)
             elif now >= late and approval.deadline.made_up:
                 self._ring(Step.ADMIT)  # what is still listed gets another one

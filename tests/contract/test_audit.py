@@ -81,6 +81,7 @@ async def test_a_life_is_told_in_order(store: SqlStore, url: str) -> None:
     await fire(store, [a_rung(0, due=1)], at=after(1))
     await store.approvals.vote("r1", vote=a_vote(at=after(2)), needs=2, counting=None)
     await store.approvals.vote("r1", vote=a_vote("bob", at=after(3)), needs=2, counting=None)
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(3.5))
     await begin(store, now=after(4))
     await store.approvals.settle("r1", was=Stage.DECIDED, outcome=Outcome.APPROVED, at=after(5))
     await store.placements.shown("c1", ref="ts1", revision=9, digest=a_request().digest)
@@ -156,7 +157,7 @@ async def test_a_call_without_a_canonical_form_is_told_too(store: Store, url: st
     assert (None, request.digest) == (body["arguments_digest"], body["digest"])
 
 
-async def test_a_vote_and_its_decision_are_told_in_full(store: Store, url: str) -> None:
+async def test_a_vote_and_its_decision_are_told_in_full(store: Store, url: str, eyes: Eyes) -> None:
     """Who, on which card, about which call, in whose place, with which note, and what the agent will hear."""
     await admit(store)
     await store.approvals.vote("r1", vote=a_vote("bob"), needs=2, counting=None)
@@ -177,7 +178,11 @@ async def test_a_vote_and_its_decision_are_told_in_full(store: Store, url: str) 
         "name": "Ann",
         "email": "ann@acme.example",
     }
-    assert expected == await told(url, "voted")
+    told_of = await told(url, "voted")
+    assert 3 == told_of.pop("revision")
+    signature = told_of.pop("signature")
+    assert [(signature,)] == eyes("SELECT signature FROM votes WHERE person = 'ann'")
+    assert expected == told_of
     decided = await told(url, "decided")
     assert ["Bob <bob@acme.example>"] == decided["others"]
     assert "Bob <bob@acme.example>, Ann <ann@acme.example>" in decided["operator_input"]
@@ -195,7 +200,7 @@ async def test_what_happens_to_a_call_and_its_answer_is_told(store: Store, url: 
     rows = await rows_at(url)
     kinds = ["changed", "voided", "card_superseded", "asked_people", "alert_raised", "alert_mended"]
     assert kinds == [row.kind for row in rows[3:]]
-    assert {"verdict": "approved", "why": "the call changed"} == await told(url, "voided")
+    assert {"verdict": "approved", "why": "the call changed", "revision": 3} == await told(url, "voided")
     assert "wires" == (await told(url, "changed"))["route"]
     assert list(PAGERS) == (await told(url, "alert_raised"))["pagers"]
 
@@ -211,7 +216,7 @@ async def test_a_decision_taken_back_and_an_alert_raised_again_are_told(store: S
     assert not await store.alerts.raise_(replace(an_alert(raised_at=after(4)), text="and again"))
     rows = await rows_at(url)
     assert ["voided", "alert_raised", "alert_mended", "alert_raised"] == [row.kind for row in rows[3:]]
-    assert {"verdict": "approved", "why": "denied by no-wires"} == await told(url, "voided")
+    assert {"verdict": "approved", "why": "denied by no-wires", "revision": 3} == await told(url, "voided")
     assert milliseconds(after(1)) == rows[3].at_ms
     assert "again" == (await told(url, "alert_raised"))["text"]
 

@@ -64,6 +64,7 @@ async def checkpointed(store: SqlStore, folder: Path) -> Path:
     """A file with a checkpoint of the chain as it is."""
     async with open_notary(
         head=store.journal.head,
+        anchor=store.journal.anchor,
         key_path=folder / "audit.key",
         path=folder / "checkpoints",
         webhook=None,

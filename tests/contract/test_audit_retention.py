@@ -13,7 +13,7 @@ from adapters.store import retention
 from adapters.store.ledger import open_ledger
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
-from bot.audit import Fact
+from bot.audit import Fact, Row
 from bot.records import Claimed, Newcomer
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.values import (
@@ -86,6 +86,10 @@ async def live(store: SqlStore, hand: Hand, approval_id: str, *, day: int, until
     assert await close(store, approval_id)
 
 
+async def believed(_: Row) -> None:
+    """Signs nothing."""
+
+
 async def holds(url: str) -> bool:
     """Whether what is left of the chain holds."""
     async with open_ledger(url) as ledger:
@@ -99,13 +103,13 @@ async def test_what_is_old_and_closed_goes_without_a_trace(
     await live(store, hand, "r1", day=0)
     await live(store, hand, "r2", day=50)
     hand.now = NOW + timedelta(days=91)
-    assert 9 == await store.journal.retire(NOW + timedelta(days=1))
+    assert 9 == await store.journal.retire(NOW + timedelta(days=1), vouch=believed)
     assert await holds(url)
     assert [(1,)] * len(TABLES[:7]) == [eyes(f"SELECT count(*) FROM {table}")[0] for table in TABLES[:7]]
     assert [("r2",)] == eyes("SELECT id FROM approvals")
     assert [(10, "admitted")] == eyes("SELECT number, kind FROM audit ORDER BY number LIMIT 1")
     assert [("retired",)] == eyes("SELECT kind FROM audit ORDER BY number DESC LIMIT 1")
-    assert 0 == await store.journal.retire(NOW + timedelta(days=1))
+    assert 0 == await store.journal.retire(NOW + timedelta(days=1), vouch=believed)
 
 
 async def test_an_approval_that_is_not_closed_keeps_its_past(
@@ -116,7 +120,7 @@ async def test_an_approval_that_is_not_closed_keeps_its_past(
     await live(store, hand, "r2", day=1, until=Stage.OPEN)
     await live(store, hand, "r3", day=2)
     hand.now = NOW + timedelta(days=91)
-    assert 9 == await store.journal.retire(NOW + timedelta(days=80))
+    assert 9 == await store.journal.retire(NOW + timedelta(days=80), vouch=believed)
     assert await holds(url)
     assert [("r2",), ("r3",)] == eyes("SELECT id FROM approvals ORDER BY id")
     found = await store.approvals.get("r2")
@@ -133,7 +137,7 @@ async def test_retention_may_remove_everything_and_go_on(
         hand.now = NOW + timedelta(days=day)
         await store.journal.note(Fact(kind="refused", at=hand.now, body={}))
         hand.now += timedelta(days=50)
-        await store.journal.retire(hand.now)
+        await store.journal.retire(hand.now, vouch=believed)
         assert await holds(url)
     assert [(0,)] * len(TABLES) == [eyes(f"SELECT count(*) FROM {table}")[0] for table in TABLES]
     assert [(13, "retired")] == eyes("SELECT number, kind FROM audit")
@@ -146,7 +150,7 @@ async def test_much_goes_in_small_transactions(store: SqlStore, hand: Hand, url:
     for number in range(count):
         await store.journal.note(Fact(kind="refused", at=NOW, body={"n": number}))
     hand.now = after(60)
-    assert count == await store.journal.retire(after(30))
+    assert count == await store.journal.retire(after(30), vouch=believed)
     assert 3 == len(eyes("SELECT number FROM audit_anchor"))
     assert await holds(url)
 
@@ -166,5 +170,5 @@ async def test_a_time_to_come_removes_no_more_than_there_is(store: SqlStore, han
     """An age below nothing is an age of nothing."""
     await live(store, hand, "r1", day=0)
     hand.now += timedelta(days=1)
-    assert 9 == await store.journal.retire(hand.now + timedelta(days=9))
+    assert 9 == await store.journal.retire(hand.now + timedelta(days=9), vouch=believed)
     assert await holds(url)

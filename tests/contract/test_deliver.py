@@ -19,7 +19,7 @@ from bot.policy import Policy
 from bot.protocol import HITLRequest, HITLResponse
 from bot.records import Step
 from bot.store import Store
-from tests.contract.values import NOW, admit, after, decide
+from tests.contract.values import NOW, a_request, admit, after, decide
 from tests.fakes import FakePlatform
 
 
@@ -46,7 +46,7 @@ class World:
         """An approval that waits at the platform, decided, and confirmed since."""
         await admit(self.store, approval_id, deadline=deadline)
         await decide(self.store, approval_id)
-        await self.store.approvals.confirm([approval_id], began_at=after(0.001))
+        await self.store.approvals.confirm({approval_id: a_request(approval_id).digest}, began_at=after(0.001))
         self.platform.waiting[approval_id] = (await self.get(approval_id)).request
 
     async def get(self, approval_id: str = "r1") -> Approval:
@@ -119,7 +119,7 @@ async def test_there_is_time_for_another_try(world: World, left: float, trouble:
     found = await world.get()
     assert (Stage.DECIDED, 1, after(wait)) == (found.stage, found.attempts, found.next_try)
     world.platform.now = after(wait)
-    await world.store.approvals.confirm(["r1"], began_at=after(wait))
+    await world.store.approvals.confirm({"r1": a_request().digest}, began_at=after(wait))
     await world.round()
     expected = [] if world.platform.now >= found.deadline.at - MARGIN else ["r1"]
     assert expected == [request_id for request_id, _ in world.platform.decided]

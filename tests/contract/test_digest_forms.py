@@ -75,7 +75,9 @@ async def test_an_upgrade_takes_no_answer_back(fresh_url: str) -> None:
     policy = Policy(
         people={}, groups={}, routes=(Route(name="default", match=Match(), cards=(), approvers=()),)
     )
-    async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS, clock=lambda: NOW) as store:
+    async with open_store(
+        fresh_url, ring=lambda step: None, pagers=PAGERS, clock=lambda: NOW, take_over=True
+    ) as store:
         await Admit(
             platform=platform, store=store, policy=lambda: policy, clock=lambda: after(1),
             count=lambda _: None,

@@ -187,8 +187,8 @@ async def test_a_poll_confirms_and_forgets_what_was_missed(store: Store) -> None
     await store.approvals.miss(["r1"], began_at=after(1))
     await store.approvals.miss(["r1"], began_at=after(1))
     assert 2 == (await _get(store)).missed
-    await store.approvals.confirm(["r1"], began_at=after(5))
-    await store.approvals.confirm(["r1"], began_at=after(3))
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(5))
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(3))
     found = await _get(store)
     assert (0, after(5), 1) == (found.missed, found.confirmed_at, found.revision)
 
@@ -198,7 +198,7 @@ async def test_a_changed_request_is_taken_anew(store: Store) -> None:
     rungs = [a_rung(0, due=1), a_rung(1, due=2), a_rung(2, due=3)]
     await store.approvals.admit([Newcomer(approval=an_approval(), rungs=rungs)])
     assert await fire(store, rungs[:1], at=NOW)
-    await store.approvals.confirm(["r1"], began_at=NOW)
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=NOW)
     new, later = a_request(arguments={"to": "eve"}), a_deadline(after(600))
     fresh = [a_rung(0, due=10), a_rung(1, due=20)]
     assert await revise(store, request=new, deadline=later, rungs=fresh)
@@ -241,30 +241,30 @@ async def test_a_decision_is_about_the_very_call(store: Store) -> None:
 async def test_a_delivery_is_begun_when_it_is_its_turn(store: Store) -> None:
     """Each POST is counted before it is sent, and nobody else sends it meanwhile, nor after the deadline."""
     await bring_to(store, Stage.DECIDED)
-    await store.approvals.confirm(["r1"], began_at=after(1))
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(1))
     taken = await begin(store, now=NOW, until=after(20))
     assert taken == await _get(store)
     assert taken is not None
     assert (1, after(20), 2) == (taken.attempts, taken.next_try, taken.revision)
     assert await begin(store, now=after(19.999), until=after(40)) is None
     assert await begin(store, now=after(20), until=after(40)) is None  # not listed since
-    await store.approvals.confirm(["r1"], began_at=after(20))
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(20))
     again = await begin(store, now=after(20), until=after(40))
     assert again is not None
     assert 2 == again.attempts
-    await store.approvals.confirm(["r1"], began_at=after(40))
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(40))
     assert await begin(store, now=DEADLINE, until=after(999)) is None
 
 
 async def test_a_delivery_is_of_what_was_read(store: Store) -> None:
     """No POST of another attempt or call than the one that was looked at; a later listing is as good."""
     await bring_to(store, Stage.DECIDED)
-    await store.approvals.confirm(["r1"], began_at=after(1))
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(1))
     confirmed = await _get(store)
     for other in (replace(confirmed, attempts=1), replace(confirmed, request=a_request(arguments=1))):
         assert await begin(store, as_read=other) is None
     assert confirmed == await _get(store)
-    await store.approvals.confirm(["r1"], began_at=after(2))
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(2))
     shown = replace(confirmed, revision=9, trouble="an earlier word", missed=3)
     assert await begin(store, as_read=shown) is not None
 
@@ -273,14 +273,14 @@ async def test_a_delivery_is_of_what_was_read(store: Store) -> None:
 async def test_an_approve_waits_for_a_listing_after_its_own_moment(store: Store, verdict: HITLDecision) -> None:
     """One of the very same moment is none. Reject and Skip need none, whatever was read."""
     await admit(store)
-    await store.approvals.confirm(["r1"], began_at=NOW)
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=NOW)
     assert await wins(store, a_vote(verdict=verdict, digest=a_request().digest))
     read = await _get(store)
     wrongly = replace(read, confirmed_at=after(9))
     approves = verdict is HITLDecision.APPROVED
     assert (await begin(store, as_read=wrongly) is None) is approves
     if approves:
-        await store.approvals.confirm(["r1"], began_at=after(0.001))
+        await store.approvals.confirm({"r1": a_request().digest}, began_at=after(0.001))
         assert await begin(store, as_read=read) is not None
 
 
@@ -295,13 +295,13 @@ async def test_what_was_called_resolved_waits_for_a_later_listing(store: Store) 
         "r1", as_read=replace(begun, attempts=2), at=after(2), next_try=after(3)
     )
     await store.approvals.miss(["r1"], began_at=after(2))
-    await store.approvals.confirm(["r1"], began_at=after(2))
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(2))
     gone = await _get(store)
     assert (after(2), 1, 0, False) == (gone.gone_at, gone.gones, gone.missed, gone.may_be_told)
     assert await begin(store, now=after(3), until=after(30)) is None
     await store.approvals.miss(["r1"], began_at=after(2.001))
     assert 1 == (await _get(store)).missed
-    await store.approvals.confirm(["r1"], began_at=after(2.002))
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(2.002))
     again = await begin(store, now=after(3), until=after(30))
     assert again is not None
     assert (None, 1, 2, True) == (again.gone_at, again.gones, again.attempts, again.may_be_told)
@@ -321,7 +321,7 @@ async def test_what_is_settled_is_what_was_read(store: Store) -> None:
     ):
         assert not await store.approvals.settle("r1", **over, as_read=other)
     assert found == await _get(store)
-    await store.approvals.confirm(["r1"], began_at=NOW)
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=NOW)
     assert not await store.approvals.settle("r1", **over, as_read=found)
     again = await _get(store)
     await store.approvals.miss(["r1"], began_at=after(1))
@@ -393,7 +393,7 @@ async def test_each_move_is_possible_at_its_own_stage_only(
     moved = set()
     for move in MOVES:
         await bring_to(store, stage, move)
-        await store.approvals.confirm([move], began_at=after(1))
+        await store.approvals.confirm({move: a_request(move).digest}, began_at=after(1))
         before = await store.approvals.get(move)
         rings.clear()
         if await _try(store, move):

@@ -15,6 +15,7 @@ from tests.contract.conftest import Eyes
 from tests.contract.values import (
     NOW,
     a_placement,
+    a_request,
     a_rung,
     a_vote,
     admit,
@@ -292,7 +293,11 @@ Act = Callable[[Store], Awaitable[object]]
 
 ASKED = {Step.SHOW, Step.GATHER, Step.ESCALATE, Step.EXPIRE}
 WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
-    "confirm": (Stage.OPEN, lambda s: s.approvals.confirm(["r1"], began_at=NOW), {Step.DELIVER}),
+    "confirm": (
+        Stage.OPEN,
+        lambda s: s.approvals.confirm({"r1": a_request().digest}, began_at=NOW),
+        {Step.DELIVER},
+    ),
     "miss": (Stage.OPEN, lambda s: s.approvals.miss(["r1"], began_at=after(1)), {Step.RECONCILE}),
     "revise": (Stage.OPEN, revise, {*ASKED, Step.ALERT}),
     "revise decided": (Stage.DECIDED, lambda s: revise(s, was=Stage.DECIDED), {*ASKED, Step.ALERT}),

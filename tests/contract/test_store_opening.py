@@ -23,7 +23,7 @@ from adapters.store.schema import VERSION_TABLE, head
 from adapters.store.tables import metadata
 from bot.approval import Stage
 from bot.errors import ConfigError, InUse, Unavailable
-from tests.contract.values import admit, an_approval, bring_to, decide
+from tests.contract.values import SIGNING, admit, an_approval, bring_to, decide
 
 ROOT = Path(__file__).parents[2]
 LIMITS = text(
@@ -49,9 +49,9 @@ def file_of(url: str) -> Path:
 
 async def test_everything_is_still_there_after_reopening(fresh_url: str) -> None:
     """What was written is found by the next process, on a database that needs no second migration."""
-    async with open_store(fresh_url, ring=no_ring, pagers=()) as store:
+    async with open_store(fresh_url, ring=no_ring, pagers=(), signing=SIGNING) as store:
         await admit(store)
-    async with open_store(fresh_url, ring=no_ring, pagers=()) as store:
+    async with open_store(fresh_url, ring=no_ring, pagers=(), signing=SIGNING) as store:
         assert an_approval() == await store.approvals.get("r1")
 
 

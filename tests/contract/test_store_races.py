@@ -23,6 +23,7 @@ from tests.contract.values import (
     a_request,
     a_vote,
     admit,
+    after,
     begin,
     bring_to,
     decide,
@@ -75,6 +76,7 @@ async def test_a_click_and_the_deadline_do_not_mix(store: Store) -> None:
 async def test_one_delivery_at_a_time(store: Store) -> None:
     """Of many who would post the same decision, one may."""
     await bring_to(store, Stage.DECIDED)
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(1))
     as_read = await store.approvals.get("r1")
     posts = [begin(store, as_read=as_read) for _ in range(10)]
     taken = [one for one in await asyncio.gather(*posts) if one is not None]
@@ -86,6 +88,7 @@ async def test_a_void_and_a_delivery_do_not_mix(store: Store) -> None:
     for number in range(10):
         approval_id = f"r{number}"
         await bring_to(store, Stage.DECIDED, approval_id)
+        await store.approvals.confirm({approval_id: a_request(approval_id).digest}, began_at=after(1))
         as_read = await store.approvals.get(approval_id)
         void = store.approvals.void(approval_id, why="denied", at=NOW)
         post = begin(store, approval_id, as_read=as_read)

@@ -16,6 +16,7 @@ from adapters.store import schema
 from adapters.store.open import open_store
 from bot.approval import Stage
 from bot.ladder import Action
+from bot.protocol import HITLRequest
 from tests.contract.conftest import PAGERS
 from tests.contract.values import NOW, a_placement, a_vote, after, revise, wins
 
@@ -52,15 +53,19 @@ def a_call(approval_id: str) -> str:
     return json.dumps(call)
 
 
-def an_open(approval_id: str, stage: str) -> str:
+def an_open(approval_id: str, stage: str, *, digest: str = "old") -> str:
     """An approval's values, with a digest of another make."""
     times = f"{AT}, {AT + 180_000}, 'timeout_at'"
-    return f"'{approval_id}', '{a_call(approval_id)}', 'old', 'default', '{stage}', {times}, 1, 0, 0"
+    return f"'{approval_id}', '{a_call(approval_id)}', '{digest}', 'default', '{stage}', {times}, 1, 0, 0"
+
+
+#: Of the call of `r2`, as the first release made it.
+DIGEST = HITLRequest(**{**json.loads(a_call("r2")), "form": "1"}).digest
 
 
 ROWS = [
     ("approvals", an_open("r1", "open")),
-    ("approvals", an_open("r2", "decided")),
+    ("approvals", an_open("r2", "decided", digest=DIGEST)),
     ("decisions", f"'r2', 'approved', 'slack', 'U1', 'Ann', {AT}, 'c2', 'fine'"),
     ("placements", "'c1', 'r1', 'slack', 'C0FINANCE', 'ts1', 1, 0, true"),
     ("rungs", f"'r1', 0, {AT}, '[\"finance\"]'"),
@@ -77,8 +82,8 @@ ROWS_OF_TWO = [
     ("rungs_begun", f"'r1', 0, {AT}, '[\"finance\"]', {AT}, NULL"),
     ("rungs_begun", f"'r1', 1, {AT}, '[\"finance\"]', {AT}, {AT}"),
     ("rungs_begun", f"'r4', 0, {AT}, '[\"finance\"]', NULL, NULL"),
-    ("votes", f"'r2', 'ann', 'approved', 'slack', 'U1', 'Ann', {AT}, 'c2', 'old'"),
-    ("votes", f"'r2', 'rule:x', 'approved', 'policy', 'x', 'rule x', {AT}, '', 'old'"),
+    ("votes", f"'r2', 'ann', 'approved', 'slack', 'U1', 'Ann', {AT}, 'c2', '{DIGEST}'"),
+    ("votes", f"'r2', 'rule:x', 'approved', 'policy', 'x', 'rule x', {AT}, '', '{DIGEST}'"),
     ("audit", f"1, {AT}, 'admitted', 'r1', '{{}}', '{'0' * 64}', '{'1' * 64}'"),
 ]
 
@@ -160,7 +165,7 @@ async def test_a_second_chat_and_the_policy_answer_after_an_upgrade(fresh_url: s
 async def test_an_upgrade_keeps_every_row(fresh_url: str) -> None:
     """Approvals, decisions, cards, rungs and alerts read back; what is new has its resting value."""
     as_version_one_left_it(fresh_url)
-    async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS) as store:
+    async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS, take_over=True) as store:
         found = await store.approvals.get("r2")
         assert found is not None
         assert found.decision is not None
@@ -171,7 +176,12 @@ async def test_an_upgrade_keeps_every_row(fresh_url: str) -> None:
         assert [("finance",)] == [rung.who for rung, _ in await store.rungs.due(NOW)]
         # Nobody has taken it, so it is owed to the pager that is new as well.
         assert ["oncall", "ops"] == [page.pager for page in await store.alerts.owed(NOW)]
-        assert await store.journal.head() is None
+        head = await store.journal.head()
+    assert head is not None
+    assert ("answers_signed", {"approvals": 1, "decisions": 1, "votes": 0}) == (
+        head.kind,
+        json.loads(head.body),
+    )
 
 
 async def test_life_goes_on_after_an_upgrade(fresh_url: str) -> None:

@@ -274,6 +274,7 @@ async def test_a_decision_that_was_not_sent_yet_is_void(store: Store, eyes: Eyes
 async def test_a_decision_that_may_have_been_sent_stands(store: Store) -> None:
     """Once a POST was begun the platform may have the answer: it is not taken back."""
     await bring_to(store, Stage.DECIDED)
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=after(1))
     await begin(store)
     before = await get(store)
     assert not await revise(store, was=Stage.DECIDED)
@@ -305,7 +306,7 @@ async def test_a_decision_is_taken_back(store: Store, eyes: Eyes, posted: bool) 
     """People are asked anew about the same call; an attempt that ended without an answer does not hinder it."""
     await with_card_up(store)
     await decide(store)
-    await store.approvals.confirm(["r1"], began_at=NOW)
+    await store.approvals.confirm({"r1": a_request().digest}, began_at=NOW)
     await store.approvals.postpone("r1", next_try=after(9), trouble="503")
     if posted:
         await begin(store, now=after(10), until=after(20))

@@ -21,9 +21,12 @@ from bot.records import (
     OwedNotice,
     Placement,
 )
+from bot.signing import Signing
 from bot.store import Store
 from bot.surface import Destination, Surface
 
+#: What a bot of these tests signs with, when more than one in turn opens its database.
+SIGNING = Signing("a secret of the contract suite, 32 characters")
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 DEADLINE = NOW + timedelta(minutes=3)
 #: No lease of these tests is as long as this.

@@ -118,7 +118,8 @@ async def test_what_nod_told_itself_is_no_mass_that_vanished(tmp_path: Path) -> 
 
         work.platform.decide = slow  # type: ignore[method-assign]
         for name in names:
-            await work.store.approvals.confirm([name], began_at=work.clock())
+            call = {name: work.platform.waiting[name].digest}
+            await work.store.approvals.confirm(call, began_at=work.clock())
             await work.votes("ann", name, verdict=HITLDecision.REJECTED)
         await work.run(5)
         assert {Stage.CLOSED} == {(await stage_of(work, name))[0] for name in names}

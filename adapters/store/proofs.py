@@ -1,0 +1,205 @@
+"""What in the rows is Nod's own: signed by it, and not taken back since.
+
+A signature shows that Nod wrote a row, and not that the row is still in force: whoever can write to the
+database can put an old one back. So the process remembers, for each approval that waits, the revision up to
+which answers were taken back, and each person's last vote. At the start it reads both from the audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+import structlog
+from sqlalchemy.engine import RowMapping
+
+from adapters.store.columns import keepable
+from bot.protocol import HITLRequest, Json
+from bot.signing import Kind, Signing
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+#: The columns that a vote's signature covers, and those that a decision's does besides the call's digest.
+_VOTE = (
+    "approval_id", "digest", "revision", "person", "verdict", "surface", "account", "name", "email", "at",
+    "card_id", "note", "acting_for",
+)  # fmt: skip
+_DECISION = (
+    "approval_id", "revision", "verdict", "surface", "account", "name", "email", "at", "card_id", "note",
+    "others",
+)  # fmt: skip
+
+#: A row by the names of its columns.
+Row = Mapping[str, Any] | RowMapping
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Life:
+    """What this process knows of an approval that waits."""
+
+    since: int = 0  #: answers up to this revision were taken back
+    last: dict[str, int] = field(default_factory=dict)  #: the revision of each person's last vote
+    sure: bool = True  #: whether its record was surely written
+
+
+class Proofs:
+    """Signs what is written, and says of what is read whether it counts."""
+
+    def __init__(self, signing: Signing) -> None:
+        self._signing = signing
+        self._lives: dict[str, _Life] = {}
+        self._listed: dict[str, tuple[str, datetime]] = {}
+        self._doubted: set[str] = set()
+
+    # --- signing
+
+    def of_call(self, request: HITLRequest, first_seen: datetime) -> str:
+        """For what was asked: everything of the call that its digest leaves out and a decision rests on."""
+        return self._signing.sign(Kind.CALL, _call(request, first_seen))
+
+    def of_terms(
+        self, approval_id: str, *, digest: str, route: str, rule: str | None, widened: Sequence[str]
+    ) -> str:
+        """For the way in which a call is answered."""
+        return self._signing.sign(Kind.TERMS, _plain([approval_id, digest, route, rule, tuple(widened)]))
+
+    def of_vote(self, row: Row) -> str:
+        """For a vote in the columns of its table."""
+        return self._signing.sign(Kind.VOTE, _plain([row[name] for name in _VOTE]))
+
+    def of_decision(self, row: Row, *, digest: str) -> str:
+        """For a decision in the columns of its table."""
+        return self._signing.sign(Kind.DECISION, _plain([digest, *(row[name] for name in _DECISION)]))
+
+    # --- judging
+
+    def call_holds(self, signature: object, request: HITLRequest, first_seen: datetime) -> bool:
+        """Whether Nod wrote down this call."""
+        return self._signing.holds(signature, Kind.CALL, _call(request, first_seen))
+
+    def terms_hold(
+        self,
+        signature: object,
+        approval_id: str,
+        *,
+        digest: str,
+        route: str,
+        rule: str | None,
+        widened: Sequence[str],
+    ) -> bool:
+        """Whether Nod wrote down how this call is answered."""
+        terms = _plain([approval_id, digest, route, rule, tuple(widened)])
+        return self._signing.holds(signature, Kind.TERMS, terms)
+
+    def vote_counts(self, row: Row) -> bool:
+        """Whether Nod took this vote, and neither took it back nor a later one of the same person."""
+        life = self._lives.get(row["approval_id"])
+        if life is None or not self._signing.holds(
+            row["signature"], Kind.VOTE, _plain([row[name] for name in _VOTE])
+        ):
+            return False
+        revision: int = row["revision"]
+        return revision > life.since and revision >= life.last.get(row["person"], 0)
+
+    def decision_counts(self, row: Row, *, digest: str) -> bool:
+        """Whether Nod made this decision about this call, and has not taken it back."""
+        life = self._lives.get(row["approval_id"])
+        values = _plain([digest, *(row[name] for name in _DECISION)])
+        return (
+            life is not None
+            and self._signing.holds(row["signature"], Kind.DECISION, values)
+            and row["revision"] > life.since
+        )
+
+    def waits(self, approval_id: str) -> bool:
+        """Whether this process knows that the approval is open or decided."""
+        return keepable(approval_id) in self._lives
+
+    # --- remembering
+
+    def begins(self, approval_id: str, *, since: int = 0) -> None:
+        """It waits from now on; answers up to this revision do not count."""
+        self._lives[keepable(approval_id)] = _Life(since=since)
+        self._doubted.discard(keepable(approval_id))
+
+    def may_wait(self, approval_id: str) -> None:
+        """Nobody can tell whether its record was written."""
+        self._lives[keepable(approval_id)] = _Life(sure=False)
+
+    def surely_waits(self, approval_id: str) -> bool:
+        """Whether there must be a record of it that waits; where there is none, somebody has removed it."""
+        life = self._lives.get(keepable(approval_id))
+        return life is not None and life.sure
+
+    def took_back(self, approval_id: str, *, since: int) -> None:
+        """Answers up to this revision do not count any more."""
+        self.begins(approval_id, since=max(since, self._lives.get(keepable(approval_id), _Life()).since))
+
+    def counted(self, approval_id: str, person: str, *, revision: int) -> None:
+        """This person's last vote has this revision."""
+        life = self._lives.get(keepable(approval_id))
+        if life is not None:
+            kept = keepable(person)
+            life.last[kept] = max(revision, life.last.get(kept, 0))
+
+    def ends(self, approval_id: str) -> None:
+        """It waits no more."""
+        self._lives.pop(keepable(approval_id), None)
+        self._doubted.discard(keepable(approval_id))
+        self._listed.pop(keepable(approval_id), None)
+
+    def listed(self, approval_id: str, *, digest: str, began_at: datetime) -> None:
+        """A poll that began then listed this very call."""
+        kept, at = keepable(approval_id), _EPOCH + (began_at - _EPOCH) // _MILLISECOND * _MILLISECOND
+        before = self._listed.get(kept)
+        if before is None or before[0] != digest or before[1] < at:
+            self._listed[kept] = (digest, at)
+
+    def listed_at(self, approval_id: str, *, digest: str) -> datetime | None:
+        """When the last poll began that listed this very call; None when this process has seen none."""
+        known, at = self._listed.get(keepable(approval_id), ("", None))
+        return at if known == digest else None
+
+    def used(self, approval_id: str) -> None:
+        """The listing confirmed one POST, and confirms no other."""
+        self._listed.pop(keepable(approval_id), None)
+
+    def doubt(self, approval_id: str, what: tuple[str, ...]) -> None:
+        """Its rows are not all Nod's: whoever asks the platform next shall take it anew."""
+        kept = keepable(approval_id)
+        if kept not in self._doubted:
+            self._doubted.add(kept)
+            log.error("record_tampered", approval_id=approval_id, what=what)
+
+    def doubts(self, approval_id: str) -> bool:
+        """Whether its rows were found not to be Nod's."""
+        return keepable(approval_id) in self._doubted
+
+
+def _call(request: HITLRequest, first_seen: datetime) -> list[Json]:
+    return _plain([request.request_id, request.digest, request.whole, request.run_id, first_seen])
+
+
+def _plain(values: Sequence[object]) -> list[Json]:
+    """As a column keeps them, so that what was written reads back the same."""
+    return [_plain_one(value) for value in values]
+
+
+def _plain_one(value: object) -> Json:
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, str):
+        return keepable(value)
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // _MILLISECOND
+    if isinstance(value, tuple):
+        return [_plain_one(one) for one in value]
+    if value is None or isinstance(value, int | float):
+        return value
+    raise TypeError(f"{type(value).__name__} is never signed")
