@@ -404,3 +404,14 @@ def test_a_picture_is_small(path: Path) -> None:
 
     assert picture.startswith(b"\x89PNG\r\n")
     assert len(picture) < LARGEST_PICTURE
+
+
+def test_each_line_of_the_threat_model_names_a_test_that_exists() -> None:
+    """A test that was renamed or removed takes its line with it."""
+    page = ROOT / "docs" / "security.md"
+    named = re.findall(r"\[(test_\w+(?:\.py)?)\]\(([^)]+)\)", page.read_text())
+    assert named
+    for name, where in named:
+        file = (page.parent / where).resolve()
+        assert file.is_file(), where
+        assert file.name == name or re.search(rf"^(async )?def {name}\(", file.read_text(), re.MULTILINE), name

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters.notary import Checkpoint, NoCheckpoint, read_checkpoints, read_or_make_key
+from adapters.notary import Checkpoint, NoCheckpoint, What, read_checkpoints, read_or_make_key
 from adapters.store.ledger import Anchor, Ledger, open_ledger
 from bot.audit import GENESIS, Break, Row, first_break
 from bot.canonical import NotCanonical
@@ -47,10 +47,11 @@ async def verify(url: str, *, checkpoints: Path | None = None, keys: Sequence[st
         print(
             "  Without checkpoints kept elsewhere (--checkpoints) nobody can tell whether the end was cut off."
         )
-    elif not keys:
-        print(f"  {len(signed)} checkpoints agree; without --key nobody can tell whether they are Nod's.")
     else:
-        print(f"  {len(signed)} checkpoints agree.")
+        gone = len(signed) - found.compared
+        passed_by = f" {gone} are about rows that are gone, and prove nothing." if gone else ""
+        ours = "." if keys else "; without --key nobody can tell whether they are Nod's."
+        print(f"  {found.compared} checkpoints agree{ours}{passed_by}")
     return 0
 
 
@@ -68,6 +69,7 @@ class Found:
     first: int | None = None
     last: Row | None = None
     broken: Break | None = None
+    compared: int = 0  #: signed lines that are about a row that is there, or the last one that was removed
     #: What the last row about retention says was removed: number and hash.
     retired: tuple[object, object] | None = None
     signed: Mapping[int, Sequence[str]] = field(default_factory=dict)
@@ -80,19 +82,22 @@ class Found:
 
 async def examine(ledger: Ledger, signed: Iterable[Checkpoint] = ()) -> Found:
     """Read the whole chain against itself, its anchor and the (genuine) checkpoints."""
-    hashes = defaultdict(list)
-    for one in signed:
-        hashes[one.number].append(one.hash)
+    hashes, lines = defaultdict(list), tuple(signed)
+    for one in lines:
+        if one.number:  # 0 stands for a chain that had no rows yet
+            hashes[one.number].append(one.hash)
     anchor = await ledger.anchor()
     before = _before(anchor) if anchor else None
     found = Found(signed=hashes)
     if before is not None:
-        found.broken = _against(before, hashes)
+        found.broken = _unsigned(before, lines) or _against(before, hashes)
+        found.compared += len(hashes.get(before.number, ()))
     async for row in ledger.rows():
         found.broken = found.broken or _next_break(row, found.last or before) or _against(row, hashes)
         if found.broken is not None:
             return found
         found.rows, found.last, found.first = found.rows + 1, row, found.first or row.number
+        found.compared += len(hashes.get(row.number, ()))
         if row.kind == "retired":
             body = json.loads(row.body)
             found.retired = (body.get("number"), body.get("hash"))
@@ -111,6 +116,18 @@ def _against(row: Row, signed: Mapping[int, Sequence[str]]) -> Break | None:
     if any(hash_ != row.hash for hash_ in signed.get(row.number, ())):
         return Break(number=row.number, why="it is not the row that a checkpoint was signed for")
     return None
+
+
+def _unsigned(before: Row, lines: Sequence[Checkpoint]) -> Break | None:
+    """Rows that are gone without Nod's word that it removed them; that is a matter of signed lines alone."""
+    retired = {(one.number, one.hash) for one in lines if one.what is What.RETIREMENT}
+    if not lines or (before.number, before.hash) in retired:
+        return None
+    gone = f"it is gone, with those up to {before.number}"
+    if all(one.what is What.CHECKPOINT for one in lines):
+        why = f"{gone}. An earlier release signed no retirements: start this one once, which takes them over"
+        return Break(number=1, why=why)
+    return Break(number=1, why=f"{gone}, and no retirement was signed for that")
 
 
 def _cut(found: Found, before: Row | None) -> Break | None:

@@ -197,6 +197,8 @@ def _plain_one(value: object) -> Json:
     if isinstance(value, str):
         return keepable(value)
     if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone is no moment")
         return (value - _EPOCH) // _MILLISECOND
     if isinstance(value, tuple):
         return [_plain_one(one) for one in value]

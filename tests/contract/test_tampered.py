@@ -6,13 +6,17 @@ import asyncio
 import random
 import sqlite3
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from adapters.store.open import SqlStore
+from adapters.cli.audit import verify
+from adapters.notary import open_notary
+from adapters.store.open import SqlStore, open_store
 from adapters.store.tables import metadata
 from bot.approval import Outcome, Stage
+from bot.audit import Fact
 from bot.flow import Crew
 from bot.flow.admit import Admit
 from bot.flow.answer import Answer
@@ -23,9 +27,10 @@ from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.records import Counted, Newcomer, Step
 from bot.routing import Route
 from bot.rules import Rule, Rules
-from tests.contract.conftest import Eyes
+from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.tampering import ALL, DECIDED, FRESH, OVER, VOTED, Attack, attacks
-from tests.contract.values import NOW, a_placement, a_request, a_vote, an_approval
+from tests.contract.test_store_upgrade import left_behind, run
+from tests.contract.values import NOW, SIGNING, a_placement, a_request, a_vote, an_approval
 from tests.fakes import FakePlatform
 from tests.servers.clockwork import NoCallbacks
 
@@ -180,3 +185,106 @@ async def test_some_statements_send_nothing(world: World) -> None:
 async def test_every_statement_sends_nothing(world: World) -> None:
     """All of them."""
     await attacked(world, attacks())
+
+
+async def test_what_was_taken_back_stays_taken_back(world: World) -> None:
+    """The very rows of a genuine decision, put back after it was voided; and a vote after a later one."""
+    ids = await world.lay(0)
+    one = ids[DECIDED]
+    tables = ("votes", "decisions")
+    kept = {table: world.eyes(f"SELECT * FROM {table} WHERE approval_id = '{one}'") for table in tables}
+    assert await world.store.approvals.void(one, why="denied", at=world.clock())
+    for table, rows in kept.items():
+        put_back(world.eyes, table, rows)
+    world.eyes(f"UPDATE approvals SET stage = 'decided', revision = 2 WHERE id = '{one}'")
+    await world.rounds()
+    assert [] == world.platform.tried
+    (vote,) = world.eyes(f"SELECT * FROM votes WHERE approval_id = '{ids[VOTED]}'")
+    assert Counted.WAITING is await world.vote(ids[VOTED], "ann", needs=2)
+    world.eyes(f"DELETE FROM votes WHERE approval_id = '{ids[VOTED]}'")
+    put_back(world.eyes, "votes", [vote])
+    assert Counted.WAITING is await world.vote(ids[VOTED], "bob", needs=2)
+
+
+def put_back(eyes: Eyes, table: str, rows: list[tuple[object, ...]]) -> None:
+    """Rows as they were."""
+    for row in rows:
+        eyes(f"INSERT INTO {table} VALUES ({', '.join('NULL' if one is None else repr(one) for one in row)})")
+
+
+async def test_a_listing_is_believed_from_the_platform_alone(world: World) -> None:
+    """A moment in a column is no listing: an Approve waits until this process has seen one."""
+    ids = await world.lay(0)
+    world.platform.waiting.clear()
+    world.eyes("UPDATE approvals SET confirmed_at = 99999999999999")
+    await world.deliver()
+    assert [] == world.platform.tried
+    world.platform.waiting[ids[DECIDED]] = a_request(ids[DECIDED])
+    await world.rounds()
+    assert [ids[DECIDED]] == [one for one, _ in world.platform.tried]
+
+
+async def test_people_are_asked_again_and_an_alert_says_so_once(world: World) -> None:
+    """What is not Nod's own is taken anew by the next poll, and can then be decided as ever."""
+    ids = await world.lay(0)
+    one = ids[FRESH]
+    world.eyes(f"UPDATE approvals SET route = 'lax' WHERE id = '{one}'")
+    found = await world.store.approvals.get(one)
+    assert found is not None
+    assert ("terms",) == found.forged
+    await world.rounds()
+    again = await world.store.approvals.get(one)
+    assert again is not None
+    assert ("payments", (), Stage.OPEN) == (again.route, again.forged, again.stage)
+    assert [one] == [alert.approval_id for alert in await world.store.alerts.open_of(cause="tampered")]
+    assert Counted.WAITING is await world.vote(one, "ann", needs=2)
+    assert Counted.DECIDED is await world.vote(one, "bob", needs=2)
+    await world.rounds()
+    assert one in [sent for sent, _ in world.platform.tried]
+
+
+async def test_rows_that_retention_did_not_sign_away_are_missed(
+    store: SqlStore, url: str, eyes: Eyes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nearly the whole chain, deleted by plain SQL with an anchor and a row that tells of it."""
+    file = tmp_path / "checkpoints"
+    async with open_notary(
+        head=store.journal.head, anchor=store.journal.anchor, key_path=tmp_path / "key", path=file,
+        webhook=None, clock=lambda: NOW, count=lambda _: None,
+    ) as notary:  # fmt: skip
+        for number in range(9):
+            await store.journal.note(Fact(kind="refused", at=NOW, body={"n": number}))
+            await notary.round()
+        eyes("INSERT INTO audit_anchor (number, hash, at) SELECT number, hash, 1 FROM audit WHERE number = 8")
+        ((gone,),) = eyes("SELECT hash FROM audit WHERE number = 8")
+        eyes("DELETE FROM audit WHERE number <= 8")
+        body = {"number": 8, "hash": gone, "rows": 8}
+        await store.journal.note(Fact(kind="retired", at=NOW, body=body))
+        assert 1 == await verify(url, checkpoints=file)
+        assert "no retirement was signed" in capsys.readouterr().out
+
+
+async def test_what_an_upgrade_left_is_signed_once(fresh_url: str) -> None:
+    """A second start takes nothing over, nor does one whose checkpoints say that it has happened."""
+    left_behind(fresh_url, "0007", [])
+    more = {"ring": lambda _: None, "pagers": PAGERS, "clock": lambda: NOW, "signing": SIGNING}
+    async with open_store(fresh_url, **more, take_over=True) as store:
+        await store.approvals.admit([Newcomer(approval=an_approval("r1"))])
+    run(fresh_url, "UPDATE approvals SET call_signature = NULL, terms_signature = NULL")
+    async with open_store(fresh_url, **more, take_over=False) as store:
+        found = await store.approvals.get("r1")
+        assert found is not None
+        assert ("call", "terms") == found.forged
+    for _ in range(2):
+        async with open_store(fresh_url, **more, take_over=True) as store:
+            found = await store.approvals.get("r1")
+            assert found is not None
+            assert () == found.forged
+            head = await store.journal.head()
+            assert head is not None
+            assert ("answers_signed", 2) == (head.kind, head.number)
+    run(fresh_url, "UPDATE approvals SET call_signature = NULL, terms_signature = NULL")
+    async with open_store(fresh_url, **more, take_over=True) as store:
+        found = await store.approvals.get("r1")
+        assert found is not None
+        assert ("call", "terms") == found.forged

@@ -31,6 +31,9 @@ BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 #: Where nothing falls due the clock moves on by this much: the ticker of the real bot.
 SWEEP = timedelta(seconds=1)
 
+#: So that one process after another believes what the one before it wrote.
+SIGNING = Signing("a secret of the clockwork, 32 characters long")
+
 
 @dataclass
 class Said:
@@ -261,7 +264,7 @@ async def open_clockwork(
 
     lay_database(folder)
     async with open_store(
-        f"sqlite:///{folder / 'nod.db'}", ring=bells.add, pagers=[pager.name], clock=clock
+        f"sqlite:///{folder / 'nod.db'}", ring=bells.add, pagers=[pager.name], clock=clock, signing=SIGNING
     ) as store:
         await store.approvals.resume()
         work = Clockwork(
