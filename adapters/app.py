@@ -121,8 +121,9 @@ async def open_nod(
         )  # fmt: skip
         sights = Sights()
         desk = FrontDesk(
-            store=store, policy=book.policy, seal=seal, clock=clock, count=metrics.count, sights=sights
-        )
+            store=store, policy=book.policy, seal=seal, clock=clock, count=metrics.count, sights=sights,
+            look_up=book.look_again,
+        )  # fmt: skip
         surfaces = await enter(
             open_surfaces(
                 environment, settings, desk=desk, conversations=stored.conversations,

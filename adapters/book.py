@@ -30,6 +30,8 @@ from bot.surface import Surface
 #: Seconds between two looks at the file, and between two rounds of asking the directories.
 LOOK_EVERY = 1.0
 REFRESH_EVERY = 30.0
+#: Seconds until who could not be looked up is asked about again, before the next round for everybody.
+AGAIN_AFTER = (1.0, 2.0, 4.0)
 
 Signature = tuple[int, int, int] | None  #: of a file: mtime in ns, size, inode; None when it is not there
 _UNSEEN: Signature = (-1, -1, -1)
@@ -83,6 +85,7 @@ class Book(Generic[F]):
         self._filled: Filled | None = None
         self._reached: Filled | None = None
         self._changed = asyncio.Event()
+        self._asked_at = float("-inf")
         self.faulty = False  #: the file as it stands now is refused
 
     @property
@@ -115,6 +118,11 @@ class Book(Generic[F]):
     def ask_again(self) -> None:
         """Somebody may be found now who was not a moment ago: look everybody up, soon."""
         self._changed.set()
+
+    def look_again(self) -> None:
+        """Somebody pressed while people could not be looked up: ask now, unless that was done a moment ago."""
+        if self._seconds() - self._asked_at >= AGAIN_AFTER[0]:
+            self._changed.set()
 
     def unread(self) -> tuple[GroupRef, ...]:
         """Groups that could not be read lately, of which nobody counts as a member."""
@@ -156,28 +164,45 @@ class Book(Generic[F]):
         directories: Mapping[Surface, Directory],
         groups: Mapping[str, GroupKeeper],
         schedules: Mapping[str, Schedules],
+        again: bool = False,
     ) -> None:
-        """Ask every directory and schedule once. Raises nothing: what cannot be asked grows old."""
-        file = self._file
+        """Ask every directory and schedule once, with `again` only about what had no answer the last time.
+
+        Raises nothing: what cannot be asked grows old.
+        """
+        file, self._asked_at = self._file, self._seconds()
         await self._roster.refresh(
-            file.policy, file.elsewhere, directories=directories, groups=groups, schedules=schedules
+            file.policy,
+            file.elsewhere,
+            directories=directories,
+            groups=groups,
+            schedules=schedules,
+            again=again,
         )
         self._filled = self._reached = None
         self._roster.tell(self.policy())  # filled now, and not on the way of the next click
 
-    async def _keep_fresh(self, ask: Callable[[], Awaitable[None]], every: float, look_every: float) -> None:
-        """Rounds begin `every` so many seconds, and at once for a new file, whose people may be new."""
+    async def _keep_fresh(self, ask: Callable[..., Awaitable[None]], every: float, look_every: float) -> None:
+        """Rounds begin `every` so many seconds, and at once for a new file, whose people may be new.
+
+        Who could not be looked up in one is asked about again soon, a few times.
+        """
+        tries = 0
         while True:
             begun = self._seconds()
+            soon = self._roster.missed and tries < len(AGAIN_AFTER)
+            wait = min(every, AGAIN_AFTER[tries]) if soon else every
             with suppress(TimeoutError):
-                async with asyncio.timeout(every):
+                async with asyncio.timeout(wait):
                     # The loop's own clock stands still in a suspension, after which everything is too old.
-                    while self._seconds() - begun < every and not self._changed.is_set():
+                    while self._seconds() - begun < wait and not self._changed.is_set():
                         with suppress(TimeoutError):
                             async with asyncio.timeout(look_every):
                                 await self._changed.wait()
+            again = soon and not self._changed.is_set()
             self._changed.clear()
-            await ask()
+            tries = tries + 1 if again else 0
+            await ask(again=again)
 
     async def _watch(self, every: float) -> None:
         """A change counts once the file has kept still for a look: half of a policy may be a valid one.

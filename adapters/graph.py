@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from adapters.entra import refusal_of
 from adapters.outward import open_client, told
 from adapters.since_boot import seconds_since_boot
 from bot.errors import Forbidden, Gone, Unavailable
@@ -116,7 +117,7 @@ class Graph:
         url = f"{self._login_url}/{quote(self._tenant, safe='')}/oauth2/v2.0/token"
         status, content = await self._exchange("POST", url, data=form)
         if status in (400, 401):
-            raise Forbidden("Microsoft refuses MicrosoftAppId, MicrosoftAppPassword or MicrosoftAppTenantId")
+            raise Forbidden(refusal_of(status, _read(content)))
         body = _body(status, content, "Microsoft's login")
         token, lasts = body.get("access_token"), body.get("expires_in")
         if not isinstance(token, str) or not token or isinstance(lasts, bool) or not isinstance(lasts, int):
@@ -156,6 +157,13 @@ async def open_graph(
             login_url=login_url.rstrip("/"),
             seconds=seconds,
         )
+
+
+def _read(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _body(status: int, content: bytes, who: str) -> dict[str, Any]:

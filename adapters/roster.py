@@ -76,6 +76,9 @@ class Roster:
         self._duty = Duty(count=count, seconds=seconds, longest_age=LONGEST_AGE, limit=LIMIT)
         self._people: dict[tuple[Surface, object], _Found] = {}
         self._groups: dict[GroupRef, tuple[float, tuple[Person, ...]]] = {}
+        #: Who could not be asked about in the last round, by surface, and which groups could not be read.
+        self._unasked: dict[Surface, frozenset[object]] = {}
+        self._unread: frozenset[GroupRef] = frozenset()
 
     async def refresh(
         self,
@@ -85,20 +88,31 @@ class Roster:
         directories: Mapping[Surface, Directory],
         groups: Mapping[str, GroupKeeper],
         schedules: Mapping[str, Schedules],
+        again: bool = False,
     ) -> None:
         """Ask everybody at once; an answer that does not come leaves the earlier one, which ages.
 
-        `groups` and `schedules` say who knows which kind of them.
+        `groups` and `schedules` say who knows which kind of them. With `again` only what had no answer in the
+        last round is asked.
         """
         people = tuple(policy.people.values())
         refs = {ref for of_group in elsewhere.values() for ref in of_group}
         async with asyncio.TaskGroup() as tasks:
             for surface, directory in directories.items():
-                tasks.create_task(self._look_up(surface, directory, people))
-            for ref in refs:
+                missed = self._unasked.get(surface, frozenset())
+                some = tuple(p for p in people if _identity(p) in missed) if again else people
+                if some:
+                    tasks.create_task(self._look_up(surface, directory, some))
+            for ref in refs & self._unread if again else refs:
                 tasks.create_task(self._read_group(ref, groups.get(ref.kind)))
-            tasks.create_task(self._duty.refresh(policy, schedules, at=self._clock()))
+            if not again:
+                tasks.create_task(self._duty.refresh(policy, schedules, at=self._clock()))
         self._forget(policy, refs)
+
+    @property
+    def missed(self) -> bool:
+        """Somebody, or a group that somebody keeps, could not be asked about in the last round."""
+        return bool(self._unread) or any(self._unasked.values())
 
     def filled(self, policy: Policy, elsewhere: Elsewhere, *, longest: float = LONGEST_AGE) -> Filled:
         """The policy with accounts, members and who is on call, from answers younger than `longest` seconds."""
@@ -114,7 +128,12 @@ class Roster:
         duty = self._duty.now(policy, people, at=at)
         members_of = {**{name: tuple(handles) for name, handles in groups.items()}, **duty.groups}
         filled = replace(
-            policy, people=people, groups=members_of, stand_ins=duty.stand_ins, skipped_shifts=duty.skipped
+            policy,
+            people=people,
+            groups=members_of,
+            stand_ins=duty.stand_ins,
+            skipped_shifts=duty.skipped,
+            unasked=self._in_doubt(oldest),
         )
         ages = [found.at for found in self._people.values()] + [age for age, _ in self._groups.values()]
         aging = [age + longest for age in (*ages, *duty.ages) if age + longest > now]
@@ -142,12 +161,15 @@ class Roster:
                 found = await directory.resolve(people)
         except (Unavailable, Forbidden, Gone, TimeoutError) as error:
             self._failed(surface.value, error)
+            self._unasked[surface] = frozenset(_identity(person) for person in people)
             return
         by_handle = {person.handle: person for person in found}
         for asked in people:
             # Somebody of whom the answer is silent could not be asked about: what was known of her ages.
             if asked.handle in by_handle:
                 self._people[(surface, _identity(asked))] = _Found(person=by_handle[asked.handle], at=at)
+        silent = (_identity(asked) for asked in people if asked.handle not in by_handle)
+        self._unasked[surface] = frozenset(silent)
 
     async def _read_group(self, ref: GroupRef, keeper: GroupKeeper | None) -> None:
         at = self._seconds()
@@ -159,11 +181,28 @@ class Roster:
                 members = await keeper.members(ref)
         except (Unavailable, Forbidden, TimeoutError) as error:
             self._failed(str(ref), error)
+            self._unread |= {ref}
+            return
         except Gone as error:
             self._failed(str(ref), error)
             self._groups.pop(ref, None)  # it said so itself: nobody is in it any more
         else:
             self._groups[ref] = (at, members)
+        self._unread -= {ref}
+
+    def _in_doubt(self, oldest: float) -> frozenset[Surface]:
+        """Where somebody has no answer that is young enough, because none came when it was asked for."""
+        doubt = {
+            surface
+            for surface, missed in self._unasked.items()
+            if any(not self._is_known(surface, identity, oldest) for identity in missed)
+        }
+        unread = any(not _younger(self._groups.get(ref, (None, ()))[0], oldest) for ref in self._unread)
+        return frozenset(self._unasked if unread else doubt)
+
+    def _is_known(self, surface: Surface, identity: object, oldest: float) -> bool:
+        found = self._people.get((surface, identity))
+        return found is not None and _younger(found.at, oldest)
 
     def _failed(self, what: str, error: Exception) -> None:
         log.warning("look_up_failed", what=what, reason=str(error) or type(error).__name__)
@@ -174,6 +213,8 @@ class Roster:
         known = {_identity(person) for person in policy.people.values()}
         self._people = {key: found for key, found in self._people.items() if key[1] in known}
         self._groups = {ref: found for ref, found in self._groups.items() if ref in set(refs)}
+        self._unasked = {surface: missed & known for surface, missed in self._unasked.items()}
+        self._unread &= set(refs)
 
     def _members(self, ref: GroupRef, oldest: float) -> tuple[Person, ...]:
         at, members = self._groups.get(ref, (None, ()))

@@ -30,6 +30,7 @@ class Refusal(StrEnum):
     FORGED = "forged"
     MOVED_CARD = "moved-card"
     NOT_APPROVER = "not-approver"
+    LOOKUP_FAILED = "lookup-failed"
     OUTSIDER = "outsider"
     SELF_APPROVAL = "self-approval"
     DENIED = "denied"

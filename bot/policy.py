@@ -61,6 +61,8 @@ class Policy:
     stand_ins: Mapping[str, str] = field(default_factory=dict)  #: whose schedule could not be read, and why
     #: Shifts of a schedule that could not be read, a line each, by the name of its `oncall`.
     skipped_shifts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Where somebody could not be looked up just now, and so may be missing from `people` and `groups`.
+    unasked: frozenset[Surface] = frozenset()
     flood: int = 30  #: so many open requests of one agent have cards of their own
     version: str = ""  #: a fingerprint of the file, for the audit
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from adapters.app import group_keepers, schedule_keepers, utc_now
 from adapters.chores import checkpoints_of
-from adapters.cli.check_teams import teams_findings
+from adapters.cli.check_teams import REGISTRATION, teams_findings
 from adapters.cli.findings import Finding
 from adapters.cli.looking import known_conversations, signed_in, teams_with
 from adapters.cli.policy import reach_of
@@ -78,6 +78,13 @@ async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> Asy
                 yield Finding(what=f"Slack: {error}", fix=fix)
                 return
             yield Finding(what=f"Slack: signed in to {environment.slack_api_url}")
+            if environment.slack_app_token is not None:
+                try:
+                    await slack.check_app_token(environment.slack_app_token.get_secret_value())
+                except (Unavailable, Forbidden) as error:
+                    yield Finding(what=f"Slack: {error}", fix="Check SLACK_APP_TOKEN.")
+                else:
+                    yield Finding(what="Slack: SLACK_APP_TOKEN opens a socket")
             for problem in problems:
                 yield Finding(what=f"Slack: {problem.where} {problem.what}", fix=problem.fix)
             directories[Surface.SLACK] = slack.directory
@@ -87,8 +94,12 @@ async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> Asy
             try:
                 async for finding in teams_findings(teams, chats.teams, refs, _on(Surface.TEAMS, file)):
                     yield finding
+            except Forbidden as error:
+                yield Finding(what=f"Teams: {error}", fix=REGISTRATION)
+                return
             except Unavailable as error:
-                yield Finding(what=f"Teams: {error}", fix="Check the network, and that Teams is up.")
+                fix = "Check NOD_LOGIN_URL, NOD_TEAMS_TOKEN_URL and the network, and that Teams is up."
+                yield Finding(what=f"Teams: {error}", fix=fix)
                 return
             directories[Surface.TEAMS] = teams.directory
         if chats.workflows:

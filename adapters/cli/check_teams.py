@@ -16,10 +16,10 @@ from adapters.teams.exchange import client_of, exchange
 from adapters.teams.hosts import is_service
 from adapters.teams.teams import MULTI
 from bot.conversations import ConversationRef
-from bot.errors import Forbidden, Unavailable
+from bot.errors import Unavailable
 from bot.surface import Destination
 
-_REGISTRATION = "Copy MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId from the registration."
+REGISTRATION = "Copy MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId from the registration."
 
 
 async def teams_findings(
@@ -28,14 +28,18 @@ async def teams_findings(
     refs: Sequence[ConversationRef],
     places: Sequence[Destination],
 ) -> AsyncIterator[Finding]:
-    """Everything about Teams that is wrong or well. Raises Unavailable when it cannot be told of places."""
+    """Everything about Teams that is wrong or well.
+
+    Raises Forbidden when Entra refuses the bot, and Unavailable when Entra or Teams cannot be asked: then
+    nobody can be looked up, and nothing is wrong with anybody's e-mail.
+    """
     if settings.dangerously_allow_unauthenticated:
         what = "Teams: nobody is authenticated; whoever reaches this machine's port can approve anything"
         yield Finding(what=what, fix="Unset DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS.", advice=True)
     else:
         async with client_of() as client:
-            yield await _token(client, settings)
             yield await _keys(client, settings)
+            yield await _token(client, settings)
     for ref in refs:
         if not is_service(ref.service_url, settings.service_hosts):
             host = urlsplit(ref.service_url).hostname
@@ -61,10 +65,6 @@ async def _token(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
     )
     try:
         await token.bearer()
-    except Forbidden as error:
-        return Finding(what=f"Teams: {error}", fix=_REGISTRATION)
-    except Unavailable as error:
-        return Finding(what=f"Teams: {error}", fix="Check NOD_LOGIN_URL, NOD_TEAMS_TOKEN_URL and the network.")
     finally:
         await token.close()
     return Finding(what=f"Teams: signed in at {host}")

@@ -54,6 +54,7 @@ async def teams_with(settings: TeamsSettings, refs: Sequence[ConversationRef]) -
         service_hosts=settings.service_hosts,
         tenants=settings.tenants,
         dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
+        signs_in=False,
     ) as teams:
         yield teams
 

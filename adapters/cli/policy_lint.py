@@ -44,8 +44,13 @@ def faults_of(reach: Reach, *, now: datetime) -> Iterator[Fault]:
 
 
 def _people(reach: Reach) -> Iterator[Fault]:
+    for surface in sorted(reach.policy.unasked):
+        what = (
+            f"{surface.value.title()} could not be asked about everybody, so some people may be missing below"
+        )
+        yield Fault(error=True, what=what, fix="Check the network and the app's credentials, then try again.")
     for handle, person in reach.policy.people.items():
-        if not reach.reaches(person):
+        if not reach.reaches(person) and not reach.policy.unasked:
             what = (
                 f"{handle} has neither e-mail nor account" if reach.offline else f"{handle} was found nowhere"
             )

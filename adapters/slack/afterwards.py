@@ -29,7 +29,7 @@ class Afterwards:
 
     def whisper(self, who: Who, thread: Thread, words: dict[str, Any]) -> None:
         """Tell one person, and nobody else."""
-        self._errands.send(self._whisper(who, thread, words), name="whisper")
+        self._errands.repeat(lambda: self._whisper(who, thread, words), name="whisper")
 
     def show(self, press: Press, view: dict[str, Any]) -> None:
         """Open a form, for which Slack gives three seconds; in a modal it takes the place of what is there."""

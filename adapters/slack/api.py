@@ -6,11 +6,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.errors import Throttled, translated
 from adapters.slack.identity import Identity
 from adapters.slack.pace import Cooling, Turns
+from bot.errors import Forbidden
+
+#: What an operator does about an app token that is refused.
+SOCKET_MODE = (
+    "Set it to an app-level token of this app (xapp-…) with connections:write, and turn Socket Mode on"
+)
 
 Answer = Mapping[str, Any]
 
@@ -39,6 +46,19 @@ class SlackApi:
                 url=_address(answer.get("url")),
                 org_wide=answer.get("is_enterprise_install") is True,
             )
+
+    async def can_open_socket(self, app_token: str) -> None:
+        """Whether Slack would open a socket for this token; none is opened, so no click comes this way.
+
+        Raises Unavailable, or Forbidden naming SLACK_APP_TOKEN.
+        """
+        try:
+            with translated("apps.connections.open"):
+                await self._client.apps_connections_open(app_token=app_token)
+        except Forbidden as error:
+            said = error.__cause__.response if isinstance(error.__cause__, SlackApiError) else {}
+            code = said.get("error") if said else None
+            raise Forbidden(f"Slack refuses SLACK_APP_TOKEN: {code or 'no reason'}. {SOCKET_MODE}") from error
 
     async def read(self, method: str, *, channel: str = "", **args: Any) -> Answer:
         """Ask; nothing changes over there."""

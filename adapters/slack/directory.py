@@ -105,10 +105,12 @@ class SlackDirectory:
             log.warning("approver_not_found", surface=Surface.SLACK.value, handle=person.handle)
             return replace(person, accounts=elsewhere, outside=others)
         profile = user.get("profile") or {}
+        # An address that nobody confirmed may be anybody's: it ties no account to a person.
+        confirmed = user.get("is_email_confirmed") is not False
         return replace(
             person,
             name=user.get("real_name") or profile.get("real_name") or person.name,
-            email=profile.get("email") or person.email,
+            email=(profile.get("email") if confirmed else None) or person.email,
             accounts={**elsewhere, Surface.SLACK: str(user["id"])},
             outside=others | {Surface.SLACK} if self._is_outside(user) else others,
         )

@@ -13,6 +13,9 @@ from adapters.slack.verify import verify
 
 Reply = tuple[int, dict[str, str], bytes]  #: status, headers, body
 
+#: Slack shows a warning beside the button; a decision that is stored by then counts all the same.
+LATE = b"Nod did not answer in time"
+
 log = structlog.get_logger(__name__)
 
 
@@ -44,6 +47,10 @@ async def receive(
         # bolt reads ids out of parts of the body whose types it takes for granted.
         return _refusal(400, "not a payload of Slack's", count)
     response = await app.async_dispatch(request)
+    if response.status == 404:  # every click has a listener, so bolt gave up waiting: it is still under way
+        count("click_late")
+        log.warning("click_late")
+        return 503, {"content-type": "text/plain; charset=utf-8"}, LATE
     if response.status == 500:  # bolt's own word for a body that it cannot read; ours would be 503
         return _refusal(400, "not a payload of Slack's", count)
     return response.status, response.first_headers(), response.body.encode()

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from adapters.slack.pager import SlackPager
 from adapters.slack.receive import Reply, receive
 from adapters.slack.socket import open_socket
 from bot.desk import Desk
-from bot.errors import ConfigError
+from bot.errors import ConfigError, Unavailable
 from bot.ports import Clock
 from bot.surface import Destination
 
@@ -71,6 +71,10 @@ class Slack:
         """The security schemes that `operation` names."""
         return SCHEMES
 
+    async def check_app_token(self, app_token: str) -> None:
+        """Raises Forbidden when Slack refuses this token a socket. None is opened: it would take clicks."""
+        await self._api.can_open_socket(app_token)
+
     async def problems(self, destinations: Sequence[Destination]) -> tuple[ConfigError, ...]:
         """What is not right with the token's scopes and with these channels, each with what to do.
 
@@ -95,7 +99,7 @@ async def open_slack(
     Raises:
         ConfigError: neither a usable signing secret nor an app token.
         Unavailable: Slack cannot be reached at the start.
-        Forbidden: the token is refused.
+        Forbidden: one of the tokens is refused.
     """
     _check(signing_secret=signing_secret, app_token=app_token)
     logger = _quiet_logger()
@@ -123,6 +127,8 @@ async def open_slack(
             logger=logger,
         )
         if app_token:
+            with suppress(Unavailable):  # the socket itself is tried again for as long as it takes
+                await api.can_open_socket(app_token)
             await stack.enter_async_context(
                 open_socket(app=app, app_token=app_token, client=client, logger=logger)
             )

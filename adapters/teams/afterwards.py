@@ -40,11 +40,11 @@ class Afterwards:
 
     def tell(self, press: Press, shown: Content) -> None:
         """Send it to the person alone."""
-        self._errands.send(self._tell(press, shown), name="whisper")
+        self._errands.repeat(lambda: self._tell(press, shown), name="whisper")
 
     def press_again(self, account: str) -> None:
         """Tell a person in her own chat that her press got no answer: it broke, or takes too long."""
-        self._errands.send(self._press_again(account), name="press_again")
+        self._errands.repeat(lambda: self._press_again(account), name="press_again")
 
     def mark_duplicate(self, press: Press) -> None:
         """Say on the message itself that it is not the one that counts: it is known to show that card."""

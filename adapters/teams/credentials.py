@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import httpx
 import structlog
 
+from adapters.entra import refusal_of
 from adapters.teams.errors import AppRefused
 from adapters.teams.exchange import exchange
 from bot.errors import NodError, Unavailable
@@ -107,10 +108,7 @@ class BotToken:
             raise Unavailable(f"Entra's token endpoint is in trouble (HTTP {answer.status})")
         token = said.get("access_token") if isinstance(said, dict) else None
         if answer.status != 200:
-            raise AppRefused(
-                f"Entra refuses the bot (HTTP {answer.status}). Set MicrosoftAppId, MicrosoftAppPassword and "
-                "MicrosoftAppTenantId to those of the app registration"
-            )
+            raise AppRefused(refusal_of(answer.status, said))
         if not isinstance(token, str) or not token:
             raise Unavailable("Entra's answer has no token")
         life = said.get("expires_in")

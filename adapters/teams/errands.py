@@ -4,18 +4,23 @@ is lost to the garbage collector and none outlives the connection."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 
-from bot.errors import NodError
+from bot.errors import NodError, Unavailable
 
 #: Seconds that errands under way get when Nod stops.
 LAST_CALL = 3.0
 #: Errands at the same time; what comes beyond is not begun, and what is lost by that is a word or a refresh.
 MOST = 500
+
+#: Seconds before each further try of what the chat could not take, where it names none itself.
+WAITS = (1.0, 2.0, 4.0)
+#: And at most so many: later nobody remembers what was pressed.
+LONGEST_WAIT = 30.0
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +30,10 @@ class Errands:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def repeat(self, errand: Callable[[], Coroutine[Any, Any, object]], *, name: str) -> None:
+        """Begin it now and return at once; what the chat cannot take yet is tried again, a few times."""
+        self.send(self._repeated(errand, name), name=name)
 
     def send(self, errand: Coroutine[Any, Any, object], *, name: str) -> None:
         """Begin it now and return at once."""
@@ -43,6 +52,17 @@ class Errands:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    async def _repeated(self, errand: Callable[[], Coroutine[Any, Any, object]], name: str) -> None:
+        for wait in WAITS:
+            try:
+                await errand()
+            except Unavailable as error:
+                log.warning("errand_put_off", errand=name, error=str(error))
+                await asyncio.sleep(min(max(wait, error.retry_after or 0.0), LONGEST_WAIT))
+            else:
+                return
+        await errand()
 
     async def _run(self, errand: Coroutine[Any, Any, object], name: str) -> None:
         try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import structlog
 
 from adapters.since_boot import seconds_since_boot
 from adapters.teams.afterwards import Afterwards
@@ -39,7 +40,7 @@ from adapters.teams.replies import Replies
 from adapters.teams.rosters import Rosters
 from adapters.teams.standing import Stands
 from bot.desk import Desk
-from bot.errors import ConfigError
+from bot.errors import ConfigError, Unavailable
 from bot.ports import Clock
 from bot.surface import Destination
 
@@ -53,6 +54,8 @@ ISSUER = "https://api.botframework.com"
 BOTS_TENANT = "botframework.com"
 #: Connections to the Connector, kept open between calls.
 LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10)
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +114,17 @@ async def open_teams(
     service_hosts: tuple[str, ...] = SERVICE_HOSTS,
     tenants: tuple[str, ...] = (),
     dangerously_allow_unauthenticated: bool = False,
+    signs_in: bool = True,
 ) -> AsyncIterator[Teams]:
     """Teams for as long as the block runs. `tenants` besides `tenant_id` may use the bot, as people at home.
 
-    The address of the token endpoint may have `{tenant}` in it.
+    The address of the token endpoint may have `{tenant}` in it. Without `signs_in` the token is bought when it
+    is needed.
+
     Raises:
         ConfigError: a registration that cannot work, or none without `dangerously_allow_unauthenticated`.
         Unavailable: the store cannot be read.
+        AppRefused: Entra refuses the bot's credentials.
     """
     _check(
         app_id=app_id,
@@ -142,6 +149,11 @@ async def open_teams(
             seconds=seconds_since_boot,
         )
         stack.push_async_callback(token.close)
+        if signs_in:
+            try:
+                await token.bearer()
+            except Unavailable as error:  # it is bought again with the first message
+                log.warning("teams_token_not_bought", reason=str(error))
         gate = await _gate(stack, client, openid_url, issuer, identity, service_hosts)
         wire = Connector(client=client, token=token, hosts=service_hosts)
         places = Places(kept=conversations)

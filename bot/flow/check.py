@@ -35,6 +35,7 @@ VERDICTS = {
     Button.SKIP: HITLDecision.SKIPPED,
 }
 
+NOT_NOW = "Nod cannot look people up just now, so it does not know who you are. Press again in a few seconds."
 CHANGED = "This request changed under the card. Look at the new card below it."
 TAMPERED = "The record of this request was changed outside Nod. Nothing was decided; a new card follows."
 
@@ -57,10 +58,18 @@ class Check:
     """What every kind of click has to pass."""
 
     def __init__(
-        self, *, store: Store, policy: Callable[[], Policy], seal: Seal, clock: Clock, count: Count
+        self,
+        *,
+        store: Store,
+        policy: Callable[[], Policy],
+        seal: Seal,
+        clock: Clock,
+        count: Count,
+        look_up: Callable[[], None] = lambda: None,
     ) -> None:
+        """`look_up` has people looked up again, in the background."""
         self._store, self._policy, self._seal = store, policy, seal
-        self._clock, self._count = clock, count
+        self._clock, self._count, self._look_up = clock, count, look_up
 
     @asynccontextmanager
     async def noting(self, click: Click) -> AsyncIterator[None]:
@@ -80,7 +89,7 @@ class Check:
         if approval.forged:
             raise Refused(Refusal.CHANGED, TAMPERED)
         policy, now = self._policy(), self._clock()
-        seat = seat_of(policy, approval, surface=click.surface, account=click.account, home=click.home, now=now)
+        seat = self._seat(policy, approval, click, now=now)
         route = policy.route_named(approval.route)
         if route is None:
             raise Refused(Refusal.NOT_APPROVER, "Its route is gone from the policy: nobody may decide this.")
@@ -100,6 +109,19 @@ class Check:
         return Checked(
             sealed=sealed, placement=placement, approval=approval, route=route, seat=seat, verdict=verdict
         )
+
+    def _seat(self, policy: Policy, approval: Approval, click: Click, *, now: datetime) -> Seat:
+        """Raises Refused. Whoever is missing only because nobody could be asked about them hears just that."""
+        try:
+            return seat_of(
+                policy, approval, surface=click.surface, account=click.account, home=click.home, now=now
+            )
+        except Refused as refused:
+            known = policy.person_behind(click.surface, click.account)
+            if refused.code is not Refusal.NOT_APPROVER or known or click.surface not in policy.unasked:
+                raise
+            self._look_up()
+            raise Refused(Refusal.LOOKUP_FAILED, NOT_NOW) from refused
 
     async def card(self, click: Click) -> tuple[Sealed, Placement, Approval]:
         """The card that was clicked. Raises Refused for a forged value, an unknown card or a copy of one."""

@@ -30,8 +30,10 @@ class FrontDesk:
         clock: Clock,
         count: Count,
         sights: Sights | None = None,
+        look_up: Callable[[], None] = lambda: None,
     ) -> None:
-        check = Check(store=store, policy=policy, seal=seal, clock=clock, count=count)
+        """`look_up` has people looked up again, in the background."""
+        check = Check(store=store, policy=policy, seal=seal, clock=clock, count=count, look_up=look_up)
         self._decide = Decide(
             check=check,
             store=store,

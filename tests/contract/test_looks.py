@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -214,3 +214,27 @@ async def test_in_teams_one_persons_pages_are_nobody_elses(tmp_path: Path) -> No
         assert [] == await world.votes()
         assert (await rig.press("approve", message=message)).ok
         assert ["ann"] == await world.votes()
+
+
+async def test_who_cannot_be_looked_up_hears_just_that(tmp_path: Path) -> None:
+    """Not that only others may decide; and the press has people looked up. Else it is as ever."""
+    async with open_world(tmp_path, Surface.SLACK, SHORT) as world:
+        for unasked, code, looks in (
+            (frozenset({Surface.SLACK}), Refusal.LOOKUP_FAILED, 1),
+            (frozenset({Surface.TEAMS}), Refusal.NOT_APPROVER, 0),
+            (frozenset(), Refusal.NOT_APPROVER, 0),
+        ):
+            looked: list[int] = []
+            policy = replace(POLICY, people={}, unasked=unasked)
+            desk = FrontDesk(
+                store=world.store,
+                policy=lambda policy=policy: policy,  # type: ignore[misc]
+                seal=SEAL,
+                clock=lambda: datetime.now(UTC),
+                count=lambda _: None,
+                look_up=lambda looked=looked: looked.append(1),  # type: ignore[misc]
+            )
+            with pytest.raises(Refused) as refused:
+                await desk.decide(world.click(Button.APPROVE))
+            assert code is refused.value.code
+            assert looks == len(looked)

@@ -169,3 +169,16 @@ async def test_lint_finds_people_in_teams(rig: Rig, capsys: pytest.CaptureFixtur
     (tmp_path / "nod.yaml").write_text(text.replace("bob@", "nobody@"))
     assert 0 == await _lint_online(read_environment())
     assert "warning: bob was found nowhere" in capsys.readouterr().out
+
+
+async def test_a_refused_secret_blames_nobodys_address(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Entra's own number is named; nobody could be looked up, so nothing is said of people and routes."""
+    (tmp_path / "nod.yaml").write_text(POLICY % (cast()["ann"].aad, APPROVALS))
+    monkeypatch.setenv("MicrosoftAppPassword", "wrong")
+    assert 1 == await check()
+    report = " ".join(capsys.readouterr().out.split())
+    assert "AADSTS7000215" in report
+    assert "found nowhere" not in report
+    assert "of its approvers" not in report
