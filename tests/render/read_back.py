@@ -130,6 +130,8 @@ def unarmoured(text: str, *, key: bool = False) -> Text:
 
 def says(text: Text, original: str) -> bool:
     """Whether a text read back is this one, up to what is hidden in it (where a `‹` counts for two)."""
+    if all(isinstance(part, str) for part in text):
+        return "".join(map(str, text)) == original
     shape = "".join(
         re.escape(part) if isinstance(part, str) else f"(?s:.{{{part // 2},{part}}})" for part in text
     )

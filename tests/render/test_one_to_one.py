@@ -267,8 +267,8 @@ def held(arguments: Json, chance: random.Random) -> None:
     """Every surface shows exactly the leaves of the call, each apart from the others."""
     request = asked(arguments)
     known = approval(request)
-    card = card_of(known, card_id=CARD_ID, policy=policy(), seal=SEAL, now=NOW)
     sight = sight_of(request, redaction=Redaction())
+    card = card_of(known, card_id=CARD_ID, policy=policy(), seal=SEAL, now=NOW, sight=sight)
     look = looked_at(card, sight.text)
     assert unicodedata.is_normalized("NFC", sight.text)
     assert shows_all(sight.text, arguments)
