@@ -469,6 +469,22 @@ PIECES = (
         '\\"password\\":\\"',
         "password='",
         "f" * 32 + " ",
+        *(
+            "--password ",
+            "mysql -p",
+            "sshpass -p ",
+            "&code=",
+            "password%3Da",
+            "login a password ",
+            "name:token,value:",
+        ),
+        *(
+            '["token","',
+            "Signature=aZ3kQ9mX7vB2nL5tR8 ",
+            "<password>",
+            "<key>pw</key><string>",
+            "identified by '",
+        ),
     ),
 )
 
