@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -33,9 +33,11 @@ from adapters.settings import (
     read_policy_file,
     webhook_secret,
 )
+from adapters.since_boot import seconds_since_boot
 from adapters.slack import Slack
 from adapters.store.open import open_store
 from adapters.surfaces import open_surfaces
+from adapters.timepiece import Timepiece
 from adapters.timer import open_timer
 from adapters.watch import PULSE_EVERY, Pulse, Spool, Watchdog, open_emergency, watched
 from adapters.web import Metrics, front, serve_front
@@ -67,7 +69,11 @@ class Nod:
 
 @asynccontextmanager
 async def open_nod(
-    environment: Environment, *, clock: Clock = utc_now, accept_rollback: bool = False
+    environment: Environment,
+    *,
+    clock: Clock = utc_now,
+    elapsed: Callable[[], float] = seconds_since_boot,
+    accept_rollback: bool = False,
 ) -> AsyncIterator[Nod]:
     """Run the bot until closed. Raises ConfigError, Unavailable or Forbidden when it cannot start.
 
@@ -89,6 +95,7 @@ async def open_nod(
         return file
 
     file = await asyncio.to_thread(read)
+    now = Timepiece(wall=clock, elapsed=elapsed)  # for whatever has to do with deadlines
     settings = read_chats(environment, file)
     secrets = environment.seal_secrets()
     seal, bells, metrics = Seal(*secrets), Bells(), Metrics()
@@ -100,7 +107,7 @@ async def open_nod(
         signed = checkpoints_of(environment)
         stored = await enter(
             open_store(
-                environment.database_url, ring=bells.ring, pagers=named, clock=clock,
+                environment.database_url, ring=bells.ring, pagers=named, clock=now,
                 signing=Signing(*secrets), take_over=not await has_begun(signed),
             )
         )  # fmt: skip
@@ -113,7 +120,7 @@ async def open_nod(
         store = replace(stored, alerts=alerts)
         await store.approvals.resume()
         platform = await enter(
-            open_platform(environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=clock)
+            open_platform(environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=now)
         )
         book = Book(
             file, path=environment.config, read=read, journal=store.journal, clock=clock,
@@ -121,13 +128,13 @@ async def open_nod(
         )  # fmt: skip
         sights = Sights()
         desk = FrontDesk(
-            store=store, policy=book.policy, seal=seal, clock=clock, count=metrics.count, sights=sights,
+            store=store, policy=book.policy, seal=seal, clock=now, count=metrics.count, sights=sights,
             look_up=book.look_again,
         )  # fmt: skip
         surfaces = await enter(
             open_surfaces(
                 environment, settings, desk=desk, conversations=stored.conversations,
-                met=book.ask_again, clock=clock, count=metrics.count,
+                met=book.ask_again, clock=now.steady, count=metrics.count,
             )
         )  # fmt: skip
         groups = await group_keepers(environment, surfaces.slack, stack)
@@ -136,27 +143,27 @@ async def open_nod(
         pagers.update({str(place): surfaces.pager(place) for place in file.policy.alerts})
         door = _door(environment, bells, metrics)
         admit = Admit(
-            platform=platform, store=store, policy=book.policy, clock=clock, count=metrics.count,
-            run_of=door.run_of if door else lambda _: None,
+            platform=platform, store=store, policy=book.policy, clock=now, count=metrics.count,
+            run_of=door.run_of if door else lambda _: None, heard=now.heard,
         )  # fmt: skip
         life = Life(
             admit=admit, platform=platform, store=store, chats=surfaces.chats,
             pagers=pagers, callbacks=callbacks, policy=book.policy, reach=book.reach,
-            seal=seal, clock=clock, count=metrics.count, ring=bells.ring, sights=sights,
+            seal=seal, clock=now, count=metrics.count, ring=bells.ring, sights=sights,
         )  # fmt: skip
         pulse, beats = Pulse(), Beats()
         chores = {
             **await keeping(environment, book, stored, alerts, clock, metrics.count, stack),
             **await proving(
                 environment, store=store, alerts=alerts, chats=life.chats, policy=book.policy,
-                blind=lambda: _blind(admit, clock(), file.poll_every), beats=beats,
-                pulse=pulse, clock=clock, count=metrics.count, stack=stack,
+                blind=lambda: _blind(admit, now(), file.poll_every), beats=beats,
+                pulse=pulse, clock=now, count=metrics.count, stack=stack,
             ),
         }  # fmt: skip
         await enter(lived(life, bells=bells, beats=beats, chores=chores))
         app = front(
             receivers={**surfaces.receivers, **({WAKE_PATH: door} if door else {})},
-            troubles=lambda: [*_troubles(admit, clock(), file.poll_every), *alerts.troubles()],
+            troubles=lambda: [*_troubles(admit, now(), file.poll_every), *alerts.troubles()],
             health=alerts.troubles,
             metrics=metrics.exposition,
         )

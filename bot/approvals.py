@@ -119,7 +119,7 @@ class Approvals(Protocol):
         at: datetime,
         placements: Sequence[Placement] = (),
     ) -> bool:
-        """SETTLED or CLOSED -> OPEN: it had vanished, nobody of ours decided, and it is listed again.
+        """SETTLED or CLOSED -> OPEN: it vanished or expired, nobody of ours decided, and it is listed again.
 
         Its cards show it again; what was given up is owed anew. False: it ended in another way.
         """

@@ -26,6 +26,10 @@ from bot.records import DueRung, News, Placement
 _A, _D, _P, _T = tables.approvals.c, tables.decisions.c, tables.placements.c, tables.notices.c
 
 
+#: Nobody of ours had answered.
+_REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
+
+
 async def take_time(
     connection: AsyncConnection,
     approval_id: str,
@@ -89,7 +93,7 @@ async def take_up(
         "gone_at": None, "gones": 0,
     }  # fmt: skip
     for was in (Stage.SETTLED, Stage.CLOSED):
-        again = move(approval_id, was, Stage.OPEN, _A.outcome == Outcome.ELSEWHERE, undecided).values(
+        again = move(approval_id, was, Stage.OPEN, _A.outcome.in_(_REVERSIBLE), undecided).values(
             **fresh,
             **deadline_columns(deadline),
             **before.by_route(route).columns(proofs),

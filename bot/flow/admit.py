@@ -14,7 +14,7 @@ import structlog
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
-from bot.flow.polls import Polls
+from bot.flow.polls import Heard, Polls
 from bot.flow.steadiness import Steadiness
 from bot.flow.unread import Unread
 from bot.flow.voters import UNDECIDABLE, undecidable
@@ -38,6 +38,9 @@ MOST_CHANGES, CHANGING = 10, "keeps-changing"
 #: While it is open whether something vanished, the platform is asked this often, whatever its interval.
 LOOK_AGAIN = timedelta(seconds=1)
 
+#: Ends that a later listing takes back, where nobody had decided and the deadline lies ahead.
+REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
+
 #: New requests in one transaction at most: a click that comes meanwhile waits for it.
 AT_ONCE = 500
 
@@ -59,11 +62,15 @@ class Admit:
         clock: Clock,
         count: Count,
         run_of: Callable[[str], str | None] = lambda _: None,
+        heard: Heard = lambda skew: skew,
     ) -> None:
-        """`run_of` knows the run of a request, by its id, where the platform's list does not tell."""
+        """`run_of` knows the run of a request, by its id, where the platform's list does not tell.
+
+        `heard` learns from each poll how far our clock is ahead of the platform's (`bot.flow.polls`).
+        """
         self._platform, self._store, self._policy, self._run_of = platform, store, policy, run_of
         self._clock, self._count = clock, count
-        self._polls = Polls(store=store, clock=clock)
+        self._polls = Polls(store=store, clock=clock, heard=heard)
         self._unread = Unread(store=store, clock=clock, count=count)
         self.steadiness = Steadiness()
         self._vanished_since: datetime | None = None
@@ -236,10 +243,10 @@ class Admit:
             self._count("deadline_moved")
 
     async def _listed_again(self, request: HITLRequest) -> None:
-        """It had vanished from the list, so it was settled; nobody decided it, and it waits after all."""
+        """It had vanished, or its end came by a wrong clock; nobody decided it, and it waits after all."""
         approval = await self._store.approvals.get(request.request_id)
-        if approval is None or approval.outcome is not Outcome.ELSEWHERE or approval.decision is not None:
-            return  # decided by us, or expired: a listing that is a moment old changes nothing
+        if approval is None or approval.outcome not in REVERSIBLE or approval.decision is not None:
+            return  # decided by us: a listing that is a moment old changes nothing
         route, now = self._route(approval), self._clock()
         deadline = self._deadline(request, first_seen=approval.first_seen)
         if deadline.at <= now:

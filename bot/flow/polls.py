@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.errors import Forbidden, Unavailable
@@ -18,11 +19,15 @@ WORST_SKEW, SKEWED = timedelta(seconds=60), "clock-skew"
 PLATFORM = "platform"  #: what these alerts are about, in place of an approval
 
 
+Heard = Callable[[timedelta | None], timedelta | None]
+
+
 class Polls:
     """Raises the alerts that no single request is about, and mends them."""
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
-        self._alerts, self._clock = store.alerts, clock
+    def __init__(self, *, store: Store, clock: Clock, heard: Heard = lambda skew: skew) -> None:
+        """`heard` is told how far our clock is ahead of the platform's; it says how far this machine's is."""
+        self._alerts, self._clock, self._heard = store.alerts, clock, heard
         self._failing_since: datetime | None = None
         self.unread_since: datetime | None = None  #: since when it is asked in vain, if it is
         self.last_good: datetime | None = None  #: when the last poll began that was good, and taken in
@@ -51,7 +56,7 @@ class Polls:
         if self._failing_since is not None or self.last_good is None:  # or an earlier process raised it
             self._failing_since = None
             await self._alerts.mend(PLATFORM, cause=BLIND, how="the platform can be read again")
-        skew = listing.skew
+        skew = self._heard(listing.skew)
         if skew is None:
             return
         if abs(skew) > WORST_SKEW:

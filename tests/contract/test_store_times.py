@@ -172,13 +172,17 @@ async def test_what_was_decided_does_not_come_back(store: Store, stage: Stage) -
     assert [] == await due(store)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT_SKIP, Outcome.SKIPPED])
-async def test_what_ended_otherwise_does_not_come_back(store: Store, outcome: Outcome) -> None:
-    """Only what was believed to be answered elsewhere."""
+@pytest.mark.parametrize(
+    ("outcome", "comes_back"),
+    [(Outcome.ELSEWHERE, True), (Outcome.TIMEOUT_SKIP, True), (Outcome.SKIPPED, False)],
+)
+async def test_what_nobody_answered_comes_back(store: Store, outcome: Outcome, comes_back: bool) -> None:
+    """What was believed to be answered elsewhere, or to have run out of time; nothing else."""
     await admit(store)
     assert await store.approvals.settle("r1", was=Stage.OPEN, outcome=outcome, at=NOW)
-    assert not await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=(), at=NOW)
-    assert outcome is (await found(store)).outcome
+    revived = await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=(), at=NOW)
+    assert comes_back is revived
+    assert (None if comes_back else outcome) is (await found(store)).outcome
 
 
 async def test_a_decision_that_ended_elsewhere_does_not_come_back(store: Store) -> None:

@@ -83,3 +83,20 @@ async def test_a_decision_is_not_given_up_for_a_made_up_end(tmp_path: Path) -> N
         await work.votes("ann", verdict=HITLDecision.REJECTED)
         await polled(work, 40)
         assert ["r1"] == [name for name, _ in work.platform.decided]
+
+
+async def test_an_end_that_came_by_a_wrong_clock_is_taken_back(tmp_path: Path) -> None:
+    """An hour ahead, so it was called expired; put right, and still listed: people are asked again."""
+    async with open_clockwork(tmp_path, policy_of()) as work:
+        work.ask("r1", window=600)
+        await work.run(5)
+        work.clock.now += timedelta(hours=1)
+        await work.run(1)
+        assert Outcome.TIMEOUT_SKIP == (await stage_of(work, "r1"))[1]
+        work.bells.add(Step.ADMIT)
+        await work.run(1)
+        assert Outcome.TIMEOUT_SKIP == (await stage_of(work, "r1"))[1]  # over, and only not taken off the list
+        work.clock.now -= timedelta(hours=1)
+        work.bells.add(Step.ADMIT)
+        await work.run(2)
+        assert (Stage.OPEN, None) == await stage_of(work, "r1")

@@ -12,6 +12,7 @@ import pytest
 from adapters.app import open_nod
 from adapters.life import WAKING, rest
 from adapters.settings import Environment
+from adapters.since_boot import seconds_since_boot
 from bot.flow.prove import MISSED, PROVE_EVERY
 from tests.servers.told import check_each_once, fired
 from tests.servers.town import FINANCE, until
@@ -51,7 +52,11 @@ async def test_nothing_is_missed_and_nobody_is_alarmed_after_a_sleep(tmp_path: P
     wall = Wall()
     async with open_watched(tmp_path / "town", policy=with_ladder) as watched:
         town, switch = watched.town, watched.switch
-        async with open_nod(Environment.model_validate(watched.settings), clock=wall) as nod:
+        async with open_nod(
+            Environment.model_validate(watched.settings),
+            clock=wall,
+            elapsed=lambda: seconds_since_boot() + wall.slept.total_seconds(),
+        ) as nod:
             town.nod = nod
             await watched.beats()
             request_id = town.ask(tool="pay_invoice", timeout_seconds=WINDOW)

@@ -1,0 +1,58 @@
+"""What time it is for deadlines: the wall clock's, unless that was set, or the platform has another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from adapters.since_boot import seconds_since_boot
+from bot.flow.polls import WORST_SKEW
+from bot.ports import Clock
+
+#: The wall clock may drift from the time that went by; what is more than this, between two looks, was a step.
+STEP = timedelta(seconds=5)
+
+
+class Timepiece:
+    """A clock that no step of the wall clock moves. The platform's `Date` tells which of the two is right.
+
+    Deadlines are moments of the platform's clock, so while ours is far from it they are judged by that one.
+    """
+
+    def __init__(self, *, wall: Clock, elapsed: Callable[[], float] = seconds_since_boot) -> None:
+        """`elapsed` is in seconds, and only goes on."""
+        self._wall, self._elapsed = wall, elapsed
+        self._ahead = timedelta()  #: how far the wall clock is ahead of this one
+        self._steps = timedelta()  #: how far it was set while nobody could tell that it is right
+        self._begun, self._since = wall(), elapsed()
+
+    def __call__(self) -> datetime:
+        return self._look() - self._ahead
+
+    def steady(self) -> datetime:
+        """The wall clock without the steps in which it went wrong; never the platform's."""
+        return self._look() - self._steps
+
+    def _look(self) -> datetime:
+        wall, elapsed = self._wall(), self._elapsed()
+        step = wall - self._begun - timedelta(seconds=elapsed - self._since)
+        self._begun, self._since = wall, elapsed
+        if abs(step) > STEP:
+            self._ahead += step
+            self._steps += step
+        return wall
+
+    def heard(self, skew: timedelta | None) -> timedelta | None:
+        """A poll told how far this clock is ahead of the platform's; how far the wall clock is.
+
+        Where the platform tells nothing, what waits was written down by this clock, so it goes on; a wall
+        clock that was set counts from the next start.
+        """
+        if skew is None:
+            return self._ahead or None
+        wall_skew = skew + self._ahead
+        if abs(wall_skew) <= WORST_SKEW:
+            self._ahead = self._steps = timedelta()
+        elif abs(skew) > WORST_SKEW:
+            self._ahead = wall_skew
+        return wall_skew

@@ -1,0 +1,75 @@
+"""A clock for deadlines: it goes by time that passes, and by the platform where ours is far from it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adapters.timepiece import Timepiece
+
+BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class Machine:
+    """Its wall clock, which can be set, and the time that went by."""
+
+    def __init__(self, *, wrong: timedelta = timedelta()) -> None:
+        self.set, self.gone = wrong, 0.0
+        self.clock = Timepiece(
+            wall=lambda: BEGIN + timedelta(seconds=self.gone) + self.set, elapsed=lambda: self.gone
+        )
+
+    def poll(self, platform: timedelta = timedelta()) -> timedelta | None:
+        """What a poll tells, of a platform whose clock is so far ahead of the true time."""
+        true = BEGIN + timedelta(seconds=self.gone)
+        return self.clock.heard(self.clock() - true - platform)
+
+    @property
+    def wrong(self) -> timedelta:
+        """How far the clock is from the true time."""
+        return self.clock() - BEGIN - timedelta(seconds=self.gone)
+
+
+@pytest.mark.parametrize("step", [HOUR, -HOUR, timedelta(seconds=12), timedelta(seconds=-12)])
+def test_a_step_moves_no_deadline(step: timedelta) -> None:
+    """At once, and after a poll; the poll still tells how wrong the machine's clock is."""
+    machine = Machine()
+    machine.gone, machine.set = 10, step
+    assert machine.wrong == timedelta()
+    machine.gone = 20
+    assert machine.poll() == step
+    assert machine.wrong == (timedelta() if abs(step) == HOUR else step)
+
+
+def test_a_clock_that_is_put_right_is_followed() -> None:
+    """It was an hour ahead from the start: the platform is followed, then the clock again."""
+    machine = Machine(wrong=HOUR)
+    assert machine.wrong == HOUR
+    assert machine.poll() == HOUR
+    assert machine.wrong == timedelta()
+    machine.gone, machine.set = 30, timedelta()
+    assert machine.poll() == timedelta()
+    assert machine.wrong == timedelta()
+
+
+def test_drift_and_small_skews_are_the_wall_clocks() -> None:
+    """A clock that is slewed is followed, and so is one that is half a minute from the platform's."""
+    machine = Machine()
+    for second in range(60):
+        machine.gone, machine.set = second, timedelta(milliseconds=500 * second)
+        machine.clock()
+    assert machine.wrong == timedelta(seconds=29.5)
+    assert machine.poll() == timedelta(seconds=29.5)
+    assert machine.wrong == timedelta(seconds=29.5)
+
+
+def test_where_the_platform_tells_nothing_the_clock_goes_on() -> None:
+    """What waits was written down by it; that the machine's clock was set is told all the same."""
+    machine = Machine()
+    assert machine.clock.heard(None) is None
+    machine.set = HOUR
+    assert machine.wrong == timedelta()
+    assert machine.clock.heard(None) == HOUR
+    assert machine.wrong == timedelta()
