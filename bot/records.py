@@ -196,6 +196,8 @@ NO_CARD, CARD_REFUSED = "no-card", "card-refused"
 TAMPERED = "tampered"
 #: And about the places where they should see it: a surface that refuses us, or one channel of it.
 SURFACE_DEAD, CHANNEL_DEAD = "surface-dead", "channel-dead"
+#: And about a channel that takes cards more slowly than their requests can wait.
+CHANNEL_LATE = "channel-late"
 #: What this alert is about, and its cause: it is kept outside the store until the store is well again.
 STORE, STORE_DOWN = "store", "store-down"
 

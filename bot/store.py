@@ -49,8 +49,13 @@ class Placements(Protocol):
         """The surface shows this revision of this call there; revision 0 and no digest: not known which."""
         ...
 
-    async def postpone(self, card_id: str, *, next_try: datetime, begun: bool = True) -> None:
-        """A try failed. Not `begun`: it is certain that this one, the first, put nothing up."""
+    async def postpone(
+        self, card_id: str, *, next_try: datetime, begun: bool = True, failed: bool = True
+    ) -> None:
+        """A try failed. Not `begun`: it is certain that this one, the first, put nothing up.
+
+        Not `failed`: its turn had not come, and nothing was tried.
+        """
         ...
 
     async def lost(self, card_id: str) -> None:

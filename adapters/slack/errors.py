@@ -15,7 +15,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from adapters.outward import place_of, proxy_for, reason, refused
-from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
+from bot.errors import Forbidden, Gone, NodError, NotYet, Unanswered, Unavailable
 
 #: What we addressed is not there (any more), or is not ours to change.
 GONE = frozenset(
@@ -94,8 +94,8 @@ REMEDIES: Mapping[str, str] = {
 _CODE = re.compile(r"[a-z0-9_]{1,80}")
 
 
-class Throttled(Unavailable):
-    """Too fast; `asked` is the Retry-After header as it came, which may be garbage."""
+class Throttled(NotYet):
+    """Too fast, so nothing was done; `asked` is the Retry-After header as it came, which may be garbage."""
 
     def __init__(self, text: str, *, asked: str | None) -> None:
         super().__init__(text)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bot.errors import Unavailable
+from bot.errors import NotYet
 
 INTERVAL = 1.0  #: seconds between two posts in one channel
 MOST_PASSED = (
@@ -75,8 +75,12 @@ class Turns:
             other.passed += 1
 
 
+#: What Slack counts for each channel; all else it counts for the workspace (docs: rate-limits, Web API tiers).
+BY_CHANNEL = frozenset({"chat.postMessage"})
+
+
 class Cooling:
-    """Which (method, channel) may not be called yet, because Slack said so."""
+    """Which method may not be called yet, because Slack said so: everywhere, or in one channel."""
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         """`monotonic` in seconds."""
@@ -85,14 +89,14 @@ class Cooling:
         self._refused: dict[tuple[str, str], int] = {}
 
     def check(self, method: str, channel: str) -> None:
-        """Raises Unavailable with the seconds that are left of a wait; then nothing is sent."""
-        left = self._until.get((method, channel), 0.0) - self._monotonic()
+        """Raises NotYet with the seconds that are left of a wait; then nothing is sent."""
+        left = self._until.get(_counted(method, channel), 0.0) - self._monotonic()
         if left > 0:
-            raise Unavailable(f"Slack asked to wait with {method}", retry_after=left)
+            raise NotYet(f"Slack asked to wait with {method}", retry_after=left)
 
     def hold(self, method: str, channel: str, asked: str | None) -> float:
         """Slack refused as too fast: note how long to wait, and return that in seconds."""
-        key = (method, channel)
+        key = _counted(method, channel)
         self._refused[key] = self._refused.get(key, 0) + 1
         backoff = min(LONGEST_BACKOFF, 2.0 ** min(self._refused[key] - 1, 10))
         seconds = wait_named_by(asked)
@@ -101,9 +105,18 @@ class Cooling:
         return wait
 
     def passed(self, method: str, channel: str) -> None:
-        """A call went through: the next refusal starts its backoff from the beginning."""
-        self._refused.pop((method, channel), None)
-        self._until.pop((method, channel), None)
+        """A call went through: the next refusal starts its backoff from the beginning.
+
+        One that was under way when another was refused ends no wait.
+        """
+        key = _counted(method, channel)
+        if self._until.get(key, 0.0) <= self._monotonic():
+            self._refused.pop(key, None)
+            self._until.pop(key, None)
+
+
+def _counted(method: str, channel: str) -> tuple[str, str]:
+    return method, channel if method in BY_CHANNEL else ""
 
 
 def wait_named_by(asked: str | None) -> float | None:

@@ -113,9 +113,11 @@ class SqlPlacements:
 
         await self._database.write(Move.SHOWN, work)
 
-    async def postpone(self, card_id: str, *, next_try: datetime, begun: bool = True) -> None:
-        """One more failed try in a row. What was not begun may still be gathered."""
-        later = _change(card_id).values(tries=_P.tries + 1, next_try=next_try)
+    async def postpone(
+        self, card_id: str, *, next_try: datetime, begun: bool = True, failed: bool = True
+    ) -> None:
+        """One more failed try in a row, if it `failed`. What was not begun may still be gathered."""
+        later = _change(card_id).values(tries=_P.tries + int(failed), next_try=next_try)
         if not begun:
             later = later.values(attempted_at=None)
         await self._database.update(Move.POSTPONE_CARD, later)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
+from bot.errors import Forbidden, Gone, NodError, NotYet, Unanswered, Unavailable
 
 #: What an operator does about a refusal that waiting does not mend.
 REMEDIES: Mapping[int, str] = {
@@ -21,7 +21,7 @@ REMEDIES: Mapping[int, str] = {
 }
 
 
-class Throttled(Unavailable):
+class Throttled(NotYet):
     """Too fast, or a hiccup that Teams asks to try again; `asked` is the Retry-After header as it came."""
 
     def __init__(self, text: str, *, asked: str | None) -> None:

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bot.errors import NotYet, Unavailable
+from bot.errors import NotYet
 
 #: So many messages in so many seconds, each of which must hold.
 WINDOWS = ((7, 1.0), (8, 2.0), (60, 30.0), (1_800, 3_600.0))
@@ -118,10 +118,10 @@ class Cooling:
         self._refused: dict[str, int] = {}
 
     def check(self, conversation: str) -> None:
-        """Raises Unavailable with the seconds that are left of a wait; then nothing is sent."""
+        """Raises NotYet with the seconds that are left of a wait; then nothing is sent."""
         left = self._until.get(conversation, 0.0) - self._monotonic()
         if left > 0:
-            raise Unavailable("Teams asked to wait with this conversation", retry_after=left)
+            raise NotYet("Teams asked to wait with this conversation", retry_after=left)
 
     def hold(self, conversation: str, asked: str | None) -> float:
         """Teams refused as too fast: note how long to wait, and return that in seconds."""
@@ -134,9 +134,13 @@ class Cooling:
         return wait
 
     def passed(self, conversation: str) -> None:
-        """A call went through: the next refusal starts its backoff from the beginning."""
-        self._refused.pop(conversation, None)
-        self._until.pop(conversation, None)
+        """A call went through: the next refusal starts its backoff from the beginning.
+
+        One that was under way when another was refused ends no wait.
+        """
+        if self._until.get(conversation, 0.0) <= self._monotonic():
+            self._refused.pop(conversation, None)
+            self._until.pop(conversation, None)
 
 
 def wait_named_by(asked: str | None) -> float | None:

@@ -7,6 +7,7 @@ A breach is an alert, and while there is one nothing is told to the dead man's s
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,9 +21,9 @@ from bot.flow.surroundings import Surroundings
 from bot.flow.voters import UNDECIDABLE, shortages, undecidable
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import CHANNEL_DEAD, NO_CARD, STORE, STORE_DOWN, SURFACE_DEAD, Alert
+from bot.records import CHANNEL_DEAD, CHANNEL_LATE, NO_CARD, STORE, STORE_DOWN, SURFACE_DEAD, Alert, Placement
 from bot.store import Alerts, Store
-from bot.surface import Surface
+from bot.surface import Destination, Surface
 from bot.wording import name_of
 
 #: How often it looks; a fault is paged within this time.
@@ -156,11 +157,24 @@ class Prove:
         self._count("breach_found")
 
     async def _unseen(self) -> list[_Breach]:
-        found = []
-        for approval in await self._store.approvals.unseen(self._clock(), share=SEEN_BY):
+        """What only waits for its turn is one matter of its channel, however many wait there."""
+        unseen = await self._store.approvals.unseen(self._clock(), share=SEEN_BY)
+        if not unseen:
+            return []
+        where: defaultdict[str, list[Placement]] = defaultdict(list)
+        for placement in await self._store.placements.of(*(approval.id for approval in unseen)):
+            if not placement.superseded:
+                where[placement.approval_id].append(placement)
+        told = {alert.approval_id for alert in await self._alerts.open_of(cause=NO_CARD)}
+        found, late = [], Counter[Destination]()
+        for approval in unseen:
+            places = where[approval.id]
+            if places and approval.id not in told and not any(place.attempted_at for place in places):
+                late.update({place.destination for place in places})
+                continue
             text = f"{_tool(approval)}: a quarter of its time is gone, and no card of it is up anywhere."
             found.append(_Breach(about=approval.id, cause=NO_CARD, text=text))
-        return found
+        return [*found, *(_late_in(place, count) for place, count in late.items())]
 
     async def _missed(self) -> list[_Breach]:
         now, found = self._clock(), {}
@@ -224,7 +238,7 @@ class Prove:
     async def _mend(self, breaches: list[_Breach]) -> None:
         """What is not found any more is over. Cards that went up mend their own alert."""
         found = {(breach.about, breach.cause) for breach in breaches}
-        for cause in (SURFACE_DEAD, CHANNEL_DEAD, MISSED, STUCK, LATE_TICK, NOBODY):
+        for cause in (SURFACE_DEAD, CHANNEL_DEAD, CHANNEL_LATE, MISSED, STUCK, LATE_TICK, NOBODY):
             for alert in await self._alerts.open_of(cause=cause):
                 around = cause in (SURFACE_DEAD, CHANNEL_DEAD)
                 if (alert.approval_id, cause) not in found and (not around or self._around.is_well(alert)):
@@ -234,6 +248,12 @@ class Prove:
 def _store_down(why: str) -> _Breach:
     text = f"The database cannot be used ({why}): clicks are not taken, nobody is asked."
     return _Breach(about=STORE, cause=STORE_DOWN, text=text)
+
+
+def _late_in(place: Destination, count: int) -> _Breach:
+    what = "1 request has" if count == 1 else f"{count} requests have"
+    text = f"{place} takes cards too slowly: {what} no card up although a quarter of the time is gone."
+    return _Breach(about=str(place), cause=CHANNEL_LATE, text=text)
 
 
 def _breach_of(alert: Alert) -> _Breach:

@@ -37,10 +37,13 @@ class Show(Outward):
     def __init__(self, means: Means, *, seal: Seal, sights: Sights | None = None) -> None:
         super().__init__(means)
         self._seal, self._sights = seal, sights or Sights()
+        #: Until when a chat takes no new message in a place.
+        self._cooling: dict[Destination, datetime] = {}
 
     async def round(self) -> datetime | None:
         self._crew.look()
         now, due = self._clock(), None
+        self._cooling = {where: until for where, until in self._cooling.items() if until > now}
         lagging = await self._store.placements.lagging()
         troubled = {one.destination for one, _ in lagging if _probes(one, now)}
         for placement, approval in lagging:
@@ -52,6 +55,9 @@ class Show(Outward):
                     key = ("left", placement.card_id)
                     self._crew.take(key, approval.id, self._store.placements.give_up, placement.card_id)
             elif placement.ref is None:
+                if placement.destination in self._cooling:
+                    due = earliest(due, self._cooling[placement.destination])
+                    continue
                 if placement.attempted_at is None and placement.destination in troubled:
                     continue  # what is not begun can still be gathered
                 # One new card per channel at a time: the chat takes one a second, and the next to go up is
@@ -127,11 +133,13 @@ class Show(Outward):
 
     async def _put_off(self, placement: Placement, approval: Approval, error: Exception) -> None:
         wait, now = wait_after(error, tries=placement.tries), self._clock()
-        refused = isinstance(error, Forbidden)
+        refused, not_yet = isinstance(error, Forbidden), isinstance(error, NotYet)
+        if not_yet and placement.ref is None:
+            self._cooling[placement.destination] = now + wait
         dead = await self._dead(placement.destination) if refused else None
         if dead:
             await self._store.alerts.raise_(dead)
-        late = now - approval.first_seen >= UNSEEN_AFTER and not isinstance(error, NotYet)
+        late = now - approval.first_seen >= UNSEEN_AFTER and not not_yet
         if placement.ref is None and (late or refused) and await self._waits(approval):
             nowhere = await self._is_nowhere(placement)
             if nowhere and (late or not dead):
@@ -141,7 +149,9 @@ class Show(Outward):
             if nowhere and refused:  # else it may be up in a moment: `escalate` sees when it takes too long
                 await self._store.rungs.hasten([approval.id], action=Action.FALLBACK, at=now)
         begun = not surely_failed(error, before=placement.attempted_at)
-        await self._store.placements.postpone(placement.card_id, next_try=now + wait, begun=begun)
+        await self._store.placements.postpone(
+            placement.card_id, next_try=now + wait, begun=begun, failed=not not_yet
+        )
         channel, seconds = placement.destination.channel, wait.total_seconds()
         log.warning("card_put_off", channel=channel, wait=seconds, reason=str(error))
         self._count("card_put_off")

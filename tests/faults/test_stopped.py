@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.flow.seen import UNESCALATED, UNSEEN, UNTOLD
-from bot.records import NO_CARD
+from bot.records import CHANNEL_LATE, NO_CARD
 from tests.faults.child import Child, open_child
 from tests.servers.told import alone, check_each_once, fired, in_threads, mark_of, notices
 from tests.servers.town import FINANCE, OLU, Town, said, until
@@ -104,7 +104,7 @@ async def test_a_minute_of_stops(tmp_path: Path) -> None:
         escalated = {request for request, rung in fired(town) if rung == RUNGS - 1}
         assert closed(town) == escalated | late, outcomes(town, closed(town) - escalated - late)
         paged = {body["cause"] for body in watched.receiver.bodies}
-        assert {"rung-2", UNSEEN, UNESCALATED, UNTOLD, NO_CARD} >= paged, watched.receiver.bodies
+        assert {"rung-2", UNSEEN, UNESCALATED, UNTOLD, NO_CARD, CHANNEL_LATE} >= paged, watched.receiver.bodies
         unsaid = {body["request_id"] for body in watched.receiver.bodies if body["cause"] == UNTOLD}
         assert unsent(town) <= unsaid | unseen, outcomes(town, unsent(town) - unsaid - unseen)
         await child.stop()

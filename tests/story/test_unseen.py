@@ -15,7 +15,7 @@ from bot.approval import Outcome, Stage
 from bot.errors import Forbidden, NodError, Unavailable
 from bot.flow.seen import UNESCALATED, UNSEEN
 from bot.ladder import Action, Rung
-from bot.records import NO_CARD, Step
+from bot.records import CHANNEL_LATE, NO_CARD, Step
 from bot.surface import Destination, Surface
 from tests.servers.clockwork import Clockwork, open_clockwork
 from tests.story.test_ladder import policy_of, stage_of
@@ -85,7 +85,8 @@ async def test_a_digest_from_before_shows_nobody_what_joined_it(tmp_path: Path) 
         work.ask("late", window=100)
         await work.run(50)
         await auditor(work, []).round()
-        assert ("late",) == tuple(alert.approval_id for alert in await work.store.alerts.open_of(cause=NO_CARD))
+        (alert,) = await work.store.alerts.open_of(cause=CHANNEL_LATE)
+        assert "1 request has no card up" in alert.text
         await work.run(60)
         assert [UNSEEN] == [cause for cause in causes(work) if cause == UNSEEN]
 

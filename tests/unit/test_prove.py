@@ -70,6 +70,7 @@ class World:
         store = SimpleNamespace(
             approvals=SimpleNamespace(unseen=seen, open_by_route=none),
             rungs=SimpleNamespace(due=due),
+            placements=SimpleNamespace(of=none),
             alerts=SimpleNamespace(untaken=untaken, open_of=none),
             probe=SimpleNamespace(write=self._write),
         )

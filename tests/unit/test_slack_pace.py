@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.slack.pace import LONGEST_WAIT, MOST_PASSED, Cooling, Turns, wait_named_by
-from bot.errors import Unavailable
+from bot.errors import NotYet, Unavailable
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -89,12 +89,31 @@ def test_a_named_wait_holds_for_that_method_and_channel() -> None:
 
 def test_without_a_usable_wait_it_backs_off() -> None:
     """1, 2, 4… at most 60 seconds, from the beginning again after a call that went through."""
-    cooling = Cooling(monotonic=lambda: 0.0)
+    now = 0.0
+    cooling = Cooling(monotonic=lambda: now)
     waits = [cooling.hold("m", "C1", "soon") for _ in range(8)]
     assert [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] == waits
+    now = 60.0
     cooling.passed("m", "C1")
     cooling.check("m", "C1")
     assert 1.0 == cooling.hold("m", "C1", None)
+
+
+def test_a_call_that_was_under_way_ends_no_wait() -> None:
+    """It began before Slack refused another one; only what comes after the wait shows that it is over."""
+    cooling = Cooling(monotonic=lambda: 0.0)
+    cooling.hold("chat.update", "C1", "30")
+    cooling.passed("chat.update", "C1")
+    with pytest.raises(NotYet):
+        cooling.check("chat.update", "C1")
+
+
+def test_what_slack_counts_for_the_workspace_waits_in_every_channel() -> None:
+    """Tiers are for a method and a workspace; only posts are counted for each channel."""
+    cooling = Cooling(monotonic=lambda: 0.0)
+    cooling.hold("chat.update", "C1", "30")
+    with pytest.raises(NotYet):
+        cooling.check("chat.update", "C2")
 
 
 @pytest.mark.parametrize(

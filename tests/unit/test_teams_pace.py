@@ -146,7 +146,9 @@ def test_a_wait_that_was_asked_for_is_kept() -> None:
     cooling.check("19:y")
     wall.now += wait
     cooling.check("19:x")
-    assert cooling.hold("19:x", None) >= 2
+    again = cooling.hold("19:x", None)
+    assert again >= 2
+    wall.now += again
     cooling.passed("19:x")
     assert cooling.hold("19:x", None) <= 1 + JITTER
 

@@ -1,0 +1,150 @@
+"""Slack says "not so fast": nobody is paged, and nothing more is tried until the wait is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import pytest
+
+from adapters.store.open import SqlStore
+from bot.flow import Beats, Crew
+from bot.flow.outward import Means
+from bot.flow.prove import Prove
+from bot.flow.show import Show
+from bot.matching import Match
+from bot.policy import Policy
+from bot.records import CHANNEL_LATE, Newcomer, Step
+from bot.routing import Route
+from bot.seal import Seal
+from bot.surface import Destination, Surface
+from tests.contract.slack_rig import CHANNEL, Rig, open_rig
+from tests.contract.values import NOW, a_placement, after, an_approval
+
+HERE = Destination(surface=Surface.SLACK, channel=CHANNEL)
+POLICY = Policy(
+    people={}, groups={}, routes=(Route(name="payments", match=Match(), cards=(HERE,), approvers=()),)
+)
+REQUESTS, WINDOW = 60, 900.0
+
+
+class Town:
+    """The step that shows cards, on a real store and a real Slack, under a clock that the test sets."""
+
+    def __init__(self, store: SqlStore, rig: Rig, tasks: asyncio.TaskGroup) -> None:
+        self.store, self.rig, self.now = store, rig, NOW
+        self._tasks = tasks
+        self._rung = asyncio.Event()
+        crew = Crew(Step.SHOW, size=16, tasks=tasks, ring=lambda _: self._rung.set(), count=lambda _: None)
+        self._show = Show(
+            Means(
+                store=store, chats={Surface.SLACK: rig.slack.chat}, policy=lambda: POLICY, clock=self.clock,
+                count=lambda _: None, crew=crew,
+            ),
+            seal=Seal("s" * 32),
+        )  # fmt: skip
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def rounds(self, number: int) -> None:
+        """So many rounds of the step, each after what the one before began has ended."""
+        for _ in range(number):
+            self._rung.clear()
+            await self._show.round()
+            async with asyncio.timeout(5):
+                if any(task.get_name().startswith("show:") for task in asyncio.all_tasks()):
+                    await self._rung.wait()
+
+    def posts(self) -> list[int]:
+        """Slack's answers to what was posted."""
+        return [200] * len(self.rig.workspace.called("chat.postMessage")) + [429] * self.hits
+
+    @property
+    def hits(self) -> int:
+        return sum(rule.hits for rule in self.rig.faults.rules)
+
+    async def causes(self) -> list[tuple[str, str]]:
+        return [(one.approval_id, one.cause) for one in await self.store.alerts.open_of()]
+
+    def auditor(self) -> Prove:
+        async def well() -> None:
+            pass
+
+        return Prove(
+            store=self.store, alerts=self.store.alerts, chats={}, policy=lambda: POLICY, beats=Beats(),
+            late_tick=lambda: None, blind=lambda: None, all_well=well, clock=self.clock, count=lambda _: None,
+        )  # fmt: skip
+
+
+@asynccontextmanager
+async def town(store: SqlStore) -> AsyncIterator[Town]:
+    """Sixty requests of fifteen minutes, of one channel, that were seen 30 s ago."""
+    await store.approvals.admit(
+        [
+            Newcomer(
+                approval=an_approval(f"r{n:02}", deadline=after(WINDOW + n)),
+                placements=[a_placement(f"c{n:02}", f"r{n:02}", at=HERE)],
+            )
+            for n in range(REQUESTS)
+        ]
+    )
+    async with open_rig() as rig, asyncio.TaskGroup() as tasks:
+        town = Town(store, rig, tasks)
+        town.now = after(30)
+        yield town
+
+
+async def test_one_429_pages_nobody_and_stops_the_channel(store: SqlStore) -> None:
+    """A quarter of sixty windows is over, and Slack says "not so fast" still: one alert, resolved once."""
+    async with town(store) as work:
+        work.rig.faults.add(path="/api/chat.postMessage", times=1, status=429, headers={"Retry-After": "2"})
+        await work.rounds(REQUESTS // 2)
+
+        assert 1 == work.hits
+        assert [] == work.rig.workspace.called("chat.postMessage"), "the wait was not kept"
+        assert [] == await work.causes()
+        placements = await store.placements.of(*(f"r{n:02}" for n in range(REQUESTS)))
+        assert {(0, None)} == {(one.tries, one.attempted_at) for one in placements}
+
+
+async def test_once_the_wait_is_over_the_earliest_deadline_goes_first(store: SqlStore) -> None:
+    """What came up meanwhile and ends sooner is not held behind the card that met the 429."""
+    async with town(store) as work:
+        work.rig.faults.add(path="/api/chat.postMessage", times=1, status=429, headers={"Retry-After": "1"})
+        await work.rounds(3)
+        sooner = an_approval("sooner", deadline=after(60))
+        await store.approvals.admit(
+            [Newcomer(approval=sooner, placements=[a_placement("c-sooner", "sooner", at=HERE)])]
+        )
+        await asyncio.sleep(1.1)
+        work.now += timedelta(seconds=1.1)
+        await work.rounds(1)
+
+        (up,) = [one for one in await store.placements.of("sooner", "r00") if one.ref]
+        assert "sooner" == up.approval_id
+        assert [] == await work.causes()
+
+
+@pytest.mark.parametrize("gathered", [False, True], ids=["in line", "gathered"])
+async def test_a_channel_that_is_really_late_is_one_alert_with_a_count(store: SqlStore, gathered: bool) -> None:
+    """A quarter of sixty windows is over, and Slack still says "not so fast": one alert, resolved once."""
+    async with town(store) as work:
+        work.rig.faults.add(path="/api/chat.postMessage", status=429, headers={"Retry-After": "300"})
+        if gathered:
+            await store.digests.gather([f"c{n:02}" for n in range(1, REQUESTS)])
+        await work.rounds(2)
+        work.now = after(WINDOW / 2)
+        for _ in range(3):
+            await work.auditor().round()
+
+        (alert,) = await store.alerts.open_of()
+        assert (str(HERE), CHANNEL_LATE) == (alert.approval_id, alert.cause)
+        assert "60 requests" in alert.text
+
+        for n in range(REQUESTS):
+            await store.placements.shown(f"c{n:02}", ref=f"{n}.1", revision=1)
+        await work.auditor().round()
+        assert [] == await work.causes()
