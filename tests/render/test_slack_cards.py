@@ -171,7 +171,7 @@ def test_refusal(snapshot: SnapshotAssertion) -> None:
     """A whisper ends with its code in small, and where that is explained, as plain words."""
     message = refusal_of(Refused(Refusal.NOT_APPROVER, "Only <finance> may decide this."))
     check_message(text=message["text"], blocks=message["blocks"])
-    assert "Only &lt;finance&gt; may decide this. [not-approver]" == message["text"]
+    assert "Only ‹finance› may decide this. [not-approver]" == message["text"]
     assert snapshot == message
 
 
