@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -13,6 +14,9 @@ from adapters.slack.verify import verify
 
 Reply = tuple[int, dict[str, str], bytes]  #: status, headers, body
 
+#: Seconds that bolt waits for a listener's ack (slack_bolt.listener.asyncio_runner); its 404 before that is
+#: about a payload that no listener takes.
+BOLT_WAITS = 3.0
 #: Slack shows a warning beside the button; a decision that is stored by then counts all the same.
 LATE = b"Nod did not answer in time"
 
@@ -46,8 +50,11 @@ async def receive(
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         # bolt reads ids out of parts of the body whose types it takes for granted.
         return _refusal(400, "not a payload of Slack's", count)
+    begun = time.monotonic()
     response = await app.async_dispatch(request)
-    if response.status == 404:  # every click has a listener, so bolt gave up waiting: it is still under way
+    if response.status == 404 and time.monotonic() - begun < BOLT_WAITS:
+        return _refusal(400, "not a payload of Slack's", count)
+    if response.status == 404:  # bolt gave up waiting for our listener, which goes on
         count("click_late")
         log.warning("click_late")
         return 503, {"content-type": "text/plain; charset=utf-8"}, LATE

@@ -83,7 +83,7 @@ async def test_a_refusal_is_for_the_clicker_alone(socket: bool) -> None:
         assert result.ok
         await until(lambda: rig.workspace.ephemerals("U0EVE"))
         (whisper,) = rig.workspace.ephemerals("U0EVE")
-        assert "Only &lt;finance&gt; may decide this. [not-approver]" == whisper.text
+        assert "Only ‹finance› may decide this. [not-approver]" == whisper.text
         assert "Only <finance> may decide this." == whisper.blocks[0]["text"]["text"]
         assert [] == rig.workspace.ephemerals("U0ANN")
         assert 1 == len(rig.workspace.messages(CHANNEL))
