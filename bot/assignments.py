@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 
 from bot.readable import Sort, is_no_secret, is_opaque, is_random, reads_like_text
-from bot.schemes import ASSIGNED, SCHEME, Q, by_parameter, chosen, made
+from bot.schemes import ASSIGNED, SCHEME, Q, by_parameter, chosen
 from bot.secret_names import sort_of
-from bot.shapes import BEGINS, Kind
+from bot.shapes import BEGINS, Kind, made
 
 _NAMED = (
     r"(?P<stem>(?:(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z])|(?<=\\[nrt]))"

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bot.blanks import blanks_warned, counted
+from bot.canonical import DEEPEST
 from bot.marks import IMITATED, armour, armoured, bared, imitates, written
 from bot.protocol import HITLRequest, Json
-from bot.redaction import DEEPEST, Redaction
+from bot.redaction import Redaction
 from bot.visible import visible, warnings
 
 #: A call up to this many characters stands on the card whole; a Slack message as a whole ends near 13,200.

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import re
 
+from bot.canonical import DEEPEST
 from bot.protocol import Json
-
-#: Deeper than this nothing is shown (`bot.redaction.DEEPEST`), so nothing needs to be kept apart there.
-DEEPEST = 64
 
 _ARMOUR = "‹\u200b"
 _NEEDLESS = re.compile("‹\u200b(?!\u200b*(?:redacted|hidden|[0-9]))")
@@ -24,9 +22,12 @@ IMITATED = "A text imitates a mark of Nod's, such as ‹redacted 12 chars›; th
 
 
 def armoured(value: Json, *, depth: int = 0) -> Json:
-    """A copy in which no text, key or value, holds anything that reads like a mark of ours."""
+    """A copy in which no text, key or value, holds anything that reads like a mark of ours.
+
+    Below `DEEPEST` it is as it was: nothing is shown there (`bot.redaction`).
+    """
     if isinstance(value, str):
-        return value.replace("‹", _ARMOUR) if "‹" in value else value
+        return armour(value)
     if depth >= DEEPEST:
         return value
     if isinstance(value, dict):

@@ -45,7 +45,6 @@ _CODE = re.compile(
 )
 #: Letters of alphabets that put spaces between words; all else beyond ASCII may be a sentence in one piece.
 _PLAIN = re.compile(r"[!-~\u00c0-\u024f\u0370-\u052f]+")
-_BASE64 = re.compile(r"[\w+/-]+={0,2}", re.ASCII)
 _PIECE = re.compile(r"[^\W_]+")
 #: Three words in a row, by their separators or by their capitals, or a long run of small letters.
 _PHRASE = re.compile(

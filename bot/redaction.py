@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from bot.canonical import DEEPEST
 from bot.masks import ENOUGH, EVERY, MARK, Left, Masking, Shape, found_at_all, looks_secret, whole_kind
 from bot.pairs import are_pairs, is_holder, named_beside, named_in_list, program_of
 from bot.protocol import Json
@@ -22,10 +23,9 @@ from bot.readable import Sort, are_numbers_of_letters, is_no_secret, is_opaque, 
 from bot.schemes import SCHEME, is_basic
 from bot.secret_names import NOTHING, Named, named, names_of, sort_of
 
-__all__ = ["DEEPEST", "ENOUGH", "TOO_DEEP", "Redaction", "Shape"]
+__all__ = ["ENOUGH", "TOO_DEEP", "Redaction", "Shape"]
 
-#: Deeper than this nothing is shown; such a call has no canonical text either (reliability.md §6.2.8).
-DEEPEST = 64
+#: Shown in place of what is nested too deep; such a call has no canonical text either.
 TOO_DEEP = f"‹hidden: nested deeper than {DEEPEST} levels›"
 
 

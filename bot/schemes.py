@@ -10,7 +10,7 @@ import re
 
 from bot.readable import Sort, is_no_secret, is_opaque, reads_like_text
 from bot.secret_names import sort_of
-from bot.shapes import BEGINS, Kind
+from bot.shapes import BEGINS, Kind, made
 
 #: What stands between a name and its value, also in a text inside of texts.
 ASSIGNED = r"""\\{0,7}["']?[ \t]{0,8}(?::=|=>|={1,3}|:)[ \t]{0,8}"""
@@ -30,11 +30,6 @@ _OPAQUE = r"[A-Za-z0-9._~+/=-]"
 def chosen(_: re.Match[str]) -> Sort:
     """A person chose it, as far as can be told."""
     return Sort.CHOSEN
-
-
-def made(_: re.Match[str]) -> Sort:
-    """A machine made it."""
-    return Sort.MADE
 
 
 def some_value(match: re.Match[str]) -> bool:

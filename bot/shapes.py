@@ -112,7 +112,8 @@ def _sealed(_: re.Match[str]) -> Sort:
     return Sort.SEALED
 
 
-def _made(_: re.Match[str]) -> Sort:
+def made(_: re.Match[str]) -> Sort:
+    """A machine made it."""
     return Sort.MADE
 
 
@@ -293,7 +294,7 @@ KINDS: tuple[Kind, ...] = (
         r"eyJ(?:(?<![\w-]eyJ)|(?<=\\[nrt]eyJ))[\w-]{8,}+\.[\w-]{4,}+\.[\w-]*+(?:\.[\w-]++){0,2}",
         sort=_jwt,
     ),
-    _kind("private key in base64", r"LS0tLS1CRUdJTi[A-Za-z0-9+/]{66,}={0,2}", _is_private_pem, sort=_made),
+    _kind("private key in base64", r"LS0tLS1CRUdJTi[A-Za-z0-9+/]{66,}={0,2}", _is_private_pem, sort=made),
     _kind(
         "PuTTY private key",
         r"Private-Lines: \d{1,4}(?P<secret>(?:(?:\\n|\s){1,4}[A-Za-z0-9+/=]{4,64}(?![\w:-]))++)",
@@ -316,7 +317,7 @@ KINDS: tuple[Kind, ...] = (
         "token in a URL",
         r"://(?P<secret>[\w.~%+-]{16,256})(?::[^\s/@]{0,64})?@(?=[^\s@])",
         _in_a_url,
-        sort=_made,
+        sort=made,
         needs=("://",),
     ),
 )

@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 
+from adapters.errands import Errands
 from adapters.slack.api import SlackApi
-from adapters.slack.errands import Errands
 from adapters.slack.metadata import Thread
 from adapters.slack.notices import whisper_of
 from adapters.slack.origin import Who

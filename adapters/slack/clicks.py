@@ -15,9 +15,9 @@ import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
+from adapters.errands import Errands
 from adapters.slack.afterwards import Afterwards
 from adapters.slack.api import SlackApi
-from adapters.slack.errands import Errands
 from adapters.slack.identity import Identity
 from adapters.slack.metadata import Queue, Thread
 from adapters.slack.modals import ONE_NEEDED, reason_view, said_view

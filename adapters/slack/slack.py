@@ -14,6 +14,7 @@ import aiohttp
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.errands import open_errands
 from adapters.outward import proxy_for, trusted
 from adapters.slack.api import SlackApi
 from adapters.slack.bolt import build_app
@@ -21,7 +22,6 @@ from adapters.slack.chat import SlackChat
 from adapters.slack.checkup import problems_of
 from adapters.slack.clicks import Clicks
 from adapters.slack.directory import SlackDirectory
-from adapters.slack.errands import open_errands
 from adapters.slack.identity import Identity
 from adapters.slack.openapi import OPERATION, SCHEMES
 from adapters.slack.pace import Cooling, Turns

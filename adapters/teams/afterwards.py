@@ -12,11 +12,11 @@ from typing import Any
 
 import structlog
 
+from adapters.errands import Errands
 from adapters.teams.api import TeamsApi
 from adapters.teams.chat import AT_ONCE, TeamsChat
 from adapters.teams.conversations import ref_of, split_ref
 from adapters.teams.elements import Content, content, spoken, words
-from adapters.teams.errands import Errands
 from adapters.teams.modals import PRESS_AGAIN
 from adapters.teams.payloads import Press
 from adapters.teams.places import Places

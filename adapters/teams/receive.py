@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 import structlog
 
+from adapters.errands import Errands
 from adapters.teams.afterwards import Afterwards
 from adapters.teams.answered import Answered
 from adapters.teams.clicks import Clicks, Shown
-from adapters.teams.errands import Errands
 from adapters.teams.events import Events
 from adapters.teams.modals import PRESS_AGAIN
 from adapters.teams.payloads import ACTION, Arrived, read_invoke, read_submit

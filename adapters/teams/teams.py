@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import structlog
 
+from adapters.errands import open_errands
 from adapters.since_boot import seconds_since_boot
 from adapters.teams.afterwards import Afterwards
 from adapters.teams.answered import Answered
@@ -25,7 +26,6 @@ from adapters.teams.conversations import Conversations
 from adapters.teams.credentials import SCOPE, TOKEN_URL, BotToken
 from adapters.teams.directory import TeamsDirectory
 from adapters.teams.door import HereOnly, Receives
-from adapters.teams.errands import open_errands
 from adapters.teams.events import Events
 from adapters.teams.exchange import client_of
 from adapters.teams.hosts import SERVICE_HOSTS

@@ -11,10 +11,9 @@ import pytest
 from slack_bolt.context.ack.async_ack import AsyncAck
 from structlog.testing import capture_logs
 
+from adapters.errands import Errands, open_errands
 from adapters.slack.clicks import Clicks
-from adapters.slack.errands import Errands, open_errands
 from adapters.slack.identity import Identity
-from adapters.teams.errands import open_errands as open_teams_errands
 from bot.errors import Refusal, Refused, Unavailable
 from tests.contract.slack_rig import FakeDesk
 
@@ -86,18 +85,15 @@ async def test_no_bug_after_the_ack_takes_it_back(refusal: Refused | None) -> No
     assert {"click_failed": 1 if refusal else 0} == {"click_failed": counted["click_failed"]}
 
 
-@pytest.mark.parametrize("opened", [open_errands, open_teams_errands], ids=["slack", "teams"])
 @pytest.mark.parametrize("times", [1, 3, 9])
-async def test_what_a_chat_cannot_take_yet_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, opened: Any, times: int
-) -> None:
+async def test_what_a_chat_cannot_take_yet_is_tried_again(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """A refusal that meets 429 or 500 is told a moment later, three tries behind the first at most."""
     waited: list[float] = []
 
     async def wait(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr("adapters.slack.errands.asyncio.sleep", wait)
+    monkeypatch.setattr("adapters.errands.asyncio.sleep", wait)
     tries = 0
 
     async def whisper() -> None:
@@ -106,7 +102,7 @@ async def test_what_a_chat_cannot_take_yet_is_tried_again(
         if tries <= times:
             raise Unavailable("busy", retry_after=3.0 if tries == 1 else 900.0)
 
-    async with opened() as errands:
+    async with open_errands() as errands:
         errands.repeat(whisper, name="whisper")
     assert min(times + 1, 4) == tries
     assert [3.0, 30.0, 30.0][: min(times, 3)] == waited

@@ -1,5 +1,7 @@
-"""What may wait until after the ack: whispers and modals. Tracked, so that none is lost to the garbage
-collector and none outlives Slack's connection."""
+"""What may wait until a click is answered: words to one person, forms, places to remember.
+
+Tracked, so that none is lost to the garbage collector and none outlives the connection to its chat.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,8 @@ from bot.errors import NodError, Unavailable
 
 #: Seconds that errands under way get when Nod stops.
 LAST_CALL = 3.0
+#: Errands at the same time; what comes beyond is not begun, and what is lost by that is a word or a refresh.
+MOST = 500
 
 #: Seconds before each further try of what the chat could not take, where it names none itself.
 WAITS = (1.0, 2.0, 4.0)
@@ -35,6 +39,10 @@ class Errands:
 
     def send(self, errand: Coroutine[Any, Any, object], *, name: str) -> None:
         """Begin it now and return at once."""
+        if len(self._tasks) >= MOST:
+            errand.close()
+            log.warning("errand_not_begun", errand=name)
+            return
         task = asyncio.create_task(self._run(errand, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._over)
@@ -45,6 +53,7 @@ class Errands:
             _, late = await asyncio.wait(self._tasks, timeout=LAST_CALL)
             for task in late:
                 task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _repeated(self, errand: Callable[[], Coroutine[Any, Any, object]], name: str) -> None:
         for wait in WAITS:
