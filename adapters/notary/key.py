@@ -48,13 +48,21 @@ def read_or_make_key(path: Path) -> AuditKey:
     """The key in this file, made on first use and readable by our own user alone.
 
     Raises:
-        ConfigError: others may read it, it cannot be read or made, or it holds no key.
+        ConfigError: others may read it or own it, it cannot be read or made, or it holds no key.
     """
     try:
         _make(path)
-        if path.stat().st_mode & 0o077:
-            raise ConfigError(_SETTING, f"others may read {path}", f"Run chmod 600 {path}, or make a new key.")
-        seed = base64.b64decode(path.read_text(encoding="ascii").strip(), validate=True)
+        # The file that is read is the one that was looked at. It may be a link: secrets are mounted as such.
+        with path.open(encoding="ascii") as opened:
+            found = os.fstat(opened.fileno())
+            if found.st_mode & 0o077:
+                fix = f"Run chmod 600 {path}, or make a new key."
+                raise ConfigError(_SETTING, f"others may read {path}", fix)
+            if found.st_uid not in (os.geteuid(), 0):
+                raise ConfigError(
+                    _SETTING, f"another user owns {path}", "Give it to the user that Nod runs as."
+                )
+            seed = base64.b64decode(opened.read().strip(), validate=True)
         return AuditKey(seed)
     except OSError as error:
         what = f"{path} cannot be used ({error.strerror})"

@@ -35,9 +35,9 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
 def add(path: Path, checkpoint: Checkpoint) -> None:
     """Write one more line, and return when it is on the disk. What a crash left of a line goes first.
 
-    Raises OSError.
+    Raises OSError, also for a link: it would have another file cut.
     """
-    held = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         end = os.lseek(held, 0, os.SEEK_END)
         end = _whole(held, end)

@@ -83,7 +83,8 @@ def _path(url: URL) -> Path:
 def _locked(path: Path) -> Iterator[None]:
     lock = path.with_name(f"{path.name}.lock")
     try:
-        held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        # A link laid there would have another file emptied.
+        held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise _unwritable(path, error) from error
     try:

@@ -89,7 +89,7 @@ class Spool:
         line = _line_of(alert)
         if _alert_of(content[whole:]) is not None:  # only the end of the line is missing
             whole, line = len(content), b"\n" + line
-        held = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+        held = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             os.ftruncate(held, whole)
             try:
@@ -108,7 +108,7 @@ class Spool:
 
     def _replace(self, lines: Iterable[bytes]) -> None:
         beside = self._path.with_name(f"{self._path.name}.new")
-        held = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        held = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
             _write(held, b"".join(line + b"\n" for line in lines), at=0)
             self._sync(held)
