@@ -9,18 +9,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapters.cli.audit_meaning import Meaning
 from adapters.notary import Checkpoint, NoCheckpoint, What, read_checkpoints, read_or_make_key
 from adapters.store.ledger import Anchor, Ledger, open_ledger
+from adapters.store.proofs import Proofs
 from bot.audit import GENESIS, Break, Row, first_break
 from bot.canonical import NotCanonical
 from bot.errors import ConfigError
+from bot.signing import Signing
+
+#: So many differences are printed one by one.
+MOST_TOLD = 20
 
 
-async def verify(url: str, *, checkpoints: Path | None = None, keys: Sequence[str] = ()) -> int:
+async def verify(
+    url: str,
+    *,
+    checkpoints: Path | None = None,
+    keys: Sequence[str] = (),
+    signing: Signing | None = None,
+    retention: bool | None = None,
+) -> int:
     """Print whether the chain in this database holds; 0 when it does, 1 with the first bad row and why.
 
     `checkpoints` is a file that was kept elsewhere: with it a cut tail shows, and a chain that was written
-    anew. `keys` are the public keys that may have signed it. Raises ConfigError.
+    anew. `keys` are the public keys that may have signed it, `signing` has the secret that answers are signed
+    with, if it is known. `retention` is whether the policy file sets one; None: nobody looked.
+
+    Raises ConfigError.
     """
     if keys and checkpoints is None:
         what = "is given without the checkpoints that it may have signed"
@@ -38,9 +54,15 @@ async def verify(url: str, *, checkpoints: Path | None = None, keys: Sequence[st
         print(f"✗ the checkpoint of row {forged.number} is not signed by {' or '.join(keys) or forged.key}")
         return 1
     async with open_ledger(url) as ledger:
-        found = await examine(ledger, signed)
+        found = await examine(ledger, signed, proofs=Proofs(signing) if signing else None)
     if found.broken is not None:
         print(f"✗ row {found.broken.number}: {found.broken.why}")
+        return 1
+    if found.differences:
+        for difference in found.differences[:MOST_TOLD]:
+            print(f"✗ {difference}")
+        if len(found.differences) > MOST_TOLD:
+            print(f"  and {len(found.differences) - MOST_TOLD} more")
         return 1
     print(f"✓ {found.rows} rows hold{found.reach}")
     if not signed:
@@ -52,6 +74,10 @@ async def verify(url: str, *, checkpoints: Path | None = None, keys: Sequence[st
         passed_by = f" {gone} are about rows that are gone, and prove nothing." if gone else ""
         ours = "." if keys else "; without --key nobody can tell whether they are Nod's."
         print(f"  {found.compared} checkpoints agree{ours}{passed_by}")
+    if found.retired is not None and retention is False:
+        print("  Rows were retired, and the policy file sets no retention: find out who had set it.")
+    if signing is None:
+        print("  Without NOD_SECRET the signatures of votes and decisions were not checked.")
     return 0
 
 
@@ -73,6 +99,7 @@ class Found:
     #: What the last row about retention says was removed: number and hash.
     retired: tuple[object, object] | None = None
     signed: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)  #: between the tables and the chain
 
     @property
     def reach(self) -> str:
@@ -80,7 +107,7 @@ class Found:
         return f", {self.first} to {self.last.number}" if self.last and self.first else ""
 
 
-async def examine(ledger: Ledger, signed: Iterable[Checkpoint] = ()) -> Found:
+async def examine(ledger: Ledger, signed: Iterable[Checkpoint] = (), *, proofs: Proofs | None = None) -> Found:
     """Read the whole chain against itself, its anchor and the (genuine) checkpoints."""
     hashes, lines = defaultdict(list), tuple(signed)
     for one in lines:
@@ -92,8 +119,10 @@ async def examine(ledger: Ledger, signed: Iterable[Checkpoint] = ()) -> Found:
     if before is not None:
         found.broken = _unsigned(before, lines) or _against(before, hashes)
         found.compared += len(hashes.get(before.number, ()))
+    meaning = Meaning()
     async for row in ledger.rows():
         found.broken = found.broken or _next_break(row, found.last or before) or _against(row, hashes)
+        found.broken = found.broken or _meant(meaning, row)
         if found.broken is not None:
             return found
         found.rows, found.last, found.first = found.rows + 1, row, found.first or row.number
@@ -102,7 +131,19 @@ async def examine(ledger: Ledger, signed: Iterable[Checkpoint] = ()) -> Found:
             body = json.loads(row.body)
             found.retired = (body.get("number"), body.get("hash"))
     found.broken = found.broken or _cut(found, before)
+    if found.broken is None:
+        met = set()
+        async for record in ledger.records():
+            met.add(record.approval_id)
+            told = meaning.differences(record, proofs)
+            found.differences += [f"request {record.approval_id}: {why}" for why in told]
+        found.differences += [f"request {one}: its record is gone" for one in meaning.missing(met)]
     return found
+
+
+def _meant(meaning: Meaning, row: Row) -> Break | None:
+    why = meaning.take(row)
+    return Break(number=row.number, why=why) if why else None
 
 
 def _next_break(row: Row, after: Row | None) -> Break | None:

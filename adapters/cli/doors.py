@@ -29,6 +29,7 @@ from adapters.settings.words import duration
 from bot.approval import Outcome
 from bot.errors import ConfigError
 from bot.redaction import Redaction
+from bot.signing import Signing
 
 audit_app = typer.Typer(help="The audit: prove it, export it.", no_args_is_help=True)
 policy_app = typer.Typer(help="Try a policy before it is in force.", no_args_is_help=True)
@@ -49,8 +50,24 @@ def verify_command(
     key: Annotated[list[str] | None, typer.Option(help="A public key that may have signed them.")] = None,
 ) -> None:
     """Read the whole chain; name the first row that does not hold."""
-    url = read_local_environment().database_url
-    raise typer.Exit(do(audit.verify(url, checkpoints=checkpoints, keys=key or ())))
+    environment = read_local_environment()
+    secrets = environment.known_secrets()
+    work = audit.verify(
+        environment.database_url,
+        checkpoints=checkpoints,
+        keys=key or (),
+        signing=Signing(*secrets) if secrets else None,
+        retention=_sets_retention(environment.config),
+    )
+    raise typer.Exit(do(work))
+
+
+def _sets_retention(config: Path) -> bool | None:
+    """Whether the policy file sets a retention; None where there is no file to look at."""
+    try:
+        return read_policy_file(config).retention is not None
+    except ConfigError:
+        return None
 
 
 @audit_app.command("key")

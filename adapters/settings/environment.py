@@ -55,6 +55,11 @@ class LocalEnvironment(_Variables):
     auto_approve: Switch = Field(default=False, validation_alias="GLAIP_HITL_AUTO_APPROVE")
     audit_key: Path | None = Field(default=None, validation_alias="NOD_AUDIT_KEY")
     microsoft_app_id: str | None = Field(default=None, validation_alias="MicrosoftAppId")
+    secret: SealSecret = Field(default=None, validation_alias="NOD_SECRET")
+
+    def known_secrets(self) -> tuple[str, ...]:
+        """`NOD_SECRET` as one or two secrets, the current one first; none where it is not set."""
+        return seal_keys(self.secret.get_secret_value()) if self.secret else ()
 
 
 class Environment(LocalEnvironment):
@@ -71,7 +76,6 @@ class Environment(LocalEnvironment):
     port: int = Field(default=3000, ge=0, le=65535, validation_alias="NOD_PORT")
     keep_alive: int = Field(default=620, ge=5, le=86_400, validation_alias="NOD_KEEP_ALIVE")
     log_format: Literal["auto", "json", "text"] = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
-    secret: SealSecret = Field(default=None, validation_alias="NOD_SECRET")
     audit_checkpoints: Path | None = Field(default=None, validation_alias="NOD_AUDIT_CHECKPOINTS")
     audit_webhook: GuardedAddress | None = Field(default=None, validation_alias="NOD_AUDIT_WEBHOOK")
     microsoft_app_password: SecretStr | None = Field(default=None, validation_alias="MicrosoftAppPassword")
@@ -131,9 +135,10 @@ class Environment(LocalEnvironment):
 
         Raises ConfigError when it is not set: without it no button could be told from a forged one.
         """
-        if self.secret is None:
+        secrets = self.known_secrets()
+        if not secrets:
             raise ConfigError("NOD_SECRET", "is not set", FIXES["NOD_SECRET"])
-        return seal_keys(self.secret.get_secret_value())
+        return secrets
 
     def in_the_clear(self) -> tuple[str, ...]:
         """The variables whose addresses are allowed to leave this machine unencrypted."""

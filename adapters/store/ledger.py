@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Table, event, func, inspect, make_url, select
 from sqlalchemy.engine import Connection
@@ -20,7 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from adapters.store import tables
 from adapters.store.chain import last_anchor, row_of
 from adapters.store.columns import keepable
-from adapters.store.moves import chunks
+from adapters.store.moves import CHUNK, chunks
 from bot.audit import Row
 from bot.errors import ConfigError
 from bot.protocol import HITLRequest
@@ -39,6 +40,19 @@ class Anchor:
 
     number: int
     hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What the tables say of an approval and its answers, as the columns have it."""
+
+    approval_id: str
+    digest: str
+    route: str
+    stage: str
+    outcome: str | None
+    decision: Mapping[str, Any] | None
+    votes: Mapping[str, Mapping[str, Any]]  #: by person
 
 
 class Ledger:
@@ -81,6 +95,33 @@ class Ledger:
             for row in (await self._connection.execute(mine)).mappings():
                 told[row[_U.approval_id]].append(row_of(row))
         return told
+
+    async def records(self) -> AsyncIterator[Record]:
+        """Every approval, by its id."""
+        page = select(_A.id, _A.digest, _A.route, _A.stage, _A.outcome).order_by(_A.id).limit(CHUNK)
+        found = (await self._connection.execute(page)).mappings().all()
+        while found:
+            ids = [row[_A.id] for row in found]
+            decisions = {row["approval_id"]: row for row in await self._of(tables.decisions, ids)}
+            votes: dict[str, dict[str, Mapping[str, Any]]] = {}
+            for vote in await self._of(tables.votes, ids):
+                votes.setdefault(vote["approval_id"], {})[vote["person"]] = vote
+            for row in found:
+                yield Record(
+                    approval_id=row[_A.id],
+                    digest=row[_A.digest],
+                    route=row[_A.route],
+                    stage=row[_A.stage].value,
+                    outcome=row[_A.outcome] and row[_A.outcome].value,
+                    decision=decisions.get(row[_A.id]),
+                    votes=votes.get(row[_A.id], {}),
+                )
+            found = (await self._connection.execute(page.where(_A.id > ids[-1]))).mappings().all()
+
+    async def _of(self, table: Table, ids: Sequence[str]) -> list[Mapping[str, Any]]:
+        """The rows of these approvals, each by the names of its columns, enums as their words."""
+        rows = await self._connection.execute(select(table).where(table.c.approval_id.in_(ids)))
+        return [dict(row) for row in rows.mappings()]
 
     async def calls(self, ids: Sequence[str]) -> Mapping[str, HITLRequest]:
         """The calls of these approvals as they are now."""

@@ -71,11 +71,11 @@ class Proofs:
 
     def of_vote(self, row: Row) -> str:
         """For a vote in the columns of its table."""
-        return self._signing.sign(Kind.VOTE, _plain([row[name] for name in _VOTE]))
+        return self._signing.sign(Kind.VOTE, _vote(row))
 
     def of_decision(self, row: Row, *, digest: str) -> str:
         """For a decision in the columns of its table."""
-        return self._signing.sign(Kind.DECISION, _plain([digest, *(row[name] for name in _DECISION)]))
+        return self._signing.sign(Kind.DECISION, _decision(row, digest))
 
     # --- judging
 
@@ -100,9 +100,7 @@ class Proofs:
     def vote_counts(self, row: Row) -> bool:
         """Whether Nod took this vote, and neither took it back nor a later one of the same person."""
         life = self._lives.get(row["approval_id"])
-        if life is None or not self._signing.holds(
-            row["signature"], Kind.VOTE, _plain([row[name] for name in _VOTE])
-        ):
+        if life is None or not self._signing.holds(row["signature"], Kind.VOTE, _vote(row)):
             return False
         revision: int = row["revision"]
         return revision > life.since and revision >= life.last.get(row["person"], 0)
@@ -110,12 +108,20 @@ class Proofs:
     def decision_counts(self, row: Row, *, digest: str) -> bool:
         """Whether Nod made this decision about this call, and has not taken it back."""
         life = self._lives.get(row["approval_id"])
-        values = _plain([digest, *(row[name] for name in _DECISION)])
-        return (
-            life is not None
-            and self._signing.holds(row["signature"], Kind.DECISION, values)
-            and row["revision"] > life.since
-        )
+        held = self._signing.holds(row["signature"], Kind.DECISION, _decision(row, digest))
+        return life is not None and held and row["revision"] > life.since
+
+    def vote_holds(self, row: Row) -> bool:
+        """Whether a vote's signature fits, in force or not; one by a secret that is not given is not judged."""
+        signature = row["signature"]
+        known = self._signing.knows(signature)
+        return not known or self._signing.holds(signature, Kind.VOTE, _vote(row))
+
+    def decision_holds(self, row: Row, *, digest: str) -> bool:
+        """The same of a decision about the call with this digest."""
+        signature = row["signature"]
+        known = self._signing.knows(signature)
+        return not known or self._signing.holds(signature, Kind.DECISION, _decision(row, digest))
 
     def waits(self, approval_id: str) -> bool:
         """Whether this process knows that the approval is open or decided."""
@@ -180,6 +186,14 @@ class Proofs:
     def doubts(self, approval_id: str) -> bool:
         """Whether its rows were found not to be Nod's."""
         return keepable(approval_id) in self._doubted
+
+
+def _vote(row: Row) -> list[Json]:
+    return _plain([row[name] for name in _VOTE])
+
+
+def _decision(row: Row, digest: str) -> list[Json]:
+    return _plain([digest, *(row[name] for name in _DECISION)])
 
 
 def _call(request: HITLRequest, first_seen: datetime) -> list[Json]:

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from adapters.cli.audit import key, verify
+from adapters.cli.audit import examine, key, verify
 from adapters.cli.audit_export import Filter, export
 from adapters.cli.doors import audit_app
 from adapters.notary import open_notary, read_or_make_key
+from adapters.store.ledger import open_ledger
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.errors import ConfigError
@@ -138,6 +139,12 @@ async def test_content_of_a_kind_that_nod_never_writes_is_found(
     assert "✗ row 2: its content is of no kind that Nod writes" == capsys.readouterr().out.strip()
 
 
+async def chain_holds(url: str) -> bool:
+    """Whether the chain by itself looks whole."""
+    async with open_ledger(url) as ledger:
+        return (await examine(ledger)).broken is None
+
+
 async def test_a_cut_tail_is_found_against_a_checkpoint(
     store: SqlStore, url: str, tamper: Eyes, tmp_path: Path, capsys: Out
 ) -> None:
@@ -145,7 +152,7 @@ async def test_a_cut_tail_is_found_against_a_checkpoint(
     await bring_to(store, Stage.CLOSED)
     file = await checkpointed(store, tmp_path)
     tamper("DELETE FROM audit WHERE number >= 4")
-    assert 0 == await verify(url)
+    assert await chain_holds(url)
     assert 1 == await verify(url, checkpoints=file)
     expected = "✗ row 4: it is missing: a checkpoint was signed for row 5"
     assert expected == capsys.readouterr().out.splitlines()[-1]
@@ -162,7 +169,7 @@ async def test_a_chain_written_anew_is_found_against_a_checkpoint(
     tamper("DELETE FROM audit")
     for number in range(9):
         await admit(store, f"other{number}")
-    assert 0 == await verify(url)
+    assert await chain_holds(url)
     assert 1 == await verify(url, checkpoints=file)
     expected = "✗ row 4: it is not the row that a checkpoint was signed for"
     assert expected == capsys.readouterr().out.splitlines()[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -162,6 +163,15 @@ async def attacked(world: World, chosen: list[tuple[str, Attack]]) -> None:
 
 
 @pytest.fixture
+async def store(url: str) -> AsyncIterator[SqlStore]:
+    """An open store, whose secret the tests know."""
+    async with open_store(
+        url, ring=lambda _: None, pagers=PAGERS, clock=lambda: NOW, signing=SIGNING
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture
 def world(store: SqlStore, eyes: Eyes) -> World:
     """A fresh one on each database."""
     return World(store, eyes)
@@ -288,3 +298,47 @@ async def test_what_an_upgrade_left_is_signed_once(fresh_url: str) -> None:
         found = await store.approvals.get("r1")
         assert found is not None
         assert ("call", "terms") == found.forged
+
+
+#: What changes the meaning of a record, and what verify says then; `{one}` is an approved request that is over.
+MEANT = [
+    (
+        "UPDATE approvals SET outcome = 'rejected' WHERE id = '{one}'",
+        "it is rejected, and approved in the audit",
+    ),
+    ("UPDATE approvals SET digest = 'x' WHERE id = '{one}'", "its digest is not the one in the audit"),
+    ("UPDATE approvals SET route = 'lax' WHERE id = '{one}'", "its route is not the one in the audit"),
+    ("UPDATE decisions SET verdict = 'rejected' WHERE approval_id = '{one}'", "another verdict"),
+    ("UPDATE decisions SET name = 'Bob' WHERE approval_id = '{one}'", "its decision is not signed"),
+    ("UPDATE decisions SET others = '[\"bob\"]' WHERE approval_id = '{one}'", "another others"),
+    ("UPDATE votes SET account = 'U-bob' WHERE approval_id = '{one}'", "another account"),
+    ("UPDATE votes SET at = 1 WHERE approval_id = '{one}'", "the vote of ann is not signed"),
+    ("UPDATE votes SET person = 'bob' WHERE approval_id = '{one}'", "no row tells of the vote of bob"),
+    ("DELETE FROM votes WHERE approval_id = '{one}'", "the vote of ann is gone"),
+    ("DELETE FROM decisions WHERE approval_id = '{one}'", "its decision is gone"),
+    ("UPDATE approvals SET id = 'x' WHERE id = '{fresh}'", "no row tells that it was admitted"),
+]
+
+
+@pytest.mark.parametrize(("statement", "said"), MEANT)
+async def test_what_changes_a_meaning_is_named(
+    world: World, url: str, capsys: pytest.CaptureFixture[str], statement: str, said: str
+) -> None:
+    """By `nod audit verify`, which holds the tables against the chain, and signatures against the secret."""
+    ids = await world.lay(0)
+    assert 0 == await verify(url)
+    world.eyes("DELETE FROM placements")
+    world.eyes(statement.replace("{one}", ids[OVER]).replace("{fresh}", ids[FRESH]))
+    assert 1 == await verify(url, signing=SIGNING)
+    assert said in capsys.readouterr().out
+
+
+async def test_an_outcome_without_its_votes_is_named(
+    store: SqlStore, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where somebody wrote the chain anew, so that every hash fits."""
+    await store.approvals.admit([Newcomer(approval=an_approval())])
+    body = {"outcome": "approved", "platform_word": None, "trouble": None}
+    await store.journal.note(Fact(kind="settled", at=NOW, approval_id="r1", body=body))
+    assert 1 == await verify(url)
+    assert "✗ row 2: it says approved, and no row tells who decided that" in capsys.readouterr().out

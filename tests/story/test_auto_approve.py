@@ -54,7 +54,7 @@ async def test_everything_is_approved_and_on_record(tmp_path: Path, by: str) -> 
     events = {line["event"]: line for line in map(json.loads, text.splitlines())}
     answered = events["answered_by_rule"]
     assert ("pay", "approved", request_id) == (answered["tool"], answered["verdict"], answered["approval_id"])
-    assert 64 == len(answered["digest"])
+    assert 66 == len(answered["digest"])
     assert "auto_approval_is_on" in events
     assert "DE8937" not in text
 
