@@ -66,6 +66,9 @@ async def test_hostile_requests_decide_nothing_and_break_nothing(many: int, warm
 
             assert many == seen.total()
             assert [] == [key for key in seen if key[1] >= 500]
+            for kind, status in seen:
+                if kind.startswith("forged") or kind == "unsigned":
+                    assert status in (400, 401, 403, *AT_THE_RELAY), kind
             assert [] == town.posts(request_id)
             decided = [row for row in town.audit() if row["approval"] == request_id and row["kind"] in DECIDES]
             assert [] == decided
@@ -75,6 +78,8 @@ async def test_hostile_requests_decide_nothing_and_break_nothing(many: int, warm
             await child.stop()
 
 
+#: What the platform says to paths that it does not have.
+AT_THE_RELAY = (404, 405)
 #: Kinds of rows that say that somebody's word counted.
 DECIDES = frozenset({"voted", "decided", "claimed"})
 

@@ -25,6 +25,8 @@ OTHER: tuple[Any, ...] = (
     None, True, -1, 2**63, 1e308, "", "x", "\x00", "\u202e", "x" * 4000, [], {}, [[]], [None], {"id": 1},
     "v1.a.b.c.d.e",
 )  # fmt: skip
+#: Seconds after which a true token is bought anew.
+BEARER_LIFE = 600
 #: Seconds by which a replayed request is too old or too new.
 AGES = (-100_000, -400, 400, 100_000)
 
@@ -60,9 +62,7 @@ class Hostile:
 
     def __init__(self, corpus: Corpus, *, seed: int) -> None:
         self._corpus, self._chance = corpus, random.Random(seed)
-        self._forged = [
-            (kind, *corpus.forger.forge(kind, self._as_ann())) for kind in FORGERIES for _ in range(3)
-        ]
+        self._bearer, self._bearer_at = corpus.bearer, time.monotonic()
         self._kinds = (
             *(self._eve, self._stale, self._wrong_seal, self._wrong_place, self._said_twice, self._unsigned),
             *(
@@ -138,8 +138,10 @@ class Hostile:
         return self._teams("teams-wrong-seal", activity)
 
     def _teams_forged(self) -> Sent:
-        kind, activity, headers = self._chance.choice(self._forged)
-        body = json.dumps(self._named(activity)).encode()
+        # Made now: a token that is not valid yet becomes a true one with time.
+        kind = self._chance.choice(list(FORGERIES))
+        activity, headers = self._corpus.forger.forge(kind, self._as_ann())
+        body = json.dumps(activity).encode()
         return Sent(
             kind=f"forged {kind}",
             method="POST",
@@ -163,7 +165,7 @@ class Hostile:
             raw[self._chance.randrange(len(raw))] = self._chance.randrange(256)
         body = bytes(raw) if self._coin() else self._chance.randbytes(self._chance.randint(0, 300))
         if self._coin():
-            headers = {"Authorization": self._corpus.bearer, "Content-Type": JSON}
+            headers = {"Authorization": self._true(), "Content-Type": JSON}
             return Sent(kind="broken", method="POST", path=TEAMS, headers=headers, body=body)
         return self._signed("broken", body if self._coin() else urlencode({"payload": body}).encode())
 
@@ -187,6 +189,13 @@ class Hostile:
 
     def _as_ann(self) -> Json:
         return self._named({**json.loads(json.dumps(self._corpus.activity)), "from": self._corpus.ann_in_teams})
+
+    def _true(self) -> str:
+        """A true token; one lives for an hour, and a long run longer."""
+        if time.monotonic() - self._bearer_at > BEARER_LIFE:
+            self._bearer = self._corpus.forger.signed(self._corpus.activity)["Authorization"]
+            self._bearer_at = time.monotonic()
+        return self._bearer
 
     def _named(self, activity: Json) -> Json:
         """With an id of its own: what Teams repeats is answered from memory."""
@@ -239,6 +248,6 @@ class Hostile:
         return signed_headers(secret=secret or self._corpus.secret, timestamp=at, body=body)
 
     def _teams(self, kind: str, activity: Json) -> Sent:
-        headers = {"Authorization": self._corpus.bearer, "Content-Type": JSON}
+        headers = {"Authorization": self._true(), "Content-Type": JSON}
         body = json.dumps(self._named(activity)).encode()
         return Sent(kind=kind, method="POST", path=TEAMS, headers=headers, body=body)
