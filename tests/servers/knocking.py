@@ -14,7 +14,7 @@ from tests.servers.forms import Hostile, Sent
 PATIENCE = 60
 
 
-async def knock(address: str, hostile: Hostile, *, many: int, at_once: int = 4) -> Counter[tuple[str, int]]:
+async def knock(address: str, hostile: Hostile, *, many: int, at_once: int = 2) -> Counter[tuple[str, int]]:
     """Send so many, and count them by kind and status; 0 is a connection that ended without an answer."""
     seen: Counter[tuple[str, int]] = Counter()
     left = iter(range(many))
