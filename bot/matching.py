@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import json
 import operator
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from urllib.parse import unquote
 
+from bot.canonical import MOST_DIGITS
 from bot.protocol import HITLRequest, Json
 from bot.spelling import keys_of, spellings
 
@@ -37,6 +40,18 @@ _PLACE = re.compile(r"0|[1-9][0-9]{0,8}")
 #: A place in a list within a key: `to[0]`, `to[]`, `lines.0.sku`.
 _INDEX = re.compile(r"\[[0-9]*\]|\.[0-9]+(?=\.|$)")
 _MARKS = re.compile(r"[\s,_']+")
+#: What a path or an address may hold that a program takes out again: `/tmp/../etc`, `//`, `%2e`.
+_DETOUR = re.compile(r"(?:\A|[/\\])\.{1,2}(?:[/\\]|\Z)|(?<!:)[/\\]{2}|%[0-9A-Fa-f]{2}")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://")
+#: The number that a text begins with, where a program reads no further (`parseFloat`), or in another base.
+_BEGINS = re.compile(r"[+-]?[0-9][0-9,'_]*+(?:\.[0-9]*+)?(?:e[+-]?[0-9]++)?")
+_BASED = re.compile(r"([+-]?)0(?:x([0-9a-f_]{1,40})|o([0-7_]{1,60})|b([01_]{1,150}))")
+#: A glob that a number can fit.
+_OF_DIGITS = re.compile(r"[-+0-9.eE*?\[\]!]*")
+#: Signs around the values of a text that is nearly JSON (Python, YAML, JSON5), and what stands in quotes there.
+_AROUND = re.compile(r"""[\[\]{}()"',:\n]+""")
+_QUOTED = re.compile(r""""([^"\n]*+)"|'([^'\n]*+)'""")
+_SPACE = re.compile(r"\s*+")
 _TRUTH = {"true": True, "yes": True, "on": True, "y": True, "t": True, "1": True}
 _TRUTH |= {"false": False, "no": False, "off": False, "n": False, "f": False, "0": False}
 
@@ -190,22 +205,38 @@ def _equals(value: Json, number: Decimal | None, expected: Decimal, written: str
         return True
     if isinstance(value, bool):
         return None if int(value) == expected else False
-    same = isinstance(value, str) and any(
-        _decimal(_MARKS.sub("", spelling)) == expected for spelling in spellings(value)
-    )
+    same = isinstance(value, str) and any(expected in _numbers(spelling) for spelling in spellings(value))
     return None if same else False
 
 
+def _numbers(text: str) -> Iterator[Decimal | None]:
+    """What a text is read as by programs that take it for a number."""
+    yield _decimal(_MARKS.sub("", text))
+    if begins := _BEGINS.match(text):
+        yield _decimal(_MARKS.sub("", begins[0]))
+    if based := _BASED.match(text):
+        digits, base = next(
+            (part, base) for part, base in zip(based.groups()[1:], (16, 8, 2), strict=True) if part
+        )
+        digits = digits.replace("_", "")
+        yield Decimal(f"{based[1]}{int(digits, base)}") if digits else None
+
+
 def _is_truth(value: Json, expected: bool) -> bool | None:
-    """A boolean, or the same word as text; what programs also read as that boolean is in doubt."""
+    """A boolean, or the same word as text; what programs also read as that boolean is in doubt.
+
+    Of numbers all but 0 are true to them, null and an empty text are not, and of other texts nobody can tell.
+    """
     if isinstance(value, bool):
         return value is expected
     text = _as_text(value)
     if text in ("true", "false"):
         return (text == "true") is expected
     number = _decimal(text)
-    words = {*spellings(text), str(int(number)) if number in (0, 1) else ""}
-    return None if any(_TRUTH.get(word) is expected for word in words) else False
+    if value is None or number is not None or not isinstance(value, str):
+        return None if (value is not None and number != 0) is expected else False
+    read = {_TRUTH.get(word, expected if word else False) for word in spellings(text)}
+    return None if expected in read else False
 
 
 def _fits_glob(text: str, glob: str, number: Decimal | None) -> bool | None:
@@ -216,15 +247,31 @@ def _fits_glob(text: str, glob: str, number: Decimal | None) -> bool | None:
         for spelling, other in zip(spellings(text), spellings(glob), strict=True)
     ):
         return None
-    if not fits and number is not None and any(fnmatchcase(form, glob) for form in _forms(number)):
+    if not fits and number is not None and _OF_DIGITS.fullmatch(glob) and _may_fit(number, glob):
+        return None
+    if (
+        text != glob
+        and _DETOUR.search(text)
+        and fnmatchcase(_direct(text), glob.replace("\\", "/")) is not fits
+    ):
         return None
     return fits
 
 
+def _may_fit(number: Decimal, glob: str) -> bool:
+    """Whether a number fits a glob in some digits; one that is too long to be tried may."""
+    return abs(number.adjusted()) > LONGEST_NUMBER or any(fnmatchcase(form, glob) for form in _forms(number))
+
+
+def _direct(path: str) -> str:
+    """A path or an address without its detours."""
+    scheme = found[0] if (found := _SCHEME.match(path)) else ""
+    plain = re.sub(r"/{2,}", "/", unquote(path[len(scheme) :]).replace("\\", "/"))
+    return f"{scheme}{posixpath.normpath(plain)}{'/' * (len(plain) > 1 and plain.endswith('/'))}"
+
+
 def _forms(number: Decimal) -> Iterator[str]:
-    """In which digits a number may be written."""
-    if abs(number.adjusted()) > LONGEST_NUMBER:
-        return
+    """In which digits a number of at most `LONGEST_NUMBER` may be written."""
     sign, digits = "-" * number.is_signed(), f"{abs(number):f}"
     whole, _, rest = digits.partition(".")
     rest = rest.rstrip("0")
@@ -255,15 +302,39 @@ def values_in(value: Json) -> tuple[Json, ...] | None:
 
 
 def _parsed(text: str) -> list[Json]:
-    """What a text of JSON holds, in a list, objects as pairs; the empty list for any other text."""
-    if text.lstrip()[:1] not in ('"', "[", "{"):
-        return []
-    try:
-        return [json.loads(text, object_pairs_hook=lambda members: [list(pair) for pair in members])]
-    except ValueError:
-        return []
-    except RecursionError:  # too deep for Python: as good as too many
-        return [None] * (MOST_INSIDE + 1)
+    """The values that a text of JSON holds, one or more, objects as pairs; the empty list for any other text.
+
+    What is no JSON although it begins so may be read by a program that is less strict: its pieces are values.
+    """
+    found: list[Json] = []
+    at = _past_space(text, 0)
+    while text[at : at + 1] in ('"', "[", "{") and len(found) <= MOST_INSIDE:
+        try:
+            value, at = _JSON.raw_decode(text, at)
+        except ValueError:
+            quoted = (one or other for one, other in _QUOTED.findall(text, at))
+            pieces = (piece.strip() for piece in _AROUND.split(text[at:]))
+            return [*found, *dict.fromkeys(filter(None, (*quoted, *pieces)))]
+        except RecursionError:  # too deep for Python: as good as too many
+            return [None] * (MOST_INSIDE + 1)
+        found.append(value)
+        at = _past_space(text, at)
+    return found
+
+
+def _past_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _whole(digits: str) -> Json:
+    """A whole number; of one that is too long for one, its digits."""
+    return int(digits) if len(digits) <= MOST_DIGITS else digits
+
+
+_JSON = json.JSONDecoder(
+    object_pairs_hook=lambda members: [list(pair) for pair in members], parse_int=_whole, strict=False
+)
 
 
 def _as_text(value: Json) -> str:
