@@ -16,68 +16,17 @@ from bot.readable import Sort
 from bot.secret_names import LONGEST_NAME, NOTHING, Named, Names, named, words_of
 
 #: Keys whose value is the name of something.
-_NAMING = frozenset(
-    (
-        *(
-            "attribute",
-            "element",
-            "env",
-            "field",
-            "header",
-            "headername",
-            "input",
-            "k",
-            "key",
-            "label",
-            "locator",
-        ),
-        *(
-            "name",
-            "option",
-            "param",
-            "parameter",
-            "parameterkey",
-            "parametername",
-            "placeholder",
-            "property",
-            "ref",
-        ),
-        *("selector", "setting", "target", "type", "var", "variable", "variablename"),
-    )
-)
+_NAMING = frozenset((
+    "attribute", "element", "env", "field", "header", "headername", "input", "k", "key", "label", "locator",
+    "name", "option", "param", "parameter", "parameterkey", "parametername", "placeholder", "property", "ref",
+    "selector", "setting", "target", "type", "var", "variable", "variablename",
+))  # fmt: skip
 #: Keys whose value is what was named.
-_VALUES = frozenset(
-    (
-        *(
-            "content",
-            "contents",
-            "currentvalue",
-            "data",
-            "default",
-            "defaultvalue",
-            "newvalue",
-            "oldvalue",
-            "v",
-            "val",
-        ),
-        *(
-            "parametervalue",
-            "plaintext",
-            "current",
-            "previous",
-            "old",
-            "new",
-            "plain",
-            "raw",
-            "string",
-            "stringvalue",
-            "text",
-            "value",
-            "valuestring",
-            "values",
-        ),
-    )
-)
+_VALUES = frozenset((
+    "content", "contents", "currentvalue", "data", "default", "defaultvalue", "newvalue", "oldvalue", "v",
+    "val", "parametervalue", "plaintext", "current", "previous", "old", "new", "plain", "raw", "string",
+    "stringvalue", "text", "value", "valuestring", "values",
+))  # fmt: skip
 #: Keys whose value is a command, beside its arguments in a list of their own.
 _COMMANDS = frozenset(("bin", "binary", "cmd", "command", "entrypoint", "exe", "executable", "path", "program"))
 _FLAG = re.compile(r"(-{1,2})([A-Za-z][\w.-]{0,60})")

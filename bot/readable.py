@@ -101,38 +101,11 @@ _REFERENCE = re.compile(
 )
 _NO_SECRET = frozenset(("", "false", "nil", "none", "null", "true", "undefined"))
 #: What a key such as `auth` or a type such as `token: string` says about a secret.
-_ABOUT_ONE = frozenset(
-    (
-        *(
-            "any",
-            "auto",
-            "basic",
-            "bearer",
-            "bool",
-            "boolean",
-            "bytes",
-            "default",
-            "digest",
-            "disabled",
-            "enabled",
-        ),
-        *(
-            "env",
-            "include",
-            "int",
-            "lax",
-            "negotiate",
-            "no",
-            "oauth",
-            "oauth2",
-            "off",
-            "omit",
-            "on",
-            "optional",
-        ),
-        *("required", "same-origin", "str", "strict", "string", "text", "yes"),
-    )
-)
+_ABOUT_ONE = frozenset((
+    "any", "auto", "basic", "bearer", "bool", "boolean", "bytes", "default", "digest", "disabled", "enabled",
+    "env", "include", "int", "lax", "negotiate", "no", "oauth", "oauth2", "off", "omit", "on", "optional",
+    "required", "same-origin", "str", "strict", "string", "text", "yes",
+))  # fmt: skip
 
 
 def is_no_secret(text: str, *, sort: Sort) -> bool:

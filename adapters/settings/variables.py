@@ -31,9 +31,9 @@ _LABELS = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?|[0-9a-f:]+")
 
 #: What people write in place of a secret, in letters and digits alone.
 _PLACEHOLDERS = (
-    *("0123456789", "1234567890", "abcdefgh", "changeme", "default", "example", "insecure", "letmein"),
-    *("password", "passwort", "placeholder", "qwertyui", "replaceme", "secret", "yourown"),
-)
+    "0123456789", "1234567890", "abcdefgh", "changeme", "default", "example", "insecure", "letmein",
+    "password", "passwort", "placeholder", "qwertyui", "replaceme", "secret", "yourown",
+)  # fmt: skip
 #: A random secret of 32 characters has more different ones: of hex digits about 14.
 FEWEST_CHARACTERS = 8
 #: A text of so many characters or fewer that is written again and again is one that people think up.
@@ -146,7 +146,7 @@ def _random(secret: SecretStr | None) -> SecretStr | None:
 
 
 def _switch(value: object) -> bool:
-    """`true` in any case is on (protocol.md); what is neither on nor off must not pass for either."""
+    """`true` in any case is on; what is neither on nor off must not pass for either."""
     if isinstance(value, bool):
         return value
     match str(value).strip().casefold():
