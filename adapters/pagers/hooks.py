@@ -1,6 +1,6 @@
 """A pager that calls a function of the operator's own: `on_unrecoverable_error(request_id, exception)`.
 
-The platform's client knows this hook (protocol.md, the guide's rules), so an operator may have one already.
+The platform's client knows this hook (the platform's guide), so an operator may have one already.
 It is code that nobody here has read: it may raise, hang, or call `sys.exit`, and Nod goes on.
 """
 

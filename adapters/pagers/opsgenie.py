@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from adapters.pagers.exchange import Exchange
     from bot.protocol import Json
-from bot.records import Alert
+    from bot.records import Alert
 
 #: Characters of a message, a description and a note; an alias may have 512, and ours stay far below that.
 LONGEST_MESSAGE, LONGEST_DESCRIPTION, LONGEST_NOTE = 130, 15_000, 25_000

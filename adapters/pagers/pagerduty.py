@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from adapters.pagers.exchange import Exchange
     from bot.protocol import Json
-from bot.records import Alert
+    from bot.records import Alert
 
 #: Characters of a summary and of a dedup_key.
 LONGEST_SUMMARY, LONGEST_KEY = 1024, 255

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from adapters.pagers.exchange import Exchange
-from bot.records import Alert
+    from bot.records import Alert
 
 SIGNATURE, TIMESTAMP = "X-Nod-Signature", "X-Nod-Timestamp"
 #: Of the signature's make: another one may stand beside it one day.
