@@ -2,7 +2,7 @@
 
 Code that nobody here has read: it may raise, hang, block, exit, or change what it is given. Each call has a
 thread and, for a coroutine, an event loop of its own, so that it can harm nothing but its own answer. What
-went wrong is said in the words of the platform's guide (protocol.md, the guide's rules).
+went wrong is said in the words of the platform's guide.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def configure_logs(
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    # Never DEBUG: slack_sdk and bolt write whole bodies there (reliability.md §6.3).
+    # Never DEBUG: slack_sdk and bolt write whole bodies there.
     root.setLevel(max(level, logging.WARNING))
 
 

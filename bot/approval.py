@@ -50,7 +50,7 @@ class Outcome(StrEnum):
     UNDELIVERABLE = "undeliverable"  #: a person answered and the platform could not be told in time
 
 
-#: The platform's words for a request that nobody answered: in its audit, and in its stream (protocol.md).
+#: The platform's words for a request that nobody answered: in its audit, and in its stream.
 TIMEOUTS = frozenset({"timeout", "timeout_skip"})
 
 #: The drawing above. What is not listed here is refused by the store's compare-and-set.

@@ -1,7 +1,7 @@
 """Who is asked in a program of one's own: a callback, within its time, or the person at the terminal.
 
 A coroutine function runs in the caller's loop, a plain one in one of a few threads. What goes wrong is said in
-the words of the platform's own client (protocol.md, the guide's rules).
+the words of the platform's own client (the platform's guide).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 In the manner of RFC 8785 (keys in UTF-16 order, minimal escapes, no white space), and stricter where that
 would make two calls one: `1` and `1.0` differ, `0.0` and `-0.0` differ, and what two parsers could read
-differently has no canonical text at all (reliability.md §6.2.8: not canonicalisable, no Approve).
+differently has no canonical text at all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-#: Lists and objects inside one another, at most (reliability.md §6.2.8).
+#: Lists and objects inside one another, at most.
 DEEPEST = 64
 #: Digits of the longest integer. Every digit counts, in the digest and on the card: ids of messages and of
 #: accounts go beyond 2^53-1, up to which all parsers agree (RFC 7493 §2.2), and 2^256 has 78 digits.

@@ -3,7 +3,7 @@
 async with HITLClient() as client, HITLHandler(decide, client=client) as handler:
     await handler.watch()
 
-The guide's tables are in protocol.md (the guide's rules for whoever answers). Where it leaves a choice: a
+The tables are those of the platform's guide. Where it leaves a choice: a
 person's answer at the terminal is posted until the deadline, and no answer is ever followed by another one.
 """
 

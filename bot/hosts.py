@@ -1,7 +1,6 @@
 """Host names in what an agent wrote, and which alphabets they are written in. Pure.
 
-`аpple.com` with a Cyrillic letter looks like the other one and is looked up as `xn--pple-43d.com`
-(reliability.md §5, Unicode: mixed-script warning, punycode host shown).
+`аpple.com` with a Cyrillic letter looks like the other one and is looked up as `xn--pple-43d.com`.
 """
 
 from __future__ import annotations

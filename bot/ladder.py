@@ -11,7 +11,7 @@ from bot.hours import Hours, Keep, shifted
 from bot.protocol import HITLRequest
 from bot.surface import Destination
 
-#: Further than this from our clock, a time of the platform's is not believed (protocol.md, Deadlines).
+#: Further than this from our clock, a time of the platform's is not believed.
 BELIEVABLE_SKEW = timedelta(minutes=1)
 #: A longer window is kept up to here: nobody plans further, and calendars end somewhere.
 LONGEST_WINDOW = timedelta(days=366)
@@ -169,7 +169,7 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 def deadline_of(request: HITLRequest, *, first_seen: datetime, default: timedelta) -> Deadline:
-    """The deadline by protocol.md's *Deadlines*: `timeout_at` first, unless the platform's clock lies.
+    """The deadline: `timeout_at` first, unless the platform's clock lies.
 
     A listed request is alive. A `timeout_at` that has passed at first sight, a `created_at` in our future,
     or a start later than now by `timeout_seconds` shows a wrong clock or zone: then what counts is our own

@@ -34,7 +34,7 @@ class Listing:
 
 
 class Platform(Protocol):
-    """The agent platform's side of an approval (protocol.md, Contract)."""
+    """The agent platform's side of an approval."""
 
     async def pending(self) -> Listing:
         """What waits now. Raises Unavailable or Forbidden; then nothing may be concluded."""

@@ -1,4 +1,4 @@
-"""An answer is posted, by the guide's table (protocol.md, the guide's rules for whoever answers).
+"""An answer is posted, by the table of the platform's guide.
 
 | what happens | what is done |
 |---|---|

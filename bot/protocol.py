@@ -1,4 +1,4 @@
-"""The platform's words: a request that waits, the three decisions, a response (protocol.md, Contract)."""
+"""The platform's words: a request that waits, the three decisions, a response."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class HITLRequest:
 
     @property
     def hitl_metadata(self) -> dict[str, Json]:
-        """What the platform said about the wait, under the names of its list (protocol.md, Contract)."""
+        """What the platform said about the wait, under the names of its list."""
         said: dict[str, Json] = {"required": True, "decision": "pending", "request_id": self.request_id}
         times: dict[str, Json] = {"timeout_at": self.timeout_at, "timeout_seconds": self.timeout_seconds}
         return said | {name: value for name, value in times.items() if value is not None}

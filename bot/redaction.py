@@ -6,7 +6,7 @@ for the operator's own shapes in time is hidden as a whole, and called so too.
 
 By name: what stands under a key such as `db_password`. By shape: what looks like a known kind of secret,
 anywhere in a text. Approvers must still be able to judge the call, so amounts, addresses, e-mail addresses,
-IBANs, UUIDs and commit hashes stay (reliability.md §5, Log / alert leak; card.md).
+IBANs, UUIDs and commit hashes stay.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Everything that answers in place of people, in its order of precedence (protocol.md, the guide)."""
+    """Everything that answers in place of people, in its order of precedence (the platform's guide)."""
 
     deny: tuple[Rule, ...] = ()
     auto_approve: bool = False

@@ -1,7 +1,7 @@
 """What an agent wrote, with everything that hides made visible; and warnings about names that pretend. Pure.
 
 An approver decides on what is seen. So nothing is stripped: a character that cannot be seen, or that turns the
-direction of the text, is shown as its code point, `\\u{202E}` (reliability.md §5, Unicode).
+direction of the text, is shown as its code point, `\\u{202E}`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a card says about an approval, sentence by sentence. Pure; the words of card.md."""
+"""What a card says about an approval, sentence by sentence. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STOPS = (".", ",", ":")
 
 
 class CardState(StrEnum):
-    """What a card shows; one look per state, on every surface (card.md, Its states)."""
+    """What a card shows; one look per state, on every surface."""
 
     OPEN = "open"
     CHANGED = "changed"  #: the call changed under this card; a new card stands below

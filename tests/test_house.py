@@ -53,7 +53,7 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 def test_no_switch_leads_around_the_slack_signature() -> None:
-    """Bolt's own switch for skipping request verification is nowhere in the code (reliability.md §5)."""
+    """Bolt's own switch for skipping request verification is nowhere in the code."""
     found = [str(path) for path in sources() if "request_verification_enabled" in path.read_text()]
 
     assert [] == found

@@ -1,4 +1,4 @@
-"""`nod audit export`: one line per approval, with what the platform's audit guide wants kept (protocol.md)."""
+"""`nod audit export`: one line per approval, with what the platform's audit guide wants kept."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ LARGEST_REQUEST = 5_000_000
 
 
 def read_requests(path: Path) -> tuple[HITLRequest, ...]:
-    """The requests in a file: one, a list, or an answer of `GET /agents/hitl/pending` (protocol.md).
+    """The requests in a file: one, a list, or an answer of `GET /agents/hitl/pending`.
 
     Raises ConfigError when there is none that can be read.
     """

@@ -1,6 +1,6 @@
 """What the platform's other answers say: a decision taken, an error, an audit record, a wait. Pure.
 
-The shapes are those of protocol.md, Contract and Errors.
+The shapes are those that the platform was seen to answer in.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from adapters.platform.strict import flaw, parse
 LONGEST_WORDS = 200
 #: Bounds for what a Retry-After may ask of us, in seconds; no request waits for longer than a year.
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 366 * 86_400.0
-#: How a request may have ended: the audit says `timeout` where the stream says `timeout_skip` (protocol.md).
+#: How a request may have ended: the audit says `timeout` where the stream says `timeout_skip`.
 AUDIT_WORDS = frozenset({"approved", "rejected", "skipped", "timeout", "timeout_skip"})
 
 

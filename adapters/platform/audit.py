@@ -1,4 +1,4 @@
-"""The platform's audit: its query, and its bytes read strictly (protocol.md, Contract). Pure.
+"""The platform's audit: its query, and its bytes read strictly. Pure.
 
 It is marked work in progress by the platform's guide, and absent on some platforms.
 """

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bot.ports import Clock, Listing
     from bot.posting import Pause
 
-#: The environment's names for address and key, as the platform's own client has them (protocol.md, Contract).
+#: The environment's names for address and key, as the platform's own client has them.
 URL, KEY = "AIP_API_URL", "AIP_API_KEY"
 
 

@@ -7,7 +7,7 @@ and gives back the same answer. The handler posts it a second time, which the pl
 and the handler takes for resolved; where a platform answers 200, it is the same word again. So whoever was
 first stands.
 
-The handler gives a callback 80 % of the window (protocol.md, the guide's rules) and rejects after that; the
+The handler gives a callback 80 % of the window (the platform's guide) and rejects after that; the
 callback's thread goes on all the same, and with `ask_people` ends at the request's own deadline. People have so
 much time with it, and all of it when `run_agent` has no handler.
 """
@@ -28,7 +28,7 @@ from bot.ladder import deadline_of
 from bot.ports import Clock
 from bot.protocol import HITLRequest
 
-#: Answers by people, in the audit's words (protocol.md).
+#: Answers by people, in the audit's words.
 _ANSWERS = ("approved", "rejected", "skipped")
 #: A request counts as answered once so many good looks in a row did not find it, as in a running bot.
 _MISSING = 2

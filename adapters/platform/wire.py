@@ -1,4 +1,4 @@
-"""The bytes of `GET /agents/hitl/pending` -> what waits (protocol.md, Contract). Pure.
+"""The bytes of `GET /agents/hitl/pending` -> what waits. Pure.
 
 A body that is no list fails the whole poll; an item that cannot be read is set aside and the others go on.
 """
@@ -20,7 +20,7 @@ from bot.protocol import HITLRequest, Json
 
 #: Characters of the longest id or name; the platform's own are UUIDs and slugs.
 LONGEST_NAME = 200
-#: The runtime cuts its preview of arguments at 2,048 characters, the `...` included (protocol.md, Contract).
+#: The runtime cuts its preview of arguments at 2,048 characters, the `...` included.
 #: A little less is suspected too, since whether it is whole cannot be told.
 CUT_FROM = 2_000
 #: Characters of the longest time; ISO 8601 takes 32.

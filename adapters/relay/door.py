@@ -2,7 +2,7 @@
 
 It takes a token, so that only the relay can make Nod poll, and which runs requests belong to. That stands on
 their cards where the platform's list does not tell, and goes back to the platform with the answer, which knows
-it as the client's own word for the run (protocol.md, `run_id`). Nothing is decided by it.
+it as the client's own word for the run. Nothing is decided by it.
 """
 
 from __future__ import annotations

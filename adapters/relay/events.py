@@ -1,7 +1,7 @@
 """Reads server-sent events out of bytes, and says when a poll of the platform is worth it. Pure.
 
 The form is that of the HTML standard, §9.2.6 (lines end with LF, CRLF or CR; a blank line ends an event), the
-content that of protocol.md. Lines are found in bytes and only a whole event is decoded, so a chunk may be cut
+content that of the platform. Lines are found in bytes and only a whole event is decoded, so a chunk may be cut
 anywhere.
 """
 
@@ -13,7 +13,7 @@ import re
 #: An event that is longer is not read, in bytes. Those that matter have about 2 KB; to read one of this size
 #: takes about a millisecond.
 LARGEST_EVENT = 128 * 1024
-#: What `metadata.hitl.decision` says while somebody is asked, and how that ends (protocol.md).
+#: What `metadata.hitl.decision` says while somebody is asked, and how that ends.
 WORDS = frozenset(("pending", "approved", "rejected", "skipped", "timeout_skip"))
 
 #: May stand before the first line, and is no part of it.
@@ -94,7 +94,7 @@ class EventReader:
         return False
 
     def _is_worth_it(self, data: bytes) -> bool:
-        """Whether an event's data is about a tool call that waits, or that waited (protocol.md)."""
+        """Whether an event's data is about a tool call that waits, or that waited."""
         if b'"hitl"' not in data:
             return False
         try:

@@ -137,7 +137,7 @@ async def _stream(response: httpx.Response, send: Send, *, seen: Callable[[bytes
 
 
 async def _answer(send: Send, status: int, message: str) -> None:
-    """An answer of the relay's own, in the form of the platform's errors (protocol.md)."""
+    """An answer of the relay's own, in the form of the platform's errors."""
     error = {"success": False, "error": "BadRequest" if status == 400 else "BadGateway", "message": message}
     body = json.dumps(error).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

@@ -78,7 +78,7 @@ class Tap:
             await asyncio.sleep(BLIND_EVERY if self._unpacker is None else rest)
 
     def close(self) -> None:
-        """The stream is over: a request that it waited for may be over with it (protocol.md)."""
+        """The stream is over: a request that it waited for may be over with it."""
         self._look()
         unread = self._unpacker is not None and (self._unpacker.behind or not self._unpacker.whole)
         if self._told or unread:

@@ -41,7 +41,7 @@ class Words(TypeDecorator[str]):
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware moment as whole UTC milliseconds since 1970 (reliability.md §6.1), cut off and never rounded up.
+    """An aware moment as whole UTC milliseconds since 1970, cut off and never rounded up.
 
     Comparisons cut off their own side too, so a moment is compared as it will read back.
     """

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import ConfigError
 
-#: With one of these off, a crash loses decisions that were acknowledged (reliability.md §0.7: measured).
+#: With one of these off, a crash loses decisions that were acknowledged (measured).
 MUST_BE_ON = ("synchronous_commit", "fsync", "full_page_writes")
 #: The only encoding of a server that holds all of Unicode (postgresql.org/docs/current/multibyte.html).
 ENCODING = "UTF8"

@@ -23,7 +23,7 @@ from psycopg.abc import PQGen
 T = TypeVar("T")
 #: Seconds until a server that says nothing is given up. It ends statements itself after as many (LIMITS).
 ANSWERS_WITHIN = 5.0
-#: Limits that the server keeps even when our side hangs, in milliseconds (reliability.md §6.3), and seconds
+#: Limits that the server keeps even when our side hangs, in milliseconds, and seconds
 #: after which it notices by itself that our machine is gone, so that the lock of a dead process is free.
 LIMITS = {
     "statement_timeout": 5_000,

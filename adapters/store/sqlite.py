@@ -1,7 +1,7 @@
 """SQLite: one file, one process, one writer, nothing acknowledged that is not on the disk.
 
 Two writing connections wait for each other in seconds where one with a queue waits in milliseconds, so there
-is one (reliability.md §6.3). A second process is refused by a lock on a file beside the database.
+is one. A second process is refused by a lock on a file beside the database.
 """
 
 from __future__ import annotations

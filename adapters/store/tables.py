@@ -71,7 +71,7 @@ approvals = Table(
     Index("approvals_of_agents", "stage", "rule", "agent"),
 )
 
-#: The primary key is the proof that one request never has two decisions (reliability.md §6.1).
+#: The primary key is the proof that one request never has two decisions.
 decisions = Table(
     "decisions",
     metadata,

@@ -76,7 +76,7 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     # Who votes is on it no more, so the ladder goes on.
     Move.VOTE: (Step.SHOW, Step.ESCALATE),
     Move.CLAIM: (Step.SHOW, Step.ESCALATE),
-    # An Approve waits for a fresh read of the platform, hence ADMIT (reliability.md G2).
+    # An Approve waits for a fresh read of the platform, hence ADMIT.
     Move.DECIDE: (Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER),
     Move.ASK_PEOPLE: (Step.SHOW, Step.GATHER, Step.ESCALATE),
     # A poll that begins afterwards tells whether it is.

@@ -1,7 +1,7 @@
 """The same press again: Teams repeats an invoke that it thinks unanswered, and gets the answer that was given.
 
 Twice a press never becomes two: the desk takes one vote of a person. This is so that the second answer says
-what the first one did (reliability.md, fault 39).
+what the first one did.
 """
 
 from __future__ import annotations

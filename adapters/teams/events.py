@@ -2,7 +2,7 @@
 where its conversation is reached now.
 
 msteams-docs, subscribe-to-conversation-events. The service address is stored from verified activities alone, so
-a move of the service is followed and nobody else can cause one (reliability.md, fault 43).
+a move of the service is followed and nobody else can cause one.
 """
 
 from __future__ import annotations

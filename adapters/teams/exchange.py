@@ -16,7 +16,7 @@ import httpx
 from adapters.outward import USUAL, open_client, told
 from bot.errors import Unanswered, Unavailable
 
-#: Seconds for a whole exchange (reliability.md, fault 41); a server that drips does not outlast them.
+#: Seconds for a whole exchange; a server that drips does not outlast them.
 LIMIT = 5.0
 #: Bytes of an answer: the public key document has about 40 kB, a page of 200 members about 80 kB.
 LARGEST = 512 * 1024

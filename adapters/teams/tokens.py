@@ -1,6 +1,6 @@
 """Is this activity from Teams? Asked before anything of it is acted on, and before the SDK sees it.
 
-The SDK's own check has holes (reliability.md §0.2): it takes the bot's outbound token through the emulator's
+The SDK's own check has holes: it takes the bot's outbound token through the emulator's
 path, tokens without an end, and an unknown key id costs up to a day. Here there is one issuer, one algorithm
 and no path around. The rules: bot-docs, bot-framework-rest-connector-authentication, "Step 4".
 """

@@ -1,7 +1,7 @@
 """The emergency exit: with the database gone, alerts go to the spool, the log and straight to the pagers.
 
 While anything is spooled, `/healthz` is red. Once the database answers again it is raised there too, which owes
-it to every pager: at least once, under the same key (reliability.md L4).
+it to every pager: at least once, under the same key.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 APScheduler's timer can die while the scheduler says that it runs (agronholm/apscheduler pull request 1132), and
 a function that does not return blocks the loop with all deadlines. Neither can be mended from within: the
-process ends with code 70 (reliability.md L7, faults 74 and 85), and its supervisor starts it again.
+process ends with code 70, and its supervisor starts it again.
 """
 
 from __future__ import annotations

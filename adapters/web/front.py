@@ -15,7 +15,7 @@ from adapters.serving import KEEP_ALIVE, Patience, listen, room, serve
 from adapters.web.openapi import document
 from adapters.web.receiver import Receiver
 
-#: The largest body that is read, in bytes; Slack's largest payloads stay far below (reliability.md §5).
+#: The largest body that is read, in bytes; Slack's largest payloads stay far below.
 LARGEST_BODY = 256 * 1024
 #: A body must have arrived within this many seconds.
 SLOWEST_BODY = 2.5

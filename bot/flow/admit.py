@@ -28,7 +28,7 @@ from bot.store import Store
 from bot.wording import name_of
 
 #: When at least so many, and more than this share of all, vanish at once, the platform is likelier to be
-#: in trouble than everybody to have been answered: believed only after HOLD (reliability.md, fault 56).
+#: in trouble than everybody to have been answered: believed only after HOLD.
 MASS_COUNT, MASS_SHARE = 5, 0.5
 HOLD = timedelta(minutes=2)
 

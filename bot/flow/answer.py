@@ -1,6 +1,6 @@
 """OPEN -> DECIDED by a rule: auto-approval, a fixed verdict, or a callback that is given its share of time.
 
-Whatever goes wrong in a callback means reject, with the reason (protocol.md, the guide's rules).
+Whatever goes wrong in a callback means reject, with the reason (the platform's guide).
 """
 
 from __future__ import annotations

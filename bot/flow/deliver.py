@@ -1,7 +1,7 @@
 """DECIDED -> SETTLED: tell the platform, at once and then for as long as it waits.
 
 A decision that a person made is never turned into another word. An Approve goes out only after a poll that
-began after the click listed the very same call; Reject and Skip need no such proof (reliability.md G2). What
+began after the click listed the very same call; Reject and Skip need no such proof. What
 the platform calls resolved (404, 409) is settled by a poll (`reconcile`), or sent again where it is listed.
 """
 
@@ -110,7 +110,7 @@ class Deliver:
                 await self._retry(taken, error)
                 return
         self._let_in()
-        # A 200 is no proof that ours was the first answer (protocol.md): the audit's word counts.
+        # A 200 is no proof that ours was the first answer: the audit's word counts.
         word = await self._platform.word_on(taken.id)
         told = outcome_by(taken.decision)
         outcome = told if word is None else outcome_once_resolved(taken, word, tried_before=True)

@@ -13,7 +13,7 @@ from bot.store import Store
 #: When polls have failed for so long, operators are told; the alert's cause.
 BLIND_AFTER, BLIND = timedelta(seconds=30), "platform-unreadable"
 
-#: Our clock and the platform's may be so far apart; beyond it an operator is told (reliability.md A4).
+#: Our clock and the platform's may be so far apart; beyond it an operator is told.
 WORST_SKEW, SKEWED = timedelta(seconds=60), "clock-skew"
 
 PLATFORM = "platform"  #: what these alerts are about, in place of an approval

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.errors import Forbidden, ShutOut, Unavailable
 
-#: Waits after the first, second and third attempt, in seconds (protocol.md, the guide's rules).
+#: Waits after the first, second and third attempt, in seconds (the platform's guide).
 QUICK_WAITS = (1.0, 2.0, 3.0)
 #: After those, a tenth of what is left, within these bounds, in seconds.
 SLOW_WAIT_LEAST, SLOW_WAIT_MOST = 2.0, 15.0

@@ -21,7 +21,7 @@ LONGEST = 60
 
 
 def hitl_event(decision: str, **more: object) -> bytes:
-    """One event of a run, as protocol.md has it."""
+    """One event of a run, as the platform sends it."""
     hitl = {"required": True, "decision": decision, "request_id": "r1", **more}
     return f"data: {json.dumps({'metadata': {'hitl': hitl}}, ensure_ascii=False)}\n\n".encode()
 

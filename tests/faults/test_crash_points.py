@@ -1,7 +1,6 @@
 """Killed at each point between two effects and started again, the bot ends where it would have ended.
 
-The numbers are those of reliability.md §3, crash points. Each test has the sandbox in its own process and the
-bot in a child, which dies there with exit code 137.
+Each test has the sandbox in its own process and the bot in a child, which dies there with exit code 137.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ from tests.servers.small_postgres import open_small_postgres
 from tests.servers.town import ANN, until
 from tests.servers.watched import open_watched
 
-#: Seconds until clicks are taken again (reliability.md, fault 67).
+#: Seconds until clicks are taken again.
 RECOVERED = 35.0
 
 

@@ -1,4 +1,4 @@
-"""kill -9 at any moment, again and again, while agents ask and people click (reliability.md §3, 15; §4, T4)."""
+"""kill -9 at any moment, again and again, while agents ask and people click."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""The guide's tables of what is decided (protocol.md, the guide's rules for whoever answers), row by row."""
+"""What is decided, by the tables of the platform's guide, row by row."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ async def test_a_callback_has_four_fifths_of_what_is_left(desk: Desk, seconds: f
     ],
 )
 async def test_where_timeout_at_cannot_be_believed(desk: Desk, fields: dict[str, Any], within: float) -> None:
-    """Then `timeout_seconds` counts from now, or the guide's usual three minutes (protocol.md, Deadlines)."""
+    """Then `timeout_seconds` counts from now, or the guide's usual three minutes."""
     clock = Patience(desk)
 
     await clock.given(desk.ask(**fields))

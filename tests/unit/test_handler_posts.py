@@ -1,4 +1,4 @@
-"""How an answer reaches the platform, or does not (protocol.md, the guide's rules); many at once."""
+"""How an answer reaches the platform, or does not (the platform's guide); many at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deadlines by protocol.md, for platforms whose clock or zone lies, and rungs as shares of the window."""
+"""Deadlines, also for platforms whose clock or zone lies, and rungs as shares of the window."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the platform says is read strictly: samples from protocol.md, drift, hostile JSON, and random bytes."""
+"""What the platform says is read strictly: the guide's samples, drift, hostile JSON, and random bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bot.ladder import parse_time
 from bot.protocol import UNPRINTABLE, HITLRequest
 from bot.redaction import Redaction
 
-#: The item of the public guide (protocol.md, Contract).
+#: The item of the public guide.
 SAMPLE: dict[str, Any] = {
     "request_id": "bc4d0a77-7800-470e-a91c-7fd663a66b4d",
     "tool": "custom_tool",

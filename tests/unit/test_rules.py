@@ -54,7 +54,7 @@ DROP = {"tool_name": "drop_db"}
     ],
 )
 def test_precedence(situation: str, rules: Rules, request_: dict[str, Any], name: str | None) -> None:
-    """Deny, auto-approve, log only, rules in order, people (protocol.md, the guide's rules)."""
+    """Deny, auto-approve, log only, rules in order, people (the platform's guide)."""
     rule = rules.rule_for(a_request(**request_))
 
     assert name == (rule.name if rule else None), situation

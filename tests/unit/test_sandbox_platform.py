@@ -1,4 +1,4 @@
-"""The embedded platform keeps the contract of protocol.md: the key, what waits, the decision, the quirks."""
+"""The embedded platform keeps the platform's contract: the key, what waits, the decision, the quirks."""
 
 from __future__ import annotations
 

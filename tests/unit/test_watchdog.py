@@ -72,7 +72,7 @@ def test_each_beat_begins_the_count_anew(kennel: Kennel) -> None:
 
 
 def test_a_late_pulse_is_logged_once_with_the_stack(kennel: Kennel, capfd: pytest.CaptureFixture[str]) -> None:
-    """After 5 s it says what the loop is busy with (reliability.md, fault 85), and again the next time only."""
+    """After 5 s it says what the loop is busy with, and again the next time only."""
     kennel.wakes(9)
     assert "scheduler_late" not in "".join(capfd.readouterr())
     kennel.wakes(10)

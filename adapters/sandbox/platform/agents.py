@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _NAMESPACE = uuid.UUID("6f1d0f1e-1c1b-4d53-9a57-2b0c54b0d0a1")
 
-#: Seconds an agent waits when its script does not say otherwise: the sample of the guide (protocol.md).
+#: Seconds an agent waits when its script does not say otherwise: the sample of the guide.
 DEFAULT_TIMEOUT = 180
 #: And where an agent is created with an empty `hitl`: the default of the runtime's `ToolApprovalConfig`.
 HITL_TIMEOUT = 300
@@ -75,7 +75,7 @@ class Agent:
 
     @property
     def slug(self) -> str:
-        """The `agent_id` of the pending list and the audit: name and eight hex digits (protocol.md)."""
+        """The `agent_id` of the pending list and the audit: name and eight hex digits."""
         return f"{self.name}-{self.id[:8]}"
 
     @property

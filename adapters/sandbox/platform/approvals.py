@@ -1,6 +1,6 @@
 """The platform's waiting requests: created once, decided once or timed out; and the record of how each ended.
 
-Meanings as in protocol.md: the first decision wins; nobody's answer is `timeout_skip`, in the audit `timeout`.
+Meanings as on the real one: the first decision wins; nobody's answer is `timeout_skip`, in the audit `timeout`.
 """
 
 from __future__ import annotations

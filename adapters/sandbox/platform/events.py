@@ -1,6 +1,6 @@
 """The events of one run, in the shape in which the real runtime (aip-agents 0.6.189) streams them.
 
-The pending event carries no arguments: they stand in the `tool_call` event with the same id (protocol.md).
+The pending event carries no arguments: they stand in the `tool_call` event with the same id.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The routes of the human in the loop: what waits, the decision, and the audit (protocol.md)."""
+"""The routes of the human in the loop: what waits, the decision, and the audit."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`GET /openapi.json`: the routes of this platform as an OpenAPI 3.1 document, for tools that test with one.
 
 Bodies and queries come from the models that read them (`wire`), so the document cannot promise something else.
-Answers are those of protocol.md, Contract and Errors.
+Answers are those of the real one.
 """
 
 from __future__ import annotations

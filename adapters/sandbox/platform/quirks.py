@@ -8,7 +8,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirks:
-    """Each one has been seen; protocol.md names where."""
+    """Each one has been seen."""
 
     #: Answers 200 to a second decision, or a late one, as the vendor's demo server does. The first one counts.
     forgiving: bool = False

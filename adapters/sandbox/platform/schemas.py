@@ -1,4 +1,4 @@
-"""The schemas of what this platform answers, for its OpenAPI document: protocol.md, Contract and Errors."""
+"""The schemas of what this platform answers, for its OpenAPI document."""
 
 from __future__ import annotations
 

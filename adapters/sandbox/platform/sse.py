@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from adapters.sandbox.platform.events import Event
     from adapters.sandbox.platform.runs import Emit, Run
 
-#: Seconds without an event after which the server closes a stream (protocol.md: 5 minutes).
+#: Seconds without an event after which the server closes a stream.
 IDLE = 300.0
 
 

@@ -97,7 +97,7 @@ class AuditQuery(BaseModel):
 
 
 def pending_item(request: PendingRequest, quirks: Quirks) -> dict[str, Any]:
-    """One item of `GET /agents/hitl/pending` (protocol.md)."""
+    """One item of `GET /agents/hitl/pending`."""
     arguments = _preview(request.arguments) if quirks.previews else request.arguments
     return {
         "request_id": request.request_id,
@@ -127,7 +127,7 @@ def audit_word(decision: str) -> str:
 
 
 def audit_item(end: Resolution) -> dict[str, Any]:
-    """One record of the audit (protocol.md)."""
+    """One record of the audit."""
     note = {} if end.operator_input is None else {"operator_input": end.operator_input}
     return {
         "request_id": end.request.request_id,
