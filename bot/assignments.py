@@ -24,7 +24,8 @@ _NAMED = (
 )
 #: A part of each of those names, in small letters; and what letters beyond ASCII look like them.
 _STEMS = (
-    "pass", "pwd", "pw=", "_pw", "-pw", "token", "credential", "mnemonic", "seed", "secret", "\u0430ss", "\u0455",
+    "pass", "pwd", "pw=", "_pw", "-pw", "token", "credential", "mnemonic", "seed", "secret",
+    "\u0430ss", "\u0455",
     *(f"key{after}" for after in ("=", ":", " ", '"', "'", "\\", "_", "-", "1", "2", "i", "d")),
     "p\u0430", "\u043e", *map(chr, range(0xFF41, 0xFF5B)),
 )  # fmt: skip
