@@ -64,7 +64,12 @@ def teams_environment(teams: Teams) -> dict[str, str]:
 
 @asynccontextmanager
 async def open_sandbox(
-    *, port: int = 0, request_url: str | None = None, post_burst: int | None = 3, with_teams: bool = False
+    *,
+    port: int = 0,
+    request_url: str | None = None,
+    post_burst: int | None = 3,
+    updates_a_minute: int | None = None,
+    with_teams: bool = False,
 ) -> AsyncIterator[Sandbox]:
     """Serve everything on loopback until closed; Teams only where wanted, because its keys take a fifth of a
     second. Raises OSError when the port is taken.
@@ -72,7 +77,9 @@ async def open_sandbox(
     faults = Faults()
     async with (
         open_platform(api_key=API_KEY) as platform,
-        open_workspace(request_url=request_url, post_burst=post_burst) as workspace,
+        open_workspace(
+            request_url=request_url, post_burst=post_burst, updates_a_minute=updates_a_minute
+        ) as workspace,
         _teams(wanted=with_teams) as (teams, teams_routes),
     ):
         app = Starlette(

@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.errors import Throttled, translated
 from adapters.slack.identity import Identity
-from adapters.slack.pace import Cooling, Turns
+from adapters.slack.pace import Cooling, Turns, Updates
 from bot.errors import Forbidden
 
 #: What an operator does about an app token that is refused.
@@ -25,10 +25,10 @@ Answer = Mapping[str, Any]
 class SlackApi:
     """One token's calls. Every method raises Unavailable (`Unanswered`), Gone or Forbidden."""
 
-    def __init__(self, *, client: AsyncWebClient, turns: Turns, cooling: Cooling) -> None:
+    def __init__(self, *, client: AsyncWebClient, turns: Turns, updates: Updates, cooling: Cooling) -> None:
         """The client must have no retry handlers of its own: what is owed is repeated from the store."""
         self._client = client
-        self._turns = turns
+        self._turns, self._updates = turns, updates
         self._cooling = cooling
 
     async def identity(self) -> Identity:
@@ -76,6 +76,15 @@ class SlackApi:
         await self._turns.wait(channel, before=before)
         body = {"channel": channel, "unfurl_links": False, "unfurl_media": False, **args}
         return await self._call("chat.postMessage", channel, posts=True, json=body)
+
+    async def update(self, channel: str, *, first: bool, **args: Any) -> Answer:
+        """chat.update, within its limit; what does not go `first` leaves some of that for what does.
+
+        Raises NotYet, too, with the seconds until there is room.
+        """
+        self._cooling.check("chat.update", channel)
+        self._updates.count(first=first)
+        return await self._call("chat.update", channel, json={"channel": channel, **args})
 
     async def _call(self, method: str, channel: str, *, posts: bool = False, **how: Any) -> Answer:
         self._cooling.check(method, channel)

@@ -16,8 +16,10 @@ from adapters.slack.identity import Identity
 from adapters.slack.notices import notice_message_of
 from adapters.slack.pace import INTERVAL
 from adapters.slack.render import message_of
+from adapters.slack.response_urls import ResponseUrls
 from bot.card import Card, DigestCard, Notice
 from bot.surface import Surface
+from bot.wording import CardState
 
 #: The event_type of our messages' metadata; the payload holds ids only, every app can read it.
 CARD = "nod_card"
@@ -40,8 +42,8 @@ log = structlog.get_logger(__name__)
 class SlackChat:
     """Implements `bot.ports.Chat`; a message's ref is its `ts`."""
 
-    def __init__(self, *, api: SlackApi, identity: Identity) -> None:
-        self._api = api
+    def __init__(self, *, api: SlackApi, identity: Identity, urls: ResponseUrls) -> None:
+        self._api, self._urls = api, urls
         self._identity = identity
         self._rooms: dict[str, str] = {}
 
@@ -62,9 +64,18 @@ class SlackChat:
         return await self.put(message, channel, kind=kind, mark=mark, before=before)
 
     async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
-        """Make the message show this card; `text` goes along, for what reads no blocks."""
+        """Make the message show this card; `text` goes along, for what reads no blocks.
+
+        What somebody pressed changes by the address that came with the press, which is not counted with the
+        changes of others. Of those, what was decided goes before what only tells of the time.
+        """
         kind, mark, message = _shown(card)
-        await self.change(message, channel, ref, kind=kind, mark=mark)
+        pressed = isinstance(card, Card) and await self._urls.replace(
+            channel, ref, {**message, "metadata": _metadata(kind, mark)}
+        )
+        if not pressed:
+            decided = isinstance(card, Card) and card.state is not CardState.OPEN
+            await self.change(message, channel, ref, kind=kind, mark=mark, first=decided)
 
     async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
         """Say it in a card's thread, or without one in a channel or a room of two."""
@@ -81,10 +92,12 @@ class SlackChat:
         with translated("chat.postMessage", posts=True):
             return _ref(answer)
 
-    async def change(self, message: dict[str, Any], channel: str, ref: str, *, kind: str, mark: str) -> None:
-        """Change any message of ours; its mark stays."""
+    async def change(
+        self, message: dict[str, Any], channel: str, ref: str, *, kind: str, mark: str, first: bool = True
+    ) -> None:
+        """Change any message of ours; its mark stays. What is `first` has a part of the limit for itself."""
         metadata = _metadata(kind, mark)
-        await self._api.write("chat.update", channel=channel, ts=ref, metadata=metadata, **message)
+        await self._api.update(channel, first=first, ts=ref, metadata=metadata, **message)
 
     async def room_of(self, account: str) -> str:
         """The channel of direct messages with this person, asked for once.

@@ -25,6 +25,7 @@ from adapters.slack.notices import claimed_of, explanation_of, refusal_of
 from adapters.slack.origin import Who, check_app, is_home
 from adapters.slack.payloads import Press, Submission, Turn, read_press, read_submission
 from adapters.slack.queue import done_view
+from adapters.slack.response_urls import ResponseUrls
 from adapters.slack.strict import Malformed
 from adapters.slack.whole import first_page, turned_page
 from bot.approval import Vote
@@ -52,13 +53,17 @@ class Clicks:
         api: SlackApi,
         identity: Identity,
         errands: Errands,
+        urls: ResponseUrls,
         count: Callable[[str], None],
     ) -> None:
-        """`count` is told the name of each event that an operator may want a number of."""
+        """`urls` keeps the address of what is pressed.
+
+        `count` is told the name of each event that an operator may want a number of.
+        """
         self._desk = desk
         self._identity = identity
         self._after = Afterwards(api=api, errands=errands)
-        self._count = count
+        self._urls, self._count = urls, count
 
     async def pressed(self, ack: AsyncAck, body: Body) -> None:
         """A button was pressed, on a card or elsewhere."""
@@ -93,6 +98,8 @@ class Clicks:
 
     async def _button(self, ack: AsyncAck, press: Press) -> None:
         click = self._click(press.who, press.thread)
+        # Before the desk: the card may be changed as soon as the vote is committed.
+        self._urls.keep(press.thread.channel, press.thread.ref, press.response_url)
         view, words = None, None
         try:
             match press.thread.verb:

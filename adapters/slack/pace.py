@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ INTERVAL = 1.0  #: seconds between two posts in one channel
 MOST_PASSED = (
     3  #: whom so many others went before is next: outcomes can go on for minutes, and a card waits for them
 )
+#: Changes of messages in so many seconds: 50 a minute, and a second for what comes closer together on its way.
+UPDATES, UPDATES_WITHIN = 50, 61.0
 LONGEST_WAIT = 300.0  #: seconds; no Retry-After beyond this is believed
 LONGEST_BACKOFF = 60.0  #: seconds; the end of 1, 2, 4… where no usable Retry-After came
 
@@ -73,6 +76,31 @@ class Turns:
             lane.waiting.remove(ticket)
         for other in lane.waiting:
             other.passed += 1
+
+
+class Updates:
+    """chat.update within its tier, which is for the whole workspace: 50 a minute are promised (Tier 3)."""
+
+    def __init__(
+        self, *, monotonic: Callable[[], float], most: int = UPDATES, seconds: float = UPDATES_WITHIN
+    ) -> None:
+        """So many in so many seconds; `monotonic` in seconds."""
+        self._monotonic, self._most, self._seconds = monotonic, most, seconds
+        self._at: deque[float] = deque()
+
+    def count(self, *, first: bool) -> None:
+        """One is about to be sent; what is not `first` leaves a fifth of them to what is.
+
+        Raises NotYet with the seconds until there is room for it; then it is not counted.
+        """
+        now = self._monotonic()
+        while self._at and self._at[0] + self._seconds <= now:
+            self._at.popleft()
+        most = self._most if first else self._most * 4 // 5
+        if len(self._at) >= most:
+            left = self._at[len(self._at) - most] + self._seconds - now
+            raise NotYet("Slack's messages had their changes for now", retry_after=left)
+        self._at.append(now)
 
 
 #: What Slack counts for each channel; all else it counts for the workspace (docs: rate-limits, Web API tiers).

@@ -7,7 +7,7 @@ Malformed; nothing is guessed, because a decision hangs on it. What a button car
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapters.slack.agreement import check_agreement
@@ -41,6 +41,7 @@ class Press:
     thread: Thread
     trigger_id: str
     modal: Modal | None = None  #: where it was pressed in one
+    response_url: str | None = field(default=None, repr=False)  #: changes the pressed message; a secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,13 @@ def read_press(payload: Mapping[str, Any]) -> Press | Turn | None:
         channel=text(part(payload, "channel"), "id"),
         ref=text(part(payload, "container"), "message_ts"),
     )
-    return Press(who=who_of(payload), thread=thread, trigger_id=text(payload, "trigger_id"))
+    url = payload.get("response_url")
+    return Press(
+        who=who_of(payload),
+        thread=thread,
+        trigger_id=text(payload, "trigger_id"),
+        response_url=url if isinstance(url, str) else None,
+    )
 
 
 def read_submission(payload: Mapping[str, Any]) -> Submission | None:

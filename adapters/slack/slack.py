@@ -24,9 +24,10 @@ from adapters.slack.clicks import Clicks
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.identity import Identity
 from adapters.slack.openapi import OPERATION, SCHEMES
-from adapters.slack.pace import Cooling, Turns
+from adapters.slack.pace import Cooling, Turns, Updates
 from adapters.slack.pager import SlackPager
 from adapters.slack.receive import Reply, receive
+from adapters.slack.response_urls import ResponseUrls
 from adapters.slack.socket import open_socket
 from bot.desk import Desk
 from bot.errors import ConfigError, Unavailable
@@ -115,10 +116,16 @@ async def open_slack(
         )
         client.proxy = proxy_for(api_url, os.environ)  # slack_sdk has a rule of its own, without networks
         monotonic = time.monotonic
-        api = SlackApi(client=client, turns=Turns(monotonic=monotonic), cooling=Cooling(monotonic=monotonic))
+        api = SlackApi(
+            client=client,
+            turns=Turns(monotonic=monotonic),
+            updates=Updates(monotonic=monotonic),
+            cooling=Cooling(monotonic=monotonic),
+        )
         identity = await api.identity()
+        urls = ResponseUrls(session=session, api_url=api_url, monotonic=monotonic)
         errands = await stack.enter_async_context(open_errands())
-        clicks = Clicks(desk=desk, api=api, identity=identity, errands=errands, count=count)
+        clicks = Clicks(desk=desk, api=api, identity=identity, errands=errands, urls=urls, count=count)
         app = build_app(
             clicks=clicks,
             client=client,
@@ -133,7 +140,7 @@ async def open_slack(
                 open_socket(app=app, app_token=app_token, client=client, logger=logger)
             )
         yield Slack(
-            chat=SlackChat(api=api, identity=identity),
+            chat=SlackChat(api=api, identity=identity, urls=urls),
             directory=SlackDirectory(api=api, identity=identity),
             identity=identity,
             _api=api,

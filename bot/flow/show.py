@@ -28,6 +28,9 @@ UNSEEN_AFTER = timedelta(seconds=20)
 #: A channel that did not answer so many tries of one card gets others, too: it may be the card's fault.
 PROBES = 3
 
+#: The platform's answer to a decision mostly comes within this time.
+ANSWERS_WITHIN = timedelta(seconds=1)
+
 log = structlog.get_logger()
 
 
@@ -64,6 +67,8 @@ class Show(Outward):
                 # picked anew each time, so that the earliest deadline goes first.
                 lane = ("post", placement.destination)
                 self._crew.take(lane, approval.id, self._post, placement, approval)
+            elif (end := _soon_over(approval)) and end > now:
+                due = earliest(due, end)
             else:
                 self._crew.take(placement.card_id, approval.id, self._update, placement, approval)
         return due
@@ -196,6 +201,12 @@ class Show(Outward):
             text=f"{tool}: its card cannot be shown in {placement.destination} ({error}).",
             raised_at=self._clock(),
         )
+
+
+def _soon_over(approval: Approval) -> datetime | None:
+    """Until when a decision's card waits for the platform, so that it changes once and not twice."""
+    waits = approval.stage is Stage.DECIDED and approval.trouble is None
+    return approval.decision.at + ANSWERS_WITHIN if waits and approval.decision else None
 
 
 def _probes(placement: Placement, now: datetime) -> bool:

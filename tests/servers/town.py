@@ -163,10 +163,17 @@ def environment(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def open_town(
-    folder: Path, *, post_burst: int | None = 4, with_teams: bool = False, **more: str
+    folder: Path,
+    *,
+    post_burst: int | None = 4,
+    updates_a_minute: int | None = None,
+    with_teams: bool = False,
+    **more: str,
 ) -> AsyncIterator[Town]:
     """The sandbox, with a bot running on it; with Teams, once the bot was told where it is installed."""
-    async with open_sandbox(post_burst=post_burst, with_teams=with_teams) as sandbox:
+    async with open_sandbox(
+        post_burst=post_burst, updates_a_minute=updates_a_minute, with_teams=with_teams
+    ) as sandbox:
         town = Town(sandbox=sandbox, folder=folder)
         async with open_bot(town, folder, **more):
             yield town

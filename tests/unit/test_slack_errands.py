@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,6 +76,7 @@ async def test_no_bug_after_the_ack_takes_it_back(refusal: Refused | None) -> No
         api=None,  # type: ignore[arg-type]  # nothing is sent
         identity=Identity(team_id="T1", bot_user_id="U1", bot_id=None, app_id=None, scopes=frozenset()),
         errands=BrokenErrands(),
+        urls=SimpleNamespace(keep=lambda *_: None),  # type: ignore[arg-type]  # nothing is changed
         count=lambda name: counted.update([name]),
     )
     ack = AsyncAck()

@@ -91,7 +91,7 @@ async def response_url(request: Request, *, workspace: Workspace) -> Response:
     try:
         workspace.response_urls.use(request.path_params["key"], body)
     except SlackError as refused:
-        gone = refused.code in ("used_url", "expired_url")
+        gone = refused.code in ("used_url", "expired_url", "message_not_found")
         return JSONResponse({"ok": False, "error": refused.code}, 404 if gone else 400)
     workspace.changes.bump()
     return PlainTextResponse("ok")

@@ -62,6 +62,7 @@ def update(asked: Asked) -> dict[str, Any]:
         raise SlackError("cant_update_message")
     blocks, metadata = asked.blocks(), _metadata(asked)
     check_message(text=asked.maybe("text"), blocks=blocks)
+    workspace.updates.admit()
     changed = old.changed(
         at=conversations.new_ts(workspace.now()),
         text=asked.text("text"),

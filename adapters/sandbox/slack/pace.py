@@ -1,6 +1,7 @@
 """How fast an app may post: about one message a second and channel, with a short burst, else HTTP 429."""
 
 import math
+from collections import deque
 from collections.abc import Callable
 
 from adapters.sandbox.slack.errors import RateLimited
@@ -10,6 +11,29 @@ from adapters.sandbox.slack.errors import RateLimited
 POSTS_PER_SECOND = 1.0
 #: The size of a "short burst" is not documented; this is the sandbox's guess on the strict side.
 POST_BURST = 4
+
+
+#: Tier 3: "50+ per minute", for each method and workspace.
+UPDATES_SECONDS = 60.0
+
+
+class Tier:
+    """A strict gate for one method: no more than so many a minute. None never refuses."""
+
+    def __init__(self, *, most: int | None, monotonic: Callable[[], float]) -> None:
+        """`monotonic` in seconds."""
+        self.most = most
+        self._monotonic = monotonic
+        self._at: deque[float] = deque()
+
+    def admit(self) -> None:
+        """Count one call. Raises RateLimited with the whole seconds until the next is welcome."""
+        now = self._monotonic()
+        while self._at and self._at[0] + UPDATES_SECONDS <= now:
+            self._at.popleft()
+        if self.most is not None and len(self._at) >= self.most:
+            raise RateLimited(max(1, math.ceil(self._at[0] + UPDATES_SECONDS - now)))
+        self._at.append(now)
 
 
 class Pace:

@@ -61,11 +61,17 @@ class ResponseUrls:
         if body.get("delete_original"):
             self._conversations.remove(original)
             return
+        if body.get("replace_original") and original.only_for is None:
+            original = self._conversations.get(original.channel, original.ts)  # as it is now, if it still is
         check_message(text=body.get("text"), blocks=body.get("blocks"))
         text, blocks = str(body["text"]), self._conversations.named(body.get("blocks") or [])
         ts = self._conversations.new_ts(self._now())
         if body.get("replace_original"):
-            self._conversations.put(original.changed(at=ts, text=text, blocks=blocks))
+            self._conversations.put(
+                original.changed(
+                    at=ts, text=text, blocks=blocks, metadata=body.get("metadata") or original.metadata
+                )
+            )
             return
         only_for = None if body.get("response_type") == "in_channel" else user
         thread_ts = body.get("thread_ts")

@@ -18,7 +18,7 @@ from adapters.sandbox.slack.forms import Filled
 from adapters.sandbox.slack.gestures import Gestures
 from adapters.sandbox.slack.messages import Message, View
 from adapters.sandbox.slack.modals import Modals
-from adapters.sandbox.slack.pace import POST_BURST, Pace
+from adapters.sandbox.slack.pace import POST_BURST, Pace, Tier
 from adapters.sandbox.slack.people import TEAM_ID, App, cast, channels, usergroups
 from adapters.sandbox.slack.response_urls import ResponseUrls
 from adapters.sandbox.slack.sockets import Sockets
@@ -46,6 +46,7 @@ class Workspace:
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         post_burst: int | None,
+        updates_a_minute: int | None,
         ack_seconds: float,
     ) -> None:
         """See `open_workspace`, which closes what this needs."""
@@ -58,6 +59,7 @@ class Workspace:
         self.conversations = Conversations(app=app, people=self.people, channels=channels(app).values())
         self.modals = Modals(monotonic=monotonic, named=self.conversations.named)
         self.pace = Pace(burst=post_burst, monotonic=monotonic)
+        self.updates = Tier(most=updates_a_minute, monotonic=monotonic)
         self.sockets = Sockets(app_id=app.app_id, changes=self.changes)
         self.delivery = Delivery(
             http=http, sockets=self.sockets, signing_secret=app.signing_secret, ack_seconds=ack_seconds
@@ -211,6 +213,7 @@ async def open_workspace(
     app: App | None = None,
     request_url: str | None = None,
     post_burst: int | None = POST_BURST,
+    updates_a_minute: int | None = None,
     ack_seconds: float = ACK_SECONDS,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     monotonic: Callable[[], float] = time.monotonic,
@@ -219,7 +222,8 @@ async def open_workspace(
 
     `request_url`: where the app listens for interactivity (may be set later). `post_burst`: how many posts
     a channel
-    takes at once before one a second (None: no rate limit). `ack_seconds`: how long people wait for the app.
+    takes at once before one a second (None: no rate limit). `updates_a_minute`: how many chat.update are taken
+    in any minute (None: all). `ack_seconds`: how long people wait for the app.
     """
     async with httpx.AsyncClient(trust_env=False, verify=trusted({})) as http:
         workspace = Workspace(
@@ -228,6 +232,7 @@ async def open_workspace(
             now=now,
             monotonic=monotonic,
             post_burst=post_burst,
+            updates_a_minute=updates_a_minute,
             ack_seconds=ack_seconds,
         )
         workspace.request_url = request_url

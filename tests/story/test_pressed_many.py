@@ -1,0 +1,49 @@
+"""More decisions in a minute than Slack takes changes of messages: each pressed card shows its end at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from adapters.sandbox.slack.messages import Message
+from tests.servers.town import ANN, POLICY, Town, open_town, said, until
+
+WITHOUT_LADDER = POLICY.replace("    ladder: [{at: 50%, do: ping, who: [olu]}]\n", "")
+#: Seconds from a press to a card that shows how it ended.
+SHOWN_WITHIN = 3.0
+
+
+@pytest.mark.parametrize(
+    ("presses", "updates", "every", "within"),
+    [(8, 2, 0.1, 30.0), pytest.param(60, 50, 0.95, SHOWN_WITHIN, marks=pytest.mark.slow)],
+)
+async def test_each_pressed_card_shows_its_end_at_once(
+    presses: int, updates: int, every: float, within: float, tmp_path: Path
+) -> None:
+    """Slack takes fewer changes a minute than there are decisions, and none of its changes is used up.
+
+    Through chat.update the last ones would take a minute; the short form leaves room for a loaded machine.
+    """
+    async with open_town(tmp_path, post_burst=None, updates_a_minute=updates, policy=WITHOUT_LADDER) as town:
+        for n in range(presses):
+            town.ask(timeout_seconds=1_800, agent_id=f"agent-{n}")
+        await town.shown(count=presses, within=presses * 1.5 + 10)
+        cards = town.cards()
+        took = await asyncio.gather(*(pressed(town, card, after=n * every) for n, card in enumerate(cards)))
+        print(f"press to card, seconds: median {sorted(took)[len(took) // 2]:.2f}, most {max(took):.2f}")
+        writes = sum(len(town.now(card).history) for card in cards)
+        print(f"changes of cards: {writes} for {presses} decisions")
+        assert within >= max(took)
+        assert [] == town.sandbox.workspace.called("chat.update")
+
+
+async def pressed(town: Town, card: Message, *, after: float) -> float:
+    """Seconds from Ann's press until the card shows how it ended."""
+    await asyncio.sleep(after)
+    began = time.monotonic()
+    assert (await town.press(ANN, card, "approve")).ok
+    await until(lambda: "Approved" in said(town.now(card)), within=30, what="the card to show it")
+    return time.monotonic() - began
