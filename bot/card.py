@@ -97,6 +97,7 @@ class Notice:
     text: Saying
     mentions: tuple[str, ...] = ()  #: accounts of the surface to ping
     link: str | None = None  #: an address of ours to the card, as the surface made it
+    spare: bool = False  #: it takes no turn that anything else wants
 
 
 def card_of(

@@ -25,6 +25,7 @@ def notice_of(
         text=_together(owed, policy=policy) or _text(first, approval, policy=policy),
         mentions=() if first.person else mentioned(policy, who, first.surface),
         link=link if first.person else None,
+        spare=all(notice.news is News.OUTCOME for notice, _ in owed),
     )
 
 

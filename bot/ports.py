@@ -84,7 +84,10 @@ class Chat(Protocol):
         ...
 
     async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
-        """Say it in a card's thread, or without one in a channel; returns the ref."""
+        """Say it in a card's thread, or without one in a channel; returns the ref.
+
+        Raises NotYet, too, for a `spare` one while cards take the channel's turns.
+        """
         ...
 
     async def room_of(self, account: str) -> str:

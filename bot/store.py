@@ -128,6 +128,10 @@ class Digests(Protocol):
         """Put these on their channel's digest, unless their post has begun; returns how many."""
         ...
 
+    async def release(self, card_id: str) -> bool:
+        """Give a gathered card its place in the channel's line back. False: it is not gathered any more."""
+        ...
+
     async def standing(self, *, lines: int, quiet: bool = False) -> tuple[Digest, ...]:
         """Each channel's digest that has open requests, or still says so; with the first `lines` of them.
 

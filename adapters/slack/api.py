@@ -70,10 +70,13 @@ class SlackApi:
         body = {"channel": channel, **args} if channel else args
         return await self._call(method, channel, json=body)
 
-    async def post(self, channel: str, *, before: datetime | None, **args: Any) -> Answer:
-        """chat.postMessage, in turn; Unanswered when it may be up."""
+    async def post(self, channel: str, *, before: datetime | None, spare: bool = False, **args: Any) -> Answer:
+        """chat.postMessage, in turn, or in a turn that is `spare`; Unanswered when it may be up."""
         self._cooling.check("chat.postMessage", channel)
-        await self._turns.wait(channel, before=before)
+        if spare:
+            self._turns.spare(channel)
+        else:
+            await self._turns.wait(channel, before=before)
         body = {"channel": channel, "unfurl_links": False, "unfurl_media": False, **args}
         return await self._call("chat.postMessage", channel, posts=True, json=body)
 

@@ -82,13 +82,23 @@ class SlackChat:
         message = notice_message_of(notice)
         if thread is not None:
             message["thread_ts"] = thread
-        return await self.put(message, channel, kind=NOTICE, mark=notice.mark, before=AT_ONCE)
+        return await self.put(
+            message, channel, kind=NOTICE, mark=notice.mark, before=AT_ONCE, spare=notice.spare
+        )
 
     async def put(
-        self, message: dict[str, Any], channel: str, *, kind: str, mark: str, before: datetime
+        self,
+        message: dict[str, Any],
+        channel: str,
+        *,
+        kind: str,
+        mark: str,
+        before: datetime,
+        spare: bool = False,
     ) -> str:
         """Post any message of ours with its mark; returns the ref."""
-        answer = await self._api.post(channel, before=before, metadata=_metadata(kind, mark), **message)
+        metadata = _metadata(kind, mark)
+        answer = await self._api.post(channel, before=before, spare=spare, metadata=metadata, **message)
         with translated("chat.postMessage", posts=True):
             return _ref(answer)
 

@@ -77,6 +77,14 @@ class Turns:
         for other in lane.waiting:
             other.passed += 1
 
+    def spare(self, channel: str) -> None:
+        """Take a turn that nobody else wants. Raises NotYet, with seconds, while others take them."""
+        lane = self._lanes.setdefault(channel, _Lane())
+        left = lane.free_at - self._monotonic()
+        if left > 0 or lane.waiting:
+            raise NotYet("this channel's turns are taken", retry_after=max(left, 0.0) + self._interval / 2)
+        lane.free_at = self._monotonic() + self._interval
+
 
 class Updates:
     """chat.update within its tier, which is for the whole workspace: 50 a minute are promised (Tier 3)."""

@@ -88,6 +88,16 @@ class SqlDigests:
 
         return await self._database.write(Move.GATHER, work) if card_ids else 0
 
+    async def release(self, card_id: str) -> bool:
+        """It is as if it had never been gathered; the audit tells when its card went up."""
+        free = _placement(card_id).where(_P.gathered, _P.ref.is_(None), _P.attempted_at.is_(None))
+        free = free.values(gathered=False, gathered_at=None).returning(_P.card_id)
+
+        async def work(connection: AsyncConnection) -> bool:
+            return (await connection.execute(free)).first() is not None
+
+        return await self._database.write(Move.RELEASE, work)
+
     async def standing(self, *, lines: int, quiet: bool = False) -> tuple[Digest, ...]:
         """Four statements for all channels."""
         found = await self._found(select(tables.digests).order_by(_G.surface, _G.channel), lines=lines)
@@ -188,6 +198,10 @@ def _still_says(digest: Digest) -> bool:
     """Whether its message is up, or may be, and says something that is no longer so."""
     may_be_up = digest.ref is not None or digest.attempted_at is not None
     return may_be_up and digest.shown != EMPTY
+
+
+def _placement(card_id: str) -> Update:
+    return update(tables.placements).where(_P.card_id == card_id)
 
 
 def _change(digest_id: str) -> Update:

@@ -42,6 +42,7 @@ class Move(StrEnum):
     POSTPONE_NOTICE = "postpone_notice"
     DROPPED = "dropped"
     GATHER = "gather"
+    RELEASE = "release"
     ATTEMPT_DIGEST = "attempt_digest"
     SHOW_DIGEST = "show_digest"
     POSTPONE_DIGEST = "postpone_digest"
@@ -95,6 +96,7 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     Move.SENT: (Step.CLOSE,),
     Move.DROPPED: (Step.CLOSE,),
     Move.GATHER: (Step.SHOW,),
+    Move.RELEASE: (Step.SHOW,),
     Move.SHOW_DIGEST: (Step.SAY,),
     Move.LOSE_DIGEST: (Step.GATHER,),
     Move.RAISE: (Step.ALERT,),

@@ -30,6 +30,8 @@ from bot.wording import Saying
 
 #: Said at once: a ping to somebody on call goes before cards that wait for their turn.
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
+#: What takes no turn that a card wants.
+LAST = datetime.max.replace(tzinfo=UTC)
 #: After what is said at once, and before every card: a digest stands for many of those.
 SOON = AT_ONCE + timedelta(seconds=1)
 
@@ -112,7 +114,8 @@ class TeamsChat:
         content = notice_content_of(notice, mentioned)
         names = " ".join(f"@{one.name}" for one in mentioned)
         summary: Saying = (f"{names} ", *notice.text) if names else notice.text
-        ref = await self.put(content, summary, channel, before=AT_ONCE, thread=thread)
+        before = LAST if notice.spare else AT_ONCE
+        ref = await self.put(content, summary, channel, before=before, thread=thread)
         self._stands.seen(notice.mark, channel, ref)
         return ref
 

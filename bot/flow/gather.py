@@ -33,6 +33,9 @@ LINES = 10
 RENEWED_AFTER = timedelta(minutes=10)
 #: A digest is brought up to date this often at most: a chat allows about 50 updates a minute.
 REDRAWN_EVERY = timedelta(seconds=3)
+#: A card that left a digest and has no turn within this time goes back there, and for as long as the second
+#: nothing leaves it.
+FREE_WITHIN, NOT_FREE_FOR = timedelta(seconds=6), timedelta(seconds=60)
 #: What has just joined a digest is late for a card, so it does not wait for long.
 JOINED_EVERY = timedelta(seconds=1.2)
 
@@ -49,6 +52,9 @@ class Gather(Outward):
         super().__init__(means)
         self._seal = seal
         self._latest: dict[Waiting, datetime] = {}  #: by when each card that waits has to be up
+        self._freed: dict[str, datetime] = {}  #: the same of those that left a digest, by id
+        self._busy: dict[Destination, datetime] = {}  #: until when nothing leaves a digest
+        self._heads: dict[Destination, datetime] = {}  #: the earliest deadline that waits for a turn
 
     async def round(self) -> datetime | None:
         self._crew.look()
@@ -66,13 +72,19 @@ class Gather(Outward):
                 card = digest_card_of(digest, seal=self._seal, flooding=agents)
                 if fingerprint(card) != digest.shown or _is_from_before(digest):
                     self._crew.take(digest.digest_id, digest.digest_id, self._show, digest, card, now)
+            due = earliest(due, await self._free(digest, flooding, now))
         return due
 
     async def _sort(self, flooding: Mapping[str, int], *, flood: int) -> datetime | None:
         """When the first card of a queue is late; what is behind it is found late before that."""
         queues, now, due = await self._store.digests.waiting(), self._clock(), None
         waiting = [card for queue in queues.values() for card in queue]
-        self._latest = {card: self._latest.get(card) or latest(card, now) for card in waiting}
+        self._freed = {id_: by for id_, by in self._freed.items() if by + NOT_FREE_FOR > now}
+        self._latest = {
+            card: self._freed.get(card.card_id) or self._latest.get(card) or latest(card, now)
+            for card in waiting
+        }
+        self._heads = {where: queue[0].deadline for where, queue in queues.items()}
         standing = await self._store.digests.standing(lines=1) if queues else ()
         up = {digest.destination: digest for digest in standing if digest.ref}
         for destination, queue in queues.items():
@@ -88,6 +100,8 @@ class Gather(Outward):
                 fewest=1 if digest and digest.count else FEWEST,
             )
             if over:
+                if not self._freed.keys().isdisjoint(over):  # the channel is not so quiet after all
+                    self._busy[destination] = now + NOT_FREE_FOR
                 await self._gather(over, destination, digest)
             elif digest and (late := self._latest[queue[0]]) > now:
                 due = earliest(due, late)
@@ -100,6 +114,30 @@ class Gather(Outward):
         gathered = await self._store.digests.gather(over)
         log.warning("cards_gathered", channel=destination.channel, cards=gathered)
         self._count("cards_gathered")
+
+    async def _free(self, digest: Digest, flooding: Mapping[str, int], now: datetime) -> datetime | None:
+        """The channel's next turn is for the earliest deadline, gathered or not: then it has a card again.
+
+        Not while the digest itself cannot be told, nor for an agent that asks for more than its share. What is
+        freed waits at the head of the line, so the next one leaves when that is up.
+        """
+        where = digest.destination
+        busy = self._busy.get(where)
+        if digest.ref is None or digest.next_try or not digest.count or where.surface not in self._chats:
+            return None
+        if busy and busy > now:
+            return busy
+        first = next((one for one in digest.first if (one.request.agent_id or "") not in flooding), None)
+        head = self._heads.get(where)
+        if first is None or (head is not None and head <= first.deadline.at):
+            return None
+        for placement in await self._store.placements.of(first.id):
+            if placement.destination == where and placement.gathered and not placement.superseded:
+                self._freed[placement.card_id] = now + FREE_WITHIN
+                if await self._store.digests.release(placement.card_id):
+                    log.info("card_freed", channel=where.channel)
+                    self._count("card_freed")
+        return now + FREE_WITHIN
 
     async def _name(self, flooding: Mapping[str, int], *, flood: int) -> None:
         alerts, now = self._store.alerts, self._clock()

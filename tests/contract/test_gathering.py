@@ -13,7 +13,7 @@ import pytest
 from adapters.store.open import open_store
 from bot.card import DigestCard
 from bot.flow import Crew
-from bot.flow.gather import JOINED_EVERY, LATEST, REDRAWN_EVERY, Gather
+from bot.flow.gather import FREE_WITHIN, JOINED_EVERY, LATEST, NOT_FREE_FOR, REDRAWN_EVERY, Gather
 from bot.flow.outward import Means
 from bot.policy import Policy
 from bot.records import Newcomer, Step
@@ -162,3 +162,45 @@ async def test_what_joined_is_told_sooner_than_what_left(gathering: Gathering) -
     assert after(soon + later) == await gathering.pass_to(2 * soon)
     await gathering.pass_to(soon + later)
     assert [2, 3, 2] == gathering.chat.said
+
+
+async def test_a_card_leaves_the_digest_once_the_channel_is_quiet(gathering: Gathering) -> None:
+    """One at a time: the next one leaves when the card of the first is up."""
+    store = gathering.store
+    await store.placements.shown("c-r1", ref="1.1", revision=1)
+    await gathering.pass_to(2)
+    assert ["c-r2"] == await in_line(store)
+    await gathering.pass_to(3)
+    assert ["c-r2"] == await in_line(store)
+    await store.placements.shown("c-r2", ref="1.2", revision=1)
+    await gathering.pass_to(4)
+    assert ["c-r3"] == await in_line(store)
+
+
+async def test_what_waits_longer_goes_behind_what_is_gathered(gathering: Gathering) -> None:
+    """The channel's turn is for the earliest deadline; a later one in the line has to wait."""
+    store = gathering.store
+    await store.placements.shown("c-r1", ref="1.1", revision=1)
+    later = an_approval("later", deadline=after(3 * WINDOW))
+    await store.approvals.admit([Newcomer(approval=later, placements=[a_placement("c-later", "later")])])
+    await gathering.pass_to(2)
+    assert ["c-r2", "c-later"] == await in_line(store)
+
+
+async def test_a_freed_card_that_gets_no_turn_goes_back(gathering: Gathering) -> None:
+    """Something else takes the turns: people see it on the digest again, and it stays there for a while."""
+    store = gathering.store
+    await store.placements.shown("c-r1", ref="1.1", revision=1)
+    await gathering.pass_to(2)
+    seconds = 2 + FREE_WITHIN.total_seconds()
+    await gathering.pass_to(seconds + 1)
+    assert [] == await in_line(store)
+    await gathering.pass_to(seconds + 2)
+    assert [] == await in_line(store)
+    await gathering.pass_to(seconds + 2 + NOT_FREE_FOR.total_seconds())
+    assert ["c-r2"] == await in_line(store)
+
+
+async def in_line(store: Store) -> list[str]:
+    """The cards that wait for a turn, the next one first."""
+    return [card.card_id for queue in (await store.digests.waiting()).values() for card in queue]

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.store.open import SqlStore
+from bot.card import Notice
+from bot.errors import NotYet
 from bot.flow import Beats, Crew
 from bot.flow.outward import Means
 from bot.flow.prove import Prove
@@ -126,6 +128,21 @@ async def test_once_the_wait_is_over_the_earliest_deadline_goes_first(store: Sql
         (up,) = [one for one in await store.placements.of("sooner", "r00") if one.ref]
         assert "sooner" == up.approval_id
         assert [] == await work.causes()
+
+
+async def test_news_of_an_end_take_no_turn_from_a_card() -> None:
+    """Said in a turn that nobody wants: not right after a card, and before none that waits."""
+    async with open_rig() as rig:
+        chat = rig.slack.chat
+        end = Notice(mark="c1.outcome", text=("Approved",), spare=True)
+        thread = await chat.post(rig.desk.card, CHANNEL)
+        with pytest.raises(NotYet):
+            await chat.say(end, CHANNEL, thread=thread)
+        await chat.post(rig.desk.card, CHANNEL)
+        await asyncio.sleep(1.1)
+        await chat.say(end, CHANNEL, thread=thread)
+        kinds = [(m.metadata or {})["event_type"] for m in rig.workspace.messages(CHANNEL)]
+        assert ["nod_card", "nod_card", "nod_notice"] == kinds
 
 
 @pytest.mark.parametrize("gathered", [False, True], ids=["in line", "gathered"])

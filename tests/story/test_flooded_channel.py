@@ -102,7 +102,8 @@ def seen(town: Town, *, until: float) -> dict[str, Seen]:
     gathered = {card: at / 1000 for at, body in told for card in json.loads(body)["cards"]}
     found = {}
     for request_id, first_seen, deadline, card, ref in rows:
-        up = [float(ref)] if ref else [at for at in looks if card in gathered and at >= gathered[card]]
+        up = [float(ref)] if ref else []
+        up += [at for at in looks if card in gathered and at >= gathered[card]]
         first, end = first_seen / 1000, deadline / 1000
         share = (min(up, default=until) - first) / (end - first)
         found[request_id] = Seen(share=share, window=end - first, gathered=card in gathered)

@@ -50,6 +50,26 @@ async def test_nobody_is_passed_over_for_ever() -> None:
     assert [*["urgent"] * MOST_PASSED, "sooner", "later", *["urgent"] * (8 - MOST_PASSED)] == order
 
 
+async def test_a_spare_turn_is_one_that_nobody_else_wants() -> None:
+    """Not while the last post is less than an interval ago, and not while another one waits."""
+    now = 0.0
+    turns = Turns(monotonic=lambda: now, interval=1.0)
+    turns.spare("C1")
+    with pytest.raises(NotYet) as early:
+        turns.spare("C1")
+    assert early.value.retry_after is not None
+    assert early.value.retry_after >= 1.0
+    turns.spare("C2")
+    waiting = asyncio.create_task(turns.wait("C1", before=NOW))
+    await asyncio.sleep(0)
+    now = 1.0
+    with pytest.raises(NotYet):
+        turns.spare("C1")
+    await waiting
+    now = 2.0
+    turns.spare("C1")
+
+
 async def test_one_post_an_interval_and_channel() -> None:
     """Two posts in one channel are an interval apart; another channel does not wait."""
     turns = Turns(monotonic=time.monotonic, interval=0.05)
