@@ -52,7 +52,7 @@ def _whole_name(match: re.Match[str]) -> str:
         return name
     start, text = match.start(), match.string
     before = _BEFORE.search(text[max(0, start - _LONGEST_BEFORE) : start]) if start else None
-    return f"{before['name'] if before else ''}{groups['stem']}"
+    return f"{before['name'] if before else ''}{groups['stem']}{groups.get('more') or ''}"
 
 
 def _is_value(match: re.Match[str]) -> bool:
@@ -72,6 +72,11 @@ def _is_value(match: re.Match[str]) -> bool:
     ):
         return False
     return not (sort is Sort.CHOSEN and (secret.strip("|?)]}:.").lower() in _TYPES))
+
+
+def _in_a_longer_name(match: re.Match[str]) -> bool:
+    """Whether the words behind the name leave it one of a secret: those of `token_count` do not."""
+    return sort_of(_whole_name(match)) in (Sort.CHOSEN, Sort.MADE) and _is_value(match)
 
 
 _TYPES = frozenset(
@@ -98,6 +103,24 @@ ASSIGNMENTS: tuple[Kind, ...] = (
         holds=_is_value,
         sort=of_its_name,
         needs=_STEMS,
+    ),
+    Kind(
+        name="assignment to a longer name",  # `DB_PASSWORD_OLD=`, `SECRET_KEY_BASE:`
+        shape=re.compile(_NAMED + r"(?P<more>(?:[_-][A-Za-z0-9]{1,20}){1,3})" + ASSIGNED + VALUE),
+        holds=_in_a_longer_name,
+        sort=of_its_name,
+        needs=_STEMS,
+    ),
+    Kind(
+        name="assignment of a shell without a sign",
+        shape=re.compile(
+            BEGINS
+            + r"(?i:setx|setenv|set -[a-z]{0,4}x[a-z]{0,4})[ \t]{1,8}(?P<name>[A-Za-z_]\w{1,60})[ \t]{1,8}"
+            + VALUE
+        ),
+        holds=_under_its_name,
+        sort=by_parameter,
+        needs=("setx", "setenv", "set -"),
     ),
     Kind(
         name="assignment, percent-encoded",

@@ -38,8 +38,28 @@ def short_flag_of(program: str, words: Iterable[object]) -> str | None:
 
     A path before its name does not matter.
     """
-    name = re.split(r"[\\/]", program.strip())[-1].removesuffix(".exe").lower()
+    name = _name_of(program)
     return SHORT_FLAGS.get(name) if name not in _LOGGING_IN or "login" in words else None
+
+
+#: Flags behind which curl takes a user and a password, and the programs that take a password joined to `-p`.
+_CURLS = frozenset(("-u", "--user", "-U", "--proxy-user"))
+_JOINED = re.compile(r"(?:mysql(?:dump|admin|import|show)?|mariadb(?:-dump|-admin)?|7za?|7zr)")
+
+
+def is_password_of(program: str, before: object, item: object) -> bool:
+    """Whether an item of a command line is a password by itself: `ann:…` behind curl's `-u`, MySQL's `-p…`."""
+    if not isinstance(item, str):
+        return False
+    name = _name_of(program)
+    if name == "curl":
+        return before in _CURLS and ":" in item
+    return len(item) > 2 and item.startswith("-p") and _JOINED.fullmatch(name) is not None
+
+
+def _name_of(program: str) -> str:
+    """The name of a program, whatever path is before it."""
+    return re.split(r"[\\/]", program.strip())[-1].removesuffix(".exe").lower()
 
 
 def _short(match: re.Match[str]) -> bool:

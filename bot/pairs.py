@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 
-from bot.flags import short_flag_of
+from bot.flags import is_password_of, short_flag_of
 from bot.protocol import Json
 from bot.readable import Sort
 from bot.secret_names import LONGEST_NAME, NOTHING, Named, Names, named, words_of
@@ -80,4 +80,8 @@ def named_in_list(items: list[Json], names: Names, *, program: str | None) -> di
         elif (match := _FLAG.fullmatch(item)) and not str(after).startswith("-"):
             long = match[1] == "--" or len(match[2]) >= _SHORTEST_NAME
             found[place] = named(match[2], names) if long else NOTHING
+    for place, item in enumerate(items):
+        before = items[place - 1] if place else None
+        if any(is_password_of(name, before, item) for name in (first, program) if name):
+            found[place] = Named(sort=Sort.CHOSEN)
     return {place: one for place, one in found.items() if one.sort not in (None, Sort.MAYBE)}

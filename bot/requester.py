@@ -56,21 +56,31 @@ def _text(value: Json) -> str:
 
 
 def _named(text: str, people: Mapping[str, Iterable[str]]) -> Named:
-    exact = {_bare(spelling) for spelling in spellings(text)}
+    exact = {_bare(spelling) for spelling in _ways(text)}
     same = [
-        handle
-        for handle, names in people.items()
-        if any(not exact.isdisjoint(spellings(name)) for name in names)
+        handle for handle, names in people.items() if any(not exact.isdisjoint(_ways(name)) for name in names)
     ]
     if same:
         return Named(handles=frozenset(same))
-    texts = [words for spelling in spellings(text) for words in _readings(spelling)]
+    texts = [words for spelling in _ways(text) for words in _readings(spelling)]
     handles = frozenset(
         handle
         for handle, names in people.items()
         if any(_may_be(words, tuple(_words(part)), part) for words in texts for part in _parts(names))
     )
     return Named(handles=handles, doubt=not handles and not _is_plain(text))
+
+
+def _ways(text: str) -> tuple[str, ...]:
+    """The spellings of a name, with its accents and without: `Zoë` is written `Zoe` as well."""
+    read = spellings(text)
+    if text.isascii():
+        return read[:1]
+    return tuple(dict.fromkeys((*read, *map(_without_accents, read))))
+
+
+def _without_accents(text: str) -> str:
+    return "".join(char for char in unicodedata.normalize("NFKD", text) if unicodedata.category(char) != "Mn")
 
 
 def _bare(text: str) -> str:
@@ -87,7 +97,7 @@ def _readings(text: str) -> Iterator[tuple[str, ...]]:
 def _parts(names: Iterable[str]) -> Iterator[str]:
     """The names, what stands before the @ of an address, and an account without its tenant."""
     for name in names:
-        for spelling in dict.fromkeys(spellings(name)):
+        for spelling in _ways(name):
             yield spelling
             yield from (
                 part for part in (spelling.partition("@")[0], spelling.rpartition("/")[2]) if part != spelling

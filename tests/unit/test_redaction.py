@@ -498,3 +498,38 @@ def test_time_is_linear(piece: str) -> None:
     REDACTION.text(text)
 
     assert time.process_time() - begin < 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"c": "DB_PASSWORD_OLD=hunter2"},
+        {"c": "SECRET_KEY_BASE=hunter2hunter2"},
+        {"c": "db_password_prod: 'hunter2'"},
+        {"c": "setx API_KEY hunter2hunter2"},
+        {"c": "set -x DB_PASSWORD hunter2"},
+        {"c": "setenv DB_PASSWORD hunter2"},
+        ["curl", "-u", "ann:hunter2", "https://acme.example"],
+        ["mysql", "-uroot", "-phunter2"],
+        {"command": "/usr/bin/mysql", "args": ["-phunter2"]},
+    ],
+    ids=str,
+)
+def test_a_secret_of_a_longer_name_or_joined_to_its_flag_is_hidden(call: Json) -> None:
+    """`DB_PASSWORD_OLD` is a password's name in a text, too, and `-phunter2` is one item of a list."""
+    assert "hunter2" not in str(REDACTION.redact(call))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"c": "TOKEN_COUNT=12 PASSWORD_MIN_LENGTH=12 token_url=https://a.example/x secret_manager=aws set -ex"},
+        ["mkdir", "-p1", "-u", "1:2"],
+        ["mysql", "-p", "shop"],
+        ["curl", "-u", "ann", "https://a.example"],
+    ],
+    ids=str,
+)
+def test_what_only_resembles_such_a_secret_is_shown(call: Json) -> None:
+    """Names that tell about a secret, and flags of other programs."""
+    assert call == REDACTION.redact(call)
