@@ -12,9 +12,13 @@ import pytest
 from slack_bolt.context.ack.async_ack import AsyncAck
 from structlog.testing import capture_logs
 
-from adapters.errands import Errands, open_errands
+from adapters import life
+from adapters.errands import LAST_CALL, Errands, open_errands
 from adapters.slack.clicks import Clicks
 from adapters.slack.identity import Identity
+from adapters.store.sqlite import CLOSES_WITHIN
+from adapters.watch.ending import ENDS_WITHIN, LAST_WORD
+from adapters.web.front import GRACE
 from bot.errors import Refusal, Refused, Unavailable
 from tests.contract.slack_rig import FakeDesk
 
@@ -46,6 +50,11 @@ async def test_errands_under_way_end_before_slack_closes() -> None:
     async with open_errands() as errands:
         errands.send(say(), name="whisper")
     assert ["expired"] == said
+
+
+def test_errands_that_hang_in_both_chats_leave_time_to_close_the_database() -> None:
+    """What waits for a rate limit is no reason to end a stop as a crash does."""
+    assert GRACE + life.GRACE + 2 * LAST_CALL + CLOSES_WITHIN < ENDS_WITHIN - LAST_WORD
 
 
 class BrokenErrands(Errands):
