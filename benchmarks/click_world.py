@@ -65,6 +65,7 @@ def _request(approval_id: str) -> HITLRequest:
 def _two_rows(store: SqlStore) -> Callable[[str], Awaitable[bool]]:
     """What a click wrote before: the record moves, and the decision is kept. No vote, no audit."""
     database = store.approvals._database  # noqa: SLF001 - the same connection, past what the store promises
+    proofs = store.approvals._proofs  # noqa: SLF001 - the same signatures
 
     async def click(approval_id: str) -> bool:
         now = datetime.now(UTC)
@@ -75,7 +76,10 @@ def _two_rows(store: SqlStore) -> Callable[[str], Awaitable[bool]]:
         async def work(connection: AsyncConnection) -> bool:
             if not (await connection.execute(won.values(revision=2))).rowcount:
                 return False
-            await connection.execute(insert(tables.decisions), decision_row(approval_id, decision))
+            row = decision_row(
+                approval_id, decision, digest=_request(approval_id).digest, revision=2, proofs=proofs
+            )
+            await connection.execute(insert(tables.decisions), row)
             return True
 
         return await database.write(Move.DECIDE, work)
