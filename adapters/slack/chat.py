@@ -11,11 +11,11 @@ import structlog
 from adapters.slack.api import Answer, SlackApi
 from adapters.slack.checkup import troubles_in
 from adapters.slack.digests import digest_message_of
-from adapters.slack.errors import translated
+from adapters.slack.errors import TooLong, translated
 from adapters.slack.identity import Identity
 from adapters.slack.notices import notice_message_of
 from adapters.slack.pace import INTERVAL
-from adapters.slack.render import message_of
+from adapters.slack.render import message_of, smallest_of
 from adapters.slack.response_urls import ResponseUrls
 from bot.card import Card, DigestCard, Notice
 from bot.surface import Surface
@@ -61,7 +61,13 @@ class SlackChat:
         """Put a new card up; notices go first, then digests, then the card with the earliest deadline."""
         kind, mark, message = _shown(card)
         before = SOON if isinstance(card, DigestCard) else card.deadline
-        return await self.put(message, channel, kind=kind, mark=mark, before=before)
+        try:
+            return await self.put(message, channel, kind=kind, mark=mark, before=before)
+        except TooLong:
+            if isinstance(card, DigestCard):
+                raise
+            log.warning("card_too_long", channel=channel)
+            return await self.put(smallest_of(card), channel, kind=kind, mark=mark, before=before)
 
     async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
         """Make the message show this card; `text` goes along, for what reads no blocks.
@@ -75,7 +81,13 @@ class SlackChat:
         )
         if not pressed:
             decided = isinstance(card, Card) and card.state is not CardState.OPEN
-            await self.change(message, channel, ref, kind=kind, mark=mark, first=decided)
+            try:
+                await self.change(message, channel, ref, kind=kind, mark=mark, first=decided)
+            except TooLong:
+                if isinstance(card, DigestCard):
+                    raise
+                log.warning("card_too_long", channel=channel)
+                await self.change(smallest_of(card), channel, ref, kind=kind, mark=mark, first=decided)
 
     async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
         """Say it in a card's thread, or without one in a channel or a room of two."""

@@ -106,6 +106,10 @@ class AppRefused(Forbidden):
     """The token, the app or the way there is refused: every other question would end the same."""
 
 
+class TooLong(Forbidden):
+    """The blocks together are longer than Slack takes; a shorter message would be taken."""
+
+
 @contextmanager
 def translated(method: str, *, posts: bool = False) -> Iterator[None]:
     """Around one Web API call. With `posts`, an answer that got lost means that it may have happened.
@@ -163,5 +167,7 @@ def _meaning(method: str, response: object, *, lost: type[Unavailable]) -> NodEr
     needed = data.get("needed") if isinstance(data, dict) and code == "missing_scope" else None
     remedy = REMEDIES.get(code or "", "See docs.slack.dev for this code")
     named = f" ({needed})" if isinstance(needed, str) else ""
+    if code == "msg_blocks_too_long":
+        return TooLong(f"Slack refused {method}: {code}. {remedy}")
     kind = AppRefused if code is None or code in APP_REFUSED else Forbidden
     return kind(f"Slack refused {method}: {code or f'HTTP {status}'}{named}. {remedy}")

@@ -32,8 +32,10 @@ from bot.call import text_of
 from bot.card import Button, Card
 from bot.wording import CardState, Saying
 
-#: Slack refuses a message near 13,200 characters (slackapi/bolt-js issue 2509).
-MESSAGE = 13_000
+#: Slack was seen to refuse a message near 13,200 characters (slackapi/bolt-js issue 2509); no page tells.
+MESSAGE = 12_000
+#: Characters of a call on a card that Slack refused as too long all the same.
+SMALLEST = 1_500
 #: Characters of one part of the fallback text; 40,000 would be allowed, a phone shows about 200.
 FALLBACK = 600
 #: Lines of warnings on a card, and characters of each.
@@ -81,6 +83,17 @@ _ROOMS = (_Room(1_100, 24, 1_000), _Room(300, 12, 300), _Room(100, 6, 100))
 def message_of(card: Card) -> dict[str, Any]:
     """`text` and `blocks` of the message that shows a card."""
     return {"text": spoken(card.notification, FALLBACK), "blocks": blocks_of(card)}
+
+
+def smallest_of(card: Card) -> dict[str, Any]:
+    """The same with a part of the call, which is viewed before it is approved."""
+    if card.state is CardState.OPEN:
+        call = text_of(card.call)
+        cut_to = call if len(call) <= SMALLEST else call[:SMALLEST] + "…"
+        blocks = _open(card, _ROOMS[-1], cut_to=cut_to)
+    else:
+        blocks = _decided(card, _ROOMS[-1])
+    return {"text": spoken(card.notification, FALLBACK), "blocks": blocks}
 
 
 def blocks_of(card: Card) -> list[Block]:

@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from adapters.slack.errors import APP_REFUSED, GONE, REMEDIES, THROTTLED, TROUBLED, AppRefused
-from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
+from adapters.slack.errors import (
+    APP_REFUSED,
+    GONE,
+    REMEDIES,
+    THROTTLED,
+    TROUBLED,
+    AppRefused,
+    Throttled,
+    TooLong,
+)
+from bot.errors import Forbidden, Gone, NodError, NotYet, Unanswered, Unavailable
 from tests.contract.slack_rig import Rig, open_rig
 from tests.render.cards import card
 
@@ -39,10 +48,11 @@ def no(code: str) -> dict[str, Any]:
 
 CODES = [
     *((code, Gone) for code in sorted(GONE)),
-    *((code, Unavailable) for code in sorted(THROTTLED)),
+    *((code, Throttled) for code in sorted(THROTTLED)),
     *((code, Unavailable) for code in sorted(TROUBLED)),
     *((code, AppRefused) for code in sorted(APP_REFUSED)),
-    *((code, Forbidden) for code in sorted(REMEDIES.keys() - APP_REFUSED)),
+    *((code, Forbidden) for code in sorted(REMEDIES.keys() - APP_REFUSED - {"msg_blocks_too_long"})),
+    ("msg_blocks_too_long", TooLong),
     ("some_code_of_tomorrow", Forbidden),
 ]
 
@@ -106,7 +116,7 @@ async def test_too_fast_names_the_wait(asked: str, wait: float) -> None:
     async with open_rig() as rig:
         rule = {"status": 429, "body": {"ok": False, "error": "ratelimited"}, "headers": {"Retry-After": asked}}
         error = await error_of(rig, POST, **rule)
-        assert (Unavailable, wait) == (type(error).__mro__[1], getattr(error, "retry_after", None))
+        assert (NotYet, wait) == (type(error).__mro__[1], getattr(error, "retry_after", None))
         rig.faults.clear()
         calls = len(rig.workspace.calls)
         with pytest.raises(Unavailable):
