@@ -58,6 +58,14 @@ async def late(_: Sandbox, client: httpx.AsyncClient) -> object:
     return time.monotonic() - begun >= 0.3, answer.json()
 
 
+async def one_hanging(_: Sandbox, client: httpx.AsyncClient) -> object:
+    """How the decision that the rule names ends, and how another one does."""
+    path = "/agents/hitl/decision"
+    with pytest.raises(httpx.ReadTimeout):
+        await client.post(path, json={"request_id": "the-slow-one", "decision": "approved"}, timeout=0.3)
+    return (await client.post(path, json={"request_id": "another", "decision": "approved"})).status_code
+
+
 async def dripping(_: Sandbox, client: httpx.AsyncClient) -> object:
     """Whether the health check comes in single bytes, and is itself."""
     async with client.stream("GET", "/health-check") as answer:
@@ -94,6 +102,7 @@ SEEN: dict[str, tuple[Probe, object]] = {
     "the connection is reset before anything happened": (deciding, 0),
     "the decision counts, and its answer is lost": (deciding, 1),
     "a slow answer": (late, (True, {"status": "ok"})),
+    "no answer to one decision": (one_hanging, 404),
     "an answer that comes byte by byte": (dripping, (True, {"status": "ok"})),
     "an answer that breaks off": (broken, "broken"),
     "a stream that breaks off": (streamed, 200),
