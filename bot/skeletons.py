@@ -39,5 +39,7 @@ def _look(char: str) -> str:
     if char.isascii():
         return char
     small = char.lower()
+    if len(small) > 1:  # a dotted capital I becomes two characters
+        small = char
     look = LATIN.get(ord(char)) or LATIN.get(ord(small)) or _MORE.get(ord(small), small)
     return look.upper() if char != small else look

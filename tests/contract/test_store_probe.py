@@ -68,11 +68,11 @@ async def test_damage_that_others_met_counts_for_a_while(laid_sqlite_url: str) -
     async with open_store(laid_sqlite_url, ring=lambda _: None, pagers=()) as store:
         await admit(store)
     file = Path(make_url(laid_sqlite_url).database or "")
-    spoil(file, "approvals")
+    spoil(file, "alerts")
     async with open_store(laid_sqlite_url, ring=lambda _: None, pagers=()) as store:
         assert await trouble(store) is None
         with pytest.raises(Unavailable, match="the file is damaged"):
-            await store.approvals.get("r1")
+            await store.alerts.open_of()
         assert "the file is damaged" == await trouble(store)
 
 

@@ -169,7 +169,7 @@ async def test_a_token_is_renewed_ahead_of_its_end_while_the_old_one_serves() ->
 
 async def test_a_secret_that_is_refused_is_an_operators_business() -> None:
     """Waiting does not mend it: the message names what to set, and no secret."""
-    async with open_rig(app_password="wrong-secret") as rig:
+    async with open_rig(app_password="wrong-secret", signs_in=False) as rig:
         with pytest.raises(AppRefused, match="MicrosoftAppPassword") as raised:
             await rig.teams.chat.post(card(), CHANNEL)
         assert isinstance(raised.value, Forbidden)

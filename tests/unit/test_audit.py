@@ -95,6 +95,6 @@ def test_a_cut_beginning_is_found() -> None:
 
 def test_a_body_that_is_no_plain_json_is_refused() -> None:
     """What two readers could read differently never gets into the chain."""
-    for body in ({"x": float("nan")}, {"x": 2**60}, {"x": {1, 2}}):
+    for body in ({"x": float("nan")}, {"x": 10**200}, {"x": {1, 2}}):
         with pytest.raises(NotCanonical):
             chained(Fact(kind="voted", at=START, body=body), number=1, previous=GENESIS)  # type: ignore[arg-type]  # that is the point
