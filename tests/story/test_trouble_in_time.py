@@ -159,7 +159,7 @@ async def test_a_chat_that_asks_for_a_pause_does_not_undo_the_digest(tmp_path: P
 
         standing = await work.store.placements.of(*(f"r{number}" for number in range(60)))
         assert 60 == len(standing)
-        assert 45 < len([one for one in standing if one.gathered])
+        assert 45 <= len([one for one in standing if one.gathered])
         assert all(one.gathered or one.ref or one.attempted_at is None for one in standing)
         assert 1 == len(work.chat.digests)
 

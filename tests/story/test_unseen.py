@@ -100,7 +100,7 @@ async def test_what_takes_the_place_of_another_on_a_digest_is_seen_there(tmp_pat
         work.gone("r15")
         work.ask("another", window=1_005)  # which brings the digest up to date
         await work.settle()
-        await work.run(1)
+        await work.run(6)
         work.ask("late", window=1_100)
         await work.settle()
         assert Outcome.ELSEWHERE is (await stage_of(work, "r15"))[1]
