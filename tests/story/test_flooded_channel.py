@@ -106,7 +106,7 @@ def seen(town: Town, *, until: float) -> dict[str, Seen]:
         up += [at for at in looks if card in gathered and at >= gathered[card]]
         first, end = first_seen / 1000, deadline / 1000
         share = (min(up, default=until) - first) / (end - first)
-        found[request_id] = Seen(share=share, window=end - first, gathered=card in gathered)
+        found[request_id] = Seen(share=share, window=end - first, gathered=card in gathered and not ref)
     return found
 
 
