@@ -109,7 +109,8 @@ async def test_alerts_are_told_and_mended_there(tmp_path: Path, monkeypatch: pyt
         town.ask(timeout_seconds=60)
         await town.press(ANN, await town.shown(), "approve")
 
-        await until(lambda: flow.says("It is over") == 1, within=20, what="the mending")
+        # A refusal of us is probed every 15 s.
+        await until(lambda: flow.says("It is over") == 1, within=40, what="the mending")
         assert 1 == flow.told.count("Nod needs a person")
 
 
