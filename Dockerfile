@@ -15,6 +15,8 @@ RUN awk '/^[a-z]/ { keep = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-
 COPY pyproject.toml README.md LICENSE ./
 COPY bot bot
 COPY adapters adapters
+COPY nod nod
+COPY sandbox sandbox
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/nod/bin/pip install --no-deps --no-index /dist/*.whl
 

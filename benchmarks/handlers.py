@@ -16,10 +16,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from adapters.platform import HITLClient
-from adapters.sandbox.platform import Platform, open_platform, platform_app
-from adapters.sandbox.serve import serve
-from bot import HITLDecision, HITLHandler, HITLRequest, HITLResponse
+from nod import HITLClient, HITLDecision, HITLHandler, HITLRequest, HITLResponse
+from sandbox.platform import Platform, open_platform, platform_app
+from sandbox.serve import serve
 
 KEY = "benchmark-key"
 #: Seconds that a callback takes, and that a request waits.

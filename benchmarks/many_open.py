@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from adapters.sandbox.slack.messages import Message
+from sandbox.slack.messages import Message
 from tests.servers.town import ANN, POLICY, buttons, open_town, until
 
 FEW, MANY, CLICKS = 20, 2_000, 12

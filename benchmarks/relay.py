@@ -22,8 +22,8 @@ import httpx
 import structlog
 
 from adapters.relay import open_relay, open_waker, serve_relay
-from adapters.sandbox.serve import serve
-from adapters.sandbox.town import API_KEY
+from sandbox.serve import serve
+from sandbox.town import API_KEY
 from tests.contract.relay_rig import hitl_event
 from tests.servers.town import POLICY, open_town
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot import HITLDecision, HITLHandler, HITLRequest, HITLResponse
+from nod import HITLDecision, HITLHandler, HITLRequest, HITLResponse
 from tests.fakes import FakePlatform
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -12,6 +12,7 @@ import yaml
 from adapters.settings import Environment
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = {"bot", "adapters", "nod", "sandbox"}
 SHIPPED = [ROOT / "Dockerfile", ROOT / "deploy/compose.yaml", ROOT / "deploy/nod.service"]
 
 
@@ -27,19 +28,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 def test_the_wheel_has_everything_that_runs(wheel: set[str]) -> None:
     """Every source and data file of the packages is in it: the page, the migrations, the demo's policy."""
-    packages = [path for name in ("bot", "adapters") for path in (ROOT / name).rglob("*") if path.is_file()]
+    packages = [path for name in PACKAGES for path in (ROOT / name).rglob("*") if path.is_file()]
     needed = {str(path.relative_to(ROOT)) for path in packages if path.suffix != ".pyc"}
 
     assert set() == needed - wheel
-    assert {"adapters/cli/nod.demo.yaml", "adapters/sandbox/page/static/index.html"} <= wheel
-    assert {"bot/py.typed", "adapters/py.typed"} <= wheel
+    assert {"sandbox/nod.demo.yaml", "sandbox/page/static/index.html"} <= wheel
+    assert {f"{name}/py.typed" for name in PACKAGES} <= wheel
     assert "adapters/store/migrations/versions/0001_first.py" in wheel
 
 
 def test_the_wheel_has_nothing_else(wheel: set[str]) -> None:
     """No test, no database and no settings of somebody's machine is shipped."""
-    assert {"bot", "adapters"} == {name.split("/")[0] for name in wheel if ".dist-info/" not in name}
-    assert set() == {Path(name).suffix for name in wheel if name.startswith(("bot/", "adapters/"))} - {
+    assert PACKAGES == {name.split("/")[0] for name in wheel if ".dist-info/" not in name}
+    assert set() == {Path(name).suffix for name in wheel if name.split("/")[0] in PACKAGES} - {
         ".css", ".html", ".js", ".py", ".svg", ".typed", ".yaml",
     }  # fmt: skip
 

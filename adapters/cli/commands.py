@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli import answering, console, demo, relay, run, sandbox, teams
+from adapters.cli import answering, console, demo, relay, run, teams
 from adapters.cli import check as checking
 from adapters.cli import watch as watching
 from adapters.cli.auto import recorded, with_auto_approval
@@ -184,7 +184,7 @@ def sandbox_command(
     ] = None,
 ) -> None:
     """The embedded platform and chat without the bot: for trying and testing `nod run` against them."""
-    do(sandbox.serve(port=port, request_url=request_url, env_file=env_file))
+    do(demo.serve(port=port, request_url=request_url, env_file=env_file))
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""`nod demo`: agents, two chats in the browser and the bot between them, with no account anywhere."""
+"""`nod demo` and `nod sandbox`: agents and two chats in the browser, with the bot between them or without it.
+
+The only door of the product into the sandbox.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +12,37 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
+import sandbox
 from adapters.app import open_nod
 from adapters.cli.run import stop_signal
-from adapters.cli.sandbox import DEMO_POLICY, open_town
-from adapters.cli.story import Story
 from adapters.logs import configure_logs
-from adapters.sandbox.town import Sandbox
 from adapters.settings import Environment
+from bot.errors import ConfigError
+from sandbox.story import Story
+from sandbox.town import Sandbox, open_sandbox
+
+#: The policy that fits the sandbox's people and channels.
+DEMO_POLICY = Path(sandbox.__file__).with_name("nod.demo.yaml")
 
 #: Agents that wait when the page is first opened, with their windows in seconds.
 WAITING_AT_START = {"mail_agent": 180.0, "treasury_agent": 180.0}
+#: Seconds between two tries of Teams to tell a bot that does not run yet where it is installed.
+MEETS_EVERY = 1.0
 
 
 async def show(*, port: int) -> None:
     """Serve the page until stopped."""
     configure_logs("auto")
     stop = stop_signal()
-    async with open_demo(port=port) as sandbox:
+    async with open_demo(port=port) as town:
         for agent, window in WAITING_AT_START.items():
-            sandbox.platform.start(agent, timeout_seconds=window)
+            town.platform.start(agent, timeout_seconds=window)
         print(
-            f"\n  Nod's demo is at {sandbox.url}\n\n"
+            f"\n  Nod's demo is at {town.url}\n\n"
             "  Agents wait for approval there. Be Ann or Bob, who may decide, or Eve, who may not.\n"
             "  Ctrl-C ends it.\n"
         )
@@ -42,9 +53,8 @@ async def show(*, port: int) -> None:
 async def play() -> int:
     """Play the whole story without a person; 0 when every step happened, 1 otherwise."""
     configure_logs("json", level=logging.CRITICAL)  # the table is the output
-    async with open_demo(port=0) as sandbox:
-        story = Story(sandbox)
-        return 0 if await story.play() else 1
+    async with open_demo(port=0) as town:
+        return 0 if await Story(town).play() else 1
 
 
 @asynccontextmanager
@@ -52,10 +62,10 @@ async def open_demo(*, port: int) -> AsyncIterator[Sandbox]:
     """A sandbox with a bot on it, until closed. Raises ConfigError when the port is taken."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nod-demo-"))
-        sandbox = await stack.enter_async_context(open_town(port=port))
+        town = await stack.enter_async_context(_open_on(port=port))
         environment = Environment.model_validate(
             {
-                **sandbox.environment(),
+                **town.environment(),
                 "NOD_DATABASE_URL": f"sqlite:///{await asyncio.to_thread(Path(folder).resolve)}/nod.db",
                 "NOD_CONFIG": str(DEMO_POLICY),
                 "NOD_SECRET": secrets.token_hex(),
@@ -64,8 +74,70 @@ async def open_demo(*, port: int) -> AsyncIterator[Sandbox]:
             }
         )
         nod = await stack.enter_async_context(open_nod(environment))
-        sandbox.workspace.request_url = f"{nod.address}/slack/events"
-        if sandbox.teams is not None:
-            sandbox.teams.request_url = f"{nod.address}/api/messages"
-            await sandbox.teams.events.announce()
-        yield sandbox
+        town.workspace.request_url = f"{nod.address}/slack/events"
+        if town.teams is not None:
+            town.teams.request_url = f"{nod.address}/api/messages"
+            await town.teams.events.announce()
+        yield town
+
+
+async def serve(*, port: int, request_url: str, env_file: Path | None) -> None:
+    """Serve the sandbox without a bot until stopped, and say how `nod run` finds it.
+
+    Raises ConfigError for an address that is none, a port that is taken, or a file that cannot be written.
+    """
+    _check(request_url)
+    stop = stop_signal()
+    async with _open_on(port=port, request_url=request_url) as town:
+        settings = {**town.environment(), "NOD_SECRET": secrets.token_hex(), "NOD_CONFIG": str(DEMO_POLICY)}
+        text = "".join(f"{name}={value}\n" for name, value in settings.items())
+        if env_file is not None:
+            await asyncio.to_thread(_write, env_file, text)
+        print(f"The sandbox is at {town.url}\n\nIn another terminal, with these settings: nod run\n\n{text}")
+        sys.stdout.flush()
+        meeting = asyncio.create_task(_met(town, request_url), name="teams meets the bot")
+        try:
+            await stop.wait()
+        finally:
+            meeting.cancel()
+
+
+def _check(request_url: str) -> None:
+    try:
+        parts = urlsplit(request_url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        what = "must be an address that begins with http:// or https://"
+        raise ConfigError("--request-url", what, "Name the address of `nod run`, with /slack/events.")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        what = f"{file} cannot be written ({error.strerror})"
+        raise ConfigError("--env-file", what, "Name a file in a folder of yours.") from None
+
+
+async def _met(town: Sandbox, request_url: str) -> None:
+    """Teams tells the bot where it is installed, once it runs; it has the same host as for Slack."""
+    teams = town.teams
+    if teams is None:
+        return
+    teams.request_url = urljoin(request_url, "/api/messages")
+    while not all(told.status == HTTPStatus.OK for told in await teams.events.announce()):  # noqa: ASYNC110 - a bot starts
+        await asyncio.sleep(MEETS_EVERY)
+
+
+@asynccontextmanager
+async def _open_on(*, port: int, request_url: str | None = None) -> AsyncIterator[Sandbox]:
+    """A sandbox on this port. Raises ConfigError when the port is taken."""
+    async with AsyncExitStack() as stack:
+        opening = open_sandbox(port=port, request_url=request_url, with_teams=True)
+        try:
+            town = await stack.enter_async_context(opening)
+        except OSError as error:
+            what = f"{port} cannot be used ({error.strerror})"
+            raise ConfigError("--port", what, "Choose another.") from error
+        yield town

@@ -15,7 +15,7 @@ from adapters.app import utc_now
 from adapters.cli.covering import redaction_of
 from adapters.cli.watch_known import Known
 from adapters.cli.watch_sending import CHANGED, Sending, Sent
-from adapters.platform import HITLClient
+from adapters.platform.hitl import HITLClient
 from adapters.settings import read_environment
 from adapters.terminal import Keys, Screen, Sheet, at_a_terminal, board, page, unread
 from adapters.terminal.prompt import TICK

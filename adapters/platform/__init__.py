@@ -1,11 +1,25 @@
 """The agent platform over HTTP: the client that implements `bot.ports.Platform`, and what it reads.
 
-For programs of one's own: `HITLClient`, and `ask_people` for the platform's own handler.
+Programs of your own import from `nod`; the names that used to be here go on for one release.
 """
 
-from adapters.platform.audit import AuditPage, AuditRecord
-from adapters.platform.face import SyncHITLClient
-from adapters.platform.hitl import HITLClient
-from adapters.platform.people import ask_people
+import warnings
+from importlib import import_module
+from typing import Any
 
-__all__ = ["AuditPage", "AuditRecord", "HITLClient", "SyncHITLClient", "ask_people"]
+_MOVED = {
+    "AuditPage": "adapters.platform.audit",
+    "AuditRecord": "adapters.platform.audit",
+    "HITLClient": "adapters.platform.hitl",
+    "SyncHITLClient": "adapters.platform.face",
+    "ask_people": "adapters.platform.people",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MOVED:
+        raise AttributeError(f"module 'adapters.platform' has no attribute {name!r}")
+    warnings.warn(
+        f"from nod import {name}: adapters.platform.{name} goes away", DeprecationWarning, stacklevel=2
+    )
+    return getattr(import_module(_MOVED[name]), name)

@@ -17,8 +17,8 @@ from sqlalchemy import make_url
 
 from adapters.store.open import SqlStore, open_store
 from adapters.store.tables import metadata
-from adapters.testing.backstage import Backstage, backstage
 from bot.records import Step
+from sandbox.testing.backstage import Backstage, backstage
 from tests.contract.values import NOW
 from tests.servers.laid import lay_database
 

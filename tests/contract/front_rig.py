@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from adapters.sandbox.slack.signing import signed_headers
-from adapters.sandbox.teams.people import APPROVALS
+from sandbox.slack.signing import signed_headers
+from sandbox.teams.people import APPROVALS
 from tests.servers.town import EVE, open_town, until
 
 TOKEN = "5f0c2d9ab81e4736" * 2

@@ -11,11 +11,11 @@ import pytest
 
 from adapters.platform.client import HttpPlatform, open_platform
 from adapters.platform.exchange import Limits
-from adapters.sandbox import platform as sandbox
-from adapters.sandbox.faults import Faults
-from adapters.sandbox.serve import serve
 from bot.errors import NodError
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from sandbox import platform as sandbox
+from sandbox.faults import Faults
+from sandbox.serve import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

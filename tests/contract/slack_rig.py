@@ -15,12 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.sandbox.faults import Faults
-from adapters.sandbox.faults import routes as fault_routes
-from adapters.sandbox.serve import serve
-from adapters.sandbox.slack.mount import slack_routes
-from adapters.sandbox.slack.people import App
-from adapters.sandbox.slack.workspace import Workspace, open_workspace
 from adapters.slack import SCOPES, Slack, open_slack
 from bot.approval import Claim, Vote
 from bot.call import lines_of, text_of
@@ -31,6 +25,12 @@ from bot.protocol import HITLDecision, HITLRequest
 from bot.reading import Reading
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
+from sandbox.faults import Faults
+from sandbox.faults import routes as fault_routes
+from sandbox.serve import serve
+from sandbox.slack.mount import slack_routes
+from sandbox.slack.people import App
+from sandbox.slack.workspace import Workspace, open_workspace
 from tests.render.cards import CARD_ID, SEAL, approval, claim, request, shown, vote
 
 CHANNEL = "C0APPROVALS"

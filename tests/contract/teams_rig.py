@@ -14,16 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.sandbox.faults import Faults
-from adapters.sandbox.serve import serve
-from adapters.sandbox.teams.delivery import DeliveryResult
-from adapters.sandbox.teams.messages import Message
-from adapters.sandbox.teams.people import APPROVALS, TENANT, cast
-from adapters.sandbox.teams.town import Teams as Town
 from adapters.teams import ConversationRef, Teams, open_teams
 from adapters.teams.conversations import split_ref
 from adapters.teams.identity import account_of
 from bot.desk import Desk
+from sandbox.faults import Faults
+from sandbox.serve import serve
+from sandbox.teams.delivery import DeliveryResult
+from sandbox.teams.messages import Message
+from sandbox.teams.people import APPROVALS, TENANT, cast
+from sandbox.teams.town import Teams as Town
 from tests.contract.slack_rig import FakeDesk
 from tests.servers.teams import serve_teams
 

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.sandbox.serve import serve
-from adapters.sandbox.teams.limits import CARD_TYPE
-from adapters.sandbox.teams.messages import Message
-from adapters.sandbox.teams.people import APPROVALS
-from adapters.sandbox.teams.town import Teams
+from sandbox.serve import serve
+from sandbox.teams.limits import CARD_TYPE
+from sandbox.teams.messages import Message
+from sandbox.teams.people import APPROVALS
+from sandbox.teams.town import Teams
 from tests.servers.teams import TeamsServer, serve_teams
 
 Json = dict[str, Any]

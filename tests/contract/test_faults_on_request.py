@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters.sandbox.faults import Rule
-from adapters.sandbox.platform import Agent, Say
-from adapters.sandbox.town import API_KEY, Sandbox, open_sandbox
+from sandbox.faults import Rule
+from sandbox.platform import Agent, Say
+from sandbox.town import API_KEY, Sandbox, open_sandbox
 from tests.servers.team import run_tests
 
 ROOT = Path(__file__).parents[2]

@@ -14,12 +14,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from adapters.relay import WAKE_PATH, Door
-from adapters.sandbox.serve import serve
 from adapters.slack.openapi import OPERATION
 from adapters.teams.openapi import operation, schemes
 from adapters.web import front
 from adapters.web.front import LARGEST_BODY
 from adapters.web.openapi import document
+from sandbox.serve import serve
 from tests.contract.openapi_rig import checked_schemas
 from tests.servers.town import open_town
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
-from adapters.testing.backstage import Backstage
+from sandbox.testing.backstage import Backstage
 from tests.contract.front_rig import FORM, TOKEN, Front, open_front
 from tests.contract.openapi_rig import made_up
 

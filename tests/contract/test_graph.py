@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapters.graph import Graph, open_graph
-from adapters.sandbox.serve import serve
 from bot.errors import Forbidden, Gone, NodError, Unavailable
 from bot.ports import GroupRef
 from bot.surface import Surface
+from sandbox.serve import serve
 
 BOARD = GroupRef(kind="entra-group", id="6e0c9d0a-0f6f-4c0e-9a51-2f7a0b1c2d3e")
 PASSWORD = "hunter2hunter2"

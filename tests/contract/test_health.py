@@ -8,9 +8,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from adapters.sandbox.serve import serve
 from adapters.web import front, serve_front
 from bot.errors import ConfigError
+from sandbox.serve import serve
 
 
 async def test_health_turns_red_and_green_again_with_its_reasons() -> None:

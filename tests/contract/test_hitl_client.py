@@ -13,15 +13,14 @@ from typing import Any
 
 import pytest
 
-from adapters.platform import HITLClient, SyncHITLClient, ask_people
 from adapters.platform.face import OfClass
 from adapters.platform.people import LATE
-from adapters.sandbox import platform as sandbox
-from adapters.sandbox.faults import Faults
-from adapters.sandbox.serve import serve
-from bot import HITLDecision, HITLHandler, HITLRequest, HITLResponse
 from bot.approval import Outcome
 from bot.errors import ConfigError, Forbidden, Gone, Unavailable
+from nod import HITLClient, HITLDecision, HITLHandler, HITLRequest, HITLResponse, SyncHITLClient, ask_people
+from sandbox import platform as sandbox
+from sandbox.faults import Faults
+from sandbox.serve import serve
 
 KEY = "key-hunter2"
 DECISION = "/agents/hitl/decision"

@@ -13,8 +13,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from adapters.sandbox.slack.messages import View
-from adapters.sandbox.teams.people import TENANT, cast
 from adapters.store.open import SqlStore, open_store
 from adapters.teams.identity import account_of
 from bot.approval import Approval, Stage
@@ -30,6 +28,8 @@ from bot.records import Newcomer, Placement
 from bot.routing import Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface
+from sandbox.slack.messages import View
+from sandbox.teams.people import TENANT, cast
 from tests.contract import slack_rig, teams_rig
 from tests.contract.test_slack_forged import sent
 from tests.contract.test_slack_whole import turn

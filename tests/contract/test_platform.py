@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.platform.client import open_platform
-from adapters.sandbox import platform as sandbox
-from adapters.sandbox.serve import serve
 from bot.errors import Gone
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from sandbox import platform as sandbox
+from sandbox.serve import serve
 from tests.fakes import FakePlatform
 
 if TYPE_CHECKING:

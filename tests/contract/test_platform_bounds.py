@@ -15,10 +15,10 @@ from starlette.routing import Mount
 
 from adapters.platform.client import open_platform
 from adapters.platform.exchange import Limits
-from adapters.sandbox import platform as sandbox
-from adapters.sandbox.serve import serve
 from bot.errors import ConfigError, Forbidden, NodError, Unanswered, Unavailable
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from sandbox import platform as sandbox
+from sandbox.serve import serve
 from tests.contract.platform_world import (
     APPROVE,
     DECISION,

@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 from adapters.relay import WAKE_PATH, open_relay, open_waker, serve_relay
-from adapters.sandbox.platform.cast import CAST
-from adapters.sandbox.platform.quirks import Quirks
-from adapters.sandbox.town import API_KEY
 from bot.card import LONGEST_RUN
+from sandbox.platform.cast import CAST
+from sandbox.platform.quirks import Quirks
+from sandbox.town import API_KEY
 from tests.servers.town import ANN, POLICY, Town, open_town, said, until
 
 TOKEN = "5f0c2d9ab81e4736" * 2

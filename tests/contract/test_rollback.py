@@ -11,9 +11,9 @@ import pytest
 
 from adapters.app import open_nod
 from adapters.notary import read_checkpoints
-from adapters.sandbox.town import open_sandbox
 from adapters.settings import Environment
 from bot.errors import ConfigError
+from sandbox.town import open_sandbox
 from tests.servers.laid import lay_database
 from tests.servers.town import ANN, Town, environment, open_bot, until
 

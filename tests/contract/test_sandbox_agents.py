@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.sandbox.platform import Platform, open_platform, platform_app
-from adapters.sandbox.platform.approvals import PendingRequest
-from adapters.sandbox.serve import serve
+from sandbox.platform import Platform, open_platform, platform_app
+from sandbox.platform.approvals import PendingRequest
+from sandbox.serve import serve
 
 KEY = "key-of-the-day"
 HITL = {"hitl": {"timeout_seconds": 0.05}}

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
-from adapters.sandbox.platform import Agent, Platform, Say, open_platform, platform_app
-from adapters.sandbox.platform.openapi import document
-from adapters.sandbox.serve import serve
-from adapters.testing.backstage import Backstage
+from sandbox.platform import Agent, Platform, Say, open_platform, platform_app
+from sandbox.platform.openapi import document
+from sandbox.serve import serve
+from sandbox.testing.backstage import Backstage
 from tests.contract.openapi_rig import made_up
 
 KEY = "key-of-the-day"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.teams.people import APPROVALS, CHAT, ELSEWHERE, FINANCE, OTHER_TENANT, TEAM, TENANT
+from sandbox.teams.people import APPROVALS, CHAT, ELSEWHERE, FINANCE, OTHER_TENANT, TEAM, TENANT
 from tests.contract.teams_scene import DONE, OPEN, Scene, card, message, open_scene
 
 Json = dict[str, Any]

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.teams.answers import ERROR_TYPE, MESSAGE_TYPE, UNREACHABLE, WRONG
-from adapters.sandbox.teams.errors import CannotDo
-from adapters.sandbox.teams.limits import CARD_TYPE
-from adapters.sandbox.teams.people import APPROVALS, CHAT, FINANCE, OTHER_TENANT, TEAM, TENANT
+from sandbox.teams.answers import ERROR_TYPE, MESSAGE_TYPE, UNREACHABLE, WRONG
+from sandbox.teams.errors import CannotDo
+from sandbox.teams.limits import CARD_TYPE
+from sandbox.teams.people import APPROVALS, CHAT, FINANCE, OTHER_TENANT, TEAM, TENANT
 from tests.contract.teams_scene import DONE, OPEN, Scene, answered, card, execute, open_scene
 
 Json = dict[str, Any]

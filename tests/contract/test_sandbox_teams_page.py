@@ -11,15 +11,15 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from adapters.sandbox.page.routes import STATIC
-from adapters.sandbox.serve import serve
-from adapters.sandbox.teams.limits import CARD_TYPE
-from adapters.sandbox.teams.mount import teams_routes
-from adapters.sandbox.teams.page import teams_page_routes
-from adapters.sandbox.teams.people import APPROVALS
-from adapters.sandbox.teams.picture import picture
-from adapters.sandbox.teams.town import Teams, open_teams
-from adapters.sandbox.town import open_sandbox
+from sandbox.page.routes import STATIC
+from sandbox.serve import serve
+from sandbox.teams.limits import CARD_TYPE
+from sandbox.teams.mount import teams_routes
+from sandbox.teams.page import teams_page_routes
+from sandbox.teams.people import APPROVALS
+from sandbox.teams.picture import picture
+from sandbox.teams.town import Teams, open_teams
+from sandbox.town import open_sandbox
 from tests.contract.teams_scene import DONE, OPEN, FakeBot, answered, card, execute, message
 from tests.servers.browser import open_browser
 from tests.servers.teams import shared_keys

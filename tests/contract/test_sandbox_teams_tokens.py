@@ -9,10 +9,10 @@ import httpx
 import jwt
 import pytest
 
-from adapters.sandbox.teams.forgery import FORGERIES
-from adapters.sandbox.teams.identity import HUGE_BYTES, Trouble
-from adapters.sandbox.teams.people import APPROVALS, OTHER_TENANT
-from adapters.sandbox.teams.tokens import ISSUER
+from sandbox.teams.forgery import FORGERIES
+from sandbox.teams.identity import HUGE_BYTES, Trouble
+from sandbox.teams.people import APPROVALS, OTHER_TENANT
+from sandbox.teams.tokens import ISSUER
 from tests.contract.teams_scene import Scene, open_scene
 
 Json = dict[str, Any]

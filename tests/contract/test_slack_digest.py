@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from adapters.sandbox.slack.messages import View
 from bot.card import Button
 from bot.errors import Refusal, Refused
 from bot.routing import ReasonRule
+from sandbox.slack.messages import View
 from tests.contract.slack_rig import CHANNEL, Rig, connected, open_rig, press, until
 from tests.contract.test_slack_forged import sent
 from tests.contract.test_slack_whole import BOTH, VERY_LONG, kept, read_on, view_of

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from adapters.sandbox.slack.signing import signed_headers
 from bot.routing import ReasonRule
+from sandbox.slack.signing import signed_headers
 from tests.contract.slack_rig import Rig, open_rig, press, until
 
 Change = Callable[[dict[str, Any]], object]

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.slack.people import App, Person
 from adapters.slack import SCOPES, Identity
 from adapters.slack.origin import is_home, who_of
 from adapters.slack.strict import Malformed
@@ -15,6 +14,7 @@ from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person as Approver
 from bot.ports import GroupRef
 from bot.surface import Surface
+from sandbox.slack.people import App, Person
 from tests.contract.slack_rig import open_rig
 from tests.contract.test_slack_forged import forged
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.sandbox.slack.people import App
 from adapters.slack import open_slack
 from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.policy import Person
 from bot.records import Alert
 from bot.surface import Destination, Surface
+from sandbox.slack.people import App
 from tests.contract.slack_rig import FakeDesk, Rig, open_rig
 from tests.render.cards import CARD_ID, NOW, card
 

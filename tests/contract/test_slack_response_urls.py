@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from adapters.sandbox.serve import serve
 from adapters.slack.response_urls import LIFE, USES, ResponseUrls
 from bot.card import Button
 from bot.errors import Gone
 from bot.wording import CardState
+from sandbox.serve import serve
 from tests.contract.slack_rig import CHANNEL, open_rig, press, until
 from tests.render.cards import card
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.sandbox.page.picture import picture
-from adapters.sandbox.slack.people import App
 from adapters.slack import SCOPES
 from bot.card import Notice
 from bot.errors import Forbidden, Gone
+from sandbox.page.picture import picture
+from sandbox.slack.people import App
 from tests.contract.slack_rig import CHANNEL, open_rig
 from tests.render.slack_parts import elements, parts
 

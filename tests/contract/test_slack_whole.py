@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from adapters.sandbox.slack.messages import View
 from bot.card import Button
 from bot.errors import Refusal, Refused
 from bot.routing import ReasonRule
+from sandbox.slack.messages import View
 from tests.contract.slack_rig import CHANNEL, Rig, connected, open_rig, press, until
 from tests.contract.test_slack_forged import sent
 from tests.render.cards import SEAL, open_card, request

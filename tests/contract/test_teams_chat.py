@@ -12,7 +12,6 @@ from functools import partial
 
 import pytest
 
-from adapters.sandbox.teams.people import ALERTS, APPROVALS, CHAT, FINANCE, TENANT
 from adapters.teams import ConversationRef, Scope
 from adapters.teams.conversations import ref_of
 from bot.card import Notice
@@ -20,6 +19,7 @@ from bot.errors import ConfigError, Forbidden, Gone, Unanswered, Unavailable
 from bot.records import Alert
 from bot.surface import Destination, Surface
 from bot.wording import CardState
+from sandbox.teams.people import ALERTS, APPROVALS, CHAT, FINANCE, TENANT
 from tests.contract.teams_rig import ANN, BOB, CHANNEL, STRANGER, open_rig, texts
 from tests.render.cards import NOW, UNTIL, card, digest_card, open_card
 

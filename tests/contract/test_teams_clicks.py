@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.sandbox.teams.people import APPROVALS
 from adapters.teams.conversations import ref_of
 from bot.card import Button
 from bot.errors import Refusal, Refused, Unanswered
 from bot.protocol import HITLDecision
 from bot.routing import ReasonRule
 from bot.surface import Surface
+from sandbox.teams.people import APPROVALS
 from tests.contract.teams_rig import ANN, CHANNEL, open_rig, texts, verbs
 from tests.render.cards import digest_card, request
 

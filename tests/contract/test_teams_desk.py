@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.teams.messages import Message
-from adapters.sandbox.teams.people import TENANT, cast
 from adapters.store.open import SqlStore, open_store
 from adapters.teams.identity import account_of
 from bot.approval import Approval, Stage
@@ -27,6 +25,8 @@ from bot.records import Newcomer, Placement
 from bot.routing import ReasonRule, Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface
+from sandbox.teams.messages import Message
+from sandbox.teams.people import TENANT, cast
 from tests.contract.teams_rig import CHANNEL, Rig, open_rig, texts, verbs
 from tests.servers.laid import lay_database
 

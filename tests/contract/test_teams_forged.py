@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.teams.forgery import FORGERIES
+from sandbox.teams.forgery import FORGERIES
 from tests.contract.teams_rig import Rig, open_rig
 
 Activity = dict[str, Any]

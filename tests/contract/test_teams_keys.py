@@ -12,10 +12,10 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adapters.sandbox.teams.identity import Trouble
-from adapters.sandbox.teams.keys import Key, new_key
 from adapters.teams.exchange import LARGEST
 from adapters.teams.keys import AGAIN, DAY, ONCE_IN, KeyRing
+from sandbox.teams.identity import Trouble
+from sandbox.teams.keys import Key, new_key
 from tests.contract.teams_rig import open_rig
 from tests.servers.teams import TeamsServer, serve_teams
 

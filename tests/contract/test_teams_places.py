@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.sandbox.teams.people import APPROVALS, CHAT, FINANCE, OTHER_TENANT, TENANT, cast
 from adapters.teams import ConversationRef, Scope, open_teams
 from adapters.teams.conversations import named, ref_of, threaded
 from adapters.teams.hosts import is_service
@@ -16,6 +15,7 @@ from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef
 from bot.surface import Surface
+from sandbox.teams.people import APPROVALS, CHAT, FINANCE, OTHER_TENANT, TENANT, cast
 from tests.contract.slack_rig import FakeDesk
 from tests.contract.teams_rig import ANN, BOB, Kept, open_rig
 from tests.render.cards import card

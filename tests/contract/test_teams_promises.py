@@ -11,9 +11,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from adapters.sandbox.teams.people import APPROVALS, ELSEWHERE
-from adapters.sandbox.teams.town import Teams as Town
 from adapters.teams.conversations import split_ref
+from sandbox.teams.people import APPROVALS, ELSEWHERE
+from sandbox.teams.town import Teams as Town
 from tests.contract.teams_rig import BOB, CHANNEL, STRANGER, open_rig
 from tests.contract.test_chat import (
     World,

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.teams.messages import Message
-from adapters.sandbox.teams.people import APPROVALS
 from adapters.teams.conversations import split_ref
 from adapters.teams.elements import content, words
 from adapters.teams.whole import ANEW
 from bot.card import Button, Card
 from bot.errors import Refusal, Refused, Unanswered
+from sandbox.teams.messages import Message
+from sandbox.teams.people import APPROVALS
 from tests.contract.teams_rig import CHANNEL, Rig, open_rig, texts, verbs
 from tests.render.cards import request
 

@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.sandbox.teams.identity import Trouble
 from adapters.teams.credentials import AHEAD, TOO_LATE, BotToken
 from adapters.teams.errors import AppRefused
 from adapters.teams.payloads import Arrived
@@ -21,6 +20,7 @@ from adapters.teams.sdk import parsed
 from adapters.teams.strict import Malformed
 from bot.errors import Forbidden, Unavailable
 from bot.surface import Destination, Surface
+from sandbox.teams.identity import Trouble
 from tests.contract.teams_rig import CHANNEL, open_rig
 from tests.render.cards import card
 from tests.servers.teams import serve_teams

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.sandbox.teams.people import APPROVALS, CHAT
 from adapters.teams import open_workflows
 from bot.card import Notice
 from bot.errors import Forbidden, Unavailable
 from bot.wording import CardState
+from sandbox.teams.people import APPROVALS, CHAT
 from tests.contract.teams_rig import open_rig, texts
 from tests.render.cards import card
 

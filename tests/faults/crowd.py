@@ -7,8 +7,8 @@ import random
 import time
 from dataclasses import dataclass
 
-from adapters.sandbox.slack.errors import CannotDo
-from adapters.sandbox.slack.messages import Message
+from sandbox.slack.errors import CannotDo
+from sandbox.slack.messages import Message
 from tests.servers.town import ANN, APPROVALS, BOB, FINANCE, OLU, Town, buttons, said
 
 VERDICTS = {"approve": "approved", "reject": "rejected", "skip": "skipped"}

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sandbox.slack.errors import CannotDo
-from adapters.sandbox.slack.messages import Message
-from adapters.sandbox.town import open_sandbox
+from sandbox.slack.errors import CannotDo
+from sandbox.slack.messages import Message
+from sandbox.town import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.launcher import KILLED
 from tests.servers.told import alone, check_each_once, in_threads, notices

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from adapters.relay import open_relay, serve_relay
-from adapters.sandbox.teams.people import APPROVALS
-from adapters.sandbox.town import open_sandbox
+from sandbox.teams.people import APPROVALS
+from sandbox.town import open_sandbox
 from tests.contract.front_rig import TOKEN
 from tests.faults.child import Child, open_child
 from tests.faults.launcher import said_in

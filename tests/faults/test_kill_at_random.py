@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sandbox.town import open_sandbox
 from adapters.store.open import open_store
 from bot.approval import Approval, Stage
+from sandbox.town import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.crowd import NAMES, Crowd, Question
 from tests.servers.told import check_each_once

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sandbox.town import open_sandbox
+from sandbox.town import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.launcher import KILLED
 from tests.servers.told import alone, check_each_once, fired, in_threads, notices

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sandbox.town import open_sandbox
+from sandbox.town import open_sandbox
 from tests.servers.town import POLICY, Town, environment
 
 NOD = str(Path(sys.executable).with_name("nod"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters.sandbox.town import open_sandbox
+from sandbox.town import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.launcher import DESCRIPTORS, said_in
 from tests.servers.rude import KINDS, holding

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sandbox.town import open_sandbox
 from adapters.watch import EXIT_CODE, end_within
+from sandbox.town import open_sandbox
 from tests.faults.child import Child, open_child
 from tests.servers.town import ANN, BOB, POLICY, Town
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from adapters.sandbox.slack.limits import check_message
 from adapters.slack.elements import GOES_ON
 from adapters.slack.render import MESSAGE, message_of
 from bot.card import Card
+from sandbox.slack.limits import check_message
 
 
 def elements(node: Any, kind: str) -> Iterator[dict[str, Any]]:

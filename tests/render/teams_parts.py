@@ -13,10 +13,10 @@ from typing import Any
 import jsonschema
 from jsonschema.exceptions import best_match
 
-from adapters.sandbox.teams.limits import check_card
 from adapters.teams.elements import NBSP
 from adapters.teams.render import MESSAGE, Stand, content_of
 from bot.card import Card
+from sandbox.teams.limits import check_card
 
 STAND = Stand(channel="approvals", watchers=("29:1ann", "29:1bob"))
 #: The only thing that stands where Teams parses: a moment, in which nobody else writes.

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from adapters.sandbox.slack.limits import check_message
 from adapters.slack.elements import BLANK, PREFORMATTED, pieces_of, seen
 from adapters.slack.notices import EXPLAINED, claimed_of, explanation_of, notice_message_of, page_of, refusal_of
 from adapters.slack.render import ACTION, WARNINGS, blocks_of
@@ -26,6 +25,7 @@ from bot.records import Alert, News, OwedNotice
 from bot.surface import Surface
 from bot.visible import visible
 from bot.wording import CardState
+from sandbox.slack.limits import check_message
 from tests.render.cards import (
     ACTOR,
     CARD_ID,

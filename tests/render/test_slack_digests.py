@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from adapters.sandbox.slack.limits import check_message, check_view
 from adapters.slack.digests import FLOODING, NAMED, digest_message_of
 from adapters.slack.metadata import Queue, Thread, look_from, thread_from
 from adapters.slack.modals import reason_view, said_view
@@ -20,6 +19,7 @@ from bot.desk import Asked
 from bot.errors import Refusal, Refused
 from bot.protocol import HITLDecision
 from bot.routing import ReasonRule
+from sandbox.slack.limits import check_message, check_view
 from tests.render.cards import CARD_ID, SEAL, card, digest_card, reading, request, vote
 from tests.render.slack_parts import buttons, elements, parts
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from adapters.sandbox.slack.limits import VIEW_BYTES, check_view
 from adapters.slack.elements import BLANK
 from adapters.slack.metadata import Look, Thread, look_from
 from adapters.slack.modals import NOTE, PRESET, reason_view, said_view
@@ -23,6 +22,7 @@ from bot.card import Button
 from bot.desk import Asked
 from bot.errors import Refusal, Refused
 from bot.routing import ReasonRule
+from sandbox.slack.limits import VIEW_BYTES, check_view
 from tests.render.cards import CARD_ID, SEAL, card, reading, request
 from tests.render.slack_parts import buttons, parts, preformatted_in, read_on
 

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.sandbox.slack.limits import check_message, check_view
 from adapters.slack.digests import digest_message_of
 from adapters.slack.elements import BLANK
 from adapters.slack.metadata import Queue, Thread
@@ -41,6 +40,7 @@ from bot.redaction import Redaction
 from bot.routing import ReasonRule
 from bot.surface import Destination, Surface
 from bot.wording import CardState
+from sandbox.slack.limits import check_message, check_view
 from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, claim, ping_of, policy, reading, request, vote
 from tests.render.slack_parts import buttons, check, elements, pre
 

@@ -13,7 +13,7 @@ from functools import partial
 from glaip_sdk import Client
 from glaip_sdk.hitl import HITLRequest, HITLResponse, RemoteHITLHandler
 
-from adapters.platform import ask_people
+from nod import ask_people
 
 
 def main() -> None:

@@ -24,10 +24,10 @@ from typing import Any
 
 import pytest
 
-from adapters.platform import HITLClient
-from adapters.sandbox.platform import Agent, Platform, open_platform, platform_app
-from adapters.sandbox.serve import serve
 from bot.protocol import HITLRequest
+from nod import HITLClient
+from sandbox.platform import Agent, Platform, open_platform, platform_app
+from sandbox.serve import serve
 
 pytestmark = [pytest.mark.sdk, pytest.mark.slow]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.platform import Platform, open_platform, platform_app
-from adapters.sandbox.serve import serve
+from sandbox.platform import Platform, open_platform, platform_app
+from sandbox.serve import serve
 
 pytestmark = pytest.mark.sdk
 

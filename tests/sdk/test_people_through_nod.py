@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.platform import HITLClient
-from adapters.sandbox.platform import Agent, Platform, Quirks, RiskyTool, open_platform, platform_app
-from adapters.sandbox.serve import serve
 from bot.approval import Outcome
+from nod import HITLClient
+from sandbox.platform import Agent, Platform, Quirks, RiskyTool, open_platform, platform_app
+from sandbox.serve import serve
 
 pytestmark = pytest.mark.sdk
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.platform import Agent, Platform, RiskyTool, open_platform, platform_app
-from adapters.sandbox.serve import serve
+from sandbox.platform import Agent, Platform, RiskyTool, open_platform, platform_app
+from sandbox.serve import serve
 
 pytestmark = pytest.mark.sdk
 

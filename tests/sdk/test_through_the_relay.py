@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adapters.platform import HITLClient
 from adapters.relay import open_relay, serve_relay
-from adapters.sandbox.platform import Agent, Platform, RiskyTool, open_platform, platform_app
-from adapters.sandbox.serve import serve
+from nod import HITLClient
+from sandbox.platform import Agent, Platform, RiskyTool, open_platform, platform_app
+from sandbox.serve import serve
 
 pytestmark = pytest.mark.sdk
 

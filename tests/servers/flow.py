@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.sandbox.serve import serve
+from sandbox.serve import serve
 from tests.render.teams_parts import checked, nodes, runs
 
 SIGNATURE = "c2lnbmF0dXJl-secret"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from adapters.sandbox.slack.signing import signed_headers
-from adapters.sandbox.teams.forgery import FORGERIES, Forger
+from sandbox.slack.signing import signed_headers
+from sandbox.teams.forgery import FORGERIES, Forger
 
 Json = dict[str, Any]
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from adapters.sandbox.serve import serve
+from sandbox.serve import serve
 
 #: What stands for one check in the address; whoever knows it can keep the switch quiet.
 CHECK = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278"

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from adapters.sandbox.serve import serve
+from sandbox.serve import serve
 
 ROUTING_KEY = "e93facc04764012d7bfb002500d5d1a6"
 API_KEY = "eb243592-faa2-4ba2-a551-1afdf565c889"

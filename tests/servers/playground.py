@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.sandbox.serve import serve
+from sandbox.serve import serve
 
 #: Names the folder of the installed package; its command is `cli.js`.
 VARIABLE = "NOD_PLAYGROUND"

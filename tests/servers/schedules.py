@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from adapters.sandbox.serve import serve
+from sandbox.serve import serve
 
 PAGERDUTY_KEY, OPSGENIE_KEY = "u+wZQEWYvQwyQCyzyB9w", "eb243592-faa2-4ba2-a551-1afdf565c889"
 SCHEDULE = "PI7DH85"  #: at PagerDuty

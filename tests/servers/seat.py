@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.sandbox import platform as sandbox
-from adapters.sandbox.faults import Faults
-from adapters.sandbox.serve import serve
 from adapters.terminal.sheet import SETTLED_AFTER
+from sandbox import platform as sandbox
+from sandbox.faults import Faults
+from sandbox.serve import serve
 from tests.servers.terminal import Terminal, terminal
 
 KEY = "key-hunter2"

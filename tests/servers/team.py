@@ -1,4 +1,4 @@
-"""A team that uses `adapters.testing`: its tests in a folder of their own, run as such a team runs them."""
+"""A team that uses `nod.testing`: its tests in a folder of their own, run as such a team runs them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PLUGIN = 'pytest_plugins = ["adapters.testing"]\n'
+PLUGIN = 'pytest_plugins = ["nod.testing"]\n'
 
 
 def run_tests(folder: Path, tests: str, *, conftest: str = "") -> subprocess.CompletedProcess[str]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from adapters.sandbox.faults import Faults, Rule
-from adapters.sandbox.serve import serve
-from adapters.sandbox.teams.errors import ConnectorError
-from adapters.sandbox.teams.keys import new_keys
-from adapters.sandbox.teams.mount import teams_routes
-from adapters.sandbox.teams.town import Teams, open_teams
+from sandbox.faults import Faults, Rule
+from sandbox.serve import serve
+from sandbox.teams.errors import ConnectorError
+from sandbox.teams.keys import new_keys
+from sandbox.teams.mount import teams_routes
+from sandbox.teams.town import Teams, open_teams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from adapters.sandbox.slack.messages import Message
+from sandbox.slack.messages import Message
 from tests.servers.town import Town
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from adapters.app import Nod, open_nod
-from adapters.sandbox.slack.delivery import DeliveryResult
-from adapters.sandbox.slack.messages import Message
-from adapters.sandbox.town import Sandbox, open_sandbox
 from adapters.settings import Environment
+from sandbox.slack.delivery import DeliveryResult
+from sandbox.slack.messages import Message
+from sandbox.town import Sandbox, open_sandbox
 from tests.servers.laid import lay_database
 
 APPROVALS, FINANCE, ALERTS = "C0APPROVALS", "C0FINANCE", "C0ALERTS"

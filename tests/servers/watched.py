@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 
 from adapters.app import open_nod
-from adapters.sandbox.town import open_sandbox
 from adapters.settings import Environment
 from bot.flow.prove import PROVE_EVERY
+from sandbox.town import open_sandbox
 from tests.servers.heartbeat import DeadMansSwitch, open_switch
 from tests.servers.pagers import WEBHOOK_SECRET, Receiver, open_service
 from tests.servers.town import POLICY, Town, environment, until

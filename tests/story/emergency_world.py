@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 
-from adapters.sandbox.serve import serve
 from adapters.store.open import SqlStore, open_store
 from adapters.watch import Emergency, Spool
 from adapters.web import front
+from sandbox.serve import serve
 from tests.servers.laid import lay_database
 from tests.servers.pagers import Receiver, open_service
 from tests.story.spooling_child import Fickle, open_exit, utc_now

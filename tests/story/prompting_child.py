@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from adapters.platform import HITLClient
 from adapters.terminal import TerminalPrompt
-from bot import HITLDecision, HITLHandler, HITLRequest, HITLResponse
+from nod import HITLClient, HITLDecision, HITLHandler, HITLRequest, HITLResponse
 
 
 def callback(_: HITLRequest) -> HITLResponse:

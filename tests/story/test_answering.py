@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox import platform as sandbox
-from adapters.sandbox.faults import Faults
-from adapters.sandbox.serve import serve
+from sandbox import platform as sandbox
+from sandbox.faults import Faults
+from sandbox.serve import serve
 from tests.servers.town import POLICY, until
 
 NOD = str(Path(sys.executable).with_name("nod"))

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from adapters.cli.check import check
-from adapters.sandbox.town import Sandbox, open_sandbox
 from adapters.settings import Environment
 from bot.errors import ConfigError
+from sandbox.town import Sandbox, open_sandbox
 from tests.servers.town import POLICY, environment
 
 WIDEN = "{at: 80%, do: widen, who: [bob], cards: [slack:C0LOST]}"

@@ -11,12 +11,12 @@ import pytest
 
 from adapters.cli.check import check
 from adapters.cli.doors import _lint_online
-from adapters.sandbox.teams.people import APPROVALS, TENANT, cast
-from adapters.sandbox.town import open_sandbox
 from adapters.settings import Environment, read_environment
 from adapters.store.conversations import read_conversations
 from adapters.store.open import open_store
 from bot.errors import ConfigError
+from sandbox.teams.people import APPROVALS, TENANT, cast
+from sandbox.town import open_sandbox
 from tests.contract.teams_rig import Rig, open_rig
 
 if TYPE_CHECKING:

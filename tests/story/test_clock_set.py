@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from adapters.app import open_nod
-from adapters.sandbox.town import open_sandbox
 from adapters.settings import Environment
+from sandbox.town import open_sandbox
 from tests.servers.town import ANN, Town, environment, until
 
 HOUR = timedelta(hours=1)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sandbox.slack.messages import Message
+from sandbox.slack.messages import Message
 from tests.servers.told import marked
 from tests.servers.town import ANN, APPROVALS, FINANCE, POLICY, Town, open_town, until
 

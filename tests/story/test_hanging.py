@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sandbox.slack.messages import Message
+from sandbox.slack.messages import Message
 from tests.servers.town import ANN, FINANCE, Town, open_town, said, until
 
 DECISION = {"method": "POST", "path": "/agents/hitl/decision"}

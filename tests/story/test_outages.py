@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.sandbox.faults import Rule
-from adapters.sandbox.platform.quirks import Quirks
-from adapters.sandbox.town import API_KEY
+from sandbox.faults import Rule
+from sandbox.platform.quirks import Quirks
+from sandbox.town import API_KEY
 from tests.servers import hooks
 from tests.servers.town import (
     ANN,

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from adapters.sandbox.page.routes import page_routes
-from adapters.sandbox.platform.platform import Platform, open_platform
-from adapters.sandbox.serve import serve
-from adapters.sandbox.slack.mount import slack_routes
-from adapters.sandbox.slack.workspace import Workspace, open_workspace
+from sandbox.page.routes import page_routes
+from sandbox.platform.platform import Platform, open_platform
+from sandbox.serve import serve
+from sandbox.slack.mount import slack_routes
+from sandbox.slack.workspace import Workspace, open_workspace
 from tests.servers.browser import open_browser
 
 pytestmark = pytest.mark.browser

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from adapters.app import open_nod
-from adapters.sandbox.town import open_sandbox
 from adapters.settings import Environment
 from bot.errors import ConfigError
+from sandbox.town import open_sandbox
 from tests.servers.pagers import (
     API_KEY,
     ROUTING_KEY,

@@ -14,8 +14,8 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from adapters.app import open_nod
-from adapters.sandbox.town import open_sandbox
 from adapters.settings import Environment
+from sandbox.town import open_sandbox
 from tests.servers.browser import open_browser
 from tests.servers.playground import Playground, open_playground
 from tests.servers.town import Town, environment, until

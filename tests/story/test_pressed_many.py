@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sandbox.slack.messages import Message
+from sandbox.slack.messages import Message
 from tests.servers.town import ANN, POLICY, Town, open_town, until
 
 WITHOUT_LADDER = POLICY.replace("    ladder: [{at: 50%, do: ping, who: [olu]}]\n", "")

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from adapters.sandbox import platform as sandbox
-from adapters.sandbox.serve import serve
 from adapters.terminal.sheet import INTERRUPTED
+from sandbox import platform as sandbox
+from sandbox.serve import serve
 from tests.servers.seat import CHILD, KEY, of_a_program, prompted, settled, write
 
 PAY, MAIL = ({"tool": tool, "arguments": {"amount": 12}} for tool in ("pay", "send_email"))

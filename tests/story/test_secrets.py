@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from adapters.sandbox.town import open_sandbox
+from sandbox.town import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.launcher import said_in
 from tests.secrets_planted import PLANTED

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sandbox.teams.messages import Message
-from adapters.sandbox.teams.people import APPROVALS
-from adapters.sandbox.teams.town import Teams
+from sandbox.teams.messages import Message
+from sandbox.teams.people import APPROVALS
+from sandbox.teams.town import Teams
 from tests.servers.town import ANN, BOB, Town, buttons, open_town, until
 from tests.servers.town import APPROVALS as ON_SLACK
 

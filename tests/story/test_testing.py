@@ -1,4 +1,4 @@
-"""`adapters.testing`: a team tests its own approval flow with pytest, without an account."""
+"""`nod.testing`: a team tests its own approval flow with pytest, without an account."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.testing.backstage import Backstage
+from sandbox.testing.backstage import Backstage
 from tests.servers.team import run_tests
 from tests.servers.town import POLICY
 
@@ -20,8 +20,7 @@ CONFTEST = f"import pytest\n@pytest.fixture\ndef policy():\n    return {POLICY!r
 TESTS = """
 import asyncio, time
 import pytest
-from adapters.platform import HITLClient
-from bot import HITLDecision, HITLHandler, HITLResponse
+from nod import HITLClient, HITLDecision, HITLHandler, HITLResponse
 
 NO = HITLResponse(decision=HITLDecision.REJECTED, operator_input="never")
 
@@ -130,7 +129,7 @@ def test_a_team_tests_its_own_flow(tmp_path: Path) -> None:
 
 #: What such a team gets wrong, and what it is told.
 MISTAKES = """
-from adapters.testing import TestPlatform
+from nod.testing import TestPlatform
 
 
 def test_teams_too_late(nod_platform, request):

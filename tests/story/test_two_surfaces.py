@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.faults import Rule
-from adapters.sandbox.teams.messages import Message
-from adapters.sandbox.teams.people import APPROVALS
-from adapters.sandbox.teams.town import Teams
+from sandbox.faults import Rule
+from sandbox.teams.messages import Message
+from sandbox.teams.people import APPROVALS
+from sandbox.teams.town import Teams
 from tests.servers.town import ANN, Town, buttons, open_town, until
 from tests.servers.town import APPROVALS as ON_SLACK
 

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from adapters.cli.watch import ASKING, UNREADABLE
-from adapters.sandbox import platform as sandbox
+from sandbox import platform as sandbox
 from tests.servers.seat import PENDING, seated, settled
 from tests.servers.town import POLICY
 

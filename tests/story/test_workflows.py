@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from adapters.cli.check import check
-from adapters.sandbox.teams.people import APPROVALS as IN_TEAMS
-from adapters.sandbox.town import open_sandbox
+from sandbox.teams.people import APPROVALS as IN_TEAMS
+from sandbox.town import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.launcher import said_in
 from tests.servers.flow import SIGNATURE, Flow, open_flow

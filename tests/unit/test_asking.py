@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bot import HITLHandler, HITLRequest, HITLResponse
 from bot.approval import Outcome
 from bot.errors import Unanswered, Unavailable
+from nod import HITLHandler, HITLRequest, HITLResponse
 from tests.handling import NO, SKIP, YES, Desk
 
 Answering = Callable[[HITLRequest], Coroutine[Any, Any, HITLResponse | None]]

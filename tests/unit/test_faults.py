@@ -16,8 +16,8 @@ from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from adapters.sandbox.faults import CONTROL_PATH, Faults, routes
-from adapters.sandbox.serve import serve
+from sandbox.faults import CONTROL_PATH, Faults, routes
+from sandbox.serve import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot import HITLDecision, HITLRequest, HITLResponse, calling
+from bot import calling
 from bot.approval import Outcome
 from bot.errors import Unavailable
+from nod import HITLDecision, HITLRequest, HITLResponse
 from tests.handling import NO, NOON, SKIP, YES, Desk, Terminal, Unreadable, raises, raises_later
 
 

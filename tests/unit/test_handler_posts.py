@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bot import HITLRequest, HITLResponse
 from bot.approval import Outcome
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
+from nod import HITLRequest, HITLResponse
 from tests.handling import SKIP, YES, Desk, Terminal, raises
 
 

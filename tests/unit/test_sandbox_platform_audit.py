@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from adapters.sandbox.platform import Platform, Quirks, open_platform, platform_app
-from adapters.sandbox.serve import serve
+from sandbox.platform import Platform, Quirks, open_platform, platform_app
+from sandbox.serve import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 from jsonschema import Draft202012Validator
 
-from adapters.sandbox.faults import CONTROL_PATH, Faults
-from adapters.sandbox.platform import Platform, Quirks, open_platform, platform_app
-from adapters.sandbox.platform.openapi import document
-from adapters.sandbox.platform.routes import _Keyed
+from sandbox.faults import CONTROL_PATH, Faults
+from sandbox.platform import Platform, Quirks, open_platform, platform_app
+from sandbox.platform.openapi import document
+from sandbox.platform.routes import _Keyed
 from tests.contract.openapi_rig import checked_schemas
 
 KEY = "key-hunter2"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from adapters.sandbox.platform import (
+from sandbox.platform import (
     CAST,
     Agent,
     Line,
@@ -21,8 +21,8 @@ from adapters.sandbox.platform import (
     open_platform,
     platform_app,
 )
-from adapters.sandbox.platform.sse import RunStream
-from adapters.sandbox.serve import serve
+from sandbox.platform.sse import RunStream
+from sandbox.serve import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

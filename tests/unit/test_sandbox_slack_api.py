@@ -11,10 +11,10 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.applications import Starlette
 
-from adapters.sandbox.serve import serve
-from adapters.sandbox.slack.mount import slack_routes
-from adapters.sandbox.slack.people import App
-from adapters.sandbox.slack.workspace import Workspace, open_workspace
+from sandbox.serve import serve
+from sandbox.slack.mount import slack_routes
+from sandbox.slack.people import App
+from sandbox.slack.workspace import Workspace, open_workspace
 
 CHANNEL = "C0APPROVALS"
 BLOCKS = [{"type": "divider"}]

@@ -19,11 +19,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.sandbox.serve import serve
-from adapters.sandbox.slack.delivery import NO_ANSWER, TROUBLE
-from adapters.sandbox.slack.errors import CannotDo
-from adapters.sandbox.slack.mount import slack_routes
-from adapters.sandbox.slack.workspace import Workspace, open_workspace
+from sandbox.serve import serve
+from sandbox.slack.delivery import NO_ANSWER, TROUBLE
+from sandbox.slack.errors import CannotDo
+from sandbox.slack.mount import slack_routes
+from sandbox.slack.workspace import Workspace, open_workspace
 
 CHANNEL = "C0APPROVALS"
 Json = dict[str, Any]

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.slack.errors import SlackError
-from adapters.sandbox.slack.limits import check_message, check_view
+from sandbox.slack.errors import SlackError
+from sandbox.slack.limits import check_message, check_view
 
 Json = dict[str, Any]
 

@@ -12,10 +12,10 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.applications import Starlette
 
-from adapters.sandbox.serve import serve
-from adapters.sandbox.slack.delivery import NO_ANSWER, DeliveryResult
-from adapters.sandbox.slack.mount import slack_routes
-from adapters.sandbox.slack.workspace import Workspace, open_workspace
+from sandbox.serve import serve
+from sandbox.slack.delivery import NO_ANSWER, DeliveryResult
+from sandbox.slack.mount import slack_routes
+from sandbox.slack.workspace import Workspace, open_workspace
 
 CHANNEL = "C0APPROVALS"
 CARD = [

@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from adapters.sandbox.teams.card_parts import pressables, texts
-from adapters.sandbox.teams.limits import problems
+from sandbox.teams.card_parts import pressables, texts
+from sandbox.teams.limits import problems
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox.teams.markdown import Run, formatted, lines
+from sandbox.teams.markdown import Run, formatted, lines
 
 LOOKS: dict[str, list[Run]] = {
     "plain words": [Run(text="plain words")],

@@ -2,8 +2,8 @@
 
 import pytest
 
-from adapters.sandbox.teams.errors import ConnectorError
-from adapters.sandbox.teams.pace import WINDOWS, Kind, Pace
+from sandbox.teams.errors import ConnectorError
+from sandbox.teams.pace import WINDOWS, Kind, Pace
 
 
 class Hands:
