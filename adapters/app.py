@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from pydantic import SecretStr
@@ -45,7 +45,7 @@ from bot.flow import Beats, Bells
 from bot.flow.admit import Admit
 from bot.flow.desk import FrontDesk
 from bot.flow.sights import Sights
-from bot.ports import Clock, Directory, Pager
+from bot.ports import Clock, Directory, Pager, utc_now
 from bot.records import Step
 from bot.seal import Seal
 from bot.signing import Signing
@@ -53,10 +53,6 @@ from bot.signing import Signing
 #: How often every step looks for work unasked, in case a wake-up was lost.
 SWEEP_EVERY = timedelta(seconds=1)
 log = structlog.get_logger()
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

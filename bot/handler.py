@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from types import TracebackType
 from typing import Literal, Self
@@ -25,7 +25,7 @@ from bot.calling import UNSEEN, Callback, Prompt, answer_of, rejection
 from bot.caught import Caught
 from bot.errors import Unavailable
 from bot.ladder import deadline_of
-from bot.ports import Clock
+from bot.ports import Clock, utc_now
 from bot.posting import AT_ONCE, ATTEMPTS, Client, InTurn, Pause, post
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.threads import Threads
@@ -55,11 +55,6 @@ class How(StrEnum):
     TERMINAL = "terminal"  #: the person who sits there
     CALLBACK = "callback"
     NOBODY = "nobody"  #: nothing applies
-
-
-def utc_now() -> datetime:
-    """The time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 class HITLHandler:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from bot.card import Card, DigestCard, Notice
@@ -18,6 +18,11 @@ from bot.records import Alert
 from bot.surface import Surface
 
 Clock = Callable[[], datetime]  #: now, aware, in UTC
+
+
+def utc_now() -> datetime:
+    """The machine's own clock."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ import typer
 from pydantic import BaseModel
 
 from adapters.cli.audit_entry import FIELDS
-from adapters.cli.commands import app
+from adapters.cli.commands import COMMANDS, app
 from adapters.notary import open_notary, read_or_make_key
 from adapters.pagers.webhook import signature_of
 from adapters.settings import Environment, matches, models, read_policy_file
@@ -153,15 +153,13 @@ def test_refusals_are_quoted_as_they_are_said() -> None:
     assert quoted > 5
 
 
-def commands_of(app_: typer.Typer) -> dict[str, set[str]]:
-    """Each command of a command line, `audit verify` for one in a group, with its options."""
+def commands_of(top: Any) -> dict[str, set[str]]:
+    """Each command by its full name, with its options."""
     found: dict[str, set[str]] = {}
-    groups = {group.name: group.typer_instance for group in app_.registered_groups}
-    top = typer.main.get_command(app_).commands  # type: ignore[attr-defined]  # it is a group
-    for name, command in top.items():
-        group = groups.get(name)
-        if group is not None:
-            found |= {f"{name} {inner}": options for inner, options in commands_of(group).items()}
+    for name in top.list_commands(None):
+        command = top.get_command(None, name)
+        if hasattr(command, "list_commands"):
+            found |= {f"{name} {inner}": options for inner, options in commands_of(command).items()}
         else:
             options = {option for parameter in command.params for option in parameter.opts}
             found[name] = {option for option in options if option.startswith("-")} - {"--help"}
@@ -179,7 +177,7 @@ def test_every_command_and_option_is_in_the_readme() -> None:
         name = " ".join(words[: 2 if words[0] in ("audit", "policy") else 1])
         written.setdefault(name, set()).update(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", usage))
 
-    assert commands_of(app) == written
+    assert commands_of(typer.main.get_command(app)) == written
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -207,7 +205,7 @@ def test_examples_load(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatc
 def sources() -> dict[Path, str]:
     """What the `nod` command consists of: each module that is imported by name, from it on; not the sandbox."""
     found: dict[Path, str] = {}
-    waiting = ["adapters.cli.commands"]
+    waiting = ["adapters.cli.commands", *(f"adapters.cli.{module}" for module in COMMANDS.values())]
     while waiting:
         path = ROOT / waiting.pop().replace(".", "/")
         path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

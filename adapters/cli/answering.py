@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Annotated
 from uuid import UUID
 
 import structlog
+import typer
 
-from adapters.app import utc_now
+from adapters.cli.running import run_async
+from adapters.logs import configure_logs
 from adapters.platform.client import open_platform
-from adapters.settings import Environment
+from adapters.settings import Environment, read_environment
 from adapters.terminal.prompt import response_of
 from bot.approval import LONGEST_NOTE, Outcome
 from bot.errors import ConfigError
 from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of
-from bot.ports import Listing
+from bot.ports import Listing, utc_now
 from bot.posting import post_until, tried_until
 from bot.protocol import HITLDecision, HITLRequest
 from bot.wording import name_of
@@ -29,6 +32,12 @@ from bot.wording import name_of
 SHORTEST_START = 8
 
 log = structlog.get_logger()
+app = typer.Typer(add_completion=False)
+
+RequestId = Annotated[
+    str, typer.Argument(metavar="ID", help="The request's id, or at least its first 8 characters.")
+]
+Note = Annotated[str | None, typer.Option(help="What the agent is told with the answer.")]
 
 
 async def answer(
@@ -115,3 +124,33 @@ def _check_readable(request: HITLRequest) -> None:
     what = f"can be read in more than one way: {request.flaw}" if request.flaw else "was cut or cannot be read"
     fix = "Reject or skip it; whoever knows the call from elsewhere says --force."
     raise ConfigError("ID", f"this call {what}, so nobody can tell what an Approve would run", fix)
+
+
+@app.command("approve")
+def approve_command(
+    request_id: RequestId,
+    note: Note = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a call that was cut or can be read in two ways.")
+    ] = False,
+) -> None:
+    """Approve a request straight on the platform, with its API key."""
+    _answer(request_id, HITLDecision.APPROVED, note, force=force)
+
+
+@app.command("reject")
+def reject_command(request_id: RequestId, note: Note = None) -> None:
+    """Reject a request straight on the platform, with its API key."""
+    _answer(request_id, HITLDecision.REJECTED, note)
+
+
+@app.command("skip")
+def skip_command(request_id: RequestId, note: Note = None) -> None:
+    """Skip a request straight on the platform, with its API key: the agent goes on without the tool."""
+    _answer(request_id, HITLDecision.SKIPPED, note)
+
+
+def _answer(request_id: str, verdict: HITLDecision, note: str | None, *, force: bool = False) -> None:
+    configure_logs("auto")
+    work = answer(read_environment(), request_id, verdict, note=note, force=force)
+    raise typer.Exit(run_async(work))

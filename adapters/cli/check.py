@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
-from adapters.app import group_keepers, schedule_keepers, utc_now
+from adapters.app import group_keepers, schedule_keepers
 from adapters.chores import checkpoints_of
 from adapters.cli.check_teams import REGISTRATION, teams_findings
 from adapters.cli.findings import Finding
 from adapters.cli.looking import known_conversations, signed_in, teams_with
 from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
+from adapters.cli.running import run_async
+from adapters.logs import configure_logs
 from adapters.notary import check_rollback
 from adapters.platform.client import open_platform
 from adapters.settings import (
@@ -30,8 +35,10 @@ from adapters.settings import (
 )
 from adapters.store.open import open_store
 from bot.errors import ConfigError, Forbidden, InUse, NodError, Unavailable
-from bot.ports import Directory
+from bot.ports import Directory, utc_now
 from bot.surface import Destination, Surface
+
+app = typer.Typer(add_completion=False)
 
 
 async def check(*, strict: bool = False) -> int:
@@ -142,3 +149,12 @@ async def _database(environment: Environment) -> Finding:
         return Finding(what=f"Database: {error.what}", fix=error.fix)
     except NodError as error:
         return Finding(what=f"Database: {error}", fix="Check NOD_DATABASE_URL and that the server is up.")
+
+
+@app.command("check")
+def check_command(
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+) -> None:
+    """Check settings, platform, scopes, channels and the database; say what to do about each finding."""
+    configure_logs("auto", level=logging.ERROR)  # the report says what the log would
+    raise typer.Exit(run_async(check(strict=strict)))

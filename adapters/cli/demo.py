@@ -14,16 +14,21 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urljoin, urlsplit
+
+import typer
 
 import sandbox
 from adapters.app import open_nod
-from adapters.cli.run import stop_signal
+from adapters.cli.running import run_async, stop_signal
 from adapters.logs import configure_logs
 from adapters.settings import Environment
 from bot.errors import ConfigError
 from sandbox.story import Story
 from sandbox.town import Sandbox, open_sandbox
+
+app = typer.Typer(add_completion=False)
 
 #: The policy that fits the sandbox's people and channels.
 DEMO_POLICY = Path(sandbox.__file__).with_name("nod.demo.yaml")
@@ -141,3 +146,35 @@ async def _open_on(*, port: int, request_url: str | None = None) -> AsyncIterato
             what = f"{port} cannot be used ({error.strerror})"
             raise ConfigError("--port", what, "Choose another.") from error
         yield town
+
+
+@app.command("demo")
+def demo_command(
+    script: Annotated[bool, typer.Option("--script", help="Play the whole story and exit.")] = False,
+    port: Annotated[
+        int, typer.Option(help="Where the page is served; 0 takes a free port.", min=0, max=65535)
+    ] = 8765,
+) -> None:
+    """Try Nod without any account: agents, a chat in the browser, and the bot between them."""
+    if script:
+        raise typer.Exit(run_async(play()))
+    run_async(show(port=port))
+
+
+@app.command("sandbox")
+def sandbox_command(
+    port: Annotated[
+        int,
+        typer.Option(
+            help="Where the platform, the chat and the page are served; 0 takes a free port.", min=0, max=65535
+        ),
+    ] = 8765,
+    request_url: Annotated[
+        str, typer.Option(help="Where the local Slack sends clicks, as in a Slack app's settings.")
+    ] = "http://127.0.0.1:3000/slack/events",
+    env_file: Annotated[
+        Path | None, typer.Option(help="Write the settings for `nod run` to this file.")
+    ] = None,
+) -> None:
+    """The embedded platform and chat without the bot: for trying and testing `nod run` against them."""
+    run_async(serve(port=port, request_url=request_url, env_file=env_file))

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from adapters.app import utc_now
 from adapters.settings import Chats, Environment, TeamsSettings
 from adapters.slack import Slack, open_slack
 from adapters.store.conversations import read_conversations
@@ -15,7 +14,7 @@ from bot.approval import Claim, Vote
 from bot.conversations import ConversationRef
 from bot.desk import Asked, Click
 from bot.errors import ConfigError, Refusal, Refused
-from bot.ports import Directory
+from bot.ports import Directory, utc_now
 from bot.surface import Surface
 
 

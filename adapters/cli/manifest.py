@@ -8,13 +8,18 @@ import zipfile
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import typer
+
 from adapters.cli.icons import BACKGROUND, colour_icon, outline_icon
+from adapters.settings import read_local_environment
 from adapters.settings.microsoft import GUID
 from adapters.settings.variables import web_address
 from bot.errors import ConfigError
+
+app = typer.Typer(add_completion=False)
 
 #: The schema that the manifest keeps to, the newest published one (teams.md, App package).
 SCHEMA_VERSION = "1.29"
@@ -112,3 +117,16 @@ def print_manifest(chat: Chat, *, app_id: str | None, website: str, out: Path | 
         what = f"{out} cannot be written ({error.strerror})"
         raise ConfigError("--out", what, "Name a file in a folder of yours.") from None
     print(f"{out}: {len(content)} bytes")
+
+
+@app.command("manifest")
+def manifest_command(
+    chat: Annotated[Chat, typer.Argument(help="The chat that Nod becomes an app of.")],
+    out: Annotated[
+        Path | None, typer.Option(help="A file in place of the screen; of Teams the package to upload.")
+    ] = None,
+    website: Annotated[str, typer.Option(help="A page about Nod in your company, for Teams.")] = WEBSITE,
+) -> None:
+    """Print what makes Nod an app of a chat: Slack's manifest, or the Teams app for MicrosoftAppId."""
+    app_id = read_local_environment().microsoft_app_id
+    print_manifest(chat, app_id=app_id, website=website, out=out)

@@ -5,14 +5,19 @@ What happens to the bot (a restart, a busy loop, its watchdog) thereby happens t
 
 from __future__ import annotations
 
-import structlog
+from typing import Annotated
 
-from adapters.cli.run import stop_signal
+import structlog
+import typer
+
+from adapters.cli.running import run_async, stop_signal
+from adapters.logs import configure_logs
 from adapters.relay import open_relay, open_waker, serve_relay
-from adapters.settings import RelayEnvironment
+from adapters.settings import RelayEnvironment, read_relay_environment
 from adapters.settings.variables import guarded
 from bot.errors import ConfigError
 
+app = typer.Typer(add_completion=False)
 log = structlog.get_logger()
 
 
@@ -35,3 +40,17 @@ async def relay(environment: RelayEnvironment, *, host: str, port: int, bot: str
         await stop.wait()
         log.info("relay_stopping")
     log.info("relay_stopped")
+
+
+@app.command("relay")
+def relay_command(
+    host: Annotated[str, typer.Option(help="The address that the relay listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Its port; 0 takes a free one.", min=0, max=65535)] = 3001,
+    bot: Annotated[
+        str, typer.Option(help="Where `nod run` listens, to be told when to look.")
+    ] = "http://127.0.0.1:3000",
+) -> None:
+    """Stand in front of the platform, change nothing, and have cards up as soon as a run waits."""
+    environment = read_relay_environment()
+    configure_logs(environment.log_format)
+    run_async(relay(environment, host=host, port=port, bot=bot))

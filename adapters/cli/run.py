@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from collections.abc import Callable
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
 
 import structlog
+import typer
 
 from adapters.app import open_nod
-from adapters.settings import Environment
+from adapters.cli.auto import recorded, with_auto_approval
+from adapters.cli.running import run_async, stop_signal
+from adapters.logs import configure_logs
+from adapters.settings import Environment, read_environment
 from adapters.watch import end_within
 
+app = typer.Typer(add_completion=False)
 log = structlog.get_logger()
 
 
@@ -24,19 +30,27 @@ async def run(environment: Environment, *, accept_rollback: bool = False) -> Non
         await stop.wait()
 
 
-def stop_signal(also: Callable[[], None] = lambda: None) -> asyncio.Event:
-    """An event that the first SIGINT or SIGTERM sets; afterwards the signals do what they usually do.
-
-    `also` is called then, too.
-    """
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def first() -> None:
-        stop.set()
-        also()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, first)
-    return stop
+@app.command("run")
+def run_command(
+    auto_approve: Annotated[
+        int,
+        typer.Option(
+            "--auto-approve", count=True, help="Approve everything without asking, for CI; needs --log."
+        ),
+    ] = 0,
+    record: Annotated[
+        Path | None, typer.Option("--log", help="Where each event is written too, as a line of JSON.")
+    ] = None,
+    accept_rollback: Annotated[
+        bool,
+        typer.Option(
+            "--accept-rollback", help="Go on with a database that ends before its last checkpoint; once."
+        ),
+    ] = False,
+) -> None:
+    """Run the bot until it is stopped."""
+    environment = with_auto_approval(read_environment(), said=auto_approve, record=record, variables=os.environ)
+    with ExitStack() as stack:
+        events = stack.enter_context(recorded(record)) if record else None
+        configure_logs(environment.log_format, record=events)
+        run_async(run(environment, accept_rollback=accept_rollback))

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from adapters.cli.running import run_async
+from adapters.settings import read_local_environment
 from adapters.store.conversations import read_conversations
 from bot.conversations import ConversationRef, Scope
+
+app = typer.Typer(add_completion=False)
 
 _KINDS = {Scope.TEAM: "channel", Scope.GROUP: "group chat", Scope.PERSONAL: "personal"}
 
@@ -43,3 +48,9 @@ def _place(ref: ConversationRef, known: Counter[str]) -> str:
     if ref.scope is Scope.PERSONAL:
         return f"people: teams: {ref.person}" if ref.person else "-"
     return f"teams:{ref.name}" if ref.name and known[ref.name] == 1 else f"teams:{ref.id}"
+
+
+@app.command("teams")
+def teams_command() -> None:
+    """List the conversations of Teams that Nod is in, by the names that nod.yaml can use."""
+    raise typer.Exit(run_async(conversations(read_local_environment().database_url)))

@@ -6,21 +6,28 @@ It goes straight to the platform by its API key, as `nod approve` does, and need
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
+from typing import Annotated
 
+import typer
 from rich.console import Group
 from rich.text import Text
 
-from adapters.app import utc_now
-from adapters.cli.covering import redaction_of
+from adapters.cli.redaction import redaction_of
+from adapters.cli.running import run_async
 from adapters.cli.watch_known import Known
 from adapters.cli.watch_sending import CHANGED, Sending, Sent
+from adapters.logs import configure_logs
 from adapters.platform.hitl import HITLClient
 from adapters.settings import read_environment
 from adapters.terminal import Keys, Screen, Sheet, at_a_terminal, board, page, unread
 from adapters.terminal.prompt import TICK
 from bot.errors import ConfigError, Unavailable
+from bot.ports import utc_now
 from bot.redaction import Redaction
+
+app = typer.Typer(add_completion=False)
 
 #: Seconds between two polls.
 POLL_EVERY = 1.0
@@ -197,3 +204,12 @@ class _Watch:
             self._interrupted &= sheet.writing
             if verdict is not None:
                 self._sending.start(sheet, verdict)
+
+
+@app.command("watch")
+def watch_command(
+    interactive: Annotated[bool, typer.Option("--interactive", help="Show each call, and answer it.")] = False,
+) -> None:
+    """Show what waits on the platform, live, with the time that is left."""
+    configure_logs("auto", level=logging.CRITICAL)  # the screen says what the log would
+    raise typer.Exit(run_async(watch(interactive=interactive)))

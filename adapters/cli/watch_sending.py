@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from adapters.app import utc_now
 from adapters.terminal import Sheet
 from adapters.terminal.prompt import response_of
 from bot.approval import Outcome
 from bot.asking import Unchanged
 from bot.errors import NodError, Refused
+from bot.ports import utc_now
 from bot.posting import Client, post_until
 from bot.protocol import HITLDecision, HITLRequest
 from bot.wording import name_of

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, NoReturn, Self
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ from adapters.platform.client import HttpPlatform, open_platform
 from adapters.platform.exchange import Limits
 from adapters.platform.face import Face
 from bot.errors import ConfigError, Gone
+from bot.ports import utc_now
 from bot.posting import AT_ONCE, ATTEMPTS, InTurn, post
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 
@@ -34,11 +35,6 @@ if TYPE_CHECKING:
 
 #: The environment's names for address and key, as the platform's own client has them.
 URL, KEY = "AIP_API_URL", "AIP_API_KEY"
-
-
-def utc_now() -> datetime:
-    """The time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 class HITLClient:

@@ -21,11 +21,11 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from adapters.platform.face import SyncHITLClient
-from adapters.platform.hitl import HITLClient, utc_now
+from adapters.platform.hitl import HITLClient
 from bot.errors import Forbidden, Unavailable
 from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of
-from bot.ports import Clock
+from bot.ports import Clock, utc_now
 from bot.protocol import HITLRequest
 
 #: Answers by people, in the audit's words.

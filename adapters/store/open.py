@@ -6,7 +6,6 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -24,7 +23,7 @@ from adapters.store.proofs import Proofs
 from adapters.store.recalling import recall, sign_what_was_left
 from adapters.store.rungs import SqlRungs
 from bot.errors import ConfigError
-from bot.ports import Clock
+from bot.ports import Clock, utc_now
 from bot.records import Ring
 from bot.signing import Signing
 from bot.store import Alerts
@@ -35,11 +34,6 @@ _OPENERS = {
     "postgresql": postgres.opened,
     "postgresql+psycopg": postgres.opened,
 }
-
-
-def utc_now() -> datetime:
-    """Now, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import asyncio
 import getpass
 import json
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rich.console import Group
 
@@ -14,17 +14,12 @@ from adapters.terminal.keys import Keys
 from adapters.terminal.screen import Screen, at_a_terminal
 from adapters.terminal.sheet import Sheet
 from adapters.terminal.view import page
-from bot.ports import Clock
+from bot.ports import Clock, utc_now
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.redaction import Redaction
 
 #: Seconds between two pictures: a countdown that looks alive.
 TICK = 0.2
-
-
-def utc_now() -> datetime:
-    """The time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 def operator() -> str:

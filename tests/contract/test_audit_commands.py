@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.cli.audit import examine, key, verify
+from adapters.cli.audit_app import app as audit_app
 from adapters.cli.audit_export import Filter, export
-from adapters.cli.doors import audit_app
 from adapters.notary import open_notary, read_or_make_key
 from adapters.store.ledger import open_ledger
 from adapters.store.open import SqlStore, open_store

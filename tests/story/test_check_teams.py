@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.cli.check import check
-from adapters.cli.doors import _lint_online
+from adapters.cli.policy_app import _lint_online
 from adapters.settings import Environment, read_environment
 from adapters.store.conversations import read_conversations
 from adapters.store.open import open_store

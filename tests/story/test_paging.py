@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 
-from adapters.store.open import SqlStore, open_store, utc_now
+from adapters.store.open import SqlStore, open_store
 from bot.errors import Unavailable
 from bot.flow import Crew
 from bot.flow.alert import PageOut
-from bot.ports import Pager
+from bot.ports import Pager, utc_now
 from bot.records import Alert, Step
 from tests.servers.town import until
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
-from adapters.app import utc_now
-from adapters.cli.covering import redaction_of
+from adapters.cli.redaction import redaction_of
+from adapters.cli.running import run_async
 from adapters.platform.client import open_platform
-from adapters.settings import Environment
+from adapters.settings import Environment, read_environment
 from adapters.terminal import board, unread
 from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of
-from bot.ports import Listing
+from bot.ports import Listing, utc_now
 from bot.protocol import HITLRequest
 from bot.redaction import Redaction
+
+app = typer.Typer(add_completion=False)
 
 
 async def pending(environment: Environment, *, as_json: bool) -> None:
@@ -57,3 +61,11 @@ def _print_table(listing: Listing, redaction: Redaction) -> None:
         (request, deadline_of(request, first_seen=now, default=USUAL_WINDOW).at) for request in listing.requests
     ]
     Console().print(board(waiting, now=now, redaction=redaction, besides=unread(listing)))
+
+
+@app.command("pending")
+def pending_command(
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """List what waits on the platform."""
+    run_async(pending(read_environment(), as_json=as_json))

@@ -1,0 +1,60 @@
+"""How a command's work is run: in a loop of its own, until it ends or a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import typer
+
+from adapters.settings.words import duration
+from bot.errors import ConfigError, NodError
+
+T = TypeVar("T")
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine. Raises NodError, also out of a group of exceptions."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BaseExceptionGroup as group:
+        ours, others = group.split(NodError)
+        if ours is None or others is not None:
+            raise
+        raise _leaf(ours) from None
+
+
+def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def stop_signal(also: Callable[[], None] = lambda: None) -> asyncio.Event:
+    """An event that the first SIGINT or SIGTERM sets; afterwards the signals do what they usually do.
+
+    `also` is called then, too.
+    """
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def first() -> None:
+        stop.set()
+        also()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, first)
+    return stop
+
+
+def ago(option: str, text: str, *, fix: str = "Write it like 30d or 12h.") -> timedelta:
+    """How far back an option reaches. Raises ConfigError for a length that is none."""
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise ConfigError(option, f"{text!r} {error}", fix) from None
