@@ -28,6 +28,10 @@ FORM = "2"
 FORMS = {"1": 2**53 - 1, FORM: 10**MOST_DIGITS - 1}
 
 
+#: A text as `json.dumps` writes it with `ensure_ascii=False`.
+_QUOTED = json.JSONEncoder(ensure_ascii=False).encode
+
+
 class NotCanonical(ValueError):
     """This value has no canonical text. The message gives the reason and nothing of the content."""
 
@@ -81,11 +85,11 @@ def _write(value: object, text: _Text, *, depth: int) -> None:
 
 
 def _write_object(value: dict[object, object], text: _Text, *, depth: int) -> None:
-    names = {_string(name): name for name in value}
+    quoted = {str(name): _string(name) for name in value}
     opening = "{"
-    for quoted in sorted(names, key=lambda quoted: _utf16(names[quoted])):
-        text.add(f"{opening}{quoted}:")
-        _write(value[names[quoted]], text, depth=depth)
+    for name in sorted(quoted, key=None if "".join(quoted).isascii() else _utf16):
+        text.add(f"{opening}{quoted[name]}:")
+        _write(value[name], text, depth=depth)
         opening = ","
     text.add("}" if value else "{}")
 
@@ -100,8 +104,10 @@ def _write_list(value: list[object], text: _Text, *, depth: int) -> None:
 
 
 def _leaf(value: object, *, largest: int) -> str:
-    if value is None or type(value) is bool:
-        return json.dumps(value)
+    if value is None:
+        return "null"
+    if type(value) is bool:
+        return "true" if value else "false"
     if type(value) is int:
         if abs(value) > largest:
             raise NotCanonical(f"it has an integer of more than {MOST_DIGITS} digits")
@@ -124,8 +130,8 @@ def _string(value: object) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise NotCanonical("it has half a character (a lone surrogate)") from None
-    return json.dumps(value, ensure_ascii=False)
+    return _QUOTED(value)
 
 
-def _utf16(name: object) -> bytes:
-    return str(name).encode("utf-16-be")
+def _utf16(name: str) -> bytes:
+    return name.encode("utf-16-be")

@@ -18,12 +18,12 @@ import structlog
 from adapters.outward import open_client
 from adapters.platform import answers
 from adapters.platform.exchange import Exchange, Limits
-from adapters.platform.wire import Reader
+from adapters.platform.wire import NOTHING, Read, Reader
 from bot.errors import ConfigError, Gone, Unanswered, Unavailable
 from bot.ports import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from bot.ports import Clock
     from bot.protocol import HITLRequest, HITLResponse
@@ -49,16 +49,20 @@ class HttpPlatform:
         self._exchange = Exchange(client=client, limits=limits)
         self._clock = clock
         self._limits = limits
+        self._known: Mapping[bytes, Read] = NOTHING  #: the items of the last poll, as read
         self._audit_missed = False
         self._questions = asyncio.Semaphore(limits.questions)
 
     async def pending(self) -> Listing:
         """What waits now. Raises Unavailable or Forbidden; then nothing may be concluded."""
         began_at = self._clock()
-        until, reader = _in(self._limits.total), Reader(platform=self._name)
-        answer = await self._exchange.call(
-            "GET", "agents/hitl/pending", until=until, lost=Unavailable, take=reader.feed
-        )
+        until, reader = _in(self._limits.total), Reader(platform=self._name, known=self._known)
+        try:
+            answer = await self._exchange.call(
+                "GET", "agents/hitl/pending", until=until, lost=Unavailable, take=reader.feed
+            )
+        finally:
+            self._known = reader.kept
         if trouble := answer.trouble(lost=Unavailable, now=self._clock()):
             raise trouble
         skew = answers.skew(answer.date, self._clock())

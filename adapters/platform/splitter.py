@@ -27,7 +27,19 @@ _INSIDE = re.compile(rb'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+', re.
 _MEMBERS = re.compile(rb'[^"\[\]{},:]*+')
 _SCALAR = re.compile(rb'[^ \t\r\n,\[\]{}":]*+')
 _SPACE = re.compile(rb"[ \t\r\n]*+")
+#: Lists and objects inside one another in an item that is cut out at once; a deeper one is walked over.
+_AT_ONCE = 8
 _BOM = b"\xef\xbb\xbf"
+
+
+def _whole_to(depth: int) -> bytes:
+    """A bracket up to the one that ends it, as `_Value` finds it, with so many pairs of them inside."""
+    plain, string = rb'[^"\[\]{}]*+', rb'"(?:[^"\\]++|\\.)*+"'
+    inner = rb"(?:%s|%s)" % (string, _whole_to(depth - 1)) if depth else string
+    return rb"[\[{]%s(?:%s%s)*+[\]}]" % (plain, inner, plain)
+
+
+_WHOLE = re.compile(_whole_to(_AT_ONCE), re.DOTALL)
 
 
 class NoList(ValueError):
@@ -35,13 +47,29 @@ class NoList(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One item as it came. `ids` and `agents` are those among its own members that can be made out."""
+class Names:
+    """What an item calls itself, as far as that can be made out among its own members."""
 
-    raw: bytes | None  #: None: it is longer than LONGEST_ITEM
     ids: frozenset[str]
     agents: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One item as it came."""
+
+    raw: bytes | None  #: None: it is longer than LONGEST_ITEM
     size: int  #: in bytes
+    walked: Names | None = None  #: where the item was walked over; see `names`
+
+    @property
+    def names(self) -> Names:
+        """Of one that was cut out at once they are looked for now: most items are never asked."""
+        if self.walked is not None:
+            return self.walked
+        value = _Value()
+        value.walk(self.raw or b"", 0)
+        return value.names
 
 
 class Splitter:
@@ -49,7 +77,8 @@ class Splitter:
 
     def __init__(self) -> None:
         self._step: Callable[[bytes, int], int] = self._begin
-        self._head = b""  #: of the body, until it is known whether it begins with a byte order mark
+        #: Of the body, until it is known whether it begins with a byte order mark; then None.
+        self._head: bytes | None = b""
         self._around = bytearray()  #: what stands around the list, with `null` in its place
         self._outer: _Value | None = None
         self._lists = 0
@@ -60,12 +89,12 @@ class Splitter:
 
     def feed(self, piece: bytes) -> list[Item]:
         """The items that end in this piece. Raises NoList."""
-        if self._step == self._begin:
+        if self._head is not None:
             piece = self._head + piece
             if len(piece) < len(_BOM) and _BOM.startswith(piece):
                 self._head = piece
                 return []
-            piece = piece.removeprefix(_BOM)
+            self._head, piece = None, piece.removeprefix(_BOM)
         at = 0
         while at < len(piece):
             at = self._step(piece, at)
@@ -138,6 +167,9 @@ class Splitter:
             return at + 1
         if not self._wants_item or sign in b"]},:":
             raise NoList("no JSON")
+        if whole := _WHOLE.match(data, at, at + LONGEST_ITEM):
+            self._end_item(Item(raw=whole[0], size=len(whole[0])))
+            return whole.end()
         self._item, self._raw, self._size, self._step = _Value(), bytearray(), 0, self._inside
         return at
 
@@ -151,11 +183,12 @@ class Splitter:
             self._raw.clear()
         if item.done:
             raw = bytes(self._raw) if self._size <= LONGEST_ITEM else None
-            self._found.append(
-                Item(raw=raw, ids=frozenset(item.ids), agents=frozenset(item.agents), size=self._size)
-            )
-            self._wants_item, self._may_end, self._step = False, True, self._list
+            self._end_item(Item(raw=raw, size=self._size, walked=item.names))
         return after
+
+    def _end_item(self, item: Item) -> None:
+        self._found.append(item)
+        self._wants_item, self._may_end, self._step = False, True, self._list
 
 
 _BRACKET = ord("[")
@@ -166,8 +199,8 @@ class _Value:
 
     def __init__(self, *, divides: bool = False) -> None:
         """`divides`: stop behind the bracket of a list that is called `data`."""
-        self.ids: set[str] = set()
-        self.agents: set[str] = set()
+        self._ids: set[str] = set()
+        self._agents: set[str] = set()
         self.done = self.at_list = False
         self._divides = divides
         self._depth = 0
@@ -175,6 +208,11 @@ class _Value:
         self._token: bytearray | None = None  #: the string that is being read, where it may be a name
         self._last: str | None = None  #: the last string among its own members
         self._key: str | None = None
+
+    @property
+    def names(self) -> Names:
+        """Those that were made out so far."""
+        return Names(ids=frozenset(self._ids), agents=frozenset(self._agents))
 
     def walk(self, data: bytes, at: int) -> int:
         """Where it ends, or the piece does."""
@@ -253,9 +291,9 @@ class _Value:
             self._last = text
         elif text is not None:
             if self._key == "request_id":
-                self.ids.add(text)
+                self._ids.add(text)
             elif self._key == "agent_id":
-                self.agents.add(text)
+                self._agents.add(text)
 
 
 def _past(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:

@@ -56,20 +56,26 @@ def parse(text: bytes | str) -> Any:
 
 def flaw(value: Any, *, rounded: bool = False) -> str | None:
     """Why a parsed value must not be used, in words; None when it may. `rounded`: numbers may be inexact."""
-    waiting = [(value, 1)]
+    waiting, depth = [value], 0  # all that is so deep
     while waiting:
-        inner, depth = waiting.pop()
-        if isinstance(inner, Spoiled):
-            if rounded and inner.digits:
-                continue
-            return inner.reason
-        if isinstance(inner, str) and not _is_text(inner):
-            return "holds half of a surrogate pair"
-        if isinstance(inner, dict | list):
-            if depth > DEEPEST:
-                return f"is nested more than {DEEPEST} deep"
-            parts = inner if isinstance(inner, list) else [*inner.keys(), *inner.values()]
-            waiting.extend((part, depth + 1) for part in parts)
+        depth += 1
+        inside: list[Any] = []
+        for inner in waiting:
+            kind = type(inner)
+            if kind is str:
+                if not inner.isascii() and not _is_text(inner):
+                    return "holds half of a surrogate pair"
+            elif kind is dict or kind is list:
+                if depth > DEEPEST:
+                    return f"is nested more than {DEEPEST} deep"
+                if kind is dict:
+                    inside += inner
+                    inside += inner.values()
+                else:
+                    inside += inner
+            elif kind is Spoiled and not (rounded and inner.digits):
+                return str(inner.reason)
+        waiting = inside
     return None
 
 

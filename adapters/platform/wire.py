@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -33,6 +35,8 @@ TOO_LARGE = "the call is too large to be read by a person"
 CONTRADICTED = "the platform lists two different calls under this id"
 #: Beyond so much a list is not read at all.
 MOST_BYTES, MOST_ITEMS = 100_000_000, 50_000
+#: Bytes of the items that are kept, as read, for the next poll.
+MOST_KEPT = 32_000_000
 #: Reasons that are named one by one; of more than these only the number.
 MOST_REASONS = 100
 
@@ -46,6 +50,19 @@ class Pending:
     unread_ids: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What one item says, by its bytes alone. Without a request or a reason it does not wait any more."""
+
+    request: HITLRequest | None = None
+    reason: str | None = None  #: why it is set aside
+    ids: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
+
+
+NOTHING: Mapping[bytes, Read] = MappingProxyType({})
+
+
 class _SetAside(Exception):
     """This item cannot be read; the message is the reason."""
 
@@ -54,9 +71,18 @@ class Reader:
     """Reads a pending list piece by piece; `feed` is work for a thread of its own."""
 
     def __init__(
-        self, *, platform: str = "", most_bytes: int = MOST_BYTES, most_items: int = MOST_ITEMS
+        self,
+        *,
+        platform: str = "",
+        known: Mapping[bytes, Read] = NOTHING,
+        most_bytes: int = MOST_BYTES,
+        most_items: int = MOST_ITEMS,
+        most_kept: int = MOST_KEPT,
     ) -> None:
+        """`known` is what an earlier reader of the same platform kept."""
         self._platform, self._most_bytes, self._most_items = platform, most_bytes, most_items
+        self._known, self._room = known, most_kept
+        self.kept: dict[bytes, Read] = {}  #: what was read here, by the hash of each item
         self._splitter = Splitter()
         self._bytes = self._number = 0
         self._agents: Counter[str] = Counter()  #: bytes of each one's items
@@ -73,8 +99,9 @@ class Reader:
             raise Unavailable(f"the platform's pending list is {error}") from error
         for item in items:
             self._number += 1
-            self._agents.update(dict.fromkeys(item.agents, item.size))
-            self._take_in(item)
+            read = self._read(item)
+            self._agents.update(dict.fromkeys(read.agents, item.size))
+            self._take_in(read)
         if self._bytes > self._most_bytes:
             raise Unavailable(self._beyond(f"{self._most_bytes:,} bytes"))
         if self._number > self._most_items:
@@ -95,21 +122,29 @@ class Reader:
             unread_ids=frozenset(self._unread - self._found.keys()),
         )
 
-    def _take_in(self, item: Item) -> None:
-        named = item.ids
-        try:
-            value = _value(item)
-            named = _ids(value)
-            request = _request(value, self._platform)
-            if request is not None:
-                _take(request, self._found, self._unread)
-        except _SetAside as reason:
-            self._reasons.append(f"item {self._number} {reason}")
-            ids = {text for text in named if _is_id(text)}
-            self._unread |= ids
-            # Which of the two would run, nobody can know.
-            for same in ids & self._found.keys():
-                self._found[same] = replace(self._found[same], flaw=self._found[same].flaw or CONTRADICTED)
+    def _read(self, item: Item) -> Read:
+        """The same bytes say the same: what was read at the last poll is not read again."""
+        if item.raw is None:
+            return _read(item, self._platform)
+        key = hashlib.sha256(item.raw).digest()
+        read = self.kept.get(key) or self._known.get(key) or _read(item, self._platform)
+        if key not in self.kept and item.size <= self._room:
+            self.kept[key] = read
+            self._room -= item.size
+        return read
+
+    def _take_in(self, read: Read) -> None:
+        reason = read.reason
+        if read.request is not None:
+            reason = _clash(read.request, self._found, self._unread)
+        if reason is None:
+            return
+        self._reasons.append(f"item {self._number} {reason}")
+        ids = {text for text in read.ids if _is_id(text)}
+        self._unread |= ids
+        # Which of the two would run, nobody can know.
+        for same in ids & self._found.keys():
+            self._found[same] = replace(self._found[same], flaw=self._found[same].flaw or CONTRADICTED)
 
     def _beyond(self, bound: str) -> str:
         agent = next((name for name, _ in self._agents.most_common(1) if _is_id(name)), None)
@@ -127,6 +162,18 @@ def read_pending(body: bytes, *, platform: str = "") -> Pending:
     return reader.end()
 
 
+def _read(item: Item, platform: str) -> Read:
+    try:
+        value = _value(item)
+    except _SetAside as reason:
+        return Read(reason=str(reason), ids=item.names.ids, agents=item.names.agents)
+    ids, agents = _texts(value, "request_id"), _texts(value, "agent_id")
+    try:
+        return Read(request=_request(value, platform), ids=ids, agents=agents)
+    except _SetAside as reason:
+        return Read(reason=str(reason), ids=ids, agents=agents)
+
+
 def _value(item: Item) -> Any:
     if item.raw is None:
         raise _SetAside(f"is longer than {LONGEST_ITEM:,} bytes")
@@ -138,15 +185,19 @@ def _value(item: Item) -> Any:
         raise _SetAside("is no JSON that can be read") from None
 
 
-def _take(request: HITLRequest, found: dict[str, HITLRequest], unread: set[str]) -> None:
-    """The first item with an id counts; only an item that is the very same may repeat it."""
+def _clash(request: HITLRequest, found: dict[str, HITLRequest], unread: set[str]) -> str | None:
+    """The first item with an id counts; only an item that is the very same may repeat it.
+
+    Returns why this one is set aside, if it is.
+    """
     first = found.setdefault(request.request_id, request)
     # `==` alone takes 1 for True; the digest alone leaves out what no decision covers.
     if first.digest != request.digest or first != request:
-        raise _SetAside("contradicts an item before it with the same id")
+        return "contradicts an item before it with the same id"
     if request.request_id in unread:
         del found[request.request_id]
-        raise _SetAside("has the id of an item before it that could not be read")
+        return "has the id of an item before it that could not be read"
+    return None
 
 
 def _id(text: str) -> str:
@@ -309,10 +360,10 @@ def _parts(value: dict[str, Any] | list[Any] | Spoiled) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else value
 
 
-def _ids(item: Any) -> frozenset[str]:
-    """Every id that an unreadable item names; usually one."""
+def _texts(item: Any, name: str) -> frozenset[str]:
+    """Every text that an item has under a name, which one that cannot be used may hold twice."""
     pairs = item.pairs if isinstance(item, Spoiled) else item.items() if isinstance(item, dict) else ()
-    return frozenset(value for key, value in pairs if key == "request_id" and isinstance(value, str))
+    return frozenset(value for key, value in pairs if key == name and isinstance(value, str))
 
 
 def _is_id(text: str) -> bool:

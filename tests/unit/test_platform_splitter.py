@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +34,7 @@ def split(body: bytes, *cuts: int) -> list[Any]:
         assert item.size == len(item.raw)
         value = json.loads(item.raw)
         if isinstance(value, dict) and isinstance(value.get("request_id"), str):
-            assert value["request_id"] in item.ids
+            assert value["request_id"] in item.names.ids
     return [json.loads(item.raw or b"") for item in raws]
 
 
@@ -53,6 +54,26 @@ def test_items_are_the_same_wherever_it_is_cut(
     body = wrapped.format(text).encode()
     assert items == split(b"\xef\xbb\xbf" * spaced + body, *(min(cut, len(body)) for cut in cuts))
     assert items == split(body, *range(len(body)))
+
+
+@pytest.mark.parametrize("cuts", [(), (1,), (2,), (3,), (1, 3), (1, 2, 3)])
+def test_a_byte_order_mark_may_come_in_pieces(cuts: tuple[int, ...]) -> None:
+    """It is taken off once, wherever it is cut."""
+    assert [None] == split(b"\xef\xbb\xbf[null]", *cuts)
+    with pytest.raises(NoList):
+        split(b"\xef\xbb\xbf\xef\xbb\xbf[null]", *cuts)
+
+
+def test_an_item_is_the_same_however_deep_it_is() -> None:
+    """Deeper than what is cut out at once, or with brackets in its texts: as it is written."""
+    deep: list[Any] = []
+    for _ in range(30):
+        deep = [deep, "]}"]
+    items = [deep, {"request_id": 'a"[', "a": {"request_id": "b", "c": "\\"}}, [], {}, "]", 1, deep]
+    body = json.dumps(items).encode()
+    assert items == split(body)
+    for cut in range(len(body)):
+        assert items == split(body, cut)
 
 
 @given(items=_ITEMS, at=st.integers(0, 400), sign=st.sampled_from(list(',[]{}":x1\\')))
@@ -88,4 +109,4 @@ def test_many_pieces_cost_no_more_than_few() -> None:
         assert [] == splitter.feed(b"x" * 10_000)
     (item,) = splitter.feed(b'"}]')
     splitter.end()
-    assert (None, frozenset({"r"})) == (item.raw, item.ids)
+    assert (None, frozenset({"r"})) == (item.raw, item.names.ids)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.platform.wire import CONTRADICTED, TOO_LARGE, Pending, read_pending
+from adapters.platform.wire import CONTRADICTED, TOO_LARGE, Pending, Reader, read_pending
 from bot.call import lines_of, text_of
 from bot.canonical import FORM
 from bot.errors import Unavailable
@@ -476,3 +476,48 @@ def test_a_name_that_cannot_be_printed_is_shown_and_never_approvable(field: str,
 
     assert ((), 1) == (pending.set_aside, len(pending.requests))
     assert UNPRINTABLE == pending.requests[0].flaw
+
+
+def twice(body: bytes, then: bytes, **bounds: int) -> tuple[Reader, Pending]:
+    """A second poll after a first one, as the client reads it."""
+    first = Reader(**bounds)
+    with suppress(Unavailable):
+        first.feed(body)
+    second = Reader(known=first.kept)
+    second.feed(then)
+    return second, second.end()
+
+
+@given(
+    before=st.lists(json_values | st.fixed_dictionaries({"request_id": st.sampled_from("ab")}), max_size=5),
+    items=st.lists(st.sampled_from([item(), item(tool="b"), metadata(decision="approved"), 1]), max_size=6),
+)
+def test_what_was_read_before_says_the_same_again(before: list[Any], items: list[Any]) -> None:
+    """Whatever the last poll listed: repeated, contradicted, unreadable or not waiting any more."""
+    then = json.dumps([*items, *before]).encode()
+    assert read_pending(then) == twice(json.dumps([*before, *items]).encode(), then)[1]
+
+
+def test_only_what_changed_is_read_again() -> None:
+    """An item with the same bytes is the request that was read from it; one byte more, and it is another."""
+    known, changed = item(), item(request_id="r2")
+    first, read_first = twice(b"[]", json.dumps([known, changed]).encode())
+    second = Reader(known=first.kept)
+    second.feed(json.dumps([known, changed | {"tool": "other"}]).encode())
+    same, other = second.end().requests
+    assert same is read_first.requests[0]
+    assert "other" == other.tool_name
+    assert 2 == len(second.kept)
+
+
+def test_what_is_kept_for_the_next_poll_is_bounded() -> None:
+    """A list of any length leaves no more than that behind, and is read whole."""
+    reader = Reader(most_kept=len(json.dumps(item(request_id="r0"))) * 3)
+    reader.feed(json.dumps([item(request_id=f"r{number}") for number in range(9)]).encode())
+    assert (9, 3) == (len(reader.end().requests), len(reader.kept))
+
+
+def test_a_list_of_too_many_items_is_not_read_twice_either() -> None:
+    """What was read until the bound came is kept: each poll of it would cost seconds."""
+    body = json.dumps([item(request_id=f"r{number}") for number in range(9)]).encode()
+    assert 9 == len(twice(body, b"[]", most_items=5)[0]._known)
