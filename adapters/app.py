@@ -7,16 +7,17 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from pydantic import SecretStr
 
 from adapters.book import Book
 from adapters.callbacks import FunctionCallbacks, callbacks_of
-from adapters.chores import checkpoints_of, folder_of, keeping, proving, refusal_alerts
+from adapters.chores import checkpoints_of, folder_of, keeping, notary_of, proving, refusal_alerts
 from adapters.graph import Graph, open_graph
 from adapters.life import Life, lived
-from adapters.notary import check_rollback, has_begun
+from adapters.notary import check_rollback, read_shelf
 from adapters.oncall import Schedules
 from adapters.oncall.open import open_schedules
 from adapters.pagers.hooks import HookPager, load_hook
@@ -100,14 +101,14 @@ async def open_nod(
         enter = stack.enter_async_context
         services = await enter(_services(environment, file, clock))
         named = (*(str(place) for place in file.policy.alerts), *services, *hooks)
-        signed = checkpoints_of(environment)
+        shelf = await read_shelf(checkpoints_of(environment))
+        fit = partial(check_rollback, shelf=shelf, accept=accept_rollback, clock=clock)
         stored = await enter(
             open_store(
                 environment.database_url, ring=bells.ring, pagers=named, clock=now,
-                signing=Signing(*secrets), take_over=not await has_begun(signed),
+                signing=Signing(*secrets), take_over=not shelf.begun, fit=fit,
             )
         )  # fmt: skip
-        await check_rollback(stored.journal, signed, accept=accept_rollback, clock=clock)
         pagers: dict[str, Pager] = {**services, **hooks}  # the chats' own follow once those are open
         spool = Spool(environment.alert_spool or folder_of(environment.database_url) / "nod-alerts.jsonl")
         alerts = await enter(
@@ -148,11 +149,12 @@ async def open_nod(
             seal=seal, clock=now, count=metrics.count, ring=bells.ring, sights=sights,
         )  # fmt: skip
         pulse, beats = Pulse(), Beats()
+        notary = await enter(notary_of(environment, stored, alerts, shelf, clock, metrics.count))
         chores = {
-            **await keeping(environment, book, stored, alerts, clock, metrics.count, stack),
+            **keeping(book, stored, alerts, notary, clock),
             **await proving(
                 environment, store=store, alerts=alerts, chats=life.chats, policy=book.policy,
-                blind=lambda: _blind(admit, now(), file.poll_every), beats=beats,
+                blind=lambda: _blind(admit, now(), file.poll_every) or notary.missing, beats=beats,
                 pulse=pulse, clock=now, count=metrics.count, stack=stack,
             ),
         }  # fmt: skip

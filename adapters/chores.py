@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import structlog
 from pydantic import SecretStr
 
 from adapters.book import Book
-from adapters.notary import open_notary
+from adapters.notary import Notary, Shelf, open_notary
 from adapters.settings import Environment, PolicyFile
 from adapters.store.open import SqlStore
 from adapters.watch import PULSE_EVERY, Emergency, Pulse, open_heartbeat
@@ -45,29 +45,23 @@ Chores = Mapping[str, tuple[timedelta, Callable[[], Awaitable[None]]]]
 log = structlog.get_logger()
 
 
-async def keeping(
-    environment: Environment,
-    book: Book[PolicyFile],
-    store: SqlStore,
-    alerts: Alerts,
-    clock: Clock,
-    count: Count,
-    stack: AsyncExitStack,
-) -> Chores:
-    """The audit's upkeep, and what is said about each policy that comes into force."""
-    beside = folder_of(environment.database_url)
-    notary = await stack.enter_async_context(
-        open_notary(
-            head=store.journal.head,
-            key_path=environment.audit_key or beside / "nod-audit.key",
-            anchor=store.journal.anchor,
-            path=checkpoints_of(environment),
-            webhook=environment.audit_webhook,
-            clock=clock,
-            count=count,
-        )
+def notary_of(
+    environment: Environment, store: SqlStore, alerts: Alerts, shelf: Shelf, clock: Clock, count: Count
+) -> AbstractAsyncContextManager[Notary]:
+    """Who signs the audit of this store."""
+    return open_notary(
+        chain=store.journal,
+        alerts=alerts,
+        key_path=environment.audit_key or folder_of(environment.database_url) / "nod-audit.key",
+        shelf=shelf,
+        webhook=environment.audit_webhook,
+        clock=clock,
+        count=count,
     )
 
+
+def keeping(book: Book[PolicyFile], store: SqlStore, alerts: Alerts, notary: Notary, clock: Clock) -> Chores:
+    """The audit's upkeep, and what is said about each policy that comes into force."""
     announced, faulty = "", True
 
     async def announce() -> None:

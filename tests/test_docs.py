@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from adapters.cli.audit_entry import FIELDS
 from adapters.cli.commands import COMMANDS, app
-from adapters.notary import open_notary, read_or_make_key
+from adapters.notary import Shelf, open_notary, read_or_make_key
 from adapters.pagers.webhook import signature_of
 from adapters.settings import Environment, matches, models, read_policy_file
 from adapters.store.open import open_store
@@ -322,10 +322,10 @@ async def keep_an_audit(database: Path, *, lines: Path, key: Path) -> None:
     async with (
         open_store(f"sqlite:///{database}", ring=lambda _: None, pagers=(), clock=clock) as store,
         open_notary(
-            head=store.journal.head,
-            anchor=store.journal.anchor,
+            chain=store.journal,
+            alerts=store.alerts,
             key_path=key,
-            path=lines,
+            shelf=Shelf(path=lines),
             webhook=None,
             clock=clock,
             count=count,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -20,7 +21,7 @@ from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
 from adapters.cli.running import run_async
 from adapters.logs import configure_logs
-from adapters.notary import check_rollback
+from adapters.notary import check_rollback, read_shelf
 from adapters.platform.client import open_platform
 from adapters.settings import (
     Chats,
@@ -139,9 +140,9 @@ async def _platform(environment: Environment) -> Finding:
 
 async def _database(environment: Environment) -> Finding:
     try:
-        async with open_store(environment.database_url, ring=lambda _: None, pagers=()) as store:
-            signed = checkpoints_of(environment)
-            await check_rollback(store.journal, signed, accept=False, clock=utc_now)
+        shelf = await read_shelf(checkpoints_of(environment))
+        fit = partial(check_rollback, shelf=shelf, accept=False, clock=utc_now)
+        async with open_store(environment.database_url, ring=lambda _: None, pagers=(), fit=fit):
             return Finding(what="Database: opens, durable, schema up to date")
     except InUse as error:
         return Finding(what=f"Database: {error.what}, which is well if that is the bot")

@@ -2,19 +2,20 @@
 
 from adapters.notary.checkpoint import Checkpoint, NoCheckpoint, What
 from adapters.notary.key import AuditKey, read_or_make_key
-from adapters.notary.notary import Notary, has_begun, open_notary
+from adapters.notary.notary import Notary, open_notary
 from adapters.notary.rollback import check_rollback
-from adapters.notary.shelf import read_checkpoints
+from adapters.notary.shelf import Shelf, read_checkpoints, read_shelf
 
 __all__ = [
     "AuditKey",
     "Checkpoint",
     "NoCheckpoint",
     "Notary",
+    "Shelf",
     "What",
     "check_rollback",
-    "has_begun",
     "open_notary",
     "read_checkpoints",
     "read_or_make_key",
+    "read_shelf",
 ]

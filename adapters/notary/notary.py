@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 import structlog
 
 from adapters.notary.checkpoint import Checkpoint, What, checkpoint_of
 from adapters.notary.key import AuditKey, read_or_make_key
-from adapters.notary.rollback import last_of, lines_in
-from adapters.notary.shelf import add
+from adapters.notary.rollback import Chain, holds
+from adapters.notary.shelf import Shelf, add
 from adapters.outward import open_client, told
 from bot.audit import GENESIS, Row
 from bot.errors import Unavailable
 from bot.ports import Clock
+from bot.records import Alert
 
+#: What the alert is about, and its cause.
+AUDIT, TAIL_MISSING = "audit", "audit-tail-missing"
 #: A checkpoint after so many rows, or after this time if there is any new row.
 EVERY_ROWS = 100
 EVERY = timedelta(minutes=5)
@@ -28,41 +32,53 @@ PATIENCE = 5.0
 
 log = structlog.get_logger()
 
-Head = Callable[[], Awaitable[Row | None]]
-#: Number and hash of the last row that was removed.
-Anchored = Callable[[], Awaitable[tuple[int, str] | None]]
+
+class Alerts(Protocol):
+    """What is needed of `bot.store.Alerts`."""
+
+    async def raise_(self, alert: Alert) -> bool: ...
+
+    async def mend(self, approval_id: str, *, cause: str, how: str) -> None: ...
 
 
 class Notary:
-    """Signs how far the chain went. Nothing else waits for it; what fails is tried again in the next round."""
+    """Signs how far the chain went. Nothing else waits for it; what fails is tried again in the next round.
+
+    While a row that was signed is missing nothing is signed, neither a checkpoint nor a retirement.
+    """
 
     def __init__(
         self,
         *,
-        head: Head,
-        anchor: Anchored,
+        chain: Chain,
+        alerts: Alerts,
         key: AuditKey,
-        path: Path,
-        last: Checkpoint | None,
-        begun: bool,
+        shelf: Shelf,
         client: httpx.AsyncClient,
         webhook: str | None,
         clock: Clock,
         count: Callable[[str], None],
     ) -> None:
-        self._head, self._anchor, self._key, self._path = head, anchor, key, path
-        self._last, self._begun = last, begun
+        self._chain, self._alerts, self._key, self._path = chain, alerts, key, shelf.path
+        self._last, self._begun = shelf.last, shelf.begun
         self._client, self._webhook = client, webhook
         self._clock, self._count = clock, count
         self._unsent: list[Checkpoint] = []
+        self._missing: str | None = None
+        self._looked = False
+
+    @property
+    def missing(self) -> str | None:
+        """Why nothing is signed, in words, as of the last round; None while all that was signed is there."""
+        return self._missing
 
     async def round(self) -> None:
         """Sign if it is time, then tell the webhook what it has not heard.
 
         Raises Unavailable when the chain's end cannot be read.
         """
-        head, now = await self._head(), self._clock()
-        if self._tail_is_gone(head) or not (self._begun or await self._begin(head)):
+        head, now = await self._chain.head(), self._clock()
+        if await self._tail_is_gone(head) or not (self._begun or await self._begin(head)):
             return
         if head is not None and self._is_time(head):
             checkpoint = checkpoint_of(head.number, head.hash, key=self._key, at=now)
@@ -77,7 +93,7 @@ class Notary:
 
         Rows that a release without signed retirements has removed are taken over as they are.
         """
-        gone, now = await self._anchor(), self._clock()
+        gone, now = await self._chain.anchor(), self._clock()
         lines = [checkpoint_of(*gone, key=self._key, at=now, what=What.RETIREMENT)] if gone else []
         number, hash_ = (head.number, head.hash) if head else (0, GENESIS)
         first = checkpoint_of(number, hash_, key=self._key, at=now, what=What.SIGNING)
@@ -88,7 +104,12 @@ class Notary:
         return self._begun
 
     async def retire(self, row: Row) -> None:
-        """Sign that Nod removes the rows up to this one, before it does. Raises Unavailable if it cannot be."""
+        """Sign that Nod removes the rows up to this one, before it does.
+
+        Raises Unavailable if it cannot be written, or while rows that were signed are missing.
+        """
+        if await self._tail_is_gone(await self._chain.head()):
+            raise Unavailable("rows of the audit that were signed are missing")
         line = checkpoint_of(row.number, row.hash, key=self._key, at=self._clock(), what=What.RETIREMENT)
         if not await self._write(line):
             raise Unavailable("the file with the checkpoints cannot be written")
@@ -110,15 +131,26 @@ class Notary:
         new = head.number - self._last.number
         return new >= EVERY_ROWS or (new > 0 and self._clock() - self._last.moment >= EVERY)
 
-    def _tail_is_gone(self, head: Row | None) -> bool:
-        """Signing on would cover up that rows we signed are missing or were rewritten."""
+    async def _tail_is_gone(self, head: Row | None) -> bool:
+        """Signing on would cover up that rows we signed are missing or were rewritten: people are told."""
         last = self._last
-        if last is None or not last.number or (head is not None and head.number > last.number):
+        if last is None or await holds(self._chain, head, last):
+            if self._missing or not self._looked:  # an alert may be of a process before this one
+                how = "every row that was signed is there"
+                await self._alerts.mend(AUDIT, cause=TAIL_MISSING, how=how)
+            self._missing, self._looked = None, True
             return False
-        if head is not None and (head.number, head.hash) == (last.number, last.hash):
-            return False
-        log.error("audit_tail_missing", signed=last.number, found=head.number if head else 0)
+        found = head.number if head else 0
+        self._missing = f"row {last.number} of the audit was signed, and is missing or another one"
+        log.error("audit_tail_missing", signed=last.number, found=found)
         self._count("audit_tail_missing")
+        text = (
+            f"Row {last.number} of the audit was signed at {last.at}, and is missing or changed now. The last"
+            f" row is {found}. The database was rolled back, replaced or tampered with. Nothing is signed any"
+            " more."
+        )
+        alert = Alert(approval_id=AUDIT, cause=TAIL_MISSING, text=text, raised_at=self._clock())
+        await self._alerts.raise_(alert)
         return True
 
     async def _tell(self) -> None:
@@ -141,32 +173,21 @@ class Notary:
 @asynccontextmanager
 async def open_notary(
     *,
-    head: Head,
-    anchor: Anchored,
+    chain: Chain,
+    alerts: Alerts,
     key_path: Path,
-    path: Path,
+    shelf: Shelf,
     webhook: str | None,
     clock: Clock,
     count: Callable[[str], None],
 ) -> AsyncIterator[Notary]:
-    """A notary with the key at `key_path`, made on first use, that goes on from the last line of `path`.
+    """A notary with the key at `key_path`, made on first use, that goes on from the last line on the shelf.
 
-    Raises ConfigError when the key or the file with the checkpoints cannot be used.
+    Raises ConfigError when the key cannot be used.
     """
     key = await asyncio.to_thread(read_or_make_key, key_path)
-    lines = await asyncio.to_thread(lines_in, path)
-    last = last_of(lines)
     async with open_client(timeout=PATIENCE) as client:
         yield Notary(
-            head=head, anchor=anchor, key=key, path=path, last=last, begun=_begun(lines), client=client,
-            webhook=webhook, clock=clock, count=count,
+            chain=chain, alerts=alerts, key=key, shelf=shelf, client=client, webhook=webhook, clock=clock,
+            count=count,
         )  # fmt: skip
-
-
-async def has_begun(path: Path) -> bool:
-    """Whether a line of this file says that everything before it is signed. Raises ConfigError."""
-    return _begun(await asyncio.to_thread(lines_in, path))
-
-
-def _begun(lines: Sequence[Checkpoint]) -> bool:
-    return any(one.what is What.SIGNING for one in lines)

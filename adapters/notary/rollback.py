@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import structlog
 
-from adapters.notary.checkpoint import Checkpoint, NoCheckpoint, What
-from adapters.notary.shelf import read_checkpoints
+from adapters.notary.checkpoint import Checkpoint
+from adapters.notary.shelf import Shelf
 from bot.audit import Fact, Row
 from bot.errors import ConfigError
 from bot.ports import Clock
@@ -26,11 +23,13 @@ class Chain(Protocol):
 
     async def row(self, number: int) -> Row | None: ...
 
+    async def anchor(self) -> tuple[int, str] | None: ...
+
     async def note(self, fact: Fact) -> None: ...
 
 
-async def check_rollback(chain: Chain, path: Path, *, accept: bool, clock: Clock) -> None:
-    """Refuse a chain that the last checkpoint at `path` contradicts; or with `accept` record that and go on.
+async def check_rollback(chain: Chain, *, shelf: Shelf, accept: bool, clock: Clock) -> None:
+    """Refuse a chain that the last checkpoint contradicts; or with `accept` record that and go on.
 
     What was acknowledged after the copy was made is lost then, and the platform's list tells what still waits.
     Those checkpoints are kept beside, under a name with the moment, since they vouch for another chain.
@@ -39,9 +38,8 @@ async def check_rollback(chain: Chain, path: Path, *, accept: bool, clock: Clock
         ConfigError: rows that were signed are gone or others, and nobody accepts it.
         Unavailable: the chain cannot be read.
     """
-    last = last_of(await asyncio.to_thread(lines_in, path))
-    head = await chain.head()
-    if last is None or await _holds(chain, head, last):
+    last, head = shelf.last, await chain.head()
+    if last is None or await holds(chain, head, last):
         return
     found = head.number if head else 0
     if not accept:
@@ -53,29 +51,16 @@ async def check_rollback(chain: Chain, path: Path, *, accept: bool, clock: Clock
         )
     body: dict[str, Json] = {"signed": last.number, "hash": last.hash, "signed_at": last.at, "found": found}
     await chain.note(Fact(kind="rollback_accepted", at=clock(), body=body))
-    aside = path.with_name(f"{path.name}.before-{clock():%Y%m%dT%H%M%S}")
-    await asyncio.to_thread(path.rename, aside)
+    aside = await shelf.set_aside(clock())
     log.warning("rollback_accepted", signed=last.number, found=found, checkpoints=str(aside))
 
 
-def lines_in(path: Path) -> tuple[Checkpoint, ...]:
-    """All signed lines; none before the first. Raises ConfigError when the file cannot be used."""
-    if not path.exists():
-        return ()
-    try:
-        return read_checkpoints(path)
-    except NoCheckpoint as error:
-        raise ConfigError("NOD_AUDIT_CHECKPOINTS", str(error), "Keep that file, and name another.") from error
-
-
-def last_of(lines: Sequence[Checkpoint]) -> Checkpoint | None:
-    """The one that goes furthest; None before the first that is about a row."""
-    rows = (one for one in lines if one.number and one.what is not What.RETIREMENT)
-    return max(rows, key=lambda one: one.number, default=None)
-
-
-async def _holds(chain: Chain, head: Row | None, last: Checkpoint) -> bool:
+async def holds(chain: Chain, head: Row | None, last: Checkpoint) -> bool:
+    """Whether the row that was signed is in the chain, or was there when retention removed it."""
     if head is None or head.number < last.number:
         return False
     row = await chain.row(last.number)
-    return row is None or row.hash == last.hash  # retention may have removed it since, with all before it
+    if row is not None:
+        return row.hash == last.hash
+    anchor = await chain.anchor()
+    return anchor is not None and (anchor[0] > last.number or anchor == (last.number, last.hash))

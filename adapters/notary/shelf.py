@@ -2,13 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from adapters.notary.checkpoint import Checkpoint, NoCheckpoint, parsed
+from adapters.notary.checkpoint import Checkpoint, NoCheckpoint, What, parsed
 from bot.errors import ConfigError
 
 _SETTING = "NOD_AUDIT_CHECKPOINTS"
+
+
+@dataclass(slots=True, kw_only=True)
+class Shelf:
+    """The file with the checkpoints, and the signed lines that were in it when it was read."""
+
+    path: Path
+    lines: tuple[Checkpoint, ...] = ()
+
+    @property
+    def begun(self) -> bool:
+        """Whether a line says that everything before it is signed."""
+        return any(one.what is What.SIGNING for one in self.lines)
+
+    @property
+    def last(self) -> Checkpoint | None:
+        """The one that goes furthest; None before the first that is about a row."""
+        rows = (one for one in self.lines if one.number and one.what is not What.RETIREMENT)
+        return max(rows, key=lambda one: one.number, default=None)
+
+    async def set_aside(self, at: datetime) -> Path:
+        """Keep the lines under a name with the moment, and go on without any; returns where they are."""
+        aside = self.path.with_name(f"{self.path.name}.before-{at:%Y%m%dT%H%M%S}")
+        await asyncio.to_thread(self.path.rename, aside)
+        self.lines = ()
+        return aside
+
+
+async def read_shelf(path: Path) -> Shelf:
+    """Without lines where there is no file yet. Raises ConfigError when it cannot be used."""
+    return Shelf(path=path, lines=await asyncio.to_thread(_lines_in, path))
+
+
+def _lines_in(path: Path) -> tuple[Checkpoint, ...]:
+    if not path.exists():
+        return ()
+    try:
+        return read_checkpoints(path)
+    except NoCheckpoint as error:
+        raise ConfigError(_SETTING, str(error), "Keep that file, and name another.") from error
 
 
 def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -60,6 +60,7 @@ async def open_store(
     clock: Clock = utc_now,
     signing: Signing | None = None,
     take_over: bool = False,
+    fit: Callable[[SqlJournal], Awaitable[None]] | None = None,
 ) -> AsyncIterator[SqlStore]:
     """The store at `sqlite:///path` or `postgresql://user:password@host/name`, ready and migrated.
 
@@ -69,6 +70,8 @@ async def open_store(
 
     `signing` signs what lets an answer count; without it nothing that was written before or is written now
     counts for another store. With `take_over` what a release left behind that signed nothing is signed, once.
+    `fit` sees the audit before anything in the database is believed, and before anything but a migration is
+    written; what it raises refuses the database.
 
     Raises:
         ConfigError: the address is none of these, or the database is not fit for the job.
@@ -77,6 +80,9 @@ async def open_store(
     address = _address(url)
     async with _OPENERS[address.drivername](address, ring=ring) as database:
         proofs = Proofs(signing or Signing(secrets.token_hex(32)))
+        journal = SqlJournal(database=database, clock=clock)
+        if fit is not None:
+            await fit(journal)
         if take_over:
             await sign_what_was_left(database, proofs, at=clock())
         await recall(database, proofs)
@@ -89,7 +95,7 @@ async def open_store(
             notices=SqlNotices(database=database, proofs=proofs),
             digests=SqlDigests(database=database, clock=clock, proofs=proofs),
             alerts=alerts,
-            journal=SqlJournal(database=database, clock=clock),
+            journal=journal,
             conversations=SqlConversations(database=database),
             probe=SqlProbe(database=database),
         )

@@ -76,7 +76,7 @@ class Prove:
         count: Count,
     ) -> None:
         """`alerts` takes alerts with the store gone, too; `late_tick` says what ails the ticker, if anything,
-        and `blind` why the platform cannot be read.
+        and `blind` why nobody may rely on us: the platform cannot be read, or the audit has lost rows.
 
         `all_well` tells the dead man's switch.
         """

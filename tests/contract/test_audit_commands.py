@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from adapters.cli.audit import examine, key, verify
 from adapters.cli.audit_app import app as audit_app
 from adapters.cli.audit_export import Filter, export
-from adapters.notary import open_notary, read_or_make_key
+from adapters.notary import open_notary, read_or_make_key, read_shelf
 from adapters.store.ledger import open_ledger
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
@@ -64,10 +64,10 @@ def tamper(eyes: Eyes, url: str) -> Eyes:
 async def checkpointed(store: SqlStore, folder: Path) -> Path:
     """A file with a checkpoint of the chain as it is."""
     async with open_notary(
-        head=store.journal.head,
-        anchor=store.journal.anchor,
+        chain=store.journal,
+        alerts=store.alerts,
         key_path=folder / "audit.key",
-        path=folder / "checkpoints",
+        shelf=await read_shelf(folder / "checkpoints"),
         webhook=None,
         clock=lambda: NOW,
         count=lambda _: None,

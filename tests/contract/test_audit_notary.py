@@ -21,10 +21,27 @@ from adapters.notary import (
     open_notary,
     read_checkpoints,
     read_or_make_key,
+    read_shelf,
 )
 from bot.audit import GENESIS, Fact, Row, chained
-from bot.errors import ConfigError
+from bot.errors import ConfigError, Unavailable
+from bot.records import Alert
 from tests.contract.values import NOW
+
+
+class Raised:
+    """The alerts that are open, by cause, with what they say."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, str] = {}
+
+    async def raise_(self, alert: Alert) -> bool:
+        self.open[alert.cause] = alert.text
+        return True
+
+    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
+        assert ("audit", "every row that was signed is there") == (approval_id, how)
+        self.open.pop(cause, None)
 
 
 class Book:
@@ -46,8 +63,14 @@ class Book:
     async def head(self) -> Row | None:
         return self.rows[-1] if self.rows else None
 
+    async def row(self, number: int) -> Row | None:
+        return next((row for row in self.rows if row.number == number), None)
+
     async def anchor(self) -> tuple[int, str] | None:
         return None
+
+    async def note(self, fact: Fact) -> None:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -64,14 +87,18 @@ def counted() -> list[str]:
 
 @asynccontextmanager
 async def notary_of(
-    book: Book, folder: Path, counted: list[str], webhook: str | None = None
+    book: Book,
+    folder: Path,
+    counted: list[str],
+    webhook: str | None = None,
+    alerts: Raised | None = None,
 ) -> AsyncIterator[Notary]:
     """A notary over this chain."""
     async with open_notary(
-        head=book.head,
-        anchor=book.anchor,
+        chain=book,
+        alerts=alerts or Raised(),
         key_path=folder / "audit.key",
-        path=folder / "checkpoints",
+        shelf=await read_shelf(folder / "checkpoints"),
         webhook=webhook,
         clock=book.clock,
         count=counted.append,
@@ -134,20 +161,30 @@ async def test_a_notary_goes_on_where_the_last_one_ended(
 async def test_a_tail_that_was_signed_and_is_gone_is_not_covered_up(
     book: Book, tmp_path: Path, counted: list[str]
 ) -> None:
-    """The notary signs no more when rows that it signed are missing or were rewritten, and says so."""
+    """The notary signs no more when rows that it signed are missing or were rewritten, and alerts people.
+
+    Nor when the chain has grown past them since; nor does it sign that anything may be removed.
+    """
+    alerts = Raised()
     book.write(10)
-    async with notary_of(book, tmp_path, counted) as notary:
+    async with notary_of(book, tmp_path, counted, alerts=alerts) as notary:
         await notary.round()
         signed = list(book.rows)
-        del book.rows[-3:]
-        await notary.round()
-        book.now += timedelta(seconds=1)
-        book.write(3)
-        await notary.round()
-        assert ["checkpoint_written", "audit_tail_missing", "audit_tail_missing"] == counted
+        for gone, back in ((3, 0), (0, 3), (0, 200)):
+            del book.rows[len(book.rows) - gone :]
+            book.now += timedelta(minutes=6)
+            book.write(back)
+            await notary.round()
+            assert ["audit-tail-missing"] == list(alerts.open)
+            assert "Row 10 of the audit" in alerts.open["audit-tail-missing"]
+            assert notary.missing is not None
+            with pytest.raises(Unavailable):
+                await notary.retire(book.rows[0])
+        assert ["checkpoint_written", *6 * ["audit_tail_missing"]] == counted
         book.rows = signed
         book.write(100)
         await notary.round()
+        assert ({}, None) == (alerts.open, notary.missing)
     assert [10, 110] == numbers(tmp_path)
 
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from adapters.cli.audit import verify
-from adapters.notary import open_notary
+from adapters.notary import Shelf, open_notary
 from adapters.store.open import SqlStore, open_store
 from adapters.store.tables import metadata
 from bot.approval import Outcome, Stage
@@ -259,7 +259,7 @@ async def test_rows_that_retention_did_not_sign_away_are_missed(
     """Nearly the whole chain, deleted by plain SQL with an anchor and a row that tells of it."""
     file = tmp_path / "checkpoints"
     async with open_notary(
-        head=store.journal.head, anchor=store.journal.anchor, key_path=tmp_path / "key", path=file,
+        chain=store.journal, alerts=store.alerts, key_path=tmp_path / "key", shelf=Shelf(path=file),
         webhook=None, clock=lambda: NOW, count=lambda _: None,
     ) as notary:  # fmt: skip
         for number in range(9):
