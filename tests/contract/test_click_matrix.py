@@ -159,6 +159,9 @@ def cases() -> list[Case]:
         Case(what="second of two", who="bob", verb=A, route="two", state="voted", then=Stage.DECIDED),
         Case(what="the same person again", who="ann", verb=A, route="two", state="voted", then=Refusal.ALREADY_VOTED),
         Case(what="she changes her mind", who="ann", verb=R, route="two", state="voted", then=Stage.DECIDED),
+        Case(what="first was one who is a guest now", who="ann", verb=A, route="two", state="gil voted", then=Stage.OPEN),
+        Case(what="first was one who left", who="ann", verb=A, route="two", state="gone voted", then=Stage.OPEN),
+        Case(what="first was one who is a guest in Teams only", who="ann", verb=A, route="two", state="tess voted", then=Stage.DECIDED),
         Case(what="one rejection where it takes two", who="bob", verb=R, route="both", state="voted", then=Stage.OPEN),
         Case(what="a delegate of one who voted is no second person", who="deputy", verb=A, route="two", state="voted", then=Stage.OPEN),
         *(Case(what=f"decided by another: {verb}", who="bob", verb=verb, state="decided", then=Refusal.ALREADY_DECIDED) for verb in (A, R, S)),
@@ -167,6 +170,8 @@ def cases() -> list[Case]:
         *(Case(what=f"expired: {verb}", who="ann", verb=verb, state="expired", then=Refusal.EXPIRED) for verb in (A, R, S)),
         *(Case(what=f"answered elsewhere: {verb}", who="ann", verb=verb, state="elsewhere", then=Refusal.ANSWERED_ELSEWHERE) for verb in (A, R, S)),
         *(Case(what=f"changed under the card: {verb}", who="ann", verb=verb, state="changed", then=Refusal.CHANGED) for verb in (A, R, S)),
+        *(Case(what=f"changed, and back to what the card shows: {verb}", who="ann", verb=verb, state="back", then=Refusal.CHANGED) for verb in (A, R, S)),
+        *(Case(what=f"the card was drawn for another call: {verb}", who="ann", verb=verb, state="drawn", then=then) for verb, then in ((A, Refusal.CHANGED), (R, Stage.DECIDED), (S, Stage.DECIDED))),
         *(Case(what=f"a rule answers it: {verb}", who="ann", verb=verb, state="automatic", then=Refusal.AUTOMATIC) for verb in (A, R, S)),
         *(Case(what=f"sealed by somebody else: {verb}", who="ann", verb=verb, seal=OTHER_SEAL, then=Refusal.FORGED) for verb in (A, R, S)),
         Case(what="another channel", who="ann", verb=A, channel="C0OTHER", then=Refusal.MOVED_CARD),
@@ -277,13 +282,17 @@ async def arrange(store: SqlStore, case: Case, request: HITLRequest, *, here: Su
     if case.state == "gathered":
         await store.digests.gather(list(CARDS.values()))
         return
+    shown = replace(request, arguments={"amount": 5000}) if case.state == "drawn" else request
     for card_id in CARDS.values():
-        await store.placements.shown(card_id, ref="m1", revision=1, digest=request.digest)
+        await store.placements.shown(card_id, ref="m1", revision=1, digest=shown.digest)
     where = OTHER[here] if case.state.endswith("there") else here
     approved = vote_of("ann", HITLDecision.APPROVED, request, surface=where)
     match case.state.removesuffix(" there"):
         case "voted":
             await store.approvals.vote("r1", vote=approved, needs=2, counting=None)
+        case "gil voted" | "gone voted" | "tess voted" as state:
+            theirs = vote_of(state.removesuffix(" voted"), HITLDecision.APPROVED, request, surface=where)
+            await store.approvals.vote("r1", vote=theirs, needs=2, counting=None)
         case "decided":
             await store.approvals.vote("r1", vote=approved, needs=1, counting=None)
         case "claimed":
@@ -296,12 +305,13 @@ async def arrange(store: SqlStore, case: Case, request: HITLRequest, *, here: Su
             await store.approvals.settle("r1", was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP, at=NOON)
         case "elsewhere":
             await store.approvals.settle("r1", was=Stage.OPEN, outcome=Outcome.ELSEWHERE, at=NOON)
-        case "changed":
-            changed = replace(request, arguments={"amount": 5000})
-            new = [replace(card, card_id=f"{card.card_id}-anew") for card in cards]
-            await store.approvals.revise(
-                "r1", was=Stage.OPEN, request=changed, route="one", deadline=deadline, placements=new, rungs=[]
-            )
+        case "changed" | "back":
+            calls = [replace(request, arguments={"amount": 5000}), request]
+            for number, call in enumerate(calls[: 1 if case.state == "changed" else 2]):
+                new = [replace(card, card_id=f"{card.card_id}-{number}") for card in cards]
+                assert await store.approvals.revise(
+                    "r1", was=Stage.OPEN, request=call, route="one", deadline=deadline, placements=new, rungs=[]
+                )
 
 
 def seen_by(case: Case, request: HITLRequest, *, here: Surface) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.store.open import SqlStore
 from bot.approval import Approval, Outcome, Stage
-from bot.errors import Forbidden, NodError, Unavailable
+from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.flow import Crew
 from bot.flow.deliver import Deliver
 from bot.flow.retries import LEAST_WAIT, MARGIN
@@ -41,6 +41,7 @@ class World:
 
     def __init__(self, store: Store) -> None:
         self.store, self.platform = store, SlowPlatform()
+        self.rings: list[Step] = []
 
     async def decided(self, approval_id: str = "r1", *, deadline: datetime) -> None:
         """An approval that waits at the platform, decided, and confirmed since."""
@@ -66,7 +67,7 @@ class World:
                 unread_since=lambda: None,
                 clock=lambda: self.platform.now,
                 count=lambda _: None,
-                ring=lambda _: None,
+                ring=self.rings.append,
                 crew=Crew(Step.DELIVER, size=1, tasks=tasks, ring=lambda _: None, count=lambda _: None),
             )
 
@@ -142,3 +143,86 @@ async def test_a_piece_that_had_to_wait_is_not_sent_too_late(world: World, late:
         over = await world.get("second")
         assert (Outcome.UNDELIVERABLE, 0) == (over.outcome, over.attempts)
         assert ["first"] == [request_id for request_id, _ in world.platform.decided]
+
+
+@pytest.mark.parametrize(("later", "sent"), [(0.0, False), (0.0004, False), (0.001, True)])
+async def test_a_poll_of_the_clicks_own_millisecond_confirms_nothing(
+    world: World, later: float, sent: bool
+) -> None:
+    """It may have begun before the click. Another poll is asked for, and that is all."""
+    await admit(world.store, deadline=after(60))
+    await decide(world.store)
+    world.platform.waiting["r1"] = a_request()
+    await world.store.approvals.confirm({"r1": a_request().digest}, began_at=after(later))
+
+    await world.round()
+
+    assert sent is bool(world.platform.decided)
+    assert sent is (Step.ADMIT not in world.rings)
+
+
+@pytest.mark.parametrize(("later", "sent"), [(0.0, False), (0.001, True)])
+async def test_nor_does_one_of_the_millisecond_in_which_it_was_called_resolved(
+    world: World, later: float, sent: bool
+) -> None:
+    """It is sent again only where a list that was asked for afterwards has it."""
+    await world.decided(deadline=after(60))
+    world.platform.decide_trouble.append(Gone("nothing waits"))
+    await world.round()
+    gone = await world.get()
+    assert (after(0), after(1)) == (gone.gone_at, gone.next_try)
+    await world.store.approvals.confirm({"r1": a_request().digest}, began_at=after(later))
+    world.platform.now, world.rings = after(1), []
+
+    await world.round()
+
+    assert sent is bool(world.platform.decided)
+    assert sent is (Step.ADMIT not in world.rings)
+
+
+async def test_three_quick_tries_come_after_the_first(world: World) -> None:
+    """After one, two and three seconds, as the guide has it; then a tenth of what is left."""
+    await world.decided(deadline=after(100))
+    waits = []
+    for _ in range(4):
+        world.platform.decide_trouble.append(Unavailable("busy"))
+        await world.store.approvals.confirm({"r1": a_request().digest}, began_at=world.platform.now)
+        if not waits:
+            await world.store.approvals.confirm({"r1": a_request().digest}, began_at=after(0.001))
+        await world.round()
+        next_try = (await world.get()).next_try
+        assert next_try is not None
+        waits.append((next_try - world.platform.now).total_seconds())
+        world.platform.now = next_try
+    assert [1.0, 2.0, 3.0] == waits[:3]
+    assert 9 < waits[3] < 10
+
+
+@pytest.mark.parametrize(
+    ("word", "told", "outcome"),
+    [
+        ("approved", True, Outcome.APPROVED),
+        ("rejected", True, Outcome.ELSEWHERE),
+        ("approved", False, Outcome.ELSEWHERE),
+        (None, True, Outcome.UNDELIVERABLE),
+        ("timeout_skip", True, Outcome.UNDELIVERABLE),
+    ],
+)
+async def test_before_it_gives_up_it_asks_what_became_of_it(
+    world: World, word: str | None, told: bool, outcome: Outcome
+) -> None:
+    """The answer to a POST may have been lost, or somebody was first: the platform's audit knows."""
+    await world.decided(deadline=after(10))
+    if told:
+        world.platform.decide_trouble.append(Unanswered("no answer"))
+        await world.round()
+    if word is not None:
+        world.platform.words["r1"] = word
+    world.platform.now = after(10)
+
+    await world.round()
+
+    over = await world.get()
+    assert (outcome, int(told)) == (over.outcome, over.attempts)
+    alerts = await world.store.alerts.open_of(approval_id="r1")
+    assert (outcome is Outcome.UNDELIVERABLE) is bool(alerts)

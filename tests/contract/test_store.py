@@ -295,6 +295,7 @@ async def test_what_was_called_resolved_waits_for_a_later_listing(store: Store) 
         "r1", as_read=replace(begun, attempts=2), at=after(2), next_try=after(3)
     )
     await store.approvals.miss(["r1"], began_at=after(2))
+    assert 0 == (await _get(store)).missed
     await store.approvals.confirm({"r1": a_request().digest}, began_at=after(2))
     gone = await _get(store)
     assert (after(2), 1, 0, False) == (gone.gone_at, gone.gones, gone.missed, gone.may_be_told)

@@ -170,6 +170,21 @@ async def test_the_writing_connection_promises_durability(sqlite_url: str) -> No
     assert [writer, {"busy_timeout": 5_000, "query_only": 1}] == said
 
 
+async def test_a_transaction_has_the_file_before_it_reads(sqlite_url: str) -> None:
+    """What it has read is still so when it writes: nobody writes in between, and it never has to fail."""
+    path = file_of(sqlite_url)
+    writer, reader = on_sqlite._engines(path)
+    async with writer.begin() as connection:
+        await connection.exec_driver_sql("CREATE TABLE t (n)")
+    async with writer.begin() as connection:
+        await connection.exec_driver_sql("SELECT count(*) FROM t")
+        with closing(sqlite3.connect(path, timeout=0)) as other, pytest.raises(sqlite3.OperationalError):
+            other.execute("INSERT INTO t VALUES (1)")
+        await connection.exec_driver_sql("INSERT INTO t VALUES (2)")
+    await writer.dispose()
+    await reader.dispose()
+
+
 async def test_a_connection_that_promises_less_is_refused(sqlite_url: str) -> None:
     """If SQLite does not do as it is told, for example on a network drive, Nod does not start."""
     writer, reader = on_sqlite._engines(file_of(sqlite_url))

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.store.database import Database
-from adapters.store.tenure import LEASE, STALE, TAKEN, tenured
+from adapters.store.tenure import LEASE, LOST, STALE, TAKEN, tenured
 from bot.errors import InUse, Unavailable
 
 LOCK = "SELECT pg_try_advisory_lock(5140340)"
@@ -21,16 +21,34 @@ EVERY = 0.05
 
 @asynccontextmanager
 async def held(
-    url: str, *, every: float = EVERY, lease: float = LEASE, stale: float = STALE
+    url: str,
+    *,
+    every: float = EVERY,
+    lease: float = LEASE,
+    stale: float = STALE,
+    kind: type[Database] = Database,
 ) -> AsyncIterator[Database]:
     """A database that is ours, with looks at the lock in quick succession."""
     engine = create_async_engine(url.replace("postgresql://", "postgresql+psycopg://"), pool_pre_ping=True)
-    database = Database(writer=engine, reader=engine, turn=asyncio.Semaphore(2), ring=lambda _: None)
+    database = kind(writer=engine, reader=engine, turn=asyncio.Semaphore(2), ring=lambda _: None)
     try:
         async with tenured(engine, database, every=every, lease=lease, stale=stale):
             yield database
     finally:
         await engine.dispose()
+
+
+class Noting(Database):
+    """Notes what work heard each time that it was to stop."""
+
+    heard: tuple[str | None, ...] = ()
+
+    def refuse(self, why: str) -> None:
+        super().refuse(why)
+        try:
+            self._check()
+        except Unavailable as error:
+            self.heard += (str(error),)
 
 
 async def refused(database: Database) -> str | None:
@@ -56,6 +74,20 @@ async def test_the_lock_is_taken_again_when_the_server_forgot_it(postgres_url: s
             async with asyncio.timeout(5):
                 while (server.execute(HOLDER).fetchone() or (before,))[0] == before:
                     await asyncio.sleep(EVERY / 5)
+            await until(database, None)
+
+
+async def test_work_stops_when_the_loss_is_noticed(postgres_url: str) -> None:
+    """At once, not at the end of the lease: until it is ours again, another process may have it."""
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        async with held(postgres_url, kind=Noting) as database:
+            assert isinstance(database, Noting)
+            (mine,) = server.execute(HOLDER).fetchone() or (None,)
+            server.execute("SELECT pg_terminate_backend(%s)", [mine])
+            async with asyncio.timeout(5):
+                while not database.heard:
+                    await asyncio.sleep(EVERY / 5)
+            assert LOST == database.heard[0]
             await until(database, None)
 
 

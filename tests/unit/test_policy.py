@@ -190,6 +190,16 @@ def test_who_asked_is_named_nowhere_as_one_who_decides(
     assert ("U0BOB", "U0EVE") == mentioned(policy, who, SLACK)
 
 
+def test_the_vote_of_somebody_who_became_a_guest_does_not_count(make_approval: Callable[..., Approval]) -> None:
+    """Nor that of somebody without an account. Whom the route names, or who is no guest elsewhere, counts."""
+    teams = {Surface.SLACK: "U0EVE", Surface.TEAMS: "tenant/eve"}
+    people = {**POLICY.people, "eve": person("eve", accounts=teams, outside=frozenset({SLACK}))}
+    policy = replace(POLICY, people=people)
+    for named, expected in (((), {"ann", "eve"}), (("gus",), {"ann", "eve", "gus"})):
+        two = route("two", approvers=("gus", "ann", "lin", "eve"), outsiders=named, quorum=2)
+        assert expected == counting(replace(policy, routes=(two,)), two, make_approval(route="two"), now=NOW)
+
+
 def test_a_person_in_two_groups_counts_once() -> None:
     """In the order of the file."""
     policy = replace(POLICY, groups={"a": ("ann", "bob"), "b": ("bob", "eve")})
