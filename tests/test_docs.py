@@ -19,7 +19,7 @@ from adapters.cli.audit_entry import FIELDS
 from adapters.cli.commands import COMMANDS, app
 from adapters.notary import Shelf, open_notary, read_or_make_key
 from adapters.pagers.webhook import signature_of
-from adapters.settings import Environment, matches, models, read_policy_file
+from adapters.settings import Environment, conversion, models, read_policy_file
 from adapters.store.open import open_store
 from bot.audit import Fact
 from bot.errors import Refusal
@@ -123,7 +123,7 @@ def test_every_condition_of_a_match_has_its_row() -> None:
     """Conditions have no model of their own: those that are taken are in the reference, and no other."""
     table = rows(section(CONFIGURATION, "match").partition("\n**")[0])
 
-    assert sorted([*matches._NAMES, f"{matches._ARGUMENTS}<path>", "not"]) == sorted(table)
+    assert sorted([*conversion._NAMES, f"{conversion._ARGUMENTS}<path>", "not"]) == sorted(table)
 
 
 def test_every_refusal_has_its_section() -> None:

@@ -1,6 +1,7 @@
 """Every setting, typed and read once: secrets and addresses from the environment, policy from one file."""
 
 from adapters.settings.chats import Chats, TeamsSettings, check_places, read_chats
+from adapters.settings.destinations import check_schedule_keys, is_workflow, webhook_secret
 from adapters.settings.environment import (
     Environment,
     LocalEnvironment,
@@ -9,10 +10,7 @@ from adapters.settings.environment import (
     read_local_environment,
     read_relay_environment,
 )
-from adapters.settings.pagers import webhook_secret
 from adapters.settings.policy_file import PolicyFile, read_policy_file
-from adapters.settings.schedules import check_schedule_keys
-from adapters.settings.workflows import is_workflow
 
 __all__ = [
     "Chats",

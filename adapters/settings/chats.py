@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from adapters.settings.destinations import is_workflow
 from adapters.settings.environment import Environment
 from adapters.settings.microsoft import GUID, listed
 from adapters.settings.policy_file import PolicyFile
 from adapters.settings.variables import LOOPBACK
-from adapters.settings.workflows import is_workflow
 from bot.errors import ConfigError
 from bot.surface import Destination, Surface
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from adapters.settings.ladders import check_ladders
+from adapters.settings.destinations import is_workflow
+from adapters.settings.escalation import check_ladders, check_oncall
 from adapters.settings.lines import Lines, Place
 from adapters.settings.models import FileText, RouteText
-from adapters.settings.shifts import check_oncall
 from adapters.settings.words import group_ref
-from adapters.settings.workflows import is_workflow
 from bot.errors import ConfigError
 from bot.rules import AUTO_APPROVE, LOG_ONLY
 

@@ -9,10 +9,9 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from adapters.settings.clouds import CLOUDS, Cloud, CloudName
-from adapters.settings.fixes import FIXES
-from adapters.settings.microsoft import AppType, Hosts, MaybeHosts, Tenants
+from adapters.settings.microsoft import CLOUDS, AppType, Cloud, CloudName, Hosts, MaybeHosts, Tenants
 from adapters.settings.variables import (
+    FIXES,
     Address,
     ApiKey,
     AppToken,

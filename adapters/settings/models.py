@@ -8,9 +8,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from adapters.settings.microsoft import GUID
-from adapters.settings.times import Day, Instant, RungTime, TimeOfDay, Weekday, Zone
 from adapters.settings.variables import LONGEST_ADDRESS
-from adapters.settings.words import Duration, Moment, Shape, Share, Where, between
+from adapters.settings.words import (
+    Day,
+    Duration,
+    Instant,
+    Moment,
+    RungTime,
+    Shape,
+    Share,
+    TimeOfDay,
+    Weekday,
+    Where,
+    Zone,
+    between,
+)
 from bot.protocol import HITLDecision
 from bot.routing import ReasonRule, RejectionRule
 
@@ -42,13 +54,13 @@ MOST_SECRETS = 100
 Name = Annotated[str, Field(pattern=r"^[^\s:,](?:[^\r\n\t:,]*[^\s:,])?$", max_length=LONGEST_NAME)]
 Function = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=200)]
 Note = Annotated[str, Field(max_length=300)]
-#: Checked and converted by `adapters.settings.pagers`, which replaces its variables.
+#: Checked and converted by `adapters.settings.destinations`, which replaces its variables.
 AlertText = Annotated[str, Field(max_length=LONGEST_ALERT)]
-#: Checked and converted by `adapters.settings.workflows`, which replaces its variable.
+#: Checked and converted by `adapters.settings.destinations`, which replaces its variable.
 WorkflowText = Annotated[str, Field(max_length=LONGEST_VARIABLE)]
-#: Checked and converted by `adapters.settings.matches`, which knows the line of each condition.
+#: Checked and converted by `adapters.settings.conversion`, which knows the line of each condition.
 MatchText = dict[str, Any]
-#: A host as it stands in an address; checked against the calendars' by `adapters.settings.shifts`.
+#: A host as it stands in an address; checked against the calendars' by `adapters.settings.escalation`.
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$", max_length=253)]
 
 

@@ -14,11 +14,9 @@ from pydantic import SecretStr, ValidationError
 
 from adapters.settings.checks import check
 from adapters.settings.conversion import elsewhere_of, policy_of
-from adapters.settings.lines import Lines, Place, parse_yaml
-from adapters.settings.mistakes import words_for
+from adapters.settings.destinations import PagerAddress, Told, alerts_of, workflows_of
+from adapters.settings.lines import Lines, Place, parse_yaml, words_for
 from adapters.settings.models import FileText
-from adapters.settings.pagers import PagerAddress, Told, alerts_of
-from adapters.settings.workflows import workflows_of
 from bot.caught import Caught
 from bot.errors import ConfigError
 from bot.policy import Policy

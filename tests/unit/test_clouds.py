@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from adapters.settings import Environment, TeamsSettings, read_chats, read_environment, read_policy_file
-from adapters.settings.clouds import CLOUDS
+from adapters.settings.microsoft import CLOUDS
 from adapters.teams.keys import Key
 from adapters.teams.tokens import TokenCheck
 from adapters.teams.trust import Untrusted
