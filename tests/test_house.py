@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,26 @@ def test_properties_share_one_profile() -> None:
     assert None is settings.default.database
     assert settings.default.derandomize is bool(os.environ.get("CI"))
     assert [__file__] == own
+
+
+def _imports(name: str, modules: dict[str, Path]) -> set[str]:
+    """Which of these modules one imports when it is imported itself."""
+    found: set[str] = set()
+    for node in ast.parse(modules[name].read_text()).body:
+        match node:
+            case ast.ImportFrom(module=str(module), names=names):
+                inner = {f"{module}.{alias.name}" for alias in names} & modules.keys()
+                found |= inner | ({module} & modules.keys() if len(inner) < len(names) else set())
+            case ast.Import(names=names):
+                found |= {alias.name for alias in names} & modules.keys()
+    return found - {name}
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    """No import cycles: each module can be read without those that need it."""
+    modules: dict[str, Path] = {}
+    for path in sources():
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+
+    TopologicalSorter({name: _imports(name, modules) for name in modules}).prepare()  # raises CycleError

@@ -11,9 +11,9 @@ import httpx
 from adapters.cli.findings import Finding
 from adapters.settings import TeamsSettings
 from adapters.teams import Teams
+from adapters.teams.conversations import is_service
 from adapters.teams.credentials import BotToken
 from adapters.teams.exchange import client_of, exchange
-from adapters.teams.hosts import is_service
 from adapters.teams.teams import MULTI
 from bot.conversations import ConversationRef
 from bot.errors import Unavailable

@@ -1,6 +1,14 @@
 """Where Nod posts by an address from the environment: pagers under `alerts:`, and Workflows webhooks of Teams.
 
-`${NAME}` in these entries stands for a variable, which may hold a secret: it is replaced in no message."""
+`${NAME}` in these entries stands for a variable, which may hold a secret: it is replaced in no message.
+
+What a variable stands for is in no message.
+
+Each is a name and a variable of the environment, which holds the address. The address is a secret: whoever
+knows it can post there. So it stands in no file and in no message.
+
+`${NAME}` stands for a variable of the environment, in these entries only. What it stands for is in no message.
+"""
 
 from __future__ import annotations
 

@@ -4,14 +4,13 @@ Importing this package does not import the SDK; `open_teams` does.
 """
 
 from adapters.teams.chat import TeamsChat
-from adapters.teams.conversations import ConversationRef, Conversations, Scope
+from adapters.teams.conversations import SERVICE_HOSTS
 from adapters.teams.credentials import TOKEN_URL
 from adapters.teams.directory import TeamsDirectory
-from adapters.teams.hosts import SERVICE_HOSTS
 from adapters.teams.pager import TeamsPager
-from adapters.teams.routed import RoutedChat
 from adapters.teams.teams import OPENID_URL, Teams, open_teams
-from adapters.teams.workflows import WorkflowsChat, open_workflows
+from adapters.teams.workflows import RoutedChat, WorkflowsChat, open_workflows
+from bot.conversations import ConversationRef, Conversations, Scope
 
 __all__ = [
     "OPENID_URL",

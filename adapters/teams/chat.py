@@ -1,7 +1,8 @@
-"""Teams as a chat of the core: put cards up, change them, speak in threads and in personal chats."""
+"""Teams as a chat of the core: put cards up, change them, speak in threads; and what is not right there."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,24 +10,71 @@ from urllib.parse import quote
 
 import structlog
 
-from adapters.teams.api import TeamsApi
-from adapters.teams.checkup import troubles_in
-from adapters.teams.conversations import ConversationRef, Scope, ref_of
-from adapters.teams.digests import digest_content_of
+from adapters.teams.api import AppRefused, TeamsApi, TooLarge
+from adapters.teams.conversations import Identity, account_of, ref_of, split_account
 from adapters.teams.elements import Content, spoken
-from adapters.teams.errors import TooLarge
-from adapters.teams.identity import Identity, account_of, split_account
 from adapters.teams.notices import Mentioned, notice_content_of
 from adapters.teams.pace import INTERVAL
 from adapters.teams.places import Places
-from adapters.teams.render import Stand, content_of, smallest_of
+from adapters.teams.render import Stand, content_of, digest_content_of, smallest_of
 from adapters.teams.replies import Replies
 from adapters.teams.rosters import Rosters, watchers_of
 from adapters.teams.standing import Stands
 from bot.card import Card, DigestCard, Notice
-from bot.errors import Forbidden, Unavailable
-from bot.surface import Surface
+from bot.conversations import ConversationRef, Scope
+from bot.errors import ConfigError, Forbidden, Gone, Unavailable
+from bot.surface import Destination, Surface
 from bot.wording import Saying
+
+ADD = "Add the app to that team, chat or person, and look at its id under Get link to channel"
+
+
+async def problems_of(
+    api: TeamsApi, places: Places, destinations: Sequence[Destination]
+) -> tuple[ConfigError, ...]:
+    """Each problem as where, what and how to mend it. Raises Unavailable when Teams cannot be asked."""
+    wanted = [place.channel for place in dict.fromkeys(destinations) if place.surface is Surface.TEAMS]
+    try:
+        found = [(channel, await _problem_in(api, places, channel)) for channel in wanted]
+    except AppRefused as error:
+        return (ConfigError("MicrosoftAppId", "is refused", str(error)),)
+    return tuple(ConfigError(f"teams:{channel}", what, ADD) for channel, what in found if what)
+
+
+async def troubles_in(api: TeamsApi, places: Places, channels: Sequence[str]) -> Mapping[str, str]:
+    """What keeps cards from standing in these conversations; under "" why the bot itself is refused.
+
+    The bot is asked about even without any, or with none that is known. Raises Unavailable only.
+    """
+    try:
+        await _prove(api, places)
+        asked = tuple(dict.fromkeys(channels))
+        found = await asyncio.gather(*(_problem_in(api, places, channel) for channel in asked))
+    except AppRefused as error:
+        return {"": str(error)}
+    return {channel: what for channel, what in zip(asked, found, strict=True) if what}
+
+
+async def _prove(api: TeamsApi, places: Places) -> None:
+    """Raises AppRefused. Teams answers about conversations only; the roster of a personal one is short."""
+    for known in sorted(places.every(), key=lambda ref: ref.scope is not Scope.PERSONAL)[:1]:
+        try:
+            await api.meet(known)
+        except AppRefused:
+            raise
+        except (Forbidden, Gone):
+            pass  # that conversation's own trouble
+
+
+async def _problem_in(api: TeamsApi, places: Places, channel: str) -> str | None:
+    try:
+        await api.meet(places.resolve(channel))
+    except AppRefused:
+        raise
+    except (Forbidden, Gone) as error:
+        return f"cannot be spoken in: {error}"
+    return None
+
 
 #: Said at once: a ping to somebody on call goes before cards that wait for their turn.
 AT_ONCE = datetime.min.replace(tzinfo=UTC)

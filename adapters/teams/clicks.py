@@ -11,16 +11,13 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from adapters.teams.conversations import base_of, ref_of
-from adapters.teams.digests import digest_content_of
+from adapters.teams.buttons import SHOW, TURN, Asks, Data, Queue
+from adapters.teams.conversations import Identity, base_of, ref_of
 from adapters.teams.elements import Content, content, sentence
-from adapters.teams.identity import Identity
-from adapters.teams.inputs import Asks
-from adapters.teams.metadata import SHOW, TURN, Data, Queue
 from adapters.teams.modals import CLAIMED, claimed_saying, done_view, reason_view, refusal_lines, said_view
 from adapters.teams.payloads import Press
 from adapters.teams.places import Places
-from adapters.teams.render import NO_CARD, Stand, content_of
+from adapters.teams.render import NO_CARD, Stand, content_of, digest_content_of
 from adapters.teams.rosters import Rosters, watchers_of
 from adapters.teams.standing import Standing, Stands, mark_of
 from adapters.teams.whole import first_page, turned_page

@@ -1,23 +1,78 @@
-"""Where the bot may speak: how Teams writes the ids and names of what `bot.conversations` keeps.
+"""The ids of conversations and people as Teams writes them, and the hosts that a token may go to. Pure.
+
+The Connector names its own address in each activity, and whoever could choose it would be sent the bot's token;
+the SDK follows any (teams.md, defect 13).
+
+A person is known by her tenant and Entra object id, which no rename changes and no tenant shares; the `29:` id
+that Teams gives her is another one for each bot (msteams-docs, send-proactive-messages).
 
 No object of the SDK is stored: a swap of the SDK must find these again.
 """
 
 from __future__ import annotations
 
-from bot.conversations import ConversationRef, Conversations, Scope
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-__all__ = [
-    "THREAD",
-    "ConversationRef",
-    "Conversations",
-    "Scope",
-    "base_of",
-    "named",
-    "ref_of",
-    "split_ref",
-    "threaded",
-]
+from bot.conversations import ConversationRef, Scope
+
+#: The Connector of the public cloud (msteams-docs, send-proactive-messages, `serviceUrl`).
+SERVICE_HOSTS = ("smba.trafficmanager.net",)
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def is_service(url: str, hosts: tuple[str, ...]) -> bool:
+    """Whether this is an address of one of these hosts (`name` or `name:port`), without surprises in it.
+
+    HTTPS, or HTTP on this machine alone; no user, query or fragment.
+    """
+    if not url.isascii() or not url.isprintable() or "\\" in url or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return False
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+        return False
+    if not host or "@" in parts.netloc or "?" in url or "#" in url:
+        return False
+    allowed = {name.lower() for name in hosts}
+    if port is None or (parts.scheme, port) == ("https", 443):
+        return host in allowed
+    # Another port is another service, except on this machine, where tests take whichever is free.
+    return f"{host}:{port}" in allowed or (host in _LOOPBACK and host in allowed)
+
+
+def same_service(one: str, other: str) -> bool:
+    """Whether two addresses are the same but for a slash at the end."""
+    return one.rstrip("/") == other.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The registered app, and the tenants whose people are at home."""
+
+    app_id: str  #: empty only where unauthenticated requests are taken
+    tenants: frozenset[str]  #: in small letters
+
+    @property
+    def bot_id(self) -> str:
+        """The bot as an account of the channel: `28:` and the app id."""
+        return f"28:{self.app_id}"
+
+
+def account_of(tenant: str, aad: str) -> str:
+    """A person's account: `<tenant>/<Entra object id>`, in small letters."""
+    return f"{tenant.lower()}/{aad.lower()}"
+
+
+def split_account(account: str) -> tuple[str | None, str]:
+    """The tenant, where the account names one, and the Entra object id."""
+    tenant, slash, aad = account.lower().rpartition("/")
+    return (tenant if slash else None), aad
+
 
 #: Between a channel's id and the first message of a thread in it (msteams-docs, send-proactive-messages).
 THREAD = ";messageid="

@@ -15,7 +15,7 @@ import httpx
 import structlog
 
 from adapters.entra import refusal_of
-from adapters.teams.errors import AppRefused
+from adapters.teams.api import AppRefused
 from adapters.teams.exchange import exchange
 from bot.errors import NodError, Unavailable
 

@@ -1,4 +1,6 @@
-"""Who in the policy has which Entra account: by e-mail address or object id, out of the conversations' rosters.
+"""Who in the policy has which Entra account, out of the rosters of the conversations.
+
+msteams-docs, get-teams-context: `pagedmembers` has id, Entra object id, e-mail, tenant and role of each.
 
 Guests and people of other tenants have their account, marked as outside.
 """
@@ -11,21 +13,22 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from adapters.teams.conversations import ConversationRef, Scope
-from adapters.teams.identity import Identity, split_account
+from adapters.teams.conversations import Identity, split_account
 from adapters.teams.places import Places
 from adapters.teams.rosters import Member, Rosters
+from bot.conversations import ConversationRef, Scope
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef
 from bot.surface import Surface
 
+log = structlog.get_logger(__name__)
+
+
 #: Seconds after which what was read by then is the answer; whoever asks waits 25 (`adapters.roster.LIMIT`).
 IN_TIME = 20.0
 #: Personal chats of unknown people that are read before it is seen whether somebody is still looked for.
 BATCH = 40
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)

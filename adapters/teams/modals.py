@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adapters.teams.buttons import pressed
-from adapters.teams.digests import next_button
+from adapters.teams.buttons import Asks, Data, Queue, pressed, reason_inputs
 from adapters.teams.elements import Content, Element, content, heading, small, words
-from adapters.teams.inputs import Asks, reason_inputs
-from adapters.teams.metadata import Data, Queue
-from adapters.teams.render import NO_CARD, Stand, on_top, show_data, who_asks
+from adapters.teams.render import NO_CARD, Stand, next_button, on_top, show_data, who_asks
 from bot.approval import Claim, Vote
 from bot.card import Button, Card
 from bot.desk import Asked

@@ -1,4 +1,4 @@
-"""Messages that are no cards: a notice, an alert. Pure.
+"""Messages that are no cards: notices and alerts, and a conversation as a pager.
 
 Only names stand where Teams looks for mentions, and of a name only what no markup is made of.
 """

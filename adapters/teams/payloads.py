@@ -1,4 +1,7 @@
-"""Teams' activities, read strictly into what a person did: pressed a button of ours, in a card or its fallback.
+"""Teams' activities, read strictly into what a person did: pressed a button of ours, or its fallback.
+
+The SDK answers what it cannot read with HTTP 500 (teams.md, defects 2 and 5), so this check of our own stands
+in front. Nothing of a body reaches the logs.
 
 Shapes: bot-docs, "Activity schema"; msteams-docs, work-with-universal-actions (`adaptiveCard/action`). Whatever
 is missing or of another type makes the activity Malformed; nothing is guessed, because a decision hangs on it.
@@ -10,10 +13,74 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.teams.conversations import base_of
-from adapters.teams.identity import account_of
-from adapters.teams.metadata import NOTE, PRESET, SHOW, VERB, Data, data_from
+from adapters.teams.buttons import NOTE, PRESET, SHOW, VERB, Data, data_from
+from adapters.teams.conversations import account_of, base_of
 from adapters.teams.strict import Malformed, maybe_part, part, text
+from bot.unambiguous import read_json
+
+
+class Untrusted(Exception):
+    """Not from Teams, or not meant for us: the HTTP status to answer with, and the cause, never content."""
+
+    def __init__(self, status: int, cause: str) -> None:
+        super().__init__(cause)
+        self.status = status
+
+
+BODY = 256 * 1024  #: bytes; an activity with our largest form is far below
+DEPTH = 64  #: levels of nested JSON; Teams' own activities have about ten
+NODES = 20_000  #: values in an activity, all levels together
+
+
+def activity_in(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """The activity of a request whose header names are in small letters.
+
+    Raises Untrusted with the status to answer: 413, 415 or 400.
+    """
+    if len(body) > BODY:
+        raise Untrusted(413, "too large")
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Untrusted(415, "no JSON")
+    try:
+        activity = read_json(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise Untrusted(400, "no JSON") from error
+    if not isinstance(activity, dict) or not _shallow(activity):
+        raise Untrusted(400, "no activity")
+    try:
+        check_shape(activity)
+    except Malformed as error:
+        raise Untrusted(400, f"no activity of Teams ({error})") from error
+    return activity
+
+
+def _shallow(activity: Any) -> bool:
+    """Within DEPTH and NODES, and every text can be stored; found without recursion."""
+    level, seen = [activity], 0
+    for _ in range(DEPTH):
+        seen += len(level)
+        if seen > NODES or not all(_storable(text) for text in level if isinstance(text, str)):
+            return False
+        level = [inner for value in level for inner in _inside(value)]
+        if not level:
+            return True
+    return False
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else []
+
+
+def _storable(text: str) -> bool:
+    """Half of a surrogate pair is a JSON text but no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
 
 #: The invoke that a press of an Action.Execute sends.
 ACTION = "adaptiveCard/action"

@@ -1,5 +1,7 @@
-"""Answer first, change after: the card of an answer stands in the message's place for one person until the
-message changes for everybody (msteams-docs, work-with-universal-actions).
+"""The answer to a press, given once; and the card that follows it, for everybody.
+
+Twice a press never becomes two: the desk takes one vote of a person. This is so that the second answer says
+what the first one did.
 
 An answer that arrived after the change would stay there, and say less than the message does by then.
 """
@@ -7,9 +9,84 @@ An answer that arrived after the change would stay there, and say less than the 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterator
+import hashlib
+import json
+import secrets
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from adapters.teams.payloads import Arrived
+
+#: Answers that are kept, each with its time; a client repeats within seconds.
+MOST = 500
+
+Key = tuple[str, str, str]
+
+log = structlog.get_logger(__name__)
+
+
+class Answered:
+    """Answers by press, those under way too."""
+
+    def __init__(self, *, count: Callable[[str], None], most: int = MOST) -> None:
+        """`count` is told of each answer that broke when nobody waited for it any more."""
+        self._count, self._most = count, most
+        self._waiting: Counter[Key] = Counter()
+        self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()
+
+    async def once(self, arrived: Arrived, answer: Callable[[], Awaitable[Any]]) -> Any:
+        """What was answered to this very press before, or is being answered; else the answer now.
+
+        Whoever waits may be cancelled or give up; the answer goes on, and is there for the next who asks.
+        """
+        key = _key(arrived)
+        task = self._answers.get(key)
+        if task is None:
+            task = asyncio.ensure_future(_made(answer))
+            self._answers[key] = task
+            task.add_done_callback(lambda over: self._over(key, over))
+            self._trim()
+        self._waiting[key] += 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._waiting[key] -= 1
+            self._waiting += Counter()  # drops what is nought
+
+    async def close(self) -> None:
+        """Let what is under way end: it may be a vote."""
+        if under_way := [task for task in self._answers.values() if not task.done()]:
+            await asyncio.wait(under_way, timeout=3.0)
+
+    def _over(self, key: Key, task: asyncio.Task[Any]) -> None:
+        """What broke is not kept: the next press is a new try. Where nobody waits any more, it is told here."""
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            self._answers.pop(key, None)
+        if error is not None and not self._waiting[key]:
+            self._count("click_failed")
+            log.error("click_failed", late=True, exc_info=error)
+
+    def _trim(self) -> None:
+        for key in [key for key, task in self._answers.items() if task.done()][: -self._most or None]:
+            del self._answers[key]
+
+
+async def _made(answer: Callable[[], Awaitable[Any]]) -> Any:
+    return await answer()
+
+
+def _key(arrived: Arrived) -> Key:
+    """A press is the same when id, person, place and content are: an id alone can be given twice."""
+    if not arrived.id:
+        return arrived.conversation, "", secrets.token_hex(16)
+    content = json.dumps(arrived.value, sort_keys=True).encode()
+    return arrived.conversation, arrived.id, hashlib.sha256(arrived.user.encode() + b"\0" + content).hexdigest()
+
 
 #: Seconds by which an answer is ahead of the change: both go through Microsoft's service, by different ways.
 HEAD_START = 0.25
@@ -18,7 +95,7 @@ PATIENCE = 1.0
 #: Seconds between two looks.
 STEP = 0.02
 
-Key = tuple[str, str]
+Message = tuple[str, str]
 
 
 class Replies:
@@ -27,8 +104,8 @@ class Replies:
     def __init__(self, *, seconds: Callable[[], float]) -> None:
         """`seconds` is a monotonic clock."""
         self._seconds = seconds
-        self._under_way: Counter[Key] = Counter()
-        self._until: dict[Key, float] = {}
+        self._under_way: Counter[Message] = Counter()
+        self._until: dict[Message, float] = {}
 
     @contextmanager
     def answering(self, conversation: str, ref: str) -> Iterator[None]:

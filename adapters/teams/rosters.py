@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 
 from adapters.teams.api import TeamsApi
-from adapters.teams.conversations import ConversationRef
-from adapters.teams.identity import account_of
+from adapters.teams.conversations import account_of
+from bot.conversations import ConversationRef
 from bot.errors import NodError
 
 #: Seconds for which a roster counts: people join rarely, and a question is allowed 14 times a second.

@@ -17,28 +17,23 @@ import structlog
 from adapters.errands import open_errands
 from adapters.since_boot import seconds_since_boot
 from adapters.teams.afterwards import Afterwards
-from adapters.teams.answered import Answered
 from adapters.teams.api import TeamsApi, Wire
-from adapters.teams.chat import TeamsChat
-from adapters.teams.checkup import problems_of
+from adapters.teams.chat import TeamsChat, problems_of
 from adapters.teams.clicks import Clicks
-from adapters.teams.conversations import Conversations
+from adapters.teams.conversations import SERVICE_HOSTS, Identity
 from adapters.teams.credentials import SCOPE, TOKEN_URL, BotToken
 from adapters.teams.directory import TeamsDirectory
-from adapters.teams.door import HereOnly, Receives
-from adapters.teams.events import Events
 from adapters.teams.exchange import client_of
-from adapters.teams.hosts import SERVICE_HOSTS
-from adapters.teams.identity import Identity
-from adapters.teams.openapi import operation, schemes
+from adapters.teams.loopback import LoopbackOnly, Receives
 from adapters.teams.pace import Cooling, Turns
 from adapters.teams.pager import TeamsPager
 from adapters.teams.payloads import Arrived
-from adapters.teams.places import Places
-from adapters.teams.receive import Gate, Receiver, Reply
-from adapters.teams.replies import Replies
+from adapters.teams.places import Events, Places
+from adapters.teams.receive import Gate, Receiver, Reply, operation, schemes
+from adapters.teams.replies import Answered, Replies
 from adapters.teams.rosters import Rosters
 from adapters.teams.standing import Stands
+from bot.conversations import Conversations
 from bot.desk import Desk
 from bot.errors import ConfigError, Unavailable
 from bot.ports import Clock
@@ -212,7 +207,7 @@ async def _put_together(
         identity=identity,
         places=places,
         _api=api,
-        _receiver=receiver if identity.app_id else HereOnly(receiver=receiver, count=count),
+        _receiver=receiver if identity.app_id else LoopbackOnly(receiver=receiver, count=count),
     )
 
 
@@ -225,8 +220,8 @@ async def _gate(
     hosts: tuple[str, ...],
 ) -> Gate:
     """The check of inbound tokens; where there is no app id, of the rest alone."""
+    from adapters.teams.authentication import OpenDoor, TokenCheck
     from adapters.teams.keys import KeyRing  # PyJWT: only where Teams is set up
-    from adapters.teams.tokens import OpenDoor, TokenCheck
 
     if not identity.app_id:
         return OpenDoor(hosts=hosts, tenants=identity.tenants)

@@ -10,8 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.teams.buttons import button, pressed
-from adapters.teams.digests import next_button
+from adapters.teams.buttons import TURN, Asks, Data, Look, Queue, button, pressed, reason_inputs
 from adapters.teams.elements import (
     BLANK,
     Content,
@@ -25,10 +24,8 @@ from adapters.teams.elements import (
     small,
     words,
 )
-from adapters.teams.inputs import Asks, reason_inputs
-from adapters.teams.metadata import TURN, Data, Look, Queue
 from adapters.teams.modals import ASKS, back
-from adapters.teams.render import MESSAGE, NO_CARD, WIDE, Stand, on_top, warned, who_asks
+from adapters.teams.render import MESSAGE, NO_CARD, WIDE, Stand, next_button, on_top, warned, who_asks
 from bot.card import Button
 from bot.desk import Asked
 from bot.reading import Pages

@@ -1,4 +1,4 @@
-"""Notify-only: a Workflows webhook takes cards, outcomes, rungs and alerts; nobody can answer there.
+"""Notify-only: a Workflows webhook takes cards, outcomes and alerts; the place's name tells which way in.
 
 "Post to a channel when a webhook request is received" (support.microsoft.com, "Create incoming webhooks with
 Workflows") takes a message with an Adaptive Card. The address is the secret: whoever has it can post, so it is
@@ -15,15 +15,15 @@ from datetime import datetime, timedelta
 
 import httpx
 
-from adapters.teams.digests import digest_content_of
+from adapters.teams.api import Throttled, meaning
 from adapters.teams.elements import Content
-from adapters.teams.errors import Throttled, meaning
 from adapters.teams.exchange import client_of, exchange
 from adapters.teams.notices import notice_content_of
 from adapters.teams.pace import wait_named_by
-from adapters.teams.render import Stand, content_of
+from adapters.teams.render import Stand, content_of, digest_content_of
 from bot.card import Card, DigestCard, Notice
 from bot.errors import Forbidden, Unavailable
+from bot.ports import Chat
 from bot.surface import Surface
 from bot.wording import CardState, Saying
 
@@ -143,3 +143,52 @@ def _shown(card: Card | DigestCard, channel: str) -> Content:
     if isinstance(card, DigestCard):
         return digest_content_of(replace(card, buttons={}), stand)
     return content_of(replace(card, buttons={}), stand)
+
+
+class RoutedChat:
+    """Implements `bot.ports.Chat`: a webhook's name goes to the webhooks, everything else to the bot."""
+
+    def __init__(self, *, bot: Chat, webhooks: WorkflowsChat) -> None:
+        self._bot, self._webhooks = bot, webhooks
+
+    @property
+    def surface(self) -> Surface:
+        """Teams."""
+        return Surface.TEAMS
+
+    @property
+    def interval(self) -> timedelta:
+        """The longer one of the two."""
+        return max(self._bot.interval, self._webhooks.interval)
+
+    async def post(self, card: Card | DigestCard, channel: str) -> str:
+        """See `bot.ports.Chat`."""
+        return await self._of(channel).post(card, channel)
+
+    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+        """See `bot.ports.Chat`."""
+        await self._of(channel).update(card, channel, ref)
+
+    async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
+        """See `bot.ports.Chat`."""
+        return await self._of(channel).find(mark, channel, since=since, thread=thread)
+
+    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+        """See `bot.ports.Chat`."""
+        return await self._of(channel).say(notice, channel, thread=thread)
+
+    async def room_of(self, account: str) -> str:
+        """The bot's: a webhook reaches nobody alone."""
+        return await self._bot.room_of(account)
+
+    def link(self, channel: str, ref: str) -> str | None:
+        """See `bot.ports.Chat`."""
+        return self._of(channel).link(channel, ref)
+
+    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+        """See `bot.ports.Chat`."""
+        mine = [channel for channel in channels if channel not in self._webhooks.names]
+        return await self._bot.troubles(mine)
+
+    def _of(self, channel: str) -> Chat:
+        return self._webhooks if channel in self._webhooks.names else self._bot

@@ -15,8 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.teams import ConversationRef, Teams, open_teams
-from adapters.teams.conversations import split_ref
-from adapters.teams.identity import account_of
+from adapters.teams.conversations import account_of, split_ref
 from bot.desk import Desk
 from sandbox.faults import Faults
 from sandbox.serve import serve

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from adapters.relay import WAKE_PATH, Door
 from adapters.slack.openapi import OPERATION
-from adapters.teams.openapi import operation, schemes
+from adapters.teams.receive import operation, schemes
 from adapters.web import front
 from adapters.web.front import LARGEST_BODY
 from adapters.web.openapi import document

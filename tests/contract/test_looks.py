@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from adapters.store.open import SqlStore, open_store
-from adapters.teams.identity import account_of
+from adapters.teams.conversations import account_of
 from bot.approval import Approval, Stage
 from bot.card import Button, card_of
 from bot.desk import Click

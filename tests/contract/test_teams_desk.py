@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from adapters.store.open import SqlStore, open_store
-from adapters.teams.identity import account_of
+from adapters.teams.conversations import account_of
 from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.flow.desk import FrontDesk

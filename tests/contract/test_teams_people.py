@@ -9,8 +9,8 @@ from typing import Any
 
 from adapters.teams import ConversationRef, Scope
 from adapters.teams.api import TeamsApi
+from adapters.teams.conversations import Identity
 from adapters.teams.directory import BATCH, TeamsDirectory
-from adapters.teams.identity import Identity
 from adapters.teams.pace import Cooling, Turns
 from adapters.teams.places import Places
 from adapters.teams.rosters import AT_ONCE, Rosters

@@ -9,8 +9,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.teams import ConversationRef, Scope, open_teams
-from adapters.teams.conversations import named, ref_of, threaded
-from adapters.teams.hosts import is_service
+from adapters.teams.conversations import is_service, named, ref_of, threaded
 from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.teams.api import AppRefused
 from adapters.teams.credentials import AHEAD, TOO_LATE, BotToken
-from adapters.teams.errors import AppRefused
 from adapters.teams.payloads import Arrived
 from adapters.teams.sdk import parsed
 from adapters.teams.strict import Malformed

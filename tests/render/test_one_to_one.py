@@ -15,8 +15,8 @@ from adapters.slack.metadata import Thread, look_from
 from adapters.slack.render import message_of
 from adapters.slack.whole import first_page as slack_first
 from adapters.slack.whole import turned_page as slack_turned
+from adapters.teams.buttons import Data, data_from
 from adapters.teams.elements import NBSP
-from adapters.teams.metadata import Data, data_from
 from adapters.teams.render import content_of
 from adapters.teams.whole import GOES_ON as TEAMS_GOES_ON
 from adapters.teams.whole import first_page as teams_first

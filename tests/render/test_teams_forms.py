@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
+from adapters.teams.buttons import Asks, Data, Look, Queue, data_from, reason_inputs
 from adapters.teams.elements import BLANK
-from adapters.teams.inputs import Asks, reason_inputs
-from adapters.teams.metadata import Data, Look, Queue, data_from
 from adapters.teams.modals import EXPLAINED, done_view, reason_view, refusal_lines, said_view
 from adapters.teams.strict import Malformed
 from adapters.teams.whole import ANEW, GOES_ON, LONGEST_LINE, first_page, pages_of, turned_page

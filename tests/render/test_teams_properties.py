@@ -9,9 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.teams.buttons import Asks, Data
 from adapters.teams.elements import NBSP
-from adapters.teams.inputs import Asks
-from adapters.teams.metadata import Data
 from adapters.teams.modals import reason_view, refusal_lines, said_view
 from adapters.teams.notices import Mentioned, notice_content_of, page_content_of
 from adapters.teams.render import content_of

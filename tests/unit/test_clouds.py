@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from adapters.settings import Environment, TeamsSettings, read_chats, read_environment, read_policy_file
 from adapters.settings.microsoft import CLOUDS
+from adapters.teams.authentication import TokenCheck
 from adapters.teams.keys import Key
-from adapters.teams.tokens import TokenCheck
-from adapters.teams.trust import Untrusted
+from adapters.teams.payloads import Untrusted
 from bot.errors import ConfigError
 
 APP, TENANT = "6e0c9d0a-0f6f-4c0e-9a51-2f7a0b1c2d3e", "8f0a5c62-1f0e-4b5b-9d7e-2b6f3a1c9d10"

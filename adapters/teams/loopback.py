@@ -1,4 +1,4 @@
-"""In front of the door that asks for no token: only what was sent on this machine, to this machine, comes in.
+"""Before the endpoint that asks for no token: only what was sent on this machine, to this machine, comes in.
 
 A page in a browser here can have its own name point to 127.0.0.1 (DNS rebinding), and a tunnel brings in
 strangers. Both name another host than this machine, or say for whom they forward.
@@ -26,7 +26,7 @@ class Receives(Protocol):
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply: ...
 
 
-class HereOnly:
+class LoopbackOnly:
     """Answers 403 to whatever came from elsewhere, before anything of it is read."""
 
     def __init__(self, *, receiver: Receives, count: Callable[[str], None]) -> None:

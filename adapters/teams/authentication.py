@@ -12,9 +12,25 @@ from typing import Any
 
 import jwt
 
-from adapters.teams.hosts import same_service
+from adapters.teams.conversations import is_service, same_service
 from adapters.teams.keys import KeyRing
-from adapters.teams.trust import CHANNEL, Untrusted, check_place
+from adapters.teams.payloads import Untrusted, tenants_in
+
+#: The only channel whose activities Nod takes; the key of a token must be endorsed for it.
+CHANNEL = "msteams"
+
+
+def check_place(activity: Mapping[str, Any], *, hosts: tuple[str, ...], tenants: frozenset[str]) -> None:
+    """Channel, service address and tenant of an activity, signed or not. Raises Untrusted 403."""
+    if activity.get("channelId") != CHANNEL:
+        raise Untrusted(403, "not from Teams")
+    service_url = activity.get("serviceUrl")
+    if not isinstance(service_url, str) or not is_service(service_url, hosts):
+        raise Untrusted(403, "the service address is not on the list")
+    named = tenants_in(activity)
+    if len(named) != 1 or not named <= tenants:
+        raise Untrusted(403, "no tenant of ours, or more than one")
+
 
 #: Seconds that clocks may differ (the same page: "industry-standard clock-skew is 5 minutes").
 LEEWAY = 300
