@@ -39,6 +39,19 @@ def mentioned(policy: Policy, who: Iterable[tuple[str, Approval]], surface: Surf
     return tuple(account for account in accounts if account)
 
 
+def is_told_by_card(approval: Approval, *, called: bool, policy: Policy) -> bool:
+    """Whether how it ended is no news to anybody who was asked, once the card shows it.
+
+    Who was `called` in its thread, or was to be by its ladder, hears it there; and an answer that did not get
+    through, or not alone, is news to who gave it.
+    """
+    route = policy.route_named(approval.route)
+    if approval.outcome is Outcome.TIMEOUT_SKIP and route is not None and route.ladder:
+        return False
+    crossed = approval.outcome in (Outcome.UNDELIVERABLE, Outcome.ELSEWHERE) and bool(approval.votes)
+    return not called and not crossed
+
+
 def dead_place(where: Destination, troubles: Mapping[str, str], *, at: datetime) -> Alert | None:
     """The alert for a place where no card can stand, by what `bot.ports.Chat.troubles` says of it."""
     surface = where.surface.value

@@ -5,7 +5,7 @@ Its errors are Unavailable (nothing happened) and Unanswered (it may have happen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -99,6 +99,10 @@ class Notices(Protocol):
         """Not sent yet, earliest deadline first, each with the card in whose thread it belongs."""
         ...
 
+    async def called(self, card_ids: Collection[str]) -> frozenset[str]:
+        """Of these cards those below which it was said, or may have been, that they still wait."""
+        ...
+
     async def attempt(self, notices: Sequence[OwedNotice], *, sent_as: str, at: datetime) -> bool:
         """They are about to be sent as one message, under this mark.
 
@@ -126,6 +130,10 @@ class Digests(Protocol):
 
     async def gather(self, card_ids: Sequence[str]) -> int:
         """Put these on their channel's digest, unless their post has begun; returns how many."""
+        ...
+
+    async def earliest(self, digest_id: str, *, without: Collection[str] = ()) -> Waiting | None:
+        """The card on it with the earliest deadline, `without` those of these agents; None: there is none."""
         ...
 
     async def release(self, card_id: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,9 +19,11 @@ from adapters.store.database import Database, insert_new, rows_of
 from adapters.store.gathered import (
     ASKED,
     UNTRIED,
+    WAITING,
     agents_on,
     digest_of,
     first_lines,
+    first_on,
     gathered_of,
     place_of,
     standing_on,
@@ -52,7 +54,7 @@ class SqlDigests:
     async def waiting(self) -> Mapping[Destination, tuple[Waiting, ...]]:
         """Without the calls: there may be thousands, and only their times and agents are looked at."""
         statement = (
-            select(_P.surface, _P.channel, _P.card_id, _A.id, _A.agent, _A.first_seen, _A.deadline)
+            select(_P.surface, _P.channel, *WAITING)
             .join_from(tables.placements, tables.approvals)
             .where(*UNTRIED, *ASKED)
             .order_by(_A.deadline, _A.id, _P.card_id)
@@ -87,6 +89,11 @@ class SqlDigests:
             return sum(len(cards) for cards in taken.values())
 
         return await self._database.write(Move.GATHER, work) if card_ids else 0
+
+    async def earliest(self, digest_id: str, *, without: Collection[str] = ()) -> Waiting | None:
+        """One row, and no call is read."""
+        rows = await self._database.fetch(first_on(digest_id, without=without))
+        return waiting_of(rows[0]) if rows else None
 
     async def release(self, card_id: str) -> bool:
         """It is as if it had never been gathered; the audit tells when its card went up."""

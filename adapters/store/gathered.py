@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,8 @@ GATHERED = (_P.gathered, *ASKED)
 _ON = tables.placements.join(tables.approvals).join(
     tables.digests, (_G.surface == _P.surface) & (_G.channel == _P.channel)
 )
+#: What `waiting_of` reads.
+WAITING = (_P.card_id, _A.id, _A.agent, _A.first_seen, _A.deadline)
 UNTRIED = (_P.owed, ~_P.gathered, _P.ref.is_(None), _P.attempted_at.is_(None))
 
 
@@ -50,6 +52,18 @@ def first_lines(digest_ids: Sequence[str], *, lines: int) -> Select[Any]:
         .outerjoin(tables.decisions, tables.decisions.c.approval_id == _A.id)
         .where(queue.c.place <= lines)
         .order_by(queue.c.stands_on, queue.c.place)
+    )
+
+
+def first_on(digest_id: str, *, without: Collection[str]) -> Select[Any]:
+    """What stands on a digest with the earliest deadline, and is of none of these agents."""
+    others = func.coalesce(_A.agent, "").not_in(tuple(without))
+    return (
+        select(*WAITING)
+        .select_from(_ON)
+        .where(_G.digest_id == digest_id, *GATHERED, others)
+        .order_by(_A.deadline, _A.id, _P.card_id)
+        .limit(1)
     )
 
 

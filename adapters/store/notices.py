@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain, count
@@ -23,7 +23,7 @@ from adapters.store.rows import approval_of, placement_of
 from adapters.store.wakes import Move
 from bot.approval import Approval
 from bot.audit import Fact
-from bot.records import OwedNotice, Placement
+from bot.records import News, OwedNotice, Placement
 
 _A, _P, _T = tables.approvals.c, tables.placements.c, tables.notices.c
 #: Neither sent nor dropped.
@@ -56,6 +56,14 @@ class SqlNotices:
             (_notice_of(row), approval, None if row[_P.card_id] is None else placement_of(row))
             for row, approval in zip(rows, approvals, strict=True)
         )
+
+    async def called(self, card_ids: Collection[str]) -> frozenset[str]:
+        """What was begun counts, too: its answer can have been lost."""
+        said: set[str] = set()
+        for some in chunks(card_ids):
+            rungs = (_T.card_id.in_(some), _T.news == News.RUNG, _T.attempted_at.is_not(None))
+            said |= {row[_T.card_id] for row in await self._database.fetch(select(_T.card_id).where(*rungs))}
+        return frozenset(said)
 
     async def attempt(self, notices: Sequence[OwedNotice], *, sent_as: str, at: datetime) -> bool:
         """All or none. Of several tries the first one's time stays: a search has to reach back to it."""

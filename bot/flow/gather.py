@@ -127,16 +127,16 @@ class Gather(Outward):
             return None
         if busy and busy > now:
             return busy
-        first = next((one for one in digest.first if (one.request.agent_id or "") not in flooding), None)
-        head = self._heads.get(where)
-        if first is None or (head is not None and head <= first.deadline.at):
+        first, head = (
+            await self._store.digests.earliest(digest.digest_id, without=flooding),
+            self._heads.get(where),
+        )
+        if first is None or (head is not None and head <= first.deadline):
             return None
-        for placement in await self._store.placements.of(first.id):
-            if placement.destination == where and placement.gathered and not placement.superseded:
-                self._freed[placement.card_id] = now + FREE_WITHIN
-                if await self._store.digests.release(placement.card_id):
-                    log.info("card_freed", channel=where.channel)
-                    self._count("card_freed")
+        self._freed[first.card_id] = now + FREE_WITHIN
+        if await self._store.digests.release(first.card_id):
+            log.info("card_freed", channel=where.channel)
+            self._count("card_freed")
         return now + FREE_WITHIN
 
     async def _name(self, flooding: Mapping[str, int], *, flood: int) -> None:

@@ -14,7 +14,7 @@ from bot.errors import Forbidden, Gone, Unavailable
 from bot.flow import earliest
 from bot.flow.outward import REFUSED_WAIT, Outward, surely_failed, wait_after
 from bot.flow.seen import report_untold
-from bot.news import notice_of
+from bot.news import is_told_by_card, notice_of
 from bot.ports import Chat
 from bot.records import Digest, News, OwedNotice, Placement
 from bot.surface import Destination, Surface
@@ -30,6 +30,8 @@ MOST_TOGETHER = 500
 #: So many times a card or a digest is posted anew because its thread is gone. After that the news of an end is
 #: dropped, and what still waits is owed until the end.
 GONE_TRIES = 5
+#: A card that does not show for so long how its request ended is told below; else nothing need be said there.
+SHOWN_WITHIN, ON_CARD = timedelta(seconds=60), "its card shows it"
 #: How it ended is no news any more after this long.
 STALE_AFTER = timedelta(hours=1)
 
@@ -62,7 +64,7 @@ class Say(Outward):
         now, due = self._clock(), None
         owed = await self._store.notices.owed()
         digests = await self._digests(owed)
-        crowded = _crowded(owed)
+        crowded, called, shown = _crowded(owed), await self._called(owed), []
         together: dict[tuple[_Place, str | None, str | None], list[Owed]] = {}
         for item in sorted(owed, key=lambda item: item[0].news is News.OUTCOME):  # what still waits goes first
             notice, approval, placement = item
@@ -73,6 +75,11 @@ class Say(Outward):
                 self._crew.take(("drop", notice.mark), approval.id, self._drop, [item], why)
             elif approval.stage is Stage.OPEN and now >= approval.deadline.at:
                 continue  # how it ended is about to be known
+            elif (until := self._shows_until(notice, approval, placement, called)) and until > now:
+                if placement and placement.shown_revision >= approval.revision:
+                    shown.append(item)
+                else:
+                    due = earliest(due, until)
             elif notice.news is News.RUNG and claim:  # the others are left in peace while somebody is on it
                 due = earliest(due, claim.until)
             elif notice.next_try and notice.next_try > now:
@@ -81,6 +88,8 @@ class Say(Outward):
                 many = notice.news is News.RUNG or (place.thread_of_many and notice.news is News.OUTCOME)
                 alone = notice.news.value if many else notice.mark
                 together.setdefault((place, notice.sent_as, alone), []).append(item)
+        if shown:
+            self._crew.take(ON_CARD, shown[0][1].id, self._drop, shown[:MOST_TOGETHER], ON_CARD)
         for (place, _, _), items in together.items():
             # One at a time for each channel and person: a busy channel does not hold the places of the others.
             self._crew.take(("say", place.lane), items[0][1].id, self._say, items[:MOST_TOGETHER], place)
@@ -133,6 +142,20 @@ class Say(Outward):
             return {}
         standing = await self._store.digests.standing(lines=1, quiet=True)
         return {digest.destination: digest for digest in standing}
+
+    async def _called(self, owed: Sequence[Owed]) -> Set[str]:
+        """The cards below which people were called, of those that have ended."""
+        cards = [notice.card_id for notice, _, _ in owed if notice.card_id and notice.news is News.OUTCOME]
+        return await self._store.notices.called(cards) if cards else frozenset()
+
+    def _shows_until(
+        self, notice: OwedNotice, approval: Approval, placement: Placement | None, called: Set[str]
+    ) -> datetime | None:
+        """Until when it is left to the card to show how it ended; None where it has to be said as well."""
+        if notice.news is not News.OUTCOME or placement is None or placement.gathered or notice.attempted_at:
+            return None
+        told = is_told_by_card(approval, called=placement.card_id in called, policy=self._policy())
+        return notice.owed_since + SHOWN_WITHIN if told else None
 
     def _place(
         self,

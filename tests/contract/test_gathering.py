@@ -20,7 +20,7 @@ from bot.records import Newcomer, Step
 from bot.seal import Seal
 from bot.store import Store
 from bot.surface import Surface
-from tests.contract.values import NOW, a_placement, after, an_approval
+from tests.contract.values import NOW, a_placement, a_request, after, an_approval
 
 WINDOW = 1000.0
 POLICY = Policy(people={}, groups={}, routes=())
@@ -199,6 +199,21 @@ async def test_a_freed_card_that_gets_no_turn_goes_back(gathering: Gathering) ->
     assert [] == await in_line(store)
     await gathering.pass_to(seconds + 2 + NOT_FREE_FOR.total_seconds())
     assert ["c-r2"] == await in_line(store)
+
+
+async def test_an_agent_that_asks_for_too_much_is_in_nobodys_way(store: Store, clock: Hands) -> None:
+    """Its requests fill the lines of the digest and stay there; what stands behind them leaves all the same."""
+    many = [an_approval(f"m{n}", request=a_request(f"m{n}", agent_id="many")) for n in range(POLICY.flood + 1)]
+    other = an_approval("other", deadline=after(2 * WINDOW), request=a_request("other", agent_id="other"))
+    await store.approvals.admit(
+        [Newcomer(approval=one, placements=[a_placement(f"c-{one.id}", one.id)]) for one in (*many, other)]
+    )
+    gathering = Gathering(store, clock)
+    await store.digests.gather([f"c-{one.id}" for one in (*many, other)])
+    await gathering.round()
+    await gathering.pass_to(4)
+
+    assert ["c-other"] == await in_line(store)
 
 
 async def in_line(store: Store) -> list[str]:

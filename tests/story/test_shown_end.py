@@ -1,0 +1,107 @@
+"""How it ended is said below a card only where the card does not tell everybody who was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.approval import Stage
+from bot.card import Card, DigestCard
+from bot.errors import Forbidden, Gone, NodError
+from bot.flow.say import SHOWN_WITHIN
+from bot.ladder import Action, Rung
+from bot.matching import Match
+from bot.policy import Person, Policy
+from bot.protocol import HITLDecision
+from bot.routing import Route
+from bot.surface import Destination, Surface
+from tests.contract.values import found
+from tests.servers.clockwork import Clockwork, Outside, PaperChat, open_clockwork, outside_at
+
+FINANCE = Destination(surface=Surface.SLACK, channel="C0FINANCE")
+PEOPLE = {
+    name: Person(handle=name, name=name.title(), accounts={Surface.SLACK: f"U{name}"})
+    for name in ("ann", "olu")
+}
+REMIND = Rung(action=Action.REMIND, share=0.4)
+
+
+def policy_of(*ladder: Rung) -> Policy:
+    """Ann is asked, in one channel."""
+    route = Route(name="default", match=Match(), cards=(FINANCE,), approvers=("ann",), ladder=ladder)
+    return Policy(people=PEOPLE, groups={}, routes=(route,))
+
+
+@dataclass
+class StaleChat(PaperChat):
+    """A chat that changes no message."""
+
+    refuses: NodError | None = None
+
+    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+        if self.refuses:
+            raise self.refuses
+        await super().update(card, channel, ref)
+
+
+def outside(refuses: NodError | None = None) -> Outside:
+    """A world with such a chat."""
+    world = outside_at()
+    world.chat = StaleChat(world.clock, refuses=refuses)
+    return world
+
+
+async def ended(work: Clockwork) -> list[str]:
+    """What was said of the end, once nothing is owed any more."""
+    assert (await found(work.store, "r1")).stage is Stage.CLOSED
+    return [said.notice.mark for said in work.chat.notices if said.notice.mark.endswith(".outcome")]
+
+
+async def test_an_answer_that_the_card_shows_is_not_said_once_more(tmp_path: Path) -> None:
+    """Everybody who was asked was asked by this card."""
+    async with open_clockwork(tmp_path, policy_of(REMIND)) as work:
+        work.ask("r1", window=100)
+        await work.run(5)
+        await work.votes("ann", verdict=HITLDecision.REJECTED)
+        await work.run(5)
+        assert [] == await ended(work)
+
+
+async def test_a_deadline_that_the_card_shows_is_not_said_once_more(tmp_path: Path) -> None:
+    """The card names who was asked; nobody was to be called by more than it."""
+    async with open_clockwork(tmp_path, policy_of()) as work:
+        work.ask("r1", window=20)
+        await work.run(25)
+        assert [] == await ended(work)
+
+
+async def test_whoever_was_called_below_the_card_hears_there_how_it_ended(tmp_path: Path) -> None:
+    """They were asked by the message in the thread."""
+    async with open_clockwork(tmp_path, policy_of(REMIND)) as work:
+        work.ask("r1", window=100)
+        await work.run(45)
+        await work.votes("ann", verdict=HITLDecision.REJECTED)
+        await work.run(5)
+        assert 1 == len(await ended(work))
+
+
+@pytest.mark.parametrize("refusal", [Forbidden("no changes here"), Gone("it cannot be changed")])
+async def test_a_card_that_cannot_show_it_is_told_below(refusal: NodError, tmp_path: Path) -> None:
+    """It goes on asking, so people have to hear it in another way."""
+    async with open_clockwork(tmp_path, policy_of(), outside=outside(refusal)) as work:
+        work.ask("r1", window=20)
+        await work.run(25 + SHOWN_WITHIN.total_seconds())
+        assert 1 == len(await ended(work))
+
+
+async def test_an_answer_that_did_not_get_through_is_told_below(tmp_path: Path) -> None:
+    """The card said that it was on its way; whoever pressed does not look there once more."""
+    async with open_clockwork(tmp_path, policy_of()) as work:
+        work.ask("r1", window=20)
+        await work.run(5)
+        work.platform.decide_trouble = [Forbidden("no")] * 100
+        await work.votes("ann", verdict=HITLDecision.REJECTED)
+        await work.run(20)
+        assert 1 == len(await ended(work))
