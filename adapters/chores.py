@@ -20,6 +20,7 @@ from adapters.watch import PULSE_EVERY, Emergency, Pulse, open_heartbeat
 from bot.audit import Fact
 from bot.errors import ConfigError, Unavailable
 from bot.flow import Beats, Count
+from bot.flow.missing import LOOK_EVERY, Missing
 from bot.flow.prove import FEEL_EVERY, KNOCK_EVERY, PROVE_EVERY, TOUCH_EVERY, Prove
 from bot.policy import Policy
 from bot.ports import Chat, Clock
@@ -122,6 +123,8 @@ async def proving(
         await alerts.drain()
         await prove.round()
 
+    missing = Missing(store=store, chats=chats, clock=clock, count=count)
+
     async def knock() -> None:
         if met:
             await prove.knock()
@@ -129,6 +132,7 @@ async def proving(
     return {
         "prove": (PROVE_EVERY, look),
         "knock": (KNOCK_EVERY, knock),
+        "missing": (LOOK_EVERY, missing.round),
         "feel": (FEEL_EVERY, prove.feel),
         "touch": (TOUCH_EVERY, prove.touch),
     }

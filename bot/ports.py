@@ -103,6 +103,10 @@ class Chat(Protocol):
         """An address that opens this message; None where the surface has none."""
         ...
 
+    async def is_missing(self, channel: str, ref: str) -> bool:
+        """Whether somebody deleted this message. False, too, where the surface has no way to tell."""
+        ...
+
     async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
         """What keeps cards from standing there, in words, by channel; under "" what ails the whole surface.
 

@@ -148,6 +148,16 @@ class OwedNotice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Up:
+    """A message from which people answer what is open: a card, or a digest with what stands on it."""
+
+    mark: str  #: the id of the card or the digest
+    destination: Destination
+    ref: str
+    deadline: datetime  #: the earliest one that it tells of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """A card that nobody has tried to post yet."""
 

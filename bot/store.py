@@ -22,6 +22,7 @@ from bot.records import (
     OwedNotice,
     OwedPage,
     Placement,
+    Up,
     Waiting,
 )
 from bot.surface import Destination
@@ -58,8 +59,12 @@ class Placements(Protocol):
         """
         ...
 
-    async def lost(self, card_id: str) -> None:
-        """The message was deleted: the card needs posting anew."""
+    async def up(self, *, most: int) -> tuple[Up, ...]:
+        """Cards with messages of their own about what is open, so many at most, earliest deadline first."""
+        ...
+
+    async def lost(self, card_id: str, *, ref: str | None = None) -> bool:
+        """The message was deleted: the card needs posting anew. With `ref` only if it is that one still."""
         ...
 
     async def give_up(self, card_id: str) -> None:
@@ -99,7 +104,7 @@ class Notices(Protocol):
         """Not sent yet, earliest deadline first, each with the card in whose thread it belongs."""
         ...
 
-    async def called(self, card_ids: Collection[str]) -> frozenset[str]:
+    async def called(self, card_ids: Sequence[str]) -> frozenset[str]:
         """Of these cards those below which it was said, or may have been, that they still wait."""
         ...
 
@@ -159,8 +164,12 @@ class Digests(Protocol):
 
     async def postpone(self, digest_id: str, *, next_try: datetime) -> None: ...
 
-    async def lost(self, digest_id: str) -> None:
-        """The message was deleted: it needs posting anew."""
+    async def up(self) -> tuple[Up, ...]:
+        """Digests that are up and have something on them."""
+        ...
+
+    async def lost(self, digest_id: str, *, ref: str | None = None) -> bool:
+        """The message was deleted: it needs posting anew. With `ref` only if it is that one still."""
         ...
 
 

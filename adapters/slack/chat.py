@@ -18,6 +18,7 @@ from adapters.slack.pace import INTERVAL
 from adapters.slack.render import message_of, smallest_of
 from adapters.slack.response_urls import ResponseUrls
 from bot.card import Card, DigestCard, Notice
+from bot.errors import Gone, NodError
 from bot.surface import Surface
 from bot.wording import CardState
 
@@ -94,9 +95,13 @@ class SlackChat:
         message = notice_message_of(notice)
         if thread is not None:
             message["thread_ts"] = thread
-        return await self.put(
+        answer = await self._put(
             message, channel, kind=NOTICE, mark=notice.mark, before=AT_ONCE, spare=notice.spare
         )
+        if thread is not None and _stands_at_root(answer):
+            await self._take_back(channel, _ref(answer))
+            raise Gone("Slack has no such thread any more")
+        return _ref(answer)
 
     async def put(
         self,
@@ -109,10 +114,23 @@ class SlackChat:
         spare: bool = False,
     ) -> str:
         """Post any message of ours with its mark; returns the ref."""
+        return _ref(await self._put(message, channel, kind=kind, mark=mark, before=before, spare=spare))
+
+    async def _put(
+        self, message: dict[str, Any], channel: str, *, kind: str, mark: str, before: datetime, spare: bool
+    ) -> Answer:
         metadata = _metadata(kind, mark)
         answer = await self._api.post(channel, before=before, spare=spare, metadata=metadata, **message)
         with translated("chat.postMessage", posts=True):
-            return _ref(answer)
+            _ref(answer)
+        return answer
+
+    async def _take_back(self, channel: str, ref: str) -> None:
+        """Delete what stands where nobody knows what it is about."""
+        try:
+            await self._api.write("chat.delete", channel=channel, ts=ref)
+        except NodError as error:
+            log.warning("message_not_deleted", channel=channel, reason=str(error))
 
     async def change(
         self, message: dict[str, Any], channel: str, ref: str, *, kind: str, mark: str, first: bool = True
@@ -140,6 +158,14 @@ class SlackChat:
         """
         url = self._identity.url
         return f"{url}archives/{channel}/p{ref.replace('.', '')}" if url else None
+
+    async def is_missing(self, channel: str, ref: str) -> bool:
+        """Whether this message was deleted: chat.getPermalink, of which Slack takes hundreds a minute."""
+        try:
+            await self._api.read("chat.getPermalink", channel=channel, message_ts=ref)
+        except Gone:
+            return True
+        return False
 
     async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
         """What keeps cards from standing there, by channel; under "" why Slack refuses the token.
@@ -191,6 +217,16 @@ def _shown(card: Card | DigestCard) -> tuple[str, str, dict[str, Any]]:
 
 def _metadata(kind: str, mark: str) -> dict[str, Any]:
     return {"event_type": kind, "event_payload": {"mark": mark}}
+
+
+def _stands_at_root(answer: Answer) -> bool:
+    """Whether what was meant for a thread stands in the channel: its thread is gone, and Slack does not refuse.
+
+    A threaded message is answered with its thread (github.com/slack-go/slack/issues/1571). An answer without
+    the message tells nothing.
+    """
+    message = answer.get("message")
+    return isinstance(message, dict) and "ts" in message and not message.get("thread_ts")
 
 
 def _ref(answer: Answer) -> str:

@@ -27,6 +27,7 @@ from adapters.store.gathered import (
     gathered_of,
     place_of,
     standing_on,
+    up_with_some,
     voters_on,
     waiting_of,
 )
@@ -36,7 +37,7 @@ from adapters.store.rows import approval_of
 from adapters.store.wakes import Move
 from bot.approval import Approval
 from bot.ports import Clock
-from bot.records import Digest, Gathered, Waiting
+from bot.records import Digest, Gathered, Up, Waiting
 from bot.surface import Destination
 
 _A, _P, _G = tables.approvals.c, tables.placements.c, tables.digests.c
@@ -151,12 +152,19 @@ class SqlDigests:
         later = _change(digest_id).values(tries=_G.tries + 1, next_try=next_try)
         await self._database.update(Move.POSTPONE_DIGEST, later)
 
-    async def lost(self, digest_id: str) -> None:
+    async def up(self) -> tuple[Up, ...]:
+        """One row for each, with the earliest deadline on it."""
+        return tuple(
+            Up(mark=row[_G.digest_id], destination=place_of(row, _G), ref=row[_G.ref], deadline=row["earliest"])
+            for row in await self._database.fetch(up_with_some())
+        )
+
+    async def lost(self, digest_id: str, *, ref: str | None = None) -> bool:
         """As if it had never been posted."""
         anew = _change(digest_id).values(
             ref=None, shown=None, shown_at=None, attempted_at=None, tries=0, next_try=None
         )
-        await self._database.update(Move.LOSE_DIGEST, anew)
+        return await self._database.update(Move.LOSE_DIGEST, anew if ref is None else anew.where(_G.ref == ref))
 
     async def _found(self, statement: Select[Any], *, lines: int) -> tuple[Digest, ...]:
         """These digests with their counts, and the first `lines` of their requests, at least one."""

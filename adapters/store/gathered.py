@@ -77,6 +77,17 @@ def standing_on(digest_id: str) -> Select[Any]:
     )
 
 
+def up_with_some() -> Select[Any]:
+    """Digests that are up, each with the earliest deadline of what stands on it."""
+    earliest = func.min(_A.deadline, type_=_A.deadline.type).label("earliest")
+    return (
+        select(_G.digest_id, _G.surface, _G.channel, _G.ref, earliest)
+        .select_from(_ON)
+        .where(_G.ref.is_not(None), *GATHERED)
+        .group_by(_G.digest_id, _G.surface, _G.channel, _G.ref)
+    )
+
+
 def voters_on(digest_id: str) -> Select[Any]:
     """Who has voted on the calls, as they are now, that stand on a digest."""
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain, count
@@ -57,7 +57,7 @@ class SqlNotices:
             for row, approval in zip(rows, approvals, strict=True)
         )
 
-    async def called(self, card_ids: Collection[str]) -> frozenset[str]:
+    async def called(self, card_ids: Sequence[str]) -> frozenset[str]:
         """What was begun counts, too: its answer can have been lost."""
         said: set[str] = set()
         for some in chunks(card_ids):

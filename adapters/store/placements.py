@@ -18,7 +18,7 @@ from adapters.store.rows import approval_of, placement_of
 from adapters.store.wakes import Move
 from bot.approval import Approval, Stage
 from bot.ports import Clock
-from bot.records import Placement
+from bot.records import Placement, Up
 from bot.surface import Destination
 
 _P, _A = tables.placements.c, tables.approvals.c
@@ -122,9 +122,30 @@ class SqlPlacements:
             later = later.values(attempted_at=None)
         await self._database.update(Move.POSTPONE_CARD, later)
 
-    async def lost(self, card_id: str) -> None:
+    async def up(self, *, most: int) -> tuple[Up, ...]:
+        """No call is read."""
+        statement = (
+            select(_P.card_id, _P.surface, _P.channel, _P.ref, _A.deadline)
+            .join_from(tables.placements, tables.approvals)
+            .where(_P.ref.is_not(None), ~_P.gathered, ~_P.superseded, _P.owed)
+            .where(_A.stage == Stage.OPEN, _A.rule.is_(None))
+            .order_by(_A.deadline, _P.card_id)
+            .limit(most)
+        )
+        return tuple(
+            Up(
+                mark=row[_P.card_id],
+                destination=Destination(surface=row[_P.surface], channel=row[_P.channel]),
+                ref=row[_P.ref],
+                deadline=row[_A.deadline],
+            )
+            for row in await self._database.fetch(statement)
+        )
+
+    async def lost(self, card_id: str, *, ref: str | None = None) -> bool:
         """As if it had never been posted."""
-        await self._database.update(Move.LOST, _anew(card_id))
+        anew = _anew(card_id)
+        return await self._database.update(Move.LOST, anew if ref is None else anew.where(_P.ref == ref))
 
     async def give_up(self, card_id: str) -> None:
         """It lags no more, whatever its approval does."""

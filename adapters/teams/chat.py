@@ -223,6 +223,10 @@ class TeamsChat:
         thread = f"{group}&parentMessageId={quote(message_id, safe='')}"
         return f"{base}?tenantId={quote(place.tenant, safe='')}{thread}"
 
+    async def is_missing(self, channel: str, ref: str) -> bool:
+        """False: Teams shows a bot no message, not even its own, without Graph."""
+        return False
+
     async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
         """What keeps cards from standing there, by channel; under "" why Entra refuses the bot.
 

@@ -104,6 +104,10 @@ class WorkflowsChat:
         """None: a webhook does not say where its message stands."""
         return None
 
+    async def is_missing(self, channel: str, ref: str) -> bool:
+        """False: a webhook does not say."""
+        return False
+
     async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
         """Names that are no webhook; whether one works is only known by using it."""
         return {name: "is no Workflows webhook of nod.yaml" for name in channels if name not in self._addresses}
@@ -184,6 +188,10 @@ class RoutedChat:
     def link(self, channel: str, ref: str) -> str | None:
         """See `bot.ports.Chat`."""
         return self._of(channel).link(channel, ref)
+
+    async def is_missing(self, channel: str, ref: str) -> bool:
+        """See `bot.ports.Chat`."""
+        return await self._of(channel).is_missing(channel, ref)
 
     async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
         """See `bot.ports.Chat`."""

@@ -90,14 +90,19 @@ class Conversations:
             ),
         )
 
-    def add(self, message: Message) -> None:
-        """Keep a new message. Raises SlackError thread_not_found when its thread has no first message."""
+    def add(self, message: Message) -> Message:
+        """Keep a new message, and return it as it stands.
+
+        Slack refuses no reply to what was deleted: it stands at the root, and the answer names no thread
+        (github.com/slack-go/slack/issues/1571). Where others have replied, the thread goes on without its head.
+        """
         if message.only_for is not None:
             self._ephemerals.append(message)
-            return
-        if message.thread_ts and message.thread_ts not in self._messages.get(message.channel, {}):
-            raise SlackError("thread_not_found")
+            return message
+        if message.thread_ts and not self.thread(message.channel, message.thread_ts):
+            message = replace(message, thread_ts=None)
         self._messages.setdefault(message.channel, {})[message.ts] = message
+        return message
 
     def get(self, channel_id: str, ts: str) -> Message:
         """Raises SlackError message_not_found; ephemerals cannot be read back, as in Slack."""

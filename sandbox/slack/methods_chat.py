@@ -44,7 +44,7 @@ def post_message(asked: Asked) -> dict[str, Any]:
         thread_ts=asked.maybe("thread_ts"),
         metadata=metadata,
     )
-    conversations.add(message)
+    message = conversations.add(message)
     workspace.changes.bump()
     return {"channel": channel.id, "ts": message.ts, "message": message.to_slack(app=workspace.app)}
 

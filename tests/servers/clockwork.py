@@ -59,6 +59,7 @@ class PaperChat:
     digests: dict[str, list[tuple[datetime, DigestCard]]] = field(default_factory=dict)
     notices: list[Said] = field(default_factory=list)
     marks: dict[tuple[str, str], str] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     async def post(self, card: Card | DigestCard, channel: str) -> str:
@@ -90,6 +91,10 @@ class PaperChat:
 
     def link(self, channel: str, ref: str) -> str | None:
         return f"https://chat.example/{channel}/{ref}"
+
+    async def is_missing(self, channel: str, ref: str) -> bool:
+        self._fail()
+        return ref in self.deleted
 
     async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
         if self.trouble:

@@ -109,7 +109,7 @@ REFUSALS: dict[str, Refusal] = {
     "no_text": lambda s: s.client.api_call("chat.postMessage", json={"channel": CHANNEL, "blocks": BLOCKS}),
     "invalid_blocks": lambda s: s.client.chat_postMessage(channel=CHANNEL, text="x", blocks=[{"type": "x"}]),
     "invalid_blocks_format": lambda s: s.client.chat_postMessage(channel=CHANNEL, text="x", blocks="[{"),
-    "thread_not_found": lambda s: s.client.chat_postMessage(channel=CHANNEL, text="x", thread_ts="1.000001"),
+    "thread_not_found": lambda s: s.client.conversations_replies(channel=CHANNEL, ts="1.000001"),
     "invalid_metadata_format": lambda s: s.client.chat_postMessage(
         channel=CHANNEL, text="x", metadata={"a": 1}
     ),
@@ -251,6 +251,23 @@ async def test_who_posts_too_fast_must_wait() -> None:
     assert [200, 200, 429, 200, 200] == [call.status for call in scene.workspace.called("chat.postMessage")]
     pace = [100.0, 100.0, 101.0]
     assert pace == scene.workspace.pace.posted[CHANNEL]
+
+
+async def test_a_reply_to_what_was_deleted_stands_at_the_root(scene: Scene) -> None:
+    """Slack takes it, and only the answer tells; a thread that others replied to goes on without its head."""
+    alone, talked_about = [await scene.client.chat_postMessage(channel=CHANNEL, text="x") for _ in range(2)]
+    reply: dict[str, Any] = {"channel": CHANNEL, "text": "re", "thread_ts": talked_about["ts"]}
+    scene.workspace.say(user="U0ANN", channel=CHANNEL, text="re", thread_ts=talked_about["ts"])
+    for deleted in (alone, talked_about):
+        await scene.client.chat_delete(channel=CHANNEL, ts=deleted["ts"])
+
+    at_root = await scene.client.chat_postMessage(channel=CHANNEL, text="re", thread_ts=alone["ts"])
+    in_thread = await scene.client.chat_postMessage(**reply)
+
+    assert "thread_ts" not in at_root["message"]
+    assert talked_about["ts"] == in_thread["message"]["thread_ts"]
+    gone = scene.client.chat_getPermalink(channel=CHANNEL, message_ts=alone["ts"])
+    assert "message_not_found" == await error_of(gone)
 
 
 async def test_a_permalink_leads_to_the_sandbox(scene: Scene) -> None:

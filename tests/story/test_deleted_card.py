@@ -1,0 +1,30 @@
+"""Somebody deletes cards in Slack: each is found within a minute, and up again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.servers.town import ANN, POLICY, open_town, until
+
+WITHOUT_LADDER = POLICY.replace("    ladder: [{at: 50%, do: ping, who: [olu]}]\n", "")
+
+
+@pytest.mark.parametrize(("cards", "deleted"), [(1, 1), pytest.param(50, 5, marks=pytest.mark.slow)])
+async def test_a_deleted_card_is_up_again_within_a_minute(cards: int, deleted: int, tmp_path: Path) -> None:
+    """Without any change of it; the new one can be pressed."""
+    async with open_town(tmp_path, post_burst=None, policy=WITHOUT_LADDER) as town:
+        asked = [town.ask(timeout_seconds=1_800 + n, agent_id=f"agent-{n}") for n in range(cards)]
+        await town.shown(count=cards, within=cards * 1.5 + 10)
+        gone = [town.cards()[-1 - n] for n in range(deleted)]
+        began = time.monotonic()
+        for card in gone:
+            town.sandbox.workspace.conversations.remove(card)
+        await until(lambda: len(town.cards()) == cards, within=65 if cards > 1 else 10, what="the cards")
+        print(f"{deleted} of {cards} cards up again after {time.monotonic() - began:.1f} s")
+        looks = [call.at for call in town.sandbox.workspace.called("chat.getPermalink")]
+        assert all(later - first >= 60 for first, later in zip(looks, looks[60:], strict=False))
+        assert (await town.press(ANN, town.cards()[-1], "approve")).ok
+        await until(lambda: any(town.effects(one) for one in asked), what="the platform to be told")
