@@ -34,6 +34,7 @@ from adapters.settings import (
     read_policy_file,
     webhook_secret,
 )
+from adapters.shared_token import SharedToken
 from adapters.since_boot import seconds_since_boot
 from adapters.slack import Slack
 from adapters.store.open import open_store
@@ -132,6 +133,7 @@ async def open_nod(
             open_surfaces(
                 environment, settings, desk=desk, conversations=stored.conversations,
                 met=book.ask_again, clock=now.steady, count=metrics.count,
+                counted=SharedToken(store=store, clock=clock).counted,
             )
         )  # fmt: skip
         groups = await group_keepers(environment, surfaces.slack, stack)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from adapters.settings import Chats, Environment, is_workflow
-from adapters.slack import Slack, open_slack
+from adapters.slack import Counted, Slack, open_slack
 from adapters.teams import RoutedChat, Teams, TeamsPager, WorkflowsChat, open_teams, open_workflows
 from adapters.web import Receiver
 from bot.conversations import ConversationRef, Conversations
@@ -71,10 +71,12 @@ async def open_surfaces(
     met: Callable[[], None],
     clock: Clock,
     count: Count,
+    counted: Counted,
 ) -> AsyncIterator[Surfaces]:
     """Every chat that is set up, until closed. Raises ConfigError, Unavailable or Forbidden.
 
-    `met` is called when a chat tells of a new conversation, in which there may be people whom nobody had met.
+    `counted` is told how many sockets of the Slack app there are. `met` is called when a chat tells of a new
+    conversation, in which there may be people whom nobody had met.
     """
     receivers: dict[str, Receiver] = {}
     async with AsyncExitStack() as stack:
@@ -89,6 +91,7 @@ async def open_surfaces(
                     desk=desk,
                     clock=clock,
                     count=count,
+                    counted=counted,
                 )
             )
             if environment.slack_signing_secret:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from adapters.app import group_keepers, schedule_keepers
 from adapters.chores import checkpoints_of
+from adapters.cli.check_socket import socket_finding
 from adapters.cli.check_teams import REGISTRATION, teams_findings
 from adapters.cli.findings import Finding
 from adapters.cli.looking import known_conversations, signed_in, teams_with
@@ -73,7 +74,8 @@ async def check(*, strict: bool = False) -> int:
 
 async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> AsyncIterator[Finding]:
     yield await _platform(environment)
-    yield await _database(environment)
+    database, runs = await _database(environment)
+    yield database
     async with AsyncExitStack() as stack:
         directories: dict[Surface, Directory] = {}
         slack = None
@@ -87,12 +89,8 @@ async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> Asy
                 return
             yield Finding(what=f"Slack: signed in to {environment.slack_api_url}")
             if environment.slack_app_token is not None:
-                try:
-                    await slack.check_app_token(environment.slack_app_token.get_secret_value())
-                except (Unavailable, Forbidden) as error:
-                    yield Finding(what=f"Slack: {error}", fix="Check SLACK_APP_TOKEN.")
-                else:
-                    yield Finding(what="Slack: SLACK_APP_TOKEN opens a socket")
+                token = environment.slack_app_token.get_secret_value()
+                yield await socket_finding(slack, token, database_url=environment.database_url, runs=runs)
             for problem in problems:
                 yield Finding(what=f"Slack: {problem.where} {problem.what}", fix=problem.fix)
             directories[Surface.SLACK] = slack.directory
@@ -138,18 +136,20 @@ async def _platform(environment: Environment) -> Finding:
     return Finding(what=f"Platform {url}: {len(listing.requests)} pending")
 
 
-async def _database(environment: Environment) -> Finding:
+async def _database(environment: Environment) -> tuple[Finding, bool]:
+    """What it is like, and whether a bot runs on it."""
     try:
         shelf = await read_shelf(checkpoints_of(environment))
         fit = partial(check_rollback, shelf=shelf, accept=False, clock=utc_now)
         async with open_store(environment.database_url, ring=lambda _: None, pagers=(), fit=fit):
-            return Finding(what="Database: opens, durable, schema up to date")
+            return Finding(what="Database: opens, durable, schema up to date"), False
     except InUse as error:
-        return Finding(what=f"Database: {error.what}, which is well if that is the bot")
+        return Finding(what=f"Database: {error.what}, which is well if that is the bot"), True
     except ConfigError as error:
-        return Finding(what=f"Database: {error.what}", fix=error.fix)
+        return Finding(what=f"Database: {error.what}", fix=error.fix), False
     except NodError as error:
-        return Finding(what=f"Database: {error}", fix="Check NOD_DATABASE_URL and that the server is up.")
+        fix = "Check NOD_DATABASE_URL and that the server is up."
+        return Finding(what=f"Database: {error}", fix=fix), False
 
 
 @app.command("check")

@@ -6,10 +6,12 @@ from adapters.slack.identity import Identity
 from adapters.slack.pager import SlackPager
 from adapters.slack.scopes import SCOPES
 from adapters.slack.slack import API_URL, Slack, open_slack
+from adapters.slack.socket import Counted
 
 __all__ = [
     "API_URL",
     "SCOPES",
+    "Counted",
     "Identity",
     "Slack",
     "SlackChat",

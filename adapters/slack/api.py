@@ -47,14 +47,14 @@ class SlackApi:
                 org_wide=answer.get("is_enterprise_install") is True,
             )
 
-    async def can_open_socket(self, app_token: str) -> None:
-        """Whether Slack would open a socket for this token; none is opened, so no click comes this way.
+    async def can_open_socket(self, app_token: str) -> str:
+        """Where Slack would open a socket for this token; none is opened, so no click comes this way.
 
         Raises Unavailable, or Forbidden naming SLACK_APP_TOKEN.
         """
         try:
             with translated("apps.connections.open"):
-                await self._client.apps_connections_open(app_token=app_token)
+                return str((await self._client.apps_connections_open(app_token=app_token))["url"])
         except Forbidden as error:
             said = error.__cause__.response if isinstance(error.__cause__, SlackApiError) else {}
             code = said.get("error") if said else None

@@ -28,7 +28,7 @@ from adapters.slack.pace import Cooling, Turns, Updates
 from adapters.slack.pager import SlackPager
 from adapters.slack.receive import Reply, receive
 from adapters.slack.response_urls import ResponseUrls
-from adapters.slack.socket import open_socket
+from adapters.slack.socket import Counted, open_socket, sockets_of
 from bot.desk import Desk
 from bot.errors import ConfigError, Unavailable
 from bot.ports import Clock
@@ -76,6 +76,14 @@ class Slack:
         """Raises Forbidden when Slack refuses this token a socket. None is opened: it would take clicks."""
         await self._api.can_open_socket(app_token)
 
+    async def sockets(self, app_token: str) -> int | None:
+        """How many other sockets of this token are open, by opening one for a moment; None: Slack does not say.
+
+        Only where no bot of ours runs: it can be given a click. Raises Unavailable, or Forbidden as
+        `check_app_token`.
+        """
+        return await sockets_of(await self._api.can_open_socket(app_token))
+
     async def problems(self, destinations: Sequence[Destination]) -> tuple[ConfigError, ...]:
         """What is not right with the token's scopes and with these channels, each with what to do.
 
@@ -94,8 +102,11 @@ async def open_slack(
     desk: Desk,
     clock: Clock,
     count: Callable[[str], None],
+    counted: Counted | None = None,
 ) -> AsyncIterator[Slack]:
     """Slack for as long as the block runs: with `app_token` clicks come over a socket, else over HTTP.
+
+    `counted` is told how many sockets there are.
 
     Raises:
         ConfigError: neither a usable signing secret nor an app token.
@@ -137,7 +148,7 @@ async def open_slack(
             with suppress(Unavailable):  # the socket itself is tried again for as long as it takes
                 await api.can_open_socket(app_token)
             await stack.enter_async_context(
-                open_socket(app=app, app_token=app_token, client=client, logger=logger)
+                open_socket(app=app, app_token=app_token, client=client, logger=logger, counted=counted)
             )
         yield Slack(
             chat=SlackChat(api=api, identity=identity, urls=urls),

@@ -2,15 +2,20 @@
 
 A socket can die without a word (slackapi/python-slack-sdk issue 1922), so what counts as alive is having heard
 something lately. The remedy is a new client; if that does not help either, the process ends and is restarted.
+
+Slack gives each click to one socket of the app token, so another bot on the same token takes some of ours. Its
+hello tells how many sockets there are; for a minute that can be one of ours that Slack has not let go yet.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
+import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -19,6 +24,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.outward import proxy_for, trusted
 from bot.errors import Unavailable
 
 PING = 5.0  #: seconds between two pings of ours; Slack answers each
@@ -26,16 +32,29 @@ SILENT = 30.0  #: seconds without a word until the client is built anew
 LOST = 60.0  #: seconds without a word until the process ends
 CONNECT = 20.0  #: seconds for one try to connect
 GOODBYE = 1.0  #: seconds for the closing handshake; aiohttp would wait ten
+LONGEST_HELLO = 1_000  #: characters; a click is longer, and is not read here
+OVERLAP = 60.0  #: seconds for which sockets that are not ours can be left over from a refresh or a restart
+
+#: Told how many sockets of this token are open, how many of them are not ours, and whether those stay.
+Counted = Callable[[int, int, bool], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
 
 class _Line:
-    """One client and when it was last heard."""
+    """One client, when it was last heard, and what Slack's last hello to it said."""
 
     def __init__(
-        self, *, app: AsyncApp, app_token: str, client: AsyncWebClient, logger: logging.Logger, ping: float
+        self,
+        *,
+        app: AsyncApp,
+        app_token: str,
+        client: AsyncWebClient,
+        logger: logging.Logger,
+        ping: float,
+        beside: int = 0,
     ) -> None:
+        """Opened `beside` so many sockets of ours that are still open then."""
         self._handler = AsyncSocketModeHandler(
             app, app_token=app_token, logger=logger, web_client=client, ping_interval=ping
         )
@@ -43,6 +62,8 @@ class _Line:
         self._handler.client.on_message_listeners.append(self._spoken)
         self._heard = False
         self._pong: float | None = None
+        self._ours = 1 + beside
+        self._hello: tuple[int, int] | None = None
 
     async def connect(self, *, within: float) -> bool:
         """Whether the connection stands; slack_sdk would try for ever."""
@@ -62,6 +83,11 @@ class _Line:
         heard, self._heard = self._heard or answered, False
         return heard
 
+    def counted(self) -> tuple[int, int] | None:
+        """How many sockets are open, and how many of them are not ours, by a hello since the last call."""
+        hello, self._hello = self._hello, None
+        return hello
+
     async def close(self) -> None:
         """Give the connection and its tasks back."""
         client = self._handler.client
@@ -73,8 +99,24 @@ class _Line:
         await client.close()  # type: ignore[no-untyped-call]  # slack_sdk has no types here
         await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
 
-    async def _spoken(self, _: aiohttp.WSMessage) -> None:
+    async def _spoken(self, message: aiohttp.WSMessage) -> None:
         self._heard = True
+        open_ = sockets_in(message.data)
+        if open_ is not None:
+            self._hello = open_, max(0, open_ - self._ours)
+            self._ours = 1  # the client closes its socket before it opens the next
+
+
+def sockets_in(frame: object) -> int | None:
+    """How many sockets Slack's hello counts, with the one that it greets; None for any other frame."""
+    if not isinstance(frame, str) or '"hello"' not in frame[:LONGEST_HELLO]:
+        return None
+    try:
+        hello = json.loads(frame)
+    except (ValueError, RecursionError):
+        return None
+    number = hello.get("num_connections") if isinstance(hello, dict) and hello.get("type") == "hello" else None
+    return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else None
 
 
 @asynccontextmanager
@@ -87,25 +129,37 @@ async def open_socket(
     ping: float = PING,
     silent: float = SILENT,
     lost: float = LOST,
+    overlap: float = OVERLAP,
+    counted: Counted | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[None]:
     """Clicks reach `app` for as long as the block runs. All times in seconds.
+
+    `counted` is told what each hello says. Sockets that are not ours are counted once more after `overlap`,
+    by a new one that is open before ours is closed: no click is missed by that.
 
     Raises:
         ExceptionGroup: with Unavailable in it, into the block too, when nothing was heard for `lost` seconds.
     """
 
-    def new() -> _Line:
-        return _Line(app=app, app_token=app_token, client=client, logger=logger, ping=ping)
+    def new(*, beside: int = 0) -> _Line:
+        return _Line(app=app, app_token=app_token, client=client, logger=logger, ping=ping, beside=beside)
 
     async def watch() -> None:
         line = new()
         heard_at = tried_at = monotonic()
+        others_since: float | None = None
+        again = False
         try:
             await line.connect(within=min(CONNECT, silent))
             while True:
                 await asyncio.sleep(min(ping, 1.0))
                 now = monotonic()
+                if (hello := line.counted()) is not None:
+                    others_since = (others_since or now) if hello[1] else None
+                    if counted:
+                        await counted(*hello, again)
+                    again = False
                 if line.heard():
                     heard_at = tried_at = now
                 elif now - heard_at > lost:
@@ -116,6 +170,11 @@ async def open_socket(
                     await line.close()
                     line = new()
                     await line.connect(within=min(CONNECT, silent))
+                if others_since is not None and now - others_since >= overlap:
+                    others_since, newer = now, new(beside=1)
+                    again = await newer.connect(within=min(CONNECT, silent))
+                    line, older = (newer, line) if again else (line, newer)
+                    await older.close()
         finally:
             await line.close()
 
@@ -125,3 +184,23 @@ async def open_socket(
             yield
         finally:
             watching.cancel()
+
+
+async def sockets_of(url: str) -> int | None:
+    """How many sockets there are beside one that is opened at this address and closed again after its hello.
+
+    Raises Unavailable.
+    """
+    try:
+        async with (
+            asyncio.timeout(CONNECT),
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, ssl=trusted(), proxy=proxy_for(url, os.environ)) as socket,
+        ):
+            async for message in socket:
+                number = sockets_in(message.data)
+                if number is not None:
+                    return number - 1
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise Unavailable(f"Slack opened no socket: {type(error).__name__}") from error
+    return None

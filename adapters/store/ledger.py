@@ -76,6 +76,12 @@ class Ledger:
             last = found[-1][_U.number]
             found = (await self._connection.execute(page.where(_U.number > last))).mappings().all()
 
+    async def last(self, kind: str) -> Row | None:
+        """The last row of a kind; None where there is none."""
+        found = select(tables.audit).where(_U.kind == kind).order_by(_U.number.desc()).limit(1)
+        row = (await self._connection.execute(found)).mappings().first()
+        return None if row is None else row_of(row)
+
     async def about(self, *, since: datetime | None, until: datetime | None) -> Sequence[str]:
         """The approvals first told of from `since` and before `until`, the oldest first."""
         first = func.min(_U.at_ms)

@@ -35,6 +35,7 @@ class Sockets:
         self._connections: list[_Connection] = []
         self._acks: dict[str, asyncio.Future[Any]] = {}
         self._turn = itertools.count()
+        self.opened = 0  #: sockets so far
 
     @property
     def connected(self) -> int:
@@ -104,6 +105,7 @@ class Sockets:
         self._tickets.discard(ticket)
         await socket.accept()
         connection = _Connection(socket)
+        self.opened += 1
         hello = {
             "type": "hello",
             "num_connections": len(self._connections) + 1,
