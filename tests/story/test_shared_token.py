@@ -12,10 +12,10 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.cli.check import check
-from adapters.sandbox.slack.people import App
 from adapters.shared_token import SHARED, SharedToken
 from adapters.slack.socket import open_socket
 from adapters.store.open import SqlStore, open_store
+from sandbox.slack.people import App
 from tests.contract.slack_rig import Rig, open_rig
 from tests.servers.laid import lay_database
 from tests.servers.town import environment, open_town, until
