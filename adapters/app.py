@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from adapters.book import Book
 from adapters.callbacks import FunctionCallbacks, callbacks_of
-from adapters.chores import checkpoints_of, folder_of, keeping, notary_of, proving, refusal_alerts
+from adapters.clock import Timepiece, seconds_since_boot
 from adapters.graph import Graph, open_graph
 from adapters.life import Life, lived
 from adapters.notary import check_rollback, read_shelf
@@ -22,6 +22,7 @@ from adapters.oncall import Schedules
 from adapters.oncall.open import open_schedules
 from adapters.pagers.hooks import HookPager, load_hook
 from adapters.pagers.open import open_pagers
+from adapters.periodic import checkpoints_of, folder_of, keeping, notary_of, open_timer, proving, refusal_alerts
 from adapters.platform.client import open_platform
 from adapters.relay import WAKE_PATH, Door
 from adapters.settings import (
@@ -35,12 +36,9 @@ from adapters.settings import (
     webhook_secret,
 )
 from adapters.shared_token import SharedToken
-from adapters.since_boot import seconds_since_boot
 from adapters.slack import Slack
 from adapters.store.open import open_store
 from adapters.surfaces import open_surfaces
-from adapters.timepiece import Timepiece
-from adapters.timer import open_timer
 from adapters.watch import PULSE_EVERY, Pulse, Spool, Watchdog, open_emergency, watched
 from adapters.web import Metrics, front, serve_front
 from bot.flow import Beats, Bells

@@ -15,9 +15,9 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
+from adapters.clock import seconds_since_boot
 from adapters.oncall import Schedules
 from adapters.roster import REACHED_FOR, Filled, GroupKeeper, Roster
-from adapters.since_boot import seconds_since_boot
 from bot.audit import Fact
 from bot.caught import Caught, words_of
 from bot.errors import ConfigError, Unavailable

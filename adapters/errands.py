@@ -15,7 +15,7 @@ import structlog
 from bot.errors import NodError, Unavailable
 
 #: Seconds that errands under way get when Nod stops: for each chat by itself, and within what a stop may take
-#: in all (`adapters.watch.ending`).
+#: in all (`adapters.watch.watchdog`).
 LAST_CALL = 0.2
 #: Errands at the same time; what comes beyond is not begun, and what is lost by that is a word or a refresh.
 MOST = 500

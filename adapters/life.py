@@ -35,7 +35,7 @@ from bot.store import Store
 from bot.surface import Surface
 
 #: What is under way at a stop may take this long to finish, in seconds. The web front has had a second before,
-#: and what is closed afterwards needs the rest of `adapters.watch.ending.ENDS_WITHIN`.
+#: and what is closed afterwards needs the rest of `adapters.watch.watchdog.ENDS_WITHIN`.
 GRACE = 0.8
 #: Pieces of one step under way at once. Decisions have bounds of their own (`bot.flow.ways`).
 CREW_SIZE, UNBOUNDED = 16, (Step.DELIVER,)

@@ -14,9 +14,9 @@ from typing import Protocol
 
 import structlog
 
+from adapters.clock import seconds_since_boot
 from adapters.duty import Duty
 from adapters.oncall import Schedules
-from adapters.since_boot import seconds_since_boot
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person, Policy
 from bot.ports import Clock, Directory, GroupRef

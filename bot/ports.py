@@ -18,6 +18,8 @@ from bot.records import Alert
 from bot.surface import Surface
 
 Clock = Callable[[], datetime]  #: now, aware, in UTC
+#: Our clock and the platform's may be so far apart; beyond it an operator is told.
+WORST_SKEW = timedelta(seconds=60)
 
 
 def utc_now() -> datetime:

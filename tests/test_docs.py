@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from adapters.cli.audit_entry import FIELDS
 from adapters.cli.commands import COMMANDS, app
 from adapters.notary import Shelf, open_notary, read_or_make_key
-from adapters.pagers.webhook import signature_of
+from adapters.pagers.services import signature_of
 from adapters.settings import Environment, conversion, models, read_policy_file
 from adapters.store.open import open_store
 from bot.audit import Fact

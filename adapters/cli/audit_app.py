@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from adapters.chores import folder_of
 from adapters.cli import audit, audit_export
 from adapters.cli.running import ago, run_async
+from adapters.periodic import folder_of
 from adapters.settings import read_local_environment, read_policy_file
 from bot.approval import Outcome
 from bot.errors import ConfigError

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.text import Text
 
 from adapters.app import group_keepers, schedule_keepers
-from adapters.chores import checkpoints_of
 from adapters.cli.check_socket import socket_finding
 from adapters.cli.check_teams import REGISTRATION, teams_findings
 from adapters.cli.findings import Finding
@@ -23,6 +22,7 @@ from adapters.cli.policy_lint import faults_of
 from adapters.cli.running import run_async
 from adapters.logs import configure_logs
 from adapters.notary import check_rollback, read_shelf
+from adapters.periodic import checkpoints_of
 from adapters.platform.client import open_platform
 from adapters.settings import (
     Chats,

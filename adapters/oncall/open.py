@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 
-from adapters.oncall import ICAL, OPSGENIE, PAGERDUTY, Schedules, opsgenie, pagerduty
+from adapters.oncall import ICAL, OPSGENIE, PAGERDUTY, Schedules
 from adapters.oncall.fetch import LIMIT, Fetch
 from adapters.oncall.ical import Calendars
+from adapters.oncall.services import OPSGENIE_URL, PAGERDUTY_URL, OpsgenieSchedules, PagerDutySchedules
 from adapters.outward import open_client
 from bot.errors import ConfigError
 from bot.rotation import ScheduleRef
@@ -20,8 +21,8 @@ async def open_schedules(
     pagerduty_key: str | None,
     opsgenie_key: str | None,
     hosts: Collection[str],
-    pagerduty_url: str = pagerduty.API_URL,
-    opsgenie_url: str = opsgenie.API_URL,
+    pagerduty_url: str = PAGERDUTY_URL,
+    opsgenie_url: str = OPSGENIE_URL,
     limit: float = LIMIT,
 ) -> AsyncIterator[Mapping[str, Schedules]]:
     """Who knows which kind of schedules, while the block runs; nothing is asked before the first look-up.
@@ -45,7 +46,7 @@ async def open_schedules(
         fetch = Fetch(client=client, limit=limit)
         kinds: dict[str, Schedules] = {ICAL: Calendars(fetch=fetch, hosts=hosts, limit=limit)}
         if pagerduty_key:
-            kinds[PAGERDUTY] = pagerduty.PagerDutySchedules(fetch=fetch, key=pagerduty_key, url=pagerduty_url)
+            kinds[PAGERDUTY] = PagerDutySchedules(fetch=fetch, key=pagerduty_key, url=pagerduty_url)
         if opsgenie_key:
-            kinds[OPSGENIE] = opsgenie.OpsgenieSchedules(fetch=fetch, key=opsgenie_key, url=opsgenie_url)
+            kinds[OPSGENIE] = OpsgenieSchedules(fetch=fetch, key=opsgenie_key, url=opsgenie_url)
         yield kinds

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from adapters.outward import open_client
 from adapters.pagers.exchange import LIMIT, Exchange
-from adapters.pagers.opsgenie import OpsgeniePager
-from adapters.pagers.pagerduty import PagerDutyPager
-from adapters.pagers.webhook import WebhookPager
+from adapters.pagers.services import OpsgeniePager, PagerDutyPager, WebhookPager
 from bot.errors import ConfigError
 
 if TYPE_CHECKING:

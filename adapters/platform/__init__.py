@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any
 
 _MOVED = {
-    "AuditPage": "adapters.platform.audit",
-    "AuditRecord": "adapters.platform.audit",
+    "AuditPage": "adapters.platform.answers",
+    "AuditRecord": "adapters.platform.answers",
     "HITLClient": "adapters.platform.hitl",
     "SyncHITLClient": "adapters.platform.face",
     "ask_people": "adapters.platform.people",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ import httpx
 
 from adapters.outward import told
 from adapters.platform.answers import retry_after, words_of
-from adapters.platform.body import PIECE, Unusable, read_body, unpacked
 from bot.errors import Forbidden, ShutOut, Unavailable
 
 if TYPE_CHECKING:
@@ -19,6 +19,53 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.errors import NodError
+
+
+#: `zlib.decompressobj` reads a gzip header and trailer with 16 added to the window size (zlib documentation).
+_GZIP = 16 + zlib.MAX_WBITS
+
+#: Bytes that are unpacked at once.
+PIECE = 262_144
+
+
+class Unusable(Exception):
+    """The body is too long, or packed in a way that was not asked for, or broken. Never holds its content."""
+
+
+async def unpacked(chunks: AsyncIterator[bytes], *, encoding: str | None, limit: int) -> AsyncIterator[bytes]:
+    """The body of `chunks` (raw, as they came) in small pieces, unpacked if `encoding` is gzip.
+
+    httpx would unpack a chunk of 64 KB into 64 MB before anybody could count, so this unpacks itself.
+    Raises Unusable, also for more than `limit` bytes.
+    """
+    packed = (encoding or "identity").strip().lower()
+    if packed not in ("identity", "gzip"):
+        raise Unusable("it is packed in a way that was not asked for")
+    unpack = zlib.decompressobj(_GZIP) if packed == "gzip" else None
+    size = 0
+    async for chunk in chunks:
+        rest = chunk
+        while rest:
+            try:
+                piece = unpack.decompress(rest, PIECE) if unpack else rest
+            except zlib.error as error:
+                raise Unusable("it is no gzip") from error
+            rest = unpack.unconsumed_tail if unpack else b""
+            size += len(piece)
+            if size > limit:
+                raise Unusable(f"it is longer than {limit:,} bytes")
+            if piece:
+                yield piece
+    if unpack and not unpack.eof:
+        raise Unusable("it ends too early")
+
+
+async def read_body(chunks: AsyncIterator[bytes], *, encoding: str | None, limit: int) -> bytes:
+    """All of it. Raises Unusable."""
+    body = bytearray()
+    async for piece in unpacked(chunks, encoding=encoding, limit=limit):
+        body += piece
+    return bytes(body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from adapters.platform.audit import AuditPage, AuditRecord, DecisionType, SortOrder
+    from adapters.platform.answers import AuditPage, AuditRecord, DecisionType, SortOrder
     from adapters.platform.hitl import HITLClient
     from bot.approval import Outcome
     from bot.ports import Clock

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NoReturn, Self
 from urllib.parse import quote
 
-from adapters.platform.audit import AuditPage, AuditRecord, query_of, read_page, read_record
+from adapters.platform.answers import AuditPage, AuditRecord, query_of, read_page, read_record
 from adapters.platform.client import HttpPlatform, open_platform
 from adapters.platform.exchange import Limits
 from adapters.platform.face import Face
@@ -28,7 +28,7 @@ from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from adapters.platform.audit import DecisionType, SortOrder
+    from adapters.platform.answers import DecisionType, SortOrder
     from bot.approval import Outcome
     from bot.ports import Clock, Listing
     from bot.posting import Pause

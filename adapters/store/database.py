@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.since_boot import seconds_since_boot
+from adapters.clock import seconds_since_boot
 from adapters.store.ailments import ailment_of
 from adapters.store.chain import append
 from adapters.store.wakes import WAKES, Move

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.since_boot import seconds_since_boot
+from adapters.clock import seconds_since_boot
 from adapters.store.database import Database
 from adapters.store.holder import PROCESS_LOCK, Holder, Session, holder_of_lock, own_session, put_out
 from bot.errors import InUse

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import httpx
 import structlog
 
-from adapters.entra import refusal_of
+from adapters.graph import refusal_of
 from adapters.teams.api import AppRefused
 from adapters.teams.exchange import exchange
 from bot.errors import NodError, Unavailable

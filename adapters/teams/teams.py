@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import structlog
 
+from adapters.clock import seconds_since_boot
 from adapters.errands import open_errands
-from adapters.since_boot import seconds_since_boot
 from adapters.teams.afterwards import Afterwards
 from adapters.teams.api import TeamsApi, Wire
 from adapters.teams.chat import TeamsChat, problems_of

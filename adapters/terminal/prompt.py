@@ -11,9 +11,8 @@ from datetime import datetime
 from rich.console import Group
 
 from adapters.terminal.keys import Keys
-from adapters.terminal.screen import Screen, at_a_terminal
+from adapters.terminal.screen import Screen, at_a_terminal, page
 from adapters.terminal.sheet import Sheet
-from adapters.terminal.view import page
 from bot.ports import Clock, utc_now
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.redaction import Redaction

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
+from adapters.terminal.sheet import Sheet
+from bot.call import lines_of, text_of
 from bot.errors import ConfigError
+from bot.ports import Listing
+from bot.protocol import HITLRequest
+from bot.redaction import Redaction
+from bot.wording import name_of
 
 if TYPE_CHECKING:
     from types import TracebackType
+
 
 #: Cells and rows of a message where the terminal does not tell its size; a call is not shown there.
 UNTOLD = (80, 24)
@@ -72,3 +82,114 @@ class Screen:
         # Given to the console each time: it would go by LINES and COLUMNS, which a shell may have exported.
         self._live.console.size = (size.columns or UNTOLD[0], size.lines or UNTOLD[1])
         self._live.update(shown, refresh=True)
+
+
+#: Characters of a call in the table.
+_GLIMPSE = 60
+#: Ids of items that cannot be read, which are named below the table.
+_MOST_IDS = 5
+#: Rows around a page: head, time, keys and what was said, with an empty one between.
+AROUND = 6
+#: Warnings that stand above a call; a page must keep room for the call itself.
+MOST_WARNINGS = 5
+#: A smaller screen would cut off what counts as shown, in cells and rows.
+SMALLEST = (20, AROUND + 3)
+TOO_SMALL = "Make this window larger, to read the call."
+KEYS = "y approve  n reject  s skip  e note  space next  b back  tab another  q quit"
+KEYS_OF_NOTE = "enter keeps the note  esc drops it  ctrl-u empties it"
+KEYS_BETWEEN = "enter goes on"
+
+
+def countdown(left: timedelta) -> str:
+    """The time that is left: `1:05:00`, `2:31`, `0:09`; never less than nothing."""
+    seconds = max(0, int(left.total_seconds()))
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def board(
+    waiting: Sequence[tuple[HITLRequest, datetime]],
+    *,
+    now: datetime,
+    redaction: Redaction,
+    most: int | None = None,
+    besides: Sequence[str] = (),
+    glimpses: dict[str, str] | None = None,
+) -> Group:
+    """What waits, each with its deadline: the earliest first, and what is over last.
+
+    `most` rows, and how many more there are. Lines `besides` stand below, and in place of "Nothing waits.".
+    `glimpses` of calls, by digest, are kept there for the next picture, as long as they wait.
+    """
+    seen: dict[str, str] = {}
+    table = Table("left", "tool", "agent", "call", "id", header_style="bold")
+    rows = sorted(waiting, key=lambda one: (one[1] <= now, one[1]))
+    for request, deadline in rows[:most]:
+        call = (glimpses or seen).get(request.digest) or _glimpse(request, redaction)
+        seen[request.digest] = call
+        table.add_row(
+            countdown(deadline - now),
+            Text(name_of(request.tool_name)),
+            Text(name_of(request.agent_id)),
+            Text(call),
+            Text(name_of(request.request_id)),
+        )
+    if glimpses is not None:
+        glimpses.clear()
+        glimpses.update(seen)
+    more = len(rows) - len(rows[:most])
+    notes = [f"{more} more wait."] if more else []
+    if not rows and not besides:
+        notes = ["Nothing waits."]
+    return Group(*([table] if rows else []), *(Text(note) for note in (*notes, *besides)))
+
+
+def _glimpse(request: HITLRequest, redaction: Redaction) -> str:
+    call = text_of(lines_of(request, redaction=redaction)).replace("\n", "  ")
+    return call[:_GLIMPSE] + ("…" if len(call) > _GLIMPSE else "")
+
+
+def unread(listing: Listing) -> tuple[str, ...]:
+    """That some items which wait cannot be read, and by which ids they are answered; nothing where all can."""
+    if not listing.set_aside:
+        return ()
+    ids = [name_of(one) for one in sorted(listing.unread_ids)]
+    named = ", ".join(ids[:_MOST_IDS]) + (", …" if len(ids) > _MOST_IDS else "")
+    answer = f": {named}. `nod reject ID` and `nod skip ID` answer it." if ids else "."
+    return (f"{len(listing.set_aside)} cannot be read{answer}",)
+
+
+def page(sheet: Sheet, *, now: datetime, width: int, height: int, others: int, said: str | None) -> Group:
+    """One call on a screen of this size, and which keys there are. What is on it counts as shown."""
+    if width < SMALLEST[0] or height < SMALLEST[1]:
+        return Group(Text(TOO_SMALL))
+    request = sheet.request
+    head = f"{name_of(request.tool_name)} for {name_of(request.agent_id)}"
+    warnings = _warnings(sheet.warnings, room=height - SMALLEST[1])
+    shown = sheet.show(width=width, height=height - AROUND - len(warnings))
+    time = f"{countdown(sheet.deadline - now)} left"
+    more = f" · {others} more wait" if others else ""
+    rows = [Text(row, no_wrap=True, overflow="crop") for row in shown.rows] or [Text("  (nothing)")]
+    return Group(
+        Text(head, style="bold", no_wrap=True, overflow="ellipsis"),
+        Text(f"{time} · {sheet.share} % shown{more}", no_wrap=True, overflow="ellipsis"),
+        *warnings,
+        Text(""),
+        *rows,
+        Text(sheet.note_line(width), no_wrap=True, overflow="crop"),
+        Text(_keys(sheet), style="dim", no_wrap=True, overflow="ellipsis"),
+        Text(sheet.said or said or "", style="bold", no_wrap=True, overflow="ellipsis"),
+    )
+
+
+def _keys(sheet: Sheet) -> str:
+    if sheet.interrupted:
+        return KEYS_BETWEEN
+    return KEYS_OF_NOTE if sheet.writing else KEYS
+
+
+def _warnings(texts: Sequence[str], *, room: int) -> list[Text]:
+    """So many as there is room for; the last one says how many more there are."""
+    most = max(1, min(room, MOST_WARNINGS))
+    kept = list(texts) if len(texts) <= most else [*texts[: most - 1], f"{len(texts) - most + 1} more warnings"]
+    return [Text(f"! {text}", style="bold", no_wrap=True, overflow="ellipsis") for text in kept]

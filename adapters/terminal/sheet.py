@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from rich.cells import cell_len
 
-from adapters.terminal.note import DROP, KEEP, line, typed
+from adapters.terminal.keys import DROP, KEEP, line, typed
 from bot.call import CURTAINED, MERGED, Sight, sight_of
 from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction

@@ -1,4 +1,4 @@
-"""The watchdog: a thread that ends the process when its scheduler stands still.
+"""The watchdog: a thread that ends the process when its scheduler stands still, or when a stop hangs.
 
 APScheduler's timer can die while the scheduler says that it runs (agronholm/apscheduler pull request 1132), and
 a function that does not return blocks the loop with all deadlines. Neither can be mended from within: the
@@ -164,3 +164,26 @@ def _frames_of_the_main_thread() -> list[str]:
     # Without `lookup_lines=False` the source is read, from a disk that may be what hangs.
     stack = traceback.StackSummary.extract(traceback.walk_stack(main), limit=FRAMES, lookup_lines=False)
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in stack]
+
+
+#: Seconds from the signal to the end of the process, whatever hangs; a supervisor waits longer.
+ENDS_WITHIN = 3.0
+#: Seconds of these for the last word: where the log hangs, the process ends without it.
+LAST_WORD = 0.2
+
+
+def end_within(seconds: float = ENDS_WITHIN, *, end: Callable[[int], None] = os._exit) -> None:
+    """Unless the process has ended by then. A thread sees to it, since the loop may be what hangs."""
+    threading.Thread(target=_end, args=(seconds, end), name="ending", daemon=True).start()
+
+
+def _end(seconds: float, end: Callable[[int], None]) -> None:
+    time.sleep(seconds - LAST_WORD)
+    last = threading.Thread(target=_tell, args=(seconds,), name="last-word", daemon=True)
+    last.start()
+    time.sleep(LAST_WORD)
+    end(EXIT_CODE)
+
+
+def _tell(seconds: float) -> None:
+    log.error("stop_cut_short", after=seconds, exit_code=EXIT_CODE)

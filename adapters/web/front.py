@@ -1,19 +1,124 @@
-"""One small web front: what chats post, `GET /healthz`, `/readyz`, `/metrics`, `/openapi.json`."""
+"""One small web front: what chats post, `GET /healthz`, `/readyz`, `/metrics`, `/openapi.json`.
+
+The doors describe themselves; what this front answers in their place is added here.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any, Protocol
 
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from adapters.serving import KEEP_ALIVE, Patience, listen, room, serve
-from adapters.web.openapi import document
-from adapters.web.receiver import Receiver
+from bot import __version__
+
+Reply = tuple[int, Mapping[str, str], bytes]  #: status, headers, body
+
+
+class Receiver(Protocol):
+    """One door of this front. It describes itself, because only it knows what it takes and answers."""
+
+    async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
+        """The answer to one request: `headers` by their names in lower case, and the raw body."""
+        ...
+
+    @property
+    def operation(self) -> Mapping[str, Any]:
+        """The POST in the terms of OpenAPI 3.1 (Operation Object), with every answer that `receive` gives."""
+        ...
+
+    @property
+    def schemes(self) -> Mapping[str, Any]:
+        """The security schemes that `operation` names."""
+        ...
+
+
+class Metrics:
+    """Counts events by name in a registry of its own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._events = Counter("nod_events", "What happened, by event.", ["event"], registry=self._registry)
+
+    def count(self, event: str) -> None:
+        self._events.labels(event=event).inc()
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The text that Prometheus reads, and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_TROUBLES: Schema = {"type": "array", "items": _TEXT}
+_NONE: Schema = {"type": "array", "maxItems": 0}
+_SOME: Schema = {**_TROUBLES, "minItems": 1}
+
+
+def document(receivers: Mapping[str, Receiver]) -> Schema:
+    """The whole document, with a path for each of `receivers`."""
+    schemes: Schema = {}
+    paths: Schema = {
+        "/healthz": {
+            "get": _get(
+                "Whether Nod can tell people by itself",
+                _json("It can", {"status": {"const": "alive"}}),
+                _json("It cannot, and why", {"status": {"const": "in trouble"}, "troubles": _SOME}),
+            )
+        },
+        "/readyz": {
+            "get": _get(
+                "Whether Nod can do its work",
+                _json("It can", {"status": {"const": "ready"}, "troubles": _NONE}),
+                _json("It cannot, and why", {"status": {"const": "not ready"}, "troubles": _SOME}),
+            )
+        },
+        "/metrics": {"get": _get("What happened, for Prometheus", _plain("Counters by event"))},
+        "/openapi.json": {"get": _get("This document", _json("OpenAPI 3.1", {"openapi": _TEXT}))},
+    }
+    for path, receiver in receivers.items():
+        paths[path] = {"post": _posted(receiver.operation)}
+        schemes |= receiver.schemes
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Nod", "version": __version__},
+        "paths": paths,
+        "components": {"securitySchemes": schemes},
+    }
+
+
+def _get(summary: str, well: Schema, unwell: Schema | None = None) -> Schema:
+    return {
+        "summary": summary,
+        "security": [],
+        "responses": {"200": well} | ({"503": unwell} if unwell else {}),
+    }
+
+
+def _posted(operation: Mapping[str, Any]) -> Schema:
+    own = {
+        "408": _plain("The body did not arrive in time"),
+        "413": _plain("The body is too large"),
+    }
+    return {**operation, "responses": own | operation["responses"]}
+
+
+def _plain(description: str) -> Schema:
+    return {"description": description, "content": {"text/plain": {"schema": _TEXT}}}
+
+
+def _json(description: str, fields: Mapping[str, Schema]) -> Schema:
+    schema = {"type": "object", "properties": fields, "required": list(fields)}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
 
 #: The largest body that is read, in bytes; Slack's largest payloads stay far below.
 LARGEST_BODY = 256 * 1024

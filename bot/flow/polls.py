@@ -6,15 +6,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.errors import Forbidden, Unavailable
-from bot.ports import Clock, Listing
+from bot.ports import WORST_SKEW, Clock, Listing
 from bot.records import Alert
 from bot.store import Store
 
 #: When polls have failed for so long, operators are told; the alert's cause.
 BLIND_AFTER, BLIND = timedelta(seconds=30), "platform-unreadable"
 
-#: Our clock and the platform's may be so far apart; beyond it an operator is told.
-WORST_SKEW, SKEWED = timedelta(seconds=60), "clock-skew"
+#: Our clock and the platform's are further apart than `WORST_SKEW`.
+SKEWED = "clock-skew"
 
 PLATFORM = "platform"  #: what these alerts are about, in place of an approval
 

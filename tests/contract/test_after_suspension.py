@@ -6,8 +6,8 @@ import asyncio
 import time
 from pathlib import Path
 
+from adapters.clock import seconds_since_boot
 from adapters.roster import LONGEST_AGE
-from adapters.since_boot import seconds_since_boot
 from tests.contract.test_book import World, until
 
 

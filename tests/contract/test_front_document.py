@@ -17,8 +17,7 @@ from adapters.relay import WAKE_PATH, Door
 from adapters.slack.openapi import OPERATION
 from adapters.teams.receive import operation, schemes
 from adapters.web import front
-from adapters.web.front import LARGEST_BODY
-from adapters.web.openapi import document
+from adapters.web.front import LARGEST_BODY, document
 from sandbox.serve import serve
 from tests.contract.openapi_rig import checked_schemas
 from tests.servers.town import open_town

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from adapters.pagers.exchange import seconds_of
 from adapters.pagers.open import open_pagers
-from adapters.pagers.webhook import signature_of
+from adapters.pagers.services import signature_of
 from bot.errors import ConfigError, Forbidden, NodError, Unavailable
 from bot.ports import Pager
 from bot.records import Alert

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from adapters.serving.alive import BETWEEN, IDLE, MOST
+from adapters.serving.protocol import BETWEEN, IDLE, MOST
 from tests.contract.relay_rig import RUN, STREAM, Line, behind
 
 #: The kernel's timer that is running for a connection, in /proc/net/tcp (proc_pid_net_tcp): keepalive.

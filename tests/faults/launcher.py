@@ -91,7 +91,7 @@ def arm(point: str) -> None:
 
 
 def pause_the_scheduler() -> None:
-    """Stop it from ticking; `adapters.timer` made it and keeps it to itself."""
+    """Stop it from ticking; `adapters.periodic` made it and keeps it to itself."""
     for each in gc.get_objects():
         if isinstance(each, AsyncIOScheduler):
             each.pause()

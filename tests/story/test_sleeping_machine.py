@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from adapters.app import open_nod
+from adapters.clock import seconds_since_boot
 from adapters.life import WAKING, rest
 from adapters.settings import Environment
-from adapters.since_boot import seconds_since_boot
 from bot.flow.prove import MISSED, PROVE_EVERY
 from tests.servers.told import check_each_once, fired
 from tests.servers.town import FINANCE, until

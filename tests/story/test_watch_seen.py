@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.terminal.screen import TOO_SMALL
 from adapters.terminal.sheet import NOT_YET
-from adapters.terminal.view import TOO_SMALL
 from tests.servers.seat import prompted, seated, settled
 
 LONG = {"body": "\n".join(f"line {number}" for number in range(60)), "end": "of it"}

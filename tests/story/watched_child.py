@@ -18,7 +18,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from adapters.logs import configure_logs
-from adapters.timer import open_timer
+from adapters.periodic import open_timer
 from adapters.watch import Pulse, Spool, Watchdog, watched
 
 #: Between two pulses, and between two looks of the watchdog, in seconds.

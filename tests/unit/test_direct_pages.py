@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from adapters.watch.direct import DirectPages
+from adapters.watch.emergency import DirectPages
 from bot.errors import NodError, Unavailable
 from bot.records import Alert
 from tests.servers.town import until

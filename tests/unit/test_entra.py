@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.entra import OTHER, refusal_of
+from adapters.graph import OTHER, refusal_of
 
 SAID = "AADSTS7000215: Invalid client secret provided. Trace ID: planted-trace"
 

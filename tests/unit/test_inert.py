@@ -8,8 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapters.pagers.opsgenie import _alert_of
-from adapters.pagers.pagerduty import _payload_of
+from adapters.pagers.services import _alert_of, _payload_of
 from adapters.slack.elements import spoken as spoken_in_slack
 from adapters.slack.notices import explanation_of, page_of, refusal_of, whisper_of
 from adapters.teams.elements import spoken as spoken_in_teams

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from adapters.terminal.note import PASTED, line, typed
+from adapters.terminal.keys import PASTED, line, typed
 from bot.approval import LONGEST_NOTE
 
 ERASE, ERASE_WORD, ERASE_ALL = "\x7f", "\x17", "\x15"

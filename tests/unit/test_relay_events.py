@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from adapters.relay.events import LARGEST_EVENT, EventReader
-from adapters.relay.packed import Unpacker
-from adapters.relay.tap import MOST_HELD, Tap, open_tap
+from adapters.relay.tap import MOST_HELD, Tap, Unpacker, open_tap
 
 BOM = b"\xef\xbb\xbf"
 

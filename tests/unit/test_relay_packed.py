@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from adapters.relay.packed import MOST, Unpacker, Unreadable
-from adapters.relay.tap import BLIND_EVERY, MOST_HELD, Tap, open_tap
+from adapters.relay.tap import BLIND_EVERY, MOST, MOST_HELD, Tap, Unpacker, Unreadable, open_tap
 from tests.servers.town import until
 
 EVENT = b'data: {"metadata": {"hitl": {"required": true, "decision": "pending"}}}\n\n'

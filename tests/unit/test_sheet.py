@@ -14,7 +14,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from adapters.terminal import Sheet, board, countdown, page
-from adapters.terminal.note import PASTED
+from adapters.terminal.keys import PASTED
+from adapters.terminal.screen import KEYS_OF_NOTE, SMALLEST, TOO_SMALL
 from adapters.terminal.sheet import (
     AFTER_NOTE,
     BEGINS,
@@ -27,7 +28,6 @@ from adapters.terminal.sheet import (
     TOO_SOON,
     cut,
 )
-from adapters.terminal.view import KEYS_OF_NOTE, SMALLEST, TOO_SMALL
 from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
 

@@ -17,7 +17,7 @@ from adapters.errands import LAST_CALL, Errands, open_errands
 from adapters.slack.clicks import Clicks
 from adapters.slack.identity import Identity
 from adapters.store.sqlite import CLOSES_WITHIN
-from adapters.watch.ending import ENDS_WITHIN, LAST_WORD
+from adapters.watch.watchdog import ENDS_WITHIN, LAST_WORD
 from adapters.web.front import GRACE
 from bot.errors import Refusal, Refused, Unavailable
 from tests.contract.slack_rig import FakeDesk

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from adapters.timer import open_timer
+from adapters.periodic import open_timer
 
 EVERY = 0.1
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.timer import open_timer
+from adapters.periodic import open_timer
 from adapters.watch import EXIT_CODE, NOD, SCHEDULER_DEAD, Pulse, Spool, Watchdog, watched
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

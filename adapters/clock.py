@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from adapters.since_boot import seconds_since_boot
-from bot.flow.polls import WORST_SKEW
-from bot.ports import Clock
+from bot.ports import WORST_SKEW, Clock
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def seconds_since_boot() -> float:
+    """A clock that never goes back. Linux's monotonic one stands still in a suspension, and what was looked up
+    before that would count as fresh after it; where there is no other, it is the monotonic one all the same.
+    """
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+
 
 #: The wall clock may drift from the time that went by; what is more than this, between two looks, was a step.
 STEP = timedelta(seconds=5)

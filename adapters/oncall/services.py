@@ -1,20 +1,57 @@
-"""Schedules of PagerDuty (`GET /oncalls`, developer.pagerduty.com/api-reference, List all of the on-calls)."""
+"""Schedules that PagerDuty and Opsgenie keep: who they say is on call now."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from adapters.oncall.fetch import Fetch
 from bot.errors import Unavailable
 from bot.ladder import parse_time
 from bot.rotation import ScheduleRef
 
-API_URL = "https://api.pagerduty.com"
+OPSGENIE_URL = "https://api.opsgenie.com"
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class OpsgenieSchedules:
+    """Implements `adapters.oncall.Schedules`: a schedule by its id (a UUID) or its name."""
+
+    def __init__(self, *, fetch: Fetch, key: str, url: str = OPSGENIE_URL) -> None:
+        """`key` is an API integration's with read access; `url` is the instance's, without `/v2`."""
+        self._fetch, self._key, self._url = fetch, key, url.rstrip("/")
+        self._skipped: dict[ScheduleRef, tuple[str, ...]] = {}
+
+    async def on_call(self, ref: ScheduleRef, at: datetime) -> tuple[str, ...]:
+        """Ask once; raises Unavailable also for an answer of another shape."""
+        body = await self._fetch.read_object(
+            f"{self._url}/v2/schedules/{quote(ref.id, safe='')}/on-calls",
+            who="Opsgenie",
+            headers={"Authorization": f"GenieKey {self._key}"},
+            params={
+                "scheduleIdentifierType": "id" if _ID.fullmatch(ref.id) else "name",
+                "flat": "true",
+                "date": at.astimezone(UTC).isoformat(timespec="seconds"),
+            },
+        )
+        data = body.get("data")
+        names = data.get("onCallRecipients") if isinstance(data, dict) else None
+        if not isinstance(names, list) or not all(name is None or isinstance(name, str) for name in names):
+            raise Unavailable("Opsgenie's answer has no list of recipients")
+        self._skipped[ref] = tuple(f"recipient {n} is null" for n, name in enumerate(names, 1) if name is None)
+        return tuple(dict.fromkeys(name for name in names if name is not None))
+
+    def skipped(self, ref: ScheduleRef) -> tuple[str, ...]:
+        """The recipients of the last answer that hold nothing."""
+        return self._skipped.get(ref, ())
+
+
+PAGERDUTY_URL = "https://api.pagerduty.com"
 #: Entries of one page, the most that the API gives; one schedule has an entry per escalation policy and level.
 PAGE = 100
 _ACCEPT = "application/vnd.pagerduty+json;version=2"
-_WHO = "PagerDuty"
 
 
 class PagerDutySchedules:
@@ -23,7 +60,7 @@ class PagerDutySchedules:
     PagerDuty lists a schedule only through the escalation policies that use it.
     """
 
-    def __init__(self, *, fetch: Fetch, key: str, url: str = API_URL) -> None:
+    def __init__(self, *, fetch: Fetch, key: str, url: str = PAGERDUTY_URL) -> None:
         """`key` is a key of the REST API, which may be read-only; `url` is without a path."""
         self._fetch, self._key, self._url = fetch, key, url.rstrip("/")
         self._skipped: dict[ScheduleRef, tuple[str, ...]] = {}
@@ -32,7 +69,7 @@ class PagerDutySchedules:
         """Ask once; raises Unavailable also for an answer of another shape."""
         body = await self._fetch.read_object(
             f"{self._url}/oncalls",
-            who=_WHO,
+            who="PagerDuty",
             headers={"Authorization": f"Token token={self._key}", "Accept": _ACCEPT},
             params={
                 "schedule_ids[]": ref.id,
@@ -44,7 +81,7 @@ class PagerDutySchedules:
         )
         entries = body.get("oncalls")
         if not isinstance(entries, list):
-            raise Unavailable(f"{_WHO}'s answer has no list of on-calls")
+            raise Unavailable("PagerDuty's answer has no list of on-calls")
         found = [found for entry in entries if entry is not None for found in _person(entry, ref.id, at)]
         self._skipped[ref] = tuple(f"entry {n} is null" for n, one in enumerate(entries, 1) if one is None)
         lowest = min((level for level, _ in found), default=0)
@@ -61,10 +98,10 @@ def _person(entry: Any, schedule: str, at: datetime) -> list[tuple[int, str]]:
     An entry without a start or an end always was, or never ends. Raises Unavailable for another shape.
     """
     if not isinstance(entry, dict):
-        raise Unavailable(f"{_WHO}'s answer has an on-call that is no object")
+        raise Unavailable("PagerDuty's answer has an on-call that is no object")
     user, kept_in, level = entry.get("user"), entry.get("schedule"), entry.get("escalation_level")
     if not isinstance(user, dict) or not isinstance(level, int):
-        raise Unavailable(f"{_WHO}'s answer has an on-call without a user or a level")
+        raise Unavailable("PagerDuty's answer has an on-call without a user or a level")
     start, end = (_moment(entry.get(name)) for name in ("start", "end"))
     ours = isinstance(kept_in, dict) and kept_in.get("id") == schedule
     name = user.get("email") or user.get("name") or user.get("summary")
@@ -77,7 +114,7 @@ def _moment(value: object) -> datetime | None:
         return None
     moment = parse_time(value) if isinstance(value, str) else None
     if moment is None:
-        raise Unavailable(f"{_WHO}'s answer has a time that cannot be read")
+        raise Unavailable("PagerDuty's answer has a time that cannot be read")
     return moment
 
 

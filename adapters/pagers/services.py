@@ -1,0 +1,207 @@
+"""Pagers that are services on the network: PagerDuty, Opsgenie, and signed webhooks of the operator's own.
+
+Shapes and limits are those of docs.opsgenie.com/docs/alert-api. Opsgenie answers 202, and works it off later.
+
+The shapes are those of github.com/PagerDuty/api-schema, reference/events-v2/openapiv3.json; the limits those of
+developer.pagerduty.com/docs/events-api-v2/trigger-events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from adapters.pagers.exchange import encoded, key_of, name_of, shortened
+from bot.inert import inert
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from adapters.pagers.exchange import Exchange
+    from bot.protocol import Json
+    from bot.records import Alert
+
+
+#: Characters of a message, a description and a note; an alias may have 512, and ours stay far below that.
+LONGEST_MESSAGE, LONGEST_DESCRIPTION, LONGEST_NOTE = 130, 15_000, 25_000
+#: P1 to P5: one to be woken by, and one that is over already.
+PRIORITY, PRIORITY_MENDED = "P2", "P5"
+ACCEPTED = (202,)
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
+
+def alias_of(alert: Alert) -> str:
+    """`nod:<request id>:<cause>`, without a slash, since it stands in an address.
+
+    A request id that is long, or has other characters than letters, digits, `.`, `_` and `-`, is told by
+    its SHA-256.
+    """
+    request = alert.approval_id
+    if not _PLAIN_ID.fullmatch(request):
+        request = hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"nod:{request}:{alert.cause}"
+
+
+class OpsgeniePager:
+    """Implements `bot.ports.Pager` for one API integration; the ref of a page is its alias."""
+
+    def __init__(self, api_key: str, *, url: str, exchange: Exchange) -> None:
+        """`api_key` is an API integration's; `url` the address of the API, without `/v2`."""
+        self._api_key, self._exchange = api_key, exchange
+        self._url = f"{url.rstrip('/')}/v2/alerts"
+
+    @property
+    def name(self) -> str:
+        """`opsgenie:` and the hash of the API key."""
+        return name_of("opsgenie", self._api_key)
+
+    async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
+        """Create the alert, and close it once it came right; a second create only counts up there.
+
+        What came right before Opsgenie ever took it is created with the lowest priority and closed at once,
+        as whoever had it from a try without an answer must be relieved. Raises Unavailable or Forbidden.
+        """
+        alias = ref or alias_of(alert)
+        if ref is None or alert.mended is None:
+            await self._post("", _alert_of(alert, alias))
+        if alert.mended is not None:
+            note = shortened(inert(alert.mended), LONGEST_NOTE)
+            close = f"/{quote(alias, safe='')}/close?identifierType=alias"
+            await self._post(close, {"source": "nod", "note": note})
+        return alias
+
+    async def _post(self, path: str, body: dict[str, Json]) -> None:
+        await self._exchange.post(
+            f"{self._url}{path}", encoded(body), to=self.name, taken=ACCEPTED, headers=self._headers
+        )
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"GenieKey {self._api_key}"}
+
+
+def _alert_of(alert: Alert, alias: str) -> dict[str, Json]:
+    text = inert(alert.text)
+    whole = text if alert.mended is None else f"{text}\n\n{inert(alert.mended)}"
+    return {
+        "alias": alias,
+        "message": shortened(text, LONGEST_MESSAGE),
+        "description": shortened(whole, LONGEST_DESCRIPTION),
+        "priority": PRIORITY if alert.mended is None else PRIORITY_MENDED,
+        "source": "nod",
+        "details": {"request_id": alert.approval_id, "cause": alert.cause},
+    }
+
+
+#: Characters of a summary and of a dedup_key.
+LONGEST_SUMMARY, LONGEST_KEY = 1024, 255
+#: The only status that means taken; a 200 comes from something in between.
+
+
+def dedup_key_of(alert: Alert) -> str:
+    """`nod/<request id>/<cause>`; a request id too long for PagerDuty is told by its SHA-256."""
+    key = key_of(alert)
+    if len(key) <= LONGEST_KEY:
+        return key
+    digest = hashlib.sha256(alert.approval_id.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"nod/{digest}/{alert.cause}"
+
+
+class PagerDutyPager:
+    """Implements `bot.ports.Pager` for one integration; the ref of a page is its dedup_key."""
+
+    def __init__(self, routing_key: str, *, url: str, exchange: Exchange) -> None:
+        """`routing_key` is the integration's; `url` the address of the Events API, without `/v2`."""
+        self._routing_key, self._exchange = routing_key, exchange
+        self._url = f"{url.rstrip('/')}/v2/enqueue"
+
+    @property
+    def name(self) -> str:
+        """`pagerduty:` and the hash of the routing key."""
+        return name_of("pagerduty", self._routing_key)
+
+    async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
+        """Trigger the alert, and resolve it once it came right; repeating either changes nothing there.
+
+        What came right before PagerDuty ever took it is triggered as `info` and resolved at once: it is on
+        record, and whoever had it from a try without an answer is relieved. Raises Unavailable or Forbidden.
+        """
+        key = ref or dedup_key_of(alert)
+        if ref is None or alert.mended is None:
+            await self._enqueue("trigger", key, payload=_payload_of(alert))
+        if alert.mended is not None:
+            await self._enqueue("resolve", key)
+        return key
+
+    async def _enqueue(self, action: str, key: str, **more: Json) -> None:
+        event = {"routing_key": self._routing_key, "event_action": action, "dedup_key": key, **more}
+        await self._exchange.post(self._url, encoded(event), to=self.name, taken=ACCEPTED)
+
+
+def _payload_of(alert: Alert) -> dict[str, Json]:
+    details: dict[str, Json] = {"request_id": alert.approval_id, "cause": alert.cause}
+    if alert.mended is not None:
+        details["mended"] = inert(alert.mended)
+    return {
+        "summary": shortened(inert(alert.text), LONGEST_SUMMARY),
+        "source": "nod",
+        "severity": "error" if alert.mended is None else "info",
+        "timestamp": alert.raised_at.isoformat(),
+        "class": alert.cause,
+        "custom_details": details,
+    }
+
+
+SIGNATURE, TIMESTAMP = "X-Nod-Signature", "X-Nod-Timestamp"
+#: Of the signature's make: another one may stand beside it one day.
+VERSION = "v1"
+#: Whatever a receiver of the operator's own answers when it took it.
+TAKEN = range(200, 300)
+
+
+def signature_of(body: bytes, *, timestamp: str, secret: str) -> str:
+    """`v1=` and the hex HMAC-SHA256 over `<timestamp>.<body>`: a captured body cannot be sent later as new."""
+    signed = timestamp.encode("ascii") + b"." + body
+    return f"{VERSION}={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
+
+
+class WebhookPager:
+    """Implements `bot.ports.Pager`; the ref of a page is the alert's key, which each of its bodies carries."""
+
+    def __init__(self, url: str, *, secret: str, exchange: Exchange) -> None:
+        """`url` may hold a token and is told to nobody; `secret` is NOD_WEBHOOK_SECRET."""
+        self._url, self._secret, self._exchange = url, secret, exchange
+
+    @property
+    def name(self) -> str:
+        """`webhook:` and the hash of the address."""
+        return name_of("webhook", self._url)
+
+    async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
+        """POST the alert as it is now: `alert`, or `mended` with how; either body tells the whole of it.
+
+        Raises Unavailable or Forbidden.
+        """
+        key = key_of(alert)
+        body = encoded(
+            {
+                "event": "alert" if alert.mended is None else "mended",
+                "key": key,
+                "request_id": alert.approval_id,
+                "cause": alert.cause,
+                "text": inert(alert.text),
+                "raised_at": alert.raised_at.isoformat(),
+                "mended": None if alert.mended is None else inert(alert.mended),
+            }
+        )
+
+        def headers() -> dict[str, str]:
+            timestamp = str(int(self._exchange.clock().timestamp()))
+            signature = signature_of(body, timestamp=timestamp, secret=self._secret)
+            return {TIMESTAMP: timestamp, SIGNATURE: signature}
+
+        await self._exchange.post(self._url, body, to=self.name, taken=TAKEN, headers=headers)
+        return key
