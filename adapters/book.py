@@ -19,8 +19,8 @@ from adapters.clock import seconds_since_boot
 from adapters.oncall import Schedules
 from adapters.roster import REACHED_FOR, Filled, GroupKeeper, Roster
 from bot.audit import Fact
-from bot.caught import Caught, words_of
 from bot.errors import ConfigError, Unavailable
+from bot.foreign import Caught, words_of
 from bot.policy import Policy
 from bot.ports import Clock, Directory, GroupRef
 from bot.protocol import Json

@@ -12,11 +12,10 @@ from adapters.settings import Chats, Environment, is_workflow
 from adapters.slack import Counted, Slack, open_slack
 from adapters.teams import RoutedChat, Teams, TeamsPager, WorkflowsChat, open_teams, open_workflows
 from adapters.web import Receiver
-from bot.conversations import ConversationRef, Conversations
 from bot.desk import Desk
 from bot.flow import Count
 from bot.ports import Chat, Clock, Directory, Pager
-from bot.surface import Destination, Surface
+from bot.surface import ConversationRef, Conversations, Destination, Surface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,8 @@ import structlog
 
 from bot.approval import Outcome
 from bot.calling import UNSEEN, Prompt, rejection
-from bot.caught import Caught, words_of
 from bot.errors import Gone, Refusal, Refused
+from bot.foreign import Caught, words_of
 from bot.ports import Listing
 from bot.posting import Answers, Client, Pause, post_until
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse

@@ -4,7 +4,7 @@ What leaves here may be shown to anybody who may see the card: secrets are redac
 cannot be seen, or that turn text round, are spelled out. It is one to one: no part of a call vanishes or
 merges with another, and two calls that differ outside a redaction are never shown alike. So a text that could
 be taken for a value (`"true"`, `""`, `"12"`) stands in quotes, what looks like a mark of ours is broken
-(`bot.marks`), and blanks that nobody would see are counted (`bot.blanks`).
+(`bot.marks`), and blanks that nobody would see are counted.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bot.blanks import blanks_warned, counted
 from bot.canonical import DEEPEST
-from bot.marks import IMITATED, armour, armoured, bared, imitates, written
+from bot.marks import IMITATED, armour, armoured, bared, blanks_warned, counted, imitates, written
 from bot.protocol import HITLRequest, Json
 from bot.redaction import Redaction
 from bot.visible import visible, warnings

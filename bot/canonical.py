@@ -1,4 +1,4 @@
-"""One text for one JSON value, so that two digests agree only when two calls are the same. Pure.
+"""One text for one JSON value, and JSON that two readers cannot read differently. Pure.
 
 In the manner of RFC 8785 (keys in UTF-16 order, minimal escapes, no white space), and stricter where that
 would make two calls one: `1` and `1.0` differ, `0.0` and `-0.0` differ, and what two parsers could read
@@ -135,3 +135,27 @@ def _string(value: object) -> str:
 
 def _utf16(name: str) -> bytes:
     return name.encode("utf-16-be")
+
+
+class Ambiguous(ValueError):
+    """A key is given twice, or a number is none of JSON's. Says nothing of the content."""
+
+
+def read_json(text: str) -> object:
+    """The value of a JSON text.
+
+    Raises ValueError for what is no JSON, `Ambiguous` where the first reader would take one value and the next
+    another, and RecursionError for what is nested too deep.
+    """
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+
+
+def _once(members: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(members)
+    if len(made) != len(members):
+        raise Ambiguous("a key is given twice")
+    return made
+
+
+def _no_number(_: str) -> object:
+    raise Ambiguous("a number is none of JSON's")

@@ -18,17 +18,15 @@ from typing import Literal, Self
 
 import structlog
 
-from bot.alarms import Alarms, OnUnrecoverable
 from bot.approval import Outcome
 from bot.asking import Asking
-from bot.calling import UNSEEN, Callback, Prompt, answer_of, rejection
-from bot.caught import Caught
+from bot.calling import UNSEEN, Alarms, Callback, OnUnrecoverable, Prompt, answer_of, rejection
 from bot.errors import Unavailable
+from bot.foreign import Caught, Threads
 from bot.ladder import deadline_of
 from bot.ports import Clock, utc_now
 from bot.posting import AT_ONCE, ATTEMPTS, Client, InTurn, Pause, post
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
-from bot.threads import Threads
 
 #: A callback gets this share of what is left until the deadline; the rest is for the network.
 CALLBACK_SHARE = 0.8

@@ -1,14 +1,19 @@
-"""Nod's own marks in what is shown of a call, `‹redacted 12 chars›`, and how an agent's texts stay apart. Pure.
+"""Nod's own marks in what is shown of a call; blanks, counted, so that they push nothing out of sight. Pure.
 
 A mark is `‹` and then `redacted`, `hidden` or a digit. An agent may write that too. So before anything is
 redacted each `‹` in the call gets a zero-width space behind it (`armoured`), and afterwards that one is taken
 back wherever no mark could be read (`bared`); where one could be, `bot.visible` spells it out. Both are one to
 one: a text that had such a space already keeps it, besides ours.
+
+A tab is `⇥`. Blanks at the ends of a line, wide gaps, long runs of blank lines and of one hidden character are
+counted: `‹40 spaces›`, `‹12 blank lines›`, `‹300 times \\u{3000}›`. Line breaks at the ends of a text are `⏎`.
+Ordinary indentation, the blank line of a paragraph and columns that are close together stay as they are.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from bot.canonical import DEEPEST
 from bot.protocol import Json
@@ -56,3 +61,91 @@ def imitates(text: str) -> bool:
 def written(text: str) -> str:
     """An armoured text as it was written; marks of ours stay."""
     return text.replace(_ARMOUR, "‹")
+
+
+#: So many spaces inside a line are a gap: on a phone, with about 40 characters in a row, more of them bring
+#: what follows to the left edge, where arguments begin.
+GAP = 12
+#: So many spaces before a line stay: code is seldom indented further.
+INDENT = 24
+#: So many line breaks in a row are a long run: a paragraph ends with two, a section with three.
+BREAKS = 4
+#: A line of more characters takes 25 rows of a phone.
+LONG_LINE = 1_000
+#: As wide as so many spaces is a tab, where gaps are measured.
+TAB = 4
+#: Line breaks at an end of a text that are shown one by one.
+ENDS = 3
+
+GAPPED = "A text has a wide gap, shown as tabs (⇥) or as a count such as ‹40 spaces›. Read what follows it."
+EMPTIED = (
+    "A text has a long run of blank lines, shown as a count such as ‹12 blank lines›. Read what follows it."
+)
+STRETCHED = f"A line has more than {LONG_LINE:,} characters. Read it to its end."
+
+_OWN = str.maketrans({"⇥": "\\u{21E5}", "⏎": "\\u{23CE}", "\t": "⇥"})
+#: Blanks that are counted. Each begins where a run begins and keeps what it took: the time is linear.
+_COUNTED = re.compile(
+    r"(?=[ \n])(?:"
+    r"\A\n++|(?<!\n)\n++\Z"
+    rf"|(?<!\n)\n{{{BREAKS},}}+"
+    rf"|\A ++|(?<=\n) {{{INDENT + 1},}}+|(?<![ \n]) {{{GAP},}}+"
+    r"|(?<! ) ++(?=\n|\Z)"
+    r")"
+)
+#: One hidden character many times over (`bot.visible` has spelled it out).
+_REPEATED = re.compile(rf"(\\u\{{[0-9A-F]+\}})\1{{{GAP - 1},}}+")
+
+_INNER = re.compile(r"(?<=[^ \t\n])[ \t]{3,}+")
+_INDENTED = re.compile(r"(?:\A|(?<=\n))[ \t]{7,}+")
+_BLANK_LINES = re.compile(rf"\n(?:[ \t]*+\n){{{BREAKS - 1}}}")
+
+
+def counted(text: str) -> str:
+    """A visible text (`bot.visible.visible`) with marks for blanks. Different texts stay different.
+
+    It neither begins nor ends with a blank, nor does any of its lines end with one.
+    """
+    text = _REPEATED.sub(_times, text.translate(_OWN) if _has_own(text) else text)
+    return _COUNTED.sub(_count, text)
+
+
+def blanks_warned(texts: Iterable[str]) -> Iterator[str]:
+    """What an eye would miss because blanks or a long line push it away, a sentence for each kind."""
+    kept = list(texts)
+    if any(_is_gapped(text) for text in kept):
+        yield GAPPED
+    if any(_BLANK_LINES.search(text) for text in kept):
+        yield EMPTIED
+    if any(len(text) > LONG_LINE and max(map(len, text.split("\n"))) > LONG_LINE for text in kept):
+        yield STRETCHED
+
+
+def _has_own(text: str) -> bool:
+    return "\t" in text or "⇥" in text or "⏎" in text
+
+
+def _count(blanks: re.Match[str]) -> str:
+    number = len(blanks[0])
+    if blanks[0][0] == " ":
+        return _mark(number, "space")
+    if blanks.start() > 0 and blanks.end() < len(blanks.string):
+        return f"\n{_mark(number - 1, 'blank line')}\n"
+    return "⏎" * number if number <= ENDS else _mark(number, "line break")
+
+
+def _mark(number: int, of: str) -> str:
+    return f"‹{number} {of}{'s' if number != 1 else ''}›"
+
+
+def _times(run: re.Match[str]) -> str:
+    return f"‹{len(run[0]) // len(run[1])} times {run[1]}›"
+
+
+def _is_gapped(text: str) -> bool:
+    inner = any(_width(run[0]) >= GAP for run in _INNER.finditer(text))
+    return inner or any(_width(run[0]) > INDENT for run in _INDENTED.finditer(text))
+
+
+def _width(blanks: str) -> int:
+    return len(blanks) + (TAB - 1) * blanks.count("\t")

@@ -3,7 +3,7 @@
 Each condition fits, does not fit, or is in doubt. In doubt is whatever an agent could write in another way and
 have read in the same way: a value of another kind, a look-alike spelling, JSON inside a text, a second place
 for the same argument. So by writing a call in another way, an agent can only make an answer doubtful, never
-turn it round; and doubt goes to the careful side (`bot.routing`, `bot.rules`).
+turn it round; and doubt goes to the careful side (`bot.routing`).
 """
 
 from __future__ import annotations

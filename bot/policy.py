@@ -14,8 +14,7 @@ from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
 from bot.requester import Named, named_in
 from bot.rotation import OnCall
-from bot.routing import ReasonRule, Route, route_for
-from bot.rules import Rules
+from bot.routing import ReasonRule, Route, Rules, route_for
 from bot.surface import Destination, Surface
 
 

@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bot.canonical import DEEPEST
-from bot.masks import ENOUGH, EVERY, MARK, Left, Masking, Shape, found_at_all, looks_secret, whole_kind
-from bot.pairs import are_pairs, is_holder, named_beside, named_in_list, program_of
 from bot.protocol import Json
-from bot.readable import Sort, are_numbers_of_letters, is_no_secret, is_opaque, reads_like_text
-from bot.schemes import SCHEME, is_basic
-from bot.secret_names import NOTHING, Named, named, names_of, sort_of
+from bot.secrets.command_lines import are_pairs, is_holder, named_beside, named_in_list, program_of
+from bot.secrets.masks import ENOUGH, EVERY, MARK, Left, Masking, Shape, found_at_all, looks_secret, whole_kind
+from bot.secrets.names import NOTHING, Named, named, names_of, sort_of
+from bot.secrets.readable import Sort, are_numbers_of_letters, is_no_secret, is_opaque, reads_like_text
+from bot.secrets.schemes import SCHEME, is_basic
 
 __all__ = ["ENOUGH", "TOO_DEEP", "Redaction", "Shape"]
 

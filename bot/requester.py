@@ -11,10 +11,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bot.hosts import scripts_of
 from bot.matching import values_in
 from bot.protocol import Json
 from bot.spelling import spellings
+from bot.visible import scripts_of
 
 #: Characters of the longest plain text: the longest e-mail address (RFC 5321 §4.5.3.1.3).
 LONGEST_PLAIN = 254

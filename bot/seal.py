@@ -14,7 +14,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.derived import derived_key, key_name
+from bot.signing import derived_key, key_name
 
 _VERSION = "v1"
 _PURPOSE = b"nod button v1"

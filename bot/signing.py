@@ -1,8 +1,8 @@
-"""Signed rows: in the database, what lets a person or a rule count is worth nothing without Nod's word on it.
+"""Keys of one purpose each, derived from `NOD_SECRET`; signatures over rows that let an answer count. Pure.
 
 Without `NOD_SECRET` nobody can make these signatures, so a row that was put in, edited or moved to another
 request is no answer. A signature covers a list of plain values under the name of its kind: a vote can never
-pass for a decision. Pure.
+pass for a decision.
 """
 
 from __future__ import annotations
@@ -14,8 +14,19 @@ import json
 from collections.abc import Sequence
 from enum import StrEnum
 
-from bot.derived import derived_key, key_name
 from bot.protocol import Json
+
+
+def derived_key(secret: str, *, purpose: bytes) -> bytes:
+    """32 bytes that tell nothing about the secret or about the keys of other purposes (RFC 5869, one block)."""
+    extracted = hmac.digest(b"", secret.encode(), hashlib.sha256)
+    return hmac.digest(extracted, purpose + b"\x01", hashlib.sha256)
+
+
+def key_name(key: bytes) -> str:
+    """A short name for a key that tells nothing about it."""
+    return hashlib.sha256(b"nod key name" + key).hexdigest()[:8]
+
 
 _PURPOSE = b"nod record v1"
 

@@ -3,6 +3,8 @@
 Two texts with one spelling need not mean the same: that is doubt and never an answer (`bot.matching`). What is
 alike: case, full-width and other compatibility forms (NFKC), composed and decomposed letters, characters that
 print as nothing, blanks around and runs of blanks within, and letters of other alphabets that look Latin.
+
+After the "skeleton" of UTS #39, for the letters that occur in names.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from bot.hosts import BLANK
+from bot.visible import BLANK
 
 #: Texts of so many characters are names, of which many are kept. Of longer ones only the last few are, which a
 #: policy asks about again and again: an agent writes them, and they would fill the memory.
@@ -77,3 +79,37 @@ def _shows(char: str) -> bool:
 
 def _unspaced(text: str) -> str:
     return " ".join(text.split())
+
+
+#: More letters that occur in names of secrets, beside those of `bot.spelling`.
+_MORE = dict(zip(map(ord, "впьґоɪꜰʋøđłħŧƙɓɗπστωςբ"), "bnbroifvodlhtkbdnotwsp", strict=True))
+#: Digits and signs that stand for letters, as in `passw0rd` and `p@ssword`.
+_LEET = str.maketrans("013457@$!", "oieastasi")
+_LEET_INSIDE = re.compile(r"(?<=[A-Za-z])[013457@$!]{1,3}(?=[A-Za-z])")
+
+
+def without_hidden(word: str) -> str:
+    """The word in compatibility form, without what cannot be seen."""
+    plain = unicodedata.normalize("NFKC", word)
+    if plain.isascii():
+        return plain
+    return "".join(c for c in plain if unicodedata.category(c) != "Cf" and not BLANK.match(c))
+
+
+def skeleton(word: str) -> str:
+    """The word with each letter replaced by the Latin one that it looks like, and without accents."""
+    shown = without_hidden(word)
+    if not shown.isascii():
+        plain = unicodedata.normalize("NFKD", "".join(map(_look, shown)))
+        shown = "".join(_look(c) for c in plain if unicodedata.category(c) != "Mn")
+    return _LEET_INSIDE.sub(lambda found: found.group().translate(_LEET), shown)
+
+
+def _look(char: str) -> str:
+    if char.isascii():
+        return char
+    small = char.lower()
+    if len(small) > 1:  # a dotted capital I becomes two characters
+        small = char
+    look = LATIN.get(ord(char)) or LATIN.get(ord(small)) or _MORE.get(ord(small), small)
+    return look.upper() if char != small else look

@@ -15,9 +15,8 @@ from adapters.teams.conversations import is_service
 from adapters.teams.credentials import BotToken
 from adapters.teams.exchange import client_of, exchange
 from adapters.teams.teams import MULTI
-from bot.conversations import ConversationRef
 from bot.errors import Unavailable
-from bot.surface import Destination
+from bot.surface import ConversationRef, Destination
 
 REGISTRATION = "Copy MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId from the registration."
 

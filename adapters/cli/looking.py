@@ -11,11 +11,10 @@ from adapters.slack import Slack, open_slack
 from adapters.store.conversations import read_conversations
 from adapters.teams import Teams, open_teams
 from bot.approval import Claim, Vote
-from bot.conversations import ConversationRef
 from bot.desk import Asked, Click
 from bot.errors import ConfigError, Refusal, Refused
 from bot.ports import Directory, utc_now
-from bot.surface import Surface
+from bot.surface import ConversationRef, Surface
 
 
 @asynccontextmanager

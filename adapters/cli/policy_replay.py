@@ -11,8 +11,7 @@ from adapters.cli.policy_ladder import staffed, unstaffed
 from bot.audit import Row
 from bot.policy import Policy
 from bot.protocol import HITLRequest
-from bot.routing import Route
-from bot.rules import Rule
+from bot.routing import Route, Rule
 from bot.wording import name_of
 
 

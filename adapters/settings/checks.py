@@ -11,7 +11,7 @@ from adapters.settings.lines import Lines, Place
 from adapters.settings.models import FileText, RouteText
 from adapters.settings.words import group_ref
 from bot.errors import ConfigError
-from bot.rules import AUTO_APPROVE, LOG_ONLY
+from bot.routing import AUTO_APPROVE, LOG_ONLY
 
 
 def check(file: FileText, lines: Lines, *, auto_approve: bool) -> None:

@@ -19,8 +19,7 @@ from bot.policy import Delegation, Person, Policy
 from bot.ports import GroupRef
 from bot.protocol import HITLDecision
 from bot.redaction import Redaction
-from bot.routing import Route
-from bot.rules import Rule, Rules
+from bot.routing import Route, Rule, Rules
 from bot.surface import Destination, Surface
 
 _NAMES = ("tool", "agent", "platform")

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from adapters.slack.strict import Malformed, number, part, text
+from bot.canonical import read_json
 from bot.card import Button
-from bot.unambiguous import read_json
 
 #: Characters of a button's value (docs.slack.dev/reference/block-kit/block-elements/button-element).
 VALUE = 2_000

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
-from bot.unambiguous import read_json
+from bot.canonical import read_json
 
 BODY = 256 * 1024  #: bytes; a payload with the largest message and form is far below
 WINDOW = 300.0  #: seconds between a request's timestamp and our clock, either way

@@ -13,13 +13,13 @@ from adapters.store import tables
 from adapters.store.database import Database, insert_new, rows_of
 from adapters.store.ledger import reading
 from adapters.store.wakes import Move
-from bot.conversations import ConversationRef
+from bot.surface import ConversationRef
 
 _C = tables.conversations.c
 
 
 class SqlConversations:
-    """`bot.conversations.Conversations` over a database. Every method raises Unavailable in trouble."""
+    """`bot.surface.Conversations` over a database. Every method raises Unavailable in trouble."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database

@@ -38,7 +38,7 @@ _OPENERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlStore:
-    """`bot.store.Store` in its parts, and `bot.conversations.Conversations`."""
+    """`bot.store.Store` in its parts, and `bot.surface.Conversations`."""
 
     approvals: SqlApprovals
     placements: SqlPlacements

@@ -21,11 +21,10 @@ from sqlalchemy import (
 
 from adapters.store.columns import Call, Moment, Names, Places, Words, word_of
 from bot.approval import Outcome, Stage
-from bot.conversations import Scope
 from bot.ladder import Action, DeadlineSource
 from bot.protocol import HITLDecision
 from bot.records import News
-from bot.surface import Surface
+from bot.surface import Scope, Surface
 
 metadata = MetaData()
 

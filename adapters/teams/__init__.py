@@ -10,7 +10,7 @@ from adapters.teams.directory import TeamsDirectory
 from adapters.teams.pager import TeamsPager
 from adapters.teams.teams import OPENID_URL, Teams, open_teams
 from adapters.teams.workflows import RoutedChat, WorkflowsChat, open_workflows
-from bot.conversations import ConversationRef, Conversations, Scope
+from bot.surface import ConversationRef, Conversations, Scope
 
 __all__ = [
     "OPENID_URL",

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from adapters.teams.conversations import threaded
 from adapters.teams.pace import Cooling, Turns
-from bot.conversations import ConversationRef
 from bot.errors import Forbidden, Gone, NodError, NotYet, Unanswered, Unavailable
+from bot.surface import ConversationRef
 
 #: What an operator does about a refusal that waiting does not mend.
 REMEDIES: Mapping[int, str] = {

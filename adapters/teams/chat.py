@@ -21,9 +21,8 @@ from adapters.teams.replies import Replies
 from adapters.teams.rosters import Rosters, watchers_of
 from adapters.teams.standing import Stands
 from bot.card import Card, DigestCard, Notice
-from bot.conversations import ConversationRef, Scope
 from bot.errors import ConfigError, Forbidden, Gone, Unavailable
-from bot.surface import Destination, Surface
+from bot.surface import ConversationRef, Destination, Scope, Surface
 from bot.wording import Saying
 
 ADD = "Add the app to that team, chat or person, and look at its id under Get link to channel"

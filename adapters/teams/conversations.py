@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from bot.conversations import ConversationRef, Scope
+from bot.surface import ConversationRef, Scope
 
 #: The Connector of the public cloud (msteams-docs, send-proactive-messages, `serviceUrl`).
 SERVICE_HOSTS = ("smba.trafficmanager.net",)

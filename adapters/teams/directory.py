@@ -16,11 +16,10 @@ import structlog
 from adapters.teams.conversations import Identity, split_account
 from adapters.teams.places import Places
 from adapters.teams.rosters import Member, Rosters
-from bot.conversations import ConversationRef, Scope
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef
-from bot.surface import Surface
+from bot.surface import ConversationRef, Scope, Surface
 
 log = structlog.get_logger(__name__)
 

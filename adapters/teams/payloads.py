@@ -16,7 +16,7 @@ from typing import Any
 from adapters.teams.buttons import NOTE, PRESET, SHOW, VERB, Data, data_from
 from adapters.teams.conversations import account_of, base_of
 from adapters.teams.strict import Malformed, maybe_part, part, text
-from bot.unambiguous import read_json
+from bot.canonical import read_json
 
 
 class Untrusted(Exception):

@@ -16,8 +16,8 @@ from adapters.teams.api import TeamsApi
 from adapters.teams.conversations import Identity, account_of, base_of, named, split_account, split_ref
 from adapters.teams.payloads import Arrived
 from adapters.teams.rosters import Rosters
-from bot.conversations import ConversationRef, Conversations, Scope
 from bot.errors import Forbidden, Unavailable
+from bot.surface import ConversationRef, Conversations, Scope
 
 #: Seconds after which a name that leads nowhere is tried again.
 REFUSED_WAIT = 15.0

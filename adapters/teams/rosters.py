@@ -14,8 +14,8 @@ import structlog
 
 from adapters.teams.api import TeamsApi
 from adapters.teams.conversations import account_of
-from bot.conversations import ConversationRef
 from bot.errors import NodError
+from bot.surface import ConversationRef
 
 #: Seconds for which a roster counts: people join rarely, and a question is allowed 14 times a second.
 FRESH = 300.0

@@ -33,11 +33,10 @@ from adapters.teams.receive import Gate, Receiver, Reply, operation, schemes
 from adapters.teams.replies import Answered, Replies
 from adapters.teams.rosters import Rosters
 from adapters.teams.standing import Stands
-from bot.conversations import Conversations
 from bot.desk import Desk
 from bot.errors import ConfigError, Unavailable
 from bot.ports import Clock
-from bot.surface import Destination
+from bot.surface import Conversations, Destination
 
 #: The document of the public cloud (bot-framework-rest-connector-authentication; sovereign clouds have others).
 OPENID_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"

@@ -16,7 +16,7 @@ from bot.policy import Policy
 from bot.ports import Callbacks, Clock
 from bot.protocol import HITLDecision, HITLResponse
 from bot.records import Counted
-from bot.rules import Rule
+from bot.routing import Rule
 from bot.store import Store
 from bot.surface import Surface
 from bot.wording import name_of

@@ -10,8 +10,8 @@ import pytest
 
 from adapters.store.conversations import read_conversations
 from adapters.store.open import SqlStore, open_store
-from bot.conversations import ConversationRef, Scope
 from bot.errors import ConfigError
+from bot.surface import ConversationRef, Scope
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.test_store_upgrade import as_version_one_left_it, left_behind, run
 

@@ -26,8 +26,7 @@ from bot.matching import Match
 from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.records import Counted, Newcomer, Step
-from bot.routing import Route
-from bot.rules import Rule, Rules
+from bot.routing import Route, Rule, Rules
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.tampering import ALL, DECIDED, FRESH, OVER, VOTED, Attack, attacks
 from tests.contract.test_store_upgrade import left_behind, run

@@ -12,8 +12,7 @@ from bot.ladder import Action, Rung
 from bot.matching import Match, Pattern
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
-from bot.routing import Route
-from bot.rules import Rule, Rules
+from bot.routing import Route, Rule, Rules
 from bot.surface import Destination, Surface
 from tests.servers.clockwork import SEAL, Clockwork, open_clockwork
 from tests.servers.rough import Mishap, ProcessEnds, RoughChat, Roughness, RoughOutside, rough_outside

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from adapters.cli.commands import app
 from adapters.store.open import open_store
-from bot.conversations import ConversationRef, Scope
 from bot.errors import ConfigError
+from bot.surface import ConversationRef, Scope
 
 if TYPE_CHECKING:
     from pathlib import Path

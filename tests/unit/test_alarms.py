@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from bot.alarms import MOST_THREADS, Alarms
+from bot.calling import MOST_THREADS, Alarms
 from bot.errors import Forbidden
 from tests.handling import YES, Desk
 

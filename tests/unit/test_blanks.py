@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bot.blanks import EMPTIED, GAPPED, LONG_LINE, STRETCHED, blanks_warned, counted
+from bot.marks import EMPTIED, GAPPED, LONG_LINE, STRETCHED, blanks_warned, counted
 from bot.visible import visible
 
 

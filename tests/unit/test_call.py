@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.blanks import GAPPED
 from bot.call import CURTAINED, Line, curtained, excerpt, lines_of, size_of, text_of, warnings_of
+from bot.marks import GAPPED
 from bot.protocol import HITLRequest, Json
 from bot.redaction import Redaction
 from bot.wording import LONGEST_NAME, name_of

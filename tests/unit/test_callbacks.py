@@ -19,7 +19,7 @@ from bot.errors import ConfigError, Unavailable
 from bot.matching import Match
 from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
-from bot.rules import Rule, Rules
+from bot.routing import Rule, Rules
 
 MODULE = "acme_callbacks"
 YES = HITLResponse(decision=HITLDecision.APPROVED, operator_input="fine")

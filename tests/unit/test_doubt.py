@@ -19,8 +19,7 @@ import pytest
 from bot.matching import Match, Pattern
 from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest, Json
-from bot.routing import Route
-from bot.rules import Rule, Rules
+from bot.routing import Route, Rule, Rules
 from bot.surface import Destination, Surface
 
 HERE = Destination(surface=Surface.SLACK, channel="C1")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.cli.policy_lint import covers
 from bot.matching import EVERYTHING, Match, Pattern, value_at
 from bot.protocol import HITLDecision, HITLRequest, Json
-from bot.rules import Rule, Rules
+from bot.routing import Rule, Rules
 
 
 def a_request(arguments: Json = None, **more: Any) -> HITLRequest:

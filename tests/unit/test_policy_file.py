@@ -15,8 +15,7 @@ from bot.matching import Match, Pattern
 from bot.policy import Delegation
 from bot.ports import GroupRef
 from bot.protocol import HITLDecision
-from bot.routing import RejectionRule
-from bot.rules import Rule, Rules
+from bot.routing import RejectionRule, Rule, Rules
 
 if TYPE_CHECKING:
     from adapters.settings import PolicyFile

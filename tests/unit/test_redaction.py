@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.masks import EVERY
 from bot.protocol import Json
 from bot.redaction import TOO_DEEP, Redaction
-from bot.secret_names import is_secret_name
+from bot.secrets.masks import EVERY
+from bot.secrets.names import is_secret_name
 from tests.hostile import HOSTILE
 from tests.secrets_everyday import SECRETS
 from tests.secrets_planted import PLANTED, Planted

@@ -8,7 +8,7 @@ import pytest
 
 from bot.matching import EVERYTHING, Match, Pattern
 from bot.protocol import HITLDecision, HITLRequest
-from bot.rules import AUTO_APPROVE, LOG_ONLY, Rule, Rules
+from bot.routing import AUTO_APPROVE, LOG_ONLY, Rule, Rules
 
 DENY = Rule(name="deny-1", match=Match(tool=Pattern(text="drop_*")), verdict=HITLDecision.REJECTED)
 APPROVE = Rule(name="yes", match=EVERYTHING, verdict=HITLDecision.APPROVED)

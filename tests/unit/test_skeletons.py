@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bot.skeletons import skeleton
+from bot.spelling import skeleton
 
 
 def test_every_character_has_a_look() -> None:

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.hosts import hosts_in
-from bot.visible import visible, warnings
+from bot.visible import hosts_in, visible, warnings
 from tests.hostile import HOSTILE
 
 #: Letters that make escapes, marks, and what hides: where two different texts could come to look alike.

@@ -1,7 +1,7 @@
 """Masks in a text: `‹redacted 12 chars›` in place of each secret that is found in it. Pure.
 
 By shape, by the names that assignments and JSON hold, in base64 and percent-encoding, and by the operator's own
-shapes. What a mask hides and could be read is called text (`bot.readable`).
+shapes. What a mask hides and could be read is called text (`bot.secrets.readable`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote
 
-from bot.assignments import ASSIGNMENTS
-from bot.flags import FLAGS
-from bot.readable import LONGEST_SECRET, Sort, is_no_secret, is_opaque, is_random, reads_like_text
-from bot.schemes import SCHEME, SCHEMES
-from bot.secret_names import Names, named
-from bot.shapes import KINDS, Kind
+from bot.secrets.assignments import ASSIGNMENTS
+from bot.secrets.command_lines import FLAGS
+from bot.secrets.names import Names, named
+from bot.secrets.readable import LONGEST_SECRET, Sort, is_no_secret, is_opaque, is_random, reads_like_text
+from bot.secrets.schemes import SCHEME, SCHEMES
+from bot.secrets.shapes import KINDS, Kind
 
 #: Processor time for the operator's shapes in one call, in seconds. For a form a call is redacted three times,
 #: and Slack waits 3 s (docs.slack.dev/interactivity/handling-user-interaction).

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bot.readable import Sort
-from bot.skeletons import skeleton, without_hidden
+from bot.secrets.readable import Sort
+from bot.spelling import skeleton, without_hidden
 
 #: The names of secrets that people choose or type, in words. A key counts that has all of them, in a row.
 CHOSEN = (

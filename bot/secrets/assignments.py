@@ -1,17 +1,17 @@
 """Names and values in running text: assignments, XML, pairs, password files. Pure.
 
 A name says that what follows is a secret; how it is written between the two differs. Each takes time linear
-in the length of the text, as in `bot.shapes`.
+in the length of the text, as in `bot.secrets.shapes`.
 """
 
 from __future__ import annotations
 
 import re
 
-from bot.readable import Sort, is_no_secret, is_opaque, is_random, reads_like_text
-from bot.schemes import ASSIGNED, SCHEME, Q, by_parameter, chosen
-from bot.secret_names import sort_of
-from bot.shapes import BEGINS, Kind, made
+from bot.secrets.names import sort_of
+from bot.secrets.readable import Sort, is_no_secret, is_opaque, is_random, reads_like_text
+from bot.secrets.schemes import ASSIGNED, SCHEME, Q, by_parameter, chosen
+from bot.secrets.shapes import BEGINS, Kind, made
 
 _NAMED = (
     r"(?P<stem>(?:(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z])|(?<=\\[nrt]))"

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bot.readable import Sort, is_opaque, reads_like_text
+from bot.secrets.readable import Sort, is_opaque, reads_like_text
 
-#: So many secrets of a kind in one text are looked into; nobody can approve such a call (bot.masks), so
+#: So many secrets of a kind in one text are looked into; nobody can approve such a call (bot.secrets.masks), so
 #: whatever else fits the kind is hidden as well.
 MOST_LOOKED_INTO = 1_000
 

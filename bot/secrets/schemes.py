@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import re
 
-from bot.readable import Sort, is_no_secret, is_opaque, reads_like_text
-from bot.secret_names import sort_of
-from bot.shapes import BEGINS, Kind, made
+from bot.secrets.names import sort_of
+from bot.secrets.readable import Sort, is_no_secret, is_opaque, reads_like_text
+from bot.secrets.shapes import BEGINS, Kind, made
 
 #: What stands between a name and its value, also in a text inside of texts.
 ASSIGNED = r"""\\{0,7}["']?[ \t]{0,8}(?::=|=>|={1,3}|:)[ \t]{0,8}"""
