@@ -77,7 +77,12 @@ async def verify(
     if found.retired is not None and retention is False:
         print("  Rows were retired, and the policy file sets no retention: find out who had set it.")
     if signing is None:
-        print("  Without NOD_SECRET the signatures of votes and decisions were not checked.")
+        print("  Without NOD_SECRET no signature was checked.")
+    elif found.unjudged:
+        old = "with an earlier NOD_SECRET, or not at all"
+        print(
+            f"  {found.unjudged} answers to what is over are signed {old}: their signatures were not checked."
+        )
     return 0
 
 
@@ -100,6 +105,7 @@ class Found:
     retired: tuple[object, object] | None = None
     signed: Mapping[int, Sequence[str]] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)  #: between the tables and the chain
+    unjudged: int = 0  #: answers to what is over, signed with no secret that is given
 
     @property
     def reach(self) -> str:
@@ -138,6 +144,7 @@ async def examine(ledger: Ledger, signed: Iterable[Checkpoint] = (), *, proofs: 
             told = meaning.differences(record, proofs)
             found.differences += [f"request {record.approval_id}: {why}" for why in told]
         found.differences += [f"request {one}: its record is gone" for one in meaning.missing(met)]
+        found.unjudged = meaning.unjudged
     return found
 
 

@@ -1,146 +1,160 @@
-"""Whether the tables say what the audit says: Nod's outcomes have their votes, and answers hold. Pure."""
+"""Whether the tables say what the audit says: each record, its answers and its end; and who signed them.
+
+What is compared is listed in docs/security.md, each line with its test. Pure.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any
 
+from adapters.cli.audit_told import OURS, Told
+from adapters.store.chain import kept_object
+from adapters.store.columns import keepable
+from adapters.store.facts import record_facts
 from adapters.store.ledger import Record
 from adapters.store.proofs import Proofs
 from bot.audit import Row
-from bot.protocol import HITLDecision, Json
+from bot.protocol import Json
 
-_OURS = frozenset(verdict.value for verdict in HITLDecision)
-#: What a row about a vote tells of the columns of its table, by both names.
-_VOTE = {
-    "verdict": "verdict", "note": "note", "card": "card_id", "digest": "digest", "surface": "surface",
-    "account": "account", "name": "name", "email": "email", "acting_for": "acting_for",
-    "revision": "revision", "signature": "signature",
+#: What a row about an answer tells of the columns of its table, by both names.
+_ANSWER = {
+    "verdict": "verdict", "note": "note", "card": "card_id", "surface": "surface", "account": "account",
+    "name": "name", "email": "email", "at": "at", "revision": "revision", "signature": "signature",
 }  # fmt: skip
-_DECISION = {"verdict": "verdict", "others": "others", "revision": "revision", "signature": "signature"}
-
-
-@dataclass(slots=True, kw_only=True)
-class Told:
-    """What the chain says of one approval."""
-
-    known: dict[str, Json] = field(default_factory=dict)  #: digest and route, as they are now
-    votes: dict[str, dict[str, Json]] = field(default_factory=dict)
-    decided: dict[str, Json] | None = None
-    outcome: str | None = None
-    closed: bool = False
-
-    @property
-    def stage(self) -> str:
-        """How far it is."""
-        if self.outcome is not None:
-            return "closed" if self.closed else "settled"
-        return "open" if self.decided is None else "decided"
+_VOTE = {**_ANSWER, "digest": "digest", "acting_for": "acting_for"}
+_DECISION = {**_ANSWER, "others": "others"}
+#: Rows that may name what is no approval, or one that never was: `platform`, a card of somebody else's.
+_ABOUT_ANYTHING = frozenset({"alert_raised", "alert_mended", "refused"})
+#: What has another name in a sentence than in a row.
+_SAID = {
+    "widened": "list of added people", "first_seen": "first sight", "settled_at": "end",
+    "platform_word": "word of the platform", "shown_trouble": "trouble", "attempts": "number of attempts",
+    "gones": "number of refused attempts", "source": "source of the deadline", "created": "creation",
+    "doubt": "doubt about the deadline", "renewed": "number of made-up deadlines", "whole": "completeness",
+}  # fmt: skip
+_WAITING = ("open", "decided")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Meaning:
-    """Follows the chain row by row, and judges the tables by it, unless retention removed the first row."""
+    """Follows the chain row by row, and judges the tables by it."""
 
     def __init__(self) -> None:
         self.told: dict[str, Told] = {}
-        self.beheaded: set[str] = set()  #: told of by rows that are left, and admitted in one that is gone
+        self.unjudged = 0  #: answers to what is over, signed with no secret that is given
+        self._named: set[str] = set()  #: by rows that may be about anything
 
     def take(self, row: Row) -> str | None:
         """Why this row cannot be Nod's, after those before it; None when it can."""
         if row.approval_id is None:
             return None
-        body: dict[str, Json] = json.loads(row.body)
-        if row.kind == "admitted":
-            self.told[row.approval_id] = Told(known=_call(body))
+        if row.kind in _ABOUT_ANYTHING:
+            self._named.add(row.approval_id)
             return None
         told = self.told.get(row.approval_id)
-        if told is None:
-            self.beheaded.add(row.approval_id)
-            return None
-        return _follow(told, row.kind, body)
+        if told is None:  # admitted now, or in a row that is gone: retention removes none before it is closed
+            told = self.told[row.approval_id] = Told(closed=row.kind != "admitted")
+        return told.take(row)
 
     def differences(self, record: Record, proofs: Proofs | None) -> Iterator[str]:
         """What the tables say of an approval and the chain does not, and which signatures do not hold."""
         told = self.told.get(record.approval_id)
+        if told is None and record.approval_id in self._named:
+            told = Told(closed=True)
         if told is None:
-            if record.approval_id not in self.beheaded:
-                yield "no row tells that it was admitted"
+            yield "no row tells that it was admitted"
             return
-        stands = {"digest": record.digest, "route": record.route}
-        for name, value in told.known.items():
-            if stands[name] != value:
-                yield f"its {name} is not the one in the audit"
-        if (record.stage, record.outcome) != (told.stage, told.outcome):
-            yield f"it is {record.outcome or record.stage}, and {told.outcome or told.stage} in the audit"
+        if record.row is None:
+            yield "a column of it holds what Nod never writes"
+            return
+        yield from _record(record.row, told)
         yield from _answers(record, told)
         if proofs is not None:
-            yield from _signatures(record, proofs)
+            yield from self._signatures(record, record.row, proofs)
+
+    def _signatures(self, record: Record, row: Mapping[str, Any], proofs: Proofs) -> Iterator[str]:
+        waits = row["stage"].value in _WAITING
+        if not proofs.record_holds(row, waits=waits):
+            yield "its call, or how it is answered, is not signed"
+        decision = record.decision
+        if decision is not None:
+            self.unjudged += not proofs.knows(decision)
+            if not proofs.decision_holds(decision, digest=row["digest"], waits=waits):
+                yield "its decision is not signed"
+        for person, vote in sorted(record.votes.items()):
+            self.unjudged += not proofs.knows(vote)
+            if not proofs.vote_holds(vote, waits=waits):
+                yield f"the vote of {person} is not signed"
 
     def missing(self, found: set[str]) -> Iterator[str]:
         """Approvals that the chain tells of and that have no record."""
         yield from sorted(set(self.told) - found)
 
 
-def _call(body: Mapping[str, Json]) -> dict[str, Json]:
-    return {name: body.get(name) for name in ("digest", "route")}
-
-
-def _follow(told: Told, kind: str, body: dict[str, Json]) -> str | None:
-    if kind == "changed":
-        told.known, told.votes = _call(body), {}
-        if told.decided is not None:
-            told.decided = None
-    elif kind in ("voided", "revived"):
-        told.votes, told.decided, told.outcome, told.closed = {}, None, None, False
-    elif kind == "retimed":
-        told.known.pop("route", None)  # another route may come with another deadline; the row does not say
-    elif kind == "voted":
-        told.votes[str(body["person"])] = body
-    elif kind == "decided":
-        vote = told.votes.get(str(body["person"]))
-        if vote is None or (vote["verdict"], vote["digest"]) != (body["verdict"], body["digest"]):
-            return "it tells of a decision without the vote that made it"
-        told.decided = body
-    elif kind == "settled":
-        told.outcome = str(body["outcome"])
-        if told.outcome in _OURS and (told.decided is None or told.decided["verdict"] != told.outcome):
-            return f"it says {told.outcome}, and no row tells who decided that"
-    elif kind == "closed":
-        told.closed = True
-    return None
+def _record(row: Mapping[str, Any], told: Told) -> Iterator[str]:
+    now = kept_object(record_facts(row))
+    outcome = now.get("outcome")
+    stage = row["stage"].value
+    said = told.known.get("outcome", outcome if told.closed else None)
+    if (stage, outcome) != (told.stage, said):
+        yield f"it is {outcome or stage}, and {said or told.stage} in the audit"
+    for name, value in told.known.items():
+        if name != "outcome" and now.get(name) != value:
+            yield f"its {_SAID.get(name, name)} is not the one in the audit"
+    if not row["request"].named_by(row["digest"]):
+        yield "its call is another one than its digest names"
+    if row["agent"] != keepable(row["request"].agent_id):
+        yield "its agent is another one than its call names"
 
 
 def _answers(record: Record, told: Told) -> Iterator[str]:
-    if (record.decision is None) != (told.decided is None):
-        yield "its decision is gone" if record.decision is None else "no row tells of its decision"
-    elif record.decision is not None and told.decided is not None:
+    if record.decision is None:
+        if told.decided is not None or (not told.whole and _outcome(record) in OURS):
+            yield "its decision is gone"
+    elif told.decided is not None:
         yield from _unlike("its decision", record.decision, told.decided, _DECISION)
+    elif told.whole:
+        yield "no row tells of its decision"
     for person in sorted(set(told.votes) | set(record.votes)):
         if person not in record.votes:
             yield f"the vote of {person} is gone"
-        elif person not in told.votes:
-            yield f"no row tells of the vote of {person}"
-        else:
+        elif person in told.votes:
             yield from _unlike(f"the vote of {person}", record.votes[person], told.votes[person], _VOTE)
+        elif told.whole:
+            yield f"no row tells of the vote of {person}"
+    if not told.whole and record.decision is not None:
+        if _outcome(record) in OURS and record.decision["verdict"].value != _outcome(record):
+            yield "its decision has another verdict than its outcome"
+        if not any(_made(vote, record.decision) for vote in record.votes.values()):
+            yield "the vote that made its decision is gone"
+
+
+def _outcome(record: Record) -> str | None:
+    outcome = record.row and record.row["outcome"]
+    return outcome.value if outcome else None
+
+
+def _made(vote: Mapping[str, Any], decision: Mapping[str, Any]) -> bool:
+    return all(vote[name] == decision[name] for name in _ANSWER.values() if name != "signature")
 
 
 def _unlike(
     what: str, stands: Mapping[str, Any], told: Mapping[str, Json], names: Mapping[str, str]
 ) -> Iterator[str]:
-    signed = "signature" in told  # an earlier release told less, and the upgrade signed the row later
     for name, column in names.items():
-        if not signed and name in ("revision", "signature"):
-            continue
-        value = stands[column]
-        if (list(value) if isinstance(value, tuple) else value) != told.get(name):
+        if name in told and _plain(stands[column]) != told[name]:  # an earlier release told less
             yield f"{what} has another {name} than in the audit"
 
 
-def _signatures(record: Record, proofs: Proofs) -> Iterator[str]:
-    if record.decision is not None and not proofs.decision_holds(record.decision, digest=record.digest):
-        yield "its decision is not signed"
-    for person, vote in sorted(record.votes.items()):
-        if not proofs.vote_holds(vote):
-            yield f"the vote of {person} is not signed"
+def _plain(value: object) -> Json:
+    """A column as a body has it."""
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // timedelta(milliseconds=1)
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, tuple):
+        return [str(one) for one in value]
+    return value if isinstance(value, str | int) else None

@@ -27,10 +27,11 @@ async def take_in(connection: AsyncConnection, newcomers: Sequence[Newcomer], pr
     new = insert_new(connection, tables.approvals).on_conflict_do_nothing().returning(tables.approvals.c.id)
     # What waits and has no record: somebody has removed it. No rule answers that; people are asked.
     gone = {kept for kept in by_id if proofs.surely_waits(kept)}
-    rows = [
-        approval_row(replace(newcomer.approval, rule=None) if kept in gone else newcomer.approval, proofs)
+    approvals = {
+        kept: replace(newcomer.approval, rule=None) if kept in gone else newcomer.approval
         for kept, newcomer in by_id.items()
-    ]
+    }
+    rows = [approval_row(approval, proofs) for approval in approvals.values()]
     written = set((await connection.execute(new, rows)).scalars())
     taken = [newcomer for kept, newcomer in by_id.items() if kept in written]
     placements = [placement_row(one) for newcomer in taken for one in newcomer.placements]
@@ -44,5 +45,5 @@ async def take_in(connection: AsyncConnection, newcomers: Sequence[Newcomer], pr
         if keepable(newcomer.approval.id) in gone:
             proofs.doubt(newcomer.approval.id, ("record",))
     if taken:
-        await append(connection, *(facts.admitted(newcomer.approval) for newcomer in taken))
+        await append(connection, *(facts.admitted(approvals[one]) for one in by_id if one in written))
     return frozenset(newcomer.approval.id for newcomer in taken)

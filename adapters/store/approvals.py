@@ -304,8 +304,18 @@ class SqlApprovals(ReadApprovals):
             settled = settled.values(platform_word=platform_word)
         if trouble is not None:
             settled = settled.values(trouble=trouble)
-        told = facts.settled(approval_id, outcome=outcome, word=platform_word, trouble=trouble, at=at)
-        if not await self._database.update(Move.SETTLE, settled, told):
+
+        async def work(connection: AsyncConnection) -> bool:
+            found = (await connection.execute(settled.returning(_A.trouble))).first()
+            if found is None:
+                return False
+            told = facts.settled(
+                approval_id, outcome=outcome, word=platform_word, trouble=trouble, shown=found[0], at=at
+            )
+            await append(connection, told)
+            return True
+
+        if not await self._database.write(Move.SETTLE, work):
             return False
         self._proofs.ends(approval_id)
         return True

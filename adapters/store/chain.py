@@ -83,10 +83,11 @@ def _columns(row: Row) -> dict[str, object]:
 def _keepable(fact: Fact) -> Fact:
     """The fact as it will read back: a character that no database keeps would break the chain for good."""
     approval_id = None if fact.approval_id is None else keepable(fact.approval_id)
-    return replace(fact, approval_id=approval_id, body=_kept_object(fact.body))
+    return replace(fact, approval_id=approval_id, body=kept_object(fact.body))
 
 
-def _kept_object(value: Mapping[str, Json]) -> dict[str, Json]:
+def kept_object(value: Mapping[str, Json]) -> dict[str, Json]:
+    """A body as it reads back."""
     return {keepable(name): _kept(inner) for name, inner in value.items()}
 
 
@@ -94,7 +95,7 @@ def _kept(value: Json) -> Json:
     if isinstance(value, str):
         return keepable(str(value))  # an enum's word is a plain string from here on
     if isinstance(value, dict):
-        return _kept_object(value)
+        return kept_object(value)
     if isinstance(value, list):
         return [_kept(inner) for inner in value]
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, exists, or_, update
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
@@ -13,9 +13,11 @@ from adapters.store.moves import move
 from adapters.store.notices import OWED
 from adapters.store.placements import lags
 from bot.approval import Stage
+from bot.audit import Fact
 from bot.records import News
 
 _A, _P, _R, _T = tables.approvals.c, tables.placements.c, tables.rungs.c, tables.notices.c
+_D, _V = tables.decisions.c, tables.votes.c
 
 
 def nothing_owed() -> tuple[ColumnElement[bool], ...]:
@@ -36,5 +38,18 @@ async def file_away(connection: AsyncConnection, approval_id: str, *, at: dateti
     await connection.execute(struck.values(owed=False))
     # Else every look for what is due would pass by the rungs of all that was ever answered early.
     await connection.execute(delete(tables.rungs).where(_R.approval_id == approval_id, _R.fired_at.is_(None)))
-    await append(connection, facts.closed(approval_id, at=at))
+    await append(connection, await _told(connection, approval_id, at=at))
     return True
+
+
+async def _told(connection: AsyncConnection, approval_id: str, *, at: datetime) -> Fact:
+    record = await connection.execute(select(tables.approvals).where(_A.id == approval_id))
+    decision = await connection.execute(select(_D.signature).where(_D.approval_id == approval_id))
+    votes = await connection.execute(select(_V.person, _V.signature).where(_V.approval_id == approval_id))
+    return facts.closed(
+        approval_id,
+        dict(record.mappings().one()),
+        decision=decision.scalar_one_or_none(),
+        votes={row.person: row.signature for row in votes},
+        at=at,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Vote
 from bot.audit import Fact
@@ -18,16 +19,25 @@ def admitted(approval: Approval) -> Fact:
     body: dict[str, Json] = {
         "route": approval.route,
         "rule": approval.rule,
+        "widened": list(approval.widened),
         **_call(approval.request, approval.deadline),
     }
     return Fact(kind="admitted", at=approval.first_seen, approval_id=approval.id, body=body)
 
 
 def changed(
-    approval_id: str, request: HITLRequest, deadline: Deadline, *, route: str, revision: int, at: datetime
+    approval_id: str,
+    request: HITLRequest,
+    deadline: Deadline,
+    *,
+    route: str,
+    widened: Sequence[str],
+    revision: int,
+    at: datetime,
 ) -> Fact:
     """The platform lists another call under the same id: people are asked anew, by the route it has now."""
-    body: dict[str, Json] = {"route": route, "revision": revision, **_call(request, deadline)}
+    how: dict[str, Json] = {"route": route, "widened": list(widened), "revision": revision}
+    body = {**how, **_call(request, deadline)}
     return Fact(kind="changed", at=at, approval_id=approval_id, body=body)
 
 
@@ -85,15 +95,70 @@ def called_resolved(approval_id: str, *, attempt: int, at: datetime) -> Fact:
     return Fact(kind="called_resolved", at=at, approval_id=approval_id, body={"attempt": attempt})
 
 
-def settled(approval_id: str, *, outcome: Outcome, word: str | None, trouble: str | None, at: datetime) -> Fact:
-    """How it ended, and what the platform says about that."""
-    body: dict[str, Json] = {"outcome": outcome.value, "platform_word": word, "trouble": trouble}
+def settled(
+    approval_id: str,
+    *,
+    outcome: Outcome,
+    word: str | None,
+    trouble: str | None,
+    shown: str | None,
+    at: datetime,
+) -> Fact:
+    """How it ended, what the platform says about that, and the trouble that its card shows from then on."""
+    body: dict[str, Json] = {
+        "outcome": outcome.value,
+        "platform_word": word,
+        "trouble": trouble,
+        "shown_trouble": shown,
+    }
     return Fact(kind="settled", at=at, approval_id=approval_id, body=body)
 
 
-def closed(approval_id: str, *, at: datetime) -> Fact:
-    """Nothing is owed any more."""
-    return Fact(kind="closed", at=at, approval_id=approval_id, body={})
+def closed(
+    approval_id: str,
+    record: Mapping[str, Any],
+    *,
+    decision: str | None,
+    votes: Mapping[str, str | None],
+    at: datetime,
+) -> Fact:
+    """Nothing is owed any more. All of the record once more, since retention removes the rows before first.
+
+    `decision` and `votes` (by person) are the signatures of its answers.
+    """
+    body: dict[str, Json] = {**record_facts(record), "decision": decision, "votes": dict(votes)}
+    return Fact(kind="closed", at=at, approval_id=approval_id, body=body)
+
+
+def record_facts(row: Mapping[str, Any]) -> dict[str, Json]:
+    """What a row of `approvals`, by the names of its columns, says that matters to how the call was answered.
+
+    Under the names that the facts of its moves have for it.
+    """
+    deadline = Deadline(
+        at=row["deadline"],
+        source=row["deadline_source"],
+        doubt=row["deadline_doubt"],
+        renewed=row["renewed"],
+    )
+    known: dict[str, Json] = {
+        **_call(row["request"], deadline),
+        "digest": row["digest"],
+        "agent": row["agent"],
+        "route": row["route"],
+        "rule": row["rule"],
+        "widened": list(row["widened"]),
+        "first_seen": moment_text(row["first_seen"]),
+        "attempts": row["attempts"],
+        "gones": row["gones"],
+    }
+    ended: dict[str, Json] = {
+        "settled_at": None if row["settled_at"] is None else moment_text(row["settled_at"]),
+        "platform_word": row["platform_word"],
+    }
+    if row["outcome"] is not None:  # until then its trouble comes and goes
+        ended |= {"outcome": row["outcome"].value, "shown_trouble": row["trouble"]}
+    return known | ended
 
 
 def card_shown(
@@ -125,19 +190,21 @@ def rung_fired(rung: DueRung, *, widened: Sequence[str], at: datetime) -> Fact:
     return Fact(kind="rung_fired", at=at, approval_id=rung.approval_id, body=body)
 
 
-def retimed(approval_id: str, deadline: Deadline, *, was: datetime, at: datetime) -> Fact:
-    """The platform waits longer, or shorter, for the same call."""
-    body: dict[str, Json] = {
-        "deadline": moment_text(deadline.at),
-        "source": deadline.source.value,
-        "was": moment_text(was),
-    }
+def retimed(
+    approval_id: str, deadline: Deadline, *, route: str, widened: Sequence[str], was: datetime, at: datetime
+) -> Fact:
+    """The platform waits longer, or shorter, for the same call; the route may be another one by then."""
+    how: dict[str, Json] = {"route": route, "widened": list(widened), "was": moment_text(was)}
+    body = {**how, **_deadline(deadline)}
     return Fact(kind="retimed", at=at, approval_id=approval_id, body=body)
 
 
-def revived(approval_id: str, deadline: Deadline, *, revision: int, at: datetime) -> Fact:
+def revived(
+    approval_id: str, deadline: Deadline, *, route: str, widened: Sequence[str], revision: int, at: datetime
+) -> Fact:
     """It had vanished, nobody of ours had decided it, and the platform lists it again."""
-    body: dict[str, Json] = {"deadline": moment_text(deadline.at), "revision": revision}
+    how: dict[str, Json] = {"route": route, "widened": list(widened), "revision": revision}
+    body = {**how, **_deadline(deadline)}
     return Fact(kind="revived", at=at, approval_id=approval_id, body=body)
 
 
@@ -219,9 +286,20 @@ def _call(request: HITLRequest, deadline: Deadline) -> dict[str, Json]:
         "run": request.run_id,
         "created": request.created_at,
         "timeout_at": request.timeout_at,
-        "deadline": moment_text(deadline.at),
+        "timeout_seconds": None if request.timeout_seconds is None else str(request.timeout_seconds),
+        "whole": request.whole,
         "digest": request.digest,
         "arguments_digest": _arguments_digest(request),
+        **_deadline(deadline),
+    }
+
+
+def _deadline(deadline: Deadline) -> dict[str, Json]:
+    return {
+        "deadline": moment_text(deadline.at),
+        "source": deadline.source.value,
+        "doubt": deadline.doubt,
+        "renewed": deadline.renewed,
     }
 
 

@@ -27,6 +27,8 @@ from bot.errors import ConfigError
 from bot.protocol import HITLRequest
 
 _U, _A = tables.audit.c, tables.approvals.c
+#: What reading a column raises that holds no value of its kind.
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 #: Rows read at once.
 PAGE = 1_000
 
@@ -47,10 +49,7 @@ class Record:
     """What the tables say of an approval and its answers, as the columns have it."""
 
     approval_id: str
-    digest: str
-    route: str
-    stage: str
-    outcome: str | None
+    row: Mapping[str, Any] | None  #: None when a column holds what Nod cannot have written
     decision: Mapping[str, Any] | None
     votes: Mapping[str, Mapping[str, Any]]  #: by person
 
@@ -104,25 +103,41 @@ class Ledger:
 
     async def records(self) -> AsyncIterator[Record]:
         """Every approval, by its id."""
-        page = select(_A.id, _A.digest, _A.route, _A.stage, _A.outcome).order_by(_A.id).limit(CHUNK)
-        found = (await self._connection.execute(page)).mappings().all()
-        while found:
-            ids = [row[_A.id] for row in found]
-            decisions = {row["approval_id"]: row for row in await self._of(tables.decisions, ids)}
-            votes: dict[str, dict[str, Mapping[str, Any]]] = {}
-            for vote in await self._of(tables.votes, ids):
-                votes.setdefault(vote["approval_id"], {})[vote["person"]] = vote
-            for row in found:
-                yield Record(
-                    approval_id=row[_A.id],
-                    digest=row[_A.digest],
-                    route=row[_A.route],
-                    stage=row[_A.stage].value,
-                    outcome=row[_A.outcome] and row[_A.outcome].value,
-                    decision=decisions.get(row[_A.id]),
-                    votes=votes.get(row[_A.id], {}),
-                )
-            found = (await self._connection.execute(page.where(_A.id > ids[-1]))).mappings().all()
+        page = select(_A.id).order_by(_A.id).limit(CHUNK)
+        ids = (await self._connection.execute(page)).scalars().all()
+        while ids:
+            try:
+                found = await self._read(ids)
+            except UNREADABLE:
+                found = [await self._read_one(one) for one in ids]
+            for record in found:
+                yield record
+            ids = (await self._connection.execute(page.where(_A.id > ids[-1]))).scalars().all()
+
+    async def _read_one(self, approval_id: str) -> Record:
+        try:
+            (record,) = await self._read([approval_id])
+        except UNREADABLE:
+            return Record(approval_id=approval_id, row=None, decision=None, votes={})
+        return record
+
+    async def _read(self, ids: Sequence[str]) -> list[Record]:
+        """These, in their order. Raises one of `UNREADABLE`."""
+        mine = select(tables.approvals).where(_A.id.in_(ids)).order_by(_A.id)
+        rows = [dict(row) for row in (await self._connection.execute(mine)).mappings()]
+        decisions = {row["approval_id"]: row for row in await self._of(tables.decisions, ids)}
+        votes: dict[str, dict[str, Mapping[str, Any]]] = {}
+        for vote in await self._of(tables.votes, ids):
+            votes.setdefault(vote["approval_id"], {})[vote["person"]] = vote
+        return [
+            Record(
+                approval_id=row["id"],
+                row=row,
+                decision=decisions.get(row["id"]),
+                votes=votes.get(row["id"], {}),
+            )
+            for row in rows
+        ]
 
     async def _of(self, table: Table, ids: Sequence[str]) -> list[Mapping[str, Any]]:
         """The rows of these approvals, each by the names of its columns, enums as their words."""

@@ -14,6 +14,7 @@ from adapters.store import postgres, sqlite
 from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
 from adapters.store.conversations import SqlConversations
+from adapters.store.database import Database
 from adapters.store.digests import SqlDigests
 from adapters.store.journal import SqlJournal
 from adapters.store.notices import SqlNotices
@@ -79,26 +80,41 @@ async def open_store(
     """
     address = _address(url)
     async with _OPENERS[address.drivername](address, ring=ring) as database:
-        proofs = Proofs(signing or Signing(secrets.token_hex(32)))
-        journal = SqlJournal(database=database, clock=clock)
-        if fit is not None:
-            await fit(journal)
-        if take_over:
-            await sign_what_was_left(database, proofs, at=clock())
-        await recall(database, proofs)
-        alerts = SqlAlerts(database=database, clock=clock, pagers=pagers)
-        await alerts.hand_on()
-        yield SqlStore(
-            approvals=SqlApprovals(database=database, clock=clock, proofs=proofs),
-            placements=SqlPlacements(database=database, clock=clock, proofs=proofs),
-            rungs=SqlRungs(database=database, pagers=pagers, proofs=proofs),
-            notices=SqlNotices(database=database, proofs=proofs),
-            digests=SqlDigests(database=database, clock=clock, proofs=proofs),
-            alerts=alerts,
-            journal=journal,
-            conversations=SqlConversations(database=database),
-            probe=SqlProbe(database=database),
+        yield await store_in(
+            database, pagers=pagers, clock=clock, signing=signing, take_over=take_over, fit=fit
         )
+
+
+async def store_in(
+    database: Database,
+    *,
+    pagers: Sequence[str],
+    clock: Clock,
+    signing: Signing | None = None,
+    take_over: bool = False,
+    fit: Callable[[SqlJournal], Awaitable[None]] | None = None,
+) -> SqlStore:
+    """The store in a database that is open, as a start finds it; see `open_store`."""
+    proofs = Proofs(signing or Signing(secrets.token_hex(32)))
+    journal = SqlJournal(database=database, clock=clock)
+    if fit is not None:
+        await fit(journal)
+    if take_over:
+        await sign_what_was_left(database, proofs, at=clock())
+    await recall(database, proofs)
+    alerts = SqlAlerts(database=database, clock=clock, pagers=pagers)
+    await alerts.hand_on()
+    return SqlStore(
+        approvals=SqlApprovals(database=database, clock=clock, proofs=proofs),
+        placements=SqlPlacements(database=database, clock=clock, proofs=proofs),
+        rungs=SqlRungs(database=database, pagers=pagers, proofs=proofs),
+        notices=SqlNotices(database=database, proofs=proofs),
+        digests=SqlDigests(database=database, clock=clock, proofs=proofs),
+        alerts=alerts,
+        journal=journal,
+        conversations=SqlConversations(database=database),
+        probe=SqlProbe(database=database),
+    )
 
 
 def _address(url: str) -> URL:

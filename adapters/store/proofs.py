@@ -111,17 +111,31 @@ class Proofs:
         held = self._signing.holds(row["signature"], Kind.DECISION, _decision(row, digest))
         return life is not None and held and row["revision"] > life.since
 
-    def vote_holds(self, row: Row) -> bool:
-        """Whether a vote's signature fits, in force or not; one by a secret that is not given is not judged."""
-        signature = row["signature"]
-        known = self._signing.knows(signature)
-        return not known or self._signing.holds(signature, Kind.VOTE, _vote(row))
+    def knows(self, row: Row) -> bool:
+        """Whether an answer is signed with a secret that is given; else nobody can judge it."""
+        return self._signing.knows(row["signature"])
 
-    def decision_holds(self, row: Row, *, digest: str) -> bool:
+    def vote_holds(self, row: Row, *, waits: bool) -> bool:
+        """Whether a vote's signature fits, in force or not.
+
+        Of what is over one by a secret that is not given is not judged; of what waits it is none.
+        """
+        return self._fits(row["signature"], Kind.VOTE, _vote(row), waits=waits)
+
+    def decision_holds(self, row: Row, *, digest: str, waits: bool) -> bool:
         """The same of a decision about the call with this digest."""
-        signature = row["signature"]
-        known = self._signing.knows(signature)
-        return not known or self._signing.holds(signature, Kind.DECISION, _decision(row, digest))
+        return self._fits(row["signature"], Kind.DECISION, _decision(row, digest), waits=waits)
+
+    def record_holds(self, row: Row, *, waits: bool) -> bool:
+        """The same of the call and the terms in a row of `approvals`."""
+        terms = _plain([row[name] for name in ("id", "digest", "route", "rule", "widened")])
+        call = _call(row["request"], row["first_seen"])
+        call_fits = self._fits(row["call_signature"], Kind.CALL, call, waits=waits)
+        return call_fits and self._fits(row["terms_signature"], Kind.TERMS, terms, waits=waits)
+
+    def _fits(self, signature: object, kind: Kind, values: Sequence[Json], *, waits: bool) -> bool:
+        unsure = not waits and not self._signing.knows(signature)
+        return unsure or self._signing.holds(signature, kind, values)
 
     def waits(self, approval_id: str) -> bool:
         """Whether this process knows that the approval is open or decided."""

@@ -83,7 +83,9 @@ async def take_anew(
     await ladder_anew(connection, approval_id, rungs, at=at, another_route=route != before.route)
     if why:  # before the commit: it is read at once, and may not have been known to wait
         proofs.begins(approval_id, since=revision)
-    told = [facts.changed(approval_id, request, deadline, route=route, revision=revision, at=at)]
+    told = [
+        facts.changed(approval_id, request, deadline, route=route, widened=widened, revision=revision, at=at)
+    ]
     if verdict is not None or why:
         because = why or "the call changed"
         told.append(facts.voided(approval_id, verdict=verdict, why=because, revision=revision, at=at))

@@ -47,12 +47,11 @@ async def take_time(
     before = await locked_terms(connection, approval_id, proofs)
     if before is None:
         return False
+    after = before.by_route(route)
     moved = (
         update(tables.approvals)
         .where(_A.id == approval_id, _A.stage.in_((Stage.OPEN, Stage.DECIDED)), _A.deadline == was)
-        .values(
-            **deadline_columns(deadline), **before.by_route(route).columns(proofs), revision=_A.revision + 1
-        )
+        .values(**deadline_columns(deadline), **after.columns(proofs), revision=_A.revision + 1)
     )
     if not (await connection.execute(moved)).rowcount:
         return False
@@ -65,7 +64,8 @@ async def take_time(
     await ladder_anew(
         connection, approval_id, rungs, at=at, another_route=not same_route, keep_lease=same_route
     )
-    await append(connection, facts.retimed(approval_id, deadline, was=was, at=at))
+    told = facts.retimed(approval_id, deadline, route=route, widened=after.widened, was=was, at=at)
+    await append(connection, told)
     return True
 
 
@@ -87,6 +87,7 @@ async def take_up(
     before = await locked_terms(connection, approval_id, proofs)
     if before is None:
         return 0
+    after = before.by_route(route)
     undecided = ~exists().where(_D.approval_id == _A.id).correlate(tables.approvals)
     fresh: dict[str, Any] = {
         "outcome": None, "settled_at": None, "platform_word": None, "trouble": None, "told": False, "missed": 0,
@@ -96,7 +97,7 @@ async def take_up(
         again = move(approval_id, was, Stage.OPEN, _A.outcome.in_(_REVERSIBLE), undecided).values(
             **fresh,
             **deadline_columns(deadline),
-            **before.by_route(route).columns(proofs),
+            **after.columns(proofs),
             revision=_A.revision + 1,
         )
         revision: int | None = (await connection.execute(again.returning(_A.revision))).scalar_one_or_none()
@@ -115,5 +116,6 @@ async def take_up(
     await connection.execute(asked.values(owed=True, tries=0, next_try=None))
     if route != before.route:
         await place(connection, approval_id, placements)
-    await append(connection, facts.revived(approval_id, deadline, revision=revision, at=at))
+    told = facts.revived(approval_id, deadline, route=route, widened=after.widened, revision=revision, at=at)
+    await append(connection, told)
     return revision

@@ -132,6 +132,10 @@ async def test_a_deadline_that_moved_is_told(store: Store, url: str) -> None:
         "deadline": "2026-03-01T12:10:00.123+00:00",
         "was": "2026-03-01T12:03:00.123+00:00",
         "source": "timeout_at",
+        "doubt": None,
+        "renewed": 0,
+        "route": "payments",
+        "widened": [],
     }
     assert expected == await told(url, "retimed")
 

@@ -1,21 +1,20 @@
-"""A database writer who lacks NOD_SECRET cannot make Nod approve: every statement, and nothing is sent."""
+"""A database writer who lacks NOD_SECRET: what was taken back, old listings, upgrades, and what verify names.
+
+Every statement on every table is in `test_statements`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import random
-import sqlite3
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from adapters.cli.audit import verify
 from adapters.notary import Shelf, open_notary
 from adapters.store.open import SqlStore, open_store
-from adapters.store.tables import metadata
 from bot.approval import Outcome, Stage
 from bot.audit import Fact
 from bot.flow import Crew
@@ -28,7 +27,7 @@ from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.records import Counted, Newcomer, Step
 from bot.routing import Route, Rule, Rules
 from tests.contract.conftest import PAGERS, Eyes
-from tests.contract.tampering import ALL, DECIDED, FRESH, OVER, VOTED, Attack, attacks
+from tests.contract.tampering import DECIDED, FRESH, OVER, VOTED
 from tests.contract.test_store_upgrade import left_behind, run
 from tests.contract.values import NOW, SIGNING, a_placement, a_request, a_vote, an_approval
 from tests.fakes import FakePlatform
@@ -76,7 +75,7 @@ class World:
 
     async def lay(self, number: int) -> dict[str, str]:
         """Four requests in four states; their ids by state."""
-        ids = {name: f"{name}-{number}" for name in ALL}
+        ids = {name: f"{name}-{number}" for name in (VOTED, DECIDED, OVER, FRESH)}
         self.platform.now += timedelta(seconds=1)
         deadline = self.platform.now + timedelta(hours=1)
         for one in ids.values():
@@ -122,43 +121,9 @@ class World:
                 crew=_crew(Step.DELIVER, tasks),
             ).round()  # fmt: skip
 
-    def attack(self, attack: Attack, ids: dict[str, str]) -> int:
-        """How many of the statements the database took."""
-        taken = 0
-        for statement in attack:
-            for name, one in ids.items():
-                statement = statement.replace(f"'{name}'", f"'{one}'")
-            try:
-                self.eyes(statement)
-            except (sqlite3.Error, psycopg.Error):
-                continue
-            taken += 1
-        return taken
-
-    def clear(self, ids: dict[str, str]) -> None:
-        """So that what is unreadable keeps no other attack from being read."""
-        self.platform.waiting.clear()
-        for table in reversed(metadata.sorted_tables):
-            column = "id" if table.name == "approvals" else "approval_id"
-            if table.name != "audit" and column in table.columns:
-                self.eyes(f"DELETE FROM {table.name}")
-
 
 def _crew(step: Step, tasks: asyncio.TaskGroup) -> Crew:
     return Crew(step, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
-
-
-async def attacked(world: World, chosen: list[tuple[str, Attack]]) -> None:
-    """Each attack on requests of its own; nothing is sent but what Ann decided, in her words."""
-    for number, (_, attack) in enumerate(chosen):
-        ids = await world.lay(number)
-        world.attack(attack, ids)
-        assert Counted.DECIDED is not await world.vote(ids[FRESH], "cid", needs=2), attack
-        await world.rounds()
-        genuine = (ids[DECIDED], 'approved by Ann <ann@acme.example> in Slack. Note from the approver: "fine"')
-        assert not [one for one in world.platform.tried if one != genuine], attack
-        world.platform.tried.clear()
-        world.clear(ids)
 
 
 @pytest.fixture
@@ -177,23 +142,11 @@ def world(store: SqlStore, eyes: Eyes) -> World:
 
 
 async def test_what_a_person_decided_is_sent(world: World) -> None:
-    """Without an attack: the decision goes out once, so that the tests below would see one."""
+    """Without an attack: the decision goes out once."""
     ids = await world.lay(0)
     await world.rounds()
     assert [ids[DECIDED]] == [one for one, _ in world.platform.tried]
     assert 0 == world.broken
-
-
-async def test_some_statements_send_nothing(world: World) -> None:
-    """A few of them, another few on each kind of database."""
-    chosen = random.Random(12).sample(attacks(), 60)
-    await attacked(world, chosen)
-
-
-@pytest.mark.slow
-async def test_every_statement_sends_nothing(world: World) -> None:
-    """All of them."""
-    await attacked(world, attacks())
 
 
 async def test_what_was_taken_back_stays_taken_back(world: World) -> None:
@@ -313,6 +266,25 @@ MEANT = [
     ("UPDATE votes SET account = 'U-bob' WHERE approval_id = '{one}'", "another account"),
     ("UPDATE votes SET at = 1 WHERE approval_id = '{one}'", "the vote of ann is not signed"),
     ("UPDATE votes SET person = 'bob' WHERE approval_id = '{one}'", "no row tells of the vote of bob"),
+    ("UPDATE approvals SET rule = 'reads' WHERE id = '{one}'", "its rule is not the one in the audit"),
+    (
+        "UPDATE approvals SET widened = '[\"bob\"]' WHERE id = '{one}'",
+        "its list of added people is not the one in the audit",
+    ),
+    ("UPDATE approvals SET deadline = 1 WHERE id = '{one}'", "its deadline is not the one in the audit"),
+    ("UPDATE approvals SET first_seen = 1 WHERE id = '{one}'", "its first sight is not the one in the audit"),
+    ("UPDATE approvals SET settled_at = 1 WHERE id = '{one}'", "its end is not the one in the audit"),
+    ("UPDATE approvals SET trouble = 'x' WHERE id = '{one}'", "its trouble is not the one in the audit"),
+    (
+        "UPDATE approvals SET attempts = 7 WHERE id = '{one}'",
+        "its number of attempts is not the one in the audit",
+    ),
+    (
+        "UPDATE approvals SET request = replace(request, '12', '99') WHERE id = '{one}'",
+        "its call is another one than its digest names",
+    ),
+    ("UPDATE approvals SET request = '{}' WHERE id = '{one}'", "a column of it holds what Nod never writes"),
+    ("UPDATE approvals SET call_signature = 'x.y' WHERE id = '{fresh}'", "its call, or how it is answered, is"),
     ("DELETE FROM votes WHERE approval_id = '{one}'", "the vote of ann is gone"),
     ("DELETE FROM decisions WHERE approval_id = '{one}'", "its decision is gone"),
     ("UPDATE approvals SET id = 'x' WHERE id = '{fresh}'", "no row tells that it was admitted"),
