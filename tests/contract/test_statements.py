@@ -22,7 +22,8 @@ from tests.contract.tampering import FRESH, WAITING, Attack, Grid, attacks
 MEANT = {
     "approvals": (
         "id", "request", "digest", "route", "rule", "stage", "first_seen", "deadline", "deadline_source",
-        "deadline_doubt", "outcome", "settled_at", "platform_word", "attempts", "agent", "widened", "gones", "renewed",
+        "deadline_doubt", "outcome", "settled_at", "platform_word",
+        "attempts", "agent", "widened", "gones", "renewed",
     ),
     "decisions": (
         "approval_id", "verdict", "surface", "account", "name", "email", "at", "card_id", "note", "others",
