@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
+from bot.conversations import ConversationRef, Scope
+from bot.rules import Rule, Rules
 from sqlalchemy import create_engine, inspect, make_url
 
 from adapters.cli.audit import verify
@@ -22,7 +24,6 @@ from adapters.store import postgres, sqlite
 from adapters.store.database import Database
 from adapters.store.open import SqlStore, store_in
 from bot.approval import Outcome, Stage
-from bot.conversations import ConversationRef, Scope
 from bot.flow import Crew
 from bot.flow.admit import Admit
 from bot.flow.answer import Answer
@@ -33,7 +34,6 @@ from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest
 from bot.records import Counted, Newcomer, Step
 from bot.routing import Route
-from bot.rules import Rule, Rules
 from sandbox import platform as sandbox
 from sandbox.platform.approvals import PendingRequest
 from sandbox.serve import serve
