@@ -21,6 +21,7 @@ from bot.flow.deliver import Deliver
 from bot.flow.escalate import Escalate
 from bot.flow.expire import Expire
 from bot.flow.gather import Gather
+from bot.flow.losses import Losses
 from bot.flow.outward import Means
 from bot.flow.reconcile import Reconcile
 from bot.flow.say import Say
@@ -69,7 +70,7 @@ class Life:
     def steps(self, crew: Callable[[Step], Crew]) -> dict[Step, Round]:
         """Every arrow of `bot.approval`, and what keeps people informed."""
         store, clock, count, policy = self.store, self.clock, self.count, self.policy
-        platform = self.platform
+        platform, losses = self.platform, Losses(store=store, clock=clock)
 
         def means(step: Step, policy: Callable[[], Policy]) -> Means:
             return Means(
@@ -82,12 +83,12 @@ class Life:
         )  # fmt: skip
         deliver = Deliver(
             platform=platform, store=store, policy=policy, unread_since=lambda: self.admit.unread_since,
-            clock=clock, count=count, crew=crew(Step.DELIVER), ring=self.ring,
+            clock=clock, count=count, crew=crew(Step.DELIVER), ring=self.ring, losses=losses,
         )  # fmt: skip
         expire = Expire(platform=platform, store=store, clock=clock, count=count, crew=crew(Step.EXPIRE))
         reconcile = Reconcile(
             platform=platform, store=store, steadiness=lambda: self.admit.steadiness, clock=clock, count=count,
-            crew=crew(Step.RECONCILE),
+            crew=crew(Step.RECONCILE), losses=losses,
         )  # fmt: skip
         alert = PageOut(
             store=store, pagers=self.pagers, clock=clock, count=count, crew=lambda: crew(Step.ALERT)

@@ -137,6 +137,10 @@ class Approvals(Protocol):
         """Ids of settled approvals to which nothing is owed any more, for `close`."""
         ...
 
+    async def lost_since(self, then: datetime) -> int:
+        """How many decisions have come too late for the platform since."""
+        ...
+
     async def untold(self) -> tuple[Approval, ...]:
         """Settled approvals of which nobody was told yet how they ended."""
         ...

@@ -184,6 +184,10 @@ class Alerts(Protocol):
         """What was alerted for this request and cause came right: every pager of the alert will be told."""
         ...
 
+    async def retell(self, approval_id: str, *, cause: str, text: str) -> None:
+        """An open alert says this now: its pagers get it again under the ref that they have."""
+        ...
+
     async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
         """Alerts that have not come right, of one request, or of one cause, oldest first."""
         ...

@@ -59,6 +59,20 @@ class SqlAlerts:
 
         await self._database.write(Move.MEND, work)
 
+    async def retell(self, approval_id: str, *, cause: str, text: str) -> None:
+        """Without an open alert, or where it says just that, nothing happens."""
+        mine = and_(_L.approval_id == approval_id, _L.cause == cause)
+        retold = update(tables.alerts).where(mine, _L.mended.is_(None), _L.text != text).values(text=text)
+        owed = update(tables.pages).where(_G.approval_id == approval_id, _G.cause == cause, _G.taken)
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not (await connection.execute(retold)).rowcount:
+                return False
+            await connection.execute(owed.values(taken=False, tries=0, next_try=None))
+            return True
+
+        await self._database.write(Move.RAISE, work)
+
     async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
         """What is not given narrows nothing down."""
         statement = select(tables.alerts).where(_L.mended.is_(None))

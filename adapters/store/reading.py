@@ -17,7 +17,7 @@ from adapters.store.gathered import UNTRIED
 from adapters.store.moves import chunks
 from adapters.store.proofs import Proofs
 from adapters.store.rows import approval_of, approvals_decided
-from bot.approval import Approval, Stage
+from bot.approval import Approval, Outcome, Stage
 from bot.records import Standing
 
 _A, _P, _G = tables.approvals.c, tables.placements.c, tables.digests.c
@@ -78,6 +78,13 @@ class ReadApprovals:
             rows = await self._database.fetch(select(_A.id).where(_A.id.in_(some)))
             found.update(row[_A.id] for row in rows)
         return frozenset(one for one in ids if keepable(one) in found)
+
+    async def lost_since(self, then: datetime) -> int:
+        """By the moment at which each was settled."""
+        lost = select(func.count().label("number")).where(
+            _A.outcome == Outcome.UNDELIVERABLE, _A.settled_at >= then
+        )
+        return int((await self._database.fetch(lost))[0]["number"])
 
     async def untold(self) -> tuple[Approval, ...]:
         """Earliest deadline first."""

@@ -133,6 +133,10 @@ class Emergency:
             await self._drain(also=cause)
         await self._alerts.mend(approval_id, cause=cause, how=how)
 
+    async def retell(self, approval_id: str, *, cause: str, text: str) -> None:
+        """The store's; what is spooled says what it said."""
+        await self._alerts.retell(approval_id, cause=cause, text=text)
+
     async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
         """The store's; what is spooled is raised first, so that whoever mends what is open does not miss it."""
         if any(approval_id in (None, about) and cause in (None, why) for about, why in self._waiting):

@@ -43,6 +43,8 @@ REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
 
 #: New requests in one transaction at most: a click that comes meanwhile waits for it.
 AT_ONCE = 500
+#: Requests that are looked at before others have a turn: a few milliseconds, since a write takes several turns.
+IN_ONE_GO = 25
 
 #: The store keeps milliseconds: two deadlines that are nearer than this are one.
 SAME_MOMENT = timedelta(milliseconds=2)
@@ -108,13 +110,13 @@ class Admit:
         unmet = [r.request_id for r in listing.requests if r.request_id not in standing]
         known = await approvals.known(unmet) if unmet else frozenset()
         confirmed: dict[str, str] = {}
-        newcomers: list[Newcomer] = []
+        new: list[HITLRequest] = []
         for number, request in enumerate(listing.requests):
-            if not number % AT_ONCE:
+            if not number % IN_ONE_GO:
                 await asyncio.sleep(0)  # a long list keeps nobody else waiting
             met = standing.get(request.request_id)
             if met is None and request.request_id not in known:
-                newcomers.append(self._newcomer(request))
+                new.append(request)
             elif met is None:
                 await self._listed_again(request)
             elif met.forged:
@@ -127,13 +129,21 @@ class Admit:
                     confirmed[request.request_id] = met.digest
         if confirmed:
             await approvals.confirm(confirmed, began_at=listing.began_at)
-        await self._admit(newcomers)
+        await self._admit(new)
 
-    async def _admit(self, newcomers: list[Newcomer]) -> None:
-        """Many at once, so that what goes up first, and what is gathered, is chosen among all of them."""
-        newcomers.sort(key=lambda newcomer: newcomer.approval.deadline.at)
-        for start in range(0, len(newcomers), AT_ONCE):
-            some = newcomers[start : start + AT_ONCE]
+    async def _admit(self, requests: list[HITLRequest]) -> None:
+        """Many at once, so that what goes up first, and what is gathered, is chosen among all of them.
+
+        The earliest deadlines come first: they do not wait until a long list is worked out.
+        """
+        now = self._clock()
+        requests.sort(key=lambda request: self._deadline(request, first_seen=now).at)
+        for start in range(0, len(requests), AT_ONCE):
+            some = []
+            for number, request in enumerate(requests[start : start + AT_ONCE]):
+                if not number % IN_ONE_GO:
+                    await asyncio.sleep(0)
+                some.append(self._newcomer(request))
             taken = await self._store.approvals.admit(some)
             for approval in (newcomer.approval for newcomer in some if newcomer.approval.id in taken):
                 log.info(

@@ -15,8 +15,9 @@ import structlog
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
 from bot.flow import Count, Crew, earliest
+from bot.flow.losses import Losses
 from bot.flow.retries import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, sent_again_after, wait_after
-from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Undelivered, report_undeliverable
+from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Undelivered
 from bot.flow.ways import Ways
 from bot.policy import Policy
 from bot.ports import Clock, Platform
@@ -49,12 +50,13 @@ class Deliver:
         count: Count,
         crew: Crew,
         ring: Ring,
+        losses: Losses,
     ) -> None:
         """`unread_since` says since when the platform's list is asked for in vain; None while it is read."""
         self._platform, self._store, self._policy = platform, store, policy
         self._unread_since = unread_since
         self._clock, self._count, self._crew, self._ring = clock, count, crew, ring
-        self._ways, self._late = Ways(), Undelivered(alerts=store.alerts, clock=clock)
+        self._ways, self._losses, self._late = Ways(), losses, Undelivered(alerts=store.alerts, clock=clock)
         self._hung: set[str] = set()  #: whose last POST had no prompt answer
         self._shut_out: str | None = None  #: why the platform refuses us, whatever we say
         self._probe_at: datetime | None = None
@@ -85,7 +87,7 @@ class Deliver:
                 self._crew.take(approval.id, approval.id, self._deliver, approval, True)
             else:
                 due = earliest(due, self._probe_at, self._hold(approval))
-        return earliest(due, await self._late.report(decided))
+        return earliest(due, await self._late.report(decided), await self._losses.count())
 
     async def _deliver(self, approval: Approval, probes: bool) -> None:
         way = self._ways.way(
@@ -140,8 +142,9 @@ class Deliver:
         lost = outcome is Outcome.UNDELIVERABLE
         # First the alerts: a crash in between repeats the POST, but nothing would repeat these.
         if lost:
-            await report_undeliverable(approval, RAN_OUT, alerts=self._store.alerts, at=self._clock())
+            await self._losses.report(approval, RAN_OUT)
         else:
+            await self._losses.over()
             through = outcome is not Outcome.ELSEWHERE
             how = "the decision got through after all" if through else beaten_by(word)
             await self._store.alerts.mend(approval.id, cause=UNDELIVERED, how=how)
@@ -154,6 +157,8 @@ class Deliver:
             trouble=RAN_OUT if lost else None,
         ):
             return
+        if lost:
+            self._losses.settled(approval, RAN_OUT)
         log.info("decision_delivered", outcome=outcome.value, attempts=approval.attempts)
         self._count(f"settled_{outcome.value}")
 
@@ -241,10 +246,11 @@ class Deliver:
             await self._settle(approval, outcome, word)
             return
         trouble = approval.trouble or "the deadline came first"
-        await report_undeliverable(approval, trouble, alerts=self._store.alerts, at=self._clock())
+        await self._losses.report(approval, trouble)
         if await self._store.approvals.settle(
             approval.id, was=Stage.DECIDED, outcome=Outcome.UNDELIVERABLE, at=self._clock(), trouble=trouble
         ):
+            self._losses.settled(approval, trouble)
             log.error("decision_undeliverable", attempts=approval.attempts)
             self._count("settled_undeliverable")
 

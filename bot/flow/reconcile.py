@@ -9,9 +9,10 @@ import structlog
 
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
 from bot.flow import Count, Crew
+from bot.flow.losses import Losses
 from bot.flow.seen import report_silence, report_unseen
 from bot.flow.steadiness import Steadiness
-from bot.flow.undelivered import RAN_OUT, report_undeliverable
+from bot.flow.undelivered import RAN_OUT
 from bot.ports import Clock, Platform
 from bot.records import UNDELIVERED
 from bot.store import Store
@@ -36,10 +37,11 @@ class Reconcile:
         clock: Clock,
         count: Count,
         crew: Crew,
+        losses: Losses,
     ) -> None:
         """`steadiness` tells how many polls must miss what the audit is silent about."""
         self._platform, self._store, self._steadiness = platform, store, steadiness
-        self._clock, self._count, self._crew = clock, count, crew
+        self._clock, self._count, self._crew, self._losses = clock, count, crew, losses
         self._asked: dict[str, int] = {}  #: after how many missing polls the audit was last asked
 
     async def round(self) -> None:
@@ -74,7 +76,7 @@ class Reconcile:
         outcome = outcome_once_resolved(approval, word, tried_before=approval.may_be_told)
         lost = outcome is Outcome.UNDELIVERABLE
         if lost:
-            await report_undeliverable(approval, RAN_OUT, alerts=alerts, at=now)
+            await self._losses.report(approval, RAN_OUT)
         else:
             how = f"it is no longer pending there; the audit says: {word or 'nothing'}"
             await alerts.mend(approval.id, cause=UNDELIVERED, how=how)
@@ -91,6 +93,8 @@ class Reconcile:
             platform_word=word,
             trouble=RAN_OUT if lost else None,
         ):
+            if lost:
+                self._losses.settled(approval, RAN_OUT)
             log.info("approval_vanished", outcome=outcome.value, word=word)
             self._count(f"settled_{outcome.value}")
 

@@ -1,4 +1,4 @@
-"""Decisions that are late, or came too late: operators hear of it, once for each cause."""
+"""Decisions that are late: operators hear of it, once for each cause."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.approval import Approval
 from bot.flow.polls import PLATFORM
 from bot.ports import Clock
-from bot.records import UNDELIVERABLE, UNDELIVERED, Alert
+from bot.records import UNDELIVERED, Alert
 from bot.store import Alerts
 from bot.wording import name_of
 
@@ -54,18 +54,6 @@ class Undelivered:
             self._together = several or self._together
         self._told = frozenset(approval.id for approval in late)
         return None
-
-
-async def report_undeliverable(approval: Approval, why: str, *, alerts: Alerts, at: datetime) -> None:
-    """Alert that it is lost, in place of that it is late.
-
-    Before the approval is settled: afterwards nothing would bring anybody back here after a crash.
-    """
-    tool = name_of(approval.request.tool_name)
-    text = f"{tool}: the decision could not be delivered before the deadline ({why})."
-    await alerts.raise_(Alert(approval_id=approval.id, cause=UNDELIVERABLE, text=text, raised_at=at))
-    over = "it is over: the decision could not be delivered in time"
-    await alerts.mend(approval.id, cause=UNDELIVERED, how=over)
 
 
 def _contradicted(approval: Approval) -> bool:

@@ -14,10 +14,11 @@ from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.flow import Crew
 from bot.flow.deliver import Deliver
+from bot.flow.losses import Losses
 from bot.flow.retries import LEAST_WAIT, MARGIN
 from bot.policy import Policy
 from bot.protocol import HITLRequest, HITLResponse
-from bot.records import Step
+from bot.records import UNDELIVERABLE, Step
 from bot.store import Store
 from tests.contract.values import NOW, a_request, admit, after, decide
 from tests.fakes import FakePlatform
@@ -68,6 +69,7 @@ class World:
                 clock=lambda: self.platform.now,
                 count=lambda _: None,
                 ring=self.rings.append,
+                losses=Losses(store=self.store, clock=lambda: self.platform.now),
                 crew=Crew(Step.DELIVER, size=1, tasks=tasks, ring=lambda _: None, count=lambda _: None),
             )
 
@@ -224,5 +226,5 @@ async def test_before_it_gives_up_it_asks_what_became_of_it(
 
     over = await world.get()
     assert (outcome, int(told)) == (over.outcome, over.attempts)
-    alerts = await world.store.alerts.open_of(approval_id="r1")
+    alerts = await world.store.alerts.open_of(cause=UNDELIVERABLE)
     assert (outcome is Outcome.UNDELIVERABLE) is bool(alerts)

@@ -10,6 +10,7 @@ from adapters.store.open import SqlStore
 from bot.approval import Outcome, Stage
 from bot.flow import Crew
 from bot.flow.expire import Expire
+from bot.flow.losses import Losses
 from bot.flow.reconcile import Reconcile
 from bot.flow.steadiness import Steadiness
 from bot.records import Step
@@ -50,7 +51,7 @@ class Telling(FakePlatform):
                 return
             await Reconcile(
                 platform=self, store=self.store, steadiness=Steadiness, clock=lambda: self.now,
-                count=lambda _: None, crew=crew,
+                count=lambda _: None, crew=crew, losses=Losses(store=self.store, clock=lambda: self.now),
             ).round()  # fmt: skip
 
 

@@ -257,3 +257,11 @@ async def test_a_wrong_setting_is_said_at_once(url: str, key: str, where: str) -
             pass
     assert where == caught.value.where
     assert not key or key not in str(caught.value)
+
+
+async def test_a_list_of_too_many_items_names_its_agent() -> None:
+    """However small they are."""
+    app = Response(b"[%s]" % b",".join([b'{"agent_id": "loop-1"}'] * 50_001))
+    async with answering(app, Limits()) as client:
+        with pytest.raises(Unavailable, match=r"longer than 50,000 items; most of it is of the agent loop-1"):
+            await client.pending()

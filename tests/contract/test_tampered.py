@@ -21,6 +21,7 @@ from bot.flow import Crew
 from bot.flow.admit import Admit
 from bot.flow.answer import Answer
 from bot.flow.deliver import Deliver
+from bot.flow.losses import Losses
 from bot.matching import Match
 from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
@@ -118,7 +119,7 @@ class World:
             await Deliver(
                 platform=self.platform, store=self.store, policy=lambda: POLICY, clock=self.clock,
                 unread_since=lambda: None, count=lambda _: None, ring=lambda _: None,
-                crew=_crew(Step.DELIVER, tasks),
+                crew=_crew(Step.DELIVER, tasks), losses=Losses(store=self.store, clock=self.clock),
             ).round()  # fmt: skip
 
 

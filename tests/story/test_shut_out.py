@@ -70,7 +70,33 @@ async def test_each_has_a_last_try_before_its_end(tmp_path: Path) -> None:
         await work.run(120)
         assert 2 == len([at for at in refusing.posts if 98 <= at < 100])
         assert {(Stage.CLOSED, Outcome.UNDELIVERABLE)} == {await stage_of(work, name) for name in NAMES[:2]}
-        assert 2 == [cause for _, cause, mended in paged(work) if not mended].count(UNDELIVERABLE)
+        (lost,) = await work.store.alerts.open_of(cause=UNDELIVERABLE)
+        assert lost.text.startswith(
+            "2 decisions could not be delivered before their deadlines; the last one: pay ("
+        )
+        assert lost.text == work.pager.pages[-1][1].text
+
+
+async def test_lost_decisions_are_one_alert_with_a_count(tmp_path: Path) -> None:
+    """An outage in which four deadlines pass; it is resolved once, when the platform takes a decision again."""
+    async with open_clockwork(tmp_path, policy_of()) as work:
+        work.platform.decide_trouble = Refusing(work, Unavailable("the platform answered 503"))
+        for number, name in enumerate(NAMES[:4]):
+            await decided(work, [name], window=20 + 15 * number)
+        await work.run(90)
+        (lost,) = await work.store.alerts.open_of(cause=UNDELIVERABLE)
+        assert lost.text.startswith("4 decisions")
+        assert all("Not delivered" in versions[-1][1].title for versions in work.chat.cards.values())
+
+        work.platform.decide_trouble = []
+        await decided(work, ["after"], window=60)
+        await work.run(10)
+        pages = [alert for _, alert in work.pager.pages if alert.cause == UNDELIVERABLE]
+        assert {"platform"} == {alert.approval_id for alert in pages}
+        assert "pay: the decision could not be delivered" in pages[0].text
+        assert [None] * (len(pages) - 1) == [alert.mended for alert in pages[:-1]]
+        assert "decisions reach the platform again; 4 were lost" == pages[-1].mended
+        assert () == await work.store.alerts.open_of()
 
 
 async def test_a_call_that_is_refused_for_itself_is_tried_four_times(tmp_path: Path) -> None:

@@ -138,6 +138,45 @@ def test_a_comparison_with_no_number_cannot_be_written(text: str) -> None:
         Pattern(text=text)
 
 
+@pytest.mark.parametrize("more", [{"whole": False}, {"flaw": "it has a key twice"}], ids=str)
+def test_of_a_call_that_may_be_another_nothing_is_told(more: dict[str, Any]) -> None:
+    """The platform cut it, or two readers could read it differently: even what can be seen is in doubt."""
+    assert (None, None) == value_at(a_request({"a": 1}, **more), "a")
+    assert (None, None) == value_at(a_request({"a": 1}, **more), "b")
+    assert on("a", "1").told(a_request({"a": 1}, **more)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "fits"),
+    [
+        ("null", None, True),
+        ("nul?", None, True),
+        ("None", None, False),
+        ("tr*", True, True),
+        ("fal*", False, True),
+        ("fal*", True, False),
+        ("True", True, None),
+        ("1.5", 1.5, True),
+        ("1.50", 1.5, True),
+        ("1.5", 1.25, False),
+        ("1*", 12, True),
+        ("1.?", 1.5, True),
+        (">= 10.5", 10.5, True),
+        (">= 10.5", 10.49, False),
+        ("< 0.3", 0.3, False),
+        ("<= 0.3", 0.3, True),
+        ("> 1e3", 1000, False),
+        ("> -1", -0.5, True),
+        (">= 10", "10", None),
+        (">= 1", True, None),
+        (">= 1", None, None),
+    ],
+)
+def test_numbers_and_words_are_compared_as_they_are(text: str, value: Json, fits: bool | None) -> None:
+    """To every digit, null and booleans by JSON's words for them; a comparison is about numbers only."""
+    assert Pattern(text=text).fits(value) is fits
+
+
 @pytest.mark.parametrize(
     ("path", "found"),
     [
