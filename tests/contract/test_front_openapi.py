@@ -101,14 +101,14 @@ def mixed(true: Any, made_up: Any, data: st.DataObject) -> Any:
 
 def test_some_hundred_cases(front: Front, document: dict[str, Any]) -> None:
     """Nothing that fits the document, and nothing that does not, makes Nod answer otherwise than documented."""
-    fitting = probe(front, document, mode=GenerationMode.POSITIVE, cases=200, part=1)
-    broken = probe(front, document, mode=GenerationMode.NEGATIVE, cases=200, part=2)
+    fitting = probe(front, document, mode=GenerationMode.POSITIVE, cases=120, part=1)
+    broken = probe(front, document, mode=GenerationMode.NEGATIVE, cases=60, part=2)
 
-    assert 200 <= fitting.total()
+    assert 120 <= fitting.total()
     assert {(SLACK, s) for s in (200, 400, 401)} <= set(fitting)
     assert {(TEAMS, s) for s in (200, 401, 403)} <= set(fitting)
     assert {(RELAY, s) for s in (204, 401)} <= set(fitting)
-    assert 200 <= broken.total()
+    assert 60 <= broken.total()
     assert {(SLACK, 400), (TEAMS, 400)} <= set(broken)
 
 

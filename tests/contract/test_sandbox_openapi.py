@@ -78,12 +78,12 @@ def meet(case: Case[Any], known: dict[str, list[str]], data: st.DataObject) -> N
 
 def test_some_hundred_cases(url: str, known: dict[str, list[str]]) -> None:
     """Nothing that fits the document, and nothing that does not, makes it answer otherwise than documented."""
-    fitting = probe(url, known, mode=GenerationMode.POSITIVE, cases=250, part=1)
-    broken = probe(url, known, mode=GenerationMode.NEGATIVE, cases=150, part=2)
+    fitting = probe(url, known, mode=GenerationMode.POSITIVE, cases=120, part=1)
+    broken = probe(url, known, mode=GenerationMode.NEGATIVE, cases=60, part=2)
 
-    assert 250 <= fitting.total()
+    assert 120 <= fitting.total()
     assert {200, 201, 404, 409} <= set(fitting)
-    assert 150 <= broken.total()
+    assert 60 <= broken.total()
     assert {400, 422} <= set(broken)
 
 

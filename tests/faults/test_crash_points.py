@@ -17,6 +17,7 @@ from sandbox.slack.messages import Message
 from sandbox.town import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.launcher import KILLED
+from tests.sampling import sampled
 from tests.servers.told import alone, check_each_once, in_threads, notices
 from tests.servers.town import ANN, OLU, Town, buttons, said, until
 
@@ -108,7 +109,7 @@ class Ann:
                         self.acknowledged |= (await self._town.press(ANN, card, "approve")).ok
 
 
-@pytest.mark.parametrize("point", ANSWERED)
+@pytest.mark.parametrize("point", sampled(ANSWERED, quick=(2, 6, 10, 12, 15, 17)))
 async def test_an_answer_survives(point: str, tmp_path: Path) -> None:
     """One card, one decision with Ann's word, one effect; her acknowledged click is never lost."""
     async with open_sandbox() as sandbox:
@@ -121,7 +122,7 @@ async def test_an_answer_survives(point: str, tmp_path: Path) -> None:
         assert called == len(notices(town, ".outcome")) <= 1
 
 
-@pytest.mark.parametrize("point", ESCALATED)
+@pytest.mark.parametrize("point", sampled(ESCALATED, quick=(1, 5)))
 async def test_a_rung_survives(point: str, tmp_path: Path) -> None:
     """The people on call are pinged exactly once, and the approval goes on as if nothing had happened."""
     async with open_sandbox() as sandbox:
@@ -139,7 +140,7 @@ async def test_a_rung_survives(point: str, tmp_path: Path) -> None:
         check_each_once(town)
 
 
-@pytest.mark.parametrize("point", ALERTED)
+@pytest.mark.parametrize("point", sampled(ALERTED, quick=(2, 5, 10)))
 async def test_an_alert_survives(point: str, tmp_path: Path) -> None:
     """What was to be alerted is: in one message, which says in the end that the decision got through.
 
@@ -160,7 +161,7 @@ async def test_an_alert_survives(point: str, tmp_path: Path) -> None:
         assert owed == len(town.alerts())
 
 
-@pytest.mark.parametrize("point", GIVEN_UP)
+@pytest.mark.parametrize("point", sampled(GIVEN_UP, quick=(1,)))
 async def test_giving_up_is_alerted_all_the_same(point: str, tmp_path: Path) -> None:
     """The deadline passes undelivered and the bot dies on the way: the alert goes out, the card tells."""
     async with open_sandbox() as sandbox:

@@ -13,6 +13,7 @@ from bot.approval import Approval, Stage
 from sandbox.town import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.crowd import NAMES, Crowd, Question
+from tests.sampling import sampled
 from tests.servers.told import check_each_once
 from tests.servers.town import Town, said, until
 
@@ -48,7 +49,7 @@ TITLES = {
 }
 
 
-@pytest.mark.parametrize("kills", [10, *(pytest.param(n, marks=pytest.mark.slow) for n in (30, 120))])
+@pytest.mark.parametrize("kills", sampled([6, 30, 120], quick=(0,)))
 async def test_no_kill_loses_or_doubles_anything(kills: int, tmp_path: Path) -> None:
     """One card each, the platform has the word of the first click that counted, and every card says it."""
     seed = random.randrange(2**32)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.slack.messages import Message
+from tests.sampling import sampled
 from tests.servers.told import marked
 from tests.servers.town import ANN, APPROVALS, FINANCE, POLICY, Town, open_town, until
 
@@ -36,7 +37,7 @@ class Seen:
 
 @pytest.mark.parametrize(
     ("shortest", "own", "watched"),
-    [(120.0, 5, 16.0), (60.0, 4, 16.0), pytest.param(60.0, 4, SEEN_BY * LONGEST + 10, marks=pytest.mark.slow)],
+    sampled([(120.0, 5, 16.0), (60.0, 4, 16.0), (60.0, 4, SEEN_BY * LONGEST + 10)], quick=(1,)),
 )
 async def test_five_hundred_requests_for_one_channel(
     shortest: float, own: int, watched: float, tmp_path: Path

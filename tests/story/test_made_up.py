@@ -14,6 +14,7 @@ from bot.ladder import Action, Rung
 from bot.protocol import HITLDecision, HITLRequest
 from bot.records import Step
 from tests.contract.values import found
+from tests.sampling import sampled
 from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
 from tests.story.test_ladder import fired, policy_of, stage_of
 
@@ -60,7 +61,7 @@ async def test_what_is_still_listed_stays_open_under_the_same_card(tmp_path: Pat
         assert (Stage.CLOSED, Outcome.ELSEWHERE) == await stage_of(work, "r1")
 
 
-@pytest.mark.parametrize("verdict", [HITLDecision.REJECTED, HITLDecision.SKIPPED])
+@pytest.mark.parametrize("verdict", sampled([HITLDecision.REJECTED, HITLDecision.SKIPPED], quick=(0,)))
 async def test_an_answer_after_a_made_up_end_counts(tmp_path: Path, verdict: HITLDecision) -> None:
     """The platform still waits, so what somebody answers then is delivered."""
     policy = replace(policy_of(), default_window=timedelta(seconds=WINDOW))

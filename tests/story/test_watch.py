@@ -11,9 +11,13 @@ import pytest
 
 from adapters.cli.watch import CHANGED
 from adapters.terminal.sheet import INTERRUPTED, NOT_YET
+from tests.sampling import sampled
 from tests.servers.seat import KEY, NOD, seated, settled, write
 
 LONG = {"body": "\n".join(f"line {number}" for number in range(50)), "end": "of it"}
+
+
+ANSWERS = [("y", "approved"), ("n", "rejected"), ("s", "skipped")]
 
 
 async def test_what_waits_is_live() -> None:
@@ -41,7 +45,7 @@ def least(shown: str) -> str:
     return min(re.findall(r"2:\d\d", shown))
 
 
-@pytest.mark.parametrize(("key", "word"), [("y", "approved"), ("n", "rejected"), ("s", "skipped")])
+@pytest.mark.parametrize(("key", "word"), sampled(ANSWERS, quick=(0, 2)))
 async def test_an_answer_at_the_terminal(key: str, word: str) -> None:
     """One key, one decision, with who gave it; then nothing waits."""
     async with seated("--interactive") as seat:
@@ -146,7 +150,7 @@ async def test_another_request_by_tab() -> None:
     assert [(later, "skipped")] == seat.posts
 
 
-@pytest.mark.parametrize(("key", "word"), [("y", "approved"), ("n", "rejected"), ("s", "skipped")])
+@pytest.mark.parametrize(("key", "word"), sampled(ANSWERS, quick=(1,)))
 async def test_an_answer_with_a_note(key: str, word: str) -> None:
     """It is written while the time runs, corrected, and sent along; y, n, s and q are letters in it."""
     async with seated("--interactive") as seat:
@@ -185,8 +189,9 @@ async def test_a_note_that_is_dropped_is_not_sent() -> None:
     assert "secret" not in (post.operator_input or "")
 
 
-@pytest.mark.parametrize("marked", [True, False], ids=["as terminals mark it", "unmarked"])
-@pytest.mark.parametrize("writing", [True, False])
+@pytest.mark.parametrize(
+    ("writing", "marked"), sampled([(w, m) for w in (True, False) for m in (True, False)], quick=(1, 2))
+)
 async def test_a_paste_of_lines_decides_nothing(writing: bool, marked: bool) -> None:
     """In a note it is text on one line; outside it is nothing, also a single letter that is marked as one."""
     async with seated("--interactive") as seat:

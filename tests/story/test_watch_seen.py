@@ -6,6 +6,7 @@ import pytest
 
 from adapters.terminal.screen import TOO_SMALL
 from adapters.terminal.sheet import NOT_YET
+from tests.sampling import sampled
 from tests.servers.seat import prompted, seated, settled
 
 LONG = {"body": "\n".join(f"line {number}" for number in range(60)), "end": "of it"}
@@ -51,7 +52,7 @@ async def test_a_size_that_the_terminal_does_not_tell() -> None:
     assert [] == seat.posts
 
 
-@pytest.mark.parametrize("variables", CANNOT_DRAW, ids=str)
+@pytest.mark.parametrize("variables", sampled(CANNOT_DRAW, quick=(0, 2)), ids=str)
 async def test_where_nothing_can_be_drawn_nothing_is_asked(variables: dict[str, str]) -> None:
     """2, as without a terminal, and it says so."""
     async with seated("--interactive", variables=variables) as seat:
@@ -60,7 +61,7 @@ async def test_where_nothing_can_be_drawn_nothing_is_asked(variables: dict[str, 
     assert [] == seat.posts
 
 
-@pytest.mark.parametrize("variables", CANNOT_DRAW[:3], ids=str)
+@pytest.mark.parametrize("variables", sampled(CANNOT_DRAW[:3], quick=(1,)), ids=str)
 async def test_where_nothing_can_be_drawn_the_callback_answers(variables: dict[str, str]) -> None:
     """The guide's rule: interactive is off where there is no terminal."""
     async with prompted({"tool": "pay"}, variables=variables) as seat:
