@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, Self
 
 from bot.errors import ConfigError, Unavailable
+from bot.inert import inert
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,7 +32,9 @@ CALLED = "called"
 
 
 class UnrecoverableError(Exception):
-    """What a hook is given: the alert's line, and its short and stable `cause`, for example `undelivered`.
+    """What a hook is given: the alert's line, with nothing in it that a chat would act upon.
+
+    `cause` is short and stable, for example `undelivered`.
 
     Of an alert that is over by now the line says so first, and `mended` how it came right; else that is None.
     """
@@ -100,7 +103,8 @@ class HookPager:
         outcome: Future[_Caught] = Future()
         # A thread cannot be cancelled: as a running future this one refuses to pretend so.
         outcome.set_running_or_notify_cancel()
-        error = UnrecoverableError(alert.text, cause=alert.cause, mended=alert.mended)
+        mended = None if alert.mended is None else inert(alert.mended)
+        error = UnrecoverableError(inert(alert.text), cause=alert.cause, mended=mended)
         thread = threading.Thread(
             target=_run, args=(outcome, self._hook, alert.approval_id, error), name=self.name, daemon=True
         )

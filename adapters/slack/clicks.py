@@ -15,6 +15,7 @@ import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
+from adapters.broken import Broken
 from adapters.errands import Errands
 from adapters.slack.afterwards import Afterwards
 from adapters.slack.api import SlackApi
@@ -63,7 +64,7 @@ class Clicks:
         self._desk = desk
         self._identity = identity
         self._after = Afterwards(api=api, errands=errands)
-        self._urls, self._count = urls, count
+        self._urls, self._count, self._broken = urls, count, Broken(count=count)
 
     async def pressed(self, ack: AsyncAck, body: Body) -> None:
         """A button was pressed, on a card or elsewhere."""
@@ -81,9 +82,8 @@ class Clicks:
             self._count("click_malformed")
             log.warning("click_malformed", part=str(error))
             _fail(ack, 400)
-        except Exception:  # counted and logged; not acked, so that the person sees it
-            self._count("click_failed")
-            log.exception("click_failed")
+        except Exception as error:  # noqa: BLE001 - counted and logged; not acked, so the person sees it
+            self._broken.note(error)
             _fail(ack, 503)
 
     async def _press(self, ack: AsyncAck, body: Body) -> None:

@@ -31,7 +31,8 @@ PING = 5.0  #: seconds between two pings of ours; Slack answers each
 SILENT = 30.0  #: seconds without a word until the client is built anew
 LOST = 60.0  #: seconds without a word until the process ends
 CONNECT = 20.0  #: seconds for one try to connect
-GOODBYE = 1.0  #: seconds for the closing handshake; aiohttp would wait ten
+#: Seconds for the closing handshake; aiohttp would wait ten, and a stop may take three in all.
+GOODBYE = 0.2
 LONGEST_HELLO = 1_000  #: characters; a click is longer, and is not read here
 OVERLAP = 60.0  #: seconds for which sockets that are not ours can be left over from a refresh or a restart
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from adapters.broken import Broken
 from adapters.errands import Errands
 from adapters.teams.afterwards import Afterwards
 from adapters.teams.clicks import Clicks, Shown
@@ -140,7 +141,7 @@ class Receiver:
         """`count` is told the name of each event that an operator may want a number of."""
         self._gate, self._parse, self._clicks, self._events = gate, parse, clicks, events
         self._after, self._answered, self._replies, self._errands = after, answered, replies, errands
-        self._count, self._in_time = count, in_time
+        self._count, self._in_time, self._broken = count, in_time, Broken(count=count)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer one request: (status, headers, body). Never raises, never 500."""
@@ -168,9 +169,8 @@ class Receiver:
                 log.info("unknown_activity", kind=arrived.type[:40])
         except Malformed as error:
             return self._malformed(error, arrived)
-        except Exception:  # counted and logged; the person is told to press again
-            self._count("click_failed")
-            log.exception("click_failed")
+        except Exception as error:  # noqa: BLE001 - counted and logged; they are told to press again
+            self._broken.note(error)
             return _failed()
         return 200, PLAIN, b""
 

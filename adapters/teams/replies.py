@@ -17,8 +17,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import structlog
-
+from adapters.broken import Broken
+from adapters.errands import LAST_CALL
 from adapters.teams.payloads import Arrived
 
 #: Answers that are kept, each with its time; a client repeats within seconds.
@@ -26,15 +26,13 @@ MOST = 500
 
 Key = tuple[str, str, str]
 
-log = structlog.get_logger(__name__)
-
 
 class Answered:
     """Answers by press, those under way too."""
 
     def __init__(self, *, count: Callable[[str], None], most: int = MOST) -> None:
         """`count` is told of each answer that broke when nobody waited for it any more."""
-        self._count, self._most = count, most
+        self._most, self._broken = most, Broken(count=count)
         self._waiting: Counter[Key] = Counter()
         self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()
 
@@ -58,9 +56,12 @@ class Answered:
             self._waiting += Counter()  # drops what is nought
 
     async def close(self) -> None:
-        """Let what is under way end: it may be a vote."""
+        """Let what is under way end, for at most LAST_CALL seconds: it may be a vote.
+
+        The front and the flow have waited before; this is within what a stop may take in all.
+        """
         if under_way := [task for task in self._answers.values() if not task.done()]:
-            await asyncio.wait(under_way, timeout=3.0)
+            await asyncio.wait(under_way, timeout=LAST_CALL)
 
     def _over(self, key: Key, task: asyncio.Task[Any]) -> None:
         """What broke is not kept: the next press is a new try. Where nobody waits any more, it is told here."""
@@ -68,8 +69,7 @@ class Answered:
         if task.cancelled() or error is not None:
             self._answers.pop(key, None)
         if error is not None and not self._waiting[key]:
-            self._count("click_failed")
-            log.error("click_failed", late=True, exc_info=error)
+            self._broken.note(error, late=True)
 
     def _trim(self) -> None:
         for key in [key for key, task in self._answers.items() if task.done()][: -self._most or None]:

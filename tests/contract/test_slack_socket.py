@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -110,3 +111,16 @@ async def test_a_living_socket_stays() -> None:
                 await hold(rig, f"{rig.url}/api/", silent=1.5, lost=3.0)
         assert [] == [entry["event"] for entry in logs if entry["event"] == "socket_rebuilt"]
         assert 1 == len(rig.workspace.called("apps.connections.open"))
+
+
+async def test_a_mute_socket_holds_up_no_stop() -> None:
+    """Slack answers no goodbye: what else a stop has to wait for needs the three seconds, too."""
+    async with open_rig() as rig, open_mute() as mute:
+        client = AsyncWebClient(base_url=mute.url, retry_handlers=[], logger=LOGGER)
+        token, app = rig.workspace.app.app_token, rig.slack._app
+        async with open_socket(app=app, app_token=token, client=client, logger=LOGGER):
+            async with asyncio.timeout(5):
+                while not mute.opened:
+                    await asyncio.sleep(0.01)
+            began = time.monotonic()
+        assert time.monotonic() - began < 0.8

@@ -208,3 +208,16 @@ def test_a_hook_that_cannot_be_loaded_is_a_setting_to_mend(
         load_hook(spec)
     assert (f"on_unrecoverable_error: {spec}", what) == (caught.value.where, caught.value.what)
     assert caught.value.fix.endswith(".")
+
+
+async def test_what_an_agent_wrote_does_not_act_where_a_hook_puts_it() -> None:
+    """A hook may hand the line to a chat: no link, no mark-up and no ping of it is left."""
+    calls = Calls()
+    text = "*pay* <https://evil.com|click> @here"
+    alert = Alert(approval_id="r1", cause="x", text=text, raised_at=NOW, mended="see evil.com")
+    await page(pager(calls.plain), alert)
+    ((_, error),) = calls.seen
+    assert not set("*<|@") & set(str(error))
+    assert "evil.com" not in str(error)
+    assert isinstance(error, UnrecoverableError)
+    assert "see evil[.]com" == error.mended

@@ -1,0 +1,44 @@
+"""Clicks that end in an error of ours: counted one by one, and told once for each cause."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bot.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Seconds for which a cause that was told is not told again.
+AGAIN_AFTER = 60.0
+#: Causes that are remembered; they are few, and none holds what somebody sent.
+MOST = 100
+
+log = structlog.get_logger(__name__)
+
+
+class Broken:
+    """A database that is away breaks each click in the same way: a line says so, and no traceback does."""
+
+    def __init__(
+        self, *, count: Callable[[str], None], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`monotonic` in seconds."""
+        self._count, self._monotonic = count, monotonic
+        self._told: dict[str, float] = {}
+
+    def note(self, error: BaseException, *, late: bool = False) -> None:
+        """What is no such trouble is a fault in Nod, and told with its traceback each time."""
+        self._count("click_failed")
+        if not isinstance(error, Unavailable):
+            log.error("click_failed", late=late, exc_info=error)
+            return
+        now, cause = self._monotonic(), str(error)
+        if now - self._told.get(cause, now - AGAIN_AFTER) >= AGAIN_AFTER:
+            if len(self._told) >= MOST:
+                self._told.clear()
+            self._told[cause] = now
+            log.error("click_failed", late=late, reason=cause)
