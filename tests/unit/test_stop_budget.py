@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from adapters.watch.ending import ENDS_WITHIN, LAST_WORD
-
 from adapters.errands import LAST_CALL
 from adapters.life import GRACE as FLOW
 from adapters.slack.socket import GOODBYE
+from adapters.watch.watchdog import ENDS_WITHIN, LAST_WORD
 from adapters.web.front import GRACE as FRONT
 
 #: Seconds for the database, and for a machine that has other work.
