@@ -76,6 +76,40 @@ async def test_a_rollback_that_is_accepted_is_recorded_and_reconciled(tmp_path: 
             """Once accepted, a start needs no word more."""
 
 
+@pytest.mark.slow
+async def test_a_tail_that_is_lost_under_a_running_bot_is_alerted(tmp_path: Path) -> None:
+    """The row that was signed is deleted by plain SQL, and the chain goes on from the one before."""
+    async with open_sandbox() as sandbox:
+        town = Town(sandbox=sandbox, folder=tmp_path)
+        async with open_bot(town, tmp_path):
+            file, signed = tmp_path / "nod.db", tmp_path / "nod-checkpoints.jsonl"
+            await until(signed.exists, within=10, what="a checkpoint")
+            with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+                drop_triggers(connection)
+                connection.execute(f"DELETE FROM audit WHERE number = {last_signed(tmp_path)}")
+            town.ask(timeout_seconds=60)
+            alert = ("audit", "audit-tail-missing")
+            await until(lambda: alert in alerts_in(file), within=15, what="the alert")
+
+
+def alerts_in(file: Path) -> list[tuple[str, str]]:
+    """What alerts are about, and their causes."""
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute("SELECT approval_id, cause FROM alerts").fetchall()
+
+
+def last_signed(folder: Path) -> int:
+    """The last row that a checkpoint was signed for."""
+    line = (folder / "nod-checkpoints.jsonl").read_text().splitlines()[-1]
+    return int(json.loads(line)["number"])
+
+
+def drop_triggers(connection: sqlite3.Connection) -> None:
+    """As whoever owns the database can."""
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+
+
 async def test_what_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
     """A database that an earlier release left, in the place of another: nothing in it is signed or written."""
     key, shelf = read_or_make_key(tmp_path / "nod-audit.key"), tmp_path / "nod-checkpoints.jsonl"
@@ -119,9 +153,7 @@ def wreck(folder: Path, how: str) -> None:
         for each in folder.glob("nod.db*"):
             each.unlink()
         return
-    line = (folder / "nod-checkpoints.jsonl").read_text().splitlines()[-1]
-    number = json.loads(line)["number"]
+    number = last_signed(folder)
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
+        drop_triggers(connection)
         connection.execute("UPDATE audit SET hash = 'f' || substr(hash, 2) || 'f' WHERE number = ?", (number,))
