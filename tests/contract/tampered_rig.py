@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
-from bot.conversations import ConversationRef, Scope
-from bot.rules import Rule, Rules
 from sqlalchemy import create_engine, inspect, make_url
 
 from adapters.cli.audit import verify
@@ -33,7 +31,8 @@ from bot.matching import Match
 from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest
 from bot.records import Counted, Newcomer, Step
-from bot.routing import Route
+from bot.routing import Route, Rule, Rules
+from bot.surface import ConversationRef, Scope
 from sandbox import platform as sandbox
 from sandbox.platform.approvals import PendingRequest
 from sandbox.serve import serve
