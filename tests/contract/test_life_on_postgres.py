@@ -1,8 +1,12 @@
 """The whole life once more, with PostgreSQL under it: only the address of the database changes."""
 
+import asyncio
 from pathlib import Path
 
-from tests.servers.town import ANN, BOB, open_town, said
+import psycopg
+import pytest
+
+from tests.servers.town import ANN, BOB, POLICY, open_town, said, until
 
 
 async def test_a_life_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
@@ -18,3 +22,26 @@ async def test_a_life_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
         assert "Ann Albers approved this" in said(done)
         await town.whispered(BOB, "Ann Albers approved it")
         assert ["approved"] == town.effects(request_id)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["SHARE", "ACCESS EXCLUSIVE"])
+async def test_a_lock_of_another_session_is_one_alert(tmp_path: Path, postgres_url: str, mode: str) -> None:
+    """Twenty seconds, with approvals under way: it is the database's trouble, and no decision is called late.
+
+    It is told past the database, and once more by it when it works again.
+    """
+    async with open_town(tmp_path, NOD_DATABASE_URL=postgres_url, policy=f"flood: 100\n{POLICY}") as town:
+        asked = [town.ask(timeout_seconds=120) for _ in range(4)]
+        await town.shown(count=4, within=30)
+        town.sandbox.faults.add(method="POST", path="/agents/hitl/decision", times=12, delay=1)
+        for card in town.cards()[:3]:
+            assert (await town.press(ANN, card, "approve")).ok
+        with psycopg.connect(postgres_url) as other:
+            other.execute(f"LOCK TABLE approvals IN {mode} MODE")
+            await asyncio.sleep(20)
+        await until(lambda: sum(bool(town.effects(one)) for one in asked) == 3, within=30, what="decisions")
+        await until(lambda: "it is well again" in str(town.alerts()), within=30, what="the end of it")
+        alerts = town.alerts()
+        assert len(alerts) <= 2, alerts
+        assert all("The database cannot be used" in alert for alert in alerts)
