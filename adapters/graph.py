@@ -11,7 +11,6 @@ GroupMember.Read.All and User.Read.All), the token by client credentials
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,7 +19,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from adapters.clock import seconds_since_boot
-from adapters.outward import open_client, told
+from adapters.http import Answer, exchange, open_client
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef
@@ -58,6 +57,8 @@ LIMIT = 15.0
 MOST_PAGES = 20
 #: Bytes of one answer.
 LARGEST_ANSWER = 5_000_000
+#: What operators call the two other sides.
+GRAPH, LOGIN = "Microsoft Graph", "Microsoft's login"
 #: A token is renewed this many seconds before it ends.
 EARLY = 60.0
 
@@ -96,9 +97,7 @@ class Graph:
             async with asyncio.timeout(LIMIT):
                 return await self._members(group)
         except TimeoutError as error:
-            raise Unavailable(f"Microsoft Graph took longer than {LIMIT:g} s") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unavailable(f"Microsoft Graph cannot be reached ({told(error)})") from error
+            raise Unavailable(f"{GRAPH} took longer than {LIMIT:g} s") from error
 
     async def _members(self, group: GroupRef) -> tuple[Person, ...]:
         url: str | None = (
@@ -120,11 +119,13 @@ class Graph:
 
     async def _page(self, url: str | None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {await self._bearer()}", "Accept": "application/json"}
-        status, content = await self._exchange("GET", str(url), headers=headers)
-        if status == 401:
+        answer = await exchange(
+            self._client, "GET", str(url), who=GRAPH, headers=headers, limit=LIMIT, largest=LARGEST_ANSWER
+        )
+        if answer.status == 401:
             self._token = None  # it was revoked: the next question asks for a new one
             raise Unavailable("Microsoft Graph does not take the token any more")
-        body = _body(status, content, "Microsoft Graph")
+        body = _body(answer, GRAPH)
         if not isinstance(body.get("value"), list):
             raise Unavailable("Microsoft Graph's answer has no list of members")
         return body
@@ -140,24 +141,15 @@ class Graph:
             "scope": f"{_origin(self._graph_url)}/.default",
         }
         url = f"{self._login_url}/{quote(self._tenant, safe='')}/oauth2/v2.0/token"
-        status, content = await self._exchange("POST", url, data=form)
-        if status in (400, 401):
-            raise Forbidden(refusal_of(status, _read(content)))
-        body = _body(status, content, "Microsoft's login")
+        answer = await exchange(self._client, "POST", url, who=LOGIN, form=form, limit=LIMIT)
+        if answer.status in (400, 401):
+            raise Forbidden(refusal_of(answer.status, answer.json()))
+        body = _body(answer, LOGIN)
         token, lasts = body.get("access_token"), body.get("expires_in")
         if not isinstance(token, str) or not token or isinstance(lasts, bool) or not isinstance(lasts, int):
             raise Unavailable("Microsoft's login answered without a token")
         self._token = (token, now + max(0.0, lasts - EARLY))
         return token
-
-    async def _exchange(self, method: str, url: str, **content: Any) -> tuple[int, bytes]:
-        read = bytearray()
-        async with self._client.stream(method, url, **content) as response:
-            async for piece in response.aiter_bytes():
-                read += piece
-                if len(read) > LARGEST_ANSWER:
-                    raise Unavailable("Microsoft's answer is too large")
-        return response.status_code, bytes(read)
 
 
 @asynccontextmanager
@@ -184,25 +176,17 @@ async def open_graph(
         )
 
 
-def _read(content: bytes) -> object:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _body(status: int, content: bytes, who: str) -> dict[str, Any]:
+def _body(answer: Answer, who: str) -> dict[str, Any]:
     """The object in an answer. Never names what the answer says: it may repeat our credentials."""
-    if status == 404:
+    if answer.status == 404:
         raise Gone(f"{who} knows no such group")
-    if status == 429 or status >= 500:
-        raise Unavailable(f"{who} answered {status}")
-    if status != 200:
-        raise Forbidden(f"{who} answered {status}")
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        raise Unavailable(f"{who}'s answer is no JSON") from None
+    if answer.status == 429 or answer.status >= 500:
+        raise Unavailable(f"{who} answered {answer.status}")
+    if answer.status != 200:
+        raise Forbidden(f"{who} answered {answer.status}")
+    body = answer.json()
+    if body is None:
+        raise Unavailable(f"{who}'s answer is no JSON")
     if not isinstance(body, dict):
         raise Unavailable(f"{who}'s answer is no object")
     return body

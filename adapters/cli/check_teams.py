@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from adapters.cli.findings import Finding
+from adapters.http import REACHED, exchange, open_client
 from adapters.settings import TeamsSettings
 from adapters.teams import Teams
 from adapters.teams.conversations import is_service
 from adapters.teams.credentials import BotToken
-from adapters.teams.exchange import client_of, exchange
 from adapters.teams.teams import MULTI
 from bot.errors import Unavailable
 from bot.surface import ConversationRef, Destination
@@ -36,7 +36,7 @@ async def teams_findings(
         what = "Teams: nobody is authenticated; whoever reaches this machine's port can approve anything"
         yield Finding(what=what, fix="Unset DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS.", advice=True)
     else:
-        async with client_of() as client:
+        async with open_client(timeout=REACHED) as client:
             yield await _keys(client, settings)
             yield await _token(client, settings)
     for ref in refs:

@@ -12,11 +12,11 @@ from typing import Protocol
 import httpx
 import structlog
 
+from adapters.http import open_client, told
 from adapters.notary.checkpoint import Checkpoint, What, checkpoint_of
 from adapters.notary.key import AuditKey, read_or_make_key
 from adapters.notary.rollback import Chain, holds
 from adapters.notary.shelf import Shelf, add
-from adapters.outward import open_client, told
 from bot.audit import GENESIS, Row
 from bot.errors import Unavailable
 from bot.ports import Clock

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from adapters.outward import told
+from adapters.http import exchange
 from bot.errors import Forbidden, Gone, Unavailable
 
 if TYPE_CHECKING:
@@ -42,24 +41,18 @@ class Fetch:
             Gone: 404 or 410.
             Forbidden: any other status, or an address that cannot be used at all.
         """
-        read = bytearray()
-        try:
-            async with (
-                asyncio.timeout(self._limit),
-                self._client.stream("GET", url, headers=headers, params=params) as answer,
-            ):
-                _check(answer.status_code, who)
-                async for piece in answer.aiter_bytes():
-                    read += piece
-                    if len(read) > LARGEST:
-                        raise Unavailable(f"{who} answered with more than a megabyte")
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
-            raise Forbidden(f"the address of {who} cannot be used") from None
-        except TimeoutError:
-            raise Unavailable(f"{who} did not answer within {self._limit:g} s") from None
-        except (httpx.HTTPError, OSError) as error:
-            raise Unavailable(f"{who} did not answer ({told(error)})") from None
-        return bytes(read)
+        answer = await exchange(
+            self._client,
+            "GET",
+            url,
+            who=who,
+            headers=headers,
+            params=params,
+            limit=self._limit,
+            largest=LARGEST,
+        )
+        _check(answer.status, who)
+        return answer.body
 
     async def read_object(
         self, url: str, *, who: str, headers: Mapping[str, str], params: Mapping[str, str]

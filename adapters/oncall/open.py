@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 
+from adapters.http import open_client
 from adapters.oncall import ICAL, OPSGENIE, PAGERDUTY, Schedules
 from adapters.oncall.fetch import LIMIT, Fetch
 from adapters.oncall.ical import Calendars
 from adapters.oncall.services import OPSGENIE_URL, PAGERDUTY_URL, OpsgenieSchedules, PagerDutySchedules
-from adapters.outward import open_client
 from bot.errors import ConfigError
 from bot.rotation import ScheduleRef
 

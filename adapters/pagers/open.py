@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from adapters.outward import open_client
+from adapters.http import open_client
 from adapters.pagers.exchange import LIMIT, Exchange
 from adapters.pagers.services import OpsgeniePager, PagerDutyPager, WebhookPager
 from bot.errors import ConfigError

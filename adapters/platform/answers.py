@@ -7,7 +7,6 @@ It is marked work in progress by the platform's guide, and absent on some platfo
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -22,8 +21,8 @@ from bot.protocol import Json
 
 #: Characters of the platform's own words that reach an operator.
 LONGEST_WORDS = 200
-#: Bounds for what a Retry-After may ask of us, in seconds; no request waits for longer than a year.
-SHORTEST_WAIT, LONGEST_WAIT = 1.0, 366 * 86_400.0
+#: The longest Retry-After that is kept, in seconds: no request waits for longer than a year.
+LONGEST_WAIT = 366 * 86_400.0
 #: How a request may have ended: the audit says `timeout` where the stream says `timeout_skip`.
 AUDIT_WORDS = frozenset({"approved", "rejected", "skipped", "timeout", "timeout_skip"})
 
@@ -57,25 +56,6 @@ def audit_word(body: bytes, request_id: str) -> str | None:
             word = record.get("decision")
             return word if isinstance(word, str) and word in AUDIT_WORDS else None
     return None
-
-
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3: seconds or a date), within our bounds.
-
-    None when there is none, or it is neither.
-    """
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):
-            return None
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        seconds = (aware - now).total_seconds()
-    return None if math.isnan(seconds) else min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
 
 
 def skew(date: str | None, now: datetime) -> timedelta | None:

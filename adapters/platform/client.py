@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 import structlog
 
-from adapters.outward import open_client
+from adapters.http import open_client
 from adapters.platform import answers
 from adapters.platform.exchange import Exchange, Limits
 from adapters.platform.wire import NOTHING, Read, Reader

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from adapters.outward import told
-from adapters.platform.answers import retry_after, words_of
+from adapters.http import retry_after, told
+from adapters.platform.answers import LONGEST_WAIT, words_of
 from bot.errors import Forbidden, ShutOut, Unavailable
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Answer:
         """The error that the status stands for; None for a success. `lost` is what a 5xx means."""
         if 200 <= self.status < 300:
             return None
-        wait = retry_after(self.wait, now)
+        wait = retry_after(self.wait, now, longest=LONGEST_WAIT)
         if self.status == 429:
             return Unavailable(self.told, retry_after=wait)
         if self.status >= 500:

@@ -12,8 +12,8 @@ import httpx
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from adapters.outward import Outward
-from adapters.outward import told as told_of
+from adapters.http import Outward
+from adapters.http import told as told_of
 from adapters.relay.headers import in_a_circle, is_event_stream, packings, passed_on, to_platform
 from adapters.relay.tap import Told, nobody, open_tap
 from adapters.serving import ALIVE, HANG_UP

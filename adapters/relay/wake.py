@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import httpx
 import structlog
 
-from adapters.outward import open_client, told
+from adapters.http import open_client, told
 from adapters.relay.door import LONGEST_ID, MOST_RUNS, WAKE_PATH
 
 #: Seconds between two requests at least; what is asked for meanwhile is one request.

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from adapters.outward import place_of, proxy_for, reason, refused
+from adapters.http import place_of, proxy_for, reason, refused
 from bot.errors import Forbidden, Gone, NodError, NotYet, Unanswered, Unavailable
 
 #: What we addressed is not there (any more), or is not ours to change.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from adapters.http import retry_after
 from bot.errors import NotYet
 
 INTERVAL = 1.0  #: seconds between two posts in one channel
@@ -22,7 +22,6 @@ MOST_PASSED = (
 )
 #: Changes of messages in so many seconds: 50 a minute, and a second for what comes closer together on its way.
 UPDATES, UPDATES_WITHIN = 50, 61.0
-LONGEST_WAIT = 300.0  #: seconds; no Retry-After beyond this is believed
 LONGEST_BACKOFF = 60.0  #: seconds; the end of 1, 2, 4… where no usable Retry-After came
 
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -135,7 +134,7 @@ class Cooling:
         key = _counted(method, channel)
         self._refused[key] = self._refused.get(key, 0) + 1
         backoff = min(LONGEST_BACKOFF, 2.0 ** min(self._refused[key] - 1, 10))
-        seconds = wait_named_by(asked)
+        seconds = retry_after(asked)
         wait = backoff if seconds is None else seconds
         self._until[key] = self._monotonic() + wait
         return wait
@@ -153,12 +152,3 @@ class Cooling:
 
 def _counted(method: str, channel: str) -> tuple[str, str]:
     return method, channel if method in BY_CHANNEL else ""
-
-
-def wait_named_by(asked: str | None) -> float | None:
-    """The seconds of a Retry-After header, between 1 and LONGEST_WAIT; None when it names none."""
-    try:
-        seconds = float(asked or "")
-    except ValueError:
-        return None
-    return min(max(seconds, 1.0), LONGEST_WAIT) if math.isfinite(seconds) and seconds >= 0 else None

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 import aiohttp
 import structlog
 
-from adapters.outward import proxy_for, trusted
+from adapters.http import proxy_for, trusted
 
 USES = 5
 LIFE = 1_800.0  #: seconds

@@ -15,7 +15,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.errands import open_errands
-from adapters.outward import proxy_for, trusted
+from adapters.http import proxy_for, trusted
 from adapters.slack.api import SlackApi
 from adapters.slack.bolt import build_app
 from adapters.slack.chat import SlackChat

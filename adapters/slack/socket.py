@@ -24,7 +24,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.outward import proxy_for, trusted
+from adapters.http import proxy_for, trusted
 from bot.errors import Unavailable
 
 PING = 5.0  #: seconds between two pings of ours; Slack answers each

@@ -15,8 +15,8 @@ import httpx
 import structlog
 
 from adapters.graph import refusal_of
+from adapters.http import exchange
 from adapters.teams.api import AppRefused
-from adapters.teams.exchange import exchange
 from bot.errors import NodError, Unavailable
 
 #: Where the token is bought in the public cloud; `{tenant}` is put in.

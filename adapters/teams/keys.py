@@ -19,7 +19,7 @@ import httpx
 import jwt
 import structlog
 
-from adapters.teams.exchange import exchange
+from adapters.http import exchange
 from bot.errors import Unavailable
 
 #: Seconds between two looks for a key id that is not known: whoever invents ids must not make us ask more

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import math
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from adapters.http import retry_after
 from bot.errors import NotYet
 
 #: So many messages in so many seconds, each of which must hold.
@@ -27,7 +27,6 @@ INTERVAL = 0.5
 #: Seconds that a message waits here for its turn, which lets the shortest window pass. What would wait longer
 #: is put off: whoever waits here holds a place that cards of other conversations, and of Slack, need.
 PATIENCE = 1.2
-LONGEST_WAIT = 300.0  #: seconds; no Retry-After beyond this is believed
 LONGEST_BACKOFF = 60.0  #: seconds; the end of 1, 2, 4… where no usable Retry-After came
 #: A wait is longer by up to this share of itself, so that not all come back at once.
 JITTER = 0.25
@@ -127,7 +126,7 @@ class Cooling:
         """Teams refused as too fast: note how long to wait, and return that in seconds."""
         self._refused[conversation] = self._refused.get(conversation, 0) + 1
         backoff = min(LONGEST_BACKOFF, 2.0 ** min(self._refused[conversation] - 1, 10))
-        seconds = wait_named_by(asked)
+        seconds = retry_after(asked)
         jitter = 1 + JITTER * random.random()  # noqa: S311 - no secret
         wait = (backoff if seconds is None else seconds) * jitter
         self._until[conversation] = self._monotonic() + wait
@@ -141,12 +140,3 @@ class Cooling:
         if self._until.get(conversation, 0.0) <= self._monotonic():
             self._refused.pop(conversation, None)
             self._until.pop(conversation, None)
-
-
-def wait_named_by(asked: str | None) -> float | None:
-    """The seconds of a Retry-After header, between 1 and LONGEST_WAIT; None when it names none."""
-    try:
-        seconds = float(asked or "")
-    except ValueError:
-        return None
-    return min(max(seconds, 1.0), LONGEST_WAIT) if math.isfinite(seconds) and seconds >= 0 else None

@@ -16,6 +16,7 @@ import structlog
 
 from adapters.clock import seconds_since_boot
 from adapters.errands import open_errands
+from adapters.http import REACHED, open_client
 from adapters.teams.afterwards import Afterwards
 from adapters.teams.api import TeamsApi, Wire
 from adapters.teams.chat import TeamsChat, problems_of
@@ -23,7 +24,6 @@ from adapters.teams.clicks import Clicks
 from adapters.teams.conversations import SERVICE_HOSTS, Identity
 from adapters.teams.credentials import SCOPE, TOKEN_URL, BotToken
 from adapters.teams.directory import TeamsDirectory
-from adapters.teams.exchange import client_of
 from adapters.teams.loopback import LoopbackOnly, Receives
 from adapters.teams.pace import Cooling, Turns
 from adapters.teams.pager import TeamsPager
@@ -132,7 +132,7 @@ async def open_teams(
     from adapters.teams.sdk import Connector, parsed  # the SDK and what it needs: only where Teams is set up
 
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(client_of(LIMITS))
+        client = await stack.enter_async_context(open_client(timeout=REACHED, limits=LIMITS))
         token = BotToken(
             client=client,
             token_url=token_url,

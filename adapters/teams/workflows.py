@@ -15,11 +15,10 @@ from datetime import datetime, timedelta
 
 import httpx
 
+from adapters.http import REACHED, exchange, open_client, retry_after
 from adapters.teams.api import Throttled, meaning
 from adapters.teams.elements import Content
-from adapters.teams.exchange import client_of, exchange
 from adapters.teams.notices import notice_content_of
-from adapters.teams.pace import wait_named_by
 from adapters.teams.render import Stand, content_of, digest_content_of
 from bot.card import Card, DigestCard, Notice
 from bot.errors import Forbidden, Unavailable
@@ -128,7 +127,7 @@ class WorkflowsChat:
         asked = answer.headers.get("retry-after")
         trouble = meaning(answer.status, f"the workflow {channel}", posts=True, asked=asked)
         if isinstance(trouble, Throttled):
-            trouble.retry_after = wait_named_by(trouble.asked)
+            trouble.retry_after = retry_after(trouble.asked)
         if isinstance(trouble, Forbidden):
             trouble = Forbidden(f"the workflow {channel} answered with HTTP {answer.status}. {LOOK}")
         if trouble is not None:
@@ -138,7 +137,7 @@ class WorkflowsChat:
 @asynccontextmanager
 async def open_workflows(addresses: Mapping[str, str]) -> AsyncIterator[WorkflowsChat]:
     """The webhooks by name, for as long as the block runs; the settings have checked the addresses."""
-    async with client_of() as client:
+    async with open_client(timeout=REACHED) as client:
         yield WorkflowsChat(client=client, addresses=addresses)
 
 

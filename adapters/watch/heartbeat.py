@@ -6,7 +6,6 @@ and answer with a 2xx.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +13,8 @@ from contextlib import asynccontextmanager
 import httpx
 import structlog
 
-from adapters.outward import open_client, told
+from adapters.http import exchange, open_client
+from bot.errors import NodError
 
 #: Seconds of a whole beat, from the name lookup to the answer's status.
 LIMIT = 5.0
@@ -50,12 +50,10 @@ class Heartbeat:
 
     async def _trouble(self) -> str | None:
         try:
-            async with asyncio.timeout(self._limit), self._client.stream("GET", self._url) as answer:
-                return None if answer.is_success else f"it answered {answer.status_code}"
-        except (httpx.InvalidURL, UnicodeError):
-            return "its address cannot be used"
-        except (httpx.HTTPError, OSError) as error:  # asyncio's own TimeoutError is an OSError
-            return f"it did not answer ({told(error)})"
+            answer = await exchange(self._client, "GET", self._url, who="it", limit=self._limit, largest=None)
+        except NodError as error:
+            return str(error)
+        return None if 200 <= answer.status < 300 else f"it answered {answer.status}"
 
 
 @asynccontextmanager

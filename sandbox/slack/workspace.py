@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from adapters.outward import trusted
+from adapters.http import trusted
 from sandbox.slack.changes import Changes
 from sandbox.slack.conversations import Conversations
 from sandbox.slack.delivery import ACK_SECONDS, Delivery, DeliveryResult

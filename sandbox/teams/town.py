@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from adapters.outward import trusted
+from adapters.http import trusted
 from sandbox.slack.changes import Changes
 from sandbox.teams.activities import Writer
 from sandbox.teams.api import Call

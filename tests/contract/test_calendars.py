@@ -170,7 +170,7 @@ async def test_a_large_calendar_is_not_read(world: World) -> None:
 
     with pytest.raises(Unavailable, match="more than a megabyte"):
         await world.by_file(large)
-    with pytest.raises(Unavailable, match="more than a megabyte"):
+    with pytest.raises(Unavailable, match="larger than 1,000,000 bytes"):
         await world.by_host(large)
 
 

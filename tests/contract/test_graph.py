@@ -205,7 +205,7 @@ async def test_any_other_answer_means_nobody(
     with pytest.raises(error) as caught:
         await graph.members(BOARD)
 
-    assert error is type(caught.value)
+    assert isinstance(caught.value, error)
     assert PASSWORD not in str(caught.value)
 
 

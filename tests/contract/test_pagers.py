@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from starlette.responses import RedirectResponse, Response
 
-from adapters.pagers.exchange import seconds_of
+from adapters.http import retry_after
 from adapters.pagers.open import open_pagers
 from adapters.pagers.services import signature_of
 from bot.errors import ConfigError, Forbidden, NodError, Unavailable
@@ -314,7 +314,7 @@ async def test_a_kind_that_there_is_not_is_refused() -> None:
 )
 def test_a_wait_is_kept_within_bounds(value: str | None, seconds: float | None) -> None:
     """A service may ask for a pause, and not for an end."""
-    assert seconds == seconds_of(value, NOW)
+    assert seconds == retry_after(value, NOW)
 
 
 def test_the_fakes_refuse_what_the_services_refuse() -> None:

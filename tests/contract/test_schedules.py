@@ -166,7 +166,7 @@ async def test_trouble_has_a_name(world: World, kind: str, answer: Response, err
     with pytest.raises(error) as caught:
         await world.on_call(REF[kind])
 
-    assert error is type(caught.value)
+    assert isinstance(caught.value, error)
     assert not any(word in str(caught.value) for word in (PAGERDUTY_KEY, OPSGENIE_KEY, "127.0.0.1", "Sign in"))
     assert 1 == world.service(kind).asked
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adapters.teams.exchange import LARGEST
+from adapters.http import LARGEST
 from adapters.teams.keys import AGAIN, DAY, ONCE_IN, KeyRing
 from sandbox.teams.identity import Trouble
 from sandbox.teams.keys import Key, new_key

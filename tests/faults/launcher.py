@@ -18,7 +18,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from adapters.cli import main
-from adapters.outward import trusted
+from adapters.http import trusted
 from adapters.platform.client import HttpPlatform
 from adapters.slack import SlackPager
 from adapters.slack.chat import SlackChat

@@ -43,6 +43,7 @@ from bot.wording import CardState
 from sandbox.slack.limits import check_message, check_view
 from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, claim, ping_of, policy, reading, request, vote
 from tests.render.slack_parts import buttons, check, elements, pre
+from tests.sampling import sampled
 
 #: Texts, each in every state: two thousand cards, and twenty thousand in the long form.
 FEW, MANY = 182, 1_820
@@ -261,7 +262,7 @@ def test_thousands_of_cards_of_any_text(examples: int) -> None:
 
 
 @pytest.mark.skipif(not HOSTILE, reason="the hostile corpus is not in this tree")
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", sampled(range(3), quick=(0,)))
 def test_every_hostile_text_in_every_place(part: int) -> None:
     """Each string of the corpus as tool, agent, argument, note, name and risk, in each state and form."""
     for text in HOSTILE[part::3]:

@@ -207,9 +207,10 @@ def test_a_line_that_is_cut_is_marked() -> None:
     assert call_of(page).startswith(GOES_ON)
 
 
-def test_a_megabyte_of_the_worst_fits_page_by_page() -> None:
+@pytest.mark.parametrize("characters", [25_000, pytest.param(250_000, marks=pytest.mark.slow)])
+def test_a_megabyte_of_the_worst_fits_page_by_page(characters: int) -> None:
     """Every page of a call of nothing but escapes is one that Teams takes."""
-    one = asked(call="\U0001f600" * 250_000)
+    one = asked(call="\U0001f600" * characters)
     data = None
     for number in range(len(pages_of(one.call))):
         content = first_page(one, STAND) if data is None else turned_page(one, data, STAND)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.outward import proxy_for
+from adapters.http import proxy_for
 
 PROXY = "http://proxy.test:3128"
 

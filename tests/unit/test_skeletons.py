@@ -9,6 +9,9 @@ from bot.spelling import skeleton
 
 def test_every_character_has_a_look() -> None:
     """One that becomes two in small letters (U+0130) is no exception."""
-    for point in range(sys.maxunicode + 1):
-        skeleton(chr(point))
+    odd = [
+        char for char in map(chr, range(sys.maxunicode + 1)) if len(char.lower()) > 1 or len(char.upper()) > 1
+    ]
+    for char in [*odd, *map(chr, range(0, sys.maxunicode + 1, 97))]:
+        skeleton(char)
     assert "APi_key" == skeleton("AP\u0130_key").replace("I", "i")

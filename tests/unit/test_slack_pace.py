@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.pace import LONGEST_WAIT, MOST_PASSED, Cooling, Turns, wait_named_by
+from adapters.http.exchange import LONGEST_WAIT, retry_after
+from adapters.slack.pace import MOST_PASSED, Cooling, Turns
 from bot.errors import NotYet, Unavailable
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -153,11 +154,11 @@ def test_what_slack_counts_for_the_workspace_waits_in_every_channel() -> None:
 )
 def test_a_wait_is_believed_within_reason(asked: str | None, expected: float | None) -> None:
     """Numbers are kept between a second and five minutes; everything else names no wait."""
-    assert expected == wait_named_by(asked)
+    assert expected == retry_after(asked)
 
 
 @given(st.text(max_size=20))
 def test_no_header_makes_it_crash(asked: str) -> None:
     """Whatever Retry-After says, the wait is none or between 1 and LONGEST_WAIT seconds."""
-    wait = wait_named_by(asked)
+    wait = retry_after(asked)
     assert wait is None or 1.0 <= wait <= LONGEST_WAIT

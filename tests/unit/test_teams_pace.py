@@ -7,15 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adapters.http.exchange import LONGEST_WAIT, retry_after
 from adapters.teams.pace import (
     JITTER,
     LONGEST_BACKOFF,
-    LONGEST_WAIT,
     MARGIN,
     PATIENCE,
     Cooling,
     Turns,
-    wait_named_by,
 )
 from bot.errors import NotYet, Unavailable
 
@@ -176,4 +175,4 @@ def test_waits_grow_and_end_at_a_minute() -> None:
 )
 def test_a_retry_after_is_believed_within_reason(asked: str | None, seconds: float | None) -> None:
     """A number of seconds, neither endless nor none."""
-    assert seconds == wait_named_by(asked)
+    assert seconds == retry_after(asked)

@@ -1,0 +1,23 @@
+"""The HTTP floor for every adapter: one client, one rule for trust and proxies, one bounded exchange."""
+
+from adapters.http.client import USUAL, Outward, open_client, place_of, reason, refused, told
+from adapters.http.exchange import LARGEST, LIMIT, REACHED, Answer, exchange, retry_after
+from adapters.http.reach import proxy_for, trusted
+
+__all__ = [
+    "LARGEST",
+    "LIMIT",
+    "REACHED",
+    "USUAL",
+    "Answer",
+    "Outward",
+    "exchange",
+    "open_client",
+    "place_of",
+    "proxy_for",
+    "reason",
+    "refused",
+    "retry_after",
+    "told",
+    "trusted",
+]

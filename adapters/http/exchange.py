@@ -1,0 +1,125 @@
+"""One exchange over HTTP with a bound on everything: time, size, redirects. It is sent once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from adapters.http.client import told
+from bot.errors import Forbidden, Unanswered, Unavailable
+
+#: Seconds for a whole exchange; a server that drips does not outlast them.
+LIMIT = 5.0
+#: Bytes of an answer: the public key document of Teams has about 40 kB, a page of 200 members about 80 kB.
+LARGEST = 512 * 1024
+#: Seconds until a connection must be there; how long an answer is waited for is told to `exchange`. Unless told
+#: not to, httpx gives up on a silence after five seconds, too.
+REACHED = httpx.Timeout(None, connect=5.0, pool=5.0)
+#: Bounds for what a Retry-After may ask of us, in seconds.
+SHORTEST_WAIT, LONGEST_WAIT = 1.0, 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer that was read to its end, or as far as it was asked for."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    def json(self) -> Any:
+        """The body as JSON; None for what is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+async def exchange(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    who: str = "the host",
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    form: Mapping[str, str] | None = None,
+    limit: float = LIMIT,
+    largest: int | None = LARGEST,
+) -> Answer:
+    """Send once, follow no redirect, read at most `largest` bytes in `limit` seconds; None reads no body.
+
+    `who` is what operators call the other side: neither an address nor an answer is in any error, since both
+    may hold a secret.
+
+    Raises:
+        Forbidden: the address cannot be used at all.
+        Unavailable: nothing was sent.
+        Unanswered: it was sent, and no usable answer came.
+    """
+    # A packed answer of a few kB can unpack to any size, so none is asked for and none is read.
+    sent = {**(headers or {}), "Accept-Encoding": "identity"}
+    try:
+        async with (
+            asyncio.timeout(limit),
+            client.stream(
+                method, url, headers=sent, params=params, content=content, data=form, follow_redirects=False
+            ) as response,
+        ):
+            body = b"" if largest is None else await _read(response, who=who, largest=largest)
+            return Answer(status=response.status_code, headers=response.headers, body=body)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
+        raise Forbidden(f"the address of {who} cannot be used") from None
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise Unavailable(f"{who} cannot be reached ({told(error)})") from error
+    except TimeoutError as error:
+        raise Unanswered(f"{who} did not answer within {limit:g} s") from error
+    except (httpx.HTTPError, OSError) as error:
+        raise Unanswered(f"{who} did not answer ({type(error).__name__})") from error
+
+
+async def _read(response: httpx.Response, *, who: str, largest: int) -> bytes:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise Unanswered(f"the answer of {who} is packed, which was not asked for")
+    body = bytearray()
+    async for piece in response.aiter_raw():
+        body += piece
+        if len(body) > largest:
+            raise Unanswered(f"the answer of {who} is larger than {largest:,} bytes")
+    return bytes(body)
+
+
+def retry_after(
+    value: str | None, now: datetime | None = None, *, longest: float = LONGEST_WAIT
+) -> float | None:
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3: seconds or a date), from `SHORTEST_WAIT` on.
+
+    None when there is none, or it is neither. Without `now` a date counts as nothing.
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None if now is None else _until(value, now, longest)
+    if math.isnan(seconds) or seconds < 0 or (math.isinf(seconds) and not value.isdigit()):
+        return None
+    return min(max(seconds, SHORTEST_WAIT), longest)
+
+
+def _until(value: str, now: datetime, longest: float) -> float | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max((aware - now).total_seconds(), SHORTEST_WAIT), longest)
