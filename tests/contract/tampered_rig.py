@@ -26,6 +26,7 @@ from bot.flow import Crew
 from bot.flow.admit import Admit
 from bot.flow.answer import Answer
 from bot.flow.deliver import Deliver
+from bot.flow.losses import Losses
 from bot.ladder import Action, Rung
 from bot.matching import Match
 from bot.policy import Policy
@@ -187,7 +188,7 @@ class Site:
             await Deliver(
                 platform=self.platform, store=store, policy=lambda: POLICY, clock=now,
                 unread_since=lambda: None, count=lambda _: None, ring=lambda _: None,
-                crew=_crew(Step.DELIVER, tasks),
+                crew=_crew(Step.DELIVER, tasks), losses=Losses(store=store, clock=now),
             ).round()  # fmt: skip
 
 
