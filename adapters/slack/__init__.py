@@ -2,9 +2,8 @@
 
 from adapters.slack.chat import SlackChat
 from adapters.slack.directory import SlackDirectory
-from adapters.slack.identity import Identity
+from adapters.slack.identity import SCOPES, Identity
 from adapters.slack.pager import SlackPager
-from adapters.slack.scopes import SCOPES
 from adapters.slack.slack import API_URL, Slack, open_slack
 from adapters.slack.socket import Counted
 

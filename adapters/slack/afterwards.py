@@ -10,8 +10,7 @@ from adapters.errands import Errands
 from adapters.slack.api import SlackApi
 from adapters.slack.metadata import Thread
 from adapters.slack.notices import whisper_of
-from adapters.slack.origin import Who
-from adapters.slack.payloads import Modal, Press, Turn
+from adapters.slack.payloads import Modal, Press, Turn, Who
 from bot.errors import Gone, NodError
 
 OPEN_AGAIN = "Slack did not open the form in time. Nothing was decided: please press the button again."

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from adapters.slack.api import SlackApi
-from adapters.slack.identity import Identity
-from adapters.slack.scopes import SCOPES
+from adapters.slack.identity import SCOPES, Identity
 from bot.errors import ConfigError, Forbidden, Gone
 from bot.surface import Destination, Surface
 

@@ -19,14 +19,22 @@ from adapters.broken import Broken
 from adapters.errands import Errands
 from adapters.slack.afterwards import Afterwards
 from adapters.slack.api import SlackApi
+from adapters.slack.chat import ResponseUrls
+from adapters.slack.digests import done_view
 from adapters.slack.identity import Identity
 from adapters.slack.metadata import Queue, Thread
 from adapters.slack.modals import ONE_NEEDED, reason_view, said_view
 from adapters.slack.notices import claimed_of, explanation_of, refusal_of
-from adapters.slack.origin import Who, check_app, is_home
-from adapters.slack.payloads import Press, Submission, Turn, read_press, read_submission
-from adapters.slack.queue import done_view
-from adapters.slack.response_urls import ResponseUrls
+from adapters.slack.payloads import (
+    Press,
+    Submission,
+    Turn,
+    Who,
+    check_app,
+    is_home,
+    read_press,
+    read_submission,
+)
 from adapters.slack.strict import Malformed
 from adapters.slack.whole import first_page, turned_page
 from bot.approval import Vote

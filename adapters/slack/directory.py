@@ -14,7 +14,7 @@ import structlog
 from adapters.slack.api import Answer, SlackApi
 from adapters.slack.errors import AppRefused
 from adapters.slack.identity import Identity
-from adapters.slack.origin import is_home
+from adapters.slack.payloads import is_home
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person
 from bot.ports import GroupRef

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from adapters.slack.digests import and_next
 from adapters.slack.elements import TITLE, Block, Element, cut, plain
 from adapters.slack.metadata import Thread
 from adapters.slack.notices import refusal_blocks
-from adapters.slack.queue import and_next
 from bot.approval import LONGEST_NOTE
 from bot.card import Button
 from bot.desk import Asked

@@ -1,5 +1,11 @@
 """Slack's payloads, read strictly into what a person did: pressed a button of ours, or submitted a form.
 
+Shapes: docs.slack.dev/reference/interaction-payloads/block_actions-payload and view-interactions-payload. What
+one of the places leaves out is no contradiction.
+
+Shapes: docs.slack.dev/reference/interaction-payloads (in an Enterprise organisation `user.team_id` may be the
+organisation's own id, which begins with an E) and docs.slack.dev/reference/objects/user-object.
+
 Shapes: docs.slack.dev/reference/interaction-payloads. Whatever is missing or of another type makes the payload
 Malformed; nothing is guessed, because a decision hangs on it. What a button carries is the core's to open.
 """
@@ -10,16 +16,92 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adapters.slack.agreement import check_agreement
-from adapters.slack.digests import NEXT_ONE
+from adapters.slack.digests import ANSWERS, DONE, NEXT_ONE
+from adapters.slack.identity import Identity
 from adapters.slack.metadata import VALUE, Look, Thread, look_from, thread_from
 from adapters.slack.modals import ASKS, NOTE, PRESET, REASON, reason_of
-from adapters.slack.origin import Who, who_of
-from adapters.slack.queue import ANSWERS, DONE
 from adapters.slack.render import ACTION
-from adapters.slack.strict import Malformed, part, text
+from adapters.slack.strict import Malformed, maybe_text, part, text
 from adapters.slack.whole import BACK, NEXT, VIEW_ALL
 from bot.card import Button
+
+#: Paths that name one thing, the first of each being the one that Nod reads.
+_SAME: tuple[tuple[str, ...], ...] = (
+    ("user.id", "user_id"),
+    ("team.id", "team_id"),
+    ("enterprise.id", "team.enterprise_id", "enterprise_id"),
+    ("user.enterprise_id", "user.enterprise_user.enterprise_id"),
+    ("channel.id", "container.channel_id", "channel_id"),
+    ("container.message_ts", "message.ts"),
+    ("container.thread_ts", "message.thread_ts"),
+    ("view.id", "container.view_id"),
+    ("api_app_id", "view.app_id", "message.app_id"),
+)
+
+
+def check_agreement(payload: Mapping[str, Any]) -> None:
+    """Raises Malformed where two places name two different things, or a click came from two places at once."""
+    for paths in _SAME:
+        named = [found for path in paths if (found := _at(payload, path)) is not None]
+        if any(one != named[0] for one in named):
+            raise Malformed(paths[0])
+    container = _at(payload, "container.type")
+    if payload.get("view") is not None and (payload.get("message") is not None or container == "message"):
+        raise Malformed("container")
+
+
+def _at(payload: Mapping[str, Any], path: str) -> object:
+    found: object = payload
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return None if found == "" else found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """The person, with the workspace and the organisation that the account belongs to."""
+
+    account: str
+    team_id: str | None
+    enterprise_id: str | None = None
+    app_id: str | None = None  #: which app the payload is meant for
+
+
+def who_of(payload: Mapping[str, Any]) -> Who:
+    """Who did it, from any interaction payload. Raises Malformed.
+
+    `team` and `enterprise` of a payload name where it happened. They speak for the person only where her own
+    team is not given, or where the team in which it happened is her own.
+    """
+    user = part(payload, "user")
+    place = part(payload, "team") if payload.get("team") else {}
+    here, team = maybe_text(place, "id"), maybe_text(user, "team_id")
+    enterprise = maybe_text(user, "enterprise_id")
+    if user.get("enterprise_user"):
+        enterprise = enterprise or maybe_text(part(user, "enterprise_user"), "enterprise_id")
+    if team is None or team == here:
+        enterprise = enterprise or maybe_text(place, "enterprise_id")
+    return Who(
+        account=text(user, "id"),
+        team_id=team or here,
+        enterprise_id=enterprise,
+        app_id=maybe_text(payload, "api_app_id"),
+    )
+
+
+def check_app(who: Who, identity: Identity) -> None:
+    """Raises Malformed when a payload is meant for another app than ours, where Slack told us which is ours."""
+    if identity.app_id is not None and who.app_id != identity.app_id:
+        raise Malformed("api_app_id")
+
+
+def is_home(team_id: str | None, enterprise_id: str | None, identity: Identity) -> bool:
+    """The workspace is ours; or the organisation is, and the app was installed for all of it."""
+    if team_id is not None and team_id == identity.team_id:
+        return True
+    ours = identity.enterprise_id if identity.org_wide else None
+    return ours is not None and ours in (team_id, enterprise_id)
+
 
 #: What a button in the look at a whole call does to the page.
 TURNS = {NEXT: 1, BACK: -1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -12,27 +13,62 @@ from typing import Any
 
 import aiohttp
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.errands import open_errands
 from adapters.http import proxy_for, trusted
 from adapters.slack.api import SlackApi
-from adapters.slack.bolt import build_app
-from adapters.slack.chat import SlackChat
+from adapters.slack.chat import ResponseUrls, SlackChat
 from adapters.slack.checkup import problems_of
 from adapters.slack.clicks import Clicks
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.identity import Identity
-from adapters.slack.openapi import OPERATION, SCHEMES
 from adapters.slack.pace import Cooling, Turns, Updates
 from adapters.slack.pager import SlackPager
-from adapters.slack.receive import Reply, receive
-from adapters.slack.response_urls import ResponseUrls
+from adapters.slack.receive import OPERATION, SCHEMES, Reply, receive
 from adapters.slack.socket import Counted, open_socket, sockets_of
 from bot.desk import Desk
 from bot.errors import ConfigError, Unavailable
 from bot.ports import Clock
 from bot.surface import Destination
+
+_ANY = re.compile("")
+
+
+def build_app(
+    *, clicks: Clicks, client: AsyncWebClient, identity: Identity, signing_secret: str, logger: logging.Logger
+) -> AsyncApp:
+    """The bolt app with its two listeners. `logger` at INFO or above: bolt's DEBUG lines carry bodies."""
+
+    async def authorize() -> AuthorizeResult:
+        # Known since the start, so that no click waits for an auth.test.
+        return AuthorizeResult(
+            enterprise_id=identity.enterprise_id,
+            team_id=identity.team_id,
+            bot_user_id=identity.bot_user_id,
+            bot_id=identity.bot_id,
+            bot_token=client.token,
+        )
+
+    nameless = AsyncWebClient(
+        base_url=client.base_url, session=client.session, retry_handlers=[], logger=logger
+    )
+    # Bolt finds SLACK_BOT_TOKEN in the environment by itself and would warn that it does not use it.
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    app = AsyncApp(
+        name="nod",
+        logger=logger,
+        client=nameless,
+        authorize=authorize,
+        signing_secret=signing_secret,
+    )
+    logger.setLevel(level)
+    app.action(_ANY)(clicks.pressed)
+    app.view(_ANY)(clicks.submitted)
+    return app
+
 
 API_URL = "https://slack.com/api/"
 TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)  #: seconds; a call takes Slack well below one

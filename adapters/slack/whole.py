@@ -10,10 +10,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from adapters.slack.digests import answers_of, standing_of
 from adapters.slack.elements import BLANK, TITLE, Block, contexts, piece_blocks, pieces_of, plain
 from adapters.slack.metadata import Look, Thread
 from adapters.slack.modals import ASKS, reason_blocks
-from adapters.slack.queue import answers_of, standing_of
 from adapters.slack.render import warned
 from bot.card import Button
 from bot.desk import Asked

@@ -14,7 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from adapters.relay import WAKE_PATH, Door
-from adapters.slack.openapi import OPERATION
+from adapters.slack.receive import OPERATION
 from adapters.teams.receive import operation, schemes
 from adapters.web import front
 from adapters.web.front import LARGEST_BODY, document

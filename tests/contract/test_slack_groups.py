@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.slack import SCOPES, Identity
-from adapters.slack.origin import is_home, who_of
+from adapters.slack.payloads import is_home, who_of
 from adapters.slack.strict import Malformed
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person as Approver

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from adapters.slack.response_urls import LIFE, USES, ResponseUrls
+from adapters.slack.chat import LIFE, USES, ResponseUrls
 from bot.card import Button
 from bot.errors import Gone
 from bot.wording import CardState

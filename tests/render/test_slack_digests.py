@@ -9,10 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from adapters.slack.digests import FLOODING, NAMED, digest_message_of
+from adapters.slack.digests import FLOODING, NAMED, digest_message_of, done_view
 from adapters.slack.metadata import Queue, Thread, look_from, thread_from
 from adapters.slack.modals import reason_view, said_view
-from adapters.slack.queue import done_view
 from adapters.slack.whole import first_page
 from bot.card import Button, DigestCard
 from bot.desk import Asked

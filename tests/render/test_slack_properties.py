@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.slack.digests import digest_message_of
+from adapters.slack.digests import digest_message_of, done_view
 from adapters.slack.elements import BLANK
 from adapters.slack.metadata import Queue, Thread
 from adapters.slack.modals import reason_view, said_view
@@ -27,7 +27,6 @@ from adapters.slack.notices import (
     page_of,
     refusal_of,
 )
-from adapters.slack.queue import done_view
 from adapters.slack.whole import first_page
 from bot.approval import Approval
 from bot.call import lines_of, text_of
