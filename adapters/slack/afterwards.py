@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from adapters.errands import Errands
+from adapters.chat.background import Errands
 from adapters.slack.api import SlackApi
 from adapters.slack.metadata import Thread
 from adapters.slack.notices import whisper_of

@@ -16,14 +16,16 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
 from adapters.broken import Broken
-from adapters.errands import Errands
+from adapters.chat.background import Errands
+from adapters.chat.labels import ONE_NEEDED
+from adapters.chat.payload import Malformed
 from adapters.slack.afterwards import Afterwards
 from adapters.slack.api import SlackApi
 from adapters.slack.chat import ResponseUrls
 from adapters.slack.digests import done_view
 from adapters.slack.identity import Identity
 from adapters.slack.metadata import Queue, Thread
-from adapters.slack.modals import ONE_NEEDED, reason_view, said_view
+from adapters.slack.modals import reason_view, said_view
 from adapters.slack.notices import claimed_of, explanation_of, refusal_of
 from adapters.slack.payloads import (
     Press,
@@ -35,7 +37,6 @@ from adapters.slack.payloads import (
     read_press,
     read_submission,
 )
-from adapters.slack.strict import Malformed
 from adapters.slack.whole import first_page, turned_page
 from bot.approval import Vote
 from bot.card import Button

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from adapters.chat.labels import ONE_BY_ONE
 from adapters.slack.elements import (
     ACCESSIBILITY_LABEL,
     BUTTON_TEXT,
@@ -43,7 +44,6 @@ FLOODING = 5
 #: Characters of one part of the fallback text.
 FALLBACK = 600
 
-ONE_BY_ONE = "Next shows them one at a time, with the whole call and the answers to it."
 NEXT_SPOKEN = "Next: look at a request that waits, earliest deadline first"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from adapters.slack.strict import Malformed, number, part, text
+from adapters.chat.payload import Malformed, number, part, text
 from bot.canonical import read_json
 from bot.card import Button
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from adapters.chat.labels import ASKS, ONE_NEEDED
 from adapters.slack.digests import and_next
 from adapters.slack.elements import TITLE, Block, Element, cut, plain
 from adapters.slack.metadata import Thread
 from adapters.slack.notices import refusal_blocks
 from bot.approval import LONGEST_NOTE
-from bot.card import Button
 from bot.desk import Asked
 from bot.errors import Refusal, Refused
 from bot.routing import ReasonRule
@@ -27,15 +27,6 @@ OPTION_VALUE = 150  #: and of its value
 OPTIONS = 100  #: options of a menu
 RADIOS = 5  #: so many reasons stand there to see; more are a menu
 LABEL = 100  #: characters of a label of ours; 2,000 would be allowed
-
-ONE_NEEDED = "Pick a reason or write one: one of the two is needed."
-
-#: What a form says that asks for the reason behind a verdict.
-ASKS = {
-    Button.REJECT: ("Reject", "Why not? The agent is told."),
-    Button.APPROVE: ("Approve", "Why is it right? The agent is told."),
-    Button.SKIP: ("Skip", "Why is it left out? The agent is told."),
-}
 
 
 def reason_view(thread: Thread, asked: Asked) -> dict[str, Any]:

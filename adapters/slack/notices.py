@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from adapters.chat.labels import OPEN_THE_CARD
 from adapters.slack.elements import (
     CONTEXT_ELEMENT,
     HEADER,
@@ -36,7 +37,6 @@ MENTIONS = 100
 EXPLAINED = 20
 EXPLAINED_LINE = 500
 
-OPEN_THE_CARD = "Open the card"
 
 _CODE = re.compile(r"\[([a-z-]+)\]$")
 

@@ -16,12 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapters.chat.labels import ASKS
+from adapters.chat.payload import Malformed, maybe_text, part, text
 from adapters.slack.digests import ANSWERS, DONE, NEXT_ONE
 from adapters.slack.identity import Identity
 from adapters.slack.metadata import VALUE, Look, Thread, look_from, thread_from
-from adapters.slack.modals import ASKS, NOTE, PRESET, REASON, reason_of
+from adapters.slack.modals import NOTE, PRESET, REASON, reason_of
 from adapters.slack.render import ACTION
-from adapters.slack.strict import Malformed, maybe_text, part, text
 from adapters.slack.whole import BACK, NEXT, VIEW_ALL
 from bot.card import Button
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.chat.labels import LABELS, SKIP_MEANS, read_aloud
 from adapters.slack.elements import (
     ACCESSIBILITY_LABEL,
     BLANK,
@@ -46,25 +47,9 @@ WARNINGS_TOGETHER = 14
 
 #: Every button's action_id is this and the button's own word.
 ACTION = "nod_"
-SKIP_MEANS = "Skip: the tool is left out, the agent goes on."
 CUT_HERE = "Only a part is shown: all of it is too long for one Slack message."
 
-_LABELS = {
-    Button.APPROVE: ("Approve", "primary"),
-    Button.REJECT: ("Reject…", "danger"),
-    Button.SKIP: ("Skip", None),
-    Button.VIEW_ALL: ("View all", None),
-    Button.CLAIM: ("I'm on it", None),
-    Button.WHY: ("Why me?", None),
-}
-_SPOKEN = {
-    Button.APPROVE: "Approve {tool}",
-    Button.REJECT: "Reject {tool}, with a reason",
-    Button.SKIP: "Skip {tool}: it is left out, the agent goes on",
-    Button.VIEW_ALL: "View all of {tool}",
-    Button.CLAIM: "I'm on it: tell the others that you look at {tool}",
-    Button.WHY: "Why this card is here, and who may decide {tool}",
-}
+_STYLES = {Button.APPROVE: "primary", Button.REJECT: "danger"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +160,14 @@ def _actions(card: Card, *, whole: bool) -> list[Block]:
 
 def button_of(card: Card, button: Button, value: str) -> Element:
     """One button of a card, with the sealed value that it carries."""
-    label, style = _LABELS[button]
-    spelled = _SPOKEN[button].replace("{tool}", card.tool)
     element: Element = {
         "type": "button",
         "action_id": ACTION + button.value,
-        "text": plain(label, BUTTON_TEXT),
+        "text": plain(LABELS[button], BUTTON_TEXT),
         "value": value,
-        "accessibility_label": cut(seen(spelled), ACCESSIBILITY_LABEL),
+        "accessibility_label": cut(seen(read_aloud(button, card.tool)), ACCESSIBILITY_LABEL),
     }
-    return {**element, "style": style} if style else element
+    return {**element, "style": _STYLES[button]} if button in _STYLES else element
 
 
 def _size(blocks: list[Block]) -> int:

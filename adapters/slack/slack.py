@@ -16,7 +16,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.errands import open_errands
+from adapters.chat.background import open_errands
 from adapters.http import proxy_for, trusted
 from adapters.slack.api import SlackApi
 from adapters.slack.chat import ResponseUrls, SlackChat

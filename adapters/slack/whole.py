@@ -10,10 +10,11 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from adapters.chat.labels import ASKS, FROM_PAGE_ONE, ON_THE_LAST
 from adapters.slack.digests import answers_of, standing_of
 from adapters.slack.elements import BLANK, TITLE, Block, contexts, piece_blocks, pieces_of, plain
 from adapters.slack.metadata import Look, Thread
-from adapters.slack.modals import ASKS, reason_blocks
+from adapters.slack.modals import reason_blocks
 from adapters.slack.render import warned
 from bot.card import Button
 from bot.desk import Asked
@@ -33,10 +34,8 @@ PAGE_BYTES = 160_000
 #: Lines of warnings on the first page and on the last.
 WARNINGS = 40
 
-ON_THE_LAST = "Approve stands on the last page, once every page was shown."
 NEVER = "This call cannot be approved; the card says why. Reject or skip it there."
 NEVER_HERE = "This call cannot be approved. Reject or skip it here."
-ANEW = "This begins at page 1 again: the request reads differently now, or someone else opened it."
 
 #: What percent-encoding leaves as it is, or makes one character of (urllib.parse.quote_plus).
 _SAFE = re.compile(r"[A-Za-z0-9_.~ -]+")
@@ -77,7 +76,7 @@ def turned_page(look: Look, asked: Asked, *, by: int) -> dict[str, Any]:
     pages = pages_of(asked.call)
     if asked.reading.opened(look.proof) != Pages(seen=look.seen, count=look.pages) or look.pages != len(pages):
         view = first_page(look.thread, asked)
-        return {**view, "blocks": [{"type": "section", "text": plain(ANEW, 100)}, *view["blocks"]]}
+        return {**view, "blocks": [{"type": "section", "text": plain(FROM_PAGE_ONE, 100)}, *view["blocks"]]}
     page = min(max(look.page + by, 0), len(pages) - 1)
     seen = page if page == look.seen + 1 else look.seen
     turned = replace(look, page=page, seen=seen, pages=len(pages), approve="")

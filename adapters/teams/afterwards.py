@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from adapters.errands import Errands
+from adapters.chat.background import Errands
 from adapters.teams.api import TeamsApi
 from adapters.teams.chat import AT_ONCE, TeamsChat
 from adapters.teams.conversations import ref_of, split_ref

@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.chat.labels import LABELS, ONE_NEEDED, read_aloud
+from adapters.chat.payload import Malformed, maybe_part, maybe_text, number, text
 from adapters.teams.elements import BUTTON, TOOLTIP, Element, cut, seen, size_of
-from adapters.teams.strict import Malformed, maybe_part, maybe_text, number, text
 from bot.approval import LONGEST_NOTE
 from bot.card import Button
 from bot.routing import ReasonRule
@@ -103,7 +104,7 @@ def data_from(packed: Mapping[str, Any]) -> Data:
         verb=verb,
         value=text(packed, "value", most=VALUE),
         channel=text(packed, "channel", most=500),
-        ask=maybe_text(packed, "ask") or "",
+        ask=maybe_text(packed, "ask", or_empty=True) or "",
         form=packed.get("form") is True,
         whole=whole,
         look=look,
@@ -134,7 +135,6 @@ OPTION, RADIOS = 150, 5
 ROOM = 8_000
 
 WHY_NOT = "Why not? The agent is told."
-ONE_NEEDED = "Pick a reason or write one: one of the two is needed."
 NEEDED = "A reason is needed."
 
 
@@ -186,24 +186,7 @@ def _choices(presets: Sequence[str]) -> list[Element]:
     return choices
 
 
-LABELS = {
-    Button.APPROVE: ("Approve", "positive"),
-    Button.REJECT: ("Reject…", "destructive"),
-    Button.SKIP: ("Skip", None),
-    Button.VIEW_ALL: ("View all", None),
-    Button.CLAIM: ("I'm on it", None),
-    Button.WHY: ("Why me?", None),
-    Button.NEXT: ("Next", None),
-}
-_SPOKEN = {
-    Button.APPROVE: "Approve {tool}",
-    Button.REJECT: "Reject {tool}, with a reason",
-    Button.SKIP: "Skip {tool}: it is left out, the agent goes on",
-    Button.VIEW_ALL: "View all of {tool}",
-    Button.CLAIM: "I'm on it: tell the others that you look at {tool}",
-    Button.WHY: "Why this card is here, and who may decide {tool}",
-    Button.NEXT: "Look at the next request that waits",
-}
+_STYLES = {Button.APPROVE: "positive", Button.REJECT: "destructive"}
 
 
 def pressed(title: str, data: Data, *, style: str | None = None, tooltip: str | None = None) -> Element:
@@ -225,17 +208,16 @@ def pressed(title: str, data: Data, *, style: str | None = None, tooltip: str | 
 
 def button(which: Button, data: Data, tool: str) -> Element:
     """One of a card's buttons, spoken with the tool's name."""
-    title, style = LABELS[which]
-    return pressed(title, data, style=style, tooltip=_SPOKEN[which].replace("{tool}", tool))
+    return pressed(LABELS[which], data, style=_STYLES.get(which), tooltip=read_aloud(which, tool))
 
 
 def unfolding(which: Button, tool: str, inside: Element) -> Element:
     """A button that shows a form below the card, in the client alone."""
-    title, style = LABELS[which]
+    style = _STYLES.get(which)
     made: Element = {
         "type": "Action.ShowCard",
-        "title": title,
-        "tooltip": cut(seen(_SPOKEN[which].replace("{tool}", tool)), TOOLTIP),
+        "title": LABELS[which],
+        "tooltip": cut(seen(read_aloud(which, tool)), TOOLTIP),
         "card": inside,
     }
     return {**made, "style": style} if style else made

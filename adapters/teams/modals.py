@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adapters.chat.labels import ASKS
 from adapters.teams.buttons import Asks, Data, Queue, pressed, reason_inputs
 from adapters.teams.elements import Content, Element, content, heading, small, words
 from adapters.teams.render import NO_CARD, Stand, next_button, on_top, show_data, who_asks
@@ -16,12 +17,7 @@ from bot.desk import Asked
 from bot.errors import Refused
 from bot.wording import Saying
 
-#: What a form says that asks for the reason behind a verdict.
-ASKS = {
-    Button.REJECT: ("Reject", "Why not? The agent is told.", "destructive"),
-    Button.APPROVE: ("Approve", "Why is it right? The agent is told.", "positive"),
-    Button.SKIP: ("Skip", "Why is it left out? The agent is told.", None),
-}
+_STYLES = {Button.REJECT: "destructive", Button.APPROVE: "positive"}
 #: Characters of a line that one person is told, and lines of an explanation.
 LINE, EXPLAINED = 500, 20
 
@@ -32,7 +28,7 @@ PRESS_AGAIN = "Nod did not answer in time. Nothing is lost: what counts is on th
 def reason_view(asked: Asked, data: Data, stand: Stand, *, said: Sequence[str] = ()) -> Content:
     """Asks for the reason that goes with a verdict; `data` is what was pressed."""
     which = Button(data.verb)
-    verb, label, style = ASKS[which]
+    (verb, label), style = ASKS[which], _STYLES.get(which)
     send = Data(
         verb=which.value,
         value=data.value,

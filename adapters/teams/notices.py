@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from adapters.chat.labels import OPEN_THE_CARD
 from adapters.teams.elements import (
     Content,
     Element,
@@ -31,8 +32,6 @@ MENTIONS = 40
 NAME = 60
 #: Characters of one part of a sentence, as many as there is room for.
 LINES = (1_100, 300)
-
-OPEN_THE_CARD = "Open the card"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

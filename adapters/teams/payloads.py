@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.chat.payload import Malformed, maybe_part, part, text
 from adapters.teams.buttons import NOTE, PRESET, SHOW, VERB, Data, data_from
 from adapters.teams.conversations import account_of, base_of
-from adapters.teams.strict import Malformed, maybe_part, part, text
 from bot.canonical import read_json
 
 

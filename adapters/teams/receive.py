@@ -17,14 +17,14 @@ from typing import Any, Protocol
 import structlog
 
 from adapters.broken import Broken
-from adapters.errands import Errands
+from adapters.chat.background import Errands
+from adapters.chat.payload import Malformed
 from adapters.teams.afterwards import Afterwards
 from adapters.teams.clicks import Clicks, Shown
 from adapters.teams.modals import PRESS_AGAIN
 from adapters.teams.payloads import ACTION, Arrived, Untrusted, activity_in, read_invoke, read_submit
 from adapters.teams.places import Events
 from adapters.teams.replies import Answered, Replies
-from adapters.teams.strict import Malformed
 
 Schema = dict[str, Any]
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters.chat.labels import ONE_BY_ONE, SKIP_MEANS
 from adapters.teams.buttons import (
     SHOW,
     USUAL,
@@ -54,7 +55,6 @@ WATCHERS = 60
 WARNINGS = 8
 WARNING = 200
 
-SKIP_MEANS = "Skip: the tool is left out, the agent goes on."
 CUT_HERE = "Only a part is shown: all of it is too long for one message in Teams."
 OPEN_DOOR = "Nod runs without authentication here: whoever reaches it can press these buttons as anybody."
 #: Over the whole width of a channel: a call has long lines (cards-format, "Full width Adaptive Card").
@@ -248,8 +248,6 @@ NAMED = 10
 NAME = 400
 #: Agents named as asking for more than their share.
 FLOODING = 5
-
-ONE_BY_ONE = "Next shows them one at a time, with the whole call and the answers to it."
 
 
 def digest_content_of(digest: DigestCard, stand: Stand, *, said: Sequence[str] = ()) -> Content:

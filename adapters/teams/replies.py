@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from adapters.broken import Broken
-from adapters.errands import LAST_CALL
+from adapters.chat.background import LAST_CALL
 from adapters.teams.payloads import Arrived
 
 #: Answers that are kept, each with its time; a client repeats within seconds.

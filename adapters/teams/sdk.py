@@ -28,12 +28,12 @@ from msrest.pipeline import Request, Response, SansIOHTTPPolicy
 from msrest.pipeline.async_abc import AsyncHTTPSender, AsyncPipeline
 from msrest.pipeline.universal import RawDeserializer
 
+from adapters.chat.payload import Malformed
 from adapters.http import Answer, exchange
 from adapters.teams.api import Unreadable, meaning
 from adapters.teams.conversations import is_service
 from adapters.teams.credentials import BotToken
 from adapters.teams.payloads import FIELDS, Arrived
-from adapters.teams.strict import Malformed
 from bot.errors import Forbidden
 
 CARD = "application/vnd.microsoft.card.adaptive"

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import structlog
 
+from adapters.chat.background import open_errands
 from adapters.clock import seconds_since_boot
-from adapters.errands import open_errands
 from adapters.http import REACHED, open_client
 from adapters.teams.afterwards import Afterwards
 from adapters.teams.api import TeamsApi, Wire

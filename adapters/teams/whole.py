@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from adapters.chat.labels import ASKS, FROM_PAGE_ONE, ON_THE_LAST
 from adapters.teams.buttons import TURN, Asks, Data, Look, Queue, button, pressed, reason_inputs
 from adapters.teams.elements import (
     BLANK,
@@ -24,7 +25,7 @@ from adapters.teams.elements import (
     small,
     words,
 )
-from adapters.teams.modals import ASKS, back
+from adapters.teams.modals import back
 from adapters.teams.render import MESSAGE, NO_CARD, WIDE, Stand, next_button, on_top, warned, who_asks
 from bot.card import Button
 from bot.desk import Asked
@@ -39,11 +40,9 @@ LONGEST_LINE = 400
 #: Lines of warnings on the first page and on the last, as many as there is room for; and sentences of a status.
 WARNINGS, SENTENCES, PART = (20, 8, 2), 8, 150
 
-ON_THE_LAST = "Approve stands on the last page, once every page was shown."
 NEVER = "This call cannot be approved; the card says why. It can be rejected or skipped."
 #: Before a part of a line that is too long for one block.
 GOES_ON = "↪ "
-ANEW = "This begins at page 1 again: the request reads differently now, or someone else opened it."
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -78,7 +77,7 @@ def turned_page(asked: Asked, data: Data, stand: Stand) -> Content:
     """
     look, pages = data.look, pages_of(asked.call)
     if look is None or look.pages != len(pages) or asked.reading.opened(look.proof) != _shown(look):
-        return first_page(asked, stand, queue=data.queue, said=(ANEW,))
+        return first_page(asked, stand, queue=data.queue, said=(FROM_PAGE_ONE,))
     page = min(max(look.page + data.by, 0), len(pages) - 1)
     shown = page if page == look.seen + 1 else look.seen
     turned = replace(look, page=page, seen=shown, pages=len(pages))

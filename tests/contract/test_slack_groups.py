@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from adapters.chat.payload import Malformed
 from adapters.slack import SCOPES, Identity
 from adapters.slack.payloads import is_home, who_of
-from adapters.slack.strict import Malformed
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person as Approver
 from bot.ports import GroupRef

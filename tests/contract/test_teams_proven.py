@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from adapters.chat.labels import FROM_PAGE_ONE
 from adapters.teams.conversations import split_ref
 from adapters.teams.elements import content, words
-from adapters.teams.whole import ANEW
 from bot.card import Button, Card
 from bot.errors import Refusal, Refused, Unanswered
 from sandbox.teams.messages import Message
@@ -156,5 +156,5 @@ async def test_a_look_of_somebody_else_begins_anew_and_says_so() -> None:
         message, data = await page_two(rig)
         await rig.press("why", person="bob", message=message)
         page = await client_sends(rig, "turn", data)
-        assert ANEW in texts(page)
+        assert FROM_PAGE_ONE in texts(page)
         assert f"Page 1 of {data['look']['pages']}" in texts(page)

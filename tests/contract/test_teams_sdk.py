@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.chat.payload import Malformed
 from adapters.teams.api import AppRefused
 from adapters.teams.credentials import AHEAD, TOO_LATE, BotToken
 from adapters.teams.payloads import Arrived
 from adapters.teams.sdk import parsed
-from adapters.teams.strict import Malformed
 from bot.errors import Forbidden, Unavailable
 from bot.surface import Destination, Surface
 from sandbox.teams.identity import Trouble

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
+from adapters.chat.labels import FROM_PAGE_ONE
+from adapters.chat.payload import Malformed
 from adapters.slack.elements import BLANK
 from adapters.slack.metadata import Look, Thread, look_from
 from adapters.slack.modals import NOTE, PRESET, reason_view, said_view
-from adapters.slack.strict import Malformed
 from adapters.slack.verify import BODY
-from adapters.slack.whole import ANEW, PAGE_BYTES, PAGE_PIECES, encoded, first_page, pages_of, turned_page
+from adapters.slack.whole import PAGE_BYTES, PAGE_PIECES, encoded, first_page, pages_of, turned_page
 from bot.card import Button
 from bot.desk import Asked
 from bot.errors import Refusal, Refused
@@ -153,7 +154,7 @@ def test_another_text_begins_anew() -> None:
     view = turned_page(look_of(second), asked("other\n" * 60_000), by=1)
     check_view(view)
     assert (0, 0) == (look_of(view).page, look_of(view).seen)
-    assert ANEW == view["blocks"][0]["text"]["text"]
+    assert FROM_PAGE_ONE == view["blocks"][0]["text"]["text"]
     assert look_of(first).proof != look_of(view).proof
 
 
@@ -163,7 +164,7 @@ def test_pages_that_somebody_else_was_shown_begin_anew() -> None:
     call = asked("word\n" * 60_000).call
     view = turned_page(look_of(second), asked(call, reading=reading(call, account="U0BOB")), by=1)
     assert (0, 0) == (look_of(view).page, look_of(view).seen)
-    assert ANEW == view["blocks"][0]["text"]["text"]
+    assert FROM_PAGE_ONE == view["blocks"][0]["text"]["text"]
 
 
 def test_a_forged_look_is_no_look() -> None:

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.chat.labels import OPEN_THE_CARD
 from adapters.slack.digests import digest_message_of, done_view
 from adapters.slack.elements import BLANK
 from adapters.slack.metadata import Queue, Thread
 from adapters.slack.modals import reason_view, said_view
 from adapters.slack.notices import (
-    OPEN_THE_CARD,
     claimed_of,
     explanation_of,
     notice_message_of,

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
+from adapters.chat.labels import FROM_PAGE_ONE
+from adapters.chat.payload import Malformed
 from adapters.teams.buttons import Asks, Data, Look, Queue, data_from, reason_inputs
 from adapters.teams.elements import BLANK
 from adapters.teams.modals import EXPLAINED, done_view, reason_view, refusal_lines, said_view
-from adapters.teams.strict import Malformed
-from adapters.teams.whole import ANEW, GOES_ON, LONGEST_LINE, first_page, pages_of, turned_page
+from adapters.teams.whole import GOES_ON, LONGEST_LINE, first_page, pages_of, turned_page
 from bot.approval import LONGEST_NOTE
 from bot.call import lines_of, text_of
 from bot.card import Button
@@ -125,7 +126,7 @@ def test_another_text_begins_anew() -> None:
     """A call that changed between two pages is read from the beginning, and says so."""
     data = turn_of(first_page(asked(LONG), STAND), "Next page")
     content = checked(turned_page(asked({"body": LONG["body"] + "!"}), data, STAND))
-    assert ANEW in runs(content)
+    assert FROM_PAGE_ONE in runs(content)
     assert "Page 1 of" in " ".join(runs(content))
 
 

@@ -13,7 +13,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from structlog.testing import capture_logs
 
 from adapters import life
-from adapters.errands import LAST_CALL, Errands, open_errands
+from adapters.chat.background import LAST_CALL, Errands, open_errands
 from adapters.slack.clicks import Clicks
 from adapters.slack.identity import Identity
 from adapters.store.sqlite import CLOSES_WITHIN
@@ -104,7 +104,7 @@ async def test_what_a_chat_cannot_take_yet_is_tried_again(monkeypatch: pytest.Mo
     async def wait(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr("adapters.errands.asyncio.sleep", wait)
+    monkeypatch.setattr("adapters.chat.background.asyncio.sleep", wait)
     tries = 0
 
     async def whisper() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.errands import LAST_CALL
+from adapters.chat.background import LAST_CALL
 from adapters.life import GRACE as FLOW
 from adapters.slack.socket import GOODBYE
 from adapters.watch.watchdog import ENDS_WITHIN, LAST_WORD

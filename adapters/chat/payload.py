@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+#: Characters of an id or a name that a chat sends; the longest ids have about 200.
+LONGEST = 3_000
+
 
 class Malformed(Exception):
-    """No payload that Slack would send for one of our cards; says which part, never what stood there."""
+    """Nothing that the chat would send to Nod; says which part, never what it holds."""
 
 
 def part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -18,7 +21,12 @@ def part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found
 
 
-def text(payload: Mapping[str, Any], name: str, *, most: int = 3_000) -> str:
+def maybe_part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object under this name, an empty one where there is none. Raises Malformed for anything else."""
+    return {} if payload.get(name) is None else part(payload, name)
+
+
+def text(payload: Mapping[str, Any], name: str, *, most: int = LONGEST) -> str:
     """The text under this name, with 1 to `most` characters. Raises Malformed."""
     found = payload.get(name)
     if not isinstance(found, str) or not 0 < len(found) <= most:
@@ -26,9 +34,13 @@ def text(payload: Mapping[str, Any], name: str, *, most: int = 3_000) -> str:
     return found
 
 
-def maybe_text(payload: Mapping[str, Any], name: str) -> str | None:
-    """The text under this name, None where there is none. Raises Malformed for anything else."""
-    return None if payload.get(name) is None else text(payload, name)
+def maybe_text(payload: Mapping[str, Any], name: str, *, or_empty: bool = False) -> str | None:
+    """The text under this name, None where there is none. Raises Malformed for anything else.
+
+    `or_empty` takes an empty text for none.
+    """
+    found = payload.get(name)
+    return None if found is None or (or_empty and found == "") else text(payload, name)
 
 
 def number(payload: Mapping[str, Any], name: str) -> int:
