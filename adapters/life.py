@@ -16,18 +16,16 @@ from bot.flow import Beats, Bells, Count, Crew, Round, keep_up
 from bot.flow.admit import Admit
 from bot.flow.alert import PageOut
 from bot.flow.answer import Answer
-from bot.flow.close import Close
 from bot.flow.deliver import Deliver
 from bot.flow.escalate import Escalate
-from bot.flow.expire import Expire
 from bot.flow.gather import Gather
-from bot.flow.losses import Losses
 from bot.flow.outward import Means
-from bot.flow.reconcile import Reconcile
+from bot.flow.reconcile import Expire, Reconcile
 from bot.flow.say import Say
 from bot.flow.show import Show
 from bot.flow.sights import Sights
-from bot.flow.tell import Tell
+from bot.flow.tell import Close, Tell
+from bot.flow.undelivered import Losses
 from bot.policy import Policy
 from bot.ports import Callbacks, Chat, Clock, Pager, Platform
 from bot.records import Ring, Step
@@ -38,7 +36,7 @@ from bot.surface import Surface
 #: What is under way at a stop may take this long to finish, in seconds. The web front has had a second before,
 #: and what is closed afterwards needs the rest of `adapters.watch.watchdog.ENDS_WITHIN`.
 GRACE = 0.8
-#: Pieces of one step under way at once. Decisions have bounds of their own (`bot.flow.ways`).
+#: Pieces of one step under way at once. Decisions have bounds of their own (`bot.flow.retries`).
 CREW_SIZE, UNBOUNDED = 16, (Step.DELIVER,)
 
 #: After a suspension the auditor waits this long, in seconds: what is overdue is attempted first.

@@ -14,9 +14,7 @@ import structlog
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
-from bot.flow.polls import Heard, Polls
-from bot.flow.steadiness import Steadiness
-from bot.flow.unread import Unread
+from bot.flow.polls import Heard, Polls, Steadiness, Unread
 from bot.flow.voters import UNDECIDABLE, undecidable
 from bot.ladder import Deadline, began_at, deadline_of, lease_at, redraws, renewed
 from bot.policy import Policy

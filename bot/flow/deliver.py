@@ -15,10 +15,8 @@ import structlog
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
 from bot.flow import Count, Crew, earliest
-from bot.flow.losses import Losses
-from bot.flow.retries import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, sent_again_after, wait_after
-from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Undelivered
-from bot.flow.ways import Ways
+from bot.flow.retries import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, Ways, sent_again_after, wait_after
+from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelivered
 from bot.policy import Policy
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision

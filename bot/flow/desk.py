@@ -1,21 +1,115 @@
-"""The desk as chats see it: every kind of click, each handed to the file that knows it."""
+"""A click, handed to what knows it; "I'm on it"; and why this card is here, and who may decide."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.approval import Claim, Vote
+import structlog
+
+from bot.approval import Claim, Vote, people_in
 from bot.desk import Asked, Click
+from bot.errors import Refusal, Refused
 from bot.flow import Count
 from bot.flow.check import Check
-from bot.flow.claim import TakeOn
 from bot.flow.decide import Decide
-from bot.flow.explain import Explain
 from bot.flow.sights import Sights
-from bot.policy import Policy
+from bot.ladder import Action, lease_at
+from bot.policy import Policy, approvers_named, approvers_of, kept_out, names_of
 from bot.ports import Clock
+from bot.protocol import HITLDecision
+from bot.records import LAST_CALLS, Claimed, DueRung
 from bot.seal import Seal
 from bot.store import Store
+
+log = structlog.get_logger()
+
+
+class TakeOn:
+    """Writes claims down."""
+
+    def __init__(self, *, check: Check, store: Store, clock: Clock, count: Count) -> None:
+        self._check, self._store, self._clock, self._count = check, store, clock, count
+
+    async def claim(self, click: Click) -> Claim:
+        """For a share of the time that is left. Returns once it is committed; raises Refused."""
+        async with self._check.noting(click):
+            checked = await self._check.click(click)
+            person, now = checked.seat.person, self._clock()
+            if any(vote.person == person.handle for vote in checked.approval.votes):
+                raise Refused(Refusal.ALREADY_VOTED, "You answered it already; it waits for the others.")
+            lease = lease_at(now, deadline=checked.approval.deadline.at, share=checked.route.claim)
+            claim = Claim(person=person.handle, name=person.name, at=now, until=lease.until)
+            last_call = DueRung(
+                approval_id=checked.approval.id,
+                number=LAST_CALLS,
+                due_at=lease.last_call,
+                action=Action.LAST_CALL,
+                who=(person.handle,),
+            )
+            claimed = await self._store.approvals.claim(
+                checked.approval.id, claim=claim, digest=checked.sealed.digest, last_call=last_call
+            )
+            if claimed is not Claimed.YES:
+                raise await self._not_claimed(click, claimed)
+        log.info("claimed", approval_id=checked.approval.id, person=person.handle)
+        self._count("claimed")
+        return claim
+
+    async def _not_claimed(self, click: Click, claimed: Claimed) -> Refused:
+        if claimed is Claimed.LOST:
+            return await self._check.too_late(click)
+        if claimed is Claimed.BEFORE:
+            return Refused(
+                Refusal.ALREADY_CLAIMED, "You were on it already. Answer it, or leave it to the others."
+            )
+        _, _, approval = await self._check.card(click)
+        now = self._clock()
+        other = approval.claim_at(now)
+        if other is None:
+            return Refused(Refusal.ALREADY_CLAIMED, "Somebody else was on it until a moment ago. Press again.")
+        left = max(1, round((other.until - now).total_seconds()))
+        return Refused(
+            Refusal.ALREADY_CLAIMED, f"{other.name} is on it for another {left} s. You can still answer it."
+        )
+
+
+class Explain:
+    """Answers in lines; nothing is decided, and nothing noted."""
+
+    def __init__(self, *, check: Check, policy: Callable[[], Policy], clock: Clock) -> None:
+        self._check, self._policy, self._clock = check, policy, clock
+
+    async def explain(self, click: Click) -> tuple[str, ...]:
+        """Why this card is here, who may decide, what is missing, and for this person why not."""
+        policy = self._policy()
+        _, _, approval = await self._check.card(click)
+        route = policy.route_named(approval.route)
+        approvers = approvers_of(route, approval) if route else ()
+        out = kept_out(policy, approval)
+        people = [person.name for person in policy.members(approvers) if person.handle not in out]
+        named = f" ({', '.join(people)})" if people else ""
+        may = approvers_named(policy, route, approval)
+        lines = [f"Route: {approval.route}", f"May decide: {may}{named}"]
+        if route is not None:
+            given = people_in(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)
+            missing = f", {route.quorum - given} more to come" if given < route.quorum else ""
+            needs = route.needs(HITLDecision.REJECTED)
+            lines.append(f"Needed: {route.quorum} to approve{missing}; {needs} to reject or skip")
+            pinged = tuple(name for rung in route.ladder for name in rung.who)
+            whom = [name for name in dict.fromkeys(pinged) if names_of(policy, (name,), without=out)]
+            lines.append(f"Pinged when it nears its deadline: {', '.join(whom) or 'nobody'}")
+            lines.append(f"Shown in: {', '.join(str(place) for place in route.cards)}")
+        claim = approval.claim_at(self._clock())
+        if claim:
+            lines.append(f"On it: {claim.name}; nobody else is pinged meanwhile")
+        votes = ", ".join(f"{vote.actor.name} {vote.verdict.value}" for vote in approval.votes)
+        lines.append(f"Votes so far: {votes or 'none'}")
+        try:
+            checked = await self._check.click(click)
+        except Refused as refused:
+            return (*lines, f"You: {refused} [{refused.code.value}]")
+        place = f", for {checked.seat.acting_for}" if checked.seat.acting_for else ""
+        return (*lines, f"You: you may decide this{place}.")
 
 
 class FrontDesk:

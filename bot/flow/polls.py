@@ -1,11 +1,20 @@
-"""What polls tell of the platform itself: that it can be read, and what time it has there."""
+"""What polls tell of the platform itself: can it be read, what time has it, how steady are its lists.
+
+A platform of several runners lists what one of them knows. There whatever was missing comes back, so
+the number of polls in a row after which a request counts as gone follows from how often that happens.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Set
 from datetime import datetime, timedelta
 
+import structlog
+
 from bot.errors import Forbidden, Unavailable
+from bot.flow import Count
 from bot.ports import WORST_SKEW, Clock, Listing
 from bot.records import Alert
 from bot.store import Store
@@ -67,3 +76,75 @@ class Polls:
             await self._alerts.raise_(alert)
         elif abs(skew) < WORST_SKEW / 2:
             await self._alerts.mend(PLATFORM, cause=SKEWED, how="the clocks agree again")
+
+
+UNREADABLE = "unreadable"  #: the alert's cause
+
+log = structlog.get_logger()
+
+
+class Unread:
+    """Tells when a listing has others of them than the one before, and when it has none any more."""
+
+    def __init__(self, *, store: Store, clock: Clock, count: Count) -> None:
+        self._store, self._clock, self._count = store, clock, count
+        self._known: tuple[frozenset[str], int] | None = None  #: None: an earlier process may have told of some
+
+    async def report(self, listing: Listing) -> None:
+        """Raise or mend the one alert about them. That an item has another place in the list is no news."""
+        found = (listing.unread_ids, len(listing.set_aside))
+        if found == self._known:
+            return
+        if listing.set_aside:
+            await self._store.alerts.raise_(self._alert(listing))
+        else:
+            await self._store.alerts.mend("platform", cause=UNREADABLE, how="every pending request can be read")
+        self._known = found
+        for reason in listing.set_aside:
+            log.warning("request_set_aside", reason=reason)
+            self._count("request_set_aside")
+
+    def _alert(self, listing: Listing) -> Alert:
+        number, why = len(listing.set_aside), listing.set_aside[0]
+        what = "1 item" if number == 1 else f"{number} items"
+        text = f"{what} of the platform's pending list cannot be read ({why}): nobody is asked about that."
+        return Alert(approval_id="platform", cause=UNREADABLE, text=text, raised_at=self._clock())
+
+
+#: So many good polls in a row must miss a request, where nothing comes back, unless the audit tells of its end.
+USUALLY = 5
+#: At least, and at most so many, while missing requests come back.
+LEAST_FLAPPING, MOST_FLAPPING = 20, 60
+#: What came back makes the list doubtful for so long.
+REMEMBERED = timedelta(minutes=2)
+#: How likely it may be that a request that waits is taken for gone, by one run of polls.
+ERROR = 1e-6
+
+
+class Steadiness:
+    """Learns from polls how many in a row must miss a request before that is believed."""
+
+    def __init__(self) -> None:
+        #: When, how many were listed, how many misses had been none.
+        self._polls: deque[tuple[datetime, int, int]] = deque()
+
+    def note(self, at: datetime, *, listed: Set[str], missed: Mapping[str, int]) -> None:
+        """A good poll of that moment. `missed`: how many polls in a row had missed each that we know."""
+        came_back = sum(times for known, times in missed.items() if known in listed)
+        self._polls.append((at, sum(known in listed for known in missed), came_back))
+        while self._polls and self._polls[0][0] < at - REMEMBERED:
+            self._polls.popleft()
+
+    @property
+    def flaps(self) -> bool:
+        """Whether something that polls had missed came back of late."""
+        return any(came_back for _, _, came_back in self._polls)
+
+    @property
+    def believed_after(self) -> int:
+        """So many good polls in a row."""
+        if not self.flaps:
+            return USUALLY
+        listed, missed = (sum(column) for column in list(zip(*self._polls, strict=True))[1:])
+        share = (missed + 1) / (listed + missed + 2)  # Laplace's estimate, which is never 0 or 1
+        return min(max(LEAST_FLAPPING, math.ceil(math.log(ERROR) / math.log(share))), MOST_FLAPPING)

@@ -1,4 +1,4 @@
-"""OPEN or DECIDED -> SETTLED when the platform no longer waits: answered elsewhere, or gone."""
+"""The end of a request that nobody answered here: its deadline came, or the platform's list misses it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,51 @@ import structlog
 
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
 from bot.flow import Count, Crew
-from bot.flow.losses import Losses
+from bot.flow.polls import Steadiness
 from bot.flow.seen import report_silence, report_unseen
-from bot.flow.steadiness import Steadiness
-from bot.flow.undelivered import RAN_OUT
+from bot.flow.undelivered import RAN_OUT, Losses
 from bot.ports import Clock, Platform
+from bot.protocol import HITLDecision
 from bot.records import UNDELIVERED
 from bot.store import Store
+
+log = structlog.get_logger()
+
+
+class Expire:
+    """Ends what ran out of time."""
+
+    def __init__(self, *, platform: Platform, store: Store, clock: Clock, count: Count, crew: Crew) -> None:
+        self._platform, self._store = platform, store
+        self._clock, self._count, self._crew = clock, count, crew
+
+    async def round(self) -> datetime | None:
+        self._crew.look()
+        now = self._clock()
+        for approval in await self._store.approvals.at(Stage.OPEN, due_by=now):
+            if approval.deadline.made_up:
+                continue  # the platform's list tells whether it waits (`admit`, `reconcile`)
+            self._crew.take(approval.id, approval.id, self._expire, approval)
+        return await self._store.approvals.next_deadline(after=now)
+
+    async def _expire(self, approval: Approval) -> None:
+        # Somebody may have answered on the platform since the last poll: if its audit says so, say so too.
+        word = await self._platform.word_on(approval.id)
+        answered = word in {verdict.value for verdict in HITLDecision}
+        outcome = Outcome.ELSEWHERE if answered else Outcome.TIMEOUT_SKIP
+        if not answered:
+            await report_silence(approval, store=self._store, at=self._clock())
+        if await self._store.approvals.settle(
+            approval.id, was=Stage.OPEN, outcome=outcome, at=self._clock(), as_read=approval, platform_word=word
+        ):
+            log.info("approval_expired", outcome=outcome.value)
+            self._count(f"settled_{outcome.value}")
+
 
 #: What vanishes without a word, as when its run ends, is no news before this share of its window, seen or not.
 SEEN_BY = 0.25
 #: So many good polls in a row must miss a request before the platform's audit is asked what became of it.
 ASKED_AFTER = 2
-
-log = structlog.get_logger()
 
 
 class Reconcile:

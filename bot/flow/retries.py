@@ -1,8 +1,13 @@
-"""When a decision is sent again: by what the platform answered, and by how much time is left."""
+"""When a decision is sent again, and how many are on their way at once."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from itertools import count
 
 from bot.errors import Forbidden, ShutOut, Unavailable
 
@@ -58,3 +63,97 @@ def _half_kept(wait: float, left: timedelta) -> timedelta:
 
 def _slow(left: timedelta) -> float:
     return min(max(left.total_seconds() / 10, SLOW_WAIT_LEAST), SLOW_WAIT_MOST)
+
+
+#: Decisions that wait for a prompt answer at once.
+PLACES = 16
+#: What has no answer after so many seconds gives its place back, and goes on by itself.
+HANGS_AFTER = 1.0
+#: So many may go on by themselves, or without a place.
+MOST_HANGING = 256
+#: A first try waits so long for a place, in seconds, and then goes without one.
+FIRST_WAITS = 0.5
+
+
+class Places:
+    """Like a semaphore, but the earliest deadline goes first."""
+
+    def __init__(self, size: int) -> None:
+        """`size` may hold a place at once."""
+        self._free = size
+        self._numbers = count()
+        self._waiting: list[tuple[datetime, int, asyncio.Future[None]]] = []
+
+    async def take(self, deadline: datetime) -> None:
+        """Return once a place is taken."""
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (deadline, next(self._numbers), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it had just been handed on
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Hand a place on."""
+        while self._waiting:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+class Ways:
+    """Who may tell the platform now.
+
+    A first try is never held back by what hangs. Retries of what hung go one at a time.
+    """
+
+    def __init__(self) -> None:
+        self._prompt, self._again = Places(PLACES), Places(1)
+        self._all = Places(PLACES + MOST_HANGING)
+
+    @asynccontextmanager
+    async def way(
+        self, *, deadline: datetime, first: bool, hung: bool, hangs: Callable[[], object]
+    ) -> AsyncIterator[None]:
+        """Hold a way while the block runs; `hangs` is called when the block has taken HANGS_AFTER."""
+        held: list[Places] = []
+
+        def give_back() -> None:
+            while held:
+                held.pop().give_back()
+
+        def stands_aside() -> None:
+            give_back()
+            hangs()
+
+        try:
+            if hung:
+                await self._again.take(deadline)
+                held.append(self._again)
+            if await _taken(self._prompt, deadline, within=FIRST_WAITS if first else None):
+                held.append(self._prompt)
+            await self._all.take(deadline)
+            timer = asyncio.get_running_loop().call_later(HANGS_AFTER, stands_aside)
+            try:
+                yield
+            finally:
+                timer.cancel()
+                self._all.give_back()
+        finally:
+            give_back()
+
+
+async def _taken(places: Places, deadline: datetime, *, within: float | None) -> bool:
+    try:
+        async with asyncio.timeout(within):
+            await places.take(deadline)
+    except TimeoutError:
+        return False
+    return True

@@ -1,13 +1,15 @@
-"""SETTLED: who hears how it ended: the threads, the requester, and whoever said "I'm on it", once each."""
+"""Who hears how it ended; and the end of the record, once every card shows it and all were told."""
 
 from __future__ import annotations
 
 import structlog
 
 from bot.approval import Approval, Outcome
+from bot.flow import Count
 from bot.flow.outward import Outward
 from bot.policy import Policy, requesters_named
 from bot.records import CARD_REFUSED, NO_CARD, News, OwedNotice, is_rung_cause
+from bot.store import Store
 from bot.surface import Surface
 from bot.wording import ending
 
@@ -93,3 +95,16 @@ class Tell(Outward):
 
 def _by_rule(approval: Approval) -> bool:
     return approval.decision is not None and approval.decision.actor.surface is Surface.POLICY
+
+
+class Close:
+    """Files away what is done."""
+
+    def __init__(self, *, store: Store, count: Count) -> None:
+        self._store, self._count = store, count
+
+    async def round(self) -> None:
+        for approval_id in await self._store.approvals.closable():
+            if await self._store.approvals.close(approval_id):
+                log.info("approval_closed", approval_id=approval_id)
+                self._count("approval_closed")

@@ -26,7 +26,7 @@ from bot.flow import Crew
 from bot.flow.admit import Admit
 from bot.flow.answer import Answer
 from bot.flow.deliver import Deliver
-from bot.flow.losses import Losses
+from bot.flow.undelivered import Losses
 from bot.ladder import Action, Rung
 from bot.matching import Match
 from bot.policy import Policy

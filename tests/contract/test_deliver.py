@@ -14,8 +14,8 @@ from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.flow import Crew
 from bot.flow.deliver import Deliver
-from bot.flow.losses import Losses
 from bot.flow.retries import LEAST_WAIT, MARGIN
+from bot.flow.undelivered import Losses
 from bot.policy import Policy
 from bot.protocol import HITLRequest, HITLResponse
 from bot.records import UNDELIVERABLE, Step

@@ -9,10 +9,9 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Outcome, Stage
 from bot.flow import Crew
-from bot.flow.expire import Expire
-from bot.flow.losses import Losses
-from bot.flow.reconcile import Reconcile
-from bot.flow.steadiness import Steadiness
+from bot.flow.polls import Steadiness
+from bot.flow.reconcile import Expire, Reconcile
+from bot.flow.undelivered import Losses
 from bot.records import Step
 from tests.contract.values import a_request, a_vote, admit, after, found
 from tests.fakes import FakePlatform

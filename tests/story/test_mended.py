@@ -9,8 +9,7 @@ from pathlib import Path
 from bot.approval import Outcome
 from bot.card import Card, DigestCard
 from bot.errors import Forbidden, Unanswered, Unavailable
-from bot.flow.polls import BLIND, BLIND_AFTER
-from bot.flow.unread import UNREADABLE
+from bot.flow.polls import BLIND, BLIND_AFTER, UNREADABLE
 from bot.ladder import Rung
 from bot.matching import Match
 from bot.policy import Person, Policy

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.errors import Unavailable
-from bot.flow.unread import Unread
+from bot.flow.polls import Unread
 from bot.ports import Listing
 from bot.records import Alert
 
