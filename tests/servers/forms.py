@@ -9,6 +9,7 @@ import json
 import random
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -217,7 +218,7 @@ class Hostile:
                     case 1:
                         place[key] = [inner]
                     case _:
-                        place[key] = self._chance.choice(OTHER)
+                        place[key] = deepcopy(self._chance.choice(OTHER))
                 break
         return form
 
