@@ -10,10 +10,9 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
-from adapters.store.moves import move
+from adapters.store.moves import Move, move
 from adapters.store.open import SqlStore
 from adapters.store.rows import decision_row
-from adapters.store.wakes import Move
 from bot.approval import Actor, Approval, Decision, Stage, Vote
 from bot.card import Button
 from bot.desk import Click

@@ -11,10 +11,10 @@ from enum import Enum
 from typing import Any
 
 from adapters.cli.audit_told import OURS, Told
-from adapters.store.chain import kept_object
 from adapters.store.columns import keepable
 from adapters.store.facts import record_facts
 from adapters.store.ledger import Record
+from adapters.store.moves import kept_object
 from adapters.store.proofs import Proofs
 from bot.audit import Row
 from bot.protocol import Json

@@ -9,9 +9,9 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
-from adapters.store.chain import append
 from adapters.store.columns import keepable
 from adapters.store.database import insert_new
+from adapters.store.moves import append
 from adapters.store.proofs import Proofs
 from adapters.store.rows import approval_row, placement_row, rung_row
 from bot.records import Newcomer

@@ -10,10 +10,9 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
-from adapters.store.chain import append
 from adapters.store.columns import moment
 from adapters.store.database import Database, insert_new, rows_of
-from adapters.store.wakes import Move
+from adapters.store.moves import Move, append
 from bot.ports import Clock
 from bot.records import Alert, OwedPage
 

@@ -12,21 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.admitting import take_in
-from adapters.store.chain import append
 from adapters.store.claims import take_claim, with_people
 from adapters.store.closing import file_away
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database, rows_of
-from adapters.store.moves import as_it_was, chunks, move
+from adapters.store.moves import Move, append, as_it_was, chunks, move
 from adapters.store.notices import write_notices
-from adapters.store.proofs import Proofs
+from adapters.store.proofs import Proofs, locked_terms
 from adapters.store.reading import ReadApprovals
-from adapters.store.revising import take_anew, take_back
-from adapters.store.reviving import take_time, take_up
+from adapters.store.revising import take_anew, take_back, take_time, take_up
 from adapters.store.rows import approval_of, approvals_decided
-from adapters.store.terms import locked_terms
 from adapters.store.votes import count_vote
-from adapters.store.wakes import Move
 from bot.approval import Approval, Claim, Outcome, Stage, Vote
 from bot.errors import Unanswered, Unavailable
 from bot.ladder import Deadline, Lease

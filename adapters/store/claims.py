@@ -13,12 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.ahead import with_ahead, with_pinged
-from adapters.store.chain import append
 from adapters.store.columns import keepable
-from adapters.store.leases import begin_lease
-from adapters.store.moves import chunks, move
+from adapters.store.moves import append, chunks, move
 from adapters.store.proofs import Proofs
-from adapters.store.votes import Fetch, with_votes
+from adapters.store.votes import Fetch, begin_lease, with_votes
 from bot.approval import Approval, Claim, Stage
 from bot.records import Claimed, DueRung
 

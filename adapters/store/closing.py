@@ -8,8 +8,7 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
-from adapters.store.chain import append
-from adapters.store.moves import move
+from adapters.store.moves import append, move
 from adapters.store.notices import OWED
 from adapters.store.placements import lags
 from bot.approval import Stage

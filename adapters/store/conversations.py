@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import tables
 from adapters.store.database import Database, insert_new, rows_of
 from adapters.store.ledger import reading
-from adapters.store.wakes import Move
+from adapters.store.moves import Move
 from bot.surface import ConversationRef
 
 _C = tables.conversations.c

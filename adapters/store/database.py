@@ -1,9 +1,13 @@
-"""Reading and writing, the same on every database: whole transactions, unharmed by a cancelled caller."""
+"""Reading and writing, the same on every database: whole transactions, and errors named by their codes.
+
+Nothing here reads the text of an error, which may hold arguments.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -15,12 +19,42 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.clock import seconds_since_boot
-from adapters.store.ailments import ailment_of
-from adapters.store.chain import append
-from adapters.store.wakes import WAKES, Move
+from adapters.store.moves import WAKES, Move, append
 from bot.audit import Fact
 from bot.errors import Unanswered, Unavailable
 from bot.records import Ring
+
+#: SQLite's primary result codes (sqlite.org/rescode.html).
+_OF_SQLITE: Mapping[int, str] = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "the file cannot be written",
+    sqlite3.SQLITE_IOERR: "the disk does not work",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged",
+    sqlite3.SQLITE_NOTADB: "the file is damaged",
+}
+#: PostgreSQL's SQLSTATEs, and classes of them (postgresql.org/docs/current/errcodes-appendix.html).
+_OF_POSTGRES: Mapping[str, str] = {
+    "53100": "the server's disk is full",
+    "53200": "the server is out of memory",
+    "25006": "the server takes no writes",
+    "58": "the server's disk does not work",
+    "XX001": "the server's data is damaged",
+    "XX002": "the server's data is damaged",
+}
+
+
+def ailment_of(error: Exception) -> str | None:
+    """What ails the database itself, if this error tells; None for what concerns one statement alone."""
+    orig = error.orig if isinstance(error, DBAPIError) else None
+    code = getattr(orig, "sqlite_errorcode", None)
+    if code is not None:
+        return _OF_SQLITE.get(code & 0xFF)
+    state = getattr(orig, "sqlstate", None)
+    if state is not None:
+        return _OF_POSTGRES.get(state) or _OF_POSTGRES.get(state[:2])
+    return None
+
 
 T = TypeVar("T")
 #: The move that a piece of work makes, or how to tell it from the work's result.

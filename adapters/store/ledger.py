@@ -19,9 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.store import tables
-from adapters.store.chain import last_anchor, row_of
 from adapters.store.columns import keepable
-from adapters.store.moves import CHUNK, chunks
+from adapters.store.moves import CHUNK, chunks, last_anchor, row_of
 from bot.audit import Row
 from bot.errors import ConfigError
 from bot.protocol import HITLRequest

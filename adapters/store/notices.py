@@ -13,14 +13,12 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
-from adapters.store.chain import append
 from adapters.store.claims import with_people
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database
-from adapters.store.moves import chunks
+from adapters.store.moves import Move, append, chunks
 from adapters.store.proofs import Proofs
 from adapters.store.rows import approval_of, placement_of
-from adapters.store.wakes import Move
 from bot.approval import Approval
 from bot.audit import Fact
 from bot.records import News, OwedNotice, Placement

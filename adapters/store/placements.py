@@ -1,25 +1,45 @@
-"""Where cards stand, in SQL."""
+"""Which cards show an approval, where, and in which revision; new ones, never two of one call in one place."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Update, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
-from adapters.store.chain import append
 from adapters.store.claims import with_people
 from adapters.store.columns import moment
 from adapters.store.database import Database
-from adapters.store.moves import chunks
+from adapters.store.moves import Move, append, chunks
 from adapters.store.proofs import Proofs
-from adapters.store.rows import approval_of, placement_of
-from adapters.store.wakes import Move
+from adapters.store.rows import approval_of, placement_of, placement_row
 from bot.approval import Approval, Stage
 from bot.ports import Clock
 from bot.records import Placement, Up
 from bot.surface import Destination
+
+_P = tables.placements.c
+
+
+async def destinations_of(connection: AsyncConnection, approval_id: str) -> frozenset[Destination]:
+    """Where a card of the call stands as it is now, or will stand."""
+    standing = select(_P.surface, _P.channel).where(_P.approval_id == approval_id, ~_P.superseded)
+    found = await connection.execute(standing)
+    return frozenset(Destination(surface=surface, channel=channel) for surface, channel in found)
+
+
+async def place(connection: AsyncConnection, approval_id: str, placements: Sequence[Placement]) -> None:
+    """Cards where none of this call stands, or will stand, yet."""
+    if not placements:
+        return
+    new = {one.destination: one for one in reversed(placements)}
+    for destination in await destinations_of(connection, approval_id):
+        new.pop(destination, None)
+    if new:
+        await connection.execute(insert(tables.placements), [placement_row(one) for one in new.values()])
+
 
 _P, _A = tables.placements.c, tables.approvals.c
 

@@ -1,23 +1,188 @@
-"""PostgreSQL: for several replicas, or where the organisation keeps its data there anyway."""
+"""PostgreSQL: connections that are given up when the server is silent, and whether the server is fit.
+
+A connection can freeze while new ones would work: a fail-over behind a balancer, a firewall that forgot it. TCP
+notices late or never, and psycopg waits for ever and cannot be cancelled meanwhile (psycopg/psycopg#1371). So
+each wait is bounded here: the socket is shut underneath it, which ends the wait with an ordinary error.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 import psycopg
+import structlog
+from psycopg.abc import PQGen
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.store.database import Database
-from adapters.store.fitness import check_durability, check_sessions
-from adapters.store.lines import ANSWERS_WITHIN, Lines
 from adapters.store.schema import head, revision_of, upgrade
 from adapters.store.tenure import LOOK_EVERY, tenured
-from bot.errors import Unavailable
+from bot.errors import ConfigError, Unavailable
 from bot.records import Ring
+
+T = TypeVar("T")
+#: Seconds until a server that says nothing is given up. It ends statements itself after as many (LIMITS).
+ANSWERS_WITHIN = 5.0
+#: Limits that the server keeps even when our side hangs, in milliseconds, and seconds
+#: after which it notices by itself that our machine is gone, so that the lock of a dead process is free.
+LIMITS = {
+    "statement_timeout": 5_000,
+    "lock_timeout": 2_000,
+    "idle_in_transaction_session_timeout": 10_000,
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+}
+#: What libpq is told of TCP: a peer that is gone is noticed by the kernel, too, also between two statements.
+TCP = {
+    "connect_timeout": 5,  # seconds
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5_000,  # milliseconds
+}
+
+log = structlog.get_logger()
+
+
+class Lines:
+    """Opens connections, knows those that are open, and can cut them all."""
+
+    def __init__(self, *, answers_within: float = ANSWERS_WITHIN) -> None:
+        """`answers_within` is in seconds."""
+        #: Tells the sessions of this process from others; in `pg_stat_activity` under `application_name`.
+        self.name = f"nod-{secrets.token_hex(4)}"
+        self.answers_within = answers_within
+        self._open: WeakSet[_Line] = WeakSet()
+
+    @property
+    def settings(self) -> dict[str, str | int]:
+        """What each connection is opened with, whatever the environment says."""
+        return {**TCP, "client_encoding": "utf8", "application_name": self.name}
+
+    async def connect(self, *args: Any, **more: Any) -> psycopg.AsyncConnection[Any]:
+        """A connection with our limits; the arguments are psycopg's. Raises psycopg's errors."""
+        line: _Line = await _Line.connect(*args, **(more | {"autocommit": True}))
+        line.lines = self
+        self._open.add(line)
+        # Not as startup parameters: a pooler refuses those, or worse, ignores them.
+        await line.execute("; ".join(f"SET {name} = {value}" for name, value in LIMITS.items()))
+        await line.set_autocommit(bool(more.get("autocommit", False)))
+        return line
+
+    @contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Wait so long for each answer, for work that takes its time."""
+        usual, self.answers_within = self.answers_within, seconds
+        try:
+            yield
+        finally:
+            self.answers_within = usual
+
+    def end_within(self, seconds: float) -> None:
+        """A server that answers gets so long to do it; then none keeps the process from ending."""
+        self.answers_within = min(self.answers_within, seconds)
+        asyncio.get_running_loop().call_later(seconds, self.cut)
+
+    def cut(self) -> None:
+        """End all waits for the server now, with errors."""
+        for line in tuple(self._open):
+            line.cut()
+
+
+class _Line(psycopg.AsyncConnection[Any]):
+    """One connection. Everything that it waits for passes through `wait`."""
+
+    lines: Lines | None = None
+
+    async def wait(self, gen: PQGen[T], *args: Any, **more: Any) -> T:
+        within = self.lines.answers_within if self.lines else ANSWERS_WITHIN
+        given_up = asyncio.get_running_loop().call_later(within, self._give_up)
+        try:
+            return await super().wait(gen, *args, **more)
+        finally:
+            given_up.cancel()
+
+    def _give_up(self) -> None:
+        log.error("database_connection_given_up", backend=self.pgconn.backend_pid)
+        self.cut()
+
+    def cut(self) -> None:
+        """Shut the socket: whoever waits for it reads its end. The descriptor stays libpq's to close."""
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.pgconn.socket)) as mine:
+            mine.shutdown(socket.SHUT_RDWR)
+
+
+#: With one of these off, a crash loses decisions that were acknowledged (measured).
+MUST_BE_ON = ("synchronous_commit", "fsync", "full_page_writes")
+#: The only encoding of a server that holds all of Unicode (postgresql.org/docs/current/multibyte.html).
+ENCODING = "UTF8"
+
+_SETTING = "NOD_DATABASE_URL"
+
+
+async def check_sessions(settings: Mapping[str, Any]) -> None:
+    """Refuse a pooler that hands one session to several connections, and an encoding that loses characters.
+
+    Of two connections that are held open, each must have a session of its own, and keep it while the other
+    is in a transaction. Prepared statements tell nothing, since newer poolers carry them.
+    `settings` are psycopg's.
+
+    Raises:
+        ConfigError: one of these.
+        psycopg.Error: the server cannot be asked.
+    """
+    async with AsyncExitStack() as stack:
+        one, other = [
+            await stack.enter_async_context(await psycopg.AsyncConnection.connect(**settings, autocommit=True))
+            for _ in range(2)
+        ]
+        encoding = one.info.parameter_status("server_encoding")
+        if encoding != ENCODING:
+            raise ConfigError(
+                where=_SETTING,
+                what=f"the database's encoding is {encoding}, which does not hold every character of a call",
+                fix=f"Create the database with ENCODING '{ENCODING}' TEMPLATE template0.",
+            )
+        first, second = await _session_of(one), await _session_of(other)
+        shared = first == second
+        if not shared:
+            async with other.transaction():
+                shared = await _session_of(other) != second or await _session_of(one) != first
+        if shared:
+            raise ConfigError(
+                where=_SETTING,
+                what="a pooler shares sessions between connections, so the lock on it holds nothing",
+                fix="Put the pooler into session mode (pgbouncer: pool_mode = session), or go past it.",
+            )
+
+
+async def check_durability(connection: AsyncConnection) -> None:
+    """Raises ConfigError when a crash of the server would lose what it acknowledged."""
+    for name in MUST_BE_ON:
+        value = (await connection.exec_driver_sql(f"SHOW {name}")).scalar_one()
+        if value == "off":
+            raise ConfigError(
+                where=_SETTING,
+                what=f"the server has {name} off, so a crash loses decisions that were acknowledged",
+                fix=f"Set {name} to on for this database.",
+            )
+
+
+async def _session_of(connection: psycopg.AsyncConnection[Any]) -> int:
+    row = await (await connection.execute("SELECT pg_backend_pid()", prepare=False)).fetchone()
+    return int(row[0]) if row else 0
+
 
 #: Transactions at once. Reads share the pool, so it holds a few connections more.
 WRITERS, READERS = 8, 5

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
 from adapters.store.database import Database
-from adapters.store.wakes import Move
+from adapters.store.moves import Move
 from bot.errors import Unavailable
 
 #: Characters that are new each time. In one row, so that the page which has it is written.

@@ -1,4 +1,6 @@
-"""What in the rows is Nod's own: signed by it, and not taken back since.
+"""Signatures over what lets an answer count: made with each row, and checked before anything is sent.
+
+What somebody else wrote there is never signed by the way: it stays forged until the call is taken anew.
 
 A signature shows that Nod wrote a row, and not that the row is still in force: whoever can write to the
 database can put an old one back. So the process remembers, for each approval that waits, the revision up to
@@ -8,17 +10,67 @@ which answers were taken back, and each person's last vote. At the start it read
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store import tables
 from adapters.store.columns import keepable
 from bot.protocol import HITLRequest, Json
 from bot.signing import Kind, Signing
+
+_A = tables.approvals.c
+#: What has to be read of an approval.
+COLUMNS = (_A.id, _A.digest, _A.route, _A.rule, _A.widened, _A.terms_signature)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """By which route or rule a call is answered, and whom rungs have let in."""
+
+    approval_id: str
+    digest: str
+    route: str
+    rule: str | None
+    widened: tuple[str, ...]
+    signature: str | None
+    hold: bool  #: whether Nod wrote them
+
+    def by_route(self, route: str) -> Terms:
+        """Under this route; those whom another route's ladder let in have no say on it."""
+        return replace(self, route=route, widened=self.widened if route == self.route else ())
+
+    def columns(self, proofs: Proofs) -> dict[str, Any]:
+        """These terms in an approval's row. Signed if those that they were made of held."""
+        known = {"route": self.route, "rule": self.rule, "widened": self.widened}
+        if not self.hold:
+            return known
+        signature = proofs.of_terms(
+            self.approval_id, digest=self.digest, route=self.route, rule=self.rule, widened=self.widened
+        )
+        return {**known, "terms_signature": signature}
+
+
+async def locked_terms(connection: AsyncConnection, approval_id: str, proofs: Proofs) -> Terms | None:
+    """As they are, with the record's row locked; None for an unknown id."""
+    statement = select(*COLUMNS).where(_A.id == approval_id).with_for_update()
+    row = (await connection.execute(statement)).mappings().first()
+    return None if row is None else terms_in(row, proofs)
+
+
+def terms_in(row: RowMapping, proofs: Proofs) -> Terms:
+    """The terms in a row that has `COLUMNS`."""
+    known = {"digest": row[_A.digest], "route": row[_A.route], "rule": row[_A.rule], "widened": row[_A.widened]}
+    signature = row[_A.terms_signature]
+    hold = proofs.terms_hold(signature, row[_A.id], **known)
+    return Terms(approval_id=row[_A.id], signature=signature, hold=hold, **known)
+
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)

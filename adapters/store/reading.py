@@ -13,7 +13,7 @@ from adapters.store.claims import with_people
 from adapters.store.closing import nothing_owed
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database
-from adapters.store.gathered import UNTRIED
+from adapters.store.digests import UNTRIED
 from adapters.store.moves import chunks
 from adapters.store.proofs import Proofs
 from adapters.store.rows import approval_of, approvals_decided

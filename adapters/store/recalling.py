@@ -11,11 +11,9 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
-from adapters.store.chain import append
 from adapters.store.database import Database
-from adapters.store.moves import chunks
+from adapters.store.moves import Move, append, chunks
 from adapters.store.proofs import Proofs
-from adapters.store.wakes import Move
 from bot.approval import Stage
 
 _A, _D, _V, _U = tables.approvals.c, tables.decisions.c, tables.votes.c, tables.audit.c

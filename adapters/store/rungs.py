@@ -1,24 +1,191 @@
-"""The ladders' rungs, in SQL."""
+"""The escalation steps of each approval, in SQL: written, fired with all that they owe, and written anew."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import tables
+from adapters.store import facts, tables
+from adapters.store.alerts import mend_alert, write_alert
 from adapters.store.claims import with_people
-from adapters.store.database import Database
-from adapters.store.firing import fire_rungs
-from adapters.store.moves import chunks
-from adapters.store.proofs import Proofs
-from adapters.store.rows import approval_of, rung_of
-from adapters.store.wakes import Move
+from adapters.store.database import Database, insert_new
+from adapters.store.moves import Move, append, chunks
+from adapters.store.notices import OWED, write_notices
+from adapters.store.placements import place
+from adapters.store.proofs import COLUMNS, Proofs, Terms, terms_in
+from adapters.store.rows import approval_of, rung_of, rung_row
 from bot.approval import Approval, Stage
+from bot.audit import Fact
 from bot.ladder import Action
-from bot.records import DueRung, Firing
+from bot.records import LAST_CALLS, DueRung, Firing, News, OwedNotice, rung_cause
+
+_R = tables.rungs.c
+
+
+async def ladder_anew(
+    connection: AsyncConnection,
+    approval_id: str,
+    rungs: Sequence[DueRung],
+    *,
+    at: datetime,
+    another_route: bool = False,
+    keep_lease: bool = False,
+) -> None:
+    """Rungs that have fired stay as they are, unless their moment lies ahead again.
+
+    So nobody is pinged twice for one moment, and nobody is left in peace because of one that was taken back.
+    Of another route's ladder nothing stays: its numbers stand for other rungs. Redraws are written anew in
+    any case: nobody is told of them. With `keep_lease` what has to do with somebody's claim stays.
+    """
+    ahead = [rung.number for rung in rungs if rung.due_at > at]
+    gone = true() if another_route else _R.fired_at.is_(None) | (_R.action == Action.REDRAW)
+    mine = and_(_R.approval_id == approval_id, or_(gone, _R.number.in_(ahead)))
+    if keep_lease:
+        mine = and_(mine, _R.number < LAST_CALLS)
+    paged = and_(mine, _R.fired_at.is_not(None), _R.action == Action.PAGE)
+    numbers = (await connection.execute(select(_R.number).where(paged).order_by(_R.number))).scalars().all()
+    await connection.execute(delete(tables.rungs).where(mine))
+    if rungs:
+        new = insert_new(connection, tables.rungs).on_conflict_do_nothing()
+        await connection.execute(new, [rung_row(rung) for rung in rungs])
+    for number in numbers:  # else the page of the new rung would be taken for the one that is out
+        how = "it changed, or has another deadline: the page comes again if nobody answers"
+        await mend_alert(connection, approval_id, cause=rung_cause(number), how=how, at=at)
+
+
+_A, _R, _T = tables.approvals.c, tables.rungs.c, tables.notices.c
+_Place = tuple[object, ...]  #: approval, surface, and the card or the person there
+#: What these do is not about everybody who looks at the card.
+_QUIET = frozenset({Action.LAST_CALL, Action.REDRAW})
+
+
+async def fire_rungs(
+    connection: AsyncConnection,
+    firings: Sequence[Firing],
+    *,
+    at: datetime,
+    pagers: Sequence[str],
+    proofs: Proofs,
+) -> frozenset[str]:
+    """Fire those of open approvals of which no rung has fired or was put off; the ids of these approvals.
+
+    None of a record whose terms Nod did not write: it is taken anew. The records' rows are locked first, so a
+    decision comes before all of this or after it.
+    """
+    terms = await _locked(connection, [firing.approval_id for firing in firings], proofs)
+    waiting = await _waiting(connection, list(terms))
+    going = [
+        firing
+        for firing in firings
+        if firing.approval_id in terms
+        and all((rung.approval_id, rung.number, rung.due_at) in waiting for rung in firing.rungs)
+    ]
+    if not going:
+        return frozenset()
+    keys = [(rung.approval_id, rung.number) for firing in going for rung in firing.rungs]
+    for some in chunks(keys):
+        mine = tuple_(_R.approval_id, _R.number).in_(some)
+        await connection.execute(update(tables.rungs).where(mine).values(fired_at=at))
+    for firing in going:
+        await place(connection, firing.approval_id, firing.placements)
+    await write_notices(connection, await _merged(connection, going))
+    let_in = {firing.approval_id: _let_in(firing, terms[firing.approval_id].widened) for firing in going}
+    after = {of: replace(terms[of], widened=names).columns(proofs) for of, names in let_in.items()}
+    await _show(connection, going, after, at=at)
+    told: list[Fact] = []
+    for firing in going:
+        if firing.alert and await write_alert(connection, firing.alert, pagers=pagers):
+            told.append(facts.alert_raised(firing.alert, pagers=pagers))
+        loud = [rung for rung in firing.rungs if rung.action is not Action.REDRAW]
+        told.extend(facts.rung_fired(rung, widened=let_in[firing.approval_id], at=at) for rung in loud)
+    if told:
+        await append(connection, *told)
+    return frozenset(let_in)
+
+
+async def _locked(connection: AsyncConnection, ids: Sequence[str], proofs: Proofs) -> dict[str, Terms]:
+    """The terms that hold, of those that are open; in one order, so that nobody waits in a circle."""
+    terms: dict[str, Terms] = {}
+    for some in chunks(sorted(ids)):
+        is_open = select(*COLUMNS).where(_A.id.in_(some), _A.stage == Stage.OPEN)
+        found = await connection.execute(is_open.order_by(_A.id).with_for_update())
+        read = [terms_in(row, proofs) for row in found.mappings()]
+        terms.update((one.approval_id, one) for one in read if one.hold)
+    return terms
+
+
+async def _waiting(connection: AsyncConnection, ids: Sequence[str]) -> set[tuple[str, int, datetime]]:
+    """Rungs that have not fired; one that was written anew with another moment is another rung."""
+    waiting: set[tuple[str, int, datetime]] = set()
+    for some in chunks(ids):
+        unfired = select(_R.approval_id, _R.number, _R.due_at)
+        found = await connection.execute(unfired.where(_R.approval_id.in_(some), _R.fired_at.is_(None)))
+        waiting.update((approval_id, number, due_at) for approval_id, number, due_at in found)
+    return waiting
+
+
+def _let_in(firing: Firing, before: tuple[str, ...]) -> tuple[str, ...]:
+    named = [name for rung in firing.rungs if rung.action is Action.WIDEN for name in rung.who]
+    return tuple(dict.fromkeys((*before, *named)))
+
+
+async def _show(
+    connection: AsyncConnection,
+    going: Sequence[Firing],
+    after: Mapping[str, Mapping[str, Any]],
+    *,
+    at: datetime,
+) -> None:
+    """What a card shows of it. A last call alone changes none."""
+    mine = update(tables.approvals).where(_A.id == bindparam("approval"))
+    signed: dict[str, Any] = {"widened": bindparam("let_in"), "terms_signature": bindparam("signed")}
+    shown = mine.values(revision=_A.revision + 1, **signed)
+    loud: list[dict[str, object]] = []
+    quiet: list[dict[str, object]] = []
+    for firing in going:
+        actions = {rung.action for rung in firing.rungs}
+        if actions != {Action.LAST_CALL}:
+            terms = after[firing.approval_id]
+            row: dict[str, object] = {
+                "approval": firing.approval_id,
+                "let_in": terms["widened"],
+                "signed": terms["terms_signature"],
+            }
+            (quiet if actions <= _QUIET else loud).append(row)
+    if loud:
+        await connection.execute(shown.values(escalated_at=at), loud)
+    if quiet:
+        await connection.execute(shown, quiet)
+
+
+async def _merged(connection: AsyncConnection, going: Sequence[Firing]) -> list[OwedNotice]:
+    """What is owed, in place of what waits for the same thread or person, with everybody that would mention."""
+    waits: defaultdict[_Place, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
+    for some in chunks([firing.approval_id for firing in going]):
+        unsent = select(_T.approval_id, _T.surface, _T.card_id, _T.person, _T.mark, _T.who)
+        unsent = unsent.where(_T.approval_id.in_(some), _T.news == News.RUNG, _T.sent_as.is_(None), OWED)
+        # Locked: `say` may be about to send one of them, and then it stays.
+        for *where, mark, who in await connection.execute(unsent.with_for_update()):
+            waits[tuple(where)].append((mark, who))
+    owed, replaced = [], []
+    for notice in (notice for firing in going for notice in firing.notices):
+        if notice.news is not News.RUNG:
+            owed.append(notice)
+            continue
+        before = waits.pop((notice.approval_id, notice.surface, notice.card_id, notice.person), [])
+        replaced += [(notice.approval_id, mark) for mark, _ in before]
+        named = [name for _, who in before for name in who]
+        owed.append(replace(notice, who=tuple(dict.fromkeys((*named, *notice.who)))))
+    for keys in chunks(replaced):
+        await connection.execute(delete(tables.notices).where(tuple_(_T.approval_id, _T.mark).in_(keys)))
+    return owed
+
 
 _R, _A = tables.rungs.c, tables.approvals.c
 _UNFIRED = and_(_R.fired_at.is_(None), _A.stage == Stage.OPEN)

@@ -1,4 +1,6 @@
-"""SQLite: one file, one process, one writer, nothing acknowledged that is not on the disk.
+"""SQLite: how its connections are opened, and whether the files are still the ones under their names.
+
+SQLite goes on with a file that was deleted or replaced: it acknowledges into what nobody finds any more.
 
 Two writing connections wait for each other in seconds where one with a queue waits in milliseconds, so there
 is one. A second process is refused by a lock on a file beside the database.
@@ -22,10 +24,39 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.store.database import Database
-from adapters.store.presence import Presence
 from adapters.store.schema import head, revision_of, upgrade
 from bot.errors import ConfigError, InUse
 from bot.records import Ring
+
+#: The file, what was committed last, what keeps processes apart in it, and our own lock.
+SUFFIXES = ("", "-wal", "-shm", ".lock")
+
+_Identity = tuple[int, int]  #: device and inode
+
+
+class Presence:
+    """Remembers the files as they are now. Made while the database is open: its companions are there then."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the database's."""
+        names = (path.with_name(f"{path.name}{suffix}") for suffix in SUFFIXES)
+        self._known: Mapping[Path, _Identity | None] = {name: _identity(name) for name in names}
+
+    def trouble(self) -> str | None:
+        """Which file is another now, in words; None while all are there. Four looks at a local disk."""
+        for path, known in self._known.items():
+            if _identity(path) != known:
+                return f"{path} was deleted or replaced while Nod runs"
+        return None
+
+
+def _identity(path: Path) -> _Identity | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
 
 #: What the writing connection must say of itself (sqlite.org/pragma.html); 2 is FULL: synced at each commit.
 WRITER_PRAGMAS: Mapping[str, str | int] = {

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.ledger import Ledger, open_ledger
+from adapters.store.moves import Move
 from adapters.store.open import SqlStore, open_store
-from adapters.store.wakes import Move
 from bot.approval import Outcome, Stage
 from bot.audit import Fact, Row, first_break
 from bot.canonical import NotCanonical

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.moves import Move
 from adapters.store.open import open_store
-from adapters.store.wakes import Move
 from bot.errors import Unanswered, Unavailable
 from tests.contract.values import admit, decide
 

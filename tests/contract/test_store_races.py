@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.moves import Move
 from adapters.store.open import SqlStore, open_store
-from adapters.store.wakes import Move
 from bot.approval import Outcome, Stage
 from bot.errors import Unanswered, Unavailable
 from bot.records import Step
