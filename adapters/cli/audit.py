@@ -144,6 +144,9 @@ async def examine(ledger: Ledger, signed: Iterable[Checkpoint] = (), *, proofs: 
             told = meaning.differences(record, proofs)
             found.differences += [f"request {record.approval_id}: {why}" for why in told]
         found.differences += [f"request {one}: its record is gone" for one in meaning.missing(met)]
+        found.differences += [
+            f"request {one}: it is answered, and there is no record of it" for one in await ledger.strays()
+        ]
         found.unjudged = meaning.unjudged
     return found
 

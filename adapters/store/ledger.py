@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Table, event, func, inspect, make_url, select
+from sqlalchemy import URL, Table, event, exists, func, inspect, make_url, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -112,6 +112,15 @@ class Ledger:
             for record in found:
                 yield record
             ids = (await self._connection.execute(page.where(_A.id > ids[-1]))).scalars().all()
+
+    async def strays(self) -> Sequence[str]:
+        """Ids that an answer names and no record has."""
+        found: set[str] = set()
+        for table in (tables.decisions, tables.votes):
+            of = table.c.approval_id
+            alone = select(of).where(~exists().where(_A.id == of).correlate(table))
+            found |= {str(one) for one in (await self._connection.execute(alone)).scalars()}
+        return sorted(found)
 
     async def _read_one(self, approval_id: str) -> Record:
         try:

@@ -111,6 +111,7 @@ def _copies(grid: Grid, row: Row) -> Iterator[Attack]:
         for name in ALL:
             if name != row["approval_id"]:
                 yield _insert(grid, {**row, "approval_id": name})
+        yield _insert(grid, {**row, "approval_id": "nobody's"})
     another = row[last] + 100 if isinstance(row[last], int) else f"{row[last]}-2"
     yield _insert(grid, {**row, last: another})
 
