@@ -39,6 +39,8 @@ VALUES = {"OPS_FLOW_URL": "https://x.environment.api.powerplatform.com:443/workf
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+#: Lines of a glossary that is still read in one go.
+LONGEST_GLOSSARY = 80
 
 
 def prose(page: Path) -> str:
@@ -178,6 +180,17 @@ def test_every_command_and_option_is_in_the_readme() -> None:
         written.setdefault(name, set()).update(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", usage))
 
     assert commands_of(typer.main.get_command(app)) == written
+
+
+def test_the_glossary_gives_each_word_a_term_and_a_sentence() -> None:
+    """Each row is our word, the field's term and one sentence; no word has two rows, and the page is short."""
+    page = ROOT / "docs" / "glossary.md"
+    lines = [line.strip("| ").split(" | ") for line in page.read_text().splitlines() if line[:2] == "| "]
+    words = [cells[0] for cells in lines[1:]]
+
+    assert page.read_text().count("\n") <= LONGEST_GLOSSARY
+    assert [] == [cells for cells in lines[1:] if len(cells) != 3 or not cells[2].endswith(".")]
+    assert sorted(set(words)) == sorted(words)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
