@@ -21,7 +21,7 @@ from adapters.notary import check_rollback, read_shelf
 from adapters.oncall import Schedules
 from adapters.oncall.open import open_schedules
 from adapters.pagers.hooks import HookPager, load_hook
-from adapters.pagers.open import open_pagers
+from adapters.pagers.services import open_pagers
 from adapters.periodic import checkpoints_of, folder_of, keeping, notary_of, open_timer, proving, refusal_alerts
 from adapters.platform.client import open_platform
 from adapters.relay import WAKE_PATH, Door

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from bot.approval import Claim, Vote
 from bot.card import Button, Card
-from bot.reading import Reading
 from bot.routing import ReasonRule
+from bot.seal import Reading
 from bot.surface import Surface
 
 

@@ -26,8 +26,7 @@ def _check_own_packages() -> None:
 _check_own_packages()
 
 from adapters.platform.answers import AuditPage, AuditRecord  # noqa: E402 - whose packages these are comes first
-from adapters.platform.face import SyncHITLClient  # noqa: E402
-from adapters.platform.hitl import HITLClient  # noqa: E402
+from adapters.platform.hitl import HITLClient, SyncHITLClient  # noqa: E402
 from adapters.platform.people import ask_people  # noqa: E402
 from bot import __version__  # noqa: E402
 from bot.handler import HITLHandler  # noqa: E402

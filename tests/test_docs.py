@@ -15,7 +15,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from adapters.cli.audit_entry import FIELDS
+from adapters.cli.audit_export import FIELDS
 from adapters.cli.commands import COMMANDS, app
 from adapters.notary import Shelf, open_notary, read_or_make_key
 from adapters.pagers.services import signature_of

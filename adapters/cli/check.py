@@ -13,9 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from adapters.app import group_keepers, schedule_keepers
-from adapters.cli.check_socket import socket_finding
-from adapters.cli.check_teams import REGISTRATION, teams_findings
-from adapters.cli.findings import Finding
+from adapters.cli.check_chats import REGISTRATION, Finding, socket_finding, teams_findings
 from adapters.cli.looking import known_conversations, signed_in, teams_with
 from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from adapters.cli.policy_ladder import staffed
-from adapters.cli.policy_lint import faults_of
-from adapters.cli.policy_reach import Fault, Reach
+from adapters.cli.policy_lint import Fault, Reach, faults_of
 from adapters.cli.policy_replay import changes_of, past_of
 from adapters.cli.policy_verdict import read_requests, verdict_of
 from adapters.oncall import Schedules

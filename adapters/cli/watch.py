@@ -16,8 +16,7 @@ from rich.text import Text
 
 from adapters.cli.redaction import redaction_of
 from adapters.cli.running import run_async
-from adapters.cli.watch_known import Known
-from adapters.cli.watch_sending import CHANGED, Sending, Sent
+from adapters.cli.watch_sending import CHANGED, Known, Sending, Sent
 from adapters.logs import configure_logs
 from adapters.platform.hitl import HITLClient
 from adapters.settings import read_environment

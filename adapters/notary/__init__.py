@@ -1,9 +1,7 @@
 """The notary: signed checkpoints of the audit chain, kept where whoever owns the database cannot reach them."""
 
-from adapters.notary.checkpoint import Checkpoint, NoCheckpoint, What
-from adapters.notary.key import AuditKey, read_or_make_key
-from adapters.notary.notary import Notary, open_notary
-from adapters.notary.rollback import check_rollback
+from adapters.notary.checkpoint import AuditKey, Checkpoint, NoCheckpoint, What, read_or_make_key
+from adapters.notary.notary import Notary, check_rollback, open_notary
 from adapters.notary.shelf import Shelf, read_checkpoints, read_shelf
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The notary's rounds: look at the chain's end, sign it when it is time, and hand the word on."""
+"""The notary: signs the chain's end when it is time, and at the start refuses a database that ends before."""
 
 from __future__ import annotations
 
@@ -13,14 +13,66 @@ import httpx
 import structlog
 
 from adapters.http import open_client, told
-from adapters.notary.checkpoint import Checkpoint, What, checkpoint_of
-from adapters.notary.key import AuditKey, read_or_make_key
-from adapters.notary.rollback import Chain, holds
+from adapters.notary.checkpoint import AuditKey, Checkpoint, What, checkpoint_of, read_or_make_key
 from adapters.notary.shelf import Shelf, add
-from bot.audit import GENESIS, Row
-from bot.errors import Unavailable
+from bot.audit import GENESIS, Fact, Row
+from bot.errors import ConfigError, Unavailable
 from bot.ports import Clock
+from bot.protocol import Json
 from bot.records import Alert
+
+log = structlog.get_logger()
+
+
+class Chain(Protocol):
+    """What is asked of the audit."""
+
+    async def head(self) -> Row | None: ...
+
+    async def row(self, number: int) -> Row | None: ...
+
+    async def anchor(self) -> tuple[int, str] | None: ...
+
+    async def note(self, fact: Fact) -> None: ...
+
+
+async def check_rollback(chain: Chain, *, shelf: Shelf, accept: bool, clock: Clock) -> None:
+    """Refuse a chain that the last checkpoint contradicts; or with `accept` record that and go on.
+
+    What was acknowledged after the copy was made is lost then, and the platform's list tells what still waits.
+    Those checkpoints are kept beside, under a name with the moment, since they vouch for another chain.
+
+    Raises:
+        ConfigError: rows that were signed are gone or others, and nobody accepts it.
+        Unavailable: the chain cannot be read.
+    """
+    last, head = shelf.last, await chain.head()
+    if last is None or await holds(chain, head, last):
+        return
+    found = head.number if head else 0
+    if not accept:
+        raise ConfigError(
+            where="NOD_DATABASE_URL",
+            what=f"the audit ends at row {found} or was changed, and a checkpoint was signed for row"
+            f" {last.number} at {last.at}: the database was deleted, replaced or rolled back",
+            fix="Put the right one back, or start with --accept-rollback to go on without what is lost.",
+        )
+    body: dict[str, Json] = {"signed": last.number, "hash": last.hash, "signed_at": last.at, "found": found}
+    await chain.note(Fact(kind="rollback_accepted", at=clock(), body=body))
+    aside = await shelf.set_aside(clock())
+    log.warning("rollback_accepted", signed=last.number, found=found, checkpoints=str(aside))
+
+
+async def holds(chain: Chain, head: Row | None, last: Checkpoint) -> bool:
+    """Whether the row that was signed is in the chain, or was there when retention removed it."""
+    if head is None or head.number < last.number:
+        return False
+    row = await chain.row(last.number)
+    if row is not None:
+        return row.hash == last.hash
+    anchor = await chain.anchor()
+    return anchor is not None and (anchor[0] > last.number or anchor == (last.number, last.hash))
+
 
 #: What the alert is about, and its cause.
 AUDIT, TAIL_MISSING = "audit", "audit-tail-missing"
@@ -29,8 +81,6 @@ EVERY_ROWS = 100
 EVERY = timedelta(minutes=5)
 #: Seconds for each step of a POST to the webhook.
 PATIENCE = 5.0
-
-log = structlog.get_logger()
 
 
 class Alerts(Protocol):

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from adapters.oncall.fetch import LARGEST, LIMIT, Fetch
+from adapters.oncall.services import LARGEST, LIMIT, Fetch
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.rotation import ScheduleRef
 

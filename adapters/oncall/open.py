@@ -7,9 +7,15 @@ from contextlib import asynccontextmanager
 
 from adapters.http import open_client
 from adapters.oncall import ICAL, OPSGENIE, PAGERDUTY, Schedules
-from adapters.oncall.fetch import LIMIT, Fetch
 from adapters.oncall.ical import Calendars
-from adapters.oncall.services import OPSGENIE_URL, PAGERDUTY_URL, OpsgenieSchedules, PagerDutySchedules
+from adapters.oncall.services import (
+    LIMIT,
+    OPSGENIE_URL,
+    PAGERDUTY_URL,
+    Fetch,
+    OpsgenieSchedules,
+    PagerDutySchedules,
+)
 from bot.errors import ConfigError
 from bot.rotation import ScheduleRef
 

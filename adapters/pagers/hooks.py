@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, Self
 
 from bot.errors import ConfigError, Unavailable
-from bot.inert import inert
+from bot.visible import inert
 
 if TYPE_CHECKING:
     from datetime import datetime

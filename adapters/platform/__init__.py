@@ -11,7 +11,7 @@ _MOVED = {
     "AuditPage": "adapters.platform.answers",
     "AuditRecord": "adapters.platform.answers",
     "HITLClient": "adapters.platform.hitl",
-    "SyncHITLClient": "adapters.platform.face",
+    "SyncHITLClient": "adapters.platform.hitl",
     "ask_people": "adapters.platform.people",
 }
 

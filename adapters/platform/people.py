@@ -20,8 +20,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any, Protocol
 
-from adapters.platform.face import SyncHITLClient
-from adapters.platform.hitl import HITLClient
+from adapters.platform.hitl import HITLClient, SyncHITLClient
 from bot.errors import Forbidden, Unavailable
 from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of

@@ -5,8 +5,7 @@ poll of the platform is worth it now. It decides nothing, and nothing that it re
 """
 
 from adapters.relay.door import WAKE_PATH, Door
-from adapters.relay.proxy import Relay, open_relay
-from adapters.relay.serve import serve_relay
+from adapters.relay.proxy import Relay, open_relay, serve_relay
 from adapters.relay.wake import open_waker
 
 __all__ = ["WAKE_PATH", "Door", "Relay", "open_relay", "open_waker", "serve_relay"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import h11
@@ -14,10 +14,80 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.http import Outward
 from adapters.http import told as told_of
-from adapters.relay.headers import in_a_circle, is_event_stream, packings, passed_on, to_platform
 from adapters.relay.tap import Told, nobody, open_tap
-from adapters.serving import ALIVE, HANG_UP
+from adapters.serving import ALIVE, HANG_UP, KEEP_ALIVE, Patience, listen, room, serve
 from bot.errors import ConfigError
+
+Fields = list[tuple[bytes, bytes]]
+
+#: Fields that are about one connection, beside those that `Connection` names (RFC 9110 §7.6.1). Trailers are
+#: not passed on (§6.5.1 allows that), so neither is their announcement.
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+
+#: Where a message goes and where it ends: it goes on, or is replaced by ours, also where `Connection` names it.
+FRAMING = frozenset((b"content-length", b"transfer-encoding", b"host"))
+
+#: By this name the relay is known in `Via` (RFC 9110 §7.6.3); a request that has it already goes in a circle.
+PSEUDONYM = b"nod-relay"
+
+
+def passed_on(fields: Sequence[tuple[bytes, bytes]]) -> Fields:
+    """The fields for the next connection, in their order.
+
+    Where the body came in pieces, a length beside it is not believed (RFC 9112 §6.3): who believed it would
+    see two messages in one.
+    """
+    names = [name.lower() for name, _ in fields]
+    dropped = set(HOP_BY_HOP)
+    for name, (_, value) in zip(names, fields, strict=True):
+        if name == b"connection":
+            dropped |= {named.strip().lower() for named in value.split(b",")} - FRAMING
+    if b"transfer-encoding" in names:
+        dropped.add(b"content-length")
+    return [field for name, field in zip(names, fields, strict=True) if name not in dropped]
+
+
+def to_platform(fields: Sequence[tuple[bytes, bytes]], *, host: bytes, version: str) -> Fields:
+    """The fields of a request as the platform gets it: its own `Host`, our `Via`, one request a connection."""
+    in_pieces = any(name.lower() == b"transfer-encoding" for name, _ in fields)
+    return [
+        (b"Host", host),
+        *(field for field in passed_on(fields) if field[0].lower() != b"host"),
+        (b"Via", version.encode() + b" " + PSEUDONYM),
+        (b"Connection", b"close"),
+        *([(b"Transfer-Encoding", b"chunked")] if in_pieces else []),
+    ]
+
+
+def in_a_circle(fields: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether the request was here before: then the relay's platform is the relay."""
+    return any(
+        name.lower() == b"via" and PSEUDONYM in value.replace(b",", b" ").split() for name, value in fields
+    )
+
+
+def is_event_stream(fields: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether a body with these fields is server-sent events, packed or not."""
+    found = {name.lower(): value for name, value in fields}
+    kind = found.get(b"content-type", b"").partition(b";")[0]
+    return kind.strip().lower() == b"text/event-stream"
+
+
+def packings(fields: Sequence[tuple[bytes, bytes]]) -> tuple[str, ...]:
+    """In which ways the body is packed, in their order, by small names (RFC 9110 §8.4)."""
+    named = [value for name, value in fields if name.lower() == b"content-encoding"]
+    names = (one.strip().lower().decode("latin-1") for value in named for one in value.split(b","))
+    return tuple(name for name in names if name not in ("", "identity"))
 
 
 class Inbound(httpx.AsyncByteStream):
@@ -198,3 +268,31 @@ async def open_relay(platform: str, *, wake: Callable[[], None], told: Told = no
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with Outward(limits=limits, socket_options=ALIVE) as transport:
         yield Relay(transport=transport, platform=address, wake=wake, told=told)
+
+
+#: Each connection of a client takes another one to the platform; the relay needs few of its own.
+SHARE = 0.4
+#: Runs and looks at once, however many descriptors there are.
+MOST = 8_192
+#: Bytes of a request's head: clients of the platform may bring cookies of other things.
+LARGEST_HEAD = 64 * 1024
+
+
+@asynccontextmanager
+async def serve_relay(
+    app: ASGIApp, *, host: str, port: int, keep_alive: float = KEEP_ALIVE, most: int | None = None
+) -> AsyncIterator[str]:
+    """Serve until closed; yields the address. Raises ConfigError when the port cannot be had.
+
+    At the end it takes nothing new, and waits for what is under way: a run is not cut off by a restart here.
+    Nor is one cut off whose client reads slowly, unless there is no room for others.
+    """
+    async with serve(
+        app,
+        listen(host, port, host_named="--host", port_named="--port"),
+        most=most or room(share=SHARE, most=MOST),
+        patience=Patience(idle=keep_alive, unread=None),
+        largest_head=LARGEST_HEAD,
+        name="relay",
+    ) as address:
+        yield address

@@ -4,8 +4,7 @@ uvicorn has no bound on how long a request's head takes and none on how many con
 half-sent heads would take every descriptor, and then polls, database and chats get none.
 """
 
-from adapters.serving.crowd import room
-from adapters.serving.protocol import ALIVE, HANG_UP, Patience
+from adapters.serving.protocol import ALIVE, HANG_UP, Patience, room
 from adapters.serving.serve import KEEP_ALIVE, listen, serve
 
 __all__ = ["ALIVE", "HANG_UP", "KEEP_ALIVE", "Patience", "listen", "room", "serve"]

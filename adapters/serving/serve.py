@@ -14,8 +14,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from adapters.serving.crowd import Crowd
-from adapters.serving.protocol import Bounded, Patience
+from adapters.serving.protocol import Bounded, Crowd, Patience
 from bot.errors import ConfigError
 
 #: Seconds that an idle connection is kept. Longer than proxies before Nod keep theirs (the longest is that of

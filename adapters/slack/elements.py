@@ -15,8 +15,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.inert import inert
-from bot.visible import visible
+from bot.visible import inert, visible
 from bot.wording import Saying, set_apart
 
 Element = dict[str, Any]

@@ -23,8 +23,8 @@ from adapters.slack.elements import (
 from bot.approval import Claim
 from bot.card import Notice
 from bot.errors import Refusal, Refused
-from bot.inert import inert
 from bot.records import Alert
+from bot.visible import inert
 from bot.wording import Saying
 
 #: Characters of one part of a sentence: an alert is one line for an operator.

@@ -18,8 +18,8 @@ from adapters.slack.modals import reason_blocks
 from adapters.slack.render import warned
 from bot.card import Button
 from bot.desk import Asked
-from bot.reading import Pages
 from bot.routing import ReasonRule
+from bot.seal import Pages
 
 VIEW_ALL = "nod_view_all"  #: callback_id of the look at the whole call
 NEXT = "nod_next"  #: action_id of the button to the next page

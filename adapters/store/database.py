@@ -6,12 +6,13 @@ Nothing here reads the text of an error, which may hold arguments.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Executable, Table, Update
+from sqlalchemy import Executable, Table, Update, delete, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
@@ -19,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.clock import seconds_since_boot
+from adapters.store import tables
 from adapters.store.moves import WAKES, Move, append
 from bot.audit import Fact
 from bot.errors import Unanswered, Unavailable
@@ -225,3 +227,38 @@ async def rows_of(connection: AsyncConnection, statement: Executable) -> Sequenc
 def insert_new(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT with `on_conflict_do_nothing`, which each database spells in a dialect of its own."""
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+#: Characters that are new each time. In one row, so that the page which has it is written.
+_FILLER = 1_500
+#: What our own writes take: it conflicts with every lock that would keep them waiting, and with none of ours.
+_LOCK_ALL = f"LOCK TABLE {', '.join(sorted(tables.metadata.tables))} IN ROW EXCLUSIVE MODE"
+
+
+class SqlProbe:
+    """`bot.store.Probe` over a database."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def write(self) -> None:
+        """One page, on the disk when this returns.
+
+        On PostgreSQL in a new file, since an old one may have room left on a disk that has none; and with every
+        table free for writing.
+
+        Raises Unavailable, also while the work of others met what does not pass by itself.
+        """
+
+        async def work(connection: AsyncConnection) -> None:
+            if connection.dialect.name == "postgresql":
+                await connection.exec_driver_sql(_LOCK_ALL)
+                await connection.exec_driver_sql(f"TRUNCATE {tables.probes.name}")
+            else:
+                await connection.execute(delete(tables.probes))
+            filler = secrets.token_hex(_FILLER // 2)
+            await connection.execute(insert(tables.probes).values(id=1, filler=filler))
+
+        await self._database.write(Move.PROBE, work)
+        if (ailment := self._database.ailment) is not None:
+            raise Unavailable(ailment)

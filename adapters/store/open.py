@@ -14,12 +14,11 @@ from adapters.store import postgres, sqlite
 from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
 from adapters.store.conversations import SqlConversations
-from adapters.store.database import Database
+from adapters.store.database import Database, SqlProbe
 from adapters.store.digests import SqlDigests
 from adapters.store.journal import SqlJournal
 from adapters.store.notices import SqlNotices
 from adapters.store.placements import SqlPlacements
-from adapters.store.probe import SqlProbe
 from adapters.store.proofs import Proofs
 from adapters.store.recalling import recall, sign_what_was_left
 from adapters.store.rungs import SqlRungs

@@ -29,8 +29,8 @@ from adapters.teams.modals import back
 from adapters.teams.render import MESSAGE, NO_CARD, WIDE, Stand, next_button, on_top, warned, who_asks
 from bot.card import Button
 from bot.desk import Asked
-from bot.reading import Pages
 from bot.routing import ReasonRule
+from bot.seal import Pages
 
 #: Bytes of one page's lines, and lines: what is around them fits into the rest of a message.
 PAGE_BYTES = 12_000

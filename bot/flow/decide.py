@@ -21,10 +21,9 @@ from bot.flow.sights import Sights
 from bot.policy import Policy, check_note, counting
 from bot.ports import Clock
 from bot.protocol import HITLDecision
-from bot.reading import Reading
 from bot.records import Counted, Placement
 from bot.routing import Route
-from bot.seal import Seal
+from bot.seal import Reading, Seal
 from bot.store import Store
 
 #: The buttons that are answers; the seals of all others are wider, and decide nothing.

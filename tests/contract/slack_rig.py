@@ -22,9 +22,9 @@ from bot.card import Button, Card
 from bot.desk import Asked, Click, Desk
 from bot.errors import Refusal, Refused
 from bot.protocol import HITLDecision, HITLRequest
-from bot.reading import Reading
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
+from bot.seal import Reading
 from sandbox.faults import Faults
 from sandbox.faults import routes as fault_routes
 from sandbox.serve import serve

@@ -23,10 +23,9 @@ from bot.ladder import Action, Deadline, DeadlineSource
 from bot.matching import Match, Pattern
 from bot.policy import Delegation, Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
-from bot.reading import Pages, Reading
 from bot.records import LAST_CALLS, DueRung, Newcomer, Placement
 from bot.routing import ReasonRule, RejectionRule, Route, Rule, Rules
-from bot.seal import Seal
+from bot.seal import Pages, Reading, Seal
 from bot.surface import Destination, Surface
 from tests.servers.laid import lay_database
 

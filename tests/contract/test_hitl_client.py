@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from adapters.platform.face import OfClass
+from adapters.platform.hitl import OfClass
 from adapters.platform.people import LATE
 from bot.approval import Outcome
 from bot.errors import ConfigError, Forbidden, Gone, Unavailable

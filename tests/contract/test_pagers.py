@@ -14,8 +14,7 @@ import pytest
 from starlette.responses import RedirectResponse, Response
 
 from adapters.http import retry_after
-from adapters.pagers.open import open_pagers
-from adapters.pagers.services import signature_of
+from adapters.pagers.services import open_pagers, signature_of
 from bot.errors import ConfigError, Forbidden, NodError, Unavailable
 from bot.ports import Pager
 from bot.records import Alert

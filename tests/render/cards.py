@@ -11,10 +11,9 @@ from bot.ladder import Action, Ahead, Deadline, DeadlineSource
 from bot.matching import EVERYTHING
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest, Json
-from bot.reading import Reading
 from bot.records import Digest
 from bot.routing import Route
-from bot.seal import Seal
+from bot.seal import Reading, Seal
 from bot.surface import Destination, Surface
 from bot.wording import CardState
 

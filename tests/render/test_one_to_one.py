@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.cli.audit_entry import entry_of
+from adapters.cli.audit_export import entry_of
 from adapters.slack.metadata import Thread, look_from
 from adapters.slack.render import message_of
 from adapters.slack.whole import first_page as slack_first

@@ -9,7 +9,7 @@ from bot.approval import Claim, Vote
 from bot.card import Button
 from bot.desk import Click
 from bot.errors import Refused
-from bot.reading import Pages
+from bot.seal import Pages
 from bot.surface import Surface
 from tests.servers.clockwork import SEAL
 from tests.servers.rough import RoughChat

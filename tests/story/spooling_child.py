@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adapters.pagers.open import open_pagers
+from adapters.pagers.services import open_pagers
 from adapters.watch import Emergency, Spool, open_emergency
 from bot.errors import Unavailable
 from bot.ports import Clock

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.pagers.open import open_pagers
+from adapters.pagers.services import open_pagers
 from adapters.watch import NOD, SCHEDULER_DEAD, Spool, open_emergency
 from bot.errors import Unavailable
 from bot.flow import Crew

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from adapters.serving.crowd import FEWEST, Crowd, Stage, peer_of, room
+from adapters.serving.protocol import FEWEST, Crowd, Stage, peer_of, room
 
 
 @dataclass(eq=False)

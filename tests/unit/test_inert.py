@@ -13,9 +13,8 @@ from adapters.slack.elements import spoken as spoken_in_slack
 from adapters.slack.notices import explanation_of, page_of, refusal_of, whisper_of
 from adapters.teams.elements import spoken as spoken_in_teams
 from bot.errors import Refusal, Refused
-from bot.inert import inert
 from bot.records import Alert
-from bot.visible import visible
+from bot.visible import inert, visible
 from tests.render.cards import NOW
 
 #: Names that an agent could choose, each of which acts somewhere.

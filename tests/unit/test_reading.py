@@ -7,8 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.reading import Pages, Reading
-from bot.seal import Seal
+from bot.seal import Pages, Reading, Seal
 from bot.surface import Surface
 
 SECRET = "s" * 32

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from adapters.relay.events import LARGEST_EVENT, EventReader
-from adapters.relay.tap import MOST_HELD, Tap, Unpacker, open_tap
+from adapters.relay.tap import LARGEST_EVENT, MOST_HELD, EventReader, Tap, Unpacker, open_tap
 
 BOM = b"\xef\xbb\xbf"
 

@@ -14,8 +14,15 @@ from typing import Any
 import jsonschema
 import pytest
 
-from adapters.cli.icons import colour_icon, outline_icon
-from adapters.cli.manifest import WEBSITE, Chat, print_manifest, teams_manifest, teams_package
+from adapters.cli.manifest import (
+    WEBSITE,
+    Chat,
+    colour_icon,
+    outline_icon,
+    print_manifest,
+    teams_manifest,
+    teams_package,
+)
 from bot.errors import ConfigError
 
 APP = "6E0C9D0A-0f6f-4c0e-9a51-2f7a0b1c2d3e"

@@ -1,22 +1,72 @@
-"""The part of `nod check` that looks at Teams: the bot's credentials, Teams' keys, its addresses and places."""
+"""What `nod check` finds about the chats: the Slack app token, and a Teams bot's registration and places."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
 
-from adapters.cli.findings import Finding
 from adapters.http import REACHED, exchange, open_client
 from adapters.settings import TeamsSettings
+from adapters.shared_token import SOCKETS
+from adapters.slack import Slack
+from adapters.store.ledger import open_ledger
 from adapters.teams import Teams
 from adapters.teams.conversations import is_service
 from adapters.teams.credentials import BotToken
 from adapters.teams.teams import MULTI
-from bot.errors import Unavailable
+from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.surface import ConversationRef, Destination
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the report. `fix` says what to do about it; it must be done unless it is only `advice`."""
+
+    what: str
+    fix: str | None = None
+    advice: bool = False
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """The sign in front and its colour; the sign alone tells."""
+        if self.fix is None:
+            return "✓ ", "green"
+        return ("! ", "yellow") if self.advice else ("✗ ", "red")
+
+
+ALONE = "Stop the other process, or give it a Slack app of its own: each takes some of the other's clicks."
+
+
+async def socket_finding(slack: Slack, app_token: str, *, database_url: str, runs: bool) -> Finding:
+    """While the bot `runs`, what it recorded: another socket would be given clicks, so none is opened."""
+    try:
+        if runs:
+            await slack.check_app_token(app_token)
+            others = await _recorded(database_url)
+        else:
+            others = await slack.sockets(app_token)
+    except (Unavailable, Forbidden) as error:
+        return Finding(what=f"Slack: {error}", fix="Check SLACK_APP_TOKEN.")
+    if others:
+        what = "another process has a socket" if others == 1 else f"other processes have {others} sockets"
+        return Finding(what=f"Slack: {what} of SLACK_APP_TOKEN", fix=ALONE)
+    return Finding(what="Slack: SLACK_APP_TOKEN opens a socket")
+
+
+async def _recorded(database_url: str) -> int | None:
+    """How many sockets were not the running bot's when it last counted; None where it has not."""
+    try:
+        async with open_ledger(database_url) as ledger:
+            row = await ledger.last(SOCKETS)
+    except ConfigError:  # the database has a line of its own in the report
+        return None
+    return None if row is None else int(json.loads(row.body).get("others", 0))
+
 
 REGISTRATION = "Copy MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId from the registration."
 
