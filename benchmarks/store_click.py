@@ -6,7 +6,8 @@ From one run: a bare `sqlite3` loop that writes two rows per commit with synchro
 through the store's own connection, which is all that a click wrote before there were votes and an audit; the
 store's `vote`, which adds the vote and two rows of the audit chain; and the desk's `decide`, which adds the
 seal, the policy and the check that everything was shown. Disks differ, so the ratios are what compares
-between machines. Slack waits 3 s for the answer to a click (slack.md): p99 must stay far below that.
+between machines. Slack waits 3 s for the answer to a click (docs.slack.dev, Handling user interaction):
+p99 must stay far below that.
 """
 
 from __future__ import annotations

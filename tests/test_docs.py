@@ -39,6 +39,10 @@ VALUES = {"OPS_FLOW_URL": "https://x.environment.api.powerplatform.com:443/workf
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+#: A file of the project that a page names.
+NAMED_FILE = re.compile(r"`((?:bot|adapters|nod|sandbox|tests|benchmarks|deploy)/[\w./-]+)`")
+#: A page that code cites, with its anchor or its section: `docs/page.md#anchor`, `page.md, section`.
+CITED = re.compile(r"([\w./-]+\.md)\b(?:#([\w-]+)|, ([^().;,]+))?")
 #: Lines of a glossary that is still read in one go.
 LONGEST_GLOSSARY = 80
 
@@ -202,6 +206,33 @@ def test_links_lead_somewhere(page: Path) -> None:
             linked = (page.parent / name).resolve() if name else page
             assert linked.exists(), target
             assert not anchor or anchor in anchors(linked), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    """Who looks for the code or the test behind a sentence finds it."""
+    assert [] == [name for name in NAMED_FILE.findall(page.read_text()) if not (ROOT / name).exists()]
+
+
+def cited() -> Iterator[tuple[str, str, str, str]]:
+    """Each page that the code cites: by which file, the page, and the anchor or section, empty if none."""
+    for room in ("bot", "adapters", "nod", "sandbox", "benchmarks"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            text = re.sub(r"\s*\n\s*(?:#:? ?)?", " ", path.read_text())
+            for name, anchor, title in CITED.findall(text):
+                yield str(path.relative_to(ROOT)), name, anchor, title.strip()
+
+
+def test_pages_that_the_code_cites_are_there() -> None:
+    """A comment, docstring or message names a page of `docs/` or of the top, and a section that it has."""
+    dangling = []
+    for where, name, anchor, title in cited():
+        page = next((found for found in (ROOT / name, ROOT / "docs" / name) if found.exists()), None)
+        titles = {found[2] for found in HEADING.finditer(prose(page))} if page else set()
+        if page is None or (anchor and anchor not in anchors(page)) or (title and title not in titles):
+            dangling.append((where, name, anchor or title))
+
+    assert [] == dangling
 
 
 @pytest.mark.parametrize("text", [text for _, text in examples()], ids=[name for name, _ in examples()])

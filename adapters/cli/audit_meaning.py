@@ -1,6 +1,6 @@
 """Whether the tables say what the audit says: each record, its answers and its end; and who signed them.
 
-What is compared is listed in docs/security.md, each line with its test. Pure.
+docs/security.md lists what is compared, and the test for each line. Pure.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 app = typer.Typer(add_completion=False)
 
-#: The schema that the manifest keeps to, the newest published one (teams.md, App package).
+#: The schema that the manifest keeps to, the newest published one (msteams-docs, manifest-schema).
 SCHEMA_VERSION = "1.29"
 #: Where Nod's company tells about it, until `--website` says so.
 WEBSITE = "https://nod.example.com"

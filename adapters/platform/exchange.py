@@ -70,7 +70,7 @@ async def read_body(chunks: AsyncIterator[bytes], *, encoding: str | None, limit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long and how much, in seconds and bytes (reliability: slow answers, bombs, bursts)."""
+    """How long and how much, in seconds and bytes (docs/protocol.md, Connection)."""
 
     connect: float = 3.0
     read: float = 10.0  #: between two pieces of an answer

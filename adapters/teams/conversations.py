@@ -1,7 +1,7 @@
 """The ids of conversations and people as Teams writes them, and the hosts that a token may go to. Pure.
 
 The Connector names its own address in each activity, and whoever could choose it would be sent the bot's token;
-the SDK follows any (teams.md, defect 13).
+the SDK calls any address, without a list of allowed hosts.
 
 A person is known by her tenant and Entra object id, which no rename changes and no tenant shares; the `29:` id
 that Teams gives her is another one for each bot (msteams-docs, send-proactive-messages).

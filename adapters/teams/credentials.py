@@ -1,7 +1,7 @@
 """The bot's own token: one, kept, renewed ahead of its end, bought without blocking anything.
 
 Client credentials at Entra (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow). The
-SDK asks for a new one on every turn, on the event loop (teams.md, defect 3).
+SDK asks for a new one on every turn and blocks the event loop meanwhile.
 """
 
 from __future__ import annotations

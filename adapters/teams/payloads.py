@@ -1,7 +1,7 @@
 """Teams' activities, read strictly into what a person did: pressed a button of ours, or its fallback.
 
-The SDK answers what it cannot read with HTTP 500 (teams.md, defects 2 and 5), so this check of our own stands
-in front. Nothing of a body reaches the logs.
+The SDK answers what it cannot read, and a bad token, with HTTP 500, so this check of our own comes first.
+Nothing of a body reaches the logs.
 
 Shapes: bot-docs, "Activity schema"; msteams-docs, work-with-universal-actions (`adaptiveCard/action`). Whatever
 is missing or of another type makes the activity Malformed; nothing is guessed, because a decision hangs on it.

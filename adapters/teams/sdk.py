@@ -1,9 +1,14 @@
 """The one file that knows botbuilder-core: activities in, calls of the Connector out, in plain values of ours.
 
 It is imported only where Teams is set up. The SDK has no types of its own, so what crosses this edge is checked
-here. Left out of the SDK, each for a defect that reached a user (teams.md): its HTTP adapter (1, 2, 5), its
-token check (4, 13) and credentials (3), its driver over `requests` with retries (8, 9), and
-`continue_conversation` (10).
+here. Nod does not use these parts of botbuilder-core 4.17.1, each for a defect that reached a user:
+
+- its HTTP adapter: it fails with 500 on its own invoke replies, on malformed invokes and on bad tokens;
+- its token check: after a rotation it does not know the new keys for up to 24 hours, it takes a token without
+  `exp`, and it calls any host that an activity names;
+- its credentials: a new token on every turn, bought on the event loop;
+- its HTTP driver over `requests`: 100 s of timeout, retries that depend on the version of urllib3;
+- `continue_conversation`: it invents an activity id, so a reply loses its thread.
 """
 
 from __future__ import annotations
@@ -56,7 +61,7 @@ def parsed(body: Mapping[str, Any]) -> Arrived:
         id=activity.id,
         service_url=activity.service_url,
         conversation=place.id if place else "",
-        # Of conversation.tenantId the SDK makes nothing (teams.md, defect 6), so channelData has the tenant.
+        # The SDK drops conversation.tenantId (it expects `tenantID`), so the tenant is read from channelData.
         kind=(place.conversation_type if place else None) or "",
         title=(place.name if place else None) or "",
         user=sender.id if sender else "",
@@ -108,7 +113,7 @@ class _Sender(AsyncHTTPSender[Any, Any]):
         )
 
     async def call(self, method: str, url: str, *, what: str, content: str | bytes | None = None) -> Answer:
-        """One call with the token, and another one with a new token when the first is refused (fault 34)."""
+        """One call with the token, and another one with a new token when the first is refused."""
         if not is_service(url.partition("?")[0], self._hosts):
             raise Forbidden(f"{what}: the token goes to no host that is not on the list of service hosts")
         sent = content.encode() if isinstance(content, str) else content

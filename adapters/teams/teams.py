@@ -40,7 +40,7 @@ from bot.surface import Conversations, Destination
 
 #: The document of the public cloud (bot-framework-rest-connector-authentication; sovereign clouds have others).
 OPENID_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"
-#: How a bot is registered, and the tenant at which it buys its token; new ones are single-tenant (teams.md).
+#: How a bot is registered, and the tenant at which it buys its token; new ones are single-tenant.
 SINGLE, MULTI = "SingleTenant", "MultiTenant"
 #: The issuer of the tokens that Teams sends, in the public cloud.
 ISSUER = "https://api.botframework.com"

@@ -1,4 +1,4 @@
-"""PostgreSQL whose connections freeze while new ones work: a fail-over behind a balancer (fault 67)."""
+"""PostgreSQL whose connections freeze while new ones work: a fail-over behind a balancer."""
 
 from __future__ import annotations
 
