@@ -214,6 +214,15 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     assert [] == [name for name in NAMED_FILE.findall(page.read_text()) if not (ROOT / name).exists()]
 
 
+def test_every_guarantee_names_its_test() -> None:
+    """Each promise and each fault ends with a link to the test that shows it."""
+    page = (ROOT / "docs" / "guarantees.md").read_text()
+    lines = [line for line in page.splitlines() if line.startswith("| ") and not line.endswith("| test |")]
+
+    assert len(lines) > 50
+    assert [] == [line for line in lines if "](../tests/" not in line.rstrip("| ").rpartition(" | ")[2]]
+
+
 def cited() -> Iterator[tuple[str, str, str, str]]:
     """Each page that the code cites: by which file, the page, and the anchor or section, empty if none."""
     for room in ("bot", "adapters", "nod", "sandbox", "benchmarks"):
