@@ -22,6 +22,7 @@ from bot.secrets.masks import ENOUGH, EVERY, MARK, Left, Masking, Shape, found_a
 from bot.secrets.names import NOTHING, Named, named, names_of, sort_of
 from bot.secrets.readable import Sort, are_numbers_of_letters, is_no_secret, is_opaque, reads_like_text
 from bot.secrets.schemes import SCHEME, is_basic
+from bot.secrets.tables import columns_of, is_secret_cell
 
 __all__ = ["ENOUGH", "TOO_DEEP", "Redaction", "Shape"]
 
@@ -144,7 +145,17 @@ def _copied_list(items: list[Json], work: Masking, place: _Place, depth: int) ->
         if index == 1 and len(items) == 2 and isinstance(items[0], str) and isinstance(item, str) and not said:
             at = replace(at, named=_half_named(items[0], item, work, at.named))
         copy.append(_copy(item, work, at, depth=depth + 1))
+    _hide_cells(items, copy, work, place)
     return copy
+
+
+def _hide_cells(rows: list[Json], copy: list[Json], work: Masking, place: _Place) -> None:
+    """The cells of a sheet below the name of a secret in its first row."""
+    for column, said in columns_of(rows, work.names).items():
+        for row, shown in zip(rows[1:], copy[1:], strict=True):
+            cell = row[column] if isinstance(row, list) else None
+            if isinstance(cell, str) and isinstance(shown, list) and is_secret_cell(cell, said):
+                shown[column] = _leaf(cell, work, replace(place, named=said), number=False)
 
 
 def _half_named(name: str, value: str, work: Masking, before: Named) -> Named:
@@ -182,12 +193,19 @@ def _direct(written: str, work: Masking, sort: Sort, *, own: bool) -> str:
     if found := _SCHEME.fullmatch(written):
         token = found["token"]
         basic = found["scheme"].lower() == "basic"
-        judged = (Sort.SEALED if is_basic(token) else Sort.TEXT) if basic else whole_kind(token) or Sort.CHOSEN
-        return f"{found['scheme']}{found['gap']}{work.mark(token, judged)}"
+        judged = (Sort.SEALED if is_basic(token) else Sort.TEXT) if basic else Sort.MADE
+        return f"{found['scheme']}{found['gap']}{_masked(token, work, judged)}"
     if found := _PARAMETERS.match(written):
         return found.group() + _PARAMETER.sub(lambda part: _parameter(part, work), written[found.end() :])
     sealed = Sort.SEALED if is_basic(written) else None
-    return work.mark(written, whole_kind(written) or sealed or sort)
+    return _masked(written, work, sealed or sort)
+
+
+def _masked(written: str, work: Masking, sort: Sort) -> str:
+    """A mask; a known kind is judged as what it is, and all else by this sort."""
+    if kind := whole_kind(written):
+        return work.mark(written, kind.sort, prefix=kind.prefix)
+    return work.mark(written, sort)
 
 
 def _parameter(part: re.Match[str], work: Masking) -> str:

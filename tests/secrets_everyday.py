@@ -5,54 +5,14 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import cycle, islice
 from urllib.parse import quote
 
-from bot.protocol import Json
+from tests.secrets_kinds import CHOSEN, LONG_HEX, STRONG, TOKEN, Everyday, b64, each, named
+from tests.secrets_of_programs import NEARLY, PROGRAMS, TABLES
 
-MIXED = "aZ3kQ9mX7vB2nL5tR8wY1cD4"
-HEX = "0f9a3b7c2d8e6451"
-#: What people choose, what generators give, what machines make.
-CHOSEN, STRONG, TOKEN = "hunter" + "2", "Tr0ub4dor" + "&3x", "".join(islice(cycle(MIXED), 40))
-LONG_HEX = "".join(islice(cycle(HEX), 64))
+__all__ = ["LOOKALIKES", "SECRETS", "Everyday"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Everyday:
-    """A call and what must not be seen of it; nothing, when it only looks like a secret."""
-
-    kind: str
-    call: Json
-    secret: str = ""
-    approvable: bool = True  #: whether what is masked reads as a token, so that the call can be approved
-
-
-def b64(text: str) -> str:
-    """In base64."""
-    return base64.b64encode(text.encode()).decode()
-
-
-Calls = list[Everyday]
-
-
-def _with(secret: str, kinds: dict[str, Callable[[str], Json]], *, approvable: bool = True) -> Calls:
-    return [
-        Everyday(kind=kind, call=made(secret), secret=secret, approvable=approvable)
-        for kind, made in kinds.items()
-    ]
-
-
-def _named(names: str, secret: str, *, approvable: bool = True) -> Calls:
-    return [
-        Everyday(kind=f"key {name}", call={name: secret}, secret=secret, approvable=approvable)
-        for name in names.split(", ")
-    ]
-
-
-PAIRS = _with(
+PAIRS = each(
     CHOSEN,
     {
         "name and value": lambda s: [{"name": "DB_PASSWORD", "value": s}],
@@ -80,7 +40,7 @@ PAIRS = _with(
         "a pair in JSON text": lambda s: {"body": f'[["api_key", "{s}"]]'},
     },
 )
-ARGUMENTS = _with(
+ARGUMENTS = each(
     CHOSEN,
     {
         "flag and next": lambda s: {"argv": ["tool", "--password", s]},
@@ -108,7 +68,7 @@ ARGUMENTS = _with(
         "curl, long": lambda s: {"command": f"curl --user ann:{s} https://acme.example"},
     },
 )
-ASSIGNED = _with(
+ASSIGNED = each(
     STRONG.replace("&", "-"),
     {
         "PGPASSWORD": lambda s: {"command": f"PGPASSWORD={s} psql -h db"},
@@ -149,7 +109,7 @@ ASSIGNED = _with(
         "full-width letters": lambda s: {"content": f"\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44={s}"},
     },
 )
-MARKED_UP = _with(
+MARKED_UP = each(
     CHOSEN,
     {
         "XML element": lambda s: {"body": f"<user>ann</user><password>{s}</password>"},
@@ -165,7 +125,7 @@ MARKED_UP = _with(
         "an input of HTML": lambda s: {"html": f'<input type="password" value="{s}">'},
     },
 )
-SIGNED = _with(
+SIGNED = each(
     LONG_HEX,
     {
         "X-Amz-Signature": lambda s: {"url": f"https://b.s3.example/k?X-Amz-Expires=60&X-Amz-Signature={s}"},
@@ -186,7 +146,7 @@ SIGNED = _with(
         "0x private key in a sentence": lambda s: {"note": f"the private key is 0x{s}"},
         "PuTTY's seal": lambda s: {"content": f"Private-MAC: {s}\n"},
     },
-) + _with(
+) + each(
     TOKEN,
     {
         "sig of Azure": lambda s: {"url": f"https://a.example/c?sv=2022&se=1&sig={s}%3D"},
@@ -200,7 +160,7 @@ SIGNED = _with(
     },
 )
 HEADERS = [
-    *_with(TOKEN, {
+    *each(TOKEN, {
         "Bearer": lambda s: {"headers": {"Authorization": f"Bearer {s}"}},
         "token": lambda s: {"headers": {"Authorization": f"token {s}"}},
         "ApiKey": lambda s: {"headers": {"Authorization": f"ApiKey {s}"}},
@@ -215,7 +175,7 @@ HEADERS = [
         "Cookie": lambda s: {"headers": {"Cookie": f"sid={s}; theme=dark"}},
         "X-Auth-Token": lambda s: {"headers": {"X-Auth-Token": s}},
     }),
-    *_with(b64("ann:" + CHOSEN), {
+    *each(b64("ann:" + CHOSEN), {
         "Basic": lambda s: {"headers": {"Authorization": f"Basic {s}"}},
         "Basic in a line": lambda s: {"command": f"curl -H 'Authorization: Basic {s}' https://a.example"},
         "auth of a registry": lambda s: {"auths": {"r.example": {"auth": s}}},
@@ -307,13 +267,13 @@ CODED = [
     Everyday(kind="hex under a name", call={"token": CHOSEN.encode().hex()}, secret=CHOSEN.encode().hex()),
 ]  # fmt: skip
 NAMED = [
-    *_named(
+    *named(
         "pw, pass, db_pass, rootPass, user-pass, PASSWD, passphrase, new_password, passwordConfirmation, "
         "p\u0430ssword, \uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44, PassWord, pass-word, pässword, p@ssw0rd, "  # noqa: E501
         "pass\u200bword, \u1d18\u1d00\ua731\ua731\u1d21\u1d0f\u0280\u1d05, Kennwort, 비밀번호, smtpPassword, wifi password",  # noqa: E501
         CHOSEN,
     ),
-    *_named(
+    *named(
         "t\u043eken, api-secret, apiSecret, webhook_secret, signingSecret, x-api-key, sessionToken, idToken, "
         "client_secret, ConsumerSecret, refresh_token, auth-key, csrfToken, secretKey, APIKEY",
         TOKEN,
@@ -321,7 +281,8 @@ NAMED = [
 ]
 
 SECRETS: tuple[Everyday, ...] = (
-    *PAIRS, *ARGUMENTS, *ASSIGNED, *MARKED_UP, *SIGNED, *HEADERS, *HASHES, *KEYS, *CODED, *NAMED,
+    *PAIRS, *ARGUMENTS, *ASSIGNED, *MARKED_UP, *SIGNED, *HEADERS, *HASHES, *KEYS, *CODED, *NAMED, *TABLES,
+    *PROGRAMS,
 )  # fmt: skip
 
 _SHA = "9fceb02d0ae598e95dc970b74767f19372d61af8"
@@ -391,5 +352,6 @@ LOOKALIKES: tuple[Everyday, ...] = tuple(
         "queue address": {"queue": "https://sqs.eu-1.example/123456789012/orders-prod"},
         "hashtag": {"text": "release #2024 is out, see PR 1234 and issue 77 (key result 3)"},
         "file list": {"files": ["src/token.py", "tests/test_password.py", "secrets.md"]},
+        **NEARLY,
     }.items()
 )  # fmt: skip

@@ -77,6 +77,13 @@ _CODE = (
     _bare("Postman key", "PM", "AK-", _of(HEX, 24), "-", _of(HEX, 34)),
     _bare("Figma token", "fig", "d_", _of(ALNUM, 40)),
 )
+_CODE_TOO = (
+    _bare("CircleCI token", "CCI", "PAT_", _of(ALNUM, 22), "_", _of(HEX, 40)),
+    _bare("Buildkite token", "bk", "ua_", _of(HEX, 40)),
+    _bare("NuGet key", "oy", "2", _of(HEX, 43)),
+    _bare("JFrog key", "AK", "Cp", _of(ALNUM, 69)),
+    _bare("Sourcegraph token", "sg", "p_", _of(HEX, 16), "_", _of(HEX, 40)),
+)
 _CHATS = (
     *(
         _bare(f"Slack token xox{letter}", f"xo{'x'}{letter}", "-1234567890-", _of(ALNUM, 24))
@@ -117,6 +124,9 @@ _DATA = (
     _bare("Replicate token", "r", "8_", _of(ALNUM, 37)),
     _bare("Databricks token", "da", "pi", _of(HEX, 32)),
     _bare("PlanetScale token", "pscale", "_tkn_", _of(ALNUM, 43)),
+    _bare("NVIDIA key", "nv", "api-", _of(ALNUM, 64)),
+    _bare("LangSmith key", "ls", "v2_pt_", _of(HEX, 32), "_", _of(HEX, 10)),
+    _bare("Tavily key", "tv", "ly-dev-", _of(ALNUM, 32)),
     _bare("Supabase token", "sb", "p_", _of(HEX, 40)),
 )
 _OPERATIONS = (
@@ -134,6 +144,17 @@ _OPERATIONS = (
     _bare("Brevo key", "xkey", "sib-", _of(HEX, 64), "-", _of(ALNUM, 16)),
     _bare("Mailgun key", "ke", "y-", _of(HEX, 32)),
     _bare("Mailchimp key", _of(HEX, 32), "-", "us", "17"),
+    _bare("Tailscale key", "ts", "key-auth-", _of(ALNUM, 11), "CNTRL-", _of(ALNUM, 33)),
+    _bare("Tailscale key without a kind", "ts", "key-", _of(ALNUM, 11), "CNTRL-", _of(ALNUM, 33)),
+    _bare(
+        "1Password service account token",
+        "op",
+        "s_",
+        _encoded('{"signInAddress":"my.1password.example","k":"x"}'),
+    ),
+    _bare("Resend key", "r", "e_", _of(ALNUM, 8), "_", _of(ALNUM, 24)),
+    _bare("HubSpot token", "pa", "t-na1-", "0f9a3b7c-2d8e-4451-9f0a-3b7c2d8e6451"),
+    _within("Asana token", "1/" + "1201234567890123:", _of(HEX, 32)),
     _bare("Linear key", "lin", "_api_", _of(ALNUM, 40)),
     _bare("Notion token", "sec", "ret_", _of(ALNUM, 43)),
     _bare("Notion token, new", "nt", "n_", _of(ALNUM, 46)),
@@ -167,4 +188,13 @@ _ANY_MAKER = (
     _within("random base64 behind a word", "token (", _of(ALNUM + "/+", 42) + "==", ")"),
 )
 
-PLANTED: tuple[Planted, ...] = (*_CLOUDS, *_CODE, *_CHATS, *_MONEY, *_DATA, *_OPERATIONS, *_ANY_MAKER)
+PLANTED: tuple[Planted, ...] = (
+    *_CLOUDS,
+    *_CODE,
+    *_CODE_TOO,
+    *_CHATS,
+    *_MONEY,
+    *_DATA,
+    *_OPERATIONS,
+    *_ANY_MAKER,
+)

@@ -52,6 +52,10 @@ def short_flag_of(program: str, words: Iterable[object]) -> str | None:
 _CURLS = frozenset(("-u", "--user", "-U", "--proxy-user"))
 _JOINED = re.compile(r"(?:mysql(?:dump|admin|import|show)?|mariadb(?:-dump|-admin)?|7za?|7zr)")
 
+#: Oracle's programs take both in one word: `shop/…@db`.
+_ORACLES = frozenset(("expdp", "impdp", "rman", "sqlcl", "sqlldr", "sqlplus"))
+_USER_AND_PASSWORD = re.compile(r"(?:userid=)?[A-Za-z][\w$#.-]{0,63}/[^\s/@]+(?:@.*)?")
+
 
 def is_password_of(program: str, before: object, item: object) -> bool:
     """Whether an item of a command line is a password by itself: `ann:…` behind curl's `-u`, MySQL's `-p…`."""
@@ -60,12 +64,19 @@ def is_password_of(program: str, before: object, item: object) -> bool:
     name = _name_of(program)
     if name == "curl":
         return before in _CURLS and ":" in item
+    if name in _ORACLES:
+        return _USER_AND_PASSWORD.fullmatch(item) is not None
     return len(item) > 2 and item.startswith("-p") and _JOINED.fullmatch(name) is not None
 
 
 def _name_of(program: str) -> str:
     """The name of a program, whatever path is before it."""
     return re.split(r"[\\/]", program.strip())[-1].removesuffix(".exe").lower()
+
+
+def _is_batch(item: Json) -> bool:
+    """Whether it is the flag with which the password is the last word of htpasswd."""
+    return isinstance(item, str) and re.fullmatch(r"-[A-Za-z]{0,7}b[A-Za-z]{0,7}", item) is not None
 
 
 def _short(match: re.Match[str]) -> bool:
@@ -191,6 +202,8 @@ def named_in_list(items: list[Json], names: Names, *, program: str | None) -> di
         elif (match := _FLAG.fullmatch(item)) and not str(after).startswith("-"):
             long = match[1] == "--" or len(match[2]) >= _SHORTEST_NAME
             found[place] = named(match[2], names) if long else NOTHING
+    if any(_name_of(name) == "htpasswd" for name in (first, program) if name) and any(map(_is_batch, items)):
+        found[len(items) - 1] = Named(sort=Sort.CHOSEN)
     for place, item in enumerate(items):
         before = items[place - 1] if place else None
         if any(is_password_of(name, before, item) for name in (first, program) if name):

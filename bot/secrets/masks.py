@@ -17,9 +17,11 @@ from urllib.parse import unquote
 from bot.secrets.assignments import ASSIGNMENTS
 from bot.secrets.command_lines import FLAGS
 from bot.secrets.names import Names, named
+from bot.secrets.programs import PROGRAMS
 from bot.secrets.readable import LONGEST_SECRET, Sort, is_no_secret, is_opaque, is_random, reads_like_text
 from bot.secrets.schemes import SCHEME, SCHEMES
 from bot.secrets.shapes import KINDS, Kind
+from bot.secrets.tables import listed_in
 
 #: Processor time for the operator's shapes in one call, in seconds. For a form a call is redacted three times,
 #: and Slack waits 3 s (docs.slack.dev/interactivity/handling-user-interaction).
@@ -51,7 +53,7 @@ class Left:
 
 
 #: Every kind of secret that is found in a text.
-EVERY: tuple[Kind, ...] = (*KINDS, *SCHEMES, *ASSIGNMENTS, *FLAGS)
+EVERY: tuple[Kind, ...] = (*KINDS, *SCHEMES, *ASSIGNMENTS, *FLAGS, *PROGRAMS)
 MARK = re.compile(rf"(?:{SCHEME}[ \t]{{1,8}})?‹redacted \d+ chars?(?: of text)?›")
 #: A member of an object in JSON text, whole or cut. Each repeat has a bound or keeps what it took.
 _MEMBER = re.compile(
@@ -71,6 +73,7 @@ class Span:
     start: int
     stop: int
     sort: Sort
+    prefix: int = 0  #: characters at its beginning that its maker gives to every such token
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +93,25 @@ class Masking:
         shown: list[str] = []
         end = 0
         for span in spans:
-            shown += text[end : span.start], self.mark(text[span.start : span.stop], span.sort)
+            shown += (
+                text[end : span.start],
+                self.mark(text[span.start : span.stop], span.sort, prefix=span.prefix),
+            )
             end = span.stop
         return "".join((*shown, text[end:]))
 
-    def mark(self, hidden: str, sort: Sort) -> str:
+    def mark(self, hidden: str, sort: Sort, *, prefix: int = 0) -> str:
         """What stands in the place of a secret. Past the bound it counts as text, so nobody can approve."""
         self.left.marks -= 1
-        text = self.left.marks < 0 or reads_like_text(hidden, sort=sort)
+        text = self.left.marks < 0 or reads_like_text(hidden, sort=sort, prefix=prefix)
         return f"‹redacted {_many(hidden)}{' of text' if text else ''}›"
 
     def spans(self, text: str) -> list[Span]:
         """What to hide, in order. Raises TimeoutError when the time for the operator's shapes is over."""
         own = self._own(text)
-        return list(_merged((*_known(text, self.kinds), *self._below_names(text), *_encoded(text), *own)))
+        listed = (Span(*found) for found in listed_in(text))
+        known = (*_known(text, self.kinds), *self._below_names(text), *listed, *_encoded(text))
+        return list(_merged((*known, *own)))
 
     def _below_names(self, text: str) -> Iterator[Span]:
         if text.lstrip()[:1] in ("{", "["):
@@ -136,7 +144,7 @@ def _known(text: str, kinds: tuple[Kind, ...]) -> Iterator[Span]:
     for kind in kinds:
         if kind.may_be_in(lowered):
             for match in kind.found_in(text):
-                yield Span(*_span(match), kind.sort(match))
+                yield Span(*_span(match), kind.sort(match), _prefix(match))
 
 
 def _encoded(text: str) -> Iterator[Span]:
@@ -162,12 +170,12 @@ def _inside(plain: str, match: re.Match[str]) -> Iterator[Span]:
         yield Span(*match.span(), Sort.MADE)
 
 
-def whole_kind(text: str) -> Sort | None:
-    """The sort of the known kind that this text is from its first to its last character."""
+def whole_kind(text: str) -> Span | None:
+    """The known kind that this text is from its first to its last character."""
     if len(text) > LONGEST_SECRET:
         return None
     whole = (span for span in _known(text, KINDS) if (span.start, span.stop) == (0, len(text)))
-    return next((span.sort for span in whole), None)
+    return next(whole, None)
 
 
 def looks_secret(value: str, key: str) -> bool:
@@ -212,6 +220,10 @@ def _many(text: str) -> str:
 
 def _span(match: re.Match[str]) -> tuple[int, int]:
     return match.span("secret") if match.groupdict().get("secret") is not None else match.span()
+
+
+def _prefix(match: re.Match[str]) -> int:
+    return len(match.groupdict().get("prefix") or "")
 
 
 def _merged(spans: Iterable[Span]) -> Iterator[Span]:

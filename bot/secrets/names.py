@@ -37,9 +37,9 @@ MAYBE = (
 #: The last word of keys that tell about a secret and are none: `token_count`, `password_policy`.
 _ABOUT = re.compile(
     "age|algorithm|budget|command|comment|cost|counts?|created|description|dir|directory|duration|enabled|endpoint"
-    "|expir(?:ed|es|ation|y)|file|filename|format|host|hostname|ids?|index|issuer|kind|label|length|len|limits?|max"
+    "|expir(?:ed|es|ation|y)|fd|file|filename|format|host|hostname|ids?|index|issuer|kind|label|length|len|limits?|max"
     "|method|min|mode|names?|path|polic(?:y|ies)|port|price|provider|reason|region|required|rotation|scheme|scopes?"
-    "|server|size|status|strategy|title|total|ttl|types?|ur[il]s?|usage|used|user|username|valid|version|window"
+    "|server|size|status|stdin|strategy|title|total|ttl|types?|ur[il]s?|usage|used|user|username|valid|version|window"
 )
 #: ... unless the id is the secret: who knows a session's id has the session; AppRole has a `secret_id`.
 _SECRET_IDS = frozenset({("session", "id"), ("session", "ids"), ("secret", "id")})

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from urllib.parse import unquote_to_bytes
 
+from bot.secrets.letters import is_monotonous, is_spelled
+
 
 class Sort(Enum):
     """Who made a secret: this says how much one may look like words."""
@@ -118,12 +120,23 @@ def is_no_secret(text: str, *, sort: Sort) -> bool:
     )
 
 
-def reads_like_text(hidden: str, *, sort: Sort = Sort.MADE) -> bool:
+def reads_like_text(hidden: str, *, sort: Sort = Sort.MADE, prefix: int = 0) -> bool:
     """Whether it may be prose or code rather than a token, in the clear or in one of the usual encodings.
 
-    The base64 of a key, a number in groups and a cookie's pairs are none.
+    The base64 of a key, a number in groups and a cookie's pairs are none. The first `prefix` characters are
+    the maker's own: what follows them must look random.
     """
+    if len(hidden) > LONGEST_SECRET:
+        return True
+    if sort in (Sort.SHAPE, Sort.SEALED) and _is_drawn_by_nobody(hidden[prefix:]):
+        return True
     return _reads(hidden, sort, DEEPEST)
+
+
+def _is_drawn_by_nobody(text: str) -> bool:
+    """Whether what follows a maker's prefix is too much like words to be drawn at random."""
+    bare = _FRAME.sub(" ", text)
+    return is_spelled(bare) or is_monotonous(bare)
 
 
 def _reads(hidden: str, sort: Sort, depth: int) -> bool:
@@ -203,7 +216,7 @@ def _is_wordy(text: str) -> bool:
     pieces = _PIECE.findall(text)
     if not any(re.search(r"[^\W\d_]{2,}", piece) for piece in pieces):
         return False
-    if _has_phrase(text):
+    if _has_phrase(text) or is_spelled(text):
         return True
     if len(pieces) == 1 and len(text) <= 32 and re.search(r"\d", text) and re.search(r"[^\W\d_]", text):
         return False

@@ -84,7 +84,7 @@ def _basic(match: re.Match[str]) -> Sort:
 
 
 def _scheme(match: re.Match[str]) -> Sort:
-    return _basic(match) if match["scheme"].strip().lower() == "basic" else Sort.CHOSEN
+    return _basic(match) if match["scheme"].strip().lower() == "basic" else Sort.MADE
 
 
 #: Every way to write credentials in HTTP; to add one, add a line and a planted example.
@@ -96,13 +96,13 @@ SCHEMES: tuple[Kind, ...] = (
             BEGINS + r"(?i:bearer)[ \t]{1,8}"
             rf"(?P<secret>(?={_OPAQUE}{{0,200}}\d){_OPAQUE}{{12,}}|{_OPAQUE}{{24,}})"
         ),
-        sort=chosen,
+        sort=made,
     ),
     Kind(
         name="token, percent-encoded",
         needs=("%20", "+"),
         shape=re.compile(r"(?:(?<![A-Za-z0-9])|(?<=%20))(?i:bearer|token)(?:%20|\+)(?P<secret>[\w.~-]{16,})"),
-        sort=chosen,
+        sort=made,
     ),
     Kind(
         name="basic credentials",

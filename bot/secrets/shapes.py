@@ -24,7 +24,8 @@ class Kind:
     """One kind of secret: a shape, and what else must hold for a match to be one."""
 
     name: str
-    #: The group `secret` is what gets replaced; without such a group, the whole match.
+    #: The group `secret` is what gets replaced; without such a group, the whole match. What the group `prefix`
+    #: has at its beginning is the maker's own; the rest must look random.
     shape: re.Pattern[str]
     holds: Callable[[re.Match[str]], bool] = lambda _: True
     #: Who made it, and so how it is judged whether it could say something.
@@ -81,7 +82,7 @@ def _token(prefix: str, rest: str, *, clear: bool = True) -> re.Pattern[str]:
     (The look back comes after the prefix, so that the search for the literal stays fast.)
     """
     begins = "" if clear else rf"(?:(?<![A-Za-z0-9]{prefix})|(?<=\\[nrt]{prefix}))"
-    return re.compile(prefix + begins + rest)
+    return re.compile(rf"(?P<prefix>{prefix}){begins}{rest}")
 
 
 #: Between the lines of a key: also in a text in a text, indented, quoted, or put together by a program.
@@ -168,6 +169,14 @@ _IDENTITIES = re.compile(
 _IDENTITY = re.compile(r"(?:https?://)?[\w@.:/|+*-]{0,200}|[\w.]+(?: [\w.:]+){1,5}")
 
 
+_UUID_SHAPE = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def _is_drawn(match: re.Match[str]) -> bool:
+    """What follows a prefix that names in code begin with, too, looks random."""
+    return is_opaque(match.group()[len(match["prefix"]) :].replace("_", ""))
+
+
 def _in_a_url(match: re.Match[str]) -> bool:
     return is_opaque(match["secret"])
 
@@ -209,6 +218,11 @@ KINDS: tuple[Kind, ...] = (
     _kind("Sentry token", _token("sntry[su]_", r"[\w+/=-]{40,}"), sort=_sealed),
     _kind("Postman key", _token("PMAK-", r"[a-f0-9-]{40,}")),
     _kind("Figma token", _token("fig[dor]_", r"[\w-]{40,}")),
+    _kind("CircleCI token", _token("CCI(?:PAT|PRJ)_", r"[A-Za-z0-9]{16,}_[a-f0-9]{40}")),
+    _kind("Buildkite token", _token("bk(?:ua|aa)_", r"[a-f0-9]{40}")),
+    _kind("NuGet key", _token("oy2", r"[a-z0-9]{43}(?![A-Za-z0-9])", clear=False)),
+    _kind("JFrog key", _token("AKCp", r"[A-Za-z0-9]{60,}", clear=False)),
+    _kind("Sourcegraph token", _token("sgp_", r"(?:[a-f0-9]{16}_)?[a-f0-9]{40}")),
     # chats
     _kind("Slack token", _token("xox[a-z]-", r"[\w.-]{10,}")),
     _kind("Slack app token", _token("xapp-", r"\d-[\w-]{10,}")),
@@ -243,7 +257,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     _kind("US social security number", BEGINS + r"(?<!-)(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"),
     # models and data
-    _kind("Anthropic key", _token("sk-ant-", r"[\w-]{20,}")),
+    _kind("Anthropic key", _token(r"sk-ant-(?:(?:api|admin|oat)\d\d-)?", r"[\w-]{20,}")),
     _kind("OpenAI key", _token("sk-", r"(?=[\w-]{0,60}\d)[\w-]{20,}", clear=False)),
     _kind("Hugging Face token", _token("hf_", r"[A-Za-z0-9]{30,}", clear=False)),
     _kind("Groq key", _token("gsk_", r"[A-Za-z0-9]{40,}")),
@@ -253,6 +267,9 @@ KINDS: tuple[Kind, ...] = (
     _kind("Databricks token", _token("dapi", r"[a-f0-9]{32}(?:-\d)?")),
     _kind("PlanetScale token", _token("pscale_(?:tkn|pw|oauth)_", r"[\w.-]{30,}")),
     _kind("Supabase token", _token("sb[ps]_", r"[A-Za-z0-9_]{36,}", clear=False)),
+    _kind("NVIDIA key", _token("nvapi-", r"[\w-]{40,}")),
+    _kind("LangSmith key", _token("lsv2_(?:pt|sk)_", r"[a-f0-9]{32}_[a-f0-9]{10}")),
+    _kind("Tavily key", _token("tvly-", r"(?:(?:dev|prod)-)?[A-Za-z0-9]{20,}")),
     # operations
     _kind(
         "Datadog key",
@@ -266,7 +283,16 @@ KINDS: tuple[Kind, ...] = (
     _kind("Heroku key", _token("HRKU-", r"[\w-]{30,}")),
     _kind("Netlify token", _token("nfp_", r"[A-Za-z0-9]{36,}", clear=False)),
     _kind("Okta token", r"SSWS[ \t]{1,8}(?P<secret>[\w-]{30,})"),
+    _kind("Tailscale key", _token("tskey-(?:[a-z]{2,12}-)?", r"[A-Za-z0-9]{8,}(?:-[A-Za-z0-9]{8,})?")),
+    _kind("1Password service account token", _token("ops_", r"eyJ[\w-]{40,}={0,2}", clear=False), sort=_sealed),
     # mail, telephone, office
+    _kind("Resend key", _token("re_", r"[A-Za-z0-9]{8}_[A-Za-z0-9]{20,32}(?!\w)", clear=False), _is_drawn),
+    _kind("HubSpot token", _token(r"pat-[a-z]{2}\d-", _UUID_SHAPE)),
+    _kind(
+        "Asana token",
+        BEGINS + r"(?<![/.])[012]/\d{10,20}(?:/\d{10,20})?:(?P<secret>[a-f0-9]{32})(?![a-f0-9])",
+        needs=("/",),
+    ),
     _kind("Twilio key", BEGINS + r"(?:SK|AC)[0-9a-f]{32}(?![A-Za-z0-9])"),
     _kind("SendGrid key", _token(r"SG\.", r"[\w-]{16,64}\.[\w-]{16,}", clear=False)),
     _kind("Brevo key", _token("xkeysib-", r"[a-f0-9]{40,}[\w-]*")),

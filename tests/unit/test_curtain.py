@@ -2,12 +2,14 @@
 
 import random
 import re
-from collections.abc import Iterator
+import string
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from bot.protocol import Json
 from bot.redaction import Redaction
+from bot.secrets.letters import is_monotonous, is_spelled
 from tests.curtains import ENCODINGS, MEANINGS, NAMES, PLACES
 
 REDACTION = Redaction()
@@ -60,6 +62,56 @@ def test_nothing_is_hidden_with_approve_on(encoding: str, place: str) -> None:
             call = PLACES[place](name, written)
 
             assert 2 * hidden(call) < len(written), (meaning, name, REDACTION.redact(call))
+
+
+#: Words without a gap, and how one could write them so that they look less like it.
+SPELLED = (
+    "then and bob send it all to mallory now",
+    "delete all users of production",
+    "shut down the database now",
+)
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "capitals": str.upper,
+    "small letters": str.lower,
+    "both in turn": lambda t: "".join(c.upper() if at % 2 else c for at, c in enumerate(t)),
+    "digits between": lambda t: "".join(f"{c}{at % 7}" if at % 4 == 3 else c for at, c in enumerate(t)),
+}
+#: Forms of their makers, each long enough for what stands in it.
+FORMS: dict[str, Callable[[str], str]] = {
+    "GitHub": lambda t: "gh" + f"p_{t}1234",
+    "GitLab": lambda t: "gl" + f"pat-{t}",
+    "PyPI": lambda t: "py" + f"pi-{t}{t}",
+    "Slack": lambda t: "xo" + f"xb-1234567890-{t}",
+    "OpenAI": lambda t: "sk" + f"-proj-{t}12",
+    "noise around it": lambda t: "gh" + f"p_aZ3kQ9mX7v{t}B2nL5tR8",
+    "a webhook": lambda t: "https://hooks.slack." + f"com/services/T0/B0/{t}",
+    "a JWT's seal": lambda t: f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjMifQ.{t}{t}",
+    "a key's body": lambda t: "-----BEGIN " + f"PRIVATE KEY-----\n{t}1aA\n-----END PRIVATE KEY-----",
+    "a hash": lambda t: "$2b$12$" + t,
+    "Bearer": lambda t: f"Authorization: Bearer {t}12",
+    "a key's name": lambda t: f"api_key = '{t[:22]}12'",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("written", WRITTEN)
+def test_words_in_a_makers_form_are_text(form: str, written: str) -> None:
+    """What follows a prefix must look as random as its maker draws it: one case, both, or digits between."""
+    for words in SPELLED:
+        call: Json = {"note": FORMS[form](WRITTEN[written](words.replace(" ", "")))}
+
+        assert 0 == hidden(call), REDACTION.redact(call)
+
+
+@pytest.mark.parametrize(
+    "alphabet", [string.ascii_letters + string.digits, "0123456789abcdef", string.ascii_uppercase + "234567"]
+)
+def test_what_a_maker_draws_is_hardly_ever_text(alphabet: str) -> None:
+    """Of 2,000 drawn tokens fewer than one in a hundred loses Approve."""
+    draw = random.Random(7)
+    tokens = ["".join(draw.choices(alphabet, k=36)) for _ in range(2_000)]
+
+    assert 20 > sum(is_spelled(token) or is_monotonous(token) for token in tokens)
 
 
 @pytest.mark.slow

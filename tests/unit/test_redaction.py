@@ -486,6 +486,22 @@ PIECES = (
             "identified by '",
         ),
     ),
+    *(
+        *(
+            "echo a ",
+            "echo a | ",
+            "echo 'a",
+            "sudo a ",
+            "htpasswd -b ",
+            "htpasswd -nb a ",
+            "sqlplus a/b",
+            "exp a/",
+        ),
+        *("jdbc:oracle:thin:a/", "ConvertTo-SecureString ", "networkcredential('a','", "ghp_thenandbob"),
+        *('variable "token" {', 'variable "token" { a = { }', "token:\n a: b\n", " token:\n  default: a\n"),
+        *("user,password\n", "user,password\na,b\n", "|password", "| user | password |\n|--|--|\n"),
+        *("chpasswd <<EOF\n", "chpasswd <<EOF\na:b\n"),
+    ),
 )
 
 
