@@ -35,6 +35,7 @@ _WEIGHT = {
 _STEPS = 7
 #: Letters and digits that go on in one case, with hardly a digit: this many are drawn from no alphabet of keys.
 _LONG = 20
+_HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]+")
 _OTHERS = re.compile(r"[^a-z]+")
 _TURN = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
 _FEWEST_TURNS = 0.08
@@ -42,6 +43,8 @@ _FEWEST_TURNS = 0.08
 
 def is_spelled(text: str) -> bool:
     """Whether words stand in it, in any case; digits and signs between the letters do not matter."""
+    if _HEX.fullmatch(text):
+        return False  # six letters spell nothing that could be meant
     best = weight = 0
     before = ""
     for letter in _OTHERS.sub("", text.lower()):
