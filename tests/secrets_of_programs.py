@@ -63,7 +63,10 @@ NEARLY: dict[str, Json] = {
         "columns of SQL": {"query": "SELECT user, password\nFROM users, accounts"},
         "table about passwords": {"note": "| Login | Password | SSO |\n|---|---|---|\n| web | required | yes |\n"},  # noqa: E501
         "table of tokens": {"note": "| token | meaning |\n|---|---|\n| comma | ends an item |\n| plus | sum |\n"},  # noqa: E501
-        "results as CSV": {"content": "suite,pass,fail\nunit,1200,3\nstory,88,0\n"},
+        "table of settings": {
+        "note": "| name | default | what |\n|---|---|---|\n| APP_PASSWORD | none | Its secret |\n| APP_TYPE | Single | x |\n"  # noqa: E501
+    },
+    "results as CSV": {"content": "suite,pass,fail\nunit,1200,3\nstory,88,0\n"},
         "CSV of tokens used": {"content": "model,token_count\nsmall,128000\n"},
         "imports": {"content": "import secrets, token\nimport os, sys\nfrom auth import password, user\n"},
         "echo into a program": {"command": "echo hello1 | sudo tee /etc/motd; echo ann:x | cut -d: -f1"},

@@ -22,7 +22,8 @@ _MOST_COLUMNS = 64
 #: The name of a column: up to three words.
 _COLUMN = re.compile(r"[^\W\d_][\w./-]{0,40}(?: [\w./-]{1,40}){0,2}")
 #: The line below the names: of Markdown, of psql, of mysql.
-_RULE = re.compile(r"[ \t|:+-]*--[ \t|:+-]*")
+_RULE = re.compile(r"[ \t|:+]*-[ \t|:+-]*")
+_RULED = re.compile(r"\r?\n[ \t|:+]{0,4096}-[ \t|:+-]*(?:\r?\n|\Z)")
 _NUMBER = re.compile(r"[\d.,%]+")
 _SHORTEST = 4
 #: The name of a column of results as often as of passwords.
@@ -91,20 +92,34 @@ def _secret_columns(columns: list[str], names: Names) -> dict[int, Named]:
 
 def _columns(text: str) -> Iterator[Found]:
     head: _Head | None = None
+    before = 0  #: cells of the line before: a row of a table begins no other
     for line in _LINE.finditer(text):
         if line.end() - line.start() > _LONGEST_LINE:
-            head = None
+            head, before = None, 0
         elif head is None:
             head = _head(line.group())
+            if head and (
+                head.count == before or (head.delimiter == "|" and not _RULED.match(text, line.end()))
+            ):
+                head = None
+            before = _width(line.group())
         elif not _RULE.fullmatch(line.group()):
             cells = list(_cells(line.group(), head.delimiter))
             if len(cells) != head.count:
-                head = _head(line.group())
+                head, before = None, _width(line.group())
                 continue
             for place, column in head.secrets.items():
                 start, stop = cells[place]
                 if column.sort and is_secret_cell(line.group()[start:stop], column):
                     yield line.start() + start, line.start() + stop, column.sort
+
+
+def _width(line: str) -> int:
+    """How many cells a line has by its first delimiter, at most; a line of rules has none."""
+    delimiter = next((one for one in _DELIMITERS if one in line), None)
+    if delimiter is None or _RULE.fullmatch(line) or line.count(delimiter) > _MOST_COLUMNS:
+        return 0
+    return sum(1 for _ in _cells(line, delimiter))
 
 
 def _head(line: str) -> _Head | None:
