@@ -118,8 +118,9 @@ async def test_an_answer_survives(point: str, tmp_path: Path) -> None:
 
         await killed_and_back(town, tmp_path, point, Ann(town), lambda: approved(town, request_id, tmp_path))
 
+        # A ping that was begun counts as one, whether or not it was sent when the process died.
         called = len(in_threads(notices(town, ".rung0")))
-        assert called == len(notices(town, ".outcome")) <= 1
+        assert called <= len(notices(town, ".outcome")) <= 1
 
 
 @pytest.mark.parametrize("point", sampled(ESCALATED, quick=(1, 5)))
