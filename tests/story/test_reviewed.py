@@ -159,21 +159,27 @@ async def test_what_stood_on_a_digest_is_reported_when_it_ends(tmp_path: Path) -
         assert len(ends) <= 3
 
 
+#: A ladder that calls nobody below the card. Where there is one, the end is told there, too.
+PAGE = Rung(action=Action.PAGE, share=0.5, who=())
+
+
 async def test_many_endings_in_one_channel_are_one_message_and_pings_go_first(tmp_path: Path) -> None:
     """Forty cards end at once: the channel hears it in one message, not in forty threads."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_clockwork(tmp_path, policy_of(PAGE)) as work:
         work.chat.interval = timedelta(0)
         for number in range(40):
             work.ask(f"r{number}", window=60)
         await work.run(70)
 
-        assert ["40 requests ended: 40 not answered in time. Asked: Ann, Bob."] == texts(work)
-        assert [None] == [said.thread for said in work.chat.notices]
+        step, end = texts(work)
+        assert step.startswith("40 requests still wait for an answer.")
+        assert "40 requests ended: 40 not answered in time. Asked: Ann, Bob." == end
+        assert [None, None] == [said.thread for said in work.chat.notices]
 
 
 async def test_a_few_endings_stay_in_their_threads(tmp_path: Path) -> None:
     """Up to a handful each thread hears its own."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_clockwork(tmp_path, policy_of(PAGE)) as work:
         work.chat.interval = timedelta(0)
         for number in range(CROWD):
             work.ask(f"r{number}", window=60)

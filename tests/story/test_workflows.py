@@ -98,8 +98,8 @@ async def test_a_rung_is_told_and_pings_nobody_there(tmp_path: Path, monkeypatch
         await until(lambda: flow.says("still waits for an answer") == 1, what="the same in the workflow")
         assert [] == flow.actions
 
-        town.ask(tool="read_mail", timeout_seconds=10)
-        await until(lambda: flow.says("Approve read_mail?") == 1, within=8, what="the card of the rung")
+        town.ask(tool="read_mail", timeout_seconds=20)
+        await until(lambda: flow.says("Approve read_mail?") == 1, within=16, what="the card of the rung")
 
 
 async def test_alerts_are_told_and_mended_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
