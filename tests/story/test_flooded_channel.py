@@ -35,6 +35,7 @@ class Seen:
     gathered: bool
 
 
+@pytest.mark.calm
 @pytest.mark.parametrize(
     ("shortest", "own", "watched"),
     sampled([(120.0, 5, 16.0), (60.0, 4, 16.0), (60.0, 4, SEEN_BY * LONGEST + 10)], quick=(1,)),
