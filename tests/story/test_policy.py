@@ -32,7 +32,7 @@ def policy(route: str = "", more: str = "") -> str:
 
 
 async def decided(town: Town, request_id: str) -> str:
-    await until(lambda: bool(town.effects(request_id)), what="the decision")
+    await until(lambda: bool(town.effects(request_id)), within=10, what="the decision")
     return town.effects(request_id)[0]
 
 
@@ -213,12 +213,12 @@ async def test_rules_answer_in_place_of_people(
     """The verdict reaches the platform on time, the card is collapsed and names the rule, the audit too."""
     async with open_town(tmp_path, policy=policy(more=rules)) as town:
         began = time.monotonic()
-        request_id = town.ask(arguments=arguments, timeout_seconds=5)
+        request_id = town.ask(arguments=arguments, timeout_seconds=10)
 
         assert verdict == await decided(town, request_id)
         took = time.monotonic() - began
 
-        assert took < 4.5, "later than the callback's 80 % and the network's 20 %"
+        assert took < 9.5, "later than the callback's 80 % and the network's 20 %"
         assert told in str(town.sandbox.platform.decisions[0].operator_input)
         card = await town.shown()
         done = await town.says(card, "Rule ")
