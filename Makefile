@@ -10,12 +10,12 @@ COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --gener
 demo: .venv/ready
 	.venv/bin/nod demo
 
-# Most of the longer tests wait more than they compute (tests/conftest.py), so there are three for each of two cores.
+# Most of the longer tests wait more than they compute (tests/conftest.py), so there are two for each of two cores.
 # `make test-all` runs whole what this samples (tests/sampling.py).
 # Those that promise a second of real time go before, one by one.
 test: .venv/ready .sdk/ready
 	$(PY) -m pytest -m "calm and not slow"
-	$(PY) -m pytest -n 6 --dist loadgroup -m "not slow and not calm"
+	$(PY) -m pytest -n 4 --dist loadgroup -m "not slow and not calm"
 
 # The long ones measure lateness, and are not held up by more than their own work.
 test-all: .venv/ready .sdk/ready
