@@ -1,11 +1,10 @@
 """Entra groups: who is in one now, by Microsoft Graph with the bot's own credentials.
 
-Numbers: learn.microsoft.com/entra/identity-platform/reference-error-codes; the token endpoint lists them under
-`error_codes`.
-
 `GET /groups/{id}/transitiveMembers` (learn.microsoft.com/graph/api/group-list-transitivemembers; permission
 GroupMember.Read.All and User.Read.All), the token by client credentials
-(learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow).
+(learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow). A refusal is told by its
+number, which the token endpoint lists under `error_codes`
+(learn.microsoft.com/entra/identity-platform/reference-error-codes).
 """
 
 from __future__ import annotations

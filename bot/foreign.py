@@ -1,7 +1,7 @@
 """Foreign code: run in a bounded number of threads, and how it ended. Nothing that it raises gets past.
 
-The threads are daemons, so that a function which never comes back does not keep the process from ending; and a
-thread ends when nothing is left to do.
+The threads are daemons, so a function that never comes back does not keep the process from ending; a thread
+ends when nothing is left to do.
 """
 
 from __future__ import annotations

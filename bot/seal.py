@@ -1,4 +1,12 @@
-"""The value that a button carries, sealed so that only Nod can make it; which pages a person was shown."""
+"""The value of a button, and how far one person has read a call: sealed so that only Nod can make them. Pure.
+
+    v1.<key>.<card>.<verb>.<digest>.<seal>     a button
+    p1.<key>.<last page shown>.<pages>.<seal>  the pages of a call
+
+A chat hands a value back as its user's client sent it, so the seal decides, never the rest. The seal of the
+pages covers the card, the call's digest, the person's account and the very text that the pages are cut from,
+none of which is in the value: it holds for exactly the person who was shown the pages.
+"""
 
 from __future__ import annotations
 

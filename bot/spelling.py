@@ -2,9 +2,8 @@
 
 Two texts with one spelling need not mean the same: that is doubt and never an answer (`bot.matching`). What is
 alike: case, full-width and other compatibility forms (NFKC), composed and decomposed letters, characters that
-print as nothing, blanks around and runs of blanks within, and letters of other alphabets that look Latin.
-
-After the "skeleton" of UTS #39, for the letters that occur in names.
+print as nothing, blanks around and runs of blanks within, and letters of other alphabets that look Latin (after
+the "skeleton" of UTS #39, for the letters that occur in names).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where people see cards and click: surfaces, the places there, and the conversations that a chat tells of.
 
-Teams does (`installationUpdate`, `conversationUpdate`); Slack answers such questions itself.
+Teams tells the bot where it may speak (`installationUpdate`, `conversationUpdate`); Slack is asked.
 """
 
 from __future__ import annotations

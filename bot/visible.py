@@ -1,14 +1,13 @@
 """What an agent wrote, with everything that hides made visible; host names that pretend to be others. Pure.
 
+An approver decides on what is seen. So nothing is stripped: a character that cannot be seen, or that turns the
+direction of the text, is shown as its code point, `\\u{202E}`. A host name that mixes alphabets is named:
 `аpple.com` with a Cyrillic letter looks like the other one and is looked up as `xn--pple-43d.com`.
 
-An approver decides on what is seen. So nothing is stripped: a character that cannot be seen, or that turns the
-direction of the text, is shown as its code point, `\\u{202E}`.
-
-Fallback texts, notifications and page summaries are no cards: they have no element that shows a text as it is.
-Slack reads mrkdwn and makes links of bare host names there, other readers Markdown. So each sign that could act
-becomes one that looks like it, `evil.com` becomes `evil[.]com` (as incident reports write it), and what already
-is such a look-alike is spelled as its code point: two texts never become one.
+Fallback texts, notifications and page summaries have no element that shows a text as it is: Slack reads mrkdwn
+and makes links of bare host names there, other readers Markdown. So each sign that could act becomes one that
+looks like it, `evil.com` becomes `evil[.]com` (as incident reports write it), and a character that already is
+such a look-alike is spelled as its code point: two texts never become one.
 """
 
 from __future__ import annotations

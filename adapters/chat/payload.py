@@ -7,6 +7,8 @@ from typing import Any
 
 #: Characters of an id or a name that a chat sends; the longest ids have about 200.
 LONGEST = 3_000
+#: Levels of nested JSON, and values in all levels together; the chats' own payloads have about ten levels.
+DEPTH, NODES = 64, 20_000
 
 
 class Malformed(Exception):
@@ -49,3 +51,31 @@ def number(payload: Mapping[str, Any], name: str) -> int:
     if not isinstance(found, int) or isinstance(found, bool) or found < 0:
         raise Malformed(name)
     return found
+
+
+def is_readable(payload: Any) -> bool:
+    """Whether it is within DEPTH and NODES, and every text in it can be stored; found without recursion."""
+    level, seen = [payload], 0
+    for _ in range(DEPTH):
+        seen += len(level)
+        if seen > NODES or not all(_storable(text) for text in level if isinstance(text, str)):
+            return False
+        level = [inner for value in level for inner in _inside(value)]
+        if not level:
+            return True
+    return False
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else []
+
+
+def _storable(text: str) -> bool:
+    """Half of a surrogate pair is a JSON text but no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

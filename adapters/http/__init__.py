@@ -1,6 +1,6 @@
 """The HTTP floor for every adapter: one client, one rule for trust and proxies, one bounded exchange."""
 
-from adapters.http.client import USUAL, Outward, open_client, place_of, reason, refused, told
+from adapters.http.client import USUAL, Transport, open_client, place_of, reason, refused, told
 from adapters.http.exchange import LARGEST, LIMIT, REACHED, Answer, exchange, retry_after
 from adapters.http.reach import proxy_for, trusted
 
@@ -10,7 +10,7 @@ __all__ = [
     "REACHED",
     "USUAL",
     "Answer",
-    "Outward",
+    "Transport",
     "exchange",
     "open_client",
     "place_of",

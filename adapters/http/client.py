@@ -87,7 +87,7 @@ def place_of(url: str) -> str:
 USUAL = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
-class Outward(httpx.AsyncBaseTransport):
+class Transport(httpx.AsyncBaseTransport):
     """Each request directly or through the proxy, as the rule says for its address; no redirect, no cookie."""
 
     def __init__(
@@ -151,9 +151,9 @@ def open_client(
     headers: Mapping[str, str] | None = None,
     env: Mapping[str, str] = os.environ,
 ) -> httpx.AsyncClient:
-    """A client that follows no redirect; whoever opens it closes it. Raises ConfigError as `Outward` does."""
+    """A client that follows no redirect; whoever opens it closes it. Raises ConfigError as `Transport` does."""
     return httpx.AsyncClient(
-        transport=Outward(limits=limits, env=env),
+        transport=Transport(limits=limits, env=env),
         timeout=timeout,
         base_url=base_url,
         headers=headers,

@@ -1,4 +1,7 @@
-"""A checkpoint: a signed word on how far the chain went, and with which hash; and the key that signs it."""
+"""A checkpoint: a signed word on how far the chain went, and with which hash; and the key that signs it.
+
+The key is a 32-byte Ed25519 seed in a file of its own (RFC 8032 §5.1.5).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Schedules that PagerDuty and Opsgenie keep: who they say is on call now."""
+"""Schedules that PagerDuty and Opsgenie keep: who they say is on call now.
+
+PagerDuty: `GET /oncalls` (developer.pagerduty.com/api-reference, List all of the on-calls). Opsgenie: `GET
+/v2/schedules/{id}/on-calls` (docs.opsgenie.com/docs/who-is-on-call-api).
+"""
 
 from __future__ import annotations
 

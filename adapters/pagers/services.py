@@ -1,9 +1,8 @@
 """Pagers that are services on the network: PagerDuty, Opsgenie, and signed webhooks of the operator's own.
 
-Shapes and limits are those of docs.opsgenie.com/docs/alert-api. Opsgenie answers 202, and works it off later.
-
-The shapes are those of github.com/PagerDuty/api-schema, reference/events-v2/openapiv3.json; the limits those of
-developer.pagerduty.com/docs/events-api-v2/trigger-events.
+PagerDuty's shapes are those of github.com/PagerDuty/api-schema, reference/events-v2/openapiv3.json, its limits
+those of developer.pagerduty.com/docs/events-api-v2/trigger-events. Opsgenie's are those of
+docs.opsgenie.com/docs/alert-api; it answers 202 and works the alert off later.
 """
 
 from __future__ import annotations

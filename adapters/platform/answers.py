@@ -1,8 +1,7 @@
-"""What the platform's other answers say: a decision taken, an error, a wait, its audit. Pure.
+"""What the platform's other answers say: a decision taken, an error, its audit. Pure.
 
-The shapes are those that the platform was seen to answer in.
-
-It is marked work in progress by the platform's guide, and absent on some platforms.
+The shapes are those that the platform was seen to answer in. Its guide marks the audit as work in progress, and
+some platforms have none.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The bot's side: `POST /relay/wake`, by which the relay asks for a poll of the platform at once.
 
-It takes a token, so that only the relay can make Nod poll, and which runs requests belong to. That stands on
-their cards where the platform's list does not tell, and goes back to the platform with the answer, which knows
-it as the client's own word for the run. Nothing is decided by it.
+The body names which runs requests belong to. The run is on their cards where the platform's list does not tell
+it, and goes back to the platform with the answer, which knows it as the client's own word for the run; nothing
+is decided by it. A token is required, so that only the relay can make Nod poll.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The relay itself: each request to the platform, its answer back as it comes, a tap on streams of events."""
+"""The relay itself: each request to the platform, its answer back as it comes, a tap on streams of events.
+
+Header fields are passed on by RFC 9110 §7.6.1: all but those that are for one connection.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import httpx
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from adapters.http import Outward
+from adapters.http import Transport
 from adapters.http import told as told_of
 from adapters.relay.tap import Told, nobody, open_tap
 from adapters.serving import ALIVE, HANG_UP, KEEP_ALIVE, Patience, listen, room, serve
@@ -266,7 +269,7 @@ async def open_relay(platform: str, *, wake: Callable[[], None], told: Told = no
             "AIP_API_URL", "it is more or less than an address", "Give it like http://localhost:8000."
         )
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    async with Outward(limits=limits, socket_options=ALIVE) as transport:
+    async with Transport(limits=limits, socket_options=ALIVE) as transport:
         yield Relay(transport=transport, platform=address, wake=wake, told=told)
 
 

@@ -1,12 +1,11 @@
 """A tap on one stream of events: it reads a copy beside the stream, and lets go rather than hold it up.
 
-The form is that of the HTML standard, §9.2.6 (lines end with LF, CRLF or CR; a blank line ends an event), the
-content that of the platform. Lines are found in bytes and only a whole event is decoded, so a chunk may be cut
-anywhere.
+The form of events is that of the HTML standard, §9.2.6 (lines end with LF, CRLF or CR; a blank line ends an
+event), their content that of the platform. Lines are found in bytes and only a whole event is decoded, so a
+chunk may be cut anywhere. A packed stream (`Content-Encoding`, RFC 9110 §8.4.1) is unpacked by at most `MOST`
+bytes in a step, however small the packed piece was.
 
-One step gives back at most `MOST` bytes, however small the piece was that they were packed in.
-
-A tap that cannot read its stream is blind: then whatever comes may be worth a poll.
+A tap that cannot read its stream is blind: then every piece that comes may be worth a poll.
 """
 
 from __future__ import annotations

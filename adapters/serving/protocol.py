@@ -1,9 +1,10 @@
-"""HTTP/1.1 on one connection, with bounds in time, one reading of a request, and a place in the crowd.
+"""HTTP/1.1 on one connection, with bounds in time, one reading of a request, and a cap on connections.
 
-A side that vanished without a word (a lid was shut, a cable pulled) would otherwise keep its run open.
+The kernel is asked to look after silent connections: a side that vanished without a word (a lid was shut, a
+cable pulled) would otherwise keep its run open.
 
 h11 follows RFC 9112, which lets a server guess: a length beside `Transfer-Encoding` is passed over, the same
-length twice is one, a folded line is joined. What stands before or behind Nod may guess otherwise, and then one
+length twice is one, a folded line is joined. A proxy before or behind Nod may guess otherwise, and then one
 sees one request where the other sees two (request smuggling; RFC 9112 §11.2).
 """
 

@@ -1,7 +1,8 @@
 """Slack as a chat of the core: put cards up, change them, find them again, speak in threads and rooms.
 
-docs.slack.dev/interactivity/handling-user-interaction: five uses within thirty minutes, without a token. It is
-a key to the message, so it stays in memory and in no log, and goes nowhere but to Slack.
+A pressed card is changed by the address that came with the press, past chat.update's limit
+(docs.slack.dev/interactivity/handling-user-interaction: five uses within thirty minutes, without a token). That
+address is a key to the message: it stays in memory and in no log, and goes nowhere but to Slack.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """A channel's digest as Slack's blocks: what waits beyond the cards, one request at a time. Pure.
 
-Tools and agents are data: their names stand in plain_text, like on cards. One button, one request at a time.
-
-There is no card to press on, so its sealed buttons stand in the modal; the desk checks each as on a card.
+The names of tools and agents are data and appear in plain_text, like on cards. A request of the digest has no
+card, so its sealed buttons are in the modal; the desk checks each as on a card.
 """
 
 from __future__ import annotations

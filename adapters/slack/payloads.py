@@ -1,13 +1,10 @@
 """Slack's payloads, read strictly into what a person did: pressed a button of ours, or submitted a form.
 
-Shapes: docs.slack.dev/reference/interaction-payloads/block_actions-payload and view-interactions-payload. What
-one of the places leaves out is no contradiction.
-
-Shapes: docs.slack.dev/reference/interaction-payloads (in an Enterprise organisation `user.team_id` may be the
-organisation's own id, which begins with an E) and docs.slack.dev/reference/objects/user-object.
-
-Shapes: docs.slack.dev/reference/interaction-payloads. Whatever is missing or of another type makes the payload
-Malformed; nothing is guessed, because a decision hangs on it. What a button carries is the core's to open.
+Shapes: docs.slack.dev/reference/interaction-payloads (block_actions-payload, view-interactions-payload) and
+docs.slack.dev/reference/objects/user-object; in an Enterprise organisation `user.team_id` may be the
+organisation's own id, which begins with an E. Whatever is missing or of another type makes the payload
+Malformed, and so does a contradiction between two places that say the same thing: nothing is guessed, because a
+decision hangs on it. What a button carries is the core's to open.
 """
 
 from __future__ import annotations

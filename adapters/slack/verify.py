@@ -15,12 +15,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+from adapters.chat.payload import is_readable
 from bot.canonical import read_json
 
 BODY = 256 * 1024  #: bytes; a payload with the largest message and form is far below
 WINDOW = 300.0  #: seconds between a request's timestamp and our clock, either way
-DEPTH = 64  #: levels of nested JSON; Slack's own payloads have about ten
-NODES = 20_000  #: values in a payload, all levels together
 
 #: The payloads that Slack sends to an interactivity URL which asks for no more than Nod does.
 KINDS = frozenset({"block_actions", "view_submission", "url_verification"})
@@ -72,7 +71,7 @@ def verify(headers: Mapping[str, str], body: bytes, *, secret: str, now: datetim
     kind = payload.get("type") if isinstance(payload, dict) else None
     if kind in UNUSED if isinstance(kind, str) else _is_command(given.get("content-type", ""), body):
         return Verdict(200, "not used", used=False)
-    if not isinstance(kind, str) or kind not in KINDS or not _shallow(payload):
+    if not isinstance(kind, str) or kind not in KINDS or not is_readable(payload):
         return Verdict(400, "not a payload of Slack's")
     return Verdict(200, "ok")
 
@@ -117,31 +116,3 @@ def _is_command(content_type: str, body: bytes) -> bool:
         return False
     named = fields.get("command", [])
     return "payload" not in fields and len(named) == 1 and named[0].startswith("/")
-
-
-def _shallow(payload: Any) -> bool:
-    """Within DEPTH and NODES, and every text can be stored; found without recursion."""
-    level, seen = [payload], 0
-    for _ in range(DEPTH):
-        seen += len(level)
-        if seen > NODES or not all(_storable(text) for text in level if isinstance(text, str)):
-            return False
-        level = [inner for value in level for inner in _inside(value)]
-        if not level:
-            return True
-    return False
-
-
-def _inside(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [*value, *value.values()]
-    return value if isinstance(value, list) else []
-
-
-def _storable(text: str) -> bool:
-    """Half of a surrogate pair is a JSON text but no UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

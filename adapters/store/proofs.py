@@ -1,8 +1,9 @@
 """Signatures over what lets an answer count: made with each row, and checked before anything is sent.
 
-What somebody else wrote there is never signed by the way: it stays forged until the call is taken anew.
+What somebody else wrote into a row is never signed along with it: it stays forged until the next poll takes the
+call as a new one.
 
-A signature shows that Nod wrote a row, and not that the row is still in force: whoever can write to the
+A signature shows that Nod wrote a row, and not that the row is still in force: a person who can write to the
 database can put an old one back. So the process remembers, for each approval that waits, the revision up to
 which answers were taken back, and each person's last vote. At the start it reads both from the audit.
 """

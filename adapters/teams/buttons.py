@@ -1,11 +1,11 @@
 """Buttons and the fields of a form: what they look like, what a button carries, and reading that back. Pure.
 
-It comes back as the person's client sent it. It is no permission: the desk checks the sealed value in it, and
-everything else only tells which card of ours to show again.
+What a button carries comes back as the person's client sent it. It is no permission: the desk checks the sealed
+value in it, and everything else only tells which card of ours to show again. A field asks for no more than the
+desk would refuse without.
 
-The rules are the desk's; a field only asks for what the desk would refuse without.
-
-The fallback arrives as a message with a value (universal-action-model) and is handled the same.
+The Action.Submit of a client without Action.Execute arrives as a message with a value (universal-action-model)
+and is handled the same.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The ids of conversations and people as Teams writes them, and the hosts that a token may go to. Pure.
 
-The Connector names its own address in each activity, and whoever could choose it would be sent the bot's token;
-the SDK calls any address, without a list of allowed hosts.
+The Connector names its own address in each activity, and a sender who could choose it would be sent the bot's
+token; the SDK calls any address, without a list of allowed hosts.
 
-A person is known by her tenant and Entra object id, which no rename changes and no tenant shares; the `29:` id
-that Teams gives her is another one for each bot (msteams-docs, send-proactive-messages).
+A person is known by their tenant and Entra object id, which no rename changes and no tenant shares; the `29:`
+id that Teams gives them is another one for each bot (msteams-docs, send-proactive-messages).
 
-No object of the SDK is stored: a swap of the SDK must find these again.
+No object of the SDK is stored: a successor of the SDK must find these again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Who in the policy has which Entra account, out of the rosters of the conversations.
+"""Who in the policy has which Entra account, by e-mail or object id, out of the rosters of the conversations.
 
-msteams-docs, get-teams-context: `pagedmembers` has id, Entra object id, e-mail, tenant and role of each.
-
-Guests and people of other tenants have their account, marked as outside.
+msteams-docs, get-teams-context: `pagedmembers` has id, Entra object id, e-mail, tenant and role of each. Guests
+and people of other tenants have their account, marked as outside.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.chat.payload import Malformed, maybe_part, part, text
+from adapters.chat.payload import Malformed, is_readable, maybe_part, part, text
 from adapters.teams.buttons import NOTE, PRESET, SHOW, VERB, Data, data_from
 from adapters.teams.conversations import account_of, base_of
 from bot.canonical import read_json
@@ -28,8 +28,6 @@ class Untrusted(Exception):
 
 
 BODY = 256 * 1024  #: bytes; an activity with our largest form is far below
-DEPTH = 64  #: levels of nested JSON; Teams' own activities have about ten
-NODES = 20_000  #: values in an activity, all levels together
 
 
 def activity_in(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
@@ -45,41 +43,13 @@ def activity_in(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         activity = read_json(body.decode())
     except (ValueError, RecursionError) as error:
         raise Untrusted(400, "no JSON") from error
-    if not isinstance(activity, dict) or not _shallow(activity):
+    if not isinstance(activity, dict) or not is_readable(activity):
         raise Untrusted(400, "no activity")
     try:
         check_shape(activity)
     except Malformed as error:
         raise Untrusted(400, f"no activity of Teams ({error})") from error
     return activity
-
-
-def _shallow(activity: Any) -> bool:
-    """Within DEPTH and NODES, and every text can be stored; found without recursion."""
-    level, seen = [activity], 0
-    for _ in range(DEPTH):
-        seen += len(level)
-        if seen > NODES or not all(_storable(text) for text in level if isinstance(text, str)):
-            return False
-        level = [inner for value in level for inner in _inside(value)]
-        if not level:
-            return True
-    return False
-
-
-def _inside(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [*value, *value.values()]
-    return value if isinstance(value, list) else []
-
-
-def _storable(text: str) -> bool:
-    """Half of a surrogate pair is a JSON text but no UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 #: The invoke that a press of an Action.Execute sends.

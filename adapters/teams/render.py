@@ -1,9 +1,7 @@
 """A card, or a conversation's digest, as an Adaptive Card. Pure: the same value gives the same payload.
 
-What an agent wrote stands only in text runs, which Teams does not parse. A card that would not fit into one
-message loses part of its call and, with it, its Approve (it fails closed).
-
-Tools and agents are data: their names stand in text runs, like on cards. One button, one request at a time.
+What an agent wrote, the names of tools and agents too, appears only in text runs, which Teams does not parse. A
+card that would not fit into one message loses part of its call and, with it, its Approve (it fails closed).
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """The answer to a press, given once; and the card that follows it, for everybody.
 
-Twice a press never becomes two: the desk takes one vote of a person. This is so that the second answer says
-what the first one did.
+Teams repeats an invoke that it thinks unanswered. Two presses never become two votes, since the desk takes one
+vote of a person; the second answer says here what the first one did.
 
-An answer that arrived after the change would stay there, and say less than the message does by then.
+The card of an answer replaces the message for one person until the message changes for everybody (msteams-docs,
+work-with-universal-actions). An answer that arrived after the change would stay there, and say less than the
+message does by then.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One small web front: what chats post, `GET /healthz`, `/readyz`, `/metrics`, `/openapi.json`.
 
-The doors describe themselves; what this front answers in their place is added here.
+Each receiver describes its own path in the document; the answers that this front gives in its place are added.
 """
 
 from __future__ import annotations
