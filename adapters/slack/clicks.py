@@ -15,8 +15,8 @@ import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
-from adapters.broken import Broken
 from adapters.chat.background import Errands
+from adapters.chat.click_errors import ClickErrors
 from adapters.chat.labels import ONE_NEEDED
 from adapters.chat.payload import Malformed
 from adapters.slack.afterwards import Afterwards
@@ -73,7 +73,7 @@ class Clicks:
         self._desk = desk
         self._identity = identity
         self._after = Afterwards(api=api, errands=errands)
-        self._urls, self._count, self._broken = urls, count, Broken(count=count)
+        self._urls, self._count, self._broken = urls, count, ClickErrors(count=count)
 
     async def pressed(self, ack: AsyncAck, body: Body) -> None:
         """A button was pressed, on a card or elsewhere."""

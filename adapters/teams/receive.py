@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from adapters.broken import Broken
 from adapters.chat.background import Errands
+from adapters.chat.click_errors import ClickErrors
 from adapters.chat.payload import Malformed
 from adapters.teams.afterwards import Afterwards
 from adapters.teams.clicks import Clicks, Shown
@@ -141,7 +141,7 @@ class Receiver:
         """`count` is told the name of each event that an operator may want a number of."""
         self._gate, self._parse, self._clicks, self._events = gate, parse, clicks, events
         self._after, self._answered, self._replies, self._errands = after, answered, replies, errands
-        self._count, self._in_time, self._broken = count, in_time, Broken(count=count)
+        self._count, self._in_time, self._broken = count, in_time, ClickErrors(count=count)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer one request: (status, headers, body). Never raises, never 500."""

@@ -19,8 +19,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from adapters.broken import Broken
 from adapters.chat.background import LAST_CALL
+from adapters.chat.click_errors import ClickErrors
 from adapters.teams.payloads import Arrived
 
 #: Answers that are kept, each with its time; a client repeats within seconds.
@@ -34,7 +34,7 @@ class Answered:
 
     def __init__(self, *, count: Callable[[str], None], most: int = MOST) -> None:
         """`count` is told of each answer that broke when nobody waited for it any more."""
-        self._most, self._broken = most, Broken(count=count)
+        self._most, self._broken = most, ClickErrors(count=count)
         self._waiting: Counter[Key] = Counter()
         self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()
 

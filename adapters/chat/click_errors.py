@@ -20,7 +20,7 @@ MOST = 100
 log = structlog.get_logger(__name__)
 
 
-class Broken:
+class ClickErrors:
     """A database that is away breaks each click in the same way: a line says so, and no traceback does."""
 
     def __init__(

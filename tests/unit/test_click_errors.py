@@ -6,14 +6,14 @@ from collections import Counter
 
 from structlog.testing import capture_logs
 
-from adapters.broken import AGAIN_AFTER, Broken
+from adapters.chat.click_errors import AGAIN_AFTER, ClickErrors
 from bot.errors import Unavailable
 
 
 def test_a_database_that_is_away_is_one_line_and_no_traceback() -> None:
     """Each click is counted; the line comes again once a minute."""
     counted, now = Counter[str](), [0.0]
-    broken = Broken(count=lambda name: counted.update([name]), monotonic=lambda: now[0])
+    broken = ClickErrors(count=lambda name: counted.update([name]), monotonic=lambda: now[0])
     with capture_logs() as logs:
         for _ in range(30):
             broken.note(Unavailable("the database is away"))
@@ -29,7 +29,7 @@ def test_a_database_that_is_away_is_one_line_and_no_traceback() -> None:
 
 def test_a_fault_in_nod_is_told_with_its_traceback_each_time() -> None:
     """Nobody can mend what was not seen."""
-    broken = Broken(count=lambda _: None)
+    broken = ClickErrors(count=lambda _: None)
     error = OSError("disk full")
     with capture_logs() as logs:
         broken.note(error)
