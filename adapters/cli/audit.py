@@ -64,26 +64,39 @@ async def verify(
         if len(found.differences) > MOST_TOLD:
             print(f"  and {len(found.differences) - MOST_TOLD} more")
         return 1
-    print(f"✓ {found.rows} rows hold{found.reach}")
+    _print_what_holds(
+        found, signed=len(signed), named=bool(keys), known=signing is not None, retention=retention
+    )
+    return 0
+
+
+def _print_what_holds(found: Found, *, signed: int, named: bool, known: bool, retention: bool | None) -> None:
+    """The good news, and what was not looked at: a key may be `named`, and NOD_SECRET `known`."""
+    print(f"✓ {_counted(found.rows, 'row holds', 'rows hold')}{found.reach}")
     if not signed:
         print(
             "  Without checkpoints kept elsewhere (--checkpoints) nobody can tell whether the end was cut off."
         )
     else:
-        gone = len(signed) - found.compared
-        passed_by = f" {gone} are about rows that are gone, and prove nothing." if gone else ""
-        ours = "." if keys else "; without --key nobody can tell whether they are Nod's."
-        print(f"  {found.compared} checkpoints agree{ours}{passed_by}")
+        agree = _counted(found.compared, "checkpoint agrees", "checkpoints agree")
+        ours = "." if named else "; without --key nobody can tell whether they are Nod's."
+        gone = _counted(
+            signed - found.compared,
+            "is about a row that is gone, and proves",
+            "are about rows that are gone, and prove",
+        )
+        print(f"  {agree}{ours}" + (f" {gone} nothing." if signed > found.compared else ""))
     if found.retired is not None and retention is False:
         print("  Rows were retired, and the policy file sets no retention: find out who had set it.")
-    if signing is None:
+    if not known:
         print("  Without NOD_SECRET no signature was checked.")
     elif found.unjudged:
-        old = "with an earlier NOD_SECRET, or not at all"
-        print(
-            f"  {found.unjudged} answers to what is over are signed {old}: their signatures were not checked."
-        )
-    return 0
+        answers = _counted(found.unjudged, "answer to what is over is", "answers to what is over are")
+        print(f"  {answers} signed with an earlier NOD_SECRET, or not at all: not checked.")
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 async def key(path: Path) -> int:

@@ -93,7 +93,7 @@ async def test_an_honest_chain_is_verified_while_the_bot_runs(
     assert "without --key" in capsys.readouterr().out
     public = read_or_make_key(tmp_path / "audit.key").public
     assert 0 == await verify(url, checkpoints=file, keys=[public])
-    assert "  1 checkpoints agree." == capsys.readouterr().out.splitlines()[1]
+    assert "  1 checkpoint agrees." == capsys.readouterr().out.splitlines()[1]
 
 
 async def test_a_chain_without_rows_holds(store: Store, url: str, capsys: Out) -> None:
