@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from sandbox.platform import Line
+from sandbox.platform import CAST, Line, RiskyTool
 from sandbox.slack.messages import Message
 from sandbox.town import Sandbox
 
 APPROVALS, FINANCE, ALERTS = "C0APPROVALS", "C0FINANCE", "C0ALERTS"
 IN_TEAMS = "19:approvals00000000000000000000001@thread.tacv2"
 ANN, BOB, EVE = "U0ANN", "U0BOB", "U0EVE"
+_AGENTS = {agent.name: agent for agent in CAST}
 
 #: A card must be up so soon after the agent's pause, and the agent must know so soon after the click.
 CARD_WITHIN, AGENT_WITHIN = 2.0, 1.0
@@ -132,13 +133,16 @@ class Story:
         seen = {message.ts for message in self._sandbox.workspace.messages(channel)}
         run = self._sandbox.platform.start(agent, timeout_seconds=window)
         await self._until(lambda: self._agent(run, "waits"), within=5)
+        asked_for = next(step.tool for step in _AGENTS[agent].steps if isinstance(step, RiskyTool))
         found: list[Message] = []
         async with self._step(f"{agent} pauses: a card appears", CARD_WITHIN):
-            await self._until(lambda: bool(found) or self._new_card(channel, seen, found))
+            await self._until(lambda: bool(found) or self._new_card(channel, seen, asked_for, found))
         return run, found[0]
 
-    def _new_card(self, channel: str, seen: set[str], found: list[Message]) -> bool:
-        found += [m for m in self._sandbox.workspace.messages(channel) if m.ts not in seen and not m.thread_ts]
+    def _new_card(self, channel: str, seen: set[str], tool: str, found: list[Message]) -> bool:
+        """Whether a card about this tool is new there; the last chapter's agent may ask again meanwhile."""
+        new = [m for m in self._sandbox.workspace.messages(channel) if m.ts not in seen and not m.thread_ts]
+        found += [message for message in new if tool in _text(message)]
         return bool(found)
 
     async def _press(self, user: str, card: Message, button: str, *, version: int | None = None) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.admitting import take_in
-from adapters.store.claims import take_claim, with_people
+from adapters.store.claims import take_claim
 from adapters.store.closing import file_away
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database, rows_of
@@ -21,8 +21,9 @@ from adapters.store.notices import write_notices
 from adapters.store.proofs import Proofs, locked_terms
 from adapters.store.reading import ReadApprovals
 from adapters.store.revising import take_anew, take_back, take_time, take_up
-from adapters.store.rows import approval_of, approvals_decided
+from adapters.store.rows import approvals_decided
 from adapters.store.votes import count_vote
+from adapters.store.whole import whole_of
 from bot.approval import Approval, Claim, Outcome, Stage, Vote
 from bot.errors import Unanswered, Unavailable
 from bot.ladder import Deadline, Lease
@@ -230,9 +231,7 @@ class SqlApprovals(ReadApprovals):
             if not (await connection.execute(counted)).rowcount:
                 return None
             rows = await connection.execute(approvals_decided().where(_A.id == approval_id))
-            found = [approval_of(row, self._proofs) for row in rows.mappings()]
-            fetch = partial(rows_of, connection)
-            (approval,) = await with_people(found, fetch, self._proofs)
+            (approval,) = await whole_of(rows.mappings(), partial(rows_of, connection), self._proofs)
             if approval.forged or not self._is_listed(approval):
                 raise _Tampered  # rolls back: the attempt is not counted
             await append(connection, facts.delivery_begun(approval_id, attempt=approval.attempts, at=now))

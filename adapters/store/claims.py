@@ -1,10 +1,7 @@
-""" "I'm on it", in SQL: taken in one transaction, and read beside the approvals that it is about."""
+""" "I'm on it", in SQL: taken in one transaction."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -12,12 +9,10 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
-from adapters.store.ahead import with_ahead, with_pinged
 from adapters.store.columns import keepable
-from adapters.store.moves import append, chunks, move
-from adapters.store.proofs import Proofs
-from adapters.store.votes import Fetch, begin_lease, with_votes
-from bot.approval import Approval, Claim, Stage
+from adapters.store.moves import append, move
+from adapters.store.votes import begin_lease
+from bot.approval import Claim, Stage
 from bot.records import Claimed, DueRung
 
 _A, _C = tables.approvals.c, tables.claims.c
@@ -42,27 +37,6 @@ async def take_claim(
     await connection.execute(move(approval_id, Stage.OPEN).values(revision=_A.revision + 1))
     await append(connection, facts.claimed(approval_id, claim, digest=digest))
     return Claimed.YES
-
-
-async def with_people(found: Iterable[Approval], fetch: Fetch, proofs: Proofs) -> tuple[Approval, ...]:
-    """The approvals with their votes, their claims and their ladders, in a few statements for any number.
-
-    Read after the approvals: a claim that comes in between raises the revision, so its card is drawn again.
-    """
-    approvals = await with_votes(found, fetch, proofs)
-    ids = list(dict.fromkeys(approval.id for approval in approvals if approval.revision > 1))
-    claims: defaultdict[str, list[Claim]] = defaultdict(list)
-    for some in chunks(ids):
-        statement = select(tables.claims).where(_C.approval_id.in_(some)).order_by(_C.at, _C.person)
-        for row in await fetch(statement):
-            claims[row[_C.approval_id]].append(claim_of(row))
-    ahead = await with_ahead([_with(approval, claims) for approval in approvals], fetch)
-    return await with_pinged(ahead, fetch)
-
-
-def _with(approval: Approval, claims: Mapping[str, list[Claim]]) -> Approval:
-    mine = claims.get(keepable(approval.id))
-    return replace(approval, claims=tuple(mine)) if mine else approval
 
 
 def claim_of(row: RowMapping) -> Claim:

@@ -14,12 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from adapters.store import facts, tables
-from adapters.store.claims import with_people
 from adapters.store.columns import moment
 from adapters.store.database import Database, insert_new, rows_of
 from adapters.store.moves import Move, append, chunks
 from adapters.store.proofs import Proofs
-from adapters.store.rows import approval_of
+from adapters.store.whole import whole_of
 from bot.approval import Approval, Stage
 from bot.ports import Clock
 from bot.records import Digest, Gathered, Up, Waiting
@@ -303,15 +302,13 @@ class SqlDigests:
             return ()
         counts: dict[str, int] = {}
         joined: dict[str, datetime] = {}
-        approvals = []
         firsts = await self._database.fetch(
             first_lines([row[_G.digest_id] for row in rows], lines=max(1, lines))
         )
         for row in firsts:
             counts[row["stands_on"]], joined[row["stands_on"]] = row["together"], row["joined_at"]
-            approvals.append(approval_of(row, self._proofs))
         first: defaultdict[str, list[Approval]] = defaultdict(list)
-        whole = await with_people(approvals, self._database.fetch, self._proofs)
+        whole = await whole_of(firsts, self._database.fetch, self._proofs)
         for row, approval in zip(firsts, whole, strict=True):
             first[row["stands_on"]].append(approval)
         agents: defaultdict[str, set[str]] = defaultdict(set)

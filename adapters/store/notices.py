@@ -13,12 +13,12 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
-from adapters.store.claims import with_people
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database
 from adapters.store.moves import Move, append, chunks
 from adapters.store.proofs import Proofs
-from adapters.store.rows import approval_of, placement_of
+from adapters.store.rows import placement_of
+from adapters.store.whole import whole_of
 from bot.approval import Approval
 from bot.audit import Fact
 from bot.records import News, OwedNotice, Placement
@@ -48,8 +48,7 @@ class SqlNotices:
             .order_by(_A.deadline, _A.id, _T.owed_since, _T.mark)
         )
         rows = await self._database.fetch(statement)
-        read = [approval_of(row, self._proofs) for row in rows]
-        approvals = await with_people(read, self._database.fetch, self._proofs)
+        approvals = await whole_of(rows, self._database.fetch, self._proofs)
         return tuple(
             (_notice_of(row), approval, None if row[_P.card_id] is None else placement_of(row))
             for row, approval in zip(rows, approvals, strict=True)

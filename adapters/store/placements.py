@@ -9,12 +9,12 @@ from sqlalchemy import ColumnElement, Update, and_, func, insert, or_, select, u
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
-from adapters.store.claims import with_people
 from adapters.store.columns import moment
 from adapters.store.database import Database
 from adapters.store.moves import Move, append, chunks
 from adapters.store.proofs import Proofs
-from adapters.store.rows import approval_of, placement_of, placement_row
+from adapters.store.rows import placement_of, placement_row
+from adapters.store.whole import whole_of
 from bot.approval import Approval, Stage
 from bot.ports import Clock
 from bot.records import Placement, Up
@@ -87,8 +87,7 @@ class SqlPlacements:
             .order_by(_A.deadline, _A.id, _P.card_id)
         )
         rows = await self._database.fetch(statement)
-        read = [approval_of(row, self._proofs) for row in rows]
-        approvals = await with_people(read, self._database.fetch, self._proofs)
+        approvals = await whole_of(rows, self._database.fetch, self._proofs)
         both = zip(rows, approvals, strict=True)
         return tuple((placement_of(row), approval) for row, approval in both if not approval.forged)
 

@@ -210,6 +210,11 @@ class Proofs:
         life = self._lives.get(keepable(approval_id))
         return life is not None and life.sure
 
+    def known_of(self, approval_id: str) -> object:
+        """What is known of it: equal to itself as long as nothing changes."""
+        life = self._lives.get(keepable(approval_id))
+        return None if life is None else replace(life, last=dict(life.last))
+
     def took_back(self, approval_id: str, *, since: int) -> None:
         """Answers up to this revision do not count any more."""
         self.begins(approval_id, since=max(since, self._lives.get(keepable(approval_id), _Life()).since))

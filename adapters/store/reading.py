@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, cast, exists, func, or_, select
-from sqlalchemy.engine import RowMapping
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, exists, func, or_, select
 
 from adapters.store import tables
-from adapters.store.claims import with_people
 from adapters.store.closing import nothing_owed
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database
 from adapters.store.digests import UNTRIED
 from adapters.store.moves import chunks
 from adapters.store.proofs import Proofs
-from adapters.store.rows import approval_of, approvals_decided
+from adapters.store.rows import approvals_decided
+from adapters.store.whole import whole_of
 from bot.approval import Approval, Outcome, Stage
 from bot.records import Standing
 
@@ -31,8 +31,7 @@ class ReadApprovals:
 
     async def get(self, approval_id: str) -> Approval | None:
         """The approval with its decision and votes; None for an unknown id."""
-        rows = await self._database.fetch(approvals_decided().where(_A.id == approval_id))
-        found = await self._whole(rows)
+        found = await self._whole(approvals_decided().where(_A.id == approval_id))
         return found[0] if found else None
 
     async def at(
@@ -46,8 +45,7 @@ class ReadApprovals:
             statement = statement.where(_A.missed >= missed)
         if by_rule:
             statement = statement.where(_A.rule.is_not(None))
-        rows = await self._database.fetch(statement)
-        return await self._whole(rows)
+        return await self._whole(statement, *stages)
 
     async def next_deadline(self, *, after: datetime) -> datetime | None:
         first = func.min(_A.deadline).label("first")
@@ -89,8 +87,7 @@ class ReadApprovals:
     async def untold(self) -> tuple[Approval, ...]:
         """Earliest deadline first."""
         owing = approvals_decided().where(_A.stage == Stage.SETTLED, ~_A.told).order_by(_A.deadline, _A.id)
-        rows = await self._database.fetch(owing)
-        return await self._whole(rows)
+        return await self._whole(owing, Stage.SETTLED)
 
     async def closable(self) -> tuple[str, ...]:
         """Ids only, and none of those for which a `close` would be refused."""
@@ -136,13 +133,12 @@ class ReadApprovals:
             .where(_A.stage == Stage.OPEN, _A.rule.is_(None), late, ~exists(up), ~exists(on_digest))
             .order_by(_A.deadline, _A.id)
         )
-        rows = await self._database.fetch(statement)
-        return await self._whole(rows)
+        return await self._whole(statement, Stage.OPEN)
 
-    async def _whole(self, rows: Sequence[RowMapping]) -> tuple[Approval, ...]:
-        """The approvals in these rows, with what stands in other tables."""
-        found = [approval_of(row, self._proofs) for row in rows]
-        return await with_people(found, self._database.fetch, self._proofs)
+    async def _whole(self, statement: Select[Any], *stages: Stage) -> tuple[Approval, ...]:
+        """The approvals that the statement finds; without those that have left these stages meanwhile."""
+        found = await whole_of(await self._database.fetch(statement), self._database.fetch, self._proofs)
+        return tuple(approval for approval in found if not stages or approval.stage in stages)
 
 
 def _waits_its_turn() -> ColumnElement[bool]:

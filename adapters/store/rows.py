@@ -32,8 +32,6 @@ def approval_of(row: RowMapping, proofs: Proofs) -> Approval:
     """
     waits = row[_A.stage] in (Stage.OPEN, Stage.DECIDED)
     forged = _forged(row, proofs) if waits else ()
-    if forged:
-        proofs.doubt(row[_A.id], forged)
     return Approval(
         request=row[_A.request],
         route=row[_A.route],

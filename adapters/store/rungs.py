@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import facts, tables
 from adapters.store.alerts import mend_alert, write_alert
-from adapters.store.claims import with_people
 from adapters.store.database import Database, insert_new
 from adapters.store.moves import Move, append, chunks
 from adapters.store.notices import OWED, write_notices
 from adapters.store.placements import place
 from adapters.store.proofs import COLUMNS, Proofs, Terms, terms_in
-from adapters.store.rows import approval_of, rung_of, rung_row
+from adapters.store.rows import rung_of, rung_row
+from adapters.store.whole import whole_of
 from bot.approval import Approval, Stage
 from bot.audit import Fact
 from bot.ladder import Action
@@ -210,8 +210,7 @@ class SqlRungs:
             .order_by(_A.deadline, _A.id, _R.number)
         )
         rows = await self._database.fetch(statement)
-        read = [approval_of(row, self._proofs) for row in rows]
-        approvals = await with_people(read, self._database.fetch, self._proofs)
+        approvals = await whole_of(rows, self._database.fetch, self._proofs)
         return tuple((rung_of(row), approval) for row, approval in zip(rows, approvals, strict=True))
 
     async def next_due(self, *, after: datetime) -> datetime | None:

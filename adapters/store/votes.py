@@ -182,7 +182,6 @@ async def with_votes(found: Iterable[Approval], fetch: Fetch, proofs: Proofs) ->
         for row in await fetch(statement):
             if row[_V.approval_id] in waiting and not proofs.vote_counts(row):
                 forged.add(row[_V.approval_id])
-                proofs.doubt(row[_V.approval_id], ("vote",))
             else:
                 votes[row[_V.approval_id], row[_V.digest]].append(vote_of(row))
     return tuple(
