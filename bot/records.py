@@ -158,6 +158,16 @@ class Up:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """How many requests wait for people without a card in one place."""
+
+    destination: Destination
+    unseen: int  #: of these no card is up anywhere, and no digest tells of them
+    in_vain: int  #: of the unseen ones, those whose card was tried here
+    elsewhere: int  #: their card was tried here, and people see them in another place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """A card that nobody has tried to post yet."""
 
@@ -221,6 +231,15 @@ class Alert:
     text: str  #: one line for an operator; no arguments, no tokens
     raised_at: datetime
     mended: str | None = None  #: how it came right after all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a pager has of an alert that it was told of past the store."""
+
+    taken: bool
+    ref: str | None = None
+    attempted_at: datetime | None = None  #: when the first try began of which nobody knows how it ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,8 @@ from bot.records import (
     DueRung,
     Firing,
     Gathered,
+    Heard,
+    Lack,
     OwedNotice,
     OwedPage,
     Placement,
@@ -61,6 +63,10 @@ class Placements(Protocol):
 
     async def up(self, *, most: int) -> tuple[Up, ...]:
         """Cards with messages of their own about what is open, so many at most, earliest deadline first."""
+        ...
+
+    async def lacking(self) -> tuple[Lack, ...]:
+        """The places in which requests wait without a card."""
         ...
 
     async def lost(self, card_id: str, *, ref: str | None = None) -> bool:
@@ -176,8 +182,11 @@ class Digests(Protocol):
 class Alerts(Protocol):
     """Alerts, and who has taken them."""
 
-    async def raise_(self, alert: Alert) -> bool:
-        """Write it for every pager; False if this request had this cause already."""
+    async def raise_(self, alert: Alert, *, heard: Mapping[str, Heard] | None = None) -> bool:
+        """Write it for every pager; False if this request had this cause already.
+
+        Who has `heard` of it, by name, is not told again, only how it came right.
+        """
         ...
 
     async def mend(self, approval_id: str, *, cause: str, how: str) -> None:

@@ -311,8 +311,8 @@ def causes() -> tuple[set[str], set[str]]:
             match node:
                 case ast.Call(func=ast.Name(id="Alert" | "_Breach"), keywords=given):
                     values = [word.value for word in given if word.arg == "cause"]
-                case ast.Call(func=ast.Attribute(attr="_no_card"), args=[_, _, _, value]):
-                    values = [value]
+                case ast.Call(func=ast.Attribute(ast.Attribute(attr="_no_card"), "report"), keywords=given):
+                    values = [word.value for word in given if word.arg == "cause"]
                 case ast.FunctionDef(name="rung_cause", body=[*_, ast.Return(value=ast.expr() as value)]):
                     values = [value]
                 case _:

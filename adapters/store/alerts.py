@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Update, and_, delete, exists, func, insert, or_, select, update
@@ -14,7 +14,7 @@ from adapters.store.columns import moment
 from adapters.store.database import Database, insert_new, rows_of
 from adapters.store.moves import Move, append
 from bot.ports import Clock
-from bot.records import Alert, OwedPage
+from bot.records import Alert, Heard, OwedPage
 
 _L, _G = tables.alerts.c, tables.pages.c
 _MINE = and_(_G.approval_id == _L.approval_id, _G.cause == _L.cause)  #: a page of an alert
@@ -28,11 +28,14 @@ class SqlAlerts:
         self._database, self._clock = database, clock
         self._pagers = tuple(dict.fromkeys(pagers))
 
-    async def raise_(self, alert: Alert) -> bool:
+    async def raise_(self, alert: Alert, *, heard: Mapping[str, Heard] | None = None) -> bool:
         """The alert with a row for each pager, new or opened again; False if it is open already."""
 
         async def work(connection: AsyncConnection) -> bool:
-            if not await write_alert(connection, alert, pagers=self._pagers):
+            new = await write_alert(connection, alert, pagers=self._pagers)
+            for pager, what in (heard or {}).items():
+                await connection.execute(_change(OwedPage(alert=alert, pager=pager)).values(_known(what)))
+            if not new:
                 return False
             await append(connection, facts.alert_raised(alert, pagers=self._pagers))
             return True
@@ -177,6 +180,10 @@ def _change(page: OwedPage) -> Update:
         _L.approval_id == _G.approval_id, _L.cause == _G.cause, _L.raised_at == alert.raised_at
     )
     return update(tables.pages).where(mine, same.correlate(tables.pages))
+
+
+def _known(heard: Heard) -> dict[str, object]:
+    return {"taken": heard.taken, "ref": heard.ref, "attempted_at": heard.attempted_at}
 
 
 def _alert_row(alert: Alert) -> dict[str, object]:

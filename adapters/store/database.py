@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Executable, Table, Update, delete, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
@@ -26,14 +27,16 @@ from bot.audit import Fact
 from bot.errors import Unanswered, Unavailable
 from bot.records import Ring
 
+#: What does not mend itself while we run: what is written beside damage may be lost with it.
+DAMAGED, DATA_DAMAGED = "the file is damaged", "the server's data is damaged"
 #: SQLite's primary result codes (sqlite.org/rescode.html).
 _OF_SQLITE: Mapping[int, str] = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_READONLY: "the file cannot be written",
     sqlite3.SQLITE_IOERR: "the disk does not work",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged",
-    sqlite3.SQLITE_NOTADB: "the file is damaged",
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_NOTADB: DAMAGED,
 }
 #: PostgreSQL's SQLSTATEs, and classes of them (postgresql.org/docs/current/errcodes-appendix.html).
 _OF_POSTGRES: Mapping[str, str] = {
@@ -41,8 +44,8 @@ _OF_POSTGRES: Mapping[str, str] = {
     "53200": "the server is out of memory",
     "25006": "the server takes no writes",
     "58": "the server's disk does not work",
-    "XX001": "the server's data is damaged",
-    "XX002": "the server's data is damaged",
+    "XX001": DATA_DAMAGED,
+    "XX002": DATA_DAMAGED,
 }
 
 
@@ -57,6 +60,8 @@ def ailment_of(error: Exception) -> str | None:
         return _OF_POSTGRES.get(state) or _OF_POSTGRES.get(state[:2])
     return None
 
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 #: The move that a piece of work makes, or how to tell it from the work's result.
@@ -90,6 +95,7 @@ class Database:
         self._refused: str | None = None
         self._ours_until: float | None = None
         self._ailment: tuple[str, float] | None = None
+        self._damage: str | None = None
         self._gone: Callable[[], str | None] = lambda: None
         self._over = False
 
@@ -116,10 +122,12 @@ class Database:
         `made` is the move that a true result stands for, or tells the move from the result.
 
         Raises:
-            Unavailable: the database could not be reached or was busy; nothing happened.
+            Unavailable: the database could not be reached, was busy, or is damaged; nothing happened.
             Unanswered: the commit itself failed, so it may have happened.
         """
         self._check()
+        if self._damage is not None:
+            raise Unavailable(self._damage)
         return await self._unharmed(self._transact(made, work))
 
     async def update(self, move: Move, statement: Update, *told: Fact) -> bool:
@@ -147,6 +155,8 @@ class Database:
     @property
     def ailment(self) -> str | None:
         """What keeps the database from working and does not pass by itself, in words; None when it is well."""
+        if self._damage is not None:
+            return self._damage
         if self._ailment is None or seconds_since_boot() > self._ailment[1] + LASTS:
             return None
         return self._ailment[0]
@@ -216,6 +226,9 @@ class Database:
         except (DBAPIError, PoolTimeoutError) as error:
             if ailment := ailment_of(error):
                 self._ailment = ailment, seconds_since_boot()
+            if ailment in (DAMAGED, DATA_DAMAGED) and self._damage is None:
+                self._damage = ailment
+                log.error("database_damaged", reason=ailment)
             raise kind(ailment or f"the database is in trouble ({type(error).__name__})") from error
 
 

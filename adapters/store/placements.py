@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import facts, tables
 from adapters.store.columns import moment
 from adapters.store.database import Database
+from adapters.store.lacking import lack_of, lacking
 from adapters.store.moves import Move, append, chunks
 from adapters.store.proofs import Proofs
 from adapters.store.rows import placement_of, placement_row
 from adapters.store.whole import whole_of
 from bot.approval import Approval, Stage
 from bot.ports import Clock
-from bot.records import Placement, Up
+from bot.records import Lack, Placement, Up
 from bot.surface import Destination
 
 _P = tables.placements.c
@@ -160,6 +161,10 @@ class SqlPlacements:
             )
             for row in await self._database.fetch(statement)
         )
+
+    async def lacking(self) -> tuple[Lack, ...]:
+        """Counted without reading a call."""
+        return tuple(lack_of(row) for row in await self._database.fetch(lacking()))
 
     async def lost(self, card_id: str, *, ref: str | None = None) -> bool:
         """As if it had never been posted."""

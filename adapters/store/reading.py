@@ -13,6 +13,7 @@ from adapters.store.closing import nothing_owed
 from adapters.store.columns import keepable, moment
 from adapters.store.database import Database
 from adapters.store.digests import UNTRIED
+from adapters.store.lacking import in_sight
 from adapters.store.moves import chunks
 from adapters.store.proofs import Proofs
 from adapters.store.rows import approvals_decided
@@ -20,7 +21,7 @@ from adapters.store.whole import whole_of
 from bot.approval import Approval, Outcome, Stage
 from bot.records import Standing
 
-_A, _P, _G = tables.approvals.c, tables.placements.c, tables.digests.c
+_A, _P = tables.approvals.c, tables.placements.c
 
 
 class ReadApprovals:
@@ -120,17 +121,9 @@ class ReadApprovals:
         late = gone * 1000 >= (whole - seen) * round(share * 1000)
         if within is not None:
             late = or_(late, and_(gone >= within // timedelta(milliseconds=1), ~_waits_its_turn()))
-        mine = (_P.approval_id == _A.id, ~_P.superseded)
-        up = select(_P.card_id).where(*mine, _P.ref.is_not(None))
-        on_digest = (
-            select(_P.card_id)
-            .join(tables.digests, and_(_G.surface == _P.surface, _G.channel == _P.channel))
-            .where(*mine, _P.gathered, _G.ref.is_not(None), _G.shown.is_not(None))
-            .where(_P.gathered_at <= _G.shown_at)  # else its message is from before that
-        )
         statement = (
             approvals_decided()
-            .where(_A.stage == Stage.OPEN, _A.rule.is_(None), late, ~exists(up), ~exists(on_digest))
+            .where(_A.stage == Stage.OPEN, _A.rule.is_(None), late, ~in_sight())
             .order_by(_A.deadline, _A.id)
         )
         return await self._whole(statement, Stage.OPEN)

@@ -1,7 +1,7 @@
 """The emergency exit: with the database gone, alerts go to the spool, the log and straight to the pagers.
 
-While anything is spooled, `/healthz` is red. Once the database answers again it is raised there too, which owes
-it to every pager: at least once, under the same key.
+While anything is spooled, `/healthz` is red. Once the database answers again it is raised there too, under the
+same key, with what each pager has heard of it: the others are told from there, and all hear how it came right.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from adapters.watch.spool import Key, Spool, key_of
 from adapters.watch.watchdog import NOD, SCHEDULER_DEAD
 from bot.errors import NodError, Unavailable
 from bot.ports import Clock, Pager
-from bot.records import STORE_DOWN, Alert, OwedPage
+from bot.records import STORE_DOWN, Alert, Heard, OwedPage
 from bot.store import Alerts
 
 #: The first wait after a failed page, doubled each time up to the last, in seconds; as in `bot.flow.alert`.
@@ -41,9 +41,15 @@ class DirectPages:
         """`pagers` is read at each alert, so it may still be filled; `first_wait` is in seconds."""
         self._pagers, self._clock, self._count, self._first_wait = pagers, clock, count, first_wait
         self._under_way: set[asyncio.Task[None]] = set()
+        self._heard: dict[Key, dict[str, Heard]] = {}
+
+    def heard(self, alert: Alert) -> Mapping[str, Heard]:
+        """What each pager has of it, by name."""
+        return dict(self._heard.get(key_of(alert), {}))
 
     def page(self, alert: Alert, *, wanted: Callable[[], bool]) -> None:
         """Begin at once, in the background; `wanted` is asked before each try."""
+        self._heard[key_of(alert)] = {}
         for name, pager in self._pagers.items():
             paging = self._until_taken(name, pager, alert, wanted)
             task = asyncio.create_task(paging, name=f"emergency:{name}:{alert.cause}")
@@ -59,10 +65,12 @@ class DirectPages:
 
     async def _until_taken(self, name: str, pager: Pager, alert: Alert, wanted: Callable[[], bool]) -> None:
         wait, attempted_at = self._first_wait, None
+        heard = self._heard[key_of(alert)]
         while wanted():
             began = self._clock()
+            heard[name] = Heard(taken=False, attempted_at=attempted_at or began)
             try:
-                await pager.page(alert, ref=None, attempted_at=attempted_at)
+                ref = await pager.page(alert, ref=None, attempted_at=attempted_at)
             except NodError as error:
                 asked = error.retry_after if isinstance(error, Unavailable) else None
                 pause = max(wait, asked or 0.0)
@@ -72,6 +80,7 @@ class DirectPages:
                 await asyncio.sleep(pause)
                 wait = min(wait * 2, LAST_WAIT)
             else:
+                heard[name] = Heard(taken=True, ref=ref)
                 log.warning("alert_paged", pager=name, cause=alert.cause, mended=False)
                 self._count("alert_paged")
                 return
@@ -113,7 +122,7 @@ class Emergency:
         self._disk = asyncio.Lock()
         self._unproven_since: float | None = None  #: by the monotonic clock; None: nothing to prove
 
-    async def raise_(self, alert: Alert) -> bool:
+    async def raise_(self, alert: Alert, *, heard: Mapping[str, Heard] | None = None) -> bool:
         """Write it for every pager, or keep it and tell them; False if it was raised already.
 
         Never raises Unavailable.
@@ -123,7 +132,7 @@ class Emergency:
         if alert.cause == STORE_DOWN:  # a store in trouble may take this and nothing else
             return await self._keep(alert, alert.text)
         try:
-            return await self._stored(alert)
+            return await self._stored(alert, heard or {})
         except Unavailable as error:
             return await self._keep(alert, str(error))
 
@@ -180,7 +189,7 @@ class Emergency:
             for alert in tuple(self._waiting.values()):
                 if alert.cause == STORE_DOWN and also != STORE_DOWN:
                     continue
-                await self._stored(alert)
+                await self._stored(alert, self._direct.heard(alert))
                 drained.append(alert)
             if self._is_proven():
                 await self._alerts.mend(NOD, cause=SCHEDULER_DEAD, how="Nod was started again and is well.")
@@ -212,10 +221,10 @@ class Emergency:
             for alert in self._waiting.values():
                 self._page(alert)
 
-    async def _stored(self, alert: Alert) -> bool:
+    async def _stored(self, alert: Alert, heard: Mapping[str, Heard]) -> bool:
         try:
             async with asyncio.timeout(self._patience):
-                return await self._alerts.raise_(alert)
+                return await self._alerts.raise_(alert, heard=heard)
         except TimeoutError:
             raise Unavailable(f"the database did not answer within {self._patience:g} s") from None
 

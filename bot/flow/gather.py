@@ -17,7 +17,7 @@ from bot.card import DigestCard, digest_card_of
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.flow import earliest
 from bot.flow.outward import Means, Outward, wait_after
-from bot.records import NO_CARD, Alert, Digest, Waiting
+from bot.records import Alert, Digest, Waiting
 from bot.seal import Seal
 from bot.surface import Destination
 from bot.wording import name_of
@@ -171,7 +171,6 @@ class Gather(Outward):
         except (Unavailable, Forbidden) as error:
             await self._put_off(digest, error)
         else:
-            await self._mend(digest)
             await digests.shown(digest.digest_id, ref=digest.ref, shown=shown, at=read_at)
             log.info("digest_updated", channel=channel, requests=card.count)
 
@@ -188,19 +187,9 @@ class Gather(Outward):
             await self._put_off(digest, error)
             return
         shown = None if found else fingerprint(card)
-        await self._mend(digest)
         await digests.shown(digest.digest_id, ref=ref, shown=shown, at=read_at)
         log.info("digest_shown", channel=channel, requests=card.count)
         self._count("digest_shown")
-
-    async def _mend(self, digest: Digest) -> None:
-        """What nobody could see stands on the digest now."""
-        unseen = {alert.approval_id for alert in await self._store.alerts.open_of(cause=NO_CARD)}
-        standing = await self._store.digests.on(digest.digest_id) if unseen else ()
-        for gathered in standing:
-            if gathered.approval_id in unseen:
-                how = "it stands on the digest now"
-                await self._store.alerts.mend(gathered.approval_id, cause=NO_CARD, how=how)
 
     async def _put_off(self, digest: Digest, error: Exception) -> None:
         wait = wait_after(error, tries=digest.tries)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ import structlog
 from bot.approval import Approval, Stage
 from bot.errors import Unavailable
 from bot.flow import Beats, Count
+from bot.flow.no_card import ROUTE
 from bot.flow.surroundings import Surroundings
 from bot.flow.voters import UNDECIDABLE, shortages, undecidable
 from bot.policy import Policy
@@ -157,7 +158,7 @@ class Prove:
         self._count("breach_found")
 
     async def _unseen(self) -> list[_Breach]:
-        """What only waits for its turn is one matter of its channel, however many wait there."""
+        """One matter of each channel, however many have no card there: it is too slow, or takes none."""
         unseen = await self._store.approvals.unseen(self._clock(), share=SEEN_BY)
         if not unseen:
             return []
@@ -166,14 +167,17 @@ class Prove:
             if not placement.superseded:
                 where[placement.approval_id].append(placement)
         told = {alert.approval_id for alert in await self._alerts.open_of(cause=NO_CARD)}
-        found, late = [], Counter[Destination]()
+        every = [one for places in where.values() for one in places]
+        dead = {str(one.destination) for one in every if one.tries or one.attempted_at} | told
+        without, late = defaultdict[str, list[Approval]](list), Counter[Destination]()
         for approval in unseen:
-            places = where[approval.id]
-            if places and approval.id not in told and not any(place.attempted_at for place in places):
-                late.update({place.destination for place in places})
-                continue
-            text = f"{_tool(approval)}: a quarter of its time is gone, and no card of it is up anywhere."
-            found.append(_Breach(about=approval.id, cause=NO_CARD, text=text))
+            places = {one.destination for one in where[approval.id]}
+            mine = {str(place) for place in places} & dead if places else {f"{ROUTE}{approval.route}"}
+            for about in mine:
+                without[about].append(approval)
+            if not mine:
+                late.update(places)
+        found = [_bare(about, approvals) for about, approvals in without.items()]
         return [*found, *(_late_in(place, count) for place, count in late.items())]
 
     async def _missed(self) -> list[_Breach]:
@@ -236,18 +240,31 @@ class Prove:
         return []
 
     async def _mend(self, breaches: list[_Breach]) -> None:
-        """What is not found any more is over. Cards that went up mend their own alert."""
+        """What is not found any more is over. What channels lack is ended where cards are shown."""
         found = {(breach.about, breach.cause) for breach in breaches}
         for cause in (SURFACE_DEAD, CHANNEL_DEAD, CHANNEL_LATE, MISSED, STUCK, LATE_TICK, NOBODY):
             for alert in await self._alerts.open_of(cause=cause):
                 around = cause in (SURFACE_DEAD, CHANNEL_DEAD)
                 if (alert.approval_id, cause) not in found and (not around or self._around.is_well(alert)):
                     await self._alerts.mend(alert.approval_id, cause=cause, how="it is well again")
+        for alert in await self._alerts.open_of(cause=NO_CARD):
+            if alert.approval_id.startswith(ROUTE) and (alert.approval_id, NO_CARD) not in found:
+                await self._alerts.mend(alert.approval_id, cause=NO_CARD, how="no request waits without a card")
 
 
 def _store_down(why: str) -> _Breach:
     text = f"The database cannot be used ({why}): clicks are not taken, nobody is asked."
     return _Breach(about=STORE, cause=STORE_DOWN, text=text)
+
+
+def _bare(about: str, without: Sequence[Approval]) -> _Breach:
+    count = len(without)
+    text = (
+        f"{count} requests have no card in {about} although a quarter of their time is gone."
+        if count > 1
+        else f"{_tool(without[0])}: a quarter of its time is gone, and no card of it is up anywhere."
+    )
+    return _Breach(about=about, cause=NO_CARD, text=text)
 
 
 def _late_in(place: Destination, count: int) -> _Breach:

@@ -13,6 +13,7 @@ from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, NotYet, Unavailable
 from bot.flow import earliest
+from bot.flow.no_card import NoCard
 from bot.flow.outward import Means, Outward, surely_failed, wait_after
 from bot.flow.sights import Sights
 from bot.ladder import Action
@@ -20,7 +21,6 @@ from bot.news import dead_place
 from bot.records import CARD_REFUSED, NO_CARD, Alert, Placement
 from bot.seal import Seal
 from bot.surface import Destination
-from bot.wording import name_of
 
 #: A request that no card could be shown for so long is an operator's business, whatever the reason.
 UNSEEN_AFTER = timedelta(seconds=20)
@@ -40,12 +40,13 @@ class Show(Outward):
     def __init__(self, means: Means, *, seal: Seal, sights: Sights | None = None) -> None:
         super().__init__(means)
         self._seal, self._sights = seal, sights or Sights()
+        self._no_card = NoCard(store=means.store, clock=means.clock)
         #: Until when a chat takes no new message in a place.
         self._cooling: dict[Destination, datetime] = {}
 
     async def round(self) -> datetime | None:
         self._crew.look()
-        now, due = self._clock(), None
+        now, due = self._clock(), await self._no_card.look()
         self._cooling = {where: until for where, until in self._cooling.items() if until > now}
         lagging = await self._store.placements.lagging()
         troubled = {one.destination for one, _ in lagging if _probes(one, now)}
@@ -82,7 +83,6 @@ class Show(Outward):
             if placement.attempted_at:  # an earlier try may have put it up without our hearing of it
                 found = await chat.find(card_id, channel, since=placement.attempted_at)
                 if found:
-                    await self._mend(placement)
                     await placements.shown(card_id, ref=found, revision=0)
                     log.info("card_found_again", channel=channel)
                     return
@@ -93,7 +93,6 @@ class Show(Outward):
         except (Unavailable, Gone, Forbidden) as error:
             await self._put_off(placement, approval, error)
             return
-        await self._mend(placement)
         await placements.shown(card_id, ref=ref, revision=card.revision, digest=card.digest)
         log.info("card_shown", channel=channel, revision=card.revision)
         self._count("card_shown")
@@ -148,9 +147,9 @@ class Show(Outward):
         if placement.ref is None and (late or refused) and await self._waits(approval):
             nowhere = await self._is_nowhere(placement)
             if nowhere and (late or not dead):
-                await self._store.alerts.raise_(self._no_card(placement, approval, error, NO_CARD))
+                await self._no_card.report(placement.destination, approval, error, cause=NO_CARD)
             elif refused and not dead:
-                await self._store.alerts.raise_(self._no_card(placement, approval, error, CARD_REFUSED))
+                await self._no_card.report(placement.destination, approval, error, cause=CARD_REFUSED)
             if nowhere and refused:  # else it may be up in a moment: `escalate` sees when it takes too long
                 await self._store.rungs.hasten([approval.id], action=Action.FALLBACK, at=now)
         begun = not surely_failed(error, before=placement.attempted_at)
@@ -160,13 +159,6 @@ class Show(Outward):
         channel, seconds = placement.destination.channel, wait.total_seconds()
         log.warning("card_put_off", channel=channel, wait=seconds, reason=str(error))
         self._count("card_put_off")
-
-    async def _mend(self, placement: Placement) -> None:
-        """Before the card counts as shown: a crash in between finds it again, and comes back here."""
-        about, alerts = placement.approval_id, self._store.alerts
-        await alerts.mend(about, cause=NO_CARD, how="the card is up now")
-        if placement.tries:
-            await alerts.mend(about, cause=CARD_REFUSED, how="the card is up there, too, now")
 
     async def _waits(self, approval: Approval) -> bool:
         """Whether there is still something to see; it may have ended since it was read."""
@@ -192,15 +184,6 @@ class Show(Outward):
         except Unavailable:
             return None
         return dead_place(where, troubles, at=self._clock())
-
-    def _no_card(self, placement: Placement, approval: Approval, error: Exception, cause: str) -> Alert:
-        tool = name_of(approval.request.tool_name)
-        return Alert(
-            approval_id=approval.id,
-            cause=cause,
-            text=f"{tool}: its card cannot be shown in {placement.destination} ({error}).",
-            raised_at=self._clock(),
-        )
 
 
 def _soon_over(approval: Approval) -> datetime | None:

@@ -8,7 +8,7 @@ from bot.approval import Approval, Outcome
 from bot.flow import Count
 from bot.flow.outward import Outward
 from bot.policy import Policy, requesters_named
-from bot.records import CARD_REFUSED, NO_CARD, News, OwedNotice, is_rung_cause
+from bot.records import News, OwedNotice, is_rung_cause
 from bot.store import Store
 from bot.surface import Surface
 from bot.wording import ending
@@ -32,10 +32,10 @@ class Tell(Outward):
             self._count("outcome_owed")
 
     async def _relieve(self, approval: Approval) -> None:
-        """Whoever was paged because nobody answered, or nobody could, need not look any more."""
+        """Whoever was paged because nobody answered need not look any more."""
         how = ending(approval)
         for alert in await self._store.alerts.open_of(approval_id=approval.id):
-            if alert.cause in (NO_CARD, CARD_REFUSED) or is_rung_cause(alert.cause):
+            if is_rung_cause(alert.cause):
                 await self._store.alerts.mend(approval.id, cause=alert.cause, how=how)
 
     async def _threads(self, approval: Approval) -> tuple[OwedNotice, ...]:

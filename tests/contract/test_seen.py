@@ -71,3 +71,24 @@ async def test_a_look_after_the_end_misses_no_rung_at_the_end(store: Store) -> N
     await store.placements.shown("c1", ref="ts1", revision=1)
     await report_silence(await found(store), store=store, at=after(500))
     assert [] == await causes(store)
+
+
+async def test_what_lacks_a_card_is_counted_by_its_place(store: Store) -> None:
+    """As tried in vain once a post failed; no longer when the card is up, or a digest tells of it."""
+    await with_card(store)
+
+    async def lacks() -> list[tuple[int, int, int]]:
+        return [(one.unseen, one.in_vain, one.elsewhere) for one in await store.placements.lacking()]
+
+    assert [(1, 0, 0)] == await lacks()
+    await store.placements.postpone("c1", next_try=after(15), begun=False)
+    assert [(1, 1, 0)] == await lacks()
+    assert 1 == await store.digests.gather(["c1"])
+    assert [(1, 1, 0)] == await lacks()
+    (digest,) = await store.digests.standing(lines=1)
+    await store.digests.shown(digest.digest_id, ref="ts9", shown="x", at=NOW)
+    assert [] == await lacks()
+    await store.digests.lost(digest.digest_id)
+    assert [(1, 1, 0)] == await lacks()
+    await store.placements.shown("c1", ref="ts1", revision=1)
+    assert [] == await lacks()

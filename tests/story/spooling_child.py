@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from adapters.pagers.services import open_pagers
 from adapters.watch import Emergency, Spool, open_emergency
 from bot.errors import Unavailable
 from bot.ports import Clock
-from bot.records import Alert, OwedPage
+from bot.records import Alert, Heard, OwedPage
 from bot.store import Alerts
 from tests.servers.pagers import WEBHOOK_SECRET
 
@@ -50,9 +50,9 @@ class Fickle:
             raise Unavailable("the database is in trouble (OperationalError)")
         return self._real
 
-    async def raise_(self, alert: Alert) -> bool:
+    async def raise_(self, alert: Alert, *, heard: Mapping[str, Heard] | None = None) -> bool:
         self.tries += 1
-        return await (await self._up()).raise_(alert)
+        return await (await self._up()).raise_(alert, heard=heard)
 
     async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
         await (await self._up()).mend(approval_id, cause=cause, how=how)

@@ -7,18 +7,21 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters.pagers.services import open_pagers
+from adapters.store.open import open_store
 from adapters.watch import NOD, SCHEDULER_DEAD, Spool, open_emergency
 from bot.errors import Unavailable
 from bot.flow import Crew
 from bot.flow.alert import PageOut
 from bot.ports import Pager
 from bot.records import STORE, STORE_DOWN, Alert, OwedPage, Step
+from tests.servers.clockwork import Clock, PaperPager
+from tests.servers.laid import lay_database
 from tests.servers.pagers import WEBHOOK_SECRET
 from tests.servers.town import until
 from tests.story.emergency_world import World, health, open_world
@@ -93,6 +96,47 @@ async def test_when_the_database_is_back_it_has_the_alert_once(tmp_path: Path) -
         assert [("database-gone", None)] == await world.stored()
         assert [] == world.kept()
         assert 200 == (await health(world.emergency))[0]
+
+
+class Messages(PaperPager):
+    """Keeps under which message each page went; None for a new one."""
+
+    def __init__(self) -> None:
+        super().__init__(Clock())
+        self.refs: list[str | None] = []
+
+    async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
+        taken = await super().page(alert, ref=ref, attempted_at=attempted_at)
+        self.refs.append(ref)
+        return taken
+
+
+async def test_who_was_told_directly_is_told_once_and_hears_its_end(tmp_path: Path) -> None:
+    """Whichever way the alert went: a lock of some seconds is one message that is then brought to its end."""
+    pager, late = Messages(), Messages()
+    late.trouble = Unavailable("this pager is down")
+    pagers: dict[str, Pager] = {"paper": pager, "late": late}
+    down = replace(GONE, approval_id=STORE, cause=STORE_DOWN)
+    lay_database(tmp_path)
+    async with (
+        open_store(f"sqlite:///{tmp_path / 'nod.db'}", ring=lambda _: None, pagers=("paper", "late")) as store,
+        open_emergency(
+            alerts=store.alerts, spool=Spool(tmp_path / "a"), pagers=pagers, clock=utc_now, count=uncounted
+        ) as emergency,
+    ):
+        await emergency.raise_(down)
+        await until(lambda: bool(pager.pages), within=2, what="the direct page")
+        late.trouble = None  # its next try is seconds away
+        await emergency.mend(STORE, cause=STORE_DOWN, how="It is back.")
+        async with asyncio.TaskGroup() as tasks:
+            step = PageOut(
+                store=store, pagers=pagers, clock=utc_now, count=uncounted,
+                crew=lambda: Crew(Step.ALERT, size=4, tasks=tasks, ring=lambda _: None, count=uncounted),
+            )  # fmt: skip
+            await step.round()
+    assert [None, STORE_DOWN] == pager.refs, "a second message"
+    assert [None, "It is back."] == [alert.mended for _, alert in pager.pages]
+    assert ["It is back."] == [alert.mended for _, alert in late.pages]
 
 
 async def test_with_the_database_there_nothing_is_spooled(tmp_path: Path) -> None:

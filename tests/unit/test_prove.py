@@ -25,8 +25,8 @@ from bot.flow.prove import (
 )
 from bot.ladder import Action
 from bot.policy import Policy
-from bot.records import NO_CARD, STORE, STORE_DOWN, SURFACE_DEAD, Alert, DueRung, Step
-from bot.surface import Surface
+from bot.records import NO_CARD, STORE, STORE_DOWN, SURFACE_DEAD, Alert, DueRung, Placement, Step
+from bot.surface import Destination, Surface
 
 NOW = datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(seconds=30)
@@ -41,6 +41,7 @@ class World:
 
     overdue: list[tuple[DueRung, Approval]] = field(default_factory=list)
     unseen: list[Approval] = field(default_factory=list)
+    placed: list[Placement] = field(default_factory=list)
     unread: Unavailable | None = None  #: the database cannot be read
     unwritten: Unavailable | None = None  #: it takes no write; what is raised goes another way then
     hangs: bool = False
@@ -64,13 +65,16 @@ class World:
         async def none(*_: object, **__: object) -> Any:
             return {}
 
+        async def of(*_: str) -> list[Placement]:
+            return self.placed
+
         async def untaken(_: datetime) -> int:
             return 0
 
         store = SimpleNamespace(
             approvals=SimpleNamespace(unseen=seen, open_by_route=none),
             rungs=SimpleNamespace(due=due),
-            placements=SimpleNamespace(of=none),
+            placements=SimpleNamespace(of=of),
             alerts=SimpleNamespace(untaken=untaken, open_of=none),
             probe=SimpleNamespace(write=self._write),
         )
@@ -281,7 +285,10 @@ async def test_a_write_that_hangs_is_given_up() -> None:
 
 async def test_a_request_that_nobody_can_see_is_told_of(make_approval: MakeApproval) -> None:
     """Its card mends that, and no look of the auditor does."""
-    world = World(unseen=[make_approval()])
+    one = make_approval()
+    where = Destination(surface=Surface.SLACK, channel="C1")
+    tried = Placement(card_id="c1", approval_id=one.id, destination=where, attempted_at=LONG_AGO)
+    world = World(unseen=[one], placed=[tried])
     assert ({NO_CARD}, 0) == await world.looked()
     world.unseen = []
     assert ({NO_CARD}, 1) == await world.looked()

@@ -1,0 +1,97 @@
+"""Requests without a card: one alert for each channel, which counts them and ends when none is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.approval import Approval
+from bot.ports import Clock
+from bot.records import CARD_REFUSED, NO_CARD, Alert, Lack
+from bot.store import Store
+from bot.surface import Destination
+from bot.wording import name_of
+
+#: How often it is looked whether an alert is over.
+LOOK_EVERY = timedelta(seconds=1)
+#: The count on an alert is brought up to date this often at most.
+RETOLD_EVERY = timedelta(seconds=10)
+
+ROUTE = "route:"  #: an alert about a request that has no place for a card at all; the auditor ends it
+
+
+@dataclass
+class _Told:
+    """What an operator knows of one alert."""
+
+    why: str
+    count: int
+    at: datetime
+
+
+class NoCard:
+    """Raises the alerts, counts on them, and ends them, whichever step or process raised them."""
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._told: dict[tuple[str, str], _Told] = {}
+        self._look_at: datetime | None = None
+
+    async def report(self, where: Destination, approval: Approval, error: Exception, *, cause: str) -> None:
+        """A card could not be put up there: nobody sees the request (NO_CARD), or people see it elsewhere."""
+        key, now = (str(where), cause), self._clock()
+        if (told := self._told.get(key)) is not None:
+            told.why = str(error)
+            return
+        lacks = {lack.destination: lack for lack in await self._store.placements.lacking()}
+        count = max(1, _count(lacks.get(where), cause))
+        text = (
+            _of_several(count, key, str(error))
+            if count > 1
+            else f"{name_of(approval.request.tool_name)}: its card cannot be shown in {where} ({error})."
+        )
+        alert = Alert(approval_id=key[0], cause=cause, text=text, raised_at=now)
+        await self._store.alerts.raise_(alert)
+        self._told[key] = _Told(str(error), count, now)
+
+    async def look(self) -> datetime | None:
+        """End what is over and count what is not; returns when to look again."""
+        now = self._clock()
+        if self._look_at is not None and now < self._look_at:
+            return self._look_at
+        self._look_at = now + LOOK_EVERY
+        alerts = self._store.alerts
+        found = [alert for cause in (NO_CARD, CARD_REFUSED) for alert in await alerts.open_of(cause=cause)]
+        open_ = [alert for alert in found if not alert.approval_id.startswith(ROUTE)]
+        if not open_:
+            self._told.clear()
+            return None
+        lacks = {str(lack.destination): lack for lack in await self._store.placements.lacking()}
+        for alert in open_:
+            await self._follow(alert, lacks.get(alert.approval_id), now)
+        return self._look_at
+
+    async def _follow(self, alert: Alert, lack: Lack | None, now: datetime) -> None:
+        key = about, cause = alert.approval_id, alert.cause
+        if lack is None or not (lack.in_vain if cause == NO_CARD else lack.elsewhere):
+            self._told.pop(key, None)
+            await self._store.alerts.mend(about, cause=cause, how="no request waits there without a card")
+            return
+        told, count = self._told.get(key), _count(lack, cause)
+        if told and count > told.count and now >= told.at + RETOLD_EVERY:
+            told.count, told.at = count, now
+            text = _of_several(count, key, told.why)
+            await self._store.alerts.retell(about, cause=cause, text=text)
+
+
+def _count(lack: Lack | None, cause: str) -> int:
+    """Where nobody sees some, those count too that wait behind them; a channel that works is a mere queue."""
+    if lack is None:
+        return 0
+    return lack.unseen if cause == NO_CARD else lack.elsewhere
+
+
+def _of_several(count: int, key: tuple[str, str], why: str) -> str:
+    where, cause = key
+    seen = "nobody can see them" if cause == NO_CARD else "people can see them elsewhere"
+    return f"{count} requests have no card in {where} ({why}): {seen}."

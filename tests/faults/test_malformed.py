@@ -1,0 +1,99 @@
+"""A database file that becomes malformed under a running bot: garbage over some of its pages."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from adapters.store.open import open_store
+from adapters.watch import Spool, open_emergency
+from bot.approval import Stage
+from bot.errors import Unavailable
+from bot.flow import Beats
+from bot.flow.prove import PROVE_EVERY, TOUCH_EVERY, Prove
+from bot.policy import Policy
+from bot.records import STORE_DOWN, Newcomer
+from tests.contract.values import NOW, an_approval
+from tests.servers.clockwork import Clock, PaperPager
+from tests.servers.laid import lay_database
+from tests.servers.town import ANN
+from tests.servers.watched import ONE_INTERVAL, open_watched, open_watched_bot
+
+
+def smash(path: Path, *tables: str) -> int:
+    """Garbage over every page of these tables, as a failing disk leaves it; how many pages that were."""
+    with closing(sqlite3.connect(path)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        names = ", ".join("?" * len(tables))
+        wanted = f"SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name IN ({names})"
+        pages = [page for (page,) in connection.execute(wanted, tables)]
+    chance = random.Random(7)
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * size)
+            file.write(chance.randbytes(size))
+    return len(pages)
+
+
+async def test_damage_that_was_met_is_one_alert_and_takes_no_more_writes(tmp_path: Path) -> None:
+    """Some pages are well, so that some writes would work: they go into a file that may lose them."""
+    lay_database(tmp_path)
+    pager = PaperPager(Clock(NOW))
+    async with (
+        open_store(f"sqlite:///{tmp_path / 'nod.db'}", ring=lambda _: None, pagers=("paper",)) as store,
+        open_emergency(
+            alerts=store.alerts, spool=Spool(tmp_path / "spool"), pagers={"paper": pager}, clock=lambda: NOW,
+            count=lambda _: None,
+        ) as emergency,
+    ):  # fmt: skip
+
+        async def well() -> None:
+            raise AssertionError("the heartbeat goes on")
+
+        prove = Prove(
+            store=store, alerts=emergency, chats={}, policy=lambda: Policy(people={}, groups={}, routes=()),
+            beats=Beats(), late_tick=lambda: None, blind=lambda: None, all_well=well, clock=lambda: NOW,
+            count=lambda _: None,
+        )  # fmt: skip
+        await store.approvals.admit([Newcomer(approval=an_approval("r1"))])
+        await prove.round()
+        assert 1 == smash(tmp_path / "nod.db", "approvals")
+        await store.probe.write()  # its own page is well; what the readers remember is not any more
+        with pytest.raises(Unavailable, match="the file is damaged"):
+            await store.approvals.at(Stage.OPEN)
+
+        with pytest.raises(Unavailable, match="the file is damaged"):
+            await store.alerts.mend("r1", cause="x", how="y")
+        for _ in range(3):
+            await prove.touch()
+            await prove.round()
+        assert [STORE_DOWN] == [alert.cause for _, alert in pager.pages]
+        assert "the file is damaged" in pager.pages[0][1].text
+        assert emergency.troubles()
+
+
+@pytest.mark.slow
+async def test_a_malformed_database_is_paged_once_and_stays_red(tmp_path: Path) -> None:
+    """The whole bot, for three intervals of the auditor: no flapping, and no click is taken."""
+    async with (
+        open_watched(tmp_path / "town") as watched,
+        open_watched_bot(watched, turn=asyncio.Lock()),
+    ):
+        town = watched.town
+        town.ask(timeout_seconds=300)
+        card = await town.shown()
+        smash(watched.folder / "nod.db", "approvals", "votes")
+        await watched.paged(STORE_DOWN, within=ONE_INTERVAL)
+        for _ in range(round(3 * PROVE_EVERY / TOUCH_EVERY)):
+            assert 503 == (await watched.health())[0]
+            await asyncio.sleep(TOUCH_EVERY.total_seconds())
+        assert not (await town.press(ANN, card, "approve")).ok
+        assert 1 == len(watched.told(STORE_DOWN))
+        assert [] == watched.told(STORE_DOWN, mended=True)
+        assert [STORE_DOWN] == watched.spooled()
