@@ -54,22 +54,21 @@ class NoCard:
         await self._store.alerts.raise_(alert)
         self._told[key] = _Told(str(error), count, now)
 
-    async def look(self) -> datetime | None:
-        """End what is over and count what is not; returns when to look again."""
+    async def look(self) -> None:
+        """End what is over and count what is not; for each round, since it looks once a second at most."""
         now = self._clock()
         if self._look_at is not None and now < self._look_at:
-            return self._look_at
+            return
         self._look_at = now + LOOK_EVERY
         alerts = self._store.alerts
         found = [alert for cause in (NO_CARD, CARD_REFUSED) for alert in await alerts.open_of(cause=cause)]
         open_ = [alert for alert in found if not alert.approval_id.startswith(ROUTE)]
         if not open_:
             self._told.clear()
-            return None
+            return
         lacks = {str(lack.destination): lack for lack in await self._store.placements.lacking()}
         for alert in open_:
             await self._follow(alert, lacks.get(alert.approval_id), now)
-        return self._look_at
 
     async def _follow(self, alert: Alert, lack: Lack | None, now: datetime) -> None:
         key = about, cause = alert.approval_id, alert.cause

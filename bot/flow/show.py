@@ -46,7 +46,8 @@ class Show(Outward):
 
     async def round(self) -> datetime | None:
         self._crew.look()
-        now, due = self._clock(), await self._no_card.look()
+        now, due = self._clock(), None
+        await self._no_card.look()
         self._cooling = {where: until for where, until in self._cooling.items() if until > now}
         lagging = await self._store.placements.lagging()
         troubled = {one.destination for one, _ in lagging if _probes(one, now)}

@@ -138,7 +138,7 @@ async def test_one_of_two_places_that_refuses_is_no_request_without_a_card(tmp_p
         assert 1 == len(work.teams.cards)
         work.chat.trouble = None
         await work.run(15)
-        assert [None, "the card is up there, too, now"] == [alert.mended for _, alert in work.pager.pages]
+        assert [None, "no request waits there without a card"] == [a.mended for _, a in work.pager.pages]
 
 
 async def test_a_chat_that_asks_for_a_pause_does_not_undo_the_digest(tmp_path: Path) -> None:
