@@ -97,6 +97,7 @@ async def locked(towns: Towns) -> None:
         async with asyncio.timeout(ONE_INTERVAL):  # a try that was under way may be told once more
             while (200, []) != ((await watched.health())[0], watched.spooled()):
                 await asyncio.sleep(0.2)
+        assert 1 == len(watched.told(STORE_DOWN)) == len(watched.told(STORE_DOWN, mended=True))
 
 
 async def skewed(towns: Towns) -> None:
