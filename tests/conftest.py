@@ -24,7 +24,13 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 # One profile for every property: a loaded machine is no failure, CI draws the same examples each time, and
 # no run depends on what an earlier one left on the disk.
 settings.register_profile("nod", deadline=None, database=None, derandomize=bool(os.environ.get("CI")))
-settings.load_profile("nod")
+settings.register_profile("sample", settings.get_profile("nod"), max_examples=30)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`make test` draws a sample of each property; `make test-all` draws Hypothesis' usual number."""
+    settings.load_profile("sample" if "not slow" in config.option.markexpr else "nod")
+
 
 #: The environment of whoever runs the tests must not decide how they end.
 for name in list(os.environ):

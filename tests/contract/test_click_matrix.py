@@ -355,8 +355,15 @@ def test_the_matrix_is_large_enough() -> None:
     assert not [case.what for case in CASES if case.teams is case.then]
 
 
-@pytest.mark.parametrize("here", PLACES)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
+# Every case in one of the chats; `make test-all` has both.
+@pytest.mark.parametrize(
+    ("case", "here"),
+    [
+        pytest.param(case, here, id=f"{case.what}-{here}", marks=() if turn == number % 2 else pytest.mark.slow)
+        for number, case in enumerate(CASES)
+        for turn, here in enumerate(PLACES)
+    ],
+)
 async def test_click(tmp_path: Path, case: Case, here: Surface) -> None:
     """Exactly the specified result: counted, decided, or refused with this code; and never a decision more."""
     now = NOON + timedelta(minutes=4 if case.state == "late" else 1)

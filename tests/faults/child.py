@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,11 +12,8 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from tests.faults.launcher import CRASH_AT, run_nod, said_in
+from tests.servers.shell import WARM
 from tests.servers.town import Town, environment, until
-
-#: Importing all of Nod takes longer than everything else in a start, so one process does it for all children.
-_WARM = multiprocessing.get_context("forkserver")
-_WARM.set_forkserver_preload(["tests.faults.launcher", "pytest"])
 
 #: Seconds a start may take on a machine that has other work too.
 START_WITHIN = 30.0
@@ -75,7 +71,7 @@ async def open_child(
     (folder / "nod.yaml").write_text(policy)
     settings = environment(town.sandbox, folder, NOD_LOG_FORMAT="json", **more)
     settings |= {"PATH": os.environ["PATH"]} | ({CRASH_AT: crash_at} if crash_at else {})
-    process = _WARM.Process(target=run_nod, args=(settings, str(log)), daemon=True)
+    process = WARM.Process(target=run_nod, args=(settings, str(log)), daemon=True)
     await asyncio.to_thread(process.start)
     child = Child(process=process, log=log)
     try:

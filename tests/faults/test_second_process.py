@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,19 +10,17 @@ from pathlib import Path
 import pytest
 
 from sandbox.town import open_sandbox
+from tests.servers.shell import Command, start
 from tests.servers.town import POLICY, Town, environment
 
-NOD = str(Path(sys.executable).with_name("nod"))
 #: Seconds until a process has started or failed; importing takes most of it, more when others work too.
 WITHIN = 30.0
 
 
 @asynccontextmanager
-async def nod_run(settings: Mapping[str, str]) -> AsyncIterator[Process]:
+async def nod_run(settings: Mapping[str, str]) -> AsyncIterator[Command]:
     """`nod run` with these settings and no others, until the block ends."""
-    process = await asyncio.create_subprocess_exec(
-        NOD, "run", env={"PATH": os.environ["PATH"], **settings}, stdout=DEVNULL, stderr=PIPE
-    )
+    process = await start("run", environment={"PATH": os.environ["PATH"], **settings}, folder=Path.cwd())
     try:
         yield process
     finally:
@@ -33,12 +29,10 @@ async def nod_run(settings: Mapping[str, str]) -> AsyncIterator[Process]:
         await process.communicate()
 
 
-async def serving(process: Process) -> None:
+async def serving(process: Command) -> None:
     """Wait until the bot says that it has started."""
-    assert process.stderr is not None
     async with asyncio.timeout(WITHIN):
-        while b"nod_started" not in (line := await process.stderr.readline()):
-            assert line, "it ended before it had started"
+        await process.says("nod_started")
 
 
 async def refusal(settings: Mapping[str, str]) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ from sandbox import platform as sandbox
 from sandbox.faults import Faults
 from sandbox.serve import serve
 from tests.sampling import sampled
+from tests.servers.shell import Command, start
 from tests.servers.town import POLICY, until
 
-NOD = str(Path(sys.executable).with_name("nod"))
 KEY = "key-hunter2"
 PENDING, DECISION = "/agents/hitl/pending", "/agents/hitl/decision"
 
@@ -35,16 +34,9 @@ class World:
     url: str
     folder: Path
 
-    async def start(self, *command: str, **environment: str) -> asyncio.subprocess.Process:
+    async def start(self, *command: str, **environment: str) -> Command:
         env = {"PATH": os.environ["PATH"], "AIP_API_URL": self.url, "AIP_API_KEY": KEY, "COLUMNS": "160"}
-        return await asyncio.create_subprocess_exec(
-            NOD,
-            *command,
-            cwd=self.folder,
-            env=env | environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        return await start(*command, environment=env | environment, folder=self.folder)
 
     async def nod(self, *command: str, **environment: str) -> tuple[int | None, str, str]:
         process = await self.start(*command, **environment)

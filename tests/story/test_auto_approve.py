@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.town import open_sandbox
+from tests.servers.shell import start
 from tests.servers.town import POLICY, until
 
 NOD = str(Path(sys.executable).with_name("nod"))
@@ -29,16 +30,8 @@ async def test_everything_is_approved_and_on_record(tmp_path: Path, by: str) -> 
             "NOD_PORT": "0",
             "GLAIP_HITL_AUTO_APPROVE": "true" if by == "variable" else "",
         }
-        process = await asyncio.create_subprocess_exec(
-            NOD,
-            "run",
-            *(["--auto-approve"] if by == "option" else []),
-            "--log",
-            "ci.log",
-            cwd=tmp_path,
-            env=env,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        options = ["--auto-approve"] if by == "option" else []
+        process = await start("run", *options, "--log", "ci.log", environment=env, folder=tmp_path)
         try:
             request_id = sandbox.platform.ask(tool="pay", arguments={"iban": "DE89370400440532013000"})
             await until(lambda: sandbox.platform.executed == [request_id], within=30)
@@ -73,9 +66,7 @@ async def test_what_is_refused(
 ) -> None:
     """Said once where a variable says production, or without a record: nothing starts, and it is 2."""
     env = {"PATH": os.environ["PATH"], "AIP_API_URL": "http://127.0.0.1:1", "AIP_API_KEY": "k"} | variables
-    process = await asyncio.create_subprocess_exec(
-        NOD, "run", *options, cwd=tmp_path, env=env, stderr=asyncio.subprocess.PIPE
-    )
+    process = await start("run", *options, environment=env, folder=tmp_path)
     _, said = await asyncio.wait_for(process.communicate(), 30)
 
     assert 2 == process.returncode

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,6 +21,7 @@ from sandbox.platform.platform import Platform, open_platform
 from sandbox.serve import serve
 from sandbox.slack.mount import slack_routes
 from sandbox.slack.workspace import Workspace, open_workspace
+from tests.sampling import sampled
 from tests.servers.browser import open_browser
 
 pytestmark = pytest.mark.browser
@@ -214,8 +216,9 @@ async def test_what_an_agent_wrote_stays_text(browser: Browser) -> None:
     assert not complaints
 
 
-@pytest.mark.parametrize("width", [360, 390, 700, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("width", "scheme"), sampled([*product([360, 390, 700, 1280], ["light", "dark"])], quick=(0, 5))
+)
 async def test_it_fits_every_screen(browser: Browser, width: int, scheme: str) -> None:
     """From a small phone to a desk, by day and by night, nothing needs sideways scrolling."""
     options = {"viewport": {"width": width, "height": 740}, "color_scheme": scheme}
