@@ -15,7 +15,7 @@ from adapters.store.open import SqlStore
 from adapters.store.rows import decision_row
 from bot.approval import Actor, Approval, Decision, Stage, Vote
 from bot.card import Button
-from bot.desk import Click
+from bot.desk import Click, Voted
 from bot.flow.desk import FrontDesk
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
@@ -129,7 +129,7 @@ def _desk(store: SqlStore) -> Callable[[str], Awaitable[bool]]:
             ref="ts",
             verb=Button.APPROVE,
         )
-        return (await desk.decide(pressed)).person == "ann"
+        return isinstance(await desk.press(pressed), Voted)
 
     return click
 

@@ -1,4 +1,4 @@
-"""The desk: where chats hand in clicks."""
+"""The desk: where chats hand in clicks, and what it answers, in values that each chat draws in its own way."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bot.approval import Claim, Vote
 from bot.card import Button, Card
+from bot.errors import Refusal
 from bot.routing import ReasonRule
 from bot.seal import Reading
 from bot.surface import Surface
@@ -23,12 +24,14 @@ class Click:
     channel: str
     ref: str  #: the message that was clicked
     verb: Button  #: what the surface says was pressed; must agree with the value
+    form: bool = False  #: sent from a form for a reason, so that no form is to follow
     note: str | None = None
     look: str | None = None  #: with Approve: the pages that were shown, as `Reading.sealed` has them
+    after: str | None = None  #: with Next: the card behind which the next one is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class FormData:
     """What a form about a card shows: the whole call, and how a reason is given."""
 
     card: Card
@@ -40,37 +43,91 @@ class Asked:
     reading: Reading  #: seals which pages this person was shown
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answered:
+    card_id: str | None  #: the card whose button it was; None where none of ours was pressed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voted(_Answered):
+    """The vote is committed."""
+
+    vote: Vote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged(_Answered):
+    """ "I'm on it" is committed."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotCounted(_Answered):
+    """A click that does not count: in the audit, and for the eyes of this person only."""
+
+    code: Refusal
+    text: str  #: one or two plain sentences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonForm(_Answered):
+    """A reason has to be asked for, or may be given; with a `problem` the one that was given is no good."""
+
+    form: FormData
+    problem: NotCounted | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeCall(_Answered):
+    """All of the call, to read page by page."""
+
+    form: FormData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextRequest(_Answered):
+    """The next request on a digest that this person may decide, to read and answer there."""
+
+    form: FormData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation(_Answered):
+    """Why this card is here and who may decide, in lines; the last one is about the person who asks."""
+
+    lines: tuple[str, ...]
+    refusal: Refusal | None = None  #: why this person may not decide now; None where they may
+
+    @property
+    def may_decide(self) -> bool:
+        """This person may decide now."""
+        return self.refusal is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview(_Answered):
+    """A card as one person may see it."""
+
+    form: FormData | None  #: with what the form behind its Reject asks; None where they may not decide
+
+
+Reply = Voted | ReasonForm | WholeCall | NextRequest | Acknowledged | Explanation | NotCounted
+
+
 class Desk(Protocol):
     """Where chats hand in clicks. Local and quick: the store, no network."""
 
-    async def decide(self, click: Click) -> Vote:
-        """Returns once the vote is committed. Raises Refused: show `str(error)` to this person only."""
-        ...
+    async def press(self, click: Click) -> Reply:
+        """Handle one verified click: one reading of the record, one check, at most one commit.
 
-    async def ask(self, click: Click) -> Asked:
-        """What a form for this click needs to show. Raises Refused if this person could not decide now."""
-        ...
-
-    async def look(self, click: Click) -> Asked | None:
-        """What `ask` would answer, for a card that is only looked at: nothing is pressed, so nothing is noted.
-
-        None for somebody who could not decide now; who voted already still can. Raises Refused where `click`
-        names no card of ours on its own message.
+        Returns once what it did is committed.
         """
         ...
 
-    async def claim(self, click: Click) -> Claim:
-        """ "I'm on it". Returns once it is committed. Raises Refused: show `str(error)` to this person only."""
-        ...
+    async def preview(self, click: Click) -> Preview | NotCounted:
+        """The card of this button for somebody who only looks at it: nothing is pressed, so nothing is noted.
 
-    async def next(self, click: Click, *, after: str | None = None) -> Asked:
-        """The next request on a digest that this person may decide, behind the card `after`.
-
-        Earliest deadline first, and from the beginning again behind the last. `click` is a press of the
-        digest's own button. Raises Refused when there is none.
+        Who voted already still may decide. NotCounted where it is no card of ours on its own message.
         """
-        ...
-
-    async def explain(self, click: Click) -> tuple[str, ...]:
-        """Why this card is here, who may decide, what is missing, and for this person why not: in lines."""
         ...

@@ -268,8 +268,9 @@ def _who(approval: Approval, *, but: str | None = None) -> tuple[Saying, ...]:
     if decision.actor.surface is Surface.POLICY:
         did: Saying = (f"Rule {decision.actor.account} {_DID[decision.verdict]} this ", decision.at)
     else:
-        names = ", ".join([*(other.partition(" <")[0] for other in decision.others), decision.actor.name])
-        did = (f"{names} {_DID[decision.verdict]} this ", decision.at)
+        names = {str(vote.actor): vote.actor.name for vote in approval.votes}
+        others = [names.get(other, other) for other in decision.others]
+        did = (f"{', '.join([*others, decision.actor.name])} {_DID[decision.verdict]} this ", decision.at)
     did = (*did, f", but {but}") if but else did
     return (did, (f"Note: {decision.note}",)) if decision.note else (did,)
 

@@ -34,9 +34,17 @@ ASKS: Mapping[Button, tuple[str, str]] = {
 
 SKIP_MEANS = "Skip: the tool is left out, the agent goes on."
 ONE_NEEDED = "Pick a reason or write one: one of the two is needed."
+PICK, NEEDED = "Pick a reason", "A reason is needed."
 OPEN_THE_CARD = "Open the card"
+PAGE_BEFORE, PREVIOUS_PAGE = "Back", "Previous page"  #: a modal's, and a card's in Teams
+NEXT_PAGE = "Next page"
+NEVER = "This call cannot be approved; the card says why. Reject or skip it there."
+NEVER_HERE = "This call cannot be approved. Reject or skip it here."
+NEVER_APPROVED = "This call cannot be approved; the card says why. It can be rejected or skipped."
 ON_THE_LAST = "Approve stands on the last page, once every page was shown."
 FROM_PAGE_ONE = "This begins at page 1 again: the request reads differently now, or someone else opened it."
+EARLIEST = "The earliest waits until"
+NEXT_SPOKEN = "Next: look at a request that waits, earliest deadline first"
 ONE_BY_ONE = "Next shows them one at a time, with the whole call and the answers to it."
 
 

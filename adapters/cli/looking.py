@@ -10,9 +10,8 @@ from adapters.settings import Chats, Environment, TeamsSettings
 from adapters.slack import Slack, open_slack
 from adapters.store.conversations import read_conversations
 from adapters.teams import Teams, open_teams
-from bot.approval import Claim, Vote
-from bot.desk import Asked, Click
-from bot.errors import ConfigError, Refusal, Refused
+from bot.desk import Click, NotCounted
+from bot.errors import ConfigError, Refusal
 from bot.ports import Directory, utc_now
 from bot.surface import ConversationRef, Surface
 
@@ -107,23 +106,14 @@ class _Listed:
         return tuple(self._refs.values())
 
 
+_ONLY_A_CHECK = NotCounted(card_id=None, code=Refusal.UNKNOWN_CARD, text="This is only a check.")
+
+
 class _ClosedDesk:
     """A check takes no clicks."""
 
-    async def decide(self, click: Click) -> Vote:
-        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
+    async def press(self, click: Click) -> NotCounted:
+        return _ONLY_A_CHECK
 
-    async def ask(self, click: Click) -> Asked:
-        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
-
-    async def look(self, click: Click) -> Asked | None:
-        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
-
-    async def claim(self, click: Click) -> Claim:
-        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
-
-    async def next(self, click: Click, *, after: str | None = None) -> Asked:
-        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
-
-    async def explain(self, click: Click) -> tuple[str, ...]:
-        raise Refused(Refusal.UNKNOWN_CARD, "This is only a check.")
+    async def preview(self, click: Click) -> NotCounted:
+        return _ONLY_A_CHECK

@@ -24,31 +24,37 @@ from adapters.slack.api import SlackApi
 from adapters.slack.chat import ResponseUrls
 from adapters.slack.digests import done_view
 from adapters.slack.identity import Identity
-from adapters.slack.metadata import Queue, Thread
+from adapters.slack.metadata import ButtonContext, ModalCursor
 from adapters.slack.modals import reason_view, said_view
 from adapters.slack.notices import claimed_of, explanation_of, refusal_of
 from adapters.slack.payloads import (
+    PageTurn,
     Press,
     Submission,
-    Turn,
     Who,
     check_app,
     is_home,
     read_press,
     read_submission,
 )
-from adapters.slack.whole import first_page, turned_page
-from bot.approval import Vote
+from adapters.slack.whole import turned_view, whole_view
 from bot.card import Button
-from bot.desk import Click, Desk
-from bot.errors import Refusal, Refused
+from bot.desk import (
+    Acknowledged,
+    Click,
+    Desk,
+    Explanation,
+    NextRequest,
+    NotCounted,
+    ReasonForm,
+    Reply,
+    Voted,
+    WholeCall,
+)
 from bot.routing import ReasonRule
 from bot.surface import Surface
 
 Body = Mapping[str, Any]
-
-#: Refusals that are about the note: they stand at its field, and the form stays open.
-ABOUT_THE_NOTE = frozenset({Refusal.REASON_REQUIRED, Refusal.NOTE_TOO_LONG})
 
 log = structlog.get_logger(__name__)
 
@@ -100,77 +106,32 @@ class Clicks:
         if press is None:
             log.info("unknown_button_pressed")
             await ack()
-        elif isinstance(press, Turn):
+        elif isinstance(press, PageTurn):
             await self._turn(ack, press)
         else:
             await self._button(ack, press)
 
     async def _button(self, ack: AsyncAck, press: Press) -> None:
-        click = self._click(press.who, press.thread)
         # Before the desk: the card may be changed as soon as the vote is committed.
-        self._urls.keep(press.thread.channel, press.thread.ref, press.response_url)
-        view, words = None, None
-        try:
-            match press.thread.verb:
-                case Button.WHY:
-                    words = explanation_of(await self._desk.explain(click))
-                case Button.CLAIM:
-                    words = claimed_of(await self._desk.claim(click))
-                    log.info("claim_taken")
-                case Button.NEXT:
-                    view = await self._next(press, click)
-                case _:
-                    view = await self._answer(press, click)
-        except Refused as refused:
-            if press.modal:
-                view = said_view(refused, press.thread)
-            else:
-                words = refusal_of(refused)
+        self._urls.keep(press.context.channel, press.context.ref, press.response_url)
+        reply = await self._desk.press(self._click(press.who, press.context))
+        view, words = _view_of(reply, press), None if press.modal else _words_of(reply)
         await ack()
         if words is not None:
-            self._after.whisper(press.who, press.thread, words)
+            self._after.whisper(press.who, press.context, words)
         elif view is not None:
             self._after.show(press, view)
 
-    async def _next(self, press: Press, click: Click) -> dict[str, Any]:
-        """The next request of a digest, as a look at all of it with its answers below."""
-        queue = press.thread.queue
-        asked = await self._desk.next(click, after=queue.after if queue else None)
-        card = asked.card
-        thread = replace(
-            press.thread,
-            value=card.look,
-            verb=Button.VIEW_ALL,
-            queue=Queue(value=press.thread.value, after=card.card_id, tool=card.tool),
-        )
-        return first_page(thread, asked)
-
-    async def _answer(self, press: Press, click: Click) -> dict[str, Any] | None:
-        """What is to be seen of an answer: a form, a look, or in a modal that it counts."""
-        view = await self._form(press, click)
-        if view is not None:
-            return view
-        vote = await self._decide(click)
-        return done_view(press.thread, vote) if press.modal else None
-
-    async def _form(self, press: Press, click: Click) -> dict[str, Any] | None:
-        """The form that this press calls for; Reject offers one whenever a reason is welcome."""
-        asked = await self._desk.ask(click)
-        if press.thread.verb is Button.VIEW_ALL:
-            return first_page(press.thread, asked)
-        required = asked.reason is ReasonRule.REQUIRED
-        welcome = click.verb is Button.REJECT and asked.reason is ReasonRule.OPTIONAL
-        if not required and not welcome:
-            return None
-        return reason_view(replace(press.thread, required=required), asked)
-
-    async def _turn(self, ack: AsyncAck, turn: Turn) -> None:
+    async def _turn(self, ack: AsyncAck, turn: PageTurn) -> None:
         """Another page; the desk is asked again, so that a call that changed meanwhile is not read on."""
-        click = self._click(turn.who, turn.look.thread)
-        try:
-            view = turned_page(turn.look, await self._desk.ask(click), by=turn.by)
-        except Refused as refused:
-            view = said_view(refused, turn.look.thread)
+        reply = await self._desk.press(self._click(turn.who, turn.call.context))
+        match reply:
+            case WholeCall(form=form):
+                view = turned_view(turn.call, form, by=turn.by)
+            case NotCounted():
+                view = said_view(reply, turn.call.context)
+            case _:
+                raise TypeError("View all is answered with the call, or refused")
         await ack()
         self._after.turn_page(turn, view)
 
@@ -180,42 +141,70 @@ class Clicks:
             log.info("unknown_form_submitted")
             await ack()
             return
-        click = self._click(form.who, form.thread, form=form)
-        if form.thread.required and form.note_at and form.note is None:
+        click, context = self._click(form.who, form.context, form=form), form.context
+        if context.required and form.note_at and form.note is None:
             await ack(response_action="errors", errors={form.note_at: ONE_NEEDED})
             return
-        try:
-            vote = await self._decide(click)
-        except Refused as refused:
-            if refused.code in ABOUT_THE_NOTE and form.note_at:
-                await ack(response_action="errors", errors={form.note_at: f"{refused} [{refused.code.value}]"})
-            else:
-                await ack(response_action="update", view=said_view(refused, form.thread))
-            return
-        if form.thread.queue:
-            await ack(response_action="update", view=done_view(form.thread, vote))
-        else:
-            await ack()
+        match await self._desk.press(click):
+            case ReasonForm(problem=NotCounted() as problem) if form.note_at:
+                # It stands at its field, and the form stays open.
+                said = f"{problem.text} [{problem.code.value}]"
+                await ack(response_action="errors", errors={form.note_at: said})
+            case ReasonForm(problem=NotCounted() as refused) | (NotCounted() as refused):
+                await ack(response_action="update", view=said_view(refused, context))
+            case Voted(vote=vote) if context.queue:
+                await ack(response_action="update", view=done_view(context, vote))
+            case _:
+                await ack()
 
-    async def _decide(self, click: Click) -> Vote:
-        """Returns once the vote is committed; only then may Slack hear of it."""
-        vote = await self._desk.decide(click)
-        log.info("click_taken", verb=click.verb.value)
-        return vote
-
-    def _click(self, who: Who, thread: Thread, *, form: Submission | None = None) -> Click:
+    def _click(self, who: Who, context: ButtonContext, *, form: Submission | None = None) -> Click:
         check_app(who, self._identity)
         return Click(
             surface=Surface.SLACK,
             account=who.account,
             home=is_home(who.team_id, who.enterprise_id, self._identity),
-            value=thread.value,
-            verb=thread.verb,
-            channel=thread.channel,
-            ref=thread.ref,
+            value=context.value,
+            verb=context.verb,
+            channel=context.channel,
+            ref=context.ref,
+            form=form is not None,
             note=form.note if form else None,
             look=form.proof if form else None,
+            after=context.queue.after if context.queue else None,
         )
+
+
+def _view_of(reply: Reply, press: Press) -> dict[str, Any] | None:
+    """The modal that follows a press: a form, all of a call, or in a modal what became of it."""
+    context = press.context
+    match reply:
+        case WholeCall(form=form):
+            return whole_view(context, form)
+        case NextRequest(form=form):
+            card = form.card
+            queue = ModalCursor(value=context.value, after=card.card_id, tool=card.tool)
+            return whole_view(replace(context, value=card.look, verb=Button.VIEW_ALL, queue=queue), form)
+        case ReasonForm(form=form):
+            return reason_view(replace(context, required=form.reason is ReasonRule.REQUIRED), form)
+        case Voted(vote=vote) if press.modal:
+            return done_view(context, vote)
+        case NotCounted() if press.modal:
+            return said_view(reply, context)
+        case _:
+            return None
+
+
+def _words_of(reply: Reply) -> dict[str, Any] | None:
+    """What one person is told below the card."""
+    match reply:
+        case Explanation():
+            return explanation_of(reply)
+        case Acknowledged(claim=claim):
+            return claimed_of(claim)
+        case NotCounted():
+            return refusal_of(reply)
+        case _:
+            return None
 
 
 def _fail(ack: AsyncAck, status: int) -> None:

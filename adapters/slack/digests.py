@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from adapters.chat.labels import ONE_BY_ONE
+from adapters.chat.labels import EARLIEST, LABELS, NEXT_SPOKEN, ONE_BY_ONE
+from adapters.chat.paging import PART, SENTENCES
+from adapters.chat.text import NAME, NAMED, counted, cut, flooding, more_of
 from adapters.slack.elements import (
     ACCESSIBILITY_LABEL,
     BUTTON_TEXT,
@@ -19,31 +21,21 @@ from adapters.slack.elements import (
     TITLE,
     Block,
     contexts,
-    cut,
     moment,
     plain,
     said,
-    seen,
     spoken,
 )
-from adapters.slack.metadata import Thread
-from adapters.slack.render import button_of
+from adapters.slack.metadata import ButtonContext
+from adapters.slack.render import button_of, risk_of
 from bot.approval import Vote
-from bot.card import Button, DigestCard
-from bot.desk import Asked
+from bot.card import Button, Card, DigestCard
 
 #: Asks for the next request: on a digest, and in the looks that open from it.
 NEXT_ONE = "nod_next_one"
 
-#: Requests named on a digest, and characters of each: two names, and what makes them visible.
-NAMED = 10
-NAME = 400
-#: Agents named as asking for more than their share.
-FLOODING = 5
 #: Characters of one part of the fallback text.
 FALLBACK = 600
-
-NEXT_SPOKEN = "Next: look at a request that waits, earliest deadline first"
 
 
 def digest_message_of(digest: DigestCard) -> dict[str, Any]:
@@ -55,23 +47,23 @@ def digest_blocks_of(digest: DigestCard) -> list[Block]:
     """The blocks of a digest; when nothing waits any more, one line."""
     if digest.earliest is None:
         return [{"type": "section", "text": plain(digest.title, SECTION)}]
-    earliest = [plain("The earliest waits until", 100), moment(digest.earliest)]
+    earliest = [plain(EARLIEST, 100), moment(digest.earliest)]
     return [
         {"type": "header", "text": plain(digest.title, HEADER)},
         *contexts([earliest]),
         *_named(digest),
-        *_flooding(digest),
+        *_together(flooding(digest)),
         *contexts([[plain(ONE_BY_ONE, CONTEXT_ELEMENT)]]),
         *_next(digest),
     ]
 
 
-def next_button(value: str, *, label: str = "Next") -> Block:
+def next_button(value: str) -> Block:
     """The button to the next request, with the digest's own sealed value."""
     return {
         "type": "button",
         "action_id": NEXT_ONE,
-        "text": plain(label, BUTTON_TEXT),
+        "text": plain(LABELS[Button.NEXT], BUTTON_TEXT),
         "value": value,
         "accessibility_label": cut(NEXT_SPOKEN, ACCESSIBILITY_LABEL),
     }
@@ -83,19 +75,10 @@ def _named(digest: DigestCard) -> list[Block]:
     lines: list[Block] = [
         {"type": "context", "elements": [plain(f"{name}, until", NAME), moment(until)]} for name, until in shown
     ]
-    more = digest.count - len(shown)
-    return [*lines, *contexts([[plain(f"… and {more} more", 100)]] if more > 0 else [])]
+    return [*lines, *contexts([plain(more, 100)] for more in more_of(digest.count, len(shown)))]
 
 
-def _flooding(digest: DigestCard) -> list[Block]:
-    """Who asks for more than its share, in words that name the consequence."""
-    agents = digest.flooding[:FLOODING]
-    lines = [
-        f"⚠ {cut(seen(agent), NAME)} asks for more than its share: its requests wait here." for agent in agents
-    ]
-    more = len(digest.flooding) - len(agents)
-    if more > 0:
-        lines.append(f"… and {more} more agents")
+def _together(lines: list[str]) -> list[Block]:
     return [{"type": "section", "text": plain("\n".join(lines), SECTION)}] if lines else []
 
 
@@ -107,50 +90,44 @@ def _next(digest: DigestCard) -> list[Block]:
 #: callback_id of a modal that says what became of an answer, and offers the next request.
 DONE = "nod_done"
 
-#: Sentences of a card's status in its look, characters of a part of one, and of the word on the risk.
-SENTENCES, PART, WHY = 8, 150, 300
+#: Characters of the word on the risk.
+WHY = 300
 
 #: The answers that stand in the modal itself; Approve is its submit, on the last page.
 ANSWERS = (Button.REJECT, Button.SKIP)
 
 
-def standing_of(asked: Asked) -> list[Block]:
+def standing_of(card: Card) -> list[Block]:
     """What else a card would say: the risk, until when, and what is needed."""
-    card = asked.card
-    risk: list[Block] = []
-    if card.why:
-        risk = [{"type": "section", "text": plain(f"Risk: {cut(card.why, WHY)}", SECTION)}]
-    return [*risk, *contexts(said(sentence, PART) for sentence in card.status[:SENTENCES])]
+    return [*risk_of(card, WHY), *contexts(said(sentence, PART) for sentence in card.status[:SENTENCES])]
 
 
-def answers_of(asked: Asked, thread: Thread) -> list[Block]:
-    """Reject, Skip and Next below a look that was opened from a digest."""
-    if thread.queue is None:
+def answers_of(card: Card, context: ButtonContext) -> list[Block]:
+    """Reject, Skip and Next below a call that was opened from a digest."""
+    if context.queue is None:
         return []
-    card = asked.card
     buttons = [button_of(card, button, card.buttons[button]) for button in ANSWERS if button in card.buttons]
-    return [{"type": "actions", "elements": [*buttons, next_button(thread.queue.value)]}]
+    return [{"type": "actions", "elements": [*buttons, next_button(context.queue.value)]}]
 
 
-def done_view(thread: Thread, vote: Vote) -> dict[str, Any]:
-    """What was done, in place of the look or the form in which it was done."""
-    tool = thread.queue.tool if thread.queue else "the call"
-    counts = f"Your answer counts: {tool}, {vote.verdict.value}."
+def done_view(context: ButtonContext, vote: Vote) -> dict[str, Any]:
+    """What was done, in place of the call or the form in which it was done."""
+    counts = counted(context.queue.tool if context.queue else "the call", vote)
     view = {
         "type": "modal",
         "title": plain("Counted", TITLE),
         "close": plain("Close", TITLE),
         "blocks": [{"type": "section", "text": plain(counts, SECTION)}],
     }
-    return and_next(view, thread)
+    return and_next(view, context)
 
 
-def and_next(view: dict[str, Any], thread: Thread) -> dict[str, Any]:
-    """The view with a way to the next request, where the thread came from a digest."""
-    queue = thread.queue
+def and_next(view: dict[str, Any], context: ButtonContext) -> dict[str, Any]:
+    """The view with a way to the next request, where the button was pressed on a digest."""
+    queue = context.queue
     if queue is None:
         return view
-    kept = replace(thread, value=queue.value, verb=Button.NEXT, required=False)
+    kept = replace(context, value=queue.value, verb=Button.NEXT, required=False)
     return {
         **view,
         "callback_id": DONE,

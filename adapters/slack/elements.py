@@ -3,9 +3,6 @@
 Only two elements are parsed by Slack here: a moment (`<!date…>`) and a mention (`<@U…>`), and neither holds
 text of anybody else. Everything said goes into `plain_text` and every argument into `rich_text_preformatted`,
 which Slack shows as they are. Limits: docs.slack.dev/reference/block-kit, one name each.
-
-The core makes what an agent wrote visible, once. What comes from people (their names, their notes) gets that
-here, in `seen`, which leaves the core's own work alone.
 """
 
 from __future__ import annotations
@@ -15,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.visible import inert, visible
+from adapters.chat.paging import GOES_ON
+from adapters.chat.text import cut, seen
+from bot.visible import inert
 from bot.wording import Saying, set_apart
 
 Element = dict[str, Any]
@@ -29,24 +28,6 @@ PREFORMATTED = 2_900  #: characters of one preformatted element; brief margin be
 BUTTON_TEXT = 75  #: characters on a button
 TITLE = 24  #: characters of a modal's title and of its two buttons
 ACCESSIBILITY_LABEL = 75  #: characters that a screen reader says for a button
-
-#: Stands for a call of nothing but blanks, which Slack would not show.
-BLANK = "(nothing but blanks)"
-#: In front of a piece that begins in the middle of a line.
-GOES_ON = "↪ "
-
-
-def seen(text: str) -> str:
-    """The text with each character that cannot be seen spelled out as the core does it, `\\u{202E}`.
-
-    A text that the core made visible comes back as it is: what is spelled out already is not spelled twice.
-    """
-    return "\\u{".join(visible(part) for part in text.split("\\u{"))
-
-
-def cut(text: str, most: int) -> str:
-    """At most `most` characters, with a mark where something is missing."""
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def escape(text: str) -> str:
@@ -110,8 +91,7 @@ def piece_blocks(pieces: Sequence[str], *, before: str = "") -> list[Block]:
 def marked(pieces: Sequence[str]) -> list[str]:
     """The pieces, a mark in front of each that goes on in the middle of a line.
 
-    It stands at the left edge, where arguments begin, and must not pass for one. No line of a call begins with
-    that mark: a key does, or a space.
+    No line of a call begins with that mark: a key does, or a space.
     """
     former = ["\n", *pieces]
     return [

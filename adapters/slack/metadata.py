@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from adapters.chat.payload import Malformed, number, part, text
+from adapters.chat.paging import PageState, QueueCursor, state_from
+from adapters.chat.payload import Malformed, part, text
 from bot.canonical import read_json
 from bot.card import Button
 
@@ -19,16 +20,14 @@ VALUE = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """The digest from which a request was opened, and how far one has come."""
+class ModalCursor(QueueCursor):
+    """With what a modal says of the request, once it is answered."""
 
-    value: str  #: of the digest's Next, sealed by the core
-    after: str  #: the card that is looked at, behind which the next one is
-    tool: str  #: its name, to say what was decided
+    tool: str  #: its name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thread:
+class ButtonContext:
     """The button that was pressed, and on which message."""
 
     value: str  #: as the button carried it, sealed by the core
@@ -36,7 +35,7 @@ class Thread:
     channel: str
     ref: str
     required: bool = False  #: the form may not come back without a reason
-    queue: Queue | None = None  #: the request stands on a digest; `ref` is the digest's message then
+    queue: ModalCursor | None = None  #: the request stands on a digest; `ref` is the digest's message then
 
     @property
     def own(self) -> str:
@@ -53,42 +52,32 @@ class Thread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """A look at the whole call, page by page, counted from 0. None of the call's text is in here."""
+class OpenCall:
+    """A whole call that somebody reads, and the button that opened it."""
 
-    thread: Thread
-    page: int
-    seen: int  #: the last page that was shown; all before it were shown too
-    pages: int
-    proof: str  #: sealed by the core: that this person was shown all of these pages, of this very text
+    context: ButtonContext
+    state: PageState
     approve: str = ""  #: the sealed value of an Approve, once every page was shown
 
     def packed(self) -> str:
         """As `private_metadata`, which has room for 3,000 characters."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        kept = {"thread": asdict(self.context), **asdict(self.state), "approve": self.approve}
+        return json.dumps(kept, separators=(",", ":"))
 
 
-def thread_from(packed: str) -> Thread:
-    """What `Thread.packed` wrote. Raises Malformed."""
-    return _thread(_object(packed))
+def context_from(packed: str) -> ButtonContext:
+    """What `ButtonContext.packed` wrote. Raises Malformed."""
+    return _context(_object(packed))
 
 
-def look_from(packed: str) -> Look:
-    """What `Look.packed` wrote. Raises Malformed, also for a page that nobody can be on."""
+def call_from(packed: str) -> OpenCall:
+    """What `OpenCall.packed` wrote. Raises Malformed, also for a page that nobody can be on."""
     kept = _object(packed)
-    look = Look(
-        thread=_thread(part(kept, "thread")),
-        page=number(kept, "page"),
-        seen=number(kept, "seen"),
-        pages=number(kept, "pages"),
-        proof=text(kept, "proof", most=VALUE),
-        approve=text(kept, "approve", most=VALUE) if kept.get("approve") != "" else "",
-    )
-    if not look.page <= look.seen < look.pages:
-        raise Malformed("page")
-    if look.approve and look.seen != look.pages - 1:
+    state = state_from(kept)
+    approve = text(kept, "approve", most=VALUE) if kept.get("approve") != "" else ""
+    if approve and state.seen != state.pages - 1:
         raise Malformed("approve")
-    return look
+    return OpenCall(context=_context(part(kept, "thread")), state=state, approve=approve)
 
 
 def _object(packed: str) -> dict[str, object]:
@@ -101,14 +90,12 @@ def _object(packed: str) -> dict[str, object]:
     return kept
 
 
-def _thread(kept: object) -> Thread:
-    if not isinstance(kept, dict):
-        raise Malformed("thread")
+def _context(kept: Mapping[str, Any]) -> ButtonContext:
     try:
         verb = Button(text(kept, "verb"))
     except ValueError as error:
         raise Malformed("verb") from error
-    return Thread(
+    return ButtonContext(
         value=text(kept, "value", most=VALUE),
         verb=verb,
         channel=text(kept, "channel"),
@@ -118,5 +105,7 @@ def _thread(kept: object) -> Thread:
     )
 
 
-def _queue(kept: Mapping[str, Any]) -> Queue:
-    return Queue(value=text(kept, "value", most=VALUE), after=text(kept, "after"), tool=text(kept, "tool"))
+def _queue(kept: Mapping[str, Any]) -> ModalCursor:
+    return ModalCursor(
+        value=text(kept, "value", most=VALUE), after=text(kept, "after"), tool=text(kept, "tool")
+    )

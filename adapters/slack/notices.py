@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Any
 
 from adapters.chat.labels import OPEN_THE_CARD
+from adapters.chat.text import EXPLAINED_LINE, acknowledged, alerted, cut, explained, seen, where_explained
 from adapters.slack.elements import (
     CONTEXT_ELEMENT,
     HEADER,
     SECTION,
     Block,
     contexts,
-    cut,
     escape,
     plain,
     said,
-    seen,
     spoken,
 )
 from bot.approval import Claim
 from bot.card import Notice
-from bot.errors import Refusal, Refused
+from bot.desk import Explanation, NotCounted
 from bot.records import Alert
 from bot.visible import inert
 from bot.wording import Saying
@@ -33,12 +30,6 @@ LINE = 1_100
 FALLBACK = 600
 #: Accounts pinged by one notice.
 MENTIONS = 100
-#: Lines of an explanation, and characters of each: together well below what one message may have.
-EXPLAINED = 20
-EXPLAINED_LINE = 500
-
-
-_CODE = re.compile(r"\[([a-z-]+)\]$")
 
 
 def notice_message_of(notice: Notice) -> dict[str, Any]:
@@ -56,18 +47,13 @@ def notice_message_of(notice: Notice) -> dict[str, Any]:
 
 def page_of(alert: Alert) -> dict[str, Any]:
     """`text` and `blocks` of an alert; when it was mended, that stands first."""
-    if alert.mended is None:
-        title: Saying = ("Nod needs a person",)
-        lines: list[Saying] = [(alert.text,)]
-    else:
-        title = ("It is over",)
-        lines = [(alert.mended,), (f"Alerted before: {alert.text}",)]
+    title, lines = alerted(alert)
     facts: list[Saying] = [(f"about {alert.approval_id}",), (alert.cause,), ("raised ", alert.raised_at)]
     small = [said(fact, LINE) for fact in facts]
-    body: list[Block] = [{"type": "section", "text": plain(str(part), LINE)} for line in lines for part in line]
+    body: list[Block] = [{"type": "section", "text": plain(line, LINE)} for line in lines]
     return {
-        "text": spoken((*title, ": ", *lines[0]), FALLBACK),
-        "blocks": [{"type": "header", "text": plain(str(title[0]), HEADER)}, *body, *contexts(small)],
+        "text": spoken((title, ": ", lines[0]), FALLBACK),
+        "blocks": [{"type": "header", "text": plain(title, HEADER)}, *body, *contexts(small)],
     }
 
 
@@ -78,36 +64,29 @@ def whisper_of(text: str) -> dict[str, Any]:
 
 def claimed_of(claim: Claim) -> dict[str, Any]:
     """`text` and `blocks` of what somebody is told who said "I'm on it"."""
-    words: Saying = ("You are on it until ", claim.until, ". The others are not pinged meanwhile.")
+    words = acknowledged(claim)
     return {"text": spoken(words, FALLBACK), "blocks": contexts([said(words)])}
 
 
-def refusal_of(refused: Refused) -> dict[str, Any]:
+def refusal_of(refused: NotCounted) -> dict[str, Any]:
     """`text` and `blocks` of a refusal, with its code in small."""
-    code = refused.code
     return {
-        "text": f"{spoken((str(refused),), SECTION)} [{code.value}]",
+        "text": f"{spoken((refused.text,), SECTION)} [{refused.code.value}]",
         "blocks": refusal_blocks(refused),
     }
 
 
-def refusal_blocks(refused: Refused) -> list[Block]:
+def refusal_blocks(refused: NotCounted) -> list[Block]:
     """Why a click does not count, and in small where its code is explained."""
-    return [_section(str(refused), SECTION), *_coded(refused.code.value)]
+    return [_section(refused.text, SECTION), *_coded(refused.code.value)]
 
 
-def explanation_of(lines: Sequence[str]) -> dict[str, Any]:
-    """`text` and `blocks` of an answer to `Why me?`; a refusal among the lines is referred to in small."""
-    shown = [cut(seen(line), EXPLAINED_LINE) for line in lines if line.strip()]
-    more = len(shown) - EXPLAINED
-    if more > 0:
-        # The last line is about the person who asks.
-        shown = [*shown[: EXPLAINED - 1], f"… and {more} more lines", shown[-1]]
-    found = (_CODE.search(line) for line in shown)
-    codes = [match[1] for match in found if match and match[1] in set(Refusal)]
+def explanation_of(explanation: Explanation) -> dict[str, Any]:
+    """`text` and `blocks` of an answer to `Why me?`; why somebody may not decide is referred to in small."""
+    shown = [cut(seen(line), EXPLAINED_LINE) for line in explained(explanation.lines)]
     blocks = [_section(line, EXPLAINED_LINE) for line in shown] or [_section("-", 1)]
-    for code in dict.fromkeys(codes):
-        blocks.extend(_coded(code))
+    if explanation.refusal:
+        blocks += _coded(explanation.refusal.value)
     return {"text": escape(cut(inert("\n".join(shown)), SECTION)) or "-", "blocks": blocks}
 
 
@@ -122,5 +101,4 @@ def _section(text: str, most: int) -> Block:
 
 
 def _coded(code: str) -> list[Block]:
-    """Plain words: a code is an anchor in the docs, and Nod does not know where those are served."""
-    return contexts([[plain(f"[{code}]", CONTEXT_ELEMENT), plain(f"docs/refusals.md#{code}", CONTEXT_ELEMENT)]])
+    return contexts([[plain(f"[{code}]", CONTEXT_ELEMENT), plain(where_explained(code), CONTEXT_ELEMENT)]])

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from adapters.chat.forms import NOTE, PRESET, filled, reason_of
 from adapters.chat.labels import ASKS
 from adapters.chat.payload import Malformed, maybe_text, part, text
 from adapters.slack.digests import ANSWERS, DONE, NEXT_ONE
 from adapters.slack.identity import Identity
-from adapters.slack.metadata import VALUE, Look, Thread, look_from, thread_from
-from adapters.slack.modals import NOTE, PRESET, REASON, reason_of
+from adapters.slack.metadata import VALUE, ButtonContext, OpenCall, call_from, context_from
+from adapters.slack.modals import REASON
 from adapters.slack.render import ACTION
 from adapters.slack.whole import BACK, NEXT, VIEW_ALL
 from bot.card import Button
@@ -118,18 +119,18 @@ class Press:
     """A button on one of our messages, or in a modal that was opened from a digest."""
 
     who: Who
-    thread: Thread
+    context: ButtonContext
     trigger_id: str
     modal: Modal | None = None  #: where it was pressed in one
     response_url: str | None = field(default=None, repr=False)  #: changes the pressed message; a secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class PageTurn:
     """A button in the look at a whole call: the next page, or the one before."""
 
     who: Who
-    look: Look
+    call: OpenCall
     by: int
     modal: Modal
 
@@ -139,13 +140,13 @@ class Submission:
     """One of our forms, with the reason that was given."""
 
     who: Who
-    thread: Thread
+    context: ButtonContext
     note: str | None
     note_at: str | None  #: the block_id of the field for words, so that an error can stand there
     proof: str | None  #: it was the look at the whole call: sealed, which pages were shown to whom
 
 
-def read_press(payload: Mapping[str, Any]) -> Press | Turn | None:
+def read_press(payload: Mapping[str, Any]) -> Press | PageTurn | None:
     """What a block_actions payload tells of; None when the button is none of ours.
 
     Raises Malformed.
@@ -162,7 +163,7 @@ def read_press(payload: Mapping[str, Any]) -> Press | Turn | None:
         return None
     if payload.get("view") is not None:
         return _inside(payload, actions[0], button)
-    thread = Thread(
+    context = ButtonContext(
         value=text(actions[0], "value", most=VALUE),
         verb=button,
         channel=text(part(payload, "channel"), "id"),
@@ -171,7 +172,7 @@ def read_press(payload: Mapping[str, Any]) -> Press | Turn | None:
     url = payload.get("response_url")
     return Press(
         who=who_of(payload),
-        thread=thread,
+        context=context,
         trigger_id=text(payload, "trigger_id"),
         response_url=url if isinstance(url, str) else None,
     )
@@ -188,28 +189,31 @@ def read_submission(payload: Mapping[str, Any]) -> Submission | None:
     if callback_id not in (REASON, VIEW_ALL):
         return None
     packed = text(view, "private_metadata")
-    look = look_from(packed) if callback_id == VIEW_ALL else None
-    kept = look.thread if look else thread_from(packed)
-    if look is None and kept.verb not in ASKS:
+    call = call_from(packed) if callback_id == VIEW_ALL else None
+    kept = call.context if call else context_from(packed)
+    if call is None and kept.verb not in ASKS:
         raise Malformed("verb")
     note_at, preset_at = NOTE + kept.own, PRESET + kept.own
     fields = _fields(view)
     return Submission(
         who=who_of(payload),
-        thread=_approved(look) if look else kept,
+        context=_approved(call) if call else kept,
         note=reason_of(_picked(fields, preset_at), _typed(fields, note_at)),
         note_at=note_at if note_at in fields else None,
-        proof=look.proof if look else None,
+        proof=call.state.proof if call else None,
     )
 
 
-def _turn(payload: Mapping[str, Any], *, by: int) -> Turn:
+def _turn(payload: Mapping[str, Any], *, by: int) -> PageTurn:
     view = part(payload, "view")
     if view.get("callback_id") != VIEW_ALL:
         raise Malformed("callback_id")
-    return Turn(
+    call = call_from(text(view, "private_metadata"))
+    if call.context.verb is not Button.VIEW_ALL:
+        raise Malformed("verb")  # a page is only looked at: it must not reach the desk as an answer
+    return PageTurn(
         who=who_of(payload),
-        look=look_from(text(view, "private_metadata")),
+        call=call,
         by=by,
         modal=_modal(view),
     )
@@ -222,13 +226,13 @@ def _inside(payload: Mapping[str, Any], action: Mapping[str, Any], button: Butto
     callback_id = view.get("callback_id")
     if callback_id not in (VIEW_ALL, DONE):
         raise Malformed("callback_id")
-    look = callback_id == VIEW_ALL
-    kept = look_from(packed).thread if look else thread_from(packed)
-    if kept.queue is None or not (button is Button.NEXT or (look and button in ANSWERS)):
+    reads = callback_id == VIEW_ALL
+    kept = call_from(packed).context if reads else context_from(packed)
+    if kept.queue is None or not (button is Button.NEXT or (reads and button in ANSWERS)):
         raise Malformed("action_id")
     return Press(
         who=who_of(payload),
-        thread=replace(kept, value=text(action, "value", most=VALUE), verb=button, required=False),
+        context=replace(kept, value=text(action, "value", most=VALUE), verb=button, required=False),
         trigger_id=text(payload, "trigger_id"),
         modal=_modal(view),
     )
@@ -238,11 +242,11 @@ def _modal(view: Mapping[str, Any]) -> Modal:
     return Modal(id=text(view, "id"), hash=text(view, "hash"))
 
 
-def _approved(look: Look) -> Thread:
+def _approved(call: OpenCall) -> ButtonContext:
     """The Approve behind the last page. Raises Malformed where there was none."""
-    if not look.approve or look.page != look.seen:
+    if not call.approve or call.state.page != call.state.seen:
         raise Malformed("approve")
-    return replace(look.thread, value=look.approve, verb=Button.APPROVE)
+    return replace(call.context, value=call.approve, verb=Button.APPROVE)
 
 
 def _button(action_id: str) -> Button | None:
@@ -264,11 +268,7 @@ def _fields(view: Mapping[str, Any]) -> Mapping[str, Any]:
 def _typed(fields: Mapping[str, Any], at: str) -> str | None:
     if fields.get(at) is None:
         return None
-    value = part(part(fields, at), NOTE).get("value")
-    if value is not None and not isinstance(value, str):
-        raise Malformed("note")
-    # PostgreSQL stores no NUL, and nobody types one.
-    return (value or "").replace("\x00", "").strip() or None
+    return filled(part(part(fields, at), NOTE).get("value"), "note")
 
 
 def _picked(fields: Mapping[str, Any], at: str) -> str | None:
@@ -279,4 +279,4 @@ def _picked(fields: Mapping[str, Any], at: str) -> str | None:
         return None
     if not isinstance(option, dict):
         raise Malformed("preset")
-    return text(option, "value").replace("\x00", "").strip() or None
+    return filled(text(option, "value"), "preset")

@@ -8,25 +8,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from adapters.chat.labels import LABELS, SKIP_MEANS, read_aloud
+from adapters.chat.text import (
+    AMPLE,
+    BLANK,
+    LEAST,
+    NARROW,
+    WARNINGS,
+    Room,
+    cut,
+    more_of,
+    risk,
+    seen,
+    warned,
+    who_asks,
+)
 from adapters.slack.elements import (
     ACCESSIBILITY_LABEL,
-    BLANK,
     BUTTON_TEXT,
     HEADER,
     SECTION,
     Block,
     Element,
     contexts,
-    cut,
     moment,
     plain,
     preformatted,
     said,
-    seen,
     spoken,
 )
 from bot.call import text_of
@@ -39,9 +49,6 @@ MESSAGE = 12_000
 SMALLEST = 1_500
 #: Characters of one part of the fallback text; 40,000 would be allowed, a phone shows about 200.
 FALLBACK = 600
-#: Lines of warnings on a card, and characters of each.
-WARNINGS = 8
-WARNING = 200
 #: Lines of warnings in one section, which has room for 3,000 characters.
 WARNINGS_TOGETHER = 14
 
@@ -50,19 +57,6 @@ ACTION = "nod_"
 CUT_HERE = "Only a part is shown: all of it is too long for one Slack message."
 
 _STYLES = {Button.APPROVE: "primary", Button.REJECT: "danger"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """How much of the sentences around a call is shown, in characters a part and in sentences."""
-
-    part: int
-    sentences: int
-    why: int
-
-
-#: From all of it (a note has at most bot.approval.LONGEST_NOTE characters) to what always fits.
-_ROOMS = (_Room(1_100, 24, 1_000), _Room(300, 12, 300), _Room(100, 6, 100))
 
 
 def message_of(card: Card) -> dict[str, Any]:
@@ -75,50 +69,49 @@ def smallest_of(card: Card) -> dict[str, Any]:
     if card.state is CardState.OPEN:
         call = text_of(card.call)
         cut_to = call if len(call) <= SMALLEST else call[:SMALLEST] + "…"
-        blocks = _open(card, _ROOMS[-1], cut_to=cut_to)
+        blocks = _open(card, LEAST, cut_to=cut_to)
     else:
-        blocks = _decided(card, _ROOMS[-1])
+        blocks = _decided(card, LEAST)
     return {"text": spoken(card.notification, FALLBACK), "blocks": blocks}
 
 
 def blocks_of(card: Card) -> list[Block]:
     """The blocks of a card, together at most MESSAGE characters of JSON."""
-    for room in _ROOMS:
+    for room in (AMPLE, NARROW, LEAST):
         blocks = _open(card, room) if card.state is CardState.OPEN else _decided(card, room)
         if _size(blocks) <= MESSAGE:
             break
     call = text_of(card.call)
     while _size(blocks) > MESSAGE and call:
         call = call[: len(call) * 3 // 4]
-        blocks = _open(card, _ROOMS[-1], cut_to=call + "…")
+        blocks = _open(card, LEAST, cut_to=call + "…")
     return blocks
 
 
-def warned(warnings: Sequence[str], *, most: int = WARNINGS) -> list[Block]:
-    """What an eye would miss in a call, above it: at most so many warnings, and how many more there are.
+def risk_of(card: Card, most: int) -> list[Block]:
+    """The operator's word on the risk, where there is one."""
+    said = risk(card, most)
+    return [{"type": "section", "text": plain(said, SECTION)}] if said else []
 
-    The last one is always there: the core tells in it of what is hidden on purpose.
-    """
-    more = len(warnings) - most
-    if more > 0:
-        warnings = [*warnings[: most - 1], f"… {more} more warnings …", warnings[-1]]
-    lines = [f"⚠ {cut(seen(warning), WARNING)}" for warning in warnings]
+
+def warning_blocks(warnings: Sequence[str], *, most: int = WARNINGS) -> list[Block]:
+    """What an eye would miss in a call, above it."""
+    lines = warned(warnings, most=most)
     groups = [lines[at : at + WARNINGS_TOGETHER] for at in range(0, len(lines), WARNINGS_TOGETHER)]
     return [{"type": "section", "text": plain("\n".join(group), SECTION)} for group in groups]
 
 
-def _open(card: Card, room: _Room, cut_to: str | None = None) -> list[Block]:
+def _open(card: Card, room: Room, cut_to: str | None = None) -> list[Block]:
     call = text_of(card.call) if cut_to is None else cut_to
-    asked = [*said(_who_asks(card)), plain("·", 1), plain("asked", 10), moment(card.asked_at)]
-    why = [{"type": "section", "text": plain(f"Risk: {cut(card.why, room.why)}", SECTION)}] if card.why else []
+    asked = [*said((who_asks(card),)), plain("·", 1), plain("asked", 10), moment(card.asked_at)]
     notice = card.hidden or (CUT_HERE if cut_to is not None else None)
     hidden = contexts([[plain(notice, 300)]]) if notice else []
     skip = contexts([[plain(SKIP_MEANS, 100)]]) if Button.SKIP in card.buttons else []
     return [
         {"type": "header", "text": plain(card.title, HEADER)},
         {"type": "context", "elements": asked},
-        *why,
-        *warned(card.warnings),
+        *risk_of(card, room.why),
+        *warning_blocks(card.warnings),
         preformatted(call if call.strip() else BLANK),
         *hidden,
         *_status(card, room),
@@ -127,24 +120,19 @@ def _open(card: Card, room: _Room, cut_to: str | None = None) -> list[Block]:
     ]
 
 
-def _decided(card: Card, room: _Room) -> list[Block]:
+def _decided(card: Card, room: Room) -> list[Block]:
     call: Saying = (card.folded,) if card.folded else ()
-    sentences = [said(_who_asks(card), room.part), said(call, room.part), *_sentences(card, room)]
+    sentences = [said((who_asks(card),), room.part), said(call, room.part), *_sentences(card, room)]
     return [{"type": "section", "text": plain(card.title, SECTION)}, *contexts(sentences)]
 
 
-def _status(card: Card, room: _Room) -> list[Block]:
+def _status(card: Card, room: Room) -> list[Block]:
     return contexts(_sentences(card, room))
 
 
-def _sentences(card: Card, room: _Room) -> list[list[Element]]:
+def _sentences(card: Card, room: Room) -> list[list[Element]]:
     sentences = [said(sentence, room.part) for sentence in card.status[: room.sentences]]
-    more = len(card.status) - len(sentences)
-    return [*sentences, [plain(f"… and {more} more", 100)]] if more > 0 else sentences
-
-
-def _who_asks(card: Card) -> Saying:
-    return (f"{card.agent}  ·  run {card.run}" if card.run else card.agent,)
+    return [*sentences, *([plain(more, 100)] for more in more_of(len(card.status), len(sentences)))]
 
 
 def _actions(card: Card, *, whole: bool) -> list[Block]:

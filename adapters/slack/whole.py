@@ -1,7 +1,4 @@
-"""The look at the whole call, in pages; Approve stands on the last one, once every page was shown. Pure.
-
-No text of the call is kept between two pages: each is cut anew from what the desk answers then.
-"""
+"""The whole call, in pages; Approve stands on the last one, once every page was shown. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +7,26 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from adapters.chat.labels import ASKS, FROM_PAGE_ONE, ON_THE_LAST
+from adapters.chat.labels import (
+    ASKS,
+    FROM_PAGE_ONE,
+    LABELS,
+    NEVER,
+    NEVER_HERE,
+    NEXT_PAGE,
+    ON_THE_LAST,
+    PAGE_BEFORE,
+)
+from adapters.chat.paging import PageState, cut_in_pages, first_page, turned
+from adapters.chat.text import BLANK
 from adapters.slack.digests import answers_of, standing_of
-from adapters.slack.elements import BLANK, TITLE, Block, contexts, piece_blocks, pieces_of, plain
-from adapters.slack.metadata import Look, Thread
+from adapters.slack.elements import TITLE, Block, contexts, piece_blocks, pieces_of, plain
+from adapters.slack.metadata import ButtonContext, OpenCall
 from adapters.slack.modals import reason_blocks
-from adapters.slack.render import warned
+from adapters.slack.render import warning_blocks
 from bot.card import Button
-from bot.desk import Asked
+from bot.desk import FormData
 from bot.routing import ReasonRule
-from bot.seal import Pages
 
 VIEW_ALL = "nod_view_all"  #: callback_id of the look at the whole call
 NEXT = "nod_next"  #: action_id of the button to the next page
@@ -34,24 +41,13 @@ PAGE_BYTES = 160_000
 #: Lines of warnings on the first page and on the last.
 WARNINGS = 40
 
-NEVER = "This call cannot be approved; the card says why. Reject or skip it there."
-NEVER_HERE = "This call cannot be approved. Reject or skip it here."
-
 #: What percent-encoding leaves as it is, or makes one character of (urllib.parse.quote_plus).
 _SAFE = re.compile(r"[A-Za-z0-9_.~ -]+")
 
 
 def pages_of(call: str) -> list[list[str]]:
     """The call in pages of pieces; joined they are the call again, to the character."""
-    pages: list[list[str]] = [[]]
-    size = 0
-    for piece in pieces_of(call):
-        size += encoded(piece)
-        if len(pages[-1]) == PAGE_PIECES or size > PAGE_BYTES:
-            pages.append([])
-            size = encoded(piece)
-        pages[-1].append(piece)
-    return pages
+    return cut_in_pages(pieces_of(call), weight=encoded, most_weight=PAGE_BYTES, most_pieces=PAGE_PIECES)
 
 
 def encoded(piece: str) -> int:
@@ -62,37 +58,32 @@ def encoded(piece: str) -> int:
     return len(text) + 2 * len(_SAFE.sub("", text)) + beyond
 
 
-def first_page(thread: Thread, asked: Asked) -> dict[str, Any]:
-    """The look at a call, opened."""
-    pages = pages_of(asked.call)
-    look = Look(thread=thread, page=0, seen=0, pages=len(pages), proof="")
-    return _view(look, asked, pages)
+def whole_view(context: ButtonContext, form: FormData) -> dict[str, Any]:
+    """A whole call, opened."""
+    pages = pages_of(form.call)
+    return _view(context, first_page(form, len(pages)), form, pages)
 
 
-def turned_page(look: Look, asked: Asked, *, by: int) -> dict[str, Any]:
+def turned_view(open_call: OpenCall, form: FormData, *, by: int) -> dict[str, Any]:
     """The next page (`by` 1) or the one before (-1); from the beginning when the pages were not shown to this
     person, or the text is another one now.
     """
-    pages = pages_of(asked.call)
-    if asked.reading.opened(look.proof) != Pages(seen=look.seen, count=look.pages) or look.pages != len(pages):
-        view = first_page(look.thread, asked)
-        return {**view, "blocks": [{"type": "section", "text": plain(FROM_PAGE_ONE, 100)}, *view["blocks"]]}
-    page = min(max(look.page + by, 0), len(pages) - 1)
-    seen = page if page == look.seen + 1 else look.seen
-    turned = replace(look, page=page, seen=seen, pages=len(pages), approve="")
-    return _view(turned, asked, pages)
+    pages = pages_of(form.call)
+    state = turned(open_call.state, form, len(pages), by=by)
+    if state is not None:
+        return _view(open_call.context, state, form, pages)
+    view = whole_view(open_call.context, form)
+    return {**view, "blocks": [{"type": "section", "text": plain(FROM_PAGE_ONE, 100)}, *view["blocks"]]}
 
 
-def _view(look: Look, asked: Asked, pages: list[list[str]]) -> dict[str, Any]:
-    pieces, before = pages[look.page], pages[look.page - 1][-1] if look.page else ""
-    last = look.page == look.pages - 1
-    approves = last and look.seen == look.page and asked.approvable
-    thread = replace(look.thread, required=approves and asked.reason is ReasonRule.REQUIRED)
-    kept = replace(
-        look,
-        thread=thread,
-        approve=asked.approve_value if approves else "",
-        proof=asked.reading.sealed(Pages(seen=look.seen, count=look.pages)),
+def _view(context: ButtonContext, state: PageState, form: FormData, pages: list[list[str]]) -> dict[str, Any]:
+    pieces, before = pages[state.page], pages[state.page - 1][-1] if state.page else ""
+    ends = state.page == 0 or state.is_last
+    approves = state.was_whole and form.approvable
+    kept = OpenCall(
+        context=replace(context, required=approves and form.reason is ReasonRule.REQUIRED),
+        state=state,
+        approve=form.approve_value if approves else "",
     )
     view: dict[str, Any] = {
         "type": "modal",
@@ -101,39 +92,37 @@ def _view(look: Look, asked: Asked, pages: list[list[str]]) -> dict[str, Any]:
         "title": plain("All of the call", TITLE),
         "close": plain("Close", TITLE),
         "blocks": [
-            *_head(look, asked),
-            *(standing_of(asked) if look.thread.queue else ()),
-            *(warned(asked.card.warnings, most=WARNINGS) if last or look.page == 0 else ()),
+            *_head(state, form),
+            *(standing_of(form.card) if context.queue else ()),
+            *(warning_blocks(form.card.warnings, most=WARNINGS) if ends else ()),
             *piece_blocks(pieces, before=before),
-            *_foot(look, asked, blank=not "".join(pieces).strip()),
+            *_foot(context, state, form, blank=not "".join(pieces).strip()),
         ],
     }
     if not approves:
         return view
-    if asked.reason is not ReasonRule.NONE:
-        label = ASKS[Button.APPROVE][1]
-        view["blocks"] += reason_blocks(label, rule=asked.reason, presets=asked.presets, own=look.thread.own)
-    return {**view, "submit": plain("Approve", TITLE)}
+    if form.reason is not ReasonRule.NONE:
+        view["blocks"] += reason_blocks(ASKS[Button.APPROVE][1], form, own=context.own)
+    return {**view, "submit": plain(LABELS[Button.APPROVE], TITLE)}
 
 
-def _head(look: Look, asked: Asked) -> list[Block]:
-    head: Block = {"type": "section", "text": plain(f"{asked.card.tool} for {asked.card.agent}", 1_000)}
-    page = plain(f"Page {look.page + 1} of {look.pages}", 100)
-    return [head, *contexts([[page]] if look.pages > 1 else [])]
+def _head(state: PageState, form: FormData) -> list[Block]:
+    head: Block = {"type": "section", "text": plain(f"{form.card.tool} for {form.card.agent}", 1_000)}
+    page = plain(f"Page {state.page + 1} of {state.pages}", 100)
+    return [head, *contexts([[page]] if state.pages > 1 else [])]
 
 
-def _foot(look: Look, asked: Asked, *, blank: bool) -> list[Block]:
-    last = look.page == look.pages - 1
+def _foot(context: ButtonContext, state: PageState, form: FormData, *, blank: bool) -> list[Block]:
     small = [BLANK] if blank else []
-    if not asked.approvable:
-        small.append(NEVER_HERE if look.thread.queue else NEVER)
-    elif not last:
+    if not form.approvable:
+        small.append(NEVER_HERE if context.queue else NEVER)
+    elif not state.is_last:
         small.append(ON_THE_LAST)
-    turns = [(BACK, "Back", look.page > 0), (NEXT, "Next page", not last)]
+    turns = [(BACK, PAGE_BEFORE, state.page > 0), (NEXT, NEXT_PAGE, not state.is_last)]
     buttons = [
         {"type": "button", "action_id": action_id, "text": plain(label, TITLE)}
         for action_id, label, there in turns
         if there
     ]
     actions: list[Block] = [{"type": "actions", "elements": buttons}] if buttons else []
-    return [*contexts([[plain(text, 300)] for text in small]), *actions, *answers_of(asked, look.thread)]
+    return [*contexts([[plain(text, 300)] for text in small]), *actions, *answers_of(form.card, context)]

@@ -9,33 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import structlog
-
-from adapters.teams.buttons import SHOW, TURN, Asks, Data, Queue
+from adapters.chat.paging import QueueCursor
+from adapters.chat.text import acknowledged
+from adapters.teams.buttons import SHOW, TURN, Asks
 from adapters.teams.conversations import Identity, base_of, ref_of
 from adapters.teams.elements import Content, content, sentence
-from adapters.teams.modals import CLAIMED, claimed_saying, done_view, reason_view, refusal_lines, said_view
+from adapters.teams.modals import CLAIMED, done_view, reason_view, refusal_lines, said_view
 from adapters.teams.payloads import Press
 from adapters.teams.places import Places
 from adapters.teams.render import NO_CARD, Stand, content_of, digest_content_of
 from adapters.teams.rosters import Rosters, watchers_of
 from adapters.teams.standing import Standing, Stands, mark_of
-from adapters.teams.whole import first_page, turned_page
+from adapters.teams.whole import turned_content, whole_content
 from bot.approval import Claim
 from bot.card import Button, Card, DigestCard
-from bot.desk import Asked, Click, Desk
-from bot.errors import Refusal, Refused
-from bot.routing import ReasonRule
+from bot.desk import (
+    Acknowledged,
+    Click,
+    Desk,
+    Explanation,
+    NextRequest,
+    NotCounted,
+    Preview,
+    ReasonForm,
+    Reply,
+    Voted,
+    WholeCall,
+)
+from bot.errors import Refusal
 from bot.surface import Surface
-
-#: Refusals that are about the note: the form stays open, with what is wrong above it.
-ABOUT_THE_NOTE = frozenset({Refusal.REASON_REQUIRED, Refusal.NOTE_TOO_LONG})
-#: Codes with which somebody may still answer: her vote counts, and a later one takes its place.
-MAY_STILL = frozenset({Refusal.ALREADY_VOTED.value, Refusal.DENIED.value})
-#: With these there was no card of ours behind the button.
-NOT_OURS = frozenset({Refusal.FORGED, Refusal.UNKNOWN_CARD})
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,106 +83,46 @@ class Clicks:
     async def pressed(self, press: Press) -> Shown:
         """One press, to its end: whatever is decided is committed when this returns."""
         spot = self._spot(press)
-        try:
-            shown = await self._answer(spot)
-        except Refused as refused:
-            if refused.code not in NOT_OURS and refused.code is not Refusal.MOVED_CARD:
-                self._looked_at(spot)
-            log.info("click_refused", code=refused.code.value)
-            return self._refused(spot, refused)
-        self._looked_at(spot)
-        return shown
-
-    async def _answer(self, spot: Spot) -> Shown:
-        match spot.press.data.verb:
+        match press.data.verb:
             case verb if verb == SHOW:
-                return await self._show(spot)
+                if isinstance(spot.standing.card, DigestCard):
+                    return Shown(content=digest_content_of(spot.standing.card, spot.stand))
+                reply: Reply | Preview = await self._desk.preview(self._click(spot, Button.WHY))
             case verb if verb == TURN:
-                return await self._turn(spot)
-            case Button.WHY.value:
-                lines = await self._desk.explain(self._click(spot, Button.WHY))
-                return Shown(content=self._said(spot, lines))
-            case Button.CLAIM.value:
-                claim = await self._desk.claim(self._click(spot, Button.CLAIM))
-                return Shown(content=_claimed(spot, claim))
-            case Button.NEXT.value:
-                return await self._next(spot)
+                reply = await self._desk.press(self._click(spot, Button.VIEW_ALL))
             case verb:
-                return await self._verdict(spot, Button(verb))
+                reply = await self._desk.press(self._click(spot, Button(verb)))
+        if reply.card_id and press.data.queue is None and not _is_moved(reply):
+            self._looked_at(spot, reply.card_id)
+        return Shown(content=self._content(spot, reply), duplicate=_is_duplicate(spot, reply))
 
-    async def _show(self, spot: Spot) -> Shown:
-        """The card as it stands, for this person: with buttons for whoever may decide, without for others."""
-        press = spot.press
-        if isinstance(spot.standing.card, DigestCard):
-            return Shown(content=digest_content_of(spot.standing.card, spot.stand))
-        lines = await self._desk.explain(self._click(spot, Button.WHY))
-        if _may(lines[-1] if lines else ""):
-            # The press of a Reject that is not one yet: what its form asks is part of the card.
-            asking = replace(press, data=replace(press.data, value=press.data.ask))
-            asked = await self._desk.look(self._click(replace(spot, press=asking), Button.REJECT))
-            if asked is not None:
-                asks = Asks(rule=asked.reason, presets=asked.presets)
-                return Shown(content=content_of(asked.card, spot.stand, asks=asks))
-        if spot.card is None:
-            return Shown(content=None)
-        return Shown(content=content_of(spot.card, spot.stand, answers=False))
-
-    async def _next(self, spot: Spot) -> Shown:
-        """The next request of a digest, as a look at all of it with its answers below."""
-        queue = spot.press.data.queue
-        asked = await self._desk.next(self._click(spot, Button.NEXT), after=queue.after if queue else None)
-        going = Queue(value=spot.press.data.value, after=asked.card.card_id)
-        return Shown(content=first_page(asked, spot.stand, queue=going))
-
-    async def _turn(self, spot: Spot) -> Shown:
-        """A page that was shown before, or the next; which were shown is what the seal says, not the button."""
-        asked = await self._desk.ask(self._click(spot, Button.VIEW_ALL))
-        return Shown(content=turned_page(asked, spot.press.data, spot.stand))
-
-    async def _verdict(self, spot: Spot, which: Button) -> Shown:
-        """Approve, Reject, Skip or View all: a form where one is needed, else the answer itself."""
-        press, click = spot.press, self._click(spot, which)
-        if which is Button.APPROVE and press.data.whole and press.data.look:
-            click = replace(click, look=press.data.look.proof)
-        if which is Button.VIEW_ALL or not press.data.form:
-            asked = await self._desk.ask(click)
-            if which is Button.VIEW_ALL:
-                return Shown(content=first_page(asked, spot.stand, queue=press.data.queue))
-            if _needs_form(asked, which):
-                return Shown(content=reason_view(asked, press.data, spot.stand))
-        try:
-            vote = await self._desk.decide(click)
-        except Refused as refused:
-            if refused.code not in ABOUT_THE_NOTE:
-                raise
-            # The form once more, with what was wrong above it and the fields that the rule asks for.
-            log.info("click_refused", code=refused.code.value)
-            asked = await self._desk.ask(click)
-            again = reason_view(asked, press.data, spot.stand, said=(refusal_lines(refused)[0],))
-            return Shown(content=again)
-        log.info("click_taken", verb=which.value)
-        return Shown(content=done_view(spot.card, vote, spot.stand, press.data.queue))
-
-    def _refused(self, spot: Spot, refused: Refused) -> Shown:
-        """A look by Teams itself is refused silently; a person is told why."""
-        if spot.press.automatic:
-            return Shown(content=None, duplicate=self._is_duplicate(spot, refused))
-        lines = refusal_lines(refused)
-        return Shown(
-            content=self._said(spot, lines),
-            duplicate=self._is_duplicate(spot, refused),
-        )
-
-    def _is_duplicate(self, spot: Spot, refused: Refused) -> bool:
-        """This very card, put up here by us, on a message that is not the one which counts.
-
-        Where it is not known what stands there nothing is proven: anybody can send the data of one card from
-        another message, and what is written over might be a card that somebody is about to answer.
-        """
-        there = spot.standing
-        mark = _mark_in(spot.press.data)
-        same = there.card is not None and _ref(spot.press) == there.ref and mark_of(there.card) == mark
-        return refused.code is Refusal.MOVED_CARD and same
+    def _content(self, spot: Spot, reply: Reply | Preview) -> Content | None:
+        """What takes the card's place for the person who pressed."""
+        data, stand = spot.press.data, spot.stand
+        match reply:
+            case Explanation(lines=lines):
+                return self._said(spot, lines)
+            case Acknowledged(claim=claim):
+                return _claimed(spot, claim)
+            case Preview(form=None):
+                return content_of(spot.card, stand, answers=False) if spot.card else None
+            case Preview(form=form) if form is not None:
+                return content_of(form.card, stand, asks=Asks(rule=form.reason, presets=form.presets))
+            case NextRequest(form=form):
+                return whole_content(form, stand, queue=QueueCursor(value=data.value, after=form.card.card_id))
+            case WholeCall(form=form) if data.verb == TURN:
+                return turned_content(form, data, stand)
+            case WholeCall(form=form):
+                return whole_content(form, stand, queue=data.queue)
+            case ReasonForm(form=form, problem=problem):
+                return reason_view(form, data, stand, said=refusal_lines(problem)[:1] if problem else ())
+            case Voted(vote=vote):
+                return done_view(spot.card, vote, stand, data.queue)
+            case NotCounted():
+                # A look by Teams itself is refused silently; a person is told why.
+                return None if spot.press.automatic else self._said(spot, refusal_lines(reply))
+            case _:
+                raise TypeError(reply)
 
     def _said(self, spot: Spot, lines: tuple[str, ...]) -> Content:
         return said_view(lines, spot.stand, card=spot.card, queue=spot.press.data.queue)
@@ -198,13 +140,13 @@ class Clicks:
         stand = Stand(channel=standing.channel, watchers=watchers, open_door=self._open_door)
         return Spot(press=press, standing=standing, stand=stand)
 
-    def _looked_at(self, spot: Spot) -> None:
+    def _looked_at(self, spot: Spot, mark: str) -> None:
         """The message is up: a post whose answer was lost is found by that. One of ours that shows something
         else is not that post, whatever the button's data says.
         """
-        press, mark = spot.press, _mark_in(spot.press.data)
-        taken = mark and self._stands.taken(press.conversation, press.ref, mark)
-        if mark and not taken and spot.standing.ref == _ref(press):
+        press = spot.press
+        taken = self._stands.taken(press.conversation, press.ref, mark)
+        if not taken and spot.standing.ref == _ref(press):
             self._stands.seen(mark, spot.standing.channel, spot.standing.ref)
 
     def _click(self, spot: Spot, verb: Button) -> Click:
@@ -221,7 +163,10 @@ class Clicks:
             channel=spot.standing.channel,
             ref=spot.standing.ref,
             verb=verb,
+            form=press.data.form,
             note=press.note,
+            look=press.data.state.proof if press.data.whole and press.data.state else None,
+            after=press.data.queue.after if press.data.queue else None,
         )
 
 
@@ -231,7 +176,7 @@ def _claimed(spot: Spot, claim: Claim) -> Content:
     """
     card = spot.card
     if card is None or not card.buttons:
-        return content(sentence(claimed_saying(claim)), fallbackText=NO_CARD)
+        return content(sentence(acknowledged(claim)), fallbackText=NO_CARD)
     rest = dict(card.buttons)
     rest.pop(Button.CLAIM, None)
     return content_of(replace(card, buttons=rest), spot.stand, said=(CLAIMED,))
@@ -241,19 +186,16 @@ def _ref(press: Press) -> str:
     return ref_of(press.conversation, press.ref)
 
 
-def _needs_form(asked: Asked, which: Button) -> bool:
-    """Reject offers a form whenever a reason is welcome, the others where one is required."""
-    welcome = which is Button.REJECT and asked.reason is ReasonRule.OPTIONAL
-    return asked.reason is ReasonRule.REQUIRED or welcome
+def _is_moved(reply: Reply | Preview) -> bool:
+    return isinstance(reply, NotCounted) and reply.code is Refusal.MOVED_CARD
 
 
-def _may(line: str) -> bool:
-    """Whether the last line of an explanation, which is about the person, says that she may decide."""
-    code = line.rpartition("[")[2].removesuffix("]") if line.endswith("]") else ""
-    return code not in set(Refusal) or code in MAY_STILL
+def _is_duplicate(spot: Spot, reply: Reply | Preview) -> bool:
+    """This very card, put up here by us, on a message that is not the one which counts.
 
-
-def _mark_in(data: Data) -> str | None:
-    """Which card a sealed value is for (`bot.seal`); the desk has opened it by now."""
-    parts = data.value.split(".")
-    return parts[2] if len(parts) == 6 and data.queue is None and data.verb != Button.NEXT.value else None
+    Where it is not known what stands there nothing is proven: anybody can send the data of one card from
+    another message, and what is written over might be a card that somebody is about to answer.
+    """
+    there = spot.standing
+    same = there.card is not None and _ref(spot.press) == there.ref and mark_of(there.card) == reply.card_id
+    return _is_moved(reply) and same and spot.press.data.queue is None

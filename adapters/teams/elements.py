@@ -6,9 +6,6 @@ Teams formats dates in TextBlocks only (microsoft/AdaptiveCards issue 6194), so 
 which nobody else writes.
 
 Runs keep no blanks and line breaks in a browser, so a call is a block a line, and its blanks do not break.
-
-The core makes what an agent wrote visible, once. What comes from people (their names, their notes) gets that
-here, in `seen`, which leaves the core's own work alone.
 """
 
 from __future__ import annotations
@@ -19,7 +16,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.visible import inert, visible
+from adapters.chat.text import cut, seen
+from bot.visible import inert
 from bot.wording import Saying, set_apart
 
 Element = dict[str, Any]
@@ -31,27 +29,12 @@ BUTTON = 40  #: characters on a button; a phone shows about 20
 TOOLTIP = 150  #: characters that a screen reader says for a button
 SUMMARY = 300  #: characters of the line in a notification
 
-#: Stands for a call of nothing but blanks, of which nothing would be seen.
-BLANK = "(nothing but blanks)"
 NBSP = "\u00a0"
 
 #: Where a run has to end, so that no client finds one of its functions or a mention in it: `{{DATE(…)}}` is
 #: formatted by some renderers in runs too, and `<at>` is how a mention begins.
 _SEAMS = re.compile(r"(?<=\{)(?=\{(?:DATE|TIME)\()|(?<=<)(?=/?at>)", re.IGNORECASE)
 _BLANKS = re.compile(r"^ +| {2,}")
-
-
-def seen(text: str) -> str:
-    """The text with each character that cannot be seen spelled out as the core does it, `\\u{202E}`.
-
-    A text that the core made visible comes back as it is: what is spelled out already is not spelled twice.
-    """
-    return "\\u{".join(visible(part) for part in text.split("\\u{"))
-
-
-def cut(text: str, most: int) -> str:
-    """At most `most` characters, with a mark where something is missing."""
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def runs(text: str, **style: Any) -> list[Element]:

@@ -8,24 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapters.chat.labels import ASKS
-from adapters.teams.buttons import Asks, Data, Queue, pressed, reason_inputs
+from adapters.chat.paging import QueueCursor
+from adapters.chat.text import EXPLAINED_LINE, counted, explained, where_explained, who_asks
+from adapters.teams.buttons import Asks, Data, pressed, reason_inputs
 from adapters.teams.elements import Content, Element, content, heading, small, words
-from adapters.teams.render import NO_CARD, Stand, next_button, on_top, show_data, who_asks
-from bot.approval import Claim, Vote
+from adapters.teams.render import NO_CARD, Stand, next_button, on_top, show_data
+from bot.approval import Vote
 from bot.card import Button, Card
-from bot.desk import Asked
-from bot.errors import Refused
-from bot.wording import Saying
+from bot.desk import FormData, NotCounted
 
 _STYLES = {Button.REJECT: "destructive", Button.APPROVE: "positive"}
-#: Characters of a line that one person is told, and lines of an explanation.
-LINE, EXPLAINED = 500, 20
 
 CLAIMED = "You are on it. The others are not pinged meanwhile."
 PRESS_AGAIN = "Nod did not answer in time. Nothing is lost: what counts is on the card; else press again."
 
 
-def reason_view(asked: Asked, data: Data, stand: Stand, *, said: Sequence[str] = ()) -> Content:
+def reason_view(form: FormData, data: Data, stand: Stand, *, said: Sequence[str] = ()) -> Content:
     """Asks for the reason that goes with a verdict; `data` is what was pressed."""
     which = Button(data.verb)
     (verb, label), style = ASKS[which], _STYLES.get(which)
@@ -35,52 +33,41 @@ def reason_view(asked: Asked, data: Data, stand: Stand, *, said: Sequence[str] =
         channel=stand.channel,
         form=True,
         whole=data.whole,
-        look=data.look,
+        state=data.state,
         queue=data.queue,
     )
     body = [
         *on_top(said, stand),
-        heading(f"{verb} {asked.card.tool}"),
-        small(who_asks(asked.card)),
-        *reason_inputs(label, Asks(rule=asked.reason, presets=asked.presets)),
+        heading(f"{verb} {form.card.tool}"),
+        small(who_asks(form.card)),
+        *reason_inputs(label, Asks(rule=form.reason, presets=form.presets)),
     ]
     return content(
         body,
-        [pressed(verb, send, style=style), *back(asked.card, stand, data.queue)],
+        [pressed(verb, send, style=style), *back(form.card, stand, data.queue)],
         fallbackText=NO_CARD,
     )
 
 
-def done_view(card: Card | None, vote: Vote, stand: Stand, queue: Queue | None) -> Content:
+def done_view(card: Card | None, vote: Vote, stand: Stand, queue: QueueCursor | None) -> Content:
     """That an answer counts, until the message shows it to everybody."""
-    what = card.tool if card else "this call"
-    body = [words(f"Your answer counts: {what}, {vote.verdict.value}.", weight="Bolder")]
+    body = [words(counted(card.tool if card else "this call", vote), weight="Bolder")]
     return content(body, _on(stand, queue), fallbackText=NO_CARD)
 
 
-def said_view(lines: Sequence[str], stand: Stand, *, card: Card | None, queue: Queue | None) -> Content:
+def said_view(lines: Sequence[str], stand: Stand, *, card: Card | None, queue: QueueCursor | None) -> Content:
     """Words for one person, with the way back to where they were asked for."""
-    shown = [line for line in lines if line.strip()]
-    more = len(shown) - EXPLAINED
-    if more > 0:
-        # The last line is about the person who asks.
-        shown = [*shown[: EXPLAINED - 1], f"… and {more} more lines", shown[-1]]
-    body = [words(line, most=LINE) for line in shown]
+    body = [words(line, most=EXPLAINED_LINE) for line in explained(lines)]
     return content(body, back(card, stand, queue), fallbackText=NO_CARD)
 
 
-def refusal_lines(refused: Refused) -> tuple[str, ...]:
+def refusal_lines(refused: NotCounted) -> tuple[str, ...]:
     """Why a click does not count, and where its code is explained."""
     code = refused.code.value
-    return (f"Not counted: {refused}", f"[{code}]  docs/refusals.md#{code}")
+    return (f"Not counted: {refused.text}", f"[{code}]  {where_explained(code)}")
 
 
-def claimed_saying(claim: Claim) -> Saying:
-    """What somebody is told who said "I'm on it"."""
-    return ("You are on it until ", claim.until, ". The others are not pinged meanwhile.")
-
-
-def back(card: Card | None, stand: Stand, queue: Queue | None) -> list[Element]:
+def back(card: Card | None, stand: Stand, queue: QueueCursor | None) -> list[Element]:
     """The way back to the card, or on to the next request of a digest."""
     if queue is not None:
         return _on(stand, queue)
@@ -89,5 +76,5 @@ def back(card: Card | None, stand: Stand, queue: Queue | None) -> list[Element]:
     return [pressed("Back to the card", show_data(card, stand))]
 
 
-def _on(stand: Stand, queue: Queue | None) -> list[Element]:
+def _on(stand: Stand, queue: QueueCursor | None) -> list[Element]:
     return [next_button(queue.value, stand, after=queue.after)] if queue else []

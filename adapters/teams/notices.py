@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from adapters.chat.labels import OPEN_THE_CARD
+from adapters.chat.text import alerted, seen
 from adapters.teams.elements import (
     Content,
     Element,
     content,
     heading,
-    seen,
     sentence,
     sentences,
     size_of,
@@ -62,10 +62,7 @@ def notice_content_of(notice: Notice, mentioned: Sequence[Mentioned]) -> Content
 
 def page_content_of(alert: Alert) -> Content:
     """An alert; when it was mended, that stands first."""
-    if alert.mended is None:
-        title, lines = "Nod needs a person", [alert.text]
-    else:
-        title, lines = "It is over", [alert.mended, f"Alerted before: {alert.text}"]
+    title, lines = alerted(alert)
     facts: tuple[Saying, ...] = ((f"about {alert.approval_id}",), ("raised ", alert.raised_at))
 
     def made(most: int) -> Content:
@@ -77,7 +74,8 @@ def page_content_of(alert: Alert) -> Content:
 
 def page_summary(alert: Alert) -> Saying:
     """An alert in one line."""
-    return (alert.text,) if alert.mended is None else (f"It is over: {alert.mended}",)
+    title, lines = alerted(alert)
+    return (alert.text,) if alert.mended is None else (f"{title}: {lines[0]}",)
 
 
 def plain_name(name: str, number: int) -> str:

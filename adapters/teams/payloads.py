@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.chat.forms import NOTE, PRESET, filled, reason_of
 from adapters.chat.payload import Malformed, is_readable, maybe_part, part, text
-from adapters.teams.buttons import NOTE, PRESET, SHOW, VERB, Data, data_from
+from adapters.teams.buttons import SHOW, VERB, Data, data_from
 from adapters.teams.conversations import account_of, base_of
 from bot.canonical import read_json
 
@@ -174,24 +175,13 @@ def read_submit(arrived: Arrived) -> Press | None:
 def _press(arrived: Arrived, given: Mapping[str, Any], *, automatic: bool) -> Press:
     if not arrived.reply_to:
         raise Malformed("replyToId")
-    picked, typed = _input(given, PRESET), _input(given, NOTE)
     return Press(
         account=arrived.account,
         user=arrived.user,
         conversation=base_of(arrived.conversation),
         ref=arrived.reply_to,
         data=data_from(given),
-        note=f"{picked}: {typed}" if picked and typed else picked or typed,
+        note=reason_of(*(filled(given.get(name), name, most=INPUT) for name in (PRESET, NOTE))),
         has_note=NOTE in given,
         automatic=automatic,
     )
-
-
-def _input(given: Mapping[str, Any], name: str) -> str | None:
-    value = given.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str) or len(value) > INPUT:
-        raise Malformed(name)
-    # PostgreSQL stores no NUL, and nobody types one.
-    return value.replace("\x00", "").strip() or None

@@ -1,7 +1,6 @@
-"""The look at the whole call, in pages; Approve stands on the last one, once every page was shown. Pure.
+"""The whole call, in pages; Approve stands on the last one, once every page was shown. Pure.
 
-Each page takes the card's place for the one who looks. No text of the call is kept between two pages: each is
-cut anew from what the desk answers then.
+Each page takes the card's place for the one who looks.
 """
 
 from __future__ import annotations
@@ -10,10 +9,28 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.chat.labels import ASKS, FROM_PAGE_ONE, ON_THE_LAST
-from adapters.teams.buttons import TURN, Asks, Data, Look, Queue, button, pressed, reason_inputs
+from adapters.chat.labels import (
+    ASKS,
+    FROM_PAGE_ONE,
+    NEVER_APPROVED,
+    NEXT_PAGE,
+    ON_THE_LAST,
+    PREVIOUS_PAGE,
+)
+from adapters.chat.paging import (
+    GOES_ON,
+    PART,
+    SENTENCES,
+    PageState,
+    QueueCursor,
+    cut_in_pages,
+    first_page,
+    goes_on,
+    turned,
+)
+from adapters.chat.text import BLANK, risk, who_asks
+from adapters.teams.buttons import TURN, Asks, Data, button, pressed, reason_inputs
 from adapters.teams.elements import (
-    BLANK,
     Content,
     Element,
     content,
@@ -26,23 +43,18 @@ from adapters.teams.elements import (
     words,
 )
 from adapters.teams.modals import back
-from adapters.teams.render import MESSAGE, NO_CARD, WIDE, Stand, next_button, on_top, warned, who_asks
+from adapters.teams.render import MESSAGE, NO_CARD, WIDE, Stand, next_button, on_top, warnings_of
 from bot.card import Button
-from bot.desk import Asked
+from bot.desk import FormData
 from bot.routing import ReasonRule
-from bot.seal import Pages
 
 #: Bytes of one page's lines, and lines: what is around them fits into the rest of a message.
 PAGE_BYTES = 12_000
 PAGE_LINES = 60
 #: Characters after which a line is cut in two: escaped, and in a block of its own, it fits a page.
 LONGEST_LINE = 400
-#: Lines of warnings on the first page and on the last, as many as there is room for; and sentences of a status.
-WARNINGS, SENTENCES, PART = (20, 8, 2), 8, 150
-
-NEVER = "This call cannot be approved; the card says why. It can be rejected or skipped."
-#: Before a part of a line that is too long for one block.
-GOES_ON = "↪ "
+#: Warnings on the first page and on the last, as many as there is room for.
+WARNINGS = (20, 8, 2)
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -52,122 +64,120 @@ def pages_of(call: str) -> list[list[str]]:
 
     A piece is a line with its end, or a part of a line that is too long for one block.
     """
-    pages: list[list[str]] = [[]]
-    size = 0
-    for piece in _pieces(call):
-        weight = size_of(mono(piece.removesuffix("\n")))
-        if pages[-1] and (size + weight > PAGE_BYTES or len(pages[-1]) == PAGE_LINES):
-            pages.append([])
-            size = 0
-        pages[-1].append(piece)
-        size += weight
-    return pages
+    return cut_in_pages(
+        _pieces(call),
+        weight=lambda piece: size_of(mono(piece.removesuffix("\n"))),
+        most_weight=PAGE_BYTES,
+        most_pieces=PAGE_LINES,
+    )
 
 
-def first_page(asked: Asked, stand: Stand, *, queue: Queue | None = None, said: Sequence[str] = ()) -> Content:
-    """The look at a call, opened."""
-    pages = pages_of(asked.call)
-    look = Look(page=0, seen=0, pages=len(pages))
-    return _view(look, asked, _lines(pages, 0), stand, queue, said)
+def whole_content(
+    form: FormData, stand: Stand, *, queue: QueueCursor | None = None, said: Sequence[str] = ()
+) -> Content:
+    """A whole call, opened."""
+    pages = pages_of(form.call)
+    return _view(first_page(form, len(pages)), form, pages, stand, queue, said)
 
 
-def turned_page(asked: Asked, data: Data, stand: Stand) -> Content:
+def turned_content(form: FormData, data: Data, stand: Stand) -> Content:
     """The next page or the one before; from the beginning when the pages were not shown to this person, or the
     text is another one now.
     """
-    look, pages = data.look, pages_of(asked.call)
-    if look is None or look.pages != len(pages) or asked.reading.opened(look.proof) != _shown(look):
-        return first_page(asked, stand, queue=data.queue, said=(FROM_PAGE_ONE,))
-    page = min(max(look.page + data.by, 0), len(pages) - 1)
-    shown = page if page == look.seen + 1 else look.seen
-    turned = replace(look, page=page, seen=shown, pages=len(pages))
-    return _view(turned, asked, _lines(pages, page), stand, data.queue, ())
-
-
-def _shown(look: Look) -> Pages:
-    return Pages(seen=look.seen, count=look.pages)
+    pages = pages_of(form.call)
+    state = turned(data.state, form, len(pages), by=data.by) if data.state else None
+    if state is None:
+        return whole_content(form, stand, queue=data.queue, said=(FROM_PAGE_ONE,))
+    return _view(state, form, pages, stand, data.queue, ())
 
 
 def _view(
-    look: Look, asked: Asked, lines: list[Element], stand: Stand, queue: Queue | None, said: Sequence[str]
+    state: PageState,
+    form: FormData,
+    pages: list[list[str]],
+    stand: Stand,
+    queue: QueueCursor | None,
+    said: Sequence[str],
 ) -> Content:
-    look = replace(look, proof=asked.reading.sealed(_shown(look)))
+    lines = _lines(pages, state.page)
     for most in WARNINGS:
-        made = _page(look, asked, lines, stand, queue, said, most=most)
+        made = _page(state, form, lines, stand, queue, said, most=most)
         if size_of(made) <= MESSAGE:
             break
     return made
 
 
 def _page(
-    look: Look,
-    asked: Asked,
+    state: PageState,
+    form: FormData,
     lines: list[Element],
     stand: Stand,
-    queue: Queue | None,
+    queue: QueueCursor | None,
     said: Sequence[str],
     *,
     most: int,
 ) -> Content:
-    card, last = asked.card, look.page == look.pages - 1
-    approves = last and look.seen == look.page and asked.approvable
-    asks = Asks(rule=asked.reason, presets=asked.presets)
+    card = form.card
+    why = risk(card, 300) if queue else None
+    approves = state.was_whole and form.approvable
+    asks = Asks(rule=form.reason, presets=form.presets)
     body = [
         *on_top(said, stand),
         heading(f"All of the call: {card.tool}"),
         small(who_asks(card)),
-        *([small(f"Page {look.page + 1} of {look.pages}")] if look.pages > 1 else []),
-        *([words(f"Risk: {card.why}", most=300)] if queue and card.why else []),
+        *([small(f"Page {state.page + 1} of {state.pages}")] if state.pages > 1 else []),
+        *([words(why, most=300)] if why else []),
         *(sentences(card.status[:SENTENCES], PART) if queue else []),
-        *(warned(card.warnings, most=most) if last or look.page == 0 else []),
+        *(warnings_of(card.warnings, most=most) if state.is_last or state.page == 0 else []),
         framed(lines),
-        *([small(NEVER)] if not asked.approvable else [] if last else [small(ON_THE_LAST)]),
-        *_turns(look, asked, stand, queue),
+        *([small(NEVER_APPROVED)] if not form.approvable else [] if state.is_last else [small(ON_THE_LAST)]),
+        *_turns(state, form, stand, queue),
         *(reason_inputs(ASKS[Button.APPROVE][1], asks) if approves else []),
     ]
-    return content(body, _answers(look, asked, stand, queue, approves=approves), fallbackText=NO_CARD, **WIDE)
+    return content(body, _answers(state, form, stand, queue, approves=approves), fallbackText=NO_CARD, **WIDE)
 
 
 def _lines(pages: list[list[str]], page: int) -> list[Element]:
     """A page's lines; what goes on from the line before is marked, so that it cannot pass for an argument."""
-    before = [pages[page - 1][-1], *pages[page]] if page else ["\n", *pages[page]]
     if not "".join(pages[page]).strip():
         return [words(BLANK, size="Small")]
     lines = [mono(piece.removesuffix("\n")) for piece in pages[page]]
-    for former, line in zip(before, lines, strict=False):
-        if not former.endswith("\n"):
+    for line, begins_inside in zip(lines, goes_on(pages, page), strict=True):
+        if begins_inside:
             line[0]["inlines"].insert(
                 0, {"type": "TextRun", "text": GOES_ON, "isSubtle": True, "size": "Small"}
             )
     return [element for line in lines for element in line]
 
 
-def _turns(look: Look, asked: Asked, stand: Stand, queue: Queue | None) -> list[Element]:
+def _turns(state: PageState, form: FormData, stand: Stand, queue: QueueCursor | None) -> list[Element]:
     """Back and Next page, where there are such pages."""
-    data = Data(verb=TURN, value=asked.card.look, channel=stand.channel, look=look, queue=queue)
+    data = Data(verb=TURN, value=form.card.look, channel=stand.channel, state=state, queue=queue)
     buttons = [
         pressed(title, replace(data, by=by))
         for title, by, there in (
-            ("Previous page", -1, look.page > 0),
-            ("Next page", 1, look.page < look.pages - 1),
+            (PREVIOUS_PAGE, -1, state.page > 0),
+            (NEXT_PAGE, 1, not state.is_last),
         )
         if there
     ]
     return [{"type": "ActionSet", "actions": buttons}] if buttons else []
 
 
-def _answers(look: Look, asked: Asked, stand: Stand, queue: Queue | None, *, approves: bool) -> list[Element]:
+def _answers(
+    state: PageState, form: FormData, stand: Stand, queue: QueueCursor | None, *, approves: bool
+) -> list[Element]:
     """Approve behind the last page; from a digest the others too, since there is no card to press."""
-    card = asked.card
+    card = form.card
     made: list[Element] = []
     if approves:
         data = Data(
             verb=Button.APPROVE.value,
-            value=asked.approve_value,
+            value=form.approve_value,
             channel=stand.channel,
-            form=asked.reason is not ReasonRule.NONE,
+            form=form.reason is not ReasonRule.NONE,
             whole=True,
-            look=look,
+            state=state,
             queue=queue,
         )
         made.append(button(Button.APPROVE, data, card.tool))

@@ -1,13 +1,12 @@
 """A click, checked against its seal, the record and the policy, before anything is made of it.
 
-Local and quick: the store and nothing else, so that a chat can be answered within its seconds. Each refusal
-is a row of the audit before the person hears of it.
+Local and quick: the store and nothing else, so that a chat can be answered within its seconds. The record is
+read once, and judged once. Each refusal is a row of the audit before the person hears of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +15,7 @@ import structlog
 from bot.approval import Approval, Decision, Outcome, Stage, people_in
 from bot.audit import Fact
 from bot.card import DIGEST_SEAL, Button
-from bot.desk import Click
+from bot.desk import Click, NotCounted
 from bot.errors import Refusal, Refused
 from bot.flow import Count
 from bot.policy import Policy, Seat, counting, seat_of
@@ -35,6 +34,9 @@ VERDICTS = {
     Button.SKIP: HITLDecision.SKIPPED,
 }
 
+#: With these no card of ours is behind the button.
+NOT_OURS = frozenset({Refusal.FORGED, Refusal.UNKNOWN_CARD})
+
 NOT_NOW = "Nod cannot look people up just now, so it does not know who you are. Press again in a few seconds."
 CHANGED = "This request changed under the card. Look at the new card below it."
 TAMPERED = "The record of this request was changed outside Nod. Nothing was decided; a new card follows."
@@ -43,12 +45,18 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """A click that counts, as far as can be told without its note."""
+class Pressed:
+    """The card that was pressed, on its own message, and the record that it stands for."""
 
     sealed: Sealed
     placement: Placement
     approval: Approval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked(Pressed):
+    """A click that counts, as far as can be told without its note."""
+
     route: Route
     seat: Seat
     verdict: HITLDecision
@@ -71,21 +79,13 @@ class Check:
         self._store, self._policy, self._seal = store, policy, seal
         self._clock, self._count, self._look_up = clock, count, look_up
 
-    @asynccontextmanager
-    async def noting(self, click: Click) -> AsyncIterator[None]:
-        """Whatever is refused in this block is in the audit before it goes on to the person."""
-        try:
-            yield
-        except Refused as refused:
-            await self._note(click, refused)
-            raise
+    async def click(self, click: Click) -> Checked:
+        """`judge`, on the record as it is now. Raises Refused."""
+        return self.judge(click, await self.pressed(click))
 
-    async def click(self, click: Click, *, again: bool = False) -> Checked:
-        """Everything but the note: genuine, right place, right person, still open, same call, not denied.
-
-        With `again` it may be what this person answered already: a look, which adds nothing to it.
-        """
-        sealed, placement, approval = await self.card(click)
+    def judge(self, click: Click, pressed: Pressed) -> Checked:
+        """Everything but the note: right person, still open, same call, not denied. Raises Refused."""
+        sealed, placement, approval = pressed.sealed, pressed.placement, pressed.approval
         if approval.forged:
             raise Refused(Refusal.CHANGED, TAMPERED)
         policy, now = self._policy(), self._clock()
@@ -104,7 +104,7 @@ class Check:
         enough = people_in(alike) >= route.needs(verdict)
         mine = next((vote for vote in approval.votes if vote.person == seat.person.handle), None)
         same = mine is not None and mine.verdict is verdict and click.verb in VERDICTS
-        if same and not enough and not again:
+        if same and not enough:
             raise Refused(Refusal.ALREADY_VOTED, f"You {verdict.value} it already; more people are needed.")
         return Checked(
             sealed=sealed, placement=placement, approval=approval, route=route, seat=seat, verdict=verdict
@@ -123,8 +123,11 @@ class Check:
             self._look_up()
             raise Refused(Refusal.LOOKUP_FAILED, NOT_NOW) from refused
 
-    async def card(self, click: Click) -> tuple[Sealed, Placement, Approval]:
-        """The card that was clicked. Raises Refused for a forged value, an unknown card or a copy of one."""
+    async def pressed(self, click: Click) -> Pressed:
+        """The card that was clicked, and its record.
+
+        Raises Refused for a forged value, an unknown card or a copy of one.
+        """
         sealed = self._seal.open(click.value)
         if sealed is None or sealed.verb != click.verb.value:
             raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
@@ -138,7 +141,7 @@ class Check:
             placement.ref is not None and placement.ref != click.ref
         ):
             raise Refused(Refusal.MOVED_CARD, "This is a copy of a card. Answer on the card itself.")
-        return sealed, placement, approval
+        return Pressed(sealed=sealed, placement=placement, approval=approval)
 
     async def digest(self, click: Click) -> Digest:
         """The digest whose button was pressed. Raises Refused for a forged value or a copy of the message."""
@@ -210,8 +213,8 @@ class Check:
             return refused
         return Refused(Refusal.CHANGED, CHANGED)
 
-    async def _note(self, click: Click, refused: Refused) -> None:
-        """A refusal is a fact for the audit, with the code and who was refused."""
+    async def note(self, click: Click, refused: Refused) -> NotCounted:
+        """A refusal, once it is a fact in the audit, with its code and who was refused."""
         sealed = self._seal.open(click.value)
         placement = await self._store.placements.get(sealed.card_id) if sealed else None
         body = {
@@ -226,6 +229,14 @@ class Check:
         await self._store.journal.note(fact)
         log.info("click_refused", approval_id=approval_id, account=click.account, code=refused.code.value)
         self._count("click_refused")
+        return self.not_counted(click, refused)
+
+    def not_counted(self, click: Click, refused: Refused) -> NotCounted:
+        """The refusal as an answer; it names the card where the button is that of a card of ours."""
+        sealed = self._seal.open(click.value)
+        ours = sealed is not None and sealed.digest != DIGEST_SEAL and refused.code not in NOT_OURS
+        card_id = sealed.card_id if sealed is not None and ours else None
+        return NotCounted(card_id=card_id, code=refused.code, text=str(refused))
 
 
 def already(decision: Decision, *, click: Click, now: datetime) -> str:

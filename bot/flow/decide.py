@@ -13,7 +13,7 @@ import structlog
 from bot.approval import Actor, Approval, Vote
 from bot.call import excerpt
 from bot.card import Button, card_of
-from bot.desk import Asked, Click
+from bot.desk import Click, FormData, NextRequest, Preview, ReasonForm, Voted, WholeCall
 from bot.errors import Refusal, Refused
 from bot.flow import Count
 from bot.flow.check import Check, Checked
@@ -21,13 +21,11 @@ from bot.flow.sights import Sights
 from bot.policy import Policy, check_note, counting
 from bot.ports import Clock
 from bot.protocol import HITLDecision
-from bot.records import Counted, Placement
-from bot.routing import Route
+from bot.records import Counted
+from bot.routing import ReasonRule, Route
 from bot.seal import Reading, Seal
 from bot.store import Store
 
-#: The buttons that are answers; the seals of all others are wider, and decide nothing.
-ANSWERS = frozenset({Button.APPROVE, Button.REJECT, Button.SKIP})
 NOT_YOURS = (
     "You were not shown every page of this request as it reads now. Open View all yourself and approve there."
 )
@@ -36,7 +34,7 @@ log = structlog.get_logger()
 
 
 class Decide:
-    """Counts votes, and shows whoever asks what she would vote on."""
+    """Counts votes, and shows whoever asks what she would vote on. What does not count raises Refused."""
 
     def __init__(
         self,
@@ -53,22 +51,23 @@ class Decide:
         self._sights = sights
         self._clock, self._count = clock, count
 
-    async def decide(self, click: Click) -> Vote:
-        """Returns once the vote is committed. Raises Refused, for this person only; the audit has it too."""
-        async with self._check.noting(click):
-            if click.verb not in ANSWERS:
-                raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
-            checked = await self._check.click(click)
+    async def answer(self, click: Click) -> Voted | ReasonForm:
+        """A verdict, or the form that it needs first. A Voted is committed."""
+        checked = await self._check.click(click)
+        if not click.form and _asks(checked):
+            return ReasonForm(card_id=checked.placement.card_id, form=await self._form_of(click, checked))
+        try:
             check_note(checked.route, checked.verdict, click.note)
-            whole = await self._was_shown(click, checked)
-            vote = self._vote(click, checked, seen_whole=whole)
-            needs = checked.route.needs(checked.verdict)
-            counts = counting(self._policy(), checked.route, checked.approval, now=self._clock())
-            counted = await self._store.approvals.vote(
-                checked.approval.id, vote=vote, needs=needs, counting=counts
-            )
-            if counted is Counted.LOST:
-                raise await self._check.too_late(click)
+        except Refused as refused:
+            problem = await self._check.note(click, refused)
+            form = await self._form_of(click, checked)
+            return ReasonForm(card_id=checked.placement.card_id, form=form, problem=problem)
+        vote = self._vote(click, checked, seen_whole=await self._was_shown(click, checked))
+        needs = checked.route.needs(checked.verdict)
+        counts = counting(self._policy(), checked.route, checked.approval, now=self._clock())
+        counted = await self._store.approvals.vote(checked.approval.id, vote=vote, needs=needs, counting=counts)
+        if counted is Counted.LOST:
+            raise await self._check.too_late(click)
         log.info(
             "vote_counted",
             approval_id=checked.approval.id,
@@ -78,57 +77,60 @@ class Decide:
             decided=counted is Counted.DECIDED,
         )
         self._count("vote_counted")
-        return vote
+        return Voted(card_id=vote.card_id, vote=vote)
 
-    async def ask(self, click: Click) -> Asked:
-        """What a form for this click shows. Raises Refused if this person could not decide now."""
-        async with self._check.noting(click):
-            checked = await self._check.click(click)
-        return await self._asked(click, checked.approval, checked.placement, checked.route, checked.verdict)
+    async def whole(self, click: Click) -> WholeCall:
+        """All of the call, for whoever may decide it now."""
+        checked = await self._check.click(click)
+        return WholeCall(card_id=checked.placement.card_id, form=await self._form_of(click, checked))
 
-    async def look(self, click: Click) -> Asked | None:
-        """What `ask` would answer, for a card that is only looked at; None for somebody who may not decide."""
-        await self._check.card(click)
+    async def preview(self, click: Click) -> Preview:
+        """The card, with what its Reject asks, for whoever may decide; without for the others."""
+        pressed = await self._check.pressed(click)
+        card_id = pressed.placement.card_id
         try:
-            checked = await self._check.click(click, again=True)
+            checked = self._check.judge(click, pressed)
         except Refused:
-            return None
-        return await self._asked(click, checked.approval, checked.placement, checked.route, checked.verdict)
+            return Preview(card_id=card_id, form=None)
+        form = await self._form(click, pressed.approval, card_id, checked.route, HITLDecision.REJECTED)
+        return Preview(card_id=card_id, form=form)
 
-    async def next(self, click: Click, *, after: str | None = None) -> Asked:
+    async def next(self, click: Click) -> NextRequest:
         """The next request on a digest that this person may decide; from the beginning behind the last."""
-        async with self._check.noting(click):
-            digest = await self._check.digest(click)
-            standing = list(await self._store.digests.on(digest.digest_id))
-            cards = [gathered.card_id for gathered in standing]
-            begin = cards.index(after) + 1 if after in cards else 0
-            for gathered in standing[begin:] + standing[:begin]:
-                if gathered.card_id == after or not self._check.may_be_for(click, gathered):
-                    continue
-                placement = await self._store.placements.get(gathered.card_id)
-                approval = await self._store.approvals.get(gathered.approval_id)
-                route = self._check.may_decide(click, approval) if approval else None
-                if placement and approval and route:
-                    return await self._asked(click, approval, placement, route, HITLDecision.APPROVED)
-            raise Refused(Refusal.NOTHING_WAITING, "Nothing more waits here that you may decide.")
+        digest = await self._check.digest(click)
+        standing = list(await self._store.digests.on(digest.digest_id))
+        cards = [gathered.card_id for gathered in standing]
+        begin = cards.index(click.after) + 1 if click.after in cards else 0
+        for gathered in standing[begin:] + standing[:begin]:
+            if gathered.card_id == click.after or not self._check.may_be_for(click, gathered):
+                continue
+            approval = await self._store.approvals.get(gathered.approval_id)
+            route = self._check.may_decide(click, approval) if approval else None
+            if approval and route and await self._store.placements.get(gathered.card_id):
+                form = await self._form(click, approval, gathered.card_id, route, HITLDecision.APPROVED)
+                return NextRequest(card_id=None, form=form)
+        raise Refused(Refusal.NOTHING_WAITING, "Nothing more waits here that you may decide.")
 
-    async def _asked(
-        self, click: Click, approval: Approval, placement: Placement, route: Route, verdict: HITLDecision
-    ) -> Asked:
-        policy, request, card_id = self._policy(), approval.request, placement.card_id
-        approve = self._seal.value(card_id=card_id, verb=Button.APPROVE.value, digest=request.digest)
+    async def _form_of(self, click: Click, checked: Checked) -> FormData:
+        card_id = checked.placement.card_id
+        return await self._form(click, checked.approval, card_id, checked.route, checked.verdict)
+
+    async def _form(
+        self, click: Click, approval: Approval, card_id: str, route: Route, verdict: HITLDecision
+    ) -> FormData:
+        policy, request = self._policy(), approval.request
         sight = await self._sights.of(request, redaction=policy.redaction)
         card = card_of(
             approval, card_id=card_id, policy=policy, seal=self._seal, now=self._clock(), sight=sight
         )
-        return Asked(
+        return FormData(
             card=card,
             call=sight.text,
             reading=self._reading(click, card_id, request.digest, sight.text),
             approvable=request.approvable and sight.never is None and not policy.rules.denial_of(request),
             reason=route.reason_rule(verdict),
             presets=route.presets if verdict is HITLDecision.REJECTED else (),
-            approve_value=approve,
+            approve_value=self._seal.value(card_id=card_id, verb=Button.APPROVE.value, digest=request.digest),
         )
 
     def _reading(self, click: Click, card_id: str, digest: str, call: str) -> Reading:
@@ -180,3 +182,10 @@ class Decide:
             acting_for=checked.seat.acting_for,
             seen_whole=seen_whole,
         )
+
+
+def _asks(checked: Checked) -> bool:
+    """Reject asks for a reason wherever one is welcome, the others where one is required."""
+    rule = checked.route.reason_rule(checked.verdict)
+    welcome = checked.verdict is HITLDecision.REJECTED and rule is ReasonRule.OPTIONAL
+    return rule is ReasonRule.REQUIRED or welcome

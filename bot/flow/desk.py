@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import assert_never
 
 import structlog
 
-from bot.approval import Claim, Vote, people_in
-from bot.desk import Asked, Click
+from bot.approval import Claim, people_in
+from bot.card import Button
+from bot.desk import Acknowledged, Click, Explanation, NotCounted, Preview, Reply
 from bot.errors import Refusal, Refused
 from bot.flow import Count
 from bot.flow.check import Check
@@ -24,36 +26,35 @@ from bot.store import Store
 log = structlog.get_logger()
 
 
-class TakeOn:
-    """Writes claims down."""
+class Acknowledge:
+    """Writes down who is on it."""
 
     def __init__(self, *, check: Check, store: Store, clock: Clock, count: Count) -> None:
         self._check, self._store, self._clock, self._count = check, store, clock, count
 
-    async def claim(self, click: Click) -> Claim:
+    async def acknowledge(self, click: Click) -> Acknowledged:
         """For a share of the time that is left. Returns once it is committed; raises Refused."""
-        async with self._check.noting(click):
-            checked = await self._check.click(click)
-            person, now = checked.seat.person, self._clock()
-            if any(vote.person == person.handle for vote in checked.approval.votes):
-                raise Refused(Refusal.ALREADY_VOTED, "You answered it already; it waits for the others.")
-            lease = lease_at(now, deadline=checked.approval.deadline.at, share=checked.route.claim)
-            claim = Claim(person=person.handle, name=person.name, at=now, until=lease.until)
-            last_call = DueRung(
-                approval_id=checked.approval.id,
-                number=LAST_CALLS,
-                due_at=lease.last_call,
-                action=Action.LAST_CALL,
-                who=(person.handle,),
-            )
-            claimed = await self._store.approvals.claim(
-                checked.approval.id, claim=claim, digest=checked.sealed.digest, last_call=last_call
-            )
-            if claimed is not Claimed.YES:
-                raise await self._not_claimed(click, claimed)
+        checked = await self._check.click(click)
+        person, now = checked.seat.person, self._clock()
+        if any(vote.person == person.handle for vote in checked.approval.votes):
+            raise Refused(Refusal.ALREADY_VOTED, "You answered it already; it waits for the others.")
+        lease = lease_at(now, deadline=checked.approval.deadline.at, share=checked.route.claim)
+        claim = Claim(person=person.handle, name=person.name, at=now, until=lease.until)
+        last_call = DueRung(
+            approval_id=checked.approval.id,
+            number=LAST_CALLS,
+            due_at=lease.last_call,
+            action=Action.LAST_CALL,
+            who=(person.handle,),
+        )
+        claimed = await self._store.approvals.claim(
+            checked.approval.id, claim=claim, digest=checked.sealed.digest, last_call=last_call
+        )
+        if claimed is not Claimed.YES:
+            raise await self._not_claimed(click, claimed)
         log.info("claimed", approval_id=checked.approval.id, person=person.handle)
         self._count("claimed")
-        return claim
+        return Acknowledged(card_id=checked.placement.card_id, claim=claim)
 
     async def _not_claimed(self, click: Click, claimed: Claimed) -> Refused:
         if claimed is Claimed.LOST:
@@ -62,8 +63,7 @@ class TakeOn:
             return Refused(
                 Refusal.ALREADY_CLAIMED, "You were on it already. Answer it, or leave it to the others."
             )
-        _, _, approval = await self._check.card(click)
-        now = self._clock()
+        approval, now = (await self._check.pressed(click)).approval, self._clock()
         other = approval.claim_at(now)
         if other is None:
             return Refused(Refusal.ALREADY_CLAIMED, "Somebody else was on it until a moment ago. Press again.")
@@ -79,10 +79,10 @@ class Explain:
     def __init__(self, *, check: Check, policy: Callable[[], Policy], clock: Clock) -> None:
         self._check, self._policy, self._clock = check, policy, clock
 
-    async def explain(self, click: Click) -> tuple[str, ...]:
+    async def explain(self, click: Click) -> Explanation:
         """Why this card is here, who may decide, what is missing, and for this person why not."""
-        policy = self._policy()
-        _, _, approval = await self._check.card(click)
+        policy, pressed = self._policy(), await self._check.pressed(click)
+        card_id, approval = pressed.placement.card_id, pressed.approval
         route = policy.route_named(approval.route)
         approvers = approvers_of(route, approval) if route else ()
         out = kept_out(policy, approval)
@@ -105,11 +105,12 @@ class Explain:
         votes = ", ".join(f"{vote.actor.name} {vote.verdict.value}" for vote in approval.votes)
         lines.append(f"Votes so far: {votes or 'none'}")
         try:
-            checked = await self._check.click(click)
+            checked = self._check.judge(click, pressed)
         except Refused as refused:
-            return (*lines, f"You: {refused} [{refused.code.value}]")
+            lines.append(f"You: {refused} [{refused.code.value}]")
+            return Explanation(card_id=card_id, lines=tuple(lines), refusal=refused.code)
         place = f", for {checked.seat.acting_for}" if checked.seat.acting_for else ""
-        return (*lines, f"You: you may decide this{place}.")
+        return Explanation(card_id=card_id, lines=(*lines, f"You: you may decide this{place}."))
 
 
 class FrontDesk:
@@ -128,6 +129,7 @@ class FrontDesk:
     ) -> None:
         """`look_up` has people looked up again, in the background."""
         check = Check(store=store, policy=policy, seal=seal, clock=clock, count=count, look_up=look_up)
+        self._check = check
         self._decide = Decide(
             check=check,
             store=store,
@@ -137,29 +139,35 @@ class FrontDesk:
             count=count,
             sights=sights or Sights(),
         )
-        self._claim = TakeOn(check=check, store=store, clock=clock, count=count)
+        self._acknowledge = Acknowledge(check=check, store=store, clock=clock, count=count)
         self._explain = Explain(check=check, policy=policy, clock=clock)
 
-    async def decide(self, click: Click) -> Vote:
-        """Returns once the vote is committed. Raises Refused, for this person only; the audit has it too."""
-        return await self._decide.decide(click)
+    async def press(self, click: Click) -> Reply:
+        """Handle one verified click; what it did is committed, and a refusal is in the audit.
 
-    async def ask(self, click: Click) -> Asked:
-        """What a form for this click shows. Raises Refused if this person could not decide now."""
-        return await self._decide.ask(click)
+        A question ("Why me?") is answered and leaves no trace.
+        """
+        try:
+            match click.verb:
+                case Button.WHY:
+                    return await self._explain.explain(click)
+                case Button.CLAIM:
+                    return await self._acknowledge.acknowledge(click)
+                case Button.NEXT:
+                    return await self._decide.next(click)
+                case Button.VIEW_ALL:
+                    return await self._decide.whole(click)
+                case Button.APPROVE | Button.REJECT | Button.SKIP:
+                    return await self._decide.answer(click)
+                case _:
+                    assert_never(click.verb)
+        except Refused as refused:
+            asks = click.verb is Button.WHY
+            return self._check.not_counted(click, refused) if asks else await self._check.note(click, refused)
 
-    async def look(self, click: Click) -> Asked | None:
-        """What `ask` would answer, with no row of the audit; None for somebody who may not decide."""
-        return await self._decide.look(click)
-
-    async def claim(self, click: Click) -> Claim:
-        """Returns once the claim is committed. Raises Refused."""
-        return await self._claim.claim(click)
-
-    async def next(self, click: Click, *, after: str | None = None) -> Asked:
-        """The next request on a digest that this person may decide. Raises Refused when there is none."""
-        return await self._decide.next(click, after=after)
-
-    async def explain(self, click: Click) -> tuple[str, ...]:
-        """Why this card is here, who may decide, what is missing, and for this person why not."""
-        return await self._explain.explain(click)
+    async def preview(self, click: Click) -> Preview | NotCounted:
+        """The card for somebody who only looks at it; nothing is noted."""
+        try:
+            return await self._decide.preview(click)
+        except Refused as refused:
+            return self._check.not_counted(click, refused)

@@ -16,11 +16,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.slack import SCOPES, Slack, open_slack
-from bot.approval import Claim, Vote
 from bot.call import lines_of, text_of
 from bot.card import Button, Card
-from bot.desk import Asked, Click, Desk
-from bot.errors import Refusal, Refused
+from bot.desk import (
+    Acknowledged,
+    Click,
+    Desk,
+    Explanation,
+    FormData,
+    NextRequest,
+    NotCounted,
+    Preview,
+    ReasonForm,
+    Reply,
+    Voted,
+    WholeCall,
+)
+from bot.errors import Refusal
 from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
@@ -31,7 +43,17 @@ from sandbox.serve import serve
 from sandbox.slack.mount import slack_routes
 from sandbox.slack.people import App
 from sandbox.slack.workspace import Workspace, open_workspace
-from tests.render.cards import CARD_ID, SEAL, approval, claim, request, shown, vote
+from tests.render.cards import (
+    CARD_ID,
+    SEAL,
+    approval,
+    claim,
+    explanation,
+    not_counted,
+    request,
+    shown,
+    vote,
+)
 
 CHANNEL = "C0APPROVALS"
 
@@ -52,13 +74,15 @@ class FakeDesk:
     rule: ReasonRule = ReasonRule.NONE
     presets: tuple[str, ...] = ()
     approvable: bool = True
-    refusal: Refused | None = None
+    refusal: NotCounted | None = None
     trouble: Exception | None = None
     card_id: str = CARD_ID
     opens: bool = False  #: look at the seals, as the real desk does
     taken: list[Click] = field(default_factory=list)
     seen: list[Click] = field(default_factory=list)  #: every click that came, taken or not
-    explained: tuple[str, ...] = ("Route: default", "You: you may decide this.")
+    explained: Explanation = field(
+        default_factory=lambda: explanation("Route: default", "You: you may decide this.")
+    )
     behind: list[str | None] = field(default_factory=list)  #: of each Next, the card that was looked at
     before_commit: Callable[[], Awaitable[object]] | None = None
     _made: tuple[HITLRequest, Card, str] | None = None
@@ -81,18 +105,46 @@ class FakeDesk:
         """The sealed value of an Approve behind the whole call."""
         return SEAL.value(card_id=CARD_ID, verb=Button.APPROVE.value, digest=self.asked.digest)
 
-    async def decide(self, click: Click) -> Vote:
-        """Take the vote, or refuse as told."""
-        await self._look(click)
+    async def press(self, click: Click) -> Reply:
+        """What the test set, by the rules of the real desk: a reason is asked for where the rule wants one."""
+        form = self.form(click)
+        if click.verb is Button.NEXT:
+            self.behind.append(click.after)
+        refused = self._looked(click)
+        if click.form and self.rule is ReasonRule.REQUIRED and not click.note:
+            refused = refused or not_counted(Refusal.REASON_REQUIRED, "Say why: this route needs a reason.")
+        if refused and click.form and refused.code in (Refusal.REASON_REQUIRED, Refusal.NOTE_TOO_LONG):
+            return ReasonForm(card_id=self.card_id, form=form, problem=refused)
+        if refused:
+            return refused
+        match click.verb:
+            case Button.WHY:
+                return self.explained
+            case Button.NEXT:
+                return NextRequest(card_id=None, form=form)
+            case Button.VIEW_ALL:
+                return WholeCall(card_id=self.card_id, form=form)
+            case Button.CLAIM:
+                self.taken.append(click)
+                return Acknowledged(card_id=self.card_id, claim=claim())
+        welcome = click.verb is Button.REJECT and self.rule is ReasonRule.OPTIONAL
+        if not click.form and (self.rule is ReasonRule.REQUIRED or welcome):
+            return ReasonForm(card_id=self.card_id, form=form)
         if self.before_commit:
             await self.before_commit()
         self.taken.append(click)
-        return vote(VERDICTS[click.verb], note=click.note)
+        return Voted(card_id=self.card_id, vote=vote(VERDICTS[click.verb], note=click.note))
 
-    async def ask(self, click: Click) -> Asked:
+    async def preview(self, click: Click) -> Preview | NotCounted:
+        """The card, with its form for whoever may decide by `explained`."""
+        refused = self._looked(click)
+        return refused or Preview(
+            card_id=self.card_id, form=self.form(click) if self.explained.may_decide else None
+        )
+
+    def form(self, click: Click) -> FormData:
         """The card, its call and the rule that the test set."""
-        await self._look(click)
-        return Asked(
+        return FormData(
             card=self.card,
             call=self.call,
             reading=self.reading(click),
@@ -118,35 +170,16 @@ class FakeDesk:
         pages = self.reading(click).opened(click.look) if click.look else None
         return pages is not None and pages.whole
 
-    async def look(self, click: Click) -> Asked | None:
-        """As `ask`: whether somebody may decide is told by `explained`."""
-        return await self.ask(click)
-
-    async def claim(self, click: Click) -> Claim:
-        """Take the claim, or refuse as told."""
-        await self._look(click)
-        self.taken.append(click)
-        return claim()
-
-    async def next(self, click: Click, *, after: str | None = None) -> Asked:
-        """The request that the test set; every press is kept with the card that it came from."""
-        self.behind.append(after)
-        return await self.ask(click)
-
-    async def explain(self, click: Click) -> tuple[str, ...]:
-        """The lines that the test set."""
-        await self._look(click)
-        return self.explained
-
-    async def _look(self, click: Click) -> None:
+    def _looked(self, click: Click) -> NotCounted | None:
         self.seen.append(click)
-        sealed = SEAL.open(click.value)
-        if self.opens and (sealed is None or sealed.verb != click.verb.value):
-            raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
         if self.trouble:
             raise self.trouble
-        if self.refusal:
-            raise self.refusal
+        sealed = SEAL.open(click.value)
+        if self.opens and (sealed is None or sealed.verb != click.verb.value):
+            return not_counted(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
+        if self.refusal is None:
+            return None
+        return replace(self.refusal, card_id=sealed.card_id if sealed else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

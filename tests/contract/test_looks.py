@@ -17,8 +17,8 @@ from adapters.store.open import SqlStore, open_store
 from adapters.teams.conversations import account_of
 from bot.approval import Approval, Stage
 from bot.card import Button, card_of
-from bot.desk import Click
-from bot.errors import Refusal, Refused
+from bot.desk import Click, NotCounted
+from bot.errors import Refusal
 from bot.flow.desk import FrontDesk
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
@@ -126,9 +126,10 @@ async def open_world(path: Path, surface: Surface, arguments: dict[str, Any]) ->
 async def test_no_seal_but_a_verdicts_decides(tmp_path: Path, verb: Button) -> None:
     """The seals of View all, of a claim and of a question are wider than an answer, and never one."""
     async with open_world(tmp_path, Surface.SLACK, SHORT) as world:
-        with pytest.raises(Refused) as refused:
-            await world.desk.decide(world.click(verb))
-        assert Refusal.FORGED is refused.value.code
+        await world.desk.press(world.click(verb))
+        refused = await world.desk.press(world.click(Button.APPROVE, sealed=verb.value))
+        assert isinstance(refused, NotCounted)
+        assert Refusal.FORGED is refused.code
         assert [] == await world.votes()
 
 
@@ -193,6 +194,26 @@ async def test_in_slack_pages_that_nod_did_not_show_are_not_taken_for_shown(tmp_
         assert [] == await world.votes()
 
 
+async def test_in_slack_turning_a_page_is_never_an_answer(tmp_path: Path) -> None:
+    """A page whose memory says that its button was an Approve is not read, and nobody voted."""
+    async with (
+        open_world(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as world,
+        slack_rig.open_rig(desk=world.desk) as rig,
+    ):
+        await read_in_slack(rig, world)
+        payload = json.loads(json.dumps(rig.workspace.delivery.sent[-1].payload))
+        kept = json.loads(payload["view"]["private_metadata"])
+        for verb in ("approve", "skip", "claim"):
+            value = SEAL.value(card_id=world.card_id, verb=verb, digest=world.request.digest)
+            forged = {**kept, "thread": {**kept["thread"], "verb": verb, "value": value}}
+            payload["view"]["private_metadata"] = json.dumps(forged)
+            answer = await sent(rig, urlencode({"payload": json.dumps(payload)}).encode())
+            assert 400 == answer.status_code
+        found = await world.store.approvals.get("r1")
+        assert found is not None
+        assert ((), (), None) == (found.votes, found.claims, found.decision)
+
+
 async def test_in_teams_one_persons_pages_are_nobody_elses(tmp_path: Path) -> None:
     """The same rule there; and Nod may have been started anew between two pages."""
     async with (
@@ -234,7 +255,7 @@ async def test_who_cannot_be_looked_up_hears_just_that(tmp_path: Path) -> None:
                 count=lambda _: None,
                 look_up=lambda looked=looked: looked.append(1),  # type: ignore[misc]
             )
-            with pytest.raises(Refused) as refused:
-                await desk.decide(world.click(Button.APPROVE))
-            assert code is refused.value.code
+            refused = await desk.press(world.click(Button.APPROVE))
+            assert isinstance(refused, NotCounted)
+            assert code is refused.code
             assert looks == len(looked)

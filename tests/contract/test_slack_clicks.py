@@ -8,10 +8,11 @@ import pytest
 
 from bot.card import Button
 from bot.desk import Click
-from bot.errors import Refusal, Refused
+from bot.errors import Refusal
 from bot.routing import ReasonRule
 from bot.surface import Surface
 from tests.contract.slack_rig import CHANNEL, connected, open_rig, press, until
+from tests.render.cards import explanation, not_counted
 from tests.render.slack_parts import parts
 
 BOTH = pytest.mark.parametrize("socket", [False, True], ids=["http", "socket"])
@@ -78,7 +79,7 @@ async def test_a_refusal_is_for_the_clicker_alone(socket: bool) -> None:
     """Whoever may not decide is told why, and nobody else reads it."""
     async with open_rig(socket=socket) as rig:
         await connected(rig, socket=socket)
-        rig.desk.refusal = Refused(Refusal.NOT_APPROVER, "Only <finance> may decide this.")
+        rig.desk.refusal = not_counted(Refusal.NOT_APPROVER, "Only <finance> may decide this.")
         result = await press(rig, "approve", user="U0EVE")
         assert result.ok
         await until(lambda: rig.workspace.ephemerals("U0EVE"))
@@ -92,7 +93,7 @@ async def test_a_refusal_is_for_the_clicker_alone(socket: bool) -> None:
 async def test_slack_in_trouble_after_the_ack_does_not_undo_it() -> None:
     """What fails after the ack (a whisper, a form) is logged; the person never sees an error for it."""
     async with open_rig() as rig:
-        rig.desk.refusal = Refused(Refusal.EXPIRED, "It expired.")
+        rig.desk.refusal = not_counted(Refusal.EXPIRED, "It expired.")
         ref = await rig.card_up()
         rule = rig.faults.add(path="/api/chat.postEphemeral", status=500)
         result = await press(rig, "approve", ref=ref)
@@ -160,7 +161,7 @@ async def test_a_refusal_about_the_note_stands_at_the_note(code: Refusal) -> Non
         await press(rig, "reject")
         await until(lambda: rig.workspace.views("U0ANN"))
         (view,) = rig.workspace.views("U0ANN")
-        rig.desk.refusal = Refused(code, "Say why.")
+        rig.desk.refusal = not_counted(code, "Say why.")
         result = await rig.workspace.submit(user="U0ANN", view_id=view.id, values={"nod_note": "x"})
         assert {"nod_note": f"Say why. [{code.value}]"} == result.errors
         assert [view.id] == [kept.id for kept in rig.workspace.views("U0ANN")]
@@ -173,7 +174,7 @@ async def test_a_refused_form_says_so_in_its_place() -> None:
         await press(rig, "reject")
         await until(lambda: rig.workspace.views("U0ANN"))
         (view,) = rig.workspace.views("U0ANN")
-        rig.desk.refusal = Refused(Refusal.ALREADY_DECIDED, "Bob approved it 4 s ago.")
+        rig.desk.refusal = not_counted(Refusal.ALREADY_DECIDED, "Bob approved it 4 s ago.")
         result = await rig.workspace.submit(user="U0ANN", view_id=view.id)
         assert result.ok
         (said,) = rig.workspace.views("U0ANN")
@@ -235,11 +236,13 @@ async def test_why_me_is_answered_to_one_person(socket: bool) -> None:
     """The lines come privately, as plain text, and nothing is decided."""
     async with open_rig(socket=socket) as rig:
         await connected(rig, socket=socket)
-        rig.desk.explained = ("Route: <b>", "You: only finance may decide this. [not-approver]")
+        rig.desk.explained = explanation(
+            "Route: <b>", "You: only finance may decide this. [not-approver]", refusal=Refusal.NOT_APPROVER
+        )
         assert (await press(rig, "why", user="U0EVE")).ok
         await until(lambda: rig.workspace.ephemerals("U0EVE"))
         (whisper,) = rig.workspace.ephemerals("U0EVE")
-        assert ["Route: <b>", rig.desk.explained[1]] == parts(list(whisper.blocks), "plain_text")[:2]
+        assert ["Route: <b>", rig.desk.explained.lines[1]] == parts(list(whisper.blocks), "plain_text")[:2]
         assert "docs/refusals.md#not-approver" in parts(list(whisper.blocks), "plain_text")
         assert [] == parts(list(whisper.blocks), "mrkdwn")
         assert ([Button.WHY], []) == ([click.verb for click in rig.desk.seen], rig.desk.taken)
@@ -248,7 +251,7 @@ async def test_why_me_is_answered_to_one_person(socket: bool) -> None:
 async def test_why_me_on_a_card_that_is_none_is_refused_like_a_click() -> None:
     """A copied or forged card explains nothing."""
     async with open_rig() as rig:
-        rig.desk.refusal = Refused(Refusal.MOVED_CARD, "This is a copy of a card.")
+        rig.desk.refusal = not_counted(Refusal.MOVED_CARD, "This is a copy of a card.")
         assert (await press(rig, "why")).ok
         await until(lambda: rig.workspace.ephemerals("U0ANN"))
         assert "This is a copy of a card. [moved-card]" == rig.workspace.ephemerals("U0ANN")[0].text
@@ -283,7 +286,7 @@ async def test_whoever_claims_is_told_until_when(socket: bool) -> None:
 async def test_a_claim_that_does_not_count_says_why() -> None:
     """When somebody else was first, only this person reads it."""
     async with open_rig() as rig:
-        rig.desk.refusal = Refused(Refusal.ALREADY_CLAIMED, "Bob is on it.")
+        rig.desk.refusal = not_counted(Refusal.ALREADY_CLAIMED, "Bob is on it.")
         assert (await press(rig, "claim")).ok
         await until(lambda: rig.workspace.ephemerals("U0ANN"))
         assert "Bob is on it. [already-claimed]" == rig.workspace.ephemerals("U0ANN")[0].text

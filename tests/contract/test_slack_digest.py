@@ -11,16 +11,16 @@ from urllib.parse import urlencode
 import pytest
 
 from bot.card import Button
-from bot.errors import Refusal, Refused
+from bot.errors import Refusal
 from bot.routing import ReasonRule
 from sandbox.slack.messages import View
 from tests.contract.slack_rig import CHANNEL, Rig, connected, open_rig, press, until
 from tests.contract.test_slack_forged import sent
 from tests.contract.test_slack_whole import BOTH, VERY_LONG, kept, read_on, view_of
-from tests.render.cards import CARD_ID, digest_card
+from tests.render.cards import CARD_ID, digest_card, not_counted
 from tests.render.slack_parts import buttons, parts, pre
 
-NOBODY = Refused(Refusal.NOTHING_WAITING, "Nothing waits here that you may decide.")
+NOBODY = not_counted(Refusal.NOTHING_WAITING, "Nothing waits here that you may decide.")
 DIGEST = digest_card(count=9)
 
 
@@ -179,7 +179,7 @@ async def test_an_answer_that_came_too_late_leads_on(button: str) -> None:
     """The modal says who was first, and offers the next request."""
     async with open_rig() as rig:
         _, view = await opened(rig)
-        rig.desk.refusal = Refused(Refusal.ALREADY_DECIDED, "Bob approved it 4 s ago.")
+        rig.desk.refusal = not_counted(Refusal.ALREADY_DECIDED, "Bob approved it 4 s ago.")
         if button == "submit":
             assert (await rig.workspace.submit(user="U0ANN", view_id=view.id)).ok
             view = await view_of(rig)

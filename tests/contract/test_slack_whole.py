@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 import pytest
 
 from bot.card import Button
-from bot.errors import Refusal, Refused
+from bot.errors import Refusal
 from bot.routing import ReasonRule
 from sandbox.slack.messages import View
 from tests.contract.slack_rig import CHANNEL, Rig, connected, open_rig, press, until
 from tests.contract.test_slack_forged import sent
-from tests.render.cards import SEAL, open_card, request
+from tests.render.cards import SEAL, not_counted, open_card, request
 from tests.render.slack_parts import buttons, elements, parts, pre
 
 BOTH = pytest.mark.parametrize("socket", [False, True], ids=["http", "socket"])
@@ -98,7 +98,7 @@ async def test_a_call_that_changed_between_two_pages_is_not_read_on() -> None:
         rig.desk.asked = VERY_LONG
         await press(rig, "view_all")
         view = await view_of(rig)
-        rig.desk.refusal = Refused(Refusal.CHANGED, "This request changed under the card.")
+        rig.desk.refusal = not_counted(Refusal.CHANGED, "This request changed under the card.")
         said = (await turn(rig, view, "next")).definition
         assert ["This request changed under the card.", "[changed]"] == parts(said["blocks"], "plain_text")[:2]
         assert said.get("submit") is None

@@ -11,13 +11,13 @@ import pytest
 
 from adapters.teams.conversations import ref_of
 from bot.card import Button
-from bot.errors import Refusal, Refused, Unanswered
+from bot.errors import Refusal, Unanswered
 from bot.protocol import HITLDecision
 from bot.routing import ReasonRule
 from bot.surface import Surface
 from sandbox.teams.people import APPROVALS
 from tests.contract.teams_rig import ANN, CHANNEL, open_rig, texts, verbs
-from tests.render.cards import digest_card, request
+from tests.render.cards import digest_card, explanation, not_counted, request
 
 LONG = {"body": "\n".join(f"line {n} of a letter" for n in range(300))}
 
@@ -73,17 +73,6 @@ async def test_a_required_reason_is_asked_for_again_with_the_presets() -> None:
     async with open_rig() as rig:
         rig.desk.rule, rig.desk.presets = ReasonRule.REQUIRED, ("too expensive", "wrong person")
         message = await rig.card_up()
-        refuses, decide = (
-            Refused(Refusal.REASON_REQUIRED, "Say why: this route needs a reason."),
-            rig.desk.decide,
-        )
-
-        async def strict(click):  # type: ignore[no-untyped-def]
-            if not click.note:
-                raise refuses
-            return await decide(click)
-
-        rig.teams._receiver._clicks._desk = _With(rig.desk, strict)  # type: ignore[assignment]
         await rig.press("reject", message=message)
         form = rig.message(message.id).seen_by("ann")
         assert form is not None
@@ -91,16 +80,6 @@ async def test_a_required_reason_is_asked_for_again_with_the_presets() -> None:
         picked = {"nod_preset": "too expensive", "nod_note": "by half"}
         assert (await rig.press("reject", message=message, inputs=picked)).ok
         assert ["too expensive: by half"] == [click.note for click in rig.desk.taken]
-
-
-class _With:
-    """The desk with another `decide`."""
-
-    def __init__(self, desk, decide) -> None:  # type: ignore[no-untyped-def]
-        self._desk, self.decide = desk, decide
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._desk, name)
 
 
 async def test_approve_and_skip_go_without_a_form_unless_one_is_required() -> None:
@@ -121,7 +100,7 @@ async def test_a_refusal_is_for_the_one_who_pressed() -> None:
     """Why it does not count stands in front of that person alone; the message itself stays."""
     async with open_rig() as rig:
         message = await rig.card_up()
-        rig.desk.refusal = Refused(Refusal.NOT_APPROVER, "Only <at>finance</at> may decide this.")
+        rig.desk.refusal = not_counted(Refusal.NOT_APPROVER, "Only <at>finance</at> may decide this.")
         result = await rig.press("approve", person="eve", message=message)
         now = rig.message(message.id)
         seen = now.seen_by("eve")
@@ -137,14 +116,16 @@ async def test_somebody_who_may_not_decide_sees_status_only() -> None:
     async with open_rig() as rig:
         message = await rig.card_up()
         assert {"nod_show"} == {message.card["refresh"]["action"]["verb"]}  # type: ignore[index]
-        rig.desk.explained = ("Route: default", "You: Only finance may decide this. [not-approver]")
+        rig.desk.explained = explanation(
+            "Route: default", "You: Only finance may decide this. [not-approver]", refusal=Refusal.NOT_APPROVER
+        )
         result = await rig.town.refresh("eve", message)
         assert result is not None
         assert result.ok
         seen = rig.message(message.id).seen_by("eve")
         assert seen is not None
         assert ["why"] == verbs(seen)
-        rig.desk.explained = ("Route: default", "You: you may decide this.")
+        rig.desk.explained = explanation("Route: default", "You: you may decide this.")
         await rig.town.refresh("ann", message)
         seen = rig.message(message.id).seen_by("ann")
         assert seen is not None
@@ -156,7 +137,9 @@ async def test_a_look_of_a_stranger_is_no_row_of_the_audit() -> None:
     """What Teams asks by itself is no press: the desk is only asked to explain."""
     async with open_rig() as rig:
         message = await rig.card_up()
-        rig.desk.explained = ("You: Only finance may decide this. [not-approver]",)
+        rig.desk.explained = explanation(
+            "You: Only finance may decide this. [not-approver]", refusal=Refusal.NOT_APPROVER
+        )
         await rig.town.refresh("eve", message)
         assert [Button.WHY] == [click.verb for click in rig.desk.seen]
 
@@ -211,7 +194,7 @@ async def test_why_me_is_told_to_the_one_who_asks() -> None:
         assert (await rig.press("why", message=message)).ok
         seen = rig.message(message.id).seen_by("ann")
         assert seen is not None
-        assert list(rig.desk.explained) == texts(seen)
+        assert list(rig.desk.explained.lines) == texts(seen)
         assert ["show"] == verbs(seen)
         assert (await rig.press("show", message=message)).ok
 
@@ -297,8 +280,8 @@ async def test_a_vote_that_takes_too_long_is_finished_all_the_same() -> None:
         stored.set()
         assert 200 == (await rig.town.replay()).answer()["statusCode"]
         assert 1 == len(rig.desk.taken)
-        # Asked and decided once each: the second press waited for the first one's answer.
-        assert 2 == len([click for click in rig.desk.seen if click.verb is Button.APPROVE])
+        # The second press waited for the first one's answer.
+        assert 1 == len([click for click in rig.desk.seen if click.verb is Button.APPROVE])
 
 
 async def test_trouble_is_told_and_never_a_500() -> None:
@@ -318,7 +301,9 @@ async def test_a_card_that_is_there_twice_says_so() -> None:
     """Where we put up one card twice, the other one leads to the one that counts, for everybody."""
     async with open_rig() as rig:
         first, second = await rig.card_up(), await rig.card_up()
-        rig.desk.refusal = Refused(Refusal.MOVED_CARD, "This is a copy of a card. Answer on the card itself.")
+        rig.desk.refusal = not_counted(
+            Refusal.MOVED_CARD, "This is a copy of a card. Answer on the card itself."
+        )
         await rig.press("approve", message=first)
         await _until(lambda: "shown twice" in "".join(texts(rig.message(first.id).card)))
         assert second.card == rig.message(second.id).card

@@ -14,14 +14,14 @@ from adapters.chat.labels import FROM_PAGE_ONE
 from adapters.teams.conversations import split_ref
 from adapters.teams.elements import content, words
 from bot.card import Button, Card
-from bot.errors import Refusal, Refused, Unanswered
+from bot.errors import Refusal, Unanswered
 from sandbox.teams.messages import Message
 from sandbox.teams.people import APPROVALS
 from tests.contract.teams_rig import CHANNEL, Rig, open_rig, texts, verbs
-from tests.render.cards import request
+from tests.render.cards import not_counted, request
 
 LONG: dict[str, Any] = {"body": "\n".join(f"line {n} of a letter" for n in range(300))}
-MOVED = Refused(Refusal.MOVED_CARD, "This is a copy of a card. Answer on the card itself.")
+MOVED = not_counted(Refusal.MOVED_CARD, "This is a copy of a card. Answer on the card itself.")
 PRESS = {"nod": "why", "channel": CHANNEL}
 
 

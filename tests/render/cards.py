@@ -7,6 +7,8 @@ from typing import Any
 
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
 from bot.card import Card, DigestCard, card_of, digest_card_of
+from bot.desk import Explanation, NotCounted
+from bot.errors import Refusal
 from bot.ladder import Action, Ahead, Deadline, DeadlineSource
 from bot.matching import EVERYTHING
 from bot.policy import Person, Policy
@@ -162,3 +164,13 @@ def card(state: CardState = CardState.OPEN) -> Card:
 def open_card(arguments: Json, **more: Any) -> Card:
     """The open card of a call with these arguments."""
     return shown(approval(request(arguments, **more)))
+
+
+def not_counted(code: Refusal, text: str) -> NotCounted:
+    """A refusal as the desk answers it."""
+    return NotCounted(card_id=None, code=code, text=text)
+
+
+def explanation(*lines: str, refusal: Refusal | None = None) -> Explanation:
+    """An answer to "Why me?" as the desk gives it."""
+    return Explanation(card_id=CARD_ID, lines=lines, refusal=refusal)

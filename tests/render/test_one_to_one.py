@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 
 from adapters.cli.audit_export import entry_of
-from adapters.slack.metadata import Thread, look_from
+from adapters.slack.metadata import ButtonContext, call_from
 from adapters.slack.render import message_of
-from adapters.slack.whole import first_page as slack_first
-from adapters.slack.whole import turned_page as slack_turned
+from adapters.slack.whole import turned_view as slack_turned
+from adapters.slack.whole import whole_view as slack_first
 from adapters.teams.buttons import Data, data_from
 from adapters.teams.elements import NBSP
 from adapters.teams.render import content_of
 from adapters.teams.whole import GOES_ON as TEAMS_GOES_ON
-from adapters.teams.whole import first_page as teams_first
-from adapters.teams.whole import turned_page
+from adapters.teams.whole import turned_content
+from adapters.teams.whole import whole_content as teams_first
 from adapters.terminal.sheet import BEGINS, Sheet
 from bot.call import sight_of
 from bot.card import Button, Card, card_of
-from bot.desk import Asked
+from bot.desk import FormData
 from bot.protocol import HITLRequest, Json
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
@@ -197,21 +197,21 @@ def text(arguments: Json) -> str:
     return sight_of(asked(arguments), redaction=Redaction()).text
 
 
-def looked_at(card: Card, call: str) -> Asked:
-    return Asked(
+def looked_at(card: Card, call: str) -> FormData:
+    return FormData(
         card=card, call=call, reading=reading(call), approvable=True, reason=ReasonRule.NONE, approve_value="v"
     )
 
 
-def slack_pages(asked: Asked) -> str:
+def slack_pages(asked: FormData) -> str:
     """All of View all, page after page."""
-    thread = Thread(value="v", verb=Button.VIEW_ALL, channel="C1", ref="1.0")
+    thread = ButtonContext(value="v", verb=Button.VIEW_ALL, channel="C1", ref="1.0")
     view = slack_first(thread, asked)
     shown: list[str] = []
     while True:
         shown += preformatted_in(view)
-        look = look_from(view["private_metadata"])
-        if look.page == look.pages - 1:
+        look = call_from(view["private_metadata"])
+        if look.state.is_last:
             return read_on(shown)
         view = slack_turned(look, asked, by=1)
 
@@ -228,12 +228,12 @@ def joined(lines: list[str]) -> str:
     )[1:]
 
 
-def teams_pages(asked: Asked) -> str:
+def teams_pages(asked: FormData) -> str:
     """All of the whole call in Teams, page after page."""
     content = teams_first(asked, STAND)
     lines = teams_lines(content)
     while data := forward(content):
-        content = turned_page(asked, data, STAND)
+        content = turned_content(asked, data, STAND)
         lines += teams_lines(content)
     return joined(lines)
 

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from adapters.slack.elements import BLANK, PREFORMATTED, pieces_of, seen
-from adapters.slack.notices import EXPLAINED, claimed_of, explanation_of, notice_message_of, page_of, refusal_of
-from adapters.slack.render import ACTION, WARNINGS, blocks_of
+from adapters.chat.text import BLANK, EXPLAINED, WARNINGS, seen
+from adapters.slack.elements import PREFORMATTED, pieces_of
+from adapters.slack.notices import claimed_of, explanation_of, notice_message_of, page_of, refusal_of
+from adapters.slack.render import ACTION, blocks_of
 from bot.approval import Actor, Outcome
 from bot.call import text_of
 from bot.card import Button, Notice
-from bot.errors import Refusal, Refused
+from bot.errors import Refusal
 from bot.ladder import Deadline, DeadlineSource
 from bot.news import notice_of
 from bot.protocol import HITLDecision, Json
@@ -37,6 +38,8 @@ from tests.render.cards import (
     card,
     claim,
     decision,
+    explanation,
+    not_counted,
     open_card,
     ping_of,
     policy,
@@ -169,7 +172,7 @@ def test_page(mended: str | None, snapshot: SnapshotAssertion) -> None:
 
 def test_refusal(snapshot: SnapshotAssertion) -> None:
     """A whisper ends with its code in small, and where that is explained, as plain words."""
-    message = refusal_of(Refused(Refusal.NOT_APPROVER, "Only <finance> may decide this."))
+    message = refusal_of(not_counted(Refusal.NOT_APPROVER, "Only <finance> may decide this."))
     check_message(text=message["text"], blocks=message["blocks"])
     assert "Only ‹finance› may decide this. [not-approver]" == message["text"]
     assert snapshot == message
@@ -178,7 +181,7 @@ def test_refusal(snapshot: SnapshotAssertion) -> None:
 def test_explanation(snapshot: SnapshotAssertion) -> None:
     """`Why me?` is answered line by line; a refusal among them says where its code is explained."""
     lines = ("Route: <payments>", "May decide: finance", "You: only finance may decide this. [not-approver]")
-    message = explanation_of(lines)
+    message = explanation_of(explanation(*lines, refusal=Refusal.NOT_APPROVER))
     check_message(text=message["text"], blocks=message["blocks"])
     assert not parts(message["blocks"], "mrkdwn")
     assert snapshot == message
@@ -186,7 +189,8 @@ def test_explanation(snapshot: SnapshotAssertion) -> None:
 
 def test_a_long_explanation_keeps_the_last_line() -> None:
     """Whatever is left out, the line about the person who asks is not."""
-    message = explanation_of([*("x" * 5_000 for _ in range(200)), "You: no. [denied]"])
+    lines = [*("x" * 5_000 for _ in range(200)), "You: no. [denied]"]
+    message = explanation_of(explanation(*lines, refusal=Refusal.DENIED))
     check_message(text=message["text"], blocks=message["blocks"])
     assert EXPLAINED + 2 == len(message["blocks"])
     assert "You: no. [denied]" in parts(message["blocks"], "plain_text")
@@ -194,9 +198,9 @@ def test_a_long_explanation_keeps_the_last_line() -> None:
 
 
 def test_no_other_code_is_referred_to() -> None:
-    """Only codes that the docs know; whatever else stands in brackets is no code."""
-    message = explanation_of(["Votes so far: [no-such-code]"])
-    assert 1 == len(message["blocks"])
+    """Only why this person may not decide; whatever else stands in brackets is no code."""
+    message = explanation_of(explanation("Votes so far: [no-such-code]", "Route: late [expired]"))
+    assert 2 == len(message["blocks"])
 
 
 @pytest.mark.parametrize("state", CardState)

@@ -9,17 +9,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from adapters.slack.digests import FLOODING, NAMED, digest_message_of, done_view
-from adapters.slack.metadata import Queue, Thread, look_from, thread_from
+from adapters.chat.text import FLOODING, NAMED
+from adapters.slack.digests import digest_message_of, done_view
+from adapters.slack.metadata import ButtonContext, ModalCursor, call_from, context_from
 from adapters.slack.modals import reason_view, said_view
-from adapters.slack.whole import first_page
+from adapters.slack.whole import whole_view
 from bot.card import Button, DigestCard
-from bot.desk import Asked
-from bot.errors import Refusal, Refused
+from bot.desk import FormData
+from bot.errors import Refusal
 from bot.protocol import HITLDecision
 from bot.routing import ReasonRule
 from sandbox.slack.limits import check_message, check_view
-from tests.render.cards import CARD_ID, SEAL, card, digest_card, reading, request, vote
+from tests.render.cards import CARD_ID, SEAL, card, digest_card, not_counted, reading, request, vote
 from tests.render.slack_parts import buttons, elements, parts
 
 LOOKS = {
@@ -29,9 +30,11 @@ LOOKS = {
     "flooding": digest_card(count=60, flooding=("mail_agent", "pay <!channel> agent")),
     "empty": digest_card(count=0),
 }
-QUEUE = Queue(value=digest_card(count=1).buttons[Button.NEXT], after=CARD_ID, tool="send_email")
-THREAD = Thread(value=card().look, verb=Button.VIEW_ALL, channel="C0APPROVALS", ref="1.000100", queue=QUEUE)
-ASKED = Asked(
+QUEUE = ModalCursor(value=digest_card(count=1).buttons[Button.NEXT], after=CARD_ID, tool="send_email")
+THREAD = ButtonContext(
+    value=card().look, verb=Button.VIEW_ALL, channel="C0APPROVALS", ref="1.000100", queue=QUEUE
+)
+ASKED = FormData(
     card=card(),
     call="to  jane",
     reading=reading("to  jane"),
@@ -65,9 +68,9 @@ def test_a_digest_always_fits() -> None:
 
 def test_look_from_a_digest(snapshot: SnapshotAssertion) -> None:
     """With no card to press on, the look has the risk, what is needed, and the other answers."""
-    view = first_page(THREAD, ASKED)
+    view = whole_view(THREAD, ASKED)
     check_view(view)
-    assert QUEUE == look_from(view["private_metadata"]).thread.queue
+    assert QUEUE == call_from(view["private_metadata"]).context.queue
     assert snapshot == view
 
 
@@ -75,7 +78,7 @@ def test_done(snapshot: SnapshotAssertion) -> None:
     """After an answer: what counts, and the way on."""
     view = done_view(THREAD, vote(HITLDecision.REJECTED))
     check_view(view)
-    thread = thread_from(view["private_metadata"])
+    thread = context_from(view["private_metadata"])
     assert (QUEUE, Button.NEXT, QUEUE.value) == (thread.queue, thread.verb, thread.value)
     assert snapshot == view
 
@@ -83,14 +86,14 @@ def test_done(snapshot: SnapshotAssertion) -> None:
 @pytest.mark.parametrize("code", [Refusal.ALREADY_DECIDED, Refusal.NOTHING_WAITING])
 def test_refused_in_a_modal(code: Refusal, snapshot: SnapshotAssertion) -> None:
     """Why it did not count, and the next one; nothing to press where nothing waits."""
-    view = said_view(Refused(code, "Bob approved it 4 s ago."), THREAD)
+    view = said_view(not_counted(code, "Bob approved it 4 s ago."), THREAD)
     check_view(view)
     assert snapshot == view
 
 
 def test_every_button_in_a_look_carries_its_own_value() -> None:
     """Reject and Skip are the card's, Next is the digest's, and no Approve stands on a button."""
-    view = first_page(THREAD, replace(ASKED, approvable=False))
+    view = whole_view(THREAD, replace(ASKED, approvable=False))
     opened = {e["action_id"]: SEAL.open(e["value"]) for e in elements(view, "button")}
     assert ["reject", "skip", "next"] == [sealed.verb for sealed in opened.values() if sealed]
     assert ASKED.approve_value not in json.dumps(view)
@@ -101,7 +104,7 @@ def test_what_a_modal_remembers_always_fits() -> None:
     longest = replace(QUEUE, value="v" * 200, tool="\U0001f642" * 80)
     thread = replace(THREAD, value="v" * 200, queue=longest)
     for view in (
-        first_page(thread, replace(ASKED, approve_value="v" * 200)),
+        whole_view(thread, replace(ASKED, approve_value="v" * 200)),
         reason_view(replace(thread, verb=Button.REJECT), ASKED),
         done_view(thread, vote()),
     ):

@@ -14,20 +14,20 @@ from syrupy.assertion import SnapshotAssertion
 
 from adapters.chat.labels import FROM_PAGE_ONE
 from adapters.chat.payload import Malformed
-from adapters.slack.elements import BLANK
-from adapters.slack.metadata import Look, Thread, look_from
+from adapters.chat.text import BLANK
+from adapters.slack.metadata import ButtonContext, OpenCall, call_from
 from adapters.slack.modals import NOTE, PRESET, reason_view, said_view
 from adapters.slack.verify import BODY
-from adapters.slack.whole import PAGE_BYTES, PAGE_PIECES, encoded, first_page, pages_of, turned_page
+from adapters.slack.whole import PAGE_BYTES, PAGE_PIECES, encoded, pages_of, turned_view, whole_view
 from bot.card import Button
-from bot.desk import Asked
-from bot.errors import Refusal, Refused
+from bot.desk import FormData
+from bot.errors import Refusal
 from bot.routing import ReasonRule
 from sandbox.slack.limits import VIEW_BYTES, check_view
-from tests.render.cards import CARD_ID, SEAL, card, reading, request
+from tests.render.cards import CARD_ID, SEAL, card, not_counted, reading, request
 from tests.render.slack_parts import buttons, parts, preformatted_in, read_on
 
-THREAD = Thread(
+THREAD = ButtonContext(
     value=SEAL.value(card_id=CARD_ID, verb="view_all", digest=request().digest),
     verb=Button.VIEW_ALL,
     channel="C0APPROVALS",
@@ -36,25 +36,25 @@ THREAD = Thread(
 PRESETS = ("Wrong recipient", "Not today", "Ask me first")
 
 
-def asked(call: str = "to  jane", **more: Any) -> Asked:
+def asked(call: str = "to  jane", **more: Any) -> FormData:
     """What the desk answers."""
     value = SEAL.value(card_id=CARD_ID, verb="approve", digest=request().digest)
     usual = {"approvable": True, "reason": ReasonRule.NONE, "approve_value": value, "card": card()}
     usual["reading"] = reading(call)
-    return Asked(call=call, **{**usual, **more})
+    return FormData(call=call, **{**usual, **more})
 
 
-def look_of(view: dict[str, Any]) -> Look:
+def look_of(view: dict[str, Any]) -> OpenCall:
     """What a view remembers."""
-    return look_from(view["private_metadata"])
+    return call_from(view["private_metadata"])
 
 
 def walk(call: str, **more: Any) -> list[dict[str, Any]]:
     """Every page of a call, in order, as somebody sees them who presses Next to the end."""
     answer = asked(call, **more)
-    views = [first_page(THREAD, answer)]
+    views = [whole_view(THREAD, answer)]
     while "nod_next" in buttons(views[-1]["blocks"]):
-        views.append(turned_page(look_of(views[-1]), answer, by=1))
+        views.append(turned_view(look_of(views[-1]), answer, by=1))
     for view in views:
         check_view(view)
     return views
@@ -115,10 +115,10 @@ def test_back_and_forth_keeps_what_was_seen() -> None:
     """Whoever saw every page and went back finds Approve again at the end, and nowhere else."""
     answer = asked("word\n" * 60_000)
     *_, last = walk(answer.call)
-    back = turned_page(look_of(last), answer, by=-1)
+    back = turned_view(look_of(last), answer, by=-1)
     assert "submit" not in back
-    assert ("", look_of(last).seen) == (look_of(back).approve, look_of(back).seen)
-    again = turned_page(look_of(back), answer, by=1)
+    assert ("", look_of(last).state.seen) == (look_of(back).approve, look_of(back).state.seen)
+    again = turned_view(look_of(back), answer, by=1)
     assert last["private_metadata"] == again["private_metadata"]
     assert "submit" in again
 
@@ -127,8 +127,9 @@ def test_a_page_that_was_left_out_leaves_no_approve() -> None:
     """Whoever stands near the end without having come there page by page gets to read, no more."""
     answer = asked("word\n" * 60_000)
     pages = len(walk(answer.call))
-    leapt = replace(look_of(first_page(THREAD, answer)), page=pages - 2)
-    assert "submit" not in turned_page(leapt, answer, by=1)
+    first = look_of(whole_view(THREAD, answer))
+    leapt = replace(first, state=replace(first.state, page=pages - 2))
+    assert "submit" not in turned_view(leapt, answer, by=1)
 
 
 def test_many_warnings_leave_room_for_the_call() -> None:
@@ -151,34 +152,34 @@ def test_no_approve_for_what_cannot_be_approved() -> None:
 def test_another_text_begins_anew() -> None:
     """When the same call reads differently now (the policy redacts more), it is shown from its first page."""
     first, second, *_ = walk("word\n" * 60_000)
-    view = turned_page(look_of(second), asked("other\n" * 60_000), by=1)
+    view = turned_view(look_of(second), asked("other\n" * 60_000), by=1)
     check_view(view)
-    assert (0, 0) == (look_of(view).page, look_of(view).seen)
+    assert (0, 0) == (look_of(view).state.page, look_of(view).state.seen)
     assert FROM_PAGE_ONE == view["blocks"][0]["text"]["text"]
-    assert look_of(first).proof != look_of(view).proof
+    assert look_of(first).state.proof != look_of(view).state.proof
 
 
 def test_pages_that_somebody_else_was_shown_begin_anew() -> None:
     """The next page of another person's look is the first of one's own."""
     _, second, *_ = walk("word\n" * 60_000)
     call = asked("word\n" * 60_000).call
-    view = turned_page(look_of(second), asked(call, reading=reading(call, account="U0BOB")), by=1)
-    assert (0, 0) == (look_of(view).page, look_of(view).seen)
+    view = turned_view(look_of(second), asked(call, reading=reading(call, account="U0BOB")), by=1)
+    assert (0, 0) == (look_of(view).state.page, look_of(view).state.seen)
     assert FROM_PAGE_ONE == view["blocks"][0]["text"]["text"]
 
 
 def test_a_forged_look_is_no_look() -> None:
     """A last page that was not reached, or an Approve before the end, is not read at all."""
-    look = look_of(first_page(THREAD, asked("word\n" * 60_000)))
+    look = look_of(whole_view(THREAD, asked("word\n" * 60_000)))
     for forged in (
-        replace(look, page=1),
-        replace(look, seen=look.pages),
+        replace(look, state=replace(look.state, page=1)),
+        replace(look, state=replace(look.state, seen=look.state.pages)),
         replace(look, approve="v1.x"),
-        replace(look, page=-1),
-        replace(look, pages=0),
+        replace(look, state=replace(look.state, page=-1)),
+        replace(look, state=replace(look.state, pages=0)),
     ):
         with pytest.raises(Malformed):
-            look_from(forged.packed())
+            call_from(forged.packed())
 
 
 @pytest.mark.parametrize("call", ["", " ", "\n\n\n", " " * 200_000])
@@ -192,7 +193,7 @@ def test_a_call_of_blanks_says_so(call: str) -> None:
 @pytest.mark.parametrize("code", [Refusal.CHANGED, Refusal.ALREADY_DECIDED])
 def test_said_view(code: Refusal, snapshot: SnapshotAssertion) -> None:
     """A form that came too late turns into a sentence with its code."""
-    view = said_view(Refused(code, "Bob approved it 4 s ago."), THREAD)
+    view = said_view(not_counted(code, "Bob approved it 4 s ago."), THREAD)
     check_view(view)
     assert snapshot == view
 

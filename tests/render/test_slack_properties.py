@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.chat.labels import OPEN_THE_CARD
+from adapters.chat.text import BLANK
 from adapters.slack.digests import digest_message_of, done_view
-from adapters.slack.elements import BLANK
-from adapters.slack.metadata import Queue, Thread
+from adapters.slack.metadata import ButtonContext, ModalCursor
 from adapters.slack.modals import reason_view, said_view
 from adapters.slack.notices import (
     claimed_of,
@@ -27,12 +27,12 @@ from adapters.slack.notices import (
     page_of,
     refusal_of,
 )
-from adapters.slack.whole import first_page
+from adapters.slack.whole import whole_view
 from bot.approval import Approval
 from bot.call import lines_of, text_of
 from bot.card import Button, DigestCard, Notice, card_of, digest_card_of
-from bot.desk import Asked
-from bot.errors import Refusal, Refused
+from bot.desk import FormData
+from bot.errors import Refusal
 from bot.policy import Person, Policy
 from bot.records import Alert, Digest
 from bot.redaction import Redaction
@@ -40,7 +40,21 @@ from bot.routing import ReasonRule
 from bot.surface import Destination, Surface
 from bot.wording import CardState
 from sandbox.slack.limits import check_message, check_view
-from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, claim, ping_of, policy, reading, request, vote
+from tests.render.cards import (
+    ACTOR,
+    CARD_ID,
+    ENDS,
+    NOW,
+    SEAL,
+    claim,
+    explanation,
+    not_counted,
+    ping_of,
+    policy,
+    reading,
+    request,
+    vote,
+)
 from tests.render.slack_parts import buttons, check, elements, pre
 from tests.sampling import sampled
 
@@ -204,7 +218,7 @@ def every_form(one: str, two: str, three: str, planted: Any = None) -> None:
     ends, rules = written_by(one, two, three, planted.text if planted else "")
     card = card_of(ends[CardState.OPEN], card_id=CARD_ID, policy=rules, seal=SEAL, now=NOW)
     lines = lines_of(ends[CardState.OPEN].request, redaction=Redaction())
-    asked = Asked(
+    asked = FormData(
         card=card,
         call=text_of(lines),
         reading=reading(text_of(lines)),
@@ -213,21 +227,21 @@ def every_form(one: str, two: str, three: str, planted: Any = None) -> None:
         presets=(one, two, three),
         approve_value="v",
     )
-    queue = Queue(value="v" * 200, after=CARD_ID, tool=card.tool)
-    thread = Thread(value="v" * 200, verb=Button.REJECT, channel="C1", ref="1.0", queue=queue)
-    late = Refused(Refusal.ALREADY_DECIDED, f"{one} approved it 4 s ago.")
+    queue = ModalCursor(value="v" * 200, after=CARD_ID, tool=card.tool)
+    thread = ButtonContext(value="v" * 200, verb=Button.REJECT, channel="C1", ref="1.0", queue=queue)
+    late = not_counted(Refusal.ALREADY_DECIDED, f"{one} approved it 4 s ago.")
     views = [
         *(
             reason_view(thread, asked),
-            first_page(thread, asked),
-            first_page(replace(thread, queue=None), asked),
+            whole_view(thread, asked),
+            whole_view(replace(thread, queue=None), asked),
         ),
         *(said_view(late, thread), done_view(thread, vote())),
     ]
-    refused = Refused(Refusal.NOT_APPROVER, f"Only {two} may decide this.")
+    refused = not_counted(Refusal.NOT_APPROVER, f"Only {two} may decide this.")
     alert = Alert(approval_id=one, cause="undelivered", text=two, raised_at=NOW, mended=three or None)
     messages = [
-        *(refusal_of(refused), explanation_of([one, two, three]), page_of(alert)),
+        *(refusal_of(refused), explanation_of(explanation(one, two, three)), page_of(alert)),
         notice_message_of(Notice(mark="m", text=(one, NOW, two), mentions=("U0ANN", "U0ANN"), link=LINK)),
         *(claimed_of(claim(name=two)), digest_message_of(digest_of(ends[CardState.OPEN], two, three))),
     ]

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
+from adapters.chat.text import BLANK, WARNINGS, seen
 from adapters.teams.buttons import Asks
-from adapters.teams.elements import BLANK, seen, spoken
+from adapters.teams.elements import spoken
 from adapters.teams.notices import Mentioned, notice_content_of, page_content_of, plain_name
-from adapters.teams.render import WARNINGS, Stand, content_of, digest_content_of, smallest_of
+from adapters.teams.render import Stand, content_of, digest_content_of, smallest_of
 from bot.approval import Outcome
 from bot.call import text_of
 from bot.card import Button, Notice

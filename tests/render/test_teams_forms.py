@@ -11,26 +11,27 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from adapters.chat.labels import FROM_PAGE_ONE
+from adapters.chat.paging import GOES_ON, PageState, QueueCursor
 from adapters.chat.payload import Malformed
-from adapters.teams.buttons import Asks, Data, Look, Queue, data_from, reason_inputs
-from adapters.teams.elements import BLANK
-from adapters.teams.modals import EXPLAINED, done_view, reason_view, refusal_lines, said_view
-from adapters.teams.whole import GOES_ON, LONGEST_LINE, first_page, pages_of, turned_page
+from adapters.chat.text import BLANK, EXPLAINED
+from adapters.teams.buttons import Asks, Data, data_from, reason_inputs
+from adapters.teams.modals import done_view, reason_view, refusal_lines, said_view
+from adapters.teams.whole import LONGEST_LINE, pages_of, turned_content, whole_content
 from bot.approval import LONGEST_NOTE
 from bot.call import lines_of, text_of
 from bot.card import Button
-from bot.desk import Asked
-from bot.errors import Refusal, Refused
+from bot.desk import FormData
+from bot.errors import Refusal
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
-from tests.render.cards import approval, card, reading, request, shown, vote
+from tests.render.cards import approval, card, not_counted, reading, request, shown, vote
 from tests.render.teams_parts import STAND, call_of, checked, nodes, runs, titles
 
-QUEUE = Queue(value="v1.k.digest-1.next.-.s", after="c0ffee")
+QUEUE = QueueCursor(value="v1.k.digest-1.next.-.s", after="c0ffee")
 LONG = {"body": "\n".join(f"line {n}" for n in range(200))}
 
 
-def asked(arguments: Any = None, **more: Any) -> Asked:
+def asked(arguments: Any = None, **more: Any) -> FormData:
     """What the desk tells about a call."""
     req = request(arguments) if arguments is not None else request()
     usual: dict[str, Any] = {
@@ -41,7 +42,7 @@ def asked(arguments: Any = None, **more: Any) -> Asked:
         "approve_value": "v1.k.c0ffee.approve.d.s",
     }
     usual["reading"] = reading(str(more.get("call", usual["call"])))
-    return Asked(**{**usual, **more})
+    return FormData(**{**usual, **more})
 
 
 def pressed(which: Button, **more: Any) -> Data:
@@ -79,7 +80,7 @@ def test_presets_of_every_odd_shape_make_a_form() -> None:
 
 def test_page_of_a_short_call(snapshot: SnapshotAssertion) -> None:
     """One page with all of it, and Approve below."""
-    content = checked(first_page(asked(), STAND))
+    content = checked(whole_content(asked(), STAND))
     assert ["Approve", "Back to the card"] == titles(content)
     assert snapshot == content
 
@@ -87,19 +88,19 @@ def test_page_of_a_short_call(snapshot: SnapshotAssertion) -> None:
 def test_pages(snapshot: SnapshotAssertion) -> None:
     """Approve stands on the last page once every page was shown; back and forth keeps what was seen."""
     one = asked(LONG)
-    first = checked(first_page(one, STAND))
+    first = checked(whole_content(one, STAND))
     assert ["Back to the card"] == titles(first)
     assert snapshot == first
     seen = first
     last = len(pages_of(one.call))
     for page in range(2, last + 1):
         assert "Approve" not in titles(seen)
-        seen = checked(turned_page(one, turn_of(seen, "Next page"), STAND))
+        seen = checked(turned_content(one, turn_of(seen, "Next page"), STAND))
         assert f"Page {page} of {last}" in runs(seen)
     assert "Approve" in titles(seen)
-    back = checked(turned_page(one, turn_of(seen, "Previous page"), STAND))
+    back = checked(turned_content(one, turn_of(seen, "Previous page"), STAND))
     assert "Approve" not in titles(back)
-    assert "Approve" in titles(checked(turned_page(one, turn_of(back, "Next page"), STAND)))
+    assert "Approve" in titles(checked(turned_content(one, turn_of(back, "Next page"), STAND)))
 
 
 def turn_of(content: dict[str, Any], title: str) -> Data:
@@ -113,26 +114,26 @@ def turn_of(content: dict[str, Any], title: str) -> Data:
 def test_a_page_that_was_left_out_leaves_no_approve() -> None:
     """Whoever skips a page reaches the last one without Approve."""
     one = asked(LONG)
-    data = turn_of(first_page(one, STAND), "Next page")
-    assert data.look is not None
-    assert data.look.pages > 2
-    leapt = replace(data, look=replace(data.look, page=data.look.pages - 2))
-    content = checked(turned_page(one, leapt, STAND))
-    assert f"Page {data.look.pages} of {data.look.pages}" in runs(content)
+    data = turn_of(whole_content(one, STAND), "Next page")
+    assert data.state is not None
+    assert data.state.pages > 2
+    leapt = replace(data, state=replace(data.state, page=data.state.pages - 2))
+    content = checked(turned_content(one, leapt, STAND))
+    assert f"Page {data.state.pages} of {data.state.pages}" in runs(content)
     assert "Approve" not in titles(content)
 
 
 def test_another_text_begins_anew() -> None:
     """A call that changed between two pages is read from the beginning, and says so."""
-    data = turn_of(first_page(asked(LONG), STAND), "Next page")
-    content = checked(turned_page(asked({"body": LONG["body"] + "!"}), data, STAND))
+    data = turn_of(whole_content(asked(LONG), STAND), "Next page")
+    content = checked(turned_content(asked({"body": LONG["body"] + "!"}), data, STAND))
     assert FROM_PAGE_ONE in runs(content)
     assert "Page 1 of" in " ".join(runs(content))
 
 
 def test_no_approve_for_what_cannot_be_approved() -> None:
     """The last page says so instead."""
-    content = checked(first_page(asked(approvable=False), STAND))
+    content = checked(whole_content(asked(approvable=False), STAND))
     assert "Approve" not in titles(content)
     assert [text for text in runs(content) if text.startswith("This call cannot be approved")]
 
@@ -140,20 +141,20 @@ def test_no_approve_for_what_cannot_be_approved() -> None:
 @pytest.mark.parametrize("rule", ReasonRule)
 def test_a_reason_for_an_approve_stands_below_the_last_page(rule: ReasonRule) -> None:
     """Where the route wants one, or welcomes it, the field is above Approve."""
-    content = checked(first_page(asked(reason=rule), STAND))
+    content = checked(whole_content(asked(reason=rule), STAND))
     fields = [node["id"] for node in nodes(content) if node["type"] == "Input.Text"]
     assert ([] if rule is ReasonRule.NONE else ["nod_note"]) == fields
 
 
 def test_look_from_a_digest(snapshot: SnapshotAssertion) -> None:
     """There the other answers stand below it too, and the way to the next request."""
-    content = checked(first_page(asked(), STAND, queue=QUEUE))
+    content = checked(whole_content(asked(), STAND, queue=QUEUE))
     assert ["Approve", "Reject…", "Skip", "Next"] == titles(content)
     assert snapshot == content
 
 
 @pytest.mark.parametrize("queue", [None, QUEUE])
-def test_done(queue: Queue | None, snapshot: SnapshotAssertion) -> None:
+def test_done(queue: QueueCursor | None, snapshot: SnapshotAssertion) -> None:
     """That an answer counts; from a digest with the way to the next request."""
     assert snapshot == checked(done_view(card(), vote(), STAND, queue))
 
@@ -161,7 +162,7 @@ def test_done(queue: Queue | None, snapshot: SnapshotAssertion) -> None:
 @pytest.mark.parametrize("code", [Refusal.NOT_APPROVER, Refusal.EXPIRED])
 def test_refusal(code: Refusal, snapshot: SnapshotAssertion) -> None:
     """Why it does not count, the code in small, and the way back."""
-    lines = refusal_lines(Refused(code, "Only [finance](https://evil.example) may decide this."))
+    lines = refusal_lines(not_counted(code, "Only [finance](https://evil.example) may decide this."))
     assert snapshot == checked(said_view(lines, STAND, card=card(), queue=None))
 
 
@@ -176,7 +177,7 @@ def test_a_long_explanation_keeps_the_last_line() -> None:
 @pytest.mark.parametrize("call", ["", " ", "\n\n", "\t"])
 def test_a_call_of_blanks_says_so(call: str) -> None:
     """Nothing to see is said in words."""
-    assert BLANK in runs(checked(first_page(asked(call=call), STAND)))
+    assert BLANK in runs(checked(whole_content(asked(call=call), STAND)))
 
 
 @given(st.text(alphabet=st.sampled_from("ab \n\u0301é🙂\t{<at>"), max_size=9_000))
@@ -191,7 +192,7 @@ def test_pages_join_to_exactly_the_call(call: str) -> None:
 def test_a_page_shows_the_call_with_its_blanks(call: str) -> None:
     """What stands on the pages is the call, line by line; no blank is lost on the way."""
     one = asked(call=call)
-    content = first_page(one, STAND)
+    content = whole_content(one, STAND)
     short = all(len(line) < LONGEST_LINE for line in call.split("\n"))
     if call.strip() and short and len(pages_of(call)) == 1:
         lines = ["" if line == " " else line for line in call.removesuffix("\n").split("\n")]
@@ -201,10 +202,10 @@ def test_a_page_shows_the_call_with_its_blanks(call: str) -> None:
 def test_a_line_that_is_cut_is_marked() -> None:
     """The rest of a long line cannot pass for an argument of its own, on the next page neither."""
     one = asked(call="x" * LONGEST_LINE + "amount  1\n" + "y")
-    lines = call_of(checked(first_page(one, STAND))).split("\n")
+    lines = call_of(checked(whole_content(one, STAND))).split("\n")
     assert ["x" * LONGEST_LINE, f"{GOES_ON}amount  1", "y"] == lines
     endless = asked(call="\U0001f600" * 9_000)
-    page = checked(turned_page(endless, turn_of(first_page(endless, STAND), "Next page"), STAND))
+    page = checked(turned_content(endless, turn_of(whole_content(endless, STAND), "Next page"), STAND))
     assert call_of(page).startswith(GOES_ON)
 
 
@@ -214,7 +215,7 @@ def test_a_megabyte_of_the_worst_fits_page_by_page(characters: int) -> None:
     one = asked(call="\U0001f600" * characters)
     data = None
     for number in range(len(pages_of(one.call))):
-        content = first_page(one, STAND) if data is None else turned_page(one, data, STAND)
+        content = whole_content(one, STAND) if data is None else turned_content(one, data, STAND)
         if number % 50 == 0:
             checked(content)
         if "Approve" in titles(content):
@@ -254,10 +255,10 @@ def test_forged_data_is_no_data(packed: dict[str, Any]) -> None:
 
 def test_what_is_packed_is_read_back() -> None:
     """Everything that a button carries comes back as it was."""
-    look = Look(page=1, seen=2, pages=3, proof="f")
+    look = PageState(page=1, seen=2, pages=3, proof="f")
     for data in (
-        pressed(Button.APPROVE, form=True, whole=True, look=look, queue=QUEUE),
-        Data(verb="turn", value="v", channel="c", look=look, by=-1),
-        Data(verb="show", value="v", channel="c", ask="r"),
+        pressed(Button.APPROVE, form=True, whole=True, state=look, queue=QUEUE),
+        Data(verb="turn", value="v", channel="c", state=look, by=-1),
+        Data(verb="show", value="v", channel="c"),
     ):
         assert data == data_from(data.packed())

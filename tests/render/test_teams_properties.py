@@ -15,18 +15,18 @@ from adapters.teams.elements import NBSP
 from adapters.teams.modals import reason_view, refusal_lines, said_view
 from adapters.teams.notices import Mentioned, notice_content_of, page_content_of
 from adapters.teams.render import content_of
-from adapters.teams.whole import first_page
+from adapters.teams.whole import whole_content
 from bot.approval import Approval
 from bot.call import lines_of, text_of
 from bot.card import Button, Card, Notice, card_of
-from bot.desk import Asked
-from bot.errors import Refusal, Refused
+from bot.desk import FormData
+from bot.errors import Refusal
 from bot.records import Alert
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
 from bot.wording import CardState
 from tests.hostile import HOSTILE
-from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, policy, reading, request, vote
+from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, not_counted, policy, reading, request, vote
 from tests.render.teams_parts import STAND, held, nodes
 
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe0f\ufe00")
@@ -92,7 +92,7 @@ def everything(text: str, state: CardState) -> None:
     shows(content_of(card, STAND, asks=Asks(rule=ReasonRule.REQUIRED, presets=(text,))))
     asked = request({text: text}, tool_name=text, agent_id=text)
     call = text_of(lines_of(asked, redaction=Redaction()))
-    look = Asked(
+    look = FormData(
         card=card,
         call=call,
         reading=reading(call),
@@ -101,9 +101,9 @@ def everything(text: str, state: CardState) -> None:
         presets=(text,),
         approve_value="v1.k.c.approve.d.s",
     )
-    shows(first_page(look, STAND))
+    shows(whole_content(look, STAND))
     shows(reason_view(look, Data(verb=Button.REJECT.value, value="v", channel="c"), STAND, said=(text,)))
-    shows(said_view(refusal_lines(Refused(Refusal.EXPIRED, text)), STAND, card=card, queue=None))
+    shows(said_view(refusal_lines(not_counted(Refusal.EXPIRED, text)), STAND, card=card, queue=None))
     notice = Notice(mark="m", text=(text, NOW, text))
     shows(notice_content_of(notice, [Mentioned(id="29:1x", name=text), Mentioned(id="29:1y", name=text)]))
     shows(page_content_of(Alert(approval_id=text, cause="x", text=text, raised_at=NOW, mended=text)))

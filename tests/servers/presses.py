@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from bot.approval import Claim, Vote
 from bot.card import Button
-from bot.desk import Click
-from bot.errors import Refused
+from bot.desk import Acknowledged, Click, NextRequest, Voted
 from bot.seal import Pages
 from bot.surface import Surface
 from tests.servers.clockwork import SEAL
@@ -82,13 +81,14 @@ class Next(Step):
                 surface=self.surface, account=account, home=True, value=card.buttons[Button.NEXT],
                 channel=channel, ref=ref, verb=Button.NEXT,
             )  # fmt: skip
-            try:
-                asked = await walk.desk.next(click)
-            except Refused:
+            reply = await walk.desk.press(click)
+            if not isinstance(reply, NextRequest):
                 continue
-            value = asked.card.buttons.get(self.button)
+            value = reply.form.card.buttons.get(self.button)
             if value is not None:
-                look = asked.reading.sealed(Pages(seen=0, count=1)) if self.button is Button.APPROVE else None
+                look = (
+                    reply.form.reading.sealed(Pages(seen=0, count=1)) if self.button is Button.APPROVE else None
+                )
                 await pressed(walk, replace(click, value=value, verb=self.button, look=look))
         await walk.pass_time(0)
 
@@ -111,11 +111,13 @@ class During(Step):
 async def pressed(walk: Walk, click: Click) -> None:
     """What the desk says to a click; what counted is kept, with whether it may have."""
     desk, work = walk.desk, walk.work
-    try:
-        claims = click.verb is Button.CLAIM
-        got: Vote | Claim = await desk.claim(click) if claims else await desk.decide(click)
-    except Refused:
-        return
+    match await desk.press(replace(click, form=True)):
+        case Voted(vote=vote):
+            got: Vote | Claim = vote
+        case Acknowledged(claim=claim):
+            got = claim
+        case _:
+            return
     policy = work.policy
     person = policy.person_behind(click.surface, click.account)
     sealed = SEAL.open(click.value)

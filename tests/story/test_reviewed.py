@@ -85,18 +85,18 @@ async def test_a_vote_of_somebody_who_was_deactivated_since_makes_no_quorum(tmp_
             value = shown[0][1].buttons[Button.APPROVE]
             return Click(
                 surface=Surface.SLACK, account=account, home=True, value=value, verb=Button.APPROVE,
-                channel="C0FINANCE", ref=ref,
+                channel="C0FINANCE", ref=ref, form=True,
             )  # fmt: skip
 
-        await desk.decide(click("Uann"))
+        await desk.press(click("Uann"))
         work.policy = without_account(whole, "ann")
-        await desk.decide(click("Ubob"))
+        await desk.press(click("Ubob"))
         open_still = await work.store.approvals.get("r1")
         assert open_still is not None
         assert Stage.OPEN is open_still.stage
 
         work.policy = whole
-        await desk.decide(click("Ubob"))
+        await desk.press(click("Ubob"))
         decided = await work.store.approvals.get("r1")
         assert decided is not None
         assert decided.decision is not None

@@ -12,10 +12,10 @@ from adapters.pagers.services import _alert_of, _payload_of
 from adapters.slack.elements import spoken as spoken_in_slack
 from adapters.slack.notices import explanation_of, page_of, refusal_of, whisper_of
 from adapters.teams.elements import spoken as spoken_in_teams
-from bot.errors import Refusal, Refused
+from bot.errors import Refusal
 from bot.records import Alert
 from bot.visible import inert, visible
-from tests.render.cards import NOW
+from tests.render.cards import NOW, explanation, not_counted
 
 #: Names that an agent could choose, each of which acts somewhere.
 NAMES = (
@@ -41,8 +41,8 @@ def test_no_name_acts(name: str) -> None:
         spoken_in_slack((f"Approve {name}?",), 600),
         spoken_in_teams((f"Approve {name}?",)),
         whisper_of(name)["text"],
-        refusal_of(Refused(Refusal.EXPIRED, name))["text"].partition(" [expired]")[0],
-        explanation_of([name])["text"],
+        refusal_of(not_counted(Refusal.EXPIRED, name))["text"].partition(" [expired]")[0],
+        explanation_of(explanation(name))["text"],
         page_of(alert)["text"],
         str(pager[0]["summary"]),
         str(pager[1]["message"]),

@@ -1,0 +1,47 @@
+"""How a reason is asked for, and what comes back, in both chats. Pure.
+
+A field asks for no more than the desk would refuse without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adapters.chat.payload import Malformed
+from adapters.chat.text import cut, seen
+from bot.approval import LONGEST_NOTE
+
+#: The fields of our forms: the words, and the reasons to pick from.
+NOTE, PRESET = "nod_note", "nod_preset"
+#: Characters of a reason to pick from, and so many stand there to see; more are a menu.
+OPTION, RADIOS = 150, 5
+#: Between a reason that was picked and the words.
+_AND = ": "
+
+
+def choices_of(presets: Sequence[str]) -> list[str]:
+    """The reasons to pick from, each once.
+
+    Each is what the agent is told, so the form carries it whole: a policy may change behind an open form.
+    """
+    return [one for one in dict.fromkeys(cut(" ".join(seen(p).split()), OPTION) for p in presets) if one]
+
+
+def longest_words(choices: Sequence[str]) -> int:
+    """Characters that the words may have: with any of these reasons they are a note that can be passed on."""
+    return LONGEST_NOTE - max((len(choice) + len(_AND) for choice in choices), default=0)
+
+
+def reason_of(preset: str | None, words: str | None) -> str | None:
+    """What is passed on: the reason that was picked, the words, or both."""
+    return f"{preset}{_AND}{words}" if preset and words else preset or words
+
+
+def filled(value: object, name: str, *, most: int | None = None) -> str | None:
+    """What somebody typed or picked in a field; None for nothing. Raises Malformed."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or (most is not None and len(value) > most):
+        raise Malformed(name)
+    # PostgreSQL stores no NUL, and nobody types one.
+    return value.replace("\x00", "").strip() or None

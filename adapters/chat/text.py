@@ -1,0 +1,121 @@
+"""What both chats say around a call, as plain text that each puts into its own elements. Pure.
+
+The core makes what an agent wrote visible, once. What comes from people (their names, their notes) gets that
+here, in `seen`, which leaves the core's own work alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.approval import Claim, Vote
+from bot.card import Card, DigestCard
+from bot.records import Alert
+from bot.visible import visible
+from bot.wording import Saying
+
+#: Stands for a call of nothing but blanks, of which nothing would be seen.
+BLANK = "(nothing but blanks)"
+#: Warnings on a card, and characters of each.
+WARNINGS, WARNING = 8, 200
+#: Lines of an explanation, and characters of each.
+EXPLAINED, EXPLAINED_LINE = 20, 500
+#: Requests named on a channel's digest, and characters of each: two names, and what makes them visible.
+NAMED, NAME = 10, 400
+#: Agents named as asking for more than their share.
+FLOODING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much of the sentences around a call is shown, in characters a part and in sentences."""
+
+    part: int
+    sentences: int
+    why: int  #: characters of the operator's word on the risk
+
+
+#: From all of it (a note has at most bot.approval.LONGEST_NOTE characters) to what always fits.
+AMPLE, NARROW, LEAST = Room(1_100, 24, 1_000), Room(300, 12, 300), Room(100, 6, 100)
+
+
+def seen(text: str) -> str:
+    """The text with each character that cannot be seen spelled out as the core does it, `\\u{202E}`.
+
+    A text that the core made visible comes back as it is: what is spelled out already is not spelled twice.
+    """
+    return "\\u{".join(visible(part) for part in text.split("\\u{"))
+
+
+def cut(text: str, most: int) -> str:
+    """At most `most` characters, with a mark where something is missing."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def warned(warnings: Sequence[str], *, most: int = WARNINGS) -> list[str]:
+    """What an eye would miss in a call: at most so many warnings, and how many more there are.
+
+    The last one is always there: the core tells in it of what is hidden on purpose.
+    """
+    more = len(warnings) - most
+    if more > 0:
+        warnings = [*warnings[: most - 1], f"… {more} more warnings …", warnings[-1]]
+    return [f"⚠ {cut(seen(warning), WARNING)}" for warning in warnings]
+
+
+def who_asks(card: Card) -> str:
+    """Which agent, in which run."""
+    return f"{card.agent}  ·  run {card.run}" if card.run else card.agent
+
+
+def risk(card: Card, most: int) -> str | None:
+    """The operator's word on the risk."""
+    return f"Risk: {cut(card.why, most)}" if card.why else None
+
+
+def more_of(count: int, shown: int) -> list[str]:
+    """How many more there are than are shown; nothing where all are."""
+    return [f"… and {count - shown} more"] if count > shown else []
+
+
+def flooding(digest: DigestCard) -> list[str]:
+    """Who asks for more than its share, in words that name the consequence."""
+    agents = digest.flooding[:FLOODING]
+    lines = [
+        f"⚠ {cut(seen(agent), NAME)} asks for more than its share: its requests wait here." for agent in agents
+    ]
+    more = len(digest.flooding) - len(agents)
+    return [*lines, f"… and {more} more agents"] if more > 0 else lines
+
+
+def explained(lines: Sequence[str]) -> list[str]:
+    """An answer to "Why me?", as many lines as one message may have."""
+    shown = [line for line in lines if line.strip()]
+    more = len(shown) - EXPLAINED
+    if more > 0:
+        # The last line is about the person who asks.
+        shown = [*shown[: EXPLAINED - 1], f"… and {more} more lines", shown[-1]]
+    return shown
+
+
+def acknowledged(claim: Claim) -> Saying:
+    """What somebody is told who said "I'm on it"."""
+    return ("You are on it until ", claim.until, ". The others are not pinged meanwhile.")
+
+
+def counted(tool: str, vote: Vote) -> str:
+    """What somebody is told whose vote is committed."""
+    return f"Your answer counts: {tool}, {vote.verdict.value}."
+
+
+def alerted(alert: Alert) -> tuple[str, tuple[str, ...]]:
+    """The title of an alert and its lines; when it is over, that comes first."""
+    if alert.mended is None:
+        return "Nod needs a person", (alert.text,)
+    return "It is over", (alert.mended, f"Alerted before: {alert.text}")
+
+
+def where_explained(code: str) -> str:
+    """Plain words: a code is an anchor in the docs, and Nod does not know where those are served."""
+    return f"docs/refusals.md#{code}"
