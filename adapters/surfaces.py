@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from adapters.chat.channel_pager import ChannelPager
 from adapters.settings import Chats, Environment, is_workflow
 from adapters.slack import Counted, Slack, open_slack
-from adapters.teams import RoutedChat, Teams, TeamsPager, WorkflowsChat, open_teams, open_workflows
+from adapters.teams import RoutedChat, Teams, WorkflowsChat, open_teams, open_workflows
 from adapters.web import Receiver
 from bot.desk import Desk
 from bot.flow import Count
@@ -54,7 +55,7 @@ class Surfaces:
         if place.surface is Surface.SLACK and self.slack:
             return self.slack.pager(place.channel)
         if self.workflows and is_workflow(place, self.workflows.names):
-            return TeamsPager(chat=self.workflows, channel=place.channel)
+            return ChannelPager(board=self.workflows, channel=place.channel)
         if place.surface is Surface.TEAMS and self.teams:
             return self.teams.pager(place.channel)
         raise KeyError(place)

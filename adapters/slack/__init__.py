@@ -3,7 +3,6 @@
 from adapters.slack.chat import SlackChat
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.identity import SCOPES, Identity
-from adapters.slack.pager import SlackPager
 from adapters.slack.slack import API_URL, Slack, open_slack
 from adapters.slack.socket import Counted
 
@@ -15,6 +14,5 @@ __all__ = [
     "Slack",
     "SlackChat",
     "SlackDirectory",
-    "SlackPager",
     "open_slack",
 ]

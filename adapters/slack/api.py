@@ -1,31 +1,76 @@
-"""The Web API as the rest of this package calls it: paced, with the errors of the core."""
+"""The Web API as the rest of this package calls it: paced, with the errors of the core.
+
+docs.slack.dev/apis/web-api/rate-limits: about one chat.postMessage a second and channel; a 429 names, in
+Retry-After, the seconds to wait for that method.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.chat.pacing import Cooldown, RateLimiter
 from adapters.slack.errors import Throttled, translated
 from adapters.slack.identity import Identity
-from adapters.slack.pace import Cooling, Turns, Updates
-from bot.errors import Forbidden
+from bot.errors import Forbidden, NotYet
 
 #: What an operator does about an app token that is refused.
 SOCKET_MODE = (
     "Set it to an app-level token of this app (xapp-…) with connections:write, and turn Socket Mode on"
 )
 
+INTERVAL = 1.0  #: seconds between two posts in one channel
+#: Whom so many others went before is next: outcomes can go on for minutes, and a card waits for them.
+MOST_PASSED = 3
+#: Changes of messages in so many seconds: 50 a minute, and a second for what comes closer together on its way.
+UPDATES, UPDATES_WITHIN = 50, 61.0
+#: What Slack counts for each channel; all else it counts for the workspace (docs: rate-limits, Web API tiers).
+BY_CHANNEL = frozenset({"chat.postMessage"})
+
 Answer = Mapping[str, Any]
+
+
+def posts_of(monotonic: Callable[[], float], *, interval: float = INTERVAL) -> RateLimiter:
+    """One post a second and channel."""
+    return RateLimiter(monotonic=monotonic, windows=((1, interval),), most_passed=MOST_PASSED)
+
+
+class Updates:
+    """chat.update within its tier, which is for the whole workspace: 50 a minute are promised (Tier 3)."""
+
+    def __init__(
+        self, *, monotonic: Callable[[], float], most: int = UPDATES, seconds: float = UPDATES_WITHIN
+    ) -> None:
+        """So many in so many seconds; `monotonic` in seconds."""
+        self._monotonic, self._most, self._seconds = monotonic, most, seconds
+        self._at: deque[float] = deque()
+
+    def count(self, *, first: bool) -> None:
+        """One is about to be sent; what is not `first` leaves a fifth of them to what is.
+
+        Raises NotYet with the seconds until there is room for it; then it is not counted.
+        """
+        now = self._monotonic()
+        while self._at and self._at[0] + self._seconds <= now:
+            self._at.popleft()
+        most = self._most if first else self._most * 4 // 5
+        if len(self._at) >= most:
+            left = self._at[len(self._at) - most] + self._seconds - now
+            raise NotYet("Slack's messages had their changes for now", retry_after=left)
+        self._at.append(now)
 
 
 class SlackApi:
     """One token's calls. Every method raises Unavailable (`Unanswered`), Gone or Forbidden."""
 
-    def __init__(self, *, client: AsyncWebClient, turns: Turns, updates: Updates, cooling: Cooling) -> None:
+    def __init__(
+        self, *, client: AsyncWebClient, turns: RateLimiter, updates: Updates, cooling: Cooldown
+    ) -> None:
         """The client must have no retry handlers of its own: what is owed is repeated from the store."""
         self._client = client
         self._turns, self._updates = turns, updates
@@ -72,35 +117,41 @@ class SlackApi:
 
     async def post(self, channel: str, *, before: datetime | None, spare: bool = False, **args: Any) -> Answer:
         """chat.postMessage, in turn, or in a turn that is `spare`; Unanswered when it may be up."""
-        self._cooling.check("chat.postMessage", channel)
+        self._cooling.check(counted("chat.postMessage", channel))
+        body = {"channel": channel, "unfurl_links": False, "unfurl_media": False, **args}
         if spare:
             self._turns.spare(channel)
-        else:
-            await self._turns.wait(channel, before=before)
-        body = {"channel": channel, "unfurl_links": False, "unfurl_media": False, **args}
-        return await self._call("chat.postMessage", channel, posts=True, json=body)
+            return await self._call("chat.postMessage", channel, posts=True, json=body)
+        async with self._turns.turn(channel, before=before):
+            return await self._call("chat.postMessage", channel, posts=True, json=body)
 
     async def update(self, channel: str, *, first: bool, **args: Any) -> Answer:
         """chat.update, within its limit; what does not go `first` leaves some of that for what does.
 
         Raises NotYet, too, with the seconds until there is room.
         """
-        self._cooling.check("chat.update", channel)
+        self._cooling.check(counted("chat.update", channel))
         self._updates.count(first=first)
         return await self._call("chat.update", channel, json={"channel": channel, **args})
 
     async def _call(self, method: str, channel: str, *, posts: bool = False, **how: Any) -> Answer:
-        self._cooling.check(method, channel)
+        what = counted(method, channel)
+        self._cooling.check(what)
         try:
             with translated(method, posts=posts):
                 answer = (await self._client.api_call(method, **how)).data
                 if not isinstance(answer, dict):
                     raise TypeError("an answer is a JSON object")
         except Throttled as busy:
-            busy.retry_after = self._cooling.hold(method, channel, busy.asked)
+            busy.retry_after = self._cooling.hold(what, busy.asked)
             raise
-        self._cooling.passed(method, channel)
+        self._cooling.passed(what)
         return answer
+
+
+def counted(method: str, channel: str) -> str:
+    """What Slack counts a call of this method under."""
+    return f"{method} in {channel}" if method in BY_CHANNEL else method
 
 
 def _address(url: object) -> str | None:

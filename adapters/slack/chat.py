@@ -10,24 +10,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 import structlog
 
+from adapters.chat.pacing import AT_ONCE
 from adapters.http import proxy_for, trusted
-from adapters.slack.api import Answer, SlackApi
+from adapters.slack.api import INTERVAL, Answer, SlackApi
 from adapters.slack.checkup import troubles_in
 from adapters.slack.digests import digest_message_of
 from adapters.slack.errors import TooLong, translated
 from adapters.slack.identity import Identity
-from adapters.slack.notices import notice_message_of
-from adapters.slack.pace import INTERVAL
+from adapters.slack.notices import notice_message_of, page_of
 from adapters.slack.render import message_of, smallest_of
 from bot.card import Card, DigestCard, Notice
 from bot.errors import Gone, NodError
+from bot.records import Alert
 from bot.surface import Surface
 from bot.wording import CardState
 
@@ -125,8 +126,6 @@ SKEW = timedelta(seconds=60)
 PAGE = 200  #: messages a page (conversations.history allows 999)
 PAGES = 10  #: and at most so many pages; a search is for a message of the last minutes
 
-#: Said at once: a ping to somebody on call goes before cards that wait for their turn.
-AT_ONCE = datetime.min.replace(tzinfo=UTC)
 #: After what is said at once, and before every card: a digest stands for many of those.
 SOON = AT_ONCE + timedelta(seconds=1)
 
@@ -229,6 +228,14 @@ class SlackChat:
         """Change any message of ours; its mark stays. What is `first` has a part of the limit for itself."""
         metadata = _metadata(kind, mark)
         await self._api.update(channel, first=first, ts=ref, metadata=metadata, **message)
+
+    async def put_alert(self, alert: Alert, channel: str, *, mark: str) -> str:
+        """Post an alert; returns its ref."""
+        return await self.put(page_of(alert), channel, kind=NOTICE, mark=mark, before=AT_ONCE)
+
+    async def change_alert(self, alert: Alert, channel: str, ref: str, *, mark: str) -> None:
+        """Bring an alert's message up to date."""
+        await self.change(page_of(alert), channel, ref, kind=NOTICE, mark=mark)
 
     async def room_of(self, account: str) -> str:
         """The channel of direct messages with this person, asked for once.

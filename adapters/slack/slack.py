@@ -17,15 +17,15 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.chat.background import open_errands
+from adapters.chat.channel_pager import ChannelPager
+from adapters.chat.pacing import Cooldown
 from adapters.http import proxy_for, trusted
-from adapters.slack.api import SlackApi
+from adapters.slack.api import SlackApi, Updates, posts_of
 from adapters.slack.chat import ResponseUrls, SlackChat
 from adapters.slack.checkup import problems_of
 from adapters.slack.clicks import Clicks
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.identity import Identity
-from adapters.slack.pace import Cooling, Turns, Updates
-from adapters.slack.pager import SlackPager
 from adapters.slack.receive import OPERATION, SCHEMES, Reply, receive
 from adapters.slack.socket import Counted, open_socket, sockets_of
 from bot.desk import Desk
@@ -88,9 +88,9 @@ class Slack:
     _clock: Clock
     _count: Callable[[str], None]
 
-    def pager(self, channel: str) -> SlackPager:
+    def pager(self, channel: str) -> ChannelPager:
         """A channel as a place for alerts."""
-        return SlackPager(chat=self.chat, channel=channel)
+        return ChannelPager(board=self.chat, channel=channel)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer one request to `POST /slack/events`: (status, headers, body). Never raises, never 500."""
@@ -165,9 +165,9 @@ async def open_slack(
         monotonic = time.monotonic
         api = SlackApi(
             client=client,
-            turns=Turns(monotonic=monotonic),
+            turns=posts_of(monotonic),
             updates=Updates(monotonic=monotonic),
-            cooling=Cooling(monotonic=monotonic),
+            cooling=Cooldown(chat="Slack", monotonic=monotonic),
         )
         identity = await api.identity()
         urls = ResponseUrls(session=session, api_url=api_url, monotonic=monotonic)

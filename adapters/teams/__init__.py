@@ -7,7 +7,6 @@ from adapters.teams.chat import TeamsChat
 from adapters.teams.conversations import SERVICE_HOSTS
 from adapters.teams.credentials import TOKEN_URL
 from adapters.teams.directory import TeamsDirectory
-from adapters.teams.pager import TeamsPager
 from adapters.teams.teams import OPENID_URL, Teams, open_teams
 from adapters.teams.workflows import RoutedChat, WorkflowsChat, open_workflows
 from bot.surface import ConversationRef, Conversations, Scope
@@ -23,7 +22,6 @@ __all__ = [
     "Teams",
     "TeamsChat",
     "TeamsDirectory",
-    "TeamsPager",
     "WorkflowsChat",
     "open_teams",
     "open_workflows",

@@ -13,8 +13,9 @@ from typing import Any
 import structlog
 
 from adapters.chat.background import Errands
+from adapters.chat.pacing import AT_ONCE
 from adapters.teams.api import TeamsApi
-from adapters.teams.chat import AT_ONCE, TeamsChat
+from adapters.teams.chat import TeamsChat
 from adapters.teams.conversations import ref_of, split_ref
 from adapters.teams.elements import Content, content, spoken, words
 from adapters.teams.modals import PRESS_AGAIN

@@ -1,20 +1,33 @@
 """The Connector as the rest of this package calls it: paced, with the errors of the core.
 
 Statuses: msteams-docs, "Status codes from bot conversational APIs", and rate-limit (412, 502 and 504 are to be
-tried again, like 429).
+tried again, like 429, after a wait that grows, with jitter).
+
+bots/how-to/rate-limit: per bot and thread 7 messages a second, 8 in two, 60 in 30, 1,800 an hour.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
+from adapters.chat.pacing import Cooldown, RateLimiter, Windows
 from adapters.teams.conversations import threaded
-from adapters.teams.pace import Cooling, Turns
 from bot.errors import Forbidden, Gone, NodError, NotYet, Unanswered, Unavailable
 from bot.surface import ConversationRef
+
+WINDOWS: Windows = ((7, 1.0), (8, 2.0), (60, 30.0), (1_800, 3_600.0))
+#: Seconds by which each is taken longer: on their way messages come closer together.
+MARGIN = 0.1
+#: Seconds between two new messages that can go on for ever: 60 in 30, and 1,800 in 3,600.
+INTERVAL = 0.5
+#: Seconds that a message waits here for its turn, which lets the shortest window pass. What would wait longer
+#: is put off: whoever waits here holds a place that cards of other conversations, and of Slack, need.
+PATIENCE = 1.2
+#: A wait is longer by up to this share of itself.
+JITTER = 0.25
 
 #: What an operator does about a refusal that waiting does not mend.
 REMEDIES: Mapping[int, str] = {
@@ -24,6 +37,18 @@ REMEDIES: Mapping[int, str] = {
     404: "Name a conversation in which the app is installed",
     413: "Report this card as a bug",
 }
+
+
+def turns_of(monotonic: Callable[[], float], *, windows: Windows = WINDOWS) -> RateLimiter:
+    """Messages within Teams' windows for a conversation. One counts from when it has reached Teams for sure."""
+    return RateLimiter(
+        monotonic=monotonic, windows=windows, margin=MARGIN, patience=PATIENCE, until_answered=True
+    )
+
+
+def cooldown_of(monotonic: Callable[[], float]) -> Cooldown:
+    """Which conversation may not be spoken in yet, because Teams said so."""
+    return Cooldown(chat="Teams", monotonic=monotonic, jitter=JITTER)
 
 
 class Throttled(NotYet):
@@ -115,7 +140,7 @@ class Wire(Protocol):
 class TeamsApi:
     """One bot's calls. Every method raises Unavailable (`Unanswered`), Gone or Forbidden."""
 
-    def __init__(self, *, wire: Wire, turns: Turns, cooling: Cooling) -> None:
+    def __init__(self, *, wire: Wire, turns: RateLimiter, cooling: Cooldown) -> None:
         """The wire must repeat nothing by itself: what is owed is repeated from the store."""
         self._wire, self._turns, self._cooling = wire, turns, cooling
 

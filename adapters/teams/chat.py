@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 import structlog
 
-from adapters.teams.api import AppRefused, TeamsApi, TooLarge
+from adapters.chat.pacing import AT_ONCE, LAST
+from adapters.teams.api import INTERVAL, AppRefused, TeamsApi, TooLarge
 from adapters.teams.conversations import Identity, account_of, ref_of, split_account
 from adapters.teams.elements import Content, spoken
-from adapters.teams.notices import Mentioned, notice_content_of
-from adapters.teams.pace import INTERVAL
+from adapters.teams.notices import Mentioned, notice_content_of, page_content_of, page_summary
 from adapters.teams.places import Places
 from adapters.teams.render import Stand, content_of, digest_content_of, smallest_of
 from adapters.teams.replies import Replies
@@ -22,6 +22,7 @@ from adapters.teams.rosters import Rosters, watchers_of
 from adapters.teams.standing import Stands
 from bot.card import Card, DigestCard, Notice
 from bot.errors import ConfigError, Forbidden, Gone, Unavailable
+from bot.records import Alert
 from bot.surface import ConversationRef, Destination, Scope, Surface
 from bot.wording import Saying
 
@@ -75,10 +76,6 @@ async def _problem_in(api: TeamsApi, places: Places, channel: str) -> str | None
     return None
 
 
-#: Said at once: a ping to somebody on call goes before cards that wait for their turn.
-AT_ONCE = datetime.min.replace(tzinfo=UTC)
-#: What takes no turn that a card wants.
-LAST = datetime.max.replace(tzinfo=UTC)
 #: After what is said at once, and before every card: a digest stands for many of those.
 SOON = AT_ONCE + timedelta(seconds=1)
 
@@ -176,9 +173,13 @@ class TeamsChat:
         self._stands.words(place.id, made, channel=channel)
         return ref_of(place.id, made)
 
-    async def change(self, content: Content, summary: Saying, channel: str, ref: str) -> None:
-        """Change any message of ours."""
-        message = {"summary": spoken(summary), "content": content}
+    async def put_alert(self, alert: Alert, channel: str, *, mark: str) -> str:
+        """Post an alert; returns its ref."""
+        return await self.put(page_content_of(alert), page_summary(alert), channel, before=AT_ONCE)
+
+    async def change_alert(self, alert: Alert, channel: str, ref: str, *, mark: str) -> None:
+        """Bring an alert's message up to date."""
+        message = {"summary": spoken(page_summary(alert)), "content": page_content_of(alert)}
         place, message_id = self._places.of_ref(ref, channel)
         await self._api.change(place, message_id, message, before=AT_ONCE)
 

@@ -15,18 +15,17 @@ import httpx
 import structlog
 
 from adapters.chat.background import open_errands
+from adapters.chat.channel_pager import ChannelPager
 from adapters.clock import seconds_since_boot
 from adapters.http import REACHED, open_client
 from adapters.teams.afterwards import Afterwards
-from adapters.teams.api import TeamsApi, Wire
+from adapters.teams.api import TeamsApi, Wire, cooldown_of, turns_of
 from adapters.teams.chat import TeamsChat, problems_of
 from adapters.teams.clicks import Clicks
 from adapters.teams.conversations import SERVICE_HOSTS, Identity
 from adapters.teams.credentials import SCOPE, TOKEN_URL, BotToken
 from adapters.teams.directory import TeamsDirectory
 from adapters.teams.loopback import LoopbackOnly, Receives
-from adapters.teams.pace import Cooling, Turns
-from adapters.teams.pager import TeamsPager
 from adapters.teams.payloads import Arrived
 from adapters.teams.places import Events, Places
 from adapters.teams.receive import Gate, Receiver, Reply, operation, schemes
@@ -63,9 +62,9 @@ class Teams:
     _api: TeamsApi
     _receiver: Receives
 
-    def pager(self, channel: str) -> TeamsPager:
+    def pager(self, channel: str) -> ChannelPager:
         """A conversation as a place for alerts."""
-        return TeamsPager(chat=self.chat, channel=channel)
+        return ChannelPager(board=self.chat, channel=channel)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer one request to `POST /api/messages`: (status, headers, body). Never raises, never 500."""
@@ -179,7 +178,7 @@ async def _put_together(
 ) -> Teams:
     """Everything that knows nothing of the SDK; what has to be closed goes onto the stack."""
     monotonic = time.monotonic
-    api = TeamsApi(wire=wire, turns=Turns(monotonic=monotonic), cooling=Cooling(monotonic=monotonic))
+    api = TeamsApi(wire=wire, turns=turns_of(monotonic), cooling=cooldown_of(monotonic))
     rosters = Rosters(api=api, seconds=seconds_since_boot)
     stack.push_async_callback(rosters.close)
     parts: dict[str, Any] = {"places": places, "rosters": rosters, "identity": identity}

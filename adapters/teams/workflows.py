@@ -18,13 +18,14 @@ import httpx
 from adapters.http import REACHED, exchange, open_client, retry_after
 from adapters.teams.api import Throttled, meaning
 from adapters.teams.elements import Content
-from adapters.teams.notices import notice_content_of
+from adapters.teams.notices import notice_content_of, page_content_of
 from adapters.teams.render import Stand, content_of, digest_content_of
 from bot.card import Card, DigestCard, Notice
 from bot.errors import Forbidden, Unavailable
 from bot.ports import Chat
+from bot.records import Alert
 from bot.surface import Surface
-from bot.wording import CardState, Saying
+from bot.wording import CardState
 
 CARD = "application/vnd.microsoft.card.adaptive"
 #: Seconds between two messages of one workflow (Power Automate, "Limits": 4 messages a second at most).
@@ -84,16 +85,13 @@ class WorkflowsChat:
         await self._send(notice_content_of(notice, ()), channel)
         return notice.mark
 
-    async def put(
-        self, content: Content, summary: Saying, channel: str, *, before: datetime, thread: str | None = None
-    ) -> str | None:
-        """Post any message of ours; it has no ref."""
-        await self._send(content, channel)
-        return None
+    async def put_alert(self, alert: Alert, channel: str, *, mark: str) -> None:
+        """Post an alert; it has no ref."""
+        await self._send(page_content_of(alert), channel)
 
-    async def change(self, content: Content, summary: Saying, channel: str, ref: str) -> None:
+    async def change_alert(self, alert: Alert, channel: str, ref: str, *, mark: str) -> None:
         """Post what would have been changed."""
-        await self._send(content, channel)
+        await self._send(page_content_of(alert), channel)
 
     async def room_of(self, account: str) -> str:
         """Raises Forbidden: a webhook reaches a channel and nobody alone."""

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.teams import ConversationRef, Scope
-from adapters.teams.api import TeamsApi
+from adapters.teams.api import TeamsApi, cooldown_of, turns_of
 from adapters.teams.conversations import Identity
 from adapters.teams.directory import BATCH, TeamsDirectory
-from adapters.teams.pace import Cooling, Turns
 from adapters.teams.places import Places
 from adapters.teams.rosters import AT_ONCE, Rosters
 from bot.policy import Person
@@ -61,9 +60,7 @@ async def directory_of(
             person=None if shared else f"u{number}",
         )
         await kept.put(ref)
-    api = TeamsApi(
-        wire=town, turns=Turns(monotonic=lambda: clock[0]), cooling=Cooling(monotonic=lambda: clock[0])
-    )
+    api = TeamsApi(wire=town, turns=turns_of(lambda: clock[0]), cooling=cooldown_of(lambda: clock[0]))
     places = Places(kept=kept)
     await places.load()
     rosters = Rosters(api=api, seconds=lambda: clock[0])

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.teams import RoutedChat, TeamsPager, WorkflowsChat, open_workflows
+from adapters.chat.channel_pager import ChannelPager
+from adapters.teams import RoutedChat, WorkflowsChat, open_workflows
 from bot.card import Notice
 from bot.errors import Forbidden, Unanswered, Unavailable
 from bot.records import Alert
@@ -59,7 +60,7 @@ async def test_rungs_and_alerts_are_told_too() -> None:
     async with open_chat() as (chat, flow):
         notice = Notice(mark="m", text=("Still waiting",), mentions=("t/a",))
         assert "m" == await chat.say(notice, "news", thread="17")
-        pager = TeamsPager(chat=chat, channel="news")
+        pager = ChannelPager(board=chat, channel="news")
         alert = Alert(approval_id="req-1", cause="x", text="cannot be told", raised_at=NOW)
         assert await pager.page(alert, ref=None, attempted_at=None) is None
         await pager.page(replace(alert, mended="it could"), ref=None, attempted_at=NOW)

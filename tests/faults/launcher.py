@@ -17,10 +17,10 @@ from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from adapters.chat.channel_pager import ChannelPager
 from adapters.cli import main
 from adapters.http import trusted
 from adapters.platform.client import HttpPlatform
-from adapters.slack import SlackPager
 from adapters.slack.chat import SlackChat
 from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
@@ -45,7 +45,7 @@ trusted({})  # in the warm process, for all its children
 CLASSES: Mapping[str, type[Any]] = {
     "platform": HttpPlatform,
     "chat": SlackChat,
-    "pager": SlackPager,
+    "pager": ChannelPager,
     "approvals": SqlApprovals,
     "placements": SqlPlacements,
     "rungs": SqlRungs,

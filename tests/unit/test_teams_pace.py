@@ -7,15 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adapters.chat.pacing import LONGEST_BACKOFF
 from adapters.http.exchange import LONGEST_WAIT, retry_after
-from adapters.teams.pace import (
-    JITTER,
-    LONGEST_BACKOFF,
-    MARGIN,
-    PATIENCE,
-    Cooling,
-    Turns,
-)
+from adapters.teams.api import JITTER, MARGIN, PATIENCE, cooldown_of, turns_of
 from bot.errors import NotYet, Unavailable
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -35,7 +29,7 @@ async def test_no_window_is_ever_overfull() -> None:
     """In any stretch of a window's length, not more messages than it allows; and no longer than that takes."""
     time = asyncio.get_running_loop().time
     windows = ((3, 0.05), (5, 0.2))
-    turns, moments = Turns(monotonic=time, windows=windows), list[float]()
+    turns, moments = turns_of(time, windows=windows), list[float]()
 
     async def one() -> None:
         async with turns.turn("19:x"):
@@ -51,7 +45,7 @@ async def test_no_window_is_ever_overfull() -> None:
 async def test_conversations_do_not_wait_for_one_another() -> None:
     """A full one holds up nobody elsewhere."""
     wall = Wall()
-    turns = Turns(monotonic=wall, windows=((1, 60.0),))
+    turns = turns_of(wall, windows=((1, 60.0),))
     async with turns.turn("19:x"), asyncio.timeout(1), turns.turn("19:y"):
         pass
 
@@ -59,7 +53,7 @@ async def test_conversations_do_not_wait_for_one_another() -> None:
 async def test_a_turn_that_is_far_away_is_put_off() -> None:
     """Nobody holds a place of the crew for longer than PATIENCE: it is told how long until there is room."""
     wall = Wall()
-    turns = Turns(monotonic=wall, windows=((2, 1.0), (3, 30.0)))
+    turns = turns_of(wall, windows=((2, 1.0), (3, 30.0)))
     for _ in range(3):
         async with turns.turn("19:x"):
             pass
@@ -75,7 +69,7 @@ async def test_a_turn_that_is_far_away_is_put_off() -> None:
 
 async def test_those_that_wait_longest_are_put_off_behind_the_others() -> None:
     """Of a crowd at once, whoever's turn comes within PATIENCE waits; the rest come again behind those."""
-    turns = Turns(monotonic=asyncio.get_running_loop().time, windows=((1, 0.4),))
+    turns = turns_of(asyncio.get_running_loop().time, windows=((1, 0.4),))
 
     async def one() -> float | None:
         try:
@@ -92,7 +86,7 @@ async def test_those_that_wait_longest_are_put_off_behind_the_others() -> None:
 
 async def test_the_earliest_deadline_goes_first() -> None:
     """Of those that wait; what has no deadline comes last."""
-    turns = Turns(monotonic=asyncio.get_running_loop().time, windows=((1, 0.02),))
+    turns = turns_of(asyncio.get_running_loop().time, windows=((1, 0.02),))
     async with turns.turn("19:x"):
         pass
     order: list[str] = []
@@ -108,7 +102,7 @@ async def test_the_earliest_deadline_goes_first() -> None:
 
 async def test_one_that_gives_up_leaves_its_place() -> None:
     """Whoever is cancelled while waiting stops nobody."""
-    turns = Turns(monotonic=asyncio.get_running_loop().time, windows=((1, 0.05),))
+    turns = turns_of(asyncio.get_running_loop().time, windows=((1, 0.05),))
 
     async def one() -> None:
         async with turns.turn("19:x", before=NOON):
@@ -125,7 +119,7 @@ async def test_one_that_gives_up_leaves_its_place() -> None:
 async def test_a_message_counts_from_when_it_arrived() -> None:
     """One that took long on its way holds up the next for the whole window, from its answer on."""
     time = asyncio.get_running_loop().time
-    turns = Turns(monotonic=time, windows=((1, 0.1),))
+    turns = turns_of(time, windows=((1, 0.1),))
     async with turns.turn("19:x"):
         await asyncio.sleep(0.2)
     answered = time()
@@ -136,7 +130,7 @@ async def test_a_message_counts_from_when_it_arrived() -> None:
 def test_a_wait_that_was_asked_for_is_kept() -> None:
     """Until then nothing is sent there; after a success the next refusal begins anew."""
     wall = Wall()
-    cooling = Cooling(monotonic=wall)
+    cooling = cooldown_of(wall)
     wait = cooling.hold("19:x", "7")
     assert 7 <= wait <= 7 * (1 + JITTER)
     with pytest.raises(Unavailable) as left:
@@ -154,7 +148,7 @@ def test_a_wait_that_was_asked_for_is_kept() -> None:
 
 def test_waits_grow_and_end_at_a_minute() -> None:
     """Without a usable Retry-After the waits double."""
-    cooling = Cooling(monotonic=Wall())
+    cooling = cooldown_of(Wall())
     waits = [cooling.hold("19:x", "soon") for _ in range(12)]
     assert all(2.0**n <= wait <= 2.0**n * (1 + JITTER) for n, wait in enumerate(waits[:6]))
     assert waits[-1] <= LONGEST_BACKOFF * (1 + JITTER)
