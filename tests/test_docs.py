@@ -27,8 +27,9 @@ from bot.protocol import Json
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-CONFIGURATION, REFUSALS, OPERATIONS, AUDIT = (
-    ROOT / "docs" / name for name in ("configuration.md", "refusals.md", "operations.md", "audit.md")
+ARCHITECTURE, CONFIGURATION, REFUSALS, OPERATIONS, AUDIT = (
+    ROOT / "docs" / f"{name}.md"
+    for name in ("architecture", "configuration", "refusals", "operations", "audit")
 )
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: A picture that is larger makes the page slow to open on a phone, in bytes.
@@ -40,11 +41,13 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 #: A file of the project that a page names.
-NAMED_FILE = re.compile(r"`((?:bot|adapters|nod|sandbox|tests|benchmarks|deploy)/[\w./-]+)`")
+NAMED_FILE = re.compile(r"`((?:bot|adapters|nod|sandbox|tests|benchmarks|deploy)/[\w./-]*)`")
 #: A page that code cites, with its anchor or its section: `docs/page.md#anchor`, `page.md, section`.
 CITED = re.compile(r"([\w./-]+\.md)\b(?:#([\w-]+)|, ([^().;,]+))?")
 #: Lines of a glossary that is still read in one go.
 LONGEST_GLOSSARY = 80
+#: Lines of the page that says how Nod is built.
+LONGEST_ARCHITECTURE = 250
 
 
 def prose(page: Path) -> str:
@@ -433,14 +436,29 @@ def test_a_receiver_can_verify_a_webhook_with_the_page_alone() -> None:
     assert signed("1767323045") in section(OPERATIONS, "Webhooks")
 
 
-def test_the_house_is_drawn_whole() -> None:
-    """Each module of the core and each part of the world stands in the drawing of the house, and no other."""
-    _, drawing = FENCE.findall((ROOT / "docs/architecture.md").read_text())[0]
-    drawn = {name for line in drawing.splitlines() for name in re.split(r"  +", line.strip())[0].split()}
-    parts = [p for room in ("bot", "bot/flow", "adapters") for p in (ROOT / room).iterdir() if p.name[0] != "_"]
-    there = {f"{part.name}/" if part.is_dir() else part.name for part in parts} - {"py.typed"}
+def test_the_map_of_the_code_is_short() -> None:
+    """A new colleague reads how Nod is built in one sitting."""
+    assert ARCHITECTURE.read_text().count("\n") <= LONGEST_ARCHITECTURE
 
-    assert sorted(there | {"bot/", "adapters/", "nod/", "sandbox/"}) == sorted(drawn)
+
+def test_the_tree_is_whole() -> None:
+    """Each module of the core and each part of the world is named in the tree, or by the step of the life."""
+    named = {
+        path for title in ("The tree", "The life") for path in NAMED_FILE.findall(section(ARCHITECTURE, title))
+    }
+    parts = [p for room in ("bot", "bot/flow", "adapters") for p in (ROOT / room).iterdir() if p.name[0] != "_"]
+    there = {str(part.relative_to(ROOT)) + ("/" if part.is_dir() else "") for part in parts}
+
+    assert [] == sorted(there - {"bot/py.typed", "adapters/py.typed"} - named)
+
+
+def test_identifiers_that_the_architecture_names_are_in_the_code() -> None:
+    """A class, a constant or a function that was renamed takes its mention along."""
+    named = set(re.findall(r"`([A-Za-z_]\w*)(?:\(\))?`", ARCHITECTURE.read_text()))
+    files = [path for room in ("bot", "adapters", "nod") for path in (ROOT / room).rglob("*.py")]
+    words = set(re.findall(r"\w+", " ".join(path.read_text() for path in files)))
+
+    assert [] == sorted(named - words)
 
 
 def test_the_changelog_has_a_place_for_what_comes() -> None:
