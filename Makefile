@@ -5,6 +5,9 @@ SDK := .sdk/bin/python
 # Extras stay in the pins: without them pip looks for the newest `name[extra]`, and finds one without a hash.
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-strip-extras
 
+# What was compiled and rewritten once is kept: each of the processes of a run would do it again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test test-all test-pythons mutants check sdk lock clean
 
 demo: .venv/ready

@@ -30,6 +30,7 @@ settings.register_profile("sample", settings.get_profile("nod"), max_examples=30
 def pytest_configure(config: pytest.Config) -> None:
     """`make test` draws a sample of each property; `make test-all` draws Hypothesis' usual number."""
     settings.load_profile("sample" if "not slow" in config.option.markexpr else "nod")
+    gc.disable()  # until everything is collected: nothing of it is garbage
 
 
 #: The environment of whoever runs the tests must not decide how they end.
@@ -77,6 +78,7 @@ def pytest_collection_finish() -> None:
     """Thousands of collected tests live as long as the session: looking through them for garbage takes time."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
