@@ -6,11 +6,12 @@ import asyncio
 import itertools
 import math
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from adapters.chat.errors import Throttled
 from adapters.http import retry_after
 from bot.errors import NotYet
 
@@ -148,6 +149,17 @@ class Cooldown:
         left = self._until.get(what, 0.0) - self._monotonic()
         if left > 0:
             raise NotYet(f"{self._chat} asked to wait with {what}", retry_after=left)
+
+    @contextmanager
+    def around(self, what: str) -> Iterator[None]:
+        """One call. Raises NotYet instead of it; where it is Throttled, until when is noted and told."""
+        self.check(what)
+        try:
+            yield
+        except Throttled as busy:
+            busy.retry_after = self.hold(what, busy.asked)
+            raise
+        self.passed(what)
 
     def hold(self, what: str, asked: str | None) -> float:
         """Refused as too fast, with this Retry-After: note how long to wait, and return that in seconds."""

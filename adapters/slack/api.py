@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.chat.pacing import Cooldown, RateLimiter
-from adapters.slack.errors import Throttled, translated
+from adapters.slack.errors import translated
 from adapters.slack.identity import Identity
 from bot.errors import Forbidden, NotYet
 
@@ -135,17 +135,10 @@ class SlackApi:
         return await self._call("chat.update", channel, json={"channel": channel, **args})
 
     async def _call(self, method: str, channel: str, *, posts: bool = False, **how: Any) -> Answer:
-        what = counted(method, channel)
-        self._cooling.check(what)
-        try:
-            with translated(method, posts=posts):
-                answer = (await self._client.api_call(method, **how)).data
-                if not isinstance(answer, dict):
-                    raise TypeError("an answer is a JSON object")
-        except Throttled as busy:
-            busy.retry_after = self._cooling.hold(what, busy.asked)
-            raise
-        self._cooling.passed(what)
+        with self._cooling.around(counted(method, channel)), translated(method, posts=posts):
+            answer = (await self._client.api_call(method, **how)).data
+            if not isinstance(answer, dict):
+                raise TypeError("an answer is a JSON object")
         return answer
 
 

@@ -17,15 +17,15 @@ from urllib.parse import SplitResult, urlsplit
 import aiohttp
 import structlog
 
+from adapters.chat.errors import TooLarge
 from adapters.chat.pacing import AT_ONCE
 from adapters.http import proxy_for, trusted
 from adapters.slack.api import INTERVAL, Answer, SlackApi
 from adapters.slack.checkup import troubles_in
-from adapters.slack.digests import digest_message_of
-from adapters.slack.errors import TooLong, translated
+from adapters.slack.errors import translated
 from adapters.slack.identity import Identity
 from adapters.slack.notices import notice_message_of, page_of
-from adapters.slack.render import message_of, smallest_of
+from adapters.slack.render import digest_message_of, message_of, smallest_of
 from bot.card import Card, DigestCard, Notice
 from bot.errors import Gone, NodError
 from bot.records import Alert
@@ -154,7 +154,7 @@ class SlackChat:
         before = SOON if isinstance(card, DigestCard) else card.deadline
         try:
             return await self.put(message, channel, kind=kind, mark=mark, before=before)
-        except TooLong:
+        except TooLarge:
             if isinstance(card, DigestCard):
                 raise
             log.warning("card_too_long", channel=channel)
@@ -174,7 +174,7 @@ class SlackChat:
             decided = isinstance(card, Card) and card.state is not CardState.OPEN
             try:
                 await self.change(message, channel, ref, kind=kind, mark=mark, first=decided)
-            except TooLong:
+            except TooLarge:
                 if isinstance(card, DigestCard):
                     raise
                 log.warning("card_too_long", channel=channel)

@@ -22,10 +22,9 @@ from adapters.chat.payload import Malformed
 from adapters.slack.afterwards import Afterwards
 from adapters.slack.api import SlackApi
 from adapters.slack.chat import ResponseUrls
-from adapters.slack.digests import done_view
 from adapters.slack.identity import Identity
 from adapters.slack.metadata import ButtonContext, ModalCursor
-from adapters.slack.modals import reason_view, said_view
+from adapters.slack.modals import done_view, reason_view, said_view, turned_view, whole_view
 from adapters.slack.notices import claimed_of, explanation_of, refusal_of
 from adapters.slack.payloads import (
     PageTurn,
@@ -37,7 +36,6 @@ from adapters.slack.payloads import (
     read_press,
     read_submission,
 )
-from adapters.slack.whole import turned_view, whole_view
 from bot.card import Button
 from bot.desk import (
     Acknowledged,

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import structlog
 
+from adapters.chat.errors import AppRefused
 from adapters.slack.api import Answer, SlackApi
-from adapters.slack.errors import AppRefused
 from adapters.slack.identity import Identity
 from adapters.slack.payloads import is_home
 from bot.errors import Forbidden, Gone, Unavailable

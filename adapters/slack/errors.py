@@ -14,8 +14,9 @@ from contextlib import contextmanager
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from adapters.chat.errors import AppRefused, Throttled, TooLarge
 from adapters.http import place_of, proxy_for, reason, refused
-from bot.errors import Forbidden, Gone, NodError, NotYet, Unanswered, Unavailable
+from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 
 #: What we addressed is not there (any more), or is not ours to change.
 GONE = frozenset(
@@ -94,22 +95,6 @@ REMEDIES: Mapping[str, str] = {
 _CODE = re.compile(r"[a-z0-9_]{1,80}")
 
 
-class Throttled(NotYet):
-    """Too fast, so nothing was done; `asked` is the Retry-After header as it came, which may be garbage."""
-
-    def __init__(self, text: str, *, asked: str | None) -> None:
-        super().__init__(text)
-        self.asked = asked
-
-
-class AppRefused(Forbidden):
-    """The token, the app or the way there is refused: every other question would end the same."""
-
-
-class TooLong(Forbidden):
-    """The blocks together are longer than Slack takes; a shorter message would be taken."""
-
-
 @contextmanager
 def translated(method: str, *, posts: bool = False) -> Iterator[None]:
     """Around one Web API call. With `posts`, an answer that got lost means that it may have happened.
@@ -168,6 +153,6 @@ def _meaning(method: str, response: object, *, lost: type[Unavailable]) -> NodEr
     remedy = REMEDIES.get(code or "", "See docs.slack.dev for this code")
     named = f" ({needed})" if isinstance(needed, str) else ""
     if code == "msg_blocks_too_long":
-        return TooLong(f"Slack refused {method}: {code}. {remedy}")
+        return TooLarge(f"Slack refused {method}: {code}. {remedy}")
     kind = AppRefused if code is None or code in APP_REFUSED else Forbidden
     return kind(f"Slack refused {method}: {code or f'HTTP {status}'}{named}. {remedy}")

@@ -16,12 +16,10 @@ from typing import Any
 from adapters.chat.forms import NOTE, PRESET, filled, reason_of
 from adapters.chat.labels import ASKS
 from adapters.chat.payload import Malformed, maybe_text, part, text
-from adapters.slack.digests import ANSWERS, DONE, NEXT_ONE
 from adapters.slack.identity import Identity
 from adapters.slack.metadata import VALUE, ButtonContext, OpenCall, call_from, context_from
-from adapters.slack.modals import REASON
-from adapters.slack.render import ACTION
-from adapters.slack.whole import BACK, NEXT, VIEW_ALL
+from adapters.slack.modals import ANSWERS, BACK, DONE, NEXT, REASON, VIEW_ALL
+from adapters.slack.render import ACTION, NEXT_ONE
 from bot.card import Button
 
 #: Paths that name one thing, the first of each being the one that Nod reads.

@@ -1,7 +1,8 @@
-"""A card as Slack's blocks. Pure: the same value gives the same payload.
+"""A card, or a channel's digest, as Slack's blocks. Pure: the same value gives the same payload.
 
-What an agent wrote stands only in plain_text and rich_text_preformatted, never where Slack parses. A card
-that would not fit into one message loses part of its call and, with it, its Approve (it fails closed).
+What an agent wrote, the names of tools and agents too, stands only in plain_text and rich_text_preformatted,
+never where Slack parses. A card that would not fit into one message loses part of its call and, with it, its
+Approve (it fails closed).
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.chat.labels import LABELS, SKIP_MEANS, read_aloud
+from adapters.chat.labels import EARLIEST, LABELS, NEXT_SPOKEN, ONE_BY_ONE, SKIP_MEANS, read_aloud
 from adapters.chat.text import (
     AMPLE,
     BLANK,
     LEAST,
+    NAME,
+    NAMED,
     NARROW,
     WARNINGS,
     Room,
     cut,
+    flooding,
     more_of,
     risk,
     seen,
@@ -28,6 +32,7 @@ from adapters.chat.text import (
 from adapters.slack.elements import (
     ACCESSIBILITY_LABEL,
     BUTTON_TEXT,
+    CONTEXT_ELEMENT,
     HEADER,
     SECTION,
     Block,
@@ -40,7 +45,7 @@ from adapters.slack.elements import (
     spoken,
 )
 from bot.call import text_of
-from bot.card import Button, Card
+from bot.card import Button, Card, DigestCard
 from bot.wording import CardState, Saying
 
 #: Slack was seen to refuse a message near 13,200 characters (slackapi/bolt-js issue 2509); no page tells.
@@ -160,3 +165,56 @@ def button_of(card: Card, button: Button, value: str) -> Element:
 
 def _size(blocks: list[Block]) -> int:
     return len(json.dumps(blocks, ensure_ascii=False))
+
+
+#: Asks for the next request: on a digest, and in the looks that open from it.
+NEXT_ONE = "nod_next_one"
+
+
+def digest_message_of(digest: DigestCard) -> dict[str, Any]:
+    """`text` and `blocks` of the message that shows a digest."""
+    return {"text": spoken(digest.notification, FALLBACK), "blocks": digest_blocks_of(digest)}
+
+
+def digest_blocks_of(digest: DigestCard) -> list[Block]:
+    """The blocks of a digest; when nothing waits any more, one line."""
+    if digest.earliest is None:
+        return [{"type": "section", "text": plain(digest.title, SECTION)}]
+    earliest = [plain(EARLIEST, 100), moment(digest.earliest)]
+    return [
+        {"type": "header", "text": plain(digest.title, HEADER)},
+        *contexts([earliest]),
+        *_named(digest),
+        *_together(flooding(digest)),
+        *contexts([[plain(ONE_BY_ONE, CONTEXT_ELEMENT)]]),
+        *_next(digest),
+    ]
+
+
+def next_button(value: str) -> Block:
+    """The button to the next request, with the digest's own sealed value."""
+    return {
+        "type": "button",
+        "action_id": NEXT_ONE,
+        "text": plain(LABELS[Button.NEXT], BUTTON_TEXT),
+        "value": value,
+        "accessibility_label": cut(NEXT_SPOKEN, ACCESSIBILITY_LABEL),
+    }
+
+
+def _named(digest: DigestCard) -> list[Block]:
+    """The first few, a line each with its moment, and how many more there are."""
+    shown = digest.first[:NAMED]
+    lines: list[Block] = [
+        {"type": "context", "elements": [plain(f"{name}, until", NAME), moment(until)]} for name, until in shown
+    ]
+    return [*lines, *contexts([plain(more, 100)] for more in more_of(digest.count, len(shown)))]
+
+
+def _together(lines: list[str]) -> list[Block]:
+    return [{"type": "section", "text": plain("\n".join(lines), SECTION)}] if lines else []
+
+
+def _next(digest: DigestCard) -> list[Block]:
+    value = digest.buttons.get(Button.NEXT)
+    return [{"type": "actions", "elements": [next_button(value)]}] if value else []

@@ -21,8 +21,8 @@ from adapters.teams.elements import Content, content, spoken, words
 from adapters.teams.modals import PRESS_AGAIN
 from adapters.teams.payloads import Press
 from adapters.teams.places import Places
+from adapters.teams.posted import PostedMessage, PostedMessages
 from adapters.teams.render import NO_CARD
-from adapters.teams.standing import Standing, Stands
 
 TWICE = "This card was shown twice after an outage. Answer on the other one; both are the same request."
 FOR_YOU = "Nod has an answer for you"
@@ -34,10 +34,10 @@ class Afterwards:
     """Each call begins an errand and returns at once; what goes wrong costs the person another press."""
 
     def __init__(
-        self, *, api: TeamsApi, chat: TeamsChat, places: Places, stands: Stands, errands: Errands
+        self, *, api: TeamsApi, chat: TeamsChat, places: Places, posted: PostedMessages, errands: Errands
     ) -> None:
         self._api, self._chat, self._places = api, chat, places
-        self._stands, self._errands = stands, errands
+        self._posted, self._errands = posted, errands
 
     def tell(self, press: Press, shown: Content) -> None:
         """Send it to the person alone."""
@@ -54,12 +54,12 @@ class Afterwards:
     async def _tell(self, press: Press, shown: Content) -> None:
         room = await self._chat.room_of(press.account)
         ref = await self._chat.put(shown, (FOR_YOU,), room, before=datetime.now(UTC))
-        of = self._stands.at(press.conversation, press.ref)
+        of = self._posted.at(press.conversation, press.ref)
         if of is None:
             named = self._places.named_by(press.data.channel, press.conversation)
             channel = press.data.channel if named else press.conversation
-            of = Standing(channel=channel, ref=ref_of(press.conversation, press.ref), card=None)
-        self._stands.elsewhere(room, split_ref(ref)[1], of)
+            of = PostedMessage(channel=channel, ref=ref_of(press.conversation, press.ref), card=None)
+        self._posted.elsewhere(room, split_ref(ref)[1], of)
 
     async def _press_again(self, account: str) -> None:
         room = await self._chat.room_of(account)
@@ -75,5 +75,5 @@ class Afterwards:
             "content": content([words(TWICE)], fallbackText=NO_CARD),
         }
         await self._api.change(place, press.ref, message, before=AT_ONCE)
-        self._stands.drop(press.conversation, press.ref)
+        self._posted.drop(press.conversation, press.ref)
         log.info("duplicate_marked", conversation=place.id)

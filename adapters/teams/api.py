@@ -13,9 +13,10 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
+from adapters.chat.errors import AppRefused, Throttled, TooLarge
 from adapters.chat.pacing import Cooldown, RateLimiter, Windows
 from adapters.teams.conversations import threaded
-from bot.errors import Forbidden, Gone, NodError, NotYet, Unanswered, Unavailable
+from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.surface import ConversationRef
 
 WINDOWS: Windows = ((7, 1.0), (8, 2.0), (60, 30.0), (1_800, 3_600.0))
@@ -49,22 +50,6 @@ def turns_of(monotonic: Callable[[], float], *, windows: Windows = WINDOWS) -> R
 def cooldown_of(monotonic: Callable[[], float]) -> Cooldown:
     """Which conversation may not be spoken in yet, because Teams said so."""
     return Cooldown(chat="Teams", monotonic=monotonic, jitter=JITTER)
-
-
-class Throttled(NotYet):
-    """Too fast, or a hiccup that Teams asks to try again; `asked` is the Retry-After header as it came."""
-
-    def __init__(self, text: str, *, asked: str | None) -> None:
-        super().__init__(text)
-        self.asked = asked
-
-
-class TooLarge(Forbidden):
-    """413: the message is larger than Teams takes; a smaller one would be taken."""
-
-
-class AppRefused(Forbidden):
-    """The bot itself is refused, whatever it asks: by Entra, or with its token by the Connector."""
 
 
 class Unreadable(Exception):
@@ -196,12 +181,6 @@ class TeamsApi:
         self, ref: ConversationRef, what: str, *, posts: bool, before: datetime
     ) -> AsyncIterator[None]:
         self._cooling.check(ref.id)
-        try:
-            async with self._turns.turn(ref.id, before=before):
-                self._cooling.check(ref.id)
-                with translated(what, posts=posts):
-                    yield
-        except Throttled as busy:
-            busy.retry_after = self._cooling.hold(ref.id, busy.asked)
-            raise
-        self._cooling.passed(ref.id)
+        async with self._turns.turn(ref.id, before=before):
+            with self._cooling.around(ref.id), translated(what, posts=posts):
+                yield

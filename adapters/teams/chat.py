@@ -10,16 +10,17 @@ from urllib.parse import quote
 
 import structlog
 
+from adapters.chat.errors import AppRefused, TooLarge
 from adapters.chat.pacing import AT_ONCE, LAST
-from adapters.teams.api import INTERVAL, AppRefused, TeamsApi, TooLarge
+from adapters.teams.api import INTERVAL, TeamsApi
 from adapters.teams.conversations import Identity, account_of, ref_of, split_account
 from adapters.teams.elements import Content, spoken
 from adapters.teams.notices import Mentioned, notice_content_of, page_content_of, page_summary
 from adapters.teams.places import Places
-from adapters.teams.render import Stand, content_of, digest_content_of, smallest_of
+from adapters.teams.posted import PostedMessages
+from adapters.teams.render import RenderContext, content_of, digest_content_of, smallest_of
 from adapters.teams.replies import Replies
 from adapters.teams.rosters import Rosters, watchers_of
-from adapters.teams.standing import Stands
 from bot.card import Card, DigestCard, Notice
 from bot.errors import ConfigError, Forbidden, Gone, Unavailable
 from bot.records import Alert
@@ -94,7 +95,7 @@ class TeamsChat:
         api: TeamsApi,
         places: Places,
         rosters: Rosters,
-        stands: Stands,
+        posted: PostedMessages,
         replies: Replies,
         identity: Identity,
         open_door: bool,
@@ -102,7 +103,7 @@ class TeamsChat:
         """With `open_door` every card says that nobody is authenticated."""
         self._api, self._places, self._rosters = api, places, rosters
         self._replies = replies
-        self._stands, self._identity, self._open_door = stands, identity, open_door
+        self._posted, self._identity, self._open_door = posted, identity, open_door
 
     @property
     def surface(self) -> Surface:
@@ -117,13 +118,13 @@ class TeamsChat:
     async def post(self, card: Card | DigestCard, channel: str) -> str:
         """Put a new card up; notices go first, then digests, then the card with the earliest deadline."""
         place = self._places.resolve(channel)
-        stand = await self.stand_of(place, channel)
+        context = await self.context_of(place, channel)
         before = SOON if isinstance(card, DigestCard) else card.deadline
         try:
-            made = await self._api.post(place, _message(card, stand), before=before)
+            made = await self._api.post(place, _message(card, context), before=before)
         except TooLarge:
-            made = await self._api.post(place, _message(card, stand, smallest=True), before=before)
-        self._stands.put(place.id, made, channel=channel, card=card)
+            made = await self._api.post(place, _message(card, context, smallest=True), before=before)
+        self._posted.put(place.id, made, channel=channel, card=card)
         return ref_of(place.id, made)
 
     async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
@@ -133,13 +134,13 @@ class TeamsChat:
         """
         place, message_id = self._places.of_ref(ref, channel)
         await self._replies.ahead(place.id, message_id)
-        stand = await self.stand_of(place, channel)
+        context = await self.context_of(place, channel)
         before = SOON if isinstance(card, DigestCard) else card.deadline
         try:
-            await self._api.change(place, message_id, _message(card, stand), before=before)
+            await self._api.change(place, message_id, _message(card, context), before=before)
         except TooLarge:
-            await self._api.change(place, message_id, _message(card, stand, smallest=True), before=before)
-        self._stands.put(place.id, message_id, channel=channel, card=card)
+            await self._api.change(place, message_id, _message(card, context, smallest=True), before=before)
+        self._posted.put(place.id, message_id, channel=channel, card=card)
 
     async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
         """The ref of our message with this mark, where somebody's client has looked at it since then.
@@ -149,7 +150,7 @@ class TeamsChat:
         lost one tells where it is. Whoever presses the one that does not count is told so; the message itself
         is left alone, because nothing proves what stands on it (`adapters.teams.clicks`).
         """
-        return self._stands.found(mark, channel, since=since)
+        return self._posted.found(mark, channel, since=since)
 
     async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
         """Say it in a card's thread, where the place has threads, or without one; returns the ref."""
@@ -160,7 +161,7 @@ class TeamsChat:
         summary: Saying = (f"{names} ", *notice.text) if names else notice.text
         before = LAST if notice.spare else AT_ONCE
         ref = await self.put(content, summary, channel, before=before, thread=thread)
-        self._stands.seen(notice.mark, channel, ref)
+        self._posted.seen(notice.mark, channel, ref)
         return ref
 
     async def put(
@@ -170,7 +171,7 @@ class TeamsChat:
         place, root = self._places.of_ref(thread, channel) if thread else (self._places.resolve(channel), None)
         message = {"summary": spoken(summary), "content": content}
         made = await self._api.post(place, message, before=before, thread=root)
-        self._stands.words(place.id, made, channel=channel)
+        self._posted.words(place.id, made, channel=channel)
         return ref_of(place.id, made)
 
     async def put_alert(self, alert: Alert, channel: str, *, mark: str) -> str:
@@ -234,17 +235,17 @@ class TeamsChat:
         """
         return await troubles_in(self._api, self._places, channels)
 
-    async def stand_of(self, place: ConversationRef, channel: str) -> Stand:
+    async def context_of(self, place: ConversationRef, channel: str) -> RenderContext:
         """Where a card stands, and who of the people there gets a view of her own."""
         members = await self._rosters.soon(place)
         watchers = watchers_of(members, self._identity.tenants)
-        return Stand(channel=channel, watchers=watchers, open_door=self._open_door)
+        return RenderContext(channel=channel, watchers=watchers, open_door=self._open_door)
 
     async def _mentioned(self, accounts: Sequence[str], place: ConversationRef) -> list[Mentioned]:
         """Whom a notice pings, by name. Somebody who is not there is left out: Teams refuses such a message."""
         if not accounts:
             return []
-        await self.stand_of(place, "")
+        await self.context_of(place, "")
         there = {member.account: member for member in self._rosters.now(place) or ()}
         absent = [account for account in dict.fromkeys(accounts) if account not in there]
         if absent:
@@ -256,9 +257,9 @@ class TeamsChat:
         ]
 
 
-def _message(card: Card | DigestCard, stand: Stand, *, smallest: bool = False) -> dict[str, Any]:
+def _message(card: Card | DigestCard, context: RenderContext, *, smallest: bool = False) -> dict[str, Any]:
     if isinstance(card, DigestCard):
-        content = digest_content_of(card, stand)
+        content = digest_content_of(card, context)
     else:
-        content = smallest_of(card, stand) if smallest else content_of(card, stand)
+        content = smallest_of(card, context) if smallest else content_of(card, context)
     return {"summary": spoken(card.notification), "content": content}

@@ -6,7 +6,6 @@ itself is changed for everybody by the flow. Nothing here waits for the network:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from adapters.chat.paging import QueueCursor
@@ -14,13 +13,20 @@ from adapters.chat.text import acknowledged
 from adapters.teams.buttons import SHOW, TURN, Asks
 from adapters.teams.conversations import Identity, base_of, ref_of
 from adapters.teams.elements import Content, content, sentence
-from adapters.teams.modals import CLAIMED, done_view, reason_view, refusal_lines, said_view
+from adapters.teams.modals import (
+    CLAIMED,
+    done_view,
+    reason_view,
+    refusal_lines,
+    said_view,
+    turned_content,
+    whole_content,
+)
 from adapters.teams.payloads import Press
 from adapters.teams.places import Places
-from adapters.teams.render import NO_CARD, Stand, content_of, digest_content_of
+from adapters.teams.posted import PostedMessage, PostedMessages, mark_of
+from adapters.teams.render import NO_CARD, RenderContext, content_of, digest_content_of
 from adapters.teams.rosters import Rosters, watchers_of
-from adapters.teams.standing import Standing, Stands, mark_of
-from adapters.teams.whole import turned_content, whole_content
 from bot.approval import Claim
 from bot.card import Button, Card, DigestCard
 from bot.desk import (
@@ -41,12 +47,12 @@ from bot.surface import Surface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
+class ClickContext:
     """Where a press came from, and what is known to stand there."""
 
     press: Press
-    standing: Standing
-    stand: Stand
+    standing: PostedMessage
+    context: RenderContext
 
     @property
     def card(self) -> Card | None:
@@ -71,86 +77,86 @@ class Clicks:
         desk: Desk,
         places: Places,
         rosters: Rosters,
-        stands: Stands,
+        posted: PostedMessages,
         identity: Identity,
         open_door: bool,
-        count: Callable[[str], None],
     ) -> None:
-        """`count` is told the name of each event that an operator may want a number of."""
         self._desk, self._places, self._rosters = desk, places, rosters
-        self._stands, self._identity, self._open_door, self._count = stands, identity, open_door, count
+        self._posted, self._identity, self._open_door = posted, identity, open_door
 
     async def pressed(self, press: Press) -> Shown:
         """One press, to its end: whatever is decided is committed when this returns."""
-        spot = self._spot(press)
+        here = self._context(press)
         match press.data.verb:
             case verb if verb == SHOW:
-                if isinstance(spot.standing.card, DigestCard):
-                    return Shown(content=digest_content_of(spot.standing.card, spot.stand))
-                reply: Reply | Preview = await self._desk.preview(self._click(spot, Button.WHY))
+                if isinstance(here.standing.card, DigestCard):
+                    return Shown(content=digest_content_of(here.standing.card, here.context))
+                reply: Reply | Preview = await self._desk.preview(self._click(here, Button.WHY))
             case verb if verb == TURN:
-                reply = await self._desk.press(self._click(spot, Button.VIEW_ALL))
+                reply = await self._desk.press(self._click(here, Button.VIEW_ALL))
             case verb:
-                reply = await self._desk.press(self._click(spot, Button(verb)))
+                reply = await self._desk.press(self._click(here, Button(verb)))
         if reply.card_id and press.data.queue is None and not _is_moved(reply):
-            self._looked_at(spot, reply.card_id)
-        return Shown(content=self._content(spot, reply), duplicate=_is_duplicate(spot, reply))
+            self._looked_at(here, reply.card_id)
+        return Shown(content=self._content(here, reply), duplicate=_is_duplicate(here, reply))
 
-    def _content(self, spot: Spot, reply: Reply | Preview) -> Content | None:
+    def _content(self, here: ClickContext, reply: Reply | Preview) -> Content | None:
         """What takes the card's place for the person who pressed."""
-        data, stand = spot.press.data, spot.stand
+        data, context = here.press.data, here.context
         match reply:
             case Explanation(lines=lines):
-                return self._said(spot, lines)
+                return self._said(here, lines)
             case Acknowledged(claim=claim):
-                return _claimed(spot, claim)
+                return _claimed(here, claim)
             case Preview(form=None):
-                return content_of(spot.card, stand, answers=False) if spot.card else None
+                return content_of(here.card, context, answers=False) if here.card else None
             case Preview(form=form) if form is not None:
-                return content_of(form.card, stand, asks=Asks(rule=form.reason, presets=form.presets))
+                return content_of(form.card, context, asks=Asks(rule=form.reason, presets=form.presets))
             case NextRequest(form=form):
-                return whole_content(form, stand, queue=QueueCursor(value=data.value, after=form.card.card_id))
+                return whole_content(
+                    form, context, queue=QueueCursor(value=data.value, after=form.card.card_id)
+                )
             case WholeCall(form=form) if data.verb == TURN:
-                return turned_content(form, data, stand)
+                return turned_content(form, data, context)
             case WholeCall(form=form):
-                return whole_content(form, stand, queue=data.queue)
+                return whole_content(form, context, queue=data.queue)
             case ReasonForm(form=form, problem=problem):
-                return reason_view(form, data, stand, said=refusal_lines(problem)[:1] if problem else ())
+                return reason_view(form, data, context, said=refusal_lines(problem)[:1] if problem else ())
             case Voted(vote=vote):
-                return done_view(spot.card, vote, stand, data.queue)
+                return done_view(here.card, vote, context, data.queue)
             case NotCounted():
                 # A look by Teams itself is refused silently; a person is told why.
-                return None if spot.press.automatic else self._said(spot, refusal_lines(reply))
+                return None if here.press.automatic else self._said(here, refusal_lines(reply))
             case _:
                 raise TypeError(reply)
 
-    def _said(self, spot: Spot, lines: tuple[str, ...]) -> Content:
-        return said_view(lines, spot.stand, card=spot.card, queue=spot.press.data.queue)
+    def _said(self, here: ClickContext, lines: tuple[str, ...]) -> Content:
+        return said_view(lines, here.context, card=here.card, queue=here.press.data.queue)
 
-    def _spot(self, press: Press) -> Spot:
-        standing = self._stands.at(press.conversation, press.ref)
+    def _context(self, press: Press) -> ClickContext:
+        standing = self._posted.at(press.conversation, press.ref)
         if standing is None:
             # The name that the button brought back counts only where it leads to where the button was pressed.
             named = self._places.named_by(press.data.channel, press.conversation)
             channel = press.data.channel if named else base_of(press.conversation)
-            standing = Standing(channel=channel, ref=_ref(press), card=None)
+            standing = PostedMessage(channel=channel, ref=_ref(press), card=None)
         place = self._places.known(press.conversation)
         members = (self._rosters.now(place) if place else None) or ()
         watchers = watchers_of(members, self._identity.tenants)
-        stand = Stand(channel=standing.channel, watchers=watchers, open_door=self._open_door)
-        return Spot(press=press, standing=standing, stand=stand)
+        context = RenderContext(channel=standing.channel, watchers=watchers, open_door=self._open_door)
+        return ClickContext(press=press, standing=standing, context=context)
 
-    def _looked_at(self, spot: Spot, mark: str) -> None:
+    def _looked_at(self, here: ClickContext, mark: str) -> None:
         """The message is up: a post whose answer was lost is found by that. One of ours that shows something
         else is not that post, whatever the button's data says.
         """
-        press = spot.press
-        taken = self._stands.taken(press.conversation, press.ref, mark)
-        if not taken and spot.standing.ref == _ref(press):
-            self._stands.seen(mark, spot.standing.channel, spot.standing.ref)
+        press = here.press
+        taken = self._posted.taken(press.conversation, press.ref, mark)
+        if not taken and here.standing.ref == _ref(press):
+            self._posted.seen(mark, here.standing.channel, here.standing.ref)
 
-    def _click(self, spot: Spot, verb: Button) -> Click:
-        press = spot.press
+    def _click(self, here: ClickContext, verb: Button) -> Click:
+        press = here.press
         member = self._rosters.person(press.account)
         home = press.account.partition("/")[0] in self._identity.tenants
         if member is not None and (member.guest or member.tenant not in self._identity.tenants):
@@ -160,8 +166,8 @@ class Clicks:
             account=press.account,
             home=home,
             value=press.data.value,
-            channel=spot.standing.channel,
-            ref=spot.standing.ref,
+            channel=here.standing.channel,
+            ref=here.standing.ref,
             verb=verb,
             form=press.data.form,
             note=press.note,
@@ -170,16 +176,16 @@ class Clicks:
         )
 
 
-def _claimed(spot: Spot, claim: Claim) -> Content:
+def _claimed(here: ClickContext, claim: Claim) -> Content:
     """The card, with its answers where they were: it changes for everybody a moment later, and a button that
     was a way back would then be an Approve, under the hand of whoever is about to press it.
     """
-    card = spot.card
+    card = here.card
     if card is None or not card.buttons:
         return content(sentence(acknowledged(claim)), fallbackText=NO_CARD)
     rest = dict(card.buttons)
     rest.pop(Button.CLAIM, None)
-    return content_of(replace(card, buttons=rest), spot.stand, said=(CLAIMED,))
+    return content_of(replace(card, buttons=rest), here.context, said=(CLAIMED,))
 
 
 def _ref(press: Press) -> str:
@@ -190,12 +196,12 @@ def _is_moved(reply: Reply | Preview) -> bool:
     return isinstance(reply, NotCounted) and reply.code is Refusal.MOVED_CARD
 
 
-def _is_duplicate(spot: Spot, reply: Reply | Preview) -> bool:
+def _is_duplicate(here: ClickContext, reply: Reply | Preview) -> bool:
     """This very card, put up here by us, on a message that is not the one which counts.
 
     Where it is not known what stands there nothing is proven: anybody can send the data of one card from
     another message, and what is written over might be a card that somebody is about to answer.
     """
-    there = spot.standing
-    same = there.card is not None and _ref(spot.press) == there.ref and mark_of(there.card) == reply.card_id
-    return _is_moved(reply) and same and spot.press.data.queue is None
+    there = here.standing
+    same = there.card is not None and _ref(here.press) == there.ref and mark_of(there.card) == reply.card_id
+    return _is_moved(reply) and same and here.press.data.queue is None

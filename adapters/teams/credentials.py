@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 import httpx
 import structlog
 
+from adapters.chat.errors import AppRefused
 from adapters.graph import refusal_of
 from adapters.http import exchange
-from adapters.teams.api import AppRefused
 from bot.errors import NodError, Unavailable
 
 #: Where the token is bought in the public cloud; `{tenant}` is put in.

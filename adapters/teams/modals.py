@@ -1,21 +1,62 @@
-"""What takes a card's place for one person: a form for a reason, an answer that counts, a refusal. Pure.
+"""What takes a card's place for one person: a form for a reason, the whole call, an answer, a refusal. Pure.
 
 Teams shows the card of an invoke's answer to whoever pressed, until the message itself changes for everybody.
+Approve stands on the last page of a call, once every page was shown.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from adapters.chat.labels import ASKS
-from adapters.chat.paging import QueueCursor
-from adapters.chat.text import EXPLAINED_LINE, counted, explained, where_explained, who_asks
-from adapters.teams.buttons import Asks, Data, pressed, reason_inputs
-from adapters.teams.elements import Content, Element, content, heading, small, words
-from adapters.teams.render import NO_CARD, Stand, next_button, on_top, show_data
+from adapters.chat.labels import (
+    ASKS,
+    FROM_PAGE_ONE,
+    NEVER_APPROVED,
+    NEXT_PAGE,
+    ON_THE_LAST,
+    PREVIOUS_PAGE,
+)
+from adapters.chat.paging import (
+    GOES_ON,
+    PART,
+    SENTENCES,
+    PageState,
+    QueueCursor,
+    cut_in_pages,
+    first_page,
+    goes_on,
+    turned,
+)
+from adapters.chat.text import BLANK, EXPLAINED_LINE, counted, explained, risk, where_explained, who_asks
+from adapters.teams.buttons import TURN, Asks, Data, button, pressed, reason_inputs
+from adapters.teams.elements import (
+    Content,
+    Element,
+    content,
+    framed,
+    heading,
+    mono,
+    sentences,
+    size_of,
+    small,
+    words,
+)
+from adapters.teams.render import (
+    MESSAGE,
+    NO_CARD,
+    WIDE,
+    RenderContext,
+    next_button,
+    on_top,
+    show_data,
+    warnings_of,
+)
 from bot.approval import Vote
 from bot.card import Button, Card
 from bot.desk import FormData, NotCounted
+from bot.routing import ReasonRule
 
 _STYLES = {Button.REJECT: "destructive", Button.APPROVE: "positive"}
 
@@ -23,42 +64,44 @@ CLAIMED = "You are on it. The others are not pinged meanwhile."
 PRESS_AGAIN = "Nod did not answer in time. Nothing is lost: what counts is on the card; else press again."
 
 
-def reason_view(form: FormData, data: Data, stand: Stand, *, said: Sequence[str] = ()) -> Content:
+def reason_view(form: FormData, data: Data, context: RenderContext, *, said: Sequence[str] = ()) -> Content:
     """Asks for the reason that goes with a verdict; `data` is what was pressed."""
     which = Button(data.verb)
     (verb, label), style = ASKS[which], _STYLES.get(which)
     send = Data(
         verb=which.value,
         value=data.value,
-        channel=stand.channel,
+        channel=context.channel,
         form=True,
         whole=data.whole,
         state=data.state,
         queue=data.queue,
     )
     body = [
-        *on_top(said, stand),
+        *on_top(said, context),
         heading(f"{verb} {form.card.tool}"),
         small(who_asks(form.card)),
         *reason_inputs(label, Asks(rule=form.reason, presets=form.presets)),
     ]
     return content(
         body,
-        [pressed(verb, send, style=style), *back(form.card, stand, data.queue)],
+        [pressed(verb, send, style=style), *back(form.card, context, data.queue)],
         fallbackText=NO_CARD,
     )
 
 
-def done_view(card: Card | None, vote: Vote, stand: Stand, queue: QueueCursor | None) -> Content:
+def done_view(card: Card | None, vote: Vote, context: RenderContext, queue: QueueCursor | None) -> Content:
     """That an answer counts, until the message shows it to everybody."""
     body = [words(counted(card.tool if card else "this call", vote), weight="Bolder")]
-    return content(body, _on(stand, queue), fallbackText=NO_CARD)
+    return content(body, _on(context, queue), fallbackText=NO_CARD)
 
 
-def said_view(lines: Sequence[str], stand: Stand, *, card: Card | None, queue: QueueCursor | None) -> Content:
+def said_view(
+    lines: Sequence[str], context: RenderContext, *, card: Card | None, queue: QueueCursor | None
+) -> Content:
     """Words for one person, with the way back to where they were asked for."""
     body = [words(line, most=EXPLAINED_LINE) for line in explained(lines)]
-    return content(body, back(card, stand, queue), fallbackText=NO_CARD)
+    return content(body, back(card, context, queue), fallbackText=NO_CARD)
 
 
 def refusal_lines(refused: NotCounted) -> tuple[str, ...]:
@@ -67,14 +110,165 @@ def refusal_lines(refused: NotCounted) -> tuple[str, ...]:
     return (f"Not counted: {refused.text}", f"[{code}]  {where_explained(code)}")
 
 
-def back(card: Card | None, stand: Stand, queue: QueueCursor | None) -> list[Element]:
+def back(card: Card | None, context: RenderContext, queue: QueueCursor | None) -> list[Element]:
     """The way back to the card, or on to the next request of a digest."""
     if queue is not None:
-        return _on(stand, queue)
+        return _on(context, queue)
     if card is None or Button.WHY not in card.buttons:
         return []
-    return [pressed("Back to the card", show_data(card, stand))]
+    return [pressed("Back to the card", show_data(card, context))]
 
 
-def _on(stand: Stand, queue: QueueCursor | None) -> list[Element]:
-    return [next_button(queue.value, stand, after=queue.after)] if queue else []
+def _on(context: RenderContext, queue: QueueCursor | None) -> list[Element]:
+    return [next_button(queue.value, context, after=queue.after)] if queue else []
+
+
+#: Bytes of one page's lines, and lines: what is around them fits into the rest of a message.
+PAGE_BYTES = 12_000
+PAGE_LINES = 60
+#: Characters after which a line is cut in two: escaped, and in a block of its own, it fits a page.
+LONGEST_LINE = 400
+#: Warnings on the first page and on the last, as many as there is room for.
+WARNINGS = (20, 8, 2)
+
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+
+
+def pages_of(call: str) -> list[list[str]]:
+    """The call in pages of pieces; joined they are the call again, to the character.
+
+    A piece is a line with its end, or a part of a line that is too long for one block.
+    """
+    return cut_in_pages(
+        _pieces(call),
+        weight=lambda piece: size_of(mono(piece.removesuffix("\n"))),
+        most_weight=PAGE_BYTES,
+        most_pieces=PAGE_LINES,
+    )
+
+
+def whole_content(
+    form: FormData, context: RenderContext, *, queue: QueueCursor | None = None, said: Sequence[str] = ()
+) -> Content:
+    """A whole call, opened."""
+    pages = pages_of(form.call)
+    return _view(first_page(form, len(pages)), form, pages, context, queue, said)
+
+
+def turned_content(form: FormData, data: Data, context: RenderContext) -> Content:
+    """The next page or the one before; from the beginning when the pages were not shown to this person, or the
+    text is another one now.
+    """
+    pages = pages_of(form.call)
+    state = turned(data.state, form, len(pages), by=data.by) if data.state else None
+    if state is None:
+        return whole_content(form, context, queue=data.queue, said=(FROM_PAGE_ONE,))
+    return _view(state, form, pages, context, data.queue, ())
+
+
+def _view(
+    state: PageState,
+    form: FormData,
+    pages: list[list[str]],
+    context: RenderContext,
+    queue: QueueCursor | None,
+    said: Sequence[str],
+) -> Content:
+    lines = _lines(pages, state.page)
+    for most in WARNINGS:
+        made = _page(state, form, lines, context, queue, said, most=most)
+        if size_of(made) <= MESSAGE:
+            break
+    return made
+
+
+def _page(
+    state: PageState,
+    form: FormData,
+    lines: list[Element],
+    context: RenderContext,
+    queue: QueueCursor | None,
+    said: Sequence[str],
+    *,
+    most: int,
+) -> Content:
+    card = form.card
+    why = risk(card, 300) if queue else None
+    approves = state.was_whole and form.approvable
+    asks = Asks(rule=form.reason, presets=form.presets)
+    body = [
+        *on_top(said, context),
+        heading(f"All of the call: {card.tool}"),
+        small(who_asks(card)),
+        *([small(f"Page {state.page + 1} of {state.pages}")] if state.pages > 1 else []),
+        *([words(why, most=300)] if why else []),
+        *(sentences(card.status[:SENTENCES], PART) if queue else []),
+        *(warnings_of(card.warnings, most=most) if state.is_last or state.page == 0 else []),
+        framed(lines),
+        *([small(NEVER_APPROVED)] if not form.approvable else [] if state.is_last else [small(ON_THE_LAST)]),
+        *_turns(state, form, context, queue),
+        *(reason_inputs(ASKS[Button.APPROVE][1], asks) if approves else []),
+    ]
+    return content(body, _answers(state, form, context, queue, approves=approves), fallbackText=NO_CARD, **WIDE)
+
+
+def _lines(pages: list[list[str]], page: int) -> list[Element]:
+    """A page's lines; what goes on from the line before is marked, so that it cannot pass for an argument."""
+    if not "".join(pages[page]).strip():
+        return [words(BLANK, size="Small")]
+    lines = [mono(piece.removesuffix("\n")) for piece in pages[page]]
+    for line, begins_inside in zip(lines, goes_on(pages, page), strict=True):
+        if begins_inside:
+            line[0]["inlines"].insert(
+                0, {"type": "TextRun", "text": GOES_ON, "isSubtle": True, "size": "Small"}
+            )
+    return [element for line in lines for element in line]
+
+
+def _turns(
+    state: PageState, form: FormData, context: RenderContext, queue: QueueCursor | None
+) -> list[Element]:
+    """Back and Next page, where there are such pages."""
+    data = Data(verb=TURN, value=form.card.look, channel=context.channel, state=state, queue=queue)
+    buttons = [
+        pressed(title, replace(data, by=by))
+        for title, by, there in (
+            (PREVIOUS_PAGE, -1, state.page > 0),
+            (NEXT_PAGE, 1, not state.is_last),
+        )
+        if there
+    ]
+    return [{"type": "ActionSet", "actions": buttons}] if buttons else []
+
+
+def _answers(
+    state: PageState, form: FormData, context: RenderContext, queue: QueueCursor | None, *, approves: bool
+) -> list[Element]:
+    """Approve behind the last page; from a digest the others too, since there is no card to press."""
+    card = form.card
+    made: list[Element] = []
+    if approves:
+        data = Data(
+            verb=Button.APPROVE.value,
+            value=form.approve_value,
+            channel=context.channel,
+            form=form.reason is not ReasonRule.NONE,
+            whole=True,
+            state=state,
+            queue=queue,
+        )
+        made.append(button(Button.APPROVE, data, card.tool))
+    if queue is None:
+        return [*made, *back(card, context, None)]
+    for which in (Button.REJECT, Button.SKIP):
+        if which in card.buttons:
+            data = Data(verb=which.value, value=card.buttons[which], channel=context.channel, queue=queue)
+            made.append(button(which, data, card.tool))
+    return [*made, next_button(queue.value, context, after=queue.after)]
+
+
+def _pieces(call: str) -> list[str]:
+    pieces = []
+    for line in _LINE.findall(call):
+        pieces += [line[at : at + LONGEST_LINE] for at in range(0, len(line), LONGEST_LINE)]
+    return pieces

@@ -69,7 +69,7 @@ NO_CARD = "This message needs a client of Teams that shows Adaptive Cards."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stand:
+class RenderContext:
     """Where a card stands, and for whom it has a view of its own."""
 
     channel: str  #: as the policy calls it
@@ -83,7 +83,7 @@ _ROOMS = ((AMPLE, WATCHERS), (NARROW, WATCHERS), (NARROW, WATCHERS // 4), (LEAST
 
 
 def content_of(
-    card: Card, stand: Stand, *, answers: bool = True, asks: Asks = USUAL, said: Sequence[str] = ()
+    card: Card, context: RenderContext, *, answers: bool = True, asks: Asks = USUAL, said: Sequence[str] = ()
 ) -> Content:
     """The card, at most MESSAGE bytes of JSON.
 
@@ -91,22 +91,24 @@ def content_of(
     """
     shape = _open if card.state is CardState.OPEN else _decided
     for room, watchers in _ROOMS:
-        seen_by = replace(stand, watchers=stand.watchers[:watchers])
+        seen_by = replace(context, watchers=context.watchers[:watchers])
         made = shape(card, seen_by, room, answers=answers, asks=asks, said=said)
         if size_of(made) <= MESSAGE:
             return made
-    return _cut(card, stand, answers=answers, asks=asks, said=said, most=MESSAGE)
+    return _cut(card, context, answers=answers, asks=asks, said=said, most=MESSAGE)
 
 
-def smallest_of(card: Card, stand: Stand) -> Content:
+def smallest_of(card: Card, context: RenderContext) -> Content:
     """The card with little of the call, and no Approve: for a Teams that takes no larger one."""
     if card.state is not CardState.OPEN:
-        return _decided(card, stand, LEAST, answers=True, asks=USUAL, said=())
-    return _cut(card, stand, answers=True, asks=USUAL, said=(), most=MESSAGE // 4)
+        return _decided(card, context, LEAST, answers=True, asks=USUAL, said=())
+    return _cut(card, context, answers=True, asks=USUAL, said=(), most=MESSAGE // 4)
 
 
-def _cut(card: Card, stand: Stand, *, answers: bool, asks: Asks, said: Sequence[str], most: int) -> Content:
-    call, alone = text_of(card.call), replace(stand, watchers=())
+def _cut(
+    card: Card, context: RenderContext, *, answers: bool, asks: Asks, said: Sequence[str], most: int
+) -> Content:
+    call, alone = text_of(card.call), replace(context, watchers=())
     while True:
         call = call[: len(call) * 3 // 4]
         made = _open(card, alone, LEAST, answers=answers, asks=asks, said=said, cut_to=call + "…")
@@ -119,15 +121,15 @@ def warnings_of(warnings: Sequence[str], *, most: int = WARNINGS) -> list[Elemen
     return [words(line, size="Small", color="Attention") for line in warned(warnings, most=most)]
 
 
-def on_top(said: Sequence[str], stand: Stand) -> list[Element]:
+def on_top(said: Sequence[str], context: RenderContext) -> list[Element]:
     """What one person is told above everything else, and on every card that the door is open."""
-    door = [words(OPEN_DOOR, color="Attention", weight="Bolder")] if stand.open_door else []
+    door = [words(OPEN_DOOR, color="Attention", weight="Bolder")] if context.open_door else []
     return [*door, *(words(line, color="Accent", weight="Bolder") for line in said)]
 
 
 def _open(
     card: Card,
-    stand: Stand,
+    context: RenderContext,
     room: Room,
     *,
     answers: bool,
@@ -140,7 +142,7 @@ def _open(
     notice = card.hidden or (CUT_HERE if cut_to is not None else None)
     asked: Saying = (f"{who_asks(card)}  ·  asked", card.asked_at)
     body = [
-        *on_top(said, stand),
+        *on_top(said, context),
         heading(card.title),
         *sentence(asked),
         *([words(why, most=room.why + 10)] if why else []),
@@ -151,16 +153,16 @@ def _open(
         *([small(SKIP_MEANS)] if answers and Button.SKIP in card.buttons else []),
     ]
     whole = cut_to is None
-    actions = _actions(card, stand, answers=answers, asks=asks, whole=whole)
-    return content(body, actions, **_root(card, stand))
+    actions = _actions(card, context, answers=answers, asks=asks, whole=whole)
+    return content(body, actions, **_root(card, context))
 
 
 def _decided(
-    card: Card, stand: Stand, room: Room, *, answers: bool, asks: Asks, said: Sequence[str]
+    card: Card, context: RenderContext, room: Room, *, answers: bool, asks: Asks, said: Sequence[str]
 ) -> Content:
     """One or two lines, and nothing to press or to ask for again: a card that is over stays over."""
     body = [
-        *on_top(said, replace(stand, open_door=False)),
+        *on_top(said, replace(context, open_door=False)),
         words(card.title, weight="Bolder"),
         small(who_asks(card), most=room.part),
         *([small(card.folded, most=room.part)] if card.folded else []),
@@ -174,31 +176,33 @@ def _status(card: Card, room: Room) -> list[Element]:
     return [*shown, *map(small, more_of(len(card.status), room.sentences))]
 
 
-def _root(card: Card, stand: Stand) -> dict[str, Any]:
-    watchers = stand.watchers
-    refresh = {"refresh": refresh_of(card, stand, watchers)} if watchers and Button.WHY in card.buttons else {}
+def _root(card: Card, context: RenderContext) -> dict[str, Any]:
+    watchers = context.watchers
+    refresh = (
+        {"refresh": refresh_of(card, context, watchers)} if watchers and Button.WHY in card.buttons else {}
+    )
     return {"fallbackText": NO_CARD, **WIDE, **refresh}
 
 
-def refresh_of(card: Card, stand: Stand, watchers: Sequence[str]) -> Element:
+def refresh_of(card: Card, context: RenderContext, watchers: Sequence[str]) -> Element:
     """How the clients of these people ask, by themselves, for the card as each may see it."""
-    data = show_data(card, stand)
+    data = show_data(card, context)
     return {
         "action": {"type": "Action.Execute", "title": "Show", "verb": VERB + SHOW, "data": data.packed()},
         "userIds": list(watchers),
     }
 
 
-def show_data(card: Card, stand: Stand) -> Data:
+def show_data(card: Card, context: RenderContext) -> Data:
     """What asks for the card as it stands now, for the one who asks."""
     return Data(
         verb=SHOW,
         value=card.buttons.get(Button.WHY, ""),
-        channel=stand.channel,
+        channel=context.channel,
     )
 
 
-def _actions(card: Card, stand: Stand, *, answers: bool, asks: Asks, whole: bool) -> list[Element]:
+def _actions(card: Card, context: RenderContext, *, answers: bool, asks: Asks, whole: bool) -> list[Element]:
     if not card.buttons:
         return []
     values = dict(card.buttons)
@@ -209,12 +213,12 @@ def _actions(card: Card, stand: Stand, *, answers: bool, asks: Asks, whole: bool
         values = {Button.VIEW_ALL: card.look, **values}
     if not answers:
         values = {which: value for which, value in values.items() if which is Button.WHY}
-    return [action_of(which, value, card, stand, asks) for which, value in values.items()]
+    return [action_of(which, value, card, context, asks) for which, value in values.items()]
 
 
-def action_of(which: Button, value: str, card: Card, stand: Stand, asks: Asks) -> Element:
+def action_of(which: Button, value: str, card: Card, context: RenderContext, asks: Asks) -> Element:
     """One button of a card; Reject unfolds the fields for a reason, unless none is asked for."""
-    data = Data(verb=which.value, value=value, channel=stand.channel)
+    data = Data(verb=which.value, value=value, channel=context.channel)
     if which is not Button.REJECT or asks.rule is ReasonRule.NONE:
         return button(which, data, card.tool)
     send = pressed(ASKS[Button.REJECT][0], replace(data, form=True), style="destructive")
@@ -222,13 +226,13 @@ def action_of(which: Button, value: str, card: Card, stand: Stand, asks: Asks) -
     return unfolding(which, card.tool, inside)
 
 
-def digest_content_of(digest: DigestCard, stand: Stand, *, said: Sequence[str] = ()) -> Content:
+def digest_content_of(digest: DigestCard, context: RenderContext, *, said: Sequence[str] = ()) -> Content:
     """The digest; when nothing waits any more, one line."""
     if digest.earliest is None:
-        return content([*on_top(said, stand), words(digest.title)], fallbackText=NO_CARD)
+        return content([*on_top(said, context), words(digest.title)], fallbackText=NO_CARD)
     shown = digest.first[:NAMED]
     body = [
-        *on_top(said, stand),
+        *on_top(said, context),
         heading(digest.title),
         *sentence((EARLIEST, digest.earliest)),
         *(element for name, until in shown for element in sentence((f"{name}, until", until), NAME)),
@@ -237,13 +241,13 @@ def digest_content_of(digest: DigestCard, stand: Stand, *, said: Sequence[str] =
         small(ONE_BY_ONE),
     ]
     value = digest.buttons.get(Button.NEXT)
-    return content(body, [next_button(value, stand)] if value else [], fallbackText=NO_CARD)
+    return content(body, [next_button(value, context)] if value else [], fallbackText=NO_CARD)
 
 
-def next_button(value: str, stand: Stand, *, after: str | None = None) -> Element:
+def next_button(value: str, context: RenderContext, *, after: str | None = None) -> Element:
     """The button to the next request behind the card `after`, with the digest's own sealed value."""
     queue = QueueCursor(value=value, after=after) if after else None
-    data = Data(verb=Button.NEXT.value, value=value, channel=stand.channel, queue=queue)
+    data = Data(verb=Button.NEXT.value, value=value, channel=context.channel, queue=queue)
     return button(Button.NEXT, data, "the digest")
 
 

@@ -28,10 +28,10 @@ from adapters.teams.directory import TeamsDirectory
 from adapters.teams.loopback import LoopbackOnly, Receives
 from adapters.teams.payloads import Arrived
 from adapters.teams.places import Events, Places
+from adapters.teams.posted import PostedMessages
 from adapters.teams.receive import Gate, Receiver, Reply, operation, schemes
 from adapters.teams.replies import Answered, Replies
 from adapters.teams.rosters import Rosters
-from adapters.teams.standing import Stands
 from bot.desk import Desk
 from bot.errors import ConfigError, Unavailable
 from bot.ports import Clock
@@ -159,7 +159,7 @@ async def open_teams(
             places=places,
             identity=identity,
             desk=desk,
-            stands=Stands(clock=clock),
+            posted=PostedMessages(clock=clock),
             count=count,
         )
 
@@ -173,7 +173,7 @@ async def _put_together(
     places: Places,
     identity: Identity,
     desk: Desk,
-    stands: Stands,
+    posted: PostedMessages,
     count: Callable[[str], None],
 ) -> Teams:
     """Everything that knows nothing of the SDK; what has to be closed goes onto the stack."""
@@ -182,7 +182,7 @@ async def _put_together(
     rosters = Rosters(api=api, seconds=seconds_since_boot)
     stack.push_async_callback(rosters.close)
     parts: dict[str, Any] = {"places": places, "rosters": rosters, "identity": identity}
-    shown: dict[str, Any] = {"stands": stands, "open_door": not identity.app_id}
+    shown: dict[str, Any] = {"posted": posted, "open_door": not identity.app_id}
     replies = Replies(seconds=monotonic)
     chat = TeamsChat(api=api, replies=replies, **parts, **shown)
     errands = await stack.enter_async_context(open_errands())
@@ -191,9 +191,9 @@ async def _put_together(
     receiver = Receiver(
         gate=gate,
         parse=parse,
-        clicks=Clicks(desk=desk, count=count, **parts, **shown),
+        clicks=Clicks(desk=desk, **parts, **shown),
         events=Events(api=api, **parts),
-        after=Afterwards(api=api, chat=chat, places=places, stands=stands, errands=errands),
+        after=Afterwards(api=api, chat=chat, places=places, posted=posted, errands=errands),
         answered=answered,
         replies=replies,
         errands=errands,

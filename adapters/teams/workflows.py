@@ -15,11 +15,12 @@ from datetime import datetime, timedelta
 
 import httpx
 
+from adapters.chat.errors import Throttled
 from adapters.http import REACHED, exchange, open_client, retry_after
-from adapters.teams.api import Throttled, meaning
+from adapters.teams.api import meaning
 from adapters.teams.elements import Content
 from adapters.teams.notices import notice_content_of, page_content_of
-from adapters.teams.render import Stand, content_of, digest_content_of
+from adapters.teams.render import RenderContext, content_of, digest_content_of
 from bot.card import Card, DigestCard, Notice
 from bot.errors import Forbidden, Unavailable
 from bot.ports import Chat
@@ -140,10 +141,10 @@ async def open_workflows(addresses: Mapping[str, str]) -> AsyncIterator[Workflow
 
 
 def _shown(card: Card | DigestCard, channel: str) -> Content:
-    stand = Stand(channel=channel)
+    context = RenderContext(channel=channel)
     if isinstance(card, DigestCard):
-        return digest_content_of(replace(card, buttons={}), stand)
-    return content_of(replace(card, buttons={}), stand)
+        return digest_content_of(replace(card, buttons={}), context)
+    return content_of(replace(card, buttons={}), context)
 
 
 class RoutedChat:

@@ -7,16 +7,8 @@ from typing import Any
 
 import pytest
 
-from adapters.slack.errors import (
-    APP_REFUSED,
-    GONE,
-    REMEDIES,
-    THROTTLED,
-    TROUBLED,
-    AppRefused,
-    Throttled,
-    TooLong,
-)
+from adapters.chat.errors import AppRefused, Throttled, TooLarge
+from adapters.slack.errors import APP_REFUSED, GONE, REMEDIES, THROTTLED, TROUBLED
 from bot.errors import Forbidden, Gone, NodError, NotYet, Unanswered, Unavailable
 from tests.contract.slack_rig import Rig, open_rig
 from tests.render.cards import card
@@ -52,7 +44,7 @@ CODES = [
     *((code, Unavailable) for code in sorted(TROUBLED)),
     *((code, AppRefused) for code in sorted(APP_REFUSED)),
     *((code, Forbidden) for code in sorted(REMEDIES.keys() - APP_REFUSED - {"msg_blocks_too_long"})),
-    ("msg_blocks_too_long", TooLong),
+    ("msg_blocks_too_long", TooLarge),
     ("some_code_of_tomorrow", Forbidden),
 ]
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from adapters.chat.errors import AppRefused
 from adapters.roster import LONGEST_AGE, Roster
-from adapters.slack.errors import APP_REFUSED, AppRefused
+from adapters.slack.errors import APP_REFUSED
 from bot.errors import Unavailable
 from bot.policy import Person, Policy
 from bot.ports import GroupRef

@@ -236,7 +236,7 @@ async def test_a_form_in_the_own_chat_counts_for_the_card_that_it_came_from() ->
         await rig.press("view_all", message=message, old_client=True)
         await _until(lambda: rig.town.dm_of("ann"))
         look = rig.town.dm_of("ann")[-1]
-        await _until(lambda: rig.teams._receiver._clicks._stands.at(look.place, look.id))
+        await _until(lambda: rig.teams._receiver._clicks._posted.at(look.place, look.id))
         assert (await rig.town.press("ann", look, "nod_turn", title="Next page")).ok
         assert {(CHANNEL, ref_of(APPROVALS, message.id))} == {
             (click.channel, click.ref) for click in rig.desk.seen

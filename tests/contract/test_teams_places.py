@@ -110,7 +110,7 @@ async def test_places_outlive_a_restart() -> None:
             openid_url=rig.town.openid_url,
             token_url=rig.town.token_url,
             desk=FakeDesk(),
-            clock=rig.teams.chat._stands._clock,
+            clock=rig.teams.chat._posted._clock,
             count=lambda name: None,
             conversations=kept,
             service_hosts=("127.0.0.1",),
@@ -123,7 +123,7 @@ async def test_a_click_after_a_restart_finds_its_card() -> None:
     """Nothing that an answer needs is in memory alone: the channel's name comes back with the button."""
     async with open_rig() as rig:
         message = await rig.card_up()
-        rig.teams.chat._stands._by_message.clear()
+        rig.teams.chat._posted._by_message.clear()
         assert (await rig.press("approve", message=message)).ok
         (click,) = rig.desk.taken
         assert ("approvals", ref_of(APPROVALS, message.id)) == (click.channel, click.ref)
@@ -239,7 +239,7 @@ async def test_a_door_that_is_open_says_so_on_every_card() -> None:
     """Without an app id, and only where that is asked for, no token is looked at; the rest still is."""
     async with open_rig(app_id="", dangerously_allow_unauthenticated=True) as rig:
         place = rig.teams.places.resolve("approvals")
-        assert (await rig.teams.chat.stand_of(place, "approvals")).open_door
+        assert (await rig.teams.chat.context_of(place, "approvals")).open_door
         activity = dict(rig.town.delivery.sent[-1].activity)
         assert 200 == (await rig.town.send_raw(activity, {})).status
         foreign = {**activity, "conversation": {**activity["conversation"], "tenantId": OTHER_TENANT}}

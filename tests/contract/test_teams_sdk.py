@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.chat.errors import AppRefused
 from adapters.chat.payload import Malformed
-from adapters.teams.api import AppRefused
 from adapters.teams.credentials import AHEAD, TOO_LATE, BotToken
 from adapters.teams.payloads import Arrived
 from adapters.teams.sdk import parsed

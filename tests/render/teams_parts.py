@@ -14,11 +14,11 @@ import jsonschema
 from jsonschema.exceptions import best_match
 
 from adapters.teams.elements import NBSP
-from adapters.teams.render import MESSAGE, Stand, content_of
+from adapters.teams.render import MESSAGE, RenderContext, content_of
 from bot.card import Card
 from sandbox.teams.limits import check_card
 
-STAND = Stand(channel="approvals", watchers=("29:1ann", "29:1bob"))
+CONTEXT = RenderContext(channel="approvals", watchers=("29:1ann", "29:1bob"))
 #: The only thing that stands where Teams parses: a moment, in which nobody else writes.
 _AT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 MOMENT = re.compile(rf"\{{\{{DATE\({_AT}, SHORT\)\}}\}} \{{\{{TIME\({_AT}\)\}}\}}")
@@ -113,4 +113,4 @@ def titles(content: dict[str, Any]) -> list[str]:
 
 def check(card: Card, **more: Any) -> dict[str, Any]:
     """A card's content, checked."""
-    return checked(content_of(card, STAND, **more))
+    return checked(content_of(card, CONTEXT, **more))

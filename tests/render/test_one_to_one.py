@@ -12,15 +12,15 @@ import pytest
 
 from adapters.cli.audit_export import entry_of
 from adapters.slack.metadata import ButtonContext, call_from
+from adapters.slack.modals import turned_view as slack_turned
+from adapters.slack.modals import whole_view as slack_first
 from adapters.slack.render import message_of
-from adapters.slack.whole import turned_view as slack_turned
-from adapters.slack.whole import whole_view as slack_first
 from adapters.teams.buttons import Data, data_from
 from adapters.teams.elements import NBSP
+from adapters.teams.modals import GOES_ON as TEAMS_GOES_ON
+from adapters.teams.modals import turned_content
+from adapters.teams.modals import whole_content as teams_first
 from adapters.teams.render import content_of
-from adapters.teams.whole import GOES_ON as TEAMS_GOES_ON
-from adapters.teams.whole import turned_content
-from adapters.teams.whole import whole_content as teams_first
 from adapters.terminal.sheet import BEGINS, Sheet
 from bot.call import sight_of
 from bot.card import Button, Card, card_of
@@ -31,7 +31,7 @@ from bot.routing import ReasonRule
 from tests.render.cards import CARD_ID, NOW, SEAL, approval, policy, reading
 from tests.render.read_back import leaves_of, says, shows_all, unarmoured
 from tests.render.slack_parts import buttons, pre, preformatted_in, read_on
-from tests.render.teams_parts import STAND, nodes
+from tests.render.teams_parts import CONTEXT, nodes
 
 #: Generated calls: a taste for `make test`, and the long form.
 FEW, MANY = 300, 100_000
@@ -230,10 +230,10 @@ def joined(lines: list[str]) -> str:
 
 def teams_pages(asked: FormData) -> str:
     """All of the whole call in Teams, page after page."""
-    content = teams_first(asked, STAND)
+    content = teams_first(asked, CONTEXT)
     lines = teams_lines(content)
     while data := forward(content):
-        content = turned_content(asked, data, STAND)
+        content = turned_content(asked, data, CONTEXT)
         lines += teams_lines(content)
     return joined(lines)
 
@@ -275,7 +275,7 @@ def held(arguments: Json, chance: random.Random) -> None:
     message = message_of(card)
     if "nod_approve" in buttons(message["blocks"]):
         assert sight.text == pre(message)
-    content = content_of(card, STAND)
+    content = content_of(card, CONTEXT)
     if "Approve" in [action["title"] for action in content["actions"]]:
         assert sight.text == "\n".join(teams_lines(content))
     assert sight.text == slack_pages(look)

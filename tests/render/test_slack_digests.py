@@ -10,10 +10,9 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from adapters.chat.text import FLOODING, NAMED
-from adapters.slack.digests import digest_message_of, done_view
 from adapters.slack.metadata import ButtonContext, ModalCursor, call_from, context_from
-from adapters.slack.modals import reason_view, said_view
-from adapters.slack.whole import whole_view
+from adapters.slack.modals import done_view, reason_view, said_view, whole_view
+from adapters.slack.render import digest_message_of
 from bot.card import Button, DigestCard
 from bot.desk import FormData
 from bot.errors import Refusal

@@ -16,9 +16,19 @@ from adapters.chat.labels import FROM_PAGE_ONE
 from adapters.chat.payload import Malformed
 from adapters.chat.text import BLANK
 from adapters.slack.metadata import ButtonContext, OpenCall, call_from
-from adapters.slack.modals import NOTE, PRESET, reason_view, said_view
+from adapters.slack.modals import (
+    NOTE,
+    PAGE_BYTES,
+    PAGE_PIECES,
+    PRESET,
+    encoded,
+    pages_of,
+    reason_view,
+    said_view,
+    turned_view,
+    whole_view,
+)
 from adapters.slack.verify import BODY
-from adapters.slack.whole import PAGE_BYTES, PAGE_PIECES, encoded, pages_of, turned_view, whole_view
 from bot.card import Button
 from bot.desk import FormData
 from bot.errors import Refusal

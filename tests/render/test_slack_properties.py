@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 
 from adapters.chat.labels import OPEN_THE_CARD
 from adapters.chat.text import BLANK
-from adapters.slack.digests import digest_message_of, done_view
 from adapters.slack.metadata import ButtonContext, ModalCursor
-from adapters.slack.modals import reason_view, said_view
+from adapters.slack.modals import done_view, reason_view, said_view, whole_view
 from adapters.slack.notices import (
     claimed_of,
     explanation_of,
@@ -27,7 +26,7 @@ from adapters.slack.notices import (
     page_of,
     refusal_of,
 )
-from adapters.slack.whole import whole_view
+from adapters.slack.render import digest_message_of
 from bot.approval import Approval
 from bot.call import lines_of, text_of
 from bot.card import Button, DigestCard, Notice, card_of, digest_card_of

@@ -15,7 +15,7 @@ from adapters.chat.text import BLANK, WARNINGS, seen
 from adapters.teams.buttons import Asks
 from adapters.teams.elements import spoken
 from adapters.teams.notices import Mentioned, notice_content_of, page_content_of, plain_name
-from adapters.teams.render import Stand, content_of, digest_content_of, smallest_of
+from adapters.teams.render import RenderContext, content_of, digest_content_of, smallest_of
 from bot.approval import Outcome
 from bot.call import text_of
 from bot.card import Button, Notice
@@ -39,7 +39,7 @@ from tests.render.cards import (
     shown,
     vote,
 )
-from tests.render.teams_parts import STAND, call_of, check, check_schema, checked, nodes, runs, titles
+from tests.render.teams_parts import CONTEXT, call_of, check, check_schema, checked, nodes, runs, titles
 
 #: What an agent would write to make people see what is not there.
 HOSTILE = (
@@ -88,7 +88,7 @@ def test_open_card(look: str, snapshot: SnapshotAssertion) -> None:
         case "no reason":
             assert snapshot == check(card(), asks=Asks(rule=ReasonRule.NONE))
         case _:
-            assert snapshot == checked(content_of(card(), replace(STAND, open_door=True)))
+            assert snapshot == checked(content_of(card(), replace(CONTEXT, open_door=True)))
 
 
 def test_cut_card(snapshot: SnapshotAssertion) -> None:
@@ -125,7 +125,7 @@ def test_many_warnings_are_counted() -> None:
 @pytest.mark.parametrize("state", CardState)
 def test_every_button_carries_its_sealed_value(state: CardState) -> None:
     """What a button carries, its fallback too, is the core's seal for that card, that verb and that call."""
-    for action in nodes(content_of(card(state), STAND)):
+    for action in nodes(content_of(card(state), CONTEXT)):
         if action["type"] in ("Action.Execute", "Action.Submit") and action["data"]["nod"] != "show":
             opened = SEAL.open(action["data"]["value"])
             assert opened is not None
@@ -152,14 +152,14 @@ def test_what_is_over_stays_over(state: CardState) -> None:
 
 def test_an_open_card_has_a_view_for_each_of_sixty() -> None:
     """As many as Teams takes are asked to look for their own view; the rest sees the buttons."""
-    crowd = Stand(channel="approvals", watchers=tuple(f"29:1{n}" for n in range(100)))
+    crowd = RenderContext(channel="approvals", watchers=tuple(f"29:1{n}" for n in range(100)))
     content = checked(content_of(card(), crowd))
     assert 60 == len(content["refresh"]["userIds"])
 
 
 def test_views_are_given_up_before_an_approve_is() -> None:
     """Where the ids of sixty people leave no room for the call, the call stays."""
-    crowd = Stand(channel="approvals", watchers=tuple("29:1" + f"{n:03}" * 60 for n in range(60)))
+    crowd = RenderContext(channel="approvals", watchers=tuple("29:1" + f"{n:03}" * 60 for n in range(60)))
     content = checked(content_of(open_card({"body": "line of it\n" * 75}), crowd))
     assert "Approve" in titles(content)
     assert len(content.get("refresh", {}).get("userIds", [])) < 60
@@ -236,7 +236,7 @@ def test_however_many_voted_the_card_fits(state: CardState) -> None:
 @pytest.mark.parametrize("state", CardState)
 def test_the_smallest_card_is_small_and_has_no_approve(state: CardState) -> None:
     """What goes up after Teams refused a larger one is a fraction of it."""
-    content = checked(smallest_of(card(state), STAND))
+    content = checked(smallest_of(card(state), CONTEXT))
     assert "Approve" not in titles(content)
     assert (state is CardState.OPEN) == ("View all" in titles(content))
 
@@ -245,7 +245,7 @@ def test_the_smallest_card_is_small_and_has_no_approve(state: CardState) -> None
 def test_every_call_fits_and_fails_closed(arguments: Json) -> None:
     """Whatever the arguments, Teams takes the card, and Approve is there only when each character is."""
     given_card = open_card(arguments)
-    content = checked(content_of(given_card, STAND))
+    content = checked(content_of(given_card, CONTEXT))
     if "Approve" in titles(content):
         written = text_of(given_card.call).replace("\t", "    ")
         # A line of one blank looks like an empty one, in any font.
@@ -263,4 +263,4 @@ def test_spelling_out_twice_is_spelling_out_once(text: str) -> None:
 @pytest.mark.parametrize("count", [0, 1, 12])
 def test_digest(count: int, snapshot: SnapshotAssertion) -> None:
     """Count, earliest deadline, the first few, and one button; at its end one line."""
-    assert snapshot == checked(digest_content_of(digest_card(count=count, flooding=("a*b",)), STAND))
+    assert snapshot == checked(digest_content_of(digest_card(count=count, flooding=("a*b",)), CONTEXT))

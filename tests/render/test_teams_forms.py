@@ -15,8 +15,16 @@ from adapters.chat.paging import GOES_ON, PageState, QueueCursor
 from adapters.chat.payload import Malformed
 from adapters.chat.text import BLANK, EXPLAINED
 from adapters.teams.buttons import Asks, Data, data_from, reason_inputs
-from adapters.teams.modals import done_view, reason_view, refusal_lines, said_view
-from adapters.teams.whole import LONGEST_LINE, pages_of, turned_content, whole_content
+from adapters.teams.modals import (
+    LONGEST_LINE,
+    done_view,
+    pages_of,
+    reason_view,
+    refusal_lines,
+    said_view,
+    turned_content,
+    whole_content,
+)
 from bot.approval import LONGEST_NOTE
 from bot.call import lines_of, text_of
 from bot.card import Button
@@ -25,7 +33,7 @@ from bot.errors import Refusal
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
 from tests.render.cards import approval, card, not_counted, reading, request, shown, vote
-from tests.render.teams_parts import STAND, call_of, checked, nodes, runs, titles
+from tests.render.teams_parts import CONTEXT, call_of, checked, nodes, runs, titles
 
 QUEUE = QueueCursor(value="v1.k.digest-1.next.-.s", after="c0ffee")
 LONG = {"body": "\n".join(f"line {n}" for n in range(200))}
@@ -55,7 +63,7 @@ def pressed(which: Button, **more: Any) -> Data:
 def test_reason_form(rule: ReasonRule, presets: tuple[str, ...], snapshot: SnapshotAssertion) -> None:
     """Words, and above them what can be picked: five stand there, more are a menu."""
     given_one = asked(reason=rule, presets=presets)
-    assert snapshot == checked(reason_view(given_one, pressed(Button.REJECT), STAND))
+    assert snapshot == checked(reason_view(given_one, pressed(Button.REJECT), CONTEXT))
 
 
 def test_words_leave_room_for_the_reason_that_is_picked() -> None:
@@ -69,7 +77,7 @@ def test_presets_of_every_odd_shape_make_a_form() -> None:
     """Empty, endless, twice the same, a hundred of them: the form fits and Teams takes it."""
     presets = ("", " ", "a", "a", "x" * 500, "\u202e", *(f"{'ü' * 140}{n}" for n in range(100)))
     content = checked(
-        reason_view(asked(reason=ReasonRule.OPTIONAL, presets=presets), pressed(Button.REJECT), STAND)
+        reason_view(asked(reason=ReasonRule.OPTIONAL, presets=presets), pressed(Button.REJECT), CONTEXT)
     )
     (menu,) = [node for node in nodes(content) if node["type"] == "Input.ChoiceSet"]
     values = [choice["value"] for choice in menu["choices"]]
@@ -80,7 +88,7 @@ def test_presets_of_every_odd_shape_make_a_form() -> None:
 
 def test_page_of_a_short_call(snapshot: SnapshotAssertion) -> None:
     """One page with all of it, and Approve below."""
-    content = checked(whole_content(asked(), STAND))
+    content = checked(whole_content(asked(), CONTEXT))
     assert ["Approve", "Back to the card"] == titles(content)
     assert snapshot == content
 
@@ -88,19 +96,19 @@ def test_page_of_a_short_call(snapshot: SnapshotAssertion) -> None:
 def test_pages(snapshot: SnapshotAssertion) -> None:
     """Approve stands on the last page once every page was shown; back and forth keeps what was seen."""
     one = asked(LONG)
-    first = checked(whole_content(one, STAND))
+    first = checked(whole_content(one, CONTEXT))
     assert ["Back to the card"] == titles(first)
     assert snapshot == first
     seen = first
     last = len(pages_of(one.call))
     for page in range(2, last + 1):
         assert "Approve" not in titles(seen)
-        seen = checked(turned_content(one, turn_of(seen, "Next page"), STAND))
+        seen = checked(turned_content(one, turn_of(seen, "Next page"), CONTEXT))
         assert f"Page {page} of {last}" in runs(seen)
     assert "Approve" in titles(seen)
-    back = checked(turned_content(one, turn_of(seen, "Previous page"), STAND))
+    back = checked(turned_content(one, turn_of(seen, "Previous page"), CONTEXT))
     assert "Approve" not in titles(back)
-    assert "Approve" in titles(checked(turned_content(one, turn_of(back, "Next page"), STAND)))
+    assert "Approve" in titles(checked(turned_content(one, turn_of(back, "Next page"), CONTEXT)))
 
 
 def turn_of(content: dict[str, Any], title: str) -> Data:
@@ -114,26 +122,26 @@ def turn_of(content: dict[str, Any], title: str) -> Data:
 def test_a_page_that_was_left_out_leaves_no_approve() -> None:
     """Whoever skips a page reaches the last one without Approve."""
     one = asked(LONG)
-    data = turn_of(whole_content(one, STAND), "Next page")
+    data = turn_of(whole_content(one, CONTEXT), "Next page")
     assert data.state is not None
     assert data.state.pages > 2
     leapt = replace(data, state=replace(data.state, page=data.state.pages - 2))
-    content = checked(turned_content(one, leapt, STAND))
+    content = checked(turned_content(one, leapt, CONTEXT))
     assert f"Page {data.state.pages} of {data.state.pages}" in runs(content)
     assert "Approve" not in titles(content)
 
 
 def test_another_text_begins_anew() -> None:
     """A call that changed between two pages is read from the beginning, and says so."""
-    data = turn_of(whole_content(asked(LONG), STAND), "Next page")
-    content = checked(turned_content(asked({"body": LONG["body"] + "!"}), data, STAND))
+    data = turn_of(whole_content(asked(LONG), CONTEXT), "Next page")
+    content = checked(turned_content(asked({"body": LONG["body"] + "!"}), data, CONTEXT))
     assert FROM_PAGE_ONE in runs(content)
     assert "Page 1 of" in " ".join(runs(content))
 
 
 def test_no_approve_for_what_cannot_be_approved() -> None:
     """The last page says so instead."""
-    content = checked(whole_content(asked(approvable=False), STAND))
+    content = checked(whole_content(asked(approvable=False), CONTEXT))
     assert "Approve" not in titles(content)
     assert [text for text in runs(content) if text.startswith("This call cannot be approved")]
 
@@ -141,14 +149,14 @@ def test_no_approve_for_what_cannot_be_approved() -> None:
 @pytest.mark.parametrize("rule", ReasonRule)
 def test_a_reason_for_an_approve_stands_below_the_last_page(rule: ReasonRule) -> None:
     """Where the route wants one, or welcomes it, the field is above Approve."""
-    content = checked(whole_content(asked(reason=rule), STAND))
+    content = checked(whole_content(asked(reason=rule), CONTEXT))
     fields = [node["id"] for node in nodes(content) if node["type"] == "Input.Text"]
     assert ([] if rule is ReasonRule.NONE else ["nod_note"]) == fields
 
 
 def test_look_from_a_digest(snapshot: SnapshotAssertion) -> None:
     """There the other answers stand below it too, and the way to the next request."""
-    content = checked(whole_content(asked(), STAND, queue=QUEUE))
+    content = checked(whole_content(asked(), CONTEXT, queue=QUEUE))
     assert ["Approve", "Reject…", "Skip", "Next"] == titles(content)
     assert snapshot == content
 
@@ -156,20 +164,20 @@ def test_look_from_a_digest(snapshot: SnapshotAssertion) -> None:
 @pytest.mark.parametrize("queue", [None, QUEUE])
 def test_done(queue: QueueCursor | None, snapshot: SnapshotAssertion) -> None:
     """That an answer counts; from a digest with the way to the next request."""
-    assert snapshot == checked(done_view(card(), vote(), STAND, queue))
+    assert snapshot == checked(done_view(card(), vote(), CONTEXT, queue))
 
 
 @pytest.mark.parametrize("code", [Refusal.NOT_APPROVER, Refusal.EXPIRED])
 def test_refusal(code: Refusal, snapshot: SnapshotAssertion) -> None:
     """Why it does not count, the code in small, and the way back."""
     lines = refusal_lines(not_counted(code, "Only [finance](https://evil.example) may decide this."))
-    assert snapshot == checked(said_view(lines, STAND, card=card(), queue=None))
+    assert snapshot == checked(said_view(lines, CONTEXT, card=card(), queue=None))
 
 
 def test_a_long_explanation_keeps_the_last_line() -> None:
     """Whatever is left out, the line about the person who asks is not."""
     lines = (*("x" * 5_000 for _ in range(200)), "You: no. [denied]")
-    texts = runs(checked(said_view(lines, STAND, card=card(), queue=None)))
+    texts = runs(checked(said_view(lines, CONTEXT, card=card(), queue=None)))
     assert EXPLAINED + 1 == len(texts)
     assert "You: no. [denied]" == texts[-1]
 
@@ -177,7 +185,7 @@ def test_a_long_explanation_keeps_the_last_line() -> None:
 @pytest.mark.parametrize("call", ["", " ", "\n\n", "\t"])
 def test_a_call_of_blanks_says_so(call: str) -> None:
     """Nothing to see is said in words."""
-    assert BLANK in runs(checked(whole_content(asked(call=call), STAND)))
+    assert BLANK in runs(checked(whole_content(asked(call=call), CONTEXT)))
 
 
 @given(st.text(alphabet=st.sampled_from("ab \n\u0301é🙂\t{<at>"), max_size=9_000))
@@ -192,7 +200,7 @@ def test_pages_join_to_exactly_the_call(call: str) -> None:
 def test_a_page_shows_the_call_with_its_blanks(call: str) -> None:
     """What stands on the pages is the call, line by line; no blank is lost on the way."""
     one = asked(call=call)
-    content = whole_content(one, STAND)
+    content = whole_content(one, CONTEXT)
     short = all(len(line) < LONGEST_LINE for line in call.split("\n"))
     if call.strip() and short and len(pages_of(call)) == 1:
         lines = ["" if line == " " else line for line in call.removesuffix("\n").split("\n")]
@@ -202,10 +210,10 @@ def test_a_page_shows_the_call_with_its_blanks(call: str) -> None:
 def test_a_line_that_is_cut_is_marked() -> None:
     """The rest of a long line cannot pass for an argument of its own, on the next page neither."""
     one = asked(call="x" * LONGEST_LINE + "amount  1\n" + "y")
-    lines = call_of(checked(whole_content(one, STAND))).split("\n")
+    lines = call_of(checked(whole_content(one, CONTEXT))).split("\n")
     assert ["x" * LONGEST_LINE, f"{GOES_ON}amount  1", "y"] == lines
     endless = asked(call="\U0001f600" * 9_000)
-    page = checked(turned_content(endless, turn_of(whole_content(endless, STAND), "Next page"), STAND))
+    page = checked(turned_content(endless, turn_of(whole_content(endless, CONTEXT), "Next page"), CONTEXT))
     assert call_of(page).startswith(GOES_ON)
 
 
@@ -215,7 +223,7 @@ def test_a_megabyte_of_the_worst_fits_page_by_page(characters: int) -> None:
     one = asked(call="\U0001f600" * characters)
     data = None
     for number in range(len(pages_of(one.call))):
-        content = whole_content(one, STAND) if data is None else turned_content(one, data, STAND)
+        content = whole_content(one, CONTEXT) if data is None else turned_content(one, data, CONTEXT)
         if number % 50 == 0:
             checked(content)
         if "Approve" in titles(content):

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from adapters.teams.buttons import Asks, Data
 from adapters.teams.elements import NBSP
-from adapters.teams.modals import reason_view, refusal_lines, said_view
+from adapters.teams.modals import reason_view, refusal_lines, said_view, whole_content
 from adapters.teams.notices import Mentioned, notice_content_of, page_content_of
 from adapters.teams.render import content_of
-from adapters.teams.whole import whole_content
 from bot.approval import Approval
 from bot.call import lines_of, text_of
 from bot.card import Button, Card, Notice, card_of
@@ -27,7 +26,7 @@ from bot.routing import ReasonRule
 from bot.wording import CardState
 from tests.hostile import HOSTILE
 from tests.render.cards import ACTOR, CARD_ID, ENDS, NOW, SEAL, not_counted, policy, reading, request, vote
-from tests.render.teams_parts import STAND, held, nodes
+from tests.render.teams_parts import CONTEXT, held, nodes
 
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe0f\ufe00")
 
@@ -85,11 +84,11 @@ def carrying(text: str, state: CardState) -> Card:
 def everything(text: str, state: CardState) -> None:
     """Every message and every view with this text in it."""
     card = carrying(text, state)
-    shows(content_of(card, STAND))
-    shows(content_of(card, STAND, answers=False, said=(text,)))
+    shows(content_of(card, CONTEXT))
+    shows(content_of(card, CONTEXT, answers=False, said=(text,)))
     if state is not CardState.OPEN:
         return
-    shows(content_of(card, STAND, asks=Asks(rule=ReasonRule.REQUIRED, presets=(text,))))
+    shows(content_of(card, CONTEXT, asks=Asks(rule=ReasonRule.REQUIRED, presets=(text,))))
     asked = request({text: text}, tool_name=text, agent_id=text)
     call = text_of(lines_of(asked, redaction=Redaction()))
     look = FormData(
@@ -101,9 +100,9 @@ def everything(text: str, state: CardState) -> None:
         presets=(text,),
         approve_value="v1.k.c.approve.d.s",
     )
-    shows(whole_content(look, STAND))
-    shows(reason_view(look, Data(verb=Button.REJECT.value, value="v", channel="c"), STAND, said=(text,)))
-    shows(said_view(refusal_lines(not_counted(Refusal.EXPIRED, text)), STAND, card=card, queue=None))
+    shows(whole_content(look, CONTEXT))
+    shows(reason_view(look, Data(verb=Button.REJECT.value, value="v", channel="c"), CONTEXT, said=(text,)))
+    shows(said_view(refusal_lines(not_counted(Refusal.EXPIRED, text)), CONTEXT, card=card, queue=None))
     notice = Notice(mark="m", text=(text, NOW, text))
     shows(notice_content_of(notice, [Mentioned(id="29:1x", name=text), Mentioned(id="29:1y", name=text)]))
     shows(page_content_of(Alert(approval_id=text, cause="x", text=text, raised_at=NOW, mended=text)))

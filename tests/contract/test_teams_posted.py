@@ -25,7 +25,7 @@ async def test_a_name_that_others_take_leaves_the_cards_that_are_up_alone() -> N
         await rig.teams.places.remember(replace(rig.kept.refs[CHAT], name="approvals"))
         with pytest.raises(Forbidden):
             await rig.teams.chat.post(card(), "approvals")
-        rig.teams.chat._stands._by_message.clear()
+        rig.teams.chat._posted._by_message.clear()
         assert (await rig.press("approve", message=rig.message(ref))).ok
         assert [("approvals", ref)] == [(click.channel, click.ref) for click in rig.desk.taken]
         await rig.teams.chat.update(card(CardState.APPROVED), "approvals", ref)

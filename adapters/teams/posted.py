@@ -19,7 +19,7 @@ MOST = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class PostedMessage:
     """A message of ours."""
 
     channel: str  #: as the policy calls it
@@ -27,29 +27,29 @@ class Standing:
     card: Card | DigestCard | None
 
 
-class Stands:
+class PostedMessages:
     """The messages by conversation and id."""
 
     def __init__(self, *, clock: Clock, most: int = MOST) -> None:
         self._clock, self._most = clock, most
-        self._by_message: OrderedDict[tuple[str, str], Standing] = OrderedDict()
+        self._by_message: OrderedDict[tuple[str, str], PostedMessage] = OrderedDict()
         self._by_mark: OrderedDict[tuple[str, str], tuple[str, datetime]] = OrderedDict()
 
     def put(self, conversation: str, ref: str, *, channel: str, card: Card | DigestCard) -> None:
         """This message shows this card."""
         whole = ref_of(conversation, ref)
-        self._keep(conversation, ref, Standing(channel=channel, ref=whole, card=card))
+        self._keep(conversation, ref, PostedMessage(channel=channel, ref=whole, card=card))
         self.seen(mark_of(card), channel, whole)
 
     def words(self, conversation: str, ref: str, *, channel: str) -> None:
         """This message shows no card: it was put up for what it says."""
-        self._keep(conversation, ref, Standing(channel=channel, ref=ref_of(conversation, ref), card=None))
+        self._keep(conversation, ref, PostedMessage(channel=channel, ref=ref_of(conversation, ref), card=None))
 
-    def elsewhere(self, conversation: str, ref: str, of: Standing) -> None:
+    def elsewhere(self, conversation: str, ref: str, of: PostedMessage) -> None:
         """This message is a view of another one, sent to one person."""
         self._keep(conversation, ref, of)
 
-    def at(self, conversation: str, ref: str) -> Standing | None:
+    def at(self, conversation: str, ref: str) -> PostedMessage | None:
         """What this message is."""
         found = self._by_message.get((conversation, ref))
         if found is not None:
@@ -82,7 +82,7 @@ class Stands:
             ]:
                 del self._by_mark[key]
 
-    def _keep(self, conversation: str, ref: str, standing: Standing) -> None:
+    def _keep(self, conversation: str, ref: str, standing: PostedMessage) -> None:
         self._by_message[conversation, ref] = standing
         self._by_message.move_to_end((conversation, ref))
         while len(self._by_message) > self._most:
