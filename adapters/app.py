@@ -177,7 +177,9 @@ async def open_nod(
                 }
             )
         )
-        stack.enter_context(watched(Watchdog(pulse=pulse, spool=spool, clock=clock)))
+        stack.enter_context(
+            watched(Watchdog(pulse=pulse, spool=spool, clock=clock, silent=lambda: stored.is_silent))
+        )
         log.info("nod_started", address=address, routes=len(file.policy.routes))
         yield Nod(address=address, metrics=metrics)
     log.info("nod_stopped")

@@ -97,6 +97,7 @@ class Database:
         self._ailment: tuple[str, float] | None = None
         self._damage: str | None = None
         self._gone: Callable[[], str | None] = lambda: None
+        self._silent: Callable[[], bool] = lambda: False
         self._over = False
 
     def refuse(self, why: str) -> None:
@@ -110,6 +111,15 @@ class Database:
     def watch(self, gone: Callable[[], str | None]) -> None:
         """Before each piece of work, and before each acknowledgement, `gone` tells why there must be none."""
         self._gone = gone
+
+    def listen(self, silent: Callable[[], bool]) -> None:
+        """`silent` tells whether the server answers nowhere; it may be asked from any thread."""
+        self._silent = silent
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether neither open connections nor new ones are answered; a server that refuses us answers."""
+        return self._silent()
 
     async def fetch(self, statement: Executable) -> Sequence[RowMapping]:
         """All rows of one reading statement. Raises Unavailable."""

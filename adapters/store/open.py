@@ -49,6 +49,12 @@ class SqlStore:
     journal: SqlJournal
     conversations: SqlConversations
     probe: SqlProbe
+    database: Database
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the server answers nowhere; of any thread."""
+        return self.database.is_silent
 
 
 @asynccontextmanager
@@ -113,6 +119,7 @@ async def store_in(
         journal=journal,
         conversations=SqlConversations(database=database),
         probe=SqlProbe(database=database),
+        database=database,
     )
 
 

@@ -64,6 +64,8 @@ class Lines:
         self.name = f"nod-{secrets.token_hex(4)}"
         self.answers_within = answers_within
         self._open: WeakSet[_Line] = WeakSet()
+        self._opening: set[asyncio.Task[_Line]] = set()
+        self.silent = False  #: whether something was given up, and nothing has been answered since
 
     @property
     def settings(self) -> dict[str, str | int]:
@@ -72,13 +74,37 @@ class Lines:
 
     async def connect(self, *args: Any, **more: Any) -> psycopg.AsyncConnection[Any]:
         """A connection with our limits; the arguments are psycopg's. Raises psycopg's errors."""
-        line: _Line = await _Line.connect(*args, **(more | {"autocommit": True}))
+        line = await self._connected(*args, **(more | {"autocommit": True}))
         line.lines = self
         self._open.add(line)
         # Not as startup parameters: a pooler refuses those, or worse, ignores them.
         await line.execute("; ".join(f"SET {name} = {value}" for name, value in LIMITS.items()))
         await line.set_autocommit(bool(more.get("autocommit", False)))
         return line
+
+    async def _connected(self, *args: Any, **more: Any) -> _Line:
+        opening = asyncio.create_task(_Line.connect(*args, **more))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+        try:
+            await asyncio.wait({opening})
+        except asyncio.CancelledError:
+            opening.cancel()
+            raise
+        if opening.cancelled():  # by `cut`
+            raise psycopg.errors.ConnectionTimeout("given up")
+        try:
+            return opening.result()
+        except psycopg.errors.ConnectionTimeout:
+            self.silent = True
+            raise
+        except psycopg.OperationalError:  # refused, or not ready yet: somebody is there
+            self.answered()
+            raise
+
+    def answered(self) -> None:
+        """The server gave a sign of life."""
+        self.silent = False
 
     @contextmanager
     def patient(self, seconds: float) -> Iterator[None]:
@@ -96,6 +122,8 @@ class Lines:
 
     def cut(self) -> None:
         """End all waits for the server now, with errors."""
+        for opening in tuple(self._opening):
+            opening.cancel()
         for line in tuple(self._open):
             line.cut()
 
@@ -115,6 +143,8 @@ class _Line(psycopg.AsyncConnection[Any]):
 
     def _give_up(self) -> None:
         log.error("database_connection_given_up", backend=self.pgconn.backend_pid)
+        if self.lines:
+            self.lines.silent = True
         self.cut()
 
     def cut(self) -> None:
@@ -218,9 +248,10 @@ async def opened(
     )
     reader = engine.execution_options(isolation_level="AUTOCOMMIT")
     database = Database(writer=engine, reader=reader, turn=asyncio.Semaphore(WRITERS), ring=ring)
+    database.listen(lambda: lines.silent)
     try:
         await _prepare(engine, lines)
-        async with tenured(engine, database, every=look_every):
+        async with tenured(engine, database, every=look_every, answered=lines.answered):
             try:
                 yield database
             finally:

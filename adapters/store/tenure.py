@@ -9,7 +9,7 @@ looked at for `STALE` seconds belongs to nobody who works: it is put out, and th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,12 +102,15 @@ async def tenured(
     every: float = LOOK_EVERY,
     lease: float = LEASE,
     stale: float = STALE,
+    answered: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[None]:
     """Hold the lock while the block runs; without it the database refuses all work. All in seconds.
 
+    `answered` is called after each look that the server answered.
+
     Raises InUse at the start while another process has it and lives; of a dead one it is taken over.
     """
-    tenure = _Tenure(engine, database, lease=lease, stale=stale)
+    tenure = _Tenure(engine, database, lease=lease, stale=stale, answered=answered)
     if not await tenure.begin():
         raise InUse(
             "NOD_DATABASE_URL",
@@ -127,8 +130,17 @@ async def tenured(
 class _Tenure:
     """The connection that has the lock, as long as there is one."""
 
-    def __init__(self, engine: AsyncEngine, database: Database, *, lease: float, stale: float) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        database: Database,
+        *,
+        lease: float,
+        stale: float,
+        answered: Callable[[], None],
+    ) -> None:
         self._engine, self._database, self._lease, self._stale = engine, database, lease, stale
+        self._answered = answered
         self._held: AsyncConnection | None = None
         self._sessions: list[Session] = []  #: of ours, each of which had the lock
 
@@ -150,6 +162,7 @@ class _Tenure:
         while not await _comes(until, within=every):
             began = seconds_since_boot()
             if self._held is not None and await _is_alive(self._held):
+                self._answered()
                 self._database.accept(until=began + self._lease)
                 continue
             if self._held is not None:
@@ -184,7 +197,9 @@ class _Tenure:
         began = seconds_since_boot()
         connection = await self._engine.connect()
         try:
-            if taken := await _locked(connection) or await self._taken_over(connection):
+            taken = await _locked(connection)
+            self._answered()
+            if taken or (taken := await self._taken_over(connection)):
                 self._sessions.append(await own_session(connection))
             await connection.commit()
         except BaseException:

@@ -1,4 +1,4 @@
-"""The watchdog: a thread that ends the process when its scheduler stands still, or when a stop hangs.
+"""The watchdog: a thread that ends the process when its scheduler, its database or a stop hangs.
 
 APScheduler's timer can die while the scheduler says that it runs (agronholm/apscheduler pull request 1132), and
 a function that does not return blocks the loop with all deadlines. Neither can be mended from within: the
@@ -28,6 +28,9 @@ PULSE_EVERY = timedelta(seconds=4)
 WAKE = 0.5
 #: After so many intervals without a pulse the stack is logged, and after so many the process ends.
 LATE, DEAD = 1.2, 3.0
+#: Seconds of silence of the database after which the process ends. With those until a connection is given up
+#: (5) it is 35 in all; the next process opens its own.
+SILENT = 30.0
 #: EX_SOFTWARE of sysexits.h; a supervisor starts the process again.
 EXIT_CODE = 70
 #: Seconds for what is said and kept: where the log or the disk hangs, the process ends without it.
@@ -83,9 +86,14 @@ class Watchdog:
         clock: Clock,
         every: timedelta = PULSE_EVERY,
         wake: float = WAKE,
+        silent: Callable[[], bool] = lambda: False,
         end: Callable[[int], None] = os._exit,
     ) -> None:
-        """The pulse beats once in `every`; `wake` is in seconds; `end` does not return."""
+        """The pulse beats once in `every`; `wake` is in seconds; `end` does not return.
+
+        `silent` tells whether the database answers nowhere; it is asked from the watchdog's thread.
+        """
+        self._silent, self._silence = silent, 0.0
         self._pulse, self._spool, self._clock = pulse, spool, clock
         self._every, self._wake, self._end = every.total_seconds(), wake, end
         self._late = False
@@ -104,6 +112,10 @@ class Watchdog:
     def look(self) -> None:
         """One wake."""
         self._pulse.grow(self._wake)
+        self._silence = self._silence + self._wake if self._silent() else 0.0
+        if self._silence > SILENT:
+            _aside(lambda: log.error("database_silent", exit_code=EXIT_CODE))
+            self._end(EXIT_CODE)
         age = self._pulse.age
         if age > DEAD * self._every:
             _aside(lambda: self._tell(age), lambda: self._keep(age))

@@ -125,3 +125,30 @@ async def test_without_a_look_in_time_nothing_is_done(postgres_url: str) -> None
         assert await refused(database) is None
         await until(database, LAPSED)
         await until(database, None)
+
+
+async def test_a_server_that_answers_nowhere_is_silent(proxied: tuple[FreezingProxy, str]) -> None:
+    """Open connections freeze and new ones do not work; one that works again ends it."""
+    proxy, url = proxied
+    async with opened(url) as database:
+        assert not database.is_silent
+        proxy.freeze(new=True)
+        async with asyncio.timeout(3):
+            while not database.is_silent:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(2 * LOOK_EVERY)
+        assert database.is_silent
+
+
+async def test_a_server_that_refuses_is_not_silent(proxied: tuple[FreezingProxy, str]) -> None:
+    """It is away, which ending the process does not mend; nor is one whose new connections work."""
+    proxy, url = proxied
+    async with opened(url) as database:
+        proxy.freeze()
+        proxy.refuses = True
+        async with asyncio.timeout(3):
+            while not database.is_silent:
+                await asyncio.sleep(0.01)
+            while database.is_silent:
+                await asyncio.sleep(0.01)
+        assert not await read(database)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.watch import EXIT_CODE
+from bot.records import STORE_DOWN
 from tests.faults.child import open_child
 from tests.faults.test_stopping import NOTICED, PROMISED, ended
 from tests.servers.disks import reason_against
@@ -15,7 +17,7 @@ from tests.servers.small_postgres import open_small_postgres
 from tests.servers.town import ANN, until
 from tests.servers.watched import open_watched
 
-#: Seconds until clicks are taken again.
+#: Seconds until clicks are taken again, or the process ends.
 RECOVERED = 35.0
 
 
@@ -52,3 +54,23 @@ async def test_frozen_connections_are_given_up_and_a_stop_waits_for_none(tmp_pat
             assert child.address is not None, child.log.read_text()
             print(f"frozen connections: the next start serves after {time.monotonic() - began:.1f} s")
             await child.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(reason_against() is not None, reason=str(reason_against()))
+async def test_a_server_that_stays_silent_ends_the_process(tmp_path: Path) -> None:
+    """Neither open connections nor new ones are answered: people were paged, and a supervisor takes over."""
+    async with (
+        open_small_postgres(size="100m") as (url, _),
+        open_freezing(url) as (proxy, through),
+        open_watched(tmp_path / "town") as watched,
+    ):
+        policy = (watched.folder / "nod.yaml").read_text()
+        settings = watched.outside() | {"NOD_DATABASE_URL": through}
+        async with open_child(watched.town, watched.folder, policy=policy, **settings) as child:
+            proxy.freeze(new=True)
+            began = time.monotonic()
+            await watched.paged(STORE_DOWN)
+            assert EXIT_CODE == await child.ended(within=RECOVERED + NOTICED)
+            print(f"silent server: the process ends after {time.monotonic() - began:.1f} s")
+            assert "database_silent" in child.log.read_text()

@@ -1,4 +1,4 @@
-"""A TCP proxy before a PostgreSQL server that can freeze the connections that are open, while new ones work.
+"""A TCP proxy before a PostgreSQL server that can freeze the connections that are open; new ones work, or not.
 
 This is what a fail-over behind a balancer looks like: the old connections stay up, take bytes and answer none.
 """
@@ -21,18 +21,25 @@ class FreezingProxy:
         self._open: dict[asyncio.StreamWriter, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.accepted = 0  #: connections so far
+        self.refuses = False  #: whether new connections are closed at once
+        self.takes_new = True  #: whether anything passes on connections that are opened from now on
 
-    def freeze(self) -> int:
-        """From now on nothing passes on the connections that are open; how many there are."""
+    def freeze(self, *, new: bool = False) -> int:
+        """From now on nothing passes on the connections that are open, or on `new` ones; how many are open."""
+        self.takes_new = not new
         for flows in self._open.values():
             flows.clear()
         return len(self._open)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until one side ends it. The end of a frozen one is passed on to nobody."""
+        if self.refuses:
+            writer.close()
+            return
         self.accepted += 1
         flows = self._open[writer] = asyncio.Event()
-        flows.set()
+        if self.takes_new:
+            flows.set()
         there_reader, there = await asyncio.open_unix_connection(str(self._path))
         ways = [
             asyncio.create_task(_pass_on(reader, there, flows)),

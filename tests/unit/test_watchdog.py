@@ -25,7 +25,10 @@ class Kennel:
 
     def __init__(self, folder: Path) -> None:
         self.pulse, self.spool, self.codes = Pulse(), Spool(folder / "alerts.jsonl"), list[int]()
-        self.dog = Watchdog(pulse=self.pulse, spool=self.spool, clock=lambda: NOW, end=self.end)
+        self.silent = False
+        self.dog = Watchdog(
+            pulse=self.pulse, spool=self.spool, clock=lambda: NOW, silent=lambda: self.silent, end=self.end
+        )  # fmt: skip
 
     def end(self, code: int) -> None:
         self.codes.append(code)
@@ -33,6 +36,12 @@ class Kennel:
 
     def wakes(self, count: int) -> None:
         for _ in range(count):
+            self.dog.look()
+
+    def beats(self, count: int) -> None:
+        """So many wakes in which the scheduler is well."""
+        for _ in range(count):
+            self.pulse.beat()
             self.dog.look()
 
 
@@ -117,3 +126,21 @@ async def test_the_thread_ends_with_the_block_and_the_ticker_feeds_it(tmp_path: 
             await asyncio.sleep(1.5)
     assert "watchdog" not in [thread.name for thread in threading.enumerate()]
     assert [] == codes
+
+
+def test_a_database_that_stays_silent_ends_the_process(
+    kennel: Kennel, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """After 30 s of it, with those until a connection is given up 35; one answer begins them again."""
+    kennel.silent = True
+    kennel.beats(60)
+    kennel.silent = False
+    kennel.beats(1)
+    kennel.silent = True
+    kennel.beats(60)
+    assert [] == kennel.codes
+    with pytest.raises(EndedError):
+        kennel.beats(1)
+    assert [EXIT_CODE] == kennel.codes
+    said = capfd.readouterr()
+    assert "database_silent" in said.out + said.err
