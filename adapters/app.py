@@ -177,9 +177,8 @@ async def open_nod(
                 }
             )
         )
-        stack.enter_context(
-            watched(Watchdog(pulse=pulse, spool=spool, clock=clock, silent=lambda: stored.is_silent))
-        )
+        watchdog = Watchdog(pulse=pulse, spool=spool, clock=clock, silent=lambda: stored.is_silent)
+        stack.enter_context(watched(watchdog))
         log.info("nod_started", address=address, routes=len(file.policy.routes))
         yield Nod(address=address, metrics=metrics)
     log.info("nod_stopped")
