@@ -31,6 +31,10 @@ class SqlAlerts:
     async def raise_(self, alert: Alert, *, heard: Mapping[str, Heard] | None = None) -> bool:
         """The alert with a row for each pager, new or opened again; False if it is open already."""
 
+        # Steps raise what they find in each round: what is open already should wait for no turn at writing.
+        if not heard and await self.open_of(approval_id=alert.approval_id, cause=alert.cause):
+            return False
+
         async def work(connection: AsyncConnection) -> bool:
             new = await write_alert(connection, alert, pagers=self._pagers)
             for pager, what in (heard or {}).items():

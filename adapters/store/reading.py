@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, exists, fu
 from adapters.store import tables
 from adapters.store.closing import nothing_owed
 from adapters.store.columns import keepable, moment
-from adapters.store.database import Database
+from adapters.store.database import Database, paced
 from adapters.store.digests import UNTRIED
 from adapters.store.lacking import in_sight
 from adapters.store.moves import chunks
@@ -67,7 +67,7 @@ class ReadApprovals:
                 attempts=row[_A.attempts],
                 forged=self._proofs.doubts(row[_A.id]),
             )
-            for row in rows
+            async for row in paced(rows)
         }
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:

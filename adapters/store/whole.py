@@ -17,6 +17,7 @@ from adapters.store import tables
 from adapters.store.ahead import with_ahead, with_pinged
 from adapters.store.claims import claim_of
 from adapters.store.columns import keepable
+from adapters.store.database import paced
 from adapters.store.moves import chunks
 from adapters.store.proofs import Proofs
 from adapters.store.rows import approval_of, approvals_decided
@@ -34,7 +35,8 @@ async def whole_of(rows: Iterable[RowMapping], fetch: Fetch, proofs: Proofs) -> 
 
     What is not Nod's own word is named in `forged`, and doubted from then on.
     """
-    approvals = await _together([approval_of(row, proofs) for row in rows], fetch, proofs)
+    found = [approval_of(row, proofs) async for row in paced(rows)]
+    approvals = await _together(found, fetch, proofs)
     suspect = {approval.id: approval for approval in approvals if approval.forged}
     if not suspect:
         return approvals

@@ -28,9 +28,9 @@ PULSE_EVERY = timedelta(seconds=4)
 WAKE = 0.5
 #: After so many intervals without a pulse the stack is logged, and after so many the process ends.
 LATE, DEAD = 1.2, 3.0
-#: Seconds of silence of the database after which the process ends. With those until a connection is given up
-#: (5) it is 35 in all; the next process opens its own.
-SILENT = 30.0
+#: Seconds of silence of the database after which the process ends. Until it is noticed a look at the lock is
+#: due (2) and its connection is given up (5), so it is 35 in all. The next process opens its own connections.
+SILENT = 27.0
 #: EX_SOFTWARE of sysexits.h; a supervisor starts the process again.
 EXIT_CODE = 70
 #: Seconds for what is said and kept: where the log or the disk hangs, the process ends without it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -40,14 +41,29 @@ LOOK_AGAIN = timedelta(seconds=1)
 REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
 
 #: New requests in one transaction at most: a click that comes meanwhile waits for it.
-AT_ONCE = 500
-#: Requests that are looked at before others have a turn: a few milliseconds, since a write takes several turns.
-IN_ONE_GO = 25
+AT_ONCE = 100
+#: Seconds for new requests in one round, or as long as the poll itself took: then the list is read again, so
+#: that a decision that waits for a fresh reading, and what is more urgent by then, waits for no 50,000 others.
+ADMITS_FOR = 1.0
+#: Seconds of work before others have a turn: a read or a write beside it takes several turns.
+IN_ONE_GO = 0.004
 
 #: The store keeps milliseconds: two deadlines that are nearer than this are one.
 SAME_MOMENT = timedelta(milliseconds=2)
 
 log = structlog.get_logger()
+
+
+class _Turns:
+    """Lets others go first whenever this work has taken IN_ONE_GO."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + IN_ONE_GO
+
+    async def give(self) -> None:
+        if time.monotonic() >= self._until:
+            await asyncio.sleep(0)
+            self._until = time.monotonic() + IN_ONE_GO
 
 
 class Admit:
@@ -88,6 +104,7 @@ class Admit:
 
     async def round(self) -> datetime | None:
         self._polls.begins()
+        began = time.monotonic()
         try:
             listing = await self._platform.pending()
         except (Unavailable, Forbidden) as error:
@@ -98,20 +115,23 @@ class Admit:
         await self._polls.good(listing)
         await self._unread.report(listing)
         standing = await self._store.approvals.standing()
-        await self._meet(listing, standing)
+        new = await self._meet(listing, standing)
         missed = await self._notice_missing(listing, standing)
+        if not await self._admit(new, within=max(ADMITS_FOR, time.monotonic() - began)):
+            return self._clock()
         self._polls.taken_in(listing)
         return self._clock() + LOOK_AGAIN if missed else None
 
-    async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> None:
+    async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> list[HITLRequest]:
+        """What the listing says of requests that are known; those that are new."""
         approvals = self._store.approvals
         unmet = [r.request_id for r in listing.requests if r.request_id not in standing]
         known = await approvals.known(unmet) if unmet else frozenset()
         confirmed: dict[str, str] = {}
         new: list[HITLRequest] = []
-        for number, request in enumerate(listing.requests):
-            if not number % IN_ONE_GO:
-                await asyncio.sleep(0)  # a long list keeps nobody else waiting
+        turns = _Turns()
+        for request in listing.requests:
+            await turns.give()  # a long list keeps nobody else waiting
             met = standing.get(request.request_id)
             if met is None and request.request_id not in known:
                 new.append(request)
@@ -127,20 +147,22 @@ class Admit:
                     confirmed[request.request_id] = met.digest
         if confirmed:
             await approvals.confirm(confirmed, began_at=listing.began_at)
-        await self._admit(new)
+        return new
 
-    async def _admit(self, requests: list[HITLRequest]) -> None:
+    async def _admit(self, requests: list[HITLRequest], *, within: float) -> bool:
         """Many at once, so that what goes up first, and what is gathered, is chosen among all of them.
 
-        The earliest deadlines come first: they do not wait until a long list is worked out.
+        The earliest deadlines come first: they do not wait until a long list is worked out. False: when so many
+        seconds are over, some are left.
         """
-        now = self._clock()
+        now, until, turns = self._clock(), time.monotonic() + within, _Turns()
         requests.sort(key=lambda request: self._deadline(request, first_seen=now).at)
         for start in range(0, len(requests), AT_ONCE):
+            if start and time.monotonic() > until:
+                return False
             some = []
-            for number, request in enumerate(requests[start : start + AT_ONCE]):
-                if not number % IN_ONE_GO:
-                    await asyncio.sleep(0)
+            for request in requests[start : start + AT_ONCE]:
+                await turns.give()
                 some.append(self._newcomer(request))
             taken = await self._store.approvals.admit(some)
             for approval in (newcomer.approval for newcomer in some if newcomer.approval.id in taken):
@@ -152,6 +174,7 @@ class Admit:
                 )
                 self._count("approval_admitted")
                 await self._decidable(approval)
+        return True
 
     async def _decidable(self, approval: Approval) -> None:
         """Raise an alert at once for a request that nobody can ever approve."""

@@ -131,13 +131,13 @@ async def test_the_thread_ends_with_the_block_and_the_ticker_feeds_it(tmp_path: 
 def test_a_database_that_stays_silent_ends_the_process(
     kennel: Kennel, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """After 30 s of it, with those until a connection is given up 35; one answer begins them again."""
+    """After 27 s of it, which is 35 s with those until it is noticed; one answer begins them again."""
     kennel.silent = True
-    kennel.beats(60)
+    kennel.beats(54)
     kennel.silent = False
     kennel.beats(1)
     kennel.silent = True
-    kennel.beats(60)
+    kennel.beats(54)
     assert [] == kennel.codes
     with pytest.raises(EndedError):
         kennel.beats(1)
