@@ -42,9 +42,9 @@ REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
 
 #: New requests in one transaction at most: a click that comes meanwhile waits for it.
 AT_ONCE = 100
-#: Seconds for new requests in one round, or as long as the poll itself took: then the list is read again, so
-#: that a decision that waits for a fresh reading, and what is more urgent by then, waits for no 50,000 others.
-ADMITS_FOR = 1.0
+#: New requests have so long in one round, or as long as the poll took, up to the second: then the list is
+#: read again. A decision that waits for a fresh reading, and what is more urgent by then, waits for few others.
+ADMITS_FOR, ADMITS_FOR_AT_MOST = timedelta(seconds=1), timedelta(seconds=4)
 #: Seconds of work before others have a turn: a read or a write beside it takes several turns.
 IN_ONE_GO = 0.004
 
@@ -79,13 +79,15 @@ class Admit:
         count: Count,
         run_of: Callable[[str], str | None] = lambda _: None,
         heard: Heard = lambda skew: skew,
+        admits_for: timedelta = ADMITS_FOR_AT_MOST,
     ) -> None:
         """`run_of` knows the run of a request, by its id, where the platform's list does not tell.
+        New requests have at most `admits_for` in one round.
 
         `heard` learns from each poll how far our clock is ahead of the platform's (`bot.flow.polls`).
         """
         self._platform, self._store, self._policy, self._run_of = platform, store, policy, run_of
-        self._clock, self._count = clock, count
+        self._clock, self._count, self._admits_for = clock, count, admits_for
         self._polls = Polls(store=store, clock=clock, heard=heard)
         self._unread = Unread(store=store, clock=clock, count=count)
         self.steadiness = Steadiness()
@@ -115,28 +117,24 @@ class Admit:
         await self._polls.good(listing)
         await self._unread.report(listing)
         standing = await self._store.approvals.standing()
-        new = await self._meet(listing, standing)
+        unmet = await self._meet(listing, standing)
         missed = await self._notice_missing(listing, standing)
-        if not await self._admit(new, within=max(ADMITS_FOR, time.monotonic() - began)):
+        took = timedelta(seconds=time.monotonic() - began)
+        if not await self._admit(unmet, within=min(max(ADMITS_FOR, took), self._admits_for)):
             return self._clock()
         self._polls.taken_in(listing)
         return self._clock() + LOOK_AGAIN if missed else None
 
     async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> list[HITLRequest]:
-        """What the listing says of requests that are known; those that are new."""
-        approvals = self._store.approvals
-        unmet = [r.request_id for r in listing.requests if r.request_id not in standing]
-        known = await approvals.known(unmet) if unmet else frozenset()
+        """What the listing says of requests that stand; those that do not: new ones, and what had ended."""
         confirmed: dict[str, str] = {}
-        new: list[HITLRequest] = []
+        unmet: list[HITLRequest] = []
         turns = _Turns()
         for request in listing.requests:
             await turns.give()  # a long list keeps nobody else waiting
             met = standing.get(request.request_id)
-            if met is None and request.request_id not in known:
-                new.append(request)
-            elif met is None:
-                await self._listed_again(request)
+            if met is None:
+                unmet.append(request)
             elif met.forged:
                 await self._tampered(request)
             elif not request.named_by(met.digest):
@@ -146,25 +144,33 @@ class Admit:
                 if met.missed or met.stage is Stage.DECIDED:
                     confirmed[request.request_id] = met.digest
         if confirmed:
-            await approvals.confirm(confirmed, began_at=listing.began_at)
-        return new
+            await self._store.approvals.confirm(confirmed, began_at=listing.began_at)
+        return unmet
 
-    async def _admit(self, requests: list[HITLRequest], *, within: float) -> bool:
+    async def _admit(self, requests: Sequence[HITLRequest], *, within: timedelta) -> bool:
         """Many at once, so that what goes up first, and what is gathered, is chosen among all of them.
 
         The earliest deadlines come first: they do not wait until a long list is worked out. False: when so many
         seconds are over, some are left.
         """
-        now, until, turns = self._clock(), time.monotonic() + within, _Turns()
-        requests.sort(key=lambda request: self._deadline(request, first_seen=now).at)
-        for start in range(0, len(requests), AT_ONCE):
+        now, until, turns = self._clock(), time.monotonic() + within.total_seconds(), _Turns()
+        by: list[tuple[datetime, int]] = []
+        for number, request in enumerate(requests):
+            await turns.give()
+            by.append((self._deadline(request, first_seen=now).at, number))
+        queue = [requests[number] for _, number in sorted(by)]
+        for start in range(0, len(queue), AT_ONCE):
             if start and time.monotonic() > until:
                 return False
-            some = []
-            for request in requests[start : start + AT_ONCE]:
+            batch, some = queue[start : start + AT_ONCE], []
+            known = await self._store.approvals.known([request.request_id for request in batch])
+            for request in batch:
                 await turns.give()
-                some.append(self._newcomer(request))
-            taken = await self._store.approvals.admit(some)
+                if request.request_id in known:
+                    await self._listed_again(request)
+                else:
+                    some.append(self._newcomer(request))
+            taken = await self._store.approvals.admit(some) if some else frozenset()
             for approval in (newcomer.approval for newcomer in some if newcomer.approval.id in taken):
                 log.info(
                     "approval_admitted",

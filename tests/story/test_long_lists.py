@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from adapters.platform.wire import MOST_ITEMS
 from bot.approval import Outcome, Stage
 from bot.errors import Unavailable
+from bot.flow.admit import AT_ONCE, Admit
 from bot.flow.polls import BLIND
 from bot.protocol import HITLDecision
 from bot.records import Step
@@ -140,6 +141,25 @@ async def test_others_go_on_beside_the_longest_list(tmp_path: Path, count: int, 
     await go_on(
         tmp_path, [json.dumps(item(f"l{n}", pad=pad)).encode() for n in range(count)], times=3, within=240
     )
+
+
+async def test_a_round_takes_in_what_it_has_time_for(tmp_path: Path) -> None:
+    """The earliest deadlines first; the others come with the next reading, and only then the poll is taken in."""
+    async with open_clockwork(tmp_path, policy_of()) as work:
+        admit = Admit(
+            platform=work.platform, store=work.store, policy=lambda: work.policy, clock=work.clock,
+            count=lambda _: None, admits_for=timedelta(0),
+        )  # fmt: skip
+        for number in range(AT_ONCE + 1):
+            work.ask(f"r{number}", window=900 - number)
+        assert work.clock() == await admit.round()
+        waiting = await work.store.approvals.standing()
+        assert AT_ONCE == len(waiting)
+        assert "r0" not in waiting
+        assert admit.last_good is None
+        assert await admit.round() is None
+        assert "r0" in await work.store.approvals.standing()
+        assert work.clock() == admit.last_good
 
 
 TOO_LONG = "the platform's pending list is longer than 50,000 items; most of it is of the agent loop-1"
