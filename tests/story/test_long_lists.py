@@ -144,7 +144,7 @@ async def test_others_go_on_beside_the_longest_list(tmp_path: Path, count: int, 
 
 
 async def test_a_round_takes_in_what_it_has_time_for(tmp_path: Path) -> None:
-    """The earliest deadlines first; the others come with the next reading, and only then the poll is taken in."""
+    """The earliest deadlines first; the others come with the next reading, and then the poll is taken in."""
     async with open_clockwork(tmp_path, policy_of()) as work:
         admit = Admit(
             platform=work.platform, store=work.store, policy=lambda: work.policy, clock=work.clock,
