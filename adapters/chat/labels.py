@@ -32,6 +32,8 @@ ASKS: Mapping[Button, tuple[str, str]] = {
     Button.SKIP: ("Skip", "Why is it left out? The agent is told."),
 }
 
+CUT_HERE = "Only a part is shown: all of it is too long for one Slack message."
+CUT_HERE_IN_TEAMS = "Only a part is shown: all of it is too long for one message in Teams."
 SKIP_MEANS = "Skip: the tool is left out, the agent goes on."
 ONE_NEEDED = "Pick a reason or write one: one of the two is needed."
 PICK, NEEDED = "Pick a reason", "A reason is needed."

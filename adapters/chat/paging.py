@@ -42,6 +42,11 @@ class PageState:
         return self.page == self.pages - 1
 
     @property
+    def label(self) -> str | None:
+        """Which page of how many; None for the only one."""
+        return f"Page {self.page + 1} of {self.pages}" if self.pages > 1 else None
+
+    @property
     def was_whole(self) -> bool:
         """The last page is open, and every one before it was shown."""
         return self.is_last and self.seen == self.page

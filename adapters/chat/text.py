@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.approval import Claim, Vote
 from bot.card import Card, DigestCard
@@ -77,6 +78,11 @@ def risk(card: Card, most: int) -> str | None:
 def more_of(count: int, shown: int) -> list[str]:
     """How many more there are than are shown; nothing where all are."""
     return [f"… and {count - shown} more"] if count > shown else []
+
+
+def named(digest: DigestCard) -> list[tuple[str, datetime]]:
+    """The first few requests that wait, each in words that its deadline follows."""
+    return [(f"{name}, until", until) for name, until in digest.first[:NAMED]]
 
 
 def flooding(digest: DigestCard) -> list[str]:

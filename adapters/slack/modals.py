@@ -208,8 +208,7 @@ def _view(context: ButtonContext, state: PageState, form: FormData, pages: list[
 
 def _head(state: PageState, form: FormData) -> list[Block]:
     head: Block = {"type": "section", "text": plain(f"{form.card.tool} for {form.card.agent}", 1_000)}
-    page = plain(f"Page {state.page + 1} of {state.pages}", 100)
-    return [head, *contexts([[page]] if state.pages > 1 else [])]
+    return [head, *contexts([[plain(state.label, 100)]] if state.label else [])]
 
 
 def _foot(context: ButtonContext, state: PageState, form: FormData, *, blank: bool) -> list[Block]:

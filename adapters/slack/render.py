@@ -11,19 +11,19 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.chat.labels import EARLIEST, LABELS, NEXT_SPOKEN, ONE_BY_ONE, SKIP_MEANS, read_aloud
+from adapters.chat.labels import CUT_HERE, EARLIEST, LABELS, NEXT_SPOKEN, ONE_BY_ONE, SKIP_MEANS, read_aloud
 from adapters.chat.text import (
     AMPLE,
     BLANK,
     LEAST,
     NAME,
-    NAMED,
     NARROW,
     WARNINGS,
     Room,
     cut,
     flooding,
     more_of,
+    named,
     risk,
     seen,
     warned,
@@ -59,7 +59,6 @@ WARNINGS_TOGETHER = 14
 
 #: Every button's action_id is this and the button's own word.
 ACTION = "nod_"
-CUT_HERE = "Only a part is shown: all of it is too long for one Slack message."
 
 _STYLES = {Button.APPROVE: "primary", Button.REJECT: "danger"}
 
@@ -204,9 +203,9 @@ def next_button(value: str) -> Block:
 
 def _named(digest: DigestCard) -> list[Block]:
     """The first few, a line each with its moment, and how many more there are."""
-    shown = digest.first[:NAMED]
+    shown = named(digest)
     lines: list[Block] = [
-        {"type": "context", "elements": [plain(f"{name}, until", NAME), moment(until)]} for name, until in shown
+        {"type": "context", "elements": [plain(name, NAME), moment(until)]} for name, until in shown
     ]
     return [*lines, *contexts([plain(more, 100)] for more in more_of(digest.count, len(shown)))]
 

@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.chat.background import open_errands
 from adapters.chat.channel_pager import ChannelPager
+from adapters.chat.endpoint import endpoint_of
 from adapters.chat.pacing import Cooldown
 from adapters.http import proxy_for, trusted
 from adapters.slack.api import SlackApi, Updates, posts_of
@@ -26,7 +27,7 @@ from adapters.slack.checkup import problems_of
 from adapters.slack.clicks import Clicks
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.identity import Identity
-from adapters.slack.receive import OPERATION, SCHEMES, Reply, receive
+from adapters.slack.receive import Reply, receive
 from adapters.slack.socket import Counted, open_socket, sockets_of
 from bot.desk import Desk
 from bot.errors import ConfigError, Unavailable
@@ -101,12 +102,12 @@ class Slack:
     @property
     def operation(self) -> Mapping[str, Any]:
         """What `receive` takes and answers, in the terms of OpenAPI."""
-        return OPERATION
+        return endpoint_of(__package__)["operation"]
 
     @property
     def schemes(self) -> Mapping[str, Any]:
         """The security schemes that `operation` names."""
-        return SCHEMES
+        return endpoint_of(__package__)["schemes"]
 
     async def check_app_token(self, app_token: str) -> None:
         """Raises Forbidden when Slack refuses this token a socket. None is opened: it would take clicks."""

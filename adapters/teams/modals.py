@@ -200,7 +200,7 @@ def _page(
         *on_top(said, context),
         heading(f"All of the call: {card.tool}"),
         small(who_asks(card)),
-        *([small(f"Page {state.page + 1} of {state.pages}")] if state.pages > 1 else []),
+        *([small(state.label)] if state.label else []),
         *([words(why, most=300)] if why else []),
         *(sentences(card.status[:SENTENCES], PART) if queue else []),
         *(warnings_of(card.warnings, most=most) if state.is_last or state.page == 0 else []),

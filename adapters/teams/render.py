@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters.chat.labels import ASKS, EARLIEST, ONE_BY_ONE, SKIP_MEANS
+from adapters.chat.labels import ASKS, CUT_HERE_IN_TEAMS, EARLIEST, ONE_BY_ONE, SKIP_MEANS
 from adapters.chat.paging import QueueCursor
 from adapters.chat.text import (
     AMPLE,
@@ -18,12 +18,12 @@ from adapters.chat.text import (
     FLOODING,
     LEAST,
     NAME,
-    NAMED,
     NARROW,
     WARNINGS,
     Room,
     flooding,
     more_of,
+    named,
     risk,
     warned,
     who_asks,
@@ -61,7 +61,6 @@ from bot.wording import CardState, Saying
 MESSAGE = 27_000
 #: People whose clients ask for their own view of a card (work-with-universal-actions).
 WATCHERS = 60
-CUT_HERE = "Only a part is shown: all of it is too long for one message in Teams."
 OPEN_DOOR = "Nod runs without authentication here: whoever reaches it can press these buttons as anybody."
 #: Over the whole width of a channel: a call has long lines (cards-format, "Full width Adaptive Card").
 WIDE = {"msteams": {"width": "Full"}}
@@ -139,7 +138,7 @@ def _open(
 ) -> Content:
     call = text_of(card.call) if cut_to is None else cut_to
     why = risk(card, room.why)
-    notice = card.hidden or (CUT_HERE if cut_to is not None else None)
+    notice = card.hidden or (CUT_HERE_IN_TEAMS if cut_to is not None else None)
     asked: Saying = (f"{who_asks(card)}  ·  asked", card.asked_at)
     body = [
         *on_top(said, context),
@@ -230,12 +229,12 @@ def digest_content_of(digest: DigestCard, context: RenderContext, *, said: Seque
     """The digest; when nothing waits any more, one line."""
     if digest.earliest is None:
         return content([*on_top(said, context), words(digest.title)], fallbackText=NO_CARD)
-    shown = digest.first[:NAMED]
+    shown = named(digest)
     body = [
         *on_top(said, context),
         heading(digest.title),
         *sentence((EARLIEST, digest.earliest)),
-        *(element for name, until in shown for element in sentence((f"{name}, until", until), NAME)),
+        *sentences(shown, NAME),
         *map(small, more_of(digest.count, len(shown))),
         *_flooding(digest),
         small(ONE_BY_ONE),

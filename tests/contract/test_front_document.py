@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 from jsonschema import Draft202012Validator
 
+from adapters.chat.endpoint import endpoint_of
 from adapters.relay import WAKE_PATH, Door
-from adapters.slack.receive import OPERATION
 from adapters.teams.receive import operation, schemes
 from adapters.web import front
 from adapters.web.front import LARGEST_BODY, document
@@ -93,4 +93,5 @@ def test_without_an_app_id_no_token_is_asked_for() -> None:
 
 def test_the_schemas_are_schemas() -> None:
     """Whatever reads the document finds valid JSON Schema in it."""
-    assert 20 < checked_schemas(document({WAKE_PATH: door()}), OPERATION, operation(signed=True))
+    slack = endpoint_of("adapters.slack")["operation"]
+    assert 20 < checked_schemas(document({WAKE_PATH: door()}), slack, operation(signed=True))
