@@ -146,7 +146,20 @@ def _copied_list(items: list[Json], work: Masking, place: _Place, depth: int) ->
             at = replace(at, named=_half_named(items[0], item, work, at.named))
         copy.append(_copy(item, work, at, depth=depth + 1))
     _hide_cells(items, copy, work, place)
+    _hide_in_line(items, copy, work, place)
     return copy
+
+
+def _hide_in_line(items: list[Json], copy: list[Json], work: Masking, place: _Place) -> None:
+    """What is a secret only in the line that the items are together; what is hidden already stays so."""
+    words = [str(item) for item in items if isinstance(item, str | int | float)]
+    if len(words) != len(items) or len(items) < 2 - bool(place.program):
+        return
+    before = [place.program] if place.program else []
+    for at, shown in work.line([*before, *words]).items():
+        index = at - len(before)
+        if index >= 0 and copy[index] == items[index]:
+            copy[index] = shown
 
 
 def _hide_cells(rows: list[Json], copy: list[Json], work: Masking, place: _Place) -> None:

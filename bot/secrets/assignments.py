@@ -15,16 +15,17 @@ from bot.secrets.shapes import BEGINS, Kind, made
 
 _NAMED = (
     r"(?P<stem>(?:(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z])|(?<=\\[nrt]))"
-    r"(?i:passcode|passwort|pwd|(?<=[_-])pass|pass(?==)|(?<=[_-])pw|pw(?==)|"
+    r"(?i:passcode|passwort|pwd|(?<=[_-])pass|pass(?==)|(?<=[_-])pw|pw(?=[ \t]{0,4}=)|psk|(?<=_)auth(?==)|"
     r"token|credentials?|mnemonic|seed[ _-]phrase|"
     r"(?:api|access|private|secret|account|signing|encryption|master|auth|client|sharedaccess)[ _-]?"
     r"(?:key|token|secret)(?:[ _-]?(?:id|data))?)"
-    r"|(?i:password|passwd|passphrase|secret|apikey|authtoken|accesstoken|(?<=[a-z])pwd|"
+    r"|(?i:password|passwd|passphrase|secret|apikey|authtoken|accesstoken|(?<=[a-z])pwd|sshpass(?==)|"
     r"p[\u0430a][s\u0455]{2}w[o\u043e]rd)|[\uff41-\uff5a]{4,20})\d{0,3})"
 )
 #: A part of each of those names, in small letters; and what letters beyond ASCII look like them.
 _STEMS = (
-    "pass", "pwd", "pw=", "_pw", "-pw", "token", "credential", "mnemonic", "seed", "secret",
+    "pass", "pwd", "pw=", "pw ", "_pw", "-pw", "psk", "_auth",
+    "token", "credential", "mnemonic", "seed", "secret",
     "\u0430ss", "\u0455",
     *(f"key{after}" for after in ("=", ":", " ", '"', "'", "\\", "_", "-", "1", "2", "i", "d")),
     "p\u0430", "\u043e", *map(chr, range(0xFF41, 0xFF5B)),
@@ -38,6 +39,7 @@ VALUE = (
 _LONGEST_BEFORE = 60
 _BEFORE = re.compile(r"(?:\\[nrt])?(?P<name>[\w.$@-]*)\Z")
 _IN_AN_ADDRESS = re.compile(r"://[\w.~%+-]*\Z")
+_IN_AN_ARN = re.compile(r"arn:aws[\w-]*:[\w:-]*\Z")
 #: What a program assigns: a name, a call, a type; unquoted, it is no secret but code to be read.
 _PROGRAM = re.compile(r"[A-Za-z_][\w.]*[(\[].*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
@@ -58,6 +60,8 @@ def _whole_name(match: re.Match[str]) -> str:
 def _is_value(match: re.Match[str]) -> bool:
     """Whether what is assigned is a secret, rather than code that computes one, or its type."""
     secret, sort = match["secret"], of_its_name(match)
+    if _IN_AN_ARN.search(match.string[max(0, match.start() - _LONGEST_BEFORE) : match.start()]):
+        return False  # the name of a secret
     start = match.start("secret")
     if "@" in secret and _IN_AN_ADDRESS.search(
         match.string[max(0, match.start() - _LONGEST_BEFORE) : match.start()]
@@ -121,6 +125,7 @@ ASSIGNMENTS: tuple[Kind, ...] = (
         holds=_under_its_name,
         sort=by_parameter,
         needs=("setx", "setenv", "set -"),
+        of_lines=True,
     ),
     Kind(
         name="assignment, percent-encoded",
@@ -232,9 +237,10 @@ ASSIGNMENTS: tuple[Kind, ...] = (
     ),
     Kind(
         name="random value behind a word",
-        needs=("key", "secret", "token", "password", "credential"),
+        needs=("key", "secret", "token", "password", "credential", "cookie", "salt"),
         shape=re.compile(
-            r"(?i:(?:key|secret|token|password|credential)s?)(?i:[ \t]{1,4}(?:is|was|value))?[\"'\s:=>(`]{1,6}"
+            r"(?i:(?:key|secret|token|password|credential|cookie|salt)s?)(?i:[ \t]{1,4}(?:is|was|value))?"
+            r"[\"'\s:=>(`]{1,6}(?:base64:)?"
             r"(?P<secret>[\w+/-]{32,}+={0,2})"
         ),
         holds=_random,

@@ -13,7 +13,7 @@ from itertools import pairwise
 from bot.protocol import Json
 from bot.secrets.assignments import VALUE, of_its_name
 from bot.secrets.names import LONGEST_NAME, NOTHING, Named, Names, named, sort_of, words_of
-from bot.secrets.readable import Sort
+from bot.secrets.readable import Sort, reads_like_text
 from bot.secrets.schemes import chosen, some_value
 from bot.secrets.shapes import Kind
 
@@ -23,7 +23,24 @@ SHORT_FLAGS = {
         ("sshpass", "docker", "podman", "nerdctl", "mongo", "mongosh", "mongodump", "mongorestore"), "-p"
     ),
     **dict.fromkeys(
-        ("az", "cf", "psexec", "cqlsh", "oc", "helm", "twine", "ldapvi", "tsm", "kafkacat", "expect"), "-p"
+        (
+            "az",
+            "cf",
+            "crackmapexec",
+            "evil-winrm",
+            "netexec",
+            "nxc",
+            "psexec",
+            "cqlsh",
+            "oc",
+            "helm",
+            "twine",
+            "ldapvi",
+            "tsm",
+            "kafkacat",
+            "expect",
+        ),
+        "-p",
     ),
     **dict.fromkeys(("ldapsearch", "ldapmodify", "ldapadd", "ldapdelete", "ldapwhoami", "ldappasswd"), "-w"),
     **dict.fromkeys(
@@ -44,12 +61,12 @@ def short_flag_of(program: str, words: Iterable[object]) -> str | None:
 
     A path before its name does not matter.
     """
-    name = _name_of(program)
-    return SHORT_FLAGS.get(name) if name not in _LOGGING_IN or "login" in words else None
+    name, words = _name_of(program), list(words)
+    means = name not in _LOGGING_IN or "login" in words or (name == "az" and "-u" in words)
+    return SHORT_FLAGS.get(name) if means else None
 
 
-#: Flags behind which curl takes a user and a password, and the programs that take a password joined to `-p`.
-_CURLS = frozenset(("-u", "--user", "-U", "--proxy-user"))
+#: The programs that take a password joined to `-p`.
 _JOINED = re.compile(r"(?:mysql(?:dump|admin|import|show)?|mariadb(?:-dump|-admin)?|7za?|7zr)")
 
 #: Oracle's programs take both in one word: `shop/…@db`.
@@ -57,13 +74,11 @@ _ORACLES = frozenset(("expdp", "impdp", "rman", "sqlcl", "sqlldr", "sqlplus"))
 _USER_AND_PASSWORD = re.compile(r"(?:userid=)?[A-Za-z][\w$#.-]{0,63}/[^\s/@]+(?:@.*)?")
 
 
-def is_password_of(program: str, before: object, item: object) -> bool:
-    """Whether an item of a command line is a password by itself: `ann:…` behind curl's `-u`, MySQL's `-p…`."""
+def is_password_of(program: str, item: object) -> bool:
+    """Whether an item of a command line is a password by itself, such as MySQL's `-p…`."""
     if not isinstance(item, str):
         return False
     name = _name_of(program)
-    if name == "curl":
-        return before in _CURLS and ":" in item
     if name in _ORACLES:
         return _USER_AND_PASSWORD.fullmatch(item) is not None
     return len(item) > 2 and item.startswith("-p") and _JOINED.fullmatch(name) is not None
@@ -72,6 +87,15 @@ def is_password_of(program: str, before: object, item: object) -> bool:
 def _name_of(program: str) -> str:
     """The name of a program, whatever path is before it."""
     return re.split(r"[\\/]", program.strip())[-1].removesuffix(".exe").lower()
+
+
+def is_secret_of_a_flag(flag: str, value: str) -> bool:
+    """Whether what follows a long flag is a secret, and no name of one: `--secret-id prod/db`."""
+    sort = sort_of(flag)
+    names_one = (
+        sort is Sort.MADE and reads_like_text(value) and (flag.endswith("-id") or sort_of(value) is not None)
+    )
+    return sort in (Sort.CHOSEN, Sort.MADE) and not names_one
 
 
 def _is_batch(item: Json) -> bool:
@@ -90,7 +114,7 @@ FLAGS: tuple[Kind, ...] = (
     Kind(
         name="command-line flag",
         shape=re.compile(rf"--(?<!---)(?P<name>[A-Za-z][\w-]{{1,60}}+)[ \t]{{1,8}}(?!-){VALUE}"),
-        holds=lambda match: sort_of(match["name"]) in (Sort.CHOSEN, Sort.MADE) and some_value(match),
+        holds=lambda match: is_secret_of_a_flag(match["name"], match["secret"]) and some_value(match),
         sort=of_its_name,
         needs=("--",),
     ),
@@ -98,7 +122,7 @@ FLAGS: tuple[Kind, ...] = (
         name="long flag with one dash",
         needs=("-pass", "-storepass", "-keypass", "-srcstorepass", "-deststorepass"),
         shape=re.compile(
-            r"(?<!\S)-(?i:passin|passout|pass|password|storepass|keypass|srcstorepass|deststorepass)"
+            r"(?<!\S)-(?i:passin|passout|passwd|pass|password|storepass|keypass|srcstorepass|deststorepass)"
             r"[ \t]{1,8}(?:pass:)?(?P<secret>(?!(?:file|env|fd|stdin)\b|pass:‹)[^\s\"'‹›-][^\s\"'‹›]*)"
         ),
         holds=some_value,
@@ -201,11 +225,13 @@ def named_in_list(items: list[Json], names: Names, *, program: str | None) -> di
             found[place] = Named(sort=Sort.CHOSEN)
         elif (match := _FLAG.fullmatch(item)) and not str(after).startswith("-"):
             long = match[1] == "--" or len(match[2]) >= _SHORTEST_NAME
-            found[place] = named(match[2], names) if long else NOTHING
+            is_one = long and is_secret_of_a_flag(match[2], str(after))
+            found[place] = (
+                named(match[2], names) if is_one or (long and named(match[2], names).own) else NOTHING
+            )
     if any(_name_of(name) == "htpasswd" for name in (first, program) if name) and any(map(_is_batch, items)):
         found[len(items) - 1] = Named(sort=Sort.CHOSEN)
     for place, item in enumerate(items):
-        before = items[place - 1] if place else None
-        if any(is_password_of(name, before, item) for name in (first, program) if name):
+        if any(is_password_of(name, item) for name in (first, program) if name):
             found[place] = Named(sort=Sort.CHOSEN)
     return {place: one for place, one in found.items() if one.sort not in (None, Sort.MAYBE)}

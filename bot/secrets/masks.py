@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from bot.secrets.assignments import ASSIGNMENTS
 from bot.secrets.command_lines import FLAGS
+from bot.secrets.logins import LOGINS
 from bot.secrets.names import Names, named
 from bot.secrets.programs import PROGRAMS
 from bot.secrets.readable import LONGEST_SECRET, Sort, is_no_secret, is_opaque, is_random, reads_like_text
@@ -26,6 +27,9 @@ from bot.secrets.tables import listed_in
 #: Processor time for the operator's shapes in one call, in seconds. For a form a call is redacted three times,
 #: and Slack waits 3 s (docs.slack.dev/interactivity/handling-user-interaction).
 ENOUGH = 0.5
+
+#: Characters of the longest list of arguments that is read as a line.
+LONGEST_LINE = 20_000
 
 #: Masks of a call that are judged, some 0.1 ms each; more of them are no call that a person can judge.
 MOST_MARKS = 1_000
@@ -53,7 +57,9 @@ class Left:
 
 
 #: Every kind of secret that is found in a text.
-EVERY: tuple[Kind, ...] = (*KINDS, *SCHEMES, *ASSIGNMENTS, *FLAGS, *PROGRAMS)
+EVERY: tuple[Kind, ...] = (*KINDS, *SCHEMES, *ASSIGNMENTS, *FLAGS, *PROGRAMS, *LOGINS)
+#: What several items of a list of arguments can be together.
+_OF_LINES: tuple[Kind, ...] = (*FLAGS, *PROGRAMS, *LOGINS, *(kind for kind in ASSIGNMENTS if kind.of_lines))
 MARK = re.compile(rf"(?:{SCHEME}[ \t]{{1,8}})?‹redacted \d+ chars?(?: of text)?›")
 #: A member of an object in JSON text, whole or cut. Each repeat has a bound or keeps what it took.
 _MEMBER = re.compile(
@@ -105,6 +111,27 @@ class Masking:
         self.left.marks -= 1
         text = self.left.marks < 0 or reads_like_text(hidden, sort=sort, prefix=prefix)
         return f"‹redacted {_many(hidden)}{' of text' if text else ''}›"
+
+    def line(self, items: Sequence[str]) -> dict[int, str]:
+        """Items of a list of arguments that hold a secret where they are read as the one line that they are.
+
+        By their place, each as it is shown. Of a list that no line is so long as, nothing.
+        """
+        text = " ".join(items)
+        if len(text) > LONGEST_LINE:
+            return {}
+        spans = list(_merged(_known(text, _OF_LINES)))
+        shown: dict[int, str] = {}
+        start = 0
+        for place, item in enumerate(items):
+            for span in reversed(spans):
+                begin, end = max(span.start - start, 0), min(span.stop - start, len(item))
+                if begin < end:
+                    before = shown.get(place, item)
+                    mark = self.mark(item[begin:end], span.sort)
+                    shown[place] = before[:begin] + mark + before[end:]
+            start += len(item) + 1
+        return shown
 
     def spans(self, text: str) -> list[Span]:
         """What to hide, in order. Raises TimeoutError when the time for the operator's shapes is over."""

@@ -13,7 +13,7 @@ from bot.spelling import skeleton, without_hidden
 #: The names of secrets that people choose or type, in words. A key counts that has all of them, in a row.
 CHOSEN = (
     "auth pass, contraseña, cvc, cvv, db pass, haslo, kennwort, losenord, mdp, mfa code, mot de passe, "
-    "otp, parola, pass, passcode, passphrase, passwd, password, passwords, passwort, pin, pw, pwd, root "
+    "otp, parola, pass, passcode, passphrase, passwd, password, passwords, passwort, pin, psk, pw, pwd, root "
     "pass, security code, senha, sifre, smtp pass, ssn, totp, user pass, verification code, wachtwoord, "
     "пароль, パスワード, 暗証番号, 密码, 密碼, 비밀번호"
 )
@@ -49,7 +49,7 @@ _SAME = re.compile(
 )
 #: Secrets written in one word with what is before them: `dbpassword`, `PGPASSWORD`.
 _ENDING = re.compile(
-    "(?:(?P<chosen>password|passwd|passphrase|passwort|(?:admin|db|key|mail|root|smtp|store|user)pass)|clientsecret|sessionid|apikey"
+    "(?:(?P<chosen>password|passwd|passphrase|passwort|(?:admin|db|key|mail|require|root|smtp|ssh|store|user)pass)|clientsecret|sessionid|apikey"
     "|(?:secret|private|access)key|(?:auth|access|refresh|api|session|id)token)$"
 )
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

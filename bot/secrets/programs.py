@@ -25,7 +25,9 @@ _PRINTS = (
 _READERS = (
     r"(?:sudo\b[^\n|;&]{0,80}?[ \t](?:-[A-Za-z]{0,8}S\b|--stdin\b)"
     r"|[a-z][^\n|;&]{1,120}?[ \t]--(?:(?:password-)?stdin|with-token|passphrase-fd[ =]0)\b"
-    r"|kinit\b|(?:sudo[ \t]{1,4})?(?:cryptsetup|smbpasswd)\b)"
+    r"|[a-z][^\n|;&]{0,80}?[ \t]secrets?[ \t]{1,4}(?:versions?[ \t]{1,4})?(?:create|put|set|add)\b"
+    r"|vercel[ \t]{1,4}env[ \t]{1,4}add\b"
+    r"|kinit\b|passwd\b(?!-)|(?:sudo[ \t]{1,4})?(?:cryptsetup|smbpasswd)\b)"
 )
 _SUDO = r"(?:sudo[ \t]{1,4}(?:-\w{1,4}[ \t]{1,4})?)?"
 _ORACLES = r"(?:sqlplus|sqlldr|sqlcl|rman|expdp|impdp|exp|imp)"
@@ -38,19 +40,41 @@ def _of_a_secret(match: re.Match[str]) -> bool:
     return sort in (Sort.CHOSEN, Sort.MADE) and not is_no_secret(match["secret"].strip(), sort=Sort.MADE)
 
 
+#: Programs that run or keep what they read, unless they are given a file or a command: what is fed to them
+#: may be no password, also behind `sudo -S`, which asks for none where it needs none.
+_RUNS = re.compile(
+    r"(?<![\w.-])(?:(?:[abckz]|ba|da|fi|tc)?sh|python[\d.]{0,6}|perl|ruby|node|php|pwsh|powershell)(?![\w.-])"
+    r"(?![ \t]{1,4}(?:-[A-Za-z]{0,6}[cem]\b|[\w./~]))"
+    r"|(?<![\w.-])(?:at|batch|crontab|dd|eval|mariadb|mysql|nc|parallel|psql|redis-cli|source|sqlite3|ssh"
+    r"|su|tee|xargs)"
+    r"(?![\w.-])"
+)
+
+
+def _of_input(match: re.Match[str]) -> Sort:
+    """A password, unless a program on the same line would run it."""
+    line = match.string[match.start() :].partition("\n")[0]
+    start, stop = match.start("secret") - match.start(), match.end("secret") - match.start()
+    return Sort.TEXT if _RUNS.search(line[:start]) or _RUNS.search(line[stop:]) else Sort.CHOSEN
+
+
+def _input(name: str, shape: str, *needs: str) -> Kind:
+    return Kind(name=name, shape=re.compile(shape), holds=some_value, sort=_of_input, needs=needs)
+
+
 def _kind(name: str, shape: str, *needs: str) -> Kind:
     return Kind(name=name, shape=re.compile(shape), holds=some_value, sort=chosen, needs=needs)
 
 
 #: Every program with a way of its own; to add one, add a line and a planted example.
 PROGRAMS: tuple[Kind, ...] = (
-    _kind(
+    _input(
         "password for the input of a program",
         rf"{_PRINTS}{_GIVEN}[ \t]{{0,8}}\|[ \t]{{0,8}}{_READERS}",
         "echo",
         "printf",
     ),
-    _kind(
+    _input(
         "password in a here-string",
         rf"(?<![\w-]){_READERS}[^\n|;&<]{{0,80}}?<<<[ \t]{{0,4}}{_GIVEN}",
         "<<<",

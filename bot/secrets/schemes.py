@@ -23,7 +23,7 @@ SCHEME = (
 )
 
 #: A pair of a cookie; its value may be quoted, and holds no white space.
-_COOKIE = r"""[\w!#%&*+.^~-]{1,256}=(?:"[^\s;"\\‹›]*+"|[^\s;"'\\‹›]*+)"""
+COOKIE = r"""[\w!#%&*+.^~-]{1,256}=(?:"[^\s;"\\‹›]*+"|[^\s;"'\\‹›]*+)"""
 _OPAQUE = r"[A-Za-z0-9._~+/=-]"
 
 
@@ -125,7 +125,7 @@ SCHEMES: tuple[Kind, ...] = (
         name="cookie header",
         needs=("cookie",),
         shape=re.compile(
-            BEGINS + r"(?i:(?:set-)?cookie)" + ASSIGNED + rf"(?P<secret>{_COOKIE}(?:;[ \t]{{0,4}}{_COOKIE})*+)"
+            BEGINS + r"(?i:(?:set-)?cookie)" + ASSIGNED + rf"(?P<secret>{COOKIE}(?:;[ \t]{{0,4}}{COOKIE})*+)"
         ),
         sort=made,
     ),

@@ -32,6 +32,7 @@ class Kind:
     sort: Callable[[re.Match[str]], Sort] = lambda _: Sort.SHAPE
     #: One of these is in every text that has one, in small letters: the search for a literal is fast.
     needs: tuple[str, ...] = ()
+    of_lines: bool = False  #: whether it can stand in several items of a list of arguments
 
     def may_be_in(self, lowered: str) -> bool:
         """Whether it is worth a search, by the text in small letters."""
@@ -233,8 +234,16 @@ KINDS: tuple[Kind, ...] = (
     ),
     _kind(
         "Teams webhook",
-        r"\.webhook\.office\.com/webhookb2/(?P<secret>[\w@/-]{36,})",
+        r"\.webhook\.office\.com/webhookb2/(?:[\w@-]{36,80}/IncomingWebhook/(?=[0-9a-f]{32}|‹))?+"
+        r"(?P<secret>[0-9a-f]{32}(?![0-9a-f])|[\w@/-]{36,})",
         needs=(".webhook.office.com/",),
+    ),
+    _kind(
+        "webhook of an automation",
+        r"(?:hooks\.zapier\.com/hooks/catch/\d{1,12}/|\bhook\.[a-z0-9]{2,4}\.make\.com/"
+        r"|maker\.ifttt\.com/\S{1,80}/with/key/)"
+        r"(?P<secret>[\w-]{6,64})",
+        needs=("hooks.zapier.com/", ".make.com/", "maker.ifttt.com/"),
     ),
     _kind("Discord token", BEGINS + r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,}"),
     _kind(

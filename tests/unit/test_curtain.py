@@ -119,3 +119,29 @@ def test_what_a_maker_draws_is_hardly_ever_text(alphabet: str) -> None:
 def test_nothing_is_hidden_with_approve_on_in_many_calls(seed: int) -> None:
     """100,000 drawn calls."""
     check(seed, 10_000)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "echo reboot | sudo -S sh",
+        "printf '%s' reboot | sudo -kS /bin/bash -x",
+        "sudo -S sh <<< reboot",
+        "echo reboot | bash -s -- --stdin",
+        "echo reboot | xargs --with-token",
+        "echo reboot | sudo -S at now",
+        "echo reboot | sh -s secret add x",
+        "echo reboot | sudo -S python3 -",
+        "echo reboot | ssh db1 --password-stdin",
+    ],
+)
+def test_what_a_program_would_run_is_no_password(command: str) -> None:
+    """`sudo -S` reads no password where it needs none; then its program reads all of the input."""
+    assert 0 == hidden({"command": command})
+    assert 0 == hidden({"argv": command.split()})
+
+
+@pytest.mark.parametrize("program", ["systemctl restart app", "bash deploy.sh", "sh -c 'apt update'"])
+def test_a_password_for_sudo_leaves_approve_on(program: str) -> None:
+    """Where the program is told what to run."""
+    assert len("hunter2") == hidden({"command": f"echo hunter2 | sudo -S {program}"})
