@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import permutations, product
 
 from bot.matching import values_in
 from bot.protocol import Json
@@ -20,6 +22,8 @@ from bot.visible import scripts_of
 LONGEST_PLAIN = 254
 
 _WORD = re.compile(r"[^\W_]+")
+#: Words of a name that accounts are made of; more of them make thousands.
+_MOST_WORDS = 3
 #: What a name, a handle, an account or an address is made of, and what chats put around them.
 _PLAIN = re.compile(r"[\w .@+'’:/|,()<>&#-]*")
 #: In front of a name, and behind it.
@@ -117,10 +121,26 @@ def _may_be(text: tuple[str, ...], name: tuple[str, ...], written: str) -> bool:
         name
     ):
         return True
+    if not _run_together(name, written).isdisjoint(word.rstrip("0123456789") for word in text):
+        return True
     shortened = (
         len(text) <= size and not set("@0123456789") & set(written) and any(len(word) > 1 for word in text)
     )
     return shortened and all(any(whole == word or whole[0] == word for whole in name) for word in text)
+
+
+@lru_cache(maxsize=1_024)
+def _run_together(name: tuple[str, ...], written: str) -> frozenset[str]:
+    """The accounts that are made of a name of two or three words: `asmith`, `smitha`, `smithann`."""
+    if not 2 <= len(name) <= _MOST_WORDS or set("@0123456789") & set(written):
+        return frozenset()
+    choices = product(*((word, word[0]) for word in name))
+    return frozenset(
+        made
+        for chosen in choices
+        for order in permutations(chosen)
+        if len(made := "".join(order)) > len(name) and any(len(part) > 1 for part in order)
+    )
 
 
 def _is_plain(text: str) -> bool:

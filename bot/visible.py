@@ -198,6 +198,13 @@ _BEYOND_ASCII = re.compile(r"[ -~]?[^ -~]+")
 _JOINED = MOST_MARKS + 2
 
 
+#: Signs that say which of two things is which, as in `a > b` and `from/to`.
+_SIGNS = r"[/\\<>=+*|&%$#@:;~^→←-]"
+RIGHT_TO_LEFT = (
+    "Numbers or signs stand beside letters that are read from right to left: they may be shown in another order"
+)
+
+
 def visible(text: str) -> str:
     """The text with each hidden character as `\\u{HEX}`; only a space, a line feed and a tab stay blank.
 
@@ -260,9 +267,20 @@ def warnings(text: str) -> tuple[str, ...]:
     words = [word for word in mixed_words(text) if not any(word in host for host in hosts)]
     return (
         *_invisible(text),
+        *((RIGHT_TO_LEFT,) if _is_reordered(text) else ()),
         *_listed("host", (f"host {_short(host)} is written with {visible(described(host))}" for host in hosts)),
         *_listed("word", (f"word {_short(word)} mixes {listed(scripts_of(word))} letters" for word in words)),
     )
+
+
+def _is_reordered(text: str) -> bool:
+    """Whether numbers or signs stand behind letters that are read from right to left (UAX #9, N1 and W7)."""
+    letters = {char for char in set(text) if unicodedata.bidirectional(char) in ("R", "AL", "AN")}
+    if not letters:
+        return False
+    one_of = "[" + "".join(map(re.escape, sorted(letters))) + "]"
+    between = r"[^\w\n]{0,60}"
+    return re.search(rf"{one_of}{between}(?:\d|{_SIGNS}{between}{one_of})", text) is not None
 
 
 @lru_cache(maxsize=8_192)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.visible import hosts_in, visible, warnings
+from bot.visible import RIGHT_TO_LEFT, hosts_in, visible, warnings
 from tests.hostile import HOSTILE
 
 #: Letters that make escapes, marks, and what hides: where two different texts could come to look alike.
@@ -92,6 +92,11 @@ def test_hostile_text_is_shown_and_never_fails(text: str) -> None:
             ),
         ),
         ("one\n\ttwo ~", ()),
+        ("שלום עולם, מה שלומך? 5 a", (RIGHT_TO_LEFT,)),
+        ("pay \u05d0 1 2", (RIGHT_TO_LEFT,)),
+        ("\u0627 / \u0628", (RIGHT_TO_LEFT,)),
+        ("2 1 \u05d0", ()),
+        ("שלום עולם, מה שלומך?\nrun 5", ()),
         ("a\rb", ("1 invisible character shown as code points: 1 control character",)),
         ("a\x7fb", ("1 invisible character shown as code points: 1 control character",)),
         ("Z" + "\u0301" * 9, ("1 heap of combining marks shown as code points",)),
