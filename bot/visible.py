@@ -364,8 +364,9 @@ _ACTS = re.compile(
     r"|(?<![^\W_])_|_(?![^\W_])"  # between two letters it is part of a name, in every dialect
     r"|:(?=//)|(?i:(?<=mailto)|(?<=tel)|(?<=sms)):(?=\S)"
     r"|(?<!\d):(?=[^\s:]+:)|:(?=(?!\d)[^\s:]+:)"  # `:tada:`, and no time of day
-    r"|(?<=\S)\.(?=[^\W\d])|(?<=[^\W\d])\.(?=\w)"  # a host name, and no decimal point
-    rf"|(?<=\w)[{_DOTS}](?=\w)|[{_SPELLED}]"
+    # A host name, and no decimal point; what stands for a backtick is a letter.
+    r"|(?<=\S)\.(?=[^\W\d]|`)|(?:(?<=[^\W\d])|(?<=`))\.(?=[\w`])"
+    rf"|(?<=[\w`])[{_DOTS}](?=[\w`])|[{_SPELLED}]"
 )
 
 

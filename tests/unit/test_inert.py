@@ -53,6 +53,8 @@ def test_no_name_acts(name: str) -> None:
 
 @given(SIGNS | st.text(max_size=24))
 @example("")
+@example("`。1")
+@example("`.1 a。` 1.`")
 def test_nothing_that_acts_is_left(text: str) -> None:
     """Whatever is written, once it is made visible."""
     assert not ACTS.search(inert(visible(text)))
