@@ -44,7 +44,7 @@ REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
 AT_ONCE = 100
 #: New requests have so long in one round, or as long as the poll took, up to the second: then the list is
 #: read again. A decision that waits for a fresh reading, and what is more urgent by then, waits for few others.
-ADMITS_FOR, ADMITS_FOR_AT_MOST = timedelta(seconds=1), timedelta(seconds=4)
+ADMITS_FOR, ADMITS_FOR_AT_MOST = timedelta(seconds=1), timedelta(seconds=8)
 #: Seconds of work before others have a turn: a read or a write beside it takes several turns.
 IN_ONE_GO = 0.004
 
