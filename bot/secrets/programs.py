@@ -51,11 +51,18 @@ _RUNS = re.compile(
 )
 
 
+#: Characters of a line behind a password that are looked through for such programs.
+_LONGEST_REST = 500
+
+
 def _of_input(match: re.Match[str]) -> Sort:
-    """A password, unless a program on the same line would run it."""
-    line = match.string[match.start() :].partition("\n")[0]
-    start, stop = match.start("secret") - match.start(), match.end("secret") - match.start()
-    return Sort.TEXT if _RUNS.search(line[:start]) or _RUNS.search(line[stop:]) else Sort.CHOSEN
+    """A password, unless a program on the same line would run it, or the line goes on for long."""
+    after = match.string[match.end("secret") : match.end() + _LONGEST_REST]
+    rest, ends, _ = after.partition("\n")
+    if not ends and match.end() + _LONGEST_REST < len(match.string):
+        return Sort.TEXT
+    before = match.string[match.start() : match.start("secret")]
+    return Sort.TEXT if _RUNS.search(before) or _RUNS.search(rest) else Sort.CHOSEN
 
 
 def _input(name: str, shape: str, *needs: str) -> Kind:

@@ -133,6 +133,7 @@ def test_nothing_is_hidden_with_approve_on_in_many_calls(seed: int) -> None:
         "echo reboot | sh -s secret add x",
         "echo reboot | sudo -S python3 -",
         "echo reboot | ssh db1 --password-stdin",
+        f"echo reboot | sudo -S -p {'x' * 600} sh",
     ],
 )
 def test_what_a_program_would_run_is_no_password(command: str) -> None:
