@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from adapters.slack import open_slack
 from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.policy import Person
-from bot.records import Alert
 from bot.surface import Destination, Surface
 from sandbox.slack.people import App
-from tests.contract.slack_rig import FakeDesk, Rig, open_rig
+from tests.contract.slack_rig import FakeDesk, open_rig
 from tests.render.cards import CARD_ID, NOW, card
 
 ALERTS = "C0ALERTS"
@@ -86,53 +85,6 @@ async def test_slack_in_trouble_takes_nobody_out() -> None:
         rig.faults.add(path="/api/users.*", status=503)
         with pytest.raises(Unavailable):
             await rig.slack.directory.resolve([person("ann@acme.example")])
-
-
-def alert(mended: str | None = None) -> Alert:
-    """Something for an operator."""
-    return Alert(
-        approval_id="req-1",
-        cause="undelivered",
-        text="Ann's answer could not be told",
-        raised_at=datetime.now(UTC),
-        mended=mended,
-    )
-
-
-def alerts(rig: Rig) -> list[str]:
-    """What stands in the alert channel."""
-    return [message.text for message in rig.workspace.messages(ALERTS)]
-
-
-async def test_an_alert_is_told_once_and_mended_in_place() -> None:
-    """The good news stands where the bad news stood."""
-    async with open_rig() as rig:
-        pager = rig.slack.pager(ALERTS)
-        assert "slack:C0ALERTS" == pager.name
-        ref = await pager.page(alert(), ref=None, attempted_at=None)
-        assert 1 == len(alerts(rig))
-        assert ref == await pager.page(alert("the third try"), ref=ref, attempted_at=None)
-        assert ["It is over: the third try"] == alerts(rig)
-
-
-async def test_an_alert_of_unknown_end_is_not_told_twice() -> None:
-    """After a lost answer the pager looks before it posts."""
-    async with open_rig() as rig:
-        pager = rig.slack.pager(ALERTS)
-        rig.faults.add(path="/api/chat.postMessage", reset=True, after=True, times=1)
-        with pytest.raises(Unavailable):
-            await pager.page(alert(), ref=None, attempted_at=None)
-        began = datetime.now(UTC) - timedelta(seconds=1)
-        assert await pager.page(alert(), ref=None, attempted_at=began)
-        assert 1 == len(alerts(rig))
-
-
-async def test_a_deleted_alert_is_told_anew() -> None:
-    """Whoever deleted it may not be the one who should read how it ended."""
-    async with open_rig() as rig:
-        pager = rig.slack.pager(ALERTS)
-        assert await pager.page(alert("by hand"), ref="1.000001", attempted_at=None)
-        assert 1 == len(alerts(rig))
 
 
 def place(channel: str) -> Destination:

@@ -16,12 +16,11 @@ from adapters.teams import ConversationRef, Scope
 from adapters.teams.conversations import ref_of
 from bot.card import Notice
 from bot.errors import ConfigError, Forbidden, Gone, Unanswered, Unavailable
-from bot.records import Alert
 from bot.surface import Destination, Surface
 from bot.wording import CardState
 from sandbox.teams.people import ALERTS, APPROVALS, CHAT, FINANCE, TENANT
 from tests.contract.teams_rig import ANN, BOB, CHANNEL, STRANGER, open_rig, texts
-from tests.render.cards import NOW, UNTIL, card, digest_card, open_card
+from tests.render.cards import UNTIL, card, digest_card, open_card
 
 
 async def test_a_card_is_one_message_with_a_line_for_the_lock_screen() -> None:
@@ -255,21 +254,6 @@ async def test_the_token_goes_to_no_other_host() -> None:
         rig.faults.add(path="/teams/v3/*", status=307, headers={"Location": "http://127.0.0.2:1/"}, times=1)
         with pytest.raises(Forbidden, match="HTTP 307"):
             await rig.teams.chat.say(Notice(mark="m", text=("x",)), CHANNEL)
-
-
-async def test_an_alert_is_told_once_and_mended_in_place() -> None:
-    """A conversation as a pager: the same message says later that it is over."""
-    async with open_rig() as rig:
-        pager = rig.teams.pager("nod-alerts")
-        alert = Alert(approval_id="req-1", cause="undelivered", text="Ann's answer is not told", raised_at=NOW)
-        ref = await pager.page(alert, ref=None, attempted_at=None)
-        mended = replace(alert, mended="the platform took it")
-        assert ref == await pager.page(mended, ref=ref, attempted_at=None)
-        (message,) = rig.town.messages(ALERTS)
-        assert "It is over" in texts(message.card)
-        rig.town.conversations.remove(message)
-        assert ref != await pager.page(mended, ref=ref, attempted_at=None)
-        assert "teams:nod-alerts" == pager.name
 
 
 async def test_what_ails_a_conversation_is_told_before_a_card_needs_it() -> None:
