@@ -1,1 +1,1 @@
-"""What the chats share: labels, strict reading of payloads, and work that goes on after an answer."""
+"""What the chats share: sentences, forms, pages, pacing, the pager, strict reading, work after an answer."""
