@@ -12,19 +12,28 @@ from functools import partial
 import structlog
 from pydantic import SecretStr
 
-from adapters.book import Book
 from adapters.callbacks import FunctionCallbacks, callbacks_of
+from adapters.checkpoints import check_rollback, read_checkpoint_log
 from adapters.clock import Timepiece, seconds_since_boot
 from adapters.graph import Graph, open_graph
-from adapters.life import Life, lived
-from adapters.notary import check_rollback, read_shelf
 from adapters.oncall import Schedules
 from adapters.oncall.open import open_schedules
+from adapters.open_chats import open_chats
 from adapters.pagers.hooks import HookPager, load_hook
 from adapters.pagers.services import open_pagers
-from adapters.periodic import checkpoints_of, folder_of, keeping, notary_of, open_timer, proving, refusal_alerts
+from adapters.periodic import (
+    checkpoint_signer_of,
+    checkpoints_of,
+    folder_of,
+    keeping,
+    open_timer,
+    refusal_alerts,
+    self_checking,
+)
 from adapters.platform.client import open_platform
-from adapters.relay import WAKE_PATH, Door
+from adapters.policy_in_force import PolicyInForce
+from adapters.relay import WAKE_PATH, WakeEndpoint
+from adapters.runtime import Runtime, run_steps
 from adapters.settings import (
     Chats,
     Environment,
@@ -38,12 +47,11 @@ from adapters.settings import (
 from adapters.shared_token import SharedToken
 from adapters.slack import Slack
 from adapters.store.open import open_store
-from adapters.surfaces import open_surfaces
-from adapters.watch import PULSE_EVERY, Pulse, Spool, Watchdog, open_emergency, watched
+from adapters.watch import PULSE_EVERY, LoopLiveness, Spool, Watchdog, open_alert_fallback, watched
 from adapters.web import Metrics, front, serve_front
-from bot.flow import Beats, Bells
-from bot.flow.admit import Admit
+from bot.flow import Liveness, WakeUps
 from bot.flow.desk import FrontDesk
+from bot.flow.ingest import Ingest
 from bot.flow.sights import Sights
 from bot.ports import Clock, Directory, Pager, utc_now
 from bot.records import Step
@@ -94,75 +102,84 @@ async def open_nod(
     now = Timepiece(wall=clock, elapsed=elapsed)  # for whatever has to do with deadlines
     settings = read_chats(environment, file)
     secrets = environment.seal_secrets()
-    seal, bells, metrics = Seal(*secrets), Bells(), Metrics()
+    seal, wake_ups, metrics = Seal(*secrets), WakeUps(), Metrics()
     hooks = {pager.name: pager for pager in (HookPager(name, load_hook(name)) for name in file.hooks)}
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         services = await enter(_services(environment, file, clock))
         named = (*(str(place) for place in file.policy.alerts), *services, *hooks)
-        shelf = await read_shelf(checkpoints_of(environment))
-        fit = partial(check_rollback, shelf=shelf, accept=accept_rollback, clock=clock)
+        checkpoint_log = await read_checkpoint_log(checkpoints_of(environment))
+        fit = partial(check_rollback, checkpoint_log=checkpoint_log, accept=accept_rollback, clock=clock)
         stored = await enter(
             open_store(
-                environment.database_url, ring=bells.ring, pagers=named, clock=now,
-                signing=Signing(*secrets), take_over=not shelf.begun, fit=fit,
+                environment.database_url, ring=wake_ups.ring, pagers=named, clock=now,
+                signing=Signing(*secrets), take_over=not checkpoint_log.begun, fit=fit,
             )
         )  # fmt: skip
         pagers: dict[str, Pager] = {**services, **hooks}  # the chats' own follow once those are open
         spool = Spool(environment.alert_spool or folder_of(environment.database_url) / "nod-alerts.jsonl")
         alerts = await enter(
-            open_emergency(alerts=stored.alerts, spool=spool, pagers=pagers, clock=clock, count=metrics.count)
+            open_alert_fallback(
+                alerts=stored.alerts, spool=spool, pagers=pagers, clock=clock, count=metrics.count
+            )
         )
         store = replace(stored, alerts=alerts)
         await store.approvals.resume()
         platform = await enter(
             open_platform(environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=now)
         )
-        book = Book(
+        policy_in_force = PolicyInForce(
             file, path=environment.config, read=read, journal=store.journal, clock=clock,
             count=metrics.count, refused=refusal_alerts(store, clock),
         )  # fmt: skip
         sights = Sights()
         desk = FrontDesk(
-            store=store, policy=book.policy, seal=seal, clock=now, count=metrics.count, sights=sights,
-            look_up=book.look_again,
-        )  # fmt: skip
+            store=store,
+            policy=policy_in_force.policy,
+            seal=seal,
+            clock=now,
+            count=metrics.count,
+            sights=sights,
+            look_up=policy_in_force.look_again,
+        )
         surfaces = await enter(
-            open_surfaces(
+            open_chats(
                 environment, settings, desk=desk, conversations=stored.conversations,
-                met=book.ask_again, clock=now.steady, count=metrics.count,
+                met=policy_in_force.ask_again, clock=now.steady, count=metrics.count,
                 counted=SharedToken(store=store, clock=clock).counted,
             )
         )  # fmt: skip
         groups = await group_keepers(environment, surfaces.slack, stack)
         schedules = await schedule_keepers(environment, file, stack)
-        await enter(book.kept(directories=surfaces.directories, groups=groups, schedules=schedules))
+        await enter(policy_in_force.kept(directories=surfaces.directories, groups=groups, schedules=schedules))
         pagers.update({str(place): surfaces.pager(place) for place in file.policy.alerts})
-        door = _door(environment, bells, metrics)
-        admit = Admit(
-            platform=platform, store=store, policy=book.policy, clock=now, count=metrics.count,
+        door = _door(environment, wake_ups, metrics)
+        ingest = Ingest(
+            platform=platform, store=store, policy=policy_in_force.policy, clock=now, count=metrics.count,
             run_of=door.run_of if door else lambda _: None, heard=now.heard,
         )  # fmt: skip
-        life = Life(
-            admit=admit, platform=platform, store=store, chats=surfaces.chats,
-            pagers=pagers, callbacks=callbacks, policy=book.policy, reach=book.reach,
-            seal=seal, clock=now, count=metrics.count, ring=bells.ring, sights=sights,
+        runtime = Runtime(
+            ingest=ingest, platform=platform, store=store, chats=surfaces.chats,
+            pagers=pagers, callbacks=callbacks, policy=policy_in_force.policy, reach=policy_in_force.reach,
+            seal=seal, clock=now, count=metrics.count, ring=wake_ups.ring, sights=sights,
         )  # fmt: skip
-        pulse, beats = Pulse(), Beats()
-        notary = await enter(notary_of(environment, stored, alerts, shelf, clock, metrics.count))
+        pulse, liveness = LoopLiveness(), Liveness()
+        signer = await enter(
+            checkpoint_signer_of(environment, stored, alerts, checkpoint_log, clock, metrics.count)
+        )
         chores = {
-            **keeping(book, stored, alerts, notary, clock),
-            **await proving(
-                environment, store=store, alerts=alerts, chats=life.chats, policy=book.policy,
-                blind=lambda: _blind(admit, now(), file.poll_every) or notary.missing, beats=beats,
+            **keeping(policy_in_force, stored, alerts, signer, clock),
+            **await self_checking(
+                environment, store=store, alerts=alerts, chats=runtime.chats, policy=policy_in_force.policy,
+                blind=lambda: _blind(ingest, now(), file.poll_every) or signer.missing, liveness=liveness,
                 pulse=pulse, clock=now, count=metrics.count, stack=stack,
             ),
         }  # fmt: skip
-        await enter(lived(life, bells=bells, beats=beats, chores=chores))
+        await enter(run_steps(runtime, wake_ups=wake_ups, liveness=liveness, chores=chores))
         app = front(
             receivers={**surfaces.receivers, **({WAKE_PATH: door} if door else {})},
-            troubles=lambda: [*_troubles(admit, now(), file.poll_every), *alerts.troubles()],
-            health=alerts.troubles,
+            troubles=lambda: [*_troubles(ingest, now(), file.poll_every), *alerts.problems()],
+            health=alerts.problems,
             metrics=metrics.exposition,
         )
         address = await enter(
@@ -171,8 +188,8 @@ async def open_nod(
         await enter(
             open_timer(
                 {
-                    "poll": (file.poll_every, lambda: bells.ring(Step.ADMIT)),
-                    "sweep": (SWEEP_EVERY, lambda: _ring_all(bells)),
+                    "poll": (file.poll_every, lambda: wake_ups.ring(Step.INGEST)),
+                    "sweep": (SWEEP_EVERY, lambda: _ring_all(wake_ups)),
                     "pulse": (PULSE_EVERY, pulse.beat),
                 }
             )
@@ -184,10 +201,10 @@ async def open_nod(
     log.info("nod_stopped")
 
 
-def _door(environment: Environment, bells: Bells, metrics: Metrics) -> Door | None:
+def _door(environment: Environment, wake_ups: WakeUps, metrics: Metrics) -> WakeEndpoint | None:
     """Where the relay asks for a poll; without its token in the settings, nowhere."""
     token = _secret(environment.relay_token)
-    return Door(token, poll=lambda: bells.ring(Step.ADMIT), count=metrics.count) if token else None
+    return WakeEndpoint(token, poll=lambda: wake_ups.ring(Step.INGEST), count=metrics.count) if token else None
 
 
 def _services(
@@ -239,26 +256,26 @@ async def schedule_keepers(
     )
 
 
-def _ring_all(bells: Bells) -> None:
+def _ring_all(wake_ups: WakeUps) -> None:
     for step in Step:
-        if step is not Step.ADMIT:  # polls keep their own interval
-            bells.ring(step)
+        if step is not Step.INGEST:  # polls keep their own interval
+            wake_ups.ring(step)
 
 
-def _blind(admit: Admit, now: datetime, poll_every: timedelta) -> str | None:
+def _blind(ingest: Ingest, now: datetime, poll_every: timedelta) -> str | None:
     """Why the platform counts as unreadable, for the dead man's switch; None while it can be read."""
-    since = admit.last_good
+    since = ingest.last_good
     patience = max(3 * poll_every, timedelta(seconds=30))
     return "no poll of the platform was taken in" if since is None or now - since > patience else None
 
 
-def _troubles(admit: Admit, now: datetime, poll_every: timedelta) -> list[str]:
+def _troubles(ingest: Ingest, now: datetime, poll_every: timedelta) -> list[str]:
     """What keeps the bot from its work, for `GET /readyz`."""
     patience = max(3 * poll_every, timedelta(seconds=10))
-    if admit.last_good is None:
+    if ingest.last_good is None:
         return ["no poll of the platform was taken in yet"]
-    if now - admit.last_good > patience:
-        return [f"no poll of the platform was taken in since {admit.last_good.isoformat(timespec='seconds')}"]
+    if now - ingest.last_good > patience:
+        return [f"no poll of the platform was taken in since {ingest.last_good.isoformat(timespec='seconds')}"]
     return []
 
 

@@ -65,7 +65,7 @@ _FIELDS = "id,displayName,mail,userPrincipalName,userType,accountEnabled"
 
 
 class Graph:
-    """Keeps the members of groups of the kind `entra-group`; see `adapters.roster.GroupKeeper`."""
+    """Keeps the members of groups of the kind `entra-group`; see `adapters.directory_cache.GroupKeeper`."""
 
     def __init__(
         self,

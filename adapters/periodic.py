@@ -14,16 +14,16 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from pydantic import SecretStr
 
-from adapters.book import Book
-from adapters.notary import Notary, Shelf, open_notary
+from adapters.checkpoints import CheckpointLog, CheckpointSigner, open_checkpoint_signer
+from adapters.policy_in_force import PolicyInForce
 from adapters.settings import Environment, PolicyFile
 from adapters.store.open import SqlStore
-from adapters.watch import PULSE_EVERY, Emergency, Pulse, open_heartbeat
+from adapters.watch import PULSE_EVERY, AlertFallback, LoopLiveness, open_heartbeat
 from bot.audit import Fact
 from bot.errors import ConfigError, Unavailable
-from bot.flow import Beats, Count
+from bot.flow import Count, Liveness
 from bot.flow.missing import LOOK_EVERY, Missing
-from bot.flow.prove import FEEL_EVERY, KNOCK_EVERY, PROVE_EVERY, TOUCH_EVERY, Prove
+from bot.flow.self_check import PING_EVERY, SCHEDULER_CHECK_EVERY, SELF_CHECK_EVERY, TOUCH_EVERY, SelfCheck
 from bot.policy import Policy
 from bot.ports import Chat, Clock
 from bot.records import Alert
@@ -89,7 +89,7 @@ def _on_the_loop(ring: Callable[[], None]) -> Callable[[], object]:
 #: How often a policy that came into force is looked for, to announce what nobody may overlook in it.
 ANNOUNCE_EVERY = timedelta(seconds=1)
 #: How often the notary looks whether a checkpoint is due, and the audit whether rows are old enough to go.
-NOTARY_EVERY, RETIRE_EVERY = timedelta(seconds=5), timedelta(hours=1)
+SIGNS_EVERY, RETIRE_EVERY = timedelta(seconds=5), timedelta(hours=1)
 
 #: A tick that is so many intervals late is paged; after three the watchdog ends the process.
 LATE_INTERVALS = 2
@@ -104,56 +104,67 @@ Chores = Mapping[str, tuple[timedelta, Callable[[], Awaitable[None]]]]
 log = structlog.get_logger()
 
 
-def notary_of(
-    environment: Environment, store: SqlStore, alerts: Alerts, shelf: Shelf, clock: Clock, count: Count
-) -> AbstractAsyncContextManager[Notary]:
+def checkpoint_signer_of(
+    environment: Environment,
+    store: SqlStore,
+    alerts: Alerts,
+    checkpoint_log: CheckpointLog,
+    clock: Clock,
+    count: Count,
+) -> AbstractAsyncContextManager[CheckpointSigner]:
     """Who signs the audit of this store."""
-    return open_notary(
+    return open_checkpoint_signer(
         chain=store.journal,
         alerts=alerts,
         key_path=environment.audit_key or folder_of(environment.database_url) / "nod-audit.key",
-        shelf=shelf,
+        checkpoint_log=checkpoint_log,
         webhook=environment.audit_webhook,
         clock=clock,
         count=count,
     )
 
 
-def keeping(book: Book[PolicyFile], store: SqlStore, alerts: Alerts, notary: Notary, clock: Clock) -> Chores:
+def keeping(
+    policy_in_force: PolicyInForce[PolicyFile],
+    store: SqlStore,
+    alerts: Alerts,
+    signer: CheckpointSigner,
+    clock: Clock,
+) -> Chores:
     """The audit's upkeep, and what is said about each policy that comes into force."""
     announced, faulty = "", True
 
     async def announce() -> None:
         nonlocal announced, faulty
-        if book.policy().version != announced:
-            announce_policy(book.policy())
-            announced = book.policy().version
-        if faulty and not book.faulty:
+        if policy_in_force.policy().version != announced:
+            announce_policy(policy_in_force.policy())
+            announced = policy_in_force.policy().version
+        if faulty and not policy_in_force.faulty:
             for alert in await alerts.open_of(approval_id=POLICY):
-                await alerts.mend(POLICY, cause=alert.cause, how="the file is valid again")
-        faulty = book.faulty
+                await alerts.resolve(POLICY, cause=alert.cause, how="the file is valid again")
+        faulty = policy_in_force.faulty
 
     async def retire() -> None:
-        if book.file.retention is not None:
-            await store.journal.retire(clock() - book.file.retention, vouch=notary.retire)
+        if policy_in_force.file.retention is not None:
+            await store.journal.retire(clock() - policy_in_force.file.retention, vouch=signer.retire)
 
     return {
         "announce": (ANNOUNCE_EVERY, announce),
-        "notary": (NOTARY_EVERY, notary.round),
+        "notary": (SIGNS_EVERY, signer.round),
         "retire": (RETIRE_EVERY, retire),
     }
 
 
-async def proving(
+async def self_checking(
     environment: Environment,
     *,
     store: Store,
-    alerts: Emergency,
+    alerts: AlertFallback,
     chats: Mapping[Surface, Chat],
     policy: Callable[[], Policy],
     blind: Callable[[], str | None],
-    beats: Beats,
-    pulse: Pulse,
+    liveness: Liveness,
+    pulse: LoopLiveness,
     clock: Clock,
     count: Count,
     stack: AsyncExitStack,
@@ -166,8 +177,8 @@ async def proving(
         if heartbeat is not None:
             await heartbeat.beat()
 
-    prove = Prove(
-        store=store, alerts=alerts, chats=chats, policy=policy, beats=beats,
+    self_check = SelfCheck(
+        store=store, alerts=alerts, chats=chats, policy=policy, liveness=liveness,
         late_tick=lambda: late_tick(pulse), blind=blind, all_well=all_well, clock=clock, count=count,
     )  # fmt: skip
 
@@ -179,24 +190,24 @@ async def proving(
             await asyncio.sleep(MEETING)
             met = True
         await alerts.drain()
-        await prove.round()
+        await self_check.round()
 
     missing = Missing(store=store, chats=chats, clock=clock, count=count)
 
-    async def knock() -> None:
+    async def ping() -> None:
         if met:
-            await prove.knock()
+            await self_check.ping_chats()
 
     return {
-        "prove": (PROVE_EVERY, look),
-        "knock": (KNOCK_EVERY, knock),
+        "prove": (SELF_CHECK_EVERY, look),
+        "knock": (PING_EVERY, ping),
         "missing": (LOOK_EVERY, missing.round),
-        "feel": (FEEL_EVERY, prove.feel),
-        "touch": (TOUCH_EVERY, prove.touch),
+        "feel": (SCHEDULER_CHECK_EVERY, self_check.check_scheduler),
+        "touch": (TOUCH_EVERY, self_check.check_db_writable),
     }
 
 
-def late_tick(pulse: Pulse) -> str | None:
+def late_tick(pulse: LoopLiveness) -> str | None:
     """What ails the ticker, in words; None while it ticks."""
     late = pulse.age > LATE_INTERVALS * PULSE_EVERY.total_seconds()
     return f"The scheduler has not ticked for {pulse.age:.0f} s" if late else None

@@ -39,7 +39,7 @@ class SharedToken:
             if others and stay:
                 await self._store.alerts.raise_(self._alert(others))
             elif not others:
-                await self._store.alerts.mend(ABOUT, cause=SHARED, how="the socket is the only one")
+                await self._store.alerts.resolve(ABOUT, cause=SHARED, how="the socket is the only one")
         except Unavailable as error:
             log.warning("sockets_not_noted", reason=str(error))
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
-from adapters.store.moves import Move, move
+from adapters.store.compare_and_set import Move, move
 from adapters.store.open import SqlStore
 from adapters.store.rows import decision_row
 from bot.approval import Actor, Approval, Decision, Stage, Vote
@@ -21,7 +21,7 @@ from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import Counted, Newcomer, Placement
+from bot.records import Counted, NewApproval, Placement
 from bot.routing import Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface
@@ -50,7 +50,7 @@ async def approvals_for(store: SqlStore, count: int) -> list[str]:
             request=request, route="default", stage=Stage.OPEN, first_seen=now, deadline=deadline
         )
         card = Placement(card_id=f"c-{one}", approval_id=one, destination=_PLACE)
-        await store.approvals.admit([Newcomer(approval=approval, placements=[card])])
+        await store.approvals.insert([NewApproval(approval=approval, placements=[card])])
         await store.placements.shown(card.card_id, ref="ts", revision=1, digest=request.digest)
     return ids
 
@@ -99,7 +99,7 @@ def _vote(store: SqlStore) -> Callable[[str], Awaitable[bool]]:
             digest=_request(approval_id).digest,
             note="fine",
         )
-        return await store.approvals.vote(approval_id, vote=vote, needs=1, counting=None) is Counted.DECIDED
+        return await store.approvals.vote(approval_id, vote=vote, needs=1, eligible=None) is Counted.DECIDED
 
     return click
 

@@ -106,7 +106,7 @@ class Claim:
     until: datetime
 
 
-def people_in(votes: Iterable[Vote]) -> int:
+def distinct_people(votes: Iterable[Vote]) -> int:
     """How many distinct people these votes are for certain: the number that a quorum counts.
 
     Votes are tied that share an account, an e-mail address or a handle, be it the voter's own or that of whom

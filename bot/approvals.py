@@ -16,8 +16,8 @@ from bot.records import (
     Claimed,
     Counted,
     DueRung,
-    Newcomer,
-    OwedNotice,
+    NewApproval,
+    OutboxItem,
     Placement,
     Standing,
 )
@@ -26,7 +26,7 @@ from bot.records import (
 class Approvals(Protocol):
     """The record. Moves are compare-and-set in one statement; losing one returns False or None."""
 
-    async def admit(self, newcomers: Sequence[Newcomer]) -> frozenset[str]:
+    async def insert(self, new_approvals: Sequence[NewApproval]) -> frozenset[str]:
         """Write new approvals with their placements and rungs, all in one transaction.
 
         The ids of those that were written; one that is known stays as it is.
@@ -129,7 +129,7 @@ class Approvals(Protocol):
         """ "I'm on it", the last call before the lease ends, and a redraw at its end, in one transaction."""
         ...
 
-    async def told(self, approval_id: str, *, notices: Sequence[OwedNotice]) -> bool:
+    async def told(self, approval_id: str, *, notices: Sequence[OutboxItem]) -> bool:
         """How it ended is owed to these; once for each settled approval. False: it was done before."""
         ...
 
@@ -171,11 +171,11 @@ class Approvals(Protocol):
         ...
 
     async def vote(
-        self, approval_id: str, *, vote: Vote, needs: int, counting: frozenset[str] | None
+        self, approval_id: str, *, vote: Vote, needs: int, eligible: frozenset[str] | None
     ) -> Counted:
         """Count a person's vote, if the approval is still open, unexpired, and the same call.
 
-        Votes count of the people in `counting` (None: of all), each account and each seat once: whoever has
+        Votes count of the people in `eligible` (None: of all), each account and each seat once: whoever has
         two names, or acts for somebody who voted, is not a second person.
 
         The vote that brings its verdict to `needs` distinct people moves OPEN -> DECIDED, in the same

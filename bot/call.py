@@ -33,7 +33,7 @@ LONGEST_NAME = 80
 #: How the mark of a redaction ends whose hidden part reads like text or code (bot.redaction).
 _TEXT_HIDDEN = re.compile(r"‹redacted \d+ chars? of text›")
 MERGED = "Not every part of this call can be shown apart from the others, so it cannot be approved here."
-CURTAINED = "A redacted part reads like text, so this call cannot be approved here."
+HIDES_TEXT = "A redacted part reads like text, so this call cannot be approved here."
 #: Keys up to this many characters line up their values.
 WIDEST_KEY = 24
 #: What is left of a long call on the card: this many lines, and of each value its two ends.
@@ -78,7 +78,7 @@ def sight_of(request: HITLRequest, *, redaction: Redaction) -> Sight:
         lines=lines,
         warnings=(*_warnings(request, covered), *redactions_in(lines)),
         text=text_of(lines),
-        never=CURTAINED if curtained(lines) else None if _is_all(request.arguments, lines) else MERGED,
+        never=HIDES_TEXT if hides_text(lines) else None if _is_all(request.arguments, lines) else MERGED,
     )
 
 
@@ -105,7 +105,7 @@ def on_one_line(name: str) -> str:
     return counted(_WIDE.sub(lambda spaces: f"‹{len(spaces[0])} space{'s' * (len(spaces[0]) > 1)}›", seen))
 
 
-def curtained(lines: tuple[Line, ...]) -> bool:
+def hides_text(lines: tuple[Line, ...]) -> bool:
     """Whether a redaction hides what reads like text or code: then nobody may approve, not even seeing all."""
     return any(_TEXT_HIDDEN.search(text) for line in lines for text in (line.key, line.value))
 
@@ -198,7 +198,7 @@ def excerpt(
     shown = lines if fits else tuple(_cut(line) for line in lines[:EXCERPT_LINES])
     if not request.whole:
         return shown, "The platform cut this call before it reached Nod: nobody can see all of it here."
-    curtain = never or (CURTAINED if curtained(lines) else None)
+    curtain = never or (HIDES_TEXT if hides_text(lines) else None)
     if fits:
         return shown, curtain
     more = f", {len(lines) - len(shown)} arguments not listed" if len(lines) > len(shown) else ""

@@ -15,7 +15,7 @@ from enum import StrEnum
 from bot.approval import Approval
 from bot.call import Line, Sight, excerpt, sight_of
 from bot.policy import Policy
-from bot.records import Digest
+from bot.records import QueueMessage
 from bot.seal import Seal
 from bot.wording import (
     CardState,
@@ -76,7 +76,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DigestCard:
+class QueueCard:
     """What waits in a channel beyond the cards that it has room for. Nothing is decided on it."""
 
     digest_id: str
@@ -90,7 +90,7 @@ class DigestCard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notification:
     """A message of ours that is no card: about a request in a card's thread or to one person, or an alert."""
 
     mark: str  #: unique and stable, so that a notice whose post was unanswered can be found again
@@ -151,12 +151,12 @@ def card_of(
     )
 
 
-def digest_card_of(digest: Digest, *, seal: Seal, flooding: tuple[str, ...] = ()) -> DigestCard:
+def queue_card_of(digest: QueueMessage, *, seal: Seal, flooding: tuple[str, ...] = ()) -> QueueCard:
     """A channel's digest as it stands now."""
     earliest = digest.first[0].deadline.at if digest.first else None
     more = "1 more request waits" if digest.count == 1 else f"{digest.count} more requests wait"
     value = seal.value(card_id=digest.digest_id, verb=Button.NEXT.value, digest=DIGEST_SEAL)
-    return DigestCard(
+    return QueueCard(
         digest_id=digest.digest_id,
         count=digest.count,
         earliest=earliest,

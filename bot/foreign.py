@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONGEST_REASON = 100
 
 
-class Caught:
+class CallOutcome:
     """`with caught: caught.value = foreign()`.
 
     SystemExit is caught too: it would end a thread unheard, or the loop with everything in it. What cancels a
@@ -50,13 +50,13 @@ class Caught:
 
 def words_of(error: BaseException) -> str:
     """An exception in one short line. Reading its text is a call of foreign code once more."""
-    read = Caught()
+    read = CallOutcome()
     with read:
         read.value = " ".join(str(error)[: 10 * LONGEST_REASON].split())[:LONGEST_REASON]
     return str(read.value or type(error).__name__)
 
 
-_Job = tuple[Callable[[], object], Context, "Future[Caught]"]
+_Job = tuple[Callable[[], object], Context, "Future[CallOutcome]"]
 
 
 class Threads:
@@ -69,9 +69,9 @@ class Threads:
         self._waiting: deque[_Job] = deque()
         self._alive = 0
 
-    def run(self, work: Callable[[], object]) -> Future[Caught]:
+    def run(self, work: Callable[[], object]) -> Future[CallOutcome]:
         """How `work` ended in a thread; a future never fails. Cancelled before its turn, it is never called."""
-        outcome: Future[Caught] = Future()
+        outcome: Future[CallOutcome] = Future()
         with self._lock:
             self._waiting.append((work, copy_context(), outcome))
             if self._alive < self._most:
@@ -83,7 +83,7 @@ class Threads:
         while (job := self._next()) is not None:
             work, context, outcome = job
             if outcome.set_running_or_notify_cancel():
-                caught = Caught(everything=True)
+                caught = CallOutcome(everything=True)
                 with caught:
                     caught.value = context.run(work)
                 outcome.set_result(caught)

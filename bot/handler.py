@@ -19,13 +19,13 @@ from typing import Literal, Self
 import structlog
 
 from bot.approval import Outcome
-from bot.asking import Asking
-from bot.calling import UNSEEN, Alarms, Callback, OnUnrecoverable, Prompt, answer_of, rejection
+from bot.callbacks import UNSEEN, Callback, ErrorHook, OnUnrecoverable, Prompt, answer_of, rejection
 from bot.errors import Unavailable
-from bot.foreign import Caught, Threads
+from bot.foreign import CallOutcome, Threads
 from bot.ladder import deadline_of
 from bot.ports import Clock, utc_now
 from bot.posting import AT_ONCE, ATTEMPTS, Client, InTurn, Pause, post
+from bot.prompting import Asking
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 
 #: A callback gets this share of what is left until the deadline; the rest is for the network.
@@ -80,7 +80,7 @@ class HITLHandler:
             auto_approve = os.environ.get("GLAIP_HITL_AUTO_APPROVE", "").strip().lower() == "true"
         self._callback, self._client, self._auto_approve = callback, client, auto_approve
         self._answers = InTurn(client, most=AT_ONCE)
-        self._attempts, self._alarms = max_retries, Alarms(on_unrecoverable_error)
+        self._attempts, self._alarms = max_retries, ErrorHook(on_unrecoverable_error)
         self._clock, self._pause = clock, pause
         self._asking = self._asks_by(interactive)
         self._threads = Threads(most=MOST_THREADS, name="hitl-callback")
@@ -156,7 +156,7 @@ class HITLHandler:
 
     async def _decide(self, request: HITLRequest) -> Outcome:
         how = self._how()
-        outcome, caught = Outcome.UNDELIVERABLE, Caught()
+        outcome, caught = Outcome.UNDELIVERABLE, CallOutcome()
         with caught:
             outcome = await self._answered(request, how)
         if caught.error is not None:

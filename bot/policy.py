@@ -87,16 +87,16 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class Eligibility:
     """A person's standing in a route: her own, or the one of somebody who is away."""
 
     person: Person
     acting_for: str | None = None
 
 
-def seat_of(
+def eligibility_of(
     policy: Policy, approval: Approval, *, surface: Surface, account: str, home: bool, now: datetime
-) -> Seat:
+) -> Eligibility:
     """Where the person behind an account sits, if the approval's route lets her decide.
 
     Raises:
@@ -111,15 +111,15 @@ def seat_of(
         raise Refused(
             Refusal.OUTSIDER, "Guests and people of other workspaces may not decide this, unless it names them."
         )
-    seats = _seats(policy, route, approval, now=now).get(person.handle, [])
+    seats = _eligibilities(policy, route, approval, now=now).get(person.handle, [])
     requesters = requesters_of(policy, route, approval.request)
     free = [giver for giver in seats if not {person.handle, giver} & requesters]
     if not free:
         raise (_own_request if seats else _not_approver)(policy, route, approval)
-    return Seat(person=person, acting_for=None if free[0] == person.handle else free[0])
+    return Eligibility(person=person, acting_for=None if free[0] == person.handle else free[0])
 
 
-def _seats(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> dict[str, list[str]]:
+def _eligibilities(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> dict[str, list[str]]:
     """Whose seats each handle may take: their own, if they are an approver, then those of who is away."""
     seats = {handle: [handle] for handle in policy.handles(approvers_of(route, approval))}
     approvers = frozenset(seats)
@@ -129,14 +129,14 @@ def _seats(policy: Policy, route: Route, approval: Approval, *, now: datetime) -
     return seats
 
 
-def counting(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> frozenset[str]:
+def eligible(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> frozenset[str]:
     """Whose earlier votes still count: who may decide now, and those who take the place of one.
 
     Whoever has lost every account since, or has become a guest, does not: at the moment of the last vote
     all that are counted have to be people who may decide.
     """
     requesters = requesters_of(policy, route, approval.request)
-    seats = _seats(policy, route, approval, now=now)
+    seats = _eligibilities(policy, route, approval, now=now)
     able = (handle for handle, givers in seats.items() if handle not in requesters and {*givers} - requesters)
     people = (policy.people.get(handle) for handle in able)
     return frozenset(

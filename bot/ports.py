@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from bot.card import Card, DigestCard, Notice
+from bot.card import Card, Notification, QueueCard
 from bot.policy import Person
 from bot.protocol import HITLRequest, HITLResponse
 from bot.records import Alert
@@ -77,12 +77,12 @@ class Chat(Protocol):
         """How far apart two new messages in one channel are, at least."""
         ...
 
-    async def post(self, card: Card | DigestCard, channel: str) -> str:
+    async def post(self, card: Card | QueueCard, channel: str) -> str:
         """Put a new card up; returns its ref. Of several that wait for one channel, notices go first, then
         digests, then the card with the earliest deadline; none waits for ever."""
         ...
 
-    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+    async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         """Make the message show this card."""
         ...
 
@@ -90,14 +90,14 @@ class Chat(Protocol):
         """The ref of our message with this mark (a card id or a notice's mark), if it is up."""
         ...
 
-    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+    async def say(self, notice: Notification, channel: str, *, thread: str | None = None) -> str:
         """Say it in a card's thread, or without one in a channel; returns the ref.
 
         Raises NotYet, too, for a `spare` one while cards take the channel's turns.
         """
         ...
 
-    async def room_of(self, account: str) -> str:
+    async def dm_channel(self, account: str) -> str:
         """The channel of direct messages with this person."""
         ...
 
@@ -109,7 +109,7 @@ class Chat(Protocol):
         """Whether somebody deleted this message. False, too, where the surface has no way to tell."""
         ...
 
-    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+    async def problems(self, channels: Sequence[str]) -> Mapping[str, str]:
         """What keeps cards from standing there, in words, by channel; under "" what ails the whole surface.
 
         That is found out also without any channel. Raises Unavailable only: then nothing can be told.

@@ -15,14 +15,14 @@ from bot.surface import Destination, Surface
 class Step(StrEnum):
     """The steps of the flow; each is woken by the commits that give it work."""
 
-    ADMIT = "admit"
+    INGEST = "admit"
     ANSWER = "answer"
-    GATHER = "gather"
+    BATCH = "gather"
     SHOW = "show"
     DELIVER = "deliver"
     ESCALATE = "escalate"
-    TELL = "tell"
-    SAY = "say"
+    ANNOUNCE = "tell"
+    NOTIFY = "say"
     CLOSE = "close"
     EXPIRE = "expire"
     RECONCILE = "reconcile"
@@ -97,7 +97,7 @@ UNWRITTEN, LAST_CALLS = 100, 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomer:
+class NewApproval:
     """An approval whose life begins, with the cards and the rungs that belong to it."""
 
     approval: Approval
@@ -118,7 +118,7 @@ def is_rung_cause(cause: str) -> bool:
     return cause.startswith(_RUNG) and cause.removeprefix(_RUNG).isdecimal()
 
 
-class News(StrEnum):
+class NotificationKind(StrEnum):
     """What a notice is about."""
 
     RUNG = "rung"  #: it still waits; of no use once it is answered
@@ -127,7 +127,7 @@ class News(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwedNotice:
+class OutboxItem:
     """A message that is owed: in the thread of a card, or to one person alone. What it says is no row:
 
     it is made from the record at the moment it is sent, like a card.
@@ -135,7 +135,7 @@ class OwedNotice:
 
     mark: str  #: unique and stable, for example `<card id>.rung2`
     approval_id: str
-    news: News
+    news: NotificationKind
     surface: Surface
     card_id: str | None = None  #: in this card's thread, or its digest's
     person: str | None = None  #: or to this person of the policy, by direct message
@@ -179,7 +179,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class Batched:
     """An open request that stands on a digest: what can be told of it without its call."""
 
     card_id: str
@@ -191,7 +191,7 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Digest:
+class QueueMessage:
     """A channel's one message for what is too much for cards of their own."""
 
     digest_id: str
@@ -230,7 +230,7 @@ class Alert:
     cause: str  #: short and stable, for example `undelivered`
     text: str  #: one line for an operator; no arguments, no tokens
     raised_at: datetime
-    mended: str | None = None  #: how it came right after all
+    resolved: str | None = None  #: how it came right after all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,11 +243,11 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Firing:
+class Triggered:
     """Rungs of one approval that are due together, with all that they owe."""
 
     rungs: tuple[DueRung, ...]  #: at least one
-    notices: tuple[OwedNotice, ...] = ()
+    notices: tuple[OutboxItem, ...] = ()
     placements: tuple[Placement, ...] = ()
     alert: Alert | None = None
 
@@ -262,7 +262,7 @@ class Firing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwedPage:
+class PendingPage:
     """An alert that a pager has not taken yet, or whose mending it has not been told."""
 
     alert: Alert

@@ -15,15 +15,15 @@ from bot.audit import Fact
 from bot.ladder import Action
 from bot.records import (
     Alert,
-    Digest,
+    Batched,
     DueRung,
-    Firing,
-    Gathered,
     Heard,
     Lack,
-    OwedNotice,
-    OwedPage,
+    OutboxItem,
+    PendingPage,
     Placement,
+    QueueMessage,
+    Triggered,
     Up,
     Waiting,
 )
@@ -93,7 +93,7 @@ class Rungs(Protocol):
         """Their unfired rungs of this kind are due at this moment, if they were later. False: there is none."""
         ...
 
-    async def fire(self, firings: Sequence[Firing], *, at: datetime) -> frozenset[str]:
+    async def trigger(self, firings: Sequence[Triggered], *, at: datetime) -> frozenset[str]:
         """Mark them fired with all that they owe, in one transaction; the ids of those for which that was done.
 
         Those whom a `widen` names may decide from then on. Where a notice of an earlier rung still waits for
@@ -103,10 +103,10 @@ class Rungs(Protocol):
         ...
 
 
-class Notices(Protocol):
+class Outbox(Protocol):
     """Messages that are owed."""
 
-    async def owed(self) -> tuple[tuple[OwedNotice, Approval, Placement | None], ...]:
+    async def owed(self) -> tuple[tuple[OutboxItem, Approval, Placement | None], ...]:
         """Not sent yet, earliest deadline first, each with the card in whose thread it belongs."""
         ...
 
@@ -114,32 +114,32 @@ class Notices(Protocol):
         """Of these cards those below which it was said, or may have been, that they still wait."""
         ...
 
-    async def attempt(self, notices: Sequence[OwedNotice], *, sent_as: str, at: datetime) -> bool:
+    async def attempt(self, notices: Sequence[OutboxItem], *, sent_as: str, at: datetime) -> bool:
         """They are about to be sent as one message, under this mark.
 
         False: one of them is owed no more, because a newer one took its place; then none is marked.
         """
         ...
 
-    async def sent(self, notices: Sequence[OwedNotice], *, ref: str, at: datetime) -> None: ...
+    async def sent(self, notices: Sequence[OutboxItem], *, ref: str, at: datetime) -> None: ...
 
-    async def postpone(self, notices: Sequence[OwedNotice], *, next_try: datetime, begun: bool = True) -> None:
+    async def postpone(self, notices: Sequence[OutboxItem], *, next_try: datetime, begun: bool = True) -> None:
         """A try failed. Not `begun`: it is certain that this one, the first, sent nothing."""
         ...
 
-    async def drop(self, notices: Sequence[OwedNotice], *, why: str, at: datetime) -> None:
+    async def drop(self, notices: Sequence[OutboxItem], *, why: str, at: datetime) -> None:
         """Nothing more is owed: it came too late to matter, or nobody can be reached there."""
         ...
 
 
-class Digests(Protocol):
+class QueueMessages(Protocol):
     """What is gathered for each channel, and the message that says so."""
 
     async def waiting(self) -> Mapping[Destination, tuple[Waiting, ...]]:
         """Cards that nobody has tried to post yet, of open approvals, earliest deadline first."""
         ...
 
-    async def gather(self, card_ids: Sequence[str]) -> int:
+    async def batch(self, card_ids: Sequence[str]) -> int:
         """Put these on their channel's digest, unless their post has begun; returns how many."""
         ...
 
@@ -151,16 +151,16 @@ class Digests(Protocol):
         """Give a gathered card its place in the channel's line back. False: it is not gathered any more."""
         ...
 
-    async def standing(self, *, lines: int, quiet: bool = False) -> tuple[Digest, ...]:
+    async def standing(self, *, lines: int, quiet: bool = False) -> tuple[QueueMessage, ...]:
         """Each channel's digest that has open requests, or still says so; with the first `lines` of them.
 
         With `quiet` those too that say that nothing waits, and are right.
         """
         ...
 
-    async def get(self, digest_id: str) -> Digest | None: ...
+    async def get(self, digest_id: str) -> QueueMessage | None: ...
 
-    async def on(self, digest_id: str) -> tuple[Gathered, ...]:
+    async def on(self, digest_id: str) -> tuple[Batched, ...]:
         """The open requests that stand on it, earliest deadline first."""
         ...
 
@@ -189,11 +189,11 @@ class Alerts(Protocol):
         """
         ...
 
-    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
+    async def resolve(self, approval_id: str, *, cause: str, how: str) -> None:
         """What was alerted for this request and cause came right: every pager of the alert will be told."""
         ...
 
-    async def retell(self, approval_id: str, *, cause: str, text: str) -> None:
+    async def reword(self, approval_id: str, *, cause: str, text: str) -> None:
         """An open alert says this now: its pagers get it again under the ref that they have."""
         ...
 
@@ -201,19 +201,19 @@ class Alerts(Protocol):
         """Alerts that have not come right, of one request, or of one cause, oldest first."""
         ...
 
-    async def untaken(self, raised_before: datetime) -> int:
+    async def unacknowledged(self, raised_before: datetime) -> int:
         """How many open alerts from before then no pager has taken yet, although there is one."""
         ...
 
-    async def owed(self, now: datetime) -> tuple[OwedPage, ...]: ...
+    async def owed(self, now: datetime) -> tuple[PendingPage, ...]: ...
 
-    async def attempt(self, page: OwedPage, *, at: datetime) -> None: ...
+    async def attempt(self, page: PendingPage, *, at: datetime) -> None: ...
 
-    async def taken(self, page: OwedPage, *, ref: str | None) -> None:
+    async def taken(self, page: PendingPage, *, ref: str | None) -> None:
         """The pager took the alert as it is in `page` (mended or not)."""
         ...
 
-    async def postpone(self, page: OwedPage, *, next_try: datetime) -> None: ...
+    async def postpone(self, page: PendingPage, *, next_try: datetime) -> None: ...
 
 
 class Journal(Protocol):
@@ -249,10 +249,10 @@ class Store(Protocol):
     def rungs(self) -> Rungs: ...
 
     @property
-    def notices(self) -> Notices: ...
+    def outbox(self) -> Outbox: ...
 
     @property
-    def digests(self) -> Digests: ...
+    def queue_messages(self) -> QueueMessages: ...
 
     @property
     def alerts(self) -> Alerts: ...

@@ -232,8 +232,8 @@ def _runs_of(chars: Iterable[str]) -> re.Pattern[str] | None:
 
 def _is_seated(marks: re.Match[str]) -> bool:
     """Whether they have something of the agent's own to sit on, and are not too many for it."""
-    seat = marks.string[marks.start() - 1 : marks.start()]
-    return len(marks[0]) <= MOST_MARKS and bool(seat) and not seat.isspace() and _kind(seat) == "plain"
+    base = marks.string[marks.start() - 1 : marks.start()]
+    return len(marks[0]) <= MOST_MARKS and bool(base) and not base.isspace() and _kind(base) == "plain"
 
 
 def _spelled(chars: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
-from bot.approval import Approval, Outcome, Stage, people_in
+from bot.approval import Approval, Outcome, Stage, distinct_people
 from bot.call import LONGEST_NAME, Line, on_one_line, size_of
 from bot.ladder import Action, DeadlineSource, time_left
 from bot.policy import Policy, approvers_named, approvers_of, named_for
@@ -207,7 +207,7 @@ def _open(approval: Approval, *, policy: Policy, now: datetime) -> tuple[Saying,
     route = policy.route_named(approval.route)
     who = approvers_named(policy, route, approval)
     quorum = route.quorum if route else 1
-    given = people_in(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)
+    given = distinct_people(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)
     needs = f"Needs one of: {who}" if quorum == 1 else f"Needs {quorum} of: {who}"
     missing = f" ({quorum - given} more)" if 0 < given < quorum else ""
     flaw = approval.request.flaw

@@ -15,9 +15,9 @@ import pytest
 import typer
 from pydantic import BaseModel
 
+from adapters.checkpoints import CheckpointLog, open_checkpoint_signer, read_or_make_key
 from adapters.cli.audit_export import FIELDS
 from adapters.cli.commands import COMMANDS, app
-from adapters.notary import Shelf, open_notary, read_or_make_key
 from adapters.pagers.services import signature_of
 from adapters.settings import Environment, conversion, models, read_policy_file
 from adapters.store.open import open_store
@@ -312,7 +312,7 @@ def causes() -> tuple[set[str], set[str]]:
         module = path.relative_to(ROOT).with_suffix("")
         for node in ast.walk(ast.parse(text)):
             match node:
-                case ast.Call(func=ast.Name(id="Alert" | "_Breach"), keywords=given):
+                case ast.Call(func=ast.Name(id="Alert" | "_Violation"), keywords=given):
                     values = [word.value for word in given if word.arg == "cause"]
                 case ast.Call(func=ast.Attribute(ast.Attribute(attr="_no_card"), "report"), keywords=given):
                     values = [word.value for word in given if word.arg == "cause"]
@@ -340,7 +340,7 @@ def test_every_alert_has_its_section() -> None:
     cells = [line.split(" | ")[0] for line in told.splitlines() if line.startswith("| `")]
     table = {cause.rstrip("-") for cell in cells for cause in re.findall(r"`([a-z-]+)", cell)}
 
-    assert {"cause", "rung_cause(rung.number)", "breach.cause", "alert.cause", "row[_L.cause]"} == passed
+    assert {"cause", "rung_cause(rung.number)", "violation.cause", "alert.cause", "row[_L.cause]"} == passed
     assert named == {found[2] for found in HEADING.finditer(told)}
     assert named == table
 
@@ -377,23 +377,23 @@ async def keep_an_audit(database: Path, *, lines: Path, key: Path) -> None:
 
     async with (
         open_store(f"sqlite:///{database}", ring=lambda _: None, pagers=(), clock=clock) as store,
-        open_notary(
+        open_checkpoint_signer(
             chain=store.journal,
             alerts=store.alerts,
             key_path=key,
-            shelf=Shelf(path=lines),
+            checkpoint_log=CheckpointLog(path=lines),
             webhook=None,
             clock=clock,
             count=count,
-        ) as notary,
+        ) as signer,
     ):
         for number in range(1, 8):
             body: dict[str, Json] = {"text": f'\x01\x7f\u2028 "é" {number}', "number": number, "share": 0.5}
             await store.journal.note(Fact(kind="noted", at=noon + timedelta(seconds=number), body=body))
             if number == 3:
-                await notary.round()
-        await store.journal.retire(noon + timedelta(seconds=4), vouch=notary.retire)
-        await notary.round()
+                await signer.round()
+        await store.journal.retire(noon + timedelta(seconds=4), vouch=signer.retire)
+        await signer.round()
 
 
 async def test_an_outsider_can_verify_the_audit_with_the_page_alone(tmp_path: Path) -> None:

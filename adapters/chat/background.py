@@ -28,7 +28,7 @@ LONGEST_WAIT = 30.0
 log = structlog.get_logger(__name__)
 
 
-class Errands:
+class BackgroundTasks:
     """Runs coroutines whose failure harms nobody: it is logged, and that is all."""
 
     def __init__(self) -> None:
@@ -80,10 +80,10 @@ class Errands:
 
 
 @asynccontextmanager
-async def open_errands() -> AsyncIterator[Errands]:
+async def open_background_tasks() -> AsyncIterator[BackgroundTasks]:
     """Errands that are over when the block is left."""
-    errands = Errands()
+    background = BackgroundTasks()
     try:
-        yield errands
+        yield background
     finally:
-        await errands.close()
+        await background.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.approval import Claim, Vote
-from bot.card import Card, DigestCard
+from bot.card import Card, QueueCard
 from bot.records import Alert
 from bot.visible import visible
 from bot.wording import Saying
@@ -80,12 +80,12 @@ def more_of(count: int, shown: int) -> list[str]:
     return [f"… and {count - shown} more"] if count > shown else []
 
 
-def named(digest: DigestCard) -> list[tuple[str, datetime]]:
+def named(digest: QueueCard) -> list[tuple[str, datetime]]:
     """The first few requests that wait, each in words that its deadline follows."""
     return [(f"{name}, until", until) for name, until in digest.first[:NAMED]]
 
 
-def flooding(digest: DigestCard) -> list[str]:
+def flooding(digest: QueueCard) -> list[str]:
     """Who asks for more than its share, in words that name the consequence."""
     agents = digest.flooding[:FLOODING]
     lines = [
@@ -117,9 +117,9 @@ def counted(tool: str, vote: Vote) -> str:
 
 def alerted(alert: Alert) -> tuple[str, tuple[str, ...]]:
     """The title of an alert and its lines; when it is over, that comes first."""
-    if alert.mended is None:
+    if alert.resolved is None:
         return "Nod needs a person", (alert.text,)
-    return "It is over", (alert.mended, f"Alerted before: {alert.text}")
+    return "It is over", (alert.resolved, f"Alerted before: {alert.text}")
 
 
 def where_explained(code: str) -> str:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapters.checkpoints import Checkpoint, NoCheckpoint, What, read_checkpoints, read_or_make_key
 from adapters.cli.audit_meaning import Meaning
-from adapters.notary import Checkpoint, NoCheckpoint, What, read_checkpoints, read_or_make_key
-from adapters.store.ledger import Anchor, Ledger, open_ledger
+from adapters.store.audit_reader import Anchor, AuditReader, open_audit_reader
 from adapters.store.proofs import Proofs
 from bot.audit import GENESIS, Break, Row, first_break
 from bot.canonical import NotCanonical
@@ -53,8 +53,8 @@ async def verify(
     if forged is not None:
         print(f"✗ the checkpoint of row {forged.number} is not signed by {' or '.join(keys) or forged.key}")
         return 1
-    async with open_ledger(url) as ledger:
-        found = await examine(ledger, signed, proofs=Proofs(signing) if signing else None)
+    async with open_audit_reader(url) as audit_reader:
+        found = await examine(audit_reader, signed, proofs=Proofs(signing) if signing else None)
     if found.broken is not None:
         print(f"✗ row {found.broken.number}: {found.broken.why}")
         return 1
@@ -126,20 +126,22 @@ class Found:
         return f", {self.first} to {self.last.number}" if self.last and self.first else ""
 
 
-async def examine(ledger: Ledger, signed: Iterable[Checkpoint] = (), *, proofs: Proofs | None = None) -> Found:
+async def examine(
+    audit_reader: AuditReader, signed: Iterable[Checkpoint] = (), *, proofs: Proofs | None = None
+) -> Found:
     """Read the whole chain against itself, its anchor and the (genuine) checkpoints."""
     hashes, lines = defaultdict(list), tuple(signed)
     for one in lines:
         if one.number:  # 0 stands for a chain that had no rows yet
             hashes[one.number].append(one.hash)
-    anchor = await ledger.anchor()
+    anchor = await audit_reader.anchor()
     before = _before(anchor) if anchor else None
     found = Found(signed=hashes)
     if before is not None:
         found.broken = _unsigned(before, lines) or _against(before, hashes)
         found.compared += len(hashes.get(before.number, ()))
     meaning = Meaning()
-    async for row in ledger.rows():
+    async for row in audit_reader.rows():
         found.broken = found.broken or _next_break(row, found.last or before) or _against(row, hashes)
         found.broken = found.broken or _meant(meaning, row)
         if found.broken is not None:
@@ -152,13 +154,14 @@ async def examine(ledger: Ledger, signed: Iterable[Checkpoint] = (), *, proofs: 
     found.broken = found.broken or _cut(found, before)
     if found.broken is None:
         met = set()
-        async for record in ledger.records():
+        async for record in audit_reader.records():
             met.add(record.approval_id)
             told = meaning.differences(record, proofs)
             found.differences += [f"request {record.approval_id}: {why}" for why in told]
         found.differences += [f"request {one}: its record is gone" for one in meaning.missing(met)]
         found.differences += [
-            f"request {one}: it is answered, and there is no record of it" for one in await ledger.strays()
+            f"request {one}: it is answered, and there is no record of it"
+            for one in await audit_reader.strays()
         ]
         found.unjudged = meaning.unjudged
     return found

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, TextIO
 
-from adapters.store.ledger import Ledger, open_ledger
+from adapters.store.audit_reader import AuditReader, open_audit_reader
 from bot.approval import Outcome
 from bot.audit import Row
 from bot.call import covered_of
@@ -180,10 +180,10 @@ async def export(
     Arguments are written only when asked for, redacted. Raises ConfigError.
     """
     count = 0
-    async with open_ledger(url) as ledger, _opened(output) as stream:
+    async with open_audit_reader(url) as audit_reader, _opened(output) as stream:
         if form == "csv":
             await asyncio.to_thread(stream.write, _csv([_columns(with_arguments)]))
-        async for entries in _entries(ledger, only, redaction if with_arguments else None):
+        async for entries in _entries(audit_reader, only, redaction if with_arguments else None):
             count += len(entries)
             lines = [entry.fields(with_arguments=with_arguments) for entry in entries]
             if form == "csv":
@@ -196,11 +196,13 @@ async def export(
     return 0
 
 
-async def _entries(ledger: Ledger, only: Filter, redaction: Redaction | None) -> AsyncIterator[Sequence[Entry]]:
-    ids = await ledger.about(since=only.since, until=only.until)
+async def _entries(
+    audit_reader: AuditReader, only: Filter, redaction: Redaction | None
+) -> AsyncIterator[Sequence[Entry]]:
+    ids = await audit_reader.about(since=only.since, until=only.until)
     for start in range(0, len(ids), _SOME):
         some = ids[start : start + _SOME]
-        told, calls = await ledger.told_of(some), await ledger.calls(some)
+        told, calls = await audit_reader.told_of(some), await audit_reader.calls(some)
         entries = [entry_of(one, told[one], call=calls.get(one), redaction=redaction) for one in some]
         yield [entry for entry in entries if only.takes(entry)]
 

@@ -11,10 +11,10 @@ from enum import Enum
 from typing import Any
 
 from adapters.cli.audit_told import OURS, Told
-from adapters.store.columns import keepable
-from adapters.store.facts import record_facts
-from adapters.store.ledger import Record
-from adapters.store.moves import kept_object
+from adapters.store.audit_events import record_facts
+from adapters.store.audit_reader import Record
+from adapters.store.columns import storable_text
+from adapters.store.compare_and_set import kept_object
 from adapters.store.proofs import Proofs
 from bot.audit import Row
 from bot.protocol import Json
@@ -106,7 +106,7 @@ def _record(row: Mapping[str, Any], told: Told) -> Iterator[str]:
             yield f"its {_SAID.get(name, name)} is not the one in the audit"
     if not row["request"].named_by(row["digest"]):
         yield "its call is another one than its digest names"
-    if row["agent"] != keepable(row["request"].agent_id):
+    if row["agent"] != storable_text(row["request"].agent_id):
         yield "its agent is another one than its call names"
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from adapters.store.facts import moment_text
+from adapters.store.audit_events import moment_text
 from bot.audit import Row
 from bot.protocol import HITLDecision, Json
 
@@ -31,7 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Told:
     """What the rows that are left say; what none of them says is not in `known`, and cannot be compared."""
 
-    known: dict[str, Json] = field(default_factory=dict)  #: by the names of `facts.record_facts`
+    known: dict[str, Json] = field(default_factory=dict)  #: by the names of `audit_events.record_facts`
     votes: dict[str, dict[str, Json]] = field(default_factory=dict)
     decided: dict[str, Json] | None = None
     closed: bool = False

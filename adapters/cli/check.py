@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.text import Text
 
 from adapters.app import group_keepers, schedule_keepers
+from adapters.checkpoints import check_rollback, read_checkpoint_log
 from adapters.cli.check_chats import REGISTRATION, Finding, socket_finding, teams_findings
-from adapters.cli.looking import known_conversations, signed_in, teams_with
 from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
+from adapters.cli.read_only_chats import known_conversations, signed_in, teams_with
 from adapters.cli.running import run_async
 from adapters.logs import configure_logs
-from adapters.notary import check_rollback, read_shelf
 from adapters.periodic import checkpoints_of
 from adapters.platform.client import open_platform
 from adapters.settings import (
@@ -137,8 +137,8 @@ async def _platform(environment: Environment) -> Finding:
 async def _database(environment: Environment) -> tuple[Finding, bool]:
     """What it is like, and whether a bot runs on it."""
     try:
-        shelf = await read_shelf(checkpoints_of(environment))
-        fit = partial(check_rollback, shelf=shelf, accept=False, clock=utc_now)
+        checkpoint_log = await read_checkpoint_log(checkpoints_of(environment))
+        fit = partial(check_rollback, checkpoint_log=checkpoint_log, accept=False, clock=utc_now)
         async with open_store(environment.database_url, ring=lambda _: None, pagers=(), fit=fit):
             return Finding(what="Database: opens, durable, schema up to date"), False
     except InUse as error:

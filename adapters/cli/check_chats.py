@@ -14,7 +14,7 @@ from adapters.http import REACHED, exchange, open_client
 from adapters.settings import TeamsSettings
 from adapters.shared_token import SOCKETS
 from adapters.slack import Slack
-from adapters.store.ledger import open_ledger
+from adapters.store.audit_reader import open_audit_reader
 from adapters.teams import Teams
 from adapters.teams.conversations import is_service
 from adapters.teams.credentials import BotToken
@@ -61,8 +61,8 @@ async def socket_finding(slack: Slack, app_token: str, *, database_url: str, run
 async def _recorded(database_url: str) -> int | None:
     """How many sockets were not the running bot's when it last counted; None where it has not."""
     try:
-        async with open_ledger(database_url) as ledger:
-            row = await ledger.last(SOCKETS)
+        async with open_audit_reader(database_url) as audit_reader:
+            row = await audit_reader.last(SOCKETS)
     except ConfigError:  # the database has a line of its own in the report
         return None
     return None if row is None else int(json.loads(row.body).get("others", 0))

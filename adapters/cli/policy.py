@@ -11,10 +11,10 @@ from adapters.cli.policy_ladder import staffed
 from adapters.cli.policy_lint import Fault, Reach, faults_of
 from adapters.cli.policy_replay import changes_of, past_of
 from adapters.cli.policy_verdict import read_requests, verdict_of
+from adapters.directory_cache import DirectoryCache, GroupKeeper
 from adapters.oncall import Schedules
-from adapters.roster import GroupKeeper, Roster
 from adapters.settings import PolicyFile, read_policy_file
-from adapters.store.ledger import open_ledger
+from adapters.store.audit_reader import open_audit_reader
 from bot.ports import Directory
 from bot.surface import Surface
 
@@ -73,9 +73,9 @@ async def replay(
     """
     policy = (await asyncio.to_thread(read_policy_file, path, auto_approve=auto_approve)).policy
     other = await asyncio.to_thread(read_policy_file, new, auto_approve=auto_approve) if new else None
-    async with open_ledger(database_url) as ledger:
-        ids = await ledger.about(since=now - since, until=None)
-        calls, told = await ledger.calls(ids), await ledger.told_of(ids)
+    async with open_audit_reader(database_url) as audit_reader:
+        ids = await audit_reader.about(since=now - since, until=None)
+        calls, told = await audit_reader.calls(ids), await audit_reader.told_of(ids)
     found = (past_of(calls[one], told[one]) for one in ids if one in calls)
     history = [past for past in found if past is not None]
     old, becomes = (policy, other.policy) if other else (None, policy)
@@ -100,12 +100,12 @@ async def reach_of(
     alerts = bool(file.policy.alerts or file.pagers or file.hooks)
     if directories is None:
         return Reach(policy=staffed(file.policy, now), elsewhere=file.elsewhere, offline=True, alerts=alerts)
-    roster = Roster(count=lambda _: None, clock=lambda: now)
-    await roster.refresh(
+    directory_cache = DirectoryCache(count=lambda _: None, clock=lambda: now)
+    await directory_cache.refresh(
         file.policy, file.elsewhere, directories=directories, groups=groups, schedules=schedules
     )
-    policy = roster.filled(file.policy, file.elsewhere).policy
-    unread = roster.unread(file.elsewhere)
+    policy = directory_cache.filled(file.policy, file.elsewhere).policy
+    unread = directory_cache.unread(file.elsewhere)
     return Reach(policy=policy, elsewhere=file.elsewhere, unread=unread, offline=False, alerts=alerts)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from adapters.app import group_keepers, schedule_keepers
 from adapters.cli import policy
-from adapters.cli.looking import directories_of
+from adapters.cli.read_only_chats import directories_of
 from adapters.cli.running import ago, run_async
 from adapters.logs import configure_logs
 from adapters.settings import (

@@ -10,12 +10,12 @@ from datetime import datetime
 from adapters.terminal import Sheet
 from adapters.terminal.prompt import response_of
 from bot.approval import Outcome
-from bot.asking import Unchanged
 from bot.errors import NodError, Refused
 from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of
 from bot.ports import Listing, utc_now
 from bot.posting import Client, post_until
+from bot.prompting import Unchanged
 from bot.protocol import HITLDecision, HITLRequest
 from bot.wording import name_of
 

@@ -36,13 +36,13 @@ class UnrecoverableError(Exception):
 
     `cause` is short and stable, for example `undelivered`.
 
-    Of an alert that is over by now the line says so first, and `mended` how it came right; else that is None.
+    Of an alert that is over by now the line says so first, and `resolved` how it came right; else that is None.
     """
 
-    def __init__(self, text: str, *, cause: str, mended: str | None = None) -> None:
+    def __init__(self, text: str, *, cause: str, resolved: str | None = None) -> None:
         """All as in `bot.records.Alert`."""
-        super().__init__(text if mended is None else f"It is over: {mended} (alerted before: {text})")
-        self.cause, self.mended = cause, mended
+        super().__init__(text if resolved is None else f"It is over: {resolved} (alerted before: {text})")
+        self.cause, self.resolved = cause, resolved
 
 
 def load_hook(spec: str) -> Hook:
@@ -83,7 +83,7 @@ class HookPager:
         The call runs in a thread, which cannot keep the process from ending; what a coroutine function
         returns is awaited here. Raises Unavailable when the hook fails or takes too long.
         """
-        if alert.mended is not None and ref is not None:
+        if alert.resolved is not None and ref is not None:
             return ref
         if self._under_way is not None and not all(part.done() for part in self._under_way):
             raise Unavailable(f"{self.name} has not come back from an earlier call")
@@ -103,8 +103,8 @@ class HookPager:
         outcome: Future[_Caught] = Future()
         # A thread cannot be cancelled: as a running future this one refuses to pretend so.
         outcome.set_running_or_notify_cancel()
-        mended = None if alert.mended is None else inert(alert.mended)
-        error = UnrecoverableError(inert(alert.text), cause=alert.cause, mended=mended)
+        resolved = None if alert.resolved is None else inert(alert.resolved)
+        error = UnrecoverableError(inert(alert.text), cause=alert.cause, resolved=resolved)
         thread = threading.Thread(
             target=_run, args=(outcome, self._hook, alert.approval_id, error), name=self.name, daemon=True
         )

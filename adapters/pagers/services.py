@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 #: Characters of a message, a description and a note; an alias may have 512, and ours stay far below that.
 LONGEST_MESSAGE, LONGEST_DESCRIPTION, LONGEST_NOTE = 130, 15_000, 25_000
 #: P1 to P5: one to be woken by, and one that is over already.
-PRIORITY, PRIORITY_MENDED = "P2", "P5"
+PRIORITY, PRIORITY_RESOLVED = "P2", "P5"
 ACCEPTED = (202,)
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
@@ -70,10 +70,10 @@ class OpsgeniePager:
         as whoever had it from a try without an answer must be relieved. Raises Unavailable or Forbidden.
         """
         alias = ref or alias_of(alert)
-        if ref is None or alert.mended is None:
+        if ref is None or alert.resolved is None:
             await self._post("", _alert_of(alert, alias))
-        if alert.mended is not None:
-            note = shortened(inert(alert.mended), LONGEST_NOTE)
+        if alert.resolved is not None:
+            note = shortened(inert(alert.resolved), LONGEST_NOTE)
             close = f"/{quote(alias, safe='')}/close?identifierType=alias"
             await self._post(close, {"source": "nod", "note": note})
         return alias
@@ -89,12 +89,12 @@ class OpsgeniePager:
 
 def _alert_of(alert: Alert, alias: str) -> dict[str, Json]:
     text = inert(alert.text)
-    whole = text if alert.mended is None else f"{text}\n\n{inert(alert.mended)}"
+    whole = text if alert.resolved is None else f"{text}\n\n{inert(alert.resolved)}"
     return {
         "alias": alias,
         "message": shortened(text, LONGEST_MESSAGE),
         "description": shortened(whole, LONGEST_DESCRIPTION),
-        "priority": PRIORITY if alert.mended is None else PRIORITY_MENDED,
+        "priority": PRIORITY if alert.resolved is None else PRIORITY_RESOLVED,
         "source": "nod",
         "details": {"request_id": alert.approval_id, "cause": alert.cause},
     }
@@ -134,9 +134,9 @@ class PagerDutyPager:
         record, and whoever had it from a try without an answer is relieved. Raises Unavailable or Forbidden.
         """
         key = ref or dedup_key_of(alert)
-        if ref is None or alert.mended is None:
+        if ref is None or alert.resolved is None:
             await self._enqueue("trigger", key, payload=_payload_of(alert))
-        if alert.mended is not None:
+        if alert.resolved is not None:
             await self._enqueue("resolve", key)
         return key
 
@@ -147,12 +147,12 @@ class PagerDutyPager:
 
 def _payload_of(alert: Alert) -> dict[str, Json]:
     details: dict[str, Json] = {"request_id": alert.approval_id, "cause": alert.cause}
-    if alert.mended is not None:
-        details["mended"] = inert(alert.mended)
+    if alert.resolved is not None:
+        details["mended"] = inert(alert.resolved)
     return {
         "summary": shortened(inert(alert.text), LONGEST_SUMMARY),
         "source": "nod",
-        "severity": "error" if alert.mended is None else "info",
+        "severity": "error" if alert.resolved is None else "info",
         "timestamp": alert.raised_at.isoformat(),
         "class": alert.cause,
         "custom_details": details,
@@ -185,20 +185,20 @@ class WebhookPager:
         return name_of("webhook", self._url)
 
     async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
-        """POST the alert as it is now: `alert`, or `mended` with how; either body tells the whole of it.
+        """POST the alert as it is now: `alert`, or `resolved` with how; either body tells the whole of it.
 
         Raises Unavailable or Forbidden.
         """
         key = key_of(alert)
         body = encoded(
             {
-                "event": "alert" if alert.mended is None else "mended",
+                "event": "alert" if alert.resolved is None else "mended",
                 "key": key,
                 "request_id": alert.approval_id,
                 "cause": alert.cause,
                 "text": inert(alert.text),
                 "raised_at": alert.raised_at.isoformat(),
-                "mended": None if alert.mended is None else inert(alert.mended),
+                "mended": None if alert.resolved is None else inert(alert.resolved),
             }
         )
 

@@ -133,7 +133,7 @@ class OfClass(Protocol):
         ...
 
 
-class Face:
+class ClientAccessor:
     """`HITLClient.sync`: of the class it takes the client's arguments, of a client it keeps that client's."""
 
     @overload
@@ -169,7 +169,7 @@ class HITLClient:
     """Lists, answers and looks up requests. Implements `bot.handler`'s port, so a `HITLHandler` takes it."""
 
     #: The same calls without `await`: `with HITLClient.sync() as client`, or of a client with its settings.
-    sync = Face()
+    sync = ClientAccessor()
 
     def __init__(
         self,

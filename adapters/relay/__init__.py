@@ -4,8 +4,8 @@ What passes through it is never altered or held back; what it learns from a run'
 poll of the platform is worth it now. It decides nothing, and nothing that it read reaches a card.
 """
 
-from adapters.relay.door import WAKE_PATH, Door
 from adapters.relay.proxy import Relay, open_relay, serve_relay
 from adapters.relay.wake import open_waker
+from adapters.relay.wake_endpoint import WAKE_PATH, WakeEndpoint
 
-__all__ = ["WAKE_PATH", "Door", "Relay", "open_relay", "open_waker", "serve_relay"]
+__all__ = ["WAKE_PATH", "Relay", "WakeEndpoint", "open_relay", "open_waker", "serve_relay"]

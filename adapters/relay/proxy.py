@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.http import Transport
 from adapters.http import told as told_of
-from adapters.relay.tap import Told, nobody, open_tap
+from adapters.relay.stream_observer import Told, nobody, open_observer
 from adapters.serving import ALIVE, HANG_UP, KEEP_ALIVE, Patience, listen, room, serve
 from bot.errors import ConfigError
 
@@ -214,10 +214,10 @@ class Relay:
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         if is_event_stream(fields):
             run_id = response.headers.get(RUN_ID)
-            async with open_tap(
+            async with open_observer(
                 wake=self._wake, packings=packings(fields), told=self._told, run_id=run_id
-            ) as tap:
-                return await _stream(response, send, seen=tap.offer)
+            ) as observer:
+                return await _stream(response, send, seen=observer.offer)
         return await _stream(response, send, seen=len)
 
     def _refusal(self, scope: Scope, raw_path: bytes) -> tuple[int, str] | None:

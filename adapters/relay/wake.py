@@ -11,7 +11,7 @@ import httpx
 import structlog
 
 from adapters.http import open_client, told
-from adapters.relay.door import LONGEST_ID, MOST_RUNS, WAKE_PATH
+from adapters.relay.wake_endpoint import LONGEST_ID, MOST_RUNS, WAKE_PATH
 
 #: Seconds between two requests at least; what is asked for meanwhile is one request.
 PAUSE = 0.25

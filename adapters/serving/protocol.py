@@ -58,7 +58,7 @@ class Stage(Enum):
 SLOW = frozenset({Stage.HEAD, Stage.BODY, Stage.REST, Stage.UNREAD, Stage.CLOSING})
 
 
-class Guest(Protocol):
+class OpenConnection(Protocol):
     """One connection, as far as the crowd knows it."""
 
     stage: Stage
@@ -74,29 +74,29 @@ class Guest(Protocol):
         ...
 
 
-class Crowd:
+class Connections:
     """The connections of one server."""
 
     def __init__(self, *, most: int) -> None:
         """At most so many at once."""
         self.most = most
-        self._guests: set[Guest] = set()
+        self._guests: set[OpenConnection] = set()
         self._said_at = -SAY_EVERY
 
-    def __iter__(self) -> Iterator[Guest]:
+    def __iter__(self) -> Iterator[OpenConnection]:
         return iter(tuple(self._guests))
 
     def __len__(self) -> int:
         return len(self._guests)
 
-    def enter(self, guest: Guest) -> bool:
+    def enter(self, guest: OpenConnection) -> bool:
         """Let it in. False when there is no room: then everybody waits for us."""
         if len(self._guests) >= self.most and not self._made_room():
             return False
         self._guests.add(guest)
         return True
 
-    def leave(self, guest: Guest) -> None:
+    def leave(self, guest: OpenConnection) -> None:
         """It has ended, or was never in."""
         self._guests.discard(guest)
 
@@ -236,7 +236,7 @@ class Patience:
 
 
 class Bounded(H11Protocol):
-    """One connection; `Guest`."""
+    """One connection; `OpenConnection`."""
 
     def __init__(
         self,
@@ -245,7 +245,7 @@ class Bounded(H11Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
-        crowd: Crowd,
+        crowd: Connections,
         patience: Patience,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)

@@ -14,7 +14,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from adapters.serving.protocol import Bounded, Crowd, Patience
+from adapters.serving.protocol import Bounded, Connections, Patience
 from bot.errors import ConfigError
 
 #: Seconds that an idle connection is kept. Longer than proxies before Nod keep theirs (the longest is that of
@@ -47,7 +47,7 @@ async def serve(
     new is taken, and what is under way has `grace` seconds, or as long as it likes. `dated` answers have a
     `Date`.
     """
-    crowd = Crowd(most=most)
+    crowd = Connections(most=most)
     config = uvicorn.Config(
         app,
         # uvicorn calls it with names only, which a partial takes as well as a class does.
@@ -106,7 +106,7 @@ def listen(host: str, port: int, *, host_named: str, port_named: str) -> socket.
     return listening
 
 
-async def _look_at(crowd: Crowd) -> None:
+async def _look_at(crowd: Connections) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY)
         now = time.monotonic()

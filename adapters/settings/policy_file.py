@@ -18,7 +18,7 @@ from adapters.settings.destinations import PagerAddress, Told, alerts_of, workfl
 from adapters.settings.lines import Lines, Place, parse_yaml, words_for
 from adapters.settings.models import FileText
 from bot.errors import ConfigError
-from bot.foreign import Caught
+from bot.foreign import CallOutcome
 from bot.policy import Policy
 from bot.ports import GroupRef
 from bot.surface import Destination
@@ -54,7 +54,7 @@ def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
     Raises ConfigError with the line, what is wrong there and how to mend it; and nothing else, whatever the
     file holds: it is read in a running bot, too.
     """
-    caught = Caught()
+    caught = CallOutcome()
     with caught:
         return _read(path, auto_approve=auto_approve)
     if isinstance(caught.error, ConfigError):

@@ -26,7 +26,7 @@ from adapters.slack.errors import translated
 from adapters.slack.identity import Identity
 from adapters.slack.notices import notice_message_of, page_of
 from adapters.slack.render import digest_message_of, message_of, smallest_of
-from bot.card import Card, DigestCard, Notice
+from bot.card import Card, Notification, QueueCard
 from bot.errors import Gone, NodError
 from bot.records import Alert
 from bot.surface import Surface
@@ -148,19 +148,19 @@ class SlackChat:
         """One second (docs.slack.dev/apis/web-api/rate-limits, chat.postMessage)."""
         return timedelta(seconds=INTERVAL)
 
-    async def post(self, card: Card | DigestCard, channel: str) -> str:
+    async def post(self, card: Card | QueueCard, channel: str) -> str:
         """Put a new card up; notices go first, then digests, then the card with the earliest deadline."""
         kind, mark, message = _shown(card)
-        before = SOON if isinstance(card, DigestCard) else card.deadline
+        before = SOON if isinstance(card, QueueCard) else card.deadline
         try:
             return await self.put(message, channel, kind=kind, mark=mark, before=before)
         except TooLarge:
-            if isinstance(card, DigestCard):
+            if isinstance(card, QueueCard):
                 raise
             log.warning("card_too_long", channel=channel)
             return await self.put(smallest_of(card), channel, kind=kind, mark=mark, before=before)
 
-    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+    async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         """Make the message show this card; `text` goes along, for what reads no blocks.
 
         What somebody pressed changes by the address that came with the press, which is not counted with the
@@ -175,12 +175,12 @@ class SlackChat:
             try:
                 await self.change(message, channel, ref, kind=kind, mark=mark, first=decided)
             except TooLarge:
-                if isinstance(card, DigestCard):
+                if isinstance(card, QueueCard):
                     raise
                 log.warning("card_too_long", channel=channel)
                 await self.change(smallest_of(card), channel, ref, kind=kind, mark=mark, first=decided)
 
-    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+    async def say(self, notice: Notification, channel: str, *, thread: str | None = None) -> str:
         """Say it in a card's thread, or without one in a channel or a room of two."""
         message = notice_message_of(notice)
         if thread is not None:
@@ -237,7 +237,7 @@ class SlackChat:
         """Bring an alert's message up to date."""
         await self.change(page_of(alert), channel, ref, kind=NOTICE, mark=mark)
 
-    async def room_of(self, account: str) -> str:
+    async def dm_channel(self, account: str) -> str:
         """The channel of direct messages with this person, asked for once.
 
         Raises Unavailable, Gone (no such account) or Forbidden (a bot, somebody who is deactivated, a scope
@@ -265,7 +265,7 @@ class SlackChat:
             return True
         return False
 
-    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+    async def problems(self, channels: Sequence[str]) -> Mapping[str, str]:
         """What keeps cards from standing there, by channel; under "" why Slack refuses the token.
 
         Raises Unavailable only: then nothing can be told.
@@ -306,9 +306,9 @@ class SlackChat:
         return message.get("user") == self._identity.bot_user_id
 
 
-def _shown(card: Card | DigestCard) -> tuple[str, str, dict[str, Any]]:
+def _shown(card: Card | QueueCard) -> tuple[str, str, dict[str, Any]]:
     """The kind of message that shows it, its mark, and the message."""
-    if isinstance(card, DigestCard):
+    if isinstance(card, QueueCard):
         return DIGEST, card.digest_id, digest_message_of(card)
     return CARD, card.card_id, message_of(card)
 

@@ -15,13 +15,13 @@ import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
-from adapters.chat.background import Errands
+from adapters.chat.background import BackgroundTasks
 from adapters.chat.click_errors import ClickErrors
 from adapters.chat.labels import ONE_NEEDED
 from adapters.chat.payload import Malformed
-from adapters.slack.afterwards import Afterwards
 from adapters.slack.api import SlackApi
 from adapters.slack.chat import ResponseUrls
+from adapters.slack.follow_ups import FollowUps
 from adapters.slack.identity import Identity
 from adapters.slack.metadata import ButtonContext, ModalCursor
 from adapters.slack.modals import done_view, reason_view, said_view, turned_view, whole_view
@@ -66,7 +66,7 @@ class Clicks:
         desk: Desk,
         api: SlackApi,
         identity: Identity,
-        errands: Errands,
+        background: BackgroundTasks,
         urls: ResponseUrls,
         count: Callable[[str], None],
     ) -> None:
@@ -76,7 +76,7 @@ class Clicks:
         """
         self._desk = desk
         self._identity = identity
-        self._after = Afterwards(api=api, errands=errands)
+        self._after = FollowUps(api=api, background=background)
         self._urls, self._count, self._broken = urls, count, ClickErrors(count=count)
 
     async def pressed(self, ack: AsyncAck, body: Body) -> None:

@@ -48,7 +48,7 @@ class SlackDirectory:
 
         What goes wrong with one person stays with her. Slack refuses to tell of her: she has no account. Slack
         cannot be asked about her just now: she is left out, and what was known of her before counts until it is
-        too old (`adapters.roster`, 60 s). Raises AppRefused when the app itself is refused, and Unavailable
+        too old (`adapters.directory_cache`, 60 s). Raises AppRefused when the app is refused, and Unavailable
         when nobody at all could be asked.
         """
         found = await self._each(people)

@@ -18,7 +18,7 @@ from adapters.slack.elements import (
     spoken,
 )
 from bot.approval import Claim
-from bot.card import Notice
+from bot.card import Notification
 from bot.desk import Explanation, NotCounted
 from bot.records import Alert
 from bot.visible import inert
@@ -32,7 +32,7 @@ FALLBACK = 600
 MENTIONS = 100
 
 
-def notice_message_of(notice: Notice) -> dict[str, Any]:
+def notice_message_of(notice: Notification) -> dict[str, Any]:
     """`text` and `blocks` of a notice: who is pinged, what it says, and a way to the card."""
     mentions = " ".join(f"<@{escape(account)}>" for account in notice.mentions[:MENTIONS])
     words = spoken(notice.text, FALLBACK)
@@ -48,8 +48,8 @@ def notice_message_of(notice: Notice) -> dict[str, Any]:
 def page_of(alert: Alert) -> dict[str, Any]:
     """`text` and `blocks` of an alert; when it was mended, that stands first."""
     title, lines = alerted(alert)
-    facts: list[Saying] = [(f"about {alert.approval_id}",), (alert.cause,), ("raised ", alert.raised_at)]
-    small = [said(fact, LINE) for fact in facts]
+    audit_events: list[Saying] = [(f"about {alert.approval_id}",), (alert.cause,), ("raised ", alert.raised_at)]
+    small = [said(fact, LINE) for fact in audit_events]
     body: list[Block] = [{"type": "section", "text": plain(line, LINE)} for line in lines]
     return {
         "text": spoken((title, ": ", lines[0]), FALLBACK),

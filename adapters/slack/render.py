@@ -45,7 +45,7 @@ from adapters.slack.elements import (
     spoken,
 )
 from bot.call import text_of
-from bot.card import Button, Card, DigestCard
+from bot.card import Button, Card, QueueCard
 from bot.wording import CardState, Saying
 
 #: Slack was seen to refuse a message near 13,200 characters (slackapi/bolt-js issue 2509); no page tells.
@@ -170,12 +170,12 @@ def _size(blocks: list[Block]) -> int:
 NEXT_ONE = "nod_next_one"
 
 
-def digest_message_of(digest: DigestCard) -> dict[str, Any]:
+def digest_message_of(digest: QueueCard) -> dict[str, Any]:
     """`text` and `blocks` of the message that shows a digest."""
     return {"text": spoken(digest.notification, FALLBACK), "blocks": digest_blocks_of(digest)}
 
 
-def digest_blocks_of(digest: DigestCard) -> list[Block]:
+def digest_blocks_of(digest: QueueCard) -> list[Block]:
     """The blocks of a digest; when nothing waits any more, one line."""
     if digest.earliest is None:
         return [{"type": "section", "text": plain(digest.title, SECTION)}]
@@ -201,7 +201,7 @@ def next_button(value: str) -> Block:
     }
 
 
-def _named(digest: DigestCard) -> list[Block]:
+def _named(digest: QueueCard) -> list[Block]:
     """The first few, a line each with its moment, and how many more there are."""
     shown = named(digest)
     lines: list[Block] = [
@@ -214,6 +214,6 @@ def _together(lines: list[str]) -> list[Block]:
     return [{"type": "section", "text": plain("\n".join(lines), SECTION)}] if lines else []
 
 
-def _next(digest: DigestCard) -> list[Block]:
+def _next(digest: QueueCard) -> list[Block]:
     value = digest.buttons.get(Button.NEXT)
     return [{"type": "actions", "elements": [next_button(value)]}] if value else []

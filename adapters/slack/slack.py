@@ -16,7 +16,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.chat.background import open_errands
+from adapters.chat.background import open_background_tasks
 from adapters.chat.channel_pager import ChannelPager
 from adapters.chat.endpoint import endpoint_of
 from adapters.chat.pacing import Cooldown
@@ -172,8 +172,8 @@ async def open_slack(
         )
         identity = await api.identity()
         urls = ResponseUrls(session=session, api_url=api_url, monotonic=monotonic)
-        errands = await stack.enter_async_context(open_errands())
-        clicks = Clicks(desk=desk, api=api, identity=identity, errands=errands, urls=urls, count=count)
+        background = await stack.enter_async_context(open_background_tasks())
+        clicks = Clicks(desk=desk, api=api, identity=identity, background=background, urls=urls, count=count)
         app = build_app(
             clicks=clicks,
             client=client,

@@ -9,12 +9,12 @@ from sqlalchemy import Update, and_, delete, exists, func, insert, or_, select, 
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import facts, tables
+from adapters.store import audit_events, tables
 from adapters.store.columns import moment
+from adapters.store.compare_and_set import Move, append
 from adapters.store.database import Database, insert_new, rows_of
-from adapters.store.moves import Move, append
 from bot.ports import Clock
-from bot.records import Alert, Heard, OwedPage
+from bot.records import Alert, Heard, PendingPage
 
 _L, _G = tables.alerts.c, tables.pages.c
 _MINE = and_(_G.approval_id == _L.approval_id, _G.cause == _L.cause)  #: a page of an alert
@@ -38,10 +38,10 @@ class SqlAlerts:
         async def work(connection: AsyncConnection) -> bool:
             new = await write_alert(connection, alert, pagers=self._pagers)
             for pager, what in (heard or {}).items():
-                await connection.execute(_change(OwedPage(alert=alert, pager=pager)).values(_known(what)))
+                await connection.execute(_change(PendingPage(alert=alert, pager=pager)).values(_known(what)))
             if not new:
                 return False
-            await append(connection, facts.alert_raised(alert, pagers=self._pagers))
+            await append(connection, audit_events.alert_raised(alert, pagers=self._pagers))
             return True
 
         return await self._database.write(Move.RAISE, work)
@@ -57,15 +57,15 @@ class SqlAlerts:
 
         return bool(self._pagers) and await self._database.write(Move.RAISE, work)
 
-    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
+    async def resolve(self, approval_id: str, *, cause: str, how: str) -> None:
         """Once: without an open alert nothing happens. A pager that waits to try again is told at once."""
 
         async def work(connection: AsyncConnection) -> bool:
-            return await mend_alert(connection, approval_id, cause=cause, how=how, at=self._clock())
+            return await resolve_alert(connection, approval_id, cause=cause, how=how, at=self._clock())
 
-        await self._database.write(Move.MEND, work)
+        await self._database.write(Move.RESOLVE_ALERT, work)
 
-    async def retell(self, approval_id: str, *, cause: str, text: str) -> None:
+    async def reword(self, approval_id: str, *, cause: str, text: str) -> None:
         """Without an open alert, or where it says just that, nothing happens."""
         mine = and_(_L.approval_id == approval_id, _L.cause == cause)
         retold = update(tables.alerts).where(mine, _L.mended.is_(None), _L.text != text).values(text=text)
@@ -89,7 +89,7 @@ class SqlAlerts:
         rows = await self._database.fetch(statement.order_by(_L.raised_at, _L.approval_id, _L.cause))
         return tuple(_alert_of(row) for row in rows)
 
-    async def untaken(self, raised_before: datetime) -> int:
+    async def unacknowledged(self, raised_before: datetime) -> int:
         """Alerts that one pager has and another has not are with somebody; one that left can take none."""
         taken, owed = select(_G.pager).where(_MINE, _G.taken), select(_G.pager).where(_MINE)
         owed = owed.where(_G.pager.in_(self._pagers))
@@ -101,7 +101,7 @@ class SqlAlerts:
         )
         return int((await self._database.fetch(statement))[0]["number"])
 
-    async def owed(self, now: datetime) -> tuple[OwedPage, ...]:
+    async def owed(self, now: datetime) -> tuple[PendingPage, ...]:
         """Pages whose turn it is, the oldest alert first: not taken yet, or mended and not told so."""
         its_turn = or_(_G.next_try.is_(None), _G.next_try <= now)
         untold = or_(~_G.taken, and_(_L.mended.is_not(None), ~_G.told_mended))
@@ -114,21 +114,21 @@ class SqlAlerts:
         )
         return tuple(_owed_page_of(row) for row in await self._database.fetch(statement))
 
-    async def attempt(self, page: OwedPage, *, at: datetime) -> None:
+    async def attempt(self, page: PendingPage, *, at: datetime) -> None:
         """Of several tries the first one's time stays, until the pager has taken it."""
         begun = _change(page).values(attempted_at=func.coalesce(_G.attempted_at, moment(at)))
         await self._database.update(Move.ATTEMPT_PAGE, begun)
 
-    async def taken(self, page: OwedPage, *, ref: str | None) -> None:
+    async def taken(self, page: PendingPage, *, ref: str | None) -> None:
         """Without a new ref the known one stays."""
         done = _change(page).values(taken=True, attempted_at=None, tries=0, next_try=None)
         if ref is not None:
             done = done.values(ref=ref)
-        if page.alert.mended is not None:
+        if page.alert.resolved is not None:
             done = done.values(told_mended=True)
         await self._database.update(Move.TAKEN, done)
 
-    async def postpone(self, page: OwedPage, *, next_try: datetime) -> None:
+    async def postpone(self, page: PendingPage, *, next_try: datetime) -> None:
         """One more failed try in a row."""
         later = _change(page).values(tries=_G.tries + 1, next_try=next_try)
         await self._database.update(Move.POSTPONE_PAGE, later)
@@ -153,30 +153,30 @@ async def write_alert(connection: AsyncConnection, alert: Alert, *, pagers: Sequ
     return True
 
 
-async def mend_alert(
+async def resolve_alert(
     connection: AsyncConnection, approval_id: str, *, cause: str, how: str, at: datetime
 ) -> bool:
     """What was alerted came right; False without an open alert."""
     mine = and_(_L.approval_id == approval_id, _L.cause == cause)
-    mended = update(tables.alerts).where(mine, _L.mended.is_(None)).values(mended=how)
-    if not (await connection.execute(mended)).rowcount:
+    resolved = update(tables.alerts).where(mine, _L.mended.is_(None)).values(mended=how)
+    if not (await connection.execute(resolved)).rowcount:
         return False
     owed = update(tables.pages).where(_G.approval_id == approval_id, _G.cause == cause)
     await connection.execute(owed.values(next_try=None, tries=0))
-    await append(connection, facts.alert_mended(approval_id, cause=cause, how=how, at=at))
+    await append(connection, audit_events.alert_resolved(approval_id, cause=cause, how=how, at=at))
     return True
 
 
 async def _owe_open(connection: AsyncConnection, pager: str) -> bool:
     known = select(_G.pager).where(_MINE, or_(_G.taken, _G.pager == pager))
-    untaken = select(tables.alerts).where(_L.mended.is_(None), ~exists(known))
-    rows = [_page_row(_alert_of(row), pager) for row in await rows_of(connection, untaken)]
+    unacknowledged = select(tables.alerts).where(_L.mended.is_(None), ~exists(known))
+    rows = [_page_row(_alert_of(row), pager) for row in await rows_of(connection, unacknowledged)]
     if rows:
         await connection.execute(insert(tables.pages), rows)
     return bool(rows)
 
 
-def _change(page: OwedPage) -> Update:
+def _change(page: PendingPage) -> Update:
     """The page, unless its alert was raised again meanwhile: then another is owed in its place."""
     alert = page.alert
     mine = and_(_G.approval_id == alert.approval_id, _G.cause == alert.cause, _G.pager == page.pager)
@@ -196,7 +196,7 @@ def _alert_row(alert: Alert) -> dict[str, object]:
         "cause": alert.cause,
         "text": alert.text,
         "raised_at": alert.raised_at,
-        "mended": alert.mended,
+        "mended": alert.resolved,
     }
 
 
@@ -217,12 +217,12 @@ def _alert_of(row: RowMapping) -> Alert:
         cause=row[_L.cause],
         text=row[_L.text],
         raised_at=row[_L.raised_at],
-        mended=row[_L.mended],
+        resolved=row[_L.mended],
     )
 
 
-def _owed_page_of(row: RowMapping) -> OwedPage:
-    return OwedPage(
+def _owed_page_of(row: RowMapping) -> PendingPage:
+    return PendingPage(
         alert=_alert_of(row),
         pager=row[_G.pager],
         ref=row[_G.ref],

@@ -10,14 +10,14 @@ from functools import partial
 from sqlalchemy import ColumnElement, Update, case, exists, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import facts, tables
-from adapters.store.admitting import take_in
+from adapters.store import audit_events, tables
 from adapters.store.claims import take_claim
 from adapters.store.closing import file_away
-from adapters.store.columns import keepable, moment
+from adapters.store.columns import moment, storable_text
+from adapters.store.compare_and_set import Move, append, as_it_was, chunks, move
 from adapters.store.database import Database, rows_of
-from adapters.store.moves import Move, append, as_it_was, chunks, move
-from adapters.store.notices import write_notices
+from adapters.store.inserting import insert_approvals
+from adapters.store.outbox import write_outbox
 from adapters.store.proofs import Proofs, locked_terms
 from adapters.store.reading import ReadApprovals
 from adapters.store.revising import take_anew, take_back, take_time, take_up
@@ -29,7 +29,7 @@ from bot.errors import Unanswered, Unavailable
 from bot.ladder import Deadline, Lease
 from bot.ports import Clock
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import Claimed, Counted, DueRung, Newcomer, OwedNotice, Placement
+from bot.records import Claimed, Counted, DueRung, NewApproval, OutboxItem, Placement
 
 _A, _D = tables.approvals.c, tables.decisions.c
 #: Which move a vote was; a lost one was none.
@@ -47,19 +47,19 @@ class SqlApprovals(ReadApprovals):
         super().__init__(database=database, proofs=proofs)
         self._clock = clock
 
-    async def admit(self, newcomers: Sequence[Newcomer]) -> frozenset[str]:
+    async def insert(self, new_approvals: Sequence[NewApproval]) -> frozenset[str]:
         """Raises ValueError for an approval whose life has begun elsewhere: all begin OPEN."""
-        for newcomer in newcomers:
-            if newcomer.approval.stage is not Stage.OPEN:
-                raise ValueError(f"an approval is admitted open, not {newcomer.approval.stage}")
-        ruled = any(newcomer.approval.rule for newcomer in newcomers)
+        for new_approval in new_approvals:
+            if new_approval.approval.stage is not Stage.OPEN:
+                raise ValueError(f"an approval is admitted open, not {new_approval.approval.stage}")
+        ruled = any(new_approval.approval.rule for new_approval in new_approvals)
 
         async def work(connection: AsyncConnection) -> frozenset[str]:
-            return await take_in(connection, newcomers, self._proofs)
+            return await insert_approvals(connection, new_approvals, self._proofs)
 
-        new = [one.approval.id for one in newcomers if not self._proofs.waits(one.approval.id)]
+        new = [one.approval.id for one in new_approvals if not self._proofs.waits(one.approval.id)]
         try:
-            return await self._database.write(Move.ADMIT_BY_RULE if ruled else Move.ADMIT, work)
+            return await self._database.write(Move.INGEST_BY_RULE if ruled else Move.INGEST, work)
         except Unavailable as error:
             for approval_id in new:
                 if isinstance(error, Unanswered):
@@ -156,14 +156,14 @@ class SqlApprovals(ReadApprovals):
 
         return await self._database.write({Claimed.YES: Move.CLAIM}.get, work)
 
-    async def told(self, approval_id: str, *, notices: Sequence[OwedNotice]) -> bool:
+    async def told(self, approval_id: str, *, notices: Sequence[OutboxItem]) -> bool:
         """Whether anybody is owed it or not, it is done with."""
         done = move(approval_id, Stage.SETTLED, None, ~_A.told).values(told=True)
 
         async def work(connection: AsyncConnection) -> bool:
             if not (await connection.execute(done)).rowcount:
                 return False
-            await write_notices(connection, notices)
+            await write_outbox(connection, notices)
             return True
 
         return await self._database.write(Move.TOLD, work)
@@ -183,13 +183,13 @@ class SqlApprovals(ReadApprovals):
         return bool(revision)
 
     async def vote(
-        self, approval_id: str, *, vote: Vote, needs: int, counting: frozenset[str] | None
+        self, approval_id: str, *, vote: Vote, needs: int, eligible: frozenset[str] | None
     ) -> Counted:
         """The vote's own moment is what comes before the deadline, or does not."""
 
         async def work(connection: AsyncConnection) -> tuple[Counted, int]:
             return await count_vote(
-                connection, approval_id, vote=vote, needs=needs, counting=counting, proofs=self._proofs
+                connection, approval_id, vote=vote, needs=needs, eligible=eligible, proofs=self._proofs
             )
 
         counted, revision = await self._database.write(lambda made: _MOVES.get(made[0]), work)
@@ -207,7 +207,7 @@ class SqlApprovals(ReadApprovals):
             left = move(approval_id, Stage.OPEN).values(**asked, revision=_A.revision + 1)
             if not (await connection.execute(left)).rowcount:
                 return False
-            await append(connection, facts.asked_people(approval_id, at=self._clock()))
+            await append(connection, audit_events.asked_people(approval_id, at=self._clock()))
             return True
 
         return await self._database.write(Move.ASK_PEOPLE, work)
@@ -234,7 +234,9 @@ class SqlApprovals(ReadApprovals):
             (approval,) = await whole_of(rows.mappings(), partial(rows_of, connection), self._proofs)
             if approval.forged or not self._is_listed(approval):
                 raise _Tampered  # rolls back: the attempt is not counted
-            await append(connection, facts.delivery_begun(approval_id, attempt=approval.attempts, at=now))
+            await append(
+                connection, audit_events.delivery_begun(approval_id, attempt=approval.attempts, at=now)
+            )
             return approval
 
         try:
@@ -265,12 +267,14 @@ class SqlApprovals(ReadApprovals):
             gone_at=at, gones=_A.gones + 1, missed=0, confirmed_at=None, next_try=next_try
         )
         return await self._database.update(
-            Move.CALLED_RESOLVED, gone, facts.called_resolved(approval_id, attempt=as_read.attempts, at=at)
+            Move.CALLED_RESOLVED,
+            gone,
+            audit_events.called_resolved(approval_id, attempt=as_read.attempts, at=at),
         )
 
     async def postpone(self, approval_id: str, *, next_try: datetime, trouble: str | None) -> None:
         """Later; the revision is raised when what is said about it changes."""
-        told = None if trouble is None else keepable(trouble)
+        told = None if trouble is None else storable_text(trouble)
         visible = case((_A.trouble.is_distinct_from(told), 1), else_=0)
         later = move(approval_id, Stage.DECIDED).values(
             next_try=next_try, trouble=told, revision=_A.revision + visible
@@ -304,7 +308,7 @@ class SqlApprovals(ReadApprovals):
             found = (await connection.execute(settled.returning(_A.trouble))).first()
             if found is None:
                 return False
-            told = facts.settled(
+            told = audit_events.settled(
                 approval_id, outcome=outcome, word=platform_word, trouble=trouble, shown=found[0], at=at
             )
             await append(connection, told)

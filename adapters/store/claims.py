@@ -8,9 +8,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import facts, tables
-from adapters.store.columns import keepable
-from adapters.store.moves import append, move
+from adapters.store import audit_events, tables
+from adapters.store.columns import storable_text
+from adapters.store.compare_and_set import append, move
 from adapters.store.votes import begin_lease
 from bot.approval import Claim, Stage
 from bot.records import Claimed, DueRung
@@ -28,14 +28,14 @@ async def take_claim(
         return Claimed.LOST
     mine = select(tables.claims).where(_C.approval_id == approval_id)
     before = [claim_of(row) for row in (await connection.execute(mine)).mappings()]
-    if any(other.person == keepable(claim.person) for other in before):
+    if any(other.person == storable_text(claim.person) for other in before):
         return Claimed.BEFORE
     if any(other.at <= claim.at < other.until for other in before):
         return Claimed.TAKEN
     await connection.execute(insert(tables.claims), _claim_row(approval_id, claim))
     await begin_lease(connection, claim, last_call)
     await connection.execute(move(approval_id, Stage.OPEN).values(revision=_A.revision + 1))
-    await append(connection, facts.claimed(approval_id, claim, digest=digest))
+    await append(connection, audit_events.claimed(approval_id, claim, digest=digest))
     return Claimed.YES
 
 

@@ -7,13 +7,13 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import facts, tables
-from adapters.store.moves import append, move
-from adapters.store.notices import OWED
+from adapters.store import audit_events, tables
+from adapters.store.compare_and_set import append, move
+from adapters.store.outbox import OWED
 from adapters.store.placements import lags
 from bot.approval import Stage
 from bot.audit import Fact
-from bot.records import News
+from bot.records import NotificationKind
 
 _A, _P, _R, _T = tables.approvals.c, tables.placements.c, tables.rungs.c, tables.notices.c
 _D, _V = tables.decisions.c, tables.votes.c
@@ -22,7 +22,11 @@ _D, _V = tables.decisions.c, tables.votes.c
 def nothing_owed() -> tuple[ColumnElement[bool], ...]:
     """Of a settled approval: no card lags, and everybody who is to hear of its end has heard."""
     card = exists().where(_P.approval_id == _A.id, lags()).correlate(tables.approvals)
-    word = exists().where(_T.approval_id == _A.id, _T.news == News.OUTCOME, OWED).correlate(tables.approvals)
+    word = (
+        exists()
+        .where(_T.approval_id == _A.id, _T.news == NotificationKind.OUTCOME, OWED)
+        .correlate(tables.approvals)
+    )
     return _A.told, ~card, ~word
 
 
@@ -45,7 +49,7 @@ async def _told(connection: AsyncConnection, approval_id: str, *, at: datetime) 
     record = await connection.execute(select(tables.approvals).where(_A.id == approval_id))
     decision = await connection.execute(select(_D.signature).where(_D.approval_id == approval_id))
     votes = await connection.execute(select(_V.person, _V.signature).where(_V.approval_id == approval_id))
-    return facts.closed(
+    return audit_events.closed(
         approval_id,
         dict(record.mappings().one()),
         decision=decision.scalar_one_or_none(),

@@ -20,7 +20,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 _LONGEST_WORD = 20
 
 
-def keepable(text: str) -> str:
+def storable_text(text: str) -> str:
     """The text as a database can keep it: NUL and lone surrogates, which PostgreSQL refuses, become U+FFFD."""
     if text.isascii() and "\0" not in text:
         return text
@@ -37,7 +37,7 @@ class Words(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else keepable(value)
+        return None if value is None else storable_text(value)
 
 
 class Moment(TypeDecorator[datetime]):

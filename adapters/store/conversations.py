@@ -10,9 +10,9 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
+from adapters.store.audit_reader import reading
+from adapters.store.compare_and_set import Move
 from adapters.store.database import Database, insert_new, rows_of
-from adapters.store.ledger import reading
-from adapters.store.moves import Move
 from bot.surface import ConversationRef
 
 _C = tables.conversations.c

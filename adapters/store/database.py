@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.clock import seconds_since_boot
 from adapters.store import tables
-from adapters.store.moves import WAKES, Move, append
+from adapters.store.compare_and_set import WAKES, Move, append
 from bot.audit import Fact
 from bot.errors import Unanswered, Unavailable
 from bot.records import Ring

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Select, delete, exists, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import facts, tables
+from adapters.store import audit_events, tables
+from adapters.store.compare_and_set import Move, append, last_anchor, row_of
 from adapters.store.database import Database
-from adapters.store.moves import Move, append, last_anchor, row_of
 from bot.approval import Stage
 from bot.audit import Fact, Row
 from bot.ports import Clock
@@ -48,7 +48,7 @@ async def retire_some(connection: AsyncConnection, before: datetime, now: dateti
     await connection.execute(insert(tables.audit_anchor).values(number=last.number, hash=last.hash, at=now))
     removed = await connection.execute(delete(tables.audit).where(_U.number <= last.number))
     await remove_closed(connection, before)
-    told = facts.retired(number=last.number, hash_=last.hash, rows=removed.rowcount, at=now)
+    told = audit_events.retired(number=last.number, hash_=last.hash, rows=removed.rowcount, at=now)
     await append(connection, told)
     return removed.rowcount
 

@@ -15,11 +15,11 @@ from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
 from adapters.store.conversations import SqlConversations
 from adapters.store.database import Database, SqlProbe
-from adapters.store.digests import SqlDigests
 from adapters.store.journal import SqlJournal
-from adapters.store.notices import SqlNotices
+from adapters.store.outbox import SqlOutbox
 from adapters.store.placements import SqlPlacements
 from adapters.store.proofs import Proofs
+from adapters.store.queue_messages import SqlQueueMessages
 from adapters.store.recalling import recall, sign_what_was_left
 from adapters.store.rungs import SqlRungs
 from bot.errors import ConfigError
@@ -43,8 +43,8 @@ class SqlStore:
     approvals: SqlApprovals
     placements: SqlPlacements
     rungs: SqlRungs
-    notices: SqlNotices
-    digests: SqlDigests
+    outbox: SqlOutbox
+    queue_messages: SqlQueueMessages
     alerts: Alerts
     journal: SqlJournal
     conversations: SqlConversations
@@ -113,8 +113,8 @@ async def store_in(
         approvals=SqlApprovals(database=database, clock=clock, proofs=proofs),
         placements=SqlPlacements(database=database, clock=clock, proofs=proofs),
         rungs=SqlRungs(database=database, pagers=pagers, proofs=proofs),
-        notices=SqlNotices(database=database, proofs=proofs),
-        digests=SqlDigests(database=database, clock=clock, proofs=proofs),
+        outbox=SqlOutbox(database=database, proofs=proofs),
+        queue_messages=SqlQueueMessages(database=database, clock=clock, proofs=proofs),
         alerts=alerts,
         journal=journal,
         conversations=SqlConversations(database=database),

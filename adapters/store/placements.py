@@ -8,11 +8,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Update, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import facts, tables
+from adapters.store import audit_events, tables
 from adapters.store.columns import moment
+from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.database import Database
 from adapters.store.lacking import lack_of, lacking
-from adapters.store.moves import Move, append, chunks
 from adapters.store.proofs import Proofs
 from adapters.store.rows import placement_of, placement_row
 from adapters.store.whole import whole_of
@@ -118,7 +118,7 @@ class SqlPlacements:
             row = (await connection.execute(whose)).mappings().first()
             if row is None:
                 return False
-            told = facts.card_shown(
+            told = audit_events.card_shown(
                 row[_P.approval_id],
                 superseded=row[_P.superseded],
                 card_id=card_id,

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from adapters.store.database import Database
 from adapters.store.schema import head, revision_of, upgrade
-from adapters.store.tenure import LOOK_EVERY, tenured
+from adapters.store.single_instance import LOOK_EVERY, single_instance
 from bot.errors import ConfigError, Unavailable
 from bot.records import Ring
 
@@ -251,7 +251,7 @@ async def opened(
     database.listen(lambda: lines.silent)
     try:
         await _prepare(engine, lines)
-        async with tenured(engine, database, every=look_every, answered=lines.answered):
+        async with single_instance(engine, database, every=look_every, answered=lines.answered):
             try:
                 yield database
             finally:

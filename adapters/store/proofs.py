@@ -22,7 +22,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
-from adapters.store.columns import keepable
+from adapters.store.columns import storable_text
 from bot.protocol import HITLRequest, Json
 from bot.signing import Kind, Signing
 
@@ -192,72 +192,72 @@ class Proofs:
 
     def waits(self, approval_id: str) -> bool:
         """Whether this process knows that the approval is open or decided."""
-        return keepable(approval_id) in self._lives
+        return storable_text(approval_id) in self._lives
 
     # --- remembering
 
     def begins(self, approval_id: str, *, since: int = 0) -> None:
         """It waits from now on; answers up to this revision do not count."""
-        self._lives[keepable(approval_id)] = _Life(since=since)
-        self._doubted.discard(keepable(approval_id))
+        self._lives[storable_text(approval_id)] = _Life(since=since)
+        self._doubted.discard(storable_text(approval_id))
 
     def may_wait(self, approval_id: str) -> None:
         """Nobody can tell whether its record was written."""
-        self._lives[keepable(approval_id)] = _Life(sure=False)
+        self._lives[storable_text(approval_id)] = _Life(sure=False)
 
     def surely_waits(self, approval_id: str) -> bool:
         """Whether there must be a record of it that waits; where there is none, somebody has removed it."""
-        life = self._lives.get(keepable(approval_id))
+        life = self._lives.get(storable_text(approval_id))
         return life is not None and life.sure
 
     def known_of(self, approval_id: str) -> object:
         """What is known of it: equal to itself as long as nothing changes."""
-        life = self._lives.get(keepable(approval_id))
+        life = self._lives.get(storable_text(approval_id))
         return None if life is None else replace(life, last=dict(life.last))
 
     def took_back(self, approval_id: str, *, since: int) -> None:
         """Answers up to this revision do not count any more."""
-        self.begins(approval_id, since=max(since, self._lives.get(keepable(approval_id), _Life()).since))
+        self.begins(approval_id, since=max(since, self._lives.get(storable_text(approval_id), _Life()).since))
 
     def counted(self, approval_id: str, person: str, *, revision: int) -> None:
         """This person's last vote has this revision."""
-        life = self._lives.get(keepable(approval_id))
+        life = self._lives.get(storable_text(approval_id))
         if life is not None:
-            kept = keepable(person)
+            kept = storable_text(person)
             life.last[kept] = max(revision, life.last.get(kept, 0))
 
     def ends(self, approval_id: str) -> None:
         """It waits no more."""
-        self._lives.pop(keepable(approval_id), None)
-        self._doubted.discard(keepable(approval_id))
-        self._listed.pop(keepable(approval_id), None)
+        self._lives.pop(storable_text(approval_id), None)
+        self._doubted.discard(storable_text(approval_id))
+        self._listed.pop(storable_text(approval_id), None)
 
     def listed(self, approval_id: str, *, digest: str, began_at: datetime) -> None:
         """A poll that began then listed this very call."""
-        kept, at = keepable(approval_id), _EPOCH + (began_at - _EPOCH) // _MILLISECOND * _MILLISECOND
+        kept, at = storable_text(approval_id), _EPOCH + (began_at - _EPOCH) // _MILLISECOND * _MILLISECOND
         before = self._listed.get(kept)
         if before is None or before[0] != digest or before[1] < at:
             self._listed[kept] = (digest, at)
 
     def listed_at(self, approval_id: str, *, digest: str) -> datetime | None:
         """When the last poll began that listed this very call; None when this process has seen none."""
-        known, at = self._listed.get(keepable(approval_id), ("", None))
+        known, at = self._listed.get(storable_text(approval_id), ("", None))
         return at if known == digest else None
 
     def used(self, approval_id: str) -> None:
         """The listing confirmed one POST, and confirms no other."""
-        self._listed.pop(keepable(approval_id), None)
+        self._listed.pop(storable_text(approval_id), None)
 
     def doubt(self, approval_id: str, what: tuple[str, ...]) -> None:
         """Its rows are not all Nod's: whoever asks the platform next shall take it anew."""
-        kept = keepable(approval_id)
+        kept = storable_text(approval_id)
         if kept not in self._doubted:
             self._doubted.add(kept)
             log.error("record_tampered", approval_id=approval_id, what=what)
 
     def doubts(self, approval_id: str) -> bool:
         """Whether its rows were found not to be Nod's."""
-        return keepable(approval_id) in self._doubted
+        return storable_text(approval_id) in self._doubted
 
 
 def _vote(row: Row) -> list[Json]:
@@ -281,7 +281,7 @@ def _plain_one(value: object) -> Json:
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, str):
-        return keepable(value)
+        return storable_text(value)
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("a moment without a time zone is no moment")

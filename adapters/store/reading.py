@@ -10,12 +10,12 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, exists, fu
 
 from adapters.store import tables
 from adapters.store.closing import nothing_owed
-from adapters.store.columns import keepable, moment
+from adapters.store.columns import moment, storable_text
+from adapters.store.compare_and_set import chunks
 from adapters.store.database import Database, paced
-from adapters.store.digests import UNTRIED
 from adapters.store.lacking import in_sight
-from adapters.store.moves import chunks
 from adapters.store.proofs import Proofs
+from adapters.store.queue_messages import UNTRIED
 from adapters.store.rows import approvals_decided
 from adapters.store.whole import whole_of
 from bot.approval import Approval, Outcome, Stage
@@ -76,7 +76,7 @@ class ReadApprovals:
         for some in chunks(ids):
             rows = await self._database.fetch(select(_A.id).where(_A.id.in_(some)))
             found.update(row[_A.id] for row in rows)
-        return frozenset(one for one in ids if keepable(one) in found)
+        return frozenset(one for one in ids if storable_text(one) in found)
 
     async def lost_since(self, then: datetime) -> int:
         """By the moment at which each was settled."""

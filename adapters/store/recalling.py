@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import facts, tables
+from adapters.store import audit_events, tables
+from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.database import Database
-from adapters.store.moves import Move, append, chunks
 from adapters.store.proofs import Proofs
 from bot.approval import Stage
 
@@ -63,7 +63,7 @@ async def sign_what_was_left(database: Database, proofs: Proofs, *, at: datetime
 
     Once in the life of a database: the row that says so in the audit keeps it from happening again.
     """
-    done = select(_U.number).where(_U.kind == facts.SIGNED).limit(1)
+    done = select(_U.number).where(_U.kind == audit_events.SIGNED).limit(1)
     if await database.fetch(done):
         return False
 
@@ -86,7 +86,7 @@ async def sign_what_was_left(database: Database, proofs: Proofs, *, at: datetime
             counts["votes"] += await _sign_votes(connection, row[_A.id], row[_A.revision], proofs)
             counts["decisions"] += await _sign_decision(connection, row, proofs)
         if own:
-            await append(connection, facts.signed(counts, at=at))
+            await append(connection, audit_events.signed(counts, at=at))
         return bool(own)
 
     return await database.write(Move.NOTE, work)

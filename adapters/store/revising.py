@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, exists, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import facts, tables
-from adapters.store.moves import append, move
+from adapters.store import audit_events, tables
+from adapters.store.compare_and_set import append, move
 from adapters.store.placements import destinations_of, place
 from adapters.store.proofs import Proofs, locked_terms
 from adapters.store.rows import deadline_columns, request_columns
@@ -21,7 +21,7 @@ from adapters.store.votes import cut_lease, void_claims, void_votes
 from bot.approval import Outcome, Stage
 from bot.ladder import Deadline, Lease
 from bot.protocol import HITLRequest
-from bot.records import DueRung, News, Placement
+from bot.records import DueRung, NotificationKind, Placement
 
 _A, _P, _R = tables.approvals.c, tables.placements.c, tables.rungs.c
 
@@ -81,11 +81,13 @@ async def take_anew(
     if why:  # before the commit: it is read at once, and may not have been known to wait
         proofs.begins(approval_id, since=revision)
     told = [
-        facts.changed(approval_id, request, deadline, route=route, widened=widened, revision=revision, at=at)
+        audit_events.changed(
+            approval_id, request, deadline, route=route, widened=widened, revision=revision, at=at
+        )
     ]
     if verdict is not None or why:
         because = why or "the call changed"
-        told.append(facts.voided(approval_id, verdict=verdict, why=because, revision=revision, at=at))
+        told.append(audit_events.voided(approval_id, verdict=verdict, why=because, revision=revision, at=at))
     await append(connection, *told)
     return revision
 
@@ -106,7 +108,7 @@ async def take_back(
     if revision is None:
         return 0
     verdict = await void_votes(connection, approval_id)
-    told = facts.voided(approval_id, verdict=verdict, why=why, revision=revision, at=at)
+    told = audit_events.voided(approval_id, verdict=verdict, why=why, revision=revision, at=at)
     await append(connection, told)
     return revision
 
@@ -176,7 +178,7 @@ async def take_time(
     await ladder_anew(
         connection, approval_id, rungs, at=at, another_route=not same_route, keep_lease=same_route
     )
-    told = facts.retimed(approval_id, deadline, route=route, widened=after.widened, was=was, at=at)
+    told = audit_events.retimed(approval_id, deadline, route=route, widened=after.widened, was=was, at=at)
     await append(connection, told)
     return True
 
@@ -222,12 +224,14 @@ async def take_up(
     await void_claims(connection, approval_id)
     await ladder_anew(connection, approval_id, rungs, at=at, another_route=route != before.route)
     # What was said about its end is true no more, and is said anew when it ends again.
-    ended = (_T.approval_id == approval_id, _T.news == News.OUTCOME)
+    ended = (_T.approval_id == approval_id, _T.news == NotificationKind.OUTCOME)
     await connection.execute(delete(tables.notices).where(*ended))
     asked = update(tables.placements).where(_P.approval_id == approval_id, ~_P.superseded)
     await connection.execute(asked.values(owed=True, tries=0, next_try=None))
     if route != before.route:
         await place(connection, approval_id, placements)
-    told = facts.revived(approval_id, deadline, route=route, widened=after.widened, revision=revision, at=at)
+    told = audit_events.revived(
+        approval_id, deadline, route=route, widened=after.widened, revision=revision, at=at
+    )
     await append(connection, told)
     return revision

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.engine import RowMapping
 
-from adapters.store.columns import keepable
+from adapters.store.columns import storable_text
 from adapters.store.proofs import Proofs
 from adapters.store.tables import approvals, decisions, placements, rungs, votes
 from bot.approval import Actor, Approval, Decision, Stage, Vote
@@ -67,7 +67,7 @@ def _forged(row: RowMapping, proofs: Proofs) -> tuple[str, ...]:
     request, approval_id, digest = row[_A.request], row[_A.id], row[_A.digest]
     parts = {
         "stage": proofs.waits(approval_id),
-        "call": (approval_id, digest) == (keepable(request.request_id), request.digest)
+        "call": (approval_id, digest) == (storable_text(request.request_id), request.digest)
         and proofs.call_holds(row[_A.call_signature], request, row[_A.first_seen]),
         "terms": proofs.terms_hold(
             row[_A.terms_signature],

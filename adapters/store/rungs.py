@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import facts, tables
-from adapters.store.alerts import mend_alert, write_alert
+from adapters.store import audit_events, tables
+from adapters.store.alerts import resolve_alert, write_alert
+from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.database import Database, insert_new
-from adapters.store.moves import Move, append, chunks
-from adapters.store.notices import OWED, write_notices
+from adapters.store.outbox import OWED, write_outbox
 from adapters.store.placements import place
 from adapters.store.proofs import COLUMNS, Proofs, Terms, terms_in
 from adapters.store.rows import rung_of, rung_row
@@ -23,7 +23,7 @@ from adapters.store.whole import whole_of
 from bot.approval import Approval, Stage
 from bot.audit import Fact
 from bot.ladder import Action
-from bot.records import LAST_CALLS, DueRung, Firing, News, OwedNotice, rung_cause
+from bot.records import LAST_CALLS, DueRung, NotificationKind, OutboxItem, Triggered, rung_cause
 
 _R = tables.rungs.c
 
@@ -56,7 +56,7 @@ async def ladder_anew(
         await connection.execute(new, [rung_row(rung) for rung in rungs])
     for number in numbers:  # else the page of the new rung would be taken for the one that is out
         how = "it changed, or has another deadline: the page comes again if nobody answers"
-        await mend_alert(connection, approval_id, cause=rung_cause(number), how=how, at=at)
+        await resolve_alert(connection, approval_id, cause=rung_cause(number), how=how, at=at)
 
 
 _A, _R, _T = tables.approvals.c, tables.rungs.c, tables.notices.c
@@ -65,9 +65,9 @@ _Place = tuple[object, ...]  #: approval, surface, and the card or the person th
 _QUIET = frozenset({Action.LAST_CALL, Action.REDRAW})
 
 
-async def fire_rungs(
+async def trigger_rungs(
     connection: AsyncConnection,
-    firings: Sequence[Firing],
+    firings: Sequence[Triggered],
     *,
     at: datetime,
     pagers: Sequence[str],
@@ -94,16 +94,16 @@ async def fire_rungs(
         await connection.execute(update(tables.rungs).where(mine).values(fired_at=at))
     for firing in going:
         await place(connection, firing.approval_id, firing.placements)
-    await write_notices(connection, await _merged(connection, going))
+    await write_outbox(connection, await _merged(connection, going))
     let_in = {firing.approval_id: _let_in(firing, terms[firing.approval_id].widened) for firing in going}
     after = {of: replace(terms[of], widened=names).columns(proofs) for of, names in let_in.items()}
     await _show(connection, going, after, at=at)
     told: list[Fact] = []
     for firing in going:
         if firing.alert and await write_alert(connection, firing.alert, pagers=pagers):
-            told.append(facts.alert_raised(firing.alert, pagers=pagers))
+            told.append(audit_events.alert_raised(firing.alert, pagers=pagers))
         loud = [rung for rung in firing.rungs if rung.action is not Action.REDRAW]
-        told.extend(facts.rung_fired(rung, widened=let_in[firing.approval_id], at=at) for rung in loud)
+        told.extend(audit_events.rung_fired(rung, widened=let_in[firing.approval_id], at=at) for rung in loud)
     if told:
         await append(connection, *told)
     return frozenset(let_in)
@@ -130,14 +130,14 @@ async def _waiting(connection: AsyncConnection, ids: Sequence[str]) -> set[tuple
     return waiting
 
 
-def _let_in(firing: Firing, before: tuple[str, ...]) -> tuple[str, ...]:
+def _let_in(firing: Triggered, before: tuple[str, ...]) -> tuple[str, ...]:
     named = [name for rung in firing.rungs if rung.action is Action.WIDEN for name in rung.who]
     return tuple(dict.fromkeys((*before, *named)))
 
 
 async def _show(
     connection: AsyncConnection,
-    going: Sequence[Firing],
+    going: Sequence[Triggered],
     after: Mapping[str, Mapping[str, Any]],
     *,
     at: datetime,
@@ -164,18 +164,20 @@ async def _show(
         await connection.execute(shown, quiet)
 
 
-async def _merged(connection: AsyncConnection, going: Sequence[Firing]) -> list[OwedNotice]:
+async def _merged(connection: AsyncConnection, going: Sequence[Triggered]) -> list[OutboxItem]:
     """What is owed, in place of what waits for the same thread or person, with everybody that would mention."""
     waits: defaultdict[_Place, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
     for some in chunks([firing.approval_id for firing in going]):
         unsent = select(_T.approval_id, _T.surface, _T.card_id, _T.person, _T.mark, _T.who)
-        unsent = unsent.where(_T.approval_id.in_(some), _T.news == News.RUNG, _T.sent_as.is_(None), OWED)
+        unsent = unsent.where(
+            _T.approval_id.in_(some), _T.news == NotificationKind.RUNG, _T.sent_as.is_(None), OWED
+        )
         # Locked: `say` may be about to send one of them, and then it stays.
         for *where, mark, who in await connection.execute(unsent.with_for_update()):
             waits[tuple(where)].append((mark, who))
     owed, replaced = [], []
     for notice in (notice for firing in going for notice in firing.notices):
-        if notice.news is not News.RUNG:
+        if notice.news is not NotificationKind.RUNG:
             owed.append(notice)
             continue
         before = waits.pop((notice.approval_id, notice.surface, notice.card_id, notice.person), [])
@@ -233,10 +235,10 @@ class SqlRungs:
                 found |= await self._database.update(Move.HASTEN, later)
         return found
 
-    async def fire(self, firings: Sequence[Firing], *, at: datetime) -> frozenset[str]:
+    async def trigger(self, firings: Sequence[Triggered], *, at: datetime) -> frozenset[str]:
         """Whoever waits at the same moment finds them fired."""
 
         async def work(connection: AsyncConnection) -> frozenset[str]:
-            return await fire_rungs(connection, firings, at=at, pagers=self._pagers, proofs=self._proofs)
+            return await trigger_rungs(connection, firings, at=at, pagers=self._pagers, proofs=self._proofs)
 
         return await self._database.write(Move.FIRE, work)

@@ -23,7 +23,7 @@ from adapters.store.columns import Call, Moment, Names, Places, Words, word_of
 from bot.approval import Outcome, Stage
 from bot.ladder import Action, DeadlineSource
 from bot.protocol import HITLDecision
-from bot.records import News
+from bot.records import NotificationKind
 from bot.surface import Scope, Surface
 
 metadata = MetaData()
@@ -174,7 +174,7 @@ notices = Table(
     metadata,
     Column("approval_id", Words, ForeignKey("approvals.id"), primary_key=True),
     Column("mark", Words, primary_key=True),
-    Column("news", word_of(News, check="notices_news"), nullable=False),
+    Column("news", word_of(NotificationKind, check="notices_news"), nullable=False),
     Column("surface", word_of(Surface), nullable=False),
     Column("card_id", Words),
     Column("person", Words),

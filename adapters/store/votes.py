@@ -12,13 +12,13 @@ from sqlalchemy import Executable, and_, delete, exists, func, insert, select, t
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import facts, tables
-from adapters.store.columns import keepable
+from adapters.store import audit_events, tables
+from adapters.store.columns import storable_text
+from adapters.store.compare_and_set import append, chunks, move
 from adapters.store.database import insert_new
-from adapters.store.moves import append, chunks, move
 from adapters.store.proofs import Proofs
 from adapters.store.rows import decision_row, rung_row, vote_of, vote_row
-from bot.approval import Approval, Claim, Decision, Stage, Vote, people_in
+from bot.approval import Approval, Claim, Decision, Stage, Vote, distinct_people
 from bot.ladder import Action, Lease
 from bot.records import LAST_CALLS, Counted, DueRung
 from bot.surface import Surface
@@ -75,7 +75,7 @@ async def count_vote(
     *,
     vote: Vote,
     needs: int,
-    counting: frozenset[str] | None,
+    eligible: frozenset[str] | None,
     proofs: Proofs,
 ) -> tuple[Counted, int]:
     """Take a vote, and at `needs` distinct people the decision, in the transaction of this connection.
@@ -96,11 +96,11 @@ async def count_vote(
     if revision is None:
         return Counted.LOST, 0
     row = vote_row(approval_id, vote, revision=revision, proofs=proofs)
-    voted = facts.voted(approval_id, vote, revision=revision, signature=row["signature"])
+    voted = audit_events.voted(approval_id, vote, revision=revision, signature=row["signature"])
     await _put(connection, row)
     await end_lease(connection, approval_id, person=vote.person, at=vote.at)
-    same = await _same(connection, approval_id, vote, counting, proofs)
-    if people_in(same) < needs:
+    same = await _same(connection, approval_id, vote, eligible, proofs)
+    if distinct_people(same) < needs:
         await append(connection, voted)
         return Counted.WAITING, revision
     # Whoever has two names is named once, and the one whose vote was enough by that vote.
@@ -118,7 +118,7 @@ async def count_vote(
         await connection.execute(move(approval_id, Stage.OPEN, Stage.DECIDED))
     made = decision_row(approval_id, decision, digest=vote.digest, revision=revision, proofs=proofs)
     await connection.execute(insert(tables.decisions), made)
-    decided = facts.decided(approval_id, decision, vote, revision=revision, signature=made["signature"])
+    decided = audit_events.decided(approval_id, decision, vote, revision=revision, signature=made["signature"])
     await append(connection, voted, decided)
     return Counted.DECIDED, revision
 
@@ -137,7 +137,7 @@ async def _same(
     connection: AsyncConnection,
     approval_id: str,
     vote: Vote,
-    counting: frozenset[str] | None,
+    eligible: frozenset[str] | None,
     proofs: Proofs,
 ) -> list[Vote]:
     """The votes that count, with this verdict on this call, earliest first; this one always does."""
@@ -146,15 +146,17 @@ async def _same(
     )
     found = await connection.execute(alike.order_by(_V.at, _V.person))
     rows = found.mappings().all()
-    votes = [vote_of(row) for row in rows if row[_V.person] == keepable(vote.person) or proofs.vote_counts(row)]
-    if counting is None:
+    votes = [
+        vote_of(row) for row in rows if row[_V.person] == storable_text(vote.person) or proofs.vote_counts(row)
+    ]
+    if eligible is None:
         return votes
-    theirs = {keepable(person) for person in (*counting, vote.person)}
+    theirs = {storable_text(person) for person in (*eligible, vote.person)}
     return [one for one in votes if one.person in theirs]
 
 
 def _account(vote: Vote) -> tuple[Surface, str]:
-    return vote.actor.surface, keepable(vote.actor.account)
+    return vote.actor.surface, storable_text(vote.actor.account)
 
 
 async def void_votes(connection: AsyncConnection, approval_id: str) -> str | None:
@@ -175,7 +177,9 @@ async def with_votes(found: Iterable[Approval], fetch: Fetch, proofs: Proofs) ->
     approvals = tuple(found)
     voted_on = list(dict.fromkeys(approval.id for approval in approvals if approval.revision > 1))
     votes: defaultdict[tuple[str, str], list[Vote]] = defaultdict(list)
-    waiting = {keepable(approval.id) for approval in approvals if approval.stage in (Stage.OPEN, Stage.DECIDED)}
+    waiting = {
+        storable_text(approval.id) for approval in approvals if approval.stage in (Stage.OPEN, Stage.DECIDED)
+    }
     forged: set[str] = set()
     for some in chunks(voted_on):
         statement = select(tables.votes).where(_V.approval_id.in_(some)).order_by(_V.at, _V.person)
@@ -187,8 +191,8 @@ async def with_votes(found: Iterable[Approval], fetch: Fetch, proofs: Proofs) ->
     return tuple(
         _with(
             approval,
-            votes.get((keepable(approval.id), approval.request.digest)),
-            forged=keepable(approval.id) in forged,
+            votes.get((storable_text(approval.id), approval.request.digest)),
+            forged=storable_text(approval.id) in forged,
         )
         for approval in approvals
     )

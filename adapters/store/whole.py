@@ -14,11 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.engine import RowMapping
 
 from adapters.store import tables
-from adapters.store.ahead import with_ahead, with_pinged
 from adapters.store.claims import claim_of
-from adapters.store.columns import keepable
+from adapters.store.columns import storable_text
+from adapters.store.compare_and_set import chunks
 from adapters.store.database import paced
-from adapters.store.moves import chunks
+from adapters.store.next_step import with_ahead, with_pinged
 from adapters.store.proofs import Proofs
 from adapters.store.rows import approval_of, approvals_decided
 from adapters.store.votes import Fetch, with_votes
@@ -86,5 +86,5 @@ async def _together(found: Sequence[Approval], fetch: Fetch, proofs: Proofs) -> 
 
 
 def _with(approval: Approval, claims: Mapping[str, list[Claim]]) -> Approval:
-    mine = claims.get(keepable(approval.id))
+    mine = claims.get(storable_text(approval.id))
     return replace(approval, claims=tuple(mine)) if mine else approval

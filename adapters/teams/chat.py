@@ -21,7 +21,7 @@ from adapters.teams.posted import PostedMessages
 from adapters.teams.render import RenderContext, content_of, digest_content_of, smallest_of
 from adapters.teams.replies import Replies
 from adapters.teams.rosters import Rosters, watchers_of
-from bot.card import Card, DigestCard, Notice
+from bot.card import Card, Notification, QueueCard
 from bot.errors import ConfigError, Forbidden, Gone, Unavailable
 from bot.records import Alert
 from bot.surface import ConversationRef, Destination, Scope, Surface
@@ -48,7 +48,7 @@ async def troubles_in(api: TeamsApi, places: Places, channels: Sequence[str]) ->
     The bot is asked about even without any, or with none that is known. Raises Unavailable only.
     """
     try:
-        await _prove(api, places)
+        await _self_check(api, places)
         asked = tuple(dict.fromkeys(channels))
         found = await asyncio.gather(*(_problem_in(api, places, channel) for channel in asked))
     except AppRefused as error:
@@ -56,7 +56,7 @@ async def troubles_in(api: TeamsApi, places: Places, channels: Sequence[str]) ->
     return {channel: what for channel, what in zip(asked, found, strict=True) if what}
 
 
-async def _prove(api: TeamsApi, places: Places) -> None:
+async def _self_check(api: TeamsApi, places: Places) -> None:
     """Raises AppRefused. Teams answers about conversations only; the roster of a personal one is short."""
     for known in sorted(places.every(), key=lambda ref: ref.scope is not Scope.PERSONAL)[:1]:
         try:
@@ -115,11 +115,11 @@ class TeamsChat:
         """Half a second, which can go on for ever (msteams-docs, bots/how-to/rate-limit)."""
         return timedelta(seconds=INTERVAL)
 
-    async def post(self, card: Card | DigestCard, channel: str) -> str:
+    async def post(self, card: Card | QueueCard, channel: str) -> str:
         """Put a new card up; notices go first, then digests, then the card with the earliest deadline."""
         place = self._places.resolve(channel)
         context = await self.context_of(place, channel)
-        before = SOON if isinstance(card, DigestCard) else card.deadline
+        before = SOON if isinstance(card, QueueCard) else card.deadline
         try:
             made = await self._api.post(place, _message(card, context), before=before)
         except TooLarge:
@@ -127,7 +127,7 @@ class TeamsChat:
         self._posted.put(place.id, made, channel=channel, card=card)
         return ref_of(place.id, made)
 
-    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+    async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         """Make the message show this card, to everybody: views that single people had of it are over.
 
         Whoever just pressed a button on it gets her answer first.
@@ -135,7 +135,7 @@ class TeamsChat:
         place, message_id = self._places.of_ref(ref, channel)
         await self._replies.ahead(place.id, message_id)
         context = await self.context_of(place, channel)
-        before = SOON if isinstance(card, DigestCard) else card.deadline
+        before = SOON if isinstance(card, QueueCard) else card.deadline
         try:
             await self._api.change(place, message_id, _message(card, context), before=before)
         except TooLarge:
@@ -152,7 +152,7 @@ class TeamsChat:
         """
         return self._posted.found(mark, channel, since=since)
 
-    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+    async def say(self, notice: Notification, channel: str, *, thread: str | None = None) -> str:
         """Say it in a card's thread, where the place has threads, or without one; returns the ref."""
         place = self._places.of_ref(thread, channel)[0] if thread else self._places.resolve(channel)
         mentioned = await self._mentioned(notice.mentions, place)
@@ -184,7 +184,7 @@ class TeamsChat:
         place, message_id = self._places.of_ref(ref, channel)
         await self._api.change(place, message_id, message, before=AT_ONCE)
 
-    async def room_of(self, account: str) -> str:
+    async def dm_channel(self, account: str) -> str:
         """The id of the personal chat with this person, opened where it is not yet.
 
         Raises Unavailable, Gone or Forbidden (no conversation of her tenant is known, or she blocked the bot).
@@ -228,7 +228,7 @@ class TeamsChat:
         """False: Teams shows a bot no message, not even its own, without Graph."""
         return False
 
-    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+    async def problems(self, channels: Sequence[str]) -> Mapping[str, str]:
         """What keeps cards from standing there, by channel; under "" why Entra refuses the bot.
 
         Raises Unavailable only: then nothing can be told.
@@ -257,8 +257,8 @@ class TeamsChat:
         ]
 
 
-def _message(card: Card | DigestCard, context: RenderContext, *, smallest: bool = False) -> dict[str, Any]:
-    if isinstance(card, DigestCard):
+def _message(card: Card | QueueCard, context: RenderContext, *, smallest: bool = False) -> dict[str, Any]:
+    if isinstance(card, QueueCard):
         content = digest_content_of(card, context)
     else:
         content = smallest_of(card, context) if smallest else content_of(card, context)

@@ -28,7 +28,7 @@ from adapters.teams.posted import PostedMessage, PostedMessages, mark_of
 from adapters.teams.render import NO_CARD, RenderContext, content_of, digest_content_of
 from adapters.teams.rosters import Rosters, watchers_of
 from bot.approval import Claim
-from bot.card import Button, Card, DigestCard
+from bot.card import Button, Card, QueueCard
 from bot.desk import (
     Acknowledged,
     Click,
@@ -89,7 +89,7 @@ class Clicks:
         here = self._context(press)
         match press.data.verb:
             case verb if verb == SHOW:
-                if isinstance(here.standing.card, DigestCard):
+                if isinstance(here.standing.card, QueueCard):
                     return Shown(content=digest_content_of(here.standing.card, here.context))
                 reply: Reply | Preview = await self._desk.preview(self._click(here, Button.WHY))
             case verb if verb == TURN:

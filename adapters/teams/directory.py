@@ -23,7 +23,7 @@ from bot.surface import ConversationRef, Scope, Surface
 log = structlog.get_logger(__name__)
 
 
-#: Seconds after which what was read by then is the answer; whoever asks waits 25 (`adapters.roster.LIMIT`).
+#: Seconds after which what was read by then is the answer (`adapters.directory_cache.LIMIT` is 25).
 IN_TIME = 20.0
 #: Personal chats of unknown people that are read before it is seen whether somebody is still looked for.
 BATCH = 40

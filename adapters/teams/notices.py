@@ -22,7 +22,7 @@ from adapters.teams.elements import (
     words,
 )
 from adapters.teams.render import MESSAGE, NO_CARD
-from bot.card import Notice
+from bot.card import Notification
 from bot.records import Alert
 from bot.wording import Saying
 
@@ -42,7 +42,7 @@ class Mentioned:
     name: str
 
 
-def notice_content_of(notice: Notice, mentioned: Sequence[Mentioned]) -> Content:
+def notice_content_of(notice: Notification, mentioned: Sequence[Mentioned]) -> Content:
     """Who is pinged, what it says, and a way to the card."""
     pinged = mentioned[:MENTIONS]
     marks = [f"<at>{plain_name(one.name, number)}</at>" for number, one in enumerate(pinged, 1)]
@@ -63,10 +63,10 @@ def notice_content_of(notice: Notice, mentioned: Sequence[Mentioned]) -> Content
 def page_content_of(alert: Alert) -> Content:
     """An alert; when it was mended, that stands first."""
     title, lines = alerted(alert)
-    facts: tuple[Saying, ...] = ((f"about {alert.approval_id}",), ("raised ", alert.raised_at))
+    audit_events: tuple[Saying, ...] = ((f"about {alert.approval_id}",), ("raised ", alert.raised_at))
 
     def made(most: int) -> Content:
-        said = [*(words(line, most=most) for line in lines), *sentences(facts, most)]
+        said = [*(words(line, most=most) for line in lines), *sentences(audit_events, most)]
         return content([heading(title), *said], fallbackText=NO_CARD)
 
     return _fitting(made)
@@ -75,7 +75,7 @@ def page_content_of(alert: Alert) -> Content:
 def page_summary(alert: Alert) -> Saying:
     """An alert in one line."""
     title, lines = alerted(alert)
-    return (alert.text,) if alert.mended is None else (f"{title}: {lines[0]}",)
+    return (alert.text,) if alert.resolved is None else (f"{title}: {lines[0]}",)
 
 
 def plain_name(name: str, number: int) -> str:

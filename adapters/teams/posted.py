@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.teams.conversations import ref_of
-from bot.card import Card, DigestCard
+from bot.card import Card, QueueCard
 from bot.ports import Clock
 
 #: Messages that are remembered; a card has about 10 kB.
@@ -24,7 +24,7 @@ class PostedMessage:
 
     channel: str  #: as the policy calls it
     ref: str  #: as the core keeps it (`ref_of`)
-    card: Card | DigestCard | None
+    card: Card | QueueCard | None
 
 
 class PostedMessages:
@@ -35,7 +35,7 @@ class PostedMessages:
         self._by_message: OrderedDict[tuple[str, str], PostedMessage] = OrderedDict()
         self._by_mark: OrderedDict[tuple[str, str], tuple[str, datetime]] = OrderedDict()
 
-    def put(self, conversation: str, ref: str, *, channel: str, card: Card | DigestCard) -> None:
+    def put(self, conversation: str, ref: str, *, channel: str, card: Card | QueueCard) -> None:
         """This message shows this card."""
         whole = ref_of(conversation, ref)
         self._keep(conversation, ref, PostedMessage(channel=channel, ref=whole, card=card))
@@ -89,6 +89,6 @@ class PostedMessages:
             self._by_message.popitem(last=False)
 
 
-def mark_of(card: Card | DigestCard) -> str:
+def mark_of(card: Card | QueueCard) -> str:
     """The mark under which the core looks for a message."""
-    return card.digest_id if isinstance(card, DigestCard) else card.card_id
+    return card.digest_id if isinstance(card, QueueCard) else card.card_id

@@ -16,12 +16,12 @@ from typing import Any, Protocol
 
 import structlog
 
-from adapters.chat.background import Errands
+from adapters.chat.background import BackgroundTasks
 from adapters.chat.click_errors import ClickErrors
 from adapters.chat.endpoint import endpoint_of
 from adapters.chat.payload import Malformed
-from adapters.teams.afterwards import Afterwards
 from adapters.teams.clicks import Clicks, Shown
+from adapters.teams.follow_ups import FollowUps
 from adapters.teams.modals import PRESS_AGAIN
 from adapters.teams.payloads import ACTION, Arrived, Untrusted, activity_in, read_invoke, read_submit
 from adapters.teams.places import Events
@@ -70,16 +70,16 @@ class Receiver:
         parse: Callable[[Mapping[str, Any]], Arrived],
         clicks: Clicks,
         events: Events,
-        after: Afterwards,
+        after: FollowUps,
         answered: Answered,
         replies: Replies,
-        errands: Errands,
+        background: BackgroundTasks,
         count: Callable[[str], None],
         in_time: float = IN_TIME,
     ) -> None:
         """`count` is told the name of each event that an operator may want a number of."""
         self._gate, self._parse, self._clicks, self._events = gate, parse, clicks, events
-        self._after, self._answered, self._replies, self._errands = after, answered, replies, errands
+        self._after, self._answered, self._replies, self._background = after, answered, replies, background
         self._count, self._in_time, self._broken = count, in_time, ClickErrors(count=count)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -101,7 +101,7 @@ class Receiver:
             if arrived.type == "invoke":
                 return await self._invoke(arrived)
             if arrived.type in ("installationUpdate", "conversationUpdate"):
-                self._errands.send(self._events.changed(arrived), name="conversation_changed")
+                self._background.send(self._events.changed(arrived), name="conversation_changed")
             elif arrived.type == "message":
                 await self._message(arrived)
             else:
@@ -118,7 +118,7 @@ class Receiver:
             log.info("unknown_invoke", name=(arrived.name or "")[:40])
             return _json(200, {})
         press = read_invoke(arrived)
-        self._errands.send(self._events.heard(arrived), name="conversation_heard")
+        self._background.send(self._events.heard(arrived), name="conversation_heard")
         try:
             with nullcontext() if press.automatic else self._replies.answering(press.conversation, press.ref):
                 async with asyncio.timeout(self._in_time):
@@ -136,7 +136,7 @@ class Receiver:
     async def _message(self, arrived: Arrived) -> None:
         """The fallback of a client without Action.Execute; its answer goes to the person's own chat."""
         press = read_submit(arrived)
-        self._errands.send(self._events.heard(arrived), name="conversation_heard")
+        self._background.send(self._events.heard(arrived), name="conversation_heard")
         if press is None:
             return
         shown: Shown | None = None

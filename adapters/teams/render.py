@@ -53,7 +53,7 @@ from adapters.teams.elements import (
     words,
 )
 from bot.call import text_of
-from bot.card import Button, Card, DigestCard
+from bot.card import Button, Card, QueueCard
 from bot.routing import ReasonRule
 from bot.wording import CardState, Saying
 
@@ -225,7 +225,7 @@ def action_of(which: Button, value: str, card: Card, context: RenderContext, ask
     return unfolding(which, card.tool, inside)
 
 
-def digest_content_of(digest: DigestCard, context: RenderContext, *, said: Sequence[str] = ()) -> Content:
+def digest_content_of(digest: QueueCard, context: RenderContext, *, said: Sequence[str] = ()) -> Content:
     """The digest; when nothing waits any more, one line."""
     if digest.earliest is None:
         return content([*on_top(said, context), words(digest.title)], fallbackText=NO_CARD)
@@ -250,7 +250,7 @@ def next_button(value: str, context: RenderContext, *, after: str | None = None)
     return button(Button.NEXT, data, "the digest")
 
 
-def _flooding(digest: DigestCard) -> list[Element]:
+def _flooding(digest: QueueCard) -> list[Element]:
     lines = flooding(digest)
     agents, more = lines[:FLOODING], lines[FLOODING:]
     return [*(words(line, size="Small") for line in agents), *map(small, more)]

@@ -14,17 +14,17 @@ from typing import Any
 import httpx
 import structlog
 
-from adapters.chat.background import open_errands
+from adapters.chat.background import open_background_tasks
 from adapters.chat.channel_pager import ChannelPager
 from adapters.clock import seconds_since_boot
 from adapters.http import REACHED, open_client
-from adapters.teams.afterwards import Afterwards
 from adapters.teams.api import TeamsApi, Wire, cooldown_of, turns_of
 from adapters.teams.chat import TeamsChat, problems_of
 from adapters.teams.clicks import Clicks
 from adapters.teams.conversations import SERVICE_HOSTS, Identity
 from adapters.teams.credentials import SCOPE, TOKEN_URL, BotToken
 from adapters.teams.directory import TeamsDirectory
+from adapters.teams.follow_ups import FollowUps
 from adapters.teams.loopback import LoopbackOnly, Receives
 from adapters.teams.payloads import Arrived
 from adapters.teams.places import Events, Places
@@ -185,7 +185,7 @@ async def _put_together(
     shown: dict[str, Any] = {"posted": posted, "open_door": not identity.app_id}
     replies = Replies(seconds=monotonic)
     chat = TeamsChat(api=api, replies=replies, **parts, **shown)
-    errands = await stack.enter_async_context(open_errands())
+    background = await stack.enter_async_context(open_background_tasks())
     answered = Answered(count=count)
     stack.push_async_callback(answered.close)
     receiver = Receiver(
@@ -193,10 +193,10 @@ async def _put_together(
         parse=parse,
         clicks=Clicks(desk=desk, **parts, **shown),
         events=Events(api=api, **parts),
-        after=Afterwards(api=api, chat=chat, places=places, posted=posted, errands=errands),
+        after=FollowUps(api=api, chat=chat, places=places, posted=posted, background=background),
         answered=answered,
         replies=replies,
-        errands=errands,
+        background=background,
         count=count,
     )
     return Teams(

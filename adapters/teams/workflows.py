@@ -21,7 +21,7 @@ from adapters.teams.api import meaning
 from adapters.teams.elements import Content
 from adapters.teams.notices import notice_content_of, page_content_of
 from adapters.teams.render import RenderContext, content_of, digest_content_of
-from bot.card import Card, DigestCard, Notice
+from bot.card import Card, Notification, QueueCard
 from bot.errors import Forbidden, Unavailable
 from bot.ports import Chat
 from bot.records import Alert
@@ -67,12 +67,12 @@ class WorkflowsChat:
         """The channels that are webhooks."""
         return frozenset(self._addresses)
 
-    async def post(self, card: Card | DigestCard, channel: str) -> str:
+    async def post(self, card: Card | QueueCard, channel: str) -> str:
         """Tell of a card, without its buttons."""
         await self._send(_shown(card, channel), channel)
-        return card.digest_id if isinstance(card, DigestCard) else card.card_id
+        return card.digest_id if isinstance(card, QueueCard) else card.card_id
 
-    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+    async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         """Tell how it ended, as a message of its own; what changes before that is not told."""
         if isinstance(card, Card) and card.state in ENDS:
             await self._send(_shown(card, channel), channel)
@@ -81,7 +81,7 @@ class WorkflowsChat:
         """A webhook tells of nothing: after a lost answer a message can stand there twice."""
         return None
 
-    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+    async def say(self, notice: Notification, channel: str, *, thread: str | None = None) -> str:
         """Say it in the channel; nobody is pinged."""
         await self._send(notice_content_of(notice, ()), channel)
         return notice.mark
@@ -94,7 +94,7 @@ class WorkflowsChat:
         """Post what would have been changed."""
         await self._send(page_content_of(alert), channel)
 
-    async def room_of(self, account: str) -> str:
+    async def dm_channel(self, account: str) -> str:
         """Raises Forbidden: a webhook reaches a channel and nobody alone."""
         raise Forbidden("a Workflows webhook reaches no single person")
 
@@ -106,7 +106,7 @@ class WorkflowsChat:
         """False: a webhook does not say."""
         return False
 
-    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+    async def problems(self, channels: Sequence[str]) -> Mapping[str, str]:
         """Names that are no webhook; whether one works is only known by using it."""
         return {name: "is no Workflows webhook of nod.yaml" for name in channels if name not in self._addresses}
 
@@ -140,9 +140,9 @@ async def open_workflows(addresses: Mapping[str, str]) -> AsyncIterator[Workflow
         yield WorkflowsChat(client=client, addresses=addresses)
 
 
-def _shown(card: Card | DigestCard, channel: str) -> Content:
+def _shown(card: Card | QueueCard, channel: str) -> Content:
     context = RenderContext(channel=channel)
-    if isinstance(card, DigestCard):
+    if isinstance(card, QueueCard):
         return digest_content_of(replace(card, buttons={}), context)
     return content_of(replace(card, buttons={}), context)
 
@@ -163,11 +163,11 @@ class RoutedChat:
         """The longer one of the two."""
         return max(self._bot.interval, self._webhooks.interval)
 
-    async def post(self, card: Card | DigestCard, channel: str) -> str:
+    async def post(self, card: Card | QueueCard, channel: str) -> str:
         """See `bot.ports.Chat`."""
         return await self._of(channel).post(card, channel)
 
-    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+    async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         """See `bot.ports.Chat`."""
         await self._of(channel).update(card, channel, ref)
 
@@ -175,13 +175,13 @@ class RoutedChat:
         """See `bot.ports.Chat`."""
         return await self._of(channel).find(mark, channel, since=since, thread=thread)
 
-    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+    async def say(self, notice: Notification, channel: str, *, thread: str | None = None) -> str:
         """See `bot.ports.Chat`."""
         return await self._of(channel).say(notice, channel, thread=thread)
 
-    async def room_of(self, account: str) -> str:
+    async def dm_channel(self, account: str) -> str:
         """The bot's: a webhook reaches nobody alone."""
-        return await self._bot.room_of(account)
+        return await self._bot.dm_channel(account)
 
     def link(self, channel: str, ref: str) -> str | None:
         """See `bot.ports.Chat`."""
@@ -191,10 +191,10 @@ class RoutedChat:
         """See `bot.ports.Chat`."""
         return await self._of(channel).is_missing(channel, ref)
 
-    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+    async def problems(self, channels: Sequence[str]) -> Mapping[str, str]:
         """See `bot.ports.Chat`."""
         mine = [channel for channel in channels if channel not in self._webhooks.names]
-        return await self._bot.troubles(mine)
+        return await self._bot.problems(mine)
 
     def _of(self, channel: str) -> Chat:
         return self._webhooks if channel in self._webhooks.names else self._bot

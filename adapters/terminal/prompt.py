@@ -1,4 +1,4 @@
-"""`TerminalPrompt`: asks whoever sits at the terminal, as `bot.calling.Prompt`."""
+"""`TerminalPrompt`: asks whoever sits at the terminal, as `bot.callbacks.Prompt`."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from rich.cells import cell_len
 
 from adapters.terminal.keys import DROP, KEEP, line, typed
-from bot.call import CURTAINED, MERGED, Sight, sight_of
+from bot.call import HIDES_TEXT, MERGED, Sight, sight_of
 from bot.protocol import HITLDecision, HITLRequest
 from bot.redaction import Redaction
 
@@ -180,4 +180,4 @@ def _flaw(request: HITLRequest, sight: Sight) -> str | None:
         return CUT
     if request.flaw is not None:
         return TWO_WAYS
-    return {CURTAINED: CURTAIN, MERGED: TOGETHER}.get(sight.never or "")
+    return {HIDES_TEXT: CURTAIN, MERGED: TOGETHER}.get(sight.never or "")

@@ -1,6 +1,6 @@
 """Who watches the watchers: alerts that outlive the database, a heartbeat to the outside, a watchdog within."""
 
-from adapters.watch.emergency import Emergency, open_emergency
+from adapters.watch.alert_fallback import AlertFallback, open_alert_fallback
 from adapters.watch.heartbeat import Heartbeat, open_heartbeat
 from adapters.watch.spool import Spool
 from adapters.watch.watchdog import (
@@ -9,7 +9,7 @@ from adapters.watch.watchdog import (
     NOD,
     PULSE_EVERY,
     SCHEDULER_DEAD,
-    Pulse,
+    LoopLiveness,
     Watchdog,
     end_within,
     watched,
@@ -21,13 +21,13 @@ __all__ = [
     "NOD",
     "PULSE_EVERY",
     "SCHEDULER_DEAD",
-    "Emergency",
+    "AlertFallback",
     "Heartbeat",
-    "Pulse",
+    "LoopLiveness",
     "Spool",
     "Watchdog",
     "end_within",
-    "open_emergency",
+    "open_alert_fallback",
     "open_heartbeat",
     "watched",
 ]

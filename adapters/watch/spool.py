@@ -133,7 +133,7 @@ def _line_of(alert: Alert) -> bytes:
         "cause": alert.cause,
         "text": alert.text,
         "raised_at": alert.raised_at.isoformat(),
-        "mended": alert.mended,
+        "mended": alert.resolved,
     }
     return json.dumps(value).encode("ascii") + b"\n"
 
@@ -146,11 +146,13 @@ def _readable(content: bytes) -> Iterator[tuple[bytes, Alert]]:
 
 def _alert_of(line: bytes) -> Alert | None:
     try:
-        value = json.loads(line)
-        alert = Alert(**(value | {"raised_at": datetime.fromisoformat(value["raised_at"])}))
+        value = dict(json.loads(line))
+        # `mended` is how the file has always called it; an older release may have written the line.
+        resolved, raised_at = value.pop("mended", None), datetime.fromisoformat(value.pop("raised_at"))
+        alert = Alert(**value, resolved=resolved, raised_at=raised_at)
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    texts = (alert.approval_id, alert.cause, alert.text, alert.mended or "")
+    texts = (alert.approval_id, alert.cause, alert.text, alert.resolved or "")
     return alert if all(isinstance(text, str) for text in texts) and alert.raised_at.tzinfo else None
 
 

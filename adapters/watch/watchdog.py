@@ -44,26 +44,26 @@ NOD, SCHEDULER_DEAD = "nod", "scheduler-dead"
 log = structlog.get_logger()
 
 
-class Pulse:
+class LoopLiveness:
     """The scheduler's sign of life. The loop beats it, the watchdog's thread lets it grow old.
 
     No field has two writers, so none is lost between the two.
     """
 
     def __init__(self) -> None:
-        self._beats = 0
+        self._liveness = 0
         self._seen = 0
         self._age = 0.0
 
     def beat(self) -> None:
         """The scheduler ran a job on the loop."""
-        self._beats += 1
+        self._liveness += 1
 
     def grow(self, by: float) -> None:
         """So many seconds went by, unless it has beaten since the last call."""
-        beats = self._beats
-        self._age = self._age + by if beats == self._seen else 0.0
-        self._seen = beats
+        liveness = self._liveness
+        self._age = self._age + by if liveness == self._seen else 0.0
+        self._seen = liveness
 
     @property
     def age(self) -> float:
@@ -81,7 +81,7 @@ class Watchdog:
     def __init__(
         self,
         *,
-        pulse: Pulse,
+        pulse: LoopLiveness,
         spool: Spool,
         clock: Clock,
         every: timedelta = PULSE_EVERY,

@@ -37,18 +37,18 @@ MOST_DOUBLED = 32
 log = structlog.get_logger()
 
 
-class Bells:
+class WakeUps:
     """One bell per step. Ringing is cheap and rings of a busy step add up to one."""
 
     def __init__(self) -> None:
-        self._bells = {step: asyncio.Event() for step in Step}
+        self._wake_ups = {step: asyncio.Event() for step in Step}
 
     def ring(self, step: Step) -> None:
-        self._bells[step].set()
+        self._wake_ups[step].set()
 
     async def wait(self, step: Step, *, at_most: float | None) -> None:
         """Return at the next ring, or after so many seconds."""
-        bell = self._bells[step]
+        bell = self._wake_ups[step]
         try:
             async with asyncio.timeout(at_most):
                 await bell.wait()
@@ -58,7 +58,7 @@ class Bells:
             bell.clear()
 
 
-class Beats:
+class Liveness:
     """When each step last did a round; one that hangs, or fails each time, is found by whoever looks here."""
 
     def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
@@ -81,11 +81,11 @@ class Beats:
         when it has tried for longer, in one round or in several that failed.
         """
         now, tried = self._seconds(), self._trying_since
-        since = self._at | {Step.ADMIT: tried.get(Step.ADMIT, now)}
+        since = self._at | {Step.INGEST: tried.get(Step.INGEST, now)}
         return tuple(step for step, at in since.items() if now - at > age.total_seconds())
 
 
-class Crew:
+class WorkerPool:
     """Works off what rounds find: each piece once at a time, at most `size` pieces at once; None: any number.
 
     A round hands over and looks on; a slow piece never holds up the others. When a piece is done its step
@@ -118,7 +118,7 @@ class Crew:
         piece = self._work_off(key, approval_id, work, *args)
         self._tasks.create_task(piece, name=f"{self._step}:{approval_id}")
 
-    def fell_over(self, key: Hashable) -> bool:
+    def crashed(self, key: Hashable) -> bool:
         """Whether the last piece under this key failed in a way that nobody foresaw; told once."""
         fell = key in self._fallen
         self._fallen.discard(key)
@@ -146,22 +146,24 @@ class Crew:
         self._ring(self._step)
 
 
-async def keep_up(step: Step, round_: Round, *, bells: Bells, beats: Beats, clock: Clock, count: Count) -> None:
+async def keep_up(
+    step: Step, round_: Round, *, wake_ups: WakeUps, liveness: Liveness, clock: Clock, count: Count
+) -> None:
     """Run a step's rounds for ever: at once, at each ring, and when something falls due."""
     while True:
         due: datetime | None = None
         begun = time.monotonic()
-        beats.begin(step)
+        liveness.begin(step)
         try:
             due = await round_()
-            beats.beat(step)
+            liveness.beat(step)
         except Unavailable as error:
             log.warning("round_failed", step=step.value, reason=str(error))
             count("round_failed")
             await asyncio.sleep(STORE_PAUSE)
         await asyncio.sleep(min(LONGEST_REST, REST * (time.monotonic() - begun)))
         wait = None if due is None else max(0.0, (due - clock()).total_seconds())
-        await bells.wait(step, at_most=wait)
+        await wake_ups.wait(step, at_most=wait)
 
 
 def earliest(*moments: datetime | None) -> datetime | None:

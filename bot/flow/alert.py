@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import Forbidden, Unavailable
-from bot.flow import Count, Crew, doubled
+from bot.flow import Count, WorkerPool, doubled
 from bot.ports import Clock, Pager
-from bot.records import OwedPage
+from bot.records import PendingPage
 from bot.store import Store
 
 #: Seconds for one page, with its wait for a turn in a channel that takes one message a second.
@@ -33,20 +33,20 @@ class PageOut:
         pagers: Mapping[str, Pager],
         clock: Clock,
         count: Count,
-        crew: Callable[[], Crew],
+        pool: Callable[[], WorkerPool],
         patience: float = PATIENCE,
     ) -> None:
-        """Each pager gets a `crew` of its own, so that a slow one takes no places of others.
+        """Each pager gets a `pool` of its own, so that a slow one takes no places of others.
 
         `patience` is for one page, in seconds.
         """
         self._store, self._pagers = store, pagers
         self._clock, self._count, self._patience = clock, count, patience
-        self._crews: defaultdict[str, Crew] = defaultdict(crew)
+        self._crews: defaultdict[str, WorkerPool] = defaultdict(pool)
 
     async def round(self) -> datetime | None:
-        for crew in self._crews.values():
-            crew.look()
+        for pool in self._crews.values():
+            pool.look()
         for page in await self._store.alerts.owed(self._clock()):
             pager = self._pagers.get(page.pager)
             if pager is not None:  # a pager that left the settings keeps its rows, for when it is back
@@ -54,7 +54,7 @@ class PageOut:
                 self._crews[page.pager].take(key, page.alert.approval_id, self._page, page, pager)
         return None
 
-    async def _page(self, page: OwedPage, pager: Pager) -> None:
+    async def _page(self, page: PendingPage, pager: Pager) -> None:
         now, alerts = self._clock(), self._store.alerts
         await alerts.attempt(page, at=now)
         try:
@@ -68,10 +68,10 @@ class PageOut:
             self._count("page_failed")
             return
         await alerts.taken(page, ref=ref)
-        log.warning("alert_paged", pager=page.pager, cause=page.alert.cause, mended=bool(page.alert.mended))
+        log.warning("alert_paged", pager=page.pager, cause=page.alert.cause, resolved=bool(page.alert.resolved))
         self._count("alert_paged")
 
-    async def _taken(self, page: OwedPage, pager: Pager) -> str | None:
+    async def _taken(self, page: PendingPage, pager: Pager) -> str | None:
         try:
             async with asyncio.timeout(self._patience):
                 return await pager.page(page.alert, ref=page.ref, attempted_at=page.attempted_at)

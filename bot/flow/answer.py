@@ -11,7 +11,7 @@ import structlog
 
 from bot.approval import Actor, Approval, Stage, Vote
 from bot.errors import Unavailable
-from bot.flow import Count, Crew
+from bot.flow import Count, WorkerPool
 from bot.policy import Policy
 from bot.ports import Callbacks, Clock
 from bot.protocol import HITLDecision, HITLResponse
@@ -38,17 +38,17 @@ class Answer:
         policy: Callable[[], Policy],
         clock: Clock,
         count: Count,
-        crew: Crew,
+        pool: WorkerPool,
     ) -> None:
         self._store, self._callbacks, self._policy = store, callbacks, policy
-        self._clock, self._count, self._crew = clock, count, crew
+        self._clock, self._count, self._pool = clock, count, pool
 
     async def round(self) -> None:
-        self._crew.look()
+        self._pool.look()
         for approval in await self._store.approvals.at(Stage.OPEN, by_rule=True):
             if approval.forged:
                 continue  # it may be that no rule is to answer it: the next poll takes it anew
-            self._crew.take(approval.id, approval.id, self._answer, approval)
+            self._pool.take(approval.id, approval.id, self._answer, approval)
 
     async def _answer(self, approval: Approval) -> None:
         rule = self._policy().rules.rule_for(approval.request)
@@ -71,7 +71,7 @@ class Answer:
             digest=approval.request.digest,
             note=response.operator_input,
         )
-        if await self._store.approvals.vote(approval.id, vote=vote, needs=1, counting=None) is Counted.DECIDED:
+        if await self._store.approvals.vote(approval.id, vote=vote, needs=1, eligible=None) is Counted.DECIDED:
             log.info(
                 "answered_by_rule",
                 rule=rule.name,

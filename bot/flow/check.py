@@ -12,16 +12,16 @@ from datetime import datetime
 
 import structlog
 
-from bot.approval import Approval, Decision, Outcome, Stage, people_in
+from bot.approval import Approval, Decision, Outcome, Stage, distinct_people
 from bot.audit import Fact
 from bot.card import DIGEST_SEAL, Button
 from bot.desk import Click, NotCounted
 from bot.errors import Refusal, Refused
 from bot.flow import Count
-from bot.policy import Policy, Seat, counting, seat_of
+from bot.policy import Eligibility, Policy, eligibility_of, eligible
 from bot.ports import Clock
 from bot.protocol import HITLDecision
-from bot.records import Digest, Gathered, Placement
+from bot.records import Batched, Placement, QueueMessage
 from bot.routing import Route
 from bot.seal import Seal, Sealed
 from bot.store import Store
@@ -58,7 +58,7 @@ class Checked(Pressed):
     """A click that counts, as far as can be told without its note."""
 
     route: Route
-    seat: Seat
+    eligibility: Eligibility
     verdict: HITLDecision
 
 
@@ -89,7 +89,7 @@ class Check:
         if approval.forged:
             raise Refused(Refusal.CHANGED, TAMPERED)
         policy, now = self._policy(), self._clock()
-        seat = self._seat(policy, approval, click, now=now)
+        eligibility = self._eligibility(policy, approval, click, now=now)
         route = policy.route_named(approval.route)
         if route is None:
             raise Refused(Refusal.NOT_APPROVER, "Its route is gone from the policy: nobody may decide this.")
@@ -99,21 +99,26 @@ class Check:
         if verdict is HITLDecision.APPROVED and policy.rules.denial_of(approval.request):
             raise Refused(Refusal.DENIED, "The policy denies this call. It can be rejected or skipped.")
         # Somebody whose vote did not count when the last one came may count again: then this press decides.
-        counts = counting(policy, route, approval, now=now)
+        counts = eligible(policy, route, approval, now=now)
         alike = [vote for vote in approval.votes if vote.verdict is verdict and vote.person in counts]
-        enough = people_in(alike) >= route.needs(verdict)
-        mine = next((vote for vote in approval.votes if vote.person == seat.person.handle), None)
+        enough = distinct_people(alike) >= route.needs(verdict)
+        mine = next((vote for vote in approval.votes if vote.person == eligibility.person.handle), None)
         same = mine is not None and mine.verdict is verdict and click.verb in VERDICTS
         if same and not enough:
             raise Refused(Refusal.ALREADY_VOTED, f"You {verdict.value} it already; more people are needed.")
         return Checked(
-            sealed=sealed, placement=placement, approval=approval, route=route, seat=seat, verdict=verdict
+            sealed=sealed,
+            placement=placement,
+            approval=approval,
+            route=route,
+            eligibility=eligibility,
+            verdict=verdict,
         )
 
-    def _seat(self, policy: Policy, approval: Approval, click: Click, *, now: datetime) -> Seat:
+    def _eligibility(self, policy: Policy, approval: Approval, click: Click, *, now: datetime) -> Eligibility:
         """Raises Refused. Whoever is missing only because nobody could be asked about them hears just that."""
         try:
-            return seat_of(
+            return eligibility_of(
                 policy, approval, surface=click.surface, account=click.account, home=click.home, now=now
             )
         except Refused as refused:
@@ -143,12 +148,12 @@ class Check:
             raise Refused(Refusal.MOVED_CARD, "This is a copy of a card. Answer on the card itself.")
         return Pressed(sealed=sealed, placement=placement, approval=approval)
 
-    async def digest(self, click: Click) -> Digest:
+    async def digest(self, click: Click) -> QueueMessage:
         """The digest whose button was pressed. Raises Refused for a forged value or a copy of the message."""
         sealed = self._seal.open(click.value)
         if sealed is None or sealed.verb != Button.NEXT.value or sealed.digest != DIGEST_SEAL:
             raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
-        digest = await self._store.digests.get(sealed.card_id)
+        digest = await self._store.queue_messages.get(sealed.card_id)
         if digest is None:
             raise Refused(Refusal.UNKNOWN_CARD, "Nod does not know this message.")
         where = digest.destination
@@ -160,17 +165,17 @@ class Check:
         """The route of an approval that this person may decide and has not answered yet; None otherwise."""
         policy, now = self._policy(), self._clock()
         try:
-            seat = seat_of(
+            eligibility = eligibility_of(
                 policy, approval, surface=click.surface, account=click.account, home=click.home, now=now
             )
         except Refused:
             return None
-        voted = any(vote.person == seat.person.handle for vote in approval.votes)
+        voted = any(vote.person == eligibility.person.handle for vote in approval.votes)
         if approval.stage is not Stage.OPEN or now >= approval.deadline.at or voted:
             return None
         return policy.route_named(approval.route)
 
-    def may_be_for(self, click: Click, gathered: Gathered) -> bool:
+    def may_be_for(self, click: Click, gathered: Batched) -> bool:
         """Whether it is worth reading a request: as far as can be told without its call, she may decide it."""
         policy, now = self._policy(), self._clock()
         route = policy.route_named(gathered.route)

@@ -18,7 +18,7 @@ from bot.errors import Refusal, Refused
 from bot.flow import Count
 from bot.flow.check import Check, Checked
 from bot.flow.sights import Sights
-from bot.policy import Policy, check_note, counting
+from bot.policy import Policy, check_note, eligible
 from bot.ports import Clock
 from bot.protocol import HITLDecision
 from bot.records import Counted
@@ -64,8 +64,8 @@ class Decide:
             return ReasonForm(card_id=checked.placement.card_id, form=form, problem=problem)
         vote = self._vote(click, checked, seen_whole=await self._was_shown(click, checked))
         needs = checked.route.needs(checked.verdict)
-        counts = counting(self._policy(), checked.route, checked.approval, now=self._clock())
-        counted = await self._store.approvals.vote(checked.approval.id, vote=vote, needs=needs, counting=counts)
+        counts = eligible(self._policy(), checked.route, checked.approval, now=self._clock())
+        counted = await self._store.approvals.vote(checked.approval.id, vote=vote, needs=needs, eligible=counts)
         if counted is Counted.LOST:
             raise await self._check.too_late(click)
         log.info(
@@ -98,7 +98,7 @@ class Decide:
     async def next(self, click: Click) -> NextRequest:
         """The next request on a digest that this person may decide; from the beginning behind the last."""
         digest = await self._check.digest(click)
-        standing = list(await self._store.digests.on(digest.digest_id))
+        standing = list(await self._store.queue_messages.on(digest.digest_id))
         cards = [gathered.card_id for gathered in standing]
         begin = cards.index(click.after) + 1 if click.after in cards else 0
         for gathered in standing[begin:] + standing[:begin]:
@@ -169,7 +169,7 @@ class Decide:
         return True
 
     def _vote(self, click: Click, checked: Checked, *, seen_whole: bool) -> Vote:
-        person = checked.seat.person
+        person = checked.eligibility.person
         actor = Actor(surface=click.surface, account=click.account, name=person.name, email=person.email)
         return Vote(
             person=person.handle,
@@ -179,7 +179,7 @@ class Decide:
             card_id=checked.placement.card_id,
             digest=checked.sealed.digest,
             note=click.note,
-            acting_for=checked.seat.acting_for,
+            acting_for=checked.eligibility.acting_for,
             seen_whole=seen_whole,
         )
 

@@ -14,7 +14,7 @@ import structlog
 
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
-from bot.flow import Count, Crew, earliest
+from bot.flow import Count, WorkerPool, earliest
 from bot.flow.retries import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, Ways, sent_again_after, wait_after
 from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelivered
 from bot.policy import Policy
@@ -46,43 +46,43 @@ class Deliver:
         unread_since: Callable[[], datetime | None],
         clock: Clock,
         count: Count,
-        crew: Crew,
+        pool: WorkerPool,
         ring: Ring,
         losses: Losses,
     ) -> None:
         """`unread_since` says since when the platform's list is asked for in vain; None while it is read."""
         self._platform, self._store, self._policy = platform, store, policy
         self._unread_since = unread_since
-        self._clock, self._count, self._crew, self._ring = clock, count, crew, ring
+        self._clock, self._count, self._pool, self._ring = clock, count, pool, ring
         self._ways, self._losses, self._late = Ways(), losses, Undelivered(alerts=store.alerts, clock=clock)
         self._hung: set[str] = set()  #: whose last POST had no prompt answer
         self._shut_out: str | None = None  #: why the platform refuses us, whatever we say
         self._probe_at: datetime | None = None
 
     async def round(self) -> datetime | None:
-        self._crew.look()
+        self._pool.look()
         now, due = self._clock(), None
         decided = await self._store.approvals.at(Stage.DECIDED)
         self._hung &= {approval.id for approval in decided}
         for approval in decided:
             late = approval.deadline.at - MARGIN
             if approval.forged:
-                self._ring(Step.ADMIT)  # the next poll takes it anew: this answer is nobody's
+                self._ring(Step.INGEST)  # the next poll takes it anew: this answer is nobody's
             elif approval.next_try and approval.next_try > now:
                 due = earliest(due, approval.next_try)
             elif now >= late and approval.deadline.made_up:
-                self._ring(Step.ADMIT)  # what is still listed gets another one
+                self._ring(Step.INGEST)  # what is still listed gets another one
             elif now >= late:
-                self._crew.take(approval.id, approval.id, self._give_up, approval)
+                self._pool.take(approval.id, approval.id, self._give_up, approval)
             elif not _confirmed(approval):
-                self._ring(Step.ADMIT)  # for a fresh listing, now rather than at the next poll
+                self._ring(Step.INGEST)  # for a fresh listing, now rather than at the next poll
                 due = earliest(due, late, self._wait_for_list(approval, now))
             elif approval.gones > MOST_SENT_AGAIN:
-                self._crew.take(approval.id, approval.id, self._contradicted, approval)
+                self._pool.take(approval.id, approval.id, self._contradicted, approval)
             elif self._shut_out is None:
-                self._crew.take(approval.id, approval.id, self._deliver, approval, False)
+                self._pool.take(approval.id, approval.id, self._deliver, approval, False)
             elif self._may_probe(approval, now):
-                self._crew.take(approval.id, approval.id, self._deliver, approval, True)
+                self._pool.take(approval.id, approval.id, self._deliver, approval, True)
             else:
                 due = earliest(due, self._probe_at, self._hold(approval))
         return earliest(due, await self._late.report(decided), await self._losses.count())
@@ -145,7 +145,7 @@ class Deliver:
             await self._losses.over()
             through = outcome is not Outcome.ELSEWHERE
             how = "the decision got through after all" if through else beaten_by(word)
-            await self._store.alerts.mend(approval.id, cause=UNDELIVERED, how=how)
+            await self._store.alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
         if not await self._store.approvals.settle(
             approval.id,
             was=Stage.DECIDED,
@@ -208,7 +208,7 @@ class Deliver:
     def _hold(self, approval: Approval) -> datetime:
         """It waits with the others, and its card says why; it is due for its last try then."""
         if approval.trouble != self._shut_out:
-            self._crew.take(approval.id, approval.id, self._held, approval)
+            self._pool.take(approval.id, approval.id, self._held, approval)
         return approval.deadline.at - MARGIN - LAST_TRY
 
     async def _held(self, approval: Approval) -> None:
@@ -229,7 +229,7 @@ class Deliver:
         # What kept us from work is no fault of the platform's.
         patience_ends = max(begun, since) + PATIENCE
         if now >= patience_ends:
-            self._crew.take(approval.id, approval.id, self._unread, approval)
+            self._pool.take(approval.id, approval.id, self._unread, approval)
         return patience_ends
 
     async def _unread(self, approval: Approval) -> None:

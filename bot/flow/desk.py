@@ -7,7 +7,7 @@ from typing import assert_never
 
 import structlog
 
-from bot.approval import Claim, people_in
+from bot.approval import Claim, distinct_people
 from bot.card import Button
 from bot.desk import Acknowledged, Click, Explanation, NotCounted, Preview, Reply
 from bot.errors import Refusal, Refused
@@ -35,7 +35,7 @@ class Acknowledge:
     async def acknowledge(self, click: Click) -> Acknowledged:
         """For a share of the time that is left. Returns once it is committed; raises Refused."""
         checked = await self._check.click(click)
-        person, now = checked.seat.person, self._clock()
+        person, now = checked.eligibility.person, self._clock()
         if any(vote.person == person.handle for vote in checked.approval.votes):
             raise Refused(Refusal.ALREADY_VOTED, "You answered it already; it waits for the others.")
         lease = lease_at(now, deadline=checked.approval.deadline.at, share=checked.route.claim)
@@ -91,7 +91,7 @@ class Explain:
         may = approvers_named(policy, route, approval)
         lines = [f"Route: {approval.route}", f"May decide: {may}{named}"]
         if route is not None:
-            given = people_in(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)
+            given = distinct_people(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)
             missing = f", {route.quorum - given} more to come" if given < route.quorum else ""
             needs = route.needs(HITLDecision.REJECTED)
             lines.append(f"Needed: {route.quorum} to approve{missing}; {needs} to reject or skip")
@@ -109,7 +109,7 @@ class Explain:
         except Refused as refused:
             lines.append(f"You: {refused} [{refused.code.value}]")
             return Explanation(card_id=card_id, lines=tuple(lines), refusal=refused.code)
-        place = f", for {checked.seat.acting_for}" if checked.seat.acting_for else ""
+        place = f", for {checked.eligibility.acting_for}" if checked.eligibility.acting_for else ""
         return Explanation(card_id=card_id, lines=(*lines, f"You: you may decide this{place}."))
 
 

@@ -12,11 +12,11 @@ import structlog
 from bot.approval import Approval
 from bot.errors import Unavailable
 from bot.flow import earliest
-from bot.flow.outward import Outward
+from bot.flow.chat_step import ChatStep
 from bot.ladder import Action
-from bot.news import stand_ins
+from bot.notifications import stand_ins
 from bot.policy import kept_out, named_for
-from bot.records import Alert, DueRung, Firing, News, OwedNotice, Placement, rung_cause
+from bot.records import Alert, DueRung, NotificationKind, OutboxItem, Placement, Triggered, rung_cause
 from bot.wording import name_of
 
 #: What waits while somebody is on it: whatever would send other people there.
@@ -28,7 +28,7 @@ TELLS = frozenset({Action.PING, Action.WIDEN, Action.PAGE})
 MOST_ALONE = 30
 
 #: What has no card anywhere after this share of its window, or after so long though its turn came, falls back:
-#: before a quarter of the window is gone, which would be a fault (`bot.flow.prove`).
+#: before a quarter of the window is gone, which would be a fault (`bot.flow.self_check`).
 UNSEEN_SHARE, UNSEEN_WITHIN = 0.15, timedelta(seconds=20)
 
 #: Approvals whose rungs fire in one transaction; the others come in the next, the earliest deadline first.
@@ -40,11 +40,11 @@ Due = tuple[Approval, list[DueRung]]
 log = structlog.get_logger()
 
 
-class Escalate(Outward):
+class Escalate(ChatStep):
     """Fires each rung once. Rungs that are overdue together owe one message, not a burst."""
 
     async def round(self) -> datetime | None:
-        self._crew.look()
+        self._pool.look()
         now, resumes = self._clock(), None
         await self._hasten(now)
         due: dict[str, tuple[Approval, list[DueRung]]] = {}
@@ -71,11 +71,11 @@ class Escalate(Outward):
 
     def _hand_over(self, due: Sequence[Due]) -> None:
         """All at once: what comes due together, as after a sleep, costs one commit and is said together."""
-        if self._crew.fell_over(TOGETHER):  # one of them breaks it, and must not hold up the others
+        if self._pool.crashed(TOGETHER):  # one of them breaks it, and must not hold up the others
             for one in due:
-                self._crew.take(one[0].id, one[0].id, self._fire, [one])
+                self._pool.take(one[0].id, one[0].id, self._fire, [one])
         elif due:
-            self._crew.take(TOGETHER, due[0][0].id, self._fire, due)
+            self._pool.take(TOGETHER, due[0][0].id, self._fire, due)
 
     async def _fire(self, due: Sequence[Due]) -> None:
         standing = await self._store.placements.of(*(approval.id for approval, _ in due))
@@ -85,7 +85,7 @@ class Escalate(Outward):
                 where[placement.approval_id].append(placement)
         firings = [self._firing(rungs, approval, where[approval.id]) for approval, rungs in due]
         try:
-            fired = await self._store.rungs.fire(firings, at=self._clock())
+            fired = await self._store.rungs.trigger(firings, at=self._clock())
         except Unavailable:
             for firing in firings:  # a database that takes no write keeps nobody from being paged
                 if firing.alert:
@@ -95,18 +95,18 @@ class Escalate(Outward):
             if firing.approval_id in fired:
                 self._note(firing)
 
-    def _firing(self, rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]) -> Firing:
+    def _firing(self, rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]) -> Triggered:
         rungs = sorted(rungs, key=lambda rung: (rung.due_at, rung.number))
         loud = [rung for rung in rungs if rung.action is not Action.REDRAW]
         pages = [rung for rung in rungs if rung.action is Action.PAGE]
-        return Firing(
+        return Triggered(
             rungs=tuple(rungs),
             notices=self._notices(loud, approval, standing) if loud else (),
             placements=_placements(rungs, approval, standing),
             alert=self._alert(pages[-1], approval) if pages else None,
         )
 
-    def _note(self, firing: Firing) -> None:
+    def _note(self, firing: Triggered) -> None:
         loud = [rung for rung in firing.rungs if rung.action is not Action.REDRAW]
         for rung in loud:
             log.info(
@@ -129,18 +129,20 @@ class Escalate(Outward):
 
     def _notices(
         self, rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]
-    ) -> tuple[OwedNotice, ...]:
+    ) -> tuple[OutboxItem, ...]:
         """One notice for each thread and each person: all that these rungs would have said, once."""
         now, highest = self._clock(), rungs[-1].number
         calls = [rung for rung in rungs if rung.action is Action.LAST_CALL]
         others = [rung for rung in rungs if rung.action is not Action.LAST_CALL]
-        alone = [self._alone(approval, rung.who, News.LAST_CALL, rung.number, standing) for rung in calls]
+        alone = [
+            self._alone(approval, rung.who, NotificationKind.LAST_CALL, rung.number, standing) for rung in calls
+        ]
         who = tuple(dict.fromkeys(name for rung in others if rung.action in TELLS for name in rung.who))
         threads = [
-            OwedNotice(
+            OutboxItem(
                 mark=f"{placement.card_id}.rung{highest}",
                 approval_id=approval.id,
-                news=News.RUNG,
+                news=NotificationKind.RUNG,
                 surface=placement.destination.surface,
                 card_id=placement.card_id,
                 who=who,
@@ -149,12 +151,17 @@ class Escalate(Outward):
             for placement in standing
             if others
         ]
-        alone.append(self._alone(approval, who, News.RUNG, highest, standing))
+        alone.append(self._alone(approval, who, NotificationKind.RUNG, highest, standing))
         return (*threads, *(notice for some in alone for notice in some))
 
     def _alone(
-        self, approval: Approval, who: tuple[str, ...], news: News, number: int, standing: Sequence[Placement]
-    ) -> tuple[OwedNotice, ...]:
+        self,
+        approval: Approval,
+        who: tuple[str, ...],
+        news: NotificationKind,
+        number: int,
+        standing: Sequence[Placement],
+    ) -> tuple[OutboxItem, ...]:
         """By direct message, on a surface where she sees the card too, if she is on one."""
         notices = []
         there = [p.destination.surface for p in standing if p.destination.surface in self._chats]
@@ -167,7 +174,7 @@ class Escalate(Outward):
             near = [surface for surface in reachable if surface in there]
             # Nobody knows where she is now: it waits where the card stands until she is found.
             for surface in (near or reachable or there)[:1]:
-                notice = OwedNotice(
+                notice = OutboxItem(
                     mark=f"{approval.id}.{person.handle}.{surface.value}.{news.value}{number}",
                     approval_id=approval.id,
                     news=news,

@@ -42,7 +42,7 @@ class Missing:
     async def round(self) -> None:
         """One look. Raises Unavailable when the store is in trouble."""
         now = self._clock()
-        cards, digests = await self._store.placements.up(most=MOST), await self._store.digests.up()
+        cards, digests = await self._store.placements.up(most=MOST), await self._store.queue_messages.up()
         up = sorted((*cards, *digests), key=lambda one: (one.deadline, one.mark))
         self._next = {_key(one): self._next.get(_key(one), now + FRESH) for one in up}
         one = self._due(up, now)
@@ -55,7 +55,7 @@ class Missing:
             log.info("card_not_looked_at", channel=one.destination.channel, reason=str(error))
             return
         if missing:
-            lost = self._store.placements.lost if one in cards else self._store.digests.lost
+            lost = self._store.placements.lost if one in cards else self._store.queue_messages.lost
             if await lost(one.mark, ref=one.ref):
                 log.warning("card_missing", channel=one.destination.channel)
                 self._count("card_missing")

@@ -74,13 +74,13 @@ class NoCard:
         key = about, cause = alert.approval_id, alert.cause
         if lack is None or not (lack.in_vain if cause == NO_CARD else lack.elsewhere):
             self._told.pop(key, None)
-            await self._store.alerts.mend(about, cause=cause, how="no request waits there without a card")
+            await self._store.alerts.resolve(about, cause=cause, how="no request waits there without a card")
             return
         told, count = self._told.get(key), _count(lack, cause)
         if told and count > told.count and now >= told.at + RETOLD_EVERY:
             told.count, told.at = count, now
             text = _of_several(count, key, told.why)
-            await self._store.alerts.retell(about, cause=cause, text=text)
+            await self._store.alerts.reword(about, cause=cause, text=text)
 
 
 def _count(lack: Lack | None, cause: str) -> int:

@@ -64,7 +64,7 @@ class Polls:
         self.unread_since = None
         if self._failing_since is not None or self.last_good is None:  # or an earlier process raised it
             self._failing_since = None
-            await self._alerts.mend(PLATFORM, cause=BLIND, how="the platform can be read again")
+            await self._alerts.resolve(PLATFORM, cause=BLIND, how="the platform can be read again")
         skew = self._heard(listing.skew)
         if skew is None:
             return
@@ -75,7 +75,7 @@ class Polls:
             alert = Alert(approval_id=PLATFORM, cause=SKEWED, text=text, raised_at=self._clock())
             await self._alerts.raise_(alert)
         elif abs(skew) < WORST_SKEW / 2:
-            await self._alerts.mend(PLATFORM, cause=SKEWED, how="the clocks agree again")
+            await self._alerts.resolve(PLATFORM, cause=SKEWED, how="the clocks agree again")
 
 
 UNREADABLE = "unreadable"  #: the alert's cause
@@ -98,7 +98,9 @@ class Unread:
         if listing.set_aside:
             await self._store.alerts.raise_(self._alert(listing))
         else:
-            await self._store.alerts.mend("platform", cause=UNREADABLE, how="every pending request can be read")
+            await self._store.alerts.resolve(
+                "platform", cause=UNREADABLE, how="every pending request can be read"
+            )
         self._known = found
         for reason in listing.set_aside:
             log.warning("request_set_aside", reason=reason)

@@ -8,9 +8,9 @@ from datetime import datetime
 import structlog
 
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
-from bot.flow import Count, Crew
+from bot.flow import Count, WorkerPool
+from bot.flow.missed_requests import report_silence, report_unseen
 from bot.flow.polls import Steadiness
-from bot.flow.seen import report_silence, report_unseen
 from bot.flow.undelivered import RAN_OUT, Losses
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
@@ -23,17 +23,19 @@ log = structlog.get_logger()
 class Expire:
     """Ends what ran out of time."""
 
-    def __init__(self, *, platform: Platform, store: Store, clock: Clock, count: Count, crew: Crew) -> None:
+    def __init__(
+        self, *, platform: Platform, store: Store, clock: Clock, count: Count, pool: WorkerPool
+    ) -> None:
         self._platform, self._store = platform, store
-        self._clock, self._count, self._crew = clock, count, crew
+        self._clock, self._count, self._pool = clock, count, pool
 
     async def round(self) -> datetime | None:
-        self._crew.look()
+        self._pool.look()
         now = self._clock()
         for approval in await self._store.approvals.at(Stage.OPEN, due_by=now):
             if approval.deadline.made_up:
                 continue  # the platform's list tells whether it waits (`admit`, `reconcile`)
-            self._crew.take(approval.id, approval.id, self._expire, approval)
+            self._pool.take(approval.id, approval.id, self._expire, approval)
         return await self._store.approvals.next_deadline(after=now)
 
     async def _expire(self, approval: Approval) -> None:
@@ -67,16 +69,16 @@ class Reconcile:
         steadiness: Callable[[], Steadiness],
         clock: Clock,
         count: Count,
-        crew: Crew,
+        pool: WorkerPool,
         losses: Losses,
     ) -> None:
         """`steadiness` tells how many polls must miss what the audit is silent about."""
         self._platform, self._store, self._steadiness = platform, store, steadiness
-        self._clock, self._count, self._crew, self._losses = clock, count, crew, losses
+        self._clock, self._count, self._pool, self._losses = clock, count, pool, losses
         self._asked: dict[str, int] = {}  #: after how many missing polls the audit was last asked
 
     async def round(self) -> None:
-        self._crew.look()
+        self._pool.look()
         missing = await self._store.approvals.at(Stage.OPEN, Stage.DECIDED, missed=1)
         still = {approval.id: approval.missed for approval in missing}
         self._asked = {name: times for name, times in self._asked.items() if times <= still.get(name, 0)}
@@ -86,7 +88,7 @@ class Reconcile:
             idle = approval.gone_at or approval.next_try is None or approval.next_try <= now
             if idle and (self._is_gone(approval) or self._may_be_over(approval)):
                 self._asked[approval.id] = approval.missed
-                self._crew.take(approval.id, approval.id, self._settle, approval)
+                self._pool.take(approval.id, approval.id, self._settle, approval)
 
     def _is_gone(self, approval: Approval) -> bool:
         """Whether it is believed without a word of the audit."""
@@ -110,7 +112,7 @@ class Reconcile:
             await self._losses.report(approval, RAN_OUT)
         else:
             how = f"it is no longer pending there; the audit says: {word or 'nothing'}"
-            await alerts.mend(approval.id, cause=UNDELIVERED, how=how)
+            await alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
         if outcome is Outcome.TIMEOUT_SKIP:
             await report_silence(approval, store=self._store, at=now)
         elif word is None and now >= _seen_by(approval):

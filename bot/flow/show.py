@@ -13,11 +13,11 @@ from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, NotYet, Unavailable
 from bot.flow import earliest
+from bot.flow.chat_step import ChatStep, StepDeps, not_delivered, wait_after
 from bot.flow.no_card import NoCard
-from bot.flow.outward import Means, Outward, surely_failed, wait_after
 from bot.flow.sights import Sights
 from bot.ladder import Action
-from bot.news import dead_place
+from bot.notifications import dead_place
 from bot.records import CARD_REFUSED, NO_CARD, Alert, Placement
 from bot.seal import Seal
 from bot.surface import Destination
@@ -34,18 +34,18 @@ ANSWERS_WITHIN = timedelta(seconds=1)
 log = structlog.get_logger()
 
 
-class Show(Outward):
+class Show(ChatStep):
     """Makes every card show its record's last revision."""
 
-    def __init__(self, means: Means, *, seal: Seal, sights: Sights | None = None) -> None:
-        super().__init__(means)
+    def __init__(self, deps: StepDeps, *, seal: Seal, sights: Sights | None = None) -> None:
+        super().__init__(deps)
         self._seal, self._sights = seal, sights or Sights()
-        self._no_card = NoCard(store=means.store, clock=means.clock)
+        self._no_card = NoCard(store=deps.store, clock=deps.clock)
         #: Until when a chat takes no new message in a place.
         self._cooling: dict[Destination, datetime] = {}
 
     async def round(self) -> datetime | None:
-        self._crew.look()
+        self._pool.look()
         now, due = self._clock(), None
         await self._no_card.look()
         self._cooling = {where: until for where, until in self._cooling.items() if until > now}
@@ -58,7 +58,7 @@ class Show(Outward):
                 # It left the settings: nothing can be shown there until somebody brings it back.
                 if placement.superseded or approval.stage in (Stage.SETTLED, Stage.CLOSED):
                     key = ("left", placement.card_id)
-                    self._crew.take(key, approval.id, self._store.placements.give_up, placement.card_id)
+                    self._pool.take(key, approval.id, self._store.placements.give_up, placement.card_id)
             elif placement.ref is None:
                 if placement.destination in self._cooling:
                     due = earliest(due, self._cooling[placement.destination])
@@ -68,11 +68,11 @@ class Show(Outward):
                 # One new card per channel at a time: the chat takes one a second, and the next to go up is
                 # picked anew each time, so that the earliest deadline goes first.
                 lane = ("post", placement.destination)
-                self._crew.take(lane, approval.id, self._post, placement, approval)
+                self._pool.take(lane, approval.id, self._post, placement, approval)
             elif (end := _soon_over(approval)) and end > now:
                 due = earliest(due, end)
             else:
-                self._crew.take(placement.card_id, approval.id, self._update, placement, approval)
+                self._pool.take(placement.card_id, approval.id, self._update, placement, approval)
         return due
 
     async def _post(self, placement: Placement, approval: Approval) -> None:
@@ -153,7 +153,7 @@ class Show(Outward):
                 await self._no_card.report(placement.destination, approval, error, cause=CARD_REFUSED)
             if nowhere and refused:  # else it may be up in a moment: `escalate` sees when it takes too long
                 await self._store.rungs.hasten([approval.id], action=Action.FALLBACK, at=now)
-        begun = not surely_failed(error, before=placement.attempted_at)
+        begun = not not_delivered(error, before=placement.attempted_at)
         await self._store.placements.postpone(
             placement.card_id, next_try=now + wait, begun=begun, failed=not not_yet
         )
@@ -181,7 +181,7 @@ class Show(Outward):
         The auditor sees when it is well again.
         """
         try:
-            troubles = await self._chats[where.surface].troubles([where.channel])
+            troubles = await self._chats[where.surface].problems([where.channel])
         except Unavailable:
             return None
         return dead_place(where, troubles, at=self._clock())

@@ -36,7 +36,7 @@ class Losses:
         alert = Alert(approval_id=PLATFORM, cause=UNDELIVERABLE, text=text, raised_at=self._clock())
         await self._alerts.raise_(alert)
         over = "it is over: the decision could not be delivered in time"
-        await self._alerts.mend(approval.id, cause=UNDELIVERED, how=over)
+        await self._alerts.resolve(approval.id, cause=UNDELIVERED, how=over)
 
     def settled(self, approval: Approval, why: str) -> None:
         """It is lost for good, and counts."""
@@ -56,7 +56,7 @@ class Losses:
                 f"{number} decisions could not be delivered before their deadlines; "
                 f"the last one: {name_of(approval.request.tool_name)} ({why})."
             )
-            await self._alerts.retell(PLATFORM, cause=UNDELIVERABLE, text=text)
+            await self._alerts.reword(PLATFORM, cause=UNDELIVERABLE, text=text)
         return None
 
     async def over(self) -> None:
@@ -65,7 +65,9 @@ class Losses:
             return
         number = await self._number()
         lost = f"; {number} were lost" if number > 1 else ""
-        await self._alerts.mend(PLATFORM, cause=UNDELIVERABLE, how=f"decisions reach the platform again{lost}")
+        await self._alerts.resolve(
+            PLATFORM, cause=UNDELIVERABLE, how=f"decisions reach the platform again{lost}"
+        )
         self._open, self._last = False, None
 
     async def _number(self) -> int:
@@ -101,7 +103,7 @@ class Undelivered:
             self._since, self._told = None, frozenset()
             if self._together is not False:
                 how = "no decision waits any longer than it should"
-                await self._alerts.mend(PLATFORM, cause=UNDELIVERED, how=how)
+                await self._alerts.resolve(PLATFORM, cause=UNDELIVERED, how=how)
                 self._together = False
             return None
         now = self._clock()

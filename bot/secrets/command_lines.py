@@ -62,8 +62,8 @@ def short_flag_of(program: str, words: Iterable[object]) -> str | None:
     A path before its name does not matter.
     """
     name, words = _name_of(program), list(words)
-    means = name not in _LOGGING_IN or "login" in words or (name == "az" and "-u" in words)
-    return SHORT_FLAGS.get(name) if means else None
+    deps = name not in _LOGGING_IN or "login" in words or (name == "az" and "-u" in words)
+    return SHORT_FLAGS.get(name) if deps else None
 
 
 #: The programs that take a password joined to `-p`.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adapters.book import Book
+from adapters.policy_in_force import PolicyInForce
 from adapters.settings import PolicyFile, read_policy_file
 from bot.audit import Fact
 from bot.errors import ConfigError, NodError, Unavailable
@@ -95,15 +95,15 @@ class World:
         self.seconds = 1_000.0
         self.counted: list[str] = []
         self.refused: list[ConfigError] = []
-        self.book = self.new_book()
+        self.policy_in_force = self.new_book()
 
     def new_book(
         self, *, auto_approve: bool = False, read: Callable[[], PolicyFile] | None = None
-    ) -> Book[PolicyFile]:
+    ) -> PolicyInForce[PolicyFile]:
         async def refused(error: ConfigError) -> None:
             self.refused.append(error)
 
-        return Book(
+        return PolicyInForce(
             read_policy_file(self.path, auto_approve=auto_approve),
             path=self.path,
             read=read or (lambda: read_policy_file(self.path)),
@@ -115,8 +115,10 @@ class World:
         )
 
     async def refresh(self) -> Policy:
-        await self.book.refresh(directories={SLACK: self.directory}, groups=self.keepers, schedules={})
-        return self.book.policy()
+        await self.policy_in_force.refresh(
+            directories={SLACK: self.directory}, groups=self.keepers, schedules={}
+        )
+        return self.policy_in_force.policy()
 
     @property
     def keepers(self) -> dict[str, FakeDirectory]:
@@ -125,7 +127,7 @@ class World:
     @asynccontextmanager
     async def kept(self, *, look_every: float = 0.01, refresh_every: float = 60) -> AsyncIterator[None]:
         """Looks are quick here, so that no test waits."""
-        async with self.book.kept(
+        async with self.policy_in_force.kept(
             directories={SLACK: self.directory},
             groups=self.keepers,
             schedules={},
@@ -136,6 +138,6 @@ class World:
 
     def approvers(self) -> dict[str, str]:
         """Who may decide now: handle -> account."""
-        policy = self.book.policy()
+        policy = self.policy_in_force.policy()
         people = policy.members(policy.routes[0].approvers)
         return {one.handle: one.accounts[SLACK] for one in people if SLACK in one.accounts}

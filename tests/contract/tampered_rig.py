@@ -15,23 +15,23 @@ from typing import Any, Protocol
 import psycopg
 from sqlalchemy import create_engine, inspect, make_url
 
+from adapters.checkpoints import CheckpointLog, open_checkpoint_signer
 from adapters.cli.audit import verify
-from adapters.notary import Shelf, open_notary
 from adapters.platform.client import HttpPlatform, open_platform
 from adapters.store import postgres, sqlite
 from adapters.store.database import Database
 from adapters.store.open import SqlStore, store_in
 from bot.approval import Outcome, Stage
-from bot.flow import Crew
-from bot.flow.admit import Admit
+from bot.flow import WorkerPool
 from bot.flow.answer import Answer
 from bot.flow.deliver import Deliver
+from bot.flow.ingest import Ingest
 from bot.flow.undelivered import Losses
 from bot.ladder import Action, Rung
 from bot.matching import Match
 from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import Counted, Newcomer, Step
+from bot.records import Counted, NewApproval, Step
 from bot.routing import Route, Rule, Rules
 from bot.surface import ConversationRef, Scope
 from sandbox import platform as sandbox
@@ -106,7 +106,7 @@ class Site:
     hand: Hand
     platform: HttpPlatform
     inside: sandbox.Platform
-    shelf: Path
+    checkpoint_log: Path
     grids: list[Grid] = field(default_factory=list)
     broken: int = 0
 
@@ -146,7 +146,7 @@ class Site:
 
     async def rounds(self, store: SqlStore) -> None:
         """What a running bot does next; a step that breaks on what it reads is tried again, as there."""
-        admit = Admit(
+        admit = Ingest(
             platform=self.platform, store=store, policy=lambda: POLICY, clock=now, count=lambda _: None
         )
         for step in (admit.round, lambda: self._answer(store), lambda: self._deliver(store)):
@@ -158,7 +158,7 @@ class Site:
     async def vote(self, store: SqlStore, name: str, person: str, *, needs: int) -> Counted:
         """A person's vote on the call as the platform lists it."""
         vote = a_vote(person, digest=(await self.requests())[name].digest, at=now())
-        return await store.approvals.vote(name, vote=vote, needs=needs, counting=None)
+        return await store.approvals.vote(name, vote=vote, needs=needs, eligible=None)
 
     async def requests(self) -> dict[str, HITLRequest]:
         """What the platform lists."""
@@ -173,14 +173,14 @@ class Site:
         """What `nod audit verify` ends with, and says."""
         said = io.StringIO()
         with redirect_stdout(said):
-            code = await verify(self.url, checkpoints=self.shelf, signing=SIGNING)
+            code = await verify(self.url, checkpoints=self.checkpoint_log, signing=SIGNING)
         return code, said.getvalue()
 
     async def _answer(self, store: SqlStore) -> None:
         async with asyncio.TaskGroup() as tasks:
             await Answer(
                 store=store, callbacks=NoCallbacks(), policy=lambda: POLICY, clock=now, count=lambda _: None,
-                crew=_crew(Step.ANSWER, tasks),
+                pool=_pool(Step.ANSWER, tasks),
             ).round()  # fmt: skip
 
     async def _deliver(self, store: SqlStore) -> None:
@@ -188,12 +188,12 @@ class Site:
             await Deliver(
                 platform=self.platform, store=store, policy=lambda: POLICY, clock=now,
                 unread_since=lambda: None, count=lambda _: None, ring=lambda _: None,
-                crew=_crew(Step.DELIVER, tasks), losses=Losses(store=store, clock=now),
+                pool=_pool(Step.DELIVER, tasks), losses=Losses(store=store, clock=now),
             ).round()  # fmt: skip
 
 
-def _crew(step: Step, tasks: asyncio.TaskGroup) -> Crew:
-    return Crew(step, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+def _pool(step: Step, tasks: asyncio.TaskGroup) -> WorkerPool:
+    return WorkerPool(step, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
 
 
 def _same(grid: Grid) -> str:
@@ -215,7 +215,7 @@ def _asked(name: str) -> PendingRequest:
 @asynccontextmanager
 async def open_site(url: str, folder: Path) -> AsyncIterator[Site]:
     """The database at this address, laid with requests in every state."""
-    shelf = Shelf(path=folder / "checkpoints")
+    checkpoint_log = CheckpointLog(path=folder / "checkpoints")
     async with (
         sandbox.open_platform(api_key=KEY) as inside,
         serve(sandbox.platform_app(inside)) as address,
@@ -224,10 +224,15 @@ async def open_site(url: str, folder: Path) -> AsyncIterator[Site]:
     ):
         with _hand(url) as hand:
             site = Site(
-                url=url, database=database, hand=hand, platform=platform, inside=inside, shelf=shelf.path
+                url=url,
+                database=database,
+                hand=hand,
+                platform=platform,
+                inside=inside,
+                checkpoint_log=checkpoint_log.path,
             )
             site.list_waiting()
-            await _lay(site, shelf, folder / "key")
+            await _lay(site, checkpoint_log, folder / "key")
             with _kept(url, folder, hand) as grids:
                 site.grids = grids
                 yield site
@@ -259,7 +264,7 @@ def _hand(url: str) -> Iterator[Hand]:
         yield run
 
 
-async def _lay(site: Site, shelf: Shelf, key: Path) -> None:
+async def _lay(site: Site, checkpoint_log: CheckpointLog, key: Path) -> None:
     """A life in each state, one that retention removed, and whatever else the tables hold."""
     clock = [now()]
     store = await store_in(site.database, pagers=PAGERS, clock=lambda: clock[0], signing=SIGNING)
@@ -270,18 +275,18 @@ async def _lay(site: Site, shelf: Shelf, key: Path) -> None:
         request = replace(some, request_id=name)
         approval = an_approval(name, deadline=at + timedelta(hours=1), request=request)
         ladder = [a_rung(approval_id=name, action=Action.WIDEN), a_rung(1, due=9e9, approval_id=name)]
-        newcomer = Newcomer(
+        new_approval = NewApproval(
             approval=replace(approval, first_seen=at), placements=[a_placement(f"c-{name}", name)], rungs=ladder
         )
         clock[0] = at
-        await store.approvals.admit([newcomer])
+        await store.approvals.insert([new_approval])
         notice = a_notice(f"{name}.0", name, card_id=f"c-{name}")
         assert await fire(store, ladder[:1], at=at, notices=[notice])
         await store.placements.shown(f"c-{name}", ref="ts", revision=99, digest=request.digest)
         await claim(store, a_claim(at=at), name, digest=request.digest)
         for person in ("ann", "bob")[:people]:
             vote = a_vote(person, digest=request.digest, at=at, card_id=f"c-{name}")
-            await store.approvals.vote(name, vote=vote, needs=people, counting=None)
+            await store.approvals.vote(name, vote=vote, needs=people, eligible=None)
         clock[0] = settled or at
         was, outcome = (Stage.DECIDED, Outcome.APPROVED) if people else (Stage.OPEN, Outcome.ELSEWHERE)
         assert await store.approvals.settle(name, was=was, outcome=outcome, at=clock[0], platform_word="x")
@@ -296,7 +301,7 @@ async def _lay(site: Site, shelf: Shelf, key: Path) -> None:
     await live(ELSEWHERE, at=now(), people=0)
     await close(store, ELSEWHERE)
     await live(OVER, at=now())
-    admit = Admit(platform=site.platform, store=store, policy=lambda: PEOPLE, clock=now, count=lambda _: None)
+    admit = Ingest(platform=site.platform, store=store, policy=lambda: PEOPLE, clock=now, count=lambda _: None)
     await admit.round()
     assert Counted.WAITING is await site.vote(store, VOTED, "ann", needs=2)
     assert Counted.DECIDED is await site.vote(store, DECIDED, "ann", needs=1)
@@ -304,21 +309,31 @@ async def _lay(site: Site, shelf: Shelf, key: Path) -> None:
     await store.conversations.put(
         ConversationRef(tenant="t", service_url="https://smba.example", id="19:a", scope=Scope.TEAM)
     )
-    assert await store.digests.gather([card.card_id for card in await store.placements.of(FRESH)])
+    assert await store.queue_messages.batch([card.card_id for card in await store.placements.of(FRESH)])
     await store.probe.write()
-    async with open_notary(
-        chain=store.journal, alerts=store.alerts, key_path=key, shelf=shelf, webhook=None, clock=now,
+    async with open_checkpoint_signer(
+        chain=store.journal,
+        alerts=store.alerts,
+        key_path=key,
+        checkpoint_log=checkpoint_log,
+        webhook=None,
+        clock=now,
         count=lambda _: None,
-    ) as notary:  # fmt: skip
-        await notary.round()
+    ) as signer:
+        await signer.round()
         clock[0] = now()
-        assert await store.journal.retire(now() - timedelta(days=5), vouch=notary.retire)
+        assert await store.journal.retire(now() - timedelta(days=5), vouch=signer.retire)
     # Another notary signs the very end.
-    async with open_notary(
-        chain=store.journal, alerts=store.alerts, key_path=key, shelf=Shelf(path=shelf.path), webhook=None,
-        clock=now, count=lambda _: None,
-    ) as notary:  # fmt: skip
-        await notary.round()
+    async with open_checkpoint_signer(
+        chain=store.journal,
+        alerts=store.alerts,
+        key_path=key,
+        checkpoint_log=CheckpointLog(path=checkpoint_log.path),
+        webhook=None,
+        clock=now,
+        count=lambda _: None,
+    ) as signer:
+        await signer.round()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from adapters.clock import seconds_since_boot
-from adapters.roster import LONGEST_AGE
+from adapters.directory_cache import LONGEST_AGE
 from tests.contract.test_book import World, until
 
 

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.ledger import Ledger, open_ledger
-from adapters.store.moves import Move
+from adapters.store.audit_reader import AuditReader, open_audit_reader
+from adapters.store.compare_and_set import Move
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.audit import Fact, Row, first_break
@@ -22,7 +22,7 @@ from bot.canonical import NotCanonical
 from bot.errors import Unavailable
 from bot.ladder import Action
 from bot.protocol import HITLDecision
-from bot.records import Counted, Newcomer
+from bot.records import Counted, NewApproval
 from bot.store import Store
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.values import (
@@ -54,15 +54,15 @@ from tests.contract.values import (
 
 
 @pytest.fixture
-async def ledger(store: Store, url: str) -> AsyncIterator[Ledger]:
+async def audit_reader(store: Store, url: str) -> AsyncIterator[AuditReader]:
     """The audit as it is when the test asks for it first; nothing is locked."""
-    async with open_ledger(url) as opened:
+    async with open_audit_reader(url) as opened:
         yield opened
 
 
 async def rows_at(url: str) -> list[Row]:
     """The whole chain as somebody else reads it."""
-    async with open_ledger(url) as opened:
+    async with open_audit_reader(url) as opened:
         return [row async for row in opened.rows()]
 
 
@@ -73,14 +73,14 @@ async def told(url: str, kind: str) -> dict[str, Any]:
 
 async def test_a_life_is_told_in_order(store: SqlStore, url: str) -> None:
     """From the request to the end, each move has its row, dated, with its approval; the chain holds."""
-    await store.approvals.admit(
-        [Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[a_rung(0, due=1)])]
+    await store.approvals.insert(
+        [NewApproval(approval=an_approval(), placements=[a_placement()], rungs=[a_rung(0, due=1)])]
     )
     await store.placements.attempt("c1", at=NOW)
     await store.placements.shown("c1", ref="ts1", revision=1, digest=a_request().digest)
     await fire(store, [a_rung(0, due=1)], at=after(1))
-    await store.approvals.vote("r1", vote=a_vote(at=after(2)), needs=2, counting=None)
-    await store.approvals.vote("r1", vote=a_vote("bob", at=after(3)), needs=2, counting=None)
+    await store.approvals.vote("r1", vote=a_vote(at=after(2)), needs=2, eligible=None)
+    await store.approvals.vote("r1", vote=a_vote("bob", at=after(3)), needs=2, eligible=None)
     await store.approvals.confirm({"r1": a_request().digest}, began_at=after(3.5))
     await begin(store, now=after(4))
     await store.approvals.settle("r1", was=Stage.DECIDED, outcome=Outcome.APPROVED, at=after(5))
@@ -106,7 +106,7 @@ async def test_each_rung_is_told_with_what_it_did(store: Store, url: str) -> Non
         a_rung(1, due=2, action=Action.PING),
         a_rung(100, due=2, action=Action.REDRAW, who=()),
     ]
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=rungs)])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=rungs)])
     await fire(store, rungs, at=after(3))
     bodies = [json.loads(row.body) for row in await rows_at(url) if row.kind == "rung_fired"]
     assert [("widen", ["cfo"]), ("ping", ["finance", "bøb"])] == [(b["action"], b["who"]) for b in bodies]
@@ -143,7 +143,7 @@ async def test_a_deadline_that_moved_is_told(store: Store, url: str) -> None:
 async def test_an_admission_tells_the_call_without_its_arguments(store: Store, url: str) -> None:
     """Who wants to run what, by which route and rule, until when; of the arguments a digest only."""
     request = a_request(arguments={"iban": "DE02 1203"}, run_id="run-7", created_at="2026-03-01T11:59:00Z")
-    await store.approvals.admit([Newcomer(approval=replace(an_approval(request=request), rule="reads"))])
+    await store.approvals.insert([NewApproval(approval=replace(an_approval(request=request), rule="reads"))])
     body = await told(url, "admitted")
     assert ("payments", "reads", "pay", "treasury", "run-7") == tuple(
         body[name] for name in ("route", "rule", "tool", "agent", "run")
@@ -156,7 +156,7 @@ async def test_an_admission_tells_the_call_without_its_arguments(store: Store, u
 async def test_a_call_without_a_canonical_form_is_told_too(store: Store, url: str) -> None:
     """It has no digest of its arguments; it has its request's."""
     request = a_request(arguments={"huge": 10**200})
-    await store.approvals.admit([Newcomer(approval=an_approval(request=request))])
+    await store.approvals.insert([NewApproval(approval=an_approval(request=request))])
     body = await told(url, "admitted")
     assert (None, request.digest) == (body["arguments_digest"], body["digest"])
 
@@ -164,9 +164,9 @@ async def test_a_call_without_a_canonical_form_is_told_too(store: Store, url: st
 async def test_a_vote_and_its_decision_are_told_in_full(store: Store, url: str, eyes: Eyes) -> None:
     """Who, on which card, about which call, in whose place, with which note, and what the agent will hear."""
     await admit(store)
-    await store.approvals.vote("r1", vote=a_vote("bob"), needs=2, counting=None)
+    await store.approvals.vote("r1", vote=a_vote("bob"), needs=2, eligible=None)
     await store.approvals.vote(
-        "r1", vote=a_vote(acting_for="cid", note="ok 🪙", at=after(1), seen_whole=True), needs=2, counting=None
+        "r1", vote=a_vote(acting_for="cid", note="ok 🪙", at=after(1), seen_whole=True), needs=2, eligible=None
     )
     expected = {
         "person": "ann",
@@ -194,13 +194,13 @@ async def test_a_vote_and_its_decision_are_told_in_full(store: Store, url: str, 
 
 async def test_what_happens_to_a_call_and_its_answer_is_told(store: Store, url: str) -> None:
     """A change, a decision made void, a card superseded, an alert and its mending, people asked for a rule."""
-    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement()])])
     await decide(store)
     await revise(store, was=Stage.DECIDED, route="wires")
     await store.placements.shown("c1", ref="ts1", revision=3)
     await store.approvals.ask_people("r1")
     await store.alerts.raise_(an_alert())
-    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    await store.alerts.resolve("r1", cause="undelivered", how="it got through")
     rows = await rows_at(url)
     kinds = ["changed", "voided", "card_superseded", "asked_people", "alert_raised", "alert_mended"]
     assert kinds == [row.kind for row in rows[3:]]
@@ -215,7 +215,7 @@ async def test_a_decision_taken_back_and_an_alert_raised_again_are_told(store: S
     assert await store.approvals.void("r1", why="denied by no-wires", at=after(1))
     assert not await store.approvals.void("r1", why="denied by no-wires", at=after(2))
     await store.alerts.raise_(an_alert())
-    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    await store.alerts.resolve("r1", cause="undelivered", how="it got through")
     assert await store.alerts.raise_(replace(an_alert(raised_at=after(3)), text="again"))
     assert not await store.alerts.raise_(replace(an_alert(raised_at=after(4)), text="and again"))
     rows = await rows_at(url)
@@ -235,7 +235,7 @@ async def test_a_move_that_is_lost_leaves_no_row(store: Store, url: str) -> None
     assert not await close(store)
     assert await begin(store) is None
     await store.placements.shown("nowhere", ref="ts", revision=1)
-    await store.alerts.mend("r1", cause="undelivered", how="fine")
+    await store.alerts.resolve("r1", cause="undelivered", how="fine")
     assert before == await rows_at(url)
 
 
@@ -251,10 +251,10 @@ async def test_facts_are_noted_and_the_policy_found_again(store: Store, url: str
 
 async def test_odd_characters_do_not_break_the_chain(store: Store, url: str) -> None:
     """What no database keeps is replaced before it is hashed, so that it reads back as it was signed."""
-    await store.approvals.admit([Newcomer(approval=an_approval("r\0"))])
+    await store.approvals.insert([NewApproval(approval=an_approval("r\0"))])
     digest = a_request("r\0").digest
     assert await store.approvals.vote(
-        "r\0", vote=a_vote(digest=digest, name="A\ud800", note="\0"), needs=1, counting=None
+        "r\0", vote=a_vote(digest=digest, name="A\ud800", note="\0"), needs=1, eligible=None
     )
     await store.journal.note(Fact(kind="refused", at=NOW, approval_id="\ud800", body={"\udfff": ["\0", None]}))
     rows = await rows_at(url)
@@ -264,14 +264,14 @@ async def test_odd_characters_do_not_break_the_chain(store: Store, url: str) -> 
 
 async def test_without_a_row_there_is_no_move(store: SqlStore, eyes: Eyes, url: str) -> None:
     """If the audit cannot be written, nothing happens: not the vote, not the decision, not the card."""
-    await store.approvals.admit(
-        [Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[a_rung()])]
+    await store.approvals.insert(
+        [NewApproval(approval=an_approval(), placements=[a_placement()], rungs=[a_rung()])]
     )
     eyes("ALTER TABLE audit RENAME TO hidden")
     moves = [
-        store.approvals.vote("r1", vote=a_vote(), needs=1, counting=None),
+        store.approvals.vote("r1", vote=a_vote(), needs=1, eligible=None),
         store.approvals.settle("r1", was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP, at=NOW),
-        store.approvals.admit([Newcomer(approval=an_approval("r2"))]),
+        store.approvals.insert([NewApproval(approval=an_approval("r2"))]),
         store.placements.shown("c1", ref="ts1", revision=1),
         fire(store, [a_rung()], at=NOW),
         store.alerts.raise_(an_alert()),
@@ -300,7 +300,7 @@ async def test_moves_at_once_make_one_chain(store: Store, url: str) -> None:
     for number in range(50):
         await admit(store, f"r{number}")
     votes = [
-        store.approvals.vote(f"r{n}", vote=a_vote(digest=a_request(f"r{n}").digest), needs=1, counting=None)
+        store.approvals.vote(f"r{n}", vote=a_vote(digest=a_request(f"r{n}").digest), needs=1, eligible=None)
         for n in range(50)
     ]
     notes = [store.journal.note(Fact(kind="refused", at=NOW, body={"n": n})) for n in range(50)]
@@ -367,16 +367,18 @@ async def test_two_rows_never_share_a_number(store: SqlStore) -> None:
         await store.journal._database.write(Move.NOTE, fork)
 
 
-async def test_the_reader_sees_one_moment_and_writes_nothing(store: Store, ledger: Ledger, url: str) -> None:
+async def test_the_reader_sees_one_moment_and_writes_nothing(
+    store: Store, audit_reader: AuditReader, url: str
+) -> None:
     """A bot that runs on does not disturb whoever reads, nor the reader the bot."""
     await admit(store)
-    first = [row.number async for row in ledger.rows()]
+    first = [row.number async for row in audit_reader.rows()]
     await decide(store)
     await settle(store, was=Stage.DECIDED)
-    assert first == [row.number async for row in ledger.rows()]
+    assert first == [row.number async for row in audit_reader.rows()]
     assert 4 == len(await rows_at(url))
     with pytest.raises(DBAPIError, match=r"readonly|read-only"):
-        await ledger._connection.exec_driver_sql("DELETE FROM rungs")
+        await audit_reader._connection.exec_driver_sql("DELETE FROM rungs")
 
 
 async def test_a_rejection_is_told_as_one(store: Store, url: str) -> None:

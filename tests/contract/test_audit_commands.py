@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from adapters.checkpoints import open_checkpoint_signer, read_checkpoint_log, read_or_make_key
 from adapters.cli.audit import examine, key, verify
 from adapters.cli.audit_app import app as audit_app
 from adapters.cli.audit_export import Filter, export
-from adapters.notary import open_notary, read_or_make_key, read_shelf
-from adapters.store.ledger import open_ledger
+from adapters.store.audit_reader import open_audit_reader
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.errors import ConfigError
 from bot.protocol import HITLDecision
-from bot.records import Newcomer
+from bot.records import NewApproval
 from bot.redaction import Redaction
 from bot.store import Store
 from tests.contract.conftest import Eyes
@@ -63,16 +63,16 @@ def tamper(eyes: Eyes, url: str) -> Eyes:
 
 async def checkpointed(store: SqlStore, folder: Path) -> Path:
     """A file with a checkpoint of the chain as it is."""
-    async with open_notary(
+    async with open_checkpoint_signer(
         chain=store.journal,
         alerts=store.alerts,
         key_path=folder / "audit.key",
-        shelf=await read_shelf(folder / "checkpoints"),
+        checkpoint_log=await read_checkpoint_log(folder / "checkpoints"),
         webhook=None,
         clock=lambda: NOW,
         count=lambda _: None,
-    ) as notary:
-        await notary.round()
+    ) as signer:
+        await signer.round()
     return folder / "checkpoints"
 
 
@@ -141,8 +141,8 @@ async def test_content_of_a_kind_that_nod_never_writes_is_found(
 
 async def chain_holds(url: str) -> bool:
     """Whether the chain by itself looks whole."""
-    async with open_ledger(url) as ledger:
-        return (await examine(ledger)).broken is None
+    async with open_audit_reader(url) as audit_reader:
+        return (await examine(audit_reader)).broken is None
 
 
 async def test_a_cut_tail_is_found_against_a_checkpoint(
@@ -267,20 +267,20 @@ async def some_lives(store: Store) -> None:
     """One approved by two, one rejected after it changed, one answered by a rule, one that nobody answered."""
     await admit(store, "two")
     digest = a_request("two").digest
-    await store.approvals.vote("two", vote=a_vote("bob", digest=digest), needs=2, counting=None)
-    await store.approvals.vote("two", vote=a_vote("ann", digest=digest, at=after(1)), needs=2, counting=None)
+    await store.approvals.vote("two", vote=a_vote("bob", digest=digest), needs=2, eligible=None)
+    await store.approvals.vote("two", vote=a_vote("ann", digest=digest, at=after(1)), needs=2, eligible=None)
     await store.approvals.settle("two", was=Stage.DECIDED, outcome=Outcome.APPROVED, at=after(2))
     await admit(store, "changed")
     await decide(store, "changed")
     new = a_request("changed", tool_name="wire", arguments={"password": "hunter22hunter22"})
     await revise(store, "changed", was=Stage.DECIDED, request=new)
     no = a_vote("cid", digest=new.digest, verdict=HITLDecision.REJECTED, note="=cmd()")
-    await store.approvals.vote("changed", vote=no, needs=1, counting=None)
+    await store.approvals.vote("changed", vote=no, needs=1, eligible=None)
     rule = replace(an_approval("rule", request=a_request("rule", agent_id="=reader")), rule="reads")
-    await store.approvals.admit([Newcomer(approval=replace(rule, first_seen=after(60)))])
+    await store.approvals.insert([NewApproval(approval=replace(rule, first_seen=after(60)))])
     vote = replace(a_rules_vote("rule"), digest=rule.request.digest, at=after(60))
-    await store.approvals.vote("rule", vote=vote, needs=1, counting=None)
-    await store.approvals.admit([Newcomer(approval=replace(an_approval("nobody"), first_seen=after(90)))])
+    await store.approvals.vote("rule", vote=vote, needs=1, eligible=None)
+    await store.approvals.insert([NewApproval(approval=replace(an_approval("nobody"), first_seen=after(90)))])
     outcome = Outcome.TIMEOUT_SKIP
     await store.approvals.settle("nobody", was=Stage.OPEN, outcome=outcome, at=after(180))
 
@@ -358,10 +358,10 @@ async def test_an_export_is_filtered(
 
 async def test_an_export_tells_the_call_that_was_decided(store: Store, url: str, tmp_path: Path) -> None:
     """A changed one by its new route, with no rule, since people were asked; and who saw all of it."""
-    await store.approvals.admit([Newcomer(approval=replace(an_approval(), rule="reads"))])
+    await store.approvals.insert([NewApproval(approval=replace(an_approval(), rule="reads"))])
     new = a_request(arguments={"to": "eve"})
     assert await revise(store, request=new, route="wires")
-    await store.approvals.vote("r1", vote=a_vote(digest=new.digest, seen_whole=True), needs=1, counting=None)
+    await store.approvals.vote("r1", vote=a_vote(digest=new.digest, seen_whole=True), needs=1, eligible=None)
     (line,) = await exported(url, tmp_path)
     assert ("wires", None, [True]) == (line["route"], line["rule"], [v["seen_whole"] for v in line["votes"]])
 

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from adapters.notary import (
+from adapters.checkpoints import (
     AuditKey,
+    CheckpointSigner,
     NoCheckpoint,
-    Notary,
     What,
-    open_notary,
+    open_checkpoint_signer,
+    read_checkpoint_log,
     read_checkpoints,
     read_or_make_key,
-    read_shelf,
 )
 from bot.audit import GENESIS, Fact, Row, chained
 from bot.errors import ConfigError, Unavailable
@@ -39,12 +39,12 @@ class Raised:
         self.open[alert.cause] = alert.text
         return True
 
-    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
+    async def resolve(self, approval_id: str, *, cause: str, how: str) -> None:
         assert ("audit", "every row that was signed is there") == (approval_id, how)
         self.open.pop(cause, None)
 
 
-class Book:
+class PolicyInForce:
     """A chain that grows by hand, with a clock that is set by hand."""
 
     def __init__(self) -> None:
@@ -74,9 +74,9 @@ class Book:
 
 
 @pytest.fixture
-def book() -> Book:
+def policy_in_force() -> PolicyInForce:
     """A chain without rows."""
-    return Book()
+    return PolicyInForce()
 
 
 @pytest.fixture
@@ -86,21 +86,21 @@ def counted() -> list[str]:
 
 
 @asynccontextmanager
-async def notary_of(
-    book: Book,
+async def checkpoint_signer_of(
+    policy_in_force: PolicyInForce,
     folder: Path,
     counted: list[str],
     webhook: str | None = None,
     alerts: Raised | None = None,
-) -> AsyncIterator[Notary]:
+) -> AsyncIterator[CheckpointSigner]:
     """A notary over this chain."""
-    async with open_notary(
-        chain=book,
+    async with open_checkpoint_signer(
+        chain=policy_in_force,
         alerts=alerts or Raised(),
         key_path=folder / "audit.key",
-        shelf=await read_shelf(folder / "checkpoints"),
+        checkpoint_log=await read_checkpoint_log(folder / "checkpoints"),
         webhook=webhook,
-        clock=book.clock,
+        clock=policy_in_force.clock,
         count=counted.append,
     ) as opened:
         yield opened
@@ -113,89 +113,91 @@ def numbers(folder: Path) -> list[int]:
 
 
 async def test_a_checkpoint_after_a_hundred_rows_or_five_minutes(
-    book: Book, tmp_path: Path, counted: list[str]
+    policy_in_force: PolicyInForce, tmp_path: Path, counted: list[str]
 ) -> None:
     """Whichever comes first; none without a new row."""
-    async with notary_of(book, tmp_path, counted) as notary:
-        await notary.round()
+    async with checkpoint_signer_of(policy_in_force, tmp_path, counted) as signer:
+        await signer.round()
         assert [] == counted
-        book.write(1)
-        await notary.round()
-        book.write(99)
-        await notary.round()
+        policy_in_force.write(1)
+        await signer.round()
+        policy_in_force.write(99)
+        await signer.round()
         assert [1] == numbers(tmp_path)
-        book.write(1)
-        await notary.round()
+        policy_in_force.write(1)
+        await signer.round()
         assert [1, 101] == numbers(tmp_path)
-        book.now += timedelta(minutes=5)
-        await notary.round()
-        book.write(1)
-        book.now -= timedelta(milliseconds=1)
-        await notary.round()
+        policy_in_force.now += timedelta(minutes=5)
+        await signer.round()
+        policy_in_force.write(1)
+        policy_in_force.now -= timedelta(milliseconds=1)
+        await signer.round()
         assert [1, 101] == numbers(tmp_path)
-        book.now += timedelta(milliseconds=1)
-        await notary.round()
+        policy_in_force.now += timedelta(milliseconds=1)
+        await signer.round()
     assert [1, 101, 102] == numbers(tmp_path)
     assert all(one.genuine for one in read_checkpoints(tmp_path / "checkpoints"))
 
 
 async def test_a_notary_goes_on_where_the_last_one_ended(
-    book: Book, tmp_path: Path, counted: list[str]
+    policy_in_force: PolicyInForce, tmp_path: Path, counted: list[str]
 ) -> None:
     """With the same key, from the last line; what a crash left of a line is no obstacle."""
-    book.write(5)
-    async with notary_of(book, tmp_path, counted) as notary:
-        await notary.round()
+    policy_in_force.write(5)
+    async with checkpoint_signer_of(policy_in_force, tmp_path, counted) as signer:
+        await signer.round()
     file = tmp_path / "checkpoints"
     file.write_bytes(file.read_bytes() + b'{"number": 7, "ha')
-    async with notary_of(book, tmp_path, counted) as notary:
-        await notary.round()
+    async with checkpoint_signer_of(policy_in_force, tmp_path, counted) as signer:
+        await signer.round()
         assert [5] == numbers(tmp_path)
-        book.write(100)
-        await notary.round()
+        policy_in_force.write(100)
+        await signer.round()
     assert [5, 105] == numbers(tmp_path)
     assert 1 == len({one.key for one in read_checkpoints(file)})
     assert 0o600 == file.stat().st_mode & 0o777
 
 
 async def test_a_tail_that_was_signed_and_is_gone_is_not_covered_up(
-    book: Book, tmp_path: Path, counted: list[str]
+    policy_in_force: PolicyInForce, tmp_path: Path, counted: list[str]
 ) -> None:
     """The notary signs no more when rows that it signed are missing or were rewritten, and alerts people.
 
     Nor when the chain has grown past them since; nor does it sign that anything may be removed.
     """
     alerts = Raised()
-    book.write(10)
-    async with notary_of(book, tmp_path, counted, alerts=alerts) as notary:
-        await notary.round()
-        signed = list(book.rows)
+    policy_in_force.write(10)
+    async with checkpoint_signer_of(policy_in_force, tmp_path, counted, alerts=alerts) as signer:
+        await signer.round()
+        signed = list(policy_in_force.rows)
         for gone, back in ((3, 0), (0, 3), (0, 200)):
-            del book.rows[len(book.rows) - gone :]
-            book.now += timedelta(minutes=6)
-            book.write(back)
-            await notary.round()
+            del policy_in_force.rows[len(policy_in_force.rows) - gone :]
+            policy_in_force.now += timedelta(minutes=6)
+            policy_in_force.write(back)
+            await signer.round()
             assert ["audit-tail-missing"] == list(alerts.open)
             assert "Row 10 of the audit" in alerts.open["audit-tail-missing"]
-            assert notary.missing is not None
+            assert signer.missing is not None
             with pytest.raises(Unavailable):
-                await notary.retire(book.rows[0])
+                await signer.retire(policy_in_force.rows[0])
         assert ["checkpoint_written", *6 * ["audit_tail_missing"]] == counted
-        book.rows = signed
-        book.write(100)
-        await notary.round()
-        assert ({}, None) == (alerts.open, notary.missing)
+        policy_in_force.rows = signed
+        policy_in_force.write(100)
+        await signer.round()
+        assert ({}, None) == (alerts.open, signer.missing)
     assert [10, 110] == numbers(tmp_path)
 
 
-async def test_a_full_disk_is_tried_again(book: Book, tmp_path: Path, counted: list[str]) -> None:
+async def test_a_full_disk_is_tried_again(
+    policy_in_force: PolicyInForce, tmp_path: Path, counted: list[str]
+) -> None:
     """A checkpoint that could not be written is made in a later round."""
-    book.write(1)
-    async with notary_of(book, tmp_path, counted) as notary:
+    policy_in_force.write(1)
+    async with checkpoint_signer_of(policy_in_force, tmp_path, counted) as signer:
         (tmp_path / "checkpoints").mkdir()
-        await notary.round()
+        await signer.round()
         (tmp_path / "checkpoints").rmdir()
-        await notary.round()
+        await signer.round()
     assert ["checkpoint_not_written", "checkpoint_written"] == counted
     assert [1] == numbers(tmp_path)
 
@@ -222,19 +224,19 @@ async def hearing(answers: list[int]) -> AsyncIterator[tuple[str, list[object]]]
 
 
 async def test_the_webhook_hears_the_latest_until_it_listens(
-    book: Book, tmp_path: Path, counted: list[str]
+    policy_in_force: PolicyInForce, tmp_path: Path, counted: list[str]
 ) -> None:
     """A refusal is tried again in the next round, with the latest one; what was heard is not repeated."""
     async with (
         hearing([503, 302]) as (address, heard),
-        notary_of(book, tmp_path, counted, address) as notary,
+        checkpoint_signer_of(policy_in_force, tmp_path, counted, address) as signer,
     ):
-        book.write(1)
-        await notary.round()
-        await notary.round()
-        book.write(100)
-        await notary.round()
-        await notary.round()
+        policy_in_force.write(1)
+        await signer.round()
+        await signer.round()
+        policy_in_force.write(100)
+        await signer.round()
+        await signer.round()
     assert [1, 1, 1, 101] == [line["number"] for line in heard]  # type: ignore[index]  # JSON objects
     assert 2 == counted.count("checkpoint_not_sent")
     lines = (tmp_path / "checkpoints").read_text().splitlines()
@@ -242,14 +244,14 @@ async def test_the_webhook_hears_the_latest_until_it_listens(
 
 
 async def test_a_webhook_that_is_away_costs_no_checkpoint(
-    book: Book, tmp_path: Path, counted: list[str]
+    policy_in_force: PolicyInForce, tmp_path: Path, counted: list[str]
 ) -> None:
     """The file has it whether anybody listens or not."""
     async with hearing([]) as (address, _):
         pass
-    async with notary_of(book, tmp_path, counted, address) as notary:
-        book.write(1)
-        await notary.round()
+    async with checkpoint_signer_of(policy_in_force, tmp_path, counted, address) as signer:
+        policy_in_force.write(1)
+        await signer.round()
     assert [1] == numbers(tmp_path)
     assert ["checkpoint_written", "checkpoint_not_sent"] == counted
 

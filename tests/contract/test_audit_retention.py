@@ -10,11 +10,11 @@ import pytest
 
 from adapters.cli.audit import examine, verify
 from adapters.store import journal
-from adapters.store.ledger import open_ledger
+from adapters.store.audit_reader import open_audit_reader
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.audit import Fact, Row
-from bot.records import Claimed, Newcomer
+from bot.records import Claimed, NewApproval
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.values import (
     NOW,
@@ -64,9 +64,9 @@ async def live(store: SqlStore, hand: Hand, approval_id: str, *, day: int, until
     """An approval with everything that can belong to one, on a day counted from NOW."""
     hand.now = NOW + timedelta(days=day)
     approval = an_approval(approval_id, deadline=hand.now + timedelta(hours=1))
-    await store.approvals.admit(
+    await store.approvals.insert(
         [
-            Newcomer(
+            NewApproval(
                 approval=replace(approval, first_seen=hand.now),
                 placements=[a_placement(f"c-{approval_id}", approval_id)],
                 rungs=[a_rung(approval_id=approval_id)],
@@ -92,8 +92,8 @@ async def believed(_: Row) -> None:
 
 async def holds(url: str) -> bool:
     """Whether what is left of the chain holds."""
-    async with open_ledger(url) as ledger:
-        return (await examine(ledger)).broken is None
+    async with open_audit_reader(url) as audit_reader:
+        return (await examine(audit_reader)).broken is None
 
 
 async def test_what_is_old_and_closed_goes_without_a_trace(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.roster import LONGEST_AGE, REACHED_FOR
+from adapters.directory_cache import LONGEST_AGE, REACHED_FOR
 from adapters.settings import PolicyFile, read_policy_file
 from bot.errors import Forbidden, Gone, NodError, Unavailable
 from bot.policy import Person
@@ -33,7 +33,7 @@ async def until(true: Callable[[], bool]) -> None:
 async def test_before_anybody_was_asked_nobody_counts(world: World) -> None:
     """Not even an id of the file, which may be a guest's by now; and a group that was not read is empty."""
     assert {} == world.approvers()
-    assert (FINANCE, BOARD) == world.book.unread()
+    assert (FINANCE, BOARD) == world.policy_in_force.unread()
 
 
 async def test_people_and_groups_are_found(world: World) -> None:
@@ -44,8 +44,8 @@ async def test_people_and_groups_are_found(world: World) -> None:
 
     expected = {"ann": "U0ANN", "bob": "U0BOB", "slack:U0CAT": "U0CAT", "slack:U0DAN": "U0DAN"}
     assert expected == world.approvers()
-    assert () == world.book.unread()
-    assert "ann of Slack" == world.book.policy().people["ann"].name
+    assert () == world.policy_in_force.unread()
+    assert "ann of Slack" == world.policy_in_force.policy().people["ann"].name
 
 
 async def test_who_was_deactivated_is_gone_with_the_next_round(world: World) -> None:
@@ -74,7 +74,7 @@ async def test_what_could_not_be_looked_up_for_a_minute_counts_for_nobody(
     assert before == world.approvers()
     world.seconds += 1
     assert {} == world.approvers()
-    assert (FINANCE, BOARD) == world.book.unread()
+    assert (FINANCE, BOARD) == world.policy_in_force.unread()
     assert "look_up_failed" in world.counted
 
 
@@ -82,15 +82,15 @@ async def test_people_are_still_told_where_they_were_last_found(world: World) ->
     """Nobody decides by an old answer; a ping goes to where somebody was, for a day."""
     world.directory.groups[FINANCE] = (member("U0CAT"),)
     await world.refresh()
-    found = {handle: person.accounts for handle, person in world.book.policy().people.items()}
+    found = {handle: person.accounts for handle, person in world.policy_in_force.policy().people.items()}
     world.directory.trouble = Unavailable("down")
     world.seconds += 10 * LONGEST_AGE
     await world.refresh()
 
     assert {} == world.approvers()
-    assert found == {handle: person.accounts for handle, person in world.book.reach().people.items()}
+    assert found == {handle: person.accounts for handle, person in world.policy_in_force.reach().people.items()}
     world.seconds += REACHED_FOR
-    assert not any(person.accounts for person in world.book.reach().people.values())
+    assert not any(person.accounts for person in world.policy_in_force.reach().people.values())
 
 
 async def test_age_counts_without_any_round(world: World) -> None:
@@ -121,7 +121,7 @@ async def test_a_guest_stays_one_through_an_outage(world: World) -> None:
     await world.refresh()
     world.seconds += 10 * LONGEST_AGE
 
-    assert frozenset({SLACK}) == world.book.policy().people["bob"].outside
+    assert frozenset({SLACK}) == world.policy_in_force.policy().people["bob"].outside
 
 
 async def test_a_group_that_is_gone_is_empty_at_once(world: World) -> None:
@@ -139,10 +139,10 @@ async def test_a_group_without_a_keeper_is_empty(world: World) -> None:
     """Entra without credentials, for example; the others go on."""
     world.directory.groups[FINANCE] = (member("U0CAT"),)
     keepers = {FINANCE.kind: world.directory}
-    await world.book.refresh(directories={SLACK: world.directory}, groups=keepers, schedules={})
+    await world.policy_in_force.refresh(directories={SLACK: world.directory}, groups=keepers, schedules={})
 
     assert "slack:U0CAT" in world.approvers()
-    assert (BOARD,) == world.book.unread()
+    assert (BOARD,) == world.policy_in_force.unread()
 
 
 BY_ADDRESS = Person(handle="entra:1", name="A", email="ANN@acme.example")
@@ -188,7 +188,7 @@ async def test_an_address_from_outside_is_nobodys(world: World) -> None:
 async def test_an_id_of_the_file_is_not_replaced_by_an_address(world: World) -> None:
     """Bob is U0BOB, whoever else comes with his address."""
     world.path.write_text(TEXT.replace("{slack: U0BOB}", "{slack: U0BOB, email: bob@acme.example}"))
-    world.book = world.new_book()
+    world.policy_in_force = world.new_book()
     del world.directory.accounts["bob"]
     world.directory.groups[BOARD] = (member("U0FAKE", "bob@acme.example"),)
 
@@ -205,14 +205,14 @@ async def test_the_policy_is_noted_once_per_version(world: World) -> None:
 
     (fact,) = world.journal.facts
     assert ("policy_in_force", NOW) == (fact.kind, fact.at)
-    assert world.book.policy().version == fact.body["version"]
+    assert world.policy_in_force.policy().version == fact.body["version"]
     assert ("nod.yaml", ["default"]) == (fact.body["file"], fact.body["routes"])
 
 
 async def test_auto_approval_is_noted_when_it_is_switched(world: World) -> None:
     """Switching the variable on or off is a change of what is in force, though the file is the same."""
     for switched_on in (True, True, False, False):
-        world.book = world.new_book(auto_approve=switched_on)
+        world.policy_in_force = world.new_book(auto_approve=switched_on)
         async with world.kept():
             pass
 
@@ -228,7 +228,9 @@ async def test_a_good_file_takes_over_while_running(world: World) -> None:
         await until(lambda: "amy" in world.approvers())
 
     assert {"amy": "U0AMY", "bob": "U0BOB"} == world.approvers()
-    assert [world.book.policy().version] == [fact.body["version"] for fact in world.journal.facts[1:]]
+    assert [world.policy_in_force.policy().version] == [
+        fact.body["version"] for fact in world.journal.facts[1:]
+    ]
     assert [] == world.refused
 
 
@@ -247,19 +249,19 @@ async def test_another_address_is_another_person(world: World) -> None:
 async def test_a_bad_file_is_refused_and_the_old_one_stays(world: World) -> None:
     """Once for each change, with line and reason; the next good one takes over."""
     async with world.kept():
-        before = world.book.policy()
+        before = world.policy_in_force.policy()
         world.path.write_text(TEXT.replace("approvers:", "approver:"))
         await until(lambda: bool(world.refused))
         await asyncio.sleep(0.05)
 
         (error,) = world.refused
-        assert before == world.book.policy()
+        assert before == world.policy_in_force.policy()
         assert "line 9" in error.where
         assert "approvers is missing" in error.what
         assert 1 == world.counted.count("policy_refused")
 
         world.path.write_text(TEXT + "# mended\n")
-        await until(lambda: world.book.policy().version != before.version)
+        await until(lambda: world.policy_in_force.policy().version != before.version)
 
 
 async def test_a_file_that_is_gone_is_a_bad_file(world: World) -> None:
@@ -280,7 +282,7 @@ async def test_a_file_put_in_its_place_is_seen(world: World) -> None:
         new.replace(world.path)
 
         await until(lambda: "policy_in_force" in world.counted)
-        assert ["C0B"] == [place.channel for place in world.book.policy().routes[0].cards]
+        assert ["C0B"] == [place.channel for place in world.policy_in_force.policy().routes[0].cards]
 
 
 async def test_half_a_file_is_not_read(world: World) -> None:
@@ -299,14 +301,14 @@ async def test_half_a_file_is_not_read(world: World) -> None:
 async def test_without_the_audit_no_policy_changes(world: World) -> None:
     """The file waits until it can be noted."""
     async with world.kept():
-        before = world.book.policy().version
+        before = world.policy_in_force.policy().version
         world.journal.trouble = Unavailable("disk full")
         world.path.write_text(TEXT + "# new\n")
         await until(lambda: "policy_waits" in world.counted)
-        assert before == world.book.policy().version
+        assert before == world.policy_in_force.policy().version
 
         world.journal.trouble = None
-        await until(lambda: before != world.book.policy().version)
+        await until(lambda: before != world.policy_in_force.policy().version)
 
 
 async def test_without_the_audit_there_is_no_start(world: World) -> None:
@@ -327,13 +329,13 @@ async def test_people_are_asked_for_again_and_again(world: World) -> None:
 
 async def test_a_change_between_reading_and_watching_is_seen(world: World) -> None:
     """Starting takes a while, and the file may be saved meanwhile."""
-    before = world.book.policy().version
+    before = world.policy_in_force.policy().version
     world.path.write_text(TEXT + "# saved while the bot started\n")
 
     async with world.kept():
         await until(lambda: "policy_in_force" in world.counted)
 
-    assert before != world.book.policy().version == read_policy_file(world.path).policy.version
+    assert before != world.policy_in_force.policy().version == read_policy_file(world.path).policy.version
 
 
 @pytest.mark.parametrize("trouble", [MemoryError(), RecursionError("deep"), SystemExit(3), KeyError("\ud800")])
@@ -346,13 +348,13 @@ async def test_what_nobody_foresaw_leaves_the_policy_in_force(world: World, trou
             raise trouble
         return read_policy_file(world.path)
 
-    world.book = world.new_book(read=read)
+    world.policy_in_force = world.new_book(read=read)
     async with world.kept():
         world.path.write_text(f"{good}# bad\n")
         await until(lambda: bool(world.refused))
-        assert world.book.faulty
+        assert world.policy_in_force.faulty
         world.path.write_text(f"{good}# well\n")
-        await until(lambda: not world.book.faulty)
+        await until(lambda: not world.policy_in_force.faulty)
 
     assert "policy_refused" in world.counted
     assert f"cannot be used ({type(trouble).__name__})" == world.refused[0].what

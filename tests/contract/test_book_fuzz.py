@@ -13,7 +13,7 @@ import pytest
 from adapters.settings import PolicyFile
 from bot.call import lines_of
 from bot.errors import ConfigError
-from bot.flow.voters import shortages
+from bot.flow.quorum_check import quorum_shortages
 from bot.protocol import HITLRequest, Json
 from bot.wording import name_of
 from tests.contract.book_rig import NOW, World
@@ -219,7 +219,7 @@ def use(file: PolicyFile) -> None:
             policy.members(route.approvers)
             lines_of(request, redaction=policy.redaction)
             name_of(tool)
-    shortages(policy, {"gone": 1}, now=NOW)
+    quorum_shortages(policy, {"gone": 1}, now=NOW)
     json.dumps([str(place) for place in file.places]).encode()
 
 
@@ -229,17 +229,17 @@ async def fuzzed(folder: Path, *, seed: int, cases: int) -> int:
     async with world.kept(look_every=0.001):
         for case in range(cases):
             content = a_file(dice) + f"\n# {case}\n".encode()
-            was, refusals = world.book.file, len(world.refused)
+            was, refusals = world.policy_in_force.file, len(world.refused)
             beside = world.path.with_suffix(".new")
             beside.write_bytes(content)
             beside.replace(world.path)
             async with asyncio.timeout(600):  # a machine may be busy; what hangs, hangs for good
-                while world.book.file is was and len(world.refused) == refusals:
+                while world.policy_in_force.file is was and len(world.refused) == refusals:
                     await asyncio.sleep(0.001)
-            if world.book.file is not was:
+            if world.policy_in_force.file is not was:
                 used += 1
-                use(world.book.file)
-            world.book.policy()
+                use(world.policy_in_force.file)
+            world.policy_in_force.policy()
             for error in world.refused[refusals:]:
                 assert isinstance(error, ConfigError)
                 assert "\n" not in str(error)

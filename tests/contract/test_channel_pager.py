@@ -22,7 +22,7 @@ ALERT = Alert(
     text="Ann's answer could not be told",
     raised_at=datetime(2026, 11, 22, 12, tzinfo=UTC),
 )
-OVER = replace(ALERT, mended="the platform took it")
+OVER = replace(ALERT, resolved="the platform took it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from bot.card import Notice
+from bot.card import Notification
 from bot.errors import Forbidden, Gone, Unanswered, Unavailable
 from bot.ports import Chat
 from bot.wording import CardState
@@ -168,7 +168,7 @@ async def test_a_notice_is_said_in_the_thread_and_found_there(new_world: Opener)
     """A rung stands under its card, with whom it pings, and can be found again."""
     async with new_world() as world:
         thread = await world.chat.post(card(), world.channel)
-        notice = Notice(mark="req-1:0", text=("Still waiting, until ", UNTIL), mentions=("U0ANN",))
+        notice = Notification(mark="req-1:0", text=("Still waiting, until ", UNTIL), mentions=("U0ANN",))
         ref = await world.chat.say(notice, world.channel, thread=thread)
         assert "Still waiting" in world.shown(world.channel)[-1]
         assert "U0ANN" in world.shown(world.channel)[-1]
@@ -203,7 +203,7 @@ async def test_a_refused_token_is_forbidden(new_world: Opener) -> None:
         assert not isinstance(raised.value, Unavailable)
 
 
-NOTICE = Notice(mark="req-1.last", text=("send_email waits, until ", UNTIL))
+NOTICE = Notification(mark="req-1.last", text=("send_email waits, until ", UNTIL))
 
 
 async def test_a_notice_without_a_thread_stands_in_the_channel(new_world: Opener) -> None:
@@ -217,8 +217,8 @@ async def test_a_notice_without_a_thread_stands_in_the_channel(new_world: Opener
 async def test_one_person_is_told_alone(new_world: Opener) -> None:
     """A room is the same each time; what is said there is read by that person only, and can be found again."""
     async with new_world() as world:
-        room = await world.chat.room_of(world.somebody)
-        assert room == await world.chat.room_of(world.somebody)
+        room = await world.chat.dm_channel(world.somebody)
+        assert room == await world.chat.dm_channel(world.somebody)
         assert world.alone(room)
         card_ref = await world.chat.post(card(), world.channel)
         link = world.chat.link(world.channel, card_ref)
@@ -232,7 +232,7 @@ async def test_who_cannot_be_messaged_is_forbidden(new_world: Opener) -> None:
     """An account that takes no messages is no reason to try again."""
     async with new_world() as world:
         with pytest.raises(Forbidden):
-            await world.chat.room_of(world.nobody)
+            await world.chat.dm_channel(world.nobody)
 
 
 async def test_a_link_opens_the_message(new_world: Opener) -> None:
@@ -271,7 +271,7 @@ async def test_notices_go_first_then_digests_then_the_earliest_card(new_world: O
 async def test_a_surface_without_troubles_has_none(new_world: Opener) -> None:
     """Where cards can stand, nothing is said."""
     async with new_world() as world:
-        assert {} == await world.chat.troubles([world.channel, world.elsewhere])
+        assert {} == await world.chat.problems([world.channel, world.elsewhere])
 
 
 @pytest.mark.parametrize("word", ["archived", "bot", "channel_not_found", "company"])
@@ -279,7 +279,7 @@ async def test_a_channel_in_which_no_card_can_stand_says_why(new_world: Opener, 
     """Archived, without the bot, gone, or read by another company: each is told, for that channel alone."""
     async with new_world() as world:
         world.spoil[word]()
-        troubles = await world.chat.troubles([world.elsewhere, world.channel])
+        troubles = await world.chat.problems([world.elsewhere, world.channel])
         assert [world.channel] == list(troubles)
         assert word in troubles[world.channel]
 
@@ -288,8 +288,8 @@ async def test_a_refused_token_ails_the_whole_surface(new_world: Opener) -> None
     """With the token gone no channel is told apart."""
     async with new_world() as world:
         world.revoke()
-        assert [""] == list(await world.chat.troubles([world.channel]))
-        assert [""] == list(await world.chat.troubles([]))
+        assert [""] == list(await world.chat.problems([world.channel]))
+        assert [""] == list(await world.chat.problems([]))
 
 
 async def test_a_surface_that_cannot_be_asked_tells_nothing(new_world: Opener) -> None:
@@ -297,6 +297,6 @@ async def test_a_surface_that_cannot_be_asked_tells_nothing(new_world: Opener) -
     async with new_world() as world:
         world.cut_off()
         with pytest.raises(Unavailable):
-            await world.chat.troubles([world.channel])
+            await world.chat.problems([world.channel])
         with pytest.raises(Unavailable):
-            await world.chat.troubles([])
+            await world.chat.problems([])

@@ -22,7 +22,7 @@ from bot.ladder import Action, Deadline, DeadlineSource
 from bot.matching import Match, Pattern
 from bot.policy import Delegation, Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import LAST_CALLS, DueRung, Newcomer, Placement
+from bot.records import LAST_CALLS, DueRung, NewApproval, Placement
 from bot.routing import ReasonRule, RejectionRule, Route, Rule, Rules
 from bot.seal import Pages, Reading, Seal
 from bot.surface import Destination, Surface
@@ -275,9 +275,9 @@ async def arrange(store: SqlStore, case: Case, request: HITLRequest, *, here: Su
         deadline=deadline,
     )
     cards = [Placement(card_id=CARDS[one], approval_id="r1", destination=PLACES[one]) for one in PLACES]
-    await store.approvals.admit([Newcomer(approval=approval, placements=cards)])
+    await store.approvals.insert([NewApproval(approval=approval, placements=cards)])
     if case.state == "gathered":
-        await store.digests.gather(list(CARDS.values()))
+        await store.queue_messages.batch(list(CARDS.values()))
         return
     shown = replace(request, arguments={"amount": 5000}) if case.state == "drawn" else request
     for card_id in CARDS.values():
@@ -286,12 +286,12 @@ async def arrange(store: SqlStore, case: Case, request: HITLRequest, *, here: Su
     approved = vote_of("ann", HITLDecision.APPROVED, request, surface=where)
     match case.state.removesuffix(" there"):
         case "voted":
-            await store.approvals.vote("r1", vote=approved, needs=2, counting=None)
+            await store.approvals.vote("r1", vote=approved, needs=2, eligible=None)
         case "gil voted" | "gone voted" | "tess voted" as state:
             theirs = vote_of(state.removesuffix(" voted"), HITLDecision.APPROVED, request, surface=where)
-            await store.approvals.vote("r1", vote=theirs, needs=2, counting=None)
+            await store.approvals.vote("r1", vote=theirs, needs=2, eligible=None)
         case "decided":
-            await store.approvals.vote("r1", vote=approved, needs=1, counting=None)
+            await store.approvals.vote("r1", vote=approved, needs=1, eligible=None)
         case "claimed":
             claim = Claim(person="bob", name="Bob", at=NOON, until=deadline.at)
             last = DueRung(
@@ -329,7 +329,7 @@ async def click_of(store: SqlStore, case: Case, request: HITLRequest, *, here: S
     whose = OTHER[here] if case.borrowed else here
     card_id, digest = ("card-of-nobody" if case.state == "unknown" else CARDS[whose]), request.digest
     if case.verb is NEXT:
-        standing = {one.destination: one.digest_id for one in await store.digests.standing(lines=1)}
+        standing = {one.destination: one.digest_id for one in await store.queue_messages.standing(lines=1)}
         card_id, digest = standing[PLACES[whose]], DIGEST_SEAL
     return Click(
         surface=here,

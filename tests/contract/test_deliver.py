@@ -12,7 +12,7 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
-from bot.flow import Crew
+from bot.flow import WorkerPool
 from bot.flow.deliver import Deliver
 from bot.flow.retries import LEAST_WAIT, MARGIN
 from bot.flow.undelivered import Losses
@@ -70,7 +70,7 @@ class World:
                 count=lambda _: None,
                 ring=self.rings.append,
                 losses=Losses(store=self.store, clock=lambda: self.platform.now),
-                crew=Crew(Step.DELIVER, size=1, tasks=tasks, ring=lambda _: None, count=lambda _: None),
+                pool=WorkerPool(Step.DELIVER, size=1, tasks=tasks, ring=lambda _: None, count=lambda _: None),
             )
 
     async def round(self) -> None:
@@ -160,7 +160,7 @@ async def test_a_poll_of_the_clicks_own_millisecond_confirms_nothing(
     await world.round()
 
     assert sent is bool(world.platform.decided)
-    assert sent is (Step.ADMIT not in world.rings)
+    assert sent is (Step.INGEST not in world.rings)
 
 
 @pytest.mark.parametrize(("later", "sent"), [(0.0, False), (0.001, True)])
@@ -179,7 +179,7 @@ async def test_nor_does_one_of_the_millisecond_in_which_it_was_called_resolved(
     await world.round()
 
     assert sent is bool(world.platform.decided)
-    assert sent is (Step.ADMIT not in world.rings)
+    assert sent is (Step.INGEST not in world.rings)
 
 
 async def test_three_quick_tries_come_after_the_first(world: World) -> None:

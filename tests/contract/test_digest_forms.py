@@ -10,7 +10,7 @@ import pytest
 from adapters.store.open import open_store
 from bot.approval import Stage
 from bot.canonical import FORM
-from bot.flow.admit import Admit
+from bot.flow.ingest import Ingest
 from bot.matching import Match
 from bot.policy import Policy
 from bot.protocol import HITLRequest
@@ -78,7 +78,7 @@ async def test_an_upgrade_takes_no_answer_back(fresh_url: str) -> None:
     async with open_store(
         fresh_url, ring=lambda step: None, pagers=PAGERS, clock=lambda: NOW, take_over=True
     ) as store:
-        await Admit(
+        await Ingest(
             platform=platform, store=store, policy=lambda: policy, clock=lambda: after(1),
             count=lambda _: None,
         ).round()  # fmt: skip

@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from adapters.book import Book
-from adapters.duty import NOBODY, NOBODY_KNOWN, NOT_YET, TOO_OLD
+from adapters.directory_cache import LONGEST_AGE
+from adapters.on_call_resolver import NOBODY, NOBODY_KNOWN, NOT_YET, TOO_OLD
 from adapters.oncall import PAGERDUTY, Schedules
 from adapters.oncall.open import open_schedules
-from adapters.roster import LONGEST_AGE
+from adapters.policy_in_force import PolicyInForce
 from bot.audit import Fact
 from bot.errors import ConfigError
 from bot.policy import Person, Policy
@@ -57,7 +57,7 @@ POLICY = Policy(
 
 @dataclass(frozen=True)
 class File:
-    """An `adapters.book.Reviewed`."""
+    """An `adapters.policy_in_force.Reviewed`."""
 
     policy: Policy = POLICY
     elsewhere: Mapping[str, tuple[GroupRef, ...]] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class World:
         self.counted: list[str] = []
         self.file, self.path = File(), path
         path.write_text("a policy")
-        self.book = Book(
+        self.policy_in_force = PolicyInForce(
             self.file,
             path=path,
             read=lambda: self.file,
@@ -96,14 +96,14 @@ class World:
         raise AssertionError(error)
 
     async def refresh(self) -> None:
-        await self.book.refresh(directories={}, groups={}, schedules=self.schedules)
+        await self.policy_in_force.refresh(directories={}, groups={}, schedules=self.schedules)
 
     def on_call(self, name: str) -> tuple[str, ...]:
-        return self.book.policy().handles((name,))
+        return self.policy_in_force.policy().handles((name,))
 
     def night(self) -> tuple[tuple[str, ...], str | None]:
         """Who is asked at night, and why it is a stand-in if it is one."""
-        return self.on_call("night"), self.book.policy().stand_ins.get("night")
+        return self.on_call("night"), self.policy_in_force.policy().stand_ins.get("night")
 
     def pass_time(self, seconds: float) -> None:
         self.at, self.seconds = self.at + timedelta(seconds=seconds), self.seconds + seconds
@@ -125,7 +125,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_a_rotation_needs_no_look_up(world: World) -> None:
     """It counts before anybody was asked, and is no stand-in."""
     assert ("bob",) == world.on_call("day")
-    assert "day" not in world.book.policy().stand_ins
+    assert "day" not in world.policy_in_force.policy().stand_ins
 
 
 async def test_a_hand_over_counts_from_its_moment(world: World) -> None:
@@ -144,11 +144,11 @@ async def test_a_hand_over_counts_from_its_moment(world: World) -> None:
 async def test_the_policy_is_filled_once_between_two_changes(world: World) -> None:
     """A click reads what was filled before it."""
     await world.refresh()
-    before = world.book.policy()
+    before = world.policy_in_force.policy()
 
     world.pass_time(LONGEST_AGE - 1)
 
-    assert before is world.book.policy()
+    assert before is world.policy_in_force.policy()
 
 
 async def test_an_override_counts_from_its_moment(world: World) -> None:
@@ -157,7 +157,7 @@ async def test_an_override_counts_from_its_moment(world: World) -> None:
     swap = Override(who="cat", start=start, end=start + timedelta(minutes=10))
     day = OnCall(name="day", otherwise="cat", rotation=replace(ROTATION, overrides=(swap,)))
     world.file = File(replace(POLICY, oncall={"day": day}, version="2"))
-    async with world.book.kept(directories={}, groups={}, schedules={}, look_every=0.01):
+    async with world.policy_in_force.kept(directories={}, groups={}, schedules={}, look_every=0.01):
         world.path.write_text("another policy")
         await in_force(world, "2")
 
@@ -171,7 +171,7 @@ async def test_an_override_counts_from_its_moment(world: World) -> None:
 
 async def in_force(world: World, version: str) -> None:
     end = time.monotonic() + 5
-    while world.book.policy().version != version:
+    while world.policy_in_force.policy().version != version:
         assert time.monotonic() < end
         await asyncio.sleep(0.005)
 
@@ -194,12 +194,12 @@ async def test_what_of_a_schedule_cannot_be_read_is_told_once(world: World) -> N
     await world.refresh()
 
     assert (("ann",), None) == world.night()
-    assert {"night": ("entry 2 is null",)} == world.book.policy().skipped_shifts
+    assert {"night": ("entry 2 is null",)} == world.policy_in_force.policy().skipped_shifts
     assert ["shifts_skipped"] == world.counted
 
     world.service.instead = None
     await world.refresh()
-    assert {} == world.book.policy().skipped_shifts
+    assert {} == world.policy_in_force.policy().skipped_shifts
 
 
 async def test_who_is_on_call_now_is_asked_for(world: World) -> None:
@@ -338,7 +338,9 @@ async def test_a_schedule_of_a_new_file_is_asked_at_once(world: World) -> None:
         )
     )
     world.service.entries = [oncall("cat", schedule="PNEW")]
-    async with world.book.kept(directories={}, groups={}, schedules=world.schedules, look_every=0.01):
+    async with world.policy_in_force.kept(
+        directories={}, groups={}, schedules=world.schedules, look_every=0.01
+    ):
         assert (("bob",), NOBODY) == world.night()
         world.path.write_text("another policy")
         await in_force(world, "2")
@@ -348,4 +350,4 @@ async def test_a_schedule_of_a_new_file_is_asked_at_once(world: World) -> None:
             await asyncio.sleep(0.005)
 
     assert ("bob",) == world.on_call("weekend")
-    assert "no connection to opsgenie is set up" == world.book.policy().stand_ins["weekend"]
+    assert "no connection to opsgenie is set up" == world.policy_in_force.policy().stand_ins["weekend"]

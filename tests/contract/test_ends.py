@@ -8,7 +8,7 @@ import pytest
 
 from adapters.store.open import SqlStore
 from bot.approval import Outcome, Stage
-from bot.flow import Crew
+from bot.flow import WorkerPool
 from bot.flow.polls import Steadiness
 from bot.flow.reconcile import Expire, Reconcile
 from bot.flow.undelivered import Losses
@@ -30,9 +30,9 @@ class Telling(FakePlatform):
         approvals, digest = self.store.approvals, a_request().digest
         match self.meanwhile:
             case "decided":
-                await approvals.vote("r1", vote=a_vote(digest=digest), needs=1, counting=None)
+                await approvals.vote("r1", vote=a_vote(digest=digest), needs=1, eligible=None)
             case "voted":
-                await approvals.vote("r1", vote=a_vote(digest=digest), needs=2, counting=None)
+                await approvals.vote("r1", vote=a_vote(digest=digest), needs=2, eligible=None)
             case "listed":
                 await approvals.confirm({"r1": digest}, began_at=after(9))
             case _:
@@ -42,15 +42,15 @@ class Telling(FakePlatform):
     async def round_of(self, step: Step) -> None:
         """One round of the step, worked off."""
         async with asyncio.TaskGroup() as tasks:
-            crew = Crew(step, size=1, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+            pool = WorkerPool(step, size=1, tasks=tasks, ring=lambda _: None, count=lambda _: None)
             if step is Step.EXPIRE:
                 await Expire(
-                    platform=self, store=self.store, clock=lambda: self.now, count=lambda _: None, crew=crew
+                    platform=self, store=self.store, clock=lambda: self.now, count=lambda _: None, pool=pool
                 ).round()
                 return
             await Reconcile(
                 platform=self, store=self.store, steadiness=Steadiness, clock=lambda: self.now,
-                count=lambda _: None, crew=crew, losses=Losses(store=self.store, clock=lambda: self.now),
+                count=lambda _: None, pool=pool, losses=Losses(store=self.store, clock=lambda: self.now),
             ).round()  # fmt: skip
 
 

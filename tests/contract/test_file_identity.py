@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.moves import Move
+from adapters.store.compare_and_set import Move
 from adapters.store.open import open_store
 from bot.errors import Unanswered, Unavailable
 from tests.contract.values import admit, decide

@@ -14,7 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from adapters.chat.endpoint import endpoint_of
-from adapters.relay import WAKE_PATH, Door
+from adapters.relay import WAKE_PATH, WakeEndpoint
 from adapters.teams.receive import operation, schemes
 from adapters.web import front
 from adapters.web.front import LARGEST_BODY, document
@@ -25,8 +25,8 @@ from tests.servers.town import open_town
 ASKED = ["/healthz", "/readyz", "/metrics", "/openapi.json"]
 
 
-def door() -> Door:
-    return Door("0123456789abcdef" * 2, poll=lambda: None, count=lambda _: None)
+def door() -> WakeEndpoint:
+    return WakeEndpoint("0123456789abcdef" * 2, poll=lambda: None, count=lambda _: None)
 
 
 def answers(found: Mapping[str, Any], path: str) -> set[int]:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from adapters.store.open import open_store
-from bot.card import DigestCard
-from bot.flow import Crew
-from bot.flow.gather import FREE_WITHIN, JOINED_EVERY, LATEST, NOT_FREE_FOR, REDRAWN_EVERY, Gather
-from bot.flow.outward import Means
+from bot.card import QueueCard
+from bot.flow import WorkerPool
+from bot.flow.batch import FREE_WITHIN, JOINED_EVERY, LATEST, NOT_FREE_FOR, REDRAWN_EVERY, Batch
+from bot.flow.chat_step import StepDeps
 from bot.policy import Policy
-from bot.records import Newcomer, Step
+from bot.records import NewApproval, Step
 from bot.seal import Seal
 from bot.store import Store
 from bot.surface import Surface
@@ -33,11 +33,11 @@ class QuietChat:
     interval: timedelta = timedelta(minutes=5)
     said: list[int] = field(default_factory=list)
 
-    async def post(self, card: DigestCard, channel: str) -> str:
+    async def post(self, card: QueueCard, channel: str) -> str:
         self.said.append(card.count)
         return "1.5"
 
-    async def update(self, card: DigestCard, channel: str, ref: str) -> None:
+    async def update(self, card: QueueCard, channel: str, ref: str) -> None:
         self.said.append(card.count)
 
 
@@ -62,12 +62,12 @@ class Gathering:
 
     def __init__(self, store: Store, clock: Hands) -> None:
         self.store, self.chat, self.clock, self._pieces = store, QuietChat(), clock, Pieces()
-        crew = Crew(Step.GATHER, size=4, tasks=self._pieces, ring=lambda _: None, count=lambda _: None)
-        means = Means(
+        pool = WorkerPool(Step.BATCH, size=4, tasks=self._pieces, ring=lambda _: None, count=lambda _: None)
+        deps = StepDeps(
             store=store, chats={Surface.SLACK: self.chat}, policy=lambda: POLICY, clock=clock,
-            count=lambda _: None, crew=crew,
+            count=lambda _: None, pool=pool,
         )  # fmt: skip
-        self._step = Gather(means, seal=Seal("s" * 32))
+        self._step = Batch(deps, seal=Seal("s" * 32))
 
     async def round(self) -> datetime | None:
         """One round, until all that it began has ended."""
@@ -83,9 +83,9 @@ class Gathering:
 
 async def wait_in_line(store: Store, *ids: str) -> None:
     """Requests that are seen at the beginning, all for one channel."""
-    await store.approvals.admit(
+    await store.approvals.insert(
         [
-            Newcomer(
+            NewApproval(
                 approval=an_approval(one, deadline=after(WINDOW)), placements=[a_placement(f"c-{one}", one)]
             )
             for one in ids
@@ -182,7 +182,7 @@ async def test_what_waits_longer_goes_behind_what_is_gathered(gathering: Gatheri
     store = gathering.store
     await store.placements.shown("c-r1", ref="1.1", revision=1)
     later = an_approval("later", deadline=after(3 * WINDOW))
-    await store.approvals.admit([Newcomer(approval=later, placements=[a_placement("c-later", "later")])])
+    await store.approvals.insert([NewApproval(approval=later, placements=[a_placement("c-later", "later")])])
     await gathering.pass_to(2)
     assert ["c-r2", "c-later"] == await in_line(store)
 
@@ -205,11 +205,11 @@ async def test_an_agent_that_asks_for_too_much_is_in_nobodys_way(store: Store, c
     """Its requests fill the lines of the digest and stay there; what stands behind them leaves all the same."""
     many = [an_approval(f"m{n}", request=a_request(f"m{n}", agent_id="many")) for n in range(POLICY.flood + 1)]
     other = an_approval("other", deadline=after(2 * WINDOW), request=a_request("other", agent_id="other"))
-    await store.approvals.admit(
-        [Newcomer(approval=one, placements=[a_placement(f"c-{one.id}", one.id)]) for one in (*many, other)]
+    await store.approvals.insert(
+        [NewApproval(approval=one, placements=[a_placement(f"c-{one.id}", one.id)]) for one in (*many, other)]
     )
     gathering = Gathering(store, clock)
-    await store.digests.gather([f"c-{one.id}" for one in (*many, other)])
+    await store.queue_messages.batch([f"c-{one.id}" for one in (*many, other)])
     await gathering.round()
     await gathering.pass_to(4)
 
@@ -218,4 +218,4 @@ async def test_an_agent_that_asks_for_too_much_is_in_nobodys_way(store: Store, c
 
 async def in_line(store: Store) -> list[str]:
     """The cards that wait for a turn, the next one first."""
-    return [card.card_id for queue in (await store.digests.waiting()).values() for card in queue]
+    return [card.card_id for queue in (await store.queue_messages.waiting()).values() for card in queue]

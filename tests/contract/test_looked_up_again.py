@@ -27,7 +27,7 @@ async def test_a_failed_look_up_is_tried_again_within_seconds(tmp_path: Path) ->
     world = World(tmp_path)
     world.directory.trouble = Unavailable("away")
     async with world.kept(refresh_every=30):
-        assert frozenset({SLACK}) == world.book.policy().unasked
+        assert frozenset({SLACK}) == world.policy_in_force.policy().unasked
         assert 1 == world.directory.asked
         for number, wait in enumerate((1, 2, 4), 2):
             world.seconds += wait - 0.1
@@ -37,7 +37,7 @@ async def test_a_failed_look_up_is_tried_again_within_seconds(tmp_path: Path) ->
             await until(partial(_asked, world, number))
         world.directory.trouble = None
         world.seconds += 31
-        await until(lambda: not world.book.policy().unasked)
+        await until(lambda: not world.policy_in_force.policy().unasked)
         assert {"ann", "bob"} <= set(world.approvers())
 
 
@@ -49,8 +49,8 @@ async def test_a_press_has_people_looked_up_at_once(tmp_path: Path) -> None:
         world.directory.trouble = None
         world.seconds += 1
         for _ in range(20):
-            world.book.look_again()
-        await until(lambda: not world.book.policy().unasked)
+            world.policy_in_force.look_again()
+        await until(lambda: not world.policy_in_force.policy().unasked)
         assert 2 == world.directory.asked
 
 
@@ -58,6 +58,8 @@ async def test_only_who_was_missed_is_asked_about_again(tmp_path: Path) -> None:
     """A directory that answered is left alone between two rounds."""
     world = World(tmp_path)
     await world.refresh()
-    assert not world.book._roster.missed
-    await world.book.refresh(directories={SLACK: world.directory}, groups={}, schedules={}, again=True)
+    assert not world.policy_in_force._directory_cache.missed
+    await world.policy_in_force.refresh(
+        directories={SLACK: world.directory}, groups={}, schedules={}, again=True
+    )
     assert 1 == world.directory.asked

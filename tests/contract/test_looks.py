@@ -24,7 +24,7 @@ from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
 from bot.policy import Person, Policy
 from bot.protocol import HITLRequest
-from bot.records import Newcomer, Placement
+from bot.records import NewApproval, Placement
 from bot.routing import Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface
@@ -118,7 +118,7 @@ async def open_world(path: Path, surface: Surface, arguments: dict[str, Any]) ->
         )
         world = World(store=store, desk=desk, place=PLACES[surface], request=request)
         placement = Placement(card_id=world.card_id, approval_id="r1", destination=PLACES[surface])
-        await store.approvals.admit([Newcomer(approval=waiting, placements=[placement])])
+        await store.approvals.insert([NewApproval(approval=waiting, placements=[placement])])
         yield world
 
 

@@ -71,9 +71,9 @@ async def slack(url: str) -> None:
 
 async def heartbeat(url: str) -> None:
     with capture_logs() as logs:
-        async with open_heartbeat(url, count=lambda _: None) as beats:
-            assert beats is not None
-            well = await beats.beat()
+        async with open_heartbeat(url, count=lambda _: None) as liveness:
+            assert liveness is not None
+            well = await liveness.beat()
     if not well:
         raise Unavailable(str(logs))
 

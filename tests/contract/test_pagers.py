@@ -31,8 +31,8 @@ from tests.servers.pagers import (
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ALERT = Alert(approval_id="r1", cause="undelivered", text="send_email: not told yet (503).", raised_at=NOW)
-MENDED = replace(ALERT, mended="It got through after all.")
-LONG = replace(ALERT, approval_id="r/é" * 300, text="ü" * 20_000, mended="m" * 30_000)
+MENDED = replace(ALERT, resolved="It got through after all.")
+LONG = replace(ALERT, approval_id="r/é" * 300, text="ü" * 20_000, resolved="m" * 30_000)
 TOKEN = "T0kenInTheAddress"
 KINDS: dict[str, type[FakePagerDuty | FakeOpsgenie | Receiver]] = {
     "webhook": Receiver,
@@ -102,7 +102,7 @@ async def test_pagerduty_hears_of_what_mended_before_it_was_told() -> None:
 
     assert ["trigger", "resolve"] == [action for action, _ in service.told()]
     assert "info" == service.events[0]["payload"]["severity"]
-    assert MENDED.mended == service.events[0]["payload"]["custom_details"]["mended"]
+    assert MENDED.resolved == service.events[0]["payload"]["custom_details"]["mended"]
     assert set() == service.open
 
 
@@ -123,7 +123,7 @@ async def test_opsgenie_creates_and_closes_under_one_alias() -> None:
         "source": "nod",
         "details": {"request_id": "r1", "cause": "undelivered"},
     } == created
-    assert [("nod:r1:undelivered", {"source": "nod", "note": MENDED.mended})] == service.closed
+    assert [("nod:r1:undelivered", {"source": "nod", "note": MENDED.resolved})] == service.closed
     assert set() == service.open
 
 
@@ -153,7 +153,7 @@ async def test_a_webhook_is_told_all_of_it_signed() -> None:
         "raised_at": NOW.isoformat(),
         "mended": None,
     }
-    assert [alert, alert | {"event": "mended", "mended": MENDED.mended}] == service.bodies
+    assert [alert, alert | {"event": "mended", "mended": MENDED.resolved}] == service.bodies
     assert {"application/json"} == {headers["content-type"] for headers in service.headers}
 
 
@@ -163,7 +163,7 @@ async def test_a_webhook_that_had_no_alert_is_told_with_the_mending() -> None:
     async with open_service(service) as address, open_one("webhook", address) as pager:
         await page(pager, MENDED)
 
-    assert [("mended", ALERT.text, MENDED.mended)] == [
+    assert [("mended", ALERT.text, MENDED.resolved)] == [
         (body["event"], body["text"], body["mended"]) for body in service.bodies
     ]
 
@@ -195,7 +195,7 @@ async def test_whatever_is_long_or_odd_is_still_taken(kind: str) -> None:
     """Texts, ids and reasons beyond every limit arrive cut, under one key, and are mended by it."""
     service = KINDS[kind]()
     async with open_service(service) as address, open_one(kind, address) as pager:
-        ref = await page(pager, replace(LONG, mended=None))
+        ref = await page(pager, replace(LONG, resolved=None))
         assert ref == await page(pager, LONG, ref)
         assert ref == await page(pager, LONG)
         other = await page(pager, replace(LONG, approval_id="r/é" * 301))

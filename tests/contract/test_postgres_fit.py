@@ -16,7 +16,7 @@ from sqlalchemy import URL, make_url
 
 from adapters.store.open import open_store
 from bot.errors import ConfigError
-from bot.records import Newcomer
+from bot.records import NewApproval
 from tests.contract.values import a_request, admit, an_approval
 
 PGBOUNCER = shutil.which("pgbouncer")
@@ -68,7 +68,7 @@ async def test_the_client_speaks_utf8_whatever_its_surroundings_say(
         server.execute(f"ALTER DATABASE {name} SET client_encoding = 'LATIN1'")
     async with open_store(postgres_url, ring=no_ring, pagers=()) as store:
         approval = an_approval(request=a_request(tool_name="send_€_日本"))
-        assert await store.approvals.admit([Newcomer(approval=approval)])
+        assert await store.approvals.insert([NewApproval(approval=approval)])
         found = await store.approvals.get("r1")
     assert found is not None
     assert "send_€_日本" == found.request.tool_name

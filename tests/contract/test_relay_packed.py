@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from adapters.relay.tap import BLIND_EVERY
+from adapters.relay.stream_observer import BLIND_EVERY
 from tests.contract.relay_rig import RUN, STREAM, Line, Rig, behind, hitl_event
 from tests.servers.town import until
 

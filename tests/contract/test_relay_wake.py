@@ -12,9 +12,9 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from adapters.relay import WAKE_PATH, Door, open_relay, open_waker, serve_relay
-from adapters.relay.door import AGAIN, MOST_KEPT
+from adapters.relay import WAKE_PATH, WakeEndpoint, open_relay, open_waker, serve_relay
 from adapters.relay.wake import PAUSE
+from adapters.relay.wake_endpoint import AGAIN, MOST_KEPT
 from adapters.web import front, serve_front
 from tests.contract.relay_rig import RUN, STREAM, Line, hitl_event, upstream
 
@@ -34,8 +34,8 @@ class Bot:
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
-        door = Door(TOKEN, poll=self.poll, count=self.counted.append)
-        app = front(receivers={WAKE_PATH: door}, **REST)
+        wake_endpoint = WakeEndpoint(TOKEN, poll=self.poll, count=self.counted.append)
+        app = front(receivers={WAKE_PATH: wake_endpoint}, **REST)
         async with serve_front(app, host="127.0.0.1", port=0) as url:
             yield url
 
@@ -72,20 +72,24 @@ async def test_the_token_opens_the_door() -> None:
 async def test_a_wake_can_name_runs(body: bytes, run_id: str | None) -> None:
     """What it says beside that, or cannot be read, costs nothing: the poll is asked for all the same."""
     bot = Bot()
-    door = Door(TOKEN, poll=bot.poll, count=bot.counted.append)
-    assert 204 == (await door.receive({"authorization": f"Bearer {TOKEN}"}, body))[0]
-    assert (1, run_id) == (len(bot.polls), door.run_of("r1"))
+    wake_endpoint = WakeEndpoint(TOKEN, poll=bot.poll, count=bot.counted.append)
+    assert 204 == (await wake_endpoint.receive({"authorization": f"Bearer {TOKEN}"}, body))[0]
+    assert (1, run_id) == (len(bot.polls), wake_endpoint.run_of("r1"))
 
 
 async def test_runs_that_nobody_lists_are_forgotten() -> None:
     """Only so many are kept, the latest; and nothing is learned from whoever has no token."""
     bot = Bot()
-    door = Door(TOKEN, poll=bot.poll, count=bot.counted.append)
+    wake_endpoint = WakeEndpoint(TOKEN, poll=bot.poll, count=bot.counted.append)
     for begin in range(0, MOST_KEPT + 100, 100):
         runs = {f"r{number}": "run" for number in range(begin, begin + 100)}
-        await door.receive({"authorization": f"Bearer {TOKEN}"}, json.dumps({"runs": runs}).encode())
-    await door.receive({"authorization": "Bearer no"}, b'{"runs": {"stranger": "run"}}')
-    assert (None, "run", None) == (door.run_of("r99"), door.run_of("r100"), door.run_of("stranger"))
+        await wake_endpoint.receive({"authorization": f"Bearer {TOKEN}"}, json.dumps({"runs": runs}).encode())
+    await wake_endpoint.receive({"authorization": "Bearer no"}, b'{"runs": {"stranger": "run"}}')
+    assert (None, "run", None) == (
+        wake_endpoint.run_of("r99"),
+        wake_endpoint.run_of("r100"),
+        wake_endpoint.run_of("stranger"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from adapters.app import open_nod
-from adapters.notary import read_checkpoints, read_or_make_key
-from adapters.notary.checkpoint import checkpoint_of
-from adapters.notary.shelf import add
+from adapters.checkpoints import read_checkpoints, read_or_make_key
+from adapters.checkpoints.checkpoint import checkpoint_of
+from adapters.checkpoints.log import add
 from adapters.settings import Environment
 from adapters.store.open import open_store
 from bot.errors import ConfigError
-from bot.records import Newcomer
+from bot.records import NewApproval
 from sandbox.town import open_sandbox
 from tests.contract.values import NOW, an_alert, an_approval
 from tests.servers.laid import lay_database
@@ -112,17 +112,17 @@ def drop_triggers(connection: sqlite3.Connection) -> None:
 
 async def test_what_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
     """A database that an earlier release left, in the place of another: nothing in it is signed or written."""
-    key, shelf = read_or_make_key(tmp_path / "nod-audit.key"), tmp_path / "nod-checkpoints.jsonl"
+    key, checkpoint_log = read_or_make_key(tmp_path / "nod-audit.key"), tmp_path / "nod-checkpoints.jsonl"
     async with open_sandbox() as sandbox:
         lay_database(tmp_path)
         url = f"sqlite:///{tmp_path}/nod.db"
         async with open_store(url, ring=lambda _: None, pagers=()) as store:
-            await store.approvals.admit([Newcomer(approval=an_approval())])
+            await store.approvals.insert([NewApproval(approval=an_approval())])
             await store.alerts.raise_(an_alert())
         with closing(sqlite3.connect(tmp_path / "nod.db", isolation_level=None)) as connection:
             connection.execute("UPDATE approvals SET call_signature = NULL, terms_signature = NULL")
         left = dump(tmp_path / "nod.db")
-        add(shelf, checkpoint_of(999, "f" * 64, key=key, at=NOW))
+        add(checkpoint_log, checkpoint_of(999, "f" * 64, key=key, at=NOW))
         with pytest.raises(ConfigError, match="a checkpoint was signed for row 999"):
             async with open_bot(Town(sandbox=sandbox, folder=tmp_path), tmp_path):
                 pass

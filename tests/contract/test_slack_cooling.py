@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.store.open import SqlStore
-from bot.card import Notice
+from bot.card import Notification
 from bot.errors import NotYet
-from bot.flow import Beats, Crew
-from bot.flow.outward import Means
-from bot.flow.prove import Prove
+from bot.flow import Liveness, WorkerPool
+from bot.flow.chat_step import StepDeps
+from bot.flow.self_check import SelfCheck
 from bot.flow.show import Show
 from bot.matching import Match
 from bot.policy import Policy
-from bot.records import CHANNEL_LATE, Newcomer, Step
+from bot.records import CHANNEL_LATE, NewApproval, Step
 from bot.routing import Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface
@@ -39,11 +39,13 @@ class Town:
         self.store, self.rig, self.now = store, rig, NOW
         self._tasks = tasks
         self._rung = asyncio.Event()
-        crew = Crew(Step.SHOW, size=16, tasks=tasks, ring=lambda _: self._rung.set(), count=lambda _: None)
+        pool = WorkerPool(
+            Step.SHOW, size=16, tasks=tasks, ring=lambda _: self._rung.set(), count=lambda _: None
+        )
         self._show = Show(
-            Means(
+            StepDeps(
                 store=store, chats={Surface.SLACK: rig.slack.chat}, policy=lambda: POLICY, clock=self.clock,
-                count=lambda _: None, crew=crew,
+                count=lambda _: None, pool=pool,
             ),
             seal=Seal("s" * 32),
         )  # fmt: skip
@@ -71,12 +73,12 @@ class Town:
     async def causes(self) -> list[tuple[str, str]]:
         return [(one.approval_id, one.cause) for one in await self.store.alerts.open_of()]
 
-    def auditor(self) -> Prove:
+    def auditor(self) -> SelfCheck:
         async def well() -> None:
             pass
 
-        return Prove(
-            store=self.store, alerts=self.store.alerts, chats={}, policy=lambda: POLICY, beats=Beats(),
+        return SelfCheck(
+            store=self.store, alerts=self.store.alerts, chats={}, policy=lambda: POLICY, liveness=Liveness(),
             late_tick=lambda: None, blind=lambda: None, all_well=well, clock=self.clock, count=lambda _: None,
         )  # fmt: skip
 
@@ -84,9 +86,9 @@ class Town:
 @asynccontextmanager
 async def town(store: SqlStore) -> AsyncIterator[Town]:
     """Sixty requests of fifteen minutes, of one channel, that were seen 30 s ago."""
-    await store.approvals.admit(
+    await store.approvals.insert(
         [
-            Newcomer(
+            NewApproval(
                 approval=an_approval(f"r{n:02}", deadline=after(WINDOW + n)),
                 placements=[a_placement(f"c{n:02}", f"r{n:02}", at=HERE)],
             )
@@ -118,8 +120,8 @@ async def test_once_the_wait_is_over_the_earliest_deadline_goes_first(store: Sql
         work.rig.faults.add(path="/api/chat.postMessage", times=1, status=429, headers={"Retry-After": "1"})
         await work.rounds(3)
         sooner = an_approval("sooner", deadline=after(60))
-        await store.approvals.admit(
-            [Newcomer(approval=sooner, placements=[a_placement("c-sooner", "sooner", at=HERE)])]
+        await store.approvals.insert(
+            [NewApproval(approval=sooner, placements=[a_placement("c-sooner", "sooner", at=HERE)])]
         )
         await asyncio.sleep(1.1)
         work.now += timedelta(seconds=1.1)
@@ -134,7 +136,7 @@ async def test_news_of_an_end_take_no_turn_from_a_card() -> None:
     """Said in a turn that nobody wants: not right after a card, and before none that waits."""
     async with open_rig() as rig:
         chat = rig.slack.chat
-        end = Notice(mark="c1.outcome", text=("Approved",), spare=True)
+        end = Notification(mark="c1.outcome", text=("Approved",), spare=True)
         thread = await chat.post(rig.desk.card, CHANNEL)
         with pytest.raises(NotYet):
             await chat.say(end, CHANNEL, thread=thread)
@@ -151,7 +153,7 @@ async def test_a_channel_that_is_really_late_is_one_alert_with_a_count(store: Sq
     async with town(store) as work:
         work.rig.faults.add(path="/api/chat.postMessage", status=429, headers={"Retry-After": "300"})
         if gathered:
-            await store.digests.gather([f"c{n:02}" for n in range(1, REQUESTS)])
+            await store.queue_messages.batch([f"c{n:02}" for n in range(1, REQUESTS)])
         await work.rounds(2)
         work.now = after(WINDOW / 2)
         for _ in range(3):

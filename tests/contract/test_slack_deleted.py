@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from adapters.store.open import SqlStore
-from bot.card import Notice
+from bot.card import Notification
 from bot.errors import Gone
 from bot.flow.missing import FIRST, FRESH, LOOK_EVERY, Missing
-from bot.records import Newcomer
+from bot.records import NewApproval
 from bot.surface import Destination, Surface
 from tests.contract.slack_rig import CHANNEL, Rig, open_rig
 from tests.contract.values import NOW, a_placement, after, an_approval
@@ -49,7 +49,7 @@ class Look:
             request_id = f"r{n}"
             approval = an_approval(request_id, deadline=after(600.0 + n))
             placement = a_placement(f"c{n}", request_id, at=HERE)
-            await self.store.approvals.admit([Newcomer(approval=approval, placements=[placement])])
+            await self.store.approvals.insert([NewApproval(approval=approval, placements=[placement])])
             ref = workspace.say(user="U0ANN", channel=CHANNEL, text="a card").ts
             await self.store.placements.shown(f"c{n}", ref=ref, revision=1)
             refs.append(ref)
@@ -125,14 +125,14 @@ async def test_a_digest_is_looked_at_as_well(store: SqlStore, rig: Rig) -> None:
     look = Look(store, rig)
     await look.put_up(1)
     early = an_approval("early", deadline=after(60))
-    await store.approvals.admit([Newcomer(approval=early, placements=[a_placement("e", "early", at=HERE)])])
-    await store.digests.gather(["e"])
-    (digest,) = await store.digests.standing(lines=1)
-    await store.digests.shown(digest.digest_id, ref="7.7", shown="x", at=NOW)
+    await store.approvals.insert([NewApproval(approval=early, placements=[a_placement("e", "early", at=HERE)])])
+    await store.queue_messages.batch(["e"])
+    (digest,) = await store.queue_messages.standing(lines=1)
+    await store.queue_messages.shown(digest.digest_id, ref="7.7", shown="x", at=NOW)
     await look.run(FRESH.total_seconds() + 1)
 
     assert ["7.7"] == look.asked
-    (digest,) = await store.digests.standing(lines=1)
+    (digest,) = await store.queue_messages.standing(lines=1)
     assert digest.ref is None
 
 
@@ -149,11 +149,11 @@ async def test_a_word_below_a_deleted_card_does_not_stay_in_the_channel(rig: Rig
     """Slack puts it at the root without a word; then its card is gone, and it is said below the next one."""
     chat = rig.slack.chat
     ref = await chat.post(card(), CHANNEL)
-    said = await chat.say(Notice(mark="m1", text=("still waits",)), CHANNEL, thread=ref)
+    said = await chat.say(Notification(mark="m1", text=("still waits",)), CHANNEL, thread=ref)
     assert [ref, said] == [message.ts for message in rig.workspace.messages(CHANNEL)]
     for message in rig.workspace.messages(CHANNEL):
         rig.workspace.conversations.remove(message)
 
     with pytest.raises(Gone):
-        await chat.say(Notice(mark="m2", text=("still waits",)), CHANNEL, thread=ref)
+        await chat.say(Notification(mark="m2", text=("still waits",)), CHANNEL, thread=ref)
     assert [] == rig.workspace.messages(CHANNEL)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.chat.errors import AppRefused
-from adapters.roster import LONGEST_AGE, Roster
+from adapters.directory_cache import LONGEST_AGE, DirectoryCache
 from adapters.slack.errors import APP_REFUSED
 from bot.errors import Unavailable
 from bot.policy import Person, Policy
@@ -77,18 +77,20 @@ async def test_half_a_group_is_not_the_group() -> None:
 async def test_who_cannot_be_asked_about_stays_for_a_minute() -> None:
     """She keeps her account until what was known of her is too old; his is looked up anew meanwhile."""
     now = 0.0
-    roster = Roster(count=lambda _: None, clock=lambda: datetime(2026, 3, 2, tzinfo=UTC), seconds=lambda: now)
+    directory_cache = DirectoryCache(
+        count=lambda _: None, clock=lambda: datetime(2026, 3, 2, tzinfo=UTC), seconds=lambda: now
+    )
     policy = Policy(people={"ann": ANN, "bob": BOB}, groups={}, routes=())
 
     def known() -> dict[str, Mapping[Surface, str]]:
-        people = roster.filled(policy, {}).policy.people.values()
+        people = directory_cache.filled(policy, {}).policy.people.values()
         return {one.handle: one.accounts for one in people}
 
     async with open_rig() as rig:
 
         async def refresh() -> None:
             directories = {Surface.SLACK: rig.slack.directory}
-            await roster.refresh(policy, {}, directories=directories, groups={}, schedules={})
+            await directory_cache.refresh(policy, {}, directories=directories, groups={}, schedules={})
 
         both = {"ann": {Surface.SLACK: "U0ANN"}, "bob": {Surface.SLACK: "U0BOB"}}
         await refresh()

@@ -8,20 +8,20 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.slack import SCOPES
-from bot.card import Notice
+from bot.card import Notification
 from bot.errors import Forbidden, Gone
 from sandbox.page.picture import picture
 from sandbox.slack.people import App
 from tests.contract.slack_rig import CHANNEL, open_rig
 from tests.render.slack_parts import elements, parts
 
-NOTICE = Notice(mark="req-1.ping", text=("send_email waits.",))
+NOTICE = Notification(mark="req-1.ping", text=("send_email waits.",))
 
 
 async def test_a_room_is_opened_once() -> None:
     """Slack is asked for each person's room once."""
     async with open_rig() as rig:
-        rooms = [await rig.slack.chat.room_of(account) for account in ("U0ANN", "U0BOB", "U0ANN")]
+        rooms = [await rig.slack.chat.dm_channel(account) for account in ("U0ANN", "U0BOB", "U0ANN")]
         assert (rooms[0], 2) == (rooms[2], len(set(rooms)))
         assert 2 == len(rig.workspace.called("conversations.open"))
 
@@ -29,7 +29,7 @@ async def test_a_room_is_opened_once() -> None:
 async def test_only_the_two_see_it() -> None:
     """What Nod tells Bob alone is on Bob's page and on nobody else's, and nobody else can press there."""
     async with open_rig() as rig:
-        room = await rig.slack.chat.room_of("U0BOB")
+        room = await rig.slack.chat.dm_channel("U0BOB")
         await rig.slack.chat.say(NOTICE, room)
         for person, sees in (("U0BOB", True), ("U0ANN", False), ("U0EVE", False)):
             seen = [channel["id"] for channel in picture(rig.workspace, viewer=person)["channels"]]
@@ -40,7 +40,7 @@ async def test_a_way_to_the_card_is_a_link_of_ours() -> None:
     """It is an element of its own, with our words and our address; it leads to the card on the page."""
     async with open_rig() as rig:
         ref = await rig.card_up()
-        room = await rig.slack.chat.room_of("U0BOB")
+        room = await rig.slack.chat.dm_channel("U0BOB")
         link = rig.slack.chat.link(CHANNEL, ref)
         await rig.slack.chat.say(replace(NOTICE, link=link), room)
         (message,) = rig.workspace.messages(room)
@@ -61,9 +61,9 @@ async def test_who_left_gets_none() -> None:
     async with open_rig() as rig:
         rig.workspace.people["U0OLU"] = replace(rig.workspace.people["U0OLU"], deleted=True)
         with pytest.raises(Forbidden, match="user_disabled"):
-            await rig.slack.chat.room_of("U0OLU")
+            await rig.slack.chat.dm_channel("U0OLU")
         with pytest.raises(Gone):
-            await rig.slack.chat.room_of("U0NOSUCH")
+            await rig.slack.chat.dm_channel("U0NOSUCH")
 
 
 @pytest.mark.parametrize("scope", ["im:write", "im:history"])
@@ -75,5 +75,5 @@ async def test_a_missing_scope_is_named(scope: str) -> None:
         assert f"lacks the scope {scope}" in problem.what
         room = rig.workspace.conversations.direct("U0BOB").id
         with pytest.raises(Forbidden, match=scope):
-            await rig.slack.chat.find("m", await rig.slack.chat.room_of("U0BOB"), since=datetime.now(UTC))
+            await rig.slack.chat.find("m", await rig.slack.chat.dm_channel("U0BOB"), since=datetime.now(UTC))
         assert [] == rig.workspace.messages(room)

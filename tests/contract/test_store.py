@@ -10,7 +10,7 @@ import pytest
 from bot.approval import STEPS, Approval, Outcome, Stage
 from bot.ladder import Ahead
 from bot.protocol import HITLDecision
-from bot.records import Newcomer, Step
+from bot.records import NewApproval, Step
 from bot.store import Store
 from tests.contract.values import (
     DEADLINE,
@@ -62,7 +62,7 @@ async def test_an_admitted_approval_reads_back_as_it_was(store: Store) -> None:
     deadline = replace(a_deadline(), doubt="created_at lies in the future")
     approval = replace(an_approval(), deadline=deadline)
     placements, rungs = [a_placement("c1"), a_placement("c2")], [a_rung(0, due=1), a_rung(1, due=2)]
-    assert await store.approvals.admit([Newcomer(approval=approval, placements=placements, rungs=rungs)])
+    assert await store.approvals.insert([NewApproval(approval=approval, placements=placements, rungs=rungs)])
     first = Ahead(action=rungs[0].action, who=rungs[0].who, at=rungs[0].due_at)
     written = replace(approval, ahead=first)
     assert written == await store.approvals.get("r1")
@@ -84,8 +84,8 @@ async def test_a_request_is_admitted_once(store: Store, rings: list[Step]) -> No
     await admit(store)
     rings.clear()
     again = an_approval(request=a_request(tool_name="other"))
-    assert not await store.approvals.admit(
-        [Newcomer(approval=again, placements=[a_placement("c9")], rungs=[a_rung()])]
+    assert not await store.approvals.insert(
+        [NewApproval(approval=again, placements=[a_placement("c9")], rungs=[a_rung()])]
     )
     assert an_approval() == await store.approvals.get("r1")
     assert () == await store.placements.of("r1")
@@ -95,31 +95,31 @@ async def test_a_request_is_admitted_once(store: Store, rings: list[Step]) -> No
 async def test_many_are_admitted_at_once(store: Store) -> None:
     """A known one among them stays as it was, with its cards; of two under one id the first is written."""
     await admit(store, "r3")
-    first = Newcomer(
+    first = NewApproval(
         approval=an_approval("r2"),
         placements=[a_placement("c2", "r2")],
         rungs=[replace(a_rung(), approval_id="r2")],
     )
-    second = Newcomer(approval=an_approval("r2", deadline=after(9)), placements=[a_placement("c4", "r2")])
-    known = Newcomer(approval=an_approval("r3", deadline=after(9)), placements=[a_placement("c3", "r3")])
-    bare = Newcomer(approval=an_approval("r\0"))
-    assert {"r2", "r\0"} == await store.approvals.admit([first, second, known, bare])
+    second = NewApproval(approval=an_approval("r2", deadline=after(9)), placements=[a_placement("c4", "r2")])
+    known = NewApproval(approval=an_approval("r3", deadline=after(9)), placements=[a_placement("c3", "r3")])
+    bare = NewApproval(approval=an_approval("r\0"))
+    assert {"r2", "r\0"} == await store.approvals.insert([first, second, known, bare])
     assert ["c2"] == [placement.card_id for placement in await store.placements.of("r2", "r3")]
     assert [DEADLINE] * 3 == [one.deadline.at for one in await store.approvals.at(Stage.OPEN)]
-    assert frozenset() == await store.approvals.admit([])
+    assert frozenset() == await store.approvals.insert([])
 
 
 async def test_an_approval_begins_open(store: Store) -> None:
     """A life that began elsewhere cannot be admitted."""
     decided = replace(an_approval(), stage=Stage.DECIDED, decision=decision_of(a_vote()))
     with pytest.raises(ValueError, match="admitted open"):
-        await store.approvals.admit([Newcomer(approval=decided)])
+        await store.approvals.insert([NewApproval(approval=decided)])
 
 
 async def test_times_are_cut_to_milliseconds(store: Store) -> None:
     """A moment reads back aware, in UTC, and never later than it was."""
     fine = timedelta(microseconds=999)
-    await store.approvals.admit([Newcomer(approval=replace(an_approval(), first_seen=NOW + fine))])
+    await store.approvals.insert([NewApproval(approval=replace(an_approval(), first_seen=NOW + fine))])
     found = await store.approvals.get("r1")
     assert found is not None
     assert (NOW, timedelta(0)) == (found.first_seen, found.first_seen.utcoffset())
@@ -129,14 +129,14 @@ async def test_a_moment_without_a_zone_is_refused(store: Store) -> None:
     """A naive time is a mistake of ours and never guessed at."""
     naive = replace(an_approval(), first_seen=NOW.replace(tzinfo=None))
     with pytest.raises(Exception, match="without a time zone"):
-        await store.approvals.admit([Newcomer(approval=naive)])
+        await store.approvals.insert([NewApproval(approval=naive)])
 
 
 @pytest.mark.parametrize("arguments", ODD_ARGUMENTS)
 async def test_a_call_reads_back_exactly(store: Store, arguments: object) -> None:
     """Every character, every number and the order of keys survive, so the digest does: it is the same call."""
     request = a_request(arguments=arguments, timeout_seconds=30, run_id="ü", whole=False)
-    await store.approvals.admit([Newcomer(approval=an_approval(request=request))])
+    await store.approvals.insert([NewApproval(approval=an_approval(request=request))])
     found = await store.approvals.get("r1")
     assert found is not None
     assert (request, request.digest) == (found.request, found.request.digest)
@@ -147,7 +147,7 @@ async def test_a_call_reads_back_exactly(store: Store, arguments: object) -> Non
 async def test_a_character_that_no_database_keeps_does_no_harm(store: Store) -> None:
     """NUL and half a surrogate pair in a name, a note or an id are replaced, and nothing fails."""
     approval = an_approval("r\0")
-    assert await store.approvals.admit([Newcomer(approval=approval)])
+    assert await store.approvals.insert([NewApproval(approval=approval)])
     vote = a_vote(name="A\ud800nn 🪙", note="no\0te", digest=approval.request.digest)
     assert await wins(store, vote, "r\0")
     found = await store.approvals.get("r\0")
@@ -196,7 +196,7 @@ async def test_a_poll_confirms_and_forgets_what_was_missed(store: Store) -> None
 async def test_a_changed_request_is_taken_anew(store: Store) -> None:
     """The new call, its deadline and its rungs replace the old, also those that fired and lie ahead again."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2), a_rung(2, due=3)]
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=rungs)])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=rungs)])
     assert await fire(store, rungs[:1], at=NOW)
     await store.approvals.confirm({"r1": a_request().digest}, began_at=NOW)
     new, later = a_request(arguments={"to": "eve"}), a_deadline(after(600))

@@ -9,7 +9,7 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Outcome, Stage
 from bot.ladder import Action, Lease
-from bot.records import LAST_CALLS, Claimed, DueRung, Newcomer, rung_cause
+from bot.records import LAST_CALLS, Claimed, DueRung, NewApproval, rung_cause
 from bot.store import Store
 from bot.surface import Destination, Surface
 from tests.contract.conftest import Eyes
@@ -47,7 +47,7 @@ async def due(store: Store) -> list[tuple[int, Action]]:
 
 async def fired(store: Store, *rungs: DueRung) -> None:
     """Admit an approval with a card and these rungs, which fire."""
-    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()], rungs=rungs)])
+    await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement()], rungs=rungs)])
     assert await fire(store, rungs, at=after(1), notices=[a_notice()])
 
 
@@ -91,12 +91,12 @@ async def test_a_page_that_was_taken_back_pages_again(store: SqlStore) -> None:
 async def test_what_a_rung_says_twice_has_two_marks(store: Store) -> None:
     """The first may have been said: the second is a message of its own, and not lost as a copy."""
     await fired(store, a_rung(0, due=-9))
-    first = [notice for notice, _, _ in await store.notices.owed()]
-    await store.notices.sent(first, ref="ts1", at=after(2))
+    first = [notice for notice, _, _ in await store.outbox.owed()]
+    await store.outbox.sent(first, ref="ts1", at=after(2))
     again = a_rung(0, due=5)
     assert await revise(store, rungs=[again])
     assert await fire(store, [again], at=after(6), notices=[a_notice()])
-    marks = [notice.mark for notice, _, _ in await store.notices.owed()]
+    marks = [notice.mark for notice, _, _ in await store.outbox.owed()]
     assert ["c1.rung0", "c1.rung0.2"] == [*(notice.mark for notice in first), *marks]
 
 
@@ -104,15 +104,15 @@ async def test_an_approval_knows_what_is_ahead_of_it(store: Store) -> None:
     """The first rung that others hear of and that has not fired; nothing once it is answered."""
     first, second = a_rung(1, due=20), a_rung(0, due=50)
     redraw = a_rung(100, due=10, action=Action.REDRAW, who=())
-    await store.approvals.admit(
-        [Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[second, first, redraw])]
+    await store.approvals.insert(
+        [NewApproval(approval=an_approval(), placements=[a_placement()], rungs=[second, first, redraw])]
     )
     await admit(store, "r2")
     seen = {one.id: one.ahead for one in await store.approvals.at(Stage.OPEN)}
     assert {"r1": ahead_of(first), "r2": None} == seen
     assert await fire(store, [first], at=after(20))
     assert ahead_of(second) == (await found(store)).ahead
-    await store.approvals.vote("r1", vote=a_vote(), needs=1, counting=None)
+    await store.approvals.vote("r1", vote=a_vote(), needs=1, eligible=None)
     assert (await found(store)).ahead is None
 
 
@@ -123,8 +123,8 @@ async def test_people_who_were_let_in_see_the_new_call(store: Store) -> None:
     """A card in each place where a rung had put one, for as often as the call changes; of this route only."""
     widen = a_rung(0, due=-1, action=Action.WIDEN, who=("cfo",), cards=(BOARD,))
     unfired = a_rung(1, due=99, action=Action.FALLBACK, who=(), cards=(ELSEWHERE,))
-    await store.approvals.admit(
-        [Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[widen, unfired])]
+    await store.approvals.insert(
+        [NewApproval(approval=an_approval(), placements=[a_placement()], rungs=[widen, unfired])]
     )
     assert await fire(store, [widen], at=after(1), placements=[a_placement("c2", at=BOARD)])
     for number in (1, 2):
@@ -143,7 +143,9 @@ async def test_people_who_were_let_in_see_the_new_call(store: Store) -> None:
 async def test_a_call_that_gets_no_more_cards_gets_none_there_either(store: Store) -> None:
     """It changed too often."""
     widen = a_rung(0, due=-1, action=Action.WIDEN, who=("cfo",), cards=(BOARD,))
-    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[widen])])
+    await store.approvals.insert(
+        [NewApproval(approval=an_approval(), placements=[a_placement()], rungs=[widen])]
+    )
     assert await fire(store, [widen], at=after(1), placements=[a_placement("c2", at=BOARD)])
     assert await revise(store, rungs=[widen])
     assert all(placement.superseded for placement in await store.placements.of("r1"))
@@ -194,9 +196,9 @@ async def test_who_votes_is_on_it_no_more(store: Store) -> None:
     """Others hear of it again, somebody else may take it on, and she hears no last call."""
     await admit(store)
     await claim(store)
-    await store.approvals.vote("r1", vote=a_vote("bob"), needs=3, counting=None)
+    await store.approvals.vote("r1", vote=a_vote("bob"), needs=3, eligible=None)
     assert after(30) == (await found(store)).claims[0].until
-    await store.approvals.vote("r1", vote=a_vote(at=after(10)), needs=3, counting=None)
+    await store.approvals.vote("r1", vote=a_vote(at=after(10)), needs=3, eligible=None)
     assert after(10) == (await found(store)).claims[0].until
     assert [] == await due(store)
     assert Claimed.YES is await claim(store, a_claim("bob", at=after(10)))
@@ -207,7 +209,7 @@ async def test_a_vote_after_a_lease_leaves_it_as_it_was(store: Store) -> None:
     """Its end is not moved."""
     await admit(store)
     await claim(store)
-    await store.approvals.vote("r1", vote=a_vote(at=after(40)), needs=2, counting=None)
+    await store.approvals.vote("r1", vote=a_vote(at=after(40)), needs=2, eligible=None)
     assert after(30) == (await found(store)).claims[0].until
 
 
@@ -216,7 +218,7 @@ async def test_a_vote_after_a_lease_leaves_it_as_it_was(store: Store) -> None:
 
 async def test_only_what_is_owed_nothing_is_closed(store: Store, eyes: Eyes) -> None:
     """Neither while a card lags, nor while somebody is to hear of it; so a round writes nothing in vain."""
-    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement()])])
     await store.placements.shown("c1", ref="ts1", revision=1)
     await store.approvals.settle("r1", was=Stage.OPEN, outcome=Outcome.ELSEWHERE, at=after(1))
     await store.approvals.told("r1", notices=())

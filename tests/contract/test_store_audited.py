@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.records import Newcomer
+from bot.records import NewApproval
 from bot.store import Store
 from tests.contract.values import NOW, a_placement, after, an_approval, revise, settle
 
@@ -19,19 +19,19 @@ async def unseen(store: Store, *, at: float = 50) -> Sequence[str]:
 async def test_open_requests_are_counted_by_route(store: Store) -> None:
     """Those that wait for people: not what a rule answers, nor what is over."""
     for number in range(4):
-        await store.approvals.admit([Newcomer(approval=an_approval(f"r{number}"))])
+        await store.approvals.insert([NewApproval(approval=an_approval(f"r{number}"))])
     ruled = replace(an_approval("r4"), rule="reads")
     other = replace(an_approval("r5"), route="wires")
     for approval in (ruled, other):
-        await store.approvals.admit([Newcomer(approval=approval)])
+        await store.approvals.insert([NewApproval(approval=approval)])
     await settle(store, "r0")
     assert {"payments": 3, "wires": 1} == dict(await store.approvals.open_by_route())
 
 
 async def with_card(store: Store) -> None:
     """r1 with its card c1, which ends in 100 s."""
-    await store.approvals.admit(
-        [Newcomer(approval=an_approval(deadline=after(100)), placements=[a_placement()])]
+    await store.approvals.insert(
+        [NewApproval(approval=an_approval(deadline=after(100)), placements=[a_placement()])]
     )
 
 
@@ -55,14 +55,14 @@ async def test_a_card_of_an_earlier_call_shows_nobody_the_new_one(store: Store) 
 async def test_a_digest_tells_of_what_stood_on_it_when_it_was_read(store: Store) -> None:
     """Of what joined it after that it tells nothing."""
     await with_card(store)
-    assert 1 == await store.digests.gather(["c1"])  # at NOW, by the store's clock
-    (digest,) = await store.digests.standing(lines=1)
+    assert 1 == await store.queue_messages.batch(["c1"])  # at NOW, by the store's clock
+    (digest,) = await store.queue_messages.standing(lines=1)
     assert ["r1"] == await unseen(store)
-    await store.digests.shown(digest.digest_id, ref="ts9", shown="x", at=after(-0.001))
+    await store.queue_messages.shown(digest.digest_id, ref="ts9", shown="x", at=after(-0.001))
     assert ["r1"] == await unseen(store)
-    await store.digests.shown(digest.digest_id, ref="ts9", shown="x", at=NOW)
+    await store.queue_messages.shown(digest.digest_id, ref="ts9", shown="x", at=NOW)
     assert [] == await unseen(store)
-    await store.digests.lost(digest.digest_id)
+    await store.queue_messages.lost(digest.digest_id)
     assert ["r1"] == await unseen(store)
 
 
@@ -70,8 +70,8 @@ async def test_what_waits_for_its_turn_is_not_unseen_before_its_share(store: Sto
     """After so long a card counts that was begun; the one behind it only once posts in their channel fail."""
     for number in (1, 2):
         card = a_placement(f"c{number}", f"r{number}")
-        await store.approvals.admit(
-            [Newcomer(approval=an_approval(f"r{number}", deadline=after(3600)), placements=[card])]
+        await store.approvals.insert(
+            [NewApproval(approval=an_approval(f"r{number}", deadline=after(3600)), placements=[card])]
         )
 
     async def soon() -> list[str]:

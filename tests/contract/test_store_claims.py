@@ -9,7 +9,7 @@ import pytest
 
 from bot.approval import Claim, Stage
 from bot.ladder import Action
-from bot.records import LAST_CALLS, Claimed, DueRung, Newcomer, Step
+from bot.records import LAST_CALLS, Claimed, DueRung, NewApproval, Step
 from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
@@ -42,8 +42,8 @@ async def last_calls(store: Store) -> list[tuple[int, tuple[str, ...]]]:
 
 async def test_a_claim_shows_and_brings_its_last_call(store: Store, rings: list[Step]) -> None:
     """It reads back wherever the approval is read; its last call is a rung behind the ladder."""
-    await store.approvals.admit(
-        [Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[a_rung(due=10)])]
+    await store.approvals.insert(
+        [NewApproval(approval=an_approval(), placements=[a_placement()], rungs=[a_rung(due=10)])]
     )
     rings.clear()
     assert Claimed.YES is await claim(store)
@@ -101,7 +101,7 @@ async def test_what_is_answered_is_not_claimed(store: Store, stage: Stage) -> No
 
 async def test_what_a_rule_answers_is_not_claimed(store: Store) -> None:
     """Until it is left to people."""
-    await store.approvals.admit([Newcomer(approval=replace(an_approval(), rule="reads"))])
+    await store.approvals.insert([NewApproval(approval=replace(an_approval(), rule="reads"))])
     assert Claimed.LOST is await claim(store)
     await store.approvals.ask_people("r1")
     assert Claimed.YES is await claim(store)
@@ -177,6 +177,6 @@ async def test_votes_and_claims_stand_side_by_side(store: Store) -> None:
     digest = await admit(store)
     await claim(store)
     vote = a_vote("bob", digest=digest)
-    await store.approvals.vote("r1", vote=vote, needs=2, counting=None)
+    await store.approvals.vote("r1", vote=vote, needs=2, eligible=None)
     approval = await found(store)
     assert ((vote,), (a_claim(),), 3) == (approval.votes, approval.claims, approval.revision)

@@ -9,7 +9,7 @@ import pytest
 
 from bot.approval import Approval, Stage
 from bot.audit import Fact
-from bot.records import Newcomer, OwedPage, Step
+from bot.records import NewApproval, PendingPage, Step
 from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
@@ -36,7 +36,7 @@ from tests.contract.values import (
 async def with_card(store: Store, approval_id: str = "r1", *, deadline: float = 180, card: str = "c1") -> None:
     """Admit an approval with one card."""
     approval = an_approval(approval_id, deadline=after(deadline))
-    await store.approvals.admit([Newcomer(approval=approval, placements=[a_placement(card, approval_id)])])
+    await store.approvals.insert([NewApproval(approval=approval, placements=[a_placement(card, approval_id)])])
 
 
 async def lagging(store: Store) -> list[str]:
@@ -165,7 +165,7 @@ async def test_a_post_that_overlaps_the_end_is_still_corrected(store: Store) -> 
 # --- alerts -----------------------------------------------------------------------------------------------
 
 
-async def owed(store: Store, seconds: float = 0) -> list[OwedPage]:
+async def owed(store: Store, seconds: float = 0) -> list[PendingPage]:
     """The pages owed at that time."""
     return list(await store.alerts.owed(after(seconds)))
 
@@ -176,7 +176,9 @@ async def test_an_alert_is_owed_to_every_pager_once(store: Store) -> None:
     assert not await store.alerts.raise_(replace(an_alert(), text="again"))
     assert await store.alerts.raise_(an_alert(cause="no-card"))
     first, second = an_alert(cause="no-card"), an_alert(raised_at=after(1))
-    expected = [OwedPage(alert=alert, pager=pager) for alert in (first, second) for pager in ("oncall", "ops")]
+    expected = [
+        PendingPage(alert=alert, pager=pager) for alert in (first, second) for pager in ("oncall", "ops")
+    ]
     assert expected == await owed(store)
 
 
@@ -200,10 +202,10 @@ async def test_mending_is_told_to_every_pager(store: Store) -> None:
     await store.alerts.taken(took, ref="p1")
     await store.alerts.attempt(waits, at=after(1))
     await store.alerts.postpone(waits, next_try=after(60))
-    await store.alerts.mend("r1", cause="undelivered", how="it got through")
-    await store.alerts.mend("r1", cause="undelivered", how="told twice")
-    mended = replace(an_alert(), mended="it got through")
-    told = [replace(took, alert=mended, ref="p1"), replace(waits, alert=mended, attempted_at=after(1))]
+    await store.alerts.resolve("r1", cause="undelivered", how="it got through")
+    await store.alerts.resolve("r1", cause="undelivered", how="told twice")
+    resolved = replace(an_alert(), resolved="it got through")
+    told = [replace(took, alert=resolved, ref="p1"), replace(waits, alert=resolved, attempted_at=after(1))]
     assert told == await owed(store)
     for page in told:
         await store.alerts.taken(page, ref=None)
@@ -214,7 +216,7 @@ async def test_mending_while_a_page_is_under_way_is_still_told(store: Store) -> 
     """A pager that took the alert as it was before is owed the mending."""
     await store.alerts.raise_(an_alert())
     page, _ = await owed(store)
-    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    await store.alerts.resolve("r1", cause="undelivered", how="it got through")
     await store.alerts.taken(page, ref="p1")
     assert [("oncall", "p1"), ("ops", None)] == [(p.pager, p.ref) for p in await owed(store)]
 
@@ -225,7 +227,7 @@ async def test_mending_what_was_never_alerted_does_nothing(store: Store, rings: 
     await store.alerts.raise_(an_alert(cause="no-card"))
     before = await owed(store)
     rings.clear()
-    await store.alerts.mend("r1", cause="undelivered", how="fine")
+    await store.alerts.resolve("r1", cause="undelivered", how="fine")
     assert before == await owed(store)
     assert [] == rings
 
@@ -240,7 +242,7 @@ async def test_alerts_that_are_open_are_found(store: Store) -> None:
     ]
     for alert in alerts:
         await store.alerts.raise_(alert)
-    await store.alerts.mend("r3", cause="undelivered", how="fine")
+    await store.alerts.resolve("r3", cause="undelivered", how="fine")
     assert (alerts[2], alerts[1], alerts[0]) == await store.alerts.open_of()
     assert (alerts[1], alerts[0]) == await store.alerts.open_of(approval_id="r1")
     assert (alerts[2], alerts[0]) == await store.alerts.open_of(cause="undelivered")
@@ -252,7 +254,7 @@ async def test_an_alert_that_was_mended_is_raised_again(store: Store, rings: lis
     await store.alerts.raise_(an_alert())
     for page in await owed(store):
         await store.alerts.taken(page, ref="p1")
-    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    await store.alerts.resolve("r1", cause="undelivered", how="it got through")
     told, waits = await owed(store)
     await store.alerts.taken(told, ref=None)
     await store.alerts.attempt(waits, at=after(1))
@@ -262,14 +264,14 @@ async def test_an_alert_that_was_mended_is_raised_again(store: Store, rings: lis
     assert await store.alerts.raise_(again)
     assert not await store.alerts.raise_(replace(an_alert(raised_at=after(10)), text="And again."))
     assert [Step.ALERT] == rings
-    assert [OwedPage(alert=again, pager=pager) for pager in ("oncall", "ops")] == await owed(store)
+    assert [PendingPage(alert=again, pager=pager) for pager in ("oncall", "ops")] == await owed(store)
 
 
 async def test_an_alert_raised_again_is_owed_to_new_and_absent_pagers(store: Store, eyes: Eyes) -> None:
     """One that left the settings keeps its row for when it is back; one that came since gets its own."""
     await store.alerts.raise_(an_alert())
     eyes("UPDATE pages SET pager = 'gone', taken = true WHERE pager = 'ops'")
-    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    await store.alerts.resolve("r1", cause="undelivered", how="it got through")
     await store.alerts.raise_(an_alert(raised_at=after(9)))
     assert ["gone", "oncall", "ops"] == [page.pager for page in await owed(store)]
 
@@ -277,7 +279,7 @@ async def test_an_alert_raised_again_is_owed_to_new_and_absent_pagers(store: Sto
 async def test_what_a_pager_took_before_is_not_the_alert_raised_again(store: Store) -> None:
     """A page that was under way while the alert was raised again takes nothing of the new one from it."""
     await store.alerts.raise_(an_alert())
-    await store.alerts.mend("r1", cause="undelivered", how="it got through")
+    await store.alerts.resolve("r1", cause="undelivered", how="it got through")
     old, _ = await owed(store)
     await store.alerts.raise_(an_alert(raised_at=after(9)))
     before = await owed(store)
@@ -291,7 +293,7 @@ async def test_what_a_pager_took_before_is_not_the_alert_raised_again(store: Sto
 
 Act = Callable[[Store], Awaitable[object]]
 
-ASKED = {Step.SHOW, Step.GATHER, Step.ESCALATE, Step.EXPIRE}
+ASKED = {Step.SHOW, Step.BATCH, Step.ESCALATE, Step.EXPIRE}
 WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
     "confirm": (
         Stage.OPEN,
@@ -308,16 +310,16 @@ WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
     ),
     "vote": (
         Stage.OPEN,
-        lambda s: s.approvals.vote("r1", vote=a_vote(), needs=2, counting=None),
+        lambda s: s.approvals.vote("r1", vote=a_vote(), needs=2, eligible=None),
         {Step.SHOW, Step.ESCALATE},
     ),
     "lost vote": (
         Stage.DECIDED,
-        lambda s: s.approvals.vote("r1", vote=a_vote("bob"), needs=1, counting=None),
+        lambda s: s.approvals.vote("r1", vote=a_vote("bob"), needs=1, eligible=None),
         set(),
     ),
-    "ask people": (Stage.OPEN, lambda s: s.approvals.ask_people("r1"), {Step.SHOW, Step.GATHER, Step.ESCALATE}),
-    "decide": (Stage.OPEN, decide, {Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER}),
+    "ask people": (Stage.OPEN, lambda s: s.approvals.ask_people("r1"), {Step.SHOW, Step.BATCH, Step.ESCALATE}),
+    "decide": (Stage.OPEN, decide, {Step.SHOW, Step.DELIVER, Step.INGEST, Step.BATCH}),
     "begin delivery": (
         Stage.DECIDED,
         begin,
@@ -328,12 +330,12 @@ WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
         lambda s: s.approvals.postpone("r1", next_try=NOW, trouble="503"),
         {Step.SHOW, Step.DELIVER},
     ),
-    "settle": (Stage.OPEN, settle, {Step.SHOW, Step.TELL, Step.CLOSE, Step.GATHER}),
-    "close": (Stage.SETTLED, close, {Step.SAY, Step.CLOSE}),
+    "settle": (Stage.OPEN, settle, {Step.SHOW, Step.ANNOUNCE, Step.CLOSE, Step.BATCH}),
+    "close": (Stage.SETTLED, close, {Step.NOTIFY, Step.CLOSE}),
     "admit": (Stage.OPEN, lambda s: with_card(s, "r2"), ASKED),
     "admit by a rule": (
         Stage.OPEN,
-        lambda s: s.approvals.admit([Newcomer(approval=replace(an_approval("r2"), rule="reads"))]),
+        lambda s: s.approvals.insert([NewApproval(approval=replace(an_approval("r2"), rule="reads"))]),
         {*ASKED, Step.ANSWER},  # others may be for people
     ),
     "note": (Stage.OPEN, lambda s: s.journal.note(Fact(kind="refused", at=NOW, body={})), set()),
@@ -353,8 +355,8 @@ async def test_a_move_wakes_the_steps_that_got_work(store: Store, rings: list[St
 
 async def test_a_card_or_rung_that_moved_wakes_its_steps(store: Store, rings: list[Step]) -> None:
     """Shown: it may close, be escalated in, or lag again. Lost: post it. Given up: it may close."""
-    await store.approvals.admit(
-        [Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[a_rung()])]
+    await store.approvals.insert(
+        [NewApproval(approval=an_approval(), placements=[a_placement()], rungs=[a_rung()])]
     )
     await store.alerts.raise_(an_alert())
     rings.clear()
@@ -362,18 +364,18 @@ async def test_a_card_or_rung_that_moved_wakes_its_steps(store: Store, rings: li
     await store.placements.postpone("c1", next_try=NOW)
     assert [] == rings
     await store.placements.shown("c1", ref="ts1", revision=1)
-    assert [Step.CLOSE, Step.SAY, Step.SHOW] == rings
+    assert [Step.CLOSE, Step.NOTIFY, Step.SHOW] == rings
     rings.clear()
     await store.placements.lost("c1")
     assert [Step.SHOW, Step.CLOSE] == rings
     rings.clear()
     await store.placements.give_up("c1")
-    assert [Step.CLOSE, Step.SAY] == rings
+    assert [Step.CLOSE, Step.NOTIFY] == rings
     rings.clear()
     await fire(store, [a_rung()], at=NOW)
-    assert [Step.SHOW, Step.GATHER, Step.SAY, Step.ALERT] == rings
+    assert [Step.SHOW, Step.BATCH, Step.NOTIFY, Step.ALERT] == rings
     rings.clear()
-    await store.alerts.mend("r1", cause="undelivered", how="fine")
+    await store.alerts.resolve("r1", cause="undelivered", how="fine")
     assert [Step.ALERT] == rings
 
 
@@ -385,7 +387,7 @@ async def test_each_step_reads_only_its_work(store: Store) -> None:
     soon, later = an_approval("r1", deadline=after(60)), an_approval("r2", deadline=after(90))
     ruled = replace(an_approval("r3", deadline=after(120)), rule="read-only")
     for approval in (soon, later, ruled):
-        await store.approvals.admit([Newcomer(approval=approval)])
+        await store.approvals.insert([NewApproval(approval=approval)])
     await store.approvals.miss(["r2"], began_at=after(1))
     await store.approvals.miss(["r2"], began_at=after(1))
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.approval import Stage
 from bot.ladder import Action
-from bot.records import Digest, Newcomer, Step, Waiting
+from bot.records import NewApproval, QueueMessage, Step, Waiting
 from bot.store import Store
 from bot.surface import Destination
 from tests.contract.conftest import Eyes
@@ -41,18 +41,18 @@ async def with_cards(store: Store, *deadlines: float, at: Destination = FINANCE,
     for number, deadline in enumerate(deadlines, start=first):
         approval = an_approval(f"r{number}", deadline=after(deadline))
         card = a_placement(f"c{number}", f"r{number}", at=at)
-        await store.approvals.admit([Newcomer(approval=approval, placements=[card])])
+        await store.approvals.insert([NewApproval(approval=approval, placements=[card])])
 
 
-async def the_digest(store: Store, *, lines: int = 10) -> Digest:
+async def the_digest(store: Store, *, lines: int = 10) -> QueueMessage:
     """The one digest that there is."""
-    (digest,) = await store.digests.standing(lines=lines)
+    (digest,) = await store.queue_messages.standing(lines=lines)
     return digest
 
 
 async def waiting(store: Store) -> list[str]:
     """The cards that nobody has tried to post, over all channels."""
-    return [card.card_id for queue in (await store.digests.waiting()).values() for card in queue]
+    return [card.card_id for queue in (await store.queue_messages.waiting()).values() for card in queue]
 
 
 # --- what waits -------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ async def test_cards_that_wait_are_told_by_channel(store: Store) -> None:
         )
         for n, seconds in ((1, 90), (2, 30), (3, 60))
     )
-    assert {FINANCE: (two, one), BOARD: (three,)} == dict(await store.digests.waiting())
+    assert {FINANCE: (two, one), BOARD: (three,)} == dict(await store.queue_messages.waiting())
 
 
 async def test_only_cards_that_nobody_tried_wait(store: Store) -> None:
@@ -84,9 +84,9 @@ async def test_only_cards_that_nobody_tried_wait(store: Store) -> None:
     assert await revise(store, "r5", placements=[a_placement("c5.new", "r5")])
     await decide(store, "r6")
     await settle(store, "r7")
-    assert 1 == await store.digests.gather(["c8"])
+    assert 1 == await store.queue_messages.batch(["c8"])
     ruled = replace(an_approval("r99"), rule="reads")
-    await store.approvals.admit([Newcomer(approval=ruled, placements=[a_placement("c99", "r99")])])
+    await store.approvals.insert([NewApproval(approval=ruled, placements=[a_placement("c99", "r99")])])
     assert {"c5.new", "c9", "c10"} == set(await waiting(store))
 
 
@@ -94,9 +94,9 @@ async def test_agents_are_counted_by_what_waits_for_people(store: Store) -> None
     """Where they have so many; a changed call counts for whoever asks now."""
     for number, agent in enumerate("aaabbc"):
         request = a_request(f"r{number}", agent_id=agent)
-        await store.approvals.admit([Newcomer(approval=an_approval(f"r{number}", request=request))])
+        await store.approvals.insert([NewApproval(approval=an_approval(f"r{number}", request=request))])
     ruled = an_approval("r9", request=a_request("r9", agent_id="c"))
-    await store.approvals.admit([Newcomer(approval=replace(ruled, rule="reads"))])
+    await store.approvals.insert([NewApproval(approval=replace(ruled, rule="reads"))])
     assert {"a": 3, "b": 2} == dict(await store.approvals.open_by_agent(at_least=2))
     await settle(store, "r0")
     assert await revise(store, "r3", request=a_request("r3", agent_id="c"))
@@ -111,21 +111,21 @@ async def test_what_is_gathered_stands_on_its_channels_digest(store: Store, ring
     await with_cards(store, 90, 30, 60)
     await with_cards(store, 45, at=BOARD, first=4)
     rings.clear()
-    assert 4 == await store.digests.gather(["c1", "c2", "c3", "c4"])
+    assert 4 == await store.queue_messages.batch(["c1", "c2", "c3", "c4"])
     assert [Step.SHOW] == rings
-    assert 0 == await store.digests.gather(["c1"])
-    assert 0 == await store.digests.gather([])
-    here, there = await store.digests.standing(lines=2)
+    assert 0 == await store.queue_messages.batch(["c1"])
+    assert 0 == await store.queue_messages.batch([])
+    here, there = await store.queue_messages.standing(lines=2)
     assert (FINANCE, 3, ["r2", "r3"]) == (here.destination, here.count, [a.id for a in here.first])
     assert (BOARD, 1, (await found(store, "r4"),)) == (there.destination, there.count, there.first)
     assert ((), []) == (await store.placements.lagging(), await waiting(store))
-    on = await store.digests.on(here.digest_id)
+    on = await store.queue_messages.on(here.digest_id)
     assert [("c2", "r2"), ("c3", "r3"), ("c1", "r1")] == [(one.card_id, one.approval_id) for one in on]
     first = on[0]
     assert ("payments", after(30), (), frozenset()) == (
         first.route, first.deadline, first.widened, first.voters
     )  # fmt: skip
-    assert replace(here, first=here.first[:1]) == await store.digests.get(here.digest_id)
+    assert replace(here, first=here.first[:1]) == await store.queue_messages.get(here.digest_id)
 
 
 async def test_what_is_on_its_way_is_not_gathered(store: Store) -> None:
@@ -133,9 +133,9 @@ async def test_what_is_on_its_way_is_not_gathered(store: Store) -> None:
     await with_cards(store, 30, 60, 90)
     await store.placements.attempt("c1", at=NOW)
     await store.placements.shown("c2", ref="ts2", revision=1)
-    assert 1 == await store.digests.gather(["c1", "c2", "c3"])
+    assert 1 == await store.queue_messages.batch(["c1", "c2", "c3"])
     await store.placements.attempt("c3", at=NOW)
-    assert () == await store.digests.standing(lines=1)
+    assert () == await store.queue_messages.standing(lines=1)
     await store.placements.shown("c3", ref="ts3", revision=1)
     await decide(store, "r3")
     assert {"c1", "c3"} == {card.card_id for card, _ in await store.placements.lagging()}
@@ -146,7 +146,7 @@ async def test_a_post_and_a_gathering_do_not_mix(store: Store) -> None:
     await with_cards(store, *[60] * 10)
     for number in range(1, 11):
         card = f"c{number}"
-        moves = [store.placements.attempt(card, at=NOW), store.digests.gather([card])]
+        moves = [store.placements.attempt(card, at=NOW), store.queue_messages.batch([card])]
         await asyncio.gather(*(moves if number % 2 else reversed(moves)))
         placement = await store.placements.get(card)
         assert placement is not None
@@ -157,7 +157,7 @@ async def test_a_gathering_is_on_record(store: Store, eyes: Eyes) -> None:
     """A row for each channel, with which cards, and how many."""
     await with_cards(store, 30, 60)
     await with_cards(store, 60, at=BOARD, first=3)
-    await store.digests.gather(["c2", "c1", "c3"])
+    await store.queue_messages.batch(["c2", "c1", "c3"])
     rows = eyes("SELECT approval_id, body FROM audit WHERE kind = 'gathered' ORDER BY number")
     bodies = [json.loads(body) for _, body in rows]
     expected = [(str(FINANCE), 2, ["c1", "c2"]), (str(BOARD), 1, ["c3"])]
@@ -168,11 +168,11 @@ async def test_a_gathering_is_on_record(store: Store, eyes: Eyes) -> None:
 async def test_a_digest_that_is_up_is_on_record(store: Store, eyes: Eyes) -> None:
     """Once for each message; what it says changes too often for rows, and the rows of gatherings tell it."""
     await with_cards(store, 60)
-    await store.digests.gather(["c1"])
+    await store.queue_messages.batch(["c1"])
     digest = await the_digest(store)
     for ref, shown in (("ts1", "abc"), ("ts1", "def"), ("ts2", "def")):
-        await store.digests.shown(digest.digest_id, ref=ref, shown=shown, at=NOW)
-    await store.digests.shown("nowhere", ref="ts3", shown="abc", at=NOW)
+        await store.queue_messages.shown(digest.digest_id, ref=ref, shown=shown, at=NOW)
+    await store.queue_messages.shown("nowhere", ref="ts3", shown="abc", at=NOW)
     rows = eyes("SELECT body FROM audit WHERE kind = 'digest_shown' ORDER BY number")
     expected = [
         {"destination": str(FINANCE), "digest_card": digest.digest_id, "ref": r} for r in ("ts1", "ts2")
@@ -183,7 +183,7 @@ async def test_a_digest_that_is_up_is_on_record(store: Store, eyes: Eyes) -> Non
 async def test_a_digest_counts_what_waits_for_people(store: Store) -> None:
     """Not what was decided, ended or changed: the new call has a card of its own to come."""
     await with_cards(store, 10, 20, 30, 40)
-    await store.digests.gather(["c1", "c2", "c3", "c4"])
+    await store.queue_messages.batch(["c1", "c2", "c3", "c4"])
     await decide(store, "r1")
     await settle(store, "r2")
     assert await revise(store, "r3", placements=[a_placement("c3.new", "r3")])
@@ -197,24 +197,24 @@ async def test_a_digest_counts_what_waits_for_people(store: Store) -> None:
 async def test_a_digest_shows_votes_and_claims(store: Store) -> None:
     """Its lines are read whole; of what Next looks through it is known who voted on the call as it is."""
     await with_cards(store, 180)
-    await store.digests.gather(["c1"])
+    await store.queue_messages.batch(["c1"])
     vote = a_vote()
-    await store.approvals.vote("r1", vote=vote, needs=2, counting=None)
+    await store.approvals.vote("r1", vote=vote, needs=2, eligible=None)
     await claim(store)
     digest = await the_digest(store)
     approval = await found(store)
     assert (1, 1) == (len(approval.votes), len(approval.claims))
     assert (approval,) == digest.first
-    assert [{"ann"}] == [one.voters for one in await store.digests.on(digest.digest_id)]
+    assert [{"ann"}] == [one.voters for one in await store.queue_messages.on(digest.digest_id)]
     assert await revise(store, placements=[a_placement("c2")])
-    await store.digests.gather(["c2"])
-    assert [frozenset()] == [one.voters for one in await store.digests.on(digest.digest_id)]
+    await store.queue_messages.batch(["c2"])
+    assert [frozenset()] == [one.voters for one in await store.queue_messages.on(digest.digest_id)]
 
 
 async def test_what_is_gathered_keeps_nothing_from_closing(store: Store) -> None:
     """No message of its own has to show the end."""
     await with_cards(store, 60)
-    await store.digests.gather(["c1"])
+    await store.queue_messages.batch(["c1"])
     await settle(store)
     assert await close(store)
     assert Stage.CLOSED is (await found(store)).stage
@@ -223,8 +223,10 @@ async def test_what_is_gathered_keeps_nothing_from_closing(store: Store) -> None
 async def test_a_rung_brings_a_card_beside_a_digest(store: Store) -> None:
     """Where the card stands on the digest no second one goes up; in another channel one does."""
     rung = a_rung(action=Action.FALLBACK, cards=(FINANCE, BOARD))
-    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()], rungs=[rung])])
-    await store.digests.gather(["c1"])
+    await store.approvals.insert(
+        [NewApproval(approval=an_approval(), placements=[a_placement()], rungs=[rung])]
+    )
+    await store.queue_messages.batch(["c1"])
     new = [a_placement("c2"), a_placement("c3", at=BOARD)]
     assert await fire(store, [rung], at=after(60), placements=new)
     assert ["c3"] == await waiting(store)
@@ -233,7 +235,7 @@ async def test_a_rung_brings_a_card_beside_a_digest(store: Store) -> None:
 async def test_a_gathered_request_is_decided_once(store: Store) -> None:
     """Like any other: standing on a digest changes nothing about it."""
     await with_cards(store, 60)
-    await store.digests.gather(["c1"])
+    await store.queue_messages.batch(["c1"])
     assert await wins(store, a_vote())
     assert not await wins(store, a_vote("bob"))
 
@@ -244,20 +246,20 @@ async def test_a_gathered_request_is_decided_once(store: Store) -> None:
 async def test_a_digests_message_is_kept_like_a_cards(store: Store, rings: list[Step]) -> None:
     """The first try's time, failures put off, what it says and since when; a deleted one is posted anew."""
     await with_cards(store, 60)
-    await store.digests.gather(["c1"])
+    await store.queue_messages.batch(["c1"])
     plain = await the_digest(store)
     rings.clear()
-    await store.digests.attempt(plain.digest_id, at=after(1))
-    await store.digests.attempt(plain.digest_id, at=after(2))
-    await store.digests.postpone(plain.digest_id, next_try=after(9))
+    await store.queue_messages.attempt(plain.digest_id, at=after(1))
+    await store.queue_messages.attempt(plain.digest_id, at=after(2))
+    await store.queue_messages.postpone(plain.digest_id, next_try=after(9))
     assert [] == rings
     begun = replace(plain, attempted_at=after(1))
     assert replace(begun, tries=1, next_try=after(9)) == await the_digest(store)
-    await store.digests.shown(plain.digest_id, ref="ts1", shown="abc", at=after(3))
-    assert [Step.SAY] == rings
+    await store.queue_messages.shown(plain.digest_id, ref="ts1", shown="abc", at=after(3))
+    assert [Step.NOTIFY] == rings
     assert replace(begun, ref="ts1", shown="abc", shown_at=after(3)) == await the_digest(store)
-    await store.digests.lost(plain.digest_id)
-    assert [Step.SAY, Step.GATHER] == rings
+    await store.queue_messages.lost(plain.digest_id)
+    assert [Step.NOTIFY, Step.BATCH] == rings
     assert plain == await the_digest(store)
 
 
@@ -269,30 +271,30 @@ async def test_a_digests_message_is_kept_like_a_cards(store: Store, rings: list[
 async def test_an_empty_digest_stands_until_it_says_so(store: Store, shown: str | None, stands: bool) -> None:
     """A message that tells of requests is corrected when none waits any more; then it is left alone."""
     await with_cards(store, 60, 60)
-    await store.digests.gather(["c1"])
+    await store.queue_messages.batch(["c1"])
     digest = await the_digest(store)
-    await store.digests.shown(digest.digest_id, ref="ts1", shown=shown, at=NOW)
+    await store.queue_messages.shown(digest.digest_id, ref="ts1", shown=shown, at=NOW)
     await decide(store, "r1")
-    assert stands is bool(await store.digests.standing(lines=1))
-    now = await store.digests.get(digest.digest_id)
+    assert stands is bool(await store.queue_messages.standing(lines=1))
+    now = await store.queue_messages.get(digest.digest_id)
     assert now is not None
-    assert (0, (), ()) == (now.count, now.first, await store.digests.on(digest.digest_id))
-    await store.digests.gather(["c2"])
+    assert (0, (), ()) == (now.count, now.first, await store.queue_messages.on(digest.digest_id))
+    await store.queue_messages.batch(["c2"])
     assert (digest.digest_id, 1) == ((await the_digest(store)).digest_id, (await the_digest(store)).count)
 
 
 async def test_a_digest_that_was_never_up_goes_without_a_word(store: Store) -> None:
     """Unless a try may have put it up: then it is looked for."""
     await with_cards(store, 60, 60)
-    await store.digests.gather(["c1"])
+    await store.queue_messages.batch(["c1"])
     digest = await the_digest(store)
     await decide(store, "r1")
-    assert () == await store.digests.standing(lines=1)
-    await store.digests.attempt(digest.digest_id, at=NOW)
-    assert [digest.digest_id] == [one.digest_id for one in await store.digests.standing(lines=1)]
+    assert () == await store.queue_messages.standing(lines=1)
+    await store.queue_messages.attempt(digest.digest_id, at=NOW)
+    assert [digest.digest_id] == [one.digest_id for one in await store.queue_messages.standing(lines=1)]
 
 
 async def test_an_unknown_digest_has_nothing(store: Store) -> None:
     """Nothing, not an error."""
     await admit(store)
-    assert (None, ()) == (await store.digests.get("nowhere"), await store.digests.on("nowhere"))
+    assert (None, ()) == (await store.queue_messages.get("nowhere"), await store.queue_messages.on("nowhere"))

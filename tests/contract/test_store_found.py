@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.records import Newcomer
+from bot.records import NewApproval
 from bot.store import Store
 from bot.surface import Destination
 from tests.contract.values import BOARD, FINANCE, NOW, a_placement, after, an_approval
@@ -10,13 +10,15 @@ from tests.contract.values import BOARD, FINANCE, NOW, a_placement, after, an_ap
 
 async def with_card(store: Store) -> None:
     """A request with a card, which nobody tried to post yet."""
-    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement()])])
 
 
 async def found_at(store: Store, ref: str, *, at: Destination = FINANCE) -> tuple[str | None, bool]:
     """A second card, tried before, is found at this message: its ref, and whether a try is remembered."""
     card = a_placement("c2", "r2", at=at)
-    await store.approvals.admit([Newcomer(approval=an_approval("r2", deadline=after(180)), placements=[card])])
+    await store.approvals.insert(
+        [NewApproval(approval=an_approval("r2", deadline=after(180)), placements=[card])]
+    )
     await store.placements.attempt("c2", at=NOW)
     await store.placements.shown("c2", ref=ref, revision=0)
     kept = await store.placements.get("c2")
@@ -46,9 +48,9 @@ async def test_the_message_of_another_card_is_not(store: Store) -> None:
 async def test_the_message_of_the_digest_is_not(store: Store) -> None:
     """Nor can a card stand where the channel's digest does."""
     await with_card(store)
-    await store.digests.gather(["c1"])
-    (digest,) = await store.digests.standing(lines=1)
-    await store.digests.shown(digest.digest_id, ref="ts9", shown="1", at=NOW)
+    await store.queue_messages.batch(["c1"])
+    (digest,) = await store.queue_messages.standing(lines=1)
+    await store.queue_messages.shown(digest.digest_id, ref="ts9", shown="1", at=NOW)
     assert (None, False) == await found_at(store, "ts9")
 
 

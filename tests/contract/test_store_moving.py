@@ -33,11 +33,11 @@ async def _revised(store: Store) -> None:
 
 
 async def _voted_anew(store: Store) -> None:
-    await store.approvals.vote("r1", vote=a_vote("ann", at=after(6), note="again"), needs=3, counting=None)
+    await store.approvals.vote("r1", vote=a_vote("ann", at=after(6), note="again"), needs=3, eligible=None)
 
 
 async def _voted(store: Store) -> None:
-    await store.approvals.vote("r1", vote=a_vote("ann", at=after(1)), needs=3, counting=None)
+    await store.approvals.vote("r1", vote=a_vote("ann", at=after(1)), needs=3, eligible=None)
 
 
 async def read(store: SqlStore, change: Change, *, after_statement: int) -> tuple[Approval, list[Any]]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bot.approval import Stage
-from bot.records import Newcomer, News, OwedNotice, Step
+from bot.records import NewApproval, NotificationKind, OutboxItem, Step
 from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
@@ -27,19 +27,23 @@ from tests.contract.values import (
 )
 
 
-async def owing(store: Store, *notices: OwedNotice, approval_id: str = "r1", deadline: float = 180) -> None:
+async def owing(store: Store, *notices: OutboxItem, approval_id: str = "r1", deadline: float = 180) -> None:
     """Admit an approval with one card and a rung that fired and owes these."""
     approval = an_approval(approval_id, deadline=after(deadline))
     rung = a_rung(approval_id=approval_id)
-    await store.approvals.admit(
-        [Newcomer(approval=approval, placements=[a_placement(f"c-{approval_id}", approval_id)], rungs=[rung])]
+    await store.approvals.insert(
+        [
+            NewApproval(
+                approval=approval, placements=[a_placement(f"c-{approval_id}", approval_id)], rungs=[rung]
+            )
+        ]
     )
     assert await fire(store, [rung], at=after(60), notices=notices)
 
 
-async def owed(store: Store) -> list[OwedNotice]:
+async def owed(store: Store) -> list[OutboxItem]:
     """The messages that are owed."""
-    return [notice for notice, _, _ in await store.notices.owed()]
+    return [notice for notice, _, _ in await store.outbox.owed()]
 
 
 def told(eyes: Eyes) -> list[tuple[str, str]]:
@@ -55,7 +59,7 @@ async def test_a_message_comes_with_its_record_and_its_card(store: Store) -> Non
     await owing(store, alone, approval_id="r2", deadline=60)
     await store.placements.shown("c-r1", ref="ts1", revision=1)
     await decide(store, "r1")
-    (first, second) = await store.notices.owed()
+    (first, second) = await store.outbox.owed()
     assert (alone, await found(store, "r2"), None) == first
     card = replace(a_placement("c-r1"), ref="ts1", shown_revision=1)
     assert (in_thread, await found(store, "r1"), card) == second
@@ -66,10 +70,10 @@ async def test_a_try_is_remembered_under_its_mark(store: Store) -> None:
     """Of several the first one's time; failures are counted and put off, and it is still owed."""
     one, other = a_notice("t", card_id="c-r1"), a_notice("p", person="ann")
     await owing(store, one, other)
-    await store.notices.attempt([one, other], sent_as="t", at=after(1))
-    await store.notices.attempt([one], sent_as="t", at=after(5))
-    await store.notices.postpone([one], next_try=after(7))
-    await store.notices.postpone([one], next_try=after(9))
+    await store.outbox.attempt([one, other], sent_as="t", at=after(1))
+    await store.outbox.attempt([one], sent_as="t", at=after(5))
+    await store.outbox.postpone([one], next_try=after(7))
+    await store.outbox.postpone([one], next_try=after(9))
     begun = replace(one, sent_as="t", attempted_at=after(1))
     expected = {replace(begun, tries=2, next_try=after(9)), replace(other, sent_as="t", attempted_at=after(1))}
     assert expected == set(await owed(store))
@@ -79,22 +83,22 @@ async def test_what_is_owed_no_more_cannot_be_begun(store: Store) -> None:
     """One of several was said by then: none of them counts as begun, so nothing is said twice."""
     first, second = a_notice("t", card_id="c-r1"), a_notice("p", person="ann")
     await owing(store, first, second)
-    await store.notices.sent([first], ref="ts1", at=after(61))
+    await store.outbox.sent([first], ref="ts1", at=after(61))
 
-    assert not await store.notices.attempt([first, second], sent_as="t", at=after(62))
+    assert not await store.outbox.attempt([first, second], sent_as="t", at=after(62))
 
     assert [second] == await owed(store)
-    assert await store.notices.attempt([second], sent_as="p", at=after(63))
+    assert await store.outbox.attempt([second], sent_as="p", at=after(63))
 
 
 async def test_what_was_said_is_on_record(store: Store, eyes: Eyes, rings: list[Step]) -> None:
     """Each message by itself, with where it stands, under the mark that it was sent as; once."""
     one, other = a_notice("t", card_id="c-r1", who=("ann",)), a_notice("p", person="bob")
     await owing(store, one, other)
-    await store.notices.attempt([one, other], sent_as="t", at=after(1))
+    await store.outbox.attempt([one, other], sent_as="t", at=after(1))
     rings.clear()
-    await store.notices.sent([one, other], ref="ts9", at=after(2))
-    await store.notices.sent([one], ref="ts10", at=after(3))
+    await store.outbox.sent([one, other], ref="ts9", at=after(2))
+    await store.outbox.sent([one], ref="ts10", at=after(3))
     assert [] == await owed(store)
     assert [Step.CLOSE] == rings
     assert [("told", "t"), ("told", "t")] == told(eyes)
@@ -109,10 +113,10 @@ async def test_what_is_dropped_is_on_record(store: Store, eyes: Eyes) -> None:
     """With why; what was sent before is not dropped, and what was dropped is not sent."""
     one, other = a_notice("t", card_id="c-r1"), a_notice("p", person="ann")
     await owing(store, one, other)
-    await store.notices.sent([one], ref="ts9", at=after(1))
-    await store.notices.drop([one, other], why="it was answered before", at=after(2))
-    await store.notices.sent([other], ref="ts9", at=after(3))
-    await store.notices.postpone([other], next_try=after(9))
+    await store.outbox.sent([one], ref="ts9", at=after(1))
+    await store.outbox.drop([one, other], why="it was answered before", at=after(2))
+    await store.outbox.sent([other], ref="ts9", at=after(3))
+    await store.outbox.postpone([other], next_try=after(9))
     assert [] == await owed(store)
     assert [("told", "t"), ("not_told", "p")] == told(eyes)
     ((body,),) = eyes("SELECT body FROM audit WHERE kind = 'not_told'")
@@ -123,24 +127,24 @@ async def test_any_number_of_messages_is_one(store: Store) -> None:
     """What waits for one person is said together, however much it is."""
     notices = [a_notice(f"m{number}", person=f"p{number}") for number in range(1_201)]
     await owing(store, *notices)
-    await store.notices.attempt(notices, sent_as="m0", at=NOW)
+    await store.outbox.attempt(notices, sent_as="m0", at=NOW)
     assert {"m0"} == {notice.sent_as for notice in await owed(store)}
-    await store.notices.sent(notices, ref="ts1", at=NOW)
+    await store.outbox.sent(notices, ref="ts1", at=NOW)
     assert [] == await owed(store)
-    await store.notices.sent([], ref="ts1", at=NOW)
+    await store.outbox.sent([], ref="ts1", at=NOW)
 
 
 async def test_marks_of_two_approvals_do_not_meet(store: Store) -> None:
     """Whatever a platform names its requests, each owes its own messages."""
     await owing(store, a_notice("x", person="ann"))
     await owing(store, a_notice("x", "r2", person="ann"), approval_id="r2")
-    await store.notices.sent([a_notice("x", person="ann")], ref="ts1", at=NOW)
+    await store.outbox.sent([a_notice("x", person="ann")], ref="ts1", at=NOW)
     assert ["r2"] == [notice.approval_id for notice in await owed(store)]
 
 
 # --- how it ended -----------------------------------------------------------------------------------------
 
-OUTCOME = a_notice("o", person="ann", news=News.OUTCOME)
+OUTCOME = a_notice("o", person="ann", news=NotificationKind.OUTCOME)
 
 
 async def test_how_it_ended_is_owed_once(store: Store, rings: list[Step]) -> None:
@@ -152,7 +156,7 @@ async def test_how_it_ended_is_owed_once(store: Store, rings: list[Step]) -> Non
     assert (await found(store),) == await store.approvals.untold()
     rings.clear()
     assert await store.approvals.told("r1", notices=[OUTCOME])
-    assert [Step.SAY, Step.CLOSE] == rings
+    assert [Step.NOTIFY, Step.CLOSE] == rings
     assert not await store.approvals.told("r1", notices=[replace(OUTCOME, mark="o2")])
     assert ([OUTCOME], ()) == (await owed(store), await store.approvals.untold())
 
@@ -164,9 +168,9 @@ async def test_an_approval_closes_when_everybody_was_told(store: Store) -> None:
     assert not await store.approvals.close("r1")
     await store.approvals.told("r1", notices=[OUTCOME, other])
     assert not await store.approvals.close("r1")
-    await store.notices.sent([OUTCOME], ref="ts1", at=NOW)
+    await store.outbox.sent([OUTCOME], ref="ts1", at=NOW)
     assert not await store.approvals.close("r1")
-    await store.notices.drop([other], why="nobody can be reached there", at=NOW)
+    await store.outbox.drop([other], why="nobody can be reached there", at=NOW)
     assert await store.approvals.close("r1")
 
 

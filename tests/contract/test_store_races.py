@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.moves import Move
+from adapters.store.compare_and_set import Move
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.errors import Unanswered, Unavailable
@@ -132,7 +132,7 @@ async def test_a_commit_wakes_even_when_the_caller_is_gone(store: Store, rings: 
     async with asyncio.timeout(5):
         while not rings:
             await asyncio.sleep(0.005)
-    assert [Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER] == rings
+    assert [Step.SHOW, Step.DELIVER, Step.INGEST, Step.BATCH] == rings
     found = await store.approvals.get("r1")
     assert found is not None
     assert Stage.DECIDED is found.stage
@@ -145,9 +145,9 @@ async def test_a_step_that_is_rung_finds_its_work(url: str, eyes: Eyes) -> None:
         url, ring=lambda step: seen.append((step, eyes("SELECT stage FROM approvals")[0][0])), pagers=PAGERS
     ) as store:
         await bring_to(store, Stage.SETTLED)
-    admitted = [(step, "open") for step in (Step.SHOW, Step.GATHER, Step.ESCALATE, Step.EXPIRE)]
-    decided = [(step, "decided") for step in (Step.SHOW, Step.DELIVER, Step.ADMIT, Step.GATHER)]
-    settled = [(step, "settled") for step in (Step.SHOW, Step.TELL, Step.CLOSE, Step.GATHER)]
+    admitted = [(step, "open") for step in (Step.SHOW, Step.BATCH, Step.ESCALATE, Step.EXPIRE)]
+    decided = [(step, "decided") for step in (Step.SHOW, Step.DELIVER, Step.INGEST, Step.BATCH)]
+    settled = [(step, "settled") for step in (Step.SHOW, Step.ANNOUNCE, Step.CLOSE, Step.BATCH)]
     assert admitted + decided + settled == seen
 
 

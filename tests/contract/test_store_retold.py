@@ -10,7 +10,7 @@ from tests.contract.values import NOW, admit, after, an_alert, decide
 async def test_an_open_alert_is_told_again_under_its_ref(store: Store) -> None:
     """Each pager gets the new text once, where it has the old one; what says the same is no news."""
     alert, alerts = an_alert("platform"), store.alerts
-    await alerts.retell("platform", cause=alert.cause, text="no such alert")
+    await alerts.reword("platform", cause=alert.cause, text="no such alert")
     assert () == await alerts.owed(NOW)
     await alerts.raise_(alert)
     for page in await alerts.owed(NOW):
@@ -18,9 +18,9 @@ async def test_an_open_alert_is_told_again_under_its_ref(store: Store) -> None:
         await alerts.taken(page, ref=f"ref of {page.pager}")
     assert () == await alerts.owed(NOW)
 
-    await alerts.retell("platform", cause=alert.cause, text=alert.text)
+    await alerts.reword("platform", cause=alert.cause, text=alert.text)
     assert () == await alerts.owed(NOW)
-    await alerts.retell("platform", cause=alert.cause, text="two of them")
+    await alerts.reword("platform", cause=alert.cause, text="two of them")
     owed = await alerts.owed(NOW)
     assert [("two of them", f"ref of {page.pager}", None) for page in owed] == [
         (page.alert.text, page.ref, page.attempted_at) for page in owed
@@ -30,8 +30,8 @@ async def test_an_open_alert_is_told_again_under_its_ref(store: Store) -> None:
 
     for page in owed:
         await alerts.taken(page, ref=None)
-    await alerts.mend("platform", cause=alert.cause, how="over")
-    await alerts.retell("platform", cause=alert.cause, text="three")
+    await alerts.resolve("platform", cause=alert.cause, how="over")
+    await alerts.reword("platform", cause=alert.cause, text="three")
     assert {"two of them"} == {page.alert.text for page in await alerts.owed(NOW)}
 
 

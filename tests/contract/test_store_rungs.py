@@ -11,7 +11,7 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Stage
 from bot.ladder import Action
-from bot.records import Alert, Firing, Newcomer, News, OwedNotice, Step
+from bot.records import Alert, NewApproval, NotificationKind, OutboxItem, Step, Triggered
 from bot.store import Store
 from bot.surface import Surface
 from tests.contract.conftest import Eyes
@@ -40,11 +40,15 @@ from tests.contract.values import (
 
 async def test_rungs_are_due_at_their_time(store: Store) -> None:
     """Not a millisecond before, and the earliest deadline first; decided approvals are not escalated."""
-    await store.approvals.admit(
-        [Newcomer(approval=an_approval("r1", deadline=after(90)), rungs=[a_rung(0, due=10), a_rung(1, due=20)])]
+    await store.approvals.insert(
+        [
+            NewApproval(
+                approval=an_approval("r1", deadline=after(90)), rungs=[a_rung(0, due=10), a_rung(1, due=20)]
+            )
+        ]
     )
     other = a_rung(0, due=15, approval_id="r2")
-    await store.approvals.admit([Newcomer(approval=an_approval("r2", deadline=after(60)), rungs=[other])])
+    await store.approvals.insert([NewApproval(approval=an_approval("r2", deadline=after(60)), rungs=[other])])
     assert after(10) == await store.rungs.next_due(after=NOW)
     assert after(15) == await store.rungs.next_due(after=after(10))
     assert () == await store.rungs.due(after(9.999))
@@ -59,7 +63,7 @@ async def test_rungs_are_due_at_their_time(store: Store) -> None:
 async def test_a_rung_fires_once_and_shows(store: Store) -> None:
     """Firing marks it and raises the revision; firing it again changes nothing."""
     rung = a_rung(0, due=10)
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=[rung])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[rung])])
     assert await fire(store, [rung], at=after(11))
     assert not await fire(store, [rung], at=after(13))
     assert replace(an_approval(), escalated_at=after(11), revision=2) == await store.approvals.get("r1")
@@ -71,7 +75,7 @@ async def test_a_rung_fires_once_and_shows(store: Store) -> None:
 async def test_what_was_answered_is_not_escalated(store: Store, stage: Stage) -> None:
     """A rung that comes late leaves it alone, and nobody is owed a word."""
     rung = a_rung(0, due=10)
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=[rung])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[rung])])
     await decide(store)
     if stage is not Stage.DECIDED:
         await settle(store, was=Stage.DECIDED)
@@ -83,9 +87,9 @@ async def test_what_was_answered_is_not_escalated(store: Store, stage: Stage) ->
     assert ([], ()) == (await owed(store), await store.placements.of("r1"))
 
 
-async def owed(store: Store) -> list[OwedNotice]:
+async def owed(store: Store) -> list[OutboxItem]:
     """The messages that are owed."""
-    return [notice for notice, _, _ in await store.notices.owed()]
+    return [notice for notice, _, _ in await store.outbox.owed()]
 
 
 async def test_a_rung_reads_back_as_it_was(store: Store) -> None:
@@ -94,7 +98,7 @@ async def test_a_rung_reads_back_as_it_was(store: Store) -> None:
         a_rung(number, due=number, action=action, cards=(BOARD, FINANCE))
         for number, action in enumerate(Action, start=1)
     ]
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=rungs)])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=rungs)])
     assert rungs == [rung for rung, _ in await store.rungs.due(after(99))]
 
 
@@ -105,7 +109,7 @@ LOUD = {Action.REMIND, Action.PING, Action.WIDEN, Action.PAGE, Action.FALLBACK}
 async def test_a_card_shows_what_concerns_everybody(store: Store, action: Action) -> None:
     """A last call changes no card; a redraw only draws it anew; all others say that it was escalated."""
     rung = a_rung(action=action, who=())
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=[rung])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[rung])])
     assert await fire(store, [rung], at=after(60))
     escalated_at = after(60) if action in LOUD else None
     revision = 1 if action is Action.LAST_CALL else 2
@@ -115,7 +119,7 @@ async def test_a_card_shows_what_concerns_everybody(store: Store, action: Action
 async def test_rungs_fire_together_or_not_at_all(store: Store, rings: list[Step]) -> None:
     """One that has fired keeps the others from firing, and nothing that they owe is written."""
     first, second = a_rung(0, due=1), a_rung(1, due=2)
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=[first, second])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[first, second])])
     assert await fire(store, [first], at=after(1))
     rings.clear()
     owes: dict[str, Any] = {"notices": [a_notice()], "placements": [a_placement()]}
@@ -135,7 +139,7 @@ async def test_rungs_of_two_approvals_are_a_mistake(store: Store) -> None:
 
 async def test_a_rung_that_was_put_off_does_not_fire_early(store: Store) -> None:
     """Whoever read it before its deadline moved finds another one in its place."""
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=[a_rung(due=10)])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[a_rung(due=10)])])
     later = a_rung(due=500)
     assert await store.approvals.retime(
         "r1",
@@ -156,7 +160,7 @@ async def test_a_rung_widens_who_may_decide(store: Store) -> None:
         a_rung(1, due=2, action=Action.PING, who=("bob",)),
         a_rung(2, due=3, action=Action.WIDEN, who=("board", "cfo", "bøb")),
     ]
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=rungs)])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=rungs)])
     assert await fire(store, rungs[:1], at=after(1))
     assert await fire(store, rungs[1:], at=after(3))
     assert ("cfo", "board", "bøb") == (await found(store)).widened
@@ -166,7 +170,7 @@ async def test_whom_another_ladder_let_in_has_no_say_on_a_changed_call(store: St
     """Under the same route they may decide the new call, too; under another one it has its own approvers."""
     for approval_id, route in (("r1", "payments"), ("r2", "wires")):
         rung = a_rung(approval_id=approval_id, action=Action.WIDEN, who=("cfo",))
-        await store.approvals.admit([Newcomer(approval=an_approval(approval_id), rungs=[rung])])
+        await store.approvals.insert([NewApproval(approval=an_approval(approval_id), rungs=[rung])])
         await fire(store, [rung], at=after(60))
         assert await revise(store, approval_id, route=route)
     assert ("cfo",) == (await found(store, "r1")).widened
@@ -176,8 +180,8 @@ async def test_whom_another_ladder_let_in_has_no_say_on_a_changed_call(store: St
 async def test_a_card_goes_up_where_none_stands(store: Store) -> None:
     """On the other surface, too; not where one stands already, unless that one asks about an older call."""
     rungs = [a_rung(number, due=number + 1, action=Action.FALLBACK) for number in range(3)]
-    await store.approvals.admit(
-        [Newcomer(approval=an_approval(), placements=[a_placement("c1")], rungs=rungs[:2])]
+    await store.approvals.insert(
+        [NewApproval(approval=an_approval(), placements=[a_placement("c1")], rungs=rungs[:2])]
     )
     new = [a_placement("c2"), a_placement("c3", at=BOARD)]
     assert await fire(store, rungs[:1], at=after(1), placements=new)
@@ -191,13 +195,13 @@ async def test_a_card_goes_up_where_none_stands(store: Store) -> None:
 async def test_what_comes_late_comes_as_one_message(store: Store) -> None:
     """A newer word for the same thread or person takes the place of the one that waits, with all its names."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2)]
-    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()], rungs=rungs)])
+    await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement()], rungs=rungs)])
     first = [
         a_notice("t0", who=("ann", "bob")),
         a_notice("elsewhere", card_id="c9"),
         a_notice("ann0", person="ann"),
         a_notice("ann0.teams", person="ann", surface=Surface.TEAMS),
-        a_notice("ann.last", person="ann", news=News.LAST_CALL),
+        a_notice("ann.last", person="ann", news=NotificationKind.LAST_CALL),
     ]
     await fire(store, rungs[:1], at=after(1), notices=first)
     second = [a_notice("t1", who=("cfo", "bob")), a_notice("ann1", person="ann")]
@@ -210,9 +214,9 @@ async def test_what_comes_late_comes_as_one_message(store: Store) -> None:
 async def test_a_message_that_may_be_up_is_not_replaced(store: Store) -> None:
     """It is looked for and marked as sent; the newer word is a message of its own."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2)]
-    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()], rungs=rungs)])
+    await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement()], rungs=rungs)])
     await fire(store, rungs[:1], at=after(1), notices=[a_notice("t0")])
-    await store.notices.attempt([a_notice("t0")], sent_as="t0", at=after(1))
+    await store.outbox.attempt([a_notice("t0")], sent_as="t0", at=after(1))
     await fire(store, rungs[1:], at=after(2), notices=[a_notice("t1")])
     assert ["t0", "t1"] == [notice.mark for notice in await owed(store)]
 
@@ -220,7 +224,7 @@ async def test_a_message_that_may_be_up_is_not_replaced(store: Store) -> None:
 async def test_rungs_fire_once_however_many_try(store: SqlStore, eyes: Eyes) -> None:
     """Of many who fire the same rungs at the same moment, one does, and what they owe is owed once."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2)]
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=rungs)])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=rungs)])
     tries = [
         fire(store, rungs, at=after(2), notices=[a_notice(f"t{n}")], placements=[a_placement(f"c{n}")])
         for n in range(8)
@@ -236,7 +240,7 @@ async def test_a_rung_and_a_decision_do_not_mix(store: Store) -> None:
     for number in range(10):
         name = f"r{number}"
         approval, rung = an_approval(name), a_rung(approval_id=name)
-        await store.approvals.admit([Newcomer(approval=approval, rungs=[rung])])
+        await store.approvals.insert([NewApproval(approval=approval, rungs=[rung])])
         firing = fire(store, [rung], at=after(60), notices=[a_notice(f"{name}.t", name)])
         click = wins(store, a_vote(digest=approval.request.digest), name)
         if number % 2:
@@ -252,7 +256,7 @@ async def test_a_rung_and_a_decision_do_not_mix(store: Store) -> None:
 async def test_rungs_of_what_is_closed_are_cleared_away(store: Store, eyes: Eyes) -> None:
     """Else every look for what is due would pass by the rungs of all that was ever answered."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2)]
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=rungs)])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=rungs)])
     await fire(store, rungs[:1], at=after(1))
     await settle(store)
     assert [(2,)] == eyes("SELECT count(*) FROM rungs")
@@ -263,7 +267,7 @@ async def test_rungs_of_what_is_closed_are_cleared_away(store: Store, eyes: Eyes
 async def test_a_redraw_comes_again_with_each_ladder(store: Store) -> None:
     """Nobody is told of one, so it may; a rung that told somebody of a moment that is past may not."""
     redraw, ping = a_rung(100, due=-1, action=Action.REDRAW, who=()), a_rung(0, due=-1)
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=[ping, redraw])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[ping, redraw])])
     await fire(store, [ping, redraw], at=after(1))
     assert await revise(store, rungs=[ping, redraw], request=a_request(arguments="other"))
     assert [redraw] == [rung for rung, _ in await store.rungs.due(after(99))]
@@ -273,7 +277,7 @@ async def test_a_rung_is_hastened_once_and_never_put_back(store: Store, rings: l
     """Of one kind and not fired: it is due at once, and the step that fires it is woken."""
     fallbacks = [a_rung(number, due=60 + number, action=Action.FALLBACK) for number in (0, 1)]
     ping = a_rung(2, due=90)
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=[*fallbacks, ping])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[*fallbacks, ping])])
     assert await fire(store, fallbacks[:1], at=after(1))
     rings.clear()
     assert await store.rungs.hasten(["r2", "r1"], action=Action.FALLBACK, at=after(2))
@@ -292,15 +296,15 @@ async def test_what_is_due_together_fires_together(store: SqlStore, eyes: Eyes, 
     names = [f"r{number}" for number in range(5)]
     for name in names:
         rungs = [a_rung(0, due=1, approval_id=name), a_rung(1, due=2, approval_id=name, action=Action.WIDEN)]
-        await store.approvals.admit([Newcomer(approval=an_approval(name), rungs=rungs)])
+        await store.approvals.insert([NewApproval(approval=an_approval(name), rungs=rungs)])
     await decide(store, "r1")
     assert await fire(store, [a_rung(0, due=1, approval_id="r2")], at=after(1))
     rings.clear()
 
-    def firing(name: str) -> Firing:
+    def firing(name: str) -> Triggered:
         due = tuple(rung for rung, approval in everything if approval.id == name)
         page = Alert(approval_id=name, cause="rung-1", text="nobody answers", raised_at=after(3))
-        return Firing(
+        return Triggered(
             rungs=due or (a_rung(0, due=1, approval_id=name),),
             notices=(a_notice(f"{name}.thread", name), a_notice(f"{name}.ann", name, person="ann")),
             placements=(a_placement(f"{name}.c", approval_id=name),),
@@ -316,9 +320,9 @@ async def test_what_is_due_together_fires_together(store: SqlStore, eyes: Eyes, 
     )  # fmt: skip
     rings.clear()
 
-    assert {"r0", "r2", "r4"} == await store.rungs.fire([firing(name) for name in names], at=after(3))
+    assert {"r0", "r2", "r4"} == await store.rungs.trigger([firing(name) for name in names], at=after(3))
 
-    assert {Step.SHOW, Step.GATHER, Step.SAY, Step.ALERT} == set(rings)
+    assert {Step.SHOW, Step.BATCH, Step.NOTIFY, Step.ALERT} == set(rings)
     assert [] == [rung for rung, approval in await store.rungs.due(after(3))]
     went = {name: await found(store, name) for name in names}
     assert {"r0": 2, "r1": 2, "r2": 3, "r3": 2, "r4": 2} == {name: a.revision for name, a in went.items()}
@@ -336,11 +340,11 @@ async def test_what_is_due_together_fires_together(store: SqlStore, eyes: Eyes, 
 async def test_a_page_that_is_open_is_not_raised_again(store: SqlStore, eyes: Eyes) -> None:
     """It may have been raised by another way, while the database took no write."""
     rung = a_rung(action=Action.PAGE)
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=[rung])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[rung])])
     page = Alert(approval_id="r1", cause="rung-0", text="nobody answers", raised_at=after(60))
     assert await store.alerts.raise_(page)
     again = replace(page, raised_at=after(61))
-    assert {"r1"} == await store.rungs.fire([Firing(rungs=(rung,), alert=again)], at=after(61))
+    assert {"r1"} == await store.rungs.trigger([Triggered(rungs=(rung,), alert=again)], at=after(61))
     assert (page,) == await store.alerts.open_of()
     assert [(1,)] == eyes("SELECT count(*) FROM audit WHERE kind = 'alert_raised'")
 
@@ -348,10 +352,10 @@ async def test_a_page_that_is_open_is_not_raised_again(store: SqlStore, eyes: Ey
 async def test_what_say_is_about_to_send_is_not_replaced(store: Store) -> None:
     """It was begun under its mark, so it stays owed, beside what is owed since."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2)]
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=rungs)])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=rungs)])
     begun, waits = a_notice("t0"), a_notice("p0", person="ann", who=("bob",))
     assert await fire(store, rungs[:1], at=after(1), notices=[begun, waits])
-    assert await store.notices.attempt([begun], sent_as="t0", at=after(1))
+    assert await store.outbox.attempt([begun], sent_as="t0", at=after(1))
     later = [a_notice("t1"), a_notice("p1", person="ann", who=("cyd",))]
     assert await fire(store, rungs[1:], at=after(2), notices=later)
     assert {"t0": (), "t1": (), "p1": ("bob", "cyd")} == {one.mark: one.who for one in await owed(store)}

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.store.database import Database
-from adapters.store.tenure import LEASE, LOST, STALE, TAKEN, tenured
+from adapters.store.single_instance import LEASE, LOST, STALE, TAKEN, single_instance
 from bot.errors import InUse, Unavailable
 
 LOCK = "SELECT pg_try_advisory_lock(5140340)"
@@ -32,7 +32,7 @@ async def held(
     engine = create_async_engine(url.replace("postgresql://", "postgresql+psycopg://"), pool_pre_ping=True)
     database = kind(writer=engine, reader=engine, turn=asyncio.Semaphore(2), ring=lambda _: None)
     try:
-        async with tenured(engine, database, every=every, lease=lease, stale=stale):
+        async with single_instance(engine, database, every=every, lease=lease, stale=stale):
             yield database
     finally:
         await engine.dispose()

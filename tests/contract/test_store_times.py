@@ -9,7 +9,7 @@ import pytest
 
 from bot.approval import Outcome, Stage
 from bot.ladder import Action, Deadline, DeadlineSource
-from bot.records import Newcomer, News, Standing, Step
+from bot.records import NewApproval, NotificationKind, Standing, Step
 from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
@@ -37,7 +37,7 @@ from tests.contract.values import (
 )
 
 LATER = Deadline(at=after(900), source=DeadlineSource.TIMEOUT_SECONDS, doubt="created_at lies in the future")
-WOKEN = [Step.SHOW, Step.GATHER, Step.ESCALATE, Step.EXPIRE]
+WOKEN = [Step.SHOW, Step.BATCH, Step.ESCALATE, Step.EXPIRE]
 
 
 async def due(store: Store) -> list[int]:
@@ -58,7 +58,7 @@ async def test_a_poll_is_compared_with_what_stands(store: Store) -> None:
 async def test_a_deadline_moves_with_its_rungs(store: Store, rings: list[Step]) -> None:
     """One that has fired stays so while its moment is past; all others are due anew; the card shows it."""
     rungs = [a_rung(number, due=number - 2) for number in range(3)]
-    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()], rungs=rungs)])
+    await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement()], rungs=rungs)])
     await fire(store, rungs[:2], at=after(1))
     before = await found(store)
     rings.clear()
@@ -94,7 +94,7 @@ async def test_of_two_who_move_a_deadline_one_does(store: Store) -> None:
 
 async def test_who_is_on_it_stays_on_it(store: Store) -> None:
     """Her last call has to do with her lease, not with the ladder that is written anew."""
-    await store.approvals.admit([Newcomer(approval=an_approval(), rungs=[a_rung(0, due=50)])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[a_rung(0, due=50)])])
     await claim(store)
     assert await retime(store, deadline=LATER, rungs=[a_rung(1, due=500)])
     assert ["ann"] == [one.person for one in (await found(store)).claims]
@@ -107,16 +107,16 @@ async def test_who_is_on_it_stays_on_it(store: Store) -> None:
 async def vanished(store: Store) -> None:
     """Admit an approval with all that can belong to one, which then vanishes from the list."""
     rungs = [a_rung(0, due=1, action=Action.WIDEN, who=("cfo",)), a_rung(1, due=2)]
-    await store.approvals.admit(
+    await store.approvals.insert(
         [
-            Newcomer(
+            NewApproval(
                 approval=an_approval(), placements=[a_placement("c1"), a_placement("c2", at=BOARD)], rungs=rungs
             )
         ]
     )
     await fire(store, rungs[:1], at=after(1))
     await claim(store)
-    await store.approvals.vote("r1", vote=a_vote(), needs=2, counting=None)
+    await store.approvals.vote("r1", vote=a_vote(), needs=2, eligible=None)
     await store.placements.shown("c1", ref="ts1", revision=1)
     await store.placements.postpone("c2", next_try=after(99))
     await store.placements.give_up("c2")
@@ -124,7 +124,7 @@ async def vanished(store: Store) -> None:
     await store.approvals.settle(
         "r1", was=Stage.OPEN, outcome=Outcome.ELSEWHERE, at=after(5), platform_word="timeout", trouble="gone"
     )
-    await store.approvals.told("r1", notices=[a_notice("c1.outcome", news=News.OUTCOME)])
+    await store.approvals.told("r1", notices=[a_notice("c1.outcome", news=NotificationKind.OUTCOME)])
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["settled", "closed"])
@@ -132,7 +132,7 @@ async def test_what_is_listed_again_waits_again(store: Store, rings: list[Step],
     """Nothing is left of its end; people are asked anew, on its cards, by the rungs that lie ahead."""
     await vanished(store)
     if closed:
-        await store.notices.sent([a_notice("c1.outcome")], ref="ts2", at=after(6))
+        await store.outbox.sent([a_notice("c1.outcome")], ref="ts2", at=after(6))
         await store.placements.shown("c1", ref="ts1", revision=99)
         assert await close(store)
     before = await found(store)
@@ -147,7 +147,7 @@ async def test_what_is_listed_again_waits_again(store: Store, rings: list[Step],
     lagging = {placement.card_id: placement for placement, _ in await store.placements.lagging()}
     assert {"c2"} | (set() if closed else {"c1"}) == set(lagging)
     assert (0, None) == (lagging["c2"].tries, lagging["c2"].next_try)
-    assert () == await store.notices.owed()
+    assert () == await store.outbox.owed()
     assert await wins(store, a_vote())
 
 
@@ -157,9 +157,9 @@ async def test_its_second_end_is_told_like_the_first(store: Store) -> None:
     assert await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=(), at=after(9))
     await settle(store)
     assert (await found(store),) == await store.approvals.untold()
-    outcome = a_notice("c1.outcome", news=News.OUTCOME)
+    outcome = a_notice("c1.outcome", news=NotificationKind.OUTCOME)
     assert await store.approvals.told("r1", notices=[outcome])
-    assert [outcome] == [notice for notice, _, _ in await store.notices.owed()]
+    assert [outcome] == [notice for notice, _, _ in await store.outbox.owed()]
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -202,7 +202,7 @@ async def test_it_comes_back_once(store: Store, eyes: Eyes) -> None:
 
 async def test_an_old_card_says_what_it_said(store: Store) -> None:
     """What was superseded before it vanished is owed nothing when it comes back."""
-    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement("old")])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement("old")])])
     await store.placements.give_up("old")
     new = a_request(arguments=1)
     await store.approvals.revise(

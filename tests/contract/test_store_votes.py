@@ -10,7 +10,7 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Approval, Stage
 from bot.protocol import HITLDecision
-from bot.records import Counted, Newcomer, Placement
+from bot.records import Counted, NewApproval, Placement
 from bot.store import Store
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
@@ -45,7 +45,7 @@ async def test_a_quorum_takes_distinct_people(store: Store) -> None:
     """The vote that brings its verdict to enough people decides; the others are named in their order."""
     await admit(store)
     votes = [a_vote("cid", at=after(1)), a_vote("ann", at=after(2)), a_vote("bob", at=after(3))]
-    counted = [await store.approvals.vote("r1", vote=vote, needs=3, counting=None) for vote in votes]
+    counted = [await store.approvals.vote("r1", vote=vote, needs=3, eligible=None) for vote in votes]
     assert [Counted.WAITING, Counted.WAITING, Counted.DECIDED] == counted
     found = await get(store)
     decision = decision_of(votes[2], "Cid <cid@acme.example>", "Ann <ann@acme.example>")
@@ -58,11 +58,11 @@ async def test_one_person_has_one_vote(store: Store, eyes: Eyes) -> None:
     await admit(store)
     for note in ("first", "second"):
         assert (
-            await store.approvals.vote("r1", vote=a_vote(note=note), needs=2, counting=None) is Counted.WAITING
+            await store.approvals.vote("r1", vote=a_vote(note=note), needs=2, eligible=None) is Counted.WAITING
         )
     changed = a_vote(verdict=HITLDecision.REJECTED, at=after(1))
-    assert await store.approvals.vote("r1", vote=changed, needs=2, counting=None) is Counted.WAITING
-    assert await store.approvals.vote("r1", vote=a_vote("bob"), needs=2, counting=None) is Counted.WAITING
+    assert await store.approvals.vote("r1", vote=changed, needs=2, eligible=None) is Counted.WAITING
+    assert await store.approvals.vote("r1", vote=a_vote("bob"), needs=2, eligible=None) is Counted.WAITING
     assert [(2,)] == eyes("SELECT count(*) FROM votes")
     assert {a_vote("bob"), changed} == set((await get(store)).votes)
 
@@ -70,9 +70,9 @@ async def test_one_person_has_one_vote(store: Store, eyes: Eyes) -> None:
 async def test_verdicts_are_counted_apart(store: Store) -> None:
     """One who rejects ends it where one is enough, whoever approved before; she alone is named."""
     await admit(store)
-    assert await store.approvals.vote("r1", vote=a_vote("ann"), needs=2, counting=None) is Counted.WAITING
+    assert await store.approvals.vote("r1", vote=a_vote("ann"), needs=2, eligible=None) is Counted.WAITING
     no = a_vote("bob", verdict=HITLDecision.REJECTED)
-    assert await store.approvals.vote("r1", vote=no, needs=1, counting=None) is Counted.DECIDED
+    assert await store.approvals.vote("r1", vote=no, needs=1, eligible=None) is Counted.DECIDED
     assert decision_of(no) == (await get(store)).decision
 
 
@@ -82,20 +82,20 @@ async def test_two_names_of_one_account_are_one_person(store: Store) -> None:
     ann = a_vote("ann")
     twin = replace(a_vote("annie", at=after(1)), actor=ann.actor)
     for vote in (ann, twin):
-        assert await store.approvals.vote("r1", vote=vote, needs=2, counting=None) is Counted.WAITING
+        assert await store.approvals.vote("r1", vote=vote, needs=2, eligible=None) is Counted.WAITING
     bob = a_vote("bob", at=after(2))
-    assert await store.approvals.vote("r1", vote=bob, needs=2, counting=None) is Counted.DECIDED
+    assert await store.approvals.vote("r1", vote=bob, needs=2, eligible=None) is Counted.DECIDED
     assert decision_of(bob, "Ann <ann@acme.example>") == (await get(store)).decision
 
 
 async def test_a_seat_has_one_vote(store: Store) -> None:
     """Ann, and then whoever takes Ann's place, are not two; nor are two who both take it."""
     await admit(store)
-    for person, seat in (("ann", None), ("dan", "ann"), ("eve", "ann")):
-        vote = a_vote(person, acting_for=seat)
-        assert await store.approvals.vote("r1", vote=vote, needs=2, counting=None) is Counted.WAITING
+    for person, eligibility in (("ann", None), ("dan", "ann"), ("eve", "ann")):
+        vote = a_vote(person, acting_for=eligibility)
+        assert await store.approvals.vote("r1", vote=vote, needs=2, eligible=None) is Counted.WAITING
     bob = a_vote("bob", acting_for="cid")
-    assert await store.approvals.vote("r1", vote=bob, needs=2, counting=None) is Counted.DECIDED
+    assert await store.approvals.vote("r1", vote=bob, needs=2, eligible=None) is Counted.DECIDED
 
 
 async def test_handles_of_one_account_and_delegates_of_one_person_are_two(store: Store) -> None:
@@ -109,9 +109,9 @@ async def test_handles_of_one_account_and_delegates_of_one_person_are_two(store:
         a_vote("eve", acting_for="cid", at=after(3)),
     ]
     for vote in votes:
-        assert await store.approvals.vote("r1", vote=vote, needs=3, counting=None) is Counted.WAITING
+        assert await store.approvals.vote("r1", vote=vote, needs=3, eligible=None) is Counted.WAITING
     bob = a_vote("bob", acting_for="fay", at=after(4))
-    assert await store.approvals.vote("r1", vote=bob, needs=3, counting=None) is Counted.DECIDED
+    assert await store.approvals.vote("r1", vote=bob, needs=3, eligible=None) is Counted.DECIDED
 
 
 async def test_a_vote_of_somebody_who_left_does_not_count(store: Store) -> None:
@@ -119,9 +119,9 @@ async def test_a_vote_of_somebody_who_left_does_not_count(store: Store) -> None:
     await admit(store)
     left = frozenset({"bob", "cid"})
     for vote in (a_vote("ann"), a_vote("bob", at=after(1))):
-        assert await store.approvals.vote("r1", vote=vote, needs=2, counting=left) is Counted.WAITING
+        assert await store.approvals.vote("r1", vote=vote, needs=2, eligible=left) is Counted.WAITING
     dan = a_vote("dan", at=after(2))
-    assert await store.approvals.vote("r1", vote=dan, needs=2, counting=left) is Counted.DECIDED
+    assert await store.approvals.vote("r1", vote=dan, needs=2, eligible=left) is Counted.DECIDED
     assert decision_of(dan, "Bob <bob@acme.example>") == (await get(store)).decision
 
 
@@ -129,11 +129,11 @@ async def test_odd_handles_count_as_they_are_kept(store: Store) -> None:
     """A handle with a character that no database keeps is found again among those who count."""
     await admit(store)
     odd, ann = a_vote("o\0dd"), a_vote("ann")
-    counting = frozenset({"o\0dd", "ann"})
-    assert await store.approvals.vote("r1", vote=odd, needs=2, counting=counting) is Counted.WAITING
+    eligible = frozenset({"o\0dd", "ann"})
+    assert await store.approvals.vote("r1", vote=odd, needs=2, eligible=eligible) is Counted.WAITING
     again = replace(odd, acting_for="o\0dd")
-    assert await store.approvals.vote("r1", vote=again, needs=2, counting=counting) is Counted.WAITING
-    assert await store.approvals.vote("r1", vote=ann, needs=2, counting=counting) is Counted.DECIDED
+    assert await store.approvals.vote("r1", vote=again, needs=2, eligible=eligible) is Counted.WAITING
+    assert await store.approvals.vote("r1", vote=ann, needs=2, eligible=eligible) is Counted.DECIDED
 
 
 async def test_two_people_at_once_are_both_counted(store: Store) -> None:
@@ -143,7 +143,7 @@ async def test_two_people_at_once_are_both_counted(store: Store) -> None:
         digest = await admit(store, approval_id)
         both = (a_vote(person, digest=digest) for person in ("ann", "bob"))
         counted = await asyncio.gather(
-            *(store.approvals.vote(approval_id, vote=one, needs=2, counting=None) for one in both)
+            *(store.approvals.vote(approval_id, vote=one, needs=2, eligible=None) for one in both)
         )
         assert {Counted.WAITING, Counted.DECIDED} == set(counted)
         assert Stage.DECIDED is (await get(store, approval_id)).stage
@@ -154,7 +154,7 @@ async def test_of_fifty_votes_at_once_one_decides(store: Store, eyes: Eyes) -> N
     await admit(store)
     votes = [a_vote(f"p{number}") for number in range(50)]
     counted = await asyncio.gather(
-        *(store.approvals.vote("r1", vote=one, needs=20, counting=None) for one in votes)
+        *(store.approvals.vote("r1", vote=one, needs=20, eligible=None) for one in votes)
     )
     told = {word: counted.count(word) for word in Counted}
     assert {Counted.WAITING: 19, Counted.DECIDED: 1, Counted.LOST: 30} == told
@@ -167,7 +167,7 @@ async def test_of_fifty_votes_at_once_one_decides(store: Store, eyes: Eyes) -> N
 async def test_a_rule_answers_in_place_of_people(store: Store) -> None:
     """While a rule is to answer, no person's vote counts; the rule's does, and it is named."""
     approval = replace(an_approval(), rule="reads")
-    await store.approvals.admit([Newcomer(approval=approval)])
+    await store.approvals.insert([NewApproval(approval=approval)])
     assert approval == await get(store)
     assert not await wins(store, a_vote())
     assert await wins(store, a_rules_vote())
@@ -176,7 +176,7 @@ async def test_a_rule_answers_in_place_of_people(store: Store) -> None:
 
 async def test_people_are_asked_when_the_rule_is_gone(store: Store) -> None:
     """Then their votes count, the card is drawn anew, and it can be said again without harm."""
-    await store.approvals.admit([Newcomer(approval=replace(an_approval(), rule="reads"))])
+    await store.approvals.insert([NewApproval(approval=replace(an_approval(), rule="reads"))])
     assert await store.approvals.ask_people("r1")
     assert replace(an_approval(), revision=2) == await get(store)
     assert await store.approvals.ask_people("r1")
@@ -190,7 +190,7 @@ async def test_thousands_of_approvals_come_with_their_votes(store: SqlStore) -> 
     for number in range(30):
         digest = await admit(store, f"r{number}")
         if number % 3:
-            await store.approvals.vote(f"r{number}", vote=a_vote(digest=digest), needs=2, counting=None)
+            await store.approvals.vote(f"r{number}", vote=a_vote(digest=digest), needs=2, eligible=None)
     found = await store.approvals.at(Stage.OPEN)
     assert {f"r{number}": int(number % 3 > 0) for number in range(30)} == {a.id: len(a.votes) for a in found}
 
@@ -200,7 +200,7 @@ async def test_thousands_of_approvals_come_with_their_votes(store: SqlStore) -> 
 
 async def with_card_up(store: Store) -> None:
     """An approval whose card shows it."""
-    await store.approvals.admit([Newcomer(approval=an_approval(), placements=[a_placement()])])
+    await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement()])])
     await store.placements.shown("c1", ref="ts1", revision=1, digest=a_request().digest)
 
 
@@ -213,7 +213,7 @@ async def test_a_changed_call_gets_new_cards(store: Store) -> None:
     """The old card lags until it was given up, the new one until it shows the new call."""
     await with_card_up(store)
     await store.placements.postpone("c1", next_try=after(60))
-    await store.approvals.vote("r1", vote=a_vote(), needs=2, counting=None)
+    await store.approvals.vote("r1", vote=a_vote(), needs=2, eligible=None)
     assert await revise(store, placements=[a_placement("c2")])
     assert () == (await get(store)).votes
     old = Placement(
@@ -295,7 +295,7 @@ async def test_the_same_call_is_no_change(store: Store) -> None:
 
 async def test_a_changed_call_is_for_people(store: Store) -> None:
     """A rule was found for the call as it was; it does not answer another, and the route is found anew."""
-    await store.approvals.admit([Newcomer(approval=replace(an_approval(), rule="reads"))])
+    await store.approvals.insert([NewApproval(approval=replace(an_approval(), rule="reads"))])
     assert await revise(store, route="wires")
     found = await get(store)
     assert (None, "wires") == (found.rule, found.route)
@@ -319,7 +319,7 @@ async def test_a_decision_is_taken_back(store: Store, eyes: Eyes, posted: bool) 
 
 async def test_what_a_rule_answered_is_left_to_people(store: Store) -> None:
     """Once its answer was taken back, the rule does not answer again."""
-    await store.approvals.admit([Newcomer(approval=replace(an_approval(), rule="reads"))])
+    await store.approvals.insert([NewApproval(approval=replace(an_approval(), rule="reads"))])
     assert await wins(store, a_rules_vote())
     assert await store.approvals.void("r1", why="denied", at=NOW)
     assert (await get(store)).rule is None
@@ -340,9 +340,9 @@ async def test_a_vote_for_the_old_call_never_counts_for_the_new(store: Store) ->
     for number in range(10):
         approval_id = f"r{number}"
         digest = await admit(store, approval_id, deadline=DEADLINE)
-        await store.approvals.vote(approval_id, vote=a_vote("ann", digest=digest), needs=2, counting=None)
+        await store.approvals.vote(approval_id, vote=a_vote("ann", digest=digest), needs=2, eligible=None)
         change = revise(store, approval_id)
-        vote = store.approvals.vote(approval_id, vote=a_vote("bob", digest=digest), needs=2, counting=None)
+        vote = store.approvals.vote(approval_id, vote=a_vote("bob", digest=digest), needs=2, eligible=None)
         if number % 2:
             changed, counted = await asyncio.gather(change, vote)
         else:

@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
+from adapters.checkpoints import CheckpointLog, open_checkpoint_signer
 from adapters.cli.audit import verify
-from adapters.notary import Shelf, open_notary
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.audit import Fact
-from bot.flow import Crew
-from bot.flow.admit import Admit
+from bot.flow import WorkerPool
 from bot.flow.answer import Answer
 from bot.flow.deliver import Deliver
+from bot.flow.ingest import Ingest
 from bot.flow.undelivered import Losses
 from bot.matching import Match
 from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
-from bot.records import Counted, Newcomer, Step
+from bot.records import Counted, NewApproval, Step
 from bot.routing import Route, Rule, Rules
 from tests.contract.conftest import PAGERS, Eyes
 from tests.contract.tampering import DECIDED, FRESH, OVER, VOTED
@@ -67,7 +67,7 @@ class World:
     def __init__(self, store: SqlStore, eyes: Eyes) -> None:
         self.store, self.eyes, self.platform = store, eyes, Watched()
         self.broken = 0
-        self.admit = Admit(
+        self.admit = Ingest(
             platform=self.platform, store=store, policy=lambda: POLICY, clock=self.clock, count=lambda _: None
         )
 
@@ -81,8 +81,8 @@ class World:
         deadline = self.platform.now + timedelta(hours=1)
         for one in ids.values():
             approval = an_approval(one, deadline=deadline)
-            await self.store.approvals.admit(
-                [Newcomer(approval=approval, placements=[a_placement(f"c-{one}", one)])]
+            await self.store.approvals.insert(
+                [NewApproval(approval=approval, placements=[a_placement(f"c-{one}", one)])]
             )
         await self.vote(ids[VOTED], "ann", needs=2)
         for name in (DECIDED, OVER):
@@ -95,7 +95,7 @@ class World:
 
     async def vote(self, approval_id: str, person: str, *, needs: int) -> Counted:
         vote = a_vote(person, digest=a_request(approval_id).digest, at=self.clock())
-        return await self.store.approvals.vote(approval_id, vote=vote, needs=needs, counting=None)
+        return await self.store.approvals.vote(approval_id, vote=vote, needs=needs, eligible=None)
 
     async def rounds(self) -> None:
         """What a running bot does next; a step that breaks on what it reads is tried again, as there."""
@@ -111,7 +111,7 @@ class World:
         async with asyncio.TaskGroup() as tasks:
             await Answer(
                 store=self.store, callbacks=NoCallbacks(), policy=lambda: POLICY, clock=self.clock,
-                count=lambda _: None, crew=_crew(Step.ANSWER, tasks),
+                count=lambda _: None, pool=_pool(Step.ANSWER, tasks),
             ).round()  # fmt: skip
 
     async def deliver(self) -> None:
@@ -119,12 +119,12 @@ class World:
             await Deliver(
                 platform=self.platform, store=self.store, policy=lambda: POLICY, clock=self.clock,
                 unread_since=lambda: None, count=lambda _: None, ring=lambda _: None,
-                crew=_crew(Step.DELIVER, tasks), losses=Losses(store=self.store, clock=self.clock),
+                pool=_pool(Step.DELIVER, tasks), losses=Losses(store=self.store, clock=self.clock),
             ).round()  # fmt: skip
 
 
-def _crew(step: Step, tasks: asyncio.TaskGroup) -> Crew:
-    return Crew(step, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+def _pool(step: Step, tasks: asyncio.TaskGroup) -> WorkerPool:
+    return WorkerPool(step, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
 
 
 @pytest.fixture
@@ -211,13 +211,18 @@ async def test_rows_that_retention_did_not_sign_away_are_missed(
 ) -> None:
     """Nearly the whole chain, deleted by plain SQL with an anchor and a row that tells of it."""
     file = tmp_path / "checkpoints"
-    async with open_notary(
-        chain=store.journal, alerts=store.alerts, key_path=tmp_path / "key", shelf=Shelf(path=file),
-        webhook=None, clock=lambda: NOW, count=lambda _: None,
-    ) as notary:  # fmt: skip
+    async with open_checkpoint_signer(
+        chain=store.journal,
+        alerts=store.alerts,
+        key_path=tmp_path / "key",
+        checkpoint_log=CheckpointLog(path=file),
+        webhook=None,
+        clock=lambda: NOW,
+        count=lambda _: None,
+    ) as signer:
         for number in range(9):
             await store.journal.note(Fact(kind="refused", at=NOW, body={"n": number}))
-            await notary.round()
+            await signer.round()
         eyes("INSERT INTO audit_anchor (number, hash, at) SELECT number, hash, 1 FROM audit WHERE number = 8")
         ((gone,),) = eyes("SELECT hash FROM audit WHERE number = 8")
         eyes("DELETE FROM audit WHERE number <= 8")
@@ -232,7 +237,7 @@ async def test_what_an_upgrade_left_is_signed_once(fresh_url: str) -> None:
     left_behind(fresh_url, "0007", [])
     more = {"ring": lambda _: None, "pagers": PAGERS, "clock": lambda: NOW, "signing": SIGNING}
     async with open_store(fresh_url, **more, take_over=True) as store:
-        await store.approvals.admit([Newcomer(approval=an_approval("r1"))])
+        await store.approvals.insert([NewApproval(approval=an_approval("r1"))])
     run(fresh_url, "UPDATE approvals SET call_signature = NULL, terms_signature = NULL")
     async with open_store(fresh_url, **more, take_over=False) as store:
         found = await store.approvals.get("r1")
@@ -309,7 +314,7 @@ async def test_an_outcome_without_its_votes_is_named(
     store: SqlStore, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Also where somebody wrote the chain anew, so that every hash fits."""
-    await store.approvals.admit([Newcomer(approval=an_approval())])
+    await store.approvals.insert([NewApproval(approval=an_approval())])
     body = {"outcome": "approved", "platform_word": None, "trouble": None}
     await store.journal.note(Fact(kind="settled", at=NOW, approval_id="r1", body=body))
     assert 1 == await verify(url)

@@ -14,7 +14,7 @@ import pytest
 
 from adapters.teams import ConversationRef, Scope
 from adapters.teams.conversations import ref_of
-from bot.card import Notice
+from bot.card import Notification
 from bot.errors import ConfigError, Forbidden, Gone, Unanswered, Unavailable
 from bot.surface import Destination, Surface
 from bot.wording import CardState
@@ -66,7 +66,9 @@ async def test_a_notice_stands_in_the_thread_and_mentions_people() -> None:
     """A rung is a reply under its card in a channel; whom it pings is notified, by name."""
     async with open_rig() as rig:
         thread = await rig.teams.chat.post(card(), CHANNEL)
-        notice = Notice(mark="req-1:0", text=("Still waiting, until ", UNTIL), mentions=(ANN, BOB, STRANGER))
+        notice = Notification(
+            mark="req-1:0", text=("Still waiting, until ", UNTIL), mentions=(ANN, BOB, STRANGER)
+        )
         ref = await rig.teams.chat.say(notice, CHANNEL, thread=thread)
         (reply,) = rig.town.thread_of(rig.message(thread))
         assert [ref, thread] == [ref_of(APPROVALS, reply.id), ref_of(APPROVALS, reply.root or "")]
@@ -79,7 +81,7 @@ async def test_a_group_chat_has_no_threads() -> None:
     """There the notice stands below, in the chat itself."""
     async with open_rig() as rig:
         thread = await rig.teams.chat.post(card(), CHAT)
-        await rig.teams.chat.say(Notice(mark="m", text=("Still waiting",)), CHAT, thread=thread)
+        await rig.teams.chat.say(Notification(mark="m", text=("Still waiting",)), CHAT, thread=thread)
         assert [None, None] == [message.root for message in rig.town.messages(CHAT)]
 
 
@@ -88,15 +90,15 @@ async def test_a_person_is_written_to_in_her_own_chat_with_a_way_to_the_card() -
     async with open_rig(announced=False) as rig:
         await rig.town.events.install(APPROVALS)
         ref = await rig.teams.chat.post(card(), CHANNEL)
-        room = await rig.teams.chat.room_of(BOB)
+        room = await rig.teams.chat.dm_channel(BOB)
         assert rig.town.personal("bob").id == room
-        assert room == await rig.teams.chat.room_of(BOB)
+        assert room == await rig.teams.chat.dm_channel(BOB)
         assert 1 == len(rig.town.called("create"))
         link = rig.teams.chat.link(CHANNEL, ref)
         assert link is not None
         assert link.startswith("https://teams.microsoft.com/l/message/19%3Aapprovals")
         assert f"parentMessageId={rig.message(ref).id}" in link
-        await rig.teams.chat.say(Notice(mark="m", text=("It still waits",), link=link), room)
+        await rig.teams.chat.say(Notification(mark="m", text=("It still waits",), link=link), room)
         (told,) = rig.town.dm_of("bob")
         assert told.card is not None
         assert [link] == [action["url"] for action in told.card["actions"]]
@@ -115,10 +117,10 @@ async def test_links_to_chats_and_to_nowhere() -> None:
 async def test_somebody_who_blocked_the_bot_is_forbidden() -> None:
     """403 MessageWritesBlocked waits for nothing: an operator is told."""
     async with open_rig() as rig:
-        room = await rig.teams.chat.room_of(ANN)
+        room = await rig.teams.chat.dm_channel(ANN)
         rig.town.events.block("ann")
         with pytest.raises(Forbidden, match="ask the person to unblock"):
-            await rig.teams.chat.say(Notice(mark="m", text=("x",)), room)
+            await rig.teams.chat.say(Notification(mark="m", text=("x",)), room)
 
 
 async def test_a_deleted_card_is_gone_and_a_deleted_channel_forbidden() -> None:
@@ -226,7 +228,7 @@ async def test_a_burst_is_never_refused_as_too_fast() -> None:
         cards = [replace(card(), card_id=f"c{n}", deadline=UNTIL + timedelta(minutes=n)) for n in range(9)]
         posts: list[Callable[[], Awaitable[str]]]
         posts = [partial(rig.teams.chat.post, one, CHANNEL) for one in (*cards, digest_card(count=9))]
-        posts += [partial(rig.teams.chat.say, Notice(mark="m", text=("x",)), CHANNEL)]
+        posts += [partial(rig.teams.chat.say, Notification(mark="m", text=("x",)), CHANNEL)]
 
         async def up(post: Callable[[], Awaitable[str]]) -> str:
             """As the flow does it: what is put off comes again when it was told to."""
@@ -253,7 +255,7 @@ async def test_the_token_goes_to_no_other_host() -> None:
             await rig.teams.chat.post(card(), foreign.id)
         rig.faults.add(path="/teams/v3/*", status=307, headers={"Location": "http://127.0.0.2:1/"}, times=1)
         with pytest.raises(Forbidden, match="HTTP 307"):
-            await rig.teams.chat.say(Notice(mark="m", text=("x",)), CHANNEL)
+            await rig.teams.chat.say(Notification(mark="m", text=("x",)), CHANNEL)
 
 
 async def test_what_ails_a_conversation_is_told_before_a_card_needs_it() -> None:
@@ -264,7 +266,7 @@ async def test_what_ails_a_conversation_is_told_before_a_card_needs_it() -> None
         (problem,) = await rig.teams.problems([*places, Destination(surface=Surface.SLACK, channel="C0X")])
         assert isinstance(problem, ConfigError)
         assert "teams:on-call" == problem.where
-        assert {"nowhere"} == set(await rig.teams.chat.troubles([CHANNEL, "nowhere"]))
+        assert {"nowhere"} == set(await rig.teams.chat.problems([CHANNEL, "nowhere"]))
 
 
 @pytest.mark.parametrize("channels", [[], ["nowhere"]], ids=["none", "unknown"])
@@ -272,13 +274,13 @@ async def test_what_ails_the_bot_is_told_without_a_conversation_to_ask_about(cha
     """A look at none of its channels is no look at all: the bot is asked about in any case."""
     async with open_rig() as rig:
         rig.faults.add(path="/teams/v3/*", status=403, body={"error": {"code": "Forbidden"}}, times=1)
-        assert [] == [name for name in await rig.teams.chat.troubles(channels) if name not in channels]
+        assert [] == [name for name in await rig.teams.chat.problems(channels) if name not in channels]
         rig.faults.add(path="/teams/v3/*", status=401, body={"error": {"code": "Unauthorized"}})
-        assert [""] == list(await rig.teams.chat.troubles(channels))
+        assert [""] == list(await rig.teams.chat.problems(channels))
         rig.faults.clear()
         rig.faults.add(path="/teams/v3/*", status=503)
         with pytest.raises(Unavailable):
-            await rig.teams.chat.troubles(channels)
+            await rig.teams.chat.problems(channels)
 
 
 async def test_the_interval_is_what_can_go_on_for_ever() -> None:

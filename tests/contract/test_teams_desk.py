@@ -21,7 +21,7 @@ from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import Newcomer, Placement
+from bot.records import NewApproval, Placement
 from bot.routing import ReasonRule, Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface
@@ -103,7 +103,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
                 request=request, route="default", stage=Stage.OPEN, first_seen=now, deadline=deadline
             )
             placement = Placement(card_id="card-r1", approval_id="r1", destination=HERE)
-            await store.approvals.admit([Newcomer(approval=approval, placements=[placement])])
+            await store.approvals.insert([NewApproval(approval=approval, placements=[placement])])
             card = card_of(approval, card_id="card-r1", policy=POLICY, seal=SEAL, now=now)
             ref = await rig.teams.chat.post(card, CHANNEL)
             await store.placements.shown("card-r1", ref=ref, revision=1, digest=request.digest)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.teams import open_workflows
-from bot.card import Notice
+from bot.card import Notification
 from bot.errors import Forbidden, Unavailable
 from bot.wording import CardState
 from sandbox.teams.people import APPROVALS, CHAT
@@ -30,7 +30,7 @@ async def test_a_name_that_others_take_leaves_the_cards_that_are_up_alone() -> N
         assert [("approvals", ref)] == [(click.channel, click.ref) for click in rig.desk.taken]
         await rig.teams.chat.update(card(CardState.APPROVED), "approvals", ref)
         assert "Approved: send_email" in texts(rig.message(ref).card)
-        await rig.teams.chat.say(Notice(mark="m", text=("x",)), "approvals", thread=ref)
+        await rig.teams.chat.say(Notification(mark="m", text=("x",)), "approvals", thread=ref)
         assert 1 == len(rig.town.thread_of(rig.message(ref)))
         assert rig.teams.chat.link("approvals", ref)
 

@@ -28,7 +28,7 @@ PRESS = {"nod": "why", "channel": CHANNEL}
 async def settled(rig: Rig) -> None:
     """Whatever was begun behind an answer is over."""
     async with asyncio.timeout(5):
-        while rig.teams._receiver._errands._tasks:  # type: ignore[attr-defined]
+        while rig.teams._receiver._background._tasks:  # type: ignore[attr-defined]
             await asyncio.sleep(0.01)
 
 

@@ -174,7 +174,7 @@ async def test_a_secret_that_is_refused_is_an_operators_business() -> None:
             await rig.teams.chat.post(card(), CHANNEL)
         assert isinstance(raised.value, Forbidden)
         assert "wrong-secret" not in str(raised.value)
-        assert [""] == list(await rig.teams.chat.troubles([CHANNEL]))
+        assert [""] == list(await rig.teams.chat.problems([CHANNEL]))
         (problem,) = await rig.teams.problems([Destination(surface=Surface.TEAMS, channel=CHANNEL)])
         assert "MicrosoftAppId" == problem.where
 

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.chat.channel_pager import ChannelPager
 from adapters.teams import RoutedChat, WorkflowsChat, open_workflows
-from bot.card import Notice
+from bot.card import Notification
 from bot.errors import Forbidden, Unanswered, Unavailable
 from bot.records import Alert
 from bot.wording import CardState
@@ -58,16 +58,16 @@ async def test_the_end_is_a_message_of_its_own_and_nothing_before_it() -> None:
 async def test_rungs_and_alerts_are_told_too() -> None:
     """A rung pings nobody there; an alert that was mended is a message of its own."""
     async with open_chat() as (chat, flow):
-        notice = Notice(mark="m", text=("Still waiting",), mentions=("t/a",))
+        notice = Notification(mark="m", text=("Still waiting",), mentions=("t/a",))
         assert "m" == await chat.say(notice, "news", thread="17")
         pager = ChannelPager(board=chat, channel="news")
         alert = Alert(approval_id="req-1", cause="x", text="cannot be told", raised_at=NOW)
         assert await pager.page(alert, ref=None, attempted_at=None) is None
-        await pager.page(replace(alert, mended="it could"), ref=None, attempted_at=NOW)
-        rung, raised, mended = flow.cards
+        await pager.page(replace(alert, resolved="it could"), ref=None, attempted_at=NOW)
+        rung, raised, resolved = flow.cards
         assert ["Still waiting"] == runs(rung)
         assert "cannot be told" in runs(raised)
-        assert "It is over" in runs(mended)
+        assert "It is over" in runs(resolved)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ async def test_a_look_at_webhooks_alone_is_one_at_the_bot_too() -> None:
     """A secret that ran out is told although no conversation of the bot's is in the round."""
     async with open_chat() as (webhooks, _), open_rig(app_password="wrong-secret", signs_in=False) as rig:
         chat = RoutedChat(bot=rig.teams.chat, webhooks=webhooks)
-        assert [""] == list(await chat.troubles(["news"]))
+        assert [""] == list(await chat.problems(["news"]))
 
 
 async def test_the_name_tells_which_way_a_message_goes() -> None:
@@ -117,13 +117,13 @@ async def test_the_name_tells_which_way_a_message_goes() -> None:
         assert 2 == len(flow.taken)
         assert chat.link(CHANNEL, ref)
         assert chat.link("news", mark) is None
-        assert {"nowhere"} == set(await chat.troubles(["nowhere", "news", CHANNEL]))
+        assert {"nowhere"} == set(await chat.problems(["nowhere", "news", CHANNEL]))
         assert await chat.find(mark, "news", since=NOW) is None
         assert chat.surface is rig.teams.chat.surface
         assert chat.interval == rig.teams.chat.interval
-        assert "m" == await chat.say(Notice(mark="m", text=("x",)), "news")
+        assert "m" == await chat.say(Notification(mark="m", text=("x",)), "news")
         with pytest.raises(Forbidden):
-            await webhooks.room_of("t/a")
+            await webhooks.dm_channel("t/a")
         with pytest.raises(Forbidden):
             await webhooks.post(card(), "nowhere")
-        assert {"x"} == set(await webhooks.troubles(["x", "news"]))
+        assert {"x"} == set(await webhooks.problems(["x", "news"]))

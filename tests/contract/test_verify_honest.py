@@ -12,7 +12,7 @@ from adapters.cli.audit import verify
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.ladder import Action
-from bot.records import Counted, Newcomer
+from bot.records import Counted, NewApproval
 from tests.contract.conftest import PAGERS
 from tests.contract.values import (
     NOW,
@@ -51,12 +51,12 @@ async def test_every_move_of_nods_own_holds(store: SqlStore, url: str) -> None:
     later, call = a_deadline(after(600)), a_request(arguments=1)
 
     async def admit() -> object:
-        newcomer = Newcomer(approval=an_approval(), placements=[a_placement()], rungs=ladder)
-        return await approvals.admit([newcomer])
+        new_approval = NewApproval(approval=an_approval(), placements=[a_placement()], rungs=ladder)
+        return await approvals.insert([new_approval])
 
     async def vote(person: str, needs: int) -> bool:
         one = a_vote(person, digest=call.digest, at=NOW - timedelta(minutes=1))
-        return await approvals.vote("r1", vote=one, needs=needs, counting=None) is not Counted.LOST
+        return await approvals.vote("r1", vote=one, needs=needs, eligible=None) is not Counted.LOST
 
     async def listed() -> bool:
         await approvals.confirm({"r1": call.digest}, began_at=after(1))
@@ -98,7 +98,7 @@ async def test_what_is_met_again_or_answered_by_a_rule_holds(store: SqlStore, ur
     """Vanished, closed, listed again by another route; and a rule that leaves, or answers."""
     approvals = store.approvals
     for name, rule in (("r1", None), ("r2", "reads"), ("r3", "reads")):
-        assert await approvals.admit([Newcomer(approval=replace(an_approval(name), rule=rule))])
+        assert await approvals.insert([NewApproval(approval=replace(an_approval(name), rule=rule))])
     await settle(store)
     assert 0 == await verify(url, signing=SIGNING)
     assert await close(store)
@@ -106,5 +106,5 @@ async def test_what_is_met_again_or_answered_by_a_rule_holds(store: SqlStore, ur
     assert 0 == await verify(url, signing=SIGNING)
     assert await approvals.ask_people("r2")
     vote = a_rules_vote("r3")
-    assert await approvals.vote("r3", vote=vote, needs=1, counting=None) is Counted.DECIDED
+    assert await approvals.vote("r3", vote=vote, needs=1, eligible=None) is Counted.DECIDED
     assert 0 == await verify(url, signing=SIGNING)

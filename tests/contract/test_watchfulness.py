@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from adapters.store.open import SqlStore, open_store
-from bot.card import Card, Notice
+from bot.card import Card, Notification
 from bot.errors import NotYet, Unavailable
-from bot.flow import Crew
-from bot.flow.admit import Admit
-from bot.flow.outward import Means
+from bot.flow import WorkerPool
+from bot.flow.chat_step import StepDeps
+from bot.flow.ingest import Ingest
 from bot.flow.polls import BLIND
 from bot.flow.show import NO_CARD, Show
 from bot.matching import Match
@@ -54,7 +54,7 @@ class DeadChat:
     async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
         raise Unavailable("Slack is down")
 
-    async def reply(self, notice: Notice, channel: str, thread: str) -> str:
+    async def reply(self, notice: Notification, channel: str, thread: str) -> str:
         raise Unavailable("Slack is down")
 
 
@@ -72,8 +72,8 @@ class World:
     def clock(self) -> datetime:
         return self.now
 
-    def admit(self) -> Admit:
-        return Admit(
+    def insert(self) -> Ingest:
+        return Ingest(
             platform=self.platform,
             store=self.store,
             policy=lambda: POLICY,
@@ -95,7 +95,7 @@ async def opened(folder: Path) -> AsyncIterator[World]:
 async def test_a_platform_that_cannot_be_read_pages_and_is_mended(tmp_path: Path) -> None:
     """One failed poll is weather; half a minute of them means that nobody is asked any more."""
     async with opened(tmp_path) as world:
-        admit = world.admit()
+        admit = world.insert()
         world.platform.poll_trouble = [Unavailable("it is down")] * 3
         await admit.round()
         world.now += timedelta(seconds=29)
@@ -108,7 +108,7 @@ async def test_a_platform_that_cannot_be_read_pages_and_is_mended(tmp_path: Path
         await admit.round()
 
         (page,) = await world.store.alerts.owed(world.now)
-        assert page.alert.mended is not None
+        assert page.alert.resolved is not None
 
 
 @pytest.mark.parametrize(
@@ -123,17 +123,17 @@ async def test_a_card_that_cannot_be_shown_pages(says: Unavailable, alerts: list
         world.platform.waiting["r1"] = HITLRequest(
             request_id="r1", tool_name="pay", arguments={}, agent_id="agent", timeout_seconds=180
         )
-        await world.admit().round()
+        await world.insert().round()
         chat = DeadChat(says=says)
 
         async def show() -> None:
             async with asyncio.TaskGroup() as tasks:
-                crew = Crew(Step.SHOW, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
-                means = Means(
+                pool = WorkerPool(Step.SHOW, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+                deps = StepDeps(
                     store=world.store, chats={Surface.SLACK: chat}, policy=lambda: POLICY, clock=world.clock,
-                    count=lambda _: None, crew=crew,
+                    count=lambda _: None, pool=pool,
                 )  # fmt: skip
-                await Show(means, seal=Seal("s" * 32)).round()
+                await Show(deps, seal=Seal("s" * 32)).round()
 
         await show()
         assert [] == await world.alerts()

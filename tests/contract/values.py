@@ -15,11 +15,11 @@ from bot.records import (
     Claimed,
     Counted,
     DueRung,
-    Firing,
-    Newcomer,
-    News,
-    OwedNotice,
+    NewApproval,
+    NotificationKind,
+    OutboxItem,
     Placement,
+    Triggered,
 )
 from bot.signing import Signing
 from bot.store import Store
@@ -86,12 +86,12 @@ async def fire(
     rungs: Sequence[DueRung],
     *,
     at: datetime,
-    notices: Sequence[OwedNotice] = (),
+    notices: Sequence[OutboxItem] = (),
     placements: Sequence[Placement] = (),
 ) -> bool:
     """Fire these rungs of one approval; whether they were."""
-    firing = Firing(rungs=tuple(rungs), notices=tuple(notices), placements=tuple(placements))
-    return bool(await store.rungs.fire([firing], at=at))
+    firing = Triggered(rungs=tuple(rungs), notices=tuple(notices), placements=tuple(placements))
+    return bool(await store.rungs.trigger([firing], at=at))
 
 
 def ahead_of(rung: DueRung) -> Ahead:
@@ -99,12 +99,12 @@ def ahead_of(rung: DueRung) -> Ahead:
     return Ahead(action=rung.action, who=rung.who, at=rung.due_at)
 
 
-def a_notice(mark: str = "c1.rung0", approval_id: str = "r1", **changes: Any) -> OwedNotice:
+def a_notice(mark: str = "c1.rung0", approval_id: str = "r1", **changes: Any) -> OutboxItem:
     """A word in the thread of the card `c1`, about a rung."""
-    known: dict[str, Any] = {"news": News.RUNG, "surface": Surface.SLACK, "owed_since": NOW}
+    known: dict[str, Any] = {"news": NotificationKind.RUNG, "surface": Surface.SLACK, "owed_since": NOW}
     if "person" not in changes:
         known["card_id"] = "c1"
-    return OwedNotice(mark=mark, approval_id=approval_id, **{**known, **changes})
+    return OutboxItem(mark=mark, approval_id=approval_id, **{**known, **changes})
 
 
 def a_claim(person: str = "ann", *, at: datetime = NOW, until: datetime | None = None) -> Claim:
@@ -180,20 +180,20 @@ def an_alert(approval_id: str = "r1", cause: str = "undelivered", *, raised_at: 
 async def admit(store: Store, approval_id: str = "r1", *, deadline: datetime = DEADLINE) -> str:
     """Admit an approval without cards or rungs; returns its digest."""
     approval = an_approval(approval_id, deadline=deadline)
-    assert await store.approvals.admit([Newcomer(approval=approval)])
+    assert await store.approvals.insert([NewApproval(approval=approval)])
     return approval.request.digest
 
 
 async def decide(store: Store, approval_id: str = "r1") -> Vote:
     """Decide an open approval that `admit` made, by one vote."""
     vote = a_vote(digest=a_request(approval_id).digest)
-    assert await store.approvals.vote(approval_id, vote=vote, needs=1, counting=None) is Counted.DECIDED
+    assert await store.approvals.vote(approval_id, vote=vote, needs=1, eligible=None) is Counted.DECIDED
     return vote
 
 
 async def wins(store: Store, vote: Vote, approval_id: str = "r1") -> bool:
     """Whether this vote alone decides it."""
-    return await store.approvals.vote(approval_id, vote=vote, needs=1, counting=None) is Counted.DECIDED
+    return await store.approvals.vote(approval_id, vote=vote, needs=1, eligible=None) is Counted.DECIDED
 
 
 async def revise(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from adapters.store.open import SqlStore, open_store
 from bot.errors import Unavailable
-from bot.records import Newcomer
+from bot.records import NewApproval
 from tests.contract.values import an_approval
 from tests.servers.disks import enter_namespace, fill, mount_breakable, mount_small
 
@@ -74,7 +74,7 @@ async def tell(store: SqlStore) -> None:
 async def admitted(store: SqlStore) -> None:
     """One line on a new request."""
     try:
-        await store.approvals.admit([Newcomer(approval=an_approval())])
+        await store.approvals.insert([NewApproval(approval=an_approval())])
     except Unavailable as error:
         print(f"not admitted: {error}", flush=True)
     else:

@@ -24,7 +24,7 @@ from adapters.platform.client import HttpPlatform
 from adapters.slack.chat import SlackChat
 from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
-from adapters.store.notices import SqlNotices
+from adapters.store.outbox import SqlOutbox
 from adapters.store.placements import SqlPlacements
 from adapters.store.rungs import SqlRungs
 from tests.servers.disks import enter_namespace, mount_small
@@ -49,7 +49,7 @@ CLASSES: Mapping[str, type[Any]] = {
     "approvals": SqlApprovals,
     "placements": SqlPlacements,
     "rungs": SqlRungs,
-    "notices": SqlNotices,
+    "notices": SqlOutbox,
     "alerts": SqlAlerts,
 }
 

@@ -154,8 +154,8 @@ async def test_an_alert_survives(point: str, tmp_path: Path) -> None:
         owed = 0 if point == "alerts.raise_ before" else 1
 
         def over() -> bool:
-            mended = [alert for alert in town.alerts() if "got through after all" in alert]
-            return approved(town, request_id, tmp_path) and owed == len(mended)
+            resolved = [alert for alert in town.alerts() if "got through after all" in alert]
+            return approved(town, request_id, tmp_path) and owed == len(resolved)
 
         await killed_and_back(town, tmp_path, point, Ann(town), over)
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from adapters.store.open import open_store
-from adapters.watch import Spool, open_emergency
+from adapters.watch import Spool, open_alert_fallback
 from bot.approval import Stage
 from bot.errors import Unavailable
-from bot.flow import Beats
-from bot.flow.prove import PROVE_EVERY, TOUCH_EVERY, Prove
+from bot.flow import Liveness
+from bot.flow.self_check import SELF_CHECK_EVERY, TOUCH_EVERY, SelfCheck
 from bot.policy import Policy
-from bot.records import STORE_DOWN, Newcomer
+from bot.records import STORE_DOWN, NewApproval
 from tests.contract.values import NOW, an_approval
 from tests.servers.clockwork import Clock, PaperPager
 from tests.servers.laid import lay_database
@@ -47,35 +47,42 @@ async def test_damage_that_was_met_is_one_alert_and_takes_no_more_writes(tmp_pat
     pager = PaperPager(Clock(NOW))
     async with (
         open_store(f"sqlite:///{tmp_path / 'nod.db'}", ring=lambda _: None, pagers=("paper",)) as store,
-        open_emergency(
+        open_alert_fallback(
             alerts=store.alerts, spool=Spool(tmp_path / "spool"), pagers={"paper": pager}, clock=lambda: NOW,
             count=lambda _: None,
-        ) as emergency,
+        ) as alert_fallback,
     ):  # fmt: skip
 
         async def well() -> None:
             raise AssertionError("the heartbeat goes on")
 
-        prove = Prove(
-            store=store, alerts=emergency, chats={}, policy=lambda: Policy(people={}, groups={}, routes=()),
-            beats=Beats(), late_tick=lambda: None, blind=lambda: None, all_well=well, clock=lambda: NOW,
+        self_check = SelfCheck(
+            store=store,
+            alerts=alert_fallback,
+            chats={},
+            policy=lambda: Policy(people={}, groups={}, routes=()),
+            liveness=Liveness(),
+            late_tick=lambda: None,
+            blind=lambda: None,
+            all_well=well,
+            clock=lambda: NOW,
             count=lambda _: None,
-        )  # fmt: skip
-        await store.approvals.admit([Newcomer(approval=an_approval("r1"))])
-        await prove.round()
+        )
+        await store.approvals.insert([NewApproval(approval=an_approval("r1"))])
+        await self_check.round()
         assert 1 == smash(tmp_path / "nod.db", "approvals")
         await store.probe.write()  # its own page is well; what the readers remember is not any more
         with pytest.raises(Unavailable, match="the file is damaged"):
             await store.approvals.at(Stage.OPEN)
 
         with pytest.raises(Unavailable, match="the file is damaged"):
-            await store.alerts.mend("r1", cause="x", how="y")
+            await store.alerts.resolve("r1", cause="x", how="y")
         for _ in range(3):
-            await prove.touch()
-            await prove.round()
+            await self_check.check_db_writable()
+            await self_check.round()
         assert [STORE_DOWN] == [alert.cause for _, alert in pager.pages]
         assert "the file is damaged" in pager.pages[0][1].text
-        assert emergency.troubles()
+        assert alert_fallback.problems()
 
 
 @pytest.mark.slow
@@ -90,10 +97,10 @@ async def test_a_malformed_database_is_paged_once_and_stays_red(tmp_path: Path) 
         card = await town.shown()
         smash(watched.folder / "nod.db", "approvals", "votes")
         await watched.paged(STORE_DOWN, within=ONE_INTERVAL)
-        for _ in range(round(3 * PROVE_EVERY / TOUCH_EVERY)):
+        for _ in range(round(3 * SELF_CHECK_EVERY / TOUCH_EVERY)):
             assert 503 == (await watched.health())[0]
             await asyncio.sleep(TOUCH_EVERY.total_seconds())
         assert not (await town.press(ANN, card, "approve")).ok
         assert 1 == len(watched.told(STORE_DOWN))
-        assert [] == watched.told(STORE_DOWN, mended=True)
+        assert [] == watched.told(STORE_DOWN, resolved=True)
         assert [STORE_DOWN] == watched.spooled()

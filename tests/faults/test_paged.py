@@ -13,13 +13,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
-from bot.flow.gather import FLOOD
+from bot.flow.batch import FLOOD
+from bot.flow.missed_requests import UNSEEN
 from bot.flow.polls import SKEWED
-from bot.flow.prove import NOBODY
-from bot.flow.seen import UNSEEN
+from bot.flow.self_check import NOBODY
 from bot.records import NO_CARD, STORE_DOWN, SURFACE_DEAD
 from tests.servers.town import until
-from tests.servers.watched import ONE_INTERVAL, PROVE_EVERY, Watched, open_watched, open_watched_bot
+from tests.servers.watched import ONE_INTERVAL, SELF_CHECK_EVERY, Watched, open_watched, open_watched_bot
 
 Policy = Callable[[str], str]
 
@@ -73,7 +73,7 @@ async def hanging(towns: Towns) -> None:
         watched.town.sandbox.faults.add(path="/api/*", delay=120)
         watched.town.ask(timeout_seconds=24)
         assert "Slack cannot be reached" in await watched.paged(SURFACE_DEAD, within=ONE_INTERVAL)
-        await watched.paged(NO_CARD, within=PROVE_EVERY.total_seconds())
+        await watched.paged(NO_CARD, within=SELF_CHECK_EVERY.total_seconds())
         await watched.silent()
         watched.town.sandbox.faults.clear()
         await watched.relieved(SURFACE_DEAD)
@@ -97,7 +97,7 @@ async def locked(towns: Towns) -> None:
         async with asyncio.timeout(ONE_INTERVAL):  # a try that was under way may be told once more
             while (200, []) != ((await watched.health())[0], watched.spooled()):
                 await asyncio.sleep(0.2)
-        assert 1 == len(watched.told(STORE_DOWN)) == len(watched.told(STORE_DOWN, mended=True))
+        assert 1 == len(watched.told(STORE_DOWN)) == len(watched.told(STORE_DOWN, resolved=True))
 
 
 async def skewed(towns: Towns) -> None:
@@ -112,7 +112,7 @@ async def skewed(towns: Towns) -> None:
         dated(timedelta(seconds=70))
         assert "ahead of the platform's" in await watched.paged(SKEWED)
         dated(timedelta(0))
-        await until(lambda: bool(watched.told(SKEWED, mended=True)), within=5, what="the clocks to agree")
+        await until(lambda: bool(watched.told(SKEWED, resolved=True)), within=5, what="the clocks to agree")
 
 
 async def nobody(towns: Towns) -> None:
@@ -144,7 +144,9 @@ async def expired_unseen(towns: Towns) -> None:
     async with towns.open("expired_unseen") as watched:
         watched.town.sandbox.faults.add(path="/api/chat.postMessage", status=503)
         watched.town.ask(timeout_seconds=4)
-        assert "it expired, and no card" in await watched.paged(UNSEEN, within=4 + PROVE_EVERY.total_seconds())
+        assert "it expired, and no card" in await watched.paged(
+            UNSEEN, within=4 + SELF_CHECK_EVERY.total_seconds()
+        )
 
 
 async def flooded(towns: Towns) -> None:
@@ -153,4 +155,4 @@ async def flooded(towns: Towns) -> None:
         for _ in range(4):
             watched.town.ask(timeout_seconds=8, agent_id="eager-1")
         assert "eager-1 has 4 open requests" in await watched.paged(FLOOD)
-        await until(lambda: bool(watched.told(FLOOD, mended=True)), within=20, what="the flood to end")
+        await until(lambda: bool(watched.told(FLOOD, resolved=True)), within=20, what="the flood to end")

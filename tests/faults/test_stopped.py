@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.flow.seen import UNESCALATED, UNSEEN, UNTOLD
+from bot.flow.missed_requests import UNESCALATED, UNSEEN, UNTOLD
 from bot.records import CHANNEL_LATE, NO_CARD
 from tests.faults.child import Child, open_child
 from tests.servers.told import alone, check_each_once, fired, in_threads, mark_of, notices
@@ -54,7 +54,7 @@ async def open_stoppable(folder: Path) -> AsyncIterator[tuple[Watched, Child]]:
     async with open_watched(folder, policy=with_ladder, post_burst=None) as watched:
         policy = (folder / "nod.yaml").read_text()
         async with open_child(watched.town, folder, policy=policy, **watched.outside()) as child:
-            await watched.beats()
+            await watched.liveness()
             yield watched, child
 
 

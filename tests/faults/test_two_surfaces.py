@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 from bot.approval import Outcome, Stage
 from bot.audit import Row, first_break
 from bot.card import Button, card_of
-from bot.flow.gather import LINES
-from bot.flow.seen import UNSEEN
+from bot.flow.batch import LINES
+from bot.flow.missed_requests import UNSEEN
 from bot.protocol import HITLDecision
 from bot.records import UNDELIVERABLE
 from bot.wording import CardState
@@ -83,7 +83,7 @@ async def check_shown(walk: Walk) -> None:
             if not placement.superseded:  # else it may tell of a change before the last one
                 assert (expected.digest, expected.revision) == (shown.digest, shown.revision)
                 assert walk.reloaded or expected == shown
-    for digest in await store.digests.standing(lines=LINES):
+    for digest in await store.queue_messages.standing(lines=LINES):
         assert digest.ref is not None
         _, said = walk.chat(digest.destination.surface).digests[digest.ref][-1]
         assert (digest.count, digest.first[0].deadline.at) == (said.count, said.earliest)

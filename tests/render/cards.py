@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
-from bot.card import Card, DigestCard, card_of, digest_card_of
+from bot.card import Card, QueueCard, card_of, queue_card_of
 from bot.desk import Explanation, NotCounted
 from bot.errors import Refusal
 from bot.ladder import Action, Ahead, Deadline, DeadlineSource
 from bot.matching import EVERYTHING
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest, Json
-from bot.records import Digest
+from bot.records import QueueMessage
 from bot.routing import Route
 from bot.seal import Reading, Seal
 from bot.surface import Destination, Surface
@@ -119,7 +119,7 @@ def claim(**more: Any) -> Claim:
     return Claim(**{"person": "ann", "name": ANN.name, **lease, **more})
 
 
-def digest_card(*, count: int, named: int = 5, flooding: tuple[str, ...] = ()) -> DigestCard:
+def digest_card(*, count: int, named: int = 5, flooding: tuple[str, ...] = ()) -> QueueCard:
     """The digest of a channel in which so many requests wait, of which the store gave the first `named`."""
     first = tuple(
         approval(
@@ -129,8 +129,8 @@ def digest_card(*, count: int, named: int = 5, flooding: tuple[str, ...] = ()) -
         for n in range(min(count, named))
     )
     where = Destination(surface=Surface.SLACK, channel="C0APPROVALS")
-    digest = Digest(digest_id=DIGEST_ID, destination=where, count=count, first=first)
-    return digest_card_of(digest, seal=SEAL, flooding=flooding)
+    digest = QueueMessage(digest_id=DIGEST_ID, destination=where, count=count, first=first)
+    return queue_card_of(digest, seal=SEAL, flooding=flooding)
 
 
 #: An approval for each state; a card is CHANGED when another one stands for it.

@@ -17,12 +17,12 @@ from adapters.slack.notices import claimed_of, explanation_of, notice_message_of
 from adapters.slack.render import ACTION, blocks_of
 from bot.approval import Actor, Outcome
 from bot.call import text_of
-from bot.card import Button, Notice
+from bot.card import Button, Notification
 from bot.errors import Refusal
 from bot.ladder import Deadline, DeadlineSource
-from bot.news import notice_of
+from bot.notifications import notification_for
 from bot.protocol import HITLDecision, Json
-from bot.records import Alert, News, OwedNotice
+from bot.records import Alert, NotificationKind, OutboxItem
 from bot.surface import Surface
 from bot.visible import visible
 from bot.wording import CardState
@@ -116,7 +116,7 @@ def test_every_button_carries_its_sealed_value(state: CardState) -> None:
 @pytest.mark.parametrize("link", [None, "https://acme.slack.com/archives/C0APPROVALS/p1763821740000100"])
 def test_notice(link: str | None, snapshot: SnapshotAssertion) -> None:
     """A rung pings by mention and says the rest in plain words; told to one person, it leads to the card."""
-    notice = Notice(
+    notice = Notification(
         mark="m", text=("send_email waits until ", UNTIL, "."), mentions=("U0ANN", "U0BOB"), link=link
     )
     message = notice_message_of(notice)
@@ -127,10 +127,15 @@ def test_notice(link: str | None, snapshot: SnapshotAssertion) -> None:
 @pytest.mark.parametrize("end", [CardState.APPROVED, CardState.EXPIRED])
 def test_notice_of_an_outcome(end: CardState, snapshot: SnapshotAssertion) -> None:
     """Whoever is told how it ended reads what, and by whom; or that nobody answered and who was asked."""
-    owed = OwedNotice(
-        mark="m", approval_id="req-1", news=News.OUTCOME, surface=Surface.SLACK, person="ann", owed_since=NOW
+    owed = OutboxItem(
+        mark="m",
+        approval_id="req-1",
+        news=NotificationKind.OUTCOME,
+        surface=Surface.SLACK,
+        person="ann",
+        owed_since=NOW,
     )
-    message = notice_message_of(notice_of([(owed, ENDS[end])], mark="m", policy=policy()))
+    message = notice_message_of(notification_for([(owed, ENDS[end])], mark="m", policy=policy()))
     check_message(text=message["text"], blocks=message["blocks"])
     assert snapshot == message
 
@@ -162,10 +167,10 @@ def test_open_card(look: str, snapshot: SnapshotAssertion) -> None:
     assert snapshot == message
 
 
-@pytest.mark.parametrize("mended", [None, "the platform took it at the third try"])
-def test_page(mended: str | None, snapshot: SnapshotAssertion) -> None:
+@pytest.mark.parametrize("resolved", [None, "the platform took it at the third try"])
+def test_page(resolved: str | None, snapshot: SnapshotAssertion) -> None:
     """An alert names what it is about and what is wrong; mended, it says that first."""
-    message = page_of(replace(ALERT, mended=mended))
+    message = page_of(replace(ALERT, resolved=resolved))
     check_message(text=message["text"], blocks=message["blocks"])
     assert snapshot == message
 

@@ -13,7 +13,7 @@ from adapters.chat.text import FLOODING, NAMED
 from adapters.slack.metadata import ButtonContext, ModalCursor, call_from, context_from
 from adapters.slack.modals import done_view, reason_view, said_view, whole_view
 from adapters.slack.render import digest_message_of
-from bot.card import Button, DigestCard
+from bot.card import Button, QueueCard
 from bot.desk import FormData
 from bot.errors import Refusal
 from bot.protocol import HITLDecision
@@ -57,7 +57,7 @@ def test_a_digest_always_fits() -> None:
     until = datetime(2026, 11, 22, 14, 32, tzinfo=UTC)
     first = tuple(("\U0001f642" * 165, until + timedelta(seconds=n)) for n in range(100))
     flooding = tuple("\U0001f642" * 80 for _ in range(100))
-    worst: DigestCard = replace(digest_card(count=999), first=first, flooding=flooding)
+    worst: QueueCard = replace(digest_card(count=999), first=first, flooding=flooding)
     message = digest_message_of(worst)
     check_message(text=message["text"], blocks=message["blocks"])
     texts = parts(message["blocks"], "plain_text")

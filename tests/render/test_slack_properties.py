@@ -29,11 +29,11 @@ from adapters.slack.notices import (
 from adapters.slack.render import digest_message_of
 from bot.approval import Approval
 from bot.call import lines_of, text_of
-from bot.card import Button, DigestCard, Notice, card_of, digest_card_of
+from bot.card import Button, Notification, QueueCard, card_of, queue_card_of
 from bot.desk import FormData
 from bot.errors import Refusal
 from bot.policy import Person, Policy
-from bot.records import Alert, Digest
+from bot.records import Alert, QueueMessage
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
 from bot.surface import Destination, Surface
@@ -198,11 +198,11 @@ def every_card(one: str, two: str, three: str, planted: Any = None) -> int:
     return len(ends)
 
 
-def digest_of(end: Approval, *flooding: str) -> DigestCard:
+def digest_of(end: Approval, *flooding: str) -> QueueCard:
     """A digest on which nothing but this approval stands, over and over."""
     where = Destination(surface=Surface.SLACK, channel="C1")
-    digest = Digest(digest_id="d", destination=where, count=99, first=(end,) * 30)
-    return digest_card_of(digest, seal=SEAL, flooding=(*flooding, *flooding * 9))
+    digest = QueueMessage(digest_id="d", destination=where, count=99, first=(end,) * 30)
+    return queue_card_of(digest, seal=SEAL, flooding=(*flooding, *flooding * 9))
 
 
 def unseen(planted: Any, payload: Any) -> None:
@@ -238,10 +238,10 @@ def every_form(one: str, two: str, three: str, planted: Any = None) -> None:
         *(said_view(late, thread), done_view(thread, vote())),
     ]
     refused = not_counted(Refusal.NOT_APPROVER, f"Only {two} may decide this.")
-    alert = Alert(approval_id=one, cause="undelivered", text=two, raised_at=NOW, mended=three or None)
+    alert = Alert(approval_id=one, cause="undelivered", text=two, raised_at=NOW, resolved=three or None)
     messages = [
         *(refusal_of(refused), explanation_of(explanation(one, two, three)), page_of(alert)),
-        notice_message_of(Notice(mark="m", text=(one, NOW, two), mentions=("U0ANN", "U0ANN"), link=LINK)),
+        notice_message_of(Notification(mark="m", text=(one, NOW, two), mentions=("U0ANN", "U0ANN"), link=LINK)),
         *(claimed_of(claim(name=two)), digest_message_of(digest_of(ends[CardState.OPEN], two, three))),
     ]
     for view in views:

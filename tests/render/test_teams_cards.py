@@ -18,7 +18,7 @@ from adapters.teams.notices import Mentioned, notice_content_of, page_content_of
 from adapters.teams.render import RenderContext, content_of, digest_content_of, smallest_of
 from bot.approval import Outcome
 from bot.call import text_of
-from bot.card import Button, Notice
+from bot.card import Button, Notification
 from bot.protocol import HITLDecision, Json
 from bot.records import Alert
 from bot.routing import ReasonRule
@@ -168,15 +168,15 @@ def test_views_are_given_up_before_an_approve_is() -> None:
 @pytest.mark.parametrize("link", [None, "https://teams.microsoft.com/l/message/19%3Ax/1"])
 def test_notice(link: str | None, snapshot: SnapshotAssertion) -> None:
     """A rung pings by mention and says the rest in plain words."""
-    notice = Notice(mark="m", text=("send_email waits until ", UNTIL, "."), link=link)
+    notice = Notification(mark="m", text=("send_email waits until ", UNTIL, "."), link=link)
     mentioned = [Mentioned(id="29:1ann", name="Ann Albers"), Mentioned(id="29:1bob", name="Bob <*Brandt*>")]
     assert snapshot == checked(notice_content_of(notice, mentioned))
 
 
-@pytest.mark.parametrize("mended", [None, "the platform took it at the third try"])
-def test_page(mended: str | None, snapshot: SnapshotAssertion) -> None:
+@pytest.mark.parametrize("resolved", [None, "the platform took it at the third try"])
+def test_page(resolved: str | None, snapshot: SnapshotAssertion) -> None:
     """An alert names the request and what is wrong; mended, it says that first."""
-    assert snapshot == checked(page_content_of(replace(ALERT, mended=mended)))
+    assert snapshot == checked(page_content_of(replace(ALERT, resolved=resolved)))
 
 
 @pytest.mark.parametrize("state", CardState)

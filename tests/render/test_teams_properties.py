@@ -17,7 +17,7 @@ from adapters.teams.notices import Mentioned, notice_content_of, page_content_of
 from adapters.teams.render import content_of
 from bot.approval import Approval
 from bot.call import lines_of, text_of
-from bot.card import Button, Card, Notice, card_of
+from bot.card import Button, Card, Notification, card_of
 from bot.desk import FormData
 from bot.errors import Refusal
 from bot.records import Alert
@@ -103,9 +103,9 @@ def everything(text: str, state: CardState) -> None:
     shows(whole_content(look, CONTEXT))
     shows(reason_view(look, Data(verb=Button.REJECT.value, value="v", channel="c"), CONTEXT, said=(text,)))
     shows(said_view(refusal_lines(not_counted(Refusal.EXPIRED, text)), CONTEXT, card=card, queue=None))
-    notice = Notice(mark="m", text=(text, NOW, text))
+    notice = Notification(mark="m", text=(text, NOW, text))
     shows(notice_content_of(notice, [Mentioned(id="29:1x", name=text), Mentioned(id="29:1y", name=text)]))
-    shows(page_content_of(Alert(approval_id=text, cause="x", text=text, raised_at=NOW, mended=text)))
+    shows(page_content_of(Alert(approval_id=text, cause="x", text=text, raised_at=NOW, resolved=text)))
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])

@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from adapters.life import CREW_SIZE, Life
+from adapters.runtime import POOL_SIZE, Runtime
 from adapters.store.open import SqlStore, open_store
-from bot.card import Card, DigestCard, Notice
+from bot.card import Card, Notification, QueueCard
 from bot.errors import NodError, Unavailable
-from bot.flow import Crew, Round
-from bot.flow.admit import Admit
+from bot.flow import Round, WorkerPool
+from bot.flow.ingest import Ingest
 from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.records import Alert, Claimed, Counted, Step
@@ -43,7 +43,7 @@ class Said:
     at: datetime
     channel: str
     thread: str | None
-    notice: Notice
+    notice: Notification
 
 
 @dataclass
@@ -56,13 +56,13 @@ class PaperChat:
     trouble: NodError | None = None
     troubled: dict[str, str] = field(default_factory=dict)
     cards: dict[str, list[tuple[datetime, Card]]] = field(default_factory=dict)
-    digests: dict[str, list[tuple[datetime, DigestCard]]] = field(default_factory=dict)
+    digests: dict[str, list[tuple[datetime, QueueCard]]] = field(default_factory=dict)
     notices: list[Said] = field(default_factory=list)
     marks: dict[tuple[str, str], str] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    async def post(self, card: Card | DigestCard, channel: str) -> str:
+    async def post(self, card: Card | QueueCard, channel: str) -> str:
         self._fail()
         key = card.card_id if isinstance(card, Card) else card.digest_id
         ref = f"m{next(self.numbers)}"
@@ -70,7 +70,7 @@ class PaperChat:
         self._keep(card, ref)
         return ref
 
-    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+    async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         self._fail()
         self._keep(card, ref)
 
@@ -78,14 +78,14 @@ class PaperChat:
         self._fail()
         return self.marks.get((channel, mark))
 
-    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+    async def say(self, notice: Notification, channel: str, *, thread: str | None = None) -> str:
         self._fail()
         ref = f"m{next(self.numbers)}"
         self.marks[channel, notice.mark] = ref
         self.notices.append(Said(self.clock(), channel, thread, notice))
         return ref
 
-    async def room_of(self, account: str) -> str:
+    async def dm_channel(self, account: str) -> str:
         self._fail()
         return f"D{account}"
 
@@ -96,7 +96,7 @@ class PaperChat:
         self._fail()
         return ref in self.deleted
 
-    async def troubles(self, channels: Sequence[str]) -> Mapping[str, str]:
+    async def problems(self, channels: Sequence[str]) -> Mapping[str, str]:
         if self.trouble:
             raise Unavailable(str(self.trouble))
         return {name: why for name, why in self.troubled.items() if name in ("", *channels)}
@@ -105,7 +105,7 @@ class PaperChat:
         if self.trouble:
             raise self.trouble
 
-    def _keep(self, card: Card | DigestCard, ref: str) -> None:
+    def _keep(self, card: Card | QueueCard, ref: str) -> None:
         if isinstance(card, Card):
             self.cards.setdefault(ref, []).append((self.clock(), card))
         else:
@@ -178,7 +178,7 @@ class Clockwork:
     teams: PaperChat
     pager: PaperPager
     policy: Policy
-    bells: set[Step] = field(default_factory=set)
+    wake_ups: set[Step] = field(default_factory=set)
     rounds: dict[Step, Round] = field(default_factory=dict)
     under_way: set[asyncio.Task[None]] = field(default_factory=set)
     dues: dict[Step, datetime | None] = field(default_factory=dict)
@@ -191,7 +191,7 @@ class Clockwork:
             arguments={"to": "ann"}, timeout_at=until.isoformat(),
             created_at=created.isoformat() if isinstance(created, datetime) else None,
         )  # fmt: skip
-        self.bells.add(Step.ADMIT)
+        self.wake_ups.add(Step.INGEST)
 
     async def is_on(self, person: str, request_id: str = "r1", *, seconds: float) -> None:
         """She takes it on, as she may, for so long."""
@@ -210,14 +210,14 @@ class Clockwork:
         """Her vote counts; so many are needed."""
         digest = (await found(self.store, request_id)).request.digest
         vote = a_vote(person, digest=digest, verdict=verdict, at=self.clock())
-        counted = await self.store.approvals.vote(request_id, vote=vote, needs=needs, counting=None)
+        counted = await self.store.approvals.vote(request_id, vote=vote, needs=needs, eligible=None)
         assert counted is (Counted.DECIDED if needs == 1 else Counted.WAITING)
 
     async def settle(self) -> None:
         """Do all that is to be done at this moment."""
-        while self.bells:
-            step = min(self.bells, key=list(Step).index)
-            self.bells.remove(step)
+        while self.wake_ups:
+            step = min(self.wake_ups, key=list(Step).index)
+            self.wake_ups.remove(step)
             self.dues[step] = await self.rounds[step]()
             while self.under_way:
                 await asyncio.wait(self.under_way)
@@ -225,21 +225,21 @@ class Clockwork:
     async def run(self, seconds: float, *, until: datetime | None = None) -> None:
         """Let so much time go by, stopping at every moment at which something falls due."""
         end = until or self.clock.now + timedelta(seconds=seconds)
-        self.bells.update(Step)
+        self.wake_ups.update(Step)
         await self.settle()
         while self.clock.now < end:
             ahead = [due for due in self.dues.values() if due is not None and due > self.clock.now]
             self.clock.now = min([*ahead, end])
-            self.bells.update(step for step in Step if step is not Step.ADMIT)
-            looks_again = self.dues.get(Step.ADMIT)
+            self.wake_ups.update(step for step in Step if step is not Step.INGEST)
+            looks_again = self.dues.get(Step.INGEST)
             if looks_again is not None and looks_again <= self.clock.now:
-                self.bells.add(Step.ADMIT)
+                self.wake_ups.add(Step.INGEST)
             await self.settle()
 
     async def jump(self, seconds: float) -> None:
         """The process stands still for so long, and wakes: everything looks once."""
         self.clock.now += timedelta(seconds=seconds)
-        self.bells.update(step for step in Step if step is not Step.ADMIT)
+        self.wake_ups.update(step for step in Step if step is not Step.INGEST)
         await self.settle()
 
     def gone(self, request_id: str) -> None:
@@ -263,35 +263,35 @@ async def open_clockwork(
     """
     world = outside or outside_at(begin)
     clock, platform, pager = world.clock, world.platform, world.pager
-    bells: set[Step] = set()
+    wake_ups: set[Step] = set()
 
     def tell(event: str) -> None:
         world.counts[event] += 1
 
     lay_database(folder)
     async with open_store(
-        f"sqlite:///{folder / 'nod.db'}", ring=bells.add, pagers=[pager.name], clock=clock, signing=SIGNING
+        f"sqlite:///{folder / 'nod.db'}", ring=wake_ups.add, pagers=[pager.name], clock=clock, signing=SIGNING
     ) as store:
         await store.approvals.resume()
         work = Clockwork(
             clock=clock, store=store, platform=platform, chat=world.chat, teams=world.teams, pager=pager,
-            policy=policy, bells=bells,
+            policy=policy, wake_ups=wake_ups,
         )  # fmt: skip
-        admit = Admit(platform=platform, store=store, policy=lambda: work.policy, clock=clock, count=tell)
+        admit = Ingest(platform=platform, store=store, policy=lambda: work.policy, clock=clock, count=tell)
         chats = {Surface.SLACK: world.chat, Surface.TEAMS: world.teams}
         chats = {surface: chat for surface, chat in chats.items() if surface is not without}
-        life = Life(
+        life = Runtime(
             admit=admit, platform=platform, store=store, chats=chats, pagers={pager.name: pager},
             callbacks=NoCallbacks(), policy=lambda: work.policy, reach=lambda: work.policy, seal=SEAL,
-            clock=clock, count=tell, ring=bells.add,
+            clock=clock, count=tell, ring=wake_ups.add,
         )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
             watched = _Watched(tasks, work.under_way)
 
-            def crew(step: Step) -> Crew:
-                return Crew(step, size=CREW_SIZE, tasks=watched, ring=bells.add, count=tell)
+            def pool(step: Step) -> WorkerPool:
+                return WorkerPool(step, size=POOL_SIZE, tasks=watched, ring=wake_ups.add, count=tell)
 
-            work.rounds.update(life.steps(crew))
+            work.rounds.update(life.steps(pool))
             yield work
             for task in work.under_way:
                 task.cancel()

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from bot.card import Card, DigestCard, Notice
+from bot.card import Card, Notification, QueueCard
 from bot.errors import Forbidden, Gone, Unanswered, Unavailable
 from bot.ladder import parse_time
 from bot.ports import Listing
@@ -80,10 +80,10 @@ class RoughChat(PaperChat):
     deleted: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)  #: messages that it would not change
 
-    async def post(self, card: Card | DigestCard, channel: str) -> str:
+    async def post(self, card: Card | QueueCard, channel: str) -> str:
         return await self.rough.through(super().post(card, channel))
 
-    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+    async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         if ref in self.deleted:
             raise Gone("somebody deleted it")
         try:
@@ -92,7 +92,7 @@ class RoughChat(PaperChat):
             self.refused.add(ref)
             raise
 
-    async def say(self, notice: Notice, channel: str, *, thread: str | None = None) -> str:
+    async def say(self, notice: Notification, channel: str, *, thread: str | None = None) -> str:
         return await self.rough.through(super().say(notice, channel, thread=thread))
 
     async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:

@@ -13,16 +13,16 @@ import httpx
 
 from adapters.app import open_nod
 from adapters.settings import Environment
-from bot.flow.prove import PROVE_EVERY
+from bot.flow.self_check import SELF_CHECK_EVERY
 from sandbox.town import open_sandbox
 from tests.servers.heartbeat import DeadMansSwitch, open_switch
 from tests.servers.pagers import WEBHOOK_SECRET, Receiver, open_service
 from tests.servers.town import POLICY, Town, environment, until
 
 #: Seconds within which a fault is paged: the auditor's interval, its second look at a chat, and a moment.
-ONE_INTERVAL = PROVE_EVERY.total_seconds() + 3.0
+ONE_INTERVAL = SELF_CHECK_EVERY.total_seconds() + 3.0
 #: Seconds until all is well again: a look in which nothing is found, after one page that may be put off.
-MENDED_WITHIN = 3 * PROVE_EVERY.total_seconds()
+MENDED_WITHIN = 3 * SELF_CHECK_EVERY.total_seconds()
 
 
 @dataclass(kw_only=True)
@@ -35,9 +35,9 @@ class Watched:
     folder: Path
     settings: dict[str, str]
 
-    def told(self, cause: str, *, mended: bool = False) -> list[str]:
+    def told(self, cause: str, *, resolved: bool = False) -> list[str]:
         """What the webhook was told under this cause: alerts, or that they are over."""
-        event = "mended" if mended else "alert"
+        event = "mended" if resolved else "alert"
         bodies = self.receiver.bodies
         return [body["text"] for body in bodies if (body["cause"], body["event"]) == (cause, event)]
 
@@ -50,13 +50,13 @@ class Watched:
     async def relieved(self, cause: str, *, within: float = MENDED_WITHIN) -> None:
         """The webhook hears that it is over, and the switch that all is well."""
         pings = self.switch.pings
-        await until(lambda: bool(self.told(cause, mended=True)), within=within, what=f"{cause!r} to be over")
+        await until(lambda: bool(self.told(cause, resolved=True)), within=within, what=f"{cause!r} to be over")
         await until(lambda: self.switch.pings > pings, within=within, what="the heartbeat")
 
     async def silent(self) -> None:
         """The switch hears nothing for a whole interval."""
         pings = self.switch.tries
-        await asyncio.sleep(PROVE_EVERY.total_seconds() + 1)
+        await asyncio.sleep(SELF_CHECK_EVERY.total_seconds() + 1)
         assert pings == self.switch.tries, "the heartbeat went on"
 
     async def beats(self, *, within: float = ONE_INTERVAL) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from adapters.store.open import SqlStore, open_store
-from adapters.watch import Emergency, Spool
+from adapters.watch import AlertFallback, Spool
 from adapters.web import front
 from sandbox.serve import serve
 from tests.servers.laid import lay_database
@@ -28,7 +28,7 @@ class World:
     receiver: Receiver
     spool: Path
     url: str
-    emergency: Emergency
+    alert_fallback: AlertFallback
 
     def kept(self) -> list[str]:
         return [alert.cause for alert in Spool(self.spool).entries()]
@@ -39,7 +39,7 @@ class World:
     async def stored(self) -> list[tuple[str, str | None]]:
         """Cause of each page that the store owes, and how it was mended."""
         owed = await self.store.alerts.owed(utc_now() + timedelta(days=1))
-        return [(page.alert.cause, page.alert.mended) for page in owed]
+        return [(page.alert.cause, page.alert.resolved) for page in owed]
 
 
 @asynccontextmanager
@@ -51,15 +51,22 @@ async def open_world(folder: Path, *, down: bool = True, proven: float = 60.0) -
         open_store(f"sqlite:///{folder / 'nod.db'}", ring=lambda _: None, pagers=("p",)) as store,
     ):
         alerts = Fickle(store.alerts, down=down)
-        async with open_exit(alerts, spool, url, proven=proven) as emergency:
+        async with open_exit(alerts, spool, url, proven=proven) as alert_fallback:
             yield World(
-                store=store, alerts=alerts, receiver=receiver, spool=spool, url=url, emergency=emergency
+                store=store,
+                alerts=alerts,
+                receiver=receiver,
+                spool=spool,
+                url=url,
+                alert_fallback=alert_fallback,
             )
 
 
-async def health(emergency: Emergency) -> tuple[int, str]:
+async def health(alert_fallback: AlertFallback) -> tuple[int, str]:
     """What `/healthz` answers."""
-    app = front(receivers={}, troubles=list, health=emergency.troubles, metrics=lambda: (b"", "text/plain"))
+    app = front(
+        receivers={}, troubles=list, health=alert_fallback.problems, metrics=lambda: (b"", "text/plain")
+    )
     async with serve(app) as address, httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(f"{address}/healthz")
     return answer.status_code, answer.text

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.pagers.services import open_pagers
-from adapters.watch import Emergency, Spool, open_emergency
+from adapters.watch import AlertFallback, Spool, open_alert_fallback
 from bot.errors import Unavailable
 from bot.ports import Clock
-from bot.records import Alert, Heard, OwedPage
+from bot.records import Alert, Heard, PendingPage
 from bot.store import Alerts
 from tests.servers.pagers import WEBHOOK_SECRET
 
@@ -54,32 +54,32 @@ class Fickle:
         self.tries += 1
         return await (await self._up()).raise_(alert, heard=heard)
 
-    async def mend(self, approval_id: str, *, cause: str, how: str) -> None:
-        await (await self._up()).mend(approval_id, cause=cause, how=how)
+    async def resolve(self, approval_id: str, *, cause: str, how: str) -> None:
+        await (await self._up()).resolve(approval_id, cause=cause, how=how)
 
     async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
         return await (await self._up()).open_of(approval_id=approval_id, cause=cause)
 
-    async def untaken(self, raised_before: datetime) -> int:
-        return await (await self._up()).untaken(raised_before)
+    async def unacknowledged(self, raised_before: datetime) -> int:
+        return await (await self._up()).unacknowledged(raised_before)
 
-    async def owed(self, now: datetime) -> tuple[OwedPage, ...]:
+    async def owed(self, now: datetime) -> tuple[PendingPage, ...]:
         return await (await self._up()).owed(now)
 
-    async def attempt(self, page: OwedPage, *, at: datetime) -> None:
+    async def attempt(self, page: PendingPage, *, at: datetime) -> None:
         await (await self._up()).attempt(page, at=at)
 
-    async def taken(self, page: OwedPage, *, ref: str | None) -> None:
+    async def taken(self, page: PendingPage, *, ref: str | None) -> None:
         await (await self._up()).taken(page, ref=ref)
 
-    async def postpone(self, page: OwedPage, *, next_try: datetime) -> None:
+    async def postpone(self, page: PendingPage, *, next_try: datetime) -> None:
         await (await self._up()).postpone(page, next_try=next_try)
 
 
 @asynccontextmanager
 async def open_exit(
     alerts: Alerts, spool: Path, pager_url: str, *, clock: Clock = utc_now, proven: float = 60.0
-) -> AsyncIterator[Emergency]:
+) -> AsyncIterator[AlertFallback]:
     """An emergency exit with one webhook, whose waits are short."""
     async with (
         open_pagers(
@@ -89,18 +89,18 @@ async def open_exit(
             opsgenie_url="http://127.0.0.1:9",
             clock=clock,
         ) as pagers,
-        open_emergency(
+        open_alert_fallback(
             alerts=alerts, spool=Spool(spool), pagers=pagers, clock=clock, count=uncounted,
             patience=2.0, first_wait=0.05, proven=proven,
-        ) as emergency,
+        ) as alert_fallback,
     ):  # fmt: skip
-        yield emergency
+        yield alert_fallback
 
 
 async def main(spool: Path, pager_url: str) -> None:
     """Until it is killed."""
-    async with open_exit(Fickle(down=True), spool, pager_url) as emergency:
-        await emergency.raise_(GONE)
+    async with open_exit(Fickle(down=True), spool, pager_url) as alert_fallback:
+        await alert_fallback.raise_(GONE)
         print("spooled", flush=True)
         await asyncio.Event().wait()
 

@@ -43,7 +43,7 @@ def policy_of(*routes: Route) -> Policy:
 def change(work: Clockwork, **changes: object) -> None:
     """The platform lists something else for the request `r1` from now on."""
     work.platform.waiting["r1"] = replace(work.platform.waiting["r1"], **changes)  # type: ignore[arg-type]
-    work.bells.add(Step.ADMIT)
+    work.wake_ups.add(Step.INGEST)
 
 
 def open_cards(work: Clockwork) -> dict[str, Card]:
@@ -109,7 +109,7 @@ async def test_a_window_that_grows_to_a_day_is_escalated_again(tmp_path: Path) -
 
         assert [90, 43_200] == pinged(work, "Uolu")
         assert [144, 69_120] == [
-            round((at - BEGIN).total_seconds()) for at, alert in work.pager.pages if alert.mended is None
+            round((at - BEGIN).total_seconds()) for at, alert in work.pager.pages if alert.resolved is None
         ]
 
 
@@ -134,7 +134,7 @@ async def test_a_deadline_that_comes_nearer_shortens_a_claim(tmp_path: Path) -> 
         work.platform.waiting["r1"] = HITLRequest(
             request_id="r1", tool_name="pay", agent_id="treasury", arguments={}, timeout_seconds=3 * 86_400.0
         )
-        work.bells.add(Step.ADMIT)
+        work.wake_ups.add(Step.INGEST)
         await work.run(60)
         await claimed(work, "ann")
         change(work, timeout_seconds=3_600.0)
@@ -159,7 +159,7 @@ async def test_a_vote_of_hers_ends_her_claim(tmp_path: Path) -> None:
             person="ann", verdict=HITLDecision.APPROVED, at=work.clock(), card_id="c",
             actor=Actor(surface=Surface.SLACK, account="Uann", name="Ann"), digest=approval.request.digest,
         )  # fmt: skip
-        await work.store.approvals.vote("r1", vote=vote, needs=2, counting=None)
+        await work.store.approvals.vote("r1", vote=vote, needs=2, eligible=None)
         await work.run(0)
         (card,) = open_cards(work).values()
         assert "is on it" not in says(card)
@@ -195,11 +195,11 @@ async def test_a_request_that_comes_back_is_asked_by_the_policy_of_now(tmp_path:
         await work.run(10)
         waiting = work.platform.waiting.pop("r1")
         for _ in range(4):
-            work.bells.add(Step.ADMIT)
+            work.wake_ups.add(Step.INGEST)
             await work.run(2)
         work.policy = policy_of(new)
         work.platform.waiting["r1"] = waiting
-        work.bells.add(Step.ADMIT)
+        work.wake_ups.add(Step.INGEST)
         await work.run(5)
 
         approval = await work.store.approvals.get("r1")

@@ -53,7 +53,7 @@ def shown(work: Clockwork) -> list[str]:
 
 def paged(work: Clockwork) -> list[tuple[str, bool]]:
     """What pagers were told, and whether it was that it came right."""
-    return [(alert.cause, bool(alert.mended)) for _, alert in work.pager.pages]
+    return [(alert.cause, bool(alert.resolved)) for _, alert in work.pager.pages]
 
 
 @pytest.mark.parametrize("verdict", HITLDecision)
@@ -92,7 +92,7 @@ async def test_it_is_sent_again_eight_times_at_most(tmp_path: Path) -> None:
         await work.run(60)
         assert (Stage.CLOSED, Outcome.UNDELIVERABLE) == await stage_of(work, "r1")
         assert 9 == len(denying.posts)
-        assert 1 == [cause for cause, mended in paged(work) if not mended].count(UNDELIVERABLE)
+        assert 1 == [cause for cause, resolved in paged(work) if not resolved].count(UNDELIVERABLE)
 
 
 @pytest.mark.parametrize(
@@ -163,4 +163,4 @@ async def delivers(work: Clockwork) -> None:
     await work.rounds[Step.DELIVER]()
     while work.under_way:
         await asyncio.wait(work.under_way)
-    work.bells.clear()
+    work.wake_ups.clear()

@@ -35,7 +35,7 @@ def lists_some(work: Clockwork, share: float, seed: int) -> None:
 async def polled(work: Clockwork, *, seconds: int, every: int) -> None:
     """The time goes by, with polls at this interval."""
     for _ in range(seconds // every):
-        work.bells.add(Step.ADMIT)
+        work.wake_ups.add(Step.INGEST)
         await work.run(every)
 
 
@@ -91,7 +91,7 @@ async def test_where_nothing_flaps_it_takes_seconds(tmp_path: Path, every: int) 
         work.ask("r1", window=3_600)
         await work.run(5)
         work.gone("r1")
-        work.bells.add(Step.ADMIT)
+        work.wake_ups.add(Step.INGEST)
         await work.run(3)
         assert (Stage.OPEN, None) == await stage_of(work, "r1")
         await work.run(every and 5)
@@ -113,8 +113,8 @@ async def test_what_nod_told_itself_is_no_mass_that_vanished(tmp_path: Path) -> 
             await decide(*args)  # type: ignore[arg-type]
             answers += 1
             if answers == 1:  # a poll comes before any of them is settled
-                work.bells.add(Step.ADMIT)
-                await work.rounds[Step.ADMIT]()
+                work.wake_ups.add(Step.INGEST)
+                await work.rounds[Step.INGEST]()
 
         work.platform.decide = slow  # type: ignore[method-assign]
         for name in names:

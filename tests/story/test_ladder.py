@@ -235,10 +235,10 @@ async def test_a_page_is_over_when_somebody_answered_elsewhere(tmp_path: Path) -
     async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=100)
         await work.run(90)
-        assert [None] == [alert.mended for _, alert in work.pager.pages]
+        assert [None] == [alert.resolved for _, alert in work.pager.pages]
         await work.run(20)
 
-        assert ["its time is over; nobody answered"] == [a.mended for _, a in work.pager.pages if a.mended]
+        assert ["its time is over; nobody answered"] == [a.resolved for _, a in work.pager.pages if a.resolved]
 
 
 async def test_a_deadline_that_moves_takes_the_rungs_along(tmp_path: Path) -> None:

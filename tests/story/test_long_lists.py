@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from adapters.platform.wire import MOST_ITEMS
 from bot.approval import Outcome, Stage
 from bot.errors import Unavailable
-from bot.flow.admit import AT_ONCE, Admit
+from bot.flow.ingest import AT_ONCE, Ingest
 from bot.flow.polls import BLIND
 from bot.protocol import HITLDecision
 from bot.records import Step
@@ -146,7 +146,7 @@ async def test_others_go_on_beside_the_longest_list(tmp_path: Path, count: int, 
 async def test_a_round_takes_in_what_it_has_time_for(tmp_path: Path) -> None:
     """The earliest deadlines first; the others come with the next reading, and then the poll is taken in."""
     async with open_clockwork(tmp_path, policy_of()) as work:
-        admit = Admit(
+        admit = Ingest(
             platform=work.platform, store=work.store, policy=lambda: work.policy, clock=work.clock,
             count=lambda _: None, admits_for=timedelta(0),
         )  # fmt: skip
@@ -176,7 +176,7 @@ async def test_beyond_the_bounds_a_refusal_goes_out_and_one_alert_names_the_agen
         await work.votes("ann", "r2", verdict=HITLDecision.SKIPPED)
         await work.votes("ann", "r3")
         for _ in range(20):
-            work.bells.add(Step.ADMIT)
+            work.wake_ups.add(Step.INGEST)
             await work.run(2)
         assert {"r1": "rejected", "r2": "skipped"} == {
             name: response.decision.value for name, response in work.platform.decided
@@ -186,10 +186,10 @@ async def test_beyond_the_bounds_a_refusal_goes_out_and_one_alert_names_the_agen
         assert TOO_LONG in blind.text
 
         work.platform.poll_trouble = []
-        work.bells.add(Step.ADMIT)
+        work.wake_ups.add(Step.INGEST)
         await work.run(2)
         assert (Stage.CLOSED, Outcome.APPROVED) == await stage_of(work, "r3")
-        assert [False, True] == [bool(a.mended) for _, a in work.pager.pages if a.cause == BLIND]
+        assert [False, True] == [bool(a.resolved) for _, a in work.pager.pages if a.cause == BLIND]
 
 
 @pytest.mark.slow

@@ -27,13 +27,13 @@ def ask(work: Clockwork) -> None:
     """An agent waits, and the platform does not say until when."""
     request = HITLRequest(request_id="r1", tool_name="pay", agent_id="treasury", arguments={"to": "ann"})
     work.platform.waiting["r1"] = request
-    work.bells.add(Step.ADMIT)
+    work.wake_ups.add(Step.INGEST)
 
 
 async def polled(work: Clockwork, seconds: int) -> None:
     """The time goes by, with a poll every two seconds."""
     for _ in range(seconds // 2):
-        work.bells.add(Step.ADMIT)
+        work.wake_ups.add(Step.INGEST)
         await work.run(2)
 
 
@@ -94,10 +94,10 @@ async def test_an_end_that_came_by_a_wrong_clock_is_taken_back(tmp_path: Path) -
         work.clock.now += timedelta(hours=1)
         await work.run(1)
         assert Outcome.TIMEOUT_SKIP == (await stage_of(work, "r1"))[1]
-        work.bells.add(Step.ADMIT)
+        work.wake_ups.add(Step.INGEST)
         await work.run(1)
         assert Outcome.TIMEOUT_SKIP == (await stage_of(work, "r1"))[1]  # over, and only not taken off the list
         work.clock.now -= timedelta(hours=1)
-        work.bells.add(Step.ADMIT)
+        work.wake_ups.add(Step.INGEST)
         await work.run(2)
         assert (Stage.OPEN, None) == await stage_of(work, "r1")

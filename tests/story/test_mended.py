@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.approval import Outcome
-from bot.card import Card, DigestCard
+from bot.card import Card, QueueCard
 from bot.errors import Forbidden, Unanswered, Unavailable
 from bot.flow.polls import BLIND, BLIND_AFTER, UNREADABLE
 from bot.ladder import Rung
@@ -54,12 +54,12 @@ async def test_a_request_that_comes_to_stand_on_a_digest_ends_its_alert(tmp_path
     async with open_clockwork(tmp_path, SMALL) as work:
         for number in range(3):
             work.ask(f"r{number}", window=10)
-        work.bells.add(Step.ADMIT)
-        await work.rounds[Step.ADMIT]()
+        work.wake_ups.add(Step.INGEST)
+        await work.rounds[Step.INGEST]()
         for number in range(3):
             about = Alert(approval_id=f"r{number}", cause=NO_CARD, text="unseen", raised_at=work.clock())
             await work.store.alerts.raise_(about)
-        await work.rounds[Step.GATHER]()
+        await work.rounds[Step.BATCH]()
 
         await work.run(1)
 
@@ -73,7 +73,7 @@ async def test_a_refused_card_that_is_found_after_all_ends_its_alert(tmp_path: P
     async with open_clockwork(tmp_path, policy) as work:
         post = work.chat.post
 
-        async def lost(card: Card | DigestCard, channel: str) -> str:
+        async def lost(card: Card | QueueCard, channel: str) -> str:
             await post(card, channel)
             raise Unanswered("no answer came")
 
@@ -111,12 +111,12 @@ async def test_the_next_process_ends_the_alert_about_a_platform_that_it_can_read
     """The process that raised it is gone; the first good poll of the next one mends it."""
     async with open_clockwork(tmp_path, SMALL) as work:
         work.platform.poll_trouble = [Unavailable("down")] * 2
-        await work.rounds[Step.ADMIT]()
+        await work.rounds[Step.INGEST]()
         work.clock.now += BLIND_AFTER + timedelta(seconds=1)
-        await work.rounds[Step.ADMIT]()
+        await work.rounds[Step.INGEST]()
         assert [BLIND] == await open_alerts(work)
     async with open_clockwork(tmp_path, SMALL) as work:
-        await work.rounds[Step.ADMIT]()
+        await work.rounds[Step.INGEST]()
         assert [] == await open_alerts(work)
 
 
@@ -127,17 +127,17 @@ async def test_a_request_that_cannot_be_read_is_told_until_the_list_is_well(tmp_
         work.platform.set_aside = [why]
         work.ask("r1", window=600)
         for _ in range(3):
-            work.bells.add(Step.ADMIT)
+            work.wake_ups.add(Step.INGEST)
             await work.run(2)
         ((_, alert),) = work.pager.pages
         assert (UNREADABLE, "platform") == (alert.cause, alert.approval_id)
         assert f"1 item of the platform's pending list cannot be read ({why})" in alert.text
         assert 1 == len(work.chat.cards)
     async with open_clockwork(tmp_path, SMALL) as work:
-        await work.rounds[Step.ADMIT]()
+        await work.rounds[Step.INGEST]()
         assert [] == await open_alerts(work)
         work.platform.set_aside = [why, "item 2 has no usable tool (value_error)"]
-        await work.rounds[Step.ADMIT]()
+        await work.rounds[Step.INGEST]()
         (again,) = await work.store.alerts.open_of()
         assert "2 items" in again.text
 
@@ -148,10 +148,10 @@ async def test_what_cannot_be_read_is_logged_once_for_each_change(tmp_path: Path
     async with open_clockwork(tmp_path, SMALL, outside=world) as work:
         for position in (1, 2, 3):
             work.platform.set_aside = [f"item {position} has no usable agent_id (string_type)"]
-            await work.rounds[Step.ADMIT]()
+            await work.rounds[Step.INGEST]()
         assert 1 == world.counts["request_set_aside"]
         work.platform.set_aside *= 2
-        await work.rounds[Step.ADMIT]()
+        await work.rounds[Step.INGEST]()
         assert 3 == world.counts["request_set_aside"]
 
 

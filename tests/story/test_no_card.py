@@ -57,7 +57,7 @@ async def test_an_outage_of_a_channel_is_one_alert_that_counts(tmp_path: Path, t
         for _ in range(6):
             await work.jump(5)
         assert () == await work.store.alerts.open_of(cause=NO_CARD)
-        assert 1 == len([alert for alert in told(work, NO_CARD) if alert.mended])
+        assert 1 == len([alert for alert in told(work, NO_CARD) if alert.resolved])
 
 
 async def test_what_one_channel_refuses_while_another_shows_it_is_one_alert_too(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ async def test_what_one_channel_refuses_while_another_shows_it_is_one_alert_too(
         for _ in range(6):
             await work.jump(10)
         assert () == await work.store.alerts.open_of()
-        assert 1 == len([alert for alert in told(work, CARD_REFUSED) if alert.mended])
+        assert 1 == len([alert for alert in told(work, CARD_REFUSED) if alert.resolved])
 
 
 async def test_the_next_process_ends_the_alert_of_the_one_before(tmp_path: Path) -> None:

@@ -35,14 +35,14 @@ async def test_a_slow_platform_is_waited_for_in_the_open(tmp_path: Path) -> None
         work.ask("r1", window=600)
         await work.run(5)
         await work.votes("ann")
-        work.bells.clear()  # nothing is delivered
+        work.wake_ups.clear()  # nothing is delivered
         work.clock.now += ANSWERS_WITHIN - timedelta(milliseconds=1)
-        work.bells.add(Step.SHOW)
+        work.wake_ups.add(Step.SHOW)
         await work.settle()
         assert [CardState.OPEN] == states(work)
         assert work.clock.now + timedelta(milliseconds=1) == work.dues[Step.SHOW]
         work.clock.now += timedelta(milliseconds=1)
-        work.bells.add(Step.SHOW)
+        work.wake_ups.add(Step.SHOW)
         await work.settle()
         assert [CardState.OPEN, CardState.SENDING] == states(work)
         await work.run(30)

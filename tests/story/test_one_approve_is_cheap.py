@@ -35,7 +35,7 @@ COUNTED: dict[CodeType, str] = {
 
 
 @contextmanager
-def counting(entry: Callable[..., Any]) -> Iterator[Counter[str]]:
+def eligible(entry: Callable[..., Any]) -> Iterator[Counter[str]]:
     """Counts what runs on behalf of a call of `entry`, in its task and in those that it begins."""
     within: contextvars.ContextVar[bool] = contextvars.ContextVar("within", default=False)
     counted: Counter[str] = Counter()
@@ -69,14 +69,14 @@ async def test_one_approve_in_each_chat(tmp_path: Path) -> None:
     async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
         first = town.ask()
         card = await town.shown()
-        with counting(SlackClicks.pressed) as counted:
+        with eligible(SlackClicks.pressed) as counted:
             assert (await town.press(ANN, card, "approve")).ok
         check(counted)
         await until(lambda: ["approved"] == town.effects(first))
 
         second = town.ask()
         message = await card_in_teams(town, number=2)
-        with counting(TeamsClicks.pressed) as counted:
+        with eligible(TeamsClicks.pressed) as counted:
             assert (await teams_of(town).press("bob", message, "nod_approve")).ok
         check(counted)
         await until(lambda: ["approved"] == town.effects(second))

@@ -292,8 +292,8 @@ async def test_a_channel_that_is_closed_to_the_bot_is_alerted(tmp_path: Path) ->
 
         await town.shown(APPROVALS, within=ASKED_AGAIN)
         await town.shown(FINANCE, within=ASKED_AGAIN)
-        mended = "it is well again"
-        await until(lambda: all(mended in a for a in town.alerts()), within=15, what="both alerts' ends")
+        resolved = "it is well again"
+        await until(lambda: all(resolved in a for a in town.alerts()), within=15, what="both alerts' ends")
         assert (1, 1) == (len(town.cards(APPROVALS)), len(town.cards(FINANCE)))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapters.store.open import SqlStore, open_store
 from bot.errors import Unavailable
-from bot.flow import Crew
+from bot.flow import WorkerPool
 from bot.flow.alert import PageOut
 from bot.ports import Pager, utc_now
 from bot.records import Alert, Step
@@ -54,8 +54,8 @@ class Away(Quick):
         raise Unavailable("it is away")
 
 
-def a_crew(tasks: asyncio.TaskGroup) -> Crew:
-    return Crew(Step.ALERT, size=SIZE, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+def a_crew(tasks: asyncio.TaskGroup) -> WorkerPool:
+    return WorkerPool(Step.ALERT, size=SIZE, tasks=tasks, ring=lambda _: None, count=lambda _: None)
 
 
 @asynccontextmanager
@@ -70,7 +70,7 @@ async def paging(folder: Path, *pagers: Pager, patience: float) -> AsyncIterator
         async with asyncio.TaskGroup() as tasks:
             step = PageOut(
                 store=store, pagers=by_name, clock=utc_now, count=lambda _: None, patience=patience,
-                crew=lambda: a_crew(tasks),
+                pool=lambda: a_crew(tasks),
             )  # fmt: skip
             yield store, step
             for pager in pagers:

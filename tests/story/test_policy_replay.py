@@ -12,7 +12,7 @@ from adapters.store.open import open_store
 from bot.approval import Actor, Approval, Stage, Vote
 from bot.ladder import Deadline, DeadlineSource
 from bot.protocol import HITLDecision, HITLRequest
-from bot.records import Counted, Newcomer
+from bot.records import Counted, NewApproval
 from bot.surface import Surface
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -73,7 +73,7 @@ async def replayed(
     if not (folder / "nod.db").exists():
         async with open_store(url, ring=lambda _: None, pagers=()) as store:
             for approval in HISTORY:
-                assert await store.approvals.admit([Newcomer(approval=approval)])
+                assert await store.approvals.insert([NewApproval(approval=approval)])
     code = await tools.replay(
         database_url=url,
         path=written(folder, old),
@@ -135,7 +135,7 @@ async def test_who_voted_and_could_not_have(tmp_path: Path, capsys: pytest.Captu
     )
     await replayed(tmp_path, capsys, None)
     async with open_store(f"sqlite:///{tmp_path / 'nod.db'}", ring=lambda _: None, pagers=()) as store:
-        assert Counted.WAITING is await store.approvals.vote("r1", vote=vote, needs=2, counting=None)
+        assert Counted.WAITING is await store.approvals.vote("r1", vote=vote, needs=2, eligible=None)
 
         lines = await replayed(tmp_path, capsys, POLICY.replace("[ann, bob, eve]", "[bob, eve]"))
 

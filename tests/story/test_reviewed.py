@@ -12,14 +12,14 @@ from bot.approval import Stage
 from bot.card import Button
 from bot.desk import Click
 from bot.errors import Forbidden, Refused
-from bot.flow import Beats
+from bot.flow import Liveness
 from bot.flow.desk import FrontDesk
 from bot.flow.escalate import MOST_ALONE
-from bot.flow.prove import Prove
-from bot.flow.say import CROWD
+from bot.flow.notify import CROWD
+from bot.flow.self_check import SelfCheck
 from bot.ladder import Action, Rung
 from bot.matching import Match, Pattern
-from bot.policy import Person, Policy, seat_of
+from bot.policy import Person, Policy, eligibility_of
 from bot.records import CHANNEL_DEAD, Step
 from bot.routing import Route
 from bot.seal import Seal
@@ -50,22 +50,22 @@ def without_account(policy: Policy, handle: str) -> Policy:
     return replace(policy, people={**policy.people, handle: replace(policy.people[handle], accounts={})})
 
 
-def auditor(work: Clockwork, beats: list[float], *, blind: str | None = None) -> Prove:
+def auditor(work: Clockwork, liveness: list[float], *, blind: str | None = None) -> SelfCheck:
     async def all_well() -> None:
-        beats.append(work.clock().timestamp())
+        liveness.append(work.clock().timestamp())
 
-    return Prove(
+    return SelfCheck(
         store=work.store, alerts=work.store.alerts, chats={Surface.SLACK: work.chat},
-        policy=lambda: work.policy, beats=Beats(), late_tick=lambda: None, blind=lambda: blind,
+        policy=lambda: work.policy, liveness=Liveness(), late_tick=lambda: None, blind=lambda: blind,
         all_well=all_well, clock=work.clock, count=lambda _: None,
     )  # fmt: skip
 
 
-async def looked(work: Clockwork, prove: Prove) -> None:
+async def looked(work: Clockwork, self_check: SelfCheck) -> None:
     """Ten seconds, and a look of the auditor."""
     await work.run(10)
-    await prove.round()
-    work.bells.update(Step)
+    await self_check.round()
+    work.wake_ups.update(Step)
     await work.settle()
 
 
@@ -110,10 +110,10 @@ async def test_a_rung_that_was_taken_out_of_the_file_lets_nobody_in_any_more(tmp
         approval = await work.store.approvals.get("r1")
         assert approval is not None
         where = {"surface": Surface.SLACK, "account": "Ucfo", "home": True, "now": work.clock()}
-        assert "cfo" == seat_of(work.policy, approval, **where).person.handle
+        assert "cfo" == eligibility_of(work.policy, approval, **where).person.handle
 
         with pytest.raises(Refused, match="Only Ann, Bob"):
-            seat_of(policy_of(PING), approval, **where)
+            eligibility_of(policy_of(PING), approval, **where)
 
 
 async def test_a_surface_that_refuses_for_a_moment_gets_the_ping_later(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ async def test_what_stood_on_a_digest_is_reported_when_it_ends(tmp_path: Path) -
     async with open_clockwork(tmp_path, policy_of(flood=2)) as work:
         for number in range(10):
             work.ask(f"r{number}", window=600)
-        work.bells.add(Step.ADMIT)
-        await work.rounds[Step.ADMIT]()
-        await work.rounds[Step.GATHER]()
+        work.wake_ups.add(Step.INGEST)
+        await work.rounds[Step.INGEST]()
+        await work.rounds[Step.BATCH]()
         await work.run(700)
 
         ends = [text for text in texts(work) if "ended" in text or "Nobody answered" in text]
@@ -211,7 +211,7 @@ async def test_a_page_for_what_was_answered_meanwhile_is_not_raised(tmp_path: Pa
         await work.store.approvals.miss(["r1"], began_at=work.clock())
         await work.store.approvals.miss(["r1"], began_at=work.clock())
         work.clock.now += timedelta(seconds=41)
-        work.bells.update({Step.RECONCILE, Step.ESCALATE})
+        work.wake_ups.update({Step.RECONCILE, Step.ESCALATE})
         await work.settle()
         await work.run(5)
 
@@ -239,50 +239,50 @@ async def test_the_auditor_calls_nothing_well_that_it_did_not_look_at(tmp_path: 
         for n in range(30)
     )
     policy = replace(policy_of(), routes=(*routes, *policy_of().routes))
-    beats: list[float] = []
+    liveness: list[float] = []
     async with open_clockwork(tmp_path, policy) as work:
-        prove = auditor(work, beats)
+        self_check = auditor(work, liveness)
         work.chat.troubled = {"C29": "is archived"}
         for _ in range(12):
-            await looked(work, prove)
-        pages = [(alert.cause, alert.mended) for _, alert in work.pager.pages]
+            await looked(work, self_check)
+        pages = [(alert.cause, alert.resolved) for _, alert in work.pager.pages]
         assert [(CHANNEL_DEAD, None)] == pages
-        heard = len(beats)
+        heard = len(liveness)
 
         work.policy = policy_of()
-        await looked(work, prove)
-        await looked(work, prove)
+        await looked(work, self_check)
+        await looked(work, self_check)
         assert 2 == len(work.pager.pages)
-        assert len(beats) > heard
+        assert len(liveness) > heard
 
 
 async def test_the_heart_stands_still_while_the_platform_cannot_be_read(tmp_path: Path) -> None:
     """Nothing in the store is wrong, and yet nobody is asked any more."""
-    beats: list[float] = []
+    liveness: list[float] = []
     async with open_clockwork(tmp_path, policy_of()) as work:
-        await looked(work, auditor(work, beats))
-        await looked(work, auditor(work, beats, blind="no good poll of the platform"))
+        await looked(work, auditor(work, liveness))
+        await looked(work, auditor(work, liveness, blind="no good poll of the platform"))
 
-    assert 1 == len(beats)
+    assert 1 == len(liveness)
 
 
 async def test_the_heart_stands_still_while_nobody_takes_a_page(tmp_path: Path) -> None:
     """An alert is open and every pager refuses: the dead man's switch outside is what is left."""
-    beats: list[float] = []
+    liveness: list[float] = []
     async with open_clockwork(tmp_path, policy_of(Rung(action=Action.PAGE, share=0.1))) as work:
         work.pager.trouble = Forbidden("the key is revoked")
         work.ask("r1", window=3_600)
         await work.run(370)
-        prove = auditor(work, beats)
-        await looked(work, prove)
-        assert 1 == len(beats)
+        self_check = auditor(work, liveness)
+        await looked(work, self_check)
+        assert 1 == len(liveness)
         for _ in range(15):
-            await looked(work, prove)
-        before = len(beats)
-        await looked(work, prove)
-        assert before == len(beats)
+            await looked(work, self_check)
+        before = len(liveness)
+        await looked(work, self_check)
+        assert before == len(liveness)
 
         work.pager.trouble = None
         await work.run(70)
-        await looked(work, prove)
-        assert before + 1 == len(beats)
+        await looked(work, self_check)
+        assert before + 1 == len(liveness)

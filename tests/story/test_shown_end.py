@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.approval import Stage
-from bot.card import Card, DigestCard
+from bot.card import Card, QueueCard
 from bot.errors import Forbidden, Gone, NodError
-from bot.flow.say import SHOWN_WITHIN
+from bot.flow.notify import SHOWN_WITHIN
 from bot.ladder import Action, Rung
 from bot.matching import Match
 from bot.policy import Person, Policy
@@ -40,7 +40,7 @@ class StaleChat(PaperChat):
 
     refuses: NodError | None = None
 
-    async def update(self, card: Card | DigestCard, channel: str, ref: str) -> None:
+    async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         if self.refuses:
             raise self.refuses
         await super().update(card, channel, ref)

@@ -39,7 +39,7 @@ async def decided(work: Clockwork, names: list[str], *, window: float = 120) -> 
 
 def paged(work: Clockwork) -> list[tuple[str, str, bool]]:
     """What pagers were told: about what, why, and whether it was that it came right."""
-    return [(alert.approval_id, alert.cause, bool(alert.mended)) for _, alert in work.pager.pages]
+    return [(alert.approval_id, alert.cause, bool(alert.resolved)) for _, alert in work.pager.pages]
 
 
 async def test_a_wrong_key_is_one_alert_and_one_probe_at_a_time(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ async def test_lost_decisions_are_one_alert_with_a_count(tmp_path: Path) -> None
         pages = [alert for _, alert in work.pager.pages if alert.cause == UNDELIVERABLE]
         assert {"platform"} == {alert.approval_id for alert in pages}
         assert "pay: the decision could not be delivered" in pages[0].text
-        assert [None] * (len(pages) - 1) == [alert.mended for alert in pages[:-1]]
-        assert "decisions reach the platform again; 4 were lost" == pages[-1].mended
+        assert [None] * (len(pages) - 1) == [alert.resolved for alert in pages[:-1]]
+        assert "decisions reach the platform again; 4 were lost" == pages[-1].resolved
         assert () == await work.store.alerts.open_of()
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from adapters.app import open_nod
 from adapters.clock import seconds_since_boot
-from adapters.life import WAKING, rest
+from adapters.runtime import WAKING, rest
 from adapters.settings import Environment
-from bot.flow.prove import MISSED, PROVE_EVERY
+from bot.flow.self_check import MISSED, SELF_CHECK_EVERY
 from tests.servers.told import check_each_once, fired
 from tests.servers.town import FINANCE, until
 from tests.servers.watched import open_watched
@@ -58,12 +58,12 @@ async def test_nothing_is_missed_and_nobody_is_alarmed_after_a_sleep(tmp_path: P
             elapsed=lambda: seconds_since_boot() + wall.slept.total_seconds(),
         ) as nod:
             town.nod = nod
-            await watched.beats()
+            await watched.liveness()
             request_id = town.ask(tool="pay_invoice", timeout_seconds=WINDOW)
             await until(lambda: bool(town.cards(FINANCE)), what="the card")
             pings = switch.pings
             await until(lambda: switch.pings > pings, within=15, what="the next look")
-            await asyncio.sleep(PROVE_EVERY.total_seconds() - 0.1)
+            await asyncio.sleep(SELF_CHECK_EVERY.total_seconds() - 0.1)
             wall.slept = timedelta(seconds=SLEPT)
             await until(lambda: {(request_id, 0), (request_id, 1)} == set(fired(town)), what="the rungs")
             pings = switch.pings

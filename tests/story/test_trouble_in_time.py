@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bot.approval import Outcome, Stage
-from bot.card import Notice
+from bot.card import Notification
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
-from bot.flow.seen import UNESCALATED, UNSEEN
+from bot.flow.missed_requests import UNESCALATED, UNSEEN
 from bot.flow.undelivered import RAN_OUT
 from bot.ladder import Action, Rung
 from bot.protocol import HITLDecision
@@ -37,7 +37,7 @@ def texts(work: Clockwork, *, alone: bool) -> list[str]:
 
 def causes(work: Clockwork) -> list[str]:
     """What pagers were told of; not what came right."""
-    return [alert.cause for _, alert in work.pager.pages if not alert.mended]
+    return [alert.cause for _, alert in work.pager.pages if not alert.resolved]
 
 
 @pytest.mark.parametrize("trouble", [Unavailable("too fast"), Forbidden("not in the channel")], ids=type)
@@ -138,7 +138,7 @@ async def test_one_of_two_places_that_refuses_is_no_request_without_a_card(tmp_p
         assert 1 == len(work.teams.cards)
         work.chat.trouble = None
         await work.run(15)
-        assert [None, "no request waits there without a card"] == [a.mended for _, a in work.pager.pages]
+        assert [None, "no request waits there without a card"] == [a.resolved for _, a in work.pager.pages]
 
 
 async def test_a_chat_that_asks_for_a_pause_does_not_undo_the_digest(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ async def test_a_page_and_its_end_tell_how_many_have_answered(tmp_path: Path) ->
         await work.run(110)
         (page, end) = [alert for _, alert in work.pager.pages]
         assert "not enough people have answered" in page.text
-        assert "its time is over; not enough people answered" == end.mended
+        assert "its time is over; not enough people answered" == end.resolved
 
 
 async def test_whoever_stands_in_is_told_why_wherever_she_is_called(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ async def test_a_card_that_somebody_deleted_comes_back_with_the_next_message(tmp
         (first,) = work.chat.cards
         say = work.chat.say
 
-        async def gone(notice: Notice, channel: str, *, thread: str | None = None) -> str:
+        async def gone(notice: Notification, channel: str, *, thread: str | None = None) -> str:
             if thread == first:
                 raise Gone("thread_not_found")
             return await say(notice, channel, thread=thread)

@@ -13,7 +13,7 @@ import pytest
 
 from bot.approval import Outcome, Stage
 from bot.errors import Forbidden, NodError, Unavailable
-from bot.flow.seen import UNESCALATED, UNSEEN
+from bot.flow.missed_requests import UNESCALATED, UNSEEN
 from bot.ladder import Action, Rung
 from bot.records import CHANNEL_LATE, NO_CARD, Step
 from bot.surface import Destination, Surface
@@ -28,7 +28,7 @@ WINDOW = 600.0
 
 def causes(work: Clockwork) -> list[str]:
     """What pagers were told of, in order; not what came right."""
-    return [alert.cause for _, alert in work.pager.pages if not alert.mended]
+    return [alert.cause for _, alert in work.pager.pages if not alert.resolved]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_a_rung_that_was_not_attempted_in_time_is_paged_when_the_request_e
         work.ask("r1", window=100)
         await work.run(80)
         work.clock.now += timedelta(seconds=30)
-        work.bells.add(Step.EXPIRE)
+        work.wake_ups.add(Step.EXPIRE)
         await work.settle()
 
         assert [UNESCALATED] == causes(work)
@@ -161,8 +161,8 @@ async def test_what_a_claim_held_back_until_the_end_was_not_missed(
         await work.run(10)
         await work.is_on("ann", seconds=claimed_for)
         work.clock.now += timedelta(seconds=95)
-        work.bells.clear()
-        work.bells.add(Step.EXPIRE)
+        work.wake_ups.clear()
+        work.wake_ups.add(Step.EXPIRE)
         await work.settle()
 
         assert told == causes(work)
@@ -175,7 +175,7 @@ async def test_what_came_due_and_was_attempted_is_no_matter_for_pagers(tmp_path:
         work.ask("r1", window=100)
         await work.run(99)
         work.clock.now += timedelta(seconds=1)
-        work.bells.add(Step.EXPIRE)
+        work.wake_ups.add(Step.EXPIRE)
         await work.settle()
 
         assert Outcome.TIMEOUT_SKIP is (await stage_of(work, "r1"))[1]

@@ -19,7 +19,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from adapters.logs import configure_logs
 from adapters.periodic import open_timer
-from adapters.watch import Pulse, Spool, Watchdog, watched
+from adapters.watch import LoopLiveness, Spool, Watchdog, watched
 
 #: Between two pulses, and between two looks of the watchdog, in seconds.
 EVERY, WAKE = 0.4, 0.1
@@ -70,7 +70,7 @@ MODES: dict[str, Callable[[], None]] = {
 
 async def main(mode: str, folder: Path) -> None:
     """Until something ends this process."""
-    pulse, beats = Pulse(), 0
+    pulse, beats = LoopLiveness(), 0
 
     def beat() -> None:
         nonlocal beats

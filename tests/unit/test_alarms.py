@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from bot.calling import MOST_THREADS, Alarms
+from bot.callbacks import MOST_THREADS, ErrorHook
 from bot.errors import Forbidden
 from tests.handling import YES, Desk
 
@@ -23,7 +23,7 @@ async def test_an_alarm_that_hangs_silences_no_other() -> None:
         if request_id.startswith("slow"):
             release.wait(30)
 
-    alarms = Alarms(hangs, within=0.2)
+    alarms = ErrorHook(hangs, within=0.2)
     try:
         async with asyncio.timeout(10):
             await asyncio.gather(
@@ -53,7 +53,7 @@ async def test_a_coroutine_that_hangs_is_given_up(kind: str) -> None:
                 await release.wait()
 
     async with asyncio.timeout(10):
-        await Alarms(hangs, within=0.05).raise_for("r1", REFUSED)
+        await ErrorHook(hangs, within=0.05).raise_for("r1", REFUSED)
     assert ["r1"] == told
     release.set()
     await asyncio.sleep(0)

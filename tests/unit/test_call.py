@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.call import CURTAINED, Line, curtained, excerpt, lines_of, size_of, text_of, warnings_of
+from bot.call import HIDES_TEXT, Line, excerpt, hides_text, lines_of, size_of, text_of, warnings_of
 from bot.marks import GAPPED
 from bot.protocol import HITLRequest, Json
 from bot.redaction import Redaction
@@ -131,8 +131,8 @@ def test_a_curtain_takes_approve_away(
     request = make_request(arguments=arguments)
     lines = lines_of(request, redaction=PLAIN)
 
-    assert hides == curtained(lines)
-    assert (lines, CURTAINED if hides else None) == excerpt(lines, request=request)
+    assert hides == hides_text(lines)
+    assert (lines, HIDES_TEXT if hides else None) == excerpt(lines, request=request)
 
 
 def test_a_long_call_names_its_curtain_too(make_request: Callable[..., HITLRequest]) -> None:
@@ -143,7 +143,7 @@ def test_a_long_call_names_its_curtain_too(make_request: Callable[..., HITLReque
 
     assert hidden is not None
     assert hidden.startswith("Only a part is shown")
-    assert hidden.endswith(CURTAINED)
+    assert hidden.endswith(HIDES_TEXT)
 
 
 def test_a_name_that_the_card_cuts_stands_in_the_call(make_request: Callable[..., HITLRequest]) -> None:

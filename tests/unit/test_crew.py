@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.errors import Unavailable
-from bot.flow import Crew
+from bot.flow import WorkerPool
 from bot.records import Step
 
 
@@ -18,18 +18,18 @@ async def test_a_piece_that_ended_while_a_round_was_reading_is_not_done_twice() 
         done.append(name)
 
     async with asyncio.TaskGroup() as tasks:
-        crew = Crew(Step.SHOW, size=2, tasks=tasks, ring=rung.append, count=lambda _: None)
-        crew.look()
-        crew.take("card", "r1", work, "first")
-        crew.look()  # a second round begins to read; its reading still has the card
+        pool = WorkerPool(Step.SHOW, size=2, tasks=tasks, ring=rung.append, count=lambda _: None)
+        pool.look()
+        pool.take("card", "r1", work, "first")
+        pool.look()  # a second round begins to read; its reading still has the card
         await asyncio.sleep(0.01)
-        crew.take("card", "r1", work, "again")
+        pool.take("card", "r1", work, "again")
         await asyncio.sleep(0.01)
         assert ["first"] == done
         assert [Step.SHOW] == rung
 
-        crew.look()
-        crew.take("card", "r1", work, "later")
+        pool.look()
+        pool.take("card", "r1", work, "later")
 
     assert ["first", "later"] == done
 
@@ -44,11 +44,11 @@ async def test_the_trouble_of_one_piece_is_its_own() -> None:
             raise error
 
     async with asyncio.TaskGroup() as tasks:
-        crew = Crew(Step.DELIVER, size=1, tasks=tasks, ring=rung.append, count=counted.append)
-        crew.look()
-        crew.take("a", "r1", work, Unavailable("down"))
-        crew.take("b", "r2", work, RuntimeError("broken"))
-        crew.take("c", "r3", work, None)
+        pool = WorkerPool(Step.DELIVER, size=1, tasks=tasks, ring=rung.append, count=counted.append)
+        pool.look()
+        pool.take("a", "r1", work, Unavailable("down"))
+        pool.take("b", "r2", work, RuntimeError("broken"))
+        pool.take("c", "r3", work, None)
 
     assert ["piece_put_off", "piece_failed"] == counted
     assert [Step.DELIVER] == rung
@@ -62,11 +62,11 @@ async def test_a_piece_that_fell_over_is_known_by_its_key_once() -> None:
             raise error
 
     async with asyncio.TaskGroup() as tasks:
-        crew = Crew(Step.ESCALATE, size=3, tasks=tasks, ring=lambda _: None, count=lambda _: None)
-        crew.look()
-        crew.take("waits", "r1", work, Unavailable("down"))
-        crew.take("breaks", "r2", work, RuntimeError("broken"))
-        crew.take("works", "r3", work, None)
+        pool = WorkerPool(Step.ESCALATE, size=3, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+        pool.look()
+        pool.take("waits", "r1", work, Unavailable("down"))
+        pool.take("breaks", "r2", work, RuntimeError("broken"))
+        pool.take("works", "r3", work, None)
 
-    assert [False, True, False] == [crew.fell_over(key) for key in ("waits", "breaks", "works")]
-    assert not crew.fell_over("breaks")
+    assert [False, True, False] == [pool.crashed(key) for key in ("waits", "breaks", "works")]
+    assert not pool.crashed("breaks")

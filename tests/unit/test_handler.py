@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot import calling
+from bot import callbacks as calling
 from bot.approval import Outcome
 from bot.errors import Unavailable
 from nod import HITLDecision, HITLRequest, HITLResponse

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ALERT = Alert(approval_id="r1", cause="undelivered", text="The decision could not be delivered.", raised_at=NOW)
-MENDED = Alert(approval_id="r1", cause="undelivered", text="...", raised_at=NOW, mended="delivered later")
+MENDED = Alert(approval_id="r1", cause="undelivered", text="...", raised_at=NOW, resolved="delivered later")
 
 
 class Calls:
@@ -73,7 +73,7 @@ async def test_a_hook_is_called_with_the_request_and_what_happened(kind: str) ->
     ((request_id, error),) = calls.seen
     assert isinstance(error, UnrecoverableError)
     assert ("r1", "The decision could not be delivered.") == (request_id, str(error))
-    assert ("undelivered", None) == (error.cause, error.mended)
+    assert ("undelivered", None) == (error.cause, error.resolved)
 
 
 async def test_a_plain_hook_runs_in_a_daemon_thread() -> None:
@@ -99,7 +99,7 @@ async def test_an_alert_that_mended_before_it_was_taken_is_still_told() -> None:
     ((_, error),) = calls.seen
     assert isinstance(error, UnrecoverableError)
     assert "It is over: delivered later (alerted before: ...)" == str(error)
-    assert ("undelivered", "delivered later") == (error.cause, error.mended)
+    assert ("undelivered", "delivered later") == (error.cause, error.resolved)
 
 
 @pytest.mark.parametrize("how", [raising, raising_later])
@@ -214,10 +214,10 @@ async def test_what_an_agent_wrote_does_not_act_where_a_hook_puts_it() -> None:
     """A hook may hand the line to a chat: no link, no mark-up and no ping of it is left."""
     calls = Calls()
     text = "*pay* <https://evil.com|click> @here"
-    alert = Alert(approval_id="r1", cause="x", text=text, raised_at=NOW, mended="see evil.com")
+    alert = Alert(approval_id="r1", cause="x", text=text, raised_at=NOW, resolved="see evil.com")
     await page(pager(calls.plain), alert)
     ((_, error),) = calls.seen
     assert not set("*<|@") & set(str(error))
     assert "evil.com" not in str(error)
     assert isinstance(error, UnrecoverableError)
-    assert "see evil[.]com" == error.mended
+    assert "see evil[.]com" == error.resolved

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.notary import read_or_make_key
-from adapters.notary.checkpoint import checkpoint_of
-from adapters.notary.shelf import add
+from adapters.checkpoints import read_or_make_key
+from adapters.checkpoints.checkpoint import checkpoint_of
+from adapters.checkpoints.log import add
 from adapters.store.open import open_store
 from adapters.watch import Spool
 from bot.errors import ConfigError

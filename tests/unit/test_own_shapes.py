@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from adapters.settings import read_policy_file
 from adapters.settings.shapes import MOST_PARTS, TimedShape, compiled
-from bot.call import CURTAINED, curtained, excerpt, lines_of
+from bot.call import HIDES_TEXT, excerpt, hides_text, lines_of
 from bot.errors import ConfigError
 from bot.protocol import HITLRequest
 from bot.redaction import ENOUGH, Redaction
@@ -82,8 +82,8 @@ def test_a_text_that_takes_too_long_is_hidden_whole(make_request: Callable[..., 
     assert time.thread_time() - began < ENOUGH * 3
     note, rest = "‹redacted 61 chars of text›", "‹redacted 1 char of text›"
     assert {"to": "jane", "note": note, rest: rest} == {line.key.strip('"'): line.value for line in lines}
-    assert curtained(lines)
-    assert CURTAINED == excerpt(lines, request=request)[1]
+    assert hides_text(lines)
+    assert HIDES_TEXT == excerpt(lines, request=request)[1]
 
 
 def test_one_character_unsearched_is_a_curtain_too(make_request: Callable[..., HITLRequest]) -> None:
@@ -93,7 +93,7 @@ def test_one_character_unsearched_is_a_curtain_too(make_request: Callable[..., H
     lines = lines_of(request, redaction=Redaction(shapes=(FakeShape(takes=9),)))
 
     assert ["‹redacted 1 char of text›"] == [line.value for line in lines]
-    assert curtained(lines)
+    assert hides_text(lines)
 
 
 def test_all_texts_of_a_call_share_the_time() -> None:

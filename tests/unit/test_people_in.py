@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.approval import Actor, Vote, people_in
+from bot.approval import Actor, Vote, distinct_people
 from bot.protocol import HITLDecision
 from bot.surface import Surface
 
@@ -87,7 +87,7 @@ CASES: dict[str, tuple[int, tuple[Vote, ...]]] = {
 @pytest.mark.parametrize(("people", "votes"), CASES.values(), ids=CASES.keys())
 def test_so_many_people_are_so_many(people: int, votes: tuple[Vote, ...]) -> None:
     """Whatever the order in which they voted."""
-    assert {people} == {people_in(order) for order in permutations(votes)}
+    assert {people} == {distinct_people(order) for order in permutations(votes)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +118,11 @@ def test_never_more_than_there_are(data: st.DataObject) -> None:
     for person in data.draw(st.lists(st.sampled_from(world), max_size=12)):
         handle = data.draw(st.sampled_from(person.handles))
         place, account = data.draw(st.sampled_from(person.accounts))
-        seat = data.draw(st.none() | st.sampled_from(handles))
-        cast[handle] = person, vote(handle, account=account, acting_for=seat, place=place)
+        eligibility = data.draw(st.none() | st.sampled_from(handles))
+        cast[handle] = person, vote(handle, account=account, acting_for=eligibility, place=place)
     votes = [one for _, one in cast.values()]
 
-    counted = people_in(votes)
+    counted = distinct_people(votes)
 
     assert counted <= len({person for person, _ in cast.values()})
     assert counted <= len({(one.actor.surface, one.actor.account) for one in votes})
@@ -137,7 +137,7 @@ def test_honest_people_all_count(order: list[int], voters: int, delegated: int) 
         vote(f"p{number}", acting_for=f"away{number}" if number < delegated else None)
         for number in order[:voters]
     ]
-    assert voters == people_in(votes)
+    assert voters == distinct_people(votes)
 
 
 @given(st.data())
@@ -148,4 +148,4 @@ def test_a_vote_more_is_one_more_at_most(data: st.DataObject) -> None:
         vote(data.draw(few), account=data.draw(few), acting_for=data.draw(st.none() | few))
         for _ in range(data.draw(st.integers(1, 6)))
     ]
-    assert people_in(votes) <= people_in(votes[:-1]) + 1
+    assert distinct_people(votes) <= distinct_people(votes[:-1]) + 1

@@ -11,17 +11,17 @@ import pytest
 from bot.approval import LONGEST_NOTE
 from bot.errors import Refusal, Refused
 from bot.matching import Match, Pattern
-from bot.news import mentioned
+from bot.notifications import mentioned
 from bot.policy import (
     Delegation,
     Person,
     Policy,
     approvers_named,
     check_note,
-    counting,
+    eligibility_of,
+    eligible,
     named_for,
     requesters_of,
-    seat_of,
 )
 from bot.protocol import HITLDecision, HITLRequest
 from bot.routing import ReasonRule, RejectionRule, Route
@@ -136,8 +136,8 @@ def test_seats(
     """The default is no: no missing value widens who may decide."""
     approval = make_approval(request=make_request(arguments=arguments), route=name)
     try:
-        seat = seat_of(policy, approval, surface=SLACK, account=account, home=home, now=NOW)
-        found = seat.person.handle + (f" for {seat.acting_for}" if seat.acting_for else "")
+        eligibility = eligibility_of(policy, approval, surface=SLACK, account=account, home=home, now=NOW)
+        found = eligibility.person.handle + (f" for {eligibility.acting_for}" if eligibility.acting_for else "")
     except Refused as refused:
         found = refused.code.value
 
@@ -185,7 +185,7 @@ def test_who_asked_is_named_nowhere_as_one_who_decides(
     assert "nobody (an approver cannot decide what they asked for)" == named("x​z")
     assert "Bob" == named_for(policy, ("ann", "bob"), approval)
     assert "" == named_for(policy, ("ann",), approval)
-    assert {"bob", "eve"} == counting(policy, pay, approval, now=NOW)
+    assert {"bob", "eve"} == eligible(policy, pay, approval, now=NOW)
     who = [("finance", approval), ("ann", approval), ("eve", approval)]
     assert ("U0BOB", "U0EVE") == mentioned(policy, who, SLACK)
 
@@ -197,7 +197,7 @@ def test_the_vote_of_somebody_who_became_a_guest_does_not_count(make_approval: C
     policy = replace(POLICY, people=people)
     for named, expected in (((), {"ann", "eve"}), (("gus",), {"ann", "eve", "gus"})):
         two = route("two", approvers=("gus", "ann", "lin", "eve"), outsiders=named, quorum=2)
-        assert expected == counting(replace(policy, routes=(two,)), two, make_approval(route="two"), now=NOW)
+        assert expected == eligible(replace(policy, routes=(two,)), two, make_approval(route="two"), now=NOW)
 
 
 def test_a_person_in_two_groups_counts_once() -> None:

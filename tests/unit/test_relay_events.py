@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from adapters.relay.tap import LARGEST_EVENT, MOST_HELD, EventReader, Tap, Unpacker, open_tap
+from adapters.relay.stream_observer import (
+    LARGEST_EVENT,
+    MOST_HELD,
+    EventReader,
+    StreamObserver,
+    Unpacker,
+    open_observer,
+)
 
 BOM = b"\xef\xbb\xbf"
 
@@ -135,29 +142,29 @@ def test_comments_do_not_add_up() -> None:
 def test_a_tap_that_is_full_lets_go() -> None:
     """It takes no more than it may hold, drops what it had, asks for a look, and reads on after that."""
     woken: list[int] = []
-    tap = Tap(wake=lambda: woken.append(1), unpacker=Unpacker(()))
+    observer = StreamObserver(wake=lambda: woken.append(1), unpacker=Unpacker(()))
     for _ in range(MOST_HELD // 1000 + 1):
-        tap.offer(b"x" * 1000)
-    assert MOST_HELD >= len(tap._held)
+        observer.offer(b"x" * 1000)
+    assert MOST_HELD >= len(observer._held)
 
-    tap.close()
+    observer.close()
     assert [1] == woken[:1]
     woken.clear()
-    tap.offer(b"\n\n" + event(hitl()))
-    tap.close()
+    observer.offer(b"\n\n" + event(hitl()))
+    observer.close()
     assert woken
 
 
 async def test_a_tap_reads_beside_the_stream() -> None:
     """It wakes for an event, and once more when a stream ends that had one; not for a stream without any."""
     woken: list[int] = []
-    async with open_tap(wake=lambda: woken.append(1)) as tap:
-        tap.offer(event(hitl()))
+    async with open_observer(wake=lambda: woken.append(1)) as observer:
+        observer.offer(event(hitl()))
         await asyncio.sleep(0.01)
         assert [1] == woken
     assert [1, 1] == woken
-    async with open_tap(wake=lambda: woken.append(1)) as tap:
-        tap.offer(event({}))
+    async with open_observer(wake=lambda: woken.append(1)) as observer:
+        observer.offer(event({}))
         await asyncio.sleep(0.01)
     assert [1, 1] == woken
 
@@ -169,10 +176,10 @@ async def test_a_tap_that_fails_keeps_it_to_itself() -> None:
         raise ZeroDivisionError
 
     with capture_logs() as logs:
-        async with open_tap(wake=fail) as tap:
-            tap.offer(event(hitl()))
+        async with open_observer(wake=fail) as observer:
+            observer.offer(event(hitl()))
             await asyncio.sleep(0.01)
-            tap.offer(event(hitl()))
+            observer.offer(event(hitl()))
 
     assert [{"event": "relay_tap_failed", "reason": "ZeroDivisionError", "log_level": "error"}] == logs
 
@@ -194,10 +201,10 @@ ASKED = {"required": True, "decision": "pending", "request_id": "r1"}
 async def test_a_run_is_named_for_what_waits(event: dict[str, object], run_id: str | None) -> None:
     """By the event, or else by the answer's own field; before the poll that it is worth."""
     said: list[object] = []
-    async with open_tap(
+    async with open_observer(
         wake=lambda: said.append("wake"), told=lambda *run: said.append(run), run_id="of the answer"
-    ) as tap:
-        tap.offer(b"data: " + json.dumps(event).encode() + b"\n\n")
+    ) as observer:
+        observer.offer(b"data: " + json.dumps(event).encode() + b"\n\n")
         await asyncio.sleep(0.05)
     assert ([("r1", run_id)] if run_id else []) == [one for one in said if one != "wake"]
     assert "wake" in said

@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from adapters.relay.tap import BLIND_EVERY, MOST, MOST_HELD, Tap, Unpacker, Unreadable, open_tap
+from adapters.relay.stream_observer import (
+    BLIND_EVERY,
+    MOST,
+    MOST_HELD,
+    StreamObserver,
+    Unpacker,
+    Unreadable,
+    open_observer,
+)
 from tests.servers.town import until
 
 EVENT = b'data: {"metadata": {"hitl": {"required": true, "decision": "pending"}}}\n\n'
@@ -110,15 +118,15 @@ def test_a_bomb_is_given_up(layers: int) -> None:
     for _ in range(layers - 1):
         packed = gzip.compress(packed)
     woken: list[int] = []
-    tap = Tap(wake=lambda: woken.append(1), unpacker=Unpacker(["gzip"] * layers))
-    tap.offer(packed[:MOST_HELD])
+    observer = StreamObserver(wake=lambda: woken.append(1), unpacker=Unpacker(["gzip"] * layers))
+    observer.offer(packed[:MOST_HELD])
     begun, looks = time.process_time(), 0
-    while tap._more.is_set() and looks < 1_000:
-        tap._look()
+    while observer._more.is_set() and looks < 1_000:
+        observer._look()
         looks += 1
 
     assert time.process_time() - begun < 1
-    assert tap._unpacker is None
+    assert observer._unpacker is None
     assert woken
 
 
@@ -129,14 +137,14 @@ async def test_a_blind_tap_asks_now_and_then() -> None:
     def wake() -> None:
         woken.append(time.monotonic())
 
-    async with open_tap(wake=wake, packings=["br"]) as tap:
+    async with open_observer(wake=wake, packings=["br"]) as observer:
         await asyncio.sleep(0.05)
         assert [] == woken
         for _ in range(60):
-            tap.offer(b"x" * 10_000)
+            observer.offer(b"x" * 10_000)
             await asyncio.sleep(BLIND_EVERY / 40)
         before = tuple(woken)
-        assert b"" == tap._held
+        assert b"" == observer._held
     assert len(before) > 1
     assert BLIND_EVERY * 0.9 < min(later - earlier for earlier, later in pairwise(before))
     assert len(woken) > len(before)
@@ -146,8 +154,8 @@ async def test_a_tap_that_turns_blind_says_why() -> None:
     """Once, and the stream's end is worth a poll then."""
     woken: list[int] = []
     with capture_logs() as logs:
-        async with open_tap(wake=lambda: woken.append(1), packings=["gzip"]) as tap:
-            tap.offer(gzip.compress(b"data: 1\n\n") + b"no gzip")
+        async with open_observer(wake=lambda: woken.append(1), packings=["gzip"]) as observer:
+            observer.offer(gzip.compress(b"data: 1\n\n") + b"no gzip")
             await until(lambda: bool(woken), what="a wake")
             assert [1] == woken
     assert [1, 1] == woken
@@ -159,8 +167,8 @@ async def test_a_stream_that_is_cut_may_have_told_something(whole: bool) -> None
     """What a packing kept back cannot be read, so it counts; a stream that ended and told nothing does not."""
     woken: list[int] = []
     packed = gzip.compress(b"data: nothing\n\n")
-    async with open_tap(wake=lambda: woken.append(1), packings=["gzip"]) as tap:
-        tap.offer(packed if whole else packed[:-9])
+    async with open_observer(wake=lambda: woken.append(1), packings=["gzip"]) as observer:
+        observer.offer(packed if whole else packed[:-9])
         await asyncio.sleep(0.05)
     assert ([] if whole else [1]) == woken
 
@@ -169,20 +177,20 @@ async def test_more_than_a_look_can_take_is_read_in_several() -> None:
     """A long stretch that packs well is read to its end, and new bytes come after it."""
     woken: list[int] = []
     filler = b": " + b"x" * 998 + b"\n"
-    async with open_tap(wake=lambda: woken.append(1), packings=["gzip"]) as tap:
-        tap.offer(gzip.compress(filler * 2_000))
-        tap.offer(gzip.compress(EVENT))
+    async with open_observer(wake=lambda: woken.append(1), packings=["gzip"]) as observer:
+        observer.offer(gzip.compress(filler * 2_000))
+        observer.offer(gzip.compress(EVENT))
         await until(lambda: bool(woken), what="a wake")
-        assert tap._unpacker is not None
+        assert observer._unpacker is not None
 
 
 async def test_a_packed_stream_that_is_too_fast_makes_the_tap_blind() -> None:
     """Without a part of it the rest cannot be unpacked."""
     woken: list[int] = []
-    tap = Tap(wake=lambda: woken.append(1), unpacker=Unpacker(["gzip"]))
+    observer = StreamObserver(wake=lambda: woken.append(1), unpacker=Unpacker(["gzip"]))
     for _ in range(MOST_HELD // 1000 + 1):
-        tap.offer(b"x" * 1000)
-    tap.close()
+        observer.offer(b"x" * 1000)
+    observer.close()
 
-    assert tap._unpacker is None
+    assert observer._unpacker is None
     assert woken

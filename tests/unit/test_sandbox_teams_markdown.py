@@ -50,11 +50,11 @@ def card(*body: dict[str, Any]) -> dict[str, Any]:
 def test_formatting_is_found_where_teams_parses_and_only_there() -> None:
     """TextBlocks and facts leak; rich text and titles of buttons do not."""
     hostile = "**urgent** [pay](https://evil.example)"
-    facts = {"type": "FactSet", "facts": [{"title": hostile, "value": "ok"}]}
+    audit_events = {"type": "FactSet", "facts": [{"title": hostile, "value": "ok"}]}
     inner = {"type": "AdaptiveCard", "body": [{"type": "TextBlock", "text": hostile}]}
 
     assert [hostile] == formatted(card({"type": "TextBlock", "text": hostile}))
-    assert [hostile] == formatted(card({"type": "Container", "items": [facts]}))
+    assert [hostile] == formatted(card({"type": "Container", "items": [audit_events]}))
     assert [hostile] == formatted({**card(), "actions": [{"type": "Action.ShowCard", "card": inner}]})
     rich = {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": hostile}, hostile]}
     assert [] == formatted(card(rich, {"type": "TextBlock", "text": "Approve?"}))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.call import curtained, lines_of
+from bot.call import hides_text, lines_of
 from bot.protocol import HITLRequest, Json
 from bot.redaction import Redaction
 from tests.secrets_everyday import LOOKALIKES, SECRETS, Everyday
@@ -33,7 +33,7 @@ def test_a_secret_of_an_everyday_call_is_hidden(everyday: Everyday, make_request
     shown = "\n".join(f"{line.key} {line.value}" for line in lines)
     assert everyday.secret not in shown
     assert "‹redacted" in shown
-    assert everyday.approvable == (not curtained(lines))
+    assert everyday.approvable == (not hides_text(lines))
 
 
 @pytest.mark.parametrize("everyday", LOOKALIKES, ids=lambda everyday: everyday.kind)

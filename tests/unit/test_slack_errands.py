@@ -12,8 +12,8 @@ import pytest
 from slack_bolt.context.ack.async_ack import AsyncAck
 from structlog.testing import capture_logs
 
-from adapters import life
-from adapters.chat.background import LAST_CALL, Errands, open_errands
+from adapters import runtime as life
+from adapters.chat.background import LAST_CALL, BackgroundTasks, open_background_tasks
 from adapters.slack.clicks import Clicks
 from adapters.slack.identity import Identity
 from adapters.store.sqlite import CLOSES_WITHIN
@@ -32,9 +32,9 @@ async def fail(error: Exception) -> None:
 async def test_a_failed_errand_is_logged_and_no_more() -> None:
     """Trouble with Slack and bugs of our own alike end in the log, told apart by the event."""
     with capture_logs() as logs:
-        async with open_errands() as errands:
-            errands.send(fail(Unavailable("Slack is away")), name="whisper")
-            errands.send(fail(KeyError("bug")), name="open_form")
+        async with open_background_tasks() as background:
+            background.send(fail(Unavailable("Slack is away")), name="whisper")
+            background.send(fail(KeyError("bug")), name="open_form")
     assert {"errand_failed": "whisper", "errand_crashed": "open_form"} == {
         e["event"]: e["errand"] for e in logs
     }
@@ -48,8 +48,8 @@ async def test_errands_under_way_end_before_slack_closes() -> None:
         await asyncio.sleep(0.02)
         said.append("expired")
 
-    async with open_errands() as errands:
-        errands.send(say(), name="whisper")
+    async with open_background_tasks() as background:
+        background.send(say(), name="whisper")
     assert ["expired"] == said
 
 
@@ -58,7 +58,7 @@ def test_errands_that_hang_in_both_chats_leave_time_to_close_the_database() -> N
     assert GRACE + life.GRACE + 2 * LAST_CALL + CLOSES_WITHIN < ENDS_WITHIN - LAST_WORD
 
 
-class BrokenErrands(Errands):
+class BrokenErrands(BackgroundTasks):
     """Errands with a bug."""
 
     def send(self, errand: Coroutine[Any, Any, object], *, name: str) -> None:
@@ -87,7 +87,7 @@ async def test_no_bug_after_the_ack_takes_it_back(refusal: Refused | None) -> No
         desk=FakeDesk(refusal=refusal),
         api=None,  # type: ignore[arg-type]  # nothing is sent
         identity=Identity(team_id="T1", bot_user_id="U1", bot_id=None, app_id=None, scopes=frozenset()),
-        errands=BrokenErrands(),
+        background=BrokenErrands(),
         urls=SimpleNamespace(keep=lambda *_: None),  # type: ignore[arg-type]  # nothing is changed
         count=lambda name: counted.update([name]),
     )
@@ -116,7 +116,7 @@ async def test_what_a_chat_cannot_take_yet_is_tried_again(monkeypatch: pytest.Mo
         if tries <= times:
             raise Unavailable("busy", retry_after=3.0 if tries == 1 else 900.0)
 
-    async with open_errands() as errands:
-        errands.repeat(whisper, name="whisper")
+    async with open_background_tasks() as background:
+        background.repeat(whisper, name="whisper")
     assert min(times + 1, 4) == tries
     assert [3.0, 30.0, 30.0][: min(times, 3)] == waited

@@ -18,7 +18,7 @@ from bot.records import Alert
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 ALERT = Alert(approval_id="r1", cause="undelivered", text='"é"\u2028\n\x00\udcff', raised_at=NOW)
-OTHER = replace(ALERT, cause="no-card", mended="It is up now.")
+OTHER = replace(ALERT, cause="no-card", resolved="It is up now.")
 
 
 @pytest.fixture

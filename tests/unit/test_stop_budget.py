@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters.chat.background import LAST_CALL
-from adapters.life import GRACE as FLOW
+from adapters.runtime import GRACE as FLOW
 from adapters.slack.socket import GOODBYE
 from adapters.watch.watchdog import ENDS_WITHIN, LAST_WORD
 from adapters.web.front import GRACE as FRONT

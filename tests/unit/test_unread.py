@@ -22,7 +22,7 @@ class Alerts:
     """A store's alerts, as far as they are needed here; with `trouble` it takes none."""
 
     raised: list[str] = field(default_factory=list)
-    mended: int = 0
+    resolved: int = 0
     trouble: bool = False
 
     async def raise_(self, alert: Alert) -> bool:
@@ -31,8 +31,8 @@ class Alerts:
         self.raised.append(alert.text)
         return True
 
-    async def mend(self, *_: str, **__: str) -> None:
-        self.mended += 1
+    async def resolve(self, *_: str, **__: str) -> None:
+        self.resolved += 1
 
 
 @dataclass
@@ -86,4 +86,4 @@ async def test_a_list_that_is_well_says_so_once() -> None:
     report = unread(books).report
     for one in (listing(), listing(), listing(WHY), listing(), listing()):
         await report(one)
-    assert (2, 1) == (books.alerts.mended, len(books.alerts.raised))
+    assert (2, 1) == (books.alerts.resolved, len(books.alerts.raised))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import Forbidden, NodError, Unanswered, Unavailable
-from bot.flow.outward import wait_after
+from bot.flow.chat_step import wait_after
 
 
 @pytest.mark.parametrize(

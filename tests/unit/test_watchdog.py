@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.periodic import open_timer
-from adapters.watch import EXIT_CODE, NOD, SCHEDULER_DEAD, Pulse, Spool, Watchdog, watched
+from adapters.watch import EXIT_CODE, NOD, SCHEDULER_DEAD, LoopLiveness, Spool, Watchdog, watched
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ class Kennel:
     """A watchdog whose wakes a test makes, half a second each, over a pulse of 4 s."""
 
     def __init__(self, folder: Path) -> None:
-        self.pulse, self.spool, self.codes = Pulse(), Spool(folder / "alerts.jsonl"), list[int]()
+        self.pulse, self.spool, self.codes = LoopLiveness(), Spool(folder / "alerts.jsonl"), list[int]()
         self.silent = False
         self.dog = Watchdog(
             pulse=self.pulse, spool=self.spool, clock=lambda: NOW, silent=lambda: self.silent, end=self.end
@@ -38,7 +38,7 @@ class Kennel:
         for _ in range(count):
             self.dog.look()
 
-    def beats(self, count: int) -> None:
+    def liveness(self, count: int) -> None:
         """So many wakes in which the scheduler is well."""
         for _ in range(count):
             self.pulse.beat()
@@ -63,7 +63,7 @@ def test_three_intervals_without_a_pulse_end_the_process(
 
     assert [70] == [EXIT_CODE] == kennel.codes
     (alert,) = kennel.spool.entries()
-    assert (NOD, SCHEDULER_DEAD, NOW, None) == (alert.approval_id, alert.cause, alert.raised_at, alert.mended)
+    assert (NOD, SCHEDULER_DEAD, NOW, None) == (alert.approval_id, alert.cause, alert.raised_at, alert.resolved)
     assert "code 70" in alert.text
     said = capfd.readouterr()
     assert "scheduler_dead" in said.out + said.err
@@ -102,7 +102,7 @@ def test_a_disk_that_hangs_holds_up_nothing(tmp_path: Path) -> None:
         go_on.wait(30)
 
     spool = Spool(tmp_path / "hanging.jsonl", sync=sync)
-    dog = Watchdog(pulse=Pulse(), spool=spool, clock=lambda: NOW, end=kennel.end)
+    dog = Watchdog(pulse=LoopLiveness(), spool=spool, clock=lambda: NOW, end=kennel.end)
     began = time.monotonic()
     for _ in range(24):
         dog.look()
@@ -115,7 +115,7 @@ def test_a_disk_that_hangs_holds_up_nothing(tmp_path: Path) -> None:
 
 async def test_the_thread_ends_with_the_block_and_the_ticker_feeds_it(tmp_path: Path) -> None:
     """A ticker that beats keeps the process alive for far more than three intervals."""
-    pulse, codes = Pulse(), list[int]()
+    pulse, codes = LoopLiveness(), list[int]()
     every = timedelta(seconds=0.2)
     dog = Watchdog(
         pulse=pulse, spool=Spool(tmp_path / "a"), clock=lambda: NOW, every=every, wake=0.05, end=codes.append
@@ -133,14 +133,14 @@ def test_a_database_that_stays_silent_ends_the_process(
 ) -> None:
     """After 27 s of it, which is 35 s with those until it is noticed; one answer begins them again."""
     kennel.silent = True
-    kennel.beats(54)
+    kennel.liveness(54)
     kennel.silent = False
-    kennel.beats(1)
+    kennel.liveness(1)
     kennel.silent = True
-    kennel.beats(54)
+    kennel.liveness(54)
     assert [] == kennel.codes
     with pytest.raises(EndedError):
-        kennel.beats(1)
+        kennel.liveness(1)
     assert [EXIT_CODE] == kennel.codes
     said = capfd.readouterr()
     assert "database_silent" in said.out + said.err

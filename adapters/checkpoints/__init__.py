@@ -1,0 +1,19 @@
+"""The notary: signed checkpoints of the audit chain, kept where whoever owns the database cannot reach them."""
+
+from adapters.checkpoints.checkpoint import AuditKey, Checkpoint, NoCheckpoint, What, read_or_make_key
+from adapters.checkpoints.log import CheckpointLog, read_checkpoint_log, read_checkpoints
+from adapters.checkpoints.signer import CheckpointSigner, check_rollback, open_checkpoint_signer
+
+__all__ = [
+    "AuditKey",
+    "Checkpoint",
+    "CheckpointLog",
+    "CheckpointSigner",
+    "NoCheckpoint",
+    "What",
+    "check_rollback",
+    "open_checkpoint_signer",
+    "read_checkpoint_log",
+    "read_checkpoints",
+    "read_or_make_key",
+]

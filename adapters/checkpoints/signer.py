@@ -1,0 +1,249 @@
+"""The notary: signs the chain's end when it is time, and at the start refuses a database that ends before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+import structlog
+
+from adapters.checkpoints.checkpoint import AuditKey, Checkpoint, What, checkpoint_of, read_or_make_key
+from adapters.checkpoints.log import CheckpointLog, add
+from adapters.http import open_client, told
+from bot.audit import GENESIS, Fact, Row
+from bot.errors import ConfigError, Unavailable
+from bot.ports import Clock
+from bot.protocol import Json
+from bot.records import Alert
+
+log = structlog.get_logger()
+
+
+class Chain(Protocol):
+    """What is asked of the audit."""
+
+    async def head(self) -> Row | None: ...
+
+    async def row(self, number: int) -> Row | None: ...
+
+    async def anchor(self) -> tuple[int, str] | None: ...
+
+    async def note(self, fact: Fact) -> None: ...
+
+
+async def check_rollback(chain: Chain, *, checkpoint_log: CheckpointLog, accept: bool, clock: Clock) -> None:
+    """Refuse a chain that the last checkpoint contradicts; or with `accept` record that and go on.
+
+    What was acknowledged after the copy was made is lost then, and the platform's list tells what still waits.
+    Those checkpoints are kept beside, under a name with the moment, since they vouch for another chain.
+
+    Raises:
+        ConfigError: rows that were signed are gone or others, and nobody accepts it.
+        Unavailable: the chain cannot be read.
+    """
+    last, head = checkpoint_log.last, await chain.head()
+    if last is None or await holds(chain, head, last):
+        return
+    found = head.number if head else 0
+    if not accept:
+        raise ConfigError(
+            where="NOD_DATABASE_URL",
+            what=f"the audit ends at row {found} or was changed, and a checkpoint was signed for row"
+            f" {last.number} at {last.at}: the database was deleted, replaced or rolled back",
+            fix="Put the right one back, or start with --accept-rollback to go on without what is lost.",
+        )
+    body: dict[str, Json] = {"signed": last.number, "hash": last.hash, "signed_at": last.at, "found": found}
+    await chain.note(Fact(kind="rollback_accepted", at=clock(), body=body))
+    aside = await checkpoint_log.set_aside(clock())
+    log.warning("rollback_accepted", signed=last.number, found=found, checkpoints=str(aside))
+
+
+async def holds(chain: Chain, head: Row | None, last: Checkpoint) -> bool:
+    """Whether the row that was signed is in the chain, or was there when retention removed it."""
+    if head is None or head.number < last.number:
+        return False
+    row = await chain.row(last.number)
+    if row is not None:
+        return row.hash == last.hash
+    anchor = await chain.anchor()
+    return anchor is not None and (anchor[0] > last.number or anchor == (last.number, last.hash))
+
+
+#: What the alert is about, and its cause.
+AUDIT, TAIL_MISSING = "audit", "audit-tail-missing"
+#: A checkpoint after so many rows, or after this time if there is any new row.
+EVERY_ROWS = 100
+EVERY = timedelta(minutes=5)
+#: Seconds for each step of a POST to the webhook.
+PATIENCE = 5.0
+
+
+class Alerts(Protocol):
+    """What is needed of `bot.store.Alerts`."""
+
+    async def raise_(self, alert: Alert) -> bool: ...
+
+    async def resolve(self, approval_id: str, *, cause: str, how: str) -> None: ...
+
+
+class CheckpointSigner:
+    """Signs how far the chain went. Nothing else waits for it; what fails is tried again in the next round.
+
+    While a row that was signed is missing nothing is signed, neither a checkpoint nor a retirement.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain: Chain,
+        alerts: Alerts,
+        key: AuditKey,
+        checkpoint_log: CheckpointLog,
+        client: httpx.AsyncClient,
+        webhook: str | None,
+        clock: Clock,
+        count: Callable[[str], None],
+    ) -> None:
+        self._chain, self._alerts, self._key, self._path = chain, alerts, key, checkpoint_log.path
+        self._last, self._begun = checkpoint_log.last, checkpoint_log.begun
+        self._client, self._webhook = client, webhook
+        self._clock, self._count = clock, count
+        self._unsent: list[Checkpoint] = []
+        self._missing: str | None = None
+        self._looked = False
+
+    @property
+    def missing(self) -> str | None:
+        """Why nothing is signed, in words, as of the last round; None while all that was signed is there."""
+        return self._missing
+
+    async def round(self) -> None:
+        """Sign if it is time, then tell the webhook what it has not heard.
+
+        Raises Unavailable when the chain's end cannot be read.
+        """
+        head, now = await self._chain.head(), self._clock()
+        if await self._tail_is_gone(head) or not (self._begun or await self._begin(head)):
+            return
+        if head is not None and self._is_time(head):
+            checkpoint = checkpoint_of(head.number, head.hash, key=self._key, at=now)
+            if not await self._write(checkpoint):
+                return
+            self._last = checkpoint
+            self._count("checkpoint_written")
+        await self._tell()
+
+    async def _begin(self, head: Row | None) -> bool:
+        """The first line of a new file: from here on nothing counts that is not signed. False: not written.
+
+        Rows that a release without signed retirements has removed are taken over as they are.
+        """
+        gone, now = await self._chain.anchor(), self._clock()
+        lines = [checkpoint_of(*gone, key=self._key, at=now, what=What.RETIREMENT)] if gone else []
+        number, hash_ = (head.number, head.hash) if head else (0, GENESIS)
+        first = checkpoint_of(number, hash_, key=self._key, at=now, what=What.SIGNING)
+        self._begun = all([await self._write(line) for line in (*lines, first)])
+        if self._begun and number:
+            self._last = first
+            self._count("checkpoint_written")
+        return self._begun
+
+    async def retire(self, row: Row) -> None:
+        """Sign that Nod removes the rows up to this one, before it does.
+
+        Raises Unavailable if it cannot be written, or while rows that were signed are missing.
+        """
+        if await self._tail_is_gone(await self._chain.head()):
+            raise Unavailable("rows of the audit that were signed are missing")
+        line = checkpoint_of(row.number, row.hash, key=self._key, at=self._clock(), what=What.RETIREMENT)
+        if not await self._write(line):
+            raise Unavailable("the file with the checkpoints cannot be written")
+
+    async def _write(self, line: Checkpoint) -> bool:
+        try:
+            await asyncio.to_thread(add, self._path, line)
+        except OSError as error:
+            log.error("checkpoint_not_written", path=str(self._path), reason=error.strerror)
+            self._count("checkpoint_not_written")
+            return False
+        # A later checkpoint vouches for all rows before it; what says more is owed to the webhook, too.
+        self._unsent = [*(one for one in self._unsent if one.what is not What.CHECKPOINT), line]
+        return True
+
+    def _is_time(self, head: Row) -> bool:
+        if self._last is None or not self._last.number:
+            return True
+        new = head.number - self._last.number
+        return new >= EVERY_ROWS or (new > 0 and self._clock() - self._last.moment >= EVERY)
+
+    async def _tail_is_gone(self, head: Row | None) -> bool:
+        """Signing on would cover up that rows we signed are missing or were rewritten: people are told."""
+        last = self._last
+        if last is None or await holds(self._chain, head, last):
+            if self._missing or not self._looked:  # an alert may be of a process before this one
+                how = "every row that was signed is there"
+                await self._alerts.resolve(AUDIT, cause=TAIL_MISSING, how=how)
+            self._missing, self._looked = None, True
+            return False
+        found = head.number if head else 0
+        self._missing = f"row {last.number} of the audit was signed, and is missing or another one"
+        log.error("audit_tail_missing", signed=last.number, found=found)
+        self._count("audit_tail_missing")
+        text = (
+            f"Row {last.number} of the audit was signed at {last.at}, and is missing or changed now. The last"
+            f" row is {found}. The database was rolled back, replaced or tampered with. Nothing is signed any"
+            " more."
+        )
+        alert = Alert(approval_id=AUDIT, cause=TAIL_MISSING, text=text, raised_at=self._clock())
+        await self._alerts.raise_(alert)
+        return True
+
+    async def _tell(self) -> None:
+        if self._webhook is None:
+            return
+        headers = {"Content-Type": "application/json"}
+        while self._unsent:
+            line = self._unsent[0]
+            try:
+                answer = await self._client.post(self._webhook, content=line.line, headers=headers)
+                answer.raise_for_status()
+            except httpx.HTTPError as error:
+                # Neither the address, which may hold a token, nor the answer goes into the log.
+                log.warning("checkpoint_not_sent", number=line.number, reason=told(error))
+                self._count("checkpoint_not_sent")
+                return
+            self._unsent = [one for one in self._unsent if one is not line]
+
+
+@asynccontextmanager
+async def open_checkpoint_signer(
+    *,
+    chain: Chain,
+    alerts: Alerts,
+    key_path: Path,
+    checkpoint_log: CheckpointLog,
+    webhook: str | None,
+    clock: Clock,
+    count: Callable[[str], None],
+) -> AsyncIterator[CheckpointSigner]:
+    """A notary with the key at `key_path`, made on first use, that goes on from the last line on the shelf.
+
+    Raises ConfigError when the key cannot be used.
+    """
+    key = await asyncio.to_thread(read_or_make_key, key_path)
+    async with open_client(timeout=PATIENCE) as client:
+        yield CheckpointSigner(
+            chain=chain,
+            alerts=alerts,
+            key=key,
+            checkpoint_log=checkpoint_log,
+            client=client,
+            webhook=webhook,
+            clock=clock,
+            count=count,
+        )

@@ -1,0 +1,152 @@
+"""The chats that are set up, opened: cards go up there, clicks come in, and people are found."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from adapters.chat.channel_pager import ChannelPager
+from adapters.settings import Chats, Environment, is_workflow
+from adapters.slack import Counted, Slack, open_slack
+from adapters.teams import RoutedChat, Teams, WorkflowsChat, open_teams, open_workflows
+from adapters.web import Receiver
+from bot.desk import Desk
+from bot.flow import Count
+from bot.ports import Chat, Clock, Directory, Pager
+from bot.surface import ConversationRef, Conversations, Destination, Surface
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatApps:
+    """Slack, Teams, or both; and the channels of Teams that are only told."""
+
+    slack: Slack | None
+    teams: Teams | None
+    workflows: WorkflowsChat | None
+    receivers: Mapping[str, Receiver]  #: path -> who answers what is posted there
+
+    @property
+    def chats(self) -> Mapping[Surface, Chat]:
+        """Where cards can stand."""
+        found: dict[Surface, Chat] = {}
+        if self.slack:
+            found[Surface.SLACK] = self.slack.chat
+        if self.teams and self.workflows:
+            found[Surface.TEAMS] = RoutedChat(bot=self.teams.chat, webhooks=self.workflows)
+        elif on_teams := self.teams.chat if self.teams else self.workflows:
+            found[Surface.TEAMS] = on_teams
+        return found
+
+    @property
+    def directories(self) -> Mapping[Surface, Directory]:
+        """Who finds people's accounts."""
+        found: dict[Surface, Directory] = {}
+        if self.slack:
+            found[Surface.SLACK] = self.slack.directory
+        if self.teams:
+            found[Surface.TEAMS] = self.teams.directory
+        return found
+
+    def pager(self, place: Destination) -> Pager:
+        """A channel as a place for alerts. Raises KeyError for a surface that is not set up."""
+        if place.surface is Surface.SLACK and self.slack:
+            return self.slack.pager(place.channel)
+        if self.workflows and is_workflow(place, self.workflows.names):
+            return ChannelPager(board=self.workflows, channel=place.channel)
+        if place.surface is Surface.TEAMS and self.teams:
+            return self.teams.pager(place.channel)
+        raise KeyError(place)
+
+
+@asynccontextmanager
+async def open_chats(
+    environment: Environment,
+    settings: Chats,
+    *,
+    desk: Desk,
+    conversations: Conversations,
+    met: Callable[[], None],
+    clock: Clock,
+    count: Count,
+    counted: Counted,
+) -> AsyncIterator[ChatApps]:
+    """Every chat that is set up, until closed. Raises ConfigError, Unavailable or Forbidden.
+
+    `counted` is told how many sockets of the Slack app there are. `met` is called when a chat tells of a new
+    conversation, in which there may be people whom nobody had met.
+    """
+    receivers: dict[str, Receiver] = {}
+    async with AsyncExitStack() as stack:
+        slack, teams = None, None
+        if settings.slack:
+            slack = await stack.enter_async_context(
+                open_slack(
+                    token=_secret(environment.slack_bot_token) or "",
+                    signing_secret=_secret(environment.slack_signing_secret),
+                    app_token=_secret(environment.slack_app_token),
+                    api_url=environment.slack_api_url,
+                    desk=desk,
+                    clock=clock,
+                    count=count,
+                    counted=counted,
+                )
+            )
+            if environment.slack_signing_secret:
+                receivers["/slack/events"] = slack
+        if settings.teams:
+            teams = await stack.enter_async_context(
+                open_teams(
+                    app_id=settings.teams.app_id,
+                    app_password=settings.teams.app_password.get_secret_value(),
+                    tenant_id=settings.teams.tenant_id,
+                    app_type=settings.teams.app_type,
+                    desk=desk,
+                    clock=clock,
+                    count=count,
+                    conversations=_Announced(conversations, met),
+                    openid_url=settings.teams.openid_url,
+                    issuer=settings.teams.issuer,
+                    scope=settings.teams.scope,
+                    bots_tenant=settings.teams.bots_tenant,
+                    token_url=settings.teams.token_url,
+                    service_hosts=settings.teams.service_hosts,
+                    tenants=settings.teams.tenants,
+                    dangerously_allow_unauthenticated=settings.teams.dangerously_allow_unauthenticated,
+                )
+            )
+            receivers["/api/messages"] = teams
+        workflows = None
+        if settings.workflows:
+            addresses = {name: secret.get_secret_value() for name, secret in settings.workflows.items()}
+            workflows = await stack.enter_async_context(open_workflows(addresses))
+        yield ChatApps(slack=slack, teams=teams, workflows=workflows, receivers=receivers)
+
+
+class _Announced:
+    """Conversations that are kept elsewhere, and told about."""
+
+    def __init__(self, kept: Conversations, met: Callable[[], None]) -> None:
+        self._kept, self._met = kept, met
+
+    async def put(self, ref: ConversationRef) -> None:
+        await self._kept.put(ref)
+        self._met()
+
+    async def get(self, conversation_id: str) -> ConversationRef | None:
+        return await self._kept.get(conversation_id)
+
+    async def of_person(self, account: str) -> ConversationRef | None:
+        return await self._kept.of_person(account)
+
+    async def drop(self, conversation_id: str) -> None:
+        await self._kept.drop(conversation_id)
+
+    async def all(self) -> Sequence[ConversationRef]:
+        return await self._kept.all()
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None

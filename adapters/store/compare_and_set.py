@@ -1,0 +1,233 @@
+"""How the record moves: compare-and-set, the audit row that goes with it, and which steps get work from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Select, Update, insert, select, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import tables
+from adapters.store.columns import storable_text
+from adapters.store.tables import approvals
+from bot.approval import STEPS, Approval, Stage
+from bot.audit import GENESIS, Fact, Row, chained
+from bot.protocol import Json
+from bot.records import Step
+
+
+class Move(StrEnum):
+    """Each way the store changes."""
+
+    INGEST = "admit"
+    INGEST_BY_RULE = "admit_by_rule"  #: at least one of them is for a rule to answer
+    CONFIRM = "confirm"
+    MISS = "miss"
+    REVISE = "revise"
+    VOID = "void"
+    VOTE = "vote"
+    DECIDE = "decide"
+    ASK_PEOPLE = "ask_people"
+    BEGIN_DELIVERY = "begin_delivery"
+    CALLED_RESOLVED = "called_resolved"
+    RESUME = "resume"
+    POSTPONE_DELIVERY = "postpone_delivery"
+    SETTLE = "settle"
+    CLOSE = "close"
+    ATTEMPT_CARD = "attempt_card"
+    SHOWN = "shown"
+    POSTPONE_CARD = "postpone_card"
+    LOST = "lost"
+    GIVE_UP = "give_up"
+    FIRE = "fire"
+    HASTEN = "hasten"
+    CLAIM = "claim"
+    RETIME = "retime"
+    REVIVE = "revive"
+    TOLD = "told"
+    ATTEMPT_NOTICE = "attempt_notice"
+    SENT = "sent"
+    POSTPONE_NOTICE = "postpone_notice"
+    DROPPED = "dropped"
+    BATCH = "gather"
+    RELEASE = "release"
+    ATTEMPT_DIGEST = "attempt_digest"
+    SHOW_DIGEST = "show_digest"
+    POSTPONE_DIGEST = "postpone_digest"
+    LOSE_DIGEST = "lose_digest"
+    RAISE = "raise"
+    RESOLVE_ALERT = "mend"
+    ATTEMPT_PAGE = "attempt_page"
+    TAKEN = "taken"
+    POSTPONE_PAGE = "postpone_page"
+    NOTE = "note"
+    PROBE = "probe"
+    RETIRE = "retire"
+    KEEP_CONVERSATION = "keep_conversation"
+    DROP_CONVERSATION = "drop_conversation"
+
+
+#: Whatever brings cards to post, or changes how many wait, changes the digests (GATHER).
+_ASKED = (Step.SHOW, Step.BATCH, Step.ESCALATE, Step.EXPIRE)
+
+#: A move that is not here is made by the very step that would be woken.
+WAKES: Mapping[Move, tuple[Step, ...]] = {
+    Move.INGEST: _ASKED,
+    Move.INGEST_BY_RULE: (*_ASKED, Step.ANSWER),
+    # A rung that is taken back takes its page with it.
+    Move.REVISE: (*_ASKED, Step.ALERT),
+    Move.VOID: _ASKED,
+    Move.RETIME: (*_ASKED, Step.ALERT),
+    # It may have been a rule's to answer, before it vanished.
+    Move.REVIVE: (*_ASKED, Step.ANSWER, Step.ALERT),
+    Move.CONFIRM: (Step.DELIVER,),
+    Move.MISS: (Step.RECONCILE,),
+    # Who votes is on it no more, so the ladder goes on.
+    Move.VOTE: (Step.SHOW, Step.ESCALATE),
+    Move.CLAIM: (Step.SHOW, Step.ESCALATE),
+    # An Approve waits for a fresh read of the platform, hence ADMIT.
+    Move.DECIDE: (Step.SHOW, Step.DELIVER, Step.INGEST, Step.BATCH),
+    Move.ASK_PEOPLE: (Step.SHOW, Step.BATCH, Step.ESCALATE),
+    # A poll that begins afterwards tells whether it is.
+    Move.CALLED_RESOLVED: (Step.INGEST,),
+    Move.RESUME: (Step.DELIVER,),
+    Move.POSTPONE_DELIVERY: (Step.SHOW, Step.DELIVER),
+    Move.SETTLE: (Step.SHOW, Step.ANNOUNCE, Step.CLOSE, Step.BATCH),
+    Move.TOLD: (Step.NOTIFY, Step.CLOSE),
+    # What is said in a card's thread waits for the card.
+    Move.SHOWN: (Step.CLOSE, Step.NOTIFY, Step.SHOW),
+    # A card lost after the end need not come back, so its approval may close.
+    Move.LOST: (Step.SHOW, Step.CLOSE),
+    Move.GIVE_UP: (Step.CLOSE, Step.NOTIFY),
+    Move.FIRE: (Step.SHOW, Step.BATCH, Step.NOTIFY, Step.ALERT),
+    Move.HASTEN: (Step.ESCALATE,),
+    Move.SENT: (Step.CLOSE,),
+    Move.DROPPED: (Step.CLOSE,),
+    Move.BATCH: (Step.SHOW,),
+    Move.RELEASE: (Step.SHOW,),
+    Move.SHOW_DIGEST: (Step.NOTIFY,),
+    Move.LOSE_DIGEST: (Step.BATCH,),
+    Move.RAISE: (Step.ALERT,),
+    Move.RESOLVE_ALERT: (Step.ALERT,),
+}
+
+
+T = TypeVar("T")
+#: Ids in one statement at most; SQLite's oldest limit on parameters is 999 (sqlite.org/limits.html, 9).
+CHUNK = 500
+
+
+def move(approval_id: str, was: Stage, then: Stage | None = None, *conditions: ColumnElement[bool]) -> Update:
+    """The compare-and-set on one record; `then` is None for a change within a stage.
+
+    Raises:
+        ValueError: the life has no such step (`bot.approval.STEPS`).
+    """
+    matching = update(approvals).where(approvals.c.id == approval_id, approvals.c.stage == was, *conditions)
+    if then is None:
+        return matching
+    if (was, then) not in STEPS:
+        raise ValueError(f"no approval goes from {was} to {then}")
+    return matching.values(stage=then)
+
+
+def as_it_was(read: Approval) -> tuple[ColumnElement[bool], ...]:
+    """It is still the call, and the attempt, that was read."""
+    return approvals.c.digest == read.request.digest, approvals.c.attempts == read.attempts
+
+
+def chunks(ids: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The ids, or pairs of them, in their order, as many at a time as go into one statement."""
+    for start in range(0, len(ids), CHUNK):
+        yield ids[start : start + CHUNK]
+
+
+_U, _N = tables.audit.c, tables.audit_anchor.c
+#: Any fixed number: transactions that append take turns, from here to their commit.
+_TURN = 0x4E6F65
+
+
+async def append(connection: AsyncConnection, *audit_events: Fact) -> None:
+    """Write these facts behind the last row, in this transaction: without them there is no move.
+
+    Always a transaction's last statements: then nobody who has the turn waits for anybody.
+    """
+    number, previous = await _end(connection)
+    rows = []
+    for number, fact in enumerate(audit_events, start=number + 1):  # noqa: B020 - it goes on from there
+        row = chained(_storable(fact), number=number, previous=previous)
+        previous = row.hash
+        rows.append(_columns(row))
+    await connection.execute(insert(tables.audit), rows)
+
+
+async def _end(connection: AsyncConnection) -> tuple[int, str]:
+    """Number and hash of the last row, with everybody else kept from appending until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        # The next statement sees what the one before us committed; a lock on the row itself would not.
+        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
+    for statement in (last_row(), last_anchor()):
+        found = (await connection.execute(statement)).mappings().first()
+        if found is not None:
+            return found["number"], found["hash"]
+    return 0, GENESIS
+
+
+def last_row() -> Select[tuple[int, str]]:
+    """Number and hash of the chain's last row."""
+    return select(_U.number, _U.hash).order_by(_U.number.desc()).limit(1)
+
+
+def last_anchor() -> Select[tuple[int, str]]:
+    """Number and hash of the last row that retention removed."""
+    return select(_N.number, _N.hash).order_by(_N.number.desc()).limit(1)
+
+
+def row_of(row: RowMapping) -> Row:
+    """The chain's row in a row of the table."""
+    return Row(
+        number=row[_U.number],
+        at_ms=row[_U.at_ms],
+        kind=row[_U.kind],
+        approval_id=row[_U.approval_id],
+        body=row[_U.body],
+        previous=row[_U.previous],
+        hash=row[_U.hash],
+    )
+
+
+def _columns(row: Row) -> dict[str, object]:
+    return {
+        "number": row.number,
+        "at_ms": row.at_ms,
+        "kind": row.kind,
+        "approval_id": row.approval_id,
+        "body": row.body,
+        "previous": row.previous,
+        "hash": row.hash,
+    }
+
+
+def _storable(fact: Fact) -> Fact:
+    """The fact as it will read back: a character that no database keeps would break the chain for good."""
+    approval_id = None if fact.approval_id is None else storable_text(fact.approval_id)
+    return replace(fact, approval_id=approval_id, body=kept_object(fact.body))
+
+
+def kept_object(value: Mapping[str, Json]) -> dict[str, Json]:
+    """A body as it reads back."""
+    return {storable_text(name): _kept(inner) for name, inner in value.items()}
+
+
+def _kept(value: Json) -> Json:
+    if isinstance(value, str):
+        return storable_text(str(value))  # an enum's word is a plain string from here on
+    if isinstance(value, dict):
+        return kept_object(value)
+    if isinstance(value, list):
+        return [_kept(inner) for inner in value]
+    return value

@@ -1,0 +1,85 @@
+"""What Teams is told after the answer: a word in a personal chat, a card that was shown twice. None of it
+decides.
+
+A client without Action.Execute shows no answer to a press, so what it would have shown goes to the person's own
+chat with the bot; pressed there, it counts for the card that it was opened from.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from adapters.chat.background import BackgroundTasks
+from adapters.chat.pacing import AT_ONCE
+from adapters.teams.api import TeamsApi
+from adapters.teams.chat import TeamsChat
+from adapters.teams.conversations import ref_of, split_ref
+from adapters.teams.elements import Content, content, spoken, words
+from adapters.teams.modals import PRESS_AGAIN
+from adapters.teams.payloads import Press
+from adapters.teams.places import Places
+from adapters.teams.posted import PostedMessage, PostedMessages
+from adapters.teams.render import NO_CARD
+
+TWICE = "This card was shown twice after an outage. Answer on the other one; both are the same request."
+FOR_YOU = "Nod has an answer for you"
+
+log = structlog.get_logger(__name__)
+
+
+class FollowUps:
+    """Each call begins an errand and returns at once; what goes wrong costs the person another press."""
+
+    def __init__(
+        self,
+        *,
+        api: TeamsApi,
+        chat: TeamsChat,
+        places: Places,
+        posted: PostedMessages,
+        background: BackgroundTasks,
+    ) -> None:
+        self._api, self._chat, self._places = api, chat, places
+        self._posted, self._background = posted, background
+
+    def tell(self, press: Press, shown: Content) -> None:
+        """Send it to the person alone."""
+        self._background.repeat(lambda: self._tell(press, shown), name="whisper")
+
+    def press_again(self, account: str) -> None:
+        """Tell a person in her own chat that her press got no answer: it broke, or takes too long."""
+        self._background.repeat(lambda: self._press_again(account), name="press_again")
+
+    def mark_duplicate(self, press: Press) -> None:
+        """Say on the message itself that it is not the one that counts: it is known to show that card."""
+        self._background.send(self._mark(press), name="mark_duplicate")
+
+    async def _tell(self, press: Press, shown: Content) -> None:
+        room = await self._chat.dm_channel(press.account)
+        ref = await self._chat.put(shown, (FOR_YOU,), room, before=datetime.now(UTC))
+        of = self._posted.at(press.conversation, press.ref)
+        if of is None:
+            named = self._places.named_by(press.data.channel, press.conversation)
+            channel = press.data.channel if named else press.conversation
+            of = PostedMessage(channel=channel, ref=ref_of(press.conversation, press.ref), card=None)
+        self._posted.elsewhere(room, split_ref(ref)[1], of)
+
+    async def _press_again(self, account: str) -> None:
+        room = await self._chat.dm_channel(account)
+        said = content([words(PRESS_AGAIN)], fallbackText=NO_CARD)
+        await self._chat.put(said, (PRESS_AGAIN,), room, before=datetime.now(UTC))
+
+    async def _mark(self, press: Press) -> None:
+        place = self._places.known(press.conversation)
+        if place is None:
+            return
+        message: dict[str, Any] = {
+            "summary": spoken((TWICE,)),
+            "content": content([words(TWICE)], fallbackText=NO_CARD),
+        }
+        await self._api.change(place, press.ref, message, before=AT_ONCE)
+        self._posted.drop(press.conversation, press.ref)
+        log.info("duplicate_marked", conversation=place.id)

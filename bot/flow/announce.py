@@ -1,0 +1,110 @@
+"""Who hears how it ended; and the end of the record, once every card shows it and all were told."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.approval import Approval, Outcome
+from bot.flow import Count
+from bot.flow.chat_step import ChatStep
+from bot.policy import Policy, requesters_named
+from bot.records import NotificationKind, OutboxItem, is_rung_cause
+from bot.store import Store
+from bot.surface import Surface
+from bot.wording import ending
+
+log = structlog.get_logger()
+
+
+class Announce(ChatStep):
+    """Writes down who is owed the outcome; `say` sends it."""
+
+    async def round(self) -> None:
+        self._pool.look()
+        for approval in await self._store.approvals.untold():
+            self._pool.take(approval.id, approval.id, self._tell, approval)
+
+    async def _tell(self, approval: Approval) -> None:
+        await self._relieve(approval)
+        notices = (*await self._threads(approval), *self._people(approval))
+        if await self._store.approvals.told(approval.id, notices=notices):
+            log.info("outcome_owed", outcome=approval.outcome, notices=len(notices))
+            self._count("outcome_owed")
+
+    async def _relieve(self, approval: Approval) -> None:
+        """Whoever was paged because nobody answered need not look any more."""
+        how = ending(approval)
+        for alert in await self._store.alerts.open_of(approval_id=approval.id):
+            if is_rung_cause(alert.cause):
+                await self._store.alerts.resolve(approval.id, cause=alert.cause, how=how)
+
+    async def _threads(self, approval: Approval) -> tuple[OutboxItem, ...]:
+        """Of cards that people were asked on; what a rule answered has nobody waiting in a thread."""
+        if _by_rule(approval):
+            return ()
+        standing = await self._store.placements.of(approval.id)
+        return tuple(
+            OutboxItem(
+                mark=f"{placement.card_id}.outcome",
+                approval_id=approval.id,
+                news=NotificationKind.OUTCOME,
+                surface=placement.destination.surface,
+                card_id=placement.card_id,
+                owed_since=self._clock(),
+            )
+            for placement in standing
+            if (placement.ref or placement.gathered) and not placement.superseded
+        )
+
+    def _people(self, approval: Approval) -> tuple[OutboxItem, ...]:
+        policy, notices = self._policy(), []
+        for handle in sorted(self._who(approval, policy)):
+            person = policy.people.get(handle)
+            if person is None:
+                continue
+            # Nobody may know where she is just now: then it waits until she is found.
+            surface = next((s for s in (*person.accounts, *self._chats) if s in self._chats), None)
+            if surface is None:
+                continue
+            notice = OutboxItem(
+                mark=f"{approval.id}.{handle}.{surface.value}.outcome",
+                approval_id=approval.id,
+                news=NotificationKind.OUTCOME,
+                surface=surface,
+                person=handle,
+                owed_since=self._clock(),
+            )
+            notices.append(notice)
+        return tuple(notices)
+
+    def _who(self, approval: Approval, policy: Policy) -> set[str]:
+        """The requester, if the run names one whom the policy knows, and the claimers.
+
+        Not the decider, who knows; unless it ended in another way than she decided.
+        """
+        route = policy.route_named(approval.route)
+        asked = requesters_named(policy, route, approval.request) if route else frozenset()
+        if _by_rule(approval) and approval.outcome is Outcome.APPROVED:
+            asked = frozenset()  # it went on at once: there was nothing to wait for
+        decision = approval.decision
+        if approval.outcome in (Outcome.UNDELIVERABLE, Outcome.ELSEWHERE):
+            decision = None
+        decider = policy.person_behind(decision.actor.surface, decision.actor.account) if decision else None
+        return {*asked, *(claim.person for claim in approval.claims)} - {decider.handle if decider else ""}
+
+
+def _by_rule(approval: Approval) -> bool:
+    return approval.decision is not None and approval.decision.actor.surface is Surface.POLICY
+
+
+class Close:
+    """Files away what is done."""
+
+    def __init__(self, *, store: Store, count: Count) -> None:
+        self._store, self._count = store, count
+
+    async def round(self) -> None:
+        for approval_id in await self._store.approvals.closable():
+            if await self._store.approvals.close(approval_id):
+                log.info("approval_closed", approval_id=approval_id)
+                self._count("approval_closed")

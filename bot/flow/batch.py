@@ -1,0 +1,264 @@
+"""What is too much for a channel stands on one digest: nobody is asked late because others were asked first.
+
+A chat takes about one new message a second and channel. Cards that would come later than a tenth of their
+window, and those of an agent that asks for more than its share, are gathered; *Next* opens them one by one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.card import QueueCard, queue_card_of
+from bot.errors import Forbidden, Gone, Unavailable
+from bot.flow import earliest
+from bot.flow.chat_step import ChatStep, StepDeps, wait_after
+from bot.records import Alert, QueueMessage, Waiting
+from bot.seal import Seal
+from bot.surface import Destination
+from bot.wording import name_of
+
+#: A card is planned within this share of its window after the request was first seen. A tenth is promised; the
+#: rest is for the digest's own message, and for what a chat takes longer than its pace.
+LATEST = 0.08
+#: One card more is a card, not a digest; a digest that is up takes one more without a message.
+FEWEST = 2
+#: Lines of a digest.
+LINES = 10
+#: What joins a digest that is older than this gets a new message.
+RENEWED_AFTER = timedelta(minutes=10)
+#: A digest is brought up to date this often at most: a chat allows about 50 updates a minute.
+REDRAWN_EVERY = timedelta(seconds=3)
+#: A card that left a digest and has no turn within this time goes back there, and for as long as the second
+#: nothing leaves it.
+FREE_WITHIN, NOT_FREE_FOR = timedelta(seconds=6), timedelta(seconds=60)
+#: What has just joined a digest is late for a card, so it does not wait for long.
+JOINED_EVERY = timedelta(seconds=1.2)
+
+FLOOD = "flood"  #: the alert's cause
+EMPTY = "empty"  #: the fingerprint of a digest that nothing stands on
+
+log = structlog.get_logger()
+
+
+class Batch(ChatStep):
+    """Decides what is gathered, and keeps every digest up to date."""
+
+    def __init__(self, deps: StepDeps, *, seal: Seal) -> None:
+        super().__init__(deps)
+        self._seal = seal
+        self._latest: dict[Waiting, datetime] = {}  #: by when each card that waits has to be up
+        self._freed: dict[str, datetime] = {}  #: the same of those that left a digest, by id
+        self._busy: dict[Destination, datetime] = {}  #: until when nothing leaves a digest
+        self._heads: dict[Destination, datetime] = {}  #: the earliest deadline that waits for a turn
+
+    async def round(self) -> datetime | None:
+        self._pool.look()
+        flood = self._policy().flood
+        flooding = await self._store.approvals.open_by_agent(at_least=flood + 1)
+        due = await self._sort(flooding, flood=flood)
+        await self._name(flooding, flood=flood)
+        now = self._clock()
+        for digest in await self._store.queue_messages.standing(lines=LINES):
+            again = _again(digest)
+            if again and again > now:
+                due = earliest(due, again)
+            elif digest.destination.surface in self._chats:
+                agents = tuple(agent for agent in sorted(flooding) if agent in digest.agents)
+                card = queue_card_of(digest, seal=self._seal, flooding=agents)
+                if fingerprint(card) != digest.shown or _is_from_before(digest):
+                    self._pool.take(digest.digest_id, digest.digest_id, self._show, digest, card, now)
+            due = earliest(due, await self._free(digest, flooding, now))
+        return due
+
+    async def _sort(self, flooding: Mapping[str, int], *, flood: int) -> datetime | None:
+        """When the first card of a queue is late; what is behind it is found late before that."""
+        queues, now, due = await self._store.queue_messages.waiting(), self._clock(), None
+        waiting = [card for queue in queues.values() for card in queue]
+        self._freed = {id_: by for id_, by in self._freed.items() if by + NOT_FREE_FOR > now}
+        self._latest = {
+            card: self._freed.get(card.card_id) or self._latest.get(card) or latest(card, now)
+            for card in waiting
+        }
+        self._heads = {where: queue[0].deadline for where, queue in queues.items()}
+        standing = await self._store.queue_messages.standing(lines=1) if queues else ()
+        up = {digest.destination: digest for digest in standing if digest.ref}
+        for destination, queue in queues.items():
+            chat, digest = self._chats.get(destination.surface), up.get(destination)
+            if chat is None:
+                continue
+            over = too_much(
+                [(card, self._latest[card]) for card in queue],
+                now=now,
+                interval=chat.interval,
+                flooding=flooding,
+                flood=flood,
+                fewest=1 if digest and digest.count else FEWEST,
+            )
+            if over:
+                if not self._freed.keys().isdisjoint(over):  # the channel is not so quiet after all
+                    self._busy[destination] = now + NOT_FREE_FOR
+                await self._batch(over, destination, digest)
+            elif digest and (late := self._latest[queue[0]]) > now:
+                due = earliest(due, late)
+        return due
+
+    async def _batch(self, over: Sequence[str], destination: Destination, digest: QueueMessage | None) -> None:
+        if digest and digest.attempted_at and self._clock() - digest.attempted_at >= RENEWED_AFTER:
+            # It is far up by now: what joins it is told in a message below.
+            await self._store.queue_messages.lost(digest.digest_id)
+        gathered = await self._store.queue_messages.batch(over)
+        log.warning("cards_gathered", channel=destination.channel, cards=gathered)
+        self._count("cards_gathered")
+
+    async def _free(self, digest: QueueMessage, flooding: Mapping[str, int], now: datetime) -> datetime | None:
+        """The channel's next turn is for the earliest deadline, gathered or not: then it has a card again.
+
+        Not while the digest itself cannot be told, nor for an agent that asks for more than its share. What is
+        freed waits at the head of the line, so the next one leaves when that is up.
+        """
+        where = digest.destination
+        busy = self._busy.get(where)
+        if digest.ref is None or digest.next_try or not digest.count or where.surface not in self._chats:
+            return None
+        if busy and busy > now:
+            return busy
+        first, head = (
+            await self._store.queue_messages.earliest(digest.digest_id, without=flooding),
+            self._heads.get(where),
+        )
+        if first is None or (head is not None and head <= first.deadline):
+            return None
+        self._freed[first.card_id] = now + FREE_WITHIN
+        if await self._store.queue_messages.release(first.card_id):
+            log.info("card_freed", channel=where.channel)
+            self._count("card_freed")
+        return now + FREE_WITHIN
+
+    async def _name(self, flooding: Mapping[str, int], *, flood: int) -> None:
+        alerts, now = self._store.alerts, self._clock()
+        for agent, open_now in flooding.items():
+            text = (
+                f"The agent {name_of(agent)} has {open_now} open requests, more than {flood}: "
+                "from now on its requests stand on the digest of their channel."
+            )
+            await alerts.raise_(Alert(approval_id=_key(agent), cause=FLOOD, text=text, raised_at=now))
+        over = {_key(agent) for agent in flooding}
+        for alert in await alerts.open_of(cause=FLOOD):
+            if alert.approval_id not in over:
+                how = f"the agent has at most {flood} open requests again"
+                await alerts.resolve(alert.approval_id, cause=FLOOD, how=how)
+
+    async def _show(self, digest: QueueMessage, card: QueueCard, read_at: datetime) -> None:
+        """What the card tells is of the moment at which it was read, however long the chat takes for it."""
+        chat, channel = self._chats[digest.destination.surface], digest.destination.channel
+        digests, shown = self._store.queue_messages, fingerprint(card)
+        if digest.ref is None or (digest.shown == EMPTY and digest.count):
+            # An old one with nothing on it stands far up by now, where nobody looks.
+            if digest.ref is not None:
+                await digests.lost(digest.digest_id)
+            await self._post(digest, card, read_at)
+            return
+        try:
+            await chat.update(card, channel, digest.ref)
+        except Gone:
+            await digests.lost(digest.digest_id)
+            log.warning("digest_gone", channel=channel)
+        except (Unavailable, Forbidden) as error:
+            await self._put_off(digest, error)
+        else:
+            await digests.shown(digest.digest_id, ref=digest.ref, shown=shown, at=read_at)
+            log.info("digest_updated", channel=channel, requests=card.count)
+
+    async def _post(self, digest: QueueMessage, card: QueueCard, read_at: datetime) -> None:
+        chat, channel = self._chats[digest.destination.surface], digest.destination.channel
+        digests, begun = self._store.queue_messages, digest.attempted_at if digest.ref is None else None
+        if digest.count == 0 and begun is None:
+            return  # it was never up, and nothing stands on it
+        await digests.attempt(digest.digest_id, at=self._clock())
+        try:
+            found = await chat.find(digest.digest_id, channel, since=begun) if begun else None
+            ref = found or await chat.post(card, channel)
+        except (Unavailable, Forbidden, Gone) as error:
+            await self._put_off(digest, error)
+            return
+        shown = None if found else fingerprint(card)
+        await digests.shown(digest.digest_id, ref=ref, shown=shown, at=read_at)
+        log.info("digest_shown", channel=channel, requests=card.count)
+        self._count("digest_shown")
+
+    async def _put_off(self, digest: QueueMessage, error: Exception) -> None:
+        wait = wait_after(error, tries=digest.tries)
+        await self._store.queue_messages.postpone(digest.digest_id, next_try=self._clock() + wait)
+        channel, seconds = digest.destination.channel, wait.total_seconds()
+        log.warning("digest_put_off", channel=channel, wait=seconds, reason=str(error))
+        self._count("digest_put_off")
+
+
+def too_much(
+    queue: Sequence[tuple[Waiting, datetime]],
+    *,
+    now: datetime,
+    interval: timedelta,
+    flooding: Mapping[str, int],
+    flood: int,
+    fewest: int = FEWEST,
+) -> tuple[str, ...]:
+    """The cards of one channel that do not get messages of their own.
+
+    `queue` has the earliest deadline first, each with the moment by which it has to be up. The first of them
+    goes up next, so it is late only once that moment is over, and then only a digest that is up already helps
+    it (`fewest` is 1): a new one would take its turn. Fewer late cards than `fewest` stay in the queue.
+    """
+    waiting = Counter(card.agent_id for card, _ in queue)
+    room = {agent: flood - (open_now - waiting[agent]) for agent, open_now in flooding.items()}
+    late, flooded, kept = [], [], 0
+    for card, by in queue:
+        if card.agent_id in room and room[card.agent_id] <= 0:
+            flooded.append(card.card_id)
+            continue
+        if (now + interval * (kept + 1) if kept else now) > by and (kept or fewest == 1):
+            late.append(card.card_id)
+            continue
+        kept += 1
+        if card.agent_id in room:
+            room[card.agent_id] -= 1
+    return (*flooded, *(late if len(late) + len(flooded) >= fewest else ()))
+
+
+def latest(card: Waiting, met: datetime) -> datetime:
+    """When a card has to be up: by a tenth of its window; if that was over when we met it, of what was left.
+
+    The second is for cards that came late by nature: in a channel that a rung added, or posted anew.
+    """
+    by = card.first_seen + (card.deadline - card.first_seen) * LATEST
+    return by if by > met else met + (card.deadline - met) * LATEST
+
+
+def fingerprint(card: QueueCard) -> str:
+    """Of what a digest says."""
+    if card.earliest is None:
+        return EMPTY
+    said = repr((card.count, card.first, card.flooding))
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _is_from_before(digest: QueueMessage) -> bool:
+    """Whether something joined it since; if it took another's place, the same words sent anew tell of it."""
+    return bool(digest.joined_at and digest.shown_at and digest.joined_at > digest.shown_at)
+
+
+def _again(digest: QueueMessage) -> datetime | None:
+    """Not before this moment."""
+    if digest.next_try is not None or digest.shown_at is None:
+        return digest.next_try
+    return digest.shown_at + (JOINED_EVERY if _is_from_before(digest) else REDRAWN_EVERY)
+
+
+def _key(agent: str) -> str:
+    """What the alert is about; an agent's name may be of any length."""
+    return f"agent:{name_of(agent)}"

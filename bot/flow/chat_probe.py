@@ -1,0 +1,150 @@
+"""Whether cards can stand where they should: each surface, and some of its channels at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from bot.errors import Unavailable
+from bot.notifications import dead_place
+from bot.policy import Policy
+from bot.ports import Chat, Clock
+from bot.records import CHANNEL_DEAD, SURFACE_DEAD, Alert
+from bot.store import Store
+from bot.surface import Destination, Surface
+
+#: So many dead channels are looked at in one round, and so many of the others; then it is the turn of the rest.
+DEAD_A_ROUND, CHANNELS_A_ROUND = 3, 5
+#: A surface that cannot be asked is asked once more, this much later, in seconds, before it counts as dead.
+SECOND_LOOK = 1.0
+#: Seconds for all that is asked of one surface; one that hangs is as good as gone.
+LOOKED_WITHIN = 4.0
+#: A look that took so many times as long was not the chat's fault: the process stood still in it.
+STOOD_STILL = 1.5
+
+
+class ChatProbe:
+    """Looks at surfaces and channels. What it did not look at is neither dead nor well."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        chats: Mapping[Surface, Chat],
+        policy: Callable[[], Policy],
+        clock: Clock,
+        within: float = LOOKED_WITHIN,
+    ) -> None:
+        """`within` is for each surface, in seconds."""
+        self._store, self._chats, self._policy, self._clock = store, chats, policy, clock
+        self._within = within
+        self._next_dead = self._next_channel = 0
+        self._well: set[str] = set()
+
+    async def look(self) -> list[Alert]:
+        """An alert for each surface and channel that is dead; asks the chats, and then `is_well` knows more."""
+        # A surface that left the settings is asked no more, and nothing is wrong with it.
+        self._well = {f"surface:{surface.value}" for surface in Surface if surface not in self._chats}
+        some = await self._some()
+        looks = await asyncio.gather(*(self._look_at(surface, some) for surface in self._chats))
+        found = [alert for alerts in looks for alert in alerts]
+        self._well -= {alert.approval_id for alert in found}
+        return found
+
+    async def ping_chats(self) -> list[Alert]:
+        """An alert for each surface that does not answer, or refuses us; no channel is asked after."""
+        answers = await asyncio.gather(*(self._ping_chat(surface) for surface in self._chats))
+        return [alert for alert in answers if alert is not None]
+
+    async def _ping_chat(self, surface: Surface) -> Alert | None:
+        try:
+            troubles = await _asked(self._chats[surface], [], within=self._within)
+        except Unavailable as error:
+            return self._unreachable(surface, error)
+        return dead_place(Destination(surface=surface, channel=""), troubles, at=self._clock())
+
+    async def _look_at(self, surface: Surface, some: Sequence[Destination]) -> list[Alert]:
+        channels = [place.channel for place in some if place.surface is surface]
+        try:
+            troubles = await _asked(self._chats[surface], channels, within=self._within)
+        except Unavailable as error:
+            return [self._unreachable(surface, error)]
+        self._well.add(f"surface:{surface.value}")
+        found: list[Alert] = []
+        for channel in channels or [""]:
+            where = Destination(surface=surface, channel=channel)
+            dead = dead_place(where, troubles, at=self._clock())
+            if dead is None:
+                self._well.add(str(where))
+            elif dead not in found:
+                found.append(dead)
+        return found
+
+    def is_well(self, alert: Alert) -> bool:
+        """Whether the last look was at what this alert is about, and found nothing."""
+        return alert.approval_id in self._well
+
+    async def _some(self) -> list[Destination]:
+        """The next few of the dead ones that still matter, and of the others."""
+        places = _places(self._policy())
+        dead = [_place_of(alert) for alert in await self._open_alerts()]
+        gone = [place for place in dead if place not in places]
+        if gone:  # it left the file; it matters as long as cards are owed there
+            owed = {placement.destination for placement, _ in await self._store.placements.lagging()}
+            self._well |= {str(place) for place in gone if place not in owed}
+            dead = [place for place in dead if place in places or place in owed]
+        again, self._next_dead = _turn(dead, self._next_dead, DEAD_A_ROUND)
+        others, self._next_channel = _turn(sorted(places - set(dead)), self._next_channel, CHANNELS_A_ROUND)
+        return [*again, *others]
+
+    async def _open_alerts(self) -> Iterable[Alert]:
+        try:
+            return await self._store.alerts.open_of(cause=CHANNEL_DEAD)
+        except Unavailable:  # the database's trouble is found elsewhere; the chats are looked at all the same
+            return ()
+
+    def _unreachable(self, surface: Surface, error: Unavailable) -> Alert:
+        text = f"{surface.value.title()} cannot be reached ({error})."
+        return Alert(
+            approval_id=f"surface:{surface.value}", cause=SURFACE_DEAD, text=text, raised_at=self._clock()
+        )
+
+
+async def _asked(chat: Chat, channels: list[str], *, within: float) -> Mapping[str, str]:
+    began = time.monotonic()
+    try:
+        return await _asked_once(chat, channels, within=within)
+    except Unavailable:
+        if time.monotonic() - began < STOOD_STILL * within:
+            raise
+    return await _asked_once(chat, channels, within=within)
+
+
+async def _asked_once(chat: Chat, channels: list[str], *, within: float) -> Mapping[str, str]:
+    try:
+        async with asyncio.timeout(within):
+            try:
+                return await chat.problems(channels)
+            except Unavailable:
+                await asyncio.sleep(SECOND_LOOK)
+                return await chat.problems(channels)
+    except TimeoutError:
+        raise Unavailable(f"no answer within {within:g} s") from None
+
+
+def _turn(places: list[Destination], first: int, most: int) -> tuple[list[Destination], int]:
+    """The next few, and where the round after this one goes on."""
+    first %= max(1, len(places))
+    some = (places[first:] + places[:first])[:most]
+    return some, first + len(some)
+
+
+def _place_of(alert: Alert) -> Destination:
+    surface, _, channel = alert.approval_id.partition(":")
+    return Destination(surface=Surface(surface), channel=channel)
+
+
+def _places(policy: Policy) -> set[Destination]:
+    rungs = (place for route in policy.routes for rung in route.ladder for place in rung.cards)
+    return {*(place for route in policy.routes for place in route.cards), *rungs, *policy.alerts}

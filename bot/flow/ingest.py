@@ -1,0 +1,368 @@
+"""(new) -> OPEN: what one poll of the platform tells about requests that are new, changed or missing."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.approval import Approval, Outcome, Stage
+from bot.errors import Forbidden, Unavailable
+from bot.flow import Count
+from bot.flow.polls import Heard, Polls, Steadiness, Unread
+from bot.flow.quorum_check import UNDECIDABLE, undecidable
+from bot.ladder import Deadline, began_at, deadline_of, lease_at, redraws, renewed
+from bot.policy import Policy
+from bot.ports import Clock, Listing, Platform
+from bot.protocol import HITLRequest
+from bot.records import TAMPERED, UNWRITTEN, Alert, DueRung, NewApproval, Placement, Standing
+from bot.routing import Route
+from bot.store import Store
+from bot.wording import name_of
+
+#: When at least so many, and more than this share of all, vanish at once, the platform is likelier to be
+#: in trouble than everybody to have been answered: believed only after HOLD.
+MASS_COUNT, MASS_SHARE = 5, 0.5
+HOLD = timedelta(minutes=2)
+
+#: A call that changes so often gets no more cards; the alert's cause.
+MOST_CHANGES, CHANGING = 10, "keeps-changing"
+
+#: While it is open whether something vanished, the platform is asked this often, whatever its interval.
+LOOK_AGAIN = timedelta(seconds=1)
+
+#: Ends that a later listing takes back, where nobody had decided and the deadline lies ahead.
+REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
+
+#: New requests in one transaction at most: a click that comes meanwhile waits for it.
+AT_ONCE = 100
+#: New requests have so long in one round, or as long as the poll took, up to the second: then the list is
+#: read again. A decision that waits for a fresh reading, and what is more urgent by then, waits for few others.
+ADMITS_FOR, ADMITS_FOR_AT_MOST = timedelta(seconds=1), timedelta(seconds=8)
+#: Seconds of work before others have a turn: a read or a write beside it takes several turns.
+IN_ONE_GO = 0.004
+
+#: The store keeps milliseconds: two deadlines that are nearer than this are one.
+SAME_MOMENT = timedelta(milliseconds=2)
+
+log = structlog.get_logger()
+
+
+class _Turns:
+    """Lets others go first whenever this work has taken IN_ONE_GO."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + IN_ONE_GO
+
+    async def give(self) -> None:
+        if time.monotonic() >= self._until:
+            await asyncio.sleep(0)
+            self._until = time.monotonic() + IN_ONE_GO
+
+
+class Ingest:
+    """One poll a round; rounds never overlap. Whatever a failed poll says, nothing is concluded from it."""
+
+    def __init__(
+        self,
+        *,
+        platform: Platform,
+        store: Store,
+        policy: Callable[[], Policy],
+        clock: Clock,
+        count: Count,
+        run_of: Callable[[str], str | None] = lambda _: None,
+        heard: Heard = lambda skew: skew,
+        admits_for: timedelta = ADMITS_FOR_AT_MOST,
+    ) -> None:
+        """`run_of` knows the run of a request, by its id, where the platform's list does not tell.
+        New requests have at most `admits_for` in one round.
+
+        `heard` learns from each poll how far our clock is ahead of the platform's (`bot.flow.polls`).
+        """
+        self._platform, self._store, self._policy, self._run_of = platform, store, policy, run_of
+        self._clock, self._count, self._admits_for = clock, count, admits_for
+        self._polls = Polls(store=store, clock=clock, heard=heard)
+        self._unread = Unread(store=store, clock=clock, count=count)
+        self.steadiness = Steadiness()
+        self._vanished_since: datetime | None = None
+        self._doubts: set[str] = set()
+
+    @property
+    def last_good(self) -> datetime | None:
+        """When the last poll began that was good, and is in the store."""
+        return self._polls.last_good
+
+    @property
+    def unread_since(self) -> datetime | None:
+        """Since when the list is asked for in vain; None while it can be read."""
+        return self._polls.unread_since
+
+    async def round(self) -> datetime | None:
+        self._polls.begins()
+        began = time.monotonic()
+        try:
+            listing = await self._platform.pending()
+        except (Unavailable, Forbidden) as error:
+            log.warning("poll_failed", reason=str(error))
+            self._count("poll_failed")
+            await self._polls.failed(error)
+            return None
+        await self._polls.good(listing)
+        await self._unread.report(listing)
+        standing = await self._store.approvals.standing()
+        unmet = await self._meet(listing, standing)
+        missed = await self._notice_missing(listing, standing)
+        took = timedelta(seconds=time.monotonic() - began)
+        if not await self._ingest(unmet, within=min(max(ADMITS_FOR, took), self._admits_for)):
+            return self._clock()
+        self._polls.taken_in(listing)
+        return self._clock() + LOOK_AGAIN if missed else None
+
+    async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> list[HITLRequest]:
+        """What the listing says of requests that stand; those that do not: new ones, and what had ended."""
+        confirmed: dict[str, str] = {}
+        unmet: list[HITLRequest] = []
+        turns = _Turns()
+        for request in listing.requests:
+            await turns.give()  # a long list keeps nobody else waiting
+            met = standing.get(request.request_id)
+            if met is None:
+                unmet.append(request)
+            elif met.forged:
+                await self._tampered(request)
+            elif not request.named_by(met.digest):
+                await self._changed(request)
+            else:
+                await self._retime(request, met)
+                if met.missed or met.stage is Stage.DECIDED:
+                    confirmed[request.request_id] = met.digest
+        if confirmed:
+            await self._store.approvals.confirm(confirmed, began_at=listing.began_at)
+        return unmet
+
+    async def _ingest(self, requests: Sequence[HITLRequest], *, within: timedelta) -> bool:
+        """Many at once, so that what goes up first, and what is gathered, is chosen among all of them.
+
+        The earliest deadlines come first: they do not wait until a long list is worked out. False: when so many
+        seconds are over, some are left.
+        """
+        now, until, turns = self._clock(), time.monotonic() + within.total_seconds(), _Turns()
+        by: list[tuple[datetime, int]] = []
+        for number, request in enumerate(requests):
+            await turns.give()
+            by.append((self._deadline(request, first_seen=now).at, number))
+        queue = [requests[number] for _, number in sorted(by)]
+        for start in range(0, len(queue), AT_ONCE):
+            if start and time.monotonic() > until:
+                return False
+            batch, some = queue[start : start + AT_ONCE], []
+            known = await self._store.approvals.known([request.request_id for request in batch])
+            for request in batch:
+                await turns.give()
+                if request.request_id in known:
+                    await self._listed_again(request)
+                else:
+                    some.append(self._new_approval(request))
+            taken = await self._store.approvals.insert(some) if some else frozenset()
+            for approval in (
+                new_approval.approval for new_approval in some if new_approval.approval.id in taken
+            ):
+                log.info(
+                    "approval_admitted",
+                    approval_id=approval.id,
+                    route=approval.route,
+                    window=round((approval.deadline.at - approval.first_seen).total_seconds(), 1),
+                )
+                self._count("approval_admitted")
+                await self._decidable(approval)
+        return True
+
+    async def _decidable(self, approval: Approval) -> None:
+        """Raise an alert at once for a request that nobody can ever approve."""
+        now = self._clock()
+        if (why := undecidable(self._policy(), approval, now=now)) is not None:
+            alert = Alert(approval_id=approval.id, cause=UNDECIDABLE, text=why, raised_at=now)
+            await self._store.alerts.raise_(alert)
+
+    def _new_approval(self, request: HITLRequest) -> NewApproval:
+        policy, now = self._policy(), self._clock()
+        route = policy.route_of(request)
+        request = replace(request, run_id=request.run_id or self._run_of(request.request_id))
+        deadline = self._deadline(request, first_seen=now)
+        rule = policy.rules.rule_for(request)
+        approval = Approval(
+            request=request,
+            route=route.name,
+            rule=rule.name if rule else None,
+            stage=Stage.OPEN,
+            first_seen=now,
+            deadline=deadline,
+        )
+        return NewApproval(
+            approval=approval,
+            placements=_placements(request, route),
+            rungs=_rungs(request, route, first_seen=now, deadline=deadline),
+        )
+
+    async def _tampered(self, request: HITLRequest) -> None:
+        """Somebody else than Nod wrote to its record: nothing in it counts, and people are asked again."""
+        tool = name_of(request.tool_name)
+        text = f"{tool}: something other than Nod changed its record in the database. People are asked again."
+        alert = Alert(approval_id=request.request_id, cause=TAMPERED, text=text, raised_at=self._clock())
+        await self._store.alerts.raise_(alert)
+        await self._changed(request, why=TAMPERED)
+
+    async def _changed(self, request: HITLRequest, *, why: str | None = None) -> None:
+        """The platform lists another call under a known id: no answer to the old one may count for it."""
+        approval = await self._store.approvals.get(request.request_id)
+        if approval is None:
+            return
+        deadline = self._deadline(request, first_seen=approval.first_seen)
+        route = self._policy().route_of(request)  # another call may be for other people
+        settled_down = await self._settled_down(approval)
+        if await self._store.approvals.revise(
+            approval.id,
+            was=approval.stage,
+            request=request,
+            route=route.name,
+            deadline=deadline,
+            placements=_placements(request, route) if settled_down else (),
+            rungs=_rungs(request, route, first_seen=approval.first_seen, deadline=deadline),
+            why=why,
+        ):
+            log.warning("request_changed", approval_id=approval.id, was=approval.stage.value)
+            self._count("request_changed")
+
+    async def _settled_down(self, approval: Approval) -> bool:
+        """False for a call that goes on changing: a card for each change would keep others from theirs."""
+        cards = Counter(placement.destination for placement in await self._store.placements.of(approval.id))
+        if max(cards.values(), default=0) < MOST_CHANGES:
+            return True
+        text = (
+            f"{name_of(approval.request.tool_name)}: the call under this id changed {MOST_CHANGES} times. "
+            "It gets no more cards, and nobody can answer it in Nod."
+        )
+        await self._store.alerts.raise_(
+            Alert(approval_id=approval.id, cause=CHANGING, text=text, raised_at=self._clock())
+        )
+        return False
+
+    async def _retime(self, request: HITLRequest, met: Standing) -> None:
+        """The same call, but the platform waits longer or shorter: rungs and leases are computed anew."""
+        deadline, since = self._deadline(request, first_seen=met.first_seen), met.first_seen
+        now = self._clock()
+        if now < met.deadline if deadline.made_up else abs(deadline.at - met.deadline) < SAME_MOMENT:
+            return
+        approval = await self._store.approvals.get(request.request_id)
+        if approval is None:
+            return
+        if deadline.made_up:
+            if not approval.deadline.made_up:
+                return  # the platform named one before, and that counts
+            default = self._policy().default_window
+            deadline, since = renewed(approval.deadline, now=now, first_seen=since, default=default), now
+        route = self._route(approval)
+        if await self._store.approvals.retime(
+            approval.id,
+            was=met.deadline,
+            route=route.name,
+            deadline=deadline,
+            rungs=() if deadline.unknown else _rungs(request, route, first_seen=since, deadline=deadline),
+            lease=lease_at(now, deadline=deadline.at, share=route.claim),
+            placements=_placements(request, route),
+        ):
+            log.info("deadline_moved", approval_id=approval.id)
+            self._count("deadline_moved")
+
+    async def _listed_again(self, request: HITLRequest) -> None:
+        """It had vanished, or its end came by a wrong clock; nobody decided it, and it waits after all."""
+        approval = await self._store.approvals.get(request.request_id)
+        if approval is None or approval.outcome not in REVERSIBLE or approval.decision is not None:
+            return  # decided by us: a listing that is a moment old changes nothing
+        route, now = self._route(approval), self._clock()
+        deadline = self._deadline(request, first_seen=approval.first_seen)
+        if deadline.at <= now:
+            return
+        if await self._store.approvals.revive(
+            approval.id,
+            route=route.name,
+            deadline=deadline,
+            rungs=_rungs(request, route, first_seen=approval.first_seen, deadline=deadline),
+            at=now,
+            placements=_placements(request, route),
+        ):
+            log.warning("request_listed_again", approval_id=approval.id)
+            self._count("request_listed_again")
+
+    def _route(self, approval: Approval) -> Route:
+        """Its own, or, when that left the file, the one that its call has now: else nobody could answer it."""
+        policy = self._policy()
+        return policy.route_named(approval.route) or policy.route_of(approval.request)
+
+    async def _notice_missing(self, listing: Listing, standing: Mapping[str, Standing]) -> bool:
+        """Note what is not listed; whether another poll may soon tell whether it is gone."""
+        listed = {request.request_id for request in listing.requests} | listing.unread_ids
+        before = {approval_id: met.missed for approval_id, met in standing.items()}
+        self.steadiness.note(self._clock(), listed=listed, missed=before)
+        missing = [approval_id for approval_id in standing if approval_id not in listed]
+        if self._too_many(missing, standing):
+            # Ours are told, or about to be: their own answers say so.
+            missing = [approval_id for approval_id in missing if standing[approval_id].attempts]
+        await self._store.approvals.miss(missing, began_at=listing.began_at)
+        return any(before[approval_id] < self.steadiness.believed_after for approval_id in missing)
+
+    def _too_many(self, missing: Sequence[str], standing: Mapping[str, Standing]) -> bool:
+        """Whether so much vanished for no reason of ours that the platform is likelier to be in trouble."""
+        waiting = sum(not met.attempts for met in standing.values())
+        vanished = sum(not standing[approval_id].attempts for approval_id in missing)
+        if vanished < MASS_COUNT or vanished <= MASS_SHARE * waiting:
+            self._vanished_since = None
+            return False
+        now = self._clock()
+        if self._vanished_since is None:
+            self._vanished_since = now
+            log.error("requests_vanished", missing=vanished, standing=waiting)
+            self._count("requests_vanished")
+        return now - self._vanished_since < HOLD
+
+    def _deadline(self, request: HITLRequest, *, first_seen: datetime) -> Deadline:
+        deadline = deadline_of(request, first_seen=first_seen, default=self._policy().default_window)
+        if deadline.doubt and deadline.doubt not in self._doubts:
+            self._doubts.add(deadline.doubt)  # once per platform and kind, not once per request
+            log.warning("deadline_doubted", reason=deadline.doubt, source=deadline.source.value)
+            self._count("deadline_doubted")
+        return deadline
+
+
+def _placements(request: HITLRequest, route: Route) -> list[Placement]:
+    return [
+        Placement(card_id=secrets.token_urlsafe(12), approval_id=request.request_id, destination=destination)
+        for destination in route.cards
+    ]
+
+
+def _rungs(request: HITLRequest, route: Route, *, first_seen: datetime, deadline: Deadline) -> list[DueRung]:
+    unwritten = redraws(first_seen=first_seen, deadline=deadline.at)
+    began = began_at(request, first_seen=first_seen, deadline=deadline)
+    numbered = [
+        *((number, rung, began) for number, rung in enumerate(route.ladder)),
+        *((number, rung, first_seen) for number, rung in enumerate(unwritten, start=UNWRITTEN)),
+    ]
+    return [
+        DueRung(
+            approval_id=request.request_id,
+            number=number,
+            due_at=rung.due(first_seen=first_seen, deadline=deadline.at, began=since),
+            action=rung.action,
+            who=rung.who,
+            cards=rung.cards,
+        )
+        for number, rung, since in numbered
+    ]

@@ -1,0 +1,267 @@
+"""Notices that are owed: said in a card's thread or to one person alone, once; what waited is said together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.approval import Approval, Outcome, Stage
+from bot.errors import Forbidden, Gone, Unavailable
+from bot.flow import earliest
+from bot.flow.chat_step import REFUSED_WAIT, ChatStep, not_delivered, wait_after
+from bot.flow.missed_requests import report_unsent
+from bot.notifications import is_told_by_card, notification_for
+from bot.ports import Chat
+from bot.records import NotificationKind, OutboxItem, Placement, QueueMessage
+from bot.surface import Destination, Surface
+
+#: Whoever refuses is asked again less and less often, up to this long after, in seconds.
+LONGEST_REFUSED = 300.0
+#: More threads of one channel than this are not written to one by one: one message in the channel tells it.
+CROWD = 5
+#: The mark of such a message begins with this, so that it is looked for where it was begun.
+MANY = "many."
+#: Notices that one message stands for.
+MOST_TOGETHER = 500
+#: So many times a card or a digest is posted anew because its thread is gone. After that the news of an end is
+#: dropped, and what still waits is owed until the end.
+GONE_TRIES = 5
+#: A card that does not show for so long how its request ended is told below; else nothing need be said there.
+SHOWN_WITHIN, ON_CARD = timedelta(seconds=60), "its card shows it"
+#: How it ended is no news any more after this long.
+STALE_AFTER = timedelta(hours=1)
+
+Owed = tuple[OutboxItem, Approval, Placement | None]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a notice goes: into a thread, or to a person."""
+
+    surface: Surface
+    channel: str | None = None
+    thread: str | None = None
+    person: str | None = None
+    thread_of_many: bool = False  #: what several requests owe is said there together
+
+    @property
+    def lane(self) -> tuple[Surface, str | None, str | None]:
+        """What takes one message at a time."""
+        return self.surface, self.channel, self.person
+
+
+class Notify(ChatStep):
+    """Sends what is owed. Nothing else in the flow puts words into a thread or a room."""
+
+    async def round(self) -> datetime | None:
+        self._pool.look()
+        now, due = self._clock(), None
+        owed = await self._store.outbox.owed()
+        digests = await self._digests(owed)
+        crowded, called, shown = _crowded(owed), await self._called(owed), []
+        together: dict[tuple[_Place, str | None, str | None], list[Owed]] = {}
+        for item in sorted(
+            owed, key=lambda item: item[0].news is NotificationKind.OUTCOME
+        ):  # what still waits goes first
+            notice, approval, placement = item
+            why = self._too_late(notice, approval, placement, now=now)
+            place = self._place(notice, placement, digests, crowded)
+            claim = approval.claim_at(now)
+            if why:
+                self._pool.take(("drop", notice.mark), approval.id, self._drop, [item], why)
+            elif approval.stage is Stage.OPEN and now >= approval.deadline.at:
+                continue  # how it ended is about to be known
+            elif (until := self._shows_until(notice, approval, placement, called)) and until > now:
+                if placement and placement.shown_revision >= approval.revision:
+                    shown.append(item)
+                else:
+                    due = earliest(due, until)
+            elif (
+                notice.news is NotificationKind.RUNG and claim
+            ):  # the others are left in peace while somebody is on it
+                due = earliest(due, claim.until)
+            elif notice.next_try and notice.next_try > now:
+                due = earliest(due, notice.next_try)
+            elif place is not None:  # else it waits for its card, whose commit rings this step
+                many = notice.news is NotificationKind.RUNG or (
+                    place.thread_of_many and notice.news is NotificationKind.OUTCOME
+                )
+                alone = notice.news.value if many else notice.mark
+                together.setdefault((place, notice.sent_as, alone), []).append(item)
+        if shown:
+            self._pool.take(ON_CARD, shown[0][1].id, self._drop, shown[:MOST_TOGETHER], ON_CARD)
+        for (place, _, _), items in together.items():
+            # One at a time for each channel and person: a busy channel does not hold the places of the others.
+            self._pool.take(("say", place.lane), items[0][1].id, self._say, items[:MOST_TOGETHER], place)
+        return due
+
+    async def _say(self, items: list[Owed], place: _Place) -> None:
+        notices, now = [notice for notice, _, _ in items], self._clock()
+        in_channel = place.channel is not None and place.thread is None
+        new = f"{MANY}{notices[0].mark}" if in_channel else notices[0].mark
+        chat, mark = self._chats[place.surface], notices[0].sent_as or new
+        link = await self._link(items[0][1], place, chat) if place.person else None
+        text = notification_for([(n, a) for n, a, _ in items], mark=mark, policy=self._policy(), link=link)
+        try:
+            channel = place.channel or await self._room(place, chat)
+            if not await self._store.outbox.attempt(notices, sent_as=mark, at=now):
+                return  # a later rung took the place of one of them: the next round finds that one
+            since, ref = notices[0].attempted_at, None
+            if since:  # an earlier try may have put it up without our hearing of it
+                ref = await chat.find(mark, channel, since=since, thread=place.thread)
+            ref = ref or await chat.say(text, channel, thread=place.thread)
+        except (Unavailable, Gone, Forbidden) as error:
+            await self._put_off(items, place, error)
+        else:
+            await self._store.outbox.sent(notices, ref=ref, at=self._clock())
+            log.info("notice_said", news=notices[0].news.value, together=len(notices))
+            self._count("notice_said")
+
+    async def _room(self, place: _Place, chat: Chat) -> str:
+        person = self._policy().people.get(place.person or "")
+        account = person.accounts.get(place.surface) if person else None
+        if account is None:
+            raise Unavailable("where to find the person is not known now", retry_after=REFUSED_WAIT)
+        return await chat.dm_channel(account)
+
+    async def _link(self, approval: Approval, place: _Place, chat: Chat) -> str | None:
+        """To the card, or to the digest that it stands on; some places have no address."""
+        standing = [p for p in await self._store.placements.of(approval.id) if not p.superseded]
+        for placement in standing:
+            if placement.destination.surface is place.surface and placement.ref:
+                link = chat.link(placement.destination.channel, placement.ref)
+                if link is not None:
+                    return link
+        for digest in await self._store.queue_messages.standing(lines=1) if standing else ():
+            if digest.ref and digest.destination in {p.destination for p in standing if p.gathered}:
+                return chat.link(digest.destination.channel, digest.ref)
+        return None
+
+    async def _digests(self, owed: Sequence[Owed]) -> Mapping[Destination, QueueMessage]:
+        if not any(placement and placement.gathered for _, _, placement in owed):
+            return {}
+        standing = await self._store.queue_messages.standing(lines=1, quiet=True)
+        return {digest.destination: digest for digest in standing}
+
+    async def _called(self, owed: Sequence[Owed]) -> Set[str]:
+        """The cards below which people were called, of those that have ended."""
+        cards = [
+            notice.card_id
+            for notice, _, _ in owed
+            if notice.card_id and notice.news is NotificationKind.OUTCOME
+        ]
+        return await self._store.outbox.called(cards) if cards else frozenset()
+
+    def _shows_until(
+        self, notice: OutboxItem, approval: Approval, placement: Placement | None, called: Set[str]
+    ) -> datetime | None:
+        """Until when it is left to the card to show how it ended; None where it has to be said as well."""
+        if (
+            notice.news is not NotificationKind.OUTCOME
+            or placement is None
+            or placement.gathered
+            or notice.attempted_at
+        ):
+            return None
+        told = is_told_by_card(approval, called=placement.card_id in called, policy=self._policy())
+        return notice.owed_since + SHOWN_WITHIN if told else None
+
+    def _place(
+        self,
+        notice: OutboxItem,
+        placement: Placement | None,
+        digests: Mapping[Destination, QueueMessage],
+        crowded: Set[tuple[NotificationKind, Destination]],
+    ) -> _Place | None:
+        if notice.surface not in self._chats:
+            return None
+        if notice.person:
+            return _Place(surface=notice.surface, person=notice.person)
+        digest = digests.get(placement.destination) if placement and placement.gathered else None
+        ref = digest.ref if digest else placement.ref if placement else None
+        if placement is None or ref is None:
+            return None
+        where = placement.destination
+        begun_together = notice.sent_as is not None and notice.sent_as.startswith(MANY)
+        if digest is None and (begun_together or (notice.sent_as is None and (notice.news, where) in crowded)):
+            return _Place(surface=notice.surface, channel=where.channel, thread_of_many=True)
+        return _Place(
+            surface=notice.surface, channel=where.channel, thread=ref, thread_of_many=digest is not None
+        )
+
+    def _too_late(
+        self, notice: OutboxItem, approval: Approval, placement: Placement | None, *, now: datetime
+    ) -> str | None:
+        """Why it is of no use any more; None while it is."""
+        if notice.surface not in self._chats:
+            return "its surface is not set up"
+        if notice.news is NotificationKind.OUTCOME:
+            return "it is no news any more" if now - notice.owed_since >= STALE_AFTER else None
+        if approval.stage is not Stage.OPEN:
+            over = approval.outcome is Outcome.TIMEOUT_SKIP
+            return "its time is over" if over else "it was answered before"
+        if placement is not None and placement.superseded:
+            return "the call changed"
+        if notice.news is NotificationKind.LAST_CALL and notice.person not in {
+            claim.person for claim in approval.claims
+        }:
+            return "her claim is void"
+        return None
+
+    async def _put_off(self, items: list[Owed], place: _Place, error: Unavailable | Gone | Forbidden) -> None:
+        """What a surface refuses now it may take later: the bot is invited back, a proxy mended. It is owed
+        until the request ends, or until it is no news any more."""
+        notices = [notice for notice, _, _ in items]
+        tries = notices[0].tries
+        if isinstance(error, Gone) and tries < GONE_TRIES:
+            await self._post_anew(items, place)
+        elif isinstance(error, Gone) and notices[0].news is NotificationKind.OUTCOME:
+            await self._drop(items, "its card is gone")
+            return
+        wait = wait_after(error, tries=tries, refused_most=LONGEST_REFUSED)
+        begun = not not_delivered(error, before=notices[0].attempted_at)
+        await self._store.outbox.postpone(notices, next_try=self._clock() + wait, begun=begun)
+        seconds = wait.total_seconds()
+        log.warning("notice_put_off", news=notices[0].news.value, wait=seconds, reason=str(error))
+        self._count("notice_put_off")
+
+    async def _post_anew(self, items: list[Owed], place: _Place) -> None:
+        """Somebody deleted the card, or the digest; what still waits needs one that people can see."""
+        waiting = [item for item in items if item[1].stage is Stage.OPEN]
+        for _, _, placement in waiting:
+            if placement is not None and placement.ref == place.thread and not placement.gathered:
+                await self._store.placements.lost(placement.card_id)
+        for digest in (await self._digests(waiting)).values():
+            where = digest.destination
+            if (where.surface, where.channel, digest.ref) == (place.surface, place.channel, place.thread):
+                await self._store.queue_messages.lost(digest.digest_id)
+
+    async def _drop(self, items: list[Owed], why: str) -> None:
+        notices, now = [notice for notice, _, _ in items], self._clock()
+        for notice, approval, placement in items:
+            # What waits for a card that never went up is the business of whoever shows cards.
+            had_place = placement is None or placement.ref is not None or placement.gathered
+            if notice.news is NotificationKind.RUNG and had_place:
+                # First the alert: once it is dropped, nothing would bring us back here after a crash.
+                await report_unsent(approval, tried=notice.tries > 0, store=self._store, at=now)
+        await self._store.outbox.drop(notices, why=why, at=now)
+        log.info("notice_dropped", news=notices[0].news.value, why=why)
+        self._count("notice_dropped")
+
+
+def _crowded(owed: Sequence[Owed]) -> Set[tuple[NotificationKind, Destination]]:
+    """Channels in which more threads are owed the same kind of news than anybody would read one by one.
+
+    What was begun in a thread is finished there: it is looked for under its mark.
+    """
+    threads: defaultdict[tuple[NotificationKind, Destination], set[str]] = defaultdict(set)
+    for notice, _, placement in owed:
+        if placement is not None and placement.ref and not placement.gathered and notice.sent_as is None:
+            threads[notice.news, placement.destination].add(placement.card_id)
+    return {where for where, cards in threads.items() if len(cards) > CROWD}

@@ -1,0 +1,118 @@
+"""Whether each route has enough people: a policy that leaves nobody lets its requests run out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from bot.approval import Actor, Approval, Vote, distinct_people
+from bot.ladder import Action
+from bot.policy import Person, Policy, kept_out, names_of, requesters_named
+from bot.protocol import HITLDecision
+from bot.routing import Route
+from bot.wording import name_of
+
+#: The cause of an alert about a request that nobody can approve.
+UNDECIDABLE = "nobody-can-approve"
+
+
+def quorum_shortages(policy: Policy, waiting: Mapping[str, int], *, now: datetime) -> dict[str, str]:
+    """By the route's name, in words: what keeps its requests from being decided. `waiting`: how many are open.
+
+    A route without approvers is one on purpose. What waits for a route that left the file is not.
+    """
+    found = {route.name: lack for route in policy.routes if (lack := _lack(policy, route, now=now))}
+    for name, requests in waiting.items():
+        if policy.route_named(name) is None:
+            wait = f"{requests} request{' waits' if requests == 1 else 's wait'}"
+            found[name] = f"The route {name} left the policy while {wait} for it: nobody can answer there."
+    return found
+
+
+def undecidable(policy: Policy, approval: Approval, *, now: datetime) -> str | None:
+    """In words, why nobody can ever approve this very request: too many approvers may have asked for it.
+
+    None where the route itself has too few, which `quorum_shortages` says of it.
+    """
+    route, out = policy.route_named(approval.route), kept_out(policy, approval)
+    if (
+        route is None
+        or not out
+        or approval.rule is not None
+        or _lack(policy, route, now=now)
+        or not route.approvers
+    ):
+        return None
+    ever = distinct_people(_votes(policy, route, _ever(route), now=now, without=out))
+    if ever >= route.quorum:
+        return None
+    tool, needs = (
+        name_of(approval.request.tool_name),
+        "1 person" if route.quorum == 1 else f"{route.quorum} people",
+    )
+    asked = names_of(policy, tuple(sorted(requesters_named(policy, route, approval.request))))
+    why = f"{asked} may have asked for it" if asked else "who asked for it cannot be read"
+    left = "nobody" if ever == 0 else f"only {ever}"
+    return f"{tool}: nobody can approve it, since {why}. It needs {needs}, and {left} can decide it."
+
+
+def _ever(route: Route) -> tuple[str, ...]:
+    """The names of those who may decide some day: the route's, and whom a rung would let in."""
+    return (
+        *route.approvers,
+        *(name for rung in route.ladder if rung.action is Action.WIDEN for name in rung.who),
+    )
+
+
+def _lack(policy: Policy, route: Route, *, now: datetime) -> str | None:
+    if not route.approvers:
+        return None
+    if not distinct_people(_votes(policy, route, route.approvers, now=now)):
+        if any(person.accounts for person in policy.members(route.approvers)):
+            return (
+                f"The route {route.name} has only guests and outsiders as approvers: nobody can answer there."
+            )
+        return f"The route {route.name} has no approver who could be found: nobody can answer there."
+    ever = distinct_people(_votes(policy, route, _ever(route), now=now))
+    if ever < route.quorum:
+        many = "1 person" if ever == 1 else f"{ever} people"
+        return (
+            f"The route {route.name} needs {route.quorum} people for an Approve, and {many} may decide there."
+        )
+    return None
+
+
+def _votes(
+    policy: Policy,
+    route: Route,
+    names: tuple[str, ...],
+    *,
+    now: datetime,
+    without: frozenset[str] = frozenset(),
+) -> Iterator[Vote]:
+    """One vote of each who may decide, or who takes the place of somebody who may; as the desk takes them."""
+    approvers = [handle for handle in policy.handles(names) if handle not in without]
+    seats: dict[str, str | None] = dict.fromkeys(approvers)
+    for delegation in policy.delegations:
+        if delegation.giver in approvers and delegation.taker not in without and now < delegation.until:
+            seats.setdefault(delegation.taker, delegation.giver)
+    for handle, giver in seats.items():
+        person = policy.people.get(handle)
+        actor = _actor(person, route) if person else None
+        if actor is not None:
+            yield Vote(
+                person=handle,
+                verdict=HITLDecision.APPROVED,
+                actor=actor,
+                at=now,
+                card_id="",
+                digest="",
+                acting_for=giver,
+            )
+
+
+def _actor(person: Person, route: Route) -> Actor | None:
+    for surface, account in person.accounts.items():
+        if surface not in person.outside or person.handle in route.outsiders:
+            return Actor(surface=surface, account=account, name=person.name, email=person.email)
+    return None

@@ -1,0 +1,287 @@
+"""The auditor: proves that everybody was asked and every rung attempted, and that who should ask is able to.
+
+It has a loop of its own, apart from the steps, their bells and the ticker, because those are what it looks at.
+A breach is an alert, and while there is one nothing is told to the dead man's switch outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from bot.approval import Approval, Stage
+from bot.errors import Unavailable
+from bot.flow import Count, Liveness
+from bot.flow.chat_probe import ChatProbe
+from bot.flow.no_card import ROUTE
+from bot.flow.quorum_check import UNDECIDABLE, quorum_shortages, undecidable
+from bot.policy import Policy
+from bot.ports import Chat, Clock
+from bot.records import CHANNEL_DEAD, CHANNEL_LATE, NO_CARD, STORE, STORE_DOWN, SURFACE_DEAD, Alert, Placement
+from bot.store import Alerts, Store
+from bot.surface import Destination, Surface
+from bot.wording import name_of
+
+#: How often it looks; a fault is paged within this time.
+SELF_CHECK_EVERY = timedelta(seconds=10)
+#: How often it feels for the ticker: between the moment that it counts as late and the process's end lie 4 s.
+SCHEDULER_CHECK_EVERY = timedelta(seconds=1)
+#: How often it tries whether the database takes a write, and how long that may take, in seconds.
+TOUCH_EVERY, TOUCHED_WITHIN = timedelta(seconds=2), 3.0
+#: How often it knocks at the chats: one that hangs is known 4 s later, and still within PROVE_EVERY.
+PING_EVERY = timedelta(seconds=5)
+#: A request must have a card up somewhere after this share of its window.
+SEEN_BY = 0.25
+#: A rung that is overdue by this much was missed. More than PROVE_EVERY: a suspension that makes one so late
+#: makes the auditor oversleep, too, which then waits for the steps.
+MISSED_AFTER = timedelta(seconds=12)
+#: A step that has not ended a round for so long is stuck.
+STUCK_AFTER = timedelta(seconds=60)
+#: Some pager must have taken a page within this time.
+TAKEN_WITHIN = timedelta(minutes=2)
+
+MISSED, STUCK, LATE_TICK, NOBODY = "rung-missed", "step-stuck", "scheduler-late", "route-without-approver"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Violation:
+    """Something that should not be, and what it is about."""
+
+    about: str
+    cause: str
+    text: str
+
+
+class SelfCheck:
+    """One look at everything. A breach is raised once, and mended when a later look does not find it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        alerts: Alerts,
+        chats: Mapping[Surface, Chat],
+        policy: Callable[[], Policy],
+        liveness: Liveness,
+        late_tick: Callable[[], str | None],
+        blind: Callable[[], str | None],
+        all_well: Callable[[], Awaitable[object]],
+        clock: Clock,
+        count: Count,
+    ) -> None:
+        """`alerts` takes alerts with the store gone, too; `late_tick` says what ails the ticker, if anything,
+        and `blind` why nobody may rely on us: the platform cannot be read, or the audit has lost rows.
+
+        `all_well` tells the dead man's switch.
+        """
+        self._store, self._alerts, self._policy = store, alerts, policy
+        self._liveness, self._late_tick, self._blind, self._all_well = liveness, late_tick, blind, all_well
+        self._clock, self._count = clock, count
+        self._around = ChatProbe(store=store, chats=chats, policy=policy, clock=clock)
+        #: Why the store cannot be read, or written, as far as the last try tells.
+        self._unread: str | None = None
+        self._unwritten: str | None = None
+
+    async def round(self) -> None:
+        found = await self._tell([*self._late(), *await self._kept(), *await self._written(), *self._stuck()])
+        # The chats last: one that hangs keeps nobody from being told of the rest.
+        found += await self._tell([_violation_of(alert) for alert in await self._around.look()])
+        if not any(violation.about == STORE for violation in found):
+            found += await self._tell(await self._resolved(found))
+        if not found and not await self._unheard():
+            await self._all_well()
+
+    async def _kept(self) -> list[_Violation]:
+        """What the store tells, if only that it is gone."""
+        try:
+            found = [*await self._unseen(), *await self._missed(), *await self._people()]
+        except Unavailable as error:
+            self._unread = str(error)
+            return [_store_down(self._unread)]
+        self._unread = None
+        return found
+
+    async def _written(self) -> list[_Violation]:
+        """Whether the store takes a write, tried with one. It is well when it can be read, too."""
+        try:
+            async with asyncio.timeout(TOUCHED_WITHIN):
+                await self._store.probe.write()
+            self._unwritten = None
+            if self._unread is None:
+                # Even when no such alert is known here: an earlier process may have raised it.
+                await self._alerts.resolve(STORE, cause=STORE_DOWN, how="it is well again")
+        except (Unavailable, TimeoutError) as error:
+            self._unwritten = str(error) or "it does not answer"
+            return [_store_down(self._unwritten)]
+        return []
+
+    async def _unheard(self) -> bool:
+        """Whether somebody has to look although nothing here says so: the platform cannot be read, or a page
+        is taken by nobody. Then the dead man's switch outside is what is left."""
+        blind = self._blind()
+        stuck = await self._store.alerts.unacknowledged(self._clock() - TAKEN_WITHIN)
+        if blind or stuck:
+            log.error("heartbeat_withheld", blind=blind, pages=stuck)
+            self._count("heartbeat_withheld")
+        return bool(blind or stuck)
+
+    async def check_scheduler(self) -> None:
+        """Between two rounds: a ticker that stands still ends the process before the next one may come."""
+        for violation in self._late():
+            await self._raise(violation)
+
+    async def check_db_writable(self) -> None:
+        """Between two rounds: a database that takes no write is known well before the next one."""
+        await self._tell(await self._written())
+
+    async def ping_chats(self) -> None:
+        """Between two rounds: a chat that hangs, or refuses us, is known before the next one could know it."""
+        await self._tell([_violation_of(alert) for alert in await self._around.ping_chats()])
+
+    async def _tell(self, breaches: list[_Violation]) -> list[_Violation]:
+        for violation in breaches:
+            await self._raise(violation)
+        return breaches
+
+    async def _raise(self, violation: _Violation) -> None:
+        await self._alerts.raise_(
+            Alert(
+                approval_id=violation.about, cause=violation.cause, text=violation.text, raised_at=self._clock()
+            )
+        )
+        log.error("breach_found", about=violation.about, cause=violation.cause)
+        self._count("breach_found")
+
+    async def _unseen(self) -> list[_Violation]:
+        """One matter of each channel, however many have no card there: it is too slow, or takes none."""
+        unseen = await self._store.approvals.unseen(self._clock(), share=SEEN_BY)
+        if not unseen:
+            return []
+        where: defaultdict[str, list[Placement]] = defaultdict(list)
+        for placement in await self._store.placements.of(*(approval.id for approval in unseen)):
+            if not placement.superseded:
+                where[placement.approval_id].append(placement)
+        told = {alert.approval_id for alert in await self._alerts.open_of(cause=NO_CARD)}
+        every = [one for places in where.values() for one in places]
+        dead = {str(one.destination) for one in every if one.tries or one.attempted_at} | told
+        without, late = defaultdict[str, list[Approval]](list), Counter[Destination]()
+        for approval in unseen:
+            places = {one.destination for one in where[approval.id]}
+            mine = {str(place) for place in places} & dead if places else {f"{ROUTE}{approval.route}"}
+            for about in mine:
+                without[about].append(approval)
+            if not mine:
+                late.update(places)
+        found = [_bare(about, approvals) for about, approvals in without.items()]
+        return [*found, *(_late_in(place, count) for place, count in late.items())]
+
+    async def _missed(self) -> list[_Violation]:
+        now, found = self._clock(), {}
+        for rung, approval in await self._store.rungs.due(now - MISSED_AFTER):
+            claim = approval.claims[-1] if approval.claims else None
+            held = claim is not None and now < claim.until + MISSED_AFTER
+            if approval.rule is None and not held and now < approval.deadline.at:
+                text = f"{_tool(approval)}: rung {rung.number} was due and was not attempted."
+                found[approval.id] = _Violation(about=approval.id, cause=MISSED, text=text)
+        return list(found.values())
+
+    def _stuck(self) -> list[_Violation]:
+        """Steps that get nowhere; without a store none does, and that is told already."""
+        if self._unread or self._unwritten:
+            return []
+        text = f"has not ended a round for {STUCK_AFTER.seconds} s."
+        return [
+            _Violation(about=f"step:{step}", cause=STUCK, text=f"The step {step} {text}")
+            for step in self._liveness.stuck(STUCK_AFTER)
+        ]
+
+    def _late(self) -> list[_Violation]:
+        late = self._late_tick()
+        text = f"{late}; Nod ends itself soon."
+        return [] if late is None else [_Violation(about="scheduler", cause=LATE_TICK, text=text)]
+
+    async def _people(self) -> list[_Violation]:
+        """A policy that leaves nobody: requests of such a route run into their deadline."""
+        waiting = await self._store.approvals.open_by_route()
+        short = quorum_shortages(self._policy(), waiting, now=self._clock())
+        await self._requested(waiting)
+        return [_Violation(about=f"route:{name}", cause=NOBODY, text=text) for name, text in short.items()]
+
+    async def _requested(self, waiting: Mapping[str, int]) -> None:
+        """Alert about requests that nobody can approve, since who could may have asked for them.
+
+        Read only where a route says who asks. It is no breach: an agent must not silence the heartbeat.
+        """
+        policy, now = self._policy(), self._clock()
+        asking = (route.name for route in policy.routes if route.requester and not route.self_approval)
+        if not any(waiting.get(name) for name in asking):
+            return
+        open_ = await self._store.approvals.at(Stage.OPEN)
+        lacks = {approval.id: undecidable(policy, approval, now=now) for approval in open_}
+        for about, text in lacks.items():
+            if text is not None:
+                alert = Alert(approval_id=about, cause=UNDECIDABLE, text=text, raised_at=now)
+                await self._alerts.raise_(alert)
+        for alert in await self._alerts.open_of(cause=UNDECIDABLE):
+            if alert.approval_id in lacks and lacks[alert.approval_id] is None:
+                await self._alerts.resolve(
+                    alert.approval_id, cause=UNDECIDABLE, how="enough people can decide it"
+                )
+
+    async def _resolved(self, breaches: list[_Violation]) -> list[_Violation]:
+        """Mend what is not found any more; what is found by that is a store that is gone just now."""
+        try:
+            await self._resolve(breaches)
+        except Unavailable as error:
+            return [_store_down(str(error))]
+        return []
+
+    async def _resolve(self, breaches: list[_Violation]) -> None:
+        """What is not found any more is over. What channels lack is ended where cards are shown."""
+        found = {(violation.about, violation.cause) for violation in breaches}
+        for cause in (SURFACE_DEAD, CHANNEL_DEAD, CHANNEL_LATE, MISSED, STUCK, LATE_TICK, NOBODY):
+            for alert in await self._alerts.open_of(cause=cause):
+                around = cause in (SURFACE_DEAD, CHANNEL_DEAD)
+                if (alert.approval_id, cause) not in found and (not around or self._around.is_well(alert)):
+                    await self._alerts.resolve(alert.approval_id, cause=cause, how="it is well again")
+        for alert in await self._alerts.open_of(cause=NO_CARD):
+            if alert.approval_id.startswith(ROUTE) and (alert.approval_id, NO_CARD) not in found:
+                await self._alerts.resolve(
+                    alert.approval_id, cause=NO_CARD, how="no request waits without a card"
+                )
+
+
+def _store_down(why: str) -> _Violation:
+    text = f"The database cannot be used ({why}): clicks are not taken, nobody is asked."
+    return _Violation(about=STORE, cause=STORE_DOWN, text=text)
+
+
+def _bare(about: str, without: Sequence[Approval]) -> _Violation:
+    count = len(without)
+    text = (
+        f"{count} requests have no card in {about} although a quarter of their time is gone."
+        if count > 1
+        else f"{_tool(without[0])}: a quarter of its time is gone, and no card of it is up anywhere."
+    )
+    return _Violation(about=about, cause=NO_CARD, text=text)
+
+
+def _late_in(place: Destination, count: int) -> _Violation:
+    what = "1 request has" if count == 1 else f"{count} requests have"
+    text = f"{place} takes cards too slowly: {what} no card up although a quarter of the time is gone."
+    return _Violation(about=str(place), cause=CHANNEL_LATE, text=text)
+
+
+def _violation_of(alert: Alert) -> _Violation:
+    return _Violation(about=alert.approval_id, cause=alert.cause, text=alert.text)
+
+
+def _tool(approval: Approval) -> str:
+    return name_of(approval.request.tool_name)

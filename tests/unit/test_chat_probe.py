@@ -1,0 +1,184 @@
+"""The auditor's look at chats and channels: which are asked about, what counts as dead, and what as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from bot.errors import Unavailable
+from bot.flow.chat_probe import CHANNELS_A_ROUND, DEAD_A_ROUND, ChatProbe
+from bot.ladder import Action, Rung
+from bot.matching import Match
+from bot.policy import Policy
+from bot.records import CHANNEL_DEAD, SURFACE_DEAD, Alert
+from bot.routing import Route
+from bot.surface import Destination, Surface
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+HERE, THERE, ROOM = (
+    Destination(surface=surface, channel=channel)
+    for surface, channel in ((Surface.SLACK, "C1"), (Surface.SLACK, "C2"), (Surface.TEAMS, "room"))
+)
+
+
+@dataclass
+class Chat:
+    """A chat that is asked what ails it; `fails` of its answers fail."""
+
+    ails: Mapping[str, str] = field(default_factory=dict)
+    fails: int = 0
+    asked: list[list[str]] = field(default_factory=list)
+
+    async def problems(self, channels: Sequence[str]) -> Mapping[str, str]:
+        self.asked.append(list(channels))
+        if self.fails:
+            self.fails -= 1
+            raise Unavailable("it does not answer")
+        return {name: why for name, why in self.ails.items() if name in ("", *channels)}
+
+
+@dataclass
+class World:
+    """What is open in the store, what is owed a card, the policy, and two chats."""
+
+    slack: Chat = field(default_factory=Chat)
+    teams: Chat = field(default_factory=Chat)
+    dead: list[Destination] = field(default_factory=list)
+    owed: list[Destination] = field(default_factory=list)
+    database: Unavailable | None = None
+    places: Sequence[Destination] = (HERE,)
+    ladder: tuple[Rung, ...] = ()
+    alerts: tuple[Destination, ...] = ()
+
+    def __post_init__(self) -> None:
+        store = SimpleNamespace(
+            alerts=SimpleNamespace(open_of=self._open_of), placements=SimpleNamespace(lagging=self._lagging)
+        )
+        chats = {Surface.SLACK: self.slack, Surface.TEAMS: self.teams}
+        self.around = ChatProbe(store=store, chats=chats, policy=self._policy, clock=lambda: NOW)
+
+    async def found(self) -> list[tuple[str, str]]:
+        return [(alert.cause, alert.approval_id) for alert in await self.around.look()]
+
+    def well(self, about: object, *, cause: str = CHANNEL_DEAD) -> bool:
+        return self.around.is_well(Alert(approval_id=str(about), cause=cause, text="", raised_at=NOW))
+
+    async def _open_of(self, *, cause: str) -> tuple[Alert, ...]:
+        if self.database:
+            raise self.database
+        return tuple(Alert(approval_id=str(p), cause=cause, text="", raised_at=NOW) for p in self.dead)
+
+    async def _lagging(self) -> list[tuple[object, None]]:
+        return [(SimpleNamespace(destination=place), None) for place in self.owed]
+
+    def _policy(self) -> Policy:
+        route = Route(
+            name="default", match=Match(), cards=tuple(self.places), approvers=("ann",), ladder=self.ladder
+        )
+        return Policy(people={}, groups={}, routes=(route,), alerts=self.alerts)
+
+
+def many(count: int) -> list[Destination]:
+    return [Destination(surface=Surface.SLACK, channel=f"C{number:02}") for number in range(count)]
+
+
+async def test_every_place_of_the_file_is_looked_at() -> None:
+    """Of routes, of rungs and of alerts."""
+    rung = Rung(action=Action.FALLBACK, share=0.5, cards=(ROOM,))
+    world = World(places=[HERE], ladder=(rung,), alerts=(THERE,))
+    assert [] == await world.found()
+    assert ([["C1", "C2"]], [["room"]]) == (world.slack.asked, world.teams.asked)
+
+
+async def test_a_surface_without_a_channel_in_the_round_is_asked_too() -> None:
+    """Its token may be revoked all the same; and it is not well for having answered."""
+    world = World(teams=Chat(ails={"": "the secret ran out"}))
+    assert [(SURFACE_DEAD, "surface:teams")] == await world.found()
+    assert not world.well("surface:teams", cause=SURFACE_DEAD)
+    assert world.well("surface:slack", cause=SURFACE_DEAD)
+
+
+async def test_what_ails_a_surface_is_one_alert() -> None:
+    """However many of its channels were asked about; of them nothing is known."""
+    world = World(places=[HERE, THERE], slack=Chat(ails={"": "revoked"}))
+    assert [(SURFACE_DEAD, "surface:slack")] == await world.found()
+    assert not world.well(HERE)
+
+
+@pytest.mark.parametrize(("fails", "found"), [(1, []), (2, [(SURFACE_DEAD, "surface:slack")])])
+async def test_one_answer_that_is_lost_is_no_dead_surface(fails: int, found: list[tuple[str, str]]) -> None:
+    """It is asked once more, a moment later."""
+    world = World(slack=Chat(fails=fails))
+    assert found == await world.found()
+    assert (not found, 2) == (world.well("surface:slack", cause=SURFACE_DEAD), len(world.slack.asked))
+
+
+async def test_a_knock_asks_each_surface_and_after_no_channel() -> None:
+    """Who refuses us or does not answer is found; which channels are well is not for a knock to say."""
+    world = World(places=(HERE, ROOM))
+    assert [] == await world.around.ping_chats()
+    assert ([[]], [[]]) == (world.slack.asked, world.teams.asked)
+
+    world.slack.ails, world.teams.fails = {"": "token_revoked", HERE.channel: "archived"}, 2
+
+    assert [(SURFACE_DEAD, "surface:slack"), (SURFACE_DEAD, "surface:teams")] == [
+        (alert.cause, alert.approval_id) for alert in await world.around.ping_chats()
+    ]
+    assert not world.well(HERE)
+    assert not world.well("surface:slack", cause=SURFACE_DEAD)
+
+
+async def test_each_round_looks_at_some_and_the_next_at_the_rest() -> None:
+    """Dead ones in a turn of their own and not a second time; what was not looked at now is not well now."""
+    places = many(12)
+    world = World(places=places, dead=places[:2], slack=Chat(ails={"C00": "is archived"}))
+    assert [(CHANNEL_DEAD, "slack:C00")] == await world.found()
+    assert [True, False] == [world.well(places[1]), world.well(places[0])]
+    assert world.well(places[2])
+    await world.found()
+    assert not world.well(places[2])
+    await world.found()
+    await world.found()
+
+    first, second, *again = world.slack.asked
+    assert [first, second] == again
+    assert ["C00", "C01"] == first[:2] == second[:2]
+    assert CHANNELS_A_ROUND == len(first[2:]) == len(second[2:])
+    assert [place.channel for place in places[2:]] == [*first[2:], *second[2:]]
+
+
+async def test_no_round_asks_about_more_dead_ones_than_it_has_time_for() -> None:
+    """All of them have their turn."""
+    places = many(5)
+    world = World(places=places, dead=list(places))
+    await world.found()
+    await world.found()
+    first, second = world.slack.asked
+    assert [DEAD_A_ROUND] * 2 == [len(first), len(second)]
+    assert {place.channel for place in places} == {*first, *second}
+
+
+async def test_a_dead_channel_that_left_the_file_matters_while_cards_are_owed_there() -> None:
+    """It is looked at still, and not well by itself; once nothing is owed it is no matter any more."""
+    world = World(dead=[THERE], owed=[THERE], slack=Chat(ails={"C2": "is archived"}))
+    assert [(CHANNEL_DEAD, "slack:C2")] == await world.found()
+    assert not world.well(THERE)
+    world.owed = []
+    assert [] == await world.found()
+    assert world.well(THERE)
+    assert ["C1"] == world.slack.asked[-1]
+
+    places = many(DEAD_A_ROUND + 1)
+    crowd = World(dead=places, owed=places)
+    assert [] == await crowd.found()
+    assert [True] * DEAD_A_ROUND + [False] == [crowd.well(place) for place in places]
+
+
+async def test_chats_are_looked_at_also_without_a_database() -> None:
+    """Which of them were dead before is not known then; what is found now is told."""
+    world = World(database=Unavailable("locked"), slack=Chat(ails={"C1": "is archived"}))
+    assert [(CHANNEL_DEAD, "slack:C1")] == await world.found()

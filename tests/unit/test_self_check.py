@@ -1,0 +1,294 @@
+"""The auditor's judgement: what is a breach, when it is over, and when the dead man's switch hears nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bot.approval import Approval, Claim
+from bot.errors import Unavailable
+from bot.flow import Liveness
+from bot.flow.self_check import (
+    LATE_TICK,
+    MISSED,
+    MISSED_AFTER,
+    STUCK,
+    STUCK_AFTER,
+    TOUCHED_WITHIN,
+    SelfCheck,
+)
+from bot.ladder import Action
+from bot.policy import Policy
+from bot.records import NO_CARD, STORE, STORE_DOWN, SURFACE_DEAD, Alert, DueRung, Placement, Step
+from bot.surface import Destination, Surface
+
+NOW = datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(seconds=30)
+GONE = Unavailable("the disk is full")
+
+MakeApproval = Callable[..., Approval]
+
+
+@dataclass
+class World:
+    """A store that tells what a test says, alerts that are kept, and a switch that counts."""
+
+    overdue: list[tuple[DueRung, Approval]] = field(default_factory=list)
+    unseen: list[Approval] = field(default_factory=list)
+    placed: list[Placement] = field(default_factory=list)
+    unread: Unavailable | None = None  #: the database cannot be read
+    unwritten: Unavailable | None = None  #: it takes no write; what is raised goes another way then
+    hangs: bool = False
+    chats: Mapping[Surface, Any] = field(default_factory=dict)
+    late: str | None = None
+    seconds: float = 0.0
+    now: datetime = NOW
+    open: dict[tuple[str, str], str] = field(default_factory=dict)
+    resolved: list[tuple[str, str]] = field(default_factory=list)
+    liveness: int = 0
+
+    def __post_init__(self) -> None:
+        async def seen(_: datetime, *, share: float) -> list[Approval]:
+            if self.unread:
+                raise self.unread
+            return self.unseen
+
+        async def due(before: datetime) -> list[tuple[DueRung, Approval]]:
+            return [(rung, approval) for rung, approval in self.overdue if rung.due_at <= before]
+
+        async def none(*_: object, **__: object) -> Any:
+            return {}
+
+        async def of(*_: str) -> list[Placement]:
+            return self.placed
+
+        async def unacknowledged(_: datetime) -> int:
+            return 0
+
+        store = SimpleNamespace(
+            approvals=SimpleNamespace(unseen=seen, open_by_route=none),
+            rungs=SimpleNamespace(due=due),
+            placements=SimpleNamespace(of=of),
+            alerts=SimpleNamespace(unacknowledged=unacknowledged, open_of=none),
+            probe=SimpleNamespace(write=self._write),
+        )
+        self.steps = Liveness(seconds=lambda: self.seconds)
+        self.self_check = SelfCheck(
+            store=store, alerts=self, chats=self.chats, policy=lambda: Policy(people={}, groups={}, routes=()),
+            liveness=self.steps, late_tick=lambda: self.late, blind=lambda: None, all_well=self._all_well,
+            clock=lambda: self.now, count=lambda _: None,
+        )  # fmt: skip
+
+    async def raise_(self, alert: Alert) -> bool:
+        self.open.setdefault((alert.approval_id, alert.cause), alert.text)
+        return True
+
+    async def _write(self) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.unwritten:
+            raise self.unwritten
+
+    async def resolve(self, approval_id: str, *, cause: str, how: str) -> None:
+        if self.open.pop((approval_id, cause), None):
+            self.resolved.append((approval_id, cause))
+
+    async def open_of(self, *, cause: str) -> list[Alert]:
+        return [
+            Alert(approval_id=about, cause=what, text="", raised_at=NOW)
+            for about, what in self.open
+            if what == cause
+        ]
+
+    async def _all_well(self) -> None:
+        self.liveness += 1
+
+    async def looked(self) -> tuple[set[str], int]:
+        """The causes that are open after a look, and how often the switch has heard that all is well."""
+        await self.self_check.round()
+        return {cause for _, cause in self.open}, self.liveness
+
+
+def ping(due: datetime) -> DueRung:
+    return DueRung(approval_id="r1", number=0, due_at=due, action=Action.PING, who=("olu",))
+
+
+def claimed(until: datetime) -> dict[str, Any]:
+    return {"claims": (Claim(person="ann", name="Ann", at=LONG_AGO, until=until),)}
+
+
+async def test_all_is_well_where_nothing_is_found() -> None:
+    """The switch hears it at each look."""
+    world = World()
+    assert [(set(), 1), (set(), 2)] == [await world.looked(), await world.looked()]
+
+
+async def test_a_rung_that_nobody_attempted_is_missed_until_it_is(make_approval: MakeApproval) -> None:
+    """Said of the request with the number of its rung; and over when no look finds it."""
+    world = World(overdue=[(ping(NOW - MISSED_AFTER), make_approval())])
+    assert ({MISSED}, 0) == await world.looked()
+    assert "rung 0 was due and was not attempted" in str(world.open.values())
+    world.overdue = []
+    assert (set(), 1) == await world.looked()
+    assert [MISSED] == [cause for _, cause in world.resolved]
+
+
+@pytest.mark.parametrize(
+    ("due", "fields", "missed"),
+    [
+        (NOW - MISSED_AFTER + timedelta(seconds=1), {}, False),
+        (LONG_AGO, {"rule": "reads"}, False),
+        (LONG_AGO, claimed(NOW + timedelta(seconds=60)), False),
+        (LONG_AGO, claimed(NOW - MISSED_AFTER + timedelta(seconds=1)), False),
+        (LONG_AGO, claimed(NOW - MISSED_AFTER), True),
+        (LONG_AGO, {"over": True}, False),
+    ],
+    ids=["not so late", "for a rule", "somebody is on it", "she was until now", "not any more", "over"],
+)
+async def test_what_is_overdue_for_a_reason_is_not_missed(
+    make_approval: MakeApproval, due: datetime, fields: dict[str, Any], missed: bool
+) -> None:
+    """A rule is to answer, somebody is on it or was a moment ago, or its time is over anyway."""
+    approval = make_approval(**{name: value for name, value in fields.items() if name != "over"})
+    world = World(overdue=[(ping(due), approval)], now=approval.deadline.at if "over" in fields else NOW)
+    assert ({MISSED} if missed else set()) == (await world.looked())[0]
+
+
+async def test_a_step_that_ends_no_round_is_stuck_until_it_does() -> None:
+    """Not the one that polls: it pages by itself when it is blind."""
+    world = World()
+    world.seconds = STUCK_AFTER.total_seconds() + 1
+    for step in Step:
+        if step not in (Step.INGEST, Step.NOTIFY):
+            world.steps.beat(step)
+    assert ({STUCK}, 0) == await world.looked()
+    assert [("step:say", STUCK)] == list(world.open)
+    world.steps.beat(Step.NOTIFY)
+    assert (set(), 1) == await world.looked()
+
+
+async def test_polls_that_cannot_be_taken_in_are_stuck_however_rare_they_are() -> None:
+    """`admit` tried and failed for a minute, or hangs in one round; an interval of an hour is no trouble."""
+    world = World()
+
+    def pass_time(seconds: float) -> None:
+        world.seconds += seconds
+        for step in set(Step) - {Step.INGEST}:
+            world.steps.beat(step)
+
+    world.steps.begin(Step.INGEST)
+    world.steps.beat(Step.INGEST)
+    pass_time(3600)
+    assert (set(), 1) == await world.looked()
+    world.steps.begin(Step.INGEST)
+    pass_time(STUCK_AFTER.total_seconds() / 2)
+    world.steps.begin(Step.INGEST)
+    pass_time(STUCK_AFTER.total_seconds() / 2 + 1)
+    assert ({STUCK}, 1) == await world.looked()
+    assert [("step:admit", STUCK)] == list(world.open)
+    world.steps.beat(Step.INGEST)
+    assert (set(), 2) == await world.looked()
+
+
+async def test_without_a_store_no_step_is_stuck_besides() -> None:
+    """None of them can end a round then: one alert says so."""
+    world = World(unwritten=GONE)
+    world.seconds = STUCK_AFTER.total_seconds() + 1
+    assert ({STORE_DOWN}, 0) == await world.looked()
+
+
+async def test_a_ticker_that_is_late_is_felt_between_two_looks() -> None:
+    """The process may end before the next one; when it ticks again the look says that it is over."""
+    world = World()
+    await world.self_check.check_scheduler()
+    assert {} == world.open
+    world.late = "The scheduler has not ticked for 9 s"
+    await world.self_check.check_scheduler()
+    assert {
+        ("scheduler", LATE_TICK): "The scheduler has not ticked for 9 s; Nod ends itself soon."
+    } == world.open
+    world.late = None
+    assert (set(), 1) == await world.looked()
+
+
+async def test_a_chat_is_knocked_at_between_two_looks() -> None:
+    """One that refuses us is told of before the next look, which alone can find that it is well again."""
+    ails = {"": "token_revoked"}
+
+    async def problems(_: object) -> dict[str, str]:
+        return ails
+
+    world = World(chats={Surface.SLACK: SimpleNamespace(problems=problems)})
+    await world.self_check.ping_chats()
+    assert [("surface:slack", SURFACE_DEAD)] == list(world.open)
+    ails.clear()
+    await world.self_check.ping_chats()
+    assert [("surface:slack", SURFACE_DEAD)] == list(world.open)
+
+    assert (set(), 1) == await world.looked()
+
+
+async def test_a_database_that_cannot_be_read_is_down_and_nothing_is_over(make_approval: MakeApproval) -> None:
+    """What it had found before stays, for nobody knows."""
+    world = World(overdue=[(ping(LONG_AGO), make_approval())])
+    await world.looked()
+    world.unread = GONE
+    assert ({MISSED, STORE_DOWN}, 0) == await world.looked()
+    assert "the disk is full" in world.open[STORE, STORE_DOWN]
+    assert [] == world.resolved
+    world.unread, world.overdue = None, []
+    assert (set(), 1) == await world.looked()
+
+
+async def test_a_database_that_takes_no_write_is_down() -> None:
+    """It can be read, and nothing in it is wrong: the write by which that would be over is what finds it."""
+    world = World(unwritten=GONE)
+    assert ({STORE_DOWN}, 0) == await world.looked()
+    world.unwritten = None
+    assert (set(), 1) == await world.looked()
+    assert [(STORE, STORE_DOWN)] == world.resolved
+
+
+async def test_a_store_that_takes_writes_and_cannot_be_read_is_down_all_along() -> None:
+    """No write between two looks mends that: a damaged database would go up and down for ever."""
+    world = World(unread=GONE)
+    assert ({STORE_DOWN}, 0) == await world.looked()
+    await world.self_check.check_db_writable()
+    assert [(STORE, STORE_DOWN)] == list(world.open)
+    world.unread = None
+    assert (set(), 1) == await world.looked()
+
+
+async def test_a_write_is_tried_between_two_looks() -> None:
+    """One that fails is told at once, and its end too."""
+    world = World(unwritten=GONE)
+    await world.self_check.check_db_writable()
+    assert [(STORE, STORE_DOWN)] == list(world.open)
+    world.unwritten = None
+    await world.self_check.check_db_writable()
+    assert {} == world.open
+
+
+async def test_a_write_that_hangs_is_given_up() -> None:
+    """It counts as one that failed."""
+    world = World(hangs=True)
+    async with asyncio.timeout(TOUCHED_WITHIN + 10):
+        await world.self_check.check_db_writable()
+    assert "it does not answer" in world.open[STORE, STORE_DOWN]
+
+
+async def test_a_request_that_nobody_can_see_is_told_of(make_approval: MakeApproval) -> None:
+    """Its card mends that, and no look of the auditor does."""
+    one = make_approval()
+    where = Destination(surface=Surface.SLACK, channel="C1")
+    tried = Placement(card_id="c1", approval_id=one.id, destination=where, attempted_at=LONG_AGO)
+    world = World(unseen=[one], placed=[tried])
+    assert ({NO_CARD}, 0) == await world.looked()
+    world.unseen = []
+    assert ({NO_CARD}, 1) == await world.looked()
