@@ -133,7 +133,7 @@ def cast(app: App) -> Mapping[str, Person]:
             name="gus",
             real_name="Gus Guest",
             email="gus@partner.example",
-            title="OpenConnection",
+            title="Guest",
             is_restricted=True,
         ),
         Person(

@@ -119,7 +119,7 @@ def cast() -> Mapping[str, Person]:
             full_name="Gus Guest",
             email="gus@partner.example",
             aad="d0000000-0000-4000-8000-000000000005",
-            title="OpenConnection",
+            title="Guest",
             guest=True,
         ),
         Person(

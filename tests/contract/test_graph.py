@@ -133,7 +133,7 @@ async def test_members_are_read_page_by_page(fake: FakeGraph, graph: Graph) -> N
     ("who", "found"),
     [
         (user("ann"), [False]),
-        (user("gus", userType="OpenConnection"), [True]),
+        (user("gus", userType="Guest"), [True]),
         (user("gus", userPrincipalName="gus_x#EXT#@acme.onmicrosoft.example"), [True]),
         (user("gus", userPrincipalName="gus_x#ext#@acme.onmicrosoft.example"), [True]),
         (user("gus", userType=None), [True]),

@@ -41,8 +41,8 @@ WITHIN = 30.0  #: seconds until the end of a story; all but a slow start is a ma
 #: What is on the way of every approval that somebody approves.
 ANSWERED = [
     "platform.pending after",  # 1
-    "approvals.admit before",
-    "approvals.admit after",  # 2
+    "approvals.insert before",
+    "approvals.insert after",  # 2
     "placements.attempt before",
     "placements.attempt after",
     "chat.post before",
@@ -65,8 +65,8 @@ ANSWERED = [
 ]
 #: What is on the way of a rung.
 ESCALATED = [
-    "rungs.fire before",
-    "rungs.fire after",
+    "rungs.trigger before",
+    "rungs.trigger after",
     "notices.attempt before",
     "notices.attempt after",
     "chat.say before",
@@ -85,8 +85,8 @@ ALERTED = [
     "alerts.taken before",
     "alerts.taken after",
     "approvals.settle after",
-    "alerts.mend before",
-    "alerts.mend after",
+    "alerts.resolve before",
+    "alerts.resolve after",
 ]
 #: What is on the way of a decision that cannot be delivered before its deadline.
 GIVEN_UP = ["alerts.raise_ before", "alerts.raise_ after", "approvals.settle before", "approvals.settle after"]

@@ -99,6 +99,6 @@ async def open_bot_apart(watched: Watched, **settings: str) -> AsyncIterator[Chi
     policy = (watched.folder / "nod.yaml").read_text()
     settings = watched.outside() | settings
     async with open_child(watched.town, watched.folder, policy=policy, **settings) as child:
-        await watched.liveness()
+        await watched.alive()
         yield child
         await child.stop()

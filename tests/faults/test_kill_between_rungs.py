@@ -44,9 +44,9 @@ WITHIN = 60.0
 MOST_LIVES = 20
 
 #: Where a life ends: after each commit of a rung; or somewhere else each time.
-AFTER_EACH = ("rungs.fire after",)
+AFTER_EACH = ("rungs.trigger after",)
 MIXED = (
-    "rungs.fire before",
+    "rungs.trigger before",
     "chat.say after",
     "notices.sent before",
     "notices.sent after",
@@ -56,9 +56,9 @@ MIXED = (
 )
 #: In turn with a life that gets a rung done: what dies at one point for ever never gets past it.
 ONE_BY_ONE = [
-    (point, "rungs.fire after")
+    (point, "rungs.trigger after")
     for point in (
-        "rungs.fire before",
+        "rungs.trigger before",
         "chat.say before",
         "chat.say after",
         "notices.sent before",

@@ -23,7 +23,7 @@ async def test_a_disabled_scheduler_is_paged_before_the_process_ends(tmp_path: P
     async with open_watched(tmp_path / "town") as watched:
         policy = (watched.folder / "nod.yaml").read_text()
         async with open_child(watched.town, watched.folder, policy=policy, **watched.outside()) as child:
-            await watched.liveness()
+            await watched.alive()
             await asyncio.sleep(BETWEEN_TWO_LOOKS)
             child.signal(PAUSE)
             assert "has not ticked" in await watched.paged(LATE_TICK, within=ONE_INTERVAL)

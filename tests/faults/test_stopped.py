@@ -54,7 +54,7 @@ async def open_stoppable(folder: Path) -> AsyncIterator[tuple[Watched, Child]]:
     async with open_watched(folder, policy=with_ladder, post_burst=None) as watched:
         policy = (folder / "nod.yaml").read_text()
         async with open_child(watched.town, folder, policy=policy, **watched.outside()) as child:
-            await watched.liveness()
+            await watched.alive()
             yield watched, child
 
 

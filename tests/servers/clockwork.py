@@ -277,11 +277,11 @@ async def open_clockwork(
             clock=clock, store=store, platform=platform, chat=world.chat, teams=world.teams, pager=pager,
             policy=policy, wake_ups=wake_ups,
         )  # fmt: skip
-        admit = Ingest(platform=platform, store=store, policy=lambda: work.policy, clock=clock, count=tell)
+        ingest = Ingest(platform=platform, store=store, policy=lambda: work.policy, clock=clock, count=tell)
         chats = {Surface.SLACK: world.chat, Surface.TEAMS: world.teams}
         chats = {surface: chat for surface, chat in chats.items() if surface is not without}
-        life = Runtime(
-            admit=admit, platform=platform, store=store, chats=chats, pagers={pager.name: pager},
+        runtime = Runtime(
+            ingest=ingest, platform=platform, store=store, chats=chats, pagers={pager.name: pager},
             callbacks=NoCallbacks(), policy=lambda: work.policy, reach=lambda: work.policy, seal=SEAL,
             clock=clock, count=tell, ring=wake_ups.add,
         )  # fmt: skip
@@ -291,7 +291,7 @@ async def open_clockwork(
             def pool(step: Step) -> WorkerPool:
                 return WorkerPool(step, size=POOL_SIZE, tasks=watched, ring=wake_ups.add, count=tell)
 
-            work.rounds.update(life.steps(pool))
+            work.rounds.update(runtime.steps(pool))
             yield work
             for task in work.under_way:
                 task.cancel()

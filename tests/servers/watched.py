@@ -59,7 +59,7 @@ class Watched:
         await asyncio.sleep(SELF_CHECK_EVERY.total_seconds() + 1)
         assert pings == self.switch.tries, "the heartbeat went on"
 
-    async def beats(self, *, within: float = ONE_INTERVAL) -> None:
+    async def alive(self, *, within: float = ONE_INTERVAL) -> None:
         """The switch hears that all is well."""
         await until(lambda: self.switch.pings > 0, within=within, what="the first heartbeat")
 
@@ -115,5 +115,5 @@ async def open_watched_bot(watched: Watched, *, turn: asyncio.Lock) -> AsyncIter
             nod = await stack.enter_async_context(open_nod(Environment.model_validate(watched.settings)))
         watched.town.nod = nod
         watched.town.sandbox.workspace.request_url = f"{nod.address}/slack/events"
-        await watched.beats()
+        await watched.alive()
         yield watched

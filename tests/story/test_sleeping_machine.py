@@ -58,7 +58,7 @@ async def test_nothing_is_missed_and_nobody_is_alarmed_after_a_sleep(tmp_path: P
             elapsed=lambda: seconds_since_boot() + wall.slept.total_seconds(),
         ) as nod:
             town.nod = nod
-            await watched.liveness()
+            await watched.alive()
             request_id = town.ask(tool="pay_invoice", timeout_seconds=WINDOW)
             await until(lambda: bool(town.cards(FINANCE)), what="the card")
             pings = switch.pings
