@@ -88,7 +88,7 @@ def _on_the_loop(ring: Callable[[], None]) -> Callable[[], object]:
 
 #: How often a policy that came into force is looked for, to announce what nobody may overlook in it.
 ANNOUNCE_EVERY = timedelta(seconds=1)
-#: How often the notary looks whether a checkpoint is due, and the audit whether rows are old enough to go.
+#: How often the signer looks whether a checkpoint is due, and the audit whether rows are old enough to go.
 SIGNS_EVERY, RETIRE_EVERY = timedelta(seconds=5), timedelta(hours=1)
 
 #: A tick that is so many intervals late is paged; after three the watchdog ends the process.

@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 
 class Reviewed(Protocol):
-    """What the book needs to know of a policy file that was read."""
+    """What the policy in force needs to know of a policy file that was read."""
 
     @property
     def policy(self) -> Policy:

@@ -80,7 +80,7 @@ class Gone(NodError):
 
 
 class Forbidden(NodError):
-    """A refusal by the other side that waiting does not mend: wrong token, no member, bad request."""
+    """A refusal by the other side that waiting does not fix: wrong token, no member, bad request."""
 
 
 class ShutOut(Forbidden):
@@ -91,7 +91,7 @@ class ShutOut(Forbidden):
 
 
 class ConfigError(NodError):
-    """A setting is wrong: where it stands, what is wrong and how to mend it, each in one line."""
+    """A setting is wrong: where it stands, what is wrong and how to fix it, each in one line."""
 
     def __init__(self, where: str, what: str, fix: str) -> None:
         super().__init__(f"{where}: {what}. {fix}")

@@ -126,7 +126,7 @@ class Pager(Protocol):
         ...
 
     async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
-        """Deliver an alert, or with a `ref` tell that it was mended; returns the ref, where there is one.
+        """Deliver an alert, or with a `ref` tell that it was resolved; returns the ref, where there is one.
 
         `attempted_at` is when an earlier try began that was never confirmed. Raises Unavailable or Forbidden.
         """

@@ -1,4 +1,4 @@
-"""The notary: signed checkpoints of the audit chain, kept where whoever owns the database cannot reach them."""
+"""Signed checkpoints of the audit chain, kept where whoever owns the database cannot reach them."""
 
 from adapters.checkpoints.checkpoint import AuditKey, Checkpoint, NoCheckpoint, What, read_or_make_key
 from adapters.checkpoints.log import CheckpointLog, read_checkpoint_log, read_checkpoints

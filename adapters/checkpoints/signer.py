@@ -1,4 +1,4 @@
-"""The notary: signs the chain's end when it is time, and at the start refuses a database that ends before."""
+"""Signs the end of the audit chain when it is time, and at the start refuses a database that ends before it."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ async def open_checkpoint_signer(
     clock: Clock,
     count: Callable[[str], None],
 ) -> AsyncIterator[CheckpointSigner]:
-    """A notary with the key at `key_path`, made on first use, that goes on from the last line on the shelf.
+    """A signer with the key at `key_path`, made on first use, that goes on from the log's last line.
 
     Raises ConfigError when the key cannot be used.
     """

@@ -63,7 +63,7 @@ def _nod() -> None:
 
 
 def main() -> None:
-    """The entry point: no traceback for what a person can mend."""
+    """The entry point: no traceback for what a person can fix."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that is not UTF-8 gets codes for what it cannot show; an answer may have been sent by then.
         if isinstance(stream, io.TextIOWrapper):

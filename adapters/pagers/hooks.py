@@ -78,7 +78,7 @@ class HookPager:
         return f"hook:{self._spec}"
 
     async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
-        """Call the hook, at least once per alert; that it was mended after that the hook is not told.
+        """Call the hook, at least once per alert; the hook is not told that it was resolved after that.
 
         The call runs in a thread, which cannot keep the process from ending; what a coroutine function
         returns is awaited here. Raises Unavailable when the hook fails or takes too long.

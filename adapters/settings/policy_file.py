@@ -51,7 +51,7 @@ def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
 
     Variables under `alerts` and `workflows` are replaced from the environment of the process.
 
-    Raises ConfigError with the line, what is wrong there and how to mend it; and nothing else, whatever the
+    Raises ConfigError with the line, what is wrong there and how to fix it; and nothing else, whatever the
     file holds: it is read in a running bot, too.
     """
     caught = CallOutcome()

@@ -14,7 +14,7 @@ from bot.surface import Destination, Surface
 async def problems_of(
     api: SlackApi, identity: Identity, destinations: Sequence[Destination]
 ) -> tuple[ConfigError, ...]:
-    """Each problem as where, what and how to mend it. Raises Unavailable when Slack cannot be asked."""
+    """Each problem as where, what and how to fix it. Raises Unavailable when Slack cannot be asked."""
     problems = list(missing_scopes(identity.scopes))
     for place in dict.fromkeys(destinations):
         problem = await _problem_in(api, place.channel) if place.surface is Surface.SLACK else None

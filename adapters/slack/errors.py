@@ -1,7 +1,7 @@
 """Slack's ways of saying no, translated once, by code and status, into what to do next (bot.errors).
 
 Codes: the error tables of docs.slack.dev/reference/methods. A code that is in no table counts as Forbidden,
-because repeating what Slack refused for a reason that we do not know would not mend it.
+because repeating what Slack refused for a reason that we do not know would not fix it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ APP_REFUSED = frozenset(
         "two_factor_setup_required",
     }
 )
-#: What an operator does about a refusal that waiting does not mend.
+#: What an operator does about a refusal that waiting does not fix.
 REMEDIES: Mapping[str, str] = {
     "account_inactive": "Reinstall the app and set the new SLACK_BOT_TOKEN",
     "cannot_dm_bot": "Name a person, this account is a bot's",

@@ -46,7 +46,7 @@ def notice_message_of(notice: Notification) -> dict[str, Any]:
 
 
 def page_of(alert: Alert) -> dict[str, Any]:
-    """`text` and `blocks` of an alert; when it was mended, that stands first."""
+    """`text` and `blocks` of an alert; when it is resolved, that comes first."""
     title, lines = alerted(alert)
     audit_events: list[Saying] = [(f"about {alert.approval_id}",), (alert.cause,), ("raised ", alert.raised_at)]
     small = [said(fact, LINE) for fact in audit_events]

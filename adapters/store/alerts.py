@@ -102,13 +102,13 @@ class SqlAlerts:
         return int((await self._database.fetch(statement))[0]["number"])
 
     async def owed(self, now: datetime) -> tuple[PendingPage, ...]:
-        """Pages whose turn it is, the oldest alert first: not taken yet, or mended and not told so."""
+        """Pages whose turn it is, the oldest alert first: not taken yet, or resolved and not told so."""
         its_turn = or_(_G.next_try.is_(None), _G.next_try <= now)
         untold = or_(~_G.taken, and_(_L.mended.is_not(None), ~_G.told_mended))
         statement = (
             select(tables.pages, tables.alerts)
             .select_from(tables.pages.join(tables.alerts))
-            # What was told to be mended is owed nothing more; saying so lets the index leave it out.
+            # Nobody waits for more about what was told to be resolved; saying so lets the index leave it out.
             .where(~_G.told_mended, its_turn, untold)
             .order_by(_L.raised_at, _G.approval_id, _G.cause, _G.pager)
         )

@@ -36,7 +36,7 @@ from bot.audit import Fact
 from bot.errors import Unanswered, Unavailable
 from bot.records import Ring
 
-#: What does not mend itself while we run: what is written beside damage may be lost with it.
+#: What does not heal while we run: what is written beside damage may be lost with it.
 DAMAGED, DATA_DAMAGED = "the file is damaged", "the server's data is damaged"
 #: SQLite's primary result codes (sqlite.org/rescode.html).
 _OF_SQLITE: Mapping[int, str] = {

@@ -1,4 +1,4 @@
-"""The audit as the flow writes it, as the notary sees it, and as retention shortens it."""
+"""The audit as the flow writes it, as the checkpoint signer sees it, and as retention shortens it."""
 
 from __future__ import annotations
 

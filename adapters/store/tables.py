@@ -220,7 +220,7 @@ alerts = Table(
     Column("mended", Words),
 )
 
-#: What is owed to each pager: first the alert, then, if it was mended, to tell so.
+#: What is owed to each pager: first the alert, then, if it is resolved, to say so.
 pages = Table(
     "pages",
     metadata,

@@ -30,7 +30,7 @@ PATIENCE = 1.2
 #: A wait is longer by up to this share of itself.
 JITTER = 0.25
 
-#: What an operator does about a refusal that waiting does not mend.
+#: What an operator does about a refusal that waiting does not fix.
 REMEDIES: Mapping[int, str] = {
     400: "Report this card as a bug",
     401: "Set MicrosoftAppId and MicrosoftAppPassword to those of the bot's registration",

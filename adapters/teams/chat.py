@@ -33,7 +33,7 @@ ADD = "Add the app to that team, chat or person, and look at its id under Get li
 async def problems_of(
     api: TeamsApi, places: Places, destinations: Sequence[Destination]
 ) -> tuple[ConfigError, ...]:
-    """Each problem as where, what and how to mend it. Raises Unavailable when Teams cannot be asked."""
+    """Each problem as where, what and how to fix it. Raises Unavailable when Teams cannot be asked."""
     wanted = [place.channel for place in dict.fromkeys(destinations) if place.surface is Surface.TEAMS]
     try:
         found = [(channel, await _problem_in(api, places, channel)) for channel in wanted]

@@ -61,7 +61,7 @@ def notice_content_of(notice: Notification, mentioned: Sequence[Mentioned]) -> C
 
 
 def page_content_of(alert: Alert) -> Content:
-    """An alert; when it was mended, that stands first."""
+    """An alert; when it is resolved, that comes first."""
     title, lines = alerted(alert)
     audit_events: tuple[Saying, ...] = ((f"about {alert.approval_id}",), ("raised ", alert.raised_at))
 

@@ -1,4 +1,4 @@
-"""The emergency exit: with the database gone, alerts go to the spool, the log and straight to the pagers.
+"""The alert fallback: with the database gone, alerts go to the spool, the log and straight to the pagers.
 
 While anything is spooled, `/healthz` is red. Once the database answers again it is raised there too, under the
 same key, with what each pager has heard of it: the others are told from there, and all hear how it came right.
@@ -95,7 +95,7 @@ class FallbackPager:
 
 #: Seconds that the database gets to take an alert; one that hangs is as good as gone.
 PATIENCE = 3.0
-#: Seconds that a process must have lived until the end of the one before it counts as mended.
+#: Seconds that a process must have lived until the end of the one before it counts as resolved.
 PROVEN = 60.0
 
 
@@ -147,7 +147,7 @@ class AlertFallback:
         await self._alerts.reword(approval_id, cause=cause, text=text)
 
     async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
-        """The store's; what is spooled is raised first, so that whoever mends what is open does not miss it."""
+        """The store's; what is spooled is raised first, so that what is then resolved includes it."""
         if any(approval_id in (None, about) and cause in (None, why) for about, why in self._waiting):
             await self.drain()
         return await self._alerts.open_of(approval_id=approval_id, cause=cause)
@@ -176,9 +176,9 @@ class AlertFallback:
         """Raise in the store what is spooled, and forget it after the commit; whether nothing is left.
 
         For every round of whoever looks after the bot. Does not raise when the store is still gone. A process
-        that has lived long enough thereby mends the alert about the end of the one before.
+        that has lived long enough thereby resolves the alert about the end of the one before.
 
-        That the store is down stays spooled until it is mended: so long `/healthz` is red, whatever the store
+        That the store is down stays spooled until it is resolved: so long `/healthz` is red, whatever the store
         takes meanwhile.
         """
         return await self._drain(also=None)
@@ -263,7 +263,7 @@ async def open_alert_fallback(
     first_wait: float = FIRST_WAIT,
     proven: float = PROVEN,
 ) -> AsyncIterator[AlertFallback]:
-    """An Emergency that has taken up what an earlier process left, and pages while the block runs.
+    """An AlertFallback that has taken up what an earlier process left, and pages while the block runs.
 
     `pagers` is read at each alert, so it may still be filled. What is spooled at the end is there for the next
     start. The last three are in seconds.

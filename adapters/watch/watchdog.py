@@ -1,7 +1,7 @@
 """The watchdog: a thread that ends the process when its scheduler, its database or a stop hangs.
 
 APScheduler's timer can die while the scheduler says that it runs (agronholm/apscheduler pull request 1132), and
-a function that does not return blocks the loop with all deadlines. Neither can be mended from within: the
+a function that does not return blocks the loop with all deadlines. Neither can be cured from within: the
 process ends with code 70, and its supervisor starts it again.
 """
 
@@ -45,7 +45,7 @@ log = structlog.get_logger()
 
 
 class LoopLiveness:
-    """The scheduler's sign of life. The loop beats it, the watchdog's thread lets it grow old.
+    """The scheduler's sign of life. The loop renews it, the watchdog's thread lets it grow old.
 
     No field has two writers, so none is lost between the two.
     """
@@ -67,7 +67,7 @@ class LoopLiveness:
 
     @property
     def age(self) -> float:
-        """Seconds without a beat, as far as the watchdog's thread itself ran."""
+        """Seconds without a sign of life, as far as the watchdog's thread itself ran."""
         return self._age
 
 
@@ -89,7 +89,7 @@ class Watchdog:
         silent: Callable[[], bool] = lambda: False,
         end: Callable[[int], None] = os._exit,
     ) -> None:
-        """The pulse beats once in `every`; `wake` is in seconds; `end` does not return.
+        """The scheduler renews its sign of life once in `every`; `wake` is in seconds; `end` does not return.
 
         `silent` tells whether the database answers nowhere; it is asked from the watchdog's thread.
         """

@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 class WakeUps:
-    """One bell per step. Ringing is cheap and rings of a busy step add up to one."""
+    """One wake-up per step. Ringing is cheap, and rings of a busy step add up to one."""
 
     def __init__(self) -> None:
         self._wake_ups = {step: asyncio.Event() for step in Step}
@@ -72,7 +72,7 @@ class Liveness:
         self._trying_since.setdefault(step, self._seconds())
 
     def beat(self, step: Step) -> None:
-        """A round has done its work. One that failed does not beat."""
+        """A round has done its work. A round that failed is no sign of life."""
         self._at[step] = self._seconds()
         self._trying_since.pop(step, None)
 

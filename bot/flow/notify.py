@@ -215,7 +215,7 @@ class Notify(ChatStep):
         return None
 
     async def _put_off(self, items: list[Owed], place: _Place, error: Unavailable | Gone | Forbidden) -> None:
-        """What a surface refuses now it may take later: the bot is invited back, a proxy mended. It is owed
+        """What a surface refuses now it may take later: the bot is invited back, a proxy repaired. It is owed
         until the request ends, or until it is no news any more."""
         notices = [notice for notice, _, _ in items]
         tries = notices[0].tries

@@ -32,7 +32,7 @@ Heard = Callable[[timedelta | None], timedelta | None]
 
 
 class Polls:
-    """Raises the alerts that no single request is about, and mends them."""
+    """Raises the alerts that no single request is about, and resolves them."""
 
     def __init__(self, *, store: Store, clock: Clock, heard: Heard = lambda skew: skew) -> None:
         """`heard` is told how far our clock is ahead of the platform's; it says how far this machine's is."""
@@ -91,7 +91,7 @@ class Unread:
         self._known: tuple[frozenset[str], int] | None = None  #: None: an earlier process may have told of some
 
     async def report(self, listing: Listing) -> None:
-        """Raise or mend the one alert about them. That an item has another place in the list is no news."""
+        """Raise or resolve the one alert about them. That an item has another place in the list is no news."""
         found = (listing.unread_ids, len(listing.set_aside))
         if found == self._known:
             return

@@ -1,7 +1,7 @@
-"""The auditor: proves that everybody was asked and every rung attempted, and that who should ask is able to.
+"""The self-check: every request was shown, every rung was attempted, and what does this work is able to.
 
-It has a loop of its own, apart from the steps, their bells and the ticker, because those are what it looks at.
-A breach is an alert, and while there is one nothing is told to the dead man's switch outside.
+It has a loop of its own, apart from the steps, their wake-ups and the ticker: those are what it checks.
+A violation is an alert, and while there is one the dead man's switch outside hears nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SELF_CHECK_EVERY = timedelta(seconds=10)
 SCHEDULER_CHECK_EVERY = timedelta(seconds=1)
 #: How often it tries whether the database takes a write, and how long that may take, in seconds.
 TOUCH_EVERY, TOUCHED_WITHIN = timedelta(seconds=2), 3.0
-#: How often it knocks at the chats: one that hangs is known 4 s later, and still within PROVE_EVERY.
+#: How often it pings the chats: one that hangs is known 4 s later, still within SELF_CHECK_EVERY.
 PING_EVERY = timedelta(seconds=5)
 #: A request must have a card up somewhere after this share of its window.
 SEEN_BY = 0.25
@@ -60,7 +60,7 @@ class _Violation:
 
 
 class SelfCheck:
-    """One look at everything. A breach is raised once, and mended when a later look does not find it."""
+    """One look at everything. A violation is raised once, and resolved when a later look does not find it."""
 
     def __init__(
         self,
@@ -217,7 +217,7 @@ class SelfCheck:
     async def _requested(self, waiting: Mapping[str, int]) -> None:
         """Alert about requests that nobody can approve, since who could may have asked for them.
 
-        Read only where a route says who asks. It is no breach: an agent must not silence the heartbeat.
+        Read only where a route says who asks. It is no violation: an agent must not silence the heartbeat.
         """
         policy, now = self._policy(), self._clock()
         asking = (route.name for route in policy.routes if route.requester and not route.self_approval)
@@ -236,7 +236,7 @@ class SelfCheck:
                 )
 
     async def _resolved(self, breaches: list[_Violation]) -> list[_Violation]:
-        """Mend what is not found any more; what is found by that is a store that is gone just now."""
+        """Resolve what is not found any more; what is found by that is a store that is gone just now."""
         try:
             await self._resolve(breaches)
         except Unavailable as error:
