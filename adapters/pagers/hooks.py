@@ -36,13 +36,13 @@ class UnrecoverableError(Exception):
 
     `cause` is short and stable, for example `undelivered`.
 
-    Of an alert that is over by now the line says so first, and `resolved` how it came right; else that is None.
+    Of an alert that is over by now the line says so first, and `mended` how it came right; else that is None.
     """
 
     def __init__(self, text: str, *, cause: str, resolved: str | None = None) -> None:
         """All as in `bot.records.Alert`."""
         super().__init__(text if resolved is None else f"It is over: {resolved} (alerted before: {text})")
-        self.cause, self.resolved = cause, resolved
+        self.cause, self.mended = cause, resolved
 
 
 def load_hook(spec: str) -> Hook:

@@ -185,7 +185,7 @@ class WebhookPager:
         return name_of("webhook", self._url)
 
     async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
-        """POST the alert as it is now: `alert`, or `resolved` with how; either body tells the whole of it.
+        """POST the alert as it is now: `alert`, or `mended` with how; either body tells the whole of it.
 
         Raises Unavailable or Forbidden.
         """

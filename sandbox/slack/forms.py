@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 #: What a person entered, by block_id or action_id: text, the value of an option, or several of them.
-ResolvedPolicy = Mapping[str, str | Sequence[str]]
+Filled = Mapping[str, str | Sequence[str]]
 
 REQUIRED = "Please complete this required field."
 
@@ -14,7 +14,7 @@ def _inputs(blocks: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any]
     return [(block, block["element"]) for block in blocks if block["type"] == "input"]
 
 
-def _entered(block: Mapping[str, Any], element: Mapping[str, Any], filled: ResolvedPolicy) -> list[str]:
+def _entered(block: Mapping[str, Any], element: Mapping[str, Any], filled: Filled) -> list[str]:
     for name in (block["block_id"], element["action_id"]):
         if name in filled:
             given = filled[name]
@@ -26,7 +26,7 @@ def _entered(block: Mapping[str, Any], element: Mapping[str, Any], filled: Resol
     return [element["initial_value"]] if "initial_value" in element else []
 
 
-def refused_at_once(blocks: Sequence[Mapping[str, Any]], filled: ResolvedPolicy) -> dict[str, str]:
+def refused_at_once(blocks: Sequence[Mapping[str, Any]], filled: Filled) -> dict[str, str]:
     """What Slack's own client objects to, by block_id, so that nothing is sent: a required field, a length."""
     found = {}
     for block, element in _inputs(blocks):
@@ -42,7 +42,7 @@ def refused_at_once(blocks: Sequence[Mapping[str, Any]], filled: ResolvedPolicy)
     return found
 
 
-def state_values(blocks: Sequence[Mapping[str, Any]], filled: ResolvedPolicy) -> dict[str, dict[str, Any]]:
+def state_values(blocks: Sequence[Mapping[str, Any]], filled: Filled) -> dict[str, dict[str, Any]]:
     """`view.state.values`: block_id -> action_id -> what was entered (docs.slack.dev/reference/views)."""
     values: dict[str, dict[str, Any]] = {}
     for block, element in _inputs(blocks):

@@ -10,7 +10,7 @@ from sandbox.slack import payloads
 from sandbox.slack.conversations import Conversations
 from sandbox.slack.delivery import TROUBLE, Delivery, DeliveryResult
 from sandbox.slack.errors import CannotDo, SlackError
-from sandbox.slack.forms import ResolvedPolicy, refused_at_once, state_values
+from sandbox.slack.forms import Filled, refused_at_once, state_values
 from sandbox.slack.limits import elements_of
 from sandbox.slack.messages import Message, View
 from sandbox.slack.modals import Modals
@@ -75,7 +75,7 @@ class Gestures:
         action_id: str,
         block_id: str | None,
         option: str | None,
-        filled: ResolvedPolicy,
+        filled: Filled,
     ) -> DeliveryResult:
         """Press a button inside a modal. Raises CannotDo when it is not open or has no such button."""
         view = self._view(view_id, user=user)
@@ -89,7 +89,7 @@ class Gestures:
         )
         return await self._delivery.deliver(payload)
 
-    async def submit(self, view_id: str, *, user: str, filled: ResolvedPolicy) -> DeliveryResult:
+    async def submit(self, view_id: str, *, user: str, filled: Filled) -> DeliveryResult:
         """Submit a modal and do what the app answers. What Slack's own form would refuse is not sent at all:
         then the result has `errors` and no payload. Raises CannotDo when the modal is not open."""
         view = self._view(view_id, user=user)

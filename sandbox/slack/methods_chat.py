@@ -35,7 +35,7 @@ def post_message(asked: Asked) -> dict[str, Any]:
     channel = conversations.writable(asked.text("channel", missing="channel_not_found"))
     blocks, metadata = asked.blocks(), _metadata(asked)
     check_message(text=asked.maybe("text"), blocks=blocks)
-    workspace.pace.insert(channel.id)
+    workspace.pace.admit(channel.id)
     message = Message(
         channel=channel.id,
         ts=conversations.new_ts(workspace.now()),
@@ -62,7 +62,7 @@ def update(asked: Asked) -> dict[str, Any]:
         raise SlackError("cant_update_message")
     blocks, metadata = asked.blocks(), _metadata(asked)
     check_message(text=asked.maybe("text"), blocks=blocks)
-    workspace.updates.insert()
+    workspace.updates.admit()
     changed = old.changed(
         at=conversations.new_ts(workspace.now()),
         text=asked.text("text"),

@@ -26,7 +26,7 @@ class Tier:
         self._monotonic = monotonic
         self._at: deque[float] = deque()
 
-    def insert(self) -> None:
+    def admit(self) -> None:
         """Count one call. Raises RateLimited with the whole seconds until the next is welcome."""
         now = self._monotonic()
         while self._at and self._at[0] + UPDATES_SECONDS <= now:
@@ -46,7 +46,7 @@ class Pace:
         self._buckets: dict[str, tuple[float, float]] = {}
         self.posted: dict[str, list[float]] = {}  #: when each accepted post came, by channel, in seconds
 
-    def insert(self, channel: str) -> None:
+    def admit(self, channel: str) -> None:
         """Count one post. Raises RateLimited with the whole seconds until the next is welcome."""
         now = self._monotonic()
         if self.burst is not None:

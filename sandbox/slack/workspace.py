@@ -14,7 +14,7 @@ from sandbox.slack.changes import Changes
 from sandbox.slack.conversations import Conversations
 from sandbox.slack.delivery import ACK_SECONDS, Delivery, DeliveryResult
 from sandbox.slack.errors import CannotDo
-from sandbox.slack.forms import ResolvedPolicy
+from sandbox.slack.forms import Filled
 from sandbox.slack.gestures import Gestures
 from sandbox.slack.messages import Message, View
 from sandbox.slack.modals import Modals
@@ -162,7 +162,7 @@ class Workspace:
         action_id: str,
         block_id: str | None = None,
         option: str | None = None,
-        values: ResolvedPolicy | None = None,
+        values: Filled | None = None,
     ) -> DeliveryResult:
         """A person presses a button inside an open modal. Raises CannotDo."""
         result = await self._gestures.click_in_view(
@@ -171,7 +171,7 @@ class Workspace:
         self.changes.bump()
         return result
 
-    async def submit(self, *, user: str, view_id: str, values: ResolvedPolicy | None = None) -> DeliveryResult:
+    async def submit(self, *, user: str, view_id: str, values: Filled | None = None) -> DeliveryResult:
         """A person submits a modal with these entries, by block_id or action_id. Raises CannotDo."""
         result = await self._gestures.submit(view_id, user=user, filled=values or {})
         self.changes.bump()

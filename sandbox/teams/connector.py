@@ -47,7 +47,7 @@ class Connector:
             if not isinstance(activity, dict):
                 raise bad("A new thread in a channel needs an activity.")
             self._conversations.writable(channel)
-            self._pace.insert("create", split(channel)[0])
+            self._pace.admit("create", split(channel)[0])
             sent = self.send(split(channel)[0], activity, counted=False)
             return {"id": threaded(split(channel)[0], sent["id"]), "activityId": sent["id"]}
         place = self._chat_with(body)
@@ -69,7 +69,7 @@ class Connector:
         if not self._may_write_to(person):
             raise not_in_roster()
         place = self._conversations.personal(person)
-        self._pace.insert("create", place.id)
+        self._pace.admit("create", place.id)
         return place
 
     def _may_write_to(self, person: Person) -> bool:
@@ -88,7 +88,7 @@ class Connector:
             return {"id": self._conversations.new_id()}
         fields = self._content(body, place)
         if counted:
-            self._pace.insert("send", place.id)
+            self._pace.admit("send", place.id)
         root = split(conversation_id)[1]
         message = Message(place=place.id, id=self._conversations.new_id(), root=root, **fields)
         return {"id": self._conversations.put(message).id}
@@ -98,7 +98,7 @@ class Connector:
         place = self._conversations.writable(conversation_id)
         message = self._own(conversation_id, message_id)
         fields = self._content(body, place)
-        self._pace.insert("send", place.id)
+        self._pace.admit("send", place.id)
         self._conversations.put(message.changed(**fields))
         return {"id": message_id}
 
@@ -106,7 +106,7 @@ class Connector:
         """DELETE …/activities/{id}: the bot's own messages. 403, 404, 429."""
         place = self._conversations.writable(conversation_id)
         message = self._own(conversation_id, message_id)
-        self._pace.insert("send", place.id)
+        self._pace.admit("send", place.id)
         self._conversations.remove(message)
 
     def members(self, conversation_id: str) -> list[Json]:
@@ -148,7 +148,7 @@ class Connector:
         place = self._conversations.place(conversation_id)
         if not place.installed:
             raise not_in_roster()
-        self._pace.insert("members", place.id)
+        self._pace.admit("members", place.id)
         return [self._conversations.people[name] for name in sorted(place.members)]
 
     def _own(self, conversation_id: str, message_id: str) -> Message:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.teams.errors import CannotDo
 
-ResolvedPolicy = Mapping[str, str]
+Filled = Mapping[str, str]
 
 
 def _default(field: Mapping[str, Any]) -> str | None:
@@ -36,7 +36,7 @@ def _check(field: Mapping[str, Any], value: str | None) -> None:
             raise CannotDo(f"{field['id']} does not offer {value}")
 
 
-def sent_with(action: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]], filled: ResolvedPolicy) -> Any:
+def sent_with(action: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]], filled: Filled) -> Any:
     """The `data` that goes out: the action's own, with the inputs laid over it as the renderer does.
 
     Raises CannotDo for an input that is not there, or that the client holds back.

@@ -10,7 +10,7 @@ from sandbox.teams.card_parts import Pressable, pressables
 from sandbox.teams.conversations import Conversations
 from sandbox.teams.delivery import Delivery, DeliveryResult
 from sandbox.teams.errors import CannotDo
-from sandbox.teams.fields import ResolvedPolicy, sent_with
+from sandbox.teams.fields import Filled, sent_with
 from sandbox.teams.messages import Card, Message
 from sandbox.teams.people import Person, Place
 
@@ -66,14 +66,7 @@ class Gestures:
         return somebody, place
 
     async def press(
-        self,
-        message: Message,
-        *,
-        person: str,
-        wanted: Wanted,
-        filled: ResolvedPolicy,
-        old_client: bool,
-        card: Card,
+        self, message: Message, *, person: str, wanted: Wanted, filled: Filled, old_client: bool, card: Card
     ) -> DeliveryResult:
         """A press on a card; with `old_client` its fallback, as in clients without Universal Actions."""
         somebody, place = self.who(person, message)
@@ -134,7 +127,7 @@ class Gestures:
         if now is not None and len(now.history) == len(message.history):
             self._conversations.put(now.with_view(person.name, card))
 
-    async def submit(self, *, person: str, wanted: Wanted, filled: ResolvedPolicy) -> DeliveryResult:
+    async def submit(self, *, person: str, wanted: Wanted, filled: Filled) -> DeliveryResult:
         """A press of Action.Submit inside the open dialog."""
         dialog = self.dialogs.get(person)
         if dialog is None:

@@ -31,7 +31,7 @@ class Pace:
         self._monotonic = monotonic
         self._when: dict[tuple[str, str], list[float]] = defaultdict(list)
 
-    def insert(self, kind: Kind, conversation: str) -> None:
+    def admit(self, kind: Kind, conversation: str) -> None:
         """Count one operation on a conversation. Raises ConnectorError 429 with the seconds to wait."""
         now = self._monotonic()
         counted = (((kind, conversation), WINDOWS[kind]), (("app", ""), WHOLE_APP))

@@ -58,7 +58,7 @@ class Entra:
     """The token endpoint's knowledge: one app, its secret and its tenant; every request is counted."""
 
     def __init__(self, *, bot: Bot, key: Key, wall: Callable[[], float], life: int = LIFE) -> None:
-        """`runtime` in seconds, shortened by tests of refreshing; `key` is not published by the Connector."""
+        """`life` in seconds, shortened by tests of refreshing; `key` is not published by the Connector."""
         self.bot = bot
         self.key = key
         self.life = life

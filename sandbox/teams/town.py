@@ -17,7 +17,7 @@ from sandbox.teams.conversations import Conversations
 from sandbox.teams.delivery import ANSWER_SECONDS, Delivery, DeliveryResult
 from sandbox.teams.errors import CannotDo
 from sandbox.teams.events import Events
-from sandbox.teams.fields import ResolvedPolicy
+from sandbox.teams.fields import Filled
 from sandbox.teams.forgery import Forger
 from sandbox.teams.gestures import Dialog, Gestures, Wanted
 from sandbox.teams.identity import Identity, TokenEndpoint
@@ -148,7 +148,7 @@ class Teams:
         person: str,
         message: Message,
         verb: str | None = None,
-        inputs: ResolvedPolicy | None = None,
+        inputs: Filled | None = None,
         *,
         title: str | None = None,
         index: int | None = None,
@@ -188,12 +188,7 @@ class Teams:
         return result
 
     async def submit(
-        self,
-        person: str,
-        inputs: ResolvedPolicy | None = None,
-        *,
-        title: str | None = None,
-        index: int | None = None,
+        self, person: str, inputs: Filled | None = None, *, title: str | None = None, index: int | None = None
     ) -> DeliveryResult:
         """A person submits the dialog in front of them. Raises CannotDo."""
         wanted = Wanted(title=title, index=index)

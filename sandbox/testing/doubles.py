@@ -83,7 +83,7 @@ class TestPlatform:
         """Something goes wrong from now on: the fields of `sandbox.faults.Rule`."""
         return self._stage.call(lambda: self._sandbox.faults.add(**rule))
 
-    def resolve(self) -> None:
+    def mend(self) -> None:
         """Nothing goes wrong any more."""
         self._stage.call(self._sandbox.faults.clear)
 

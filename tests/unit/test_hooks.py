@@ -73,7 +73,7 @@ async def test_a_hook_is_called_with_the_request_and_what_happened(kind: str) ->
     ((request_id, error),) = calls.seen
     assert isinstance(error, UnrecoverableError)
     assert ("r1", "The decision could not be delivered.") == (request_id, str(error))
-    assert ("undelivered", None) == (error.cause, error.resolved)
+    assert ("undelivered", None) == (error.cause, error.mended)
 
 
 async def test_a_plain_hook_runs_in_a_daemon_thread() -> None:
@@ -99,7 +99,7 @@ async def test_an_alert_that_mended_before_it_was_taken_is_still_told() -> None:
     ((_, error),) = calls.seen
     assert isinstance(error, UnrecoverableError)
     assert "It is over: delivered later (alerted before: ...)" == str(error)
-    assert ("undelivered", "delivered later") == (error.cause, error.resolved)
+    assert ("undelivered", "delivered later") == (error.cause, error.mended)
 
 
 @pytest.mark.parametrize("how", [raising, raising_later])
@@ -220,4 +220,4 @@ async def test_what_an_agent_wrote_does_not_act_where_a_hook_puts_it() -> None:
     assert not set("*<|@") & set(str(error))
     assert "evil.com" not in str(error)
     assert isinstance(error, UnrecoverableError)
-    assert "see evil[.]com" == error.resolved
+    assert "see evil[.]com" == error.mended
