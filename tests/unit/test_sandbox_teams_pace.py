@@ -19,7 +19,7 @@ class Hands:
 def refused(pace: Pace, kind: Kind, conversation: str) -> int | None:
     """The Retry-After of a refusal, None when it was let through."""
     try:
-        pace.insert(kind, conversation)
+        pace.admit(kind, conversation)
     except ConnectorError as error:
         return error.retry_after if (error.status, error.code) == (429, "Throttled") else -1
     return None
@@ -49,7 +49,7 @@ def test_another_conversation_is_not_slowed_down() -> None:
     """The windows belong to one conversation and one kind of operation."""
     pace = Pace(monotonic=Hands())
     for _ in range(7):
-        pace.insert("send", "19:a")
+        pace.admit("send", "19:a")
 
     assert 1 == refused(pace, "send", "19:a")
     assert refused(pace, "send", "19:b") is None
@@ -60,7 +60,7 @@ def test_the_whole_app_has_thirty_a_second() -> None:
     """The thirty-first operation of a second is refused, wherever it goes."""
     pace = Pace(monotonic=Hands())
     for index in range(30):
-        pace.insert("send", f"19:{index}")
+        pace.admit("send", f"19:{index}")
 
     assert 1 == refused(pace, "send", "19:another")
 
@@ -70,7 +70,7 @@ def test_a_refused_operation_does_not_count() -> None:
     clock = Hands()
     pace = Pace(monotonic=clock)
     for _ in range(7):
-        pace.insert("send", "19:a")
+        pace.admit("send", "19:a")
     for _ in range(20):
         assert 1 == refused(pace, "send", "19:a")
     clock.at = 1.0
