@@ -182,10 +182,11 @@ def lags() -> ColumnElement[bool]:
     What is gathered has no message of its own, so it never lags.
 
     A card that nobody ever tried to post is owed only while there is something to ask: after the end it
-    would tell people about a request that they never saw.
+    would tell people about a request that they never saw. What a rule answers is told by its card alone,
+    however quickly the platform takes the answer.
     """
     may_be_up = or_(_P.ref.is_not(None), _P.attempted_at.is_not(None))
-    still_asked = _A.stage.in_([Stage.OPEN, Stage.DECIDED])
+    still_asked = or_(_A.stage.in_([Stage.OPEN, Stage.DECIDED]), _A.rule.is_not(None))
     behind = or_(_P.superseded, _P.shown_revision < _A.revision)
     return and_(_P.owed, ~_P.gathered, behind, or_(may_be_up, still_asked))
 

@@ -87,11 +87,17 @@ class Show(ChatStep):
                     await placements.shown(card_id, ref=found, revision=0)
                     log.info("card_found_again", channel=channel)
                     return
-            if approval.stage in (Stage.SETTLED, Stage.CLOSED) or placement.superseded:
+            over = approval.stage in (Stage.SETTLED, Stage.CLOSED)
+            if (over and approval.rule is None) or placement.superseded:
                 await placements.give_up(card_id)  # it was never up, and there is nothing left to ask
                 return
             ref = await chat.post(card, channel)
-        except (Unavailable, Gone, Forbidden) as error:
+        except (Gone, Forbidden) as error:
+            if over:
+                await placements.give_up(card_id)  # what a rule answered is in the audit, too
+            await self._put_off(placement, approval, error)
+            return
+        except Unavailable as error:
             await self._put_off(placement, approval, error)
             return
         await placements.shown(card_id, ref=ref, revision=card.revision, digest=card.digest)

@@ -117,7 +117,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         url = await stack.enter_async_context(open_service(service))
         refs = [one.schedule for one in POLICY.oncall.values() if one.schedule]
         schedules = open_schedules(
-            refs, pagerduty_key=PAGERDUTY_KEY, opsgenie_key=None, hosts=(), pagerduty_url=url, limit=0.3
+            refs, pagerduty_key=PAGERDUTY_KEY, opsgenie_key=None, hosts=(), pagerduty_url=url, limit=3
         )
         yield World(service, await stack.enter_async_context(schedules), tmp_path / "nod.yaml")
 

@@ -32,6 +32,7 @@ REF = {
     PAGERDUTY: ScheduleRef(kind=PAGERDUTY, id=SCHEDULE),
     OPSGENIE: ScheduleRef(kind=OPSGENIE, id=SCHEDULE_ID),
 }
+#: Seconds for a service that hangs; the others have ten, since a machine may be busy.
 LIMIT = 0.3
 
 
@@ -42,9 +43,10 @@ class World:
         self.pagerduty, self.opsgenie = PagerDuty(), Opsgenie()
         self.keys = {"pagerduty_key": PAGERDUTY_KEY, "opsgenie_key": OPSGENIE_KEY}
         self.addresses: dict[str, str] = {}
+        self.limit = 10.0
 
     async def on_call(self, ref: ScheduleRef, at: datetime = NOW) -> tuple[str, ...]:
-        schedules = open_schedules([ref], **self.keys, **self.addresses, hosts=(), limit=LIMIT)
+        schedules = open_schedules([ref], **self.keys, **self.addresses, hosts=(), limit=self.limit)
         async with schedules as kinds:
             return await kinds[ref.kind].on_call(ref, at)
 
@@ -111,7 +113,7 @@ async def test_a_null_entry_is_skipped_and_named(world: World, kind: str, line: 
     """It holds nothing, so it leaves nobody out; the people of the other entries are on call."""
     answer = {"oncalls": [None, oncall("ann")], "data": {"onCallRecipients": [None, "ann@acme.example"]}}
     world.service(kind).instead = JSONResponse(answer)
-    schedules = open_schedules([REF[kind]], **world.keys, **world.addresses, hosts=(), limit=LIMIT)
+    schedules = open_schedules([REF[kind]], **world.keys, **world.addresses, hosts=(), limit=world.limit)
 
     async with schedules as kinds:
         assert ("ann@acme.example",) == await kinds[kind].on_call(REF[kind], NOW)
@@ -191,7 +193,7 @@ async def test_an_entry_of_another_shape_is_no_answer(world: World, change: dict
 @pytest.mark.parametrize("kind", [PAGERDUTY, OPSGENIE])
 async def test_silence_ends(world: World, kind: str) -> None:
     """A service that does not answer is waited for no longer than the limit."""
-    world.service(kind).hangs = True
+    world.service(kind).hangs, world.limit = True, LIMIT
     began = time.monotonic()
 
     with pytest.raises(Unavailable, match="did not answer within"):
@@ -208,7 +210,7 @@ async def test_an_answer_that_trickles_ends(world: World) -> None:
             yield b" "
             await asyncio.sleep(LIMIT / 10)
 
-    world.pagerduty.instead = StreamingResponse(drops())
+    world.pagerduty.instead, world.limit = StreamingResponse(drops()), LIMIT
 
     with pytest.raises(Unavailable, match="did not answer within"):
         await world.on_call(REF[PAGERDUTY])

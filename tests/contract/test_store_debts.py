@@ -16,6 +16,7 @@ from tests.contract.values import (
     NOW,
     a_placement,
     a_request,
+    a_rules_vote,
     a_rung,
     a_vote,
     admit,
@@ -30,6 +31,7 @@ from tests.contract.values import (
     fire,
     revise,
     settle,
+    wins,
 )
 
 
@@ -123,6 +125,20 @@ async def test_a_card_nobody_saw_is_not_owed_after_the_end(store: Store) -> None
     assert ["c1"] == await lagging(store)
     await settle(store, was=Stage.DECIDED)
     assert [] == await lagging(store)
+    assert await close(store)
+
+
+async def test_a_card_that_tells_of_a_rule_is_owed_after_the_end(store: Store) -> None:
+    """It alone says which rule answered, so it goes up also when the platform was quicker than the chat."""
+    approval = replace(an_approval("r1", deadline=after(180)), rule="reads")
+    await store.approvals.insert([NewApproval(approval=approval, placements=[a_placement("c1", "r1")])])
+    assert await wins(store, a_rules_vote())
+    await settle(store, was=Stage.DECIDED)
+    await store.approvals.told("r1", notices=[])
+    assert ["c1"] == await lagging(store)
+    assert not await close(store)
+
+    await store.placements.give_up("c1")
     assert await close(store)
 
 
