@@ -78,7 +78,7 @@ class Show(ChatStep):
     async def _post(self, placement: Placement, approval: Approval) -> None:
         chat, channel = self._chats[placement.destination.surface], placement.destination.channel
         placements, card_id = self._store.placements, placement.card_id
-        card = await self._card(placement, approval)
+        card, over = await self._card(placement, approval), approval.stage in (Stage.SETTLED, Stage.CLOSED)
         await placements.attempt(card_id, at=self._clock())
         try:
             if placement.attempted_at:  # an earlier try may have put it up without our hearing of it
@@ -87,14 +87,13 @@ class Show(ChatStep):
                     await placements.shown(card_id, ref=found, revision=0)
                     log.info("card_found_again", channel=channel)
                     return
-            over = approval.stage in (Stage.SETTLED, Stage.CLOSED)
             if (over and approval.rule is None) or placement.superseded:
                 await placements.give_up(card_id)  # it was never up, and there is nothing left to ask
                 return
             ref = await chat.post(card, channel)
         except (Gone, Forbidden) as error:
-            if over:
-                await placements.give_up(card_id)  # what a rule answered is in the audit, too
+            if over and not placement.attempted_at:
+                await placements.give_up(card_id)  # it is up nowhere; what a rule answered is in the audit, too
             await self._put_off(placement, approval, error)
             return
         except Unavailable as error:
