@@ -19,8 +19,10 @@ from bot.canonical import DEEPEST
 from bot.protocol import Json
 
 _ARMOUR = "‹\u200b"
-_NEEDLESS = re.compile("‹\u200b(?!\u200b*(?:redacted|hidden|[0-9]))")
-_NEEDED = re.compile("‹\u200b(?=\u200b*(?:redacted|hidden|[0-9]))")
+#: What a mark begins with; marks and signs that are hardly seen may stand between.
+_READS_AS_MARK = "[^\\w\\s\x00-\x7f‹]*+(?:redacted|hidden|[0-9])"
+_NEEDLESS = re.compile(f"‹\u200b(?!{_READS_AS_MARK})")
+_NEEDED = re.compile(f"‹\u200b(?={_READS_AS_MARK})")
 
 #: Said of a text with something in it that reads like a mark.
 IMITATED = "A text imitates a mark of Nod's, such as ‹redacted 12 chars›; there it reads ‹\\u{200B}."

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations, product
@@ -32,6 +33,19 @@ _BEHIND = re.compile(r"[\s>)\"',;.]+$")
 _TAGGED = re.compile(r"\+[^@\s]*@")
 #: Written together every day, and like nothing in Latin.
 _TOGETHER = {"Latin", "Han", "Hiragana", "Katakana", "Hangul", "Bopomofo"}
+#: The alphabets that names are written in today. What looks like Latin in them is known (`bot.spelling`); the
+#: letters of others, and turned and phonetic ones, are used to draw a name that is not there.
+_OF_NAMES = _TOGETHER | {
+    "Cyrillic", "Greek", "Armenian", "Georgian", "Hebrew", "Arabic", "Devanagari", "Bengali", "Gurmukhi",
+    "Gujarati", "Oriya", "Tamil", "Telugu", "Kannada", "Malayalam", "Sinhala", "Thai", "Lao", "Myanmar",
+    "Khmer", "Ethiopic", "Tibetan",
+}  # fmt: skip
+#: Those of living alphabets stay: ə ɛ ɔ ɓ ɗ ɣ ɩ ʋ, in names of Azerbaijan and West Africa.
+_TURNED = re.compile(
+    r"(?![əɛɔɓɗɣɩʋ])[\u018E\u01DD\u0250-\u02FF\u1D00-\u1DBF\u2C60-\u2C7F\uA720-\uA7FF\uAB30-\uAB6F]"
+)
+#: A word that may be another text in base64 (RFC 4648, both alphabets) or in hex.
+_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +159,31 @@ def _run_together(name: tuple[str, ...], written: str) -> frozenset[str]:
 
 def _is_plain(text: str) -> bool:
     """Whether it can be read in one way only."""
+    scripts = set(scripts_of(text))
     return (
         len(text) <= LONGEST_PLAIN
         and _PLAIN.fullmatch(text) is not None
         and unicodedata.normalize("NFKC", text) == unicodedata.normalize("NFC", text)
-        and (len(scripts := set(scripts_of(text))) <= 1 or scripts <= _TOGETHER)
+        and (scripts <= _TOGETHER or len(scripts) == 1)
+        and scripts <= _OF_NAMES
+        and _TURNED.search(text) is None
+        and not any(map(_says_more, _ENCODED.findall(text)))
     )
+
+
+def _says_more(word: str) -> bool:
+    """Whether a word is another text, encoded. An ordinary one decodes to what does not print."""
+    sent = word.replace("-", "+").replace("_", "/")
+    return any(_prints(decoded, sent) for decoded in (bytes.fromhex, _from_base64))
+
+
+def _from_base64(text: str) -> bytes:
+    return b64decode(text + "=" * (-len(text) % 4), validate=True)
+
+
+def _prints(decoded: Callable[[str], bytes], text: str) -> bool:
+    try:
+        read = decoded(text).decode("ascii")
+    except ValueError:
+        return False
+    return read.isprintable()

@@ -175,6 +175,8 @@ def test_a_name_that_fits_is_not_repeated(make_request: Callable[..., HITLReques
         ("a  b", "a‹2 spaces›b"),
         (" a b ", "‹1 space›a b‹1 space›"),
         ("‹redacted 3 chars›", "‹\\u{200B}redacted 3 chars›"),
+        ("‹\u0323redacted 3 chars›", "‹\\u{200B}\\u{323}redacted 3 chars›"),
+        ("‹·12 spaces›", "‹\\u{200B}·12 spaces›"),
         ("Mail agent (EU) – send_email", "Mail agent (EU) – send_email"),
         ("", "(no name)"),
     ],

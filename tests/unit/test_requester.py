@@ -38,6 +38,14 @@ PEOPLE = {
         ("Carol O'Neil <carol@partner.example>", ""),
         ("Zoë Müller", ""),
         ("田中", ""),
+        ("たなか みどり", ""),
+        ("דנה כהן", ""),
+        ("Иван Петров", ""),
+        ("Rəşad Əliyev", ""),
+        ("Kɔfi Mɛnsa", ""),
+        ("Nguyễn Thị Hạnh", ""),
+        ("Jonathan Alexander Featherstonehaugh", ""),
+        ("6e0c9d0a0f6f4c0e9a512f7a0b1c2d3f", ""),
         (["carol@partner.example"], ""),
         ("ann", "ann"),
         ("Änn Albers", "ann"),
@@ -88,10 +96,15 @@ def test_whom_a_field_names(value: Json, handles: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["{7}", "cаrol", "x\u202ey", "x\u200bz", "①", "x" * 300, ["carol", "y\x00z"], [["x"] * 600] * 2]
+    "value",
+    [
+        *["{7}", "cаrol", "x\u202ey", "x\u200bz", "①", "x" * 300, ["carol", "y\x00z"], [["x"] * 600] * 2],
+        *["ᗩᑎᑎ", "ɐuu", "ǝlsǝ", "𐐢𐐰"],
+        *["YW5uLmFsYmVyc0BhY21lLmV4YW1wbGU", "YW5uQGFjbWUuZXhhbXBsZQ", "616e6e40616e6e"],
+    ],
 )
 def test_what_cannot_be_read_may_be_anybody(value: Json) -> None:
-    """Hidden and mixed letters, marks that no name has, more than anybody reads."""
+    """Hidden, mixed and turned letters, alphabets of look-alikes, marks that no name has, encodings."""
     assert Named(doubt=True) == named_in(value, PEOPLE)
 
 
