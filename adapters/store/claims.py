@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import insert, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
-from adapters.store.columns import storable_text
+from adapters.store.columns import columns_of, storable_text, value_in
 from adapters.store.compare_and_set import append, move
 from adapters.store.votes import begin_lease
 from bot.approval import Claim, Stage
@@ -32,7 +30,7 @@ async def take_claim(
         return Claimed.BEFORE
     if any(other.at <= claim.at < other.until for other in before):
         return Claimed.TAKEN
-    await connection.execute(insert(tables.claims), _claim_row(approval_id, claim))
+    await connection.execute(insert(tables.claims), {"approval_id": approval_id, **columns_of(claim)})
     await begin_lease(connection, claim, last_call)
     await connection.execute(move(approval_id, Stage.OPEN).values(revision=_A.revision + 1))
     await append(connection, audit_events.claimed(approval_id, claim, digest=digest))
@@ -41,14 +39,4 @@ async def take_claim(
 
 def claim_of(row: RowMapping) -> Claim:
     """The claim in a row."""
-    return Claim(person=row[_C.person], name=row[_C.name], at=row[_C.at], until=row[_C.until])
-
-
-def _claim_row(approval_id: str, claim: Claim) -> dict[str, Any]:
-    return {
-        "approval_id": approval_id,
-        "person": claim.person,
-        "name": claim.name,
-        "at": claim.at,
-        "until": claim.until,
-    }
+    return value_in(row, Claim, tables.claims)

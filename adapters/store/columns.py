@@ -6,18 +6,34 @@ import json
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import BigInteger, BindParameter, Enum, Text, literal
-from sqlalchemy.engine import Dialect
+from sqlalchemy import BigInteger, BindParameter, Enum, Table, Text, literal
+from sqlalchemy.engine import Dialect, RowMapping
 from sqlalchemy.types import TypeDecorator
 
 from bot.protocol import HITLRequest
 from bot.surface import Destination, Surface
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Value = TypeVar("Value", bound="DataclassInstance")
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 #: Room for the longest word of any enum, in characters.
 _LONGEST_WORD = 20
+
+
+def columns_of(value: DataclassInstance) -> dict[str, Any]:
+    """A value whose fields are called as its table's columns are, as a row."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def value_in(row: RowMapping, kind: type[Value], table: Table) -> Value:
+    """The value in those columns of a row that are called as its fields are."""
+    return kind(**{field.name: row[table.c[field.name]] for field in fields(kind)})
 
 
 def storable_text(text: str) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
-from adapters.store.columns import storable_text
+from adapters.store.columns import columns_of, storable_text, value_in
 from adapters.store.tables import approvals
 from bot.approval import STEPS, Approval, Stage
 from bot.audit import GENESIS, Fact, Row, chained
@@ -161,7 +161,7 @@ async def append(connection: AsyncConnection, *audit_events: Fact) -> None:
     for number, fact in enumerate(audit_events, start=number + 1):  # noqa: B020 - it goes on from there
         row = chained(_storable(fact), number=number, previous=previous)
         previous = row.hash
-        rows.append(_columns(row))
+        rows.append(columns_of(row))
     await connection.execute(insert(tables.audit), rows)
 
 
@@ -189,27 +189,7 @@ def last_anchor() -> Select[tuple[int, str]]:
 
 def row_of(row: RowMapping) -> Row:
     """The chain's row in a row of the table."""
-    return Row(
-        number=row[_U.number],
-        at_ms=row[_U.at_ms],
-        kind=row[_U.kind],
-        approval_id=row[_U.approval_id],
-        body=row[_U.body],
-        previous=row[_U.previous],
-        hash=row[_U.hash],
-    )
-
-
-def _columns(row: Row) -> dict[str, object]:
-    return {
-        "number": row.number,
-        "at_ms": row.at_ms,
-        "kind": row.kind,
-        "approval_id": row.approval_id,
-        "body": row.body,
-        "previous": row.previous,
-        "hash": row.hash,
-    }
+    return value_in(row, Row, tables.audit)
 
 
 def _storable(fact: Fact) -> Fact:

@@ -9,11 +9,11 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
-from adapters.store.columns import storable_text
+from adapters.store.columns import columns_of, storable_text
 from adapters.store.compare_and_set import append
 from adapters.store.database import insert_new
 from adapters.store.proofs import Proofs
-from adapters.store.rows import approval_row, placement_row, rung_row
+from adapters.store.rows import approval_row, placement_row
 from bot.records import NewApproval
 
 
@@ -37,7 +37,7 @@ async def insert_approvals(
     written = set((await connection.execute(new, rows)).scalars())
     taken = [new_approval for kept, new_approval in by_id.items() if kept in written]
     placements = [placement_row(one) for new_approval in taken for one in new_approval.placements]
-    rungs = [rung_row(one) for new_approval in taken for one in new_approval.rungs]
+    rungs = [columns_of(one) for new_approval in taken for one in new_approval.rungs]
     if placements:
         await connection.execute(insert(tables.placements), placements)
     if rungs:

@@ -9,11 +9,10 @@ from itertools import chain, count
 from typing import Any
 
 from sqlalchemy import and_, func, insert, select, tuple_, update
-from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
-from adapters.store.columns import moment, storable_text
+from adapters.store.columns import columns_of, moment, storable_text, value_in
 from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.database import Database
 from adapters.store.proofs import Proofs
@@ -50,7 +49,11 @@ class SqlOutbox:
         rows = await self._database.fetch(statement)
         approvals = await whole_of(rows, self._database.fetch, self._proofs)
         return tuple(
-            (_notice_of(row), approval, None if row[_P.card_id] is None else placement_of(row))
+            (
+                value_in(row, OutboxItem, tables.notices),
+                approval,
+                None if row[_P.card_id] is None else placement_of(row),
+            )
             for row, approval in zip(rows, approvals, strict=True)
         )
 
@@ -118,7 +121,10 @@ class SqlOutbox:
             found: list[OutboxItem] = []
             for some in chunks(keys):
                 these = change.where(tuple_(_T.approval_id, _T.mark).in_(some))
-                found.extend(_notice_of(row) for row in (await connection.execute(these)).mappings())
+                found.extend(
+                    value_in(row, OutboxItem, tables.notices)
+                    for row in (await connection.execute(these)).mappings()
+                )
             if found and tells is not None:
                 found.sort(key=lambda notice: (notice.approval_id, notice.mark))
                 await append(connection, *(tells(notice) for notice in found))
@@ -142,39 +148,5 @@ async def write_outbox(connection: AsyncConnection, notices: Sequence[OutboxItem
         numbered = (f"{mark}.{number}" for number in count(2))
         unused = next(one for one in chain((mark,), numbered) if (approval_id, one) not in used)
         used.add((approval_id, unused))
-        rows.append(_notice_row(replace(notice, mark=unused)))
+        rows.append(columns_of(replace(notice, mark=unused)))
     await connection.execute(insert(tables.notices), rows)
-
-
-def _notice_of(row: RowMapping) -> OutboxItem:
-    return OutboxItem(
-        mark=row[_T.mark],
-        approval_id=row[_T.approval_id],
-        news=row[_T.news],
-        surface=row[_T.surface],
-        card_id=row[_T.card_id],
-        person=row[_T.person],
-        who=row[_T.who],
-        owed_since=row[_T.owed_since],
-        sent_as=row[_T.sent_as],
-        attempted_at=row[_T.attempted_at],
-        tries=row[_T.tries],
-        next_try=row[_T.next_try],
-    )
-
-
-def _notice_row(notice: OutboxItem) -> dict[str, Any]:
-    return {
-        "mark": notice.mark,
-        "approval_id": notice.approval_id,
-        "news": notice.news,
-        "surface": notice.surface,
-        "card_id": notice.card_id,
-        "person": notice.person,
-        "who": notice.who,
-        "owed_since": notice.owed_since,
-        "sent_as": notice.sent_as,
-        "attempted_at": notice.attempted_at,
-        "tries": notice.tries,
-        "next_try": notice.next_try,
-    }

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.engine import RowMapping
 
-from adapters.store.columns import storable_text
+from adapters.store.columns import storable_text, value_in
 from adapters.store.proofs import Proofs
 from adapters.store.tables import approvals, decisions, placements, rungs, votes
 from bot.approval import Actor, Approval, Decision, Stage, Vote
@@ -146,14 +146,7 @@ def placement_of(row: RowMapping) -> Placement:
 
 def rung_of(row: RowMapping) -> DueRung:
     """The rung in a row."""
-    return DueRung(
-        approval_id=row[_R.approval_id],
-        number=row[_R.number],
-        due_at=row[_R.due_at],
-        action=row[_R.action],
-        who=row[_R.who],
-        cards=row[_R.cards],
-    )
+    return value_in(row, DueRung, rungs)
 
 
 def request_columns(request: HITLRequest, deadline: Deadline) -> dict[str, Any]:
@@ -251,16 +244,4 @@ def placement_row(placement: Placement) -> dict[str, Any]:
         "superseded": placement.superseded,
         "gathered": placement.gathered,
         "gathered_at": placement.gathered_at,
-    }
-
-
-def rung_row(rung: DueRung) -> dict[str, Any]:
-    """A new rung's row."""
-    return {
-        "approval_id": rung.approval_id,
-        "number": rung.number,
-        "due_at": rung.due_at,
-        "action": rung.action,
-        "who": rung.who,
-        "cards": rung.cards,
     }

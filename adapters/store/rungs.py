@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
 from adapters.store.alerts import resolve_alert, write_alert
+from adapters.store.columns import columns_of
 from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.database import Database, insert_new
 from adapters.store.outbox import OWED, write_outbox
 from adapters.store.placements import place
 from adapters.store.proofs import COLUMNS, Proofs, Terms, terms_in
-from adapters.store.rows import rung_of, rung_row
+from adapters.store.rows import rung_of
 from adapters.store.whole import whole_of
 from bot.approval import Approval, Stage
 from bot.audit import Fact
@@ -53,7 +54,7 @@ async def ladder_anew(
     await connection.execute(delete(tables.rungs).where(mine))
     if rungs:
         new = insert_new(connection, tables.rungs).on_conflict_do_nothing()
-        await connection.execute(new, [rung_row(rung) for rung in rungs])
+        await connection.execute(new, [columns_of(rung) for rung in rungs])
     for number in numbers:  # else the page of the new rung would be taken for the one that is out
         how = "it changed, or has another deadline: the page comes again if nobody answers"
         await resolve_alert(connection, approval_id, cause=rung_cause(number), how=how, at=at)

@@ -13,11 +13,11 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
-from adapters.store.columns import storable_text
+from adapters.store.columns import columns_of, storable_text
 from adapters.store.compare_and_set import append, chunks, move
 from adapters.store.database import insert_new
 from adapters.store.proofs import Proofs
-from adapters.store.rows import decision_row, rung_row, vote_of, vote_row
+from adapters.store.rows import decision_row, vote_of, vote_row
 from bot.approval import Approval, Claim, Decision, Stage, Vote, distinct_people
 from bot.ladder import Action, Lease
 from bot.records import LAST_CALLS, Counted, DueRung
@@ -37,7 +37,7 @@ async def begin_lease(connection: AsyncConnection, claim: Claim, last_call: DueR
         approval_id=of, number=number + 1, due_at=claim.until, action=Action.REDRAW, who=last_call.who
     )
     rungs = [replace(last_call, number=number), over]
-    await connection.execute(insert(tables.rungs), [rung_row(rung) for rung in rungs])
+    await connection.execute(insert(tables.rungs), [columns_of(rung) for rung in rungs])
 
 
 async def end_lease(connection: AsyncConnection, approval_id: str, *, person: str, at: datetime) -> None:
