@@ -72,7 +72,7 @@ def _names_in(text: str) -> Iterator[str]:
 #: (learn.microsoft.com/troubleshoot/power-platform/power-automate/flow-run-issues/triggers-troubleshoot).
 WORKFLOW_HOSTS = (".logic.azure.com", ".api.powerplatform.com")
 _MORE_HOSTS = "NOD_TEAMS_WEBHOOK_HOSTS"
-_COPY = "Copy the address of the flow's trigger into the variable (docs/configuration.md)."
+_COPY = "Copy the address of the flow's trigger into the variable (docs/policy.md)."
 
 
 def workflows_of(
@@ -209,7 +209,7 @@ def _alert(entry: str, place: Place, lines: Lines, known: Mapping[str, str]) -> 
     try:
         return destination(f"{name}:{value}") if kind is None else (kind, _CHECKS[kind](value))
     except ValueError as error:
-        fix = f"Correct it (docs/configuration.md). {_FORMS}"
+        fix = f"Correct it (docs/policy.md). {_FORMS}"
         behind = "with its variables replaced it " if value != written else ""
         raise ConfigError(where, f"{named}: {behind}{error}", fix) from None
 

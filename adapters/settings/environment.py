@@ -62,7 +62,7 @@ class LocalEnvironment(_Variables):
 
 
 class Environment(LocalEnvironment):
-    """What the environment says. Every field is in the README's table."""
+    """What the environment says. Every field is in the table of docs/reference.md."""
 
     aip_api_url: Address = Field(validation_alias="AIP_API_URL")
     aip_api_key: PlatformKey = Field(validation_alias="AIP_API_KEY")

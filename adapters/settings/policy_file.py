@@ -130,7 +130,7 @@ def _first(error: ValidationError, lines: Lines) -> ConfigError:
                 lines.where(place), f"{name} is no setting of Nod", "Remove it, or correct its name."
             )
         case "missing":
-            return ConfigError(lines.where(place), f"{name} is missing", "Add it (docs/configuration.md).")
+            return ConfigError(lines.where(place), f"{name} is missing", "Add it (docs/policy.md).")
         case _:
             what = f"{name}: {words_for(first)}"
-            return ConfigError(lines.where(place), what, "Correct it (docs/configuration.md).")
+            return ConfigError(lines.where(place), what, "Correct it (docs/policy.md).")

@@ -164,7 +164,7 @@ def test_what_cannot_be_compiled_is_refused_by_its_line(tmp_path: Path, written:
 
     assert f"{path}, line 7" == caught.value.where
     assert f"redact.shapes.1: {what}" in caught.value.what
-    assert "Correct it (docs/configuration.md)." == caught.value.fix
+    assert "Correct it (docs/policy.md)." == caught.value.fix
 
 
 @pytest.mark.parametrize(
