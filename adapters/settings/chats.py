@@ -23,7 +23,7 @@ _OPEN_DOOR = "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS"
 _SET_UP = {
     Surface.SLACK: "Set SLACK_BOT_TOKEN (README, Connect a Slack workspace)",
     Surface.TEAMS: (
-        "Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId (docs/reference.md, Environment), or name the"
+        "Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId (docs/teams.md), or name the"
         " address of a webhook under workflows,"
     ),
 }
