@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sandbox.slack.rich_text import RICH_TEXT
-from sandbox.slack.rules import Rule, at, by_type, flag, items, one_of, string, typed, whole
+from sandbox.slack.rules import Rule, at, by_type, flag, items, one_of, shape, string, typed, whole
 
 MESSAGE_BLOCKS = 50
 MODAL_BLOCKS = 100
@@ -36,16 +36,19 @@ def _confirm(value: Any, pointer: str) -> Iterator[str]:
     yield from rule(typed_value, pointer)
 
 
-def _option(value: Any, pointer: str) -> Iterator[str]:
-    fields = {"text": _text(75), "value": string(150)}
-    rule = typed("option", required=fields, optional={"description": _text(75)})
-    typed_value = {"type": "option", **value} if isinstance(value, dict) else value
-    yield from rule(typed_value, pointer)
+_OPTION_VALUE = string(150)
+#: docs.slack.dev/reference/block-kit/composition-objects/option-object: only boxes read mrkdwn.
+_BOX_OPTION = shape(required={"text": _text(75), "value": _OPTION_VALUE}, optional={"description": _text(75)})
+_MENU_OPTION = shape(
+    required={"text": _plain(75), "value": _OPTION_VALUE}, optional={"description": _plain(75)}
+)
+#: `url` is for overflow menus alone.
+_LINK_OPTION = shape(required={"text": _plain(75), "value": _OPTION_VALUE}, optional={"url": string(3000)})
 
 
-def _choice(kind: str, *, most: int, initial: Mapping[str, Rule], least: int = 1) -> Rule:
-    optional = {"action_id": ID, "confirm": _confirm, "focus_on_load": flag, **initial}
-    return typed(kind, required={"options": items(_option, least=least, most=most)}, optional=optional)
+def _choice(kind: str, option: Rule, *, most: int, **more: Rule) -> Rule:
+    optional = {"action_id": ID, "confirm": _confirm, **more}
+    return typed(kind, required={"options": items(option, most=most)}, optional=optional)
 
 
 BUTTON = typed(
@@ -72,13 +75,23 @@ TEXT_INPUT = typed(
         "focus_on_load": flag,
     },
 )
-_SELECT = {"initial_option": _option, "placeholder": _plain(150)}
 CLICKABLE: Mapping[str, Rule] = {
     "button": BUTTON,
-    "static_select": _choice("static_select", most=100, initial=_SELECT),
-    "overflow": _choice("overflow", most=5, initial={}),
-    "radio_buttons": _choice("radio_buttons", most=10, initial={"initial_option": _option}),
-    "checkboxes": _choice("checkboxes", most=10, initial={"initial_options": items(_option, most=10)}),
+    "static_select": _choice(
+        "static_select",
+        _MENU_OPTION,
+        most=100,
+        initial_option=_MENU_OPTION,
+        placeholder=_plain(150),
+        focus_on_load=flag,
+    ),
+    "overflow": _choice("overflow", _LINK_OPTION, most=5),
+    "radio_buttons": _choice(
+        "radio_buttons", _BOX_OPTION, most=10, initial_option=_BOX_OPTION, focus_on_load=flag
+    ),
+    "checkboxes": _choice(
+        "checkboxes", _BOX_OPTION, most=10, initial_options=items(_BOX_OPTION, most=10), focus_on_load=flag
+    ),
 }
 TYPED_IN: Mapping[str, Rule] = {
     "plain_text_input": TEXT_INPUT,

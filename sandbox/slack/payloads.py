@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.slack.errors import CannotDo
 from sandbox.slack.messages import Message, View
 from sandbox.slack.people import TEAM_DOMAIN, TEAM_ID, App, Channel, Person
 
@@ -37,7 +38,10 @@ def _common(kind: str, *, app: App, gesture: Gesture) -> dict[str, Any]:
 
 
 def action(element: Mapping[str, Any], block_id: str, *, action_ts: str, option: str | None) -> dict[str, Any]:
-    """One entry of `actions`: a button with its value, or a choice with the option that was picked."""
+    """One entry of `actions`: a button with its value, or a choice with the option that was picked.
+
+    Raises CannotDo when the choice offers no such option.
+    """
     base = {
         "type": element["type"],
         "action_id": element["action_id"],
@@ -48,6 +52,8 @@ def action(element: Mapping[str, Any], block_id: str, *, action_ts: str, option:
         kept = {name: element[name] for name in ("text", "value", "style") if name in element}
         return {**base, **kept}
     chosen = [o for o in element["options"] if o["value"] == option]
+    if option and not chosen:
+        raise CannotDo(f"{element['action_id']} does not offer {option}")
     if element["type"] == "checkboxes":
         return {**base, "selected_options": chosen}
     return {**base, "selected_option": chosen[0] if chosen else None}

@@ -98,6 +98,23 @@ async def test_a_card_is_pressed_and_each_person_has_their_own_view(browser: Bro
 
 
 @pytest.mark.browser
+async def test_secondary_actions_are_behind_the_overflow_button(browser: Browser) -> None:
+    """As in Teams, `mode: secondary` leaves the row of buttons and still sends its own data."""
+    bot = FakeBot(answer=answered(CARD_TYPE, DONE))
+    behind = [{**execute(verb), "title": verb.title(), "mode": "secondary"} for verb in ("look", "claim")]
+    async with served(bot) as teams:
+        await post(teams, card(actions=[execute("approve"), *behind]))
+        async with reading(browser, teams) as page:
+            await expect(page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
+            await expect(page.get_by_role("button", name="Claim")).to_have_count(0)
+            await page.get_by_role("button", name="More actions").focus()
+            for key in ("ArrowUp", "Enter"):
+                await page.keyboard.press(key)
+            await expect(page.get_by_text("Approved by Ann")).to_be_visible()
+    assert "claim" == bot.last["value"]["action"]["verb"]
+
+
+@pytest.mark.browser
 async def test_a_refresh_happens_by_itself_and_a_broken_bot_is_seen(browser: Browser) -> None:
     """Who is named gets the refreshed card when it is shown; a 500 makes the client say so."""
     bot = FakeBot(answer=answered(CARD_TYPE, card(actions=[execute("approve")])))

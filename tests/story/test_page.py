@@ -38,6 +38,31 @@ def button(text: str, action_id: str, **more: Any) -> Json:
     return {"type": "button", "text": plain(text), "action_id": action_id, "value": "r1", **more}
 
 
+def option(text: str, value: str, **more: Any) -> Json:
+    return {"text": plain(text), "value": value, **more}
+
+
+SURE = {"title": plain("Sure?"), "text": plain("It is loud."), "confirm": plain("Yes"), "deny": plain("No")}
+MORE = [
+    {
+        "type": "actions",
+        "block_id": "more",
+        "elements": [
+            {
+                "type": "overflow",
+                "action_id": "more",
+                "options": [option("View all", "look"), option("I'm on it", "ack"), option("Why?", "why")],
+            },
+            {
+                "type": "overflow",
+                "action_id": "loud",
+                "options": [option("Ring everybody", "ring")],
+                "confirm": SURE,
+            },
+        ],
+    }
+]
+
 HOSTILE = '<img src=x onerror="document.title=1"> <!channel> *not bold*'
 CARD = [
     {"type": "header", "text": plain("Approve send_email?")},
@@ -194,6 +219,35 @@ async def test_the_modal_is_filled_by_keyboard(browser: Browser) -> None:
     submitted = scene.app.came[-1]["view"]["state"]["values"]
     expected = {"note": {"text": {"type": "plain_text_input", "value": "no, too dear"}}}
     assert expected == submitted
+    assert not complaints
+
+
+async def test_what_is_behind_the_overflow_button_is_picked_by_key_and_mouse(browser: Browser) -> None:
+    """Arrows walk the menu, Escape gives nothing away, a pick travels as Slack's `selected_option`, and
+    `confirm` is asked first."""
+    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
+        assert scene.app.client is not None
+        await scene.app.client.chat_postMessage(channel=CHANNEL, text="More", blocks=MORE)
+        more = page.get_by_role("button", name="More actions")
+        await more.first.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("menuitem", name="View all")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("menu")).to_have_count(0)
+        await expect(more.first).to_be_focused()
+        for key in ("ArrowDown", "ArrowDown", "Enter"):
+            await page.keyboard.press(key)
+        await expect(more.first).to_be_focused()
+        for answer in ("No", "Yes"):
+            await more.last.click()
+            await page.get_by_role("menuitem", name="Ring everybody").click()
+            await expect(page.get_by_role("dialog", name="Sure?")).to_be_visible()
+            await page.get_by_role("button", name=answer, exact=True).click()
+        await expect(page.locator("[aria-busy]")).to_have_count(0)
+
+    picked = [(came["actions"][0]["type"], came["actions"][0]["selected_option"]) for came in scene.app.came]
+    expected = [("overflow", option("I'm on it", "ack")), ("overflow", option("Ring everybody", "ring"))]
+    assert expected == [(kind, {**chosen, "text": plain(chosen["text"]["text"])}) for kind, chosen in picked]
     assert not complaints
 
 

@@ -26,6 +26,12 @@ def actions(*elements: Json, **fields: Any) -> Json:
     return {"type": "actions", "elements": list(elements), **fields}
 
 
+def overflow(options: int = 5, value: str = "look", *, text: Json | None = None, **fields: Any) -> Json:
+    """An overflow menu; `fields` go into each of its options."""
+    option = {"text": text or plain("View all"), "value": value, **fields}
+    return actions({"type": "overflow", "action_id": "more", "options": [option] * options})
+
+
 def confirm(**fields: Any) -> Json:
     sure = {"title": plain("Sure?"), "text": plain("Really?"), "confirm": plain("Yes"), "deny": plain("No")}
     return {**sure, **fields}
@@ -80,6 +86,7 @@ FITS = {
     "accessibility_label 75": [actions(button(accessibility_label="x" * 75))],
     "primary": [actions(button(style="primary"))],
     "confirm": [actions(button(confirm=confirm(style="danger")))],
+    "overflow": [overflow(5, "x" * 150, text=plain("x" * 75), url="https://acme.example/" + "x" * 2000)],
     "preformatted": [preformatted("<!channel> *stays* as it is")],
     "quote and list": [
         rich(
@@ -114,6 +121,21 @@ REFUSED = {
     "confirm title 101": [actions(button(confirm=confirm(title=plain("x" * 101))))],
     "confirm text 301": [actions(button(confirm=confirm(text=plain("x" * 301))))],
     "confirm button 31": [actions(button(confirm=confirm(confirm=plain("x" * 31))))],
+    "overflow of 6": [overflow(6)],
+    "overflow of none": [overflow(0)],
+    "overflow value 151": [overflow(value="x" * 151)],
+    "overflow text 76": [overflow(text=plain("x" * 76))],
+    "overflow text mrkdwn": [overflow(text=mrkdwn("View all"))],
+    "overflow style": [overflow(style="danger")],
+    "overflow described": [overflow(description=plain("why"))],
+    "link in a select": [
+        actions(
+            {
+                "type": "static_select",
+                "options": [{"text": plain("x"), "value": "x", "url": "https://a.example"}],
+            }
+        )
+    ],
     "same action_id": [actions(button(action_id="same"), button(action_id="same"))],
     "same block_id": [actions(button(), block_id="same"), actions(button(), block_id="same")],
     "unknown block": [{"type": "hologram"}],

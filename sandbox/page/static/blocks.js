@@ -3,6 +3,7 @@ import { el } from "./dom.js";
 import { textObject } from "./mrkdwn.js";
 import { richText } from "./rich_text.js";
 import { choice, field } from "./fields.js";
+import { menu } from "./menu.js";
 
 function confirmed(ask) {
   if (!ask) return Promise.resolve(true);
@@ -48,8 +49,17 @@ function button(element, blockId, act) {
 function interactive(element, blockId, act) {
   if (element.type === "button") return button(element, blockId, act);
   if (element.type === "image") return el("span", { class: "picture" }, element.alt_text);
-  const picked = (option, pressed) => act({ action_id: element.action_id, block_id: blockId, option, pressed });
-  return choice(element, { picked });
+  const picked = async (option, pressed, url) => {
+    if (!(await confirmed(element.confirm))) return;
+    if (url) window.open(url, "_blank", "noopener,noreferrer");
+    act({ action_id: element.action_id, block_id: blockId, option, pressed });
+  };
+  if (element.type !== "overflow") return choice(element, { picked });
+  const entries = element.options.map((option) => ({
+    label: textObject(option.text, {}),
+    pick: (pressed) => picked(option.value, pressed, option.url),
+  }));
+  return menu({ label: "More actions", kind: "btn more", entries, data: { action: element.action_id } });
 }
 
 const RENDER = {

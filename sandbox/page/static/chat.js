@@ -111,8 +111,11 @@ export class Chat {
   }
 
   async press(message, { pressed, ...what }) {
-    const buttons = pressed.closest(".card").querySelectorAll("button, select, input");
-    for (const button of buttons) button.disabled = true;
+    const card = pressed.closest(".card");
+    if (card.querySelector("[aria-busy]")) return;
+    // Not `disabled`: that would throw whoever presses by keyboard out of the card.
+    const buttons = card.querySelectorAll("button, select, input");
+    for (const button of buttons) button.setAttribute("aria-disabled", "true");
     pressed.setAttribute("aria-busy", "true");
     const viewer = this.viewer();
     const said = await send("/ui/click", {
@@ -122,7 +125,7 @@ export class Chat {
       version: message.version,
       ...what,
     });
-    for (const button of buttons) button.disabled = false;
+    for (const button of buttons) button.removeAttribute("aria-disabled");
     pressed.removeAttribute("aria-busy");
     const warning = said.problem || said.shown || "";
     this.warnings.set(`${viewer} ${message.ts}`, warning);

@@ -31,7 +31,7 @@ export function choice(element, { picked, id, initial = initialOf(element) }) {
     const kind = element.type === "checkboxes" ? "checkbox" : "radio";
     return options(element, kind, name, initial, (event) => picked(event.target.value, event.target));
   }
-  const title = element.placeholder?.text ?? (element.type === "overflow" ? "More…" : "Choose…");
+  const title = element.placeholder?.text ?? "Choose…";
   return el(
     "select",
     { id, class: "btn", "aria-label": id ? null : title, on: { change: (event) => picked(event.target.value, event.target) } },

@@ -1,5 +1,6 @@
 // Adaptive Cards as Teams shows them. Text only ever becomes text nodes; what Teams parses was parsed by the sandbox.
 import { el } from "/static/dom.js";
+import { menu } from "/static/menu.js";
 
 const low = (word, other) => String(word ?? other).toLowerCase();
 const looks = (node) =>
@@ -79,22 +80,39 @@ function input(node) {
   return el("div", { class: "field", data: node.isRequired ? { required: "yes" } : {} }, node.label ? el("span", { class: "label" }, node.label, node.isRequired ? " *" : "") : null, field, wrong);
 }
 
+const sends = (action) => action.type === "Action.Execute" || action.type === "Action.Submit";
+
+function pressed(action, from, act) {
+  const values = gathered(from);
+  if (values) act({ press: action.press, values });
+}
+
 function button(action, act) {
   if (action.type === "Action.OpenUrl") return el("a", { class: "press", href: safe(action.url), target: "_blank", rel: "noreferrer" }, action.title ?? "");
   const node = el("button", { type: "button", class: `press ${low(action.style, "default")}`, title: action.tooltip, disabled: action.isEnabled === false }, action.title ?? "");
-  if (action.type === "Action.Execute" || action.type === "Action.Submit") {
-    node.addEventListener("click", () => {
-      const values = gathered(node);
-      if (values) act({ press: action.press, values });
-    });
-  }
+  if (sends(action)) node.addEventListener("click", () => pressed(action, node, act));
   return node;
+}
+
+// learn.microsoft.com/adaptive-cards, Action.mode: what is secondary stands behind the row's overflow button.
+function overflow(all, act) {
+  const entries = all.map((action) => ({
+    label: action.title ?? "",
+    title: action.tooltip,
+    disabled: action.isEnabled === false,
+    pick: (from) => {
+      if (action.type === "Action.OpenUrl") open(safe(action.url), "_blank", "noopener,noreferrer");
+      else if (sends(action)) pressed(action, from, act);
+    },
+  }));
+  return menu({ label: "More actions", kind: "press more", entries });
 }
 
 function actions(all, act) {
   const inner = el("div", { class: "shown" });
   const row = el("div", { class: "actions" });
-  for (const action of all) {
+  const behind = (action) => low(action.mode, "primary") === "secondary" && action.type !== "Action.ShowCard";
+  for (const action of all.filter((each) => !behind(each))) {
     const node = button(action, act);
     row.append(node);
     if (action.type !== "Action.ShowCard") continue;
@@ -107,6 +125,8 @@ function actions(all, act) {
       node.setAttribute("aria-expanded", String(!box.hidden));
     });
   }
+  const secondary = all.filter(behind);
+  if (secondary.length) row.append(...overflow(secondary, act));
   return [row, inner];
 }
 
