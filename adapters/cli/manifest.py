@@ -1,4 +1,4 @@
-"""`nod manifest slack | teams`: what an administrator gives to the chat so that Nod is an app there."""
+"""`nod manifest slack | teams`: the Slack manifest with the link that creates the app, or the Teams package."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import typer
+import yaml
 
 from adapters.settings import read_local_environment
 from adapters.settings.microsoft import GUID
@@ -106,6 +107,7 @@ SCHEMA_VERSION = "1.29"
 WEBSITE = "https://nod.example.com"
 #: The Slack app's manifest: the one at the top of the repository, which a test compares.
 SLACK = Path(__file__).with_name("slack.manifest.yaml")
+REQUEST_URL = "Give the public address of `nod run`, for example https://nod.example.com/slack/events."
 #: The moment of every file in the package: the same settings make the same bytes.
 _WRITTEN = (1980, 1, 1, 0, 0, 0)
 _NAMES = ("manifest.json", "color.png", "outline.png")
@@ -142,12 +144,12 @@ def teams_manifest(app_id: str, *, website: str = WEBSITE) -> dict[str, Any]:
             "privacyUrl": website,
             "termsOfUseUrl": website,
         },
-        "name": {"short": "Nod", "full": "Nod: approvals that AI agents wait for"},
+        "name": {"short": "Nod", "full": "Nod: approval requests of AI agents"},
         "description": {
-            "short": "Brings the approvals that AI agents wait for to people.",
+            "short": "Routes AI agents' approval requests to the right people.",
             "full": (
-                "Nod puts a card into a channel or chat when an AI agent waits for an approval. Whoever may "
-                "decide approves, rejects or skips there, and Nod tells the platform once."
+                "Nod posts a card in a channel or chat when an AI agent asks for approval. An approver "
+                "approves, rejects or skips there, and Nod delivers the answer to the platform once."
             ),
         },
         "icons": {"color": _NAMES[1], "outline": _NAMES[2]},
@@ -158,6 +160,12 @@ def teams_manifest(app_id: str, *, website: str = WEBSITE) -> dict[str, Any]:
                 "scopes": ["team", "groupChat", "personal"],
                 "isNotificationOnly": False,
                 "supportsFiles": False,
+                "commandLists": [
+                    {
+                        "scopes": ["team", "groupChat", "personal"],
+                        "commands": [{"title": "help", "description": "What Nod does here"}],
+                    }
+                ],
             }
         ],
         "supportsChannelFeatures": "tier1",
@@ -180,32 +188,87 @@ def written(manifest: dict[str, Any]) -> str:
     return json.dumps(manifest, indent=2) + "\n"
 
 
-def print_manifest(chat: Chat, *, app_id: str | None, website: str, out: Path | None) -> None:
-    """To the screen, or to a file: of Teams the whole package. Raises ConfigError."""
-    if chat is Chat.SLACK:
-        content = SLACK.read_bytes()
-    else:
-        manifest = teams_manifest(app_id or "", website=website)
-        content = teams_package(manifest) if out is not None else written(manifest).encode()
+def slack_manifest(request_url: str | None = None) -> str:
+    """The Slack app as YAML: for Socket Mode, or with `request_url` for clicks over HTTP.
+
+    Raises ConfigError for an address that Slack cannot post to.
+    """
+    text = SLACK.read_text(encoding="utf-8")
+    if request_url is None:
+        return text
+    try:
+        address = urlsplit(web_address(request_url))
+    except ValueError as error:
+        raise ConfigError("--request-url", str(error), REQUEST_URL) from None
+    if address.scheme != "https" or address.path in ("", "/"):
+        what = "Slack posts only to https://" if address.scheme != "https" else "the path is missing"
+        raise ConfigError("--request-url", what, REQUEST_URL)
+    _, _, body = text.partition("_metadata:")
+    enabled = "    is_enabled: true\n"
+    body = body.replace(enabled, f"{enabled}    request_url: {json.dumps(request_url)}\n")
+    body = body.replace("socket_mode_enabled: true", "socket_mode_enabled: false")
+    return f"# The Slack app of Nod, for clicks over HTTP.\n_metadata:{body}"
+
+
+def create_link(manifest: str) -> str:
+    """The page of Slack that creates an app from this YAML: the manifest is in the address, percent-encoded
+    (docs.slack.dev/app-manifests/configuring-apps-with-app-manifests, "Sharing manifests").
+    """
+    compact = json.dumps(yaml.safe_load(manifest), separators=(",", ":"))
+    return f"https://api.slack.com/apps?new_app=1&manifest_json={quote(compact, safe='')}"
+
+
+def print_slack_manifest(*, request_url: str | None = None, out: Path | None = None) -> None:
+    """The manifest, and the link that creates the app from it as a comment below. Raises ConfigError."""
+    manifest = slack_manifest(request_url)
+    told = f"# Open this link to create the app from this manifest:\n# {create_link(manifest)}"
     if out is None:
-        print(content.decode(), end="")
-        return
+        print(f"{manifest}\n{told}")
+    else:
+        _write(out, manifest.encode())
+        print(told)
+
+
+def print_teams_manifest(*, app_id: str | None, website: str = WEBSITE, out: Path | None = None) -> None:
+    """The manifest to the screen, or the whole package to a file. Raises ConfigError."""
+    manifest = teams_manifest(app_id or "", website=website)
+    if out is None:
+        print(written(manifest), end="")
+    else:
+        _write(out, teams_package(manifest))
+
+
+def _write(out: Path, content: bytes) -> None:
     try:
         out.write_bytes(content)
     except OSError as error:
         what = f"{out} cannot be written ({error.strerror})"
-        raise ConfigError("--out", what, "Name a file in a folder of yours.") from None
+        raise ConfigError("--out", what, "Choose a writable path.") from None
     print(f"{out}: {len(content)} bytes")
 
 
 @app.command("manifest")
 def manifest_command(
-    chat: Annotated[Chat, typer.Argument(help="The chat that Nod becomes an app of.")],
-    out: Annotated[
-        Path | None, typer.Option(help="A file in place of the screen; of Teams the package to upload.")
+    chat: Annotated[Chat, typer.Argument(help="The chat to create the app in.")],
+    socket_mode: Annotated[
+        bool, typer.Option("--socket-mode", help="Slack: clicks over a socket that Nod opens (the default).")
+    ] = False,
+    request_url: Annotated[
+        str | None,
+        typer.Option(help="Slack: clicks over HTTP, to this address of `nod run` ending in /slack/events."),
     ] = None,
-    website: Annotated[str, typer.Option(help="A page about Nod in your company, for Teams.")] = WEBSITE,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this file; for Teams the app package to upload.")
+    ] = None,
+    website: Annotated[str, typer.Option(help="Teams: a page about Nod in your company.")] = WEBSITE,
 ) -> None:
-    """Print what makes Nod an app of a chat: Slack's manifest, or the Teams app for MicrosoftAppId."""
-    app_id = read_local_environment().microsoft_app_id
-    print_manifest(chat, app_id=app_id, website=website, out=out)
+    """Print the Slack manifest with the link that creates the app, or the Teams app package."""
+    if socket_mode and request_url is not None:
+        raise ConfigError("--socket-mode", "is given with --request-url", "Choose one of them.")
+    if chat is Chat.SLACK:
+        print_slack_manifest(request_url=request_url, out=out)
+        return
+    if socket_mode or request_url is not None:
+        option = "--socket-mode" if socket_mode else "--request-url"
+        raise ConfigError(option, "is for Slack only", "Leave it out: the bot's registration has the address.")
+    print_teams_manifest(app_id=read_local_environment().microsoft_app_id, website=website, out=out)
