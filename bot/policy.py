@@ -63,6 +63,9 @@ class Policy:
     #: Where somebody could not be looked up just now, and so may be missing from `people` and `groups`.
     unasked: frozenset[Surface] = frozenset()
     flood: int = 30  #: so many open requests of one agent have cards of their own
+    agents: Mapping[str, str] = field(default_factory=dict)  #: agent id -> a person's word for it
+    run_link: str | None = None  #: the address of a run's page, with `{run_id}` in it
+    docs_url: str | None = None  #: where docs/ is served; without it no refusal carries a link
     version: str = ""  #: a fingerprint of the file, for the audit
 
     def route_of(self, request: HITLRequest) -> Route:

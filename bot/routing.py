@@ -45,6 +45,7 @@ class Route:
     reason: Mapping[HITLDecision, ReasonRule] = field(default_factory=dict)
     presets: tuple[str, ...] = ()  #: reasons for rejecting, to pick from
     why: str | None = None  #: why such a call is risky, in the operator's own words
+    mentions_approvers: bool = False  #: the first card pings those who can decide
 
     def reason_rule(self, verdict: HITLDecision) -> ReasonRule:
         """Rejecting asks for a reason that may be left empty, unless the route says otherwise."""

@@ -18,6 +18,7 @@ def check(file: FileText, lines: Lines, *, auto_approve: bool) -> None:
     """Raises ConfigError for the first thing that does not hold."""
     _check_people(file, lines)
     _check_groups(file, lines)
+    _check_agents(file, lines)
     check_oncall(file, lines)
     _check_names(file, lines)
     check_ladders(file, lines)
@@ -60,6 +61,16 @@ def _check_groups(file: FileText, lines: Lines) -> None:
                 raise ConfigError(where, str(error), fix) from None
             if not outside and member not in file.people:
                 raise ConfigError(where, f"{member!r} is not under people", "Add the person.")
+
+
+def _check_agents(file: FileText, lines: Lines) -> None:
+    """Two agents with one name could not be told apart on a card."""
+    owners: dict[str, str] = {}
+    for agent, name in file.agents.items():
+        owner = owners.setdefault(name.casefold(), agent)
+        if owner != agent:
+            where = lines.where(("agents", agent))
+            raise ConfigError(where, f"{agent} and {owner} have the same name", "Rename one of them.")
 
 
 def _named(file: FileText) -> Iterator[tuple[Place, list[str], bool]]:

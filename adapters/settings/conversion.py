@@ -118,6 +118,9 @@ def policy_of(
         default_window=file.default_window,
         oncall=oncall_of(file, folder),
         flood=file.flood,
+        agents=file.agents,
+        run_link=file.links.run,
+        docs_url=file.docs_url,
         version=version,
     )
 
@@ -173,6 +176,7 @@ def _route(route: RouteText, number: int, lines: Lines, hours: Mapping[str, Hour
         reason=route.reason,
         presets=tuple(dict.fromkeys(route.presets)),
         why=route.why,
+        mentions_approvers=route.mention == "approvers",
     )
 
 

@@ -49,6 +49,8 @@ FASTEST_POLL, SLOWEST_POLL = "100ms", "1h"
 SHORTEST_WINDOW, LONGEST_WINDOW = "1s", "366d"
 #: Names and shapes that the operator may add to what is redacted.
 MOST_SECRETS = 100
+#: Agents with a name of their own on cards.
+MOST_AGENTS = 1000
 
 #: A person, group, route or rule. No colon: that would read as a group of somebody else's.
 Name = Annotated[str, Field(pattern=r"^[^\s:,](?:[^\r\n\t:,]*[^\s:,])?$", max_length=LONGEST_NAME)]
@@ -60,6 +62,12 @@ AlertText = Annotated[str, Field(max_length=LONGEST_ALERT)]
 WorkflowText = Annotated[str, Field(max_length=LONGEST_VARIABLE)]
 #: Checked and converted by `adapters.settings.conversion`, which knows the line of each condition.
 MatchText = dict[str, Any]
+#: An address that a card or a refusal links to.
+Link = Annotated[str, Field(pattern=r"^https?://[^\s<>|{}\\]+$", max_length=1000)]
+#: The same with the run's id in it, behind the host.
+RunLink = Annotated[
+    str, Field(pattern=r"^https?://[^\s<>|{}\\/]+/[^\s<>|{}\\]*\{run_id\}[^\s<>|{}\\]*$", max_length=1000)
+]
 #: A host as it stands in an address; checked against the calendars' by `adapters.settings.escalation`.
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$", max_length=253)]
 
@@ -142,6 +150,13 @@ class RouteText(Strict):
         default=[], max_length=MOST_PRESETS
     )
     why: str | None = Field(default=None, max_length=300)
+    mention: Literal["nobody", "approvers"] = "nobody"
+
+
+class LinksText(Strict):
+    """Pages of the operator's own that cards lead to."""
+
+    run: RunLink | None = None
 
 
 class DenyText(Strict):
@@ -202,6 +217,11 @@ class FileText(Strict):
     deny: list[DenyText] = []
     automatic: list[AutomaticText] = []
     log_only: bool = Field(default=False, strict=True)
+    agents: dict[Annotated[str, Field(min_length=1, max_length=200)], Name] = Field(
+        default={}, max_length=MOST_AGENTS
+    )
+    links: LinksText = LinksText()
+    docs_url: Link | None = None
     flood: int = Field(default=30, ge=1, le=MOST_OF_ONE_AGENT, strict=True)
     redact: RedactText = RedactText()
     delegations: list[DelegationText] = []

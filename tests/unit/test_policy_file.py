@@ -396,3 +396,30 @@ def test_a_file_that_would_never_end_is_refused(tmp_path: Path, text: str) -> No
     """A live reload must not stop the bot that runs."""
     with pytest.raises(ConfigError):
         read(tmp_path, text)
+
+
+def test_what_cards_say_and_link_to_is_read(tmp_path: Path) -> None:
+    """Names of agents, the page of a run, the pages of refusals, and whom a card pings."""
+    more = "agents: {mail_agent: Mail agent}\nlinks: {run: 'https://acme.example/runs/{run_id}'}\n"
+    text = with_route("mention: approvers") + more + "docs_url: https://acme.example/nod\n"
+    policy = read(tmp_path, text).policy
+    assert {"mail_agent": "Mail agent"} == policy.agents
+    assert "https://acme.example/runs/{run_id}" == policy.run_link
+    assert "https://acme.example/nod" == policy.docs_url
+    assert [True, False] == [route.mentions_approvers for route in policy.routes]
+
+
+@pytest.mark.parametrize(
+    ("rest", "what"),
+    [
+        ("agents: {a: Mail agent, b: mail agent}", "b and a have the same name"),
+        ("links: {run: https://acme.example/runs}", "links.run"),
+        ("links: {run: 'https://{run_id}.example/x'}", "links.run"),
+        ("links: {run: 'javascript:alert({run_id})'}", "links.run"),
+        ("docs_url: docs", "docs_url"),
+    ],
+)
+def test_wrong_names_and_links_are_refused(tmp_path: Path, rest: str, what: str) -> None:
+    """An id in the place of the host would choose where the link leads."""
+    with pytest.raises(ConfigError, match=what):
+        read(tmp_path, with_rest(rest + "\n"))
