@@ -31,7 +31,7 @@ ARCHITECTURE, POLICY, REFERENCE, REFUSALS, OPERATIONS, ALERTS, AUDIT = (
     ROOT / "docs" / f"{name}.md"
     for name in ("architecture", "policy", "reference", "refusals", "operations", "alerts", "audit")
 )
-PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: A picture that is larger makes the page slow to open on a phone, in bytes.
 LARGEST_PICTURE = 200_000
 
