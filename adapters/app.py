@@ -55,8 +55,7 @@ from bot.flow.ingest import Ingest
 from bot.flow.sights import Sights
 from bot.ports import Clock, Directory, Pager, utc_now
 from bot.records import Step
-from bot.seal import Seal
-from bot.signing import Signing
+from bot.seal import Seal, Signing
 
 #: How often every step looks for work unasked, in case a wake-up was lost.
 SWEEP_EVERY = timedelta(seconds=1)

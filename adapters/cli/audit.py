@@ -16,7 +16,7 @@ from adapters.store.proofs import Proofs
 from bot.audit import GENESIS, Break, Row, first_break
 from bot.canonical import NotCanonical
 from bot.errors import ConfigError
-from bot.signing import Signing
+from bot.seal import Signing
 
 #: So many differences are printed one by one.
 MOST_TOLD = 20

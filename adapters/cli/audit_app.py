@@ -17,7 +17,7 @@ from bot.approval import Outcome
 from bot.errors import ConfigError
 from bot.ports import utc_now
 from bot.redaction import Redaction
-from bot.signing import Signing
+from bot.seal import Signing
 
 app = typer.Typer(
     name="audit", help="The audit: prove it, export it.", no_args_is_help=True, add_completion=False

@@ -25,7 +25,7 @@ from adapters.store.rungs import SqlRungs
 from bot.errors import ConfigError
 from bot.ports import Clock, utc_now
 from bot.records import Ring
-from bot.signing import Signing
+from bot.seal import Signing
 from bot.store import Alerts
 
 _OPENERS = {

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import tables
 from adapters.store.columns import storable_text
 from bot.protocol import HITLRequest, Json
-from bot.signing import Kind, Signing
+from bot.seal import Kind, Signing
 
 _A = tables.approvals.c
 #: What has to be read of an approval.

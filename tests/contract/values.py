@@ -21,7 +21,7 @@ from bot.records import (
     Placement,
     Triggered,
 )
-from bot.signing import Signing
+from bot.seal import Signing
 from bot.store import Store
 from bot.surface import Destination, Surface
 

@@ -20,8 +20,7 @@ from bot.flow.ingest import Ingest
 from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.records import Alert, Claimed, Counted, Step
-from bot.seal import Seal
-from bot.signing import Signing
+from bot.seal import Seal, Signing
 from bot.surface import Surface
 from tests.contract.values import a_claim, a_vote, claim, found
 from tests.fakes import FakePlatform
