@@ -19,8 +19,8 @@ from adapters.clock import seconds_since_boot
 from adapters.directory_cache import REACHED_FOR, DirectoryCache, GroupKeeper, ResolvedPolicy
 from adapters.oncall import Schedules
 from bot.audit import Fact
+from bot.callbacks import CallOutcome, words_of
 from bot.errors import ConfigError, Unavailable
-from bot.foreign import CallOutcome, words_of
 from bot.policy import Policy
 from bot.ports import Clock, Directory, GroupRef
 from bot.protocol import Json

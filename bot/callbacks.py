@@ -1,25 +1,146 @@
-"""The code of a program of one's own: a callback within its time, and the hook that hears of lost answers.
+"""Functions of the operator's own, as foreign code: loaded by name, run within their time, told in one line.
 
-A coroutine function runs in the caller's loop, a plain one in one of a few threads. What goes wrong is said in
-the words of the platform's own client (the platform's guide).
+Nobody here has read them: they may raise, hang, block, exit, or change what they are given, and nothing that
+they raise gets past. The threads are daemons, so one that never comes back does not keep the process from
+ending. What goes wrong with a callback is said in the words of the platform's own client (its guide).
 """
 
 from __future__ import annotations
 
 import asyncio
 import copy
+import importlib
 import inspect
+import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextvars import Context, copy_context
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import structlog
 
 from bot.approval import LONGEST_NOTE
-from bot.errors import Unavailable
-from bot.foreign import CallOutcome, Threads, words_of
+from bot.errors import ConfigError, Unavailable
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+
+log = structlog.get_logger()
+
+#: Characters of an exception's text that reach an agent (the platform's own client keeps as many).
+LONGEST_REASON = 100
+
+
+class CallOutcome:
+    """`with caught: caught.value = foreign()`.
+
+    SystemExit is caught too: it would end a thread unheard, or the loop with everything in it. What cancels a
+    task, and Ctrl-C, goes on, unless `everything` is caught: fit for a thread of its own.
+    """
+
+    def __init__(self, *, everything: bool = False) -> None:
+        """Nothing has ended yet."""
+        self._everything = everything
+        self.value: object = None
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        """What is raised from here on is kept."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Keep it, unless it is not ours to keep."""
+        if error is None or not (self._everything or isinstance(error, Exception | SystemExit)):
+            return False
+        self.error = error
+        return True
+
+
+def words_of(error: BaseException) -> str:
+    """An exception in one short line. Reading its text is a call of foreign code once more."""
+    read = CallOutcome()
+    with read:
+        read.value = " ".join(str(error)[: 10 * LONGEST_REASON].split())[:LONGEST_REASON]
+    return str(read.value or type(error).__name__)
+
+
+def load_function(
+    spec: str, *, where: str, written: str, takes: str, told: Callable[[BaseException], str] = words_of
+) -> Callable[..., object]:
+    """The function that `package.module:function` names.
+
+    Raises ConfigError for the setting `where`, whatever is wrong: `written` is how it is to be written, `takes`
+    what it takes, and `told` says why its module could not be imported.
+    """
+    module, _, name = spec.partition(":")
+    if not module or not name or module.startswith("."):
+        raise ConfigError(where, "it names no function", f"Write it as {written}.")
+    imported = CallOutcome(everything=True)
+    with imported:
+        imported.value = getattr(importlib.import_module(module), name, None)
+    if imported.error is not None:
+        fix = "Install the module where Nod runs, and see that it can be imported."
+        raise ConfigError(where, f"importing {module} failed ({told(imported.error)})", fix)
+    if not callable(imported.value):
+        raise ConfigError(where, f"{module} has no function {name}", f"Name a function that takes {takes}.")
+    return imported.value
+
+
+_Job = tuple[Callable[[], object], Context, "Future[CallOutcome]"]
+
+
+class Threads:
+    """At most `most` functions at once; the others wait for their turn, in order."""
+
+    def __init__(self, *, most: int, name: str) -> None:
+        """Starts none yet. `name` is what a debugger shows."""
+        self._most, self._name = most, name
+        self._lock = threading.Lock()
+        self._waiting: deque[_Job] = deque()
+        self._alive = 0
+        self._under_way = 0
+
+    @property
+    def under_way(self) -> int:
+        """How many have not come back, those that wait for their turn included."""
+        return self._under_way
+
+    def run(self, work: Callable[[], object]) -> Future[CallOutcome]:
+        """How `work` ended in a thread; a future never fails. Cancelled before its turn, it is never called.
+
+        Once it has its turn it cannot be cancelled, since a thread cannot be.
+        """
+        outcome: Future[CallOutcome] = Future()
+        with self._lock:
+            self._under_way += 1
+            self._waiting.append((work, copy_context(), outcome))
+            if self._alive < self._most:
+                self._alive += 1
+                threading.Thread(target=self._work, name=self._name, daemon=True).start()
+        return outcome
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            work, context, outcome = job
+            runs, caught = outcome.set_running_or_notify_cancel(), CallOutcome(everything=True)
+            with caught:
+                caught.value = context.run(work) if runs else None
+            with self._lock:
+                self._under_way -= 1
+            if runs:
+                outcome.set_result(caught)
+
+    def _next(self) -> _Job | None:
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._alive -= 1
+            return None
+
 
 #: `(HITLRequest) -> HITLResponse`, or a coroutine function with that result.
 Callback = Callable[[HITLRequest], HITLResponse | Awaitable[HITLResponse]]
@@ -38,8 +159,6 @@ class Prompt(Protocol):
         ...
 
 
-log = structlog.get_logger()
-
 TIMED_OUT = "Callback timeout"
 UNSEEN = "It approved a call that cannot be read whole and in one way only"
 WRONG_TYPE = "Callback returned invalid response type"
@@ -53,8 +172,7 @@ async def answer_of(
     It is given a copy: what the digest covers does not change under its hand.
     Raises Unavailable, in words for the agent, when it raised, ran out of time or returned something else.
     """
-    given = replace(request, arguments=copy.deepcopy(request.arguments))
-    task = asyncio.ensure_future(_run(callback, given, threads))
+    task = asyncio.ensure_future(_run(callback, request, threads))
     try:
         await asyncio.wait({task}, timeout=within)
     finally:
@@ -87,16 +205,32 @@ def rejection(request: HITLRequest, reason: str) -> HITLResponse:
 
 
 async def _run(callback: Callback, request: HITLRequest, threads: Threads) -> CallOutcome:
-    if _waits(callback):
-        caught = CallOutcome()
-        with caught:
-            caught.value = callback(request)
-    else:
-        caught = await asyncio.wrap_future(threads.run(lambda: callback(request)))
-    if inspect.isawaitable(caught.value):
-        with caught:
-            caught.value = await caught.value
-    return caught
+    def call() -> object:
+        return callback(replace(request, arguments=copy.deepcopy(request.arguments)))
+
+    if not _waits(callback):
+        return await ended(threads, call)
+    caught = CallOutcome()
+    with caught:
+        caught.value = call()
+    return await _awaited(caught)
+
+
+async def ended(threads: Threads, call: Callable[[], object], *, everything: bool = False) -> CallOutcome:
+    """How a call in one of these threads ended; what it returns to be awaited is awaited here.
+
+    `everything` that this raises is caught then, as in the thread.
+    """
+    return await _awaited(await asyncio.wrap_future(threads.run(call)), everything=everything)
+
+
+async def _awaited(caught: CallOutcome, *, everything: bool = False) -> CallOutcome:
+    if not inspect.isawaitable(caught.value):
+        return caught
+    awaited = CallOutcome(everything=everything)
+    with awaited:
+        awaited.value = await caught.value
+    return awaited
 
 
 def _waits(callback: Callback) -> bool:
@@ -139,14 +273,5 @@ class ErrorHook:
 
     async def _tell(self, told: OnUnrecoverable, request_id: str, error: BaseException) -> str | None:
         """What went wrong, in words."""
-        called = await asyncio.wrap_future(self._threads.run(lambda: told(request_id, error)))
-        if called.error is None and inspect.isawaitable(called.value):
-            called = await _awaited(called.value)
+        called = await ended(self._threads, lambda: told(request_id, error))
         return None if called.error is None else words_of(called.error)
-
-
-async def _awaited(value: Awaitable[object]) -> CallOutcome:
-    caught = CallOutcome()
-    with caught:
-        caught.value = await value
-    return caught

@@ -19,9 +19,18 @@ from typing import Literal, Self
 import structlog
 
 from bot.approval import Outcome
-from bot.callbacks import UNSEEN, Callback, ErrorHook, OnUnrecoverable, Prompt, answer_of, rejection
+from bot.callbacks import (
+    UNSEEN,
+    Callback,
+    CallOutcome,
+    ErrorHook,
+    OnUnrecoverable,
+    Prompt,
+    Threads,
+    answer_of,
+    rejection,
+)
 from bot.errors import Unavailable
-from bot.foreign import CallOutcome, Threads
 from bot.ladder import deadline_of
 from bot.ports import Clock, utc_now
 from bot.posting import AT_ONCE, ATTEMPTS, Client, InTurn, Pause, post

@@ -18,9 +18,8 @@ from datetime import datetime
 import structlog
 
 from bot.approval import Outcome
-from bot.callbacks import UNSEEN, Prompt, rejection
+from bot.callbacks import UNSEEN, CallOutcome, Prompt, rejection, words_of
 from bot.errors import Gone, Refusal, Refused
-from bot.foreign import CallOutcome, words_of
 from bot.ports import Listing
 from bot.posting import Answers, Client, Pause, post_until
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse

@@ -7,19 +7,15 @@ It is code that nobody here has read: it may raise, hang, or call `sys.exit`, an
 from __future__ import annotations
 
 import asyncio
-import importlib
-import inspect
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING
 
-from bot.errors import ConfigError, Unavailable
+from bot.callbacks import CallOutcome, Threads, ended, load_function
+from bot.errors import Unavailable
 from bot.visible import inert
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from types import TracebackType
 
     from bot.records import Alert
 
@@ -47,19 +43,13 @@ class UnrecoverableError(Exception):
 
 def load_hook(spec: str) -> Hook:
     """The function that `package.module:function` names. Raises ConfigError, whatever is wrong with it."""
-    where = f"on_unrecoverable_error: {spec}"
-    module, _, name = spec.partition(":")
-    if not module or not name or module.startswith("."):
-        raise ConfigError(where, "it names no function", "Write it as hook:package.module:function.")
-    try:
-        hook: Hook | None = getattr(importlib.import_module(module), name, None)
-    except Exception as error:
-        fix = "Install the module where Nod runs, and see that it can be imported."
-        raise ConfigError(where, f"importing {module} failed ({type(error).__name__})", fix) from error
-    if not callable(hook):
-        fix = "Name a function that takes (request_id, exception)."
-        raise ConfigError(where, f"{module} has no function {name}", fix)
-    return hook
+    return load_function(
+        spec,
+        where=f"on_unrecoverable_error: {spec}",
+        written="hook:package.module:function",
+        takes="(request_id, exception)",
+        told=_kind_of,
+    )
 
 
 class HookPager:
@@ -70,7 +60,8 @@ class HookPager:
         self._spec = spec
         self._hook = hook
         self._limit = limit
-        self._under_way: tuple[Future[_Caught], asyncio.Task[str | None]] | None = None
+        self._threads = Threads(most=1, name=self.name)
+        self._call: asyncio.Task[CallOutcome] | None = None
 
     @property
     def name(self) -> str:
@@ -85,9 +76,12 @@ class HookPager:
         """
         if alert.resolved is not None and ref is not None:
             return ref
-        if self._under_way is not None and not all(part.done() for part in self._under_way):
+        if self._threads.under_way or (self._call is not None and not self._call.done()):
             raise Unavailable(f"{self.name} has not come back from an earlier call")
-        call = self._begin(alert)
+        resolved = None if alert.resolved is None else inert(alert.resolved)
+        trouble = UnrecoverableError(inert(alert.text), cause=alert.cause, resolved=resolved)
+        calling = ended(self._threads, lambda: self._hook(alert.approval_id, trouble), everything=True)
+        call = self._call = asyncio.create_task(calling, name=self.name)
         try:
             await asyncio.wait({call}, timeout=self._limit)
         finally:
@@ -95,53 +89,10 @@ class HookPager:
             call.cancel()
         if late:
             raise Unavailable(f"{self.name} took longer than {self._limit:g} s")
-        if kind := call.result():
-            raise Unavailable(f"{self.name} raised {kind}")
+        if (error := call.result().error) is not None:
+            raise Unavailable(f"{self.name} raised {_kind_of(error)}")
         return CALLED
 
-    def _begin(self, alert: Alert) -> asyncio.Task[str | None]:
-        outcome: Future[_Caught] = Future()
-        # A thread cannot be cancelled: as a running future this one refuses to pretend so.
-        outcome.set_running_or_notify_cancel()
-        resolved = None if alert.resolved is None else inert(alert.resolved)
-        error = UnrecoverableError(inert(alert.text), cause=alert.cause, resolved=resolved)
-        thread = threading.Thread(
-            target=_run, args=(outcome, self._hook, alert.approval_id, error), name=self.name, daemon=True
-        )
-        thread.start()
-        call = asyncio.create_task(_finish(outcome), name=self.name)
-        self._under_way = (outcome, call)
-        return call
 
-
-class _Caught:
-    """How a piece of foreign code ended. SystemExit too is caught: it would end the thread or the loop."""
-
-    def __init__(self) -> None:
-        self.value: object = None
-        self.kind: str | None = None  #: the name of what it raised
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Literal[True]:
-        self.kind = None if kind is None else kind.__name__
-        return True
-
-
-def _run(outcome: Future[_Caught], hook: Hook, request_id: str, error: Exception) -> None:
-    caught = _Caught()
-    with caught:
-        caught.value = hook(request_id, error)
-    outcome.set_result(caught)
-
-
-async def _finish(outcome: Future[_Caught]) -> str | None:
-    caught = await asyncio.wrap_future(outcome)
-    if inspect.isawaitable(caught.value):
-        with _Caught() as awaited:
-            await caught.value
-        return awaited.kind
-    return caught.kind
+def _kind_of(error: BaseException) -> str:
+    return type(error).__name__

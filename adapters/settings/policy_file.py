@@ -17,8 +17,8 @@ from adapters.settings.conversion import elsewhere_of, policy_of
 from adapters.settings.destinations import PagerAddress, Told, alerts_of, workflows_of
 from adapters.settings.lines import Lines, Place, parse_yaml, words_for
 from adapters.settings.models import FileText
+from bot.callbacks import CallOutcome
 from bot.errors import ConfigError
-from bot.foreign import CallOutcome
 from bot.policy import Policy
 from bot.ports import GroupRef
 from bot.surface import Destination
