@@ -35,9 +35,9 @@ log = structlog.get_logger()
 app = typer.Typer(add_completion=False)
 
 RequestId = Annotated[
-    str, typer.Argument(metavar="ID", help="The request's id, or at least its first 8 characters.")
+    str, typer.Argument(metavar="ID", help="The request id, or at least its first 8 characters.")
 ]
-Note = Annotated[str | None, typer.Option(help="What the agent is told with the answer.")]
+Note = Annotated[str | None, typer.Option(metavar="TEXT", help="A note to the agent.")]
 
 
 async def answer(
@@ -131,22 +131,22 @@ def approve_command(
     request_id: RequestId,
     note: Note = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also a call that was cut or can be read in two ways.")
+        bool, typer.Option("--force", help="Also approve a call that is truncated or ambiguous.")
     ] = False,
 ) -> None:
-    """Approve a request straight on the platform, with its API key."""
+    """Approve a request directly on the platform."""
     _answer(request_id, HITLDecision.APPROVED, note, force=force)
 
 
 @app.command("reject")
 def reject_command(request_id: RequestId, note: Note = None) -> None:
-    """Reject a request straight on the platform, with its API key."""
+    """Reject a request directly on the platform."""
     _answer(request_id, HITLDecision.REJECTED, note)
 
 
 @app.command("skip")
 def skip_command(request_id: RequestId, note: Note = None) -> None:
-    """Skip a request straight on the platform, with its API key: the agent goes on without the tool."""
+    """Skip a request: the agent continues without this step."""
     _answer(request_id, HITLDecision.SKIPPED, note)
 
 

@@ -20,7 +20,7 @@ from bot.redaction import Redaction
 from bot.seal import Signing
 
 app = typer.Typer(
-    name="audit", help="The audit: prove it, export it.", no_args_is_help=True, add_completion=False
+    name="audit", help="Verify and export the audit log.", no_args_is_help=True, add_completion=False
 )
 
 
@@ -34,11 +34,14 @@ class Format(StrEnum):
 @app.command("verify")
 def verify_command(
     checkpoints: Annotated[
-        Path | None, typer.Option(help="Checkpoints that were kept elsewhere: shows a cut tail.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Checkpoints kept outside the database; they reveal a deleted end."),
     ] = None,
-    key: Annotated[list[str] | None, typer.Option(help="A public key that may have signed them.")] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="A public key that the checkpoints can be signed with.")
+    ] = None,
 ) -> None:
-    """Read the whole chain; name the first row that does not hold."""
+    """Verify the audit log and name the first invalid row."""
     environment = read_local_environment()
     secrets = environment.known_secrets()
     work = audit.verify(
@@ -61,7 +64,7 @@ def _sets_retention(config: Path) -> bool | None:
 
 @app.command("key")
 def key_command() -> None:
-    """Print the public key that checkpoints are signed with."""
+    """Print the public key of the audit checkpoints."""
     environment = read_local_environment()
     path = environment.audit_key or folder_of(environment.database_url) / "nod-audit.key"
     raise typer.Exit(run_async(audit.key(path)))
@@ -69,19 +72,29 @@ def key_command() -> None:
 
 @app.command("export")
 def export_command(
-    form: Annotated[Format, typer.Option("--format")] = Format.JSONL,
-    since: Annotated[str | None, typer.Option(help="First seen from here on: 30d, or a moment.")] = None,
-    until: Annotated[str | None, typer.Option(help="First seen before: a length ago, or a moment.")] = None,
-    agent: Annotated[str | None, typer.Option(help="A glob.")] = None,
-    tool: Annotated[str | None, typer.Option(help="A glob.")] = None,
-    person: Annotated[str | None, typer.Option(help="Who voted: handle, name, address or account.")] = None,
-    decision: Annotated[Outcome | None, typer.Option(help="How it was decided, or how it ended.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A file in place of the screen.")
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.JSONL,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="First seen at or after: 30d (ago) or a timestamp.")
     ] = None,
-    with_arguments: Annotated[bool, typer.Option(help="Write the arguments too, redacted.")] = False,
+    until: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="First seen before: 12h (ago) or a timestamp.")
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Glob pattern, for example mail_*.")
+    ] = None,
+    tool: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Glob pattern, for example pay_*.")
+    ] = None,
+    person: Annotated[str | None, typer.Option(help="Who voted: handle, name, e-mail or account id.")] = None,
+    decision: Annotated[Outcome | None, typer.Option(help="Outcome of the request.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file.")
+    ] = None,
+    with_arguments: Annotated[
+        bool, typer.Option("--with-arguments", help="Include the arguments, redacted.")
+    ] = False,
 ) -> None:
-    """Write one line for each approval, oldest first."""
+    """Export one line per approval, oldest first."""
     environment = read_local_environment()
     only = audit_export.Filter(
         since=_moment("--since", since),

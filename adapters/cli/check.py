@@ -152,8 +152,8 @@ async def _database(environment: Environment) -> tuple[Finding, bool]:
 
 @app.command("check")
 def check_command(
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings, too.")] = False,
 ) -> None:
-    """Check settings, platform, scopes, channels and the database; say what to do about each finding."""
+    """Check settings, platform, chats and database. Each finding says how to fix it."""
     configure_logs("auto", level=logging.ERROR)  # the report says what the log would
     raise typer.Exit(run_async(check(strict=strict)))

@@ -1,65 +1,98 @@
-"""Which commands there are. The code of one is imported when it is called: `nod approve` needs no bot."""
+"""Which commands there are. The code of one is imported when it is called: `nod --help` needs none of it."""
 
 from __future__ import annotations
 
 import io
 import sys
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
+import bot
+from adapters.cli.help import PlainCommand, PlainGroup
 from bot.errors import ConfigError, NodError
 
-#: Each command, in the order of the help, and the module whose `app` has it.
+if TYPE_CHECKING:
+    from typer.core import TyperCommand, TyperGroup
+
+
+class Entry(NamedTuple):
+    """A line of the help."""
+
+    module: str  #: in this folder, with the command in its `app`
+    help: str  #: the first sentence of the command's own help, which a test compares
+
+
+#: Each command, in the order of the help.
 COMMANDS = {
-    "run": "run",
-    "demo": "demo",
-    "check": "check",
-    "pending": "pending",
-    "watch": "watch",
-    "approve": "answering",
-    "reject": "answering",
-    "skip": "answering",
-    "manifest": "manifest",
-    "teams": "teams",
-    "relay": "relay",
-    "sandbox": "demo",
-    "audit": "audit_app",
-    "policy": "policy_app",
+    "run": Entry("run", "Run the bot until it is stopped."),
+    "demo": Entry("demo", "Try Nod in the browser, without an account."),
+    "check": Entry("check", "Check settings, platform, chats and database."),
+    "pending": Entry("pending", "List the pending requests."),
+    "watch": Entry("watch", "Show the pending requests live, with the time left."),
+    "approve": Entry("answering", "Approve a request directly on the platform."),
+    "reject": Entry("answering", "Reject a request directly on the platform."),
+    "skip": Entry("answering", "Skip a request: the agent continues without this step."),
+    "manifest": Entry("manifest", "Print the Slack manifest or Teams app package."),
+    "teams": Entry("teams", "List the Teams conversations that Nod is in."),
+    "relay": Entry("relay", "Run a reverse proxy that shows cards immediately."),
+    "sandbox": Entry("demo", "Run the local platform and chats without the bot."),
+    "audit": Entry("audit_app", "Verify and export the audit log."),
+    "policy": Entry("policy_app", "Test, lint and replay nod.yaml."),
 }
 
 
-class Commands(TyperGroup):
-    """The commands by name; the module behind one is not read before that."""
+class Commands(PlainGroup):
+    """The commands with their lines of help; the module behind one is imported when it is called."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+    def __init__(self, **settings: Any) -> None:
+        """Nothing is imported yet."""
+        super().__init__(**settings)
+        self.commands = {name: PlainCommand(name, help=entry.help) for name, entry in COMMANDS.items()}
 
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"adapters.cli.{COMMANDS[cmd_name]}")
-        found: Any = typer.main.get_command(module.app)
-        if isinstance(found, TyperGroup) and found.name != cmd_name:
-            found = found.commands[cmd_name]
-        return cast("TyperCommand | TyperGroup", found)
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that was called, ready to run."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, loaded(name) if name and listed else None, rest
+
+
+def loaded(name: str) -> TyperCommand | TyperGroup:
+    """A command by its name, with what it imports."""
+    app = import_module(f"adapters.cli.{COMMANDS[name].module}").app
+    app.rich_markup_mode = None
+    app.info.cls = PlainGroup
+    for one in app.registered_commands:
+        one.cls = PlainCommand
+    found: Any = typer.main.get_command(app)
+    if isinstance(found, PlainGroup) and found.name != name:
+        found = found.commands[name]
+    return cast("TyperCommand | TyperGroup", found)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"nod {bot.__version__}")
+        raise typer.Exit
 
 
 app = typer.Typer(
     name="nod",
     cls=Commands,
-    help="Brings the approvals that AI agents wait for to the people who may give them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
 
 @app.callback()
-def _nod() -> None:
-    """Brings the approvals that AI agents wait for to the people who may give them."""
+def _nod(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Routes AI agents' approval requests to the right people in Slack and Teams."""
 
 
 def main() -> None:
@@ -69,7 +102,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        app(prog_name="nod")
     except ConfigError as error:
         print(f"nod: {error}", file=sys.stderr)
         sys.exit(2)

@@ -122,7 +122,7 @@ def _write(file: Path, text: str) -> None:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         what = f"{file} cannot be written ({error.strerror})"
-        raise ConfigError("--env-file", what, "Name a file in a folder of yours.") from None
+        raise ConfigError("--env-file", what, "Choose a writable path.") from None
 
 
 async def _met(town: Sandbox, request_url: str) -> None:
@@ -150,12 +150,12 @@ async def _open_on(*, port: int, request_url: str | None = None) -> AsyncIterato
 
 @app.command("demo")
 def demo_command(
-    script: Annotated[bool, typer.Option("--script", help="Play the whole story and exit.")] = False,
-    port: Annotated[
-        int, typer.Option(help="Where the page is served; 0 takes a free port.", min=0, max=65535)
-    ] = 8765,
+    script: Annotated[
+        bool, typer.Option("--script", help="Play one approval from request to result, then exit.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Port of the page; 0 picks a free one.", min=0, max=65535)] = 8765,
 ) -> None:
-    """Try Nod without any account: agents, a chat in the browser, and the bot between them."""
+    """Try Nod in the browser, without an account."""
     if script:
         raise typer.Exit(run_async(play()))
     run_async(show(port=port))
@@ -166,15 +166,16 @@ def sandbox_command(
     port: Annotated[
         int,
         typer.Option(
-            help="Where the platform, the chat and the page are served; 0 takes a free port.", min=0, max=65535
+            help="Port of the platform, the chats and the page; 0 picks a free one.", min=0, max=65535
         ),
     ] = 8765,
     request_url: Annotated[
-        str, typer.Option(help="Where the local Slack sends clicks, as in a Slack app's settings.")
+        str,
+        typer.Option(metavar="URL", help="Where the local Slack sends clicks: the Request URL of a Slack app."),
     ] = "http://127.0.0.1:3000/slack/events",
     env_file: Annotated[
-        Path | None, typer.Option(help="Write the settings for `nod run` to this file.")
+        Path | None, typer.Option(metavar="FILE", help="Write the settings for `nod run` to this file.")
     ] = None,
 ) -> None:
-    """The embedded platform and chat without the bot: for trying and testing `nod run` against them."""
+    """Run the local platform and chats without the bot. Use it to try `nod run` against them."""
     run_async(serve(port=port, request_url=request_url, env_file=env_file))

@@ -251,7 +251,7 @@ def _write(out: Path, content: bytes) -> None:
 def manifest_command(
     chat: Annotated[Chat, typer.Argument(help="The chat to create the app in.")],
     socket_mode: Annotated[
-        bool, typer.Option("--socket-mode", help="Slack: clicks over a socket that Nod opens (the default).")
+        bool, typer.Option("--socket-mode", help="Slack: receive clicks over a socket (the default).")
     ] = False,
     request_url: Annotated[
         str | None,
@@ -262,7 +262,7 @@ def manifest_command(
     ] = None,
     website: Annotated[str, typer.Option(help="Teams: a page about Nod in your company.")] = WEBSITE,
 ) -> None:
-    """Print the Slack manifest with the link that creates the app, or the Teams app package."""
+    """Print the Slack manifest or Teams app package. Slack's has a link that creates the app."""
     if socket_mode and request_url is not None:
         raise ConfigError("--socket-mode", "is given with --request-url", "Choose one of them.")
     if chat is Chat.SLACK:

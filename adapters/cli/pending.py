@@ -65,7 +65,7 @@ def _print_table(listing: Listing, redaction: Redaction) -> None:
 
 @app.command("pending")
 def pending_command(
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List what waits on the platform."""
+    """List the pending requests."""
     run_async(pending(read_environment(), as_json=as_json))

@@ -25,15 +25,17 @@ from adapters.settings import (
 from bot.ports import utc_now
 
 app = typer.Typer(
-    name="policy", help="Try a policy before it is in force.", no_args_is_help=True, add_completion=False
+    name="policy", help="Test, lint and replay nod.yaml.", no_args_is_help=True, add_completion=False
 )
 
 
 @app.command("test")
 def test_command(
-    request: Annotated[Path, typer.Argument(help="A request as the platform lists it, in a JSON file.")],
+    request: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A request in JSON, as the platform lists it.")
+    ],
 ) -> None:
-    """Print what the policy makes of a request: route, approvers, ladder, automatic answer."""
+    """Show what nod.yaml does with a request: route, approvers, escalation, automatic answer."""
     environment = read_local_environment()
     work = policy.test(request, path=environment.config, auto_approve=environment.auto_approve, now=utc_now())
     raise typer.Exit(run_async(work))
@@ -41,9 +43,9 @@ def test_command(
 
 @app.command("lint")
 def lint_command(
-    offline: Annotated[bool, typer.Option("--offline", help="Ask no chat who can be found.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not query Slack or Teams.")] = False,
 ) -> None:
-    """Prove that each route has enough reachable approvers; name dead routes and missing people."""
+    """Check that every route has enough reachable approvers; list dead routes and unknown people."""
     configure_logs("auto", level=logging.ERROR)  # the report says what the log would
     if offline:
         local = read_local_environment()
@@ -55,10 +57,13 @@ def lint_command(
 
 @app.command("replay")
 def replay_command(
-    file: Annotated[Path | None, typer.Argument(help="The new policy; without it, NOD_CONFIG's.")] = None,
-    since: Annotated[str, typer.Option(help="How far back, such as 30d.")] = "30d",
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="The new policy file (default: the one in NOD_CONFIG)."),
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="AGO", help="How far back to look, for example 30d.")] = "30d",
 ) -> None:
-    """Run the history through a policy file and print what would have changed."""
+    """Run past requests through a policy file and show what would change."""
     environment = read_local_environment()
     work = policy.replay(
         database_url=environment.database_url,

@@ -29,7 +29,7 @@ async def relay(environment: RelayEnvironment, *, host: str, port: int, bot: str
     try:
         guarded(bot)
     except ValueError as error:
-        raise ConfigError("--bot", str(error), "Name the address of `nod run`.") from error
+        raise ConfigError("--bot", str(error), "Set it to the URL of `nod run`.") from error
     stop = stop_signal()
     async with (
         open_waker(bot, environment.relay_token.get_secret_value()) as waker,
@@ -44,13 +44,13 @@ async def relay(environment: RelayEnvironment, *, host: str, port: int, bot: str
 
 @app.command("relay")
 def relay_command(
-    host: Annotated[str, typer.Option(help="The address that the relay listens on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Its port; 0 takes a free one.", min=0, max=65535)] = 3001,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)] = 3001,
     bot: Annotated[
-        str, typer.Option(help="Where `nod run` listens, to be told when to look.")
+        str, typer.Option(metavar="URL", help="URL of `nod run`, notified when a request appears.")
     ] = "http://127.0.0.1:3000",
 ) -> None:
-    """Stand in front of the platform, change nothing, and have cards up as soon as a run waits."""
+    """Run a reverse proxy that shows cards immediately. They do not wait for the next poll."""
     environment = read_relay_environment()
     configure_logs(environment.log_format)
     run_async(relay(environment, host=host, port=port, bot=bot))

@@ -35,16 +35,21 @@ def run_command(
     auto_approve: Annotated[
         int,
         typer.Option(
-            "--auto-approve", count=True, help="Approve everything without asking, for CI; needs --log."
+            "--auto-approve",
+            count=True,
+            show_default=False,
+            help="Approve everything automatically, for CI. Requires --log.",
         ),
     ] = 0,
     record: Annotated[
-        Path | None, typer.Option("--log", help="Where each event is written too, as a line of JSON.")
+        Path | None,
+        typer.Option("--log", metavar="FILE", help="Also append events to this file as JSON lines."),
     ] = None,
     accept_rollback: Annotated[
         bool,
         typer.Option(
-            "--accept-rollback", help="Go on with a database that ends before its last checkpoint; once."
+            "--accept-rollback",
+            help="Start once with a database that is older than its last audit checkpoint.",
         ),
     ] = False,
 ) -> None:

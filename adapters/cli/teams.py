@@ -52,5 +52,5 @@ def _place(ref: ConversationRef, known: Counter[str]) -> str:
 
 @app.command("teams")
 def teams_command() -> None:
-    """List the conversations of Teams that Nod is in, by the names that nod.yaml can use."""
+    """List the Teams conversations that Nod is in. Their names can be used in nod.yaml."""
     raise typer.Exit(run_async(conversations(read_local_environment().database_url)))

@@ -207,8 +207,10 @@ class _Watch:
 
 @app.command("watch")
 def watch_command(
-    interactive: Annotated[bool, typer.Option("--interactive", help="Show each call, and answer it.")] = False,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", help="Show each call and answer it with a key.")
+    ] = False,
 ) -> None:
-    """Show what waits on the platform, live, with the time that is left."""
+    """Show the pending requests live, with the time left."""
     configure_logs("auto", level=logging.CRITICAL)  # the screen says what the log would
     raise typer.Exit(run_async(watch(interactive=interactive)))
