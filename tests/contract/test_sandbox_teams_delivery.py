@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
-    async with open_scene(answer_seconds=0.2) as opened:
+    async with open_scene() as opened:
         yield opened
 
 
@@ -134,15 +134,16 @@ async def test_a_message_in_the_answer_is_told_to_the_presser(scene: Scene) -> N
     )
 
 
-async def test_an_invoke_without_answer_is_sent_twice_more(scene: Scene) -> None:
+async def test_an_invoke_without_answer_is_sent_twice_more() -> None:
     """The same activity three times, each with its own token; then the client gives up."""
-    first = await scene.post()
-    scene.bot.delay = 0.5
+    async with open_scene(answer_seconds=0.2) as scene:
+        first = await scene.post()
+        scene.bot.delay = 0.5
 
-    result = await scene.teams.press("ann", first, "approve")
+        result = await scene.teams.press("ann", first, "approve")
 
-    assert (0, 3, UNREACHABLE) == (result.status, result.attempts, result.shown)
-    assert 1 == len({activity["id"] for activity, _ in scene.bot.came})
+        assert (0, 3, UNREACHABLE) == (result.status, result.attempts, result.shown)
+        assert 1 == len({activity["id"] for activity, _ in scene.bot.came})
 
 
 async def test_a_refresh_comes_for_those_who_are_named(scene: Scene) -> None:
