@@ -168,7 +168,9 @@ def commands_of(commands: Mapping[str, Any]) -> dict[str, set[str]]:
         if hasattr(command, "list_commands"):
             found |= {f"{name} {inner}": options for inner, options in commands_of(command.commands).items()}
         else:
-            options = {option for parameter in command.params for option in parameter.opts}
+            # One that every command takes is told once, above the table.
+            own = (parameter for parameter in command.params if parameter.expose_value)
+            options = {option for parameter in own for option in parameter.opts}
             found[name] = {option for option in options if option.startswith("-")} - {"--help"}
     return found
 

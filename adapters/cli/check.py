@@ -15,6 +15,7 @@ from rich.text import Text
 from adapters.app import group_keepers, schedule_keepers
 from adapters.checkpoints import check_rollback, read_checkpoint_log
 from adapters.cli.check_chats import REGISTRATION, Finding, socket_finding, teams_findings
+from adapters.cli.env_file import EnvFile, read_by
 from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
 from adapters.cli.read_only_chats import known_conversations, signed_in, teams_with
@@ -41,7 +42,7 @@ from bot.surface import Destination, Surface
 app = typer.Typer(add_completion=False)
 
 
-async def check(*, strict: bool = False) -> int:
+async def check(*, strict: bool = False, env_file: EnvFile | None = None) -> int:
     """Print the report; 1 when something needs doing, else 0. With `strict`, what is only advice counts too.
 
     Raises ConfigError for a bad setting.
@@ -52,7 +53,8 @@ async def check(*, strict: bool = False) -> int:
     chats = read_chats(environment, file)
     webhook_secret(environment, file.pagers)
     check_schedule_keys(environment, file.policy)
-    findings = [Finding(what=f"{environment.config}: {len(file.policy.routes)} routes")]
+    findings = [_settings(env_file)] if env_file else []
+    findings += [Finding(what=f"{environment.config}: {len(file.policy.routes)} routes")]
     findings += [
         Finding(
             what=f"{name} is http:// to another machine, which NOD_ALLOW_PLAIN_HTTP allows",
@@ -68,6 +70,13 @@ async def check(*, strict: bool = False) -> int:
         if finding.fix is not None:
             console.print(Text(f"  → {finding.fix}"))
     return 1 if any(finding.fix and (strict or not finding.advice) for finding in findings) else 0
+
+
+def _settings(found: EnvFile) -> Finding:
+    """Which file was read, and what in it has no effect."""
+    what = f"{found.path}: {len(found.taken)} settings"
+    unused = f"; set in the environment, which wins: {', '.join(found.overridden)}" if found.overridden else ""
+    return Finding(what=f"{what}{unused}")
 
 
 async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> AsyncIterator[Finding]:
@@ -152,8 +161,9 @@ async def _database(environment: Environment) -> tuple[Finding, bool]:
 
 @app.command("check")
 def check_command(
+    context: typer.Context,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings, too.")] = False,
 ) -> None:
     """Check settings, platform, chats and database. Each finding says how to fix it."""
     configure_logs("auto", level=logging.ERROR)  # the report says what the log would
-    raise typer.Exit(run_async(check(strict=strict)))
+    raise typer.Exit(run_async(check(strict=strict, env_file=read_by(context))))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 import typer
 
 import bot
+from adapters.cli.env_file import add_option
 from adapters.cli.help import PlainCommand, PlainGroup
 from bot.errors import ConfigError, NodError
 
@@ -41,6 +42,8 @@ COMMANDS = {
     "audit": Entry("audit_app", "Verify and export the audit log."),
     "policy": Entry("policy_app", "Test, lint and replay nod.yaml."),
 }
+#: What brings its own settings along; all else reads nod.env.
+SELF_CONTAINED = ("demo", "sandbox")
 
 
 class Commands(PlainGroup):
@@ -67,6 +70,8 @@ def loaded(name: str) -> TyperCommand | TyperGroup:
     found: Any = typer.main.get_command(app)
     if isinstance(found, PlainGroup) and found.name != name:
         found = found.commands[name]
+    if name not in SELF_CONTAINED:
+        add_option(found)
     return cast("TyperCommand | TyperGroup", found)
 
 

@@ -119,6 +119,8 @@ def _check(request_url: str) -> None:
 
 def _write(file: Path, text: str) -> None:
     try:
+        file.touch(mode=0o600)
+        file.chmod(0o600)  # `nod run --env-file` takes no file that others can read
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         what = f"{file} cannot be written ({error.strerror})"

@@ -12,6 +12,7 @@ import typer
 
 from adapters.app import open_nod
 from adapters.cli.auto import recorded, with_auto_approval
+from adapters.cli.env_file import read_by
 from adapters.cli.running import run_async, stop_signal
 from adapters.logs import configure_logs
 from adapters.settings import Environment, read_environment
@@ -32,6 +33,7 @@ async def run(environment: Environment, *, accept_rollback: bool = False) -> Non
 
 @app.command("run")
 def run_command(
+    context: typer.Context,
     auto_approve: Annotated[
         int,
         typer.Option(
@@ -58,4 +60,6 @@ def run_command(
     with ExitStack() as stack:
         events = stack.enter_context(recorded(record)) if record else None
         configure_logs(environment.log_format, record=events)
+        if found := read_by(context):
+            log.info("env_file_read", path=str(found.path), overridden=found.overridden)
         run_async(run(environment, accept_rollback=accept_rollback))

@@ -1,0 +1,144 @@
+"""nod.env: where `nod init` writes the secrets, and every command that needs them reads them.
+
+`NAME=value` lines, as systemd and docker compose read them too. What the environment has already wins, so a
+value can be changed for one run. A file that other users can read or change is refused: it holds tokens.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.errors import ConfigError
+
+#: Its name where no option says otherwise; it is looked for beside nod.yaml.
+NAME = "nod.env"
+#: Bytes; what is larger holds no settings.
+LARGEST = 100_000
+#: Where the context of a command keeps which file was read.
+READ = "adapters.cli.env_file"
+
+_LINE = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=(.*)")
+_QUOTES = ("'", '"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvFile:
+    """A file that was read."""
+
+    path: Path
+    taken: tuple[str, ...]  #: variables that it set
+    overridden: tuple[str, ...]  #: variables that the environment had already
+
+
+def load(given: Path | None, variables: MutableMapping[str, str]) -> EnvFile | None:
+    """Set what the file says and `variables` does not have yet.
+
+    Without a `given` one it is nod.env beside nod.yaml, where there is one that this user can read: under
+    systemd the variables are there already, and the file is root's. Raises ConfigError.
+    """
+    path = given or Path(variables.get("NOD_CONFIG") or "nod.yaml").parent / NAME
+    try:
+        found = read(path)
+    except FileNotFoundError as error:
+        if given is None:
+            return None
+        raise _unreadable(path, error) from None
+    except OSError as error:
+        if given is not None or not isinstance(error, PermissionError):
+            raise _unreadable(path, error) from None
+        print(f"nod: {path} is not readable for this user, so it is not used", file=sys.stderr)
+        return None
+    taken = tuple(name for name in found if not variables.get(name))
+    variables.update({name: found[name] for name in taken})
+    return EnvFile(path=path, taken=taken, overridden=tuple(name for name in found if name not in taken))
+
+
+def read(path: Path) -> dict[str, str]:
+    """The variables in a file. Raises OSError, or ConfigError for one that others can use or that is none."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+        _check(path, os.fstat(opened.fileno()))
+        content = opened.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ConfigError(str(path), f"is larger than {LARGEST} bytes", "Keep only NAME=value lines in it.")
+    found: dict[str, str] = {}
+    for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        parts = _LINE.fullmatch(text)
+        if parts is None:
+            raise ConfigError(f"{path}, line {number}", "is not NAME=value", "Correct it, or begin it with #.")
+        found[parts[1]] = _unquoted(parts[2].strip())
+    return {name: value for name, value in found.items() if value}
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigError(str(path), "is not a file", "Name the file that `nod init` wrote.")
+    mode = stat.S_IMODE(status.st_mode)
+    if status.st_uid not in (0, os.geteuid()):
+        raise ConfigError(str(path), "belongs to another user", "Copy it, so that it is yours.")
+    if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
+        do = "read" if mode & stat.S_IROTH else "changed"
+        what = f"holds secrets and can be {do} by other users (mode {mode:04o})"
+        raise ConfigError(str(path), what, f"Run: chmod 600 {path}")
+
+
+def _unquoted(value: str) -> str:
+    if len(value) > 1 and value[0] in _QUOTES and value[0] == value[-1]:
+        return value[1:-1]
+    return value
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(str(path), f"cannot be read ({error.strerror})", "Check the path after --env-file.")
+
+
+def add_option(command: Any) -> None:
+    """Have a command, or each command of a group, read the file before anything else."""
+    for one in getattr(command, "commands", {}).values():
+        add_option(one)
+    if not hasattr(command, "commands"):
+        (option, *_) = typer.main.get_command(_reader).params
+        option.expose_value = False
+        command.params.append(option)
+
+
+def read_by(context: typer.Context) -> EnvFile | None:
+    """The file that this command has read."""
+    found = context.meta.get(READ)
+    return found if isinstance(found, EnvFile) else None
+
+
+def _load(context: typer.Context, path: Path | None) -> None:
+    if not context.resilient_parsing:
+        context.meta[READ] = load(path, os.environ)
+
+
+_reader = typer.Typer()
+
+
+@_reader.command()
+def _read(
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--env-file",
+            callback=_load,
+            is_eager=True,
+            show_default=False,
+            metavar="FILE",
+            help="Read settings from this file (default: nod.env beside nod.yaml).",
+        ),
+    ] = None,
+) -> None:
+    """The option, in the terms in which typer takes it."""
