@@ -1,8 +1,17 @@
 """The HTTP floor for every adapter: one client, one rule for trust and proxies, one bounded exchange."""
 
-from adapters.http.client import USUAL, Transport, open_client, place_of, reason, refused, told
+from adapters.http.client import (
+    USUAL,
+    Transport,
+    open_client,
+    place_of,
+    proxy_for,
+    reason,
+    refused,
+    told,
+    trusted,
+)
 from adapters.http.exchange import LARGEST, LIMIT, REACHED, Answer, exchange, retry_after
-from adapters.http.reach import proxy_for, trusted
 
 __all__ = [
     "LARGEST",
