@@ -5,7 +5,6 @@ poll of the platform is worth it now. It decides nothing, and nothing that it re
 """
 
 from adapters.relay.proxy import Relay, open_relay, serve_relay
-from adapters.relay.wake import open_waker
-from adapters.relay.wake_endpoint import WAKE_PATH, WakeEndpoint
+from adapters.relay.wake import WAKE_PATH, WakeEndpoint, open_waker
 
 __all__ = ["WAKE_PATH", "Relay", "WakeEndpoint", "open_relay", "open_waker", "serve_relay"]

@@ -13,8 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters.relay import WAKE_PATH, WakeEndpoint, open_relay, open_waker, serve_relay
-from adapters.relay.wake import PAUSE
-from adapters.relay.wake_endpoint import AGAIN, MOST_KEPT
+from adapters.relay.wake import AGAIN, MOST_KEPT, PAUSE
 from adapters.web import front, serve_front
 from tests.contract.relay_rig import RUN, STREAM, Line, hitl_event, upstream
 
