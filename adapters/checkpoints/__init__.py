@@ -1,7 +1,15 @@
 """Signed checkpoints of the audit chain, kept where whoever owns the database cannot reach them."""
 
-from adapters.checkpoints.checkpoint import AuditKey, Checkpoint, NoCheckpoint, What, read_or_make_key
-from adapters.checkpoints.log import CheckpointLog, read_checkpoint_log, read_checkpoints
+from adapters.checkpoints.checkpoint import (
+    AuditKey,
+    Checkpoint,
+    CheckpointLog,
+    NoCheckpoint,
+    What,
+    read_checkpoint_log,
+    read_checkpoints,
+    read_or_make_key,
+)
 from adapters.checkpoints.signer import CheckpointSigner, check_rollback, open_checkpoint_signer
 
 __all__ = [

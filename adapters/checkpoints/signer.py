@@ -12,8 +12,15 @@ from typing import Protocol
 import httpx
 import structlog
 
-from adapters.checkpoints.checkpoint import AuditKey, Checkpoint, What, checkpoint_of, read_or_make_key
-from adapters.checkpoints.log import CheckpointLog, add
+from adapters.checkpoints.checkpoint import (
+    AuditKey,
+    Checkpoint,
+    CheckpointLog,
+    What,
+    add,
+    checkpoint_of,
+    read_or_make_key,
+)
 from adapters.http import open_client, told
 from bot.audit import GENESIS, Fact, Row
 from bot.errors import ConfigError, Unavailable

@@ -11,8 +11,7 @@ import pytest
 
 from adapters.app import open_nod
 from adapters.checkpoints import read_checkpoints, read_or_make_key
-from adapters.checkpoints.checkpoint import checkpoint_of
-from adapters.checkpoints.log import add
+from adapters.checkpoints.checkpoint import add, checkpoint_of
 from adapters.settings import Environment
 from adapters.store.open import open_store
 from bot.errors import ConfigError

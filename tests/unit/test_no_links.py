@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.checkpoints import read_or_make_key
-from adapters.checkpoints.checkpoint import checkpoint_of
-from adapters.checkpoints.log import add
+from adapters.checkpoints.checkpoint import add, checkpoint_of
 from adapters.store.open import open_store
 from adapters.watch import Spool
 from bot.errors import ConfigError
