@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from adapters.graph import open_graph
 from adapters.http import REACHED, exchange, open_client
 from adapters.oncall.services import Fetch
-from adapters.pagers.exchange import Exchange
+from adapters.pagers.services import Exchange
 from adapters.platform.client import open_platform
 from adapters.relay.wake import open_waker
 from adapters.slack import open_slack
