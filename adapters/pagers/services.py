@@ -2,8 +2,8 @@
 
 Each page is one POST within bounds: sent once, no redirect followed, only the status read. PagerDuty's shapes
 are those of github.com/PagerDuty/api-schema, reference/events-v2/openapiv3.json, its limits those of
-developer.pagerduty.com/docs/events-api-v2/trigger-events. Opsgenie's are those of docs.opsgenie.com/docs/alert-api;
-it answers 202 and works the alert off later.
+developer.pagerduty.com/docs/events-api-v2/trigger-events. Opsgenie's are those of
+docs.opsgenie.com/docs/alert-api; it answers 202 and works the alert off later.
 """
 
 from __future__ import annotations

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar, overlo
 from urllib.parse import quote
 
 from adapters.platform.answers import AuditPage, AuditRecord, query_of, read_page, read_record
-from adapters.platform.client import HttpPlatform, open_platform
-from adapters.platform.exchange import Limits
+from adapters.platform.client import HttpPlatform, Limits, open_platform
 from bot.errors import ConfigError, Gone
 from bot.ports import utc_now
 from bot.posting import AT_ONCE, ATTEMPTS, InTurn, post
