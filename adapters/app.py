@@ -44,7 +44,6 @@ from adapters.settings import (
     read_policy_file,
     webhook_secret,
 )
-from adapters.shared_token import SharedToken
 from adapters.slack import Slack
 from adapters.store.open import open_store
 from adapters.watch import PULSE_EVERY, LoopLiveness, Spool, Watchdog, open_alert_fallback, watched
@@ -143,9 +142,8 @@ async def open_nod(
         )
         surfaces = await enter(
             open_chats(
-                environment, settings, desk=desk, conversations=stored.conversations,
+                environment, settings, desk=desk, store=store, conversations=stored.conversations,
                 met=policy_in_force.ask_again, clock=now.steady, count=metrics.count,
-                counted=SharedToken(store=store, clock=clock).counted,
             )
         )  # fmt: skip
         groups = await group_keepers(environment, surfaces.slack, stack)

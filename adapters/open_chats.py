@@ -6,17 +6,29 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
 from pydantic import SecretStr
 
 from adapters.chat.channel_pager import ChannelPager
 from adapters.settings import Chats, Environment, is_workflow
-from adapters.slack import Counted, Slack, open_slack
+from adapters.slack import Slack, open_slack
 from adapters.teams import RoutedChat, Teams, WorkflowsChat, open_teams, open_workflows
 from adapters.web import Receiver
+from bot.audit import Fact
 from bot.desk import Desk
+from bot.errors import Unavailable
 from bot.flow import Count
 from bot.ports import Chat, Clock, Directory, Pager
+from bot.records import Alert
+from bot.store import Store
 from bot.surface import ConversationRef, Conversations, Destination, Surface
+
+#: The rows of the audit that say how many sockets there are.
+SOCKETS = "sockets_counted"
+#: What the alert is about, and its cause.
+ABOUT, SHARED = "socket:slack", "socket-shared"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +79,15 @@ async def open_chats(
     settings: Chats,
     *,
     desk: Desk,
+    store: Store,
     conversations: Conversations,
     met: Callable[[], None],
     clock: Clock,
     count: Count,
-    counted: Counted,
 ) -> AsyncIterator[ChatApps]:
     """Every chat that is set up, until closed. Raises ConfigError, Unavailable or Forbidden.
 
-    `counted` is told how many sockets of the Slack app there are. `met` is called when a chat tells of a new
-    conversation, in which there may be people whom nobody had met.
+    `met` is called when a chat tells of a new conversation, in which there may be people whom nobody had met.
     """
     receivers: dict[str, Receiver] = {}
     async with AsyncExitStack() as stack:
@@ -91,7 +102,7 @@ async def open_chats(
                     desk=desk,
                     clock=clock,
                     count=count,
-                    counted=counted,
+                    counted=SharedToken(store=store, clock=clock).counted,
                 )
             )
             if environment.slack_signing_secret:
@@ -123,6 +134,44 @@ async def open_chats(
             addresses = {name: secret.get_secret_value() for name, secret in settings.workflows.items()}
             workflows = await stack.enter_async_context(open_workflows(addresses))
         yield ChatApps(slack=slack, teams=teams, workflows=workflows, receivers=receivers)
+
+
+class SharedToken:
+    """Whether another bot has sockets of our Slack app token: then Slack gives it some of our clicks.
+
+    Records what Slack counts, and alerts while others have sockets of ours.
+    """
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._noted: int | None = None
+
+    async def counted(self, sockets: int, others: int, stay: bool) -> None:
+        """So many are open, so many of them are not ours; `stay`: they were there a minute ago, too.
+
+        One process has a database, and one socket, so others are of somebody else's.
+        """
+        log.info("sockets_counted", open=sockets, others=others)
+        try:
+            if others != self._noted:
+                body = {"open": sockets, "others": others}
+                await self._store.journal.note(Fact(kind="sockets_counted", at=self._clock(), body=body))
+                self._noted = others
+            if others and stay:
+                await self._store.alerts.raise_(self._alert(others))
+            elif not others:
+                await self._store.alerts.resolve(ABOUT, cause=SHARED, how="the socket is the only one")
+        except Unavailable as error:
+            log.warning("sockets_not_noted", reason=str(error))
+
+    def _alert(self, others: int) -> Alert:
+        """What an operator does about it."""
+        what = "1 socket" if others == 1 else f"{others} sockets"
+        text = (
+            f"Slack counts {what} of SLACK_APP_TOKEN that this bot did not open. Another process uses the "
+            "token and gets some of the clicks, which are lost here. Stop it, or give it an app of its own."
+        )
+        return Alert(approval_id=ABOUT, cause=SHARED, text=text, raised_at=self._clock())
 
 
 class _Announced:

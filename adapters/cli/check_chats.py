@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from adapters.http import REACHED, exchange, open_client
+from adapters.open_chats import SOCKETS
 from adapters.settings import TeamsSettings
-from adapters.shared_token import SOCKETS
 from adapters.slack import Slack
 from adapters.store.audit_reader import open_audit_reader
 from adapters.teams import Teams

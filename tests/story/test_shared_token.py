@@ -12,7 +12,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.cli.check import check
-from adapters.shared_token import SHARED, SharedToken
+from adapters.open_chats import SHARED, SharedToken
 from adapters.slack.socket import open_socket
 from adapters.store.open import SqlStore, open_store
 from sandbox.slack.people import App
