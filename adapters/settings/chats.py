@@ -21,7 +21,7 @@ from bot.surface import Destination, Surface
 
 _OPEN_DOOR = "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS"
 _SET_UP = {
-    Surface.SLACK: "Set SLACK_BOT_TOKEN (README, Connect a Slack workspace)",
+    Surface.SLACK: "Set SLACK_BOT_TOKEN (docs/slack.md)",
     Surface.TEAMS: (
         "Set MicrosoftAppId, MicrosoftAppPassword and MicrosoftAppTenantId (docs/teams.md), or name the"
         " address of a webhook under workflows,"
@@ -65,7 +65,7 @@ def read_chats(environment: Environment, file: PolicyFile) -> Chats:
         raise ConfigError(
             "SLACK_BOT_TOKEN",
             "is not set, so Nod has no chat to show cards in",
-            "Set it (README, Connect a Slack workspace), or try Nod without any account: nod demo",
+            "Set it (docs/slack.md), or try Nod without any account: nod demo",
         )
     if slack and environment.slack_app_token is None and environment.slack_signing_secret is None:
         raise ConfigError(

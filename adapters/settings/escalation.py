@@ -153,7 +153,7 @@ def _check_keys(entry: OnCallText, place: Place, lines: Lines) -> None:
         for key in _NEEDED:
             if getattr(entry, key) is None:
                 what = f"{named}.{key} is missing"
-                raise ConfigError(lines.where(place), what, "Add it (docs/policy.md, oncall).")
+                raise ConfigError(lines.where(place), what, "Add it (docs/policy.md, On call).")
         if entry.every == "day" and entry.on is not None:
             what = f"{named}.on has no meaning with `every: day`"
             raise ConfigError(lines.where((*place, "on")), what, "Remove it, or write `every: week`.")

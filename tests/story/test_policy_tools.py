@@ -103,9 +103,9 @@ async def test_a_request_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
         (
             {"arguments": {"amount": "lots"}},
             False,
-            ["route       payments", "in doubt    route payments (docs/policy.md, match)"],
+            ["route       payments", "in doubt    route payments (docs/policy.md, In doubt)"],
         ),
-        ({"tool": "Drop_db"}, False, ["in doubt    rule no-drop (docs/policy.md, match)"]),
+        ({"tool": "Drop_db"}, False, ["in doubt    rule no-drop (docs/policy.md, In doubt)"]),
         (
             {"arguments": {"amount": 5000, "By": "x"}},
             False,
