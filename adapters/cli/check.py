@@ -9,12 +9,10 @@ from functools import partial
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from adapters.app import group_keepers, schedule_keepers
 from adapters.checkpoints import check_rollback, read_checkpoint_log
-from adapters.cli.check_chats import REGISTRATION, Finding, socket_finding, teams_findings
+from adapters.cli.check_chats import REGISTRATION, Finding, print_finding, socket_finding, teams_findings
 from adapters.cli.env_file import EnvFile, read_by
 from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
@@ -64,11 +62,8 @@ async def check(*, strict: bool = False, env_file: EnvFile | None = None) -> int
         for name in environment.in_the_clear()
     ]
     findings += [finding async for finding in _look(environment, file, chats)]
-    console = Console(highlight=False)
     for finding in findings:
-        console.print(Text(*finding.mark), Text(finding.what), sep="")
-        if finding.fix is not None:
-            console.print(Text(f"  → {finding.fix}"))
+        print_finding(finding)
     return 1 if any(finding.fix and (strict or not finding.advice) for finding in findings) else 0
 
 

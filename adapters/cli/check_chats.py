@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
+from rich.console import Console
+from rich.text import Text
 
 from adapters.http import REACHED, exchange, open_client
 from adapters.open_chats import SOCKETS
@@ -37,6 +39,14 @@ class Finding:
         if self.fix is None:
             return "✓ ", "green"
         return ("! ", "yellow") if self.advice else ("✗ ", "red")
+
+
+def print_finding(finding: Finding) -> None:
+    """One line, and below it what to do."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(*finding.mark), Text(finding.what), sep="")
+    if finding.fix is not None:
+        console.print(Text(f"  → {finding.fix}"))
 
 
 ALONE = "Stop the other process, or give it a Slack app of its own: each takes some of the other's clicks."
@@ -87,8 +97,8 @@ async def teams_findings(
         yield Finding(what=what, fix="Unset DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS.", advice=True)
     else:
         async with open_client(timeout=REACHED) as client:
-            yield await _keys(client, settings)
-            yield await _token(client, settings)
+            yield await keys_finding(client, settings)
+            yield await token_finding(client, settings)
     for ref in refs:
         if not is_service(ref.service_url, settings.service_hosts):
             host = urlsplit(ref.service_url).hostname
@@ -101,7 +111,7 @@ async def teams_findings(
         yield Finding(what=f"Teams: {len(refs)} conversations known, {len(places)} named")
 
 
-async def _token(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
+async def token_finding(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
     host = urlsplit(settings.token_url).hostname
     token = BotToken(
         client=client,
@@ -119,8 +129,8 @@ async def _token(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
     return Finding(what=f"Teams: signed in at {host}")
 
 
-async def _keys(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
-    """Without the keys every click is refused."""
+async def keys_finding(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
+    """Whether the keys can be read: without them every click is refused."""
     host = urlsplit(settings.openid_url).hostname
     try:
         answer = await exchange(client, "GET", settings.openid_url)

@@ -27,6 +27,7 @@ class Entry(NamedTuple):
 
 #: Each command, in the order of the help.
 COMMANDS = {
+    "init": Entry("init", "Write nod.yaml and nod.env for Slack or Teams."),
     "run": Entry("run", "Run the bot until it is stopped."),
     "demo": Entry("demo", "Try Nod in the browser, without an account."),
     "check": Entry("check", "Check settings, platform, chats and database."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -154,9 +155,12 @@ class RelayEnvironment(_Variables):
     log_format: Literal["auto", "json", "text"] = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
 
 
-def read_environment() -> Environment:
-    """Raises ConfigError for the first variable that is missing or wrong; its value is never shown."""
-    return _guarded(_read(Environment))
+def read_environment(given: Mapping[str, str] | None = None) -> Environment:
+    """The environment, with the `given` variables before it.
+
+    Raises ConfigError for the first variable that is missing or wrong; its value is never shown.
+    """
+    return _guarded(_read(Environment, given))
 
 
 def read_local_environment() -> LocalEnvironment:
@@ -184,9 +188,9 @@ def _guarded(environment: E) -> E:
     return environment
 
 
-def _read(kind: type[S]) -> S:
+def _read(kind: type[S], given: Mapping[str, Any] | None = None) -> S:
     try:
-        return kind()
+        return kind(**(given or {}))
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         name = str(first["loc"][0])

@@ -89,6 +89,8 @@ class SlackApi:
                 scopes=frozenset(scope.strip() for scope in scopes.split(",") if scope.strip()),
                 enterprise_id=answer.get("enterprise_id"),
                 url=_address(answer.get("url")),
+                team=str(answer.get("team") or ""),
+                name=str(answer.get("user") or ""),
                 org_wide=answer.get("is_enterprise_install") is True,
             )
 

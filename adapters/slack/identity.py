@@ -16,6 +16,8 @@ class Identity:
     scopes: frozenset[str]  #: what the token may do
     enterprise_id: str | None = None  #: the organisation of the workspace, where there is one
     url: str | None = None  #: of the workspace, with a slash at its end
+    team: str = ""  #: the workspace's name
+    name: str = ""  #: the bot's, without the @
     org_wide: bool = False  #: the app was installed for all of the organisation
 
 

@@ -27,6 +27,7 @@ from adapters.slack.checkup import problems_of
 from adapters.slack.clicks import Clicks
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.identity import Identity
+from adapters.slack.listing import Channel, Member, channels_in, members_of
 from adapters.slack.receive import Reply, receive
 from adapters.slack.socket import Counted, open_socket, sockets_of
 from bot.desk import Desk
@@ -120,6 +121,14 @@ class Slack:
         `check_app_token`.
         """
         return await sockets_of(await self._api.can_open_socket(app_token))
+
+    async def channels(self) -> tuple[Channel, ...]:
+        """Every channel that Nod can see, those that it is in first. Raises Unavailable or Forbidden."""
+        return await channels_in(self._api)
+
+    async def members(self) -> tuple[Member, ...]:
+        """Every person of the workspace. Raises Unavailable or Forbidden."""
+        return await members_of(self._api, self.identity)
 
     async def problems(self, destinations: Sequence[Destination]) -> tuple[ConfigError, ...]:
         """What is not right with the token's scopes and with these channels, each with what to do.

@@ -41,6 +41,16 @@ class Asked:
             raise SlackError("invalid_limit")
         return int(value)
 
+    def page(self, name: str, everything: list[Any]) -> dict[str, Any]:
+        """The part of a list that `cursor` and `limit` ask for. Raises SlackError invalid_cursor."""
+        cursor = self.maybe("cursor") or "at:0"
+        if not cursor.removeprefix("at:").isdecimal():
+            raise SlackError("invalid_cursor")
+        start = int(cursor.removeprefix("at:"))
+        end = start + self.number("limit", default=100, most=1000)
+        after = f"at:{end}" if end < len(everything) else ""
+        return {name: everything[start:end], "response_metadata": {"next_cursor": after}}
+
     def parsed(self, name: str, *, broken: str) -> Any:
         """An optional structured argument, None when absent. Raises SlackError `broken` for JSON that is
         none."""

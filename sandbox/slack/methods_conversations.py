@@ -84,14 +84,7 @@ def members(asked: Asked) -> dict[str, Any]:
     """conversations.members, at most `limit` (1000) a page."""
     channel = asked.workspace.conversations.channel(asked.text("channel", missing="channel_not_found"))
     _check_kind(asked, channel, "read")
-    everyone = sorted(channel.members)
-    try:
-        start = int((asked.maybe("cursor") or "at:0").removeprefix("at:"))
-    except ValueError:
-        raise SlackError("invalid_cursor") from None
-    end = start + asked.number("limit", default=100, most=1000)
-    cursor = f"at:{end}" if end < len(everyone) else ""
-    return {"members": everyone[start:end], "response_metadata": {"next_cursor": cursor}}
+    return asked.page("members", sorted(channel.members))
 
 
 def open_direct(asked: Asked) -> dict[str, Any]:
@@ -101,3 +94,22 @@ def open_direct(asked: Asked) -> dict[str, Any]:
         raise SlackError("too_many_users")
     channel = asked.workspace.conversations.direct(people[0].strip())
     return {"channel": {"id": channel.id}}
+
+
+def listed(asked: Asked) -> dict[str, Any]:
+    """conversations.list: public channels, and private ones that the app is in, of the `types` asked for."""
+    types = set((asked.maybe("types") or "public_channel").split(","))
+    workspace = asked.workspace
+    bot, scopes = workspace.app.bot_user_id, workspace.app.scopes
+    for kind, scope in (("public_channel", "channels:read"), ("private_channel", "groups:read")):
+        if kind in types and scope not in scopes.split(","):
+            raise SlackError("missing_scope", needed=scope, provided=scopes)
+    shown = [
+        channel.to_slack(bot_user_id=bot)
+        for channel in workspace.conversations.channels.values()
+        if not channel.is_im
+        and ("private_channel" if channel.is_private else "public_channel") in types
+        and (not channel.is_private or bot in channel.members)
+        and not (channel.is_archived and asked.flag("exclude_archived"))
+    ]
+    return asked.page("channels", shown)

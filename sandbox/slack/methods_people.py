@@ -48,6 +48,12 @@ def lookup_by_email(asked: Asked) -> dict[str, Any]:
     raise SlackError("users_not_found")
 
 
+def listed(asked: Asked) -> dict[str, Any]:
+    """users.list: everybody whom the workspace knows, bots and the deactivated too."""
+    people = asked.workspace.people.values()
+    return asked.page("members", [_shown(asked, person)["user"] for person in people])
+
+
 def usergroup_members(asked: Asked) -> dict[str, Any]:
     """usergroups.users.list."""
     members = asked.workspace.usergroups.get(asked.text("usergroup", missing="no_such_subteam"))

@@ -1,0 +1,239 @@
+"""`nod init`: from tokens to nod.yaml and nod.env. It asks at a terminal, else takes flags and variables.
+
+Secrets come from the environment, from a file after --env-file or from a hidden prompt, never from a flag: what
+is typed as one stays in the shell's history.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.cli.check_chats import Finding, print_finding
+from adapters.cli.env_file import NAME
+from adapters.cli.init_chats import Chosen, Wanted, check_teams, choose_in_slack, choose_in_teams
+from adapters.cli.init_files import check_absent, env_text, policy_text, write_files
+from adapters.cli.manifest import create_link, slack_manifest
+from adapters.cli.running import run_async
+from adapters.logs import configure_logs
+from adapters.platform.client import open_platform
+from adapters.settings import Chats, Environment, read_chats, read_environment, read_policy_file
+from bot.errors import ConfigError, Forbidden, Unavailable
+from bot.ports import utc_now
+
+app = typer.Typer(add_completion=False)
+
+
+class Chat(StrEnum):
+    """Where cards go."""
+
+    SLACK = "slack"
+    TEAMS = "teams"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """A variable that the bot needs."""
+
+    name: str
+    what: str
+    secret: bool = True
+    also: str = ""  #: what Microsoft's `teams app create` calls it
+
+
+PLATFORM = (
+    Value(name="AIP_API_URL", what="the platform's address", secret=False),
+    Value(name="AIP_API_KEY", what="the platform's API key"),
+)
+BOT_TOKEN = Value(name="SLACK_BOT_TOKEN", what="the Bot User OAuth Token (xoxb-…), on OAuth & Permissions")
+APP_TOKEN = Value(
+    name="SLACK_APP_TOKEN", what="an app-level token with connections:write (xapp-…), on Basic Information"
+)
+SIGNING_SECRET = Value(name="SLACK_SIGNING_SECRET", what="the Signing Secret, on Basic Information")
+TEAMS = (
+    Value(name="MicrosoftAppId", also="CLIENT_ID", what="the bot's Application (client) ID", secret=False),
+    Value(name="MicrosoftAppPassword", also="CLIENT_SECRET", what="its client secret"),
+    Value(name="MicrosoftAppTenantId", also="TENANT_ID", what="its Directory (tenant) ID", secret=False),
+)
+#: Taken along where they are set: without them the values would not work.
+ALONG = (
+    "SLACK_API_URL", "NOD_ALLOW_PLAIN_HTTP", "NOD_MICROSOFT_CLOUD", "MicrosoftAppType", "NOD_LOGIN_URL",
+    "NOD_TEAMS_OPENID_URL", "NOD_TEAMS_TOKEN_URL", "NOD_TEAMS_SERVICE_HOSTS",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """Somebody who can be asked: with their question, and whether the answer stays hidden."""
+
+    ask: Callable[[str, bool], str]
+
+    def line(self, question: str) -> str:
+        """What they type."""
+        return self.ask(question, False)
+
+
+async def init(
+    wanted: Wanted,
+    *,
+    chat: Chat,
+    http: bool,
+    variables: Mapping[str, str],
+    terminal: Terminal | None,
+    force: bool = False,
+) -> int:
+    """Check everything, write both files, and say what comes next; 1 when a token is refused, else 0.
+
+    Raises ConfigError for what is missing, wrong, or there already.
+    """
+    config = Path(variables.get("NOD_CONFIG") or "nod.yaml")
+    env = config.with_name(NAME)
+    check_absent((config, env), force=force)
+    values = _collected(wanted, chat=chat, http=http, variables=variables, terminal=terminal)
+    environment = read_environment(values)
+    environment.seal_secrets()
+    good = await _platform(environment)
+    ask = terminal.line if terminal else None
+    if chat is Chat.SLACK:
+        chosen = await choose_in_slack(environment, wanted, ask=ask, say=print_finding)
+    else:
+        chosen = choose_in_teams(wanted, ask=ask)
+    policy = chosen and policy_text(cards=chosen.cards, alerts=chosen.alerts, approvers=chosen.approvers)
+    if policy and chat is Chat.TEAMS:
+        teams = _chats(environment, policy, folder=config.parent).teams
+        good = teams is not None and await check_teams(teams, say=print_finding) and good
+    if not chosen or not policy or not good:
+        print("Nothing was written. Fix what is marked with ✗, then run nod init again.")
+        return 1
+    _chats(environment, policy, folder=config.parent)  # what the bot would refuse is not written
+    write_files({config: (policy, 0o644), env: (env_text(values), 0o600)}, force=force)
+    print(f"\nWrote {config} and {env} (only you can read it; do not commit it).\n\n{_next(chat, chosen)}")
+    return 0
+
+
+def _collected(
+    wanted: Wanted, *, chat: Chat, http: bool, variables: Mapping[str, str], terminal: Terminal | None
+) -> dict[str, str]:
+    """Every variable for nod.env. Raises ConfigError that names all that are missing."""
+    http = http or bool(variables.get("SLACK_SIGNING_SECRET") and not variables.get("SLACK_APP_TOKEN"))
+    slack = (BOT_TOKEN, SIGNING_SECRET if http else APP_TOKEN)
+    needed = (*PLATFORM, *(slack if chat is Chat.SLACK else TEAMS))
+    found = {one.name: _given(one, variables) for one in needed}
+    missing = [one for one in needed if not found[one.name]]
+    if terminal is None:
+        lacking = [f"{' or '.join(filter(None, (one.name, one.also)))}: {one.what}" for one in missing]
+        lacking += [] if wanted.channel else ["--channel: where cards go, such as #approvals"]
+        lacking += [] if wanted.approvers else ["--approver: who can approve, by e-mail or name; once for each"]
+        if lacking:
+            what = "".join(f"\n  {line}" for line in lacking)
+            fix = "Set the variables, for example in a file after --env-file, or run it at a terminal."
+            raise ConfigError("nod init", f"{len(lacking)} values are missing{what}\n", fix)
+    elif missing and chat is Chat.SLACK:
+        link = create_link(slack_manifest())
+        print(f"Create the Slack app with this link, install it, and copy its tokens:\n\n{link}\n")
+    for one in missing if terminal else ():
+        found[one.name] = terminal.ask(f"{one.name}, {one.what}", one.secret).strip() if terminal else ""
+    found |= {name: variables.get(name, "") for name in ALONG}
+    found["NOD_SECRET"] = variables.get("NOD_SECRET") or secrets.token_hex(32)
+    return {name: value for name, value in found.items() if value}
+
+
+def _given(value: Value, variables: Mapping[str, str]) -> str:
+    return variables.get(value.name) or variables.get(value.also) or ""
+
+
+async def _platform(environment: Environment) -> bool:
+    """Whether the key is not refused; a platform that is down may be up when the bot is."""
+    url = environment.aip_api_url
+    try:
+        async with open_platform(url, environment.aip_api_key.get_secret_value(), clock=utc_now) as platform:
+            listing = await platform.pending()
+    except Forbidden as error:
+        print_finding(Finding(what=f"Platform {url}: {error}", fix="Check AIP_API_KEY and AIP_API_URL."))
+        return False
+    except Unavailable as error:
+        fix = "Check AIP_API_URL, and that it is running."
+        print_finding(Finding(what=f"Platform {url}: {error}", fix=fix, advice=True))
+        return True
+    print_finding(Finding(what=f"Platform {url}: {len(listing.requests)} pending"))
+    return True
+
+
+def _chats(environment: Environment, policy: str, *, folder: Path) -> Chats:
+    """The chats that `nod run` would open with this policy. Raises ConfigError."""
+    draft = folder / f".nod-init-{os.getpid()}.yaml"
+    write_files({draft: (policy, 0o600)}, force=True)
+    try:
+        return read_chats(environment, read_policy_file(draft))
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _next(chat: Chat, chosen: Chosen) -> str:
+    if chat is Chat.SLACK:
+        return "Next:\n  nod check && nod run\nThen, in another terminal:\n  nod test-card"
+    name = chosen.cards.at.channel
+    return (
+        "Next, in this order (Teams tells a running bot where it was added):\n"
+        "  nod run\n"
+        "Then, in another terminal:\n"
+        "  nod manifest teams --out nod-teams.zip\n"
+        f"In Teams, upload nod-teams.zip and add the app to a team with the channel {name}. Nod says there\n"
+        "what nod.yaml calls the place. Then:\n"
+        "  nod check && nod test-card"
+    )
+
+
+@app.command("init")
+def init_command(
+    chat: Annotated[
+        Chat | None,
+        typer.Option(help="The chat for cards (default: Slack, or Teams if only its variables are set)."),
+    ] = None,
+    channel: Annotated[
+        str | None, typer.Option(metavar="CHANNEL", help="Where cards go, for example #approvals.")
+    ] = None,
+    approver: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PERSON", help="Who can approve, by e-mail, name or id. Repeat it for each."),
+    ] = None,
+    alerts: Annotated[
+        str | None, typer.Option(metavar="CHANNEL", help="Where alerts go (default: where cards go).")
+    ] = None,
+    api_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The platform's address, in place of AIP_API_URL.")
+    ] = None,
+    http: Annotated[
+        bool,
+        typer.Option("--http", help="Slack: clicks over HTTP, with SLACK_SIGNING_SECRET, not Socket Mode."),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace nod.yaml and nod.env.")] = False,
+) -> None:
+    """Write nod.yaml and nod.env for Slack or Teams. Tokens are checked first; what is missing is asked for."""
+    configure_logs("auto", level=logging.CRITICAL)  # the report says what the log would
+    variables = {**os.environ, **({"AIP_API_URL": api_url} if api_url else {})}
+    asked = Wanted(channel=channel, alerts=alerts, approvers=tuple(approver or ()))
+    terminal = Terminal(ask=_prompt) if sys.stdin.isatty() else None
+    work = init(
+        asked, chat=chat or _meant(variables), http=http, variables=variables, terminal=terminal, force=force
+    )
+    raise typer.Exit(run_async(work))
+
+
+def _prompt(question: str, hidden: bool) -> str:
+    return str(typer.prompt(question, hide_input=hidden, err=True))
+
+
+def _meant(variables: Mapping[str, str]) -> Chat:
+    """Slack, unless only a Teams bot is named."""
+    teams = any(_given(one, variables) for one in TEAMS[:2])
+    return Chat.TEAMS if teams and not variables.get("SLACK_BOT_TOKEN") else Chat.SLACK
