@@ -108,3 +108,25 @@ def test_no_module_imports_itself_by_a_detour() -> None:
         modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
 
     TopologicalSorter({name: _imports(name, modules) for name in modules}).prepare()  # raises CycleError
+
+
+#: Imports inside functions that stay there, each with the reason.
+LATE_IMPORTS = {
+    "adapters/oncall/unfold.py:main": "`resource` is not there on Windows, and only bounds memory on Linux",
+    "adapters/teams/teams.py:open_teams": "the SDK of Teams and all that it needs: only where Teams is set up",
+    "adapters/teams/teams.py:_gate": "PyJWT, likewise",
+}
+
+
+def test_imports_stand_at_the_top() -> None:
+    """What a module needs is read in its first lines, and a walk through Nod pays for no import."""
+    found = {
+        f"{path.relative_to(ROOT)}:{function.name}"
+        for path in sources()
+        if path.relative_to(ROOT).parts[0] != "sandbox"
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        and any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function))
+    }
+
+    assert LATE_IMPORTS.keys() == found
