@@ -1,11 +1,17 @@
-"""Names: what has a standard term in the field is called by it (docs/glossary.md)."""
+"""Names and sentences: what has a standard term in the field is called by it (docs/glossary.md)."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import typer
+
+from adapters.cli.commands import app
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,3 +77,98 @@ def test_no_name_has_a_retired_word() -> None:
     }
 
     assert set() == found
+
+
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
+#: Where the glossary begins to name what we do not say.
+AT_THE_END = "## Words that we do not use"
+#: The words that the glossary says we do not use, as people meet them.
+UNUSED = [
+    word.strip()
+    for row in re.findall(r"(?m)^\| ([^|]+) \| [^|]+ \|$", GLOSSARY.partition(AT_THE_END)[2])
+    for word in row.split(",")
+    if row not in ("not", "---")
+]
+UNUSED_WORD = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, UNUSED))})(?![\w-])", re.IGNORECASE)
+
+
+def strings_in(path: Path) -> Iterator[str]:
+    """The sentences of a module: its strings that hold a blank, without docstrings."""
+    tree = ast.parse(path.read_text())
+    documented = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(text)) if " " in text and id(node) not in documented:
+                yield text
+
+
+def help_texts(top: Any) -> Iterator[str]:
+    """What `--help` says of each command and option."""
+    for name in top.list_commands(None):
+        command = top.get_command(None, name)
+        yield f"{command.help} {command.short_help}"
+        yield from (str(getattr(parameter, "help", "")) for parameter in command.params)
+        if hasattr(command, "list_commands"):
+            yield from help_texts(command)
+
+
+def sentences() -> Iterator[tuple[str, str]]:
+    """What people read: strings of the product, help, pages of the sandbox, docs, manifests; each with its file."""
+    for room in ("bot", "adapters", "nod", "sandbox"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if "versions" not in path.parts:
+                yield from ((str(path.relative_to(ROOT)), text) for text in strings_in(path))
+        for path in sorted((ROOT / room).rglob("*")):
+            if path.suffix in (".html", ".js", ".yaml"):
+                said = re.sub(r"^\s*(//|\*|/\*|#).*$", "", path.read_text(), flags=re.MULTILINE)
+                yield str(path.relative_to(ROOT)), said
+    yield from (("adapters/cli", text) for text in help_texts(typer.main.get_command(app)))
+    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "manifest.yaml")]
+    for path in [*pages, *sorted((ROOT / "docs").glob("*.md"))]:
+        text = re.sub(r"^ *```.*?^ *```$", "", path.read_text().partition(AT_THE_END)[0], flags=re.M | re.S)
+        yield str(path.relative_to(ROOT)), re.sub(r"`[^`\n]*`", "", text)
+
+
+#: How many are left in a file, to become none.
+LEFT: dict[str, int] = {
+    "adapters/chat/text.py": 1,
+    "adapters/cli/answering.py": 2,
+    "adapters/cli/auto.py": 1,
+    "adapters/cli/check_chats.py": 1,
+    "adapters/cli/policy_ladder.py": 2,
+    "adapters/cli/policy_lint.py": 6,
+    "adapters/cli/policy_verdict.py": 1,
+    "adapters/cli/watch_sending.py": 2,
+    "adapters/pagers/hooks.py": 1,
+    "adapters/settings/chats.py": 3,
+    "adapters/settings/checks.py": 2,
+    "adapters/settings/policy_file.py": 1,
+    "adapters/slack/identity.py": 1,
+    "adapters/store/tables.py": 1,
+    "adapters/teams/render.py": 2,
+    "adapters/teams/workflows.py": 1,
+    "adapters/terminal/sheet.py": 1,
+    "bot/flow/desk.py": 1,
+    "bot/flow/notify.py": 2,
+    "bot/flow/undelivered.py": 1,
+    "bot/wording.py": 4,
+    "nod/testing.py": 1,
+    "sandbox/platform/cast.py": 1,
+    "sandbox/platform/runs.py": 1,
+    "CHANGELOG.md": 30,
+    "docs/refusals.md": 14,
+}
+
+
+def test_no_sentence_has_a_word_that_we_do_not_use() -> None:
+    """Cards, messages, help and docs use the words of the glossary, and none that it names at its end."""
+    found = Counter(where for where, text in sentences() for _ in UNUSED_WORD.findall(text))
+
+    assert len(UNUSED) > 10
+    assert {} == {where: count for where, count in found.items() if count > LEFT.get(where, 0)}
