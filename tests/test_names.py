@@ -83,12 +83,8 @@ GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
 #: Where the glossary begins to name what we do not say.
 AT_THE_END = "## Words that we do not use"
 #: The words that the glossary says we do not use, as people meet them.
-UNUSED = [
-    word.strip()
-    for row in re.findall(r"(?m)^\| ([^|]+) \| [^|]+ \|$", GLOSSARY.partition(AT_THE_END)[2])
-    for word in row.split(",")
-    if row not in ("not", "---")
-]
+_ROWS = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", GLOSSARY.partition(AT_THE_END)[2], re.MULTILINE)
+UNUSED = [word.strip() for row in _ROWS if row not in ("not", "---") for word in row.split(",")]
 UNUSED_WORD = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, UNUSED))})(?![\w-])", re.IGNORECASE)
 
 
@@ -131,7 +127,9 @@ def sentences() -> Iterator[tuple[str, str]]:
     yield from (("adapters/cli", text) for text in help_texts(typer.main.get_command(app)))
     pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "manifest.yaml")]
     for path in [*pages, *sorted((ROOT / "docs").glob("*.md"))]:
-        text = re.sub(r"^ *```.*?^ *```$", "", path.read_text().partition(AT_THE_END)[0], flags=re.M | re.S)
+        text = re.sub(
+            r"^ *```.*?^ *```$", "", path.read_text().partition(AT_THE_END)[0], flags=re.MULTILINE | re.DOTALL
+        )
         yield str(path.relative_to(ROOT)), re.sub(r"`[^`\n]*`", "", text)
 
 
