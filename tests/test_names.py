@@ -115,7 +115,7 @@ def help_texts(top: Any) -> Iterator[str]:
 
 
 def sentences() -> Iterator[tuple[str, str]]:
-    """What people read: strings of the product, help, pages of the sandbox, docs, manifests; each with its file."""
+    """What people read, each with its file: strings, help, pages of the sandbox, docs, manifests."""
     for room in ("bot", "adapters", "nod", "sandbox"):
         for path in sorted((ROOT / room).rglob("*.py")):
             if "versions" not in path.parts:
