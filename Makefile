@@ -10,8 +10,9 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-all test-pythons mutants check sdk lock clean
 
-demo: .venv/ready
-	.venv/bin/nod demo
+# Only what Nod itself needs: the tools of the tests come with `make test`.
+demo: .venv/demo
+	@$(PY) -m adapters.cli demo
 
 # Most of the longer tests wait more than they compute (tests/conftest.py), so there are two for each of two cores.
 # `make test-all` runs whole what this samples (tests/sampling.py).
@@ -41,6 +42,20 @@ check: .venv/ready
 	$(PY) -m pytest -q tests/test_house.py
 
 sdk: .sdk/ready
+
+# The pins are whole, so nothing is resolved (--no-deps); what the demo imports is compiled at its first start.
+.venv/demo: requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit("Nod needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is %d.%d. Name another: make demo PYTHON=python3.12" % v)'
+	@echo "Setting up the demo, once: about a minute."
+	@echo "1 of 2: a virtual environment in .venv"
+	@$(PYTHON) -m venv .venv
+	@total=$$(grep -c == requirements.txt); echo "2 of 2: $$total packages"; \
+	{ PYTHONUNBUFFERED=1 $(PY) -m pip install --disable-pip-version-check --progress-bar off --no-compile --no-deps \
+	    --require-hashes -r requirements.txt 2>.venv/pip.log; echo "exit $$?"; } | { done=0; while read -r word rest; do case $$word in \
+	    Collecting|Processing) done=$$((done + 1)); [ $$((done % 10)) != 0 ] || echo "        $$done of $$total";; \
+	    Installing) echo "        unpacking";; \
+	    exit) [ $$rest = 0 ] || cat .venv/pip.log; exit $$rest;; esac; done; }
+	@touch $@
 
 .venv/ready: requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
@@ -37,22 +38,32 @@ DEMO_POLICY = Path(sandbox.__file__).with_name("nod.demo.yaml")
 WAITING_AT_START = {"mail_agent": 180.0, "treasury_agent": 180.0}
 #: Seconds between two tries of Teams to tell a bot that does not run yet where it is installed.
 MEETS_EVERY = 1.0
+#: Ports looked at, from the one that was asked for, before any free one is taken.
+PORTS_TRIED = 20
 
 
-async def show(*, port: int) -> None:
-    """Serve the page until stopped."""
-    configure_logs("auto")
+async def show(*, port: int, verbose: bool = False) -> None:
+    """Serve the pages until stopped; the address is the last thing said. `verbose` shows the logs."""
+    configure_logs("auto", level=logging.INFO if verbose else logging.CRITICAL)
     stop = stop_signal()
-    async with open_demo(port=port) as town:
+    free = free_port(port)
+    if free != port and port:
+        print(f"Port {port} is in use. Using {free}.")
+    print("Starting a platform with agents, a local Slack and Teams, and Nod.", flush=True)
+    async with open_demo(port=free) as town:
         for agent, window in WAITING_AT_START.items():
             town.platform.start(agent, timeout_seconds=window)
-        print(
-            f"\n  Nod's demo is at {town.url}\n\n"
-            "  Agents wait for approval there. Be Ann or Bob, who may decide, or Eve, who may not.\n"
-            "  Ctrl-C ends it.\n"
-        )
-        sys.stdout.flush()
+        print("Open this page and approve what the agents ask for. Ctrl-C stops the demo.\n")
+        print(town.url, flush=True)
         await stop.wait()
+
+
+def free_port(port: int) -> int:
+    """This port of loopback, or the next one that is free; 0 stays 0, any free one."""
+    for candidate in range(port, min(port + PORTS_TRIED, 65_536)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", candidate)):
+            return candidate
+    return 0
 
 
 async def play() -> int:
@@ -155,12 +166,16 @@ def demo_command(
     script: Annotated[
         bool, typer.Option("--script", help="Play one approval from request to result, then exit.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Port of the page; 0 picks a free one.", min=0, max=65535)] = 8765,
+    port: Annotated[
+        int,
+        typer.Option(help="Port of the page, or the next free one; 0 picks any free one.", min=0, max=65535),
+    ] = 8765,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the bot's logs.")] = False,
 ) -> None:
     """Try Nod in the browser, without an account."""
     if script:
         raise typer.Exit(run_async(play()))
-    run_async(show(port=port))
+    run_async(show(port=port, verbose=verbose))
 
 
 @app.command("sandbox")

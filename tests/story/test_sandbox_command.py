@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -29,12 +31,27 @@ def test_a_port_that_is_none_is_refused(command: str, port: str) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("command", ["demo", "sandbox"])
-def test_a_port_that_is_taken_is_told(command: str) -> None:
-    """The port is named, and what to do."""
+def test_the_demo_takes_the_next_free_port_and_says_its_address_last() -> None:
+    """Where the port is in use it says so; logs stay away, so that the address is the last line, alone."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [NOD, "demo", "--port", str(port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+            assert demo.stdout is not None
+            said = list(takewhile(lambda line: not line.startswith("http"), demo.stdout))
+            demo.send_signal(signal.SIGINT)
+            rest, logs = demo.communicate(timeout=20)
+
+    assert (demo.returncode, rest, logs) == (0, "", "")
+    assert said[0].startswith(f"Port {port} is in use. Using ")
+    assert said[-1] == "\n"
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    """The sandbox keeps its address, which settings name: the port is named, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        code, said = told(command, "--port", port)
+        code, said = told("sandbox", "--port", port)
     assert code == 2
     assert f"nod: --port: {port} cannot be used" in said
     assert said.endswith("Choose another.\n")
