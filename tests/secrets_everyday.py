@@ -10,7 +10,7 @@ from urllib.parse import quote
 from tests.secrets_kinds import CHOSEN, LONG_HEX, STRONG, TOKEN, Everyday, b64, each, named
 from tests.secrets_of_programs import NEARLY, PROGRAMS, TABLES
 
-__all__ = ["LOOKALIKES", "SECRETS", "Everyday"]
+__all__ = ["GROUPS", "LOOKALIKES", "SECRETS", "Everyday"]
 
 PAIRS = each(
     CHOSEN,
@@ -280,10 +280,22 @@ NAMED = [
     ),
 ]
 
-SECRETS: tuple[Everyday, ...] = (
-    *PAIRS, *ARGUMENTS, *ASSIGNED, *MARKED_UP, *SIGNED, *HEADERS, *HASHES, *KEYS, *CODED, *NAMED, *TABLES,
-    *PROGRAMS,
-)  # fmt: skip
+#: Kinds of secret by where they are, as `docs/secrets.md` counts them.
+GROUPS: dict[str, list[Everyday]] = {
+    "names and values": PAIRS,
+    "command lines": ARGUMENTS,
+    "assignments and files": ASSIGNED,
+    "XML and HTML": MARKED_UP,
+    "signatures and codes": SIGNED,
+    "headers": HEADERS,
+    "password hashes": HASHES,
+    "keys and phrases": KEYS,
+    "encoded": CODED,
+    "other spellings of names": NAMED,
+    "tables": TABLES,
+    "programs": PROGRAMS,
+}
+SECRETS: tuple[Everyday, ...] = tuple(secret for group in GROUPS.values() for secret in group)
 
 _SHA = "9fceb02d0ae598e95dc970b74767f19372d61af8"
 _UUID = "bc4d0a77-7800-470e-a91c-7fd663a66b4d"
