@@ -249,37 +249,40 @@ def _fits_glob(text: str, glob: str, number: Decimal | None) -> bool | None:
         return None
     if not fits and number is not None and _OF_DIGITS.fullmatch(glob) and _may_fit(number, glob):
         return None
-    if (
-        text != glob
-        and _DETOUR.search(text)
-        and fnmatchcase(_direct(text), glob.replace("\\", "/")) is not fits
-    ):
+    plain = glob.replace("\\", "/")
+    if text != glob and _DETOUR.search(text) and fnmatchcase(_direct(text), plain) is not fits:
         return None
+    without_end = text.replace("\\", "/").rstrip("/")
+    if not fits and text.endswith(("/", "\\")) and fnmatchcase(without_end, plain):
+        return None  # a folder is the same with and without the slash at its end
     return fits
 
 
 def _may_fit(number: Decimal, glob: str) -> bool:
     """Whether a number fits a glob in some digits; one that is too long to be tried may."""
-    return abs(number.adjusted()) > LONGEST_NUMBER or any(fnmatchcase(form, glob) for form in _forms(number))
+    if abs(number.adjusted()) > LONGEST_NUMBER:
+        return True
+    return any(fnmatchcase(form, glob) for form in _forms(number, padding=min(len(glob), LONGEST_NUMBER)))
 
 
 def _direct(path: str) -> str:
     """A path or an address without its detours."""
     scheme = found[0] if (found := _SCHEME.match(path)) else ""
     plain = re.sub(r"/{2,}", "/", unquote(path[len(scheme) :]).replace("\\", "/"))
-    return f"{scheme}{posixpath.normpath(plain)}{'/' * (len(plain) > 1 and plain.endswith('/'))}"
+    direct = posixpath.normpath(plain)
+    return f"{scheme}{direct}{'/' * (plain.endswith('/') and not direct.endswith('/'))}"
 
 
-def _forms(number: Decimal) -> Iterator[str]:
-    """In which digits a number of at most `LONGEST_NUMBER` may be written."""
-    sign, digits = "-" * number.is_signed(), f"{abs(number):f}"
-    whole, _, rest = digits.partition(".")
+def _forms(number: Decimal, *, padding: int) -> Iterator[str]:
+    """How a number of at most `LONGEST_NUMBER` digits can be written, with up to `padding` zeros at an end."""
+    whole, _, rest = f"{abs(number):f}".partition(".")
     rest = rest.rstrip("0")
-    plain = f"{whole}.{rest}" if rest else whole
-    for form in (plain, f"{whole}.{rest or 0}", f"{whole}.{rest}00", f"0{plain}", f"{abs(number):e}"):
-        yield f"{sign}{form}"
-        if not sign:
-            yield f"+{form}"
+    wholes = [f"{'0' * zeros}{whole}" for zeros in range(padding + 1)]
+    rests = [f".{rest}{'0' * zeros}" for zeros in range(padding + 1)]
+    if not rest:
+        rests.append("")
+    for form in (f"{abs(number):e}", *(f"{one}{other}" for one in wholes for other in rests)):
+        yield from (f"-{form}",) if number.is_signed() else (form, f"+{form}")
 
 
 def values_in(value: Json) -> tuple[Json, ...] | None:
