@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -95,7 +96,7 @@ def walked(*entries: Callable[..., Any]) -> Iterator[Walk]:
     walk, resumed = Walk(), set[FrameType]()  #: a coroutine is called again each time that it goes on
 
     def look(frame: FrameType, event: str, _: object) -> None:
-        if event != "call" or (place := _place_of(frame)) is None:
+        if event != "call" or (place := _place_of(frame.f_code)) is None:
             return
         if frame.f_code in codes:
             begun.set((frame.f_code, asyncio.current_task()))
@@ -104,7 +105,7 @@ def walked(*entries: Callable[..., Any]) -> Iterator[Walk]:
         stack, above = [place], frame
         while above.f_code not in codes and above.f_back is not None:
             above = above.f_back
-            stack += [place] if (place := _place_of(above)) is not None else []
+            stack += [place] if (place := _place_of(above.f_code)) is not None else []
         entry, task = beginning
         if above.f_code not in codes and asyncio.current_task() is task:
             return  # the step waits for its next round
@@ -123,9 +124,9 @@ def walked(*entries: Callable[..., Any]) -> Iterator[Walk]:
         sys.setprofile(None)
 
 
-def _place_of(frame: FrameType) -> str | None:
+@cache
+def _place_of(code: CodeType) -> str | None:
     """`file:function` of the product; None for others."""
-    code = frame.f_code
     file = code.co_filename.removeprefix(ROOT)
     ours = file != code.co_filename and file.startswith(("bot/", "adapters/", "nod/"))
     return f"{file}:{code.co_name}" if ours and code.co_name not in NO_FUNCTIONS else None
