@@ -24,14 +24,13 @@ from bot.errors import ConfigError, Unavailable
 from bot.policy import Policy
 from bot.ports import Clock, Directory, GroupRef
 from bot.protocol import Json
+from bot.retry import LOOKUP, MOST_LOOKUPS
 from bot.store import Journal
 from bot.surface import Surface
 
 #: Seconds between two looks at the file, and between two rounds of asking the directories.
 LOOK_EVERY = 1.0
 REFRESH_EVERY = 30.0
-#: Seconds until who could not be looked up is asked about again, before the next round for everybody.
-AGAIN_AFTER = (1.0, 2.0, 4.0)
 
 Signature = tuple[int, int, int] | None  #: of a file: mtime in ns, size, inode; None when it is not there
 _UNSEEN: Signature = (-1, -1, -1)
@@ -121,7 +120,7 @@ class PolicyInForce(Generic[F]):
 
     def look_again(self) -> None:
         """Somebody pressed while people could not be looked up: ask now, unless that was done a moment ago."""
-        if self._seconds() - self._asked_at >= AGAIN_AFTER[0]:
+        if self._seconds() - self._asked_at >= LOOKUP.first:
             self._changed.set()
 
     def unread(self) -> tuple[GroupRef, ...]:
@@ -190,8 +189,8 @@ class PolicyInForce(Generic[F]):
         tries = 0
         while True:
             begun = self._seconds()
-            soon = self._directory_cache.missed and tries < len(AGAIN_AFTER)
-            wait = min(every, AGAIN_AFTER[tries]) if soon else every
+            soon = self._directory_cache.missed and tries < MOST_LOOKUPS
+            wait = min(every, LOOKUP.after(tries)) if soon else every
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     # The loop's own clock stands still in a suspension, after which everything is too old.

@@ -12,12 +12,11 @@ from datetime import timedelta
 import structlog
 
 from bot.errors import Unavailable
-from bot.flow import Count, Liveness, Round, WakeUps, WorkerPool, keep_up
+from bot.flow import Count, Liveness, Round, StepDeps, WakeUps, WorkerPool, keep_up
 from bot.flow.alert import PageOut
 from bot.flow.announce import Announce, Close
 from bot.flow.answer import Answer
 from bot.flow.batch import Batch
-from bot.flow.chat_step import StepDeps
 from bot.flow.deliver import Deliver
 from bot.flow.escalate import Escalate
 from bot.flow.ingest import Ingest
@@ -36,7 +35,7 @@ from bot.surface import Surface
 #: What is under way at a stop may take this long to finish, in seconds. The web front has had a second before,
 #: and what is closed afterwards needs the rest of `adapters.watch.watchdog.ENDS_WITHIN`.
 GRACE = 0.8
-#: Pieces of one step under way at once. Decisions have bounds of their own (`bot.flow.retries`).
+#: Pieces of one step under way at once. Decisions have bounds of their own (`bot.flow.deliver`).
 POOL_SIZE, UNBOUNDED = 16, (Step.DELIVER,)
 
 #: After a suspension the auditor waits this long, in seconds: what is overdue is attempted first.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 import structlog
@@ -21,15 +21,12 @@ from bot.approval import Outcome
 from bot.errors import Gone, Unanswered, Unavailable
 from bot.ports import Listing
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
+from bot.retry import MARGIN, program_wait
 
 #: How often an answer is tried when nothing else is said.
 ATTEMPTS = 3
 #: Answers of one program on their way at once.
 AT_ONCE = 64
-#: Seconds of the longest wait between two tries; a platform that asks for more is asked sooner.
-LONGEST_WAIT = 30.0
-#: Nothing of a person's is sent later than this before the deadline: it would arrive after it.
-LAST_MOMENT = timedelta(seconds=0.5)
 
 T = TypeVar("T")
 
@@ -89,7 +86,7 @@ async def post(
         try:
             return await posting.once()
         except Unavailable as error:
-            wait = _wait(attempt, error)
+            wait = program_wait(error, attempts=attempt)
             posting.told(error, wait)
             await pause(wait)
     return await posting.once()
@@ -131,10 +128,10 @@ async def tried_until(
         try:
             return await once()
         except Unavailable as error:
-            left = (deadline - LAST_MOMENT - clock()).total_seconds()
+            left = (deadline - MARGIN - clock()).total_seconds()
             if last or left <= 0:
                 raise
-            wait = _wait(min(attempt, ATTEMPTS), error)
+            wait = program_wait(error, attempts=attempt)
             last = wait >= left
             told(error, min(wait, left))
             await pause(min(wait, left))
@@ -164,8 +161,3 @@ class _Posting:
     def told(self, error: Unavailable, wait: float) -> None:
         """One try was in vain; the next one is so many seconds away."""
         log.warning("delivery_failed", approval_id=self._request.request_id, wait=wait, reason=str(error))
-
-
-def _wait(attempt: int, error: Unavailable) -> float:
-    """Seconds until the next try."""
-    return min(max(float(attempt), error.retry_after or 0.0), LONGEST_WAIT)

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from adapters.chat.errors import Throttled
 from adapters.http import retry_after
 from bot.errors import NotYet
+from bot.retry import TOO_FAST
 
-LONGEST_BACKOFF = 60.0  #: seconds; the end of 1, 2, 4… where no usable Retry-After came
 #: Said at once: a ping to somebody on call goes before cards that wait for their turn.
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
 #: What takes no turn that a card wants.
@@ -164,10 +164,9 @@ class Cooldown:
     def hold(self, what: str, asked: str | None) -> float:
         """Refused as too fast, with this Retry-After: note how long to wait, and return that in seconds."""
         self._refused[what] = self._refused.get(what, 0) + 1
-        backoff = min(LONGEST_BACKOFF, 2.0 ** min(self._refused[what] - 1, 10))
         seconds = retry_after(asked)
         jitter = 1 + self._jitter * random.random()  # noqa: S311 - no secret
-        wait = (backoff if seconds is None else seconds) * jitter
+        wait = (TOO_FAST.after(self._refused[what] - 1) if seconds is None else seconds) * jitter
         self._until[what] = self._monotonic() + wait
         return wait
 

@@ -94,7 +94,7 @@ class Limits:
     question: int = 20_000_000  #: of the answer to any other question, unpacked
     body: int = 5_000_000  #: of the answer to a decision, unpacked
     posts: int = (
-        288  #: decisions on their way at once; the others wait. The flow has fewer (`bot.flow.retries`)
+        288  #: decisions on their way at once; the others wait. The flow has fewer (`bot.flow.deliver`)
     )
     questions: int = 16  #: questions to the audit at once; the others wait
 

@@ -19,10 +19,8 @@ from adapters.watch.watchdog import NOD, SCHEDULER_DEAD
 from bot.errors import NodError, Unavailable
 from bot.ports import Clock, Pager
 from bot.records import STORE_DOWN, Alert, Heard, PendingPage
+from bot.retry import PAGE, Backoff
 from bot.store import Alerts
-
-#: The first wait after a failed page, doubled each time up to the last, in seconds; as in `bot.flow.alert`.
-FIRST_WAIT, LAST_WAIT = 2.0, 60.0
 
 log = structlog.get_logger()
 
@@ -36,10 +34,10 @@ class FallbackPager:
         pagers: Mapping[str, Pager],
         clock: Clock,
         count: Callable[[str], None],
-        first_wait: float = FIRST_WAIT,
+        backoff: Backoff = PAGE,
     ) -> None:
-        """`pagers` is read at each alert, so it may still be filled; `first_wait` is in seconds."""
-        self._pagers, self._clock, self._count, self._first_wait = pagers, clock, count, first_wait
+        """`pagers` is read at each alert, so it may still be filled."""
+        self._pagers, self._clock, self._count, self._backoff = pagers, clock, count, backoff
         self._under_way: set[asyncio.Task[None]] = set()
         self._heard: dict[Key, dict[str, Heard]] = {}
 
@@ -64,7 +62,7 @@ class FallbackPager:
             await asyncio.wait(self._under_way)
 
     async def _until_taken(self, name: str, pager: Pager, alert: Alert, wanted: Callable[[], bool]) -> None:
-        wait, attempted_at = self._first_wait, None
+        tries, attempted_at = 0, None
         heard = self._heard[key_of(alert)]
         while wanted():
             began = self._clock()
@@ -72,13 +70,12 @@ class FallbackPager:
             try:
                 ref = await pager.page(alert, ref=None, attempted_at=attempted_at)
             except NodError as error:
-                asked = error.retry_after if isinstance(error, Unavailable) else None
-                pause = max(wait, asked or 0.0)
+                pause = self._backoff.after(tries, error)
                 log.error("page_failed", pager=name, cause=alert.cause, wait=pause, reason=str(error))
                 self._count("page_failed")
                 attempted_at = attempted_at or began
                 await asyncio.sleep(pause)
-                wait = min(wait * 2, LAST_WAIT)
+                tries += 1
             else:
                 heard[name] = Heard(taken=True, ref=ref)
                 log.warning("alert_paged", pager=name, cause=alert.cause, resolved=False)
@@ -260,15 +257,15 @@ async def open_alert_fallback(
     clock: Clock,
     count: Callable[[str], None],
     patience: float = PATIENCE,
-    first_wait: float = FIRST_WAIT,
+    backoff: Backoff = PAGE,
     proven: float = PROVEN,
 ) -> AsyncIterator[AlertFallback]:
     """An AlertFallback that has taken up what an earlier process left, and pages while the block runs.
 
     `pagers` is read at each alert, so it may still be filled. What is spooled at the end is there for the next
-    start. The last three are in seconds.
+    start. `patience` and `proven` are in seconds.
     """
-    direct = FallbackPager(pagers=pagers, clock=clock, count=count, first_wait=first_wait)
+    direct = FallbackPager(pagers=pagers, clock=clock, count=count, backoff=backoff)
     alert_fallback = AlertFallback(
         alerts=alerts, spool=spool, direct=direct, count=count, patience=patience, proven=proven
     )

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVarTuple
 
 import structlog
 
-from bot.errors import Unavailable
-from bot.ports import Clock
+from bot.errors import Unanswered, Unavailable
+from bot.policy import Policy
+from bot.ports import Chat, Clock
 from bot.records import Ring, Step
+from bot.store import Store
+from bot.surface import Surface
 
 Args = TypeVarTuple("Args")
 Count = Callable[[str], None]  #: counts an event of this name, for the metrics
@@ -30,9 +34,6 @@ STORE_PAUSE = 1.0
 #: After a round a step rests for so many times as long as the round took, and at most so many seconds: what
 #: rings meanwhile is one ring. Otherwise the looks at a long queue would hold up whatever makes it longer.
 REST, LONGEST_REST = 4.0, 0.25
-
-#: Doublings of a wait that are worth computing: what was tried for hours would be too long for a number.
-MOST_DOUBLED = 32
 
 log = structlog.get_logger()
 
@@ -171,6 +172,26 @@ def earliest(*moments: datetime | None) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def doubled(first: float, *, tries: int, last: float) -> float:
-    """Seconds to wait: `first`, doubled for each failed try before this one, and `last` at most."""
-    return min(first * 2.0 ** min(tries, MOST_DOUBLED), last)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDeps:
+    """What a step needs that people see."""
+
+    store: Store
+    chats: Mapping[Surface, Chat]  #: the surfaces that are set up
+    policy: Callable[[], Policy]
+    clock: Clock
+    count: Count
+    pool: WorkerPool
+
+
+class ChatStep:
+    """A step that people see."""
+
+    def __init__(self, deps: StepDeps) -> None:
+        self._store, self._chats, self._policy = deps.store, deps.chats, deps.policy
+        self._clock, self._count, self._pool = deps.clock, deps.count, deps.pool
+
+
+def not_delivered(error: Exception, *, before: datetime | None) -> bool:
+    """Whether nothing of it can be up: it was the first try (none `before`), and nobody can have taken it."""
+    return before is None and not isinstance(error, Unanswered)

@@ -10,15 +10,14 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import Forbidden, Unavailable
-from bot.flow import Count, WorkerPool, doubled
+from bot.flow import Count, WorkerPool
 from bot.ports import Clock, Pager
 from bot.records import PendingPage
+from bot.retry import PAGE
 from bot.store import Store
 
 #: Seconds for one page, with its wait for a turn in a channel that takes one message a second.
 PATIENCE = 60.0
-#: The first wait after a failed page, doubled each time up to the last, in seconds.
-FIRST_WAIT, LAST_WAIT = 2.0, 60.0
 
 log = structlog.get_logger()
 
@@ -60,9 +59,7 @@ class PageOut:
         try:
             ref = await self._taken(page, pager)
         except (Unavailable, Forbidden) as error:
-            wait = doubled(FIRST_WAIT, tries=page.tries, last=LAST_WAIT)
-            if isinstance(error, Unavailable) and error.retry_after is not None:
-                wait = max(wait, error.retry_after)
+            wait = PAGE.after(page.tries, error)
             await alerts.postpone(page, next_try=now + timedelta(seconds=wait))
             log.error("page_failed", pager=page.pager, cause=page.alert.cause, wait=wait, reason=str(error))
             self._count("page_failed")

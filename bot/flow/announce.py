@@ -5,8 +5,7 @@ from __future__ import annotations
 import structlog
 
 from bot.approval import Approval, Outcome
-from bot.flow import Count
-from bot.flow.chat_step import ChatStep
+from bot.flow import ChatStep, Count
 from bot.policy import Policy, requesters_named
 from bot.records import NotificationKind, OutboxItem, is_rung_cause
 from bot.store import Store

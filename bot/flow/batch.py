@@ -15,9 +15,9 @@ import structlog
 
 from bot.card import QueueCard, queue_card_of
 from bot.errors import Forbidden, Gone, Unavailable
-from bot.flow import earliest
-from bot.flow.chat_step import ChatStep, StepDeps, wait_after
+from bot.flow import ChatStep, StepDeps, earliest
 from bot.records import Alert, QueueMessage, Waiting
+from bot.retry import chat_wait
 from bot.seal import Seal
 from bot.surface import Destination
 from bot.wording import name_of
@@ -192,7 +192,7 @@ class Batch(ChatStep):
         self._count("digest_shown")
 
     async def _put_off(self, digest: QueueMessage, error: Exception) -> None:
-        wait = wait_after(error, tries=digest.tries)
+        wait = chat_wait(error, tries=digest.tries)
         await self._store.queue_messages.postpone(digest.digest_id, next_try=self._clock() + wait)
         channel, seconds = digest.destination.channel, wait.total_seconds()
         log.warning("digest_put_off", channel=channel, wait=seconds, reason=str(error))

@@ -7,20 +7,24 @@ the platform calls resolved (404, 409) is settled by a poll (`reconcile`), or se
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import count
 
 import structlog
 
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
 from bot.flow import Count, WorkerPool, earliest
-from bot.flow.retries import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, Ways, sent_again_after, wait_after
 from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelivered
 from bot.policy import Policy
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
 from bot.records import UNDELIVERED, Ring, Step
+from bot.retry import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, decision_wait, sent_again_after
 from bot.store import Store
 from bot.wording import beaten_by
 
@@ -187,7 +191,7 @@ class Deliver:
         elif isinstance(error, Forbidden):
             self._let_in()
         left = approval.deadline.at - MARGIN - now
-        next_try = now + wait_after(error, attempts=approval.attempts, left=left)
+        next_try = now + decision_wait(error, attempts=approval.attempts, left=left)
         told = isinstance(error, Forbidden) or approval.attempts >= len(QUICK_WAITS) or approval.trouble
         await self._store.approvals.postpone(
             approval.id, next_try=next_try, trouble=str(error) if told else None
@@ -262,3 +266,97 @@ def _confirmed(approval: Approval) -> bool:
     if decision is None or decision.verdict is not HITLDecision.APPROVED:
         return True
     return seen is not None and seen > decision.at
+
+
+#: Decisions that wait for a prompt answer at once.
+PLACES = 16
+#: What has no answer after so many seconds gives its place back, and goes on by itself.
+HANGS_AFTER = 1.0
+#: So many may go on by themselves, or without a place.
+MOST_HANGING = 256
+#: A first try waits so long for a place, in seconds, and then goes without one.
+FIRST_WAITS = 0.5
+
+
+class Places:
+    """Like a semaphore, but the earliest deadline goes first."""
+
+    def __init__(self, size: int) -> None:
+        """`size` may hold a place at once."""
+        self._free = size
+        self._numbers = count()
+        self._waiting: list[tuple[datetime, int, asyncio.Future[None]]] = []
+
+    async def take(self, deadline: datetime) -> None:
+        """Return once a place is taken."""
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (deadline, next(self._numbers), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it had just been handed on
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Hand a place on."""
+        while self._waiting:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+class Ways:
+    """Who may tell the platform now.
+
+    A first try is never held back by what hangs. Retries of what hung go one at a time.
+    """
+
+    def __init__(self) -> None:
+        self._prompt, self._again = Places(PLACES), Places(1)
+        self._all = Places(PLACES + MOST_HANGING)
+
+    @asynccontextmanager
+    async def way(
+        self, *, deadline: datetime, first: bool, hung: bool, hangs: Callable[[], object]
+    ) -> AsyncIterator[None]:
+        """Hold a way while the block runs; `hangs` is called when the block has taken HANGS_AFTER."""
+        held: list[Places] = []
+
+        def give_back() -> None:
+            while held:
+                held.pop().give_back()
+
+        def stands_aside() -> None:
+            give_back()
+            hangs()
+
+        try:
+            if hung:
+                await self._again.take(deadline)
+                held.append(self._again)
+            if await _taken(self._prompt, deadline, within=FIRST_WAITS if first else None):
+                held.append(self._prompt)
+            await self._all.take(deadline)
+            timer = asyncio.get_running_loop().call_later(HANGS_AFTER, stands_aside)
+            try:
+                yield
+            finally:
+                timer.cancel()
+                self._all.give_back()
+        finally:
+            give_back()
+
+
+async def _taken(places: Places, deadline: datetime, *, within: float | None) -> bool:
+    try:
+        async with asyncio.timeout(within):
+            await places.take(deadline)
+    except TimeoutError:
+        return False
+    return True

@@ -11,8 +11,7 @@ import structlog
 
 from bot.approval import Approval
 from bot.errors import Unavailable
-from bot.flow import earliest
-from bot.flow.chat_step import ChatStep
+from bot.flow import ChatStep, earliest
 from bot.ladder import Action
 from bot.notifications import stand_ins
 from bot.policy import kept_out, named_for

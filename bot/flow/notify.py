@@ -11,16 +11,14 @@ import structlog
 
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, Unavailable
-from bot.flow import earliest
-from bot.flow.chat_step import REFUSED_WAIT, ChatStep, not_delivered, wait_after
+from bot.flow import ChatStep, earliest, not_delivered
 from bot.flow.missed_requests import report_unsent
 from bot.notifications import is_told_by_card, notification_for
 from bot.ports import Chat
 from bot.records import NotificationKind, OutboxItem, Placement, QueueMessage
+from bot.retry import NOTIFICATION_REFUSED, chat_wait
 from bot.surface import Destination, Surface
 
-#: Whoever refuses is asked again less and less often, up to this long after, in seconds.
-LONGEST_REFUSED = 300.0
 #: More threads of one channel than this are not written to one by one: one message in the channel tells it.
 CROWD = 5
 #: The mark of such a message begins with this, so that it is looked for where it was begun.
@@ -127,7 +125,9 @@ class Notify(ChatStep):
         person = self._policy().people.get(place.person or "")
         account = person.accounts.get(place.surface) if person else None
         if account is None:
-            raise Unavailable("where to find the person is not known now", retry_after=REFUSED_WAIT)
+            raise Unavailable(
+                "where to find the person is not known now", retry_after=NOTIFICATION_REFUSED.first
+            )
         return await chat.dm_channel(account)
 
     async def _link(self, approval: Approval, place: _Place, chat: Chat) -> str | None:
@@ -224,7 +224,7 @@ class Notify(ChatStep):
         elif isinstance(error, Gone) and notices[0].news is NotificationKind.OUTCOME:
             await self._drop(items, "its card is gone")
             return
-        wait = wait_after(error, tries=tries, refused_most=LONGEST_REFUSED)
+        wait = chat_wait(error, tries=tries, refused=NOTIFICATION_REFUSED)
         begun = not not_delivered(error, before=notices[0].attempted_at)
         await self._store.outbox.postpone(notices, next_try=self._clock() + wait, begun=begun)
         seconds = wait.total_seconds()

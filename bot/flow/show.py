@@ -12,13 +12,13 @@ import structlog
 from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, NotYet, Unavailable
-from bot.flow import earliest
-from bot.flow.chat_step import ChatStep, StepDeps, not_delivered, wait_after
+from bot.flow import ChatStep, StepDeps, earliest, not_delivered
 from bot.flow.no_card import NoCard
 from bot.flow.sights import Sights
 from bot.ladder import Action
 from bot.notifications import dead_place
 from bot.records import CARD_REFUSED, NO_CARD, Alert, Placement
+from bot.retry import chat_wait
 from bot.seal import Seal
 from bot.surface import Destination
 
@@ -142,7 +142,7 @@ class Show(ChatStep):
         )
 
     async def _put_off(self, placement: Placement, approval: Approval, error: Exception) -> None:
-        wait, now = wait_after(error, tries=placement.tries), self._clock()
+        wait, now = chat_wait(error, tries=placement.tries), self._clock()
         refused, not_yet = isinstance(error, Forbidden), isinstance(error, NotYet)
         if not_yet and placement.ref is None:
             self._cooling[placement.destination] = now + wait

@@ -14,11 +14,11 @@ from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.flow import WorkerPool
 from bot.flow.deliver import Deliver
-from bot.flow.retries import LEAST_WAIT, MARGIN
 from bot.flow.undelivered import Losses
 from bot.policy import Policy
 from bot.protocol import HITLRequest, HITLResponse
 from bot.records import UNDELIVERABLE, Step
+from bot.retry import LEAST_WAIT, MARGIN
 from bot.store import Store
 from tests.contract.values import NOW, a_request, admit, after, decide
 from tests.fakes import FakePlatform

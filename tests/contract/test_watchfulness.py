@@ -14,8 +14,7 @@ import pytest
 from adapters.store.open import SqlStore, open_store
 from bot.card import Card, Notification
 from bot.errors import NotYet, Unavailable
-from bot.flow import WorkerPool
-from bot.flow.chat_step import StepDeps
+from bot.flow import StepDeps, WorkerPool
 from bot.flow.ingest import Ingest
 from bot.flow.polls import BLIND
 from bot.flow.show import NO_CARD, Show

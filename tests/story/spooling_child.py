@@ -17,6 +17,7 @@ from adapters.watch import AlertFallback, Spool, open_alert_fallback
 from bot.errors import Unavailable
 from bot.ports import Clock
 from bot.records import Alert, Heard, PendingPage
+from bot.retry import Backoff
 from bot.store import Alerts
 from tests.servers.pagers import WEBHOOK_SECRET
 
@@ -91,7 +92,7 @@ async def open_exit(
         ) as pagers,
         open_alert_fallback(
             alerts=alerts, spool=Spool(spool), pagers=pagers, clock=clock, count=uncounted,
-            patience=2.0, first_wait=0.05, proven=proven,
+            patience=2.0, backoff=Backoff(first=0.05, last=60), proven=proven,
         ) as alert_fallback,
     ):  # fmt: skip
         yield alert_fallback

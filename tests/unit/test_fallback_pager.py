@@ -11,6 +11,7 @@ from itertools import pairwise
 from adapters.watch.alert_fallback import FallbackPager
 from bot.errors import NodError, Unavailable
 from bot.records import Alert
+from bot.retry import Backoff
 from tests.servers.town import until
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -56,7 +57,7 @@ def pages(pager: Refusing | Leaving, *, first_wait: float) -> FallbackPager:
     ticks = iter(range(100))
     return FallbackPager(
         pagers={"p": pager}, clock=lambda: NOW + timedelta(seconds=next(ticks)), count=lambda _: None,
-        first_wait=first_wait,
+        backoff=Backoff(first=first_wait, last=60),
     )  # fmt: skip
 
 

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.chat.pacing import LONGEST_BACKOFF, Cooldown, RateLimiter
+from adapters.chat.pacing import Cooldown, RateLimiter
 from adapters.http.exchange import LONGEST_WAIT, retry_after
 from adapters.slack.api import MOST_PASSED, counted, posts_of
 from adapters.teams.api import JITTER, MARGIN, PATIENCE, cooldown_of, turns_of
 from bot.errors import NotYet, Unavailable
+from bot.retry import TOO_FAST
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 Limiter = Callable[[float], RateLimiter]
@@ -211,9 +212,7 @@ def test_without_a_usable_wait_it_backs_off(jitter: float) -> None:
     wall = Wall()
     cooling = cooldown_of(wall) if jitter else Cooldown(chat="Slack", monotonic=wall)
     waits = [cooling.hold("m", "soon") for _ in range(8)]
-    for least, wait in zip(
-        [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_BACKOFF, LONGEST_BACKOFF], waits, strict=True
-    ):
+    for least, wait in zip([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, TOO_FAST.last, TOO_FAST.last], waits, strict=True):
         assert least <= wait <= least * (1 + jitter)
     wall.now = waits[-1]
     cooling.passed("m")

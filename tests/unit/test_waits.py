@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import Forbidden, NodError, Unanswered, Unavailable
-from bot.flow.chat_step import wait_after
+from bot.retry import NOTIFICATION_REFUSED, chat_wait
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ from bot.flow.chat_step import wait_after
 )
 def test_waits_grow_up_to_a_bound(error: NodError, tries: int, seconds: float) -> None:
     """Doubled for each try; what the other side asked for counts before that."""
-    assert seconds == wait_after(error, tries=tries, refused_most=300).total_seconds()
+    assert seconds == chat_wait(error, tries=tries, refused=NOTIFICATION_REFUSED).total_seconds()
