@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from adapters.cli.commands import app
+from adapters.cli.commands import COMMANDS, loaded
 
 ROOT = Path(__file__).parents[1]
 
@@ -104,14 +102,12 @@ def strings_in(path: Path) -> Iterator[str]:
                 yield text
 
 
-def help_texts(top: Any) -> Iterator[str]:
-    """What `--help` says of each command and option."""
-    for name in top.list_commands(None):
-        command = top.get_command(None, name)
-        yield f"{command.help} {command.short_help}"
-        yield from (str(getattr(parameter, "help", "")) for parameter in command.params)
-        if hasattr(command, "list_commands"):
-            yield from help_texts(command)
+def help_texts(command: Any) -> Iterator[str]:
+    """What `--help` says of a command, of its options, and of the commands in it."""
+    yield f"{command.help} {command.short_help}"
+    yield from (str(getattr(parameter, "help", "")) for parameter in command.params)
+    for inner in getattr(command, "commands", {}).values():
+        yield from help_texts(inner)
 
 
 def sentences() -> Iterator[tuple[str, str]]:
@@ -124,7 +120,8 @@ def sentences() -> Iterator[tuple[str, str]]:
             if path.suffix in (".html", ".js", ".yaml"):
                 said = re.sub(r"^\s*(//|\*|/\*|#).*$", "", path.read_text(), flags=re.MULTILINE)
                 yield str(path.relative_to(ROOT)), said
-    yield from (("adapters/cli", text) for text in help_texts(typer.main.get_command(app)))
+    for name in COMMANDS:
+        yield from (("adapters/cli", text) for text in help_texts(loaded(name)))
     pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "manifest.yaml")]
     for path in [*pages, *sorted((ROOT / "docs").glob("*.md"))]:
         text = re.sub(
