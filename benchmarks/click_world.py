@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import tables
 from adapters.store.compare_and_set import Move, move
 from adapters.store.open import SqlStore
-from adapters.store.rows import decision_row
+from adapters.store.votes import decision_row
 from bot.approval import Actor, Approval, Decision, Stage, Vote
 from bot.card import Button
 from bot.desk import Click, Voted

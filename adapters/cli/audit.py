@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapters.checkpoints import Checkpoint, NoCheckpoint, What, read_checkpoints, read_or_make_key
 from adapters.cli.audit_meaning import Meaning
-from adapters.store.audit_reader import Anchor, AuditReader, open_audit_reader
+from adapters.store.audit import Anchor, AuditReader, open_audit_reader
 from adapters.store.proofs import Proofs
 from bot.audit import GENESIS, Break, Row, first_break
 from bot.canonical import NotCanonical

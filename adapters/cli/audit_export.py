@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, TextIO
 
-from adapters.store.audit_reader import AuditReader, open_audit_reader
+from adapters.store.audit import AuditReader, open_audit_reader
 from bot.approval import Outcome
 from bot.audit import Row
 from bot.call import covered_of

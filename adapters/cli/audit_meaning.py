@@ -11,8 +11,8 @@ from enum import Enum
 from typing import Any
 
 from adapters.cli.audit_told import OURS, Told
+from adapters.store.audit import Record
 from adapters.store.audit_events import record_facts
-from adapters.store.audit_reader import Record
 from adapters.store.columns import storable_text
 from adapters.store.compare_and_set import kept_object
 from adapters.store.proofs import Proofs

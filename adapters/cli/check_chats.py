@@ -16,7 +16,7 @@ from adapters.http import REACHED, exchange, open_client
 from adapters.open_chats import SOCKETS
 from adapters.settings import TeamsSettings
 from adapters.slack import Slack
-from adapters.store.audit_reader import open_audit_reader
+from adapters.store.audit import open_audit_reader
 from adapters.teams import Teams
 from adapters.teams.conversations import is_service
 from adapters.teams.credentials import BotToken

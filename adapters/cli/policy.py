@@ -14,7 +14,7 @@ from adapters.cli.policy_verdict import read_requests, verdict_of
 from adapters.directory_cache import DirectoryCache, GroupKeeper
 from adapters.oncall import Schedules
 from adapters.settings import PolicyFile, read_policy_file
-from adapters.store.audit_reader import open_audit_reader
+from adapters.store.audit import open_audit_reader
 from bot.ports import Directory
 from bot.surface import Surface
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from adapters.cli.running import run_async
 from adapters.settings import read_local_environment
-from adapters.store.conversations import read_conversations
+from adapters.store.placements import read_conversations
 from bot.surface import ConversationRef, Scope
 
 app = typer.Typer(add_completion=False)

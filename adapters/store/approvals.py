@@ -1,160 +1,152 @@
-"""The record in SQL. Each move is one compare-and-set statement, in one transaction with what belongs to it."""
+"""The record in SQL: how it is read, answered by a rule or by nobody, delivered, and how it ends.
+
+Each move is one compare-and-set statement, in one transaction with what belongs to it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
-from sqlalchemy import ColumnElement, Update, case, exists, or_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
-from adapters.store.claims import take_claim
-from adapters.store.closing import file_away
-from adapters.store.columns import moment, storable_text
+from adapters.store.columns import moment, storable_text, value_in
 from adapters.store.compare_and_set import Move, append, as_it_was, chunks, move
-from adapters.store.database import Database, rows_of
-from adapters.store.inserting import insert_approvals
-from adapters.store.outbox import write_outbox
-from adapters.store.proofs import Proofs, locked_terms
-from adapters.store.reading import ReadApprovals
-from adapters.store.revising import take_anew, take_back, take_time, take_up
-from adapters.store.rows import approvals_decided
-from adapters.store.votes import count_vote
-from adapters.store.whole import whole_of
-from bot.approval import Approval, Claim, Outcome, Stage, Vote
-from bot.errors import Unanswered, Unavailable
-from bot.ladder import Deadline, Lease
-from bot.ports import Clock
-from bot.protocol import HITLDecision, HITLRequest
-from bot.records import Claimed, Counted, DueRung, NewApproval, OutboxItem, Placement
+from adapters.store.database import paced, rows_of
+from adapters.store.outbox import OWED, write_outbox
+from adapters.store.placements import in_sight, lags
+from adapters.store.polled import PolledApprovals
+from adapters.store.proofs import locked_terms
+from adapters.store.queue_messages import UNTRIED
+from adapters.store.votes import AnsweredApprovals
+from adapters.store.whole import approvals_decided, whole_of
+from bot.approval import Approval, Outcome, Stage
+from bot.audit import Fact
+from bot.protocol import HITLDecision
+from bot.records import NotificationKind, OutboxItem, Standing
 
-_A, _D = tables.approvals.c, tables.decisions.c
-#: Which move a vote was; a lost one was none.
-_MOVES = {Counted.WAITING: Move.VOTE, Counted.DECIDED: Move.DECIDE}
+_A, _D, _V = tables.approvals.c, tables.decisions.c, tables.votes.c
+_P, _R, _T = tables.placements.c, tables.rungs.c, tables.notices.c
 
 
 class _Tampered(Exception):
     """Between the reading and the writing somebody else changed the record."""
 
 
-class SqlApprovals(ReadApprovals):
-    """`bot.approvals.Approvals` over a database. Every method raises Unavailable when it is in trouble."""
+class SqlApprovals(AnsweredApprovals, PolledApprovals):
+    """`bot.approvals.Approvals` over a database."""
 
-    def __init__(self, *, database: Database, clock: Clock, proofs: Proofs) -> None:
-        super().__init__(database=database, proofs=proofs)
-        self._clock = clock
+    async def get(self, approval_id: str) -> Approval | None:
+        """The approval with its decision and votes; None for an unknown id."""
+        found = await self._whole(approvals_decided().where(_A.id == approval_id))
+        return found[0] if found else None
 
-    async def insert(self, new_approvals: Sequence[NewApproval]) -> frozenset[str]:
-        """Raises ValueError for an approval whose life has begun elsewhere: all begin OPEN."""
-        for new_approval in new_approvals:
-            if new_approval.approval.stage is not Stage.OPEN:
-                raise ValueError(f"an approval is admitted open, not {new_approval.approval.stage}")
-        ruled = any(new_approval.approval.rule for new_approval in new_approvals)
+    async def at(
+        self, *stages: Stage, due_by: datetime | None = None, missed: int = 0, by_rule: bool = False
+    ) -> tuple[Approval, ...]:
+        """A few statements for all of them, earliest deadline first."""
+        statement = approvals_decided().where(_A.stage.in_(stages)).order_by(_A.deadline, _A.id)
+        if due_by is not None:
+            statement = statement.where(_A.deadline <= due_by)
+        if missed:
+            statement = statement.where(_A.missed >= missed)
+        if by_rule:
+            statement = statement.where(_A.rule.is_not(None))
+        return await self._whole(statement, *stages)
 
-        async def work(connection: AsyncConnection) -> frozenset[str]:
-            return await insert_approvals(connection, new_approvals, self._proofs)
+    async def next_deadline(self, *, after: datetime) -> datetime | None:
+        """None when there is none ahead."""
+        first = select(func.min(_A.deadline)).where(_A.stage == Stage.OPEN, _A.deadline > after)
+        deadline: datetime | None = await self._database.value(first)
+        return deadline
 
-        new = [one.approval.id for one in new_approvals if not self._proofs.waits(one.approval.id)]
-        try:
-            return await self._database.write(Move.INGEST_BY_RULE if ruled else Move.INGEST, work)
-        except Unavailable as error:
-            for approval_id in new:
-                if isinstance(error, Unanswered):
-                    self._proofs.may_wait(approval_id)
-                else:
-                    self._proofs.ends(approval_id)
-            raise
+    async def standing(self) -> Mapping[str, Standing]:
+        """Without the calls."""
+        wanted = select(_A.id, _A.stage, _A.digest, _A.missed, _A.first_seen, _A.deadline, _A.attempts)
+        rows = await self._database.fetch(wanted.where(_A.stage.in_((Stage.OPEN, Stage.DECIDED))))
+        return {
+            row[_A.id]: value_in(row, Standing, tables.approvals, forged=self._proofs.doubts(row[_A.id]))
+            async for row in paced(rows)
+        }
 
-    async def confirm(self, calls: Mapping[str, str], *, began_at: datetime) -> None:
-        """An earlier poll that comes in late does not set the clock back."""
-        for approval_id, digest in calls.items():
-            self._proofs.listed(approval_id, digest=digest, began_at=began_at)
-        later = or_(_A.confirmed_at.is_(None), _A.confirmed_at < began_at)
-        seen = case((later, moment(began_at)), else_=_A.confirmed_at)
-        await self._update_many(
-            Move.CONFIRM, list(calls), update(tables.approvals).values(confirmed_at=seen, missed=0)
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Which of these ids have a record."""
+        found: set[str] = set()
+        for some in chunks(ids):
+            rows = await self._database.fetch(select(_A.id).where(_A.id.in_(some)))
+            found.update(row[_A.id] for row in rows)
+        return frozenset(one for one in ids if storable_text(one) in found)
+
+    async def lost_since(self, then: datetime) -> int:
+        """By the moment at which each was settled."""
+        lost = select(func.count()).where(_A.outcome == Outcome.UNDELIVERABLE, _A.settled_at >= then)
+        return int(await self._database.value(lost))
+
+    async def untold(self) -> tuple[Approval, ...]:
+        """Earliest deadline first."""
+        owing = approvals_decided().where(_A.stage == Stage.SETTLED, ~_A.told).order_by(_A.deadline, _A.id)
+        return await self._whole(owing, Stage.SETTLED)
+
+    async def closable(self) -> tuple[str, ...]:
+        """Ids only, and none of those for which a `close` would be refused."""
+        done = select(_A.id).where(_A.stage == Stage.SETTLED, *nothing_owed()).order_by(_A.deadline, _A.id)
+        return tuple(row[_A.id] for row in await self._database.fetch(done))
+
+    async def open_by_agent(self, *, at_least: int) -> Mapping[str, int]:
+        """Counted in an index, without reading a call."""
+        together = func.count().label("together")
+        statement = (
+            select(_A.agent, together)
+            .where(_A.stage == Stage.OPEN, _A.rule.is_(None), _A.agent.is_not(None))
+            .group_by(_A.agent)
+            .having(together >= at_least)
         )
+        return {row[_A.agent]: row["together"] for row in await self._database.fetch(statement)}
 
-    async def miss(self, ids: Sequence[str], *, began_at: datetime) -> None:
-        """Of what was called resolved only a poll that began afterwards counts."""
-        late = or_(_A.gone_at.is_(None), _A.gone_at < began_at)
-        await self._update_many(
-            Move.MISS, ids, update(tables.approvals).where(late).values(missed=_A.missed + 1)
+    async def open_by_route(self) -> Mapping[str, int]:
+        """Counted without reading a call."""
+        together = func.count().label("together")
+        asked = select(_A.route, together).where(_A.stage == Stage.OPEN, _A.rule.is_(None)).group_by(_A.route)
+        return {row[_A.route]: row["together"] for row in await self._database.fetch(asked)}
+
+    async def unseen(
+        self, now: datetime, *, share: float, within: timedelta | None = None
+    ) -> tuple[Approval, ...]:
+        """Earliest deadline first; the share is counted in the database's whole milliseconds."""
+        seen, whole = cast(_A.first_seen, BigInteger), cast(_A.deadline, BigInteger)
+        gone = cast(moment(now), BigInteger) - seen
+        late = gone * 1000 >= (whole - seen) * round(share * 1000)
+        if within is not None:
+            late = or_(late, and_(gone >= within // timedelta(milliseconds=1), ~_waits_its_turn()))
+        statement = (
+            approvals_decided()
+            .where(_A.stage == Stage.OPEN, _A.rule.is_(None), late, ~in_sight())
+            .order_by(_A.deadline, _A.id)
         )
+        return await self._whole(statement, Stage.OPEN)
 
-    async def revise(
-        self,
-        approval_id: str,
-        *,
-        was: Stage,
-        request: HITLRequest,
-        route: str,
-        deadline: Deadline,
-        placements: Sequence[Placement],
-        rungs: Sequence[DueRung],
-        why: str | None = None,
-    ) -> bool:
-        """The new call under the same id, for people even if a rule was to answer the old one."""
-
-        async def work(connection: AsyncConnection) -> int:
-            return await take_anew(
-                connection, approval_id, was=was, request=request, route=route, deadline=deadline,
-                placements=placements, rungs=rungs, at=self._clock(), proofs=self._proofs, why=why,
-            )  # fmt: skip
-
-        return self._taken_back(approval_id, await self._database.write(Move.REVISE, work))
-
-    async def retime(
-        self,
-        approval_id: str,
-        *,
-        was: datetime,
-        route: str,
-        deadline: Deadline,
-        rungs: Sequence[DueRung],
-        lease: Lease,
-        placements: Sequence[Placement] = (),
-    ) -> bool:
-        """The same call under the same cards, which show the new deadline."""
-
-        async def work(connection: AsyncConnection) -> bool:
-            return await take_time(
-                connection, approval_id, was=was, route=route, deadline=deadline, placements=placements,
-                rungs=rungs, lease=lease, at=self._clock(), proofs=self._proofs,
-            )  # fmt: skip
-
-        return await self._database.write(Move.RETIME, work)
-
-    async def revive(
-        self,
-        approval_id: str,
-        *,
-        route: str,
-        deadline: Deadline,
-        rungs: Sequence[DueRung],
-        at: datetime,
-        placements: Sequence[Placement] = (),
-    ) -> bool:
-        """The same call under the same cards, without what had been said about its end."""
-
-        async def work(connection: AsyncConnection) -> int:
-            return await take_up(
-                connection, approval_id, route=route, deadline=deadline, placements=placements, rungs=rungs,
-                at=at, proofs=self._proofs,
-            )  # fmt: skip
-
-        return bool(await self._database.write(Move.REVIVE, work))
-
-    async def claim(self, approval_id: str, *, claim: Claim, digest: str, last_call: DueRung) -> Claimed:
-        """The last call gets the next free number from `LAST_CALLS` on, and the end of the lease the next."""
-
-        async def work(connection: AsyncConnection) -> Claimed:
-            return await take_claim(connection, approval_id, claim=claim, digest=digest, last_call=last_call)
-
-        return await self._database.write({Claimed.YES: Move.CLAIM}.get, work)
+    async def _whole(self, statement: Select[Any], *stages: Stage) -> tuple[Approval, ...]:
+        """The approvals that the statement finds; without those that have left these stages meanwhile."""
+        found = await whole_of(await self._database.fetch(statement), self._database.fetch, self._proofs)
+        return tuple(approval for approval in found if not stages or approval.stage in stages)
 
     async def told(self, approval_id: str, *, notices: Sequence[OutboxItem]) -> bool:
         """Whether anybody is owed it or not, it is done with."""
@@ -167,34 +159,6 @@ class SqlApprovals(ReadApprovals):
             return True
 
         return await self._database.write(Move.TOLD, work)
-
-    async def void(self, approval_id: str, *, why: str, at: datetime) -> bool:
-        """The same call under the same cards, for people even if a rule had answered it."""
-
-        async def work(connection: AsyncConnection) -> int:
-            return await take_back(connection, approval_id, why=why, at=at, proofs=self._proofs)
-
-        return self._taken_back(approval_id, await self._database.write(Move.VOID, work))
-
-    def _taken_back(self, approval_id: str, revision: int) -> bool:
-        """Whether it was. What was answered before does not count any more, whatever the rows say later."""
-        if revision:
-            self._proofs.took_back(approval_id, since=revision)
-        return bool(revision)
-
-    async def vote(
-        self, approval_id: str, *, vote: Vote, needs: int, eligible: frozenset[str] | None
-    ) -> Counted:
-        """The vote's own moment is what comes before the deadline, or does not."""
-
-        async def work(connection: AsyncConnection) -> tuple[Counted, int]:
-            return await count_vote(
-                connection, approval_id, vote=vote, needs=needs, eligible=eligible, proofs=self._proofs
-            )
-
-        counted, revision = await self._database.write(lambda made: _MOVES.get(made[0]), work)
-        self._proofs.counted(approval_id, vote.person, revision=revision)
-        return counted
 
     async def ask_people(self, approval_id: str) -> bool:
         """Its card shows buttons from now on."""
@@ -323,14 +287,56 @@ class SqlApprovals(ReadApprovals):
         """SETTLED -> CLOSED, unless a card lags or somebody has not heard how it ended."""
 
         async def work(connection: AsyncConnection) -> bool:
-            return await file_away(connection, approval_id, at=self._clock())
+            closed = move(approval_id, Stage.SETTLED, Stage.CLOSED, *nothing_owed())
+            if not (await connection.execute(closed)).rowcount:
+                return False
+            # A post that begins just now stays on the books, so that even a late card shows the end.
+            seen_to = or_(_P.ref.is_not(None), _P.attempted_at.is_(None))
+            struck = update(tables.placements).where(_P.approval_id == approval_id, seen_to)
+            await connection.execute(struck.values(owed=False))
+            # Else every look for what is due would pass by the rungs of all that was ever answered early.
+            await connection.execute(
+                delete(tables.rungs).where(_R.approval_id == approval_id, _R.fired_at.is_(None))
+            )
+            await append(connection, await _told(connection, approval_id, at=self._clock()))
+            return True
 
         return await self._database.write(Move.CLOSE, work)
 
-    async def _update_many(self, kind: Move, ids: Sequence[str], change: Update) -> None:
-        async def work(connection: AsyncConnection) -> bool:
-            results = [await connection.execute(change.where(_A.id.in_(some))) for some in chunks(ids)]
-            return any(result.rowcount for result in results)
 
-        if ids:
-            await self._database.write(kind, work)
+async def _told(connection: AsyncConnection, approval_id: str, *, at: datetime) -> Fact:
+    record = await connection.execute(select(tables.approvals).where(_A.id == approval_id))
+    decision = await connection.execute(select(_D.signature).where(_D.approval_id == approval_id))
+    votes = await connection.execute(select(_V.person, _V.signature).where(_V.approval_id == approval_id))
+    return audit_events.closed(
+        approval_id,
+        dict(record.mappings().one()),
+        decision=decision.scalar_one_or_none(),
+        votes={row.person: row.signature for row in votes},
+        at=at,
+    )
+
+
+def nothing_owed() -> tuple[ColumnElement[bool], ...]:
+    """Of a settled approval: no card lags, and everybody who is to hear of its end has heard."""
+    card = exists().where(_P.approval_id == _A.id, lags()).correlate(tables.approvals)
+    word = (
+        exists()
+        .where(_T.approval_id == _A.id, _T.news == NotificationKind.OUTCOME, OWED)
+        .correlate(tables.approvals)
+    )
+    return _A.told, ~card, ~word
+
+
+def _waits_its_turn() -> ColumnElement[bool]:
+    """Whether an approval has a card that nobody tried to post yet, in a channel where no other post fails."""
+    head = tables.placements.alias()
+    fails = select(head.c.card_id).where(
+        head.c.surface == _P.surface,
+        head.c.channel == _P.channel,
+        head.c.owed,
+        head.c.ref.is_(None),
+        head.c.tries > 0,
+    )
+    mine = select(_P.card_id).where(_P.approval_id == _A.id, *UNTRIED, _P.tries == 0, ~_P.superseded)
+    return exists(mine.where(~exists(fails)))

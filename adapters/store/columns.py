@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from sqlalchemy import BigInteger, BindParameter, Enum, Table, Text, literal
+from sqlalchemy import BigInteger, BindParameter, Column, Enum, Table, Text, literal
 from sqlalchemy.engine import Dialect, RowMapping
 from sqlalchemy.types import TypeDecorator
 
@@ -26,14 +28,47 @@ _MILLISECOND = timedelta(milliseconds=1)
 _LONGEST_WORD = 20
 
 
-def columns_of(value: DataclassInstance) -> dict[str, Any]:
-    """A value whose fields are called as its table's columns are, as a row."""
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+@cache
+def _columns_for(kind: type[DataclassInstance], table: Table) -> Mapping[str, Column[Any] | type[Any]]:
+    """For each field of a value the column of its name, or the kind of value whose own fields have columns."""
+    hints = get_type_hints(kind)
+    found: dict[str, Column[Any] | type[Any]] = {}
+    for field in fields(kind):
+        if field.name in table.c:
+            found[field.name] = table.c[field.name]
+        elif is_dataclass(hints[field.name]):
+            found[field.name] = hints[field.name]
+    return found
 
 
-def value_in(row: RowMapping, kind: type[Value], table: Table) -> Value:
-    """The value in those columns of a row that are called as its fields are."""
-    return kind(**{field.name: row[table.c[field.name]] for field in fields(kind)})
+def columns_of(value: DataclassInstance, table: Table, *without: str) -> dict[str, Any]:
+    """A value as a row of this table, whose columns are called as its fields are.
+
+    A field that is a value itself lends its own fields. Raises KeyError for a field that has no column and is
+    not one of those `without`: it would be lost.
+    """
+    known = _columns_for(type(value), table)
+    row: dict[str, Any] = {}
+    for field in fields(value):
+        if field.name not in without:
+            inner = getattr(value, field.name)
+            found = known[field.name]
+            row |= columns_of(inner, table) if isinstance(found, type) else {field.name: inner}
+    return row
+
+
+def value_in(row: RowMapping, kind: type[Value], table: Table, **given: Any) -> Value:
+    """The value in those columns of a row that are called as its fields are.
+
+    What is `given` is not looked up, and a field without a column keeps its default.
+    """
+    known = _columns_for(kind, table)
+    read = {
+        name: value_in(row, found, table) if isinstance(found, type) else row[found]
+        for name, found in known.items()
+        if name not in given
+    }
+    return kind(**read, **given)
 
 
 def storable_text(text: str) -> str:
@@ -56,6 +91,15 @@ class Words(TypeDecorator[str]):
         return None if value is None else storable_text(value)
 
 
+def milliseconds(at: datetime) -> int:
+    """A moment in whole UTC milliseconds since 1970, cut off and never rounded up. Raises ValueError without
+    a time zone.
+    """
+    if at.tzinfo is None:
+        raise ValueError("a moment without a time zone is no moment")
+    return (at - _EPOCH) // _MILLISECOND
+
+
 class Moment(TypeDecorator[datetime]):
     """An aware moment as whole UTC milliseconds since 1970, cut off and never rounded up.
 
@@ -66,11 +110,7 @@ class Moment(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment without a time zone is no moment")
-        return (value - _EPOCH) // _MILLISECOND
+        return None if value is None else milliseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         return None if value is None else _EPOCH + value * _MILLISECOND

@@ -8,14 +8,13 @@ from enum import StrEnum
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Select, Update, insert, select, update
-from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
-from adapters.store.columns import columns_of, storable_text, value_in
+from adapters.store.columns import columns_of, storable_text
 from adapters.store.tables import approvals
 from bot.approval import STEPS, Approval, Stage
-from bot.audit import GENESIS, Fact, Row, chained
+from bot.audit import GENESIS, Fact, chained
 from bot.protocol import Json
 from bot.records import Step
 
@@ -161,7 +160,7 @@ async def append(connection: AsyncConnection, *audit_events: Fact) -> None:
     for number, fact in enumerate(audit_events, start=number + 1):  # noqa: B020 - it goes on from there
         row = chained(_storable(fact), number=number, previous=previous)
         previous = row.hash
-        rows.append(columns_of(row))
+        rows.append(columns_of(row, tables.audit))
     await connection.execute(insert(tables.audit), rows)
 
 
@@ -185,11 +184,6 @@ def last_row() -> Select[tuple[int, str]]:
 def last_anchor() -> Select[tuple[int, str]]:
     """Number and hash of the last row that retention removed."""
     return select(_N.number, _N.hash).order_by(_N.number.desc()).limit(1)
-
-
-def row_of(row: RowMapping) -> Row:
-    """The chain's row in a row of the table."""
-    return value_in(row, Row, tables.audit)
 
 
 def _storable(fact: Fact) -> Fact:

@@ -8,21 +8,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Executable, Table, Update, delete, insert
+from sqlalchemy import Delete, Executable, Table, Update, delete, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
@@ -32,8 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from adapters.clock import seconds_since_boot
 from adapters.store import tables
 from adapters.store.compare_and_set import WAKES, Move, append
+from adapters.store.proofs import Proofs
 from bot.audit import Fact
 from bot.errors import Unanswered, Unavailable
+from bot.ports import Clock
 from bot.records import Ring
 
 #: What does not heal while we run: what is written beside damage may be lost with it.
@@ -73,6 +66,8 @@ def ailment_of(error: Exception) -> str | None:
 log = structlog.get_logger()
 
 T = TypeVar("T")
+#: Runs one reading statement.
+Fetch = Callable[[Executable], Awaitable[Sequence[RowMapping]]]
 #: The move that a piece of work makes, or how to tell it from the work's result.
 Made = Move | Callable[[T], Move | None]
 #: What ails the database itself counts for so many seconds after it was last met: who is kept from working by
@@ -135,6 +130,11 @@ class Database:
         self._check()
         return await self._unharmed(self._read(statement))
 
+    async def value(self, statement: Executable) -> Any:
+        """The only column of the first row of one reading statement; None without a row. Raises Unavailable."""
+        rows = await self.fetch(statement)
+        return next(iter(rows[0].values())) if rows else None
+
     async def write(self, made: Made[T], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do this work in one transaction, then ring the steps that got work by the move that was made.
 
@@ -149,7 +149,7 @@ class Database:
             raise Unavailable(self._damage)
         return await self._unharmed(self._transact(made, work))
 
-    async def update(self, move: Move, statement: Update, *told: Fact) -> bool:
+    async def update(self, move: Move, statement: Update | Delete, *told: Fact) -> bool:
         """One statement in one transaction; whether it found a row to change. Raises as `write`.
 
         If it did, what is `told` about it goes into the audit in the same transaction.
@@ -285,17 +285,23 @@ def insert_new(connection: AsyncConnection, table: Table) -> sqlite.Insert | pos
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
+class Part:
+    """One noun's part of the store. Every method raises Unavailable when the database is in trouble."""
+
+    def __init__(self, *, database: Database, clock: Clock, proofs: Proofs, pagers: Sequence[str] = ()) -> None:
+        """`clock` dates what the audit says; `pagers` are the names of those whom new alerts are owed."""
+        self._database, self._clock, self._proofs = database, clock, proofs
+        self._pagers = tuple(dict.fromkeys(pagers))
+
+
 #: Characters that are new each time. In one row, so that the page which has it is written.
 _FILLER = 1_500
 #: What our own writes take: it conflicts with every lock that would keep them waiting, and with none of ours.
 _LOCK_ALL = f"LOCK TABLE {', '.join(sorted(tables.metadata.tables))} IN ROW EXCLUSIVE MODE"
 
 
-class SqlProbe:
+class SqlProbe(Part):
     """`bot.store.Probe` over a database."""
-
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
 
     async def write(self) -> None:
         """One page, on the disk when this returns.

@@ -1,4 +1,4 @@
-"""Messages that are owed, in SQL."""
+"""What is owed to people, in SQL: notifications to those who decide, and alerts to pagers."""
 
 from __future__ import annotations
 
@@ -8,38 +8,32 @@ from datetime import datetime
 from itertools import chain, count
 from typing import Any
 
-from sqlalchemy import and_, func, insert, select, tuple_, update
+from sqlalchemy import Update, and_, delete, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
 from adapters.store.columns import columns_of, moment, storable_text, value_in
 from adapters.store.compare_and_set import Move, append, chunks
-from adapters.store.database import Database
-from adapters.store.proofs import Proofs
-from adapters.store.rows import placement_of
-from adapters.store.whole import whole_of
+from adapters.store.database import Part, insert_new, rows_of
+from adapters.store.whole import decided, whole_of
 from bot.approval import Approval
 from bot.audit import Fact
-from bot.records import NotificationKind, OutboxItem, Placement
+from bot.records import Alert, Heard, NotificationKind, OutboxItem, PendingPage, Placement
 
 _A, _P, _T = tables.approvals.c, tables.placements.c, tables.notices.c
 #: Neither sent nor dropped.
 OWED = and_(_T.sent_at.is_(None), _T.dropped_at.is_(None))
+_L, _X = tables.alerts.c, tables.pages.c
+_OF_ALERT = and_(_X.approval_id == _L.approval_id, _X.cause == _L.cause)  #: a page
 
 
-class SqlOutbox:
-    """`bot.store.Outbox` over a database. Every method raises Unavailable when it is in trouble."""
-
-    def __init__(self, *, database: Database, proofs: Proofs) -> None:
-        self._database, self._proofs = database, proofs
+class SqlOutbox(Part):
+    """`bot.store.Outbox` over a database."""
 
     async def owed(self) -> tuple[tuple[OutboxItem, Approval, Placement | None], ...]:
         """Those with a `next_try` in the future, and of what has ended, too: the caller judges."""
-        whole = (
-            tables.notices.join(tables.approvals)
-            .outerjoin(tables.decisions, tables.decisions.c.approval_id == _A.id)
-            .outerjoin(tables.placements, _P.card_id == _T.card_id)
-        )
+        whole = decided(tables.notices.join(tables.approvals))
+        whole = whole.outerjoin(tables.placements, _P.card_id == _T.card_id)
         statement = (
             select(tables.notices, tables.approvals, tables.decisions, tables.placements)
             .select_from(whole)
@@ -52,7 +46,7 @@ class SqlOutbox:
             (
                 value_in(row, OutboxItem, tables.notices),
                 approval,
-                None if row[_P.card_id] is None else placement_of(row),
+                None if row[_P.card_id] is None else value_in(row, Placement, tables.placements),
             )
             for row, approval in zip(rows, approvals, strict=True)
         )
@@ -121,10 +115,8 @@ class SqlOutbox:
             found: list[OutboxItem] = []
             for some in chunks(keys):
                 these = change.where(tuple_(_T.approval_id, _T.mark).in_(some))
-                found.extend(
-                    value_in(row, OutboxItem, tables.notices)
-                    for row in (await connection.execute(these)).mappings()
-                )
+                rows = await rows_of(connection, these)
+                found.extend(value_in(row, OutboxItem, tables.notices) for row in rows)
             if found and tells is not None:
                 found.sort(key=lambda notice: (notice.approval_id, notice.mark))
                 await append(connection, *(tells(notice) for notice in found))
@@ -148,5 +140,176 @@ async def write_outbox(connection: AsyncConnection, notices: Sequence[OutboxItem
         numbered = (f"{mark}.{number}" for number in count(2))
         unused = next(one for one in chain((mark,), numbered) if (approval_id, one) not in used)
         used.add((approval_id, unused))
-        rows.append(columns_of(replace(notice, mark=unused)))
+        rows.append(columns_of(replace(notice, mark=unused), tables.notices))
     await connection.execute(insert(tables.notices), rows)
+
+
+class SqlAlerts(Part):
+    """`bot.store.Alerts` over a database."""
+
+    async def raise_(self, alert: Alert, *, heard: Mapping[str, Heard] | None = None) -> bool:
+        """The alert with a row for each pager, new or opened again; False if it is open already."""
+
+        # Steps raise what they find in each round: what is open already should wait for no turn at writing.
+        if not heard and await self.open_of(approval_id=alert.approval_id, cause=alert.cause):
+            return False
+
+        async def work(connection: AsyncConnection) -> bool:
+            new = await write_alert(connection, alert, pagers=self._pagers)
+            for pager, what in (heard or {}).items():
+                mine = _change_page(PendingPage(alert=alert, pager=pager))
+                await connection.execute(mine.values(columns_of(what, tables.pages)))
+            if not new:
+                return False
+            await append(connection, audit_events.alert_raised(alert, pagers=self._pagers))
+            return True
+
+        return await self._database.write(Move.RAISE, work)
+
+    async def hand_on(self) -> bool:
+        """Owe each open alert that nobody has taken to every pager of now; whether there was one.
+
+        For the start: whom it was owed to may have left the settings meanwhile, or changed its key.
+        """
+
+        async def work(connection: AsyncConnection) -> bool:
+            return any([await _owe_open(connection, pager) for pager in self._pagers])
+
+        return bool(self._pagers) and await self._database.write(Move.RAISE, work)
+
+    async def resolve(self, approval_id: str, *, cause: str, how: str) -> None:
+        """Once: without an open alert nothing happens. A pager that waits to try again is told at once."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            return await resolve_alert(connection, approval_id, cause=cause, how=how, at=self._clock())
+
+        await self._database.write(Move.RESOLVE_ALERT, work)
+
+    async def reword(self, approval_id: str, *, cause: str, text: str) -> None:
+        """Without an open alert, or where it says just that, nothing happens."""
+        mine = and_(_L.approval_id == approval_id, _L.cause == cause)
+        retold = update(tables.alerts).where(mine, _L.resolved.is_(None), _L.text != text).values(text=text)
+        owed = update(tables.pages).where(_X.approval_id == approval_id, _X.cause == cause, _X.taken)
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not (await connection.execute(retold)).rowcount:
+                return False
+            await connection.execute(owed.values(taken=False, tries=0, next_try=None))
+            return True
+
+        await self._database.write(Move.RAISE, work)
+
+    async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
+        """What is not given narrows nothing down."""
+        statement = select(tables.alerts).where(_L.resolved.is_(None))
+        if approval_id is not None:
+            statement = statement.where(_L.approval_id == approval_id)
+        if cause is not None:
+            statement = statement.where(_L.cause == cause)
+        rows = await self._database.fetch(statement.order_by(_L.raised_at, _L.approval_id, _L.cause))
+        return tuple(value_in(row, Alert, tables.alerts) for row in rows)
+
+    async def unacknowledged(self, raised_before: datetime) -> int:
+        """Alerts that one pager has and another has not are with somebody; one that left can take none."""
+        taken, owed = select(_X.pager).where(_OF_ALERT, _X.taken), select(_X.pager).where(_OF_ALERT)
+        owed = owed.where(_X.pager.in_(self._pagers))
+        statement = (
+            select(func.count())
+            .select_from(tables.alerts)
+            .where(_L.resolved.is_(None), _L.raised_at < raised_before, exists(owed), ~exists(taken))
+        )
+        return int(await self._database.value(statement))
+
+    async def owed(self, now: datetime) -> tuple[PendingPage, ...]:
+        """Pages whose turn it is, the oldest alert first: not taken yet, or resolved and not told so."""
+        its_turn = or_(_X.next_try.is_(None), _X.next_try <= now)
+        untold = or_(~_X.taken, and_(_L.resolved.is_not(None), ~_X.told_mended))
+        statement = (
+            select(tables.pages, tables.alerts)
+            .select_from(tables.pages.join(tables.alerts))
+            # Nobody waits for more about what was told to be resolved; saying so lets the index leave it out.
+            .where(~_X.told_mended, its_turn, untold)
+            .order_by(_L.raised_at, _X.approval_id, _X.cause, _X.pager)
+        )
+        return tuple(
+            value_in(row, PendingPage, tables.pages, alert=value_in(row, Alert, tables.alerts))
+            for row in await self._database.fetch(statement)
+        )
+
+    async def attempt(self, page: PendingPage, *, at: datetime) -> None:
+        """Of several tries the first one's time stays, until the pager has taken it."""
+        begun = _change_page(page).values(attempted_at=func.coalesce(_X.attempted_at, moment(at)))
+        await self._database.update(Move.ATTEMPT_PAGE, begun)
+
+    async def taken(self, page: PendingPage, *, ref: str | None) -> None:
+        """Without a new ref the known one stays."""
+        done = _change_page(page).values(taken=True, attempted_at=None, tries=0, next_try=None)
+        if ref is not None:
+            done = done.values(ref=ref)
+        if page.alert.resolved is not None:
+            done = done.values(told_mended=True)
+        await self._database.update(Move.TAKEN, done)
+
+    async def postpone(self, page: PendingPage, *, next_try: datetime) -> None:
+        """One more failed try in a row."""
+        later = _change_page(page).values(tries=_X.tries + 1, next_try=next_try)
+        await self._database.update(Move.POSTPONE_PAGE, later)
+
+
+async def write_alert(connection: AsyncConnection, alert: Alert, *, pagers: Sequence[str]) -> bool:
+    """The alert with a row for each pager, without its row of the audit; False if it is open already."""
+    new = insert_new(connection, tables.alerts).values(columns_of(alert, tables.alerts))
+    again = new.on_conflict_do_update(
+        index_elements=[_L.approval_id, _L.cause],
+        set_={name: new.excluded[name] for name in ("text", "raised_at", "resolved")},
+        where=_L.resolved.is_not(None),
+    )
+    if (await connection.execute(again.returning(_L.cause))).first() is None:
+        return False
+    # A pager that left the settings keeps its row, for when it is back.
+    mine = (_X.approval_id == alert.approval_id, _X.cause == alert.cause)
+    told = await connection.execute(delete(tables.pages).where(*mine).returning(_X.pager))
+    owed = tuple(dict.fromkeys((*pagers, *sorted(told.scalars()))))
+    if owed:
+        await connection.execute(insert(tables.pages), [_page_row(alert, pager) for pager in owed])
+    return True
+
+
+async def resolve_alert(
+    connection: AsyncConnection, approval_id: str, *, cause: str, how: str, at: datetime
+) -> bool:
+    """What was alerted came right; False without an open alert."""
+    mine = and_(_L.approval_id == approval_id, _L.cause == cause)
+    resolved = update(tables.alerts).where(mine, _L.resolved.is_(None)).values(resolved=how)
+    if not (await connection.execute(resolved)).rowcount:
+        return False
+    owed = update(tables.pages).where(_X.approval_id == approval_id, _X.cause == cause)
+    await connection.execute(owed.values(next_try=None, tries=0))
+    await append(connection, audit_events.alert_resolved(approval_id, cause=cause, how=how, at=at))
+    return True
+
+
+async def _owe_open(connection: AsyncConnection, pager: str) -> bool:
+    known = select(_X.pager).where(_OF_ALERT, or_(_X.taken, _X.pager == pager))
+    unacknowledged = select(tables.alerts).where(_L.resolved.is_(None), ~exists(known))
+    alerts = [value_in(row, Alert, tables.alerts) for row in await rows_of(connection, unacknowledged)]
+    rows = [_page_row(alert, pager) for alert in alerts]
+    if rows:
+        await connection.execute(insert(tables.pages), rows)
+    return bool(rows)
+
+
+def _change_page(page: PendingPage) -> Update:
+    """The page, unless its alert was raised again meanwhile: then another is owed in its place."""
+    alert = page.alert
+    mine = and_(_X.approval_id == alert.approval_id, _X.cause == alert.cause, _X.pager == page.pager)
+    same = exists().where(
+        _L.approval_id == _X.approval_id, _L.cause == _X.cause, _L.raised_at == alert.raised_at
+    )
+    return update(tables.pages).where(mine, same.correlate(tables.pages))
+
+
+def _page_row(alert: Alert, pager: str) -> dict[str, object]:
+    page = columns_of(PendingPage(alert=alert, pager=pager), tables.pages, "alert")
+    owed = {"taken": False, "told_mended": False}
+    return {"approval_id": alert.approval_id, "cause": alert.cause, **page, **owed}

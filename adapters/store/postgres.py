@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.store.database import Database
-from adapters.store.schema import head, revision_of, upgrade
+from adapters.store.migrations import head, revision_of, upgrade
 from adapters.store.single_instance import LOOK_EVERY, single_instance
 from bot.errors import ConfigError, Unavailable
 from bot.records import Ring

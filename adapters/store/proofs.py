@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -22,7 +22,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
-from adapters.store.columns import storable_text
+from adapters.store.columns import milliseconds, storable_text
 from bot.protocol import HITLRequest, Json
 from bot.seal import Kind, Signing
 
@@ -72,9 +72,6 @@ def terms_in(row: RowMapping, proofs: Proofs) -> Terms:
     hold = proofs.terms_hold(signature, row[_A.id], **known)
     return Terms(approval_id=row[_A.id], signature=signature, hold=hold, **known)
 
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 #: The columns that a vote's signature covers, and those that a decision's does besides the call's digest.
 _VOTE = (
@@ -234,7 +231,8 @@ class Proofs:
 
     def listed(self, approval_id: str, *, digest: str, began_at: datetime) -> None:
         """A poll that began then listed this very call."""
-        kept, at = storable_text(approval_id), _EPOCH + (began_at - _EPOCH) // _MILLISECOND * _MILLISECOND
+        kept = storable_text(approval_id)
+        at = began_at.replace(microsecond=began_at.microsecond // 1_000 * 1_000)  # as a column keeps it
         before = self._listed.get(kept)
         if before is None or before[0] != digest or before[1] < at:
             self._listed[kept] = (digest, at)
@@ -283,9 +281,7 @@ def _plain_one(value: object) -> Json:
     if isinstance(value, str):
         return storable_text(value)
     if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError("a moment without a time zone is no moment")
-        return (value - _EPOCH) // _MILLISECOND
+        return milliseconds(value)
     if isinstance(value, tuple):
         return [_plain_one(one) for one in value]
     if value is None or isinstance(value, int | float):

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Select, Update, func, select, update
+from sqlalchemy import Select, Update, func, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from adapters.store import audit_events, tables
-from adapters.store.columns import moment
+from adapters.store.columns import moment, value_in
 from adapters.store.compare_and_set import Move, append, chunks
-from adapters.store.database import Database, insert_new, rows_of
-from adapters.store.proofs import Proofs
-from adapters.store.whole import whole_of
+from adapters.store.database import Part, insert_new, rows_of
+from adapters.store.whole import decided, whole_of
 from bot.approval import Approval, Stage
-from bot.ports import Clock
 from bot.records import Batched, QueueMessage, Up, Waiting
 from bot.surface import Destination
 
@@ -29,169 +26,32 @@ _A, _P, _G, _V = tables.approvals.c, tables.placements.c, tables.digests.c, tabl
 #: Requests that wait for people; what a rule answers is on no digest.
 ASKED = (_A.stage == Stage.OPEN, _A.rule.is_(None), ~_P.superseded)
 GATHERED = (_P.gathered, *ASKED)
+UNTRIED = (_P.owed, ~_P.gathered, _P.ref.is_(None), _P.attempted_at.is_(None))
 #: Placements with their approvals and the digests of their channels.
 _ON = tables.placements.join(tables.approvals).join(
     tables.digests, (_G.surface == _P.surface) & (_G.channel == _P.channel)
 )
-#: What `waiting_of` reads.
-WAITING = (_P.card_id, _A.id, _A.agent, _A.first_seen, _A.deadline)
-UNTRIED = (_P.owed, ~_P.gathered, _P.ref.is_(None), _P.attempted_at.is_(None))
-
-
-def first_lines(digest_ids: Sequence[str], *, lines: int) -> Select[Any]:
-    """The first few approvals of each of these digests, with how many there are together, and since when."""
-    order = [_A.deadline, _A.id, _P.card_id]
-    queue = (
-        select(
-            _A.id.label("approval_id"),
-            _G.digest_id.label("stands_on"),
-            func.row_number().over(partition_by=_G.digest_id, order_by=order).label("place"),
-            func.count().over(partition_by=_G.digest_id).label("together"),
-            func.max(_P.gathered_at).over(partition_by=_G.digest_id).label("joined_at"),
-        )
-        .join_from(tables.placements, tables.approvals)
-        .join(tables.digests, (_G.surface == _P.surface) & (_G.channel == _P.channel))
-        .where(_G.digest_id.in_(digest_ids), *GATHERED)
-        .subquery()
-    )
-    return (
-        select(tables.approvals, tables.decisions, queue.c.stands_on, queue.c.together, queue.c.joined_at)
-        .select_from(queue)
-        .join(tables.approvals, _A.id == queue.c.approval_id)
-        .outerjoin(tables.decisions, tables.decisions.c.approval_id == _A.id)
-        .where(queue.c.place <= lines)
-        .order_by(queue.c.stands_on, queue.c.place)
-    )
-
-
-def first_on(digest_id: str, *, without: Collection[str]) -> Select[Any]:
-    """What stands on a digest with the earliest deadline, and is of none of these agents."""
-    others = func.coalesce(_A.agent, "").not_in(tuple(without))
-    return (
-        select(*WAITING)
-        .select_from(_ON)
-        .where(_G.digest_id == digest_id, *GATHERED, others)
-        .order_by(_A.deadline, _A.id, _P.card_id)
-        .limit(1)
-    )
-
-
-def standing_on(digest_id: str) -> Select[Any]:
-    """What stands on a digest, without the calls, earliest deadline first."""
-    return (
-        select(_P.card_id, _A.id, _A.route, _A.deadline, _A.widened)
-        .select_from(_ON)
-        .where(_G.digest_id == digest_id, *GATHERED)
-        .order_by(_A.deadline, _A.id, _P.card_id)
-    )
-
-
-def up_with_some() -> Select[Any]:
-    """Digests that are up, each with the earliest deadline of what stands on it."""
-    earliest = func.min(_A.deadline, type_=_A.deadline.type).label("earliest")
-    return (
-        select(_G.digest_id, _G.surface, _G.channel, _G.ref, earliest)
-        .select_from(_ON)
-        .where(_G.ref.is_not(None), *GATHERED)
-        .group_by(_G.digest_id, _G.surface, _G.channel, _G.ref)
-    )
-
-
-def voters_on(digest_id: str) -> Select[Any]:
-    """Who has voted on the calls, as they are now, that stand on a digest."""
-    return (
-        select(_V.approval_id, _V.person)
-        .select_from(_ON.join(tables.votes, (_V.approval_id == _A.id) & (_V.digest == _A.digest)))
-        .where(_G.digest_id == digest_id, *GATHERED)
-    )
-
-
-def gathered_of(row: RowMapping, *, voters: Iterable[str]) -> Batched:
-    """What a row of `standing_on` tells."""
-    return Batched(
-        card_id=row[_P.card_id],
-        approval_id=row[_A.id],
-        route=row[_A.route],
-        deadline=row[_A.deadline],
-        widened=row[_A.widened],
-        voters=frozenset(voters),
-    )
-
-
-def waiting_of(row: RowMapping) -> Waiting:
-    """The card that waits in a row of both its placement and its approval."""
-    return Waiting(
-        card_id=row[_P.card_id],
-        approval_id=row[_A.id],
-        agent_id=row[_A.agent] or "",
-        first_seen=row[_A.first_seen],
-        deadline=row[_A.deadline],
-    )
-
-
-def agents_on(digest_ids: Sequence[str]) -> Select[Any]:
-    """Whose requests stand on these digests, each agent once for each."""
-    return (
-        select(_G.digest_id, _A.agent)
-        .select_from(_ON)
-        .where(_G.digest_id.in_(digest_ids), *GATHERED)
-        .distinct()
-    )
-
-
-def digest_of(
-    row: RowMapping,
-    *,
-    count: int,
-    joined_at: datetime | None,
-    first: Sequence[Approval],
-    agents: Iterable[str] = (),
-) -> QueueMessage:
-    """The digest in a row, with what stands on it."""
-    return QueueMessage(
-        digest_id=row[_G.digest_id],
-        destination=place_of(row, _G),
-        count=count,
-        joined_at=joined_at,
-        first=tuple(first),
-        agents=frozenset(agents),
-        ref=row[_G.ref],
-        shown=row[_G.shown],
-        shown_at=row[_G.shown_at],
-        attempted_at=row[_G.attempted_at],
-        tries=row[_G.tries],
-        next_try=row[_G.next_try],
-    )
-
-
-def place_of(row: RowMapping, columns: ReadOnlyColumnCollection[str, Column[Any]]) -> Destination:
-    """The destination in a row, by the columns of this table."""
-    return Destination(surface=row[columns.surface], channel=row[columns.channel])
-
-
-_A, _P, _G = tables.approvals.c, tables.placements.c, tables.digests.c
-
+_EARLIEST_FIRST = (_A.deadline, _A.id, _P.card_id)
+#: What `_waiting_of` reads.
+_WAITING = (_P.card_id, _A.id, _A.agent, _A.first_seen, _A.deadline)
 #: A digest's message that tells of nothing, in the flow's word for it.
 EMPTY = "empty"
 
 
-class SqlQueueMessages:
-    """`bot.store.QueueMessages` over a database. Every method raises Unavailable when it is in trouble."""
-
-    def __init__(self, *, database: Database, clock: Clock, proofs: Proofs) -> None:
-        self._database, self._clock, self._proofs = database, clock, proofs
+class SqlQueueMessages(Part):
+    """`bot.store.QueueMessages` over a database."""
 
     async def waiting(self) -> Mapping[Destination, tuple[Waiting, ...]]:
         """Without the calls: there may be thousands, and only their times and agents are looked at."""
         statement = (
-            select(_P.surface, _P.channel, *WAITING)
+            select(_P.surface, _P.channel, *_WAITING)
             .join_from(tables.placements, tables.approvals)
             .where(*UNTRIED, *ASKED)
-            .order_by(_A.deadline, _A.id, _P.card_id)
+            .order_by(*_EARLIEST_FIRST)
         )
         queues: defaultdict[Destination, list[Waiting]] = defaultdict(list)
         for row in await self._database.fetch(statement):
-            queues[place_of(row, _P)].append(waiting_of(row))
+            queues[value_in(row, Destination, tables.placements)].append(_waiting_of(row))
         return {destination: tuple(queue) for destination, queue in queues.items()}
 
     async def batch(self, card_ids: Sequence[str]) -> int:
@@ -205,13 +65,13 @@ class SqlQueueMessages:
                 gathered = untried.values(gathered=True, gathered_at=now)
                 whose = gathered.returning(_P.surface, _P.channel, _P.card_id)
                 for row in await rows_of(connection, whose):
-                    taken[place_of(row, _P)].append(row[_P.card_id])
+                    taken[value_in(row, Destination, tables.placements)].append(row[_P.card_id])
             told = []
             for destination, cards in sorted(taken.items()):
                 digest_id = await _digest_at(connection, destination)
                 told.append(
                     audit_events.gathered(
-                        destination=str(destination), digest_id=digest_id, cards=sorted(cards), at=now
+                        destination=destination, digest_id=digest_id, cards=sorted(cards), at=now
                     )
                 )
             if told:
@@ -222,18 +82,16 @@ class SqlQueueMessages:
 
     async def earliest(self, digest_id: str, *, without: Collection[str] = ()) -> Waiting | None:
         """One row, and no call is read."""
-        rows = await self._database.fetch(first_on(digest_id, without=without))
-        return waiting_of(rows[0]) if rows else None
+        others = func.coalesce(_A.agent, "").not_in(tuple(without))
+        first = select(*_WAITING).select_from(_ON).where(_G.digest_id == digest_id, *GATHERED, others)
+        rows = await self._database.fetch(first.order_by(*_EARLIEST_FIRST).limit(1))
+        return _waiting_of(rows[0]) if rows else None
 
     async def release(self, card_id: str) -> bool:
         """It is as if it had never been gathered; the audit tells when its card went up."""
-        free = _placement(card_id).where(_P.gathered, _P.ref.is_(None), _P.attempted_at.is_(None))
-        free = free.values(gathered=False, gathered_at=None).returning(_P.card_id)
-
-        async def work(connection: AsyncConnection) -> bool:
-            return (await connection.execute(free)).first() is not None
-
-        return await self._database.write(Move.RELEASE, work)
+        mine = (_P.card_id == card_id, _P.gathered, _P.ref.is_(None), _P.attempted_at.is_(None))
+        free = update(tables.placements).where(*mine).values(gathered=False, gathered_at=None)
+        return await self._database.update(Move.RELEASE, free)
 
     async def standing(self, *, lines: int, quiet: bool = False) -> tuple[QueueMessage, ...]:
         """Four statements for all channels."""
@@ -247,11 +105,25 @@ class SqlQueueMessages:
 
     async def on(self, digest_id: str) -> tuple[Batched, ...]:
         """Two statements, and none of the calls is read: there may be thousands."""
+        here = (_G.digest_id == digest_id, *GATHERED)
+        on_these = _ON.join(tables.votes, (_V.approval_id == _A.id) & (_V.digest == _A.digest))
         voters: defaultdict[str, set[str]] = defaultdict(set)
-        for row in await self._database.fetch(voters_on(digest_id)):
-            voters[row[tables.votes.c.approval_id]].add(row[tables.votes.c.person])
-        rows = await self._database.fetch(standing_on(digest_id))
-        return tuple(gathered_of(row, voters=voters[row[_A.id]]) for row in rows)
+        for row in await self._database.fetch(
+            select(_V.approval_id, _V.person).select_from(on_these).where(*here)
+        ):
+            voters[row[_V.approval_id]].add(row[_V.person])
+        standing = select(_P.card_id, _A.id, _A.route, _A.deadline, _A.widened).select_from(_ON).where(*here)
+        return tuple(
+            value_in(
+                row,
+                Batched,
+                tables.approvals,
+                card_id=row[_P.card_id],
+                approval_id=row[_A.id],
+                voters=frozenset(voters[row[_A.id]]),
+            )
+            for row in await self._database.fetch(standing.order_by(*_EARLIEST_FIRST))
+        )
 
     async def attempt(self, digest_id: str, *, at: datetime) -> None:
         """Of several tries the first one's time stays: a search for the message has to reach back to it."""
@@ -269,8 +141,8 @@ class SqlQueueMessages:
                 return False
             await connection.execute(up)
             if row[_G.ref] != ref:
-                destination = str(place_of(row, _G))
-                told = audit_events.digest_shown(destination=destination, digest_id=digest_id, ref=ref, at=at)
+                where = value_in(row, Destination, tables.digests)
+                told = audit_events.digest_shown(destination=where, digest_id=digest_id, ref=ref, at=at)
                 await append(connection, told)
             return True
 
@@ -283,9 +155,12 @@ class SqlQueueMessages:
 
     async def up(self) -> tuple[Up, ...]:
         """One row for each, with the earliest deadline on it."""
+        earliest = func.min(_A.deadline, type_=_A.deadline.type).label("earliest")
+        up = (_G.digest_id, _G.surface, _G.channel, _G.ref)
+        some = select(*up, earliest).select_from(_ON).where(_G.ref.is_not(None), *GATHERED).group_by(*up)
         return tuple(
-            Up(mark=row[_G.digest_id], destination=place_of(row, _G), ref=row[_G.ref], deadline=row["earliest"])
-            for row in await self._database.fetch(up_with_some())
+            value_in(row, Up, tables.digests, mark=row[_G.digest_id], deadline=row["earliest"])
+            for row in await self._database.fetch(some)
         )
 
     async def lost(self, digest_id: str, *, ref: str | None = None) -> bool:
@@ -300,30 +175,56 @@ class SqlQueueMessages:
         rows = await self._database.fetch(statement)
         if not rows:
             return ()
-        counts: dict[str, int] = {}
-        joined: dict[str, datetime] = {}
-        firsts = await self._database.fetch(
-            first_lines([row[_G.digest_id] for row in rows], lines=max(1, lines))
-        )
-        for row in firsts:
-            counts[row["stands_on"]], joined[row["stands_on"]] = row["together"], row["joined_at"]
+        ids = [row[_G.digest_id] for row in rows]
+        firsts = await self._database.fetch(_first_lines(ids, lines=max(1, lines)))
         first: defaultdict[str, list[Approval]] = defaultdict(list)
         whole = await whole_of(firsts, self._database.fetch, self._proofs)
         for row, approval in zip(firsts, whole, strict=True):
             first[row["stands_on"]].append(approval)
+        told = {row["stands_on"]: {"count": row["together"], "joined_at": row["joined_at"]} for row in firsts}
         agents: defaultdict[str, set[str]] = defaultdict(set)
-        for row in await self._database.fetch(agents_on(list(counts))) if counts else ():
+        theirs = select(_G.digest_id, _A.agent).select_from(_ON).where(_G.digest_id.in_(told), *GATHERED)
+        for row in await self._database.fetch(theirs.distinct()) if told else ():
             agents[row[_G.digest_id]].add(row[_A.agent])
         return tuple(
-            digest_of(
+            value_in(
                 row,
-                count=counts.get(row[_G.digest_id], 0),
-                joined_at=joined.get(row[_G.digest_id]),
-                first=first[row[_G.digest_id]],
-                agents=agents[row[_G.digest_id]],
+                QueueMessage,
+                tables.digests,
+                first=tuple(first[row[_G.digest_id]]),
+                agents=frozenset(agents[row[_G.digest_id]]),
+                **told.get(row[_G.digest_id], {"count": 0}),
             )
             for row in rows
         )
+
+
+def _first_lines(digest_ids: Sequence[str], *, lines: int) -> Select[Any]:
+    """The first few approvals of each of these digests, with how many there are together, and since when."""
+    queue = (
+        select(
+            _A.id.label("approval_id"),
+            _G.digest_id.label("stands_on"),
+            func.row_number().over(partition_by=_G.digest_id, order_by=_EARLIEST_FIRST).label("place"),
+            func.count().over(partition_by=_G.digest_id).label("together"),
+            func.max(_P.gathered_at).over(partition_by=_G.digest_id).label("joined_at"),
+        )
+        .select_from(_ON)
+        .where(_G.digest_id.in_(digest_ids), *GATHERED)
+        .subquery()
+    )
+    return (
+        select(tables.approvals, tables.decisions, queue.c.stands_on, queue.c.together, queue.c.joined_at)
+        .select_from(decided(queue.join(tables.approvals, _A.id == queue.c.approval_id)))
+        .where(queue.c.place <= lines)
+        .order_by(queue.c.stands_on, queue.c.place)
+    )
+
+
+def _waiting_of(row: RowMapping) -> Waiting:
+    """The card that waits in a row of both its placement and its approval."""
+    whose = {"approval_id": row[_A.id], "agent_id": row[_A.agent] or ""}
+    return value_in(row, Waiting, tables.approvals, card_id=row[_P.card_id], **whose)
 
 
 async def _digest_at(connection: AsyncConnection, destination: Destination) -> str:
@@ -340,10 +241,6 @@ def _still_says(digest: QueueMessage) -> bool:
     """Whether its message is up, or may be, and says something that is no longer so."""
     may_be_up = digest.ref is not None or digest.attempted_at is not None
     return may_be_up and digest.shown != EMPTY
-
-
-def _placement(card_id: str) -> Update:
-    return update(tables.placements).where(_P.card_id == card_id)
 
 
 def _change(digest_id: str) -> Update:

@@ -12,21 +12,23 @@ from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, true,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
-from adapters.store.alerts import resolve_alert, write_alert
-from adapters.store.columns import columns_of
+from adapters.store.columns import columns_of, value_in
 from adapters.store.compare_and_set import Move, append, chunks
-from adapters.store.database import Database, insert_new
-from adapters.store.outbox import OWED, write_outbox
+from adapters.store.database import Part, insert_new
+from adapters.store.outbox import OWED, resolve_alert, write_alert, write_outbox
 from adapters.store.placements import place
 from adapters.store.proofs import COLUMNS, Proofs, Terms, terms_in
-from adapters.store.rows import rung_of
-from adapters.store.whole import whole_of
+from adapters.store.whole import decided, whole_of
 from bot.approval import Approval, Stage
 from bot.audit import Fact
 from bot.ladder import Action
 from bot.records import LAST_CALLS, DueRung, NotificationKind, OutboxItem, Triggered, rung_cause
 
-_R = tables.rungs.c
+_A, _R, _T = tables.approvals.c, tables.rungs.c, tables.notices.c
+_UNFIRED = and_(_R.fired_at.is_(None), _A.stage == Stage.OPEN)
+_Place = tuple[object, ...]  #: approval, surface, and the card or the person there
+#: What these do is not about everybody who looks at the card.
+_QUIET = frozenset({Action.LAST_CALL, Action.REDRAW})
 
 
 async def ladder_anew(
@@ -54,60 +56,87 @@ async def ladder_anew(
     await connection.execute(delete(tables.rungs).where(mine))
     if rungs:
         new = insert_new(connection, tables.rungs).on_conflict_do_nothing()
-        await connection.execute(new, [columns_of(rung) for rung in rungs])
+        await connection.execute(new, [columns_of(rung, tables.rungs) for rung in rungs])
     for number in numbers:  # else the page of the new rung would be taken for the one that is out
         how = "it changed, or has another deadline: the page comes again if nobody answers"
         await resolve_alert(connection, approval_id, cause=rung_cause(number), how=how, at=at)
 
 
-_A, _R, _T = tables.approvals.c, tables.rungs.c, tables.notices.c
-_Place = tuple[object, ...]  #: approval, surface, and the card or the person there
-#: What these do is not about everybody who looks at the card.
-_QUIET = frozenset({Action.LAST_CALL, Action.REDRAW})
+class SqlRungs(Part):
+    """`bot.store.Rungs` over a database."""
 
+    async def due(self, now: datetime) -> tuple[tuple[DueRung, Approval], ...]:
+        """Unfired rungs of open approvals, earliest deadline first, then by their place on the ladder."""
+        statement = (
+            select(tables.rungs, tables.approvals, tables.decisions)
+            .select_from(decided(tables.rungs.join(tables.approvals)))
+            .where(_UNFIRED, _R.due_at <= now)
+            .order_by(_A.deadline, _A.id, _R.number)
+        )
+        rows = await self._database.fetch(statement)
+        approvals = await whole_of(rows, self._database.fetch, self._proofs)
+        both = zip(rows, approvals, strict=True)
+        return tuple((value_in(row, DueRung, tables.rungs), approval) for row, approval in both)
 
-async def trigger_rungs(
-    connection: AsyncConnection,
-    firings: Sequence[Triggered],
-    *,
-    at: datetime,
-    pagers: Sequence[str],
-    proofs: Proofs,
-) -> frozenset[str]:
-    """Fire those of open approvals of which no rung has fired or was put off; the ids of these approvals.
+    async def next_due(self, *, after: datetime) -> datetime | None:
+        """Of open approvals alone."""
+        whole = tables.rungs.join(tables.approvals)
+        first = select(func.min(_R.due_at)).select_from(whole).where(_UNFIRED, _R.due_at > after)
+        moment: datetime | None = await self._database.value(first)
+        return moment
 
-    None of a record whose terms Nod did not write: it is taken anew. The records' rows are locked first, so a
-    decision comes before all of this or after it.
-    """
-    terms = await _locked(connection, [firing.approval_id for firing in firings], proofs)
-    waiting = await _waiting(connection, list(terms))
-    going = [
-        firing
-        for firing in firings
-        if firing.approval_id in terms
-        and all((rung.approval_id, rung.number, rung.due_at) in waiting for rung in firing.rungs)
-    ]
-    if not going:
-        return frozenset()
-    keys = [(rung.approval_id, rung.number) for firing in going for rung in firing.rungs]
-    for some in chunks(keys):
-        mine = tuple_(_R.approval_id, _R.number).in_(some)
-        await connection.execute(update(tables.rungs).where(mine).values(fired_at=at))
-    for firing in going:
-        await place(connection, firing.approval_id, firing.placements)
-    await write_outbox(connection, await _merged(connection, going))
-    let_in = {firing.approval_id: _let_in(firing, terms[firing.approval_id].widened) for firing in going}
-    after = {of: replace(terms[of], widened=names).columns(proofs) for of, names in let_in.items()}
-    await _show(connection, going, after, at=at)
-    told: list[Fact] = []
-    for firing in going:
-        if firing.alert and await write_alert(connection, firing.alert, pagers=pagers):
-            told.append(audit_events.alert_raised(firing.alert, pagers=pagers))
-        loud = [rung for rung in firing.rungs if rung.action is not Action.REDRAW]
-        told.extend(audit_events.rung_fired(rung, widened=let_in[firing.approval_id], at=at) for rung in loud)
-    if told:
-        await append(connection, *told)
-    return frozenset(let_in)
+    async def hasten(self, approval_ids: Sequence[str], *, action: Action, at: datetime) -> bool:
+        """Of open approvals; later ones only, so that a rung never moves back."""
+        waiting = and_(_R.action == action, _R.fired_at.is_(None), _R.due_at > at)
+        is_open = exists().where(_A.id == _R.approval_id, _A.stage == Stage.OPEN)
+        found = False
+        for some in chunks(approval_ids):
+            theirs = and_(_R.approval_id.in_(some), waiting, is_open.correlate(tables.rungs))
+            # It is asked each second and there is mostly nothing to do, which should cost no transaction.
+            if await self._database.fetch(select(_R.approval_id).where(theirs).limit(1)):
+                later = update(tables.rungs).where(theirs).values(due_at=at)
+                found |= await self._database.update(Move.HASTEN, later)
+        return found
+
+    async def trigger(self, firings: Sequence[Triggered], *, at: datetime) -> frozenset[str]:
+        """Of a record whose terms Nod did not write nothing is done: it is taken anew.
+
+        The records' rows are locked first, so a decision comes before all of this or after it, and whoever
+        waits at the same moment finds the rungs fired.
+        """
+
+        async def work(connection: AsyncConnection) -> frozenset[str]:
+            terms = await _locked(connection, [firing.approval_id for firing in firings], self._proofs)
+            waiting = await _waiting(connection, list(terms))
+            going = [
+                firing
+                for firing in firings
+                if firing.approval_id in terms
+                and all((rung.approval_id, rung.number, rung.due_at) in waiting for rung in firing.rungs)
+            ]
+            if not going:
+                return frozenset()
+            keys = [(rung.approval_id, rung.number) for firing in going for rung in firing.rungs]
+            for some in chunks(keys):
+                mine = tuple_(_R.approval_id, _R.number).in_(some)
+                await connection.execute(update(tables.rungs).where(mine).values(fired_at=at))
+            for firing in going:
+                await place(connection, firing.approval_id, firing.placements)
+            await write_outbox(connection, await _merged(connection, going))
+            after = {one.approval_id: _widened(terms[one.approval_id], one) for one in going}
+            await _show(connection, going, after, at=at, proofs=self._proofs)
+            told: list[Fact] = []
+            for firing in going:
+                if firing.alert and await write_alert(connection, firing.alert, pagers=self._pagers):
+                    told.append(audit_events.alert_raised(firing.alert, pagers=self._pagers))
+                widened = after[firing.approval_id].widened
+                loud = [rung for rung in firing.rungs if rung.action is not Action.REDRAW]
+                told.extend(audit_events.rung_fired(rung, widened=widened, at=at) for rung in loud)
+            if told:
+                await append(connection, *told)
+            return frozenset(after)
+
+        return await self._database.write(Move.FIRE, work)
 
 
 async def _locked(connection: AsyncConnection, ids: Sequence[str], proofs: Proofs) -> dict[str, Terms]:
@@ -131,33 +160,30 @@ async def _waiting(connection: AsyncConnection, ids: Sequence[str]) -> set[tuple
     return waiting
 
 
-def _let_in(firing: Triggered, before: tuple[str, ...]) -> tuple[str, ...]:
+def _widened(before: Terms, firing: Triggered) -> Terms:
     named = [name for rung in firing.rungs if rung.action is Action.WIDEN for name in rung.who]
-    return tuple(dict.fromkeys((*before, *named)))
+    return replace(before, widened=tuple(dict.fromkeys((*before.widened, *named))))
 
 
 async def _show(
     connection: AsyncConnection,
     going: Sequence[Triggered],
-    after: Mapping[str, Mapping[str, Any]],
+    after: Mapping[str, Terms],
     *,
     at: datetime,
+    proofs: Proofs,
 ) -> None:
     """What a card shows of it. A last call alone changes none."""
-    mine = update(tables.approvals).where(_A.id == bindparam("approval"))
     signed: dict[str, Any] = {"widened": bindparam("let_in"), "terms_signature": bindparam("signed")}
-    shown = mine.values(revision=_A.revision + 1, **signed)
+    shown = update(tables.approvals).where(_A.id == bindparam("of"))
+    shown = shown.values(revision=_A.revision + 1, **signed)
     loud: list[dict[str, object]] = []
     quiet: list[dict[str, object]] = []
     for firing in going:
         actions = {rung.action for rung in firing.rungs}
         if actions != {Action.LAST_CALL}:
-            terms = after[firing.approval_id]
-            row: dict[str, object] = {
-                "approval": firing.approval_id,
-                "let_in": terms["widened"],
-                "signed": terms["terms_signature"],
-            }
+            terms = after[firing.approval_id].columns(proofs)
+            row = {"of": firing.approval_id, "let_in": terms["widened"], "signed": terms["terms_signature"]}
             (quiet if actions <= _QUIET else loud).append(row)
     if loud:
         await connection.execute(shown.values(escalated_at=at), loud)
@@ -188,58 +214,3 @@ async def _merged(connection: AsyncConnection, going: Sequence[Triggered]) -> li
     for keys in chunks(replaced):
         await connection.execute(delete(tables.notices).where(tuple_(_T.approval_id, _T.mark).in_(keys)))
     return owed
-
-
-_R, _A = tables.rungs.c, tables.approvals.c
-_UNFIRED = and_(_R.fired_at.is_(None), _A.stage == Stage.OPEN)
-
-
-class SqlRungs:
-    """`bot.store.Rungs` over a database. Every method raises Unavailable when it is in trouble."""
-
-    def __init__(self, *, database: Database, pagers: Sequence[str], proofs: Proofs) -> None:
-        """`pagers` are the names of those whom new alerts are owed."""
-        self._database, self._pagers, self._proofs = database, tuple(dict.fromkeys(pagers)), proofs
-
-    async def due(self, now: datetime) -> tuple[tuple[DueRung, Approval], ...]:
-        """Unfired rungs of open approvals, earliest deadline first, then by their place on the ladder."""
-        whole = tables.rungs.join(tables.approvals).outerjoin(
-            tables.decisions, tables.decisions.c.approval_id == _A.id
-        )
-        statement = (
-            select(tables.rungs, tables.approvals, tables.decisions)
-            .select_from(whole)
-            .where(_UNFIRED, _R.due_at <= now)
-            .order_by(_A.deadline, _A.id, _R.number)
-        )
-        rows = await self._database.fetch(statement)
-        approvals = await whole_of(rows, self._database.fetch, self._proofs)
-        return tuple((rung_of(row), approval) for row, approval in zip(rows, approvals, strict=True))
-
-    async def next_due(self, *, after: datetime) -> datetime | None:
-        first = func.min(_R.due_at).label("first")
-        whole = tables.rungs.join(tables.approvals)
-        rows = await self._database.fetch(select(first).select_from(whole).where(_UNFIRED, _R.due_at > after))
-        moment: datetime | None = rows[0]["first"]
-        return moment
-
-    async def hasten(self, approval_ids: Sequence[str], *, action: Action, at: datetime) -> bool:
-        """Of open approvals; later ones only, so that a rung never moves back."""
-        waiting = and_(_R.action == action, _R.fired_at.is_(None), _R.due_at > at)
-        is_open = exists().where(_A.id == _R.approval_id, _A.stage == Stage.OPEN)
-        found = False
-        for some in chunks(approval_ids):
-            theirs = and_(_R.approval_id.in_(some), waiting, is_open.correlate(tables.rungs))
-            # It is asked each second and there is mostly nothing to do, which should cost no transaction.
-            if await self._database.fetch(select(_R.approval_id).where(theirs).limit(1)):
-                later = update(tables.rungs).where(theirs).values(due_at=at)
-                found |= await self._database.update(Move.HASTEN, later)
-        return found
-
-    async def trigger(self, firings: Sequence[Triggered], *, at: datetime) -> frozenset[str]:
-        """Whoever waits at the same moment finds them fired."""
-
-        async def work(connection: AsyncConnection) -> frozenset[str]:
-            return await trigger_rungs(connection, firings, at=at, pagers=self._pagers, proofs=self._proofs)
-
-        return await self._database.write(Move.FIRE, work)

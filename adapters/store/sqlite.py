@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.store.database import Database
-from adapters.store.schema import head, revision_of, upgrade
+from adapters.store.migrations import head, revision_of, upgrade
 from bot.errors import ConfigError, InUse
 from bot.records import Ring
 

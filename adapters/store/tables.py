@@ -217,7 +217,7 @@ alerts = Table(
     Column("cause", Words, primary_key=True),
     Column("text", Words, nullable=False),
     Column("raised_at", Moment, nullable=False),
-    Column("mended", Words),
+    Column("mended", Words, key="resolved"),
 )
 
 #: What is owed to each pager: first the alert, then, if it is resolved, to say so.
@@ -248,7 +248,7 @@ conversations = Table(
     Column("name", Words, nullable=False),
     Column("bot_id", Words, nullable=False),
     Column("person", Words),
-    Column("user_id", Words),
+    Column("user_id", Words, key="user"),
     Column("team", Words),
     Index("conversations_of", "person"),
 )

@@ -7,27 +7,41 @@ forged though nobody touched it, so it is read again before anybody is told that
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Executable, FromClause, Select, func, select
 from sqlalchemy.engine import RowMapping
 
 from adapters.store import tables
-from adapters.store.claims import claim_of
-from adapters.store.columns import storable_text
+from adapters.store.columns import storable_text, value_in
 from adapters.store.compare_and_set import chunks
-from adapters.store.database import paced
-from adapters.store.next_step import with_ahead, with_pinged
+from adapters.store.database import Fetch, paced
 from adapters.store.proofs import Proofs
-from adapters.store.rows import approval_of, approvals_decided
-from adapters.store.votes import Fetch, with_votes
-from bot.approval import Approval, Claim
+from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
+from bot.ladder import Action, Ahead, Deadline
+from bot.protocol import HITLDecision
+from bot.surface import Surface
 
-_A, _C = tables.approvals.c, tables.claims.c
+_A, _C, _D = tables.approvals.c, tables.claims.c, tables.decisions.c
+_R, _V = tables.rungs.c, tables.votes.c
 
 #: What still changes after so many readings counts as forged: Nod fails closed.
 READINGS = 5
+#: Rungs of which the others hear nothing.
+_UNSAID = (Action.LAST_CALL, Action.REDRAW)
+
+
+def approvals_decided() -> Select[Any]:
+    """Every approval with its decision, if it has one."""
+    return select(tables.approvals, tables.decisions).select_from(decided(tables.approvals))
+
+
+def decided(approvals: FromClause) -> FromClause:
+    """These rows, each with the decision on its approval, if it has one."""
+    return approvals.outerjoin(tables.decisions, _D.approval_id == _A.id)
 
 
 async def whole_of(rows: Iterable[RowMapping], fetch: Fetch, proofs: Proofs) -> tuple[Approval, ...]:
@@ -35,7 +49,7 @@ async def whole_of(rows: Iterable[RowMapping], fetch: Fetch, proofs: Proofs) -> 
 
     What is not Nod's own word is named in `forged`, and doubted from then on.
     """
-    found = [approval_of(row, proofs) async for row in paced(rows)]
+    found = [_approval_of(row, proofs) async for row in paced(rows)]
     approvals = await _together(found, fetch, proofs)
     suspect = {approval.id: approval for approval in approvals if approval.forged}
     if not suspect:
@@ -49,7 +63,8 @@ async def _read_again(suspect: Mapping[str, Approval], fetch: Fetch, proofs: Pro
     now, left = dict(suspect), list(suspect)
     for _ in range(READINGS):
         known = {approval_id: proofs.known_of(approval_id) for approval_id in left}
-        again = await _together(await _found(left, fetch, proofs), fetch, proofs)
+        rows = await _beside(left, lambda some: approvals_decided().where(_A.id.in_(some)), fetch)
+        again = await _together([_approval_of(row, proofs) for row in rows], fetch, proofs)
         now.update({approval.id: approval for approval in again})
         left = [
             approval_id
@@ -64,27 +79,162 @@ async def _read_again(suspect: Mapping[str, Approval], fetch: Fetch, proofs: Pro
     return now
 
 
-async def _found(ids: Sequence[str], fetch: Fetch, proofs: Proofs) -> list[Approval]:
-    found: list[Approval] = []
-    for some in chunks(ids):
-        rows = await fetch(approvals_decided().where(_A.id.in_(some)))
-        found += [approval_of(row, proofs) for row in rows]
-    return found
+# --- an approval's own row
+
+
+def _approval_of(row: RowMapping, proofs: Proofs) -> Approval:
+    """The approval in a row that has the columns of `approvals_decided`.
+
+    What is not Nod's own word is named in `forged`; a decision that is not is left out, or is nobody's.
+    """
+    waits = row[_A.stage] in (Stage.OPEN, Stage.DECIDED)
+    forged = _forged(row, proofs) if waits else ()
+    return value_in(
+        row,
+        Approval,
+        tables.approvals,
+        deadline=Deadline(
+            at=row[_A.deadline],
+            source=row[_A.deadline_source],
+            doubt=row[_A.deadline_doubt],
+            renewed=row[_A.renewed],
+        ),
+        decision=_decision_in(row, forged),
+        confirmed_at=_confirmed(row, proofs) if waits else row[_A.confirmed_at],
+        forged=forged,
+    )
+
+
+def _forged(row: RowMapping, proofs: Proofs) -> tuple[str, ...]:
+    """Which parts of an approval that waits were not written by Nod, or are in force no more."""
+    request, approval_id, digest = row[_A.request], row[_A.id], row[_A.digest]
+    parts = {
+        "stage": proofs.waits(approval_id),
+        "call": (approval_id, digest) == (storable_text(request.request_id), request.digest)
+        and proofs.call_holds(row[_A.call_signature], request, row[_A.first_seen]),
+        "terms": proofs.terms_hold(
+            row[_A.terms_signature],
+            approval_id,
+            digest=digest,
+            route=row[_A.route],
+            rule=row[_A.rule],
+            widened=row[_A.widened],
+        ),
+        "decision": row[_D.approval_id] is None
+        if row[_A.stage] is Stage.OPEN
+        else row[_D.approval_id] is not None
+        and proofs.decision_counts({column.name: row[column] for column in _D}, digest=digest),
+    }
+    return tuple(part for part, holds in parts.items() if not holds)
+
+
+def _decision_in(row: RowMapping, forged: tuple[str, ...]) -> Decision | None:
+    if row[_A.stage] is Stage.OPEN:
+        return None
+    if "decision" in forged:
+        nobody = Actor(surface=Surface.POLICY, account="", name="nobody")
+        return Decision(verdict=HITLDecision.SKIPPED, actor=nobody, at=row[_A.first_seen], card_id="")
+    return None if row[_D.approval_id] is None else value_in(row, Decision, tables.decisions)
+
+
+def _confirmed(row: RowMapping, proofs: Proofs) -> datetime | None:
+    """The database only says whether a listing is unused; which one it was, this process saw itself."""
+    return None if row[_A.confirmed_at] is None else proofs.listed_at(row[_A.id], digest=row[_A.digest])
+
+
+# --- what belongs to it in other tables
 
 
 async def _together(found: Sequence[Approval], fetch: Fetch, proofs: Proofs) -> tuple[Approval, ...]:
-    """Read after the approvals: a claim in between raises the revision, so its card is drawn again."""
-    approvals = await with_votes(found, fetch, proofs)
-    ids = list(dict.fromkeys(approval.id for approval in approvals if approval.revision > 1))
+    """The approvals with what belongs to them, as it is now.
+
+    Read after the approvals: a vote or claim in between raises the revision, so the card is drawn again.
+    """
+    votes, forged = await _votes(found, fetch, proofs)
+    claims = await _claims(found, fetch)
+    ahead = await _ahead(found, fetch)
+    pinged = await _pinged(found, fetch)
+    return tuple(
+        replace(
+            one,
+            votes=tuple(votes.get((kept, one.request.digest), ())),
+            forged=(*one.forged, "vote") if kept in forged else one.forged,
+            claims=tuple(claims.get(kept, ())),
+            ahead=ahead.get(kept) if _asks_people(one) else None,
+            pinged=tuple(dict.fromkeys(pinged.get(kept, ()))),
+        )
+        for one, kept in ((one, storable_text(one.id)) for one in found)
+    )
+
+
+async def _votes(
+    found: Sequence[Approval], fetch: Fetch, proofs: Proofs
+) -> tuple[Mapping[tuple[str, str], Sequence[Vote]], Collection[str]]:
+    """Votes by approval and call, earliest first, and the approvals that have one which does not count."""
+    votes: defaultdict[tuple[str, str], list[Vote]] = defaultdict(list)
+    forged: set[str] = set()
+    waiting = {storable_text(one.id) for one in found if one.stage in (Stage.OPEN, Stage.DECIDED)}
+
+    def on(some: Sequence[str]) -> Executable:
+        return select(tables.votes).where(_V.approval_id.in_(some)).order_by(_V.at, _V.person)
+
+    for row in await _beside((one.id for one in found if one.revision > 1), on, fetch):
+        if row[_V.approval_id] in waiting and not proofs.vote_counts(row):
+            forged.add(row[_V.approval_id])
+        else:
+            votes[row[_V.approval_id], row[_V.digest]].append(value_in(row, Vote, tables.votes))
+    return votes, forged
+
+
+async def _claims(found: Sequence[Approval], fetch: Fetch) -> Mapping[str, Sequence[Claim]]:
+    """Who said "I'm on it", by approval, earliest first."""
+
+    def of(some: Sequence[str]) -> Executable:
+        return select(tables.claims).where(_C.approval_id.in_(some)).order_by(_C.at, _C.person)
+
     claims: defaultdict[str, list[Claim]] = defaultdict(list)
-    for some in chunks(ids):
-        statement = select(tables.claims).where(_C.approval_id.in_(some)).order_by(_C.at, _C.person)
-        for row in await fetch(statement):
-            claims[row[_C.approval_id]].append(claim_of(row))
-    ahead = await with_ahead([_with(approval, claims) for approval in approvals], fetch)
-    return await with_pinged(ahead, fetch)
+    for row in await _beside((one.id for one in found if one.revision > 1), of, fetch):
+        claims[row[_C.approval_id]].append(value_in(row, Claim, tables.claims))
+    return claims
 
 
-def _with(approval: Approval, claims: Mapping[str, list[Claim]]) -> Approval:
-    mine = claims.get(storable_text(approval.id))
-    return replace(approval, claims=tuple(mine)) if mine else approval
+def _asks_people(approval: Approval) -> bool:
+    return approval.stage is Stage.OPEN and approval.rule is None
+
+
+async def _ahead(found: Sequence[Approval], fetch: Fetch) -> Mapping[str, Ahead]:
+    """What happens next while nobody answers, by approval."""
+
+    def next_of(some: Sequence[str]) -> Executable:
+        turn = func.row_number().over(partition_by=_R.approval_id, order_by=[_R.due_at, _R.number])
+        unfired = _R.fired_at.is_(None), _R.action.not_in(_UNSAID), _R.approval_id.in_(some)
+        lines = select(_R.approval_id, _R.number, turn.label("turn")).where(*unfired).subquery()
+        first = (lines.c.approval_id == _R.approval_id) & (lines.c.number == _R.number) & (lines.c.turn == 1)
+        return select(tables.rungs).join(lines, first)
+
+    rows = await _beside((one.id for one in found if _asks_people(one)), next_of, fetch)
+    return {row[_R.approval_id]: value_in(row, Ahead, tables.rungs, at=row[_R.due_at]) for row in rows}
+
+
+async def _pinged(found: Sequence[Approval], fetch: Fetch) -> Mapping[str, Sequence[str]]:
+    """Of those that nobody answered, whom their rungs had named, in the order of the rungs."""
+
+    def fired_of(some: Sequence[str]) -> Executable:
+        fired = _R.fired_at.is_not(None), _R.action.not_in(_UNSAID), _R.approval_id.in_(some)
+        return select(tables.rungs).where(*fired).order_by(_R.approval_id, _R.number)
+
+    pinged: defaultdict[str, list[str]] = defaultdict(list)
+    over = (one.id for one in found if one.outcome is Outcome.TIMEOUT_SKIP)
+    for row in await _beside(over, fired_of, fetch):
+        pinged[row[_R.approval_id]].extend(row[_R.who])
+    return pinged
+
+
+async def _beside(
+    ids: Iterable[str], statement: Callable[[Sequence[str]], Executable], fetch: Fetch
+) -> list[RowMapping]:
+    """The rows that belong to these approvals, a statement for a few hundred of them."""
+    rows: list[RowMapping] = []
+    for some in chunks(list(dict.fromkeys(ids))):
+        rows.extend(await fetch(statement(some)))
+    return rows

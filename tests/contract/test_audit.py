@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.audit_reader import AuditReader, open_audit_reader
+from adapters.store.audit import AuditReader, open_audit_reader
 from adapters.store.compare_and_set import Move
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage

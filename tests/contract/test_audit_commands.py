@@ -17,7 +17,7 @@ from adapters.checkpoints import open_checkpoint_signer, read_checkpoint_log, re
 from adapters.cli.audit import examine, key, verify
 from adapters.cli.audit_app import app as audit_app
 from adapters.cli.audit_export import Filter, export
-from adapters.store.audit_reader import open_audit_reader
+from adapters.store.audit import open_audit_reader
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.errors import ConfigError

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.cli.audit import examine, verify
-from adapters.store import journal
-from adapters.store.audit_reader import open_audit_reader
+from adapters.store.audit import BATCH, open_audit_reader
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.audit import Fact, Row
@@ -146,7 +145,7 @@ async def test_retention_may_remove_everything_and_go_on(
 
 async def test_much_goes_in_small_transactions(store: SqlStore, hand: Hand, url: str, eyes: Eyes) -> None:
     """However much there is, a click waits for one piece of it at most, and after each the chain holds."""
-    count = 2 * journal.BATCH + 7
+    count = 2 * BATCH + 7
     for number in range(count):
         await store.journal.note(Fact(kind="refused", at=NOW, body={"n": number}))
     hand.now = after(60)

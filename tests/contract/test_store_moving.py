@@ -11,8 +11,7 @@ from sqlalchemy.engine import RowMapping
 from structlog.testing import capture_logs
 
 from adapters.store.open import SqlStore
-from adapters.store.rows import approvals_decided
-from adapters.store.whole import READINGS, whole_of
+from adapters.store.whole import READINGS, approvals_decided, whole_of
 from bot.approval import Approval, Stage
 from bot.store import Store
 from tests.contract.values import a_vote, admit, after, decide, revise, settle

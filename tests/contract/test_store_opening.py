@@ -18,8 +18,8 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import IntegrityError
 
 from adapters.store import sqlite as on_sqlite
+from adapters.store.migrations import VERSION_TABLE, head
 from adapters.store.open import open_store
-from adapters.store.schema import VERSION_TABLE, head
 from adapters.store.tables import metadata
 from bot.approval import Stage
 from bot.errors import ConfigError, InUse, Unavailable

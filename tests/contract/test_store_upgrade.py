@@ -12,7 +12,7 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine, make_url
 
-from adapters.store import schema
+from adapters.store import migrations
 from adapters.store.open import open_store
 from bot.approval import Stage
 from bot.ladder import Action
@@ -93,7 +93,7 @@ def left_behind(url: str, revision: str, rows: list[tuple[str, str]]) -> None:
     driver = "sqlite" if url.startswith("sqlite") else "postgresql+psycopg"
     engine = create_engine(make_url(url).set(drivername=driver))
     with engine.begin() as connection:
-        config = schema._config()
+        config = migrations._config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
         for table, values in rows:
@@ -219,7 +219,7 @@ async def test_the_file_is_copied_before_the_upgrade(sqlite_url: str, tmp_path: 
     as_version_one_left_it(sqlite_url)
     async with open_store(sqlite_url, ring=lambda step: None, pagers=PAGERS):
         pass
-    with closing(sqlite3.connect(tmp_path / f"nod.db.before-{schema.head()}")) as copy:
+    with closing(sqlite3.connect(tmp_path / f"nod.db.before-{migrations.head()}")) as copy:
         assert [("r1",), ("r2",)] == copy.execute("SELECT id FROM approvals ORDER BY id").fetchall()
 
 

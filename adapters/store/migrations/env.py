@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from adapters.store.schema import VERSION_TABLE
+from adapters.store.migrations import VERSION_TABLE
 from adapters.store.tables import metadata
 
 context.configure(

@@ -1,7 +1,7 @@
 """The triggers that make the audit append-only, spelled for each database (migration 0002).
 
 A row is never changed. It is deleted only when an anchor covers it, and an anchor names a row that is there,
-by number and hash: that is the way of retention (`adapters.store.journal`), and it leaves its own trace.
+by number and hash: that is the way of retention (`adapters.store.audit`), and it leaves its own trace.
 Whoever owns the database can drop a trigger; then the hash chain and the checkpoints tell.
 """
 

@@ -1,38 +1,150 @@
-"""The audit as somebody outside reads it: nothing is locked and nothing can be written, the bot may run on."""
+"""The audit: as the flow writes it, the checkpoint signer sees it, retention shortens it, and others read it.
+
+A reader is somebody outside: nothing is locked and nothing can be written, the bot may run on.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Table, event, exists, func, inspect, make_url, select
+from sqlalchemy import URL, Select, Table, delete, event, exists, func, insert, inspect, make_url, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from adapters.store import tables
-from adapters.store.columns import storable_text
-from adapters.store.compare_and_set import CHUNK, chunks, last_anchor, row_of
-from bot.audit import Row
+from adapters.store import audit_events, tables
+from adapters.store.columns import milliseconds, storable_text, value_in
+from adapters.store.compare_and_set import CHUNK, Move, append, chunks, last_anchor
+from adapters.store.database import Part, rows_of
+from bot.approval import Stage
+from bot.audit import Fact, Row
 from bot.errors import ConfigError
 from bot.protocol import HITLRequest
 
 _U, _A = tables.audit.c, tables.approvals.c
+#: The kind of the rows that say which policy is in force; their body has its `version`.
+POLICY = "policy_in_force"
+#: Rows of the chain that retention removes in one transaction at most, and approvals: a few milliseconds' work.
+BATCH = 500
 #: What reading a column raises that holds no value of its kind.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 #: Rows read at once.
 PAGE = 1_000
 
 _SETTING = "NOD_DATABASE_URL"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SqlJournal(Part):
+    """`bot.store.Journal` over a database."""
+
+    async def note(self, fact: Fact) -> None:
+        """One row in a transaction of its own. Raises NotCanonical for a body that is no plain JSON."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await append(connection, fact)
+
+        await self._database.write(Move.NOTE, work)
+
+    async def policy_in_force(self) -> str | None:
+        """The `version` in the last row of the kind `policy_in_force`; None when no row tells."""
+        last = select(_U.body).where(_U.kind == POLICY).order_by(_U.number.desc()).limit(1)
+        body = await self._database.value(last)
+        version = None if body is None else json.loads(body).get("version")
+        return None if version is None else str(version)
+
+    async def head(self) -> Row | None:
+        """The chain's last row; None before the first."""
+        return await self._row(select(tables.audit).order_by(_U.number.desc()).limit(1))
+
+    async def row(self, number: int) -> Row | None:
+        """The chain's row with this number; None before it is written, and after retention removed it."""
+        return await self._row(select(tables.audit).where(_U.number == number))
+
+    async def anchor(self) -> tuple[int, str] | None:
+        """Number and hash of the last row that was removed; None while the chain has its beginning."""
+        rows = await self._database.fetch(last_anchor())
+        return (rows[0]["number"], rows[0]["hash"]) if rows else None
+
+    async def retire(self, before: datetime, *, vouch: Callable[[Row], Awaitable[None]]) -> int:
+        """Remove what is older than a moment, as far as approvals are closed; returns how many rows went.
+
+        The oldest go first and without a gap, so the chain stays verifiable from the anchor that is left.
+        In small transactions: a click waits for one of them at most. `vouch` signs the last row of each piece
+        before it goes: rows that are gone without that are found missing.
+        """
+        age, gone = min(before, self._clock()), 0
+        while last := await self._row(_last_to_go(age)):
+            await vouch(last)
+
+            async def work(connection: AsyncConnection, last: Row = last) -> int:
+                return await _retire_some(connection, age, self._clock(), last=last)
+
+            some = await self._database.write(Move.RETIRE, work)
+            if not some:
+                break
+            gone += some
+        await self._database.write(Move.RETIRE, lambda connection: _remove_closed(connection, age))
+        return gone
+
+    async def _row(self, statement: Select[Any]) -> Row | None:
+        rows = await self._database.fetch(statement)
+        return value_in(rows[0], Row, tables.audit) if rows else None
+
+
+def _last_to_go(before: datetime) -> Select[Any]:
+    """The last row of the next piece of the chain's beginning that may go; no row when none may.
+
+    Never a row of an approval that is not closed, nor anything behind one.
+    """
+    age = milliseconds(before)
+    one, first = tables.audit.alias(), tables.audit.alias()
+    began = select(func.min(first.c.number)).scalar_subquery()
+    kept = or_(one.c.at_ms >= age, _A.stage != Stage.CLOSED)
+    whole = one.outerjoin(tables.approvals, _A.id == one.c.approval_id)
+    stays = select(func.min(one.c.number)).select_from(whole).where(kept, one.c.number < began + BATCH)
+    end = func.coalesce(stays.scalar_subquery(), began + BATCH)
+    return select(tables.audit).where(_U.number < end).order_by(_U.number.desc()).limit(1)
+
+
+async def _retire_some(connection: AsyncConnection, before: datetime, now: datetime, *, last: Row) -> int:
+    """Remove the chain's beginning up to this row, if all of it may still go; returns how many rows went."""
+    found = (await connection.execute(_last_to_go(before))).mappings().first()
+    if found is None or found[_U.number] < last.number:
+        return 0
+    # First the anchor: the database deletes no row that none covers.
+    await connection.execute(insert(tables.audit_anchor).values(number=last.number, hash=last.hash, at=now))
+    removed = await connection.execute(delete(tables.audit).where(_U.number <= last.number))
+    await _remove_closed(connection, before)
+    told = audit_events.retired(number=last.number, hash_=last.hash, rows=removed.rowcount, at=now)
+    await append(connection, told)
+    return removed.rowcount
+
+
+async def _remove_closed(connection: AsyncConnection, before: datetime) -> bool:
+    """Approvals that closed and ended before that moment and of which the chain says nothing any more."""
+    told = exists().where(_U.approval_id == _A.id).correlate(tables.approvals)
+    over = select(_A.id).where(_A.stage == Stage.CLOSED, _A.settled_at < before, ~told).limit(BATCH)
+    ids = list((await connection.execute(over)).scalars())
+    if not ids:
+        return False
+    belonging = (
+        tables.votes, tables.decisions, tables.claims, tables.placements, tables.rungs, tables.notices,
+        tables.pages, tables.alerts,
+    )  # fmt: skip
+    for table in belonging:
+        await connection.execute(delete(table).where(table.c.approval_id.in_(ids)))
+    await connection.execute(delete(tables.approvals).where(_A.id.in_(ids)))
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +160,9 @@ class Record:
     """What the tables say of an approval and its answers, as the columns have it."""
 
     approval_id: str
-    row: Mapping[str, Any] | None  #: None when a column holds what Nod cannot have written
-    decision: Mapping[str, Any] | None
-    votes: Mapping[str, Mapping[str, Any]]  #: by person
+    row: Mapping[str, Any] | None = None  #: None when a column holds what Nod cannot have written
+    decision: Mapping[str, Any] | None = None
+    votes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: by person
 
 
 class AuditReader:
@@ -61,33 +173,32 @@ class AuditReader:
 
     async def anchor(self) -> Anchor | None:
         """None while the chain has its beginning."""
-        found = (await self._connection.execute(last_anchor())).mappings().first()
-        return None if found is None else Anchor(number=found["number"], hash=found["hash"])
+        found = await rows_of(self._connection, last_anchor())
+        return value_in(found[0], Anchor, tables.audit_anchor) if found else None
 
     async def rows(self) -> AsyncIterator[Row]:
         """All rows in the order of their numbers, whatever has become of them."""
         page = select(tables.audit).order_by(_U.number).limit(PAGE)
-        found = (await self._connection.execute(page)).mappings().all()
+        found = await rows_of(self._connection, page)
         while found:
             for row in found:
-                yield row_of(row)
-            last = found[-1][_U.number]
-            found = (await self._connection.execute(page.where(_U.number > last))).mappings().all()
+                yield value_in(row, Row, tables.audit)
+            found = await rows_of(self._connection, page.where(_U.number > found[-1][_U.number]))
 
     async def last(self, kind: str) -> Row | None:
         """The last row of a kind; None where there is none."""
         found = select(tables.audit).where(_U.kind == kind).order_by(_U.number.desc()).limit(1)
-        row = (await self._connection.execute(found)).mappings().first()
-        return None if row is None else row_of(row)
+        rows = await rows_of(self._connection, found)
+        return value_in(rows[0], Row, tables.audit) if rows else None
 
     async def about(self, *, since: datetime | None, until: datetime | None) -> Sequence[str]:
         """The approvals first told of from `since` and before `until`, the oldest first."""
         first = func.min(_U.at_ms)
         ids = select(_U.approval_id).where(_U.approval_id.is_not(None)).group_by(_U.approval_id)
         if since is not None:
-            ids = ids.having(first >= _milliseconds(since))
+            ids = ids.having(first >= milliseconds(since))
         if until is not None:
-            ids = ids.having(first < _milliseconds(until))
+            ids = ids.having(first < milliseconds(until))
         ordered = ids.order_by(first, func.min(_U.number))
         return [str(one) for one in (await self._connection.execute(ordered)).scalars()]
 
@@ -96,8 +207,8 @@ class AuditReader:
         told: dict[str, list[Row]] = {one: [] for one in ids}
         for some in chunks(ids):
             mine = select(tables.audit).where(_U.approval_id.in_(some)).order_by(_U.number)
-            for row in (await self._connection.execute(mine)).mappings():
-                told[row[_U.approval_id]].append(row_of(row))
+            for row in await rows_of(self._connection, mine):
+                told[row[_U.approval_id]].append(value_in(row, Row, tables.audit))
         return told
 
     async def records(self) -> AsyncIterator[Record]:
@@ -124,15 +235,14 @@ class AuditReader:
 
     async def _read_one(self, approval_id: str) -> Record:
         try:
-            (record,) = await self._read([approval_id])
+            return (await self._read([approval_id]))[0]
         except UNREADABLE:
-            return Record(approval_id=approval_id, row=None, decision=None, votes={})
-        return record
+            return Record(approval_id=approval_id)
 
     async def _read(self, ids: Sequence[str]) -> list[Record]:
         """These, in their order. Raises one of `UNREADABLE`."""
         mine = select(tables.approvals).where(_A.id.in_(ids)).order_by(_A.id)
-        rows = [dict(row) for row in (await self._connection.execute(mine)).mappings()]
+        rows = [dict(row) for row in await rows_of(self._connection, mine)]
         decisions = {row["approval_id"]: row for row in await self._of(tables.decisions, ids)}
         votes: dict[str, dict[str, Mapping[str, Any]]] = {}
         for vote in await self._of(tables.votes, ids):
@@ -149,8 +259,8 @@ class AuditReader:
 
     async def _of(self, table: Table, ids: Sequence[str]) -> list[Mapping[str, Any]]:
         """The rows of these approvals, each by the names of its columns, enums as their words."""
-        rows = await self._connection.execute(select(table).where(table.c.approval_id.in_(ids)))
-        return [dict(row) for row in rows.mappings()]
+        mine = select(table).where(table.c.approval_id.in_(ids))
+        return [dict(row) for row in await rows_of(self._connection, mine)]
 
     async def calls(self, ids: Sequence[str]) -> Mapping[str, HITLRequest]:
         """The calls of these approvals as they are now."""
@@ -240,7 +350,3 @@ def _sqlite_engine(path: Path) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN")
 
     return engine
-
-
-def _milliseconds(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(milliseconds=1)
