@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from adapters.callbacks import FunctionCallbacks, callbacks_of
 from adapters.checkpoints import check_rollback, read_checkpoint_log
 from adapters.clock import Timepiece, seconds_since_boot
+from adapters.control import control_path, open_control
 from adapters.graph import Graph, open_graph
 from adapters.oncall import Schedules
 from adapters.oncall.open import open_schedules
@@ -46,15 +47,18 @@ from adapters.settings import (
 )
 from adapters.slack import Slack
 from adapters.store.open import open_store
+from adapters.test_card import CardTester, DeskSwitch, NoPlatform
 from adapters.watch import PULSE_EVERY, LoopLiveness, Spool, Watchdog, open_alert_fallback, watched
 from adapters.web import Metrics, front, serve_front
 from bot.flow import Liveness, WakeUps
 from bot.flow.desk import FrontDesk
 from bot.flow.ingest import Ingest
 from bot.flow.sights import Sights
-from bot.ports import Clock, Directory, Pager, utc_now
+from bot.ports import Clock, Directory, Pager, Platform, utc_now
 from bot.records import Step
+from bot.routing import Rules
 from bot.seal import Seal, Signing
+from bot.surface import ConversationRef
 
 #: How often every step looks for work unasked, in case a wake-up was lost.
 SWEEP_EVERY = timedelta(seconds=1)
@@ -69,17 +73,26 @@ class Nod:
     metrics: Metrics
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """A bot that is there for a test card alone: without a platform, and nobody hears of its troubles."""
+
+    met: Sequence[ConversationRef] = ()  #: the conversations of Teams that the real one knows
+
+
 @asynccontextmanager
 async def open_nod(
     environment: Environment,
     *,
+    rehearsal: Rehearsal | None = None,
     clock: Clock = utc_now,
     elapsed: Callable[[], float] = seconds_since_boot,
     accept_rollback: bool = False,
 ) -> AsyncIterator[Nod]:
     """Run the bot until closed. Raises ConfigError, Unavailable or Forbidden when it cannot start.
 
-    `accept_rollback` goes on with a database that ends before its last checkpoint.
+    `accept_rollback` goes on with a database that ends before its last checkpoint. A `rehearsal` needs a
+    database of its own in `environment`.
     """
     callbacks = FunctionCallbacks()
 
@@ -93,6 +106,9 @@ async def open_nod(
                 log.warning("counts_from_the_next_start", setting="workflows")
         webhook_secret(environment, file.pagers)
         check_schedule_keys(environment, file.policy)
+        if rehearsal:
+            quiet = replace(file.policy, alerts=(), rules=Rules())
+            file = replace(file, policy=quiet, pagers=(), hooks=(), retention=None)
         callbacks.load(callbacks_of(file.policy))
         return file
 
@@ -123,23 +139,19 @@ async def open_nod(
         )
         store = replace(stored, alerts=alerts)
         await store.approvals.resume()
-        platform = await enter(
-            open_platform(environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=now)
-        )
+        platform: Platform = NoPlatform(clock=now) if rehearsal else await enter(_platform(environment, now))
+        for ref in rehearsal.met if rehearsal else ():
+            await stored.conversations.put(ref)
         policy_in_force = PolicyInForce(
             file, path=environment.config, read=read, journal=store.journal, clock=clock,
             count=metrics.count, refused=refusal_alerts(store, clock),
         )  # fmt: skip
         sights = Sights()
-        desk = FrontDesk(
-            store=store,
-            policy=policy_in_force.policy,
-            seal=seal,
-            clock=now,
-            count=metrics.count,
-            sights=sights,
-            look_up=policy_in_force.look_again,
-        )
+        front_desk = FrontDesk(
+            store=store, policy=policy_in_force.policy, seal=seal, clock=now, count=metrics.count,
+            sights=sights, look_up=policy_in_force.look_again,
+        )  # fmt: skip
+        desk = DeskSwitch(real=front_desk)
         surfaces = await enter(
             open_chats(
                 environment, settings, desk=desk, store=store, conversations=stored.conversations,
@@ -191,11 +203,20 @@ async def open_nod(
                 }
             )
         )
+        tester = CardTester(
+            switch=desk, chats=surfaces.chats, policy=policy_in_force.policy, name_of=surfaces.name_of,
+            has_buttons=surfaces.has_buttons, clock=now,
+        )  # fmt: skip
+        await enter(open_control(control_path(environment.database_url), tester.answer))
         watchdog = Watchdog(pulse=pulse, spool=spool, clock=clock, silent=lambda: stored.is_silent)
         stack.enter_context(watched(watchdog))
         log.info("nod_started", address=address, routes=len(file.policy.routes))
         yield Nod(address=address, metrics=metrics)
     log.info("nod_stopped")
+
+
+def _platform(environment: Environment, clock: Clock) -> AbstractAsyncContextManager[Platform]:
+    return open_platform(environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=clock)
 
 
 def _door(environment: Environment, wake_ups: WakeUps, metrics: Metrics) -> WakeEndpoint | None:

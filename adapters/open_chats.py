@@ -62,6 +62,16 @@ class ChatApps:
             found[Surface.TEAMS] = self.teams.directory
         return found
 
+    def has_buttons(self, place: Destination) -> bool:
+        """Whether a card there can be pressed: a workflow only tells."""
+        return not (self.workflows and is_workflow(place, self.workflows.names))
+
+    async def name_of(self, place: Destination) -> str:
+        """What people call a place, such as #approvals."""
+        if place.surface is Surface.SLACK and self.slack:
+            return await self.slack.name_of(place.channel)
+        return str(place)
+
     def pager(self, place: Destination) -> Pager:
         """A channel as a place for alerts. Raises KeyError for a surface that is not set up."""
         if place.surface is Surface.SLACK and self.slack:

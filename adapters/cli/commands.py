@@ -31,6 +31,7 @@ COMMANDS = {
     "run": Entry("run", "Run the bot until it is stopped."),
     "demo": Entry("demo", "Try Nod in the browser, without an account."),
     "check": Entry("check", "Check settings, platform, chats and database."),
+    "test-card": Entry("test_card", "Post a test card and show who presses what."),
     "pending": Entry("pending", "List the pending requests."),
     "watch": Entry("watch", "Show the pending requests live, with the time left."),
     "approve": Entry("answering", "Approve a request directly on the platform."),

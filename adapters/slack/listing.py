@@ -11,7 +11,7 @@ from adapters.slack.api import Answer, SlackApi
 from adapters.slack.directory import NOBODY, OUTSIDE, SLACKBOT
 from adapters.slack.identity import Identity
 from adapters.slack.payloads import is_home
-from bot.errors import NotYet, Unavailable
+from bot.errors import Forbidden, Gone, NotYet, Unavailable
 
 #: Entries of one answer, as Slack recommends them, and answers of one list. Slack gives about 20 a minute.
 PAGE, MOST_PAGES = 200, 25
@@ -62,6 +62,16 @@ async def channels_in(
         async for one in _each(api, pause, "conversations.list", "channels", **SHOWN)
     ]
     return tuple(sorted(found, key=lambda channel: (not channel.member, channel.name)))
+
+
+async def name_of(api: SlackApi, channel: str) -> str:
+    """What people call it, such as #approvals; its id where Slack does not tell."""
+    try:
+        answer = await api.read("conversations.info", channel=channel)
+    except (Unavailable, Forbidden, Gone):
+        return channel
+    name = (answer.get("channel") or {}).get("name")
+    return f"#{name}" if isinstance(name, str) and name else channel
 
 
 async def members_of(

@@ -27,7 +27,7 @@ from adapters.slack.checkup import problems_of
 from adapters.slack.clicks import Clicks
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.identity import Identity
-from adapters.slack.listing import Channel, Member, channels_in, members_of
+from adapters.slack.listing import Channel, Member, channels_in, members_of, name_of
 from adapters.slack.receive import Reply, receive
 from adapters.slack.socket import Counted, open_socket, sockets_of
 from bot.desk import Desk
@@ -121,6 +121,10 @@ class Slack:
         `check_app_token`.
         """
         return await sockets_of(await self._api.can_open_socket(app_token))
+
+    async def name_of(self, channel: str) -> str:
+        """What people call a channel, such as #approvals; its id where Slack does not tell."""
+        return await name_of(self._api, channel)
 
     async def channels(self) -> tuple[Channel, ...]:
         """Every channel that Nod can see, those that it is in first. Raises Unavailable or Forbidden."""

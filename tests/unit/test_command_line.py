@@ -54,7 +54,7 @@ def test_nothing_to_do_is_the_help() -> None:
     done = CliRunner().invoke(app, [])
 
     assert done.exit_code == 2
-    assert "Commands:\n  run " in done.output
+    assert "Commands:\n  init " in done.output
 
 
 def test_completion_imports_none_of_them() -> None:

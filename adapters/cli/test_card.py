@@ -1,0 +1,103 @@
+"""`nod test-card`: a card that goes the whole way except to the platform, and who pressed what on it.
+
+It asks the running bot. Where none runs, one runs for as long as the test takes, on a database of its own in a
+temporary folder and without a platform: what is real is the chat, and the people in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.app import Rehearsal, open_nod
+from adapters.cli.read_only_chats import known_conversations, signed_in
+from adapters.cli.running import ago, run_async, stop_signal
+from adapters.control import ask_bot, control_path
+from adapters.logs import configure_logs
+from adapters.settings import Environment, read_chats, read_environment, read_policy_file
+from adapters.store.open import open_store
+from bot.errors import ConfigError, InUse
+
+app = typer.Typer(add_completion=False)
+
+ELSEWHERE = "Run nod test-card there, as the user that it runs as, or stop that bot."
+
+
+async def put_up(environment: Environment, *, channel: str | None, within: timedelta) -> int:
+    """0 when somebody decided, 1 when nobody did in time. Raises ConfigError, Unavailable or Forbidden."""
+    stop = stop_signal()
+    question = {"ask": "test_card", "channel": channel, "seconds": within.total_seconds()}
+    code = await ask_bot(control_path(environment.database_url), question, tell=_said, stop=stop)
+    if code is not None:
+        return code
+    await _check_alone(environment)
+    _said("No bot is running here, so one runs for this test.")
+    met = await known_conversations(environment.database_url)
+    with tempfile.TemporaryDirectory(prefix="nod-test-bot-") as folder:
+        alone = _apart(environment, Path(folder))
+        async with open_nod(alone, rehearsal=Rehearsal(met=met)):
+            code = await ask_bot(control_path(alone.database_url), question, tell=_said, stop=stop)
+    return 1 if code is None else code
+
+
+def _apart(environment: Environment, folder: Path) -> Environment:
+    """The same settings with every file in this folder, and nobody outside told that a bot is well."""
+    nothing = ("audit_key", "audit_checkpoints", "audit_webhook", "heartbeat_url", "alert_spool", "relay_token")
+    files = {"database_url": f"sqlite:///{folder / 'nod.db'}"}
+    return environment.model_copy(update={**dict.fromkeys(nothing), **files})
+
+
+async def _check_alone(environment: Environment) -> None:
+    """A second bot would be given clicks that are meant for the first.
+
+    Raises ConfigError where there may be one, Unavailable or Forbidden.
+    """
+    file = await asyncio.to_thread(read_policy_file, environment.config)
+    chats = read_chats(environment, file)
+    try:
+        if not _is_missing(environment.database_url):
+            async with open_store(environment.database_url, ring=lambda _: None, pagers=()):
+                pass
+    except InUse as error:
+        what = f"a bot uses it ({error.what}), and does not answer on {control_path(environment.database_url)}"
+        raise ConfigError("NOD_DATABASE_URL", what, ELSEWHERE) from None
+    if not chats.slack or environment.slack_app_token is None:
+        return
+    async with signed_in(environment) as slack:
+        others = await slack.sockets(environment.slack_app_token.get_secret_value())
+    if others:
+        what = "another process is connected with it, and would be given some of the presses"
+        raise ConfigError("SLACK_APP_TOKEN", what, ELSEWHERE)
+
+
+def _is_missing(database_url: str) -> bool:
+    scheme, _, path = database_url.partition(":///")
+    return scheme.startswith("sqlite") and not Path(path).exists()
+
+
+def _said(line: str) -> None:
+    print(line, flush=True)
+
+
+@app.command("test-card")
+def card_command(
+    channel: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CHANNEL", show_default=False, help="A channel in nod.yaml, for example #approvals."
+        ),
+    ] = None,
+    within: Annotated[
+        str, typer.Option(metavar="TIME", help="How long to wait for a decision, 10s to 1h.")
+    ] = "3m",
+) -> None:
+    """Post a test card and show who presses what. Nothing runs and the platform is not asked."""
+    configure_logs("auto", level=logging.CRITICAL)  # what happens is told here
+    window = ago("--within", within, fix="Write it like 90s or 3m.")
+    raise typer.Exit(run_async(put_up(read_environment(), channel=channel, within=window)))

@@ -1,0 +1,260 @@
+"""`nod test-card`: a card goes the whole way but to the platform, and leaves no trace beside the real ones."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.cli import test_card
+from adapters.control import LONGEST_PATH, ask_bot, control_path, open_control
+from adapters.settings import Environment
+from adapters.test_card import OVER, WHY
+from bot.errors import ConfigError
+from sandbox.teams.people import APPROVALS as IN_TEAMS
+from sandbox.town import open_sandbox
+from tests.servers.town import (
+    ANN,
+    APPROVALS,
+    BOB,
+    EVE,
+    FINANCE,
+    POLICY,
+    Town,
+    buttons,
+    environment,
+    open_bot,
+    open_town,
+    said,
+    until,
+)
+from tests.story.test_teams import until_known
+
+TEST = timedelta(seconds=30)
+
+
+@dataclass(kw_only=True)
+class Terminal:
+    """Somebody who ran `nod test-card`, and what they read."""
+
+    lines: list[str] = field(default_factory=list)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    asking: asyncio.Task[int | None] | None = None
+
+    def read(self, text: str) -> bool:
+        return any(text in line for line in self.lines)
+
+
+@asynccontextmanager
+async def asked(town: Town, channel: str | None = None, seconds: float = 30) -> AsyncIterator[Terminal]:
+    """A test card that the running bot is asked for."""
+    terminal = Terminal()
+    question = {"ask": "test_card", "channel": channel, "seconds": seconds}
+    path = control_path(f"sqlite:///{town.folder / 'nod.db'}")
+    terminal.asking = asyncio.create_task(
+        ask_bot(path, question, tell=terminal.lines.append, stop=terminal.stop)
+    )
+    try:
+        yield terminal
+    finally:
+        terminal.stop.set()
+        await asyncio.gather(terminal.asking, return_exceptions=True)
+
+
+async def code(terminal: Terminal, within: float = 8) -> int | None:
+    assert terminal.asking is not None
+    async with asyncio.timeout(within):
+        return await asyncio.shield(terminal.asking)
+
+
+async def test_it_goes_the_whole_way_and_nowhere_else(tmp_path: Path) -> None:
+    """Eve is refused, Ann decides, the final card is up; platform, audit and database know nothing of it."""
+    async with open_town(tmp_path) as town:
+        before = town.audit()
+        async with asked(town) as terminal:
+            card = await town.shown()
+            await until(lambda: terminal.read("is up"))
+            assert WHY in said(card)
+            assert "test_card" in said(card)
+            await town.press(EVE, card, "approve")
+            await until(lambda: terminal.read("Approve and was told: Only"), what="Eve to be refused")
+            await town.press(ANN, card, "approve")
+            assert 0 == await code(terminal)
+        done = town.now(card)
+        assert "Ann Albers" in said(done)
+        assert "nod_approve" not in buttons(done)
+        assert terminal.lines[0].startswith("The test card is up in #approvals: http")
+        assert terminal.read("Ann Albers approved it in Slack.")
+        assert terminal.lines[-1].startswith("Decided: approved by Ann Albers")
+        assert before == town.audit()
+        assert [] == town.sandbox.platform.decisions
+        assert [] == town.alerts()
+
+        late = await town.press(BOB, card, "reject", version=0)
+        assert late.ok
+        await town.whispered(BOB, OVER)
+        assert before == town.audit()
+
+
+async def test_a_real_request_beside_it_is_not_touched(tmp_path: Path) -> None:
+    """Each press counts for the card that it is on, whichever bot's button that is."""
+    async with open_town(tmp_path) as town:
+        request_id = town.ask(tool="pay_invoice", timeout_seconds=60)
+        real = await town.shown(FINANCE)
+        async with asked(town, "#approvals") as terminal:
+            card = await town.shown()
+            await town.press(ANN, card, "skip")
+            assert 0 == await code(terminal)
+            assert [] == town.effects(request_id)
+            await town.press(BOB, real, "approve")
+            await until(lambda: ["approved"] == town.effects(request_id))
+        assert ["voted"] == [row["kind"] for row in town.audit() if row["kind"] == "voted"]
+
+
+async def test_it_goes_the_whole_way_in_teams(tmp_path: Path) -> None:
+    """The same, with the card in a channel of Teams."""
+    (tmp_path / "nod.yaml").write_text(POLICY.replace("cards: [slack:C0FINANCE]", "cards: [teams:approvals]"))
+    async with open_town(tmp_path, with_teams=True) as town:
+        teams = town.sandbox.teams
+        assert teams is not None
+        await until_known(town)
+        async with asked(town, "teams:approvals") as terminal:
+            await until(lambda: terminal.read("is up in teams:approvals"), what=str(terminal.lines))
+            (card,) = teams.cards_in(IN_TEAMS)
+            await teams.press("ann", card, "nod_approve")
+            assert 0 == await code(terminal)
+        assert terminal.read("Ann Albers approved it in Teams.")
+        assert "Approved" in json.dumps(teams.now(card).card)
+
+
+async def test_nobody_decides(tmp_path: Path) -> None:
+    """Ctrl-C takes the card back, and it says so: no button is left that means nothing."""
+    async with open_town(tmp_path) as town, asked(town, "C0FINANCE") as terminal:
+        card = await town.shown(FINANCE)
+        terminal.stop.set()
+        assert 1 == await code(terminal, within=12)
+        assert "nod_approve" not in buttons(town.now(card))
+        assert terminal.lines[-1].startswith("Nobody decided in time.")
+
+
+@pytest.mark.parametrize(
+    ("channel", "seconds", "says"),
+    [
+        ("#nowhere", 30, "Choose one of: #finance, #approvals"),
+        (None, 1, "10s to 1h"),
+        (None, 9999, "10s to 1h"),
+    ],
+)
+async def test_what_cannot_be_is_told(tmp_path: Path, channel: str | None, seconds: float, says: str) -> None:
+    """With what can be, and nothing is posted."""
+    async with open_town(tmp_path) as town, asked(town, channel, seconds) as terminal:
+        assert 2 == await code(terminal)
+        assert terminal.read(says)
+        assert [] == town.cards()
+
+
+async def test_a_channel_that_takes_no_card_is_told(tmp_path: Path) -> None:
+    """With what to do about it, in place of a wait for nothing; and a second one waits for the first."""
+    async with open_town(tmp_path) as town:
+        async with asked(town) as first:
+            await town.shown()
+            async with asked(town) as second:
+                assert 2 == await code(second)
+                assert second.read("another test card is up")
+            first.stop.set()
+            await code(first, within=12)
+        town.sandbox.workspace.kick(FINANCE)
+        async with asked(town, "finance") as third:
+            assert 2 == await code(third)
+            assert third.read("/invite @Nod")
+
+
+async def test_only_the_same_user_gets_to_the_socket(tmp_path: Path) -> None:
+    """By the file's mode, and it is gone with the bot."""
+    async with open_town(tmp_path):
+        found = (tmp_path / "nod.sock").stat()
+        assert (0o600, os.geteuid()) == (stat.S_IMODE(found.st_mode), found.st_uid)
+        assert stat.S_ISSOCK(found.st_mode)
+    assert not (tmp_path / "nod.sock").exists()
+
+
+async def never(*_: Any) -> int:
+    raise AssertionError("nothing was asked")
+
+
+async def test_what_another_process_left_is_replaced_and_what_it_uses_is_not(tmp_path: Path) -> None:
+    """A bot that was killed leaves its socket; one that runs keeps it."""
+    path = tmp_path / "nod.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    async with open_control(path, never):
+        inode = path.stat().st_ino
+        async with open_control(path, never):
+            assert inode == path.stat().st_ino
+        assert path.exists()
+    assert not path.exists()
+
+
+async def test_a_path_that_is_too_long_does_not_keep_a_bot_from_running(tmp_path: Path) -> None:
+    """Then no test can be asked for, and that is all."""
+    path = tmp_path / ("x" * LONGEST_PATH) / "nod.sock"
+    path.parent.mkdir()
+    async with open_control(path, never):
+        assert not path.exists()
+
+
+async def alone(town_environment: dict[str, str], channel: str | None = None) -> int:
+    settings = Environment.model_validate(town_environment)
+    return await test_card.put_up(settings, channel=channel, within=TEST)
+
+
+async def test_without_a_bot_one_runs_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By Socket Mode; the real database is not made, and the platform not asked."""
+    async with open_sandbox() as sandbox:
+        town = Town(sandbox=sandbox, folder=tmp_path)
+        app_token = sandbox.workspace.app.app_token
+        settings = environment(sandbox, tmp_path, SLACK_APP_TOKEN=app_token, AIP_API_URL="http://127.0.0.1:9")
+        running = asyncio.create_task(alone(settings))
+        card = await town.shown(within=10)
+        await until(lambda: sandbox.workspace.sockets.ready, what="the socket")
+        await town.press(BOB, card, "skip")
+        async with asyncio.timeout(10):
+            assert 0 == await running
+        said_ = capsys.readouterr().out
+        assert "No bot is running here" in said_
+        assert "Decided: skipped by Bob Brandt" in said_
+        assert ["nod.yaml"] == [path.name for path in tmp_path.iterdir()]
+
+
+async def test_a_bot_that_cannot_be_asked_is_not_robbed_of_clicks(tmp_path: Path) -> None:
+    """One that has the database, or a socket of the same token, would lose real clicks to the test."""
+    async with open_town(tmp_path) as town:
+        (tmp_path / "nod.sock").unlink()
+        with pytest.raises(ConfigError, match="a bot uses it"):
+            await alone(environment(town.sandbox, tmp_path))
+    async with open_sandbox() as sandbox:
+        token = {"SLACK_APP_TOKEN": sandbox.workspace.app.app_token}
+        (tmp_path / "other").mkdir()
+        async with open_town_on(sandbox, tmp_path / "other", **token) as town:
+            await until(lambda: sandbox.workspace.sockets.ready, what="the socket")
+            (tmp_path / "apart").mkdir()
+            with pytest.raises(ConfigError, match="another process is connected"):
+                await alone(environment(sandbox, tmp_path / "apart", **token))
+            assert [] == town.cards(APPROVALS)
+
+
+@asynccontextmanager
+async def open_town_on(sandbox: Any, folder: Path, **more: str) -> AsyncIterator[Town]:
+    town = Town(sandbox=sandbox, folder=folder)
+    async with open_bot(town, folder, **more):
+        yield town
