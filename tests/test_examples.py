@@ -51,8 +51,10 @@ def commands() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("where", "line"), sorted(set(commands())), ids=lambda value: value.replace(" ", "_"))
-def test_a_command_is_one(where: str, line: str) -> None:
+def test_a_command_is_one(where: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command exists, its options do, and what a shell example gives them is taken."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").touch(mode=0o600)
     name, *words = shlex.split(line)[1:]
     assert name in COMMANDS
     command: Any = loaded(name)

@@ -156,7 +156,6 @@ LEFT: dict[str, int] = {
     "nod/testing.py": 1,
     "sandbox/platform/cast.py": 1,
     "sandbox/platform/runs.py": 1,
-    "CHANGELOG.md": 30,
     "docs/refusals.md": 14,
 }
 
