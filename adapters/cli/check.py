@@ -34,6 +34,7 @@ from adapters.settings import (
 )
 from adapters.store.open import open_store
 from bot.errors import ConfigError, Forbidden, InUse, NodError, Unavailable
+from bot.policy import Policy
 from bot.ports import Directory, utc_now
 from bot.surface import Destination, Surface
 
@@ -84,17 +85,20 @@ async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> Asy
         if chats.slack:
             try:
                 slack = await stack.enter_async_context(signed_in(environment))
-                problems = await slack.problems(_on(Surface.SLACK, file))
+                found = await slack.check(_on(Surface.SLACK, file))
             except (Unavailable, Forbidden) as error:
                 fix = "Check SLACK_BOT_TOKEN, SLACK_API_URL and the network."
                 yield Finding(what=f"Slack: {error}", fix=fix)
                 return
-            yield Finding(what=f"Slack: signed in to {environment.slack_api_url}")
+            where = slack.identity.team or environment.slack_api_url
+            yield Finding(what=f"Slack: signed in to {where} as @{slack.identity.name}")
             if environment.slack_app_token is not None:
                 token = environment.slack_app_token.get_secret_value()
                 yield await socket_finding(slack, token, database_url=environment.database_url, runs=runs)
-            for problem in problems:
-                yield Finding(what=f"Slack: {problem.where} {problem.what}", fix=problem.fix)
+            for problem in found.problems:
+                yield Finding(what=f"Slack: {problem.where} {problem.what}", fix=f"{problem.fix.rstrip('.')}.")
+            if found.channels:
+                yield Finding(what=f"Slack: Nod is in {', '.join(sorted(found.channels))}")
             directories[Surface.SLACK] = slack.directory
         if chats.teams is not None:
             refs = await known_conversations(environment.database_url)
@@ -116,8 +120,17 @@ async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> Asy
         groups = await group_keepers(environment, slack, stack)
         schedules = await schedule_keepers(environment, file, stack)
         reach = await reach_of(file, directories, groups, schedules, now=utc_now())
+    if directories:
+        yield _people(reach.policy)
     for fault in faults_of(reach, now=utc_now()):
         yield Finding(what=f"Policy: {fault.what}", fix=fault.fix, advice=not fault.error)
+
+
+def _people(policy: Policy) -> Finding:
+    """Who was found, and where; whoever was not has a line of their own."""
+    found = (person for person in policy.people.values() if person.accounts)
+    names = (f"{one.name} ({', '.join(sorted(on.value.title() for on in one.accounts))})" for one in found)
+    return Finding(what=f"People: {', '.join(names) or 'nobody was found'}")
 
 
 def _on(surface: Surface, file: PolicyFile) -> tuple[Destination, ...]:

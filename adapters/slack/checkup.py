@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from adapters.slack.api import SlackApi
 from adapters.slack.identity import SCOPES, Identity
@@ -11,15 +12,26 @@ from bot.errors import ConfigError, Forbidden, Gone
 from bot.surface import Destination, Surface
 
 
-async def problems_of(
-    api: SlackApi, identity: Identity, destinations: Sequence[Destination]
-) -> tuple[ConfigError, ...]:
-    """Each problem as where, what and how to fix it. Raises Unavailable when Slack cannot be asked."""
-    problems = list(missing_scopes(identity.scopes))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a look at Slack found."""
+
+    problems: tuple[ConfigError, ...]  #: each as where, what and how to fix it
+    channels: tuple[str, ...]  #: the names of those in which all is well
+
+
+async def checked(api: SlackApi, identity: Identity, destinations: Sequence[Destination]) -> Checked:
+    """The token's scopes, and these channels. Raises Unavailable when Slack cannot be asked."""
+    problems, well = list(missing_scopes(identity.scopes)), []
     for place in dict.fromkeys(destinations):
-        problem = await _problem_in(api, place.channel) if place.surface is Surface.SLACK else None
-        problems += [problem] if problem else []
-    return tuple(problems)
+        if place.surface is not Surface.SLACK:
+            continue
+        name, problem = await _look_at(api, place.channel)
+        if problem is None:
+            well.append(name)
+        else:
+            problems.append(problem)
+    return Checked(problems=tuple(problems), channels=tuple(well))
 
 
 async def troubles_in(api: SlackApi, channels: Sequence[str]) -> Mapping[str, str]:
@@ -32,9 +44,9 @@ async def troubles_in(api: SlackApi, channels: Sequence[str]) -> Mapping[str, st
     except Forbidden as error:
         return {"": str(error)}
     asked = tuple(dict.fromkeys(channels))
-    found = await asyncio.gather(*(_problem_in(api, channel) for channel in asked))
+    found = await asyncio.gather(*(_look_at(api, channel) for channel in asked))
     problems = zip(asked, found, strict=True)
-    return {channel: f"it {problem.what}. {problem.fix}" for channel, problem in problems if problem}
+    return {channel: f"it {problem.what}. {problem.fix}" for channel, (_, problem) in problems if problem}
 
 
 def missing_scopes(granted: frozenset[str]) -> tuple[ConfigError, ...]:
@@ -47,18 +59,21 @@ def missing_scopes(granted: frozenset[str]) -> tuple[ConfigError, ...]:
     )
 
 
-async def _problem_in(api: SlackApi, channel_id: str) -> ConfigError | None:
+async def _look_at(api: SlackApi, channel_id: str) -> tuple[str, ConfigError | None]:
+    """What people call a channel, and what is wrong with it."""
     where = f"slack:{channel_id}"
     try:
         answer = await api.read("conversations.info", channel=channel_id)
     except (Forbidden, Gone) as error:
-        return ConfigError(where, "cannot be read", str(error))
+        return where, ConfigError(where, "cannot be read", str(error))
     channel = answer.get("channel") or {}
+    name = f"#{channel['name']}" if channel.get("name") else where
+    named = f"{name} ({where})" if name != where else where
     if channel.get("is_archived"):
-        return ConfigError(where, "is archived", "Unarchive the channel or name another one")
+        return name, ConfigError(named, "is archived", "Unarchive the channel or name another one")
     if not channel.get("is_member") and not channel.get("is_im"):
-        return ConfigError(where, "does not have the bot in it", "Say /invite @Nod in the channel")
+        return name, ConfigError(named, "does not have the bot in it", "Say /invite @Nod in the channel")
     if channel.get("is_ext_shared"):
         what = "is shared with another company, whose people would read the arguments of calls"
-        return ConfigError(where, what, "Name a channel of your own workspace")
-    return None
+        return name, ConfigError(named, what, "Name a channel of your own workspace")
+    return name, None

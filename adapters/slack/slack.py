@@ -23,7 +23,7 @@ from adapters.chat.pacing import Cooldown
 from adapters.http import proxy_for, trusted
 from adapters.slack.api import SlackApi, Updates, posts_of
 from adapters.slack.chat import ResponseUrls, SlackChat
-from adapters.slack.checkup import problems_of
+from adapters.slack.checkup import Checked, checked
 from adapters.slack.clicks import Clicks
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.identity import Identity
@@ -134,12 +134,12 @@ class Slack:
         """Every person of the workspace. Raises Unavailable or Forbidden."""
         return await members_of(self._api, self.identity)
 
-    async def problems(self, destinations: Sequence[Destination]) -> tuple[ConfigError, ...]:
-        """What is not right with the token's scopes and with these channels, each with what to do.
+    async def check(self, destinations: Sequence[Destination]) -> Checked:
+        """What is not right with the token's scopes and with these channels, and which channels are well.
 
         Raises Unavailable when Slack cannot be asked.
         """
-        return await problems_of(self._api, self.identity, destinations)
+        return await checked(self._api, self.identity, destinations)
 
 
 @asynccontextmanager

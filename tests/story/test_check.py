@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -47,6 +49,30 @@ async def test_a_rungs_channel_is_tried(
 
     found = [line for line in capsys.readouterr().out.splitlines() if line.startswith("✗")]
     assert [True] == ["C0LOST" in line for line in found], found
+
+
+async def test_workspace_channels_and_people_go_by_their_names(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An id is looked up by nobody; where something is wrong it stands behind the name, as in nod.yaml."""
+    sandbox.workspace.kick("C0FINANCE")
+    assert 1 == await checked(sandbox, tmp_path, monkeypatch)
+
+    said = capsys.readouterr().out
+    assert "✓ Slack: signed in to Acme (sandbox) as @nod\n" in said
+    assert "✓ Slack: Nod is in #approvals, #nod-alerts\n" in said
+    assert "✗ Slack: #finance (slack:C0FINANCE) does not have the bot in it" in said
+    assert "✓ People: Ann Albers (Slack), Bob Brandt (Slack), Olu Obi (Slack)\n" in said
+
+
+def test_a_setting_that_is_missing_is_another_exit_code(tmp_path: Path) -> None:
+    """2, so that a script can tell it from an error that was found (1)."""
+    nod = Path(sys.executable).with_name("nod")
+    done = subprocess.run(
+        [nod, "check"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False
+    )
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "AIP_API_URL" in done.stderr
 
 
 async def test_a_schedule_without_its_key_is_no_good_setting(
