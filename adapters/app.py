@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from pydantic import SecretStr
 
 from adapters.callbacks import FunctionCallbacks, callbacks_of
-from adapters.checkpoints import check_rollback, read_checkpoint_log
+from adapters.checkpoints import CheckpointSigner, check_rollback, read_checkpoint_log
 from adapters.clock import Timepiece, seconds_since_boot
 from adapters.control import control_path, open_control
 from adapters.graph import Graph, open_graph
@@ -41,23 +40,34 @@ from adapters.settings import (
     PolicyFile,
     check_places,
     check_schedule_keys,
+    plain,
     read_chats,
     read_policy_file,
     webhook_secret,
 )
 from adapters.slack import Slack
-from adapters.store.open import open_store
+from adapters.store.open import SqlStore, open_store
 from adapters.test_card import CardTester, DeskSwitch, NoPlatform
-from adapters.watch import PULSE_EVERY, LoopLiveness, Spool, Watchdog, open_alert_fallback, watched
-from adapters.web import Metrics, front, serve_front
+from adapters.watch import (
+    PULSE_EVERY,
+    AlertFallback,
+    LoopLiveness,
+    Spool,
+    Watchdog,
+    open_alert_fallback,
+    watched,
+)
+from adapters.web import Metrics, Receiver, front, serve_front
 from bot.flow import Liveness, WakeUps
 from bot.flow.desk import FrontDesk
 from bot.flow.ingest import Ingest
+from bot.flow.polls import Polls
 from bot.flow.sights import Sights
 from bot.ports import Clock, Directory, Pager, Platform, utc_now
 from bot.records import Step
 from bot.routing import Rules
 from bot.seal import Seal, Signing
+from bot.store import Store
 from bot.surface import ConversationRef
 
 #: How often every step looks for work unasked, in case a wake-up was lost.
@@ -80,6 +90,34 @@ class Rehearsal:
     met: Sequence[ConversationRef] = ()  #: the conversations of Teams that the real one knows
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """What everything else is opened with."""
+
+    environment: Environment
+    file: PolicyFile
+    read: Callable[[], PolicyFile]  #: the policy file as it is now; raises ConfigError
+    chats: Chats
+    callbacks: FunctionCallbacks
+    secrets: tuple[str, ...]  #: NOD_SECRET, the current one first
+    wall: Clock  #: the machine's own
+    clock: Timepiece  #: for whatever has to do with deadlines
+    wake_ups: WakeUps
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memory:
+    """The database, and where alerts go with it and without it."""
+
+    stored: SqlStore
+    store: Store  #: the same, with alerts that outlive it
+    alerts: AlertFallback
+    spool: Spool
+    pagers: dict[str, Pager]  #: those of the chats are missing until the chats are open
+    signer: CheckpointSigner
+
+
 @asynccontextmanager
 async def open_nod(
     environment: Environment,
@@ -94,15 +132,83 @@ async def open_nod(
     `accept_rollback` goes on with a database that ends before its last checkpoint. A `rehearsal` needs a
     database of its own in `environment`.
     """
-    callbacks = FunctionCallbacks()
+    base = await _base(environment, rehearsal=rehearsal, wall=clock, elapsed=elapsed)
+    now, count, wake_ups, file = base.clock, base.metrics.count, base.wake_ups, base.file
+    seal, sights, pulse, liveness = Seal(*base.secrets), Sights(), LoopLiveness(), Liveness()
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        memory = await enter(_open_memory(base, accept_rollback=accept_rollback))
+        store, conversations = memory.store, memory.stored.conversations
+        for ref in rehearsal.met if rehearsal else ():
+            await conversations.put(ref)
+        platform: Platform = NoPlatform(clock=now) if rehearsal else await enter(_platform(environment, now))
+        policy = PolicyInForce(
+            file, path=environment.config, read=base.read, journal=store.journal, clock=clock, count=count,
+            refused=refusal_alerts(store, clock),
+        )  # fmt: skip
+        front_desk = FrontDesk(
+            store=store, policy=policy.policy, seal=seal, clock=now, count=count, sights=sights,
+            look_up=policy.look_again,
+        )  # fmt: skip
+        desk = DeskSwitch(real=front_desk)
+        chats = await enter(
+            open_chats(
+                environment, base.chats, desk=desk, store=store, conversations=conversations,
+                met=policy.ask_again, clock=now.steady, count=count,
+            )
+        )  # fmt: skip
+        memory.pagers.update({str(place): chats.pager(place) for place in file.policy.alerts})
+        groups = await group_keepers(environment, chats.slack, stack)
+        schedules = await schedule_keepers(environment, file, stack)
+        await enter(policy.kept(directories=chats.directories, groups=groups, schedules=schedules))
+        wake = _wake_endpoint(base)
+        ingest = Ingest(
+            platform=platform, store=store, policy=policy.policy, clock=now, count=count,
+            run_of=wake.run_of if wake else None, heard=now.heard,
+        )  # fmt: skip
+        runtime = Runtime(
+            ingest=ingest, platform=platform, store=store, chats=chats.chats, pagers=memory.pagers,
+            callbacks=base.callbacks, policy=policy.policy, reach=policy.reach, seal=seal, clock=now,
+            count=count, ring=wake_ups.ring, sights=sights,
+        )  # fmt: skip
+        chores = {
+            **keeping(policy, memory.stored, memory.alerts, memory.signer, clock),
+            **await self_checking(
+                environment, store=store, alerts=memory.alerts, chats=chats.chats, policy=policy.policy,
+                blind=lambda: _blind(ingest.polls, now(), file.poll_every) or memory.signer.missing,
+                liveness=liveness, pulse=pulse, clock=now, count=count, stack=stack,
+            ),
+        }  # fmt: skip
+        await enter(run_steps(runtime, wake_ups=wake_ups, liveness=liveness, chores=chores))
+        receivers = {**chats.receivers, **({WAKE_PATH: wake} if wake else {})}
+        address = await enter(_serve(base, receivers, ingest.polls, memory.alerts))
+        await enter(open_timer(_ticks(base, pulse)))
+        tester = CardTester(
+            switch=desk, chats=chats.chats, policy=policy.policy, name_of=chats.name_of,
+            has_buttons=chats.has_buttons, clock=now,
+        )  # fmt: skip
+        await enter(open_control(control_path(environment.database_url), tester.answer))
+        watchdog = Watchdog(
+            pulse=pulse, spool=memory.spool, clock=clock, silent=lambda: memory.stored.is_silent
+        )
+        stack.enter_context(watched(watchdog))
+        log.info("nod_started", address=address, routes=len(file.policy.routes))
+        yield Nod(address=address, metrics=base.metrics)
+    log.info("nod_stopped")
 
-    settings: Chats | None = None
+
+async def _base(
+    environment: Environment, *, rehearsal: Rehearsal | None, wall: Clock, elapsed: Callable[[], float]
+) -> _Base:
+    """Reads the settings. Raises ConfigError."""
+    callbacks = FunctionCallbacks()
+    chats: Chats | None = None
 
     def read() -> PolicyFile:
         file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
-        if settings is not None:  # chats are opened at the start, so a changed file gets by with those
-            check_places(file, settings)
-            if file.workflows != settings.workflows:
+        if chats is not None:  # they are opened at the start, so a changed file gets by with those
+            check_places(file, chats)
+            if file.workflows != chats.workflows:
                 log.warning("counts_from_the_next_start", setting="workflows")
         webhook_secret(environment, file.pagers)
         check_schedule_keys(environment, file.policy)
@@ -113,116 +219,85 @@ async def open_nod(
         return file
 
     file = await asyncio.to_thread(read)
-    now = Timepiece(wall=clock, elapsed=elapsed)  # for whatever has to do with deadlines
-    settings = read_chats(environment, file)
-    secrets = environment.seal_secrets()
-    seal, wake_ups, metrics = Seal(*secrets), WakeUps(), Metrics()
+    chats = read_chats(environment, file)
+    return _Base(
+        environment=environment, file=file, read=read, chats=chats, callbacks=callbacks,
+        secrets=environment.seal_secrets(), wall=wall, clock=Timepiece(wall=wall, elapsed=elapsed),
+        wake_ups=WakeUps(), metrics=Metrics(),
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def _open_memory(base: _Base, *, accept_rollback: bool) -> AsyncIterator[_Memory]:
+    """The database, in use by this process alone; and what an earlier one could not write into it.
+
+    Raises ConfigError, Unavailable or Forbidden.
+    """
+    environment, file, wall = base.environment, base.file, base.wall
     hooks = {pager.name: pager for pager in (HookPager(name, load_hook(name)) for name in file.hooks)}
+    checkpoint_log = await read_checkpoint_log(checkpoints_of(environment))
+    fit = partial(check_rollback, checkpoint_log=checkpoint_log, accept=accept_rollback, clock=wall)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        services = await enter(_services(environment, file, clock))
-        named = (*(str(place) for place in file.policy.alerts), *services, *hooks)
-        checkpoint_log = await read_checkpoint_log(checkpoints_of(environment))
-        fit = partial(check_rollback, checkpoint_log=checkpoint_log, accept=accept_rollback, clock=clock)
+        pagers: dict[str, Pager] = {**await enter(_services(environment, file, wall)), **hooks}
+        named = (*(str(place) for place in file.policy.alerts), *pagers)
         stored = await enter(
             open_store(
-                environment.database_url, ring=wake_ups.ring, pagers=named, clock=now,
-                signing=Signing(*secrets), take_over=not checkpoint_log.begun, fit=fit,
+                environment.database_url, ring=base.wake_ups.ring, pagers=named, clock=base.clock,
+                signing=Signing(*base.secrets), take_over=not checkpoint_log.begun, fit=fit,
             )
         )  # fmt: skip
-        pagers: dict[str, Pager] = {**services, **hooks}  # the chats' own follow once those are open
         spool = Spool(environment.alert_spool or folder_of(environment.database_url) / "nod-alerts.jsonl")
+        count = base.metrics.count
         alerts = await enter(
-            open_alert_fallback(
-                alerts=stored.alerts, spool=spool, pagers=pagers, clock=clock, count=metrics.count
-            )
+            open_alert_fallback(alerts=stored.alerts, spool=spool, pagers=pagers, clock=wall, count=count)
         )
+        signer = await enter(checkpoint_signer_of(environment, stored, alerts, checkpoint_log, wall, count))
         store = replace(stored, alerts=alerts)
         await store.approvals.resume()
-        platform: Platform = NoPlatform(clock=now) if rehearsal else await enter(_platform(environment, now))
-        for ref in rehearsal.met if rehearsal else ():
-            await stored.conversations.put(ref)
-        policy_in_force = PolicyInForce(
-            file, path=environment.config, read=read, journal=store.journal, clock=clock,
-            count=metrics.count, refused=refusal_alerts(store, clock),
+        yield _Memory(
+            stored=stored, store=store, alerts=alerts, spool=spool, pagers=pagers, signer=signer
         )  # fmt: skip
-        sights = Sights()
-        front_desk = FrontDesk(
-            store=store, policy=policy_in_force.policy, seal=seal, clock=now, count=metrics.count,
-            sights=sights, look_up=policy_in_force.look_again,
-        )  # fmt: skip
-        desk = DeskSwitch(real=front_desk)
-        surfaces = await enter(
-            open_chats(
-                environment, settings, desk=desk, store=store, conversations=stored.conversations,
-                met=policy_in_force.ask_again, clock=now.steady, count=metrics.count,
-            )
-        )  # fmt: skip
-        groups = await group_keepers(environment, surfaces.slack, stack)
-        schedules = await schedule_keepers(environment, file, stack)
-        await enter(policy_in_force.kept(directories=surfaces.directories, groups=groups, schedules=schedules))
-        pagers.update({str(place): surfaces.pager(place) for place in file.policy.alerts})
-        door = _door(environment, wake_ups, metrics)
-        ingest = Ingest(
-            platform=platform, store=store, policy=policy_in_force.policy, clock=now, count=metrics.count,
-            run_of=door.run_of if door else lambda _: None, heard=now.heard,
-        )  # fmt: skip
-        runtime = Runtime(
-            ingest=ingest, platform=platform, store=store, chats=surfaces.chats,
-            pagers=pagers, callbacks=callbacks, policy=policy_in_force.policy, reach=policy_in_force.reach,
-            seal=seal, clock=now, count=metrics.count, ring=wake_ups.ring, sights=sights,
-        )  # fmt: skip
-        pulse, liveness = LoopLiveness(), Liveness()
-        signer = await enter(
-            checkpoint_signer_of(environment, stored, alerts, checkpoint_log, clock, metrics.count)
-        )
-        chores = {
-            **keeping(policy_in_force, stored, alerts, signer, clock),
-            **await self_checking(
-                environment, store=store, alerts=alerts, chats=runtime.chats, policy=policy_in_force.policy,
-                blind=lambda: _blind(ingest, now(), file.poll_every) or signer.missing, liveness=liveness,
-                pulse=pulse, clock=now, count=metrics.count, stack=stack,
-            ),
-        }  # fmt: skip
-        await enter(run_steps(runtime, wake_ups=wake_ups, liveness=liveness, chores=chores))
-        app = front(
-            receivers={**surfaces.receivers, **({WAKE_PATH: door} if door else {})},
-            troubles=lambda: [*_troubles(ingest, now(), file.poll_every), *alerts.problems()],
-            health=alerts.problems,
-            metrics=metrics.exposition,
-        )
-        address = await enter(
-            serve_front(app, host=environment.host, port=environment.port, keep_alive=environment.keep_alive)
-        )
-        await enter(
-            open_timer(
-                {
-                    "poll": (file.poll_every, lambda: wake_ups.ring(Step.INGEST)),
-                    "sweep": (SWEEP_EVERY, lambda: _ring_all(wake_ups)),
-                    "pulse": (PULSE_EVERY, pulse.beat),
-                }
-            )
-        )
-        tester = CardTester(
-            switch=desk, chats=surfaces.chats, policy=policy_in_force.policy, name_of=surfaces.name_of,
-            has_buttons=surfaces.has_buttons, clock=now,
-        )  # fmt: skip
-        await enter(open_control(control_path(environment.database_url), tester.answer))
-        watchdog = Watchdog(pulse=pulse, spool=spool, clock=clock, silent=lambda: stored.is_silent)
-        stack.enter_context(watched(watchdog))
-        log.info("nod_started", address=address, routes=len(file.policy.routes))
-        yield Nod(address=address, metrics=metrics)
-    log.info("nod_stopped")
 
 
 def _platform(environment: Environment, clock: Clock) -> AbstractAsyncContextManager[Platform]:
     return open_platform(environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=clock)
 
 
-def _door(environment: Environment, wake_ups: WakeUps, metrics: Metrics) -> WakeEndpoint | None:
+def _serve(
+    base: _Base, receivers: Mapping[str, Receiver], polls: Polls, alerts: AlertFallback
+) -> AbstractAsyncContextManager[str]:
+    """The web front; gives its address."""
+    environment, every = base.environment, base.file.poll_every
+    app = front(
+        receivers=receivers,
+        troubles=lambda: [*_troubles(polls, base.clock(), every), *alerts.problems()],
+        health=alerts.problems,
+        metrics=base.metrics.exposition,
+    )
+    return serve_front(app, host=environment.host, port=environment.port, keep_alive=environment.keep_alive)
+
+
+def _ticks(base: _Base, pulse: LoopLiveness) -> Mapping[str, tuple[timedelta, Callable[[], None]]]:
+    """What the ticker does: it only wakes steps, and shows that it lives."""
+    ring = base.wake_ups.ring
+
+    def sweep() -> None:
+        for step in Step:
+            if step is not Step.INGEST:  # polls keep their own interval
+                ring(step)
+
+    return {
+        "poll": (base.file.poll_every, lambda: ring(Step.INGEST)),
+        "sweep": (SWEEP_EVERY, sweep),
+        "pulse": (PULSE_EVERY, pulse.beat),
+    }
+
+
+def _wake_endpoint(base: _Base) -> WakeEndpoint | None:
     """Where the relay asks for a poll; without its token in the settings, nowhere."""
-    token = _secret(environment.relay_token)
-    return WakeEndpoint(token, poll=lambda: wake_ups.ring(Step.INGEST), count=metrics.count) if token else None
+    token, ring = plain(base.environment.relay_token), base.wake_ups.ring
+    return WakeEndpoint(token, poll=lambda: ring(Step.INGEST), count=base.metrics.count) if token else None
 
 
 def _services(
@@ -243,7 +318,7 @@ async def group_keepers(
 ) -> Mapping[str, Directory | Graph]:
     """Who knows the members of which kind of group; an Entra group needs the credentials to ask for it."""
     keepers: dict[str, Directory | Graph] = {"slack-usergroup": slack.directory} if slack else {}
-    password = _secret(environment.microsoft_app_password)
+    password = plain(environment.microsoft_app_password)
     app_id, tenant = environment.microsoft_app_id, environment.microsoft_app_tenant_id
     if app_id and password and tenant:
         keepers["entra-group"] = await stack.enter_async_context(
@@ -265,8 +340,8 @@ async def schedule_keepers(
     return await stack.enter_async_context(
         open_schedules(
             (one.schedule for one in file.policy.oncall.values() if one.schedule),
-            pagerduty_key=_secret(environment.pagerduty_api_key),
-            opsgenie_key=_secret(environment.opsgenie_api_key),
+            pagerduty_key=plain(environment.pagerduty_api_key),
+            opsgenie_key=plain(environment.opsgenie_api_key),
             hosts=file.calendar_hosts,
             pagerduty_url=environment.pagerduty_api_url,
             opsgenie_url=environment.opsgenie_url,
@@ -274,28 +349,18 @@ async def schedule_keepers(
     )
 
 
-def _ring_all(wake_ups: WakeUps) -> None:
-    for step in Step:
-        if step is not Step.INGEST:  # polls keep their own interval
-            wake_ups.ring(step)
-
-
-def _blind(ingest: Ingest, now: datetime, poll_every: timedelta) -> str | None:
+def _blind(polls: Polls, now: datetime, poll_every: timedelta) -> str | None:
     """Why the platform counts as unreadable, for the dead man's switch; None while it can be read."""
-    since = ingest.last_good
+    since = polls.last_good
     patience = max(3 * poll_every, timedelta(seconds=30))
     return "no poll of the platform was taken in" if since is None or now - since > patience else None
 
 
-def _troubles(ingest: Ingest, now: datetime, poll_every: timedelta) -> list[str]:
+def _troubles(polls: Polls, now: datetime, poll_every: timedelta) -> list[str]:
     """What keeps the bot from its work, for `GET /readyz`."""
     patience = max(3 * poll_every, timedelta(seconds=10))
-    if ingest.last_good is None:
+    if polls.last_good is None:
         return ["no poll of the platform was taken in yet"]
-    if now - ingest.last_good > patience:
-        return [f"no poll of the platform was taken in since {ingest.last_good.isoformat(timespec='seconds')}"]
+    if now - polls.last_good > patience:
+        return [f"no poll of the platform was taken in since {polls.last_good.isoformat(timespec='seconds')}"]
     return []
-
-
-def _secret(value: SecretStr | None) -> str | None:
-    return value.get_secret_value() if value else None

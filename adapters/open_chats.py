@@ -7,10 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
-from pydantic import SecretStr
 
 from adapters.chat.channel_pager import ChannelPager
-from adapters.settings import Chats, Environment, is_workflow
+from adapters.settings import Chats, Environment, is_workflow, plain
 from adapters.slack import Slack, open_slack
 from adapters.teams import RoutedChat, Teams, WorkflowsChat, open_teams, open_workflows
 from adapters.web import Receiver
@@ -105,9 +104,9 @@ async def open_chats(
         if settings.slack:
             slack = await stack.enter_async_context(
                 open_slack(
-                    token=_secret(environment.slack_bot_token) or "",
-                    signing_secret=_secret(environment.slack_signing_secret),
-                    app_token=_secret(environment.slack_app_token),
+                    token=plain(environment.slack_bot_token) or "",
+                    signing_secret=plain(environment.slack_signing_secret),
+                    app_token=plain(environment.slack_app_token),
                     api_url=environment.slack_api_url,
                     desk=desk,
                     clock=clock,
@@ -205,7 +204,3 @@ class _Announced:
 
     async def all(self) -> Sequence[ConversationRef]:
         return await self._kept.all()
-
-
-def _secret(value: SecretStr | None) -> str | None:
-    return value.get_secret_value() if value else None

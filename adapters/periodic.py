@@ -12,11 +12,10 @@ from pathlib import Path
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from pydantic import SecretStr
 
 from adapters.checkpoints import CheckpointLog, CheckpointSigner, open_checkpoint_signer
 from adapters.policy_in_force import PolicyInForce
-from adapters.settings import Environment, PolicyFile
+from adapters.settings import Environment, PolicyFile, plain
 from adapters.store.open import SqlStore
 from adapters.watch import PULSE_EVERY, AlertFallback, LoopLiveness, open_heartbeat
 from bot.audit import Fact
@@ -170,7 +169,7 @@ async def self_checking(
     stack: AsyncExitStack,
 ) -> Chores:
     """The auditor, which tells the dead man's switch outside, where there is one, that all is well."""
-    url = _secret(environment.heartbeat_url)
+    url = plain(environment.heartbeat_url)
     heartbeat = await stack.enter_async_context(open_heartbeat(url, count=count))
 
     async def all_well() -> None:
@@ -250,7 +249,3 @@ def announce_policy(policy: Policy) -> None:
     for route in policy.routes:
         if not any(person.accounts for person in policy.members(route.approvers)):
             log.error("route_without_approver", route=route.name)
-
-
-def _secret(value: SecretStr | None) -> str | None:
-    return value.get_secret_value() if value else None

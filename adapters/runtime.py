@@ -79,12 +79,12 @@ class Runtime:
             pool=pool(Step.ANSWER),
         )  # fmt: skip
         deliver = Deliver(
-            platform=platform, store=store, policy=policy, unread_since=lambda: self.ingest.unread_since,
+            platform=platform, store=store, policy=policy, polls=self.ingest.polls,
             clock=clock, count=count, pool=pool(Step.DELIVER), ring=self.ring, losses=losses,
         )  # fmt: skip
         expire = Expire(platform=platform, store=store, clock=clock, count=count, pool=pool(Step.EXPIRE))
         reconcile = Reconcile(
-            platform=platform, store=store, steadiness=lambda: self.ingest.steadiness, clock=clock, count=count,
+            platform=platform, store=store, polls=self.ingest.polls, clock=clock, count=count,
             pool=pool(Step.RECONCILE), losses=losses,
         )  # fmt: skip
         alert = PageOut(

@@ -173,6 +173,11 @@ def read_relay_environment() -> RelayEnvironment:
     return _guarded(_read(RelayEnvironment))
 
 
+def plain(value: SecretStr | None) -> str | None:
+    """A secret as it is sent; None where it is not set."""
+    return value.get_secret_value() if value else None
+
+
 def _in_the_clear(environment: Environment | RelayEnvironment) -> tuple[str, ...]:
     addresses = {"AIP_API_URL": environment.aip_api_url}
     if isinstance(environment, Environment) and environment.slack_bot_token is not None:

@@ -19,6 +19,7 @@ import structlog
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
 from bot.flow import Count, WorkerPool, earliest
+from bot.flow.polls import Polls
 from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelivered
 from bot.policy import Policy
 from bot.ports import Clock, Platform
@@ -47,16 +48,16 @@ class Deliver:
         platform: Platform,
         store: Store,
         policy: Callable[[], Policy],
-        unread_since: Callable[[], datetime | None],
+        polls: Polls,
         clock: Clock,
         count: Count,
         pool: WorkerPool,
         ring: Ring,
         losses: Losses,
     ) -> None:
-        """`unread_since` says since when the platform's list is asked for in vain; None while it is read."""
+        """`polls` tell since when the platform's list is asked for in vain."""
         self._platform, self._store, self._policy = platform, store, policy
-        self._unread_since = unread_since
+        self._polls = polls
         self._clock, self._count, self._pool, self._ring = clock, count, pool, ring
         self._ways, self._losses, self._late = Ways(), losses, Undelivered(alerts=store.alerts, clock=clock)
         self._hung: set[str] = set()  #: whose last POST had no prompt answer
@@ -226,7 +227,7 @@ class Deliver:
 
     def _wait_for_list(self, approval: Approval, now: datetime) -> datetime | None:
         """When it has waited too long for a listing. From then on its card says so, and an operator hears."""
-        since = self._unread_since()
+        since = self._polls.unread_since
         if approval.trouble is not None or since is None:
             return None
         begun = approval.next_try or (approval.decision.at if approval.decision else approval.first_seen)

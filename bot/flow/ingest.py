@@ -15,7 +15,7 @@ import structlog
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
-from bot.flow.polls import Heard, Polls, Steadiness, Unread
+from bot.flow.polls import Heard, Polls, Unread
 from bot.flow.quorum_check import UNDECIDABLE, undecidable
 from bot.ladder import Deadline, began_at, deadline_of, lease_at, redraws, renewed
 from bot.policy import Policy
@@ -77,7 +77,7 @@ class Ingest:
         policy: Callable[[], Policy],
         clock: Clock,
         count: Count,
-        run_of: Callable[[str], str | None] = lambda _: None,
+        run_of: Callable[[str], str | None] | None = None,
         heard: Heard = lambda skew: skew,
         admits_for: timedelta = ADMITS_FOR_AT_MOST,
     ) -> None:
@@ -88,33 +88,22 @@ class Ingest:
         """
         self._platform, self._store, self._policy, self._run_of = platform, store, policy, run_of
         self._clock, self._count, self._admits_for = clock, count, admits_for
-        self._polls = Polls(store=store, clock=clock, heard=heard)
+        self.polls = Polls(store=store, clock=clock, heard=heard)
         self._unread = Unread(store=store, clock=clock, count=count)
-        self.steadiness = Steadiness()
         self._vanished_since: datetime | None = None
         self._doubts: set[str] = set()
 
-    @property
-    def last_good(self) -> datetime | None:
-        """When the last poll began that was good, and is in the store."""
-        return self._polls.last_good
-
-    @property
-    def unread_since(self) -> datetime | None:
-        """Since when the list is asked for in vain; None while it can be read."""
-        return self._polls.unread_since
-
     async def round(self) -> datetime | None:
-        self._polls.begins()
+        self.polls.begins()
         began = time.monotonic()
         try:
             listing = await self._platform.pending()
         except (Unavailable, Forbidden) as error:
             log.warning("poll_failed", reason=str(error))
             self._count("poll_failed")
-            await self._polls.failed(error)
+            await self.polls.failed(error)
             return None
-        await self._polls.good(listing)
+        await self.polls.good(listing)
         await self._unread.report(listing)
         standing = await self._store.approvals.standing()
         unmet = await self._meet(listing, standing)
@@ -122,7 +111,7 @@ class Ingest:
         took = timedelta(seconds=time.monotonic() - began)
         if not await self._ingest(unmet, within=min(max(ADMITS_FOR, took), self._admits_for)):
             return self._clock()
-        self._polls.taken_in(listing)
+        self.polls.taken_in(listing)
         return self._clock() + LOOK_AGAIN if missed else None
 
     async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> list[HITLRequest]:
@@ -194,7 +183,8 @@ class Ingest:
     def _new_approval(self, request: HITLRequest) -> NewApproval:
         policy, now = self._policy(), self._clock()
         route = policy.route_of(request)
-        request = replace(request, run_id=request.run_id or self._run_of(request.request_id))
+        run_id = request.run_id or (self._run_of(request.request_id) if self._run_of else None)
+        request = replace(request, run_id=run_id)
         deadline = self._deadline(request, first_seen=now)
         rule = policy.rules.rule_for(request)
         approval = Approval(
@@ -310,13 +300,13 @@ class Ingest:
         """Note what is not listed; whether another poll may soon tell whether it is gone."""
         listed = {request.request_id for request in listing.requests} | listing.unread_ids
         before = {approval_id: met.missed for approval_id, met in standing.items()}
-        self.steadiness.note(self._clock(), listed=listed, missed=before)
+        self.polls.steadiness.note(self._clock(), listed=listed, missed=before)
         missing = [approval_id for approval_id in standing if approval_id not in listed]
         if self._too_many(missing, standing):
             # Ours are told, or about to be: their own answers say so.
             missing = [approval_id for approval_id in missing if standing[approval_id].attempts]
         await self._store.approvals.miss(missing, began_at=listing.began_at)
-        return any(before[approval_id] < self.steadiness.believed_after for approval_id in missing)
+        return any(before[approval_id] < self.polls.steadiness.believed_after for approval_id in missing)
 
     def _too_many(self, missing: Sequence[str], standing: Mapping[str, Standing]) -> bool:
         """Whether so much vanished for no reason of ours that the platform is likelier to be in trouble."""

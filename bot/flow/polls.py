@@ -32,12 +32,13 @@ Heard = Callable[[timedelta | None], timedelta | None]
 
 
 class Polls:
-    """Raises the alerts that no single request is about, and resolves them."""
+    """What is known of polls, for all steps. Raises the alerts that no single request is about."""
 
     def __init__(self, *, store: Store, clock: Clock, heard: Heard = lambda skew: skew) -> None:
         """`heard` is told how far our clock is ahead of the platform's; it says how far this machine's is."""
         self._alerts, self._clock, self._heard = store.alerts, clock, heard
         self._failing_since: datetime | None = None
+        self.steadiness = Steadiness()
         self.unread_since: datetime | None = None  #: since when it is asked in vain, if it is
         self.last_good: datetime | None = None  #: when the last poll began that was good, and taken in
 

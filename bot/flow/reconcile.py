@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -10,7 +9,7 @@ import structlog
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
 from bot.flow import Count, WorkerPool
 from bot.flow.missed_requests import report_silence, report_unseen
-from bot.flow.polls import Steadiness
+from bot.flow.polls import Polls
 from bot.flow.undelivered import RAN_OUT, Losses
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
@@ -66,14 +65,14 @@ class Reconcile:
         *,
         platform: Platform,
         store: Store,
-        steadiness: Callable[[], Steadiness],
+        polls: Polls,
         clock: Clock,
         count: Count,
         pool: WorkerPool,
         losses: Losses,
     ) -> None:
-        """`steadiness` tells how many polls must miss what the audit is silent about."""
-        self._platform, self._store, self._steadiness = platform, store, steadiness
+        """`polls` tell how many of them must miss what the audit is silent about."""
+        self._platform, self._store, self._polls = platform, store, polls
         self._clock, self._count, self._pool, self._losses = clock, count, pool, losses
         self._asked: dict[str, int] = {}  #: after how many missing polls the audit was last asked
 
@@ -92,7 +91,7 @@ class Reconcile:
 
     def _is_gone(self, approval: Approval) -> bool:
         """Whether it is believed without a word of the audit."""
-        steadiness = self._steadiness()
+        steadiness = self._polls.steadiness
         if approval.gone_at is not None and not steadiness.flaps:
             return True  # the platform itself had said so
         return approval.missed >= steadiness.believed_after

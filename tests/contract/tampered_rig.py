@@ -26,6 +26,7 @@ from bot.flow import WorkerPool
 from bot.flow.answer import Answer
 from bot.flow.deliver import Deliver
 from bot.flow.ingest import Ingest
+from bot.flow.polls import Polls
 from bot.flow.undelivered import Losses
 from bot.ladder import Action, Rung
 from bot.matching import Match
@@ -187,7 +188,7 @@ class Site:
         async with asyncio.TaskGroup() as tasks:
             await Deliver(
                 platform=self.platform, store=store, policy=lambda: POLICY, clock=now,
-                unread_since=lambda: None, count=lambda _: None, ring=lambda _: None,
+                polls=Polls(store=store, clock=now), count=lambda _: None, ring=lambda _: None,
                 pool=_pool(Step.DELIVER, tasks), losses=Losses(store=store, clock=now),
             ).round()  # fmt: skip
 

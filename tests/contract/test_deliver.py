@@ -14,6 +14,7 @@ from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.flow import WorkerPool
 from bot.flow.deliver import Deliver
+from bot.flow.polls import Polls
 from bot.flow.undelivered import Losses
 from bot.policy import Policy
 from bot.protocol import HITLRequest, HITLResponse
@@ -65,7 +66,7 @@ class World:
                 platform=self.platform,
                 store=self.store,
                 policy=lambda: Policy(people={}, groups={}, routes=()),
-                unread_since=lambda: None,
+                polls=Polls(store=self.store, clock=lambda: self.platform.now),
                 clock=lambda: self.platform.now,
                 count=lambda _: None,
                 ring=self.rings.append,

@@ -9,7 +9,7 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Outcome, Stage
 from bot.flow import WorkerPool
-from bot.flow.polls import Steadiness
+from bot.flow.polls import Polls
 from bot.flow.reconcile import Expire, Reconcile
 from bot.flow.undelivered import Losses
 from bot.records import Step
@@ -49,9 +49,14 @@ class Telling(FakePlatform):
                 ).round()
                 return
             await Reconcile(
-                platform=self, store=self.store, steadiness=Steadiness, clock=lambda: self.now,
-                count=lambda _: None, pool=pool, losses=Losses(store=self.store, clock=lambda: self.now),
-            ).round()  # fmt: skip
+                platform=self,
+                store=self.store,
+                polls=Polls(store=self.store, clock=lambda: self.now),
+                clock=lambda: self.now,
+                count=lambda _: None,
+                pool=pool,
+                losses=Losses(store=self.store, clock=lambda: self.now),
+            ).round()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from bot.flow import WorkerPool
 from bot.flow.answer import Answer
 from bot.flow.deliver import Deliver
 from bot.flow.ingest import Ingest
+from bot.flow.polls import Polls
 from bot.flow.undelivered import Losses
 from bot.matching import Match
 from bot.policy import Policy
@@ -118,7 +119,7 @@ class World:
         async with asyncio.TaskGroup() as tasks:
             await Deliver(
                 platform=self.platform, store=self.store, policy=lambda: POLICY, clock=self.clock,
-                unread_since=lambda: None, count=lambda _: None, ring=lambda _: None,
+                polls=Polls(store=self.store, clock=self.clock), count=lambda _: None, ring=lambda _: None,
                 pool=_pool(Step.DELIVER, tasks), losses=Losses(store=self.store, clock=self.clock),
             ).round()  # fmt: skip
 

@@ -156,10 +156,10 @@ async def test_a_round_takes_in_what_it_has_time_for(tmp_path: Path) -> None:
         waiting = await work.store.approvals.standing()
         assert AT_ONCE == len(waiting)
         assert "r0" not in waiting
-        assert admit.last_good is None
+        assert admit.polls.last_good is None
         assert await admit.round() is None
         assert "r0" in await work.store.approvals.standing()
-        assert work.clock() == admit.last_good
+        assert work.clock() == admit.polls.last_good
 
 
 TOO_LONG = "the platform's pending list is longer than 50,000 items; most of it is of the agent loop-1"

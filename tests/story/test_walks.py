@@ -145,11 +145,11 @@ async def test_the_three_walks(tmp_path: Path) -> None:
     async with open_town(tmp_path, with_teams=True, policy=WALKED) as town:
         with walked(Ingest.round, Show.round) as to_slack:
             first = town.ask(tool="slack_mail")
-            card = await town.shown()
+            card = await town.shown(within=20)
         with walked(SlackClicks.pressed, Deliver.round) as from_slack:
             assert (await town.press(ANN, card, "approve")).ok
             check_cost(from_slack.counted)
-            await town.says(card, "Approved")
+            await town.says(card, "Approved", within=20)
         assert ["approved"] == town.effects(first)
 
         with walked(Ingest.round, Show.round) as to_teams:
@@ -158,13 +158,13 @@ async def test_the_three_walks(tmp_path: Path) -> None:
         with walked(TeamsClicks.pressed, Deliver.round) as from_teams:
             assert (await teams_of(town).press("bob", message, "nod_approve")).ok
             check_cost(from_teams.counted)
-            await until(lambda: "Approved" in text_of(town, message))
+            await until(lambda: "Approved" in text_of(town, message), within=20)
         assert ["approved"] == town.effects(second)
 
         with walked(Escalate.round, Notify.round) as to_ping:
             town.ask(tool="step_mail", timeout_seconds=30)
-            card = await town.shown(count=2)
-            await until(lambda: any(OLU in said(reply) for reply in town.replies(card)), what="the ping")
+            card = await town.shown(count=2, within=20)
+            await until(lambda: any(OLU in said(reply) for reply in town.replies(card)), within=20)
 
     to_slack.check(files=POLL_TO_CARD_IN_SLACK, deepest=DEEPEST_TO_CARD)
     to_teams.check(files=POLL_TO_CARD_IN_TEAMS, deepest=DEEPEST_TO_CARD)
