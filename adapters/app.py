@@ -18,7 +18,7 @@ from adapters.control import control_path, open_control
 from adapters.graph import Graph, open_graph
 from adapters.oncall import Schedules
 from adapters.oncall.open import open_schedules
-from adapters.open_chats import open_chats
+from adapters.open_chats import ChatApps, open_chats
 from adapters.pagers.hooks import HookPager, load_hook
 from adapters.pagers.services import open_pagers
 from adapters.periodic import (
@@ -138,22 +138,23 @@ async def open_nod(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         memory = await enter(_open_memory(base, accept_rollback=accept_rollback))
-        store, conversations = memory.store, memory.stored.conversations
+        store, stored = memory.store, memory.stored
         for ref in rehearsal.met if rehearsal else ():
-            await conversations.put(ref)
+            await stored.conversations.put(ref)
         platform: Platform = NoPlatform(clock=now) if rehearsal else await enter(_platform(environment, now))
         policy = PolicyInForce(
             file, path=environment.config, read=base.read, journal=store.journal, clock=clock, count=count,
             refused=refusal_alerts(store, clock),
         )  # fmt: skip
-        front_desk = FrontDesk(
-            store=store, policy=policy.policy, seal=seal, clock=now, count=count, sights=sights,
-            look_up=policy.look_again,
+        desk = DeskSwitch(
+            real=FrontDesk(
+                store=store, policy=policy.policy, seal=seal, clock=now, count=count, sights=sights,
+                look_up=policy.look_again,
+            )
         )  # fmt: skip
-        desk = DeskSwitch(real=front_desk)
         chats = await enter(
             open_chats(
-                environment, base.chats, desk=desk, store=store, conversations=conversations,
+                environment, base.chats, desk=desk, store=store, conversations=stored.conversations,
                 met=policy.ask_again, clock=now.steady, count=count,
             )
         )  # fmt: skip
@@ -171,26 +172,18 @@ async def open_nod(
             callbacks=base.callbacks, policy=policy.policy, reach=policy.reach, seal=seal, clock=now,
             count=count, ring=wake_ups.ring, sights=sights,
         )  # fmt: skip
-        chores = {
-            **keeping(policy, memory.stored, memory.alerts, memory.signer, clock),
-            **await self_checking(
-                environment, store=store, alerts=memory.alerts, chats=chats.chats, policy=policy.policy,
-                blind=lambda: _blind(ingest.polls, now(), file.poll_every) or memory.signer.missing,
-                liveness=liveness, pulse=pulse, clock=now, count=count, stack=stack,
-            ),
-        }  # fmt: skip
+        chores = keeping(policy, stored, memory.alerts, memory.signer, clock)
+        chores |= await self_checking(
+            environment, store=store, alerts=memory.alerts, chats=chats.chats, policy=policy.policy,
+            blind=lambda: _blind(ingest.polls, now(), file.poll_every) or memory.signer.missing,
+            liveness=liveness, pulse=pulse, clock=now, count=count, stack=stack,
+        )  # fmt: skip
         await enter(run_steps(runtime, wake_ups=wake_ups, liveness=liveness, chores=chores))
         receivers = {**chats.receivers, **({WAKE_PATH: wake} if wake else {})}
         address = await enter(_serve(base, receivers, ingest.polls, memory.alerts))
         await enter(open_timer(_ticks(base, pulse)))
-        tester = CardTester(
-            switch=desk, chats=chats.chats, policy=policy.policy, name_of=chats.name_of,
-            has_buttons=chats.has_buttons, clock=now,
-        )  # fmt: skip
-        await enter(open_control(control_path(environment.database_url), tester.answer))
-        watchdog = Watchdog(
-            pulse=pulse, spool=memory.spool, clock=clock, silent=lambda: memory.stored.is_silent
-        )
+        await enter(_open_tests(base, desk, chats, policy))
+        watchdog = Watchdog(pulse=pulse, spool=memory.spool, clock=clock, silent=lambda: stored.is_silent)
         stack.enter_context(watched(watchdog))
         log.info("nod_started", address=address, routes=len(file.policy.routes))
         yield Nod(address=address, metrics=base.metrics)
@@ -262,6 +255,17 @@ async def _open_memory(base: _Base, *, accept_rollback: bool) -> AsyncIterator[_
 
 def _platform(environment: Environment, clock: Clock) -> AbstractAsyncContextManager[Platform]:
     return open_platform(environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=clock)
+
+
+def _open_tests(
+    base: _Base, desk: DeskSwitch, chats: ChatApps, policy: PolicyInForce[PolicyFile]
+) -> AbstractAsyncContextManager[None]:
+    """Test cards, for `nod test-card` on this machine."""
+    tester = CardTester(
+        switch=desk, chats=chats.chats, policy=policy.policy, name_of=chats.name_of,
+        has_buttons=chats.has_buttons, clock=base.clock,
+    )  # fmt: skip
+    return open_control(control_path(base.environment.database_url), tester.answer)
 
 
 def _serve(

@@ -98,7 +98,7 @@ MEETING = 2.0
 
 POLICY = "policy"  #: what alerts about the policy file are about
 
-Chores = Mapping[str, tuple[timedelta, Callable[[], Awaitable[None]]]]
+Chores = dict[str, tuple[timedelta, Callable[[], Awaitable[None]]]]
 
 log = structlog.get_logger()
 
