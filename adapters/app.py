@@ -142,10 +142,7 @@ async def open_nod(
         for ref in rehearsal.met if rehearsal else ():
             await stored.conversations.put(ref)
         platform: Platform = NoPlatform(clock=now) if rehearsal else await enter(_platform(environment, now))
-        policy = PolicyInForce(
-            file, path=environment.config, read=base.read, journal=store.journal, clock=clock, count=count,
-            refused=refusal_alerts(store, clock),
-        )  # fmt: skip
+        policy = _policy_in_force(base, store)
         desk = DeskSwitch(
             real=FrontDesk(
                 store=store, policy=policy.policy, seal=seal, clock=now, count=count, sights=sights,
@@ -179,8 +176,7 @@ async def open_nod(
             liveness=liveness, pulse=pulse, clock=now, count=count, stack=stack,
         )  # fmt: skip
         await enter(run_steps(runtime, wake_ups=wake_ups, liveness=liveness, chores=chores))
-        receivers = {**chats.receivers, **({WAKE_PATH: wake} if wake else {})}
-        address = await enter(_serve(base, receivers, ingest.polls, memory.alerts))
+        address = await enter(_serve(base, chats, wake, ingest.polls, memory.alerts))
         await enter(open_timer(_ticks(base, pulse)))
         await enter(_open_tests(base, desk, chats, policy))
         watchdog = Watchdog(pulse=pulse, spool=memory.spool, clock=clock, silent=lambda: stored.is_silent)
@@ -253,6 +249,14 @@ async def _open_memory(base: _Base, *, accept_rollback: bool) -> AsyncIterator[_
         )  # fmt: skip
 
 
+def _policy_in_force(base: _Base, store: Store) -> PolicyInForce[PolicyFile]:
+    """The policy as it was read; nobody is looked up yet."""
+    return PolicyInForce(
+        base.file, path=base.environment.config, read=base.read, journal=store.journal, clock=base.wall,
+        count=base.metrics.count, refused=refusal_alerts(store, base.wall),
+    )  # fmt: skip
+
+
 def _platform(environment: Environment, clock: Clock) -> AbstractAsyncContextManager[Platform]:
     return open_platform(environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=clock)
 
@@ -269,9 +273,10 @@ def _open_tests(
 
 
 def _serve(
-    base: _Base, receivers: Mapping[str, Receiver], polls: Polls, alerts: AlertFallback
+    base: _Base, chats: ChatApps, wake: WakeEndpoint | None, polls: Polls, alerts: AlertFallback
 ) -> AbstractAsyncContextManager[str]:
     """The web front; gives its address."""
+    receivers: dict[str, Receiver] = {**chats.receivers, **({WAKE_PATH: wake} if wake else {})}
     environment, every = base.environment, base.file.poll_every
     app = front(
         receivers=receivers,
