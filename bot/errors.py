@@ -16,6 +16,7 @@ Adapters translate foreign exceptions into these, by type and status, never by t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -90,12 +91,26 @@ class ShutOut(Forbidden):
     """
 
 
-class ConfigError(NodError):
-    """A setting is wrong: where it stands, what is wrong and how to fix it, each in one line."""
+#: How what is said of a setting begins where it goes on from the setting's name: "NOD_SECRET is not set".
+_VERBS = frozenset(("is", "must", "has", "holds", "needs", "cannot", "could", "names", "does"))
 
-    def __init__(self, where: str, what: str, fix: str) -> None:
-        super().__init__(f"{where}: {what}. {fix}")
+
+class ConfigError(NodError):
+    """A setting is wrong: where it is, what is wrong and how to fix it, each in one line; and what else is."""
+
+    def __init__(self, where: str, what: str, fix: str, *, others: Sequence[ConfigError] = ()) -> None:
+        """`where` is a setting's name, a file, or a file and its line. `others` have no others of their own."""
+        gap = " " if what.split(" ", 1)[0] in _VERBS and ", line " not in where else ": "
+        self.line = f"{where}{gap}{what}. {fix}"  #: without the others
+        more = f" ({len(others)} more {'problem' if len(others) == 1 else 'problems'})" if others else ""
+        super().__init__(self.line + more)
         self.where, self.what, self.fix = where, what, fix
+        self.others = tuple(others)
+
+    @property
+    def each(self) -> tuple[ConfigError, ...]:
+        """This one and the others."""
+        return (self, *self.others)
 
 
 class InUse(ConfigError):

@@ -111,7 +111,8 @@ def main() -> None:
     try:
         app(prog_name="nod")
     except ConfigError as error:
-        print(f"nod: {error}", file=sys.stderr)
+        for one in error.each:
+            print(f"nod: {one.line}", file=sys.stderr)
         sys.exit(2)
     except NodError as error:
         print(f"nod: {error}", file=sys.stderr)

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 from adapters.settings.destinations import is_workflow
 from adapters.settings.escalation import check_ladders, check_oncall
 from adapters.settings.lines import Lines, Place
 from adapters.settings.models import FileText, RouteText
+from adapters.settings.problems import Problems
 from adapters.settings.words import group_ref
 from bot.errors import ConfigError
 from bot.routing import AUTO_APPROVE, LOG_ONLY
 
 
 def check(file: FileText, lines: Lines, *, auto_approve: bool) -> None:
-    """Raises ConfigError for the first thing that does not hold."""
-    _check_people(file, lines)
-    _check_groups(file, lines)
-    _check_agents(file, lines)
-    check_oncall(file, lines)
-    _check_names(file, lines)
-    check_ladders(file, lines)
-    _check_routes(file, lines)
-    _check_rules(file, lines, auto_approve=auto_approve)
-    _check_delegations(file, lines)
+    """Raises ConfigError with the first thing that does not hold of each kind."""
+    problems = Problems()
+    for one in (
+        _check_people,
+        _check_groups,
+        check_oncall,
+        _check_names,
+        check_ladders,
+        _check_routes,
+        partial(_check_rules, auto_approve=auto_approve),
+        _check_delegations,
+    ):
+        problems.attempt(partial(one, file, lines))
+    if problems:
+        raise problems.together()
 
 
 def rule_names(file: FileText) -> tuple[list[str], list[str]]:

@@ -6,17 +6,13 @@ would make a boolean of NO, a number of 010 and 17:30, and a day of 2026-01-05."
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from bot.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
 
 Place = tuple[str | int, ...]
 
@@ -109,17 +105,29 @@ def parse_yaml(content: bytes, path: Path) -> tuple[Any, Lines]:
         raise ConfigError(str(path), what, fix) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = lines.line(mark.line + 1) if mark else str(path)
-        problem = getattr(error, "problem", None) or "it cannot be parsed"
-        fix = "Correct the line; text that begins with ! * & > % or @ needs quotes."
-        raise ConfigError(where, f"is not YAML ({problem})", fix) from None
+        raise _not_yaml(content, lines, path, number=mark.line + 1 if mark else None) from None
     except (ValueError, OverflowError):  # "\\UFFFFFFFF" is no character, and PyYAML finds that out by chance
-        raise ConfigError(str(path), "is not YAML (a number is out of range)", "Correct it.") from None
+        raise ConfigError(str(path), "is not valid YAML", "Correct the escapes, such as \\U….") from None
     except RecursionError:
-        raise ConfigError(str(path), "is nested too deep", "Write it with fewer levels.") from None
+        raise ConfigError(str(path), "is nested too deep", "Use fewer levels.") from None
     if isinstance(value, dict):
         value = {key: inner for key, inner in value.items() if not key.startswith(ASIDE)}
     return value, lines
+
+
+def _not_yaml(content: bytes, lines: Lines, path: Path, *, number: int | None) -> ConfigError:
+    """What to look for near the line where the parser gave up; its own words are for who wrote it."""
+    if number is None:
+        return ConfigError(str(path), "is not valid YAML", "Remove what cannot be printed.")
+    written = content.decode("utf-8-sig").splitlines()
+    tabs = (n for n, line in enumerate(written[:number], 1) if "\t" in line[: len(line) - len(line.lstrip())])
+    if (tab := next(tabs, None)) is not None:
+        return ConfigError(lines.line(tab), "is indented with a tab", "Use spaces.")
+    fix = (
+        "Check this line and the one before: indentation, brackets, quotes. Text that begins with"
+        " ! * & > % or @ needs quotes."
+    )
+    return ConfigError(lines.line(number), "is not valid YAML", fix)
 
 
 def _value(node: yaml.Node, place: Place, lines: Lines) -> Any:
@@ -216,51 +224,3 @@ def _check_tag(node: yaml.Node, lines: Lines) -> None:
 
 def _shown(text: str) -> str:
     return repr(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…")
-
-
-#: What a value of the wrong kind should have been, by pydantic's own name of the mistake.
-_KINDS: Mapping[str, str] = {
-    "model_type": "must hold settings, as in `name: value`",
-    "dict_type": "must hold settings, as in `name: value`",
-    "list_type": "must be a list, as in [one, another]",
-    "string_type": "must be text; put quotes around a number, true, false or null",
-    "int_type": "must be a whole number",
-    "bool_type": "must be true or false",
-}
-#: What a text of the wrong form should look like, by the setting's name.
-_FORMS: Mapping[str, str] = {
-    "email": "must be an e-mail address, such as ann@acme.example",
-    "slack": "must be a user id of Slack, such as U024BE7LH",
-    "teams": "must be an object id of Entra, such as 6e0c9d0a-0f6f-4c0e-9a51-2f7a0b1c2d3e",
-    "requester": "must be run_id, or arguments. and a path, such as arguments.requested_by",
-    "callback": "must name a function, such as acme_nod.budget:decide",
-    "on_unrecoverable_error": "must name functions, such as acme_nod.hooks:page_us",
-    "calendar_hosts": "must be hosts without scheme and port, such as calendar.acme.example",
-    "pagerduty": "must be the id of a schedule, such as P1234AB",
-    "opsgenie": "must be the id or the name of a schedule, without blanks around it",
-}
-_NAME = "must be a name without colons and commas, and without blanks around it"
-
-
-def words_for(error: ErrorDetails) -> str:
-    """What the value must be."""
-    kind, limits = error["type"], error.get("ctx", {})
-    if kind in _KINDS:
-        return _KINDS[kind]
-    match kind:
-        case "string_pattern_mismatch":
-            names = [part for part in reversed(error["loc"]) if isinstance(part, str)]
-            return _NAME if "[key]" in names else _FORMS.get(names[0], _NAME)
-        case "string_too_long":
-            return f"must have at most {limits['max_length']} characters"
-        case "string_too_short":
-            return "is empty"
-        case "too_short":
-            return "is empty; it needs at least one entry"
-        case "too_long":
-            return f"must have at most {limits['max_length']} entries"
-        case "greater_than_equal":
-            return f"must be at least {limits['ge']}"
-        case "less_than_equal":
-            return f"must be at most {limits['le']}"
-    return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
+from adapters.settings.lines import ASIDE
 from adapters.settings.microsoft import GUID
 from adapters.settings.variables import LONGEST_ADDRESS
 from adapters.settings.words import (
@@ -60,8 +63,23 @@ Note = Annotated[str, Field(max_length=300)]
 AlertText = Annotated[str, Field(max_length=LONGEST_ALERT)]
 #: Checked and converted by `adapters.settings.destinations`, which replaces its variable.
 WorkflowText = Annotated[str, Field(max_length=LONGEST_VARIABLE)]
+#: A glob, a comparison or a plain value.
+_CONDITION = {"type": ["string", "number", "boolean", "null"]}
 #: Checked and converted by `adapters.settings.conversion`, which knows the line of each condition.
-MatchText = dict[str, Any]
+MatchText = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                **dict.fromkeys(("tool", "agent", "platform"), _CONDITION),
+                "not": {"type": "object", "minProperties": 1},
+            },
+            "patternProperties": {r"^arguments\.": _CONDITION},
+            "additionalProperties": False,
+        }
+    ),
+]
 #: An address that a card or a refusal links to.
 Link = Annotated[str, Field(pattern=r"^https?://[^\s<>|{}\\]+$", max_length=1000)]
 #: The same with the run's id in it, behind the host.
@@ -228,3 +246,28 @@ class FileText(Strict):
     workflows: dict[Name, WorkflowText] = Field(default={}, max_length=MOST_WORKFLOWS)
     alerts: list[AlertText] = []
     on_unrecoverable_error: list[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]] = []
+
+
+class _EditorSchema(GenerateJsonSchema):
+    """Without Python's names, and without defaults, which are written otherwise in the file."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """No field has a title besides its name."""
+        return False
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """A section's description, without the name of its class."""
+        found = super().model_schema(schema)
+        return {key: value for key, value in found.items() if key != "title"}
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """What it may hold; a default is seldom written as Python has it."""
+        return self.generate_inner(schema["schema"])
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of nod.yaml, for editors: what it refuses, Nod refuses, too."""
+    schema = FileText.model_json_schema(schema_generator=_EditorSchema)
+    # Draft 7, which editors know best.
+    head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "nod.yaml"}
+    return {**head, **schema, "patternProperties": {f"^{ASIDE}": {}}}

@@ -15,8 +15,9 @@ from pydantic import SecretStr, ValidationError
 from adapters.settings.checks import check
 from adapters.settings.conversion import elsewhere_of, policy_of
 from adapters.settings.destinations import PagerAddress, Told, alerts_of, workflows_of
-from adapters.settings.lines import Lines, Place, parse_yaml, words_for
-from adapters.settings.models import FileText
+from adapters.settings.lines import Lines, Place, parse_yaml
+from adapters.settings.models import FileText, json_schema
+from adapters.settings.problems import Problems, in_file
 from bot.callbacks import CallOutcome
 from bot.errors import ConfigError
 from bot.policy import Policy
@@ -59,19 +60,23 @@ def read_policy_file(path: Path, *, auto_approve: bool = False) -> PolicyFile:
         return _read(path, auto_approve=auto_approve)
     if isinstance(caught.error, ConfigError):
         raise caught.error
-    what = f"cannot be used ({type(caught.error).__name__})"
-    raise ConfigError(str(path), what, "Undo the last change to the file.") from None
+    raise ConfigError(str(path), "cannot be used", "Undo the last change to the file.") from None
 
 
 def _read(path: Path, *, auto_approve: bool) -> PolicyFile:
     content = _content(path)
     value, lines = parse_yaml(content, path)
+    problems = Problems()
     try:
         file = FileText.model_validate(value)
     except ValidationError as error:
-        raise _first(error, lines) from None
-    check(file, lines, auto_approve=auto_approve)
-    told = alerts_of(file.alerts, lines)
+        problems.add(in_file(error, lines, schema=json_schema()))
+        raise problems.together() from None
+    problems.attempt(lambda: check(file, lines, auto_approve=auto_approve))
+    told = problems.attempt(lambda: alerts_of(file.alerts, lines))
+    workflows = problems.attempt(lambda: workflows_of(file.workflows, lines))
+    if told is None or workflows is None or problems:
+        raise problems.together()
     version = hashlib.sha256(content).hexdigest()[:VERSION_DIGITS] + (AUTO_MARK if auto_approve else "")
     return PolicyFile(
         policy=policy_of(
@@ -84,7 +89,7 @@ def _read(path: Path, *, auto_approve: bool) -> PolicyFile:
         ),
         poll_every=file.poll_every,
         places=_places(file, lines, told),
-        workflows=workflows_of(file.workflows, lines),
+        workflows=workflows,
         pagers=told.pagers,
         hooks=tuple(file.on_unrecoverable_error),
         elsewhere=elsewhere_of(file),
@@ -99,8 +104,10 @@ def _content(path: Path) -> bytes:
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
             if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-                raise ConfigError(str(path), "cannot be read (it is no file)", fix)
+                raise ConfigError(str(path), "cannot be read (not a file)", fix)
             content = opened.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise ConfigError(str(path), "does not exist", fix) from None
     except OSError as error:
         raise ConfigError(str(path), f"cannot be read ({error.strerror})", fix) from None
     if len(content) > LARGEST_FILE:
@@ -118,19 +125,3 @@ def _places(file: FileText, lines: Lines, told: Told) -> Mapping[Destination, st
             for index, card in enumerate(cards):
                 found.setdefault(card, lines.where((*place, index)))
     return {**told.channels, **found}
-
-
-def _first(error: ValidationError, lines: Lines) -> ConfigError:
-    first = error.errors(include_url=False)[0]
-    place = tuple(part for part in first["loc"] if part != "[key]")
-    name = ".".join(str(part) for part in place) or "the file"
-    match first["type"]:
-        case "extra_forbidden":
-            return ConfigError(
-                lines.where(place), f"{name} is no setting of Nod", "Remove it, or correct its name."
-            )
-        case "missing":
-            return ConfigError(lines.where(place), f"{name} is missing", "Add it (docs/policy.md).")
-        case _:
-            what = f"{name}: {words_for(first)}"
-            return ConfigError(lines.where(place), what, "Correct it (docs/policy.md).")

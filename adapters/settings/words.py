@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import regex
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from adapters.settings.microsoft import GUID
-from adapters.settings.shapes import compiled
+from adapters.settings.shapes import LONGEST_SHAPE, compiled
 from bot.ladder import LONGEST_WINDOW
 from bot.ports import GroupRef
 from bot.surface import Destination, Surface
@@ -128,11 +128,25 @@ def _read_moment(text: str) -> date | datetime | None:
     return None
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration)]
-Share = Annotated[float, BeforeValidator(share)]
-Where = Annotated[Destination, BeforeValidator(destination)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-Shape = Annotated[regex.Pattern[str], BeforeValidator(compiled)]
+def text(pattern: str | None = None, *examples: str, **more: Any) -> WithJsonSchema:
+    """How the JSON Schema describes a text that a validator reads: at least as wide as what that takes."""
+    schema = {"type": "string", **({"pattern": pattern} if pattern else {}), **more}
+    return WithJsonSchema(schema | ({"examples": list(examples)} if examples else {}))
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(duration), text(r"^\d+(\.\d+)?\s*(ms|s|m|h|d)$", "500ms", "2s", "3m", "1h", "3d")
+]
+Share = Annotated[float, BeforeValidator(share), text(r"^\d+(\.\d+)?\s*%$", "20%")]
+Where = Annotated[
+    Destination,
+    BeforeValidator(destination),
+    text(r"^(slack:[CDG][A-Z0-9]{2,}|teams:[\s\S]+)$", "slack:C0123456789", "teams:finance-approvals"),
+]
+Moment = Annotated[datetime, BeforeValidator(_moment), text(None, "2026-12-01", "2026-12-01T09:00:00+01:00")]
+Shape = Annotated[
+    regex.Pattern[str], BeforeValidator(compiled), text(minLength=1, maxLength=LONGEST_SHAPE, format="regex")
+]
 
 
 #: As nod.yaml names them; the first is 0, as in `datetime.weekday`.
@@ -213,9 +227,13 @@ def _instant(value: Any) -> datetime:
         raise ValueError("lies too far away") from None
 
 
-RungTime = Annotated[float | timedelta, BeforeValidator(rung_time)]
-Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
-Weekday = Annotated[int, BeforeValidator(_weekday)]
-Day = Annotated[date, BeforeValidator(_day)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
+RungTime = Annotated[
+    float | timedelta,
+    BeforeValidator(rung_time),
+    text(r"^\d+(\.\d+)?\s*(%|(ms|s|m|h|d)\s+before)$", "65%", "60s before"),
+]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone), text(_ZONE.pattern, "Europe/Berlin")]
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), text(r"^([01]\d|2[0-3]):[0-5]\d$", "09:00")]
+Weekday = Annotated[int, BeforeValidator(_weekday), WithJsonSchema({"enum": list(WEEKDAYS)})]
+Day = Annotated[date, BeforeValidator(_day), text(None, "2026-01-05")]
+Instant = Annotated[datetime, BeforeValidator(_instant), text(None, "2026-12-24T09:00:00+01:00")]
