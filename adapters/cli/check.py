@@ -25,12 +25,8 @@ from adapters.settings import (
     Chats,
     Environment,
     PolicyFile,
-    check_schedule_keys,
     is_workflow,
-    read_chats,
-    read_environment,
-    read_policy_file,
-    webhook_secret,
+    read_settings,
 )
 from adapters.store.open import open_store
 from bot.errors import ConfigError, Forbidden, InUse, NodError, Unavailable
@@ -46,12 +42,8 @@ async def check(*, strict: bool = False, env_file: EnvFile | None = None) -> int
 
     Raises ConfigError for a bad setting.
     """
-    environment = read_environment()
-    environment.seal_secrets()
-    file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
-    chats = read_chats(environment, file)
-    webhook_secret(environment, file.pagers)
-    check_schedule_keys(environment, file.policy)
+    settings = read_settings()
+    environment, file = settings.environment, settings.file
     findings = [_settings(env_file)] if env_file else []
     findings += [Finding(what=f"{environment.config}: {len(file.policy.routes)} routes")]
     findings += [
@@ -62,7 +54,7 @@ async def check(*, strict: bool = False, env_file: EnvFile | None = None) -> int
         )
         for name in environment.in_the_clear()
     ]
-    findings += [finding async for finding in _look(environment, file, chats)]
+    findings += [finding async for finding in _look(environment, file, settings.chats)]
     for finding in findings:
         print_finding(finding)
     return 1 if any(finding.fix and (strict or not finding.advice) for finding in findings) else 0

@@ -126,7 +126,7 @@ def teams_manifest(app_id: str, *, website: str = WEBSITE) -> dict[str, Any]:
     Raises ConfigError for an id that is none, or an address that is none.
     """
     if not GUID.fullmatch(app_id):
-        what = "is no id of 32 hex digits with hyphens" if app_id else "is not set, and the app is that bot"
+        what = "is not an id of 32 hex digits with hyphens" if app_id else "is not set, and the app is that bot"
         fix = "Copy the Application (client) ID of the bot's registration."
         raise ConfigError("MicrosoftAppId", what, fix)
     try:

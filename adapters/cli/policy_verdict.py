@@ -60,7 +60,7 @@ def verdict_of(request: HITLRequest, file: PolicyFile, *, now: datetime) -> Iter
     yield "route", route.name
     yield "automatic", rule_in_words(policy.rules.rule_for(request))
     if doubts := ", ".join(_in_doubt(request, policy)):
-        yield "in doubt", f"{doubts} (docs/policy.md, In doubt)"
+        yield "in doubt", f"{doubts}"
     if denial is not None:
         yield (
             "denied",

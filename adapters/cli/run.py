@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from adapters.cli.auto import recorded, with_auto_approval
 from adapters.cli.env_file import read_by
 from adapters.cli.running import run_async, stop_signal
 from adapters.logs import configure_logs
-from adapters.settings import Environment, read_environment
+from adapters.settings import Environment, read_settings
 from adapters.watch import end_within
 
 app = typer.Typer(add_completion=False)
@@ -56,7 +57,8 @@ def run_command(
     ] = False,
 ) -> None:
     """Run the bot until it is stopped."""
-    environment = with_auto_approval(read_environment(), said=auto_approve, record=record, variables=os.environ)
+    approving = partial(with_auto_approval, said=auto_approve, record=record, variables=os.environ)
+    environment = approving(read_settings(approving).environment)
     with ExitStack() as stack:
         events = stack.enter_context(recorded(record)) if record else None
         configure_logs(environment.log_format, record=events)

@@ -1,6 +1,6 @@
 """Every setting, typed and read once: secrets and addresses from the environment, policy from one file."""
 
-from adapters.settings.chats import Chats, TeamsSettings, check_places, read_chats
+from adapters.settings.chats import Chats, Settings, TeamsSettings, check_places, read_chats, read_settings
 from adapters.settings.destinations import check_schedule_keys, is_workflow, webhook_secret
 from adapters.settings.environment import (
     Environment,
@@ -19,6 +19,7 @@ __all__ = [
     "LocalEnvironment",
     "PolicyFile",
     "RelayEnvironment",
+    "Settings",
     "TeamsSettings",
     "check_places",
     "check_schedule_keys",
@@ -29,5 +30,6 @@ __all__ = [
     "read_local_environment",
     "read_policy_file",
     "read_relay_environment",
+    "read_settings",
     "webhook_secret",
 ]

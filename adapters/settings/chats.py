@@ -6,16 +6,18 @@ they serve Entra groups, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import SecretStr
 
-from adapters.settings.destinations import is_workflow
-from adapters.settings.environment import Environment
+from adapters.settings.destinations import check_schedule_keys, is_workflow, webhook_secret
+from adapters.settings.environment import Environment, read_what_is_right
 from adapters.settings.microsoft import GUID, listed
-from adapters.settings.policy_file import PolicyFile
-from adapters.settings.variables import LOOPBACK
+from adapters.settings.policy_file import PolicyFile, read_policy_file
+from adapters.settings.problems import Problems
+from adapters.settings.variables import FIXES, LOOPBACK
 from bot.errors import ConfigError
 from bot.surface import Destination, Surface
 
@@ -56,27 +58,61 @@ class Chats:
     workflows: Mapping[str, SecretStr]  #: the addresses of those `teams:` places that need no bot
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that is set for `nod run`."""
+
+    environment: Environment
+    file: PolicyFile
+    chats: Chats
+
+
+def read_settings(check: Callable[[Environment], object] = lambda _: None) -> Settings:
+    """Raises ConfigError with all that is missing or wrong, in the environment and in nod.yaml, and with what
+    `check` raises."""
+    problems = Problems()
+    environment = read_what_is_right(problems)
+    problems.attempt(partial(check, environment))
+    wrong = {one.where for one in problems}
+    more = Problems()
+    more.attempt(environment.seal_secrets)
+    file = more.attempt(partial(read_policy_file, environment.config, auto_approve=environment.auto_approve))
+    chats = None
+    if file is None:
+        more.add(_without_slack(environment))
+    else:
+        chats = more.attempt(partial(read_chats, environment, file))
+        more.attempt(partial(webhook_secret, environment, file.pagers))
+        more.attempt(partial(check_schedule_keys, environment, file.policy))
+    problems.add(one for one in more if one.where not in wrong)
+    if file is None or chats is None or problems:
+        raise problems.together()
+    return Settings(environment=environment, file=file, chats=chats)
+
+
 def read_chats(environment: Environment, file: PolicyFile) -> Chats:
     """The chats of a start. Raises ConfigError when there is none, one is set up by half, or a place of the
     file is on one that is not set up."""
-    slack = environment.slack_bot_token is not None
-    on_teams = _first_of_the_bot(file)
-    if not slack and on_teams is None and not file.workflows:
-        raise ConfigError(
-            "SLACK_BOT_TOKEN",
-            "is not set, so Nod has no chat to show cards in",
-            "Set it (docs/slack.md), or try Nod without any account: nod demo",
-        )
-    if slack and environment.slack_app_token is None and environment.slack_signing_secret is None:
-        raise ConfigError(
-            "SLACK_SIGNING_SECRET",
-            "is not set, so clicks could not be verified",
-            "Set it to receive clicks over HTTP, or set SLACK_APP_TOKEN to use Socket Mode.",
-        )
-    teams = _teams(environment, on_teams, file) if on_teams else None
+    problems = Problems()
+    slack, on_teams = environment.slack_bot_token is not None, _first_of_the_bot(file)
+    if slack or (on_teams is None and not file.workflows):
+        problems.add(_without_slack(environment))
+    teams = problems.attempt(partial(_teams, environment, on_teams, file)) if on_teams else None
+    if problems:
+        raise problems.together()
     chats = Chats(slack=slack, teams=teams, workflows=file.workflows)
     check_places(file, chats)
     return chats
+
+
+def _without_slack(environment: Environment) -> Iterator[ConfigError]:
+    """What Slack lacks."""
+    if environment.slack_bot_token is None:
+        what = "is not set, so Nod has no chat to show cards in"
+        yield ConfigError("SLACK_BOT_TOKEN", what, FIXES["SLACK_BOT_TOKEN"])
+    if environment.slack_app_token is None and environment.slack_signing_secret is None:
+        fix = "Create an app-level token with connections:write, or set SLACK_SIGNING_SECRET to use HTTP."
+        yield ConfigError("SLACK_APP_TOKEN", "is not set, so no clicks can arrive", fix)
 
 
 def check_places(file: PolicyFile, chats: Chats) -> None:
@@ -87,13 +123,11 @@ def check_places(file: PolicyFile, chats: Chats) -> None:
     for place, where in file.places.items():
         if is_workflow(place, file.workflows):
             if place.channel not in chats.workflows:
-                what = f"{place} is a workflow, and its address is taken up at the start only"
-                raise ConfigError(where, what, "Start Nod anew, or take the place out.")
+                what = f"{place} is a new workflow, and workflows are read at start-up"
+                raise ConfigError(where, what, "Restart Nod, or remove this entry.")
         elif not (chats.slack if place.surface is Surface.SLACK else chats.teams):
             what = f"{place} is in {place.surface.value.title()}, which is not set up"
-            raise ConfigError(
-                where, what, f"{_SET_UP[place.surface]} and start Nod anew, or take the place out."
-            )
+            raise ConfigError(where, what, f"{_SET_UP[place.surface]} and restart Nod, or remove this entry.")
 
 
 def _first_of_the_bot(file: PolicyFile) -> Destination | None:
@@ -110,23 +144,29 @@ def _first_of_the_bot(file: PolicyFile) -> Destination | None:
 def _teams(environment: Environment, place: Destination, file: PolicyFile) -> TeamsSettings:
     app_id, tenant = environment.microsoft_app_id or "", environment.microsoft_app_tenant_id or ""
     password, open_door = environment.microsoft_app_password, environment.allow_unauthenticated_teams
-    if not app_id and not open_door:
-        what = f"{place} is in Teams, which is not set up: MicrosoftAppId is not set"
-        raise ConfigError(file.places[place], what, f"{_SET_UP[Surface.TEAMS]} or take the place out.")
+    problems = Problems()
     if open_door:
-        _check_open_door(environment)
-    elif password is None or not password.get_secret_value():
+        problems.attempt(partial(_check_open_door, environment))
+    elif not app_id:
+        what = f"{place} is in Teams, which is not set up: MicrosoftAppId is not set"
+        fix = f"{_SET_UP[Surface.TEAMS]} or remove this entry."
+        problems.add([ConfigError(file.places[place], what, fix)])
+    if not open_door and (password is None or not password.get_secret_value()):
         what = f"is not set, and {file.places[place]} names {place}"
-        raise ConfigError("MicrosoftAppPassword", what, "Set it to a client secret of the app registration.")
+        fix = "Set it to a client secret of the app registration."
+        problems.add([ConfigError("MicrosoftAppPassword", what, fix)])
     for name, value in (("MicrosoftAppId", app_id), ("MicrosoftAppTenantId", tenant)):
         if not GUID.fullmatch(value) and (value or name != "MicrosoftAppId"):
-            what = "is no id of 32 hex digits with hyphens" if value else "is not set, and Teams needs it"
-            raise ConfigError(name, what, "Copy it from the Overview page of the app registration.")
+            what = "is not an id (32 hex digits with hyphens)" if value else "is not set, and Teams needs it"
+            fix = "Copy it from the Overview page of the app registration."
+            problems.add([ConfigError(name, what, fix)])
     cloud = environment.cloud
     if cloud.service_hosts is None:
         what = f"is not set, and Microsoft names none for the cloud {environment.microsoft_cloud}"
         fix = "Set it to the host of `serviceUrl` in what Teams sends there."
-        raise ConfigError("NOD_TEAMS_SERVICE_HOSTS", what, fix)
+        problems.add([ConfigError("NOD_TEAMS_SERVICE_HOSTS", what, fix)])
+    if cloud.service_hosts is None or problems:
+        raise problems.together()
     return TeamsSettings(
         app_id=app_id,
         app_password=password or SecretStr(""),
@@ -149,5 +189,5 @@ def _check_open_door(environment: Environment) -> None:
         what = "is true beside MicrosoftAppId"
         raise ConfigError(_OPEN_DOOR, what, "Unset it: with an app id, requests are authenticated.")
     if environment.host not in LOOPBACK:
-        what = f"is {environment.host}, and {_OPEN_DOOR} is true: anybody who reaches it could approve"
+        what = f"is {environment.host}, and {_OPEN_DOOR} is true: anyone who can reach it could approve"
         raise ConfigError("NOD_HOST", what, "Set it to 127.0.0.1, or unset the other.")

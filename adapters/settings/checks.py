@@ -22,6 +22,7 @@ def check(file: FileText, lines: Lines, *, auto_approve: bool) -> None:
     for one in (
         _check_people,
         _check_groups,
+        _check_agents,
         check_oncall,
         _check_names,
         check_ladders,
@@ -97,9 +98,9 @@ def _check_names(file: FileText, lines: Lines) -> None:
             if name in file.people or (groups_too and (name in file.groups or name in file.oncall)):
                 continue
             if ":" in name:
-                what = f"{name!r} cannot stand here"
-                raise ConfigError(where, what, "Put it into a group, and name the group.")
-            what = f"{name!r} is neither a person nor a group" if groups_too else f"{name!r} is no person"
+                what = f"{name!r} can only be used under groups"
+                raise ConfigError(where, what, "Add it to a group, and use that group here.")
+            what = f"{name!r} is not under people or groups" if groups_too else f"{name!r} is not under people"
             raise ConfigError(where, what, "Add it under people or groups, or correct the name.")
 
 
@@ -110,7 +111,7 @@ def _check_routes(file: FileText, lines: Lines) -> None:
             where = lines.where(("routes", number))
             raise ConfigError(where, f"a second route named {route.name!r}", "Rename one.")
         if route.approvers and all(is_workflow(place, file.workflows) for place in route.cards):
-            what = "the cards of this route stand in workflows only, where nobody can answer"
+            what = "the cards of this route are only in workflows, where nobody can answer"
             fix = "Add a channel where people can answer, or write approvers: []."
             raise ConfigError(lines.where(("routes", number, "cards")), what, fix)
         people = _countable(file, route)
@@ -154,7 +155,9 @@ def _check_delegations(file: FileText, lines: Lines) -> None:
         for key, handle in (("from", delegation.giver), ("to", delegation.taker)):
             if handle not in file.people:
                 where = lines.where((*place, key))
-                raise ConfigError(where, f"{handle!r} is no person", "Add it under people, or correct it.")
+                raise ConfigError(
+                    where, f"{handle!r} is not under people", "Add it under people, or correct it."
+                )
         if delegation.giver == delegation.taker:
             where = lines.where(place)
-            raise ConfigError(where, f"{delegation.giver} cannot take her own place", "Name somebody else.")
+            raise ConfigError(where, f"{delegation.giver} cannot delegate to themselves", "Name somebody else.")

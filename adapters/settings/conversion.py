@@ -31,7 +31,7 @@ def match_of(conditions: dict[str, Any], place: Place, lines: Lines) -> Match:
     """The conditions that stand at this place of the file.
 
     Raises:
-        ConfigError: a key that is no condition, a comparison with no number, an empty value, or a `not` with
+        ConfigError: a key that is not a condition, a comparison with no number, an empty value, or a `not` with
             nothing in it, which would exclude everything.
     """
     names: dict[str, Pattern] = {}
@@ -48,7 +48,7 @@ def match_of(conditions: dict[str, Any], place: Place, lines: Lines) -> Match:
         elif _is_path(key):
             arguments.append((key.removeprefix(_ARGUMENTS), _pattern(value, here, lines)))
         else:
-            what = f"{key!r} is no condition; there are tool, agent, platform, arguments.<name> and not"
+            what = f"{key!r} is not a condition; use tool, agent, platform, arguments.<name> or not"
             raise ConfigError(lines.where(here), what, _FIX)
     return Match(**names, arguments=tuple(arguments), without=without)
 
@@ -70,7 +70,7 @@ def _pattern(value: Any, place: Place, lines: Lines) -> Pattern:
         raise ConfigError(lines.where(place), what, _FIX)
     written = lines.written(place).strip()
     if value is None and written not in ("", "null"):
-        what = f"{written} is nothing in YAML, and may be meant as text"
+        what = f"{written} is null in YAML"
         raise ConfigError(lines.where(place), what, f"Write null, or put quotes around {written}.")
     # A boolean may be written True; all else counts as it is written.
     text = str(value).lower() if isinstance(value, bool) else written

@@ -1,13 +1,7 @@
 """Where Nod posts by an address from the environment: pagers under `alerts:`, and Workflows webhooks of Teams.
 
-`${NAME}` in these entries stands for a variable, which may hold a secret: it is replaced in no message.
-
-What a variable stands for is in no message.
-
-Each is a name and a variable of the environment, which holds the address. The address is a secret: whoever
-knows it can post there. So it stands in no file and in no message.
-
-`${NAME}` stands for a variable of the environment, in these entries only. What it stands for is in no message.
+`${NAME}` in these entries, and only there, is replaced by a variable of the environment. It can hold a secret
+(an address that anyone who knows it can post to), so its value is in no file and in no message.
 """
 
 from __future__ import annotations
@@ -55,8 +49,8 @@ def replaced(
             what = f"{named}: ${{…}} does not hold a variable's name"
             raise ConfigError(where, what, "Write it like ${PAGERDUTY_ROUTING_KEY}.")
         if name in NODS_OWN and name not in shared:
-            what = f"{named}: {name} is Nod's own and is handed to nobody"
-            raise ConfigError(where, what, "Name a variable of its own.")
+            what = f"{named}: {name} is a setting of Nod and is never sent out"
+            raise ConfigError(where, what, "Use another variable.")
         if not cleaned(known.get(name, "")):  # an empty one counts as not set, as everywhere
             raise ConfigError(where, f"{named}: {name} is not set in the environment", _SET)
     return _VARIABLE.sub(lambda found: cleaned(known[found[1]]), text)
@@ -72,7 +66,7 @@ def _names_in(text: str) -> Iterator[str]:
 #: (learn.microsoft.com/troubleshoot/power-platform/power-automate/flow-run-issues/triggers-troubleshoot).
 WORKFLOW_HOSTS = (".logic.azure.com", ".api.powerplatform.com")
 _MORE_HOSTS = "NOD_TEAMS_WEBHOOK_HOSTS"
-_COPY = "Copy the address of the flow's trigger into the variable (docs/policy.md)."
+_COPY = "Set the variable to the address of the flow's trigger."
 
 
 def workflows_of(
@@ -90,12 +84,14 @@ def workflows_of(
         _check_name(name, where)
         if not is_variable(written):
             what = f"{named}: the address must be a variable of the environment, as in ${{OPS_FLOW_URL}}"
-            raise ConfigError(where, what, "Put the address into the environment: this file is read by many.")
+            raise ConfigError(
+                where, what, "Put the address into the environment: many people can read this file."
+            )
         value = replaced(written, where=where, named=named, known=known)
         try:
             found[name] = SecretStr(workflow_address(value, more=cleaned(known.get(_MORE_HOSTS, ""))))
         except ValueError as error:
-            what = f"{named}: with its variable replaced it {error}"
+            what = f"{named}: its address {error}"
             raise ConfigError(where, what, _COPY) from None
     return found
 
@@ -110,7 +106,7 @@ def workflow_address(text: str, *, more: str | None) -> str:
         return text
     if parts.scheme == "https" and parts.port in (None, 443) and host.endswith(WORKFLOW_HOSTS):
         return text
-    raise ValueError(f"is not on a host of Power Automate's, nor on one of {_MORE_HOSTS}")
+    raise ValueError(f"is not on a host of Power Automate or of {_MORE_HOSTS}")
 
 
 def is_workflow(place: Destination, names: Collection[str]) -> bool:
@@ -125,8 +121,8 @@ def _check_name(name: str, where: str) -> None:
     except ValueError:
         plain = ""
     if plain != name:
-        what = f"workflows: {name!r} is no name that a place has"
-        raise ConfigError(where, what, "Write it small, with hyphens for blanks: ops-feed, for teams:ops-feed.")
+        what = f"workflows: {name!r} is not a name that `teams:` can lead to"
+        raise ConfigError(where, what, "Write it in lower case with hyphens: ops-feed, for teams:ops-feed.")
 
 
 Kind = Literal["webhook", "pagerduty", "opsgenie"]
@@ -202,15 +198,15 @@ def _alert(entry: str, place: Place, lines: Lines, known: Mapping[str, str]) -> 
     kind = next((kind for kind in KINDS if kind == name), None)
     if kind in _SECRET and not is_variable(written):
         what = f"{named}: the key of {kind} must be a variable of the environment, as in {kind}:${{NAME}}"
-        raise ConfigError(where, what, "Put the key into the environment: this file is read by many.")
+        raise ConfigError(where, what, "Put the key into the environment: many people can read this file.")
     value = replaced(
         written, where=where, named=named, known=known, shared=_SHARED.get(kind, ()) if kind else ()
     )
     try:
         return destination(f"{name}:{value}") if kind is None else (kind, _CHECKS[kind](value))
     except ValueError as error:
-        fix = f"Correct it (docs/policy.md). {_FORMS}"
-        behind = "with its variables replaced it " if value != written else ""
+        fix = f"Correct it. {_FORMS}"
+        behind = "its value " if value != written else ""
         raise ConfigError(where, f"{named}: {behind}{error}", fix) from None
 
 

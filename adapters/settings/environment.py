@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.settings.microsoft import CLOUDS, AppType, Cloud, CloudName, Hosts, MaybeHosts, Tenants
+from adapters.settings.problems import Problems, in_variables, misspelt
 from adapters.settings.variables import (
     FIXES,
     Address,
@@ -32,7 +34,6 @@ from adapters.settings.variables import (
 from bot.errors import ConfigError
 
 S = TypeVar("S", bound=BaseSettings)
-E = TypeVar("E", "Environment", "RelayEnvironment")
 
 
 class _Variables(BaseSettings):
@@ -158,9 +159,9 @@ class RelayEnvironment(_Variables):
 def read_environment(given: Mapping[str, str] | None = None) -> Environment:
     """The environment, with the `given` variables before it.
 
-    Raises ConfigError for the first variable that is missing or wrong; its value is never shown.
+    Raises ConfigError with each variable that is missing or wrong; values are never shown.
     """
-    return _guarded(_read(Environment, given))
+    return _read(Environment, given)
 
 
 def read_local_environment() -> LocalEnvironment:
@@ -170,7 +171,18 @@ def read_local_environment() -> LocalEnvironment:
 
 def read_relay_environment() -> RelayEnvironment:
     """The same for `RelayEnvironment`."""
-    return _guarded(_read(RelayEnvironment))
+    return _read(RelayEnvironment)
+
+
+def read_what_is_right(problems: Problems) -> Environment:
+    """The environment with defaults in place of what is missing or wrong, which is added to `problems`."""
+    try:
+        return _read(Environment)
+    except ConfigError as error:
+        problems.add(error.each)
+    fields = {str(field.validation_alias): field for field in Environment.model_fields.values()}
+    wrong = {one.where: fields[one.where].get_default() for one in problems if one.where in fields}
+    return Environment(**{name: _STAND_INS.get(name, value) for name, value in wrong.items()})
 
 
 def plain(value: SecretStr | None) -> str | None:
@@ -185,19 +197,45 @@ def _in_the_clear(environment: Environment | RelayEnvironment) -> tuple[str, ...
     return tuple(name for name, address in addresses.items() if is_plain_http(address))
 
 
-def _guarded(environment: E) -> E:
-    """Raises ConfigError for an address that would send keys in the clear, unless that is allowed."""
-    for name in () if environment.allow_plain_http else _in_the_clear(environment):
+def _unguarded(environment: BaseSettings) -> Iterator[ConfigError]:
+    """Addresses that would send keys in the clear, unless that is allowed."""
+    if not isinstance(environment, Environment | RelayEnvironment) or environment.allow_plain_http:
+        return
+    for name in _in_the_clear(environment):
         what = "is http:// to another machine, so that keys and answers could be read and changed on the way"
-        raise ConfigError(name, what, "Use https://, or set NOD_ALLOW_PLAIN_HTTP=true if the network is safe.")
-    return environment
+        yield ConfigError(name, what, "Use https://, or set NOD_ALLOW_PLAIN_HTTP=true if the network is safe.")
 
 
 def _read(kind: type[S], given: Mapping[str, Any] | None = None) -> S:
+    problems = Problems()
+    slips = _slips(kind, given or {})
     try:
-        return kind(**(given or {}))
+        environment = kind(**(given or {}))
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        name = str(first["loc"][0])
-        what = "is not set" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
-        raise ConfigError(name, what, FIXES.get(name, "Correct it.")) from None
+        wrong = in_variables(error, fixes=FIXES)
+        problems.add(one for one in wrong if one.where not in slips.values())
+    else:
+        problems.add(_unguarded(environment))
+    for name, meant in slips.items():
+        problems.add([ConfigError(meant, f"is not set, but {name} is", f"Did you mean {meant}?")])
+    if problems:
+        raise problems.together() from None  # pydantic's own error holds the values
+    return environment
+
+
+def _slips(kind: type[BaseSettings], besides: Mapping[str, Any]) -> dict[str, str]:
+    """Variables that are set and mean nothing, with the setting of this kind that each was meant to be."""
+    mine = [str(field.validation_alias) for field in kind.model_fields.values()]
+    known = [str(field.validation_alias) for one in _KINDS for field in one.model_fields.values()]
+    named = [name for name in os.environ if name.casefold().startswith(_PREFIXES) and name not in _OTHERS]
+    given = {name.casefold() for name, value in os.environ.items() if cleaned(value)}
+    unset = [name for name in mine if name.casefold() not in given and name not in besides]
+    return dict(misspelt(named, known=known, unset=unset))
+
+
+#: In place of what is missing, for a look at the rest.
+_STAND_INS = {"AIP_API_URL": "http://127.0.0.1", "AIP_API_KEY": "-"}
+_KINDS: tuple[type[BaseSettings], ...] = (Environment, RelayEnvironment)
+#: How variables begin that may be meant for Nod, and those of others that look much like one of Nod's.
+_PREFIXES = ("nod_", "aip_", "glaip_", "slack_", "microsoft", "pagerduty_", "opsgenie_")
+_OTHERS = frozenset(("SLACK_API_TOKEN",))

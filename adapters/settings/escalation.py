@@ -68,18 +68,18 @@ def _check_lists(rung: RungText, place: Place, lines: Lines) -> None:
         raise ConfigError(where, f"{named}.who is missing", f"Name the people or groups to {action.value}.")
     if action in _NEEDS_CARDS and not rung.cards:
         what = f"{named}.cards is missing"
-        raise ConfigError(where, what, "Name the channels where the card shall stand too.")
+        raise ConfigError(where, what, "Name the channels that get the card.")
     if action in _NO_WHO and "who" in given:
-        what = f"{action.value} is addressed to nobody, so it takes no `who`"
+        what = f"{action.value} takes no `who`"
         raise ConfigError(lines.where((*place, "who")), what, "Remove it, or make it a ping.")
     if action not in _MAY_HAVE_CARDS and "cards" in given:
-        what = f"{action.value} puts no card anywhere, so it takes no `cards`"
+        what = f"{action.value} takes no `cards`"
         raise ConfigError(lines.where((*place, "cards")), what, "Remove them, or make it widen or fallback.")
 
 
 def _check_hours(rung: RungText, place: Place, lines: Lines, *, known: Mapping[str, object]) -> None:
     if rung.during is not None and rung.outside is not None:
-        what = "a rung keeps to one kind of hours, and this one has `during` and `outside`"
+        what = "a step can have `during` or `outside`, not both"
         raise ConfigError(lines.where((*place, "outside")), what, "Remove one of them.")
     for key, name in (("during", rung.during), ("outside", rung.outside)):
         if name is not None and name not in known:
@@ -102,7 +102,7 @@ def check_oncall(file: FileText, lines: Lines) -> None:
         sources = [source for source in _SOURCES if getattr(entry, source) is not None]
         if len(sources) != 1:
             what = f"{name} needs exactly one of people, ical, pagerduty and opsgenie"
-            raise ConfigError(lines.where(place), what, "Say who takes turns, or which schedule tells.")
+            raise ConfigError(lines.where(place), what, "Name people who take turns, or one schedule.")
         _check_keys(entry, place, lines)
         _check_handles(file, entry, place, lines)
         _check_overrides(entry.overrides, place, lines)
@@ -153,17 +153,17 @@ def _check_keys(entry: OnCallText, place: Place, lines: Lines) -> None:
         for key in _NEEDED:
             if getattr(entry, key) is None:
                 what = f"{named}.{key} is missing"
-                raise ConfigError(lines.where(place), what, "Add it (docs/policy.md, On call).")
+                raise ConfigError(lines.where(place), what, "Add it.")
         if entry.every == "day" and entry.on is not None:
-            what = f"{named}.on has no meaning with `every: day`"
+            what = f"{named}.on cannot be used with `every: day`"
             raise ConfigError(lines.where((*place, "on")), what, "Remove it, or write `every: week`.")
         return
     if entry.otherwise is None:
         what = f"{named}.otherwise is missing"
-        raise ConfigError(lines.where(place), what, "Name who is asked when the schedule cannot tell.")
+        raise ConfigError(lines.where(place), what, "Name who is on call when the schedule cannot be read.")
     for key in _TURNS:
         if key in entry.model_fields_set:
-            what = f"{named}.{key} has no meaning for a schedule that is kept elsewhere"
+            what = f"{named}.{key} cannot be used with a schedule"
             raise ConfigError(lines.where((*place, key)), what, "Remove it.")
 
 
@@ -178,7 +178,7 @@ def _check_handles(file: FileText, entry: OnCallText, place: Place, lines: Lines
     for at, handle in named:
         if handle not in file.people:
             raise ConfigError(
-                lines.where(at), f"{handle!r} is no person", "Add it under people, or correct it."
+                lines.where(at), f"{handle!r} is not under people", "Add it under people, or correct it."
             )
     people = entry.people or []
     for number, handle in enumerate(people):

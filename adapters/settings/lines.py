@@ -53,11 +53,13 @@ class Lines:
 
     def where(self, place: Place = ()) -> str:
         """The line of a value, or of the nearest one around it."""
-        for length in range(len(place), -1, -1):
-            line = self._marks.get(place[:length])
-            if line is not None:
-                return self.line(line)
-        return str(self._path)
+        number = self.number(place)
+        return self.line(number) if number else str(self._path)
+
+    def number(self, place: Place) -> int:
+        """The same as a number from 1 on; 0 for what is not in the file."""
+        around = (self._marks.get(place[:length]) for length in range(len(place), -1, -1))
+        return next((number for number in around if number is not None), 0)
 
     def line(self, number: int) -> str:
         """This line, in words."""
@@ -181,7 +183,7 @@ def _is_merge(key: yaml.Node) -> bool:
 def _merged(node: yaml.Node, lines: Lines) -> list[yaml.MappingNode]:
     nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
     if not all(isinstance(one, yaml.MappingNode) for one in nodes):
-        what = "`<<` takes in settings that stand elsewhere in the file, and these are none"
+        what = "`<<` must merge settings from elsewhere in the file"
         raise ConfigError(
             lines.line(node.start_mark.line + 1), what, "Write `<<: *name` for an anchor `&name`."
         )
@@ -191,7 +193,7 @@ def _merged(node: yaml.Node, lines: Lines) -> list[yaml.MappingNode]:
 def _key(node: yaml.Node, lines: Lines) -> str:
     if not isinstance(node, yaml.ScalarNode):
         where = lines.line(node.start_mark.line + 1)
-        raise ConfigError(where, "this is no plain name", "Put quotes around it.")
+        raise ConfigError(where, "this is not a setting's name", "Put quotes around it.")
     _check_tag(node, lines)
     key = _scalar(node, lines)
     if isinstance(key, str):
@@ -199,7 +201,7 @@ def _key(node: yaml.Node, lines: Lines) -> str:
     if isinstance(key, bool):
         return str(node.value)
     where = lines.line(node.start_mark.line + 1)
-    raise ConfigError(where, f"{_shown(node.value)} is no name for a setting", "Put quotes around it.")
+    raise ConfigError(where, f"{_shown(node.value)} is not a setting's name", "Put quotes around it.")
 
 
 def _scalar(node: yaml.Node, lines: Lines) -> str | int | bool | None:
@@ -216,7 +218,7 @@ def _scalar(node: yaml.Node, lines: Lines) -> str | int | bool | None:
 
 def _check_tag(node: yaml.Node, lines: Lines) -> None:
     if node.tag != _TAGS[type(node)]:
-        what = f"{_shown(node.tag)} is a tag, and Nod reads none"
+        what = f"{_shown(node.tag)} is a YAML tag, which Nod does not support"
         raise ConfigError(
             lines.line(node.start_mark.line + 1), what, "Remove it; text that begins with ! needs quotes."
         )

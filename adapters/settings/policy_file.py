@@ -100,7 +100,7 @@ def _read(path: Path, *, auto_approve: bool) -> PolicyFile:
 
 def _content(path: Path) -> bytes:
     """What is in the file, which must be one: a pipe would be waited for, and be empty at the next look."""
-    fix = "Set NOD_CONFIG to your nod.yaml."
+    fix = "Create it with `nod init`, or set NOD_CONFIG to your nod.yaml."
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
             if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):

@@ -1,4 +1,4 @@
-"""What is wrong with the settings, in words of the settings: everything at once, and near misses by name. Pure."""
+"""What is wrong with the settings, in their own words: everything at once, and near misses by name. Pure."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ ALIKE = 0.6
 SURELY, SLIPS = 0.85, 2
 #: Characters of a value that is repeated to the person who wrote it.
 LONGEST_REPEATED = 20
+#: The same of a key.
+LONGEST_KEY = 40
 #: Settings whose values can hold a secret or an address of one.
 _UNSHOWN = frozenset(("ical", "alerts", "workflows", "shapes", "names"))
 
@@ -78,6 +80,10 @@ class Problems:
         for error in errors:
             self._found.setdefault(error.line, error)
 
+    def __iter__(self) -> Iterator[ConfigError]:
+        """What is wrong, in the order in which it was found."""
+        return iter(tuple(self._found.values()))
+
     def __bool__(self) -> bool:
         """Whether anything is wrong."""
         return bool(self._found)
@@ -90,17 +96,30 @@ class Problems:
 
 def in_file(error: ValidationError, lines: Lines, *, schema: Mapping[str, Any]) -> Iterator[ConfigError]:
     """Each thing that pydantic found in nod.yaml, by its line; `schema` describes the file."""
-    for found in error.errors(include_url=False):
-        place = tuple(part for part in found["loc"] if part != "[key]")
-        name, where = ".".join(map(str, place)) or "the file", lines.where(place)
+    all_found = [(_place(found), found) for found in error.errors(include_url=False)]
+    for place, found in sorted(all_found, key=lambda one: lines.number(one[0])):
+        name, where = ".".join(map(_shown, place)) or "the file", lines.where(place)
         match found["type"]:
             case "extra_forbidden":
                 known = _settings_at(schema, place[:-1])
-                yield ConfigError(where, f"unknown setting `{place[-1]}`", _meant(str(place[-1]), known))
+                yield ConfigError(
+                    where, f"unknown setting `{_shown(place[-1])}`", _meant(str(place[-1]), known)
+                )
             case "missing":
                 yield ConfigError(where, f"{name} is missing", "Add it.")
             case _:
                 yield ConfigError(where, f"{name} {_words(found)}{_repeated(found)}", "Correct it.")
+
+
+def _shown(part: str | int) -> str:
+    """A key as it can be printed: nothing in it steers a terminal or turns the line."""
+    text = str(part)
+    text = text if len(text) <= LONGEST_KEY else f"{text[:LONGEST_KEY]}…"
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
+def _place(error: ErrorDetails) -> tuple[str | int, ...]:
+    return tuple(part for part in error["loc"] if part != "[key]")
 
 
 def in_variables(error: ValidationError, *, fixes: Mapping[str, str]) -> Iterator[ConfigError]:

@@ -37,11 +37,11 @@ def compiled(value: Any) -> regex.Pattern[str]:
     if any(found[1] for found in _CALL.finditer(value)):
         raise ValueError("calls itself or a group of its own, which can take all memory")
     if _parts(value) > MOST_PARTS:
-        raise ValueError(f"stands for more than {MOST_PARTS} parts when its counted repeats are written out")
+        raise ValueError(f"has more than {MOST_PARTS} parts when its counted repeats are written out")
     try:
         shape = regex.compile(value)
     except (regex.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"is no regular expression ({error})") from None
+        raise ValueError(f"is not a regular expression ({error})") from None
     except MemoryError:
         raise ValueError("takes too much memory") from None
     try:

@@ -67,15 +67,15 @@ def _is_loopback(host: str) -> bool:
 
 def _hard_to_guess(secret: str) -> None:
     """Raises ValueError, without the secret, for one that somebody thought up."""
-    how = "Nobody may guess it"
+    how = "It must be random"
     if len(set(secret)) < FEWEST_CHARACTERS:
         raise ValueError(f"has fewer than {FEWEST_CHARACTERS} different characters. {how}")
     refrains = (secret[:size] for size in range(1, LONGEST_REFRAIN + 1))
     if any(secret == (refrain * len(secret))[: len(secret)] for refrain in refrains):
-        raise ValueError(f"is one short text again and again. {how}")
+        raise ValueError(f"repeats one short text. {how}")
     letters = "".join(filter(str.isalnum, secret.casefold()))
     if any(word in letters for word in _PLACEHOLDERS):
-        raise ValueError(f"holds a word that people write in place of a secret. {how}")
+        raise ValueError(f"contains a placeholder such as changeme. {how}")
 
 
 def _address(text: str) -> str:
@@ -84,7 +84,7 @@ def _address(text: str) -> str:
     try:
         urlsplit(text)
     except ValueError:
-        raise ValueError("is no address") from None
+        raise ValueError("is not an address") from None
     return text
 
 
@@ -93,7 +93,7 @@ def guarded(text: str) -> str:
     try:
         parts = urlsplit(text)
     except ValueError:
-        raise ValueError("is no address") from None
+        raise ValueError("is not an address") from None
     if parts.hostname and parts.scheme == "https":
         return text
     if parts.scheme == "http" and parts.hostname in LOOPBACK:
@@ -132,9 +132,9 @@ def _seal_secrets(secret: SecretStr | None) -> SecretStr | None:
         return None
     keys = seal_keys(secret.get_secret_value())
     if len(keys) > MOST_SEAL_SECRETS:
-        raise ValueError(f"holds more than {MOST_SEAL_SECRETS} secrets (they are separated by commas)")
+        raise ValueError(f"holds more than {MOST_SEAL_SECRETS} secrets (separated by commas)")
     if any(len(key) < SHORTEST_SEAL_SECRET for key in keys):
-        raise ValueError(f"holds a secret shorter than {SHORTEST_SEAL_SECRET} characters")
+        raise ValueError(f"is too short ({SHORTEST_SEAL_SECRET} characters or more)")
     if len(set(keys)) < len(keys):
         raise ValueError("holds the same secret twice")
     for key in keys:
@@ -163,14 +163,14 @@ def _switch(value: object) -> bool:
 def _api_key(secret: SecretStr | None) -> SecretStr | None:
     """A key stands in a header, where nothing else may come along."""
     if secret is not None and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
-        raise ValueError("holds white space, or characters that no key has")
+        raise ValueError("holds spaces or characters that a key cannot have")
     return secret
 
 
 def _at_least(characters: int) -> AfterValidator:
     def check(secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and len(secret.get_secret_value()) < characters:
-            raise ValueError(f"is shorter than {characters} characters")
+            raise ValueError(f"is too short ({characters} characters or more)")
         return secret
 
     return AfterValidator(check)
@@ -205,36 +205,36 @@ AppToken = Annotated[SecretStr | None, _starts_with("xapp-")]
 FIXES: Mapping[str, str] = {
     "AIP_API_URL": (
         "Set it to the platform's address, for example http://localhost:8000, "
-        "or try Nod without any account: nod demo"
+        "or try Nod without an account: nod demo"
     ),
     "AIP_API_KEY": "Set it to the platform's API key.",
     "SLACK_BOT_TOKEN": "Copy the Bot User OAuth Token from your app's OAuth & Permissions page.",
     "SLACK_SIGNING_SECRET": "Copy the Signing Secret from your app's Basic Information page.",
     "SLACK_APP_TOKEN": "Create an app-level token with connections:write, or unset it to use HTTP.",
-    "SLACK_API_URL": "Unset it for the real Slack, or name a local one with its scheme.",
+    "SLACK_API_URL": "Unset it to use slack.com, or set it to a local address with its scheme.",
     "NOD_SECRET": "Set it to the output of `openssl rand -hex 32`; during a rotation to `new,old`.",
     "GLAIP_HITL_AUTO_APPROVE": "Set it to true or false, or unset it.",
-    "NOD_AUDIT_WEBHOOK": "Set it to an https address that keeps checkpoints, or unset it.",
+    "NOD_AUDIT_WEBHOOK": "Set it to an https address that stores checkpoints, or unset it.",
     "MicrosoftAppType": "Register the bot as SingleTenant with a client secret, and set it to SingleTenant.",
     "NOD_GRAPH_URL": "Unset it for the real Microsoft Graph.",
     "NOD_LOGIN_URL": "Unset it for the real Microsoft login.",
     "NOD_MICROSOFT_CLOUD": "Set it to Public, GCCHigh, DoD or China.",
     "NOD_TEAMS_OPENID_URL": "Unset it for the public cloud, or name your cloud's OpenID document.",
-    "NOD_TEAMS_TOKEN_URL": "Unset it, or name your cloud's token endpoint; {tenant} stands for the tenant.",
-    "NOD_TEAMS_SERVICE_HOSTS": "Write hosts with commas between them, such as smba.trafficmanager.net.",
-    "NOD_TEAMS_TENANTS": "Write tenant ids with commas between them, or unset it.",
-    "NOD_TEAMS_WEBHOOK_HOSTS": "Write hosts with commas between them, or unset it.",
-    "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS": "Unset it; true is for a local test client only.",
-    "NOD_WEBHOOK_SECRET": "Set it to the output of `openssl rand -hex 32`, and tell it to the receivers.",
+    "NOD_TEAMS_TOKEN_URL": "Unset it, or name your cloud's token endpoint; {tenant} is replaced by the tenant.",
+    "NOD_TEAMS_SERVICE_HOSTS": "Set it to hosts separated by commas, such as smba.trafficmanager.net.",
+    "NOD_TEAMS_TENANTS": "Set it to tenant ids separated by commas, or unset it.",
+    "NOD_TEAMS_WEBHOOK_HOSTS": "Set it to hosts separated by commas, or unset it.",
+    "DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS": "Unset it; true is for local test clients only.",
+    "NOD_WEBHOOK_SECRET": "Set it to the output of `openssl rand -hex 32`, and give it to the receivers.",
     "NOD_PAGERDUTY_URL": "Unset it, or name the service region's address, such as https://events.eu.pagerduty.com.",
     "NOD_OPSGENIE_URL": "Unset it, or name the instance's address, such as https://api.eu.opsgenie.com.",
     "PAGERDUTY_API_KEY": "Set it to a read-only REST API key of PagerDuty, without spaces, or unset it.",
     "OPSGENIE_API_KEY": "Set it to the key of an API integration in Opsgenie, without spaces, or unset it.",
     "NOD_PAGERDUTY_API_URL": "Unset it, or name the service region's address: https://api.eu.pagerduty.com.",
     "NOD_RELAY_TOKEN": "Set it to the output of `openssl rand -hex 32`, the same for the bot and the relay.",
-    "NOD_HEARTBEAT_URL": "Set it to the https address that a dead man's switch gave you, or unset it.",
+    "NOD_HEARTBEAT_URL": "Set it to the https URL of your heartbeat monitor, or unset it.",
     "NOD_ALLOW_PLAIN_HTTP": "Set it to true or false, or unset it.",
     "NOD_PORT": "Set it to a free port between 0 and 65535.",
-    "NOD_KEEP_ALIVE": "Set it to seconds, more than the proxy in front keeps its connections.",
+    "NOD_KEEP_ALIVE": "Set it to more seconds than the proxy in front keeps idle connections.",
     "NOD_LOG_FORMAT": "Set it to auto, json or text.",
 }

@@ -40,9 +40,9 @@ def group_ref(member: str) -> GroupRef | None:
     if not colon:
         return None
     if kind not in GROUP_KINDS:
-        raise ValueError(f"{kind!r} is no kind of group; there are {', '.join(GROUP_KINDS)}")
+        raise ValueError(f"{kind!r} is not a kind of group; use one of {', '.join(GROUP_KINDS)}")
     if not GROUP_KINDS[kind].fullmatch(group):
-        raise ValueError(f"{group!r} is no id of a {kind}")
+        raise ValueError(f"{group!r} is not the id of a {kind}")
     return GroupRef(kind=kind, id=group)
 
 
@@ -50,7 +50,7 @@ def duration(value: Any) -> timedelta:
     """A length of time as it is written. Raises ValueError."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value) if isinstance(value, str) else None
     if found is None:
-        raise ValueError("must be a length of time such as 500ms, 2s, 3m, 1h or 3d")
+        raise ValueError("must be a duration such as 500ms, 2s, 3m, 1h or 3d")
     try:
         return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
     except OverflowError:
@@ -74,7 +74,7 @@ def share(value: Any) -> float:
     """A share as it is written, between 0 and 1. Raises ValueError."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value) if isinstance(value, str) else None
     if found is None or not 0 < float(found[1]) < 100:
-        raise ValueError("must be a share between 0% and 100%, such as 20%")
+        raise ValueError("must be a percentage between 0% and 100%, such as 20%")
     return float(found[1]) / 100
 
 
@@ -115,7 +115,7 @@ def _moment(value: Any) -> Any:
         if isinstance(moment, date):
             return datetime.combine(moment, time(), tzinfo=UTC) + timedelta(days=1)
     except OverflowError:
-        raise ValueError("lies too far away") from None
+        raise ValueError("is too far away") from None
     raise ValueError(what)
 
 
@@ -170,14 +170,13 @@ def rung_time(value: Any) -> float | timedelta:
         before = timedelta()
     if not timedelta() < before <= LONGEST_WINDOW:
         raise ValueError(
-            "must be a share of the window between 0% and 100%, such as 65%, or a length before the deadline,"
-            " such as 60s before"
+            "must be a percentage of the window, such as 65%, or a time before the deadline, such as 60s before"
         )
     return before
 
 
 def _zone(value: Any) -> ZoneInfo:
-    what = "must be a time zone of the IANA database, such as Europe/Berlin"
+    what = "must be an IANA time zone, such as Europe/Berlin"
     if not isinstance(value, str) or not _ZONE.fullmatch(value):
         raise ValueError(what)
     try:
@@ -207,7 +206,7 @@ def _day(value: Any) -> date:
             raise ValueError(what) from None
     if isinstance(value, date) and not isinstance(value, datetime):
         if not FIRST_YEAR <= value.year <= LAST_YEAR:
-            raise ValueError("lies too far away")
+            raise ValueError("is too far away")
         return value
     raise ValueError(what)
 
@@ -224,7 +223,7 @@ def _instant(value: Any) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise ValueError("lies too far away") from None
+        raise ValueError("is too far away") from None
 
 
 RungTime = Annotated[

@@ -237,7 +237,7 @@ async def test_checkpoints_that_are_gone_prove_nothing(
 
 async def test_a_key_without_checkpoints_is_refused(store: Store, url: str) -> None:
     """It would be compared with nothing, and whoever gave it would take the chain for signed."""
-    with pytest.raises(ConfigError, match="--key: is given without the checkpoints"):
+    with pytest.raises(ConfigError, match="--key is given without the checkpoints"):
         await verify(url, keys=["f1fxgIxvwyYHnfmIccUIWAS1B0SnOWM6gIjtBwuGme0="])
 
 

@@ -79,7 +79,7 @@ async def test_a_schedule_without_its_key_is_no_good_setting(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The variable is named before anything is asked."""
-    with pytest.raises(ConfigError, match="PAGERDUTY_API_KEY: is not set"):
+    with pytest.raises(ConfigError, match="PAGERDUTY_API_KEY is not set"):
         await checked(sandbox, tmp_path, monkeypatch, oncall=ONCALL)
 
 

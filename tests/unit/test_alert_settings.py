@@ -100,12 +100,16 @@ BAD_ENTRIES = [
     ("webhook:https://acme.example/${OPEN", "does not hold a variable", "Write it like"),
     ("pagerduty:${HOOK_TOKEN}", "integration key of 32 letters and digits", "Correct it"),
     ("pagerduty:${NESTED}", "integration key of 32 letters and digits", "Correct it"),
-    ("opsgenie:${WITH_SPACE}", "with its variables replaced it must be an API integration's key", "Correct it"),
+    ("opsgenie:${WITH_SPACE}", "its value must be an API integration's key", "Correct it"),
     ("slack:${HOOK_TOKEN}", "must be a channel by its id", "Correct it"),
-    ("webhook:https://acme.example/${AIP_API_KEY}", "AIP_API_KEY is Nod's own", "Name a variable"),
-    ("webhook:https://acme.example/${NOD_SECRET}", "NOD_SECRET is Nod's own", "Name a variable"),
-    ("webhook:https://acme.example/${OPSGENIE_API_KEY}", "OPSGENIE_API_KEY is Nod's own", "Name a variable"),
-    ("pagerduty:${OPSGENIE_API_KEY}", "OPSGENIE_API_KEY is Nod's own", "Name a variable"),
+    ("webhook:https://acme.example/${AIP_API_KEY}", "AIP_API_KEY is a setting of Nod", "Use another variable"),
+    ("webhook:https://acme.example/${NOD_SECRET}", "NOD_SECRET is a setting of Nod", "Use another variable"),
+    (
+        "webhook:https://acme.example/${OPSGENIE_API_KEY}",
+        "OPSGENIE_API_KEY is a setting of Nod",
+        "Use another variable",
+    ),
+    ("pagerduty:${OPSGENIE_API_KEY}", "OPSGENIE_API_KEY is a setting of Nod", "Use another variable"),
     ("webhook:http://acme.example/x", "must begin with https://", "Correct it"),
     ("webhook:ftp://acme.example/x", "must begin with https://", "Correct it"),
     ("webhook:https://ann:pw@acme.example/x", NO_ADDRESS, "Correct it"),
@@ -113,7 +117,7 @@ BAD_ENTRIES = [
     ("webhook:https://acme.example:0/x", NO_ADDRESS, "Correct it"),
     ("webhook:https://acme.example:99999/x", NO_ADDRESS, "Correct it"),
     ("webhook:https://acme..example/x", NO_ADDRESS, "Correct it"),
-    ("webhook:https://[::1/x", "is no address", "Correct it"),
+    ("webhook:https://[::1/x", "is not an address", "Correct it"),
     ("webhook:https://acme.example/${WITH_SPACE}", NO_ADDRESS, "Correct it"),
     (f"webhook:https://{'a' * 64}.example/x", NO_ADDRESS, "Correct it"),
     ("webhook:https:///x", NO_ADDRESS, "Correct it"),
@@ -166,7 +170,7 @@ def test_a_webhook_needs_a_secret_to_sign_with(tmp_path: Path) -> None:
     with_one = read(tmp_path, "webhook:https://acme.example/x")
     without = read(tmp_path, "pagerduty:${PAGERDUTY_ROUTING_KEY}")
 
-    with pytest.raises(ConfigError, match=r"NOD_WEBHOOK_SECRET: is not set, and nod\.yaml names a webhook"):
+    with pytest.raises(ConfigError, match=r"NOD_WEBHOOK_SECRET is not set, and nod\.yaml names a webhook"):
         webhook_secret(environment(), with_one.pagers)
     assert webhook_secret(environment(), without.pagers) is None
     given = environment(NOD_WEBHOOK_SECRET=WEBHOOK_SECRET)
@@ -176,7 +180,7 @@ def test_a_webhook_needs_a_secret_to_sign_with(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "what"),
     [
-        ("NOD_WEBHOOK_SECRET", "hunter2" * 4, "is shorter than 32 characters"),
+        ("NOD_WEBHOOK_SECRET", "hunter2" * 4, "is too short (32 characters or more)"),
         ("NOD_PAGERDUTY_URL", "http://events.acme.example", "must begin with https://"),
         ("NOD_OPSGENIE_URL", "api.opsgenie.com", "must begin with https://"),
     ],

@@ -72,7 +72,7 @@ def test_one_setting_names_a_cloud(
 def test_china_needs_the_hosts_that_teams_names_there(surroundings: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Microsoft documents none, and a host that is guessed would be sent the bot's token."""
     surroundings.setenv("NOD_MICROSOFT_CLOUD", "China")
-    with pytest.raises(ConfigError, match="NOD_TEAMS_SERVICE_HOSTS: is not set"):
+    with pytest.raises(ConfigError, match="NOD_TEAMS_SERVICE_HOSTS is not set"):
         teams(tmp_path)
 
     surroundings.setenv("NOD_TEAMS_SERVICE_HOSTS", "teams.acme.example")

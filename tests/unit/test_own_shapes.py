@@ -143,13 +143,13 @@ def test_running_out_of_time_is_told_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "what"),
     [
-        ("'('", "is no regular expression (missing ) at position 1)"),
-        ("'[a'", "is no regular expression"),
-        (r"'\p{Nonsense}'", "is no regular expression (unknown property"),
-        (r"'\L<names>'", "is no regular expression"),
-        ("'a{99999999999999999999}'", "stands for more than"),
-        ("'(?:(?:[ab]{999})x){999}'", "stands for more than"),
-        (f"'{'(?:' * 20}a{'){9}' * 20}'", "stands for more than"),
+        ("'('", "is not a regular expression (missing ) at position 1)"),
+        ("'[a'", "is not a regular expression"),
+        (r"'\p{Nonsense}'", "is not a regular expression (unknown property"),
+        (r"'\L<names>'", "is not a regular expression"),
+        ("'a{99999999999999999999}'", "has more than"),
+        ("'(?:(?:[ab]{999})x){999}'", "has more than"),
+        (f"'{'(?:' * 20}a{'){9}' * 20}'", "has more than"),
         ("'(?=a|)'", "fits the empty text"),
         ("17", "must be a regular expression in quotes"),
     ],
@@ -163,8 +163,8 @@ def test_what_cannot_be_compiled_is_refused_by_its_line(tmp_path: Path, written:
         read_policy_file(path)
 
     assert f"{path}, line 7" == caught.value.where
-    assert f"redact.shapes.1: {what}" in caught.value.what
-    assert "Correct it (docs/policy.md)." == caught.value.fix
+    assert f"redact.shapes.1 {what}" in caught.value.what
+    assert "Correct it." == caught.value.fix
 
 
 @pytest.mark.parametrize(

@@ -68,14 +68,14 @@ BAD_ENVIRONMENTS = [
     ("AIP_API_KEY", "", "is not set", "API key"),
     ("SLACK_BOT_TOKEN", f"xoxp-{SECRET}", "must begin with xoxb-", "OAuth & Permissions"),
     ("SLACK_BOT_TOKEN", SECRET, "must begin with xoxb-", "OAuth & Permissions"),
-    ("SLACK_SIGNING_SECRET", SECRET[:15], "is shorter than 16", "Basic Information"),
+    ("SLACK_SIGNING_SECRET", SECRET[:15], "is too short (16", "Basic Information"),
     ("SLACK_APP_TOKEN", f"xoxb-{SECRET}", "must begin with xapp-", "connections:write"),
     ("SLACK_API_URL", f"slack.com/{SECRET}", "must begin with http", "Unset it"),
-    ("NOD_PORT", f"{SECRET}", "valid integer", "free port"),
-    ("NOD_PORT", "65536", "less than or equal to 65535", "free port"),
-    ("NOD_PORT", "-1", "greater than or equal to 0", "free port"),
-    ("NOD_KEEP_ALIVE", "4", "greater than or equal to 5", "seconds"),
-    ("NOD_LOG_FORMAT", SECRET, "'auto', 'json' or 'text'", "auto, json or text"),
+    ("NOD_PORT", f"{SECRET}", "must be a whole number", "free port"),
+    ("NOD_PORT", "65536", "must be at most 65535", "free port"),
+    ("NOD_PORT", "-1", "must be at least 0", "free port"),
+    ("NOD_KEEP_ALIVE", "4", "must be at least 5", "seconds"),
+    ("NOD_LOG_FORMAT", SECRET, "must be auto, json or text", "auto, json or text"),
 ]
 
 
@@ -98,9 +98,12 @@ def test_a_bad_variable_is_named_with_its_fix_and_without_its_value(
     assert caught.value.__suppress_context__  # pydantic's own error holds the value
 
 
-@pytest.mark.parametrize("missing", ["SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"])
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [("SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN"), ("SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN")],
+)
 def test_without_a_chat_there_is_no_start(
-    surroundings: pytest.MonkeyPatch, missing: str, tmp_path: Path
+    surroundings: pytest.MonkeyPatch, missing: str, told: str, tmp_path: Path
 ) -> None:
     """Without a token nobody would see a card, without a secret or a socket no click could be believed."""
     surroundings.delenv(missing)
@@ -108,7 +111,7 @@ def test_without_a_chat_there_is_no_start(
     with pytest.raises(ConfigError) as caught:
         read_chats(read_environment(), on_slack(tmp_path))
 
-    assert missing == caught.value.where
+    assert told == caught.value.where
 
 
 HEAD = "people: {ann: {email: ann@acme.example}}\n"
@@ -124,24 +127,24 @@ def on_slack(folder: Path) -> PolicyFile:
 
 
 BAD_FILES = [
-    ("a tab", "people:\n\tann: {}\n", 2, "is not YAML", "Correct the line"),
-    ("an open bracket", f"{HEAD}routes: [\n", 3, "is not YAML", "Correct the line"),
+    ("a tab", "people:\n\tann: {}\n", 2, "is indented with a tab", "Use spaces"),
+    ("an open bracket", f"{HEAD}routes: [\n", 3, "is not valid YAML", "Check this line"),
     ("nothing", "", None, "people is missing", "Add it"),
     ("a list", "- people\n", 1, "the file", "Correct it"),
     ("a key twice", f"{HEAD}{HEAD}{ROUTES}", 2, "'people' is given twice", "Keep one"),
     ("no people", ROUTES, 1, "people is missing", "Add it"),
     ("no routes", HEAD, 1, "routes is missing", "Add it"),
-    ("routes without one", f"{HEAD}routes: []\n", 2, "routes:", "Correct it"),
-    ("an unknown key", f"{HEAD}quorum: 2\n{ROUTES}", 2, "quorum is no setting", "Remove it"),
+    ("routes without one", f"{HEAD}routes: []\n", 2, "routes is empty", "Correct it"),
+    ("an unknown key", f"{HEAD}quorum: 2\n{ROUTES}", 2, "unknown setting `quorum`", "Known here: poll_every"),
     (
         "an unknown key of a route",
         f"{HEAD}routes:\n- name: default\n  match: {{}}\n  cards: [slack:C0A]\n  quota: 2\n  approvers: []\n",
         6,
-        "routes.0.quota is no setting",
-        "Remove it",
+        "unknown setting `quota`",
+        "Known here: name, match",
     ),
-    ("no unit", f"poll_every: 2\n{HEAD}{ROUTES}", 1, "must be a length of time", "Correct it"),
-    ("another unit", f"poll_every: 2 weeks\n{HEAD}{ROUTES}", 1, "must be a length of time", "Correct it"),
+    ("no unit", f"poll_every: 2\n{HEAD}{ROUTES}", 1, "must be a duration", "Correct it"),
+    ("another unit", f"poll_every: 2 weeks\n{HEAD}{ROUTES}", 1, "must be a duration", "Correct it"),
     ("no address", f"people:\n  ann:\n    email: ann\n{ROUTES}", 3, "people.ann.email", "Correct it"),
     ("no user id", f"people:\n  ann:\n    slack: '@ann'\n{ROUTES}", 3, "people.ann.slack", "Correct it"),
     ("a channel's name", f"{HEAD}alerts: ['slack:#alerts']\n{ROUTES}", 2, "channel by its id", "Correct it"),
@@ -152,14 +155,14 @@ BAD_FILES = [
         "a stranger among approvers",
         f"{HEAD}routes:\n- name: default\n  match: {{}}\n  cards: [slack:C0A]\n  approvers: [bob]\n",
         6,
-        "'bob' is neither a person nor a group",
+        "'bob' is not under people or groups",
         "Add it under people",
     ),
     (
         "a stranger on the ladder",
         f"{HEAD}{ROUTES.replace('[ann]}', '[ann], ladder: [{at: 50%, do: ping, who: [bob]}]}')}",
         3,
-        "'bob' is neither a person nor a group",
+        "'bob' is not under people or groups",
         "Add it under people",
     ),
     ("two routes of one name", f"{HEAD}routes:\n{LAST}{LAST}", 4, "a second route", "Rename"),
@@ -190,7 +193,7 @@ BAD_FILES = [
         "the whole window",
         f"{HEAD}{ROUTES.replace('[ann]}', '[ann], ladder: [{at: 100%, do: ping, who: [ann]}]}')}",
         3,
-        "must be a share of the window",
+        "must be a percentage of the window",
         "Correct it",
     ),
     (

@@ -150,8 +150,8 @@ BY_HALF = [
     ("MicrosoftAppId", "", "nod.yaml, line 3", "MicrosoftAppId is not set"),
     ("MicrosoftAppPassword", "", "MicrosoftAppPassword", "is not set"),
     ("MicrosoftAppTenantId", "", "MicrosoftAppTenantId", "is not set"),
-    ("MicrosoftAppId", "nod", "MicrosoftAppId", "is no id"),
-    ("MicrosoftAppTenantId", "acme.example", "MicrosoftAppTenantId", "is no id"),
+    ("MicrosoftAppId", "nod", "MicrosoftAppId", "is not an id"),
+    ("MicrosoftAppTenantId", "acme.example", "MicrosoftAppTenantId", "is not an id"),
 ]
 
 
@@ -196,7 +196,7 @@ def test_a_changed_file_cannot_name_a_chat_that_was_not_opened(
         )
 
     assert caught.value.where.endswith("line 5")
-    assert "start Nod anew" in caught.value.fix
+    assert "restart Nod" in caught.value.fix
 
 
 OPEN_DOOR = {"DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS": "true", "MicrosoftAppTenantId": TENANT}

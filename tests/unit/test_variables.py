@@ -31,7 +31,7 @@ def test_a_switch_that_is_neither_on_nor_off_stops_the_start(
     """Guessing would approve everything, or ask people who were promised they need not be."""
     monkeypatch.setenv("GLAIP_HITL_AUTO_APPROVE", value)
 
-    with pytest.raises(ConfigError, match="GLAIP_HITL_AUTO_APPROVE: must be true or false"):
+    with pytest.raises(ConfigError, match="GLAIP_HITL_AUTO_APPROVE must be true or false"):
         read_local_environment()
 
 
@@ -60,31 +60,31 @@ def test_a_secret_may_be_in_rotation(
 @pytest.mark.parametrize(
     ("name", "value", "what"),
     [
-        ("NOD_SECRET", "hunter2" * 4, "shorter than 32"),
-        ("NOD_SECRET", f"{NEW},hunter2", "shorter than 32"),
-        ("NOD_SECRET", f"{NEW},", "shorter than 32"),
+        ("NOD_SECRET", "hunter2" * 4, "too short (32"),
+        ("NOD_SECRET", f"{NEW},hunter2", "too short (32"),
+        ("NOD_SECRET", f"{NEW},", "too short (32"),
         ("NOD_SECRET", f"{NEW},{OLD},{'hunter2' * 5}", "more than 2"),
         ("NOD_SECRET", f"{'hunter2' * 5},{'hunter2' * 5}", "the same secret twice"),
         ("NOD_SECRET", "h" * 32, "fewer than 8 different characters"),
-        ("NOD_SECRET", f"{NEW},{'hunter2-xyz' * 4}", "one short text again and again"),
-        ("NOD_SECRET", "please-change-me-hunter2-nobody-does", "a word that people write"),
-        ("NOD_SECRET", "My-Pass-Word-hunter2-for-nod-in-2026", "a word that people write"),
-        ("NOD_SECRET", "0123456789abcdef" * 2, "a word that people write"),
+        ("NOD_SECRET", f"{NEW},{'hunter2-xyz' * 4}", "repeats one short text"),
+        ("NOD_SECRET", "please-change-me-hunter2-nobody-does", "a placeholder"),
+        ("NOD_SECRET", "My-Pass-Word-hunter2-for-nod-in-2026", "a placeholder"),
+        ("NOD_SECRET", "0123456789abcdef" * 2, "a placeholder"),
         ("NOD_WEBHOOK_SECRET", "ab" * 16, "fewer than 8 different characters"),
-        ("NOD_RELAY_TOKEN", "hunter2-xyz" * 4, "one short text again and again"),
+        ("NOD_RELAY_TOKEN", "hunter2-xyz" * 4, "repeats one short text"),
         ("AIP_API_URL", "http://hunter2.example", "is http:// to another machine"),
-        ("AIP_API_URL", "http://[hunter2", "no address"),
-        ("AIP_API_KEY", "hunter2 \n x", "white space"),
+        ("AIP_API_URL", "http://[hunter2", "not an address"),
+        ("AIP_API_KEY", "hunter2 \n x", "spaces"),
         ("NOD_AUDIT_WEBHOOK", "http://hunter2.example/x", "https://"),
         ("NOD_AUDIT_WEBHOOK", "https://", "https://"),
         ("NOD_GRAPH_URL", "http://hunter2.example", "https://"),
         ("NOD_LOGIN_URL", "ftp://hunter2.example", "https://"),
-        ("NOD_LOGIN_URL", "https://[hunter2", "no address"),
+        ("NOD_LOGIN_URL", "https://[hunter2", "not an address"),
         ("NOD_PAGERDUTY_API_URL", "http://hunter2.example", "https://"),
         ("NOD_HEARTBEAT_URL", "http://hunter2.example", "https://"),
-        ("NOD_HEARTBEAT_URL", "https://[hunter2", "no address"),
-        ("PAGERDUTY_API_KEY", "hunter2 x", "white space"),
-        ("OPSGENIE_API_KEY", "hunter2\nx", "white space"),
+        ("NOD_HEARTBEAT_URL", "https://[hunter2", "not an address"),
+        ("PAGERDUTY_API_KEY", "hunter2 x", "spaces"),
+        ("OPSGENIE_API_KEY", "hunter2\nx", "spaces"),
     ],
 )
 def test_a_bad_variable_is_named_without_its_value(
@@ -164,7 +164,7 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, empty: st
     at_platform(monkeypatch, NOD_PORT=empty, SLACK_BOT_TOKEN=empty)
     assert (3000, None) == (read_environment().port, read_environment().slack_bot_token)
     at_platform(monkeypatch, AIP_API_KEY=empty)
-    with pytest.raises(ConfigError, match="AIP_API_KEY: is not set"):
+    with pytest.raises(ConfigError, match="AIP_API_KEY is not set"):
         read_environment()
 
 

@@ -108,7 +108,7 @@ def test_any_other_address_is_refused_without_being_told(
 ) -> None:
     """A mistake must not send what agents do to a stranger, nor put the address into a log."""
     surroundings.setenv("OPS_FLOW_URL", address)
-    with pytest.raises(ConfigError, match=r"workflows\.ops-feed: with its variable replaced it") as caught:
+    with pytest.raises(ConfigError, match=r"workflows\.ops-feed: its address") as caught:
         read(tmp_path)
 
     assert caught.value.where.endswith("line 2")
@@ -123,12 +123,12 @@ def test_any_other_address_is_refused_without_being_told(
         (f"{{ops-feed: '{OLD}${{TOKEN}}'}}", "the address must be a variable of the environment"),
         ('{ops-feed: "${OPS_FLOW_URL}x"}', "the address must be a variable of the environment"),
         ('{ops-feed: "${UNSET}"}', "workflows.ops-feed: UNSET is not set in the environment"),
-        ('{ops-feed: "${NOD_SECRET}"}', "NOD_SECRET is Nod's own and is handed to nobody"),
-        ('{ops-feed: "${NOD_TEAMS_WEBHOOK_HOSTS}"}', "is Nod's own"),
+        ('{ops-feed: "${NOD_SECRET}"}', "NOD_SECRET is a setting of Nod and is never sent out"),
+        ('{ops-feed: "${NOD_TEAMS_WEBHOOK_HOSTS}"}', "is a setting of Nod"),
         ('{ops-feed: "${}"}', "does not hold a variable's name"),
-        ('{Ops-Feed: "${OPS_FLOW_URL}"}', "'Ops-Feed' is no name that a place has"),
-        ('{ops feed: "${OPS_FLOW_URL}"}', "'ops feed' is no name that a place has"),
-        ('{"ops#feed": "${OPS_FLOW_URL}"}', "'ops#feed' is no name that a place has"),
+        ('{Ops-Feed: "${OPS_FLOW_URL}"}', "'Ops-Feed' is not a name that `teams:` can lead to"),
+        ('{ops feed: "${OPS_FLOW_URL}"}', "'ops feed' is not a name that `teams:` can lead to"),
+        ('{"ops#feed": "${OPS_FLOW_URL}"}', "'ops#feed' is not a name that `teams:` can lead to"),
     ],
 )
 def test_what_is_wrong_with_an_entry_is_said_by_its_line(tmp_path: Path, entry: str, what: str) -> None:
@@ -143,7 +143,7 @@ def test_what_is_wrong_with_an_entry_is_said_by_its_line(tmp_path: Path, entry: 
 
 def test_a_route_must_have_a_place_where_people_can_answer(tmp_path: Path) -> None:
     """Whoever may decide could not: that is found when the file is read, not at the first deadline."""
-    with pytest.raises(ConfigError, match="workflows only, where nobody can answer") as caught:
+    with pytest.raises(ConfigError, match="only in workflows, where nobody can answer") as caught:
         read(tmp_path, cards="teams:ops-feed")
 
     assert caught.value.where.endswith("line 4")
@@ -179,10 +179,12 @@ def test_a_changed_file_gets_by_with_the_workflows_of_the_start(tmp_path: Path) 
     """A place on a new one is refused by its line; so is one that lost its address, where there is no bot."""
     started = read_chats(read_environment(), read(tmp_path))
     check_places(read(tmp_path), started)
-    with pytest.raises(ConfigError, match="teams:news is a workflow, and its address is taken up") as caught:
+    with pytest.raises(
+        ConfigError, match="teams:news is a new workflow, and workflows are read at start-up"
+    ) as caught:
         check_places(read(tmp_path, entry='{news: "${OPS_FLOW_URL}"}', alerts="teams:news"), started)
     assert caught.value.where.endswith("line 6")
     with pytest.raises(ConfigError, match="teams:ops-feed is in Teams, which is not set up"):
         check_places(read(tmp_path, entry="{}"), started)
-    with pytest.raises(ConfigError, match="teams:ops-feed is a workflow"):
+    with pytest.raises(ConfigError, match="teams:ops-feed is a new workflow"):
         check_places(read(tmp_path), Chats(slack=True, teams=None, workflows={}))
