@@ -53,7 +53,7 @@ def digest_of(parts: Sequence[object], *, form: str = FORM) -> str:
 
     Raises `NotCanonical` as `canonical` does; depth and size are counted for each part by itself.
     """
-    text = "[" + ",".join(canonical(part, form=form) for part in parts) + "]"
+    text = "[" + ",".join([canonical(part, form=form) for part in parts]) + "]"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -72,35 +72,24 @@ class _Text:
 
 def _write(value: object, text: _Text, *, depth: int) -> None:
     # The exact type counts: a subclass may print as it likes.
-    kind = type(value)
-    if kind is dict or kind is list:
-        if depth >= DEEPEST:
-            raise NotCanonical(f"it is nested deeper than {DEEPEST} levels")
-        if isinstance(value, dict):
-            _write_object(value, text, depth=depth + 1)
-        elif isinstance(value, list):
-            _write_list(value, text, depth=depth + 1)
+    kind, opening = type(value), ""
+    if (kind is dict or kind is list) and depth >= DEEPEST:
+        raise NotCanonical(f"it is nested deeper than {DEEPEST} levels")
+    if kind is dict and isinstance(value, dict):
+        quoted = {str(name): _string(name) for name in value}
+        for name in sorted(quoted, key=None if "".join(quoted).isascii() else _utf16):
+            text.add(f"{opening or '{'}{quoted[name]}:")
+            _write(value[name], text, depth=depth + 1)
+            opening = ","
+        text.add("}" if value else "{}")
+    elif kind is list and isinstance(value, list):
+        for inner in value:
+            text.add(opening or "[")
+            _write(inner, text, depth=depth + 1)
+            opening = ","
+        text.add("]" if value else "[]")
     else:
         text.add(_leaf(value, largest=text.largest))
-
-
-def _write_object(value: dict[object, object], text: _Text, *, depth: int) -> None:
-    quoted = {str(name): _string(name) for name in value}
-    opening = "{"
-    for name in sorted(quoted, key=None if "".join(quoted).isascii() else _utf16):
-        text.add(f"{opening}{quoted[name]}:")
-        _write(value[name], text, depth=depth)
-        opening = ","
-    text.add("}" if value else "{}")
-
-
-def _write_list(value: list[object], text: _Text, *, depth: int) -> None:
-    opening = "["
-    for inner in value:
-        text.add(opening)
-        _write(inner, text, depth=depth)
-        opening = ","
-    text.add("]" if value else "[]")
 
 
 def _leaf(value: object, *, largest: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from bot.card import Card, Notification, QueueCard
@@ -20,11 +21,7 @@ from bot.surface import Surface
 Clock = Callable[[], datetime]  #: now, aware, in UTC
 #: Our clock and the platform's may be so far apart; beyond it an operator is told.
 WORST_SKEW = timedelta(seconds=60)
-
-
-def utc_now() -> datetime:
-    """The machine's own clock."""
-    return datetime.now(UTC)
+utc_now: Clock = partial(datetime.now, UTC)  #: the machine's own clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

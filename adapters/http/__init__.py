@@ -11,7 +11,7 @@ from adapters.http.client import (
     told,
     trusted,
 )
-from adapters.http.exchange import LARGEST, LIMIT, REACHED, Answer, exchange, retry_after
+from adapters.http.exchange import LARGEST, LIMIT, REACHED, Answer, exchange, http_date, retry_after
 
 __all__ = [
     "LARGEST",
@@ -21,6 +21,7 @@ __all__ = [
     "Answer",
     "Transport",
     "exchange",
+    "http_date",
     "open_client",
     "place_of",
     "proxy_for",

@@ -117,9 +117,14 @@ def retry_after(
 
 
 def _until(value: str, now: datetime, longest: float) -> float | None:
+    moment = http_date(value)
+    return None if moment is None else min(max((moment - now).total_seconds(), SHORTEST_WAIT), longest)
+
+
+def http_date(value: str | None) -> datetime | None:
+    """The moment that a header names (RFC 9110, 5.6.7), aware; None where there is none that can be read."""
     try:
-        moment = parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(value) if value else None
     except (ValueError, OverflowError):
         return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max((aware - now).total_seconds(), SHORTEST_WAIT), longest)
+    return moment.replace(tzinfo=UTC) if moment and not moment.tzinfo else moment

@@ -7,8 +7,7 @@ some platforms have none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlencode
 
@@ -55,17 +54,6 @@ def audit_word(body: bytes, request_id: str) -> str | None:
             word = record.get("decision")
             return word if isinstance(word, str) and word in AUDIT_WORDS else None
     return None
-
-
-def skew(date: str | None, now: datetime) -> timedelta | None:
-    """How far our clock is ahead of a Date header (RFC 9110, 6.6.1); None when there is no usable one."""
-    try:
-        moment = parsedate_to_datetime(date) if date else None
-    except (ValueError, OverflowError):
-        return None
-    if moment is None:
-        return None
-    return now - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 import structlog
 
-from adapters.http import open_client, retry_after, told
+from adapters.http import http_date, open_client, retry_after, told
 from adapters.platform import answers
 from adapters.platform.answers import LONGEST_WAIT, words_of
 from adapters.platform.wire import NOTHING, Read, Reader
@@ -264,7 +264,8 @@ class HttpPlatform:
             self._known = reader.kept
         if trouble := answer.trouble(lost=Unavailable, now=self._clock()):
             raise trouble
-        skew = answers.skew(answer.date, self._clock())
+        theirs = http_date(answer.date)
+        skew = None if theirs is None else self._clock() - theirs
         read = reader.end()
         return Listing(
             began_at=began_at,

@@ -53,7 +53,7 @@ class Decide:
 
     async def answer(self, click: Click) -> Voted | ReasonForm:
         """A verdict, or the form that it needs first. A Voted is committed."""
-        checked = await self._check.click(click)
+        checked = self._check.judge(click, await self._check.pressed(click))
         if not click.form and _asks(checked):
             return ReasonForm(card_id=checked.placement.card_id, form=await self._form_of(click, checked))
         try:
