@@ -63,11 +63,15 @@ def section(page: Path, title: str) -> str:
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    """The tables' rows by their first code word; the other cells without their code marks."""
+    """The tables' rows, or the list's lines, by their first code word; the rest without its code marks."""
     found = {}
     for line in text.splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
-        if line.startswith("| `"):
+        if line.startswith("- `"):
+            name, _, rest = line.removeprefix("- ").partition(": ")
+            cells = [name, rest]
+        else:
+            cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+        if line.startswith(("| `", "- `")):
             found[cells[0].split("`")[1]] = [cell.replace("`", "") for cell in cells[1:]]
     return found
 
@@ -298,8 +302,8 @@ def test_the_table_of_events_is_what_is_logged() -> None:
     table: dict[str, str] = {}
     for level in ("info", "warning", "error"):
         for line in section(REFERENCE, level.capitalize()).splitlines():
-            if line.startswith("| `"):
-                table |= dict.fromkeys(re.findall(r"`(\w+)`", line.split(" | ")[0]), level)
+            if line.startswith("- `"):
+                table |= dict.fromkeys(re.findall(r"`(\w+)`", line.partition(": ")[0]), level)
     levels = logged()
 
     assert {} == {event: level for event, level in table.items() if {level} != levels.get(event)}
@@ -482,8 +486,9 @@ def test_a_picture_is_small(path: Path) -> None:
 def test_each_line_of_the_threat_model_names_a_test_that_exists() -> None:
     """A test that was renamed or removed takes its line with it."""
     page = ROOT / "docs" / "security.md"
+    text = re.sub(r"^## What a card shows.*?(?=^## )", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     heading = re.compile(r"^\| .*(\btest|they cannot) \|$")
-    lines = [line for line in page.read_text().splitlines() if line[:2] == "| " and not heading.match(line)]
+    lines = [line for line in text.splitlines() if line[:2] in ("| ", "- ") and not heading.match(line)]
     named = re.findall(r"\[(test_\w+(?:\.py)?)\]\(([^)]+)\)", page.read_text())
 
     assert [] == [line for line in lines if "](../tests/" not in line]
