@@ -316,8 +316,7 @@ def _services(
     return open_pagers(
         ((pager.kind, pager.value.get_secret_value()) for pager in file.pagers),
         webhook_secret=webhook_secret(environment, file.pagers),
-        pagerduty_url=environment.pagerduty_url,
-        opsgenie_url=environment.opsgenie_url,
+        urls=environment.pager_urls,
         clock=clock,
     )
 

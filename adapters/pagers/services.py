@@ -291,15 +291,14 @@ async def open_pagers(
     named: Iterable[tuple[str, str]],
     *,
     webhook_secret: str | None,
-    pagerduty_url: str,
-    opsgenie_url: str,
+    urls: Mapping[str, str],
     clock: Clock,
     limit: float = LIMIT,
 ) -> AsyncIterator[dict[str, Pager]]:
     """The pagers by their names, for pairs of a kind (`webhook`, `pagerduty`, `opsgenie`) and address or key.
 
-    The same pair twice is one pager; `limit` is in seconds, of one POST. Nothing is sent yet. Raises
-    ConfigError for a webhook without a secret, whose alerts anybody could forge.
+    `urls` are those of the services, by kind. The same pair twice is one pager; `limit` is in seconds, of one
+    POST. Nothing is sent yet. Raises ConfigError for a webhook without a secret: anybody could forge its alerts.
     """
     async with open_client(timeout=limit) as client:
         exchange = Exchange(client=client, clock=clock, limit=limit)
@@ -307,9 +306,9 @@ async def open_pagers(
         def made(kind: str, value: str) -> Pager:
             match kind:
                 case "pagerduty":
-                    return PagerDutyPager(value, url=pagerduty_url, exchange=exchange)
+                    return PagerDutyPager(value, url=urls[kind], exchange=exchange)
                 case "opsgenie":
-                    return OpsgeniePager(value, url=opsgenie_url, exchange=exchange)
+                    return OpsgeniePager(value, url=urls[kind], exchange=exchange)
                 case "webhook" if webhook_secret:
                     return WebhookPager(value, secret=webhook_secret, exchange=exchange)
                 case "webhook":

@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -125,31 +124,54 @@ def _check_name(name: str, where: str) -> None:
         raise ConfigError(where, what, "Write it in lower case with hyphens: ops-feed, for teams:ops-feed.")
 
 
-Kind = Literal["webhook", "pagerduty", "opsgenie"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-#: Nod's own variables that an entry of this kind may hold: Opsgenie's key for schedules may be its key for
-#: alerts as well.
-_SHARED: Mapping[Kind, tuple[str, ...]] = {"opsgenie": ("OPSGENIE_API_KEY",)}
-
 #: An Events API v2 integration key has 32 characters (the API's own error for any other length).
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 #: What may stand in a header; Opsgenie's keys are UUIDs.
 _API_KEY = re.compile(r"[A-Za-z0-9_-]{16,200}")
 
-#: Of these the key stands in the environment only.
-_SECRET: tuple[Kind, ...] = ("pagerduty", "opsgenie")
-_FORMS = (
-    "Write slack:C0123456789, teams:finance-approvals, webhook:https://host/path,"
-    " pagerduty:${PAGERDUTY_ROUTING_KEY} or opsgenie:${OPSGENIE_API_KEY}."
-)
+
+def _key(form: re.Pattern[str], what: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if not form.fullmatch(value):
+            raise ValueError(f"must be {what}")
+        return value
+
+    return check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """How one kind of pager is named under `alerts:`."""
+
+    example: str
+    check: Callable[[str], str]  #: raises ValueError for an address or key that cannot be one
+    secret: bool = False  #: its key stands in the environment only
+    shared: tuple[str, ...] = ()  #: Nod's own variables that may be sent there
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "webhook": _Kind(example="webhook:https://host/path", check=web_address),
+    "pagerduty": _Kind(
+        example="pagerduty:${PAGERDUTY_ROUTING_KEY}",
+        check=_key(_ROUTING_KEY, "an Events API v2 integration key of 32 letters and digits"),
+        secret=True,
+    ),
+    "opsgenie": _Kind(
+        example="opsgenie:${OPSGENIE_API_KEY}",
+        check=_key(_API_KEY, "an API integration's key of letters, digits and hyphens"),
+        secret=True,
+        shared=("OPSGENIE_API_KEY",),  # the key for schedules may be the key for alerts as well
+    ),
+}
+_EXAMPLES = ["slack:C0123456789", "teams:finance-approvals", *(kind.example for kind in _KINDS.values())]
+_FORMS = f"Write {', '.join(_EXAMPLES[:-1])} or {_EXAMPLES[-1]}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagerAddress:
     """A pager beside the chats: its kind, and the address or key that finds it, which nobody is shown."""
 
-    kind: Kind
+    kind: str
     value: SecretStr
 
 
@@ -169,7 +191,7 @@ def alerts_of(entries: list[str], lines: Lines, *, variables: Mapping[str, str] 
     """
     known = os.environ if variables is None else variables
     channels: dict[Destination, str] = {}
-    pagers: dict[tuple[Kind, str], None] = {}
+    pagers: dict[tuple[str, str], None] = {}
     for index, entry in enumerate(entries):
         place: Place = ("alerts", index)
         one = _alert(entry, place, lines, known)
@@ -192,41 +214,20 @@ def webhook_secret(environment: Environment, pagers: tuple[PagerAddress, ...]) -
     return None
 
 
-def _alert(entry: str, place: Place, lines: Lines, known: Mapping[str, str]) -> Destination | tuple[Kind, str]:
+def _alert(entry: str, place: Place, lines: Lines, known: Mapping[str, str]) -> Destination | tuple[str, str]:
     where, named = lines.where(place), ".".join(map(str, place))
     name, _, written = entry.partition(":")
-    kind = next((kind for kind in KINDS if kind == name), None)
-    if kind in _SECRET and not is_variable(written):
-        what = f"{named}: the key of {kind} must be a variable of the environment, as in {kind}:${{NAME}}"
+    kind = _KINDS.get(name)
+    if kind is not None and kind.secret and not is_variable(written):
+        what = f"{named}: the key of {name} must be a variable of the environment, as in {name}:${{NAME}}"
         raise ConfigError(where, what, "Put the key into the environment: many people can read this file.")
-    value = replaced(
-        written, where=where, named=named, known=known, shared=_SHARED.get(kind, ()) if kind else ()
-    )
+    value = replaced(written, where=where, named=named, known=known, shared=kind.shared if kind else ())
     try:
-        return destination(f"{name}:{value}") if kind is None else (kind, _CHECKS[kind](value))
+        return destination(f"{name}:{value}") if kind is None else (name, kind.check(value))
     except ValueError as error:
         fix = f"Correct it. {_FORMS}"
         behind = "its value " if value != written else ""
         raise ConfigError(where, f"{named}: {behind}{error}", fix) from None
-
-
-def _routing_key(value: str) -> str:
-    if not _ROUTING_KEY.fullmatch(value):
-        raise ValueError("must be an Events API v2 integration key of 32 letters and digits")
-    return value
-
-
-def _api_key(value: str) -> str:
-    if not _API_KEY.fullmatch(value):
-        raise ValueError("must be an API integration's key of letters, digits and hyphens")
-    return value
-
-
-_CHECKS: Mapping[Kind, Callable[[str], str]] = {
-    "webhook": web_address,
-    "pagerduty": _routing_key,
-    "opsgenie": _api_key,
-}
 
 
 def check_schedule_keys(environment: Environment, policy: Policy) -> None:

@@ -131,6 +131,11 @@ class Environment(LocalEnvironment):
         set_here = {name: v for name, v in given.items() if fields.get(name, name) in self.model_fields_set}
         return replace(CLOUDS[self.microsoft_cloud], **set_here)
 
+    @property
+    def pager_urls(self) -> Mapping[str, str]:
+        """The addresses of pagers that are services, by their kind under `alerts:`."""
+        return {"pagerduty": self.pagerduty_url, "opsgenie": self.opsgenie_url}
+
     def seal_secrets(self) -> tuple[str, ...]:
         """`NOD_SECRET` as one or two secrets, the current one first, for `bot.seal.Seal`.
 

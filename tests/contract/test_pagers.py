@@ -59,8 +59,7 @@ async def open_one(
     async with open_pagers(
         [(kind, values[kind])] * 2,
         webhook_secret=secret,
-        pagerduty_url=f"{address}/",
-        opsgenie_url=address,
+        urls={"pagerduty": f"{address}/", "opsgenie": address},
         clock=clock,
         limit=limit,
     ) as pagers:
@@ -293,7 +292,7 @@ async def test_a_kind_that_there_is_not_is_refused() -> None:
     """What the settings do not know cannot be opened."""
     named: list[Any] = [("pigeon", "coop")]
     with pytest.raises(ConfigError, match="pigeon is no pager"):
-        async with open_pagers(named, webhook_secret=None, pagerduty_url="", opsgenie_url="", clock=utc_now):
+        async with open_pagers(named, webhook_secret=None, urls={}, clock=utc_now):
             pass
 
 

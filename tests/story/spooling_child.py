@@ -86,8 +86,7 @@ async def open_exit(
         open_pagers(
             [("webhook", f"{pager_url}/hooks/x")],
             webhook_secret=WEBHOOK_SECRET,
-            pagerduty_url="http://127.0.0.1:9",
-            opsgenie_url="http://127.0.0.1:9",
+            urls=dict.fromkeys(("pagerduty", "opsgenie"), "http://127.0.0.1:9"),
             clock=clock,
         ) as pagers,
         open_alert_fallback(

@@ -268,8 +268,7 @@ async def page_what_is_owed(world: World) -> None:
         open_pagers(
             [("webhook", f"{world.url}/hooks/x")],
             webhook_secret=WEBHOOK_SECRET,
-            pagerduty_url=world.url,
-            opsgenie_url=world.url,
+            urls={"pagerduty": world.url, "opsgenie": world.url},
             clock=utc_now,
         ) as pagers,
         asyncio.TaskGroup() as tasks,
