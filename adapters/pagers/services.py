@@ -298,7 +298,7 @@ async def open_pagers(
     """The pagers by their names, for pairs of a kind (`webhook`, `pagerduty`, `opsgenie`) and address or key.
 
     `urls` are those of the services, by kind. The same pair twice is one pager; `limit` is in seconds, of one
-    POST. Nothing is sent yet. Raises ConfigError for a webhook without a secret: anybody could forge its alerts.
+    POST. Nothing is sent yet. Raises ConfigError for a webhook without a secret: its alerts could be forged.
     """
     async with open_client(timeout=limit) as client:
         exchange = Exchange(client=client, clock=clock, limit=limit)

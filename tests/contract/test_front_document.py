@@ -16,8 +16,7 @@ from jsonschema import Draft202012Validator
 from adapters.chat.endpoint import endpoint_of
 from adapters.relay import WAKE_PATH, WakeEndpoint
 from adapters.teams.receive import operation, schemes
-from adapters.web import front
-from adapters.web.front import LARGEST_BODY, document
+from adapters.web import LARGEST_BODY, document, front
 from sandbox.serve import serve
 from tests.contract.openapi_rig import checked_schemas
 from tests.servers.town import open_town

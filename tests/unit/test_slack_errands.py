@@ -18,7 +18,7 @@ from adapters.slack.clicks import Clicks
 from adapters.slack.identity import Identity
 from adapters.store.sqlite import CLOSES_WITHIN
 from adapters.watch.watchdog import ENDS_WITHIN, LAST_WORD
-from adapters.web.front import GRACE
+from adapters.web import GRACE
 from bot.errors import Refusal, Refused, Unavailable
 from tests.contract.slack_rig import FakeDesk
 from tests.render.cards import not_counted

@@ -6,7 +6,7 @@ from adapters.chat.background import LAST_CALL
 from adapters.runtime import GRACE as FLOW
 from adapters.slack.socket import GOODBYE
 from adapters.watch.watchdog import ENDS_WITHIN, LAST_WORD
-from adapters.web.front import GRACE as FRONT
+from adapters.web import GRACE as FRONT
 
 #: Seconds for the database, and for a machine that has other work.
 MARGIN = 0.2
