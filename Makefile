@@ -8,7 +8,7 @@ COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --gener
 # What was compiled and rewritten once is kept: each of the processes of a run would do it again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-all test-pythons mutants check sdk lock clean
+.PHONY: demo pictures test test-all test-pythons mutants check sdk lock clean
 
 # Only what Nod itself needs: the tools of the tests come with `make test`.
 demo: .venv/demo
@@ -40,6 +40,10 @@ mutants: .venv/ready
 # What `make test` runs of style and structure, alone and quick.
 check: .venv/ready
 	$(PY) -m pytest -q tests/test_house.py
+
+# The picture in the README, made again.
+pictures: .venv/ready
+	$(PY) -m tests.pictures
 
 sdk: .sdk/ready
 

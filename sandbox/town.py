@@ -80,7 +80,7 @@ async def open_sandbox(
         open_workspace(
             request_url=request_url, post_burst=post_burst, updates_a_minute=updates_a_minute
         ) as workspace,
-        _teams(wanted=with_teams) as (teams, teams_routes),
+        _teams(platform, wanted=with_teams) as (teams, teams_routes),
     ):
         app = Starlette(
             routes=[
@@ -98,7 +98,7 @@ async def open_sandbox(
 
 
 @asynccontextmanager
-async def _teams(*, wanted: bool) -> AsyncIterator[tuple[Teams | None, list[BaseRoute]]]:
+async def _teams(platform: Platform, *, wanted: bool) -> AsyncIterator[tuple[Teams | None, list[BaseRoute]]]:
     """The local Teams and its routes; what it needs is imported only where it is wanted."""
     if not wanted:
         yield None, []
@@ -108,4 +108,4 @@ async def _teams(*, wanted: bool) -> AsyncIterator[tuple[Teams | None, list[Base
     from sandbox.teams.town import open_teams
 
     async with open_teams() as teams:
-        yield teams, [*teams_page_routes(teams), *teams_routes(teams)]
+        yield teams, [*teams_page_routes(teams, platform), *teams_routes(teams)]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 from hypothesis import settings
 
 from bot.approval import Actor, Approval, Decision, Stage
@@ -18,6 +19,9 @@ from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
 from bot.routing import Route
 from bot.surface import Surface
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -79,6 +83,15 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One headless Chromium for all tests of a worker; each opens a profile of its own in it."""
+    from tests.servers.browser import open_browser  # half a second that only these tests pay
+
+    async with open_browser() as chromium:
+        yield chromium
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def page_routes(*, workspace: Workspace, platform: Platform, with_teams: bool = 
         return JSONResponse(picture(workspace, viewer=viewer), headers={"Cache-Control": "no-store"})
 
     async def stream(request: Request) -> Response:
-        events = news(workspace=workspace, platform=platform, now=time.time(), with_teams=with_teams)
+        events = news(workspace.changes, platform=platform, now=time.time(), other=with_teams)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 

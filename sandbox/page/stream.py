@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.platform.journal import Line
 from sandbox.platform.platform import Platform
-from sandbox.slack.workspace import Workspace
+from sandbox.slack.changes import Changes
 
 #: Seconds without news until a comment keeps the connection alive through proxies.
 HEARTBEAT = 15.0
@@ -35,27 +35,30 @@ def line_data(line: Line, *, platform: Platform) -> dict[str, Any]:
 
 
 async def news(
-    *, workspace: Workspace, platform: Platform, now: float, with_teams: bool = False
+    chat: Changes, *, platform: Platform | None, now: float, other: bool = False
 ) -> AsyncIterator[str]:
-    """All events for one page: first `hello`, then the whole transcript, then everything new as it comes."""
+    """All events for one page: first `hello`, then the whole transcript, then everything new as it comes.
+
+    Without a platform there are no agents to start. `other` says that there is another chat's page to go to.
+    """
     waiting: asyncio.Queue[str] = asyncio.Queue()
 
     async def changes() -> None:
         version = -1
         while True:
-            version = await workspace.changes.beyond(version)
+            version = await chat.beyond(version)
             waiting.put_nowait(event("changed", {"version": version}))
 
-    async def lines() -> None:
+    async def lines(platform: Platform) -> None:
         async for line in platform.watch():
             waiting.put_nowait(event("line", line_data(line, platform=platform)))
 
-    agents = [
-        {"name": agent.name, "about": agent.about, "tools": list(agent.tools)}
-        for agent in platform.agents.values()
-    ]
-    yield "retry: 1000\n" + event("hello", {"now": now, "agents": agents, "teams": with_teams})
-    tasks = [asyncio.create_task(changes()), asyncio.create_task(lines())]
+    cast = platform.agents.values() if platform else ()
+    agents = [{"name": agent.name, "about": agent.about, "tools": list(agent.tools)} for agent in cast]
+    yield "retry: 1000\n" + event("hello", {"now": now, "agents": agents, "other": other})
+    tasks = [asyncio.create_task(changes())]
+    if platform:
+        tasks.append(asyncio.create_task(lines(platform)))
     try:
         while True:
             try:

@@ -16,7 +16,7 @@ Acme People Team"""
 
 MAIL = Agent(
     name="mail_agent",
-    about="Writes and sends e-mail for the people team.",
+    about="Sends job offers by e-mail.",
     steps=(
         Say(text="I'll look up the candidate and prepare the offer."),
         SafeTool(tool="find_contact", arguments={"name": "Jane Doe"}, answer="jane.doe@example.com"),
@@ -32,7 +32,7 @@ MAIL = Agent(
             answer="send_email: sent",
             approved="The offer is on its way to Jane.",
             rejected="I did not send the offer; the draft is kept.",
-            skipped="I left the e-mail out; somebody else may send it.",
+            skipped="I did not send the e-mail and went on.",
             timed_out="Nobody answered in time: the offer was not sent, I'll raise it in the next report.",
         ),
     ),
@@ -40,7 +40,7 @@ MAIL = Agent(
 
 TREASURY = Agent(
     name="treasury_agent",
-    about="Pays supplier invoices that match their order.",
+    about="Pays invoices. Two people approve.",
     steps=(
         SafeTool(
             tool="read_invoice",
@@ -70,7 +70,7 @@ TREASURY = Agent(
 
 OPS = Agent(
     name="ops_agent",
-    about="Keeps the build and the services tidy.",
+    about="Restarts services, tidies up.",
     steps=(
         SafeTool(
             tool="read_metrics", arguments={"service": "checkout"}, answer="error rate 7.3 %, memory 96 %"
@@ -119,7 +119,7 @@ HR = Agent(
 
 ARCHIVE = Agent(
     name="archive_agent",
-    about="Publishes very long documents: the arguments are far longer than any card.",
+    about="Publishes very long documents.",
     steps=(
         RiskyTool(
             tool="publish_document",
@@ -137,7 +137,7 @@ ARCHIVE = Agent(
 
 HOSTILE = Agent(
     name="hostile_agent",
-    about="Tries to speak through the card: mentions, markup, fake links and buttons in its arguments.",
+    about="Hides tricks in its arguments.",
     steps=(
         RiskyTool(
             tool="post_message",
@@ -155,9 +155,23 @@ HOSTILE = Agent(
     ),
 )
 
+RESEARCH = Agent(
+    name="research_agent",
+    about="Only reads: approved by a rule.",
+    steps=(
+        RiskyTool(
+            tool="read_contract",
+            arguments={"supplier": "Northwind Traders GmbH", "year": 2026},
+            answer="read_contract: net 30 days, 2 % discount within 10",
+            approved="Northwind gives 2 % for payment within 10 days.",
+        ),
+        Say(text="Noted for the treasury agent."),
+    ),
+)
+
 SPRINTER = Agent(
     name="sprint_agent",
-    about="Waits for twenty seconds only.",
+    about="Needs an answer in 20 seconds.",
     steps=(
         Say(text="The ticket sale opens in half a minute, I need a go."),
         RiskyTool(
@@ -172,4 +186,4 @@ SPRINTER = Agent(
 )
 
 #: Everyone, in the order in which a page lists them.
-CAST: tuple[Agent, ...] = (MAIL, TREASURY, OPS, HR, ARCHIVE, HOSTILE, SPRINTER)
+CAST: tuple[Agent, ...] = (MAIL, TREASURY, RESEARCH, ARCHIVE, OPS, HR, HOSTILE, SPRINTER)

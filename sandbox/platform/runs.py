@@ -62,7 +62,7 @@ class Run:
     async def play(self, emit: Emit) -> None:
         """Play to the end, handing every event to `emit`."""
         try:
-            self._tell("started", "starts to work")
+            self._tell("started", "started")
             await emit(self._events.status())
             for number, step in enumerate(self._agent.steps, 1):
                 await asyncio.sleep(self._pace)
@@ -70,11 +70,11 @@ class Run:
             await asyncio.sleep(self._pace)
             await emit(self._events.says(self._agent.final))
             await emit(self._events.final(self._agent.final))
-            self._tell("finished", "is done")
+            self._tell("finished", "finished")
         except asyncio.CancelledError:
             if self._waits_for is not None:
                 self._approvals.withdraw(self._waits_for)
-            self._tell("cancelled", "was stopped", self._waits_for)
+            self._tell("cancelled", "stopped", self._waits_for)
             raise
 
     async def _take(self, step: Say | SafeTool | RiskyTool, call_id: str, emit: Emit) -> None:
@@ -83,7 +83,7 @@ class Run:
             return
         await emit(self._events.tool_call(call_id, step))
         if isinstance(step, SafeTool):
-            self._tell("calls", f"calls {step.tool}")
+            self._tell("calls", f"calling {step.tool}")
             await emit(self._events.tool_result(call_id, step))
             self._tell("tool", step.answer)
             return
@@ -108,7 +108,7 @@ class Run:
         )
         outcome = self._approvals.open(request, awaited=True)
         self._waits_for = request.request_id
-        self._tell("waits", f"calls {step.tool}, waits for approval", request.request_id)
+        self._tell("waits", f"waiting for approval: {step.tool}", request.request_id)
         await emit(self._events.waiting(call_id, request, timeout_at=request.timeout_at + self._local_offset))
         resolution = await outcome
         self._waits_for = None
@@ -134,6 +134,6 @@ class Run:
 
 def _words(resolution: Resolution) -> str:
     if resolution.decision not in ("approved", "rejected", "skipped"):
-        return "nobody answered in time, goes on without it"
+        return "nobody answered in time"
     note = f": {resolution.operator_input}" if resolution.operator_input else ""
     return f"{resolution.decision}{note}"

@@ -126,7 +126,9 @@ def cast(app: App) -> Mapping[str, Person]:
             tz="America/New_York",
             tz_offset=-18000,
         ),
-        Person(id="U0EVE", name="eve", real_name="Eve Ekström", email="eve@acme.example", title="No approver"),
+        Person(
+            id="U0EVE", name="eve", real_name="Eve Ekström", email="eve@acme.example", title="Not an approver"
+        ),
         Person(id="U0OLU", name="olu", real_name="Olu Obi", email="olu@acme.example", title="On call"),
         Person(
             id="U0GUEST",
@@ -158,14 +160,12 @@ def channels(app: App) -> Mapping[str, Channel]:
         Channel(
             id="C0APPROVALS",
             name="approvals",
-            purpose="What agents may not do alone",
+            purpose="Actions that need approval",
             members=staff | bot | {"U0GUEST", "U0EXT"},
         ),
         Channel(id="C0FINANCE", name="finance", purpose="Payments and invoices", members=staff | bot),
-        Channel(
-            id="C0ALERTS", name="nod-alerts", purpose="When Nod itself needs a person", members=staff | bot
-        ),
-        Channel(id="C0RANDOM", name="random", purpose="Nod is not in here", members=staff),
+        Channel(id="C0ALERTS", name="nod-alerts", purpose="Alerts about Nod", members=staff | bot),
+        Channel(id="C0RANDOM", name="random", purpose="Nod is not a member", members=staff),
     )
     return {channel.id: channel for channel in rows}
 

@@ -1,7 +1,6 @@
 """The page of the local Teams at `/teams`, with its own little API under `/teams/ui/`."""
 
-import asyncio
-from collections.abc import AsyncIterator
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sandbox.page.routes import HEADERS, taking
-from sandbox.page.stream import HEARTBEAT, event
+from sandbox.page.stream import news
+from sandbox.platform.platform import Platform
 from sandbox.teams.delivery import DeliveryResult
 from sandbox.teams.errors import CannotDo
 from sandbox.teams.messages import Message
@@ -107,20 +107,11 @@ def _gestures(teams: Teams) -> list[BaseRoute]:
     ]
 
 
-async def _news(teams: Teams) -> AsyncIterator[str]:
-    """Server-Sent Events: `changed` at once, and whenever something changed."""
-    version = -1
-    yield "retry: 1000\n"
-    while True:
-        try:
-            version = await asyncio.wait_for(teams.changes.beyond(version), HEARTBEAT)
-            yield event("changed", {"version": version})
-        except TimeoutError:
-            yield ": still here\n\n"
+def teams_page_routes(teams: Teams, platform: Platform | None = None) -> list[BaseRoute]:
+    """The page, its files at `/teams/static/`, its API at `/teams/ui/…`; its frame is the other page's.
 
-
-def teams_page_routes(teams: Teams) -> list[BaseRoute]:
-    """The page, its files at `/teams/static/`, its API at `/teams/ui/…`; it uses the other page's `dom.js`."""
+    The agents of the `platform` stand beside the chat; they are started by the other page's API.
+    """
 
     async def index(request: Request) -> Response:
         return FileResponse(STATIC / "teams.html", headers=HEADERS)
@@ -132,8 +123,9 @@ def teams_page_routes(teams: Teams) -> list[BaseRoute]:
         return JSONResponse(picture(teams, viewer=viewer), headers={"Cache-Control": "no-store"})
 
     async def stream(request: Request) -> Response:
+        events = news(teams.changes, platform=platform, now=time.time(), other=platform is not None)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_news(teams), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
     return [
         Route("/teams", index, methods=["GET"]),

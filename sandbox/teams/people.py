@@ -105,7 +105,7 @@ def cast() -> Mapping[str, Person]:
             full_name="Eve Ekström",
             email="eve@acme.example",
             aad="e0000000-0000-4000-8000-000000000003",
-            title="No approver",
+            title="Not an approver",
         ),
         Person(
             name="olu",
@@ -150,6 +150,6 @@ def places() -> Mapping[str, Place]:
         Place(id=FINANCE, name="Finance approvals", scope="channel", members=STAFF | {"gus", "xia"}),
         Place(id=ALERTS, name="Nod alerts", scope="channel", members=STAFF | {"gus", "xia"}),
         Place(id=CHAT, name="On call", scope="groupChat", members=STAFF),
-        Place(id=ELSEWHERE, name="Nod is not in here", scope="groupChat", members=STAFF, installed=False),
+        Place(id=ELSEWHERE, name="Without Nod", scope="groupChat", members=STAFF, installed=False),
     )
     return {place.id: place for place in rows}

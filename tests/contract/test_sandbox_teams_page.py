@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-import pytest
 from playwright.async_api import Browser, Page, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
@@ -21,17 +20,13 @@ from sandbox.teams.picture import picture
 from sandbox.teams.town import Teams, open_teams
 from sandbox.town import open_sandbox
 from tests.contract.teams_scene import DONE, OPEN, FakeBot, answered, card, execute, message
-from tests.servers.browser import open_browser
+from tests.servers.browser import IN_A_BROWSER
 from tests.servers.teams import shared_keys
+
+pytestmark = IN_A_BROWSER
 
 HOSTILE = '**bold** [pay](https://evil.example) <img src=x onerror="document.title=1">'
 RICH = {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": HOSTILE, "fontType": "monospace"}]}
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 @asynccontextmanager
@@ -75,7 +70,6 @@ async def reading(browser: Browser, teams: Teams) -> AsyncIterator[Page]:
     assert [] == complaints
 
 
-@pytest.mark.browser
 async def test_a_card_is_pressed_and_each_person_has_their_own_view(browser: Browser) -> None:
     """The invoke's card is for the presser; another person still has the buttons; a reason goes along."""
     bot = FakeBot(answer=answered(CARD_TYPE, DONE))
@@ -97,7 +91,6 @@ async def test_a_card_is_pressed_and_each_person_has_their_own_view(browser: Bro
     assert "too risky" == bot.last["value"]["action"]["data"]["reason"]
 
 
-@pytest.mark.browser
 async def test_secondary_actions_are_behind_the_overflow_button(browser: Browser) -> None:
     """As in Teams, `mode: secondary` leaves the row of buttons and still sends its own data."""
     bot = FakeBot(answer=answered(CARD_TYPE, DONE))
@@ -114,7 +107,6 @@ async def test_secondary_actions_are_behind_the_overflow_button(browser: Browser
     assert "claim" == bot.last["value"]["action"]["verb"]
 
 
-@pytest.mark.browser
 async def test_a_refresh_happens_by_itself_and_a_broken_bot_is_seen(browser: Browser) -> None:
     """Who is named gets the refreshed card when it is shown; a 500 makes the client say so."""
     bot = FakeBot(answer=answered(CARD_TYPE, card(actions=[execute("approve")])))
@@ -132,11 +124,33 @@ async def test_a_refresh_happens_by_itself_and_a_broken_bot_is_seen(browser: Bro
             await button.click()
             await expect(page.get_by_text("Unable to reach app. Please try again.")).to_be_visible()
             await page.get_by_label("You are").select_option("bob")
-            await expect(page.get_by_text("Open")).to_be_visible()
+            await expect(page.get_by_text("Open", exact=True)).to_be_visible()
             await expect(button).to_have_count(0)
 
 
-@pytest.mark.browser
+async def test_what_is_typed_outlives_a_change_of_the_card(browser: Browser) -> None:
+    """The bot edits the card while somebody writes a reason: the form stays unfolded, filled and focused, and
+    nothing scrolls; the dialog gives the focus back."""
+    bot = FakeBot(answer={"task": {"type": "message", "value": "Nothing more to see."}})
+    async with served(bot) as teams:
+        await post(teams, OPEN)
+        async with reading(browser, teams) as page:
+            await page.get_by_role("button", name="Reject…").click()
+            await page.get_by_label("reason").fill("too ri")
+            (first,) = teams.cards_in(APPROVALS)
+            changed = {**OPEN, "body": [{"type": "TextBlock", "text": "Changed"}]}
+            headers = {"Authorization": f"Bearer {teams.entra.outbound()}"}
+            async with httpx.AsyncClient(base_url=teams.service_url, headers=headers) as client:
+                edited = f"v3/conversations/{APPROVALS}/activities/{first.id}"
+                assert (await client.put(edited, json=message(changed))).is_success
+            await expect(page.get_by_text("Changed", exact=True)).to_be_visible()
+            reason = page.get_by_label("reason")
+            await expect(reason).to_have_value("too ri")
+            await expect(reason).to_be_focused()
+            await page.keyboard.type("sky")
+            await expect(reason).to_have_value("too risky")
+
+
 async def test_a_dialog_opens_and_is_sent(browser: Browser) -> None:
     """task/fetch opens the dialog, what is filled in goes to the bot, and an empty answer closes it."""
     asks = card(
@@ -156,7 +170,6 @@ async def test_a_dialog_opens_and_is_sent(browser: Browser) -> None:
     assert ("task/submit", "read") == (bot.last["name"], bot.last["value"]["data"]["note"])
 
 
-@pytest.mark.browser
 async def test_what_teams_parses_is_shown_parsed_and_nothing_becomes_markup(browser: Browser) -> None:
     """A TextBlock with Markdown has a link and bold text; rich text shows the same characters."""
     async with served(FakeBot()) as teams:
@@ -166,24 +179,23 @@ async def test_what_teams_parses_is_shown_parsed_and_nothing_becomes_markup(brow
             assert 0 == await page.locator(".rich a, .rich .bold, img").count()
             await expect(page.locator(".text a")).to_have_attribute("href", "https://evil.example")
             await expect(page.locator(".text .bold")).to_have_text("bold")
-            assert "Acme · sandbox Teams" == await page.title()
+            assert "Acme · local Teams" == await page.title()
 
 
-@pytest.mark.browser
 async def test_one_page_leads_to_the_other_where_teams_is(browser: Browser) -> None:
     """From the local Slack to the local Teams and back; without Teams nothing leads there."""
     context = await browser.new_context()
     page = await context.new_page()
     async with open_sandbox(with_teams=True) as sandbox:
         await page.goto(sandbox.url)
-        await page.get_by_role("link", name="To the local Teams").click()
+        await page.get_by_role("link", name="Open local Teams").click()
         await expect(page.get_by_role("heading", name="Approvals", exact=True)).to_be_visible()
-        await page.get_by_role("link", name="To the local Slack").click()
+        await page.get_by_role("link", name="Open local Slack").click()
         await expect(page.get_by_role("heading", name="# approvals")).to_be_visible()
     async with open_sandbox() as sandbox:
         await page.goto(sandbox.url)
         await expect(page.get_by_role("heading", name="# approvals")).to_be_visible()
-        await expect(page.locator("#to-teams")).to_be_hidden()
+        await expect(page.locator("#other")).to_be_hidden()
     await context.close()
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+#: Of tests in a browser: the browser lives in the session's loop, so the tests do, too.
+IN_A_BROWSER = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
 CHROMIUM = Path(os.environ.get("NOD_CHROMIUM", "/usr/bin/chromium"))
 QUIET = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "

@@ -6,12 +6,11 @@ import re
 import time
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from adapters.cli.demo import open_demo
 from sandbox.story import Story
 from sandbox.town import open_sandbox
-from tests.servers.browser import open_browser
 
 #: A card must be up so soon after the agent's pause, and the agent must know so soon after the click; in
 #: milliseconds.
@@ -22,16 +21,17 @@ async def start(page: Page, agent: str, channel: str) -> Locator:
     """Start an agent on the page; returns its newest run once it waits, with its channel open."""
     await page.get_by_role("button", name=f"Start {agent}", exact=True).click()
     run = page.locator("#runs > li").first
-    await expect(run).to_contain_text("waits for approval", timeout=5_000)
+    await expect(run).to_contain_text("waiting for approval", timeout=5_000)
     await page.locator("#channels").get_by_text(channel).click()
     return run
 
 
 @pytest.mark.calm
 @pytest.mark.browser
-async def test_the_demo_in_a_browser() -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_demo_in_a_browser(browser: Browser) -> None:
     """Each answer is given on the page and seen in what the agent does next; one is left to expire."""
-    async with open_browser() as browser, open_demo(port=0) as sandbox:
+    async with open_demo(port=0) as sandbox:
         page = await browser.new_page(viewport={"width": 1280, "height": 900})
         await page.goto(sandbox.url)
         messages = page.locator("#messages")
@@ -63,6 +63,7 @@ async def test_the_demo_in_a_browser() -> None:
         await expect(messages).to_contain_text("Nobody answered by", timeout=8_000)
         kinds = {line.kind for line in sandbox.platform.transcript() if line.run_id == run_id}
         assert "timeout_skip" in kinds
+        await page.close()
 
 
 @pytest.mark.calm

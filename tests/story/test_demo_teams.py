@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from adapters.cli.demo import open_demo
-from tests.servers.browser import open_browser
+from tests.servers.browser import IN_A_BROWSER
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_BROWSER
 
 #: The other chat's card follows so soon; in milliseconds.
 SOON = 2_000
@@ -30,7 +29,7 @@ class TwoChats:
         """Start an agent; its run, and its card in Slack and in Teams."""
         await self.slack.get_by_role("button", name=f"Start {agent}", exact=True).click()
         run = self.slack.locator("#runs > li").first
-        await expect(run).to_contain_text("waits for approval", timeout=5_000)
+        await expect(run).to_contain_text("waiting for approval", timeout=5_000)
         # Before anything is said about it in a thread, the newest card is the last message.
         cards = [page.locator("#messages > li").last for page in (self.slack, self.teams)]
         found = []
@@ -41,15 +40,17 @@ class TwoChats:
 
 
 @asynccontextmanager
-async def open_two_chats() -> AsyncIterator[TwoChats]:
+async def open_two_chats(browser: Browser) -> AsyncIterator[TwoChats]:
     """The demo, looked at from both sides."""
-    async with open_browser() as browser, open_demo(port=0) as sandbox:
+    async with open_demo(port=0) as sandbox:
         slack, teams = await browser.new_page(), await browser.new_page()
         await slack.goto(sandbox.url)
         await slack.locator("#channels").get_by_text("approvals").click()
         await teams.goto(f"{sandbox.url}/teams")
         await expect(teams.get_by_role("heading", name="Approvals", exact=True)).to_be_visible()
         yield TwoChats(slack=slack, teams=teams)
+        await slack.close()
+        await teams.close()
 
 
 async def over(card: Locator, said: str) -> None:
@@ -59,9 +60,9 @@ async def over(card: Locator, said: str) -> None:
     await expect(pressed).to_have_count(0)
 
 
-async def test_a_press_in_slack_settles_the_card_in_teams() -> None:
+async def test_a_press_in_slack_settles_the_card_in_teams(browser: Browser) -> None:
     """Ann approves in Slack: the agent goes on, and within 2 s Teams shows it without a button."""
-    async with open_two_chats() as chats:
+    async with open_two_chats(browser) as chats:
         run, in_slack, in_teams = await chats.asked("Mail agent", "Approve send_email?")
 
         await in_slack.get_by_role("button", name=re.compile("^Approve")).click()
@@ -71,9 +72,9 @@ async def test_a_press_in_slack_settles_the_card_in_teams() -> None:
         await expect(run).to_contain_text("send_email: sent")
 
 
-async def test_a_press_in_teams_settles_the_card_in_slack() -> None:
+async def test_a_press_in_teams_settles_the_card_in_slack(browser: Browser) -> None:
     """Bob skips in Teams, where Eve saw no answer to give: Slack follows within 2 s."""
-    async with open_two_chats() as chats:
+    async with open_two_chats(browser) as chats:
         run, in_slack, in_teams = await chats.asked("HR agent", "Approve custom_tool?")
         skip = in_teams.get_by_role("button", name=re.compile("^Skip"))
 

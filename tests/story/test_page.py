@@ -22,9 +22,9 @@ from sandbox.serve import serve
 from sandbox.slack.mount import slack_routes
 from sandbox.slack.workspace import Workspace, open_workspace
 from tests.sampling import sampled
-from tests.servers.browser import open_browser
+from tests.servers.browser import IN_A_BROWSER
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_BROWSER
 
 CHANNEL = "C0APPROVALS"
 Json = dict[str, Any]
@@ -155,12 +155,6 @@ async def sandbox(*, port: int = 0) -> AsyncIterator[Scene]:
             yield Scene(base=base, workspace=workspace, platform=platform, app=app)
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as chromium:
-        yield chromium
-
-
 @asynccontextmanager
 async def reading(browser: Browser, base: str, **options: Any) -> AsyncIterator[tuple[Page, list[str]]]:
     """The page in a fresh browser profile, and everything that it complained of."""
@@ -187,7 +181,7 @@ async def test_a_person_presses_and_is_heard(browser: Browser) -> None:
         await expect(whisper).to_be_visible()
         await expect(page.get_by_text("Only visible to you")).to_be_visible()
         await page.get_by_label("You are").select_option("U0EVE")
-        await expect(page.locator("#my-role")).to_have_text("Eve Ekström · No approver")
+        await expect(page.locator("#my-role")).to_have_text("Eve Ekström · Not an approver")
         await expect(whisper).to_have_count(0)
         await page.get_by_role("button", name="Approve").click()
         await expect(page.get_by_text("You pressed, @Eve Ekström.")).to_be_visible()
@@ -251,6 +245,43 @@ async def test_what_is_behind_the_overflow_button_is_picked_by_key_and_mouse(bro
     assert not complaints
 
 
+async def test_a_press_leaves_the_reader_where_they_were(browser: Browser) -> None:
+    """A card that is edited under the focus keeps it, a form gives it back to the button that opened it, and
+    what comes meanwhile is offered below: nothing scrolls by itself."""
+    options = {"viewport": {"width": 900, "height": 500}}
+    async with sandbox() as scene, reading(browser, scene.base, **options) as (page, complaints):
+        client = scene.app.client
+        assert client is not None
+        (card,) = scene.workspace.messages(CHANNEL)
+        approve = page.get_by_role("button", name="Approve", exact=True)
+        await approve.focus()
+        changed = [{"type": "header", "text": plain("Approve it now?")}, *CARD[1:]]
+        await client.chat_update(channel=CHANNEL, ts=card.ts, text="Approve it now?", blocks=changed)
+        await expect(page.get_by_role("heading", name="Approve it now?")).to_be_visible()
+        await expect(approve).to_be_focused()
+
+        reject = page.get_by_role("button", name="Reject…")
+        await reject.press("Enter")
+        await expect(page.get_by_label("Why?")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await expect(reject).to_be_focused()
+
+        messages = page.locator("#messages")
+        before = await messages.evaluate("list => list.scrollTop")
+        await client.chat_postMessage(channel=CHANNEL, text="Another", blocks=CARD)
+        newer = page.get_by_role("button", name="1 new message")
+        await expect(newer).to_be_visible()
+        assert before == await messages.evaluate("list => list.scrollTop")
+        await expect(reject.first).to_be_focused()
+        await newer.click()
+        await expect(newer).to_be_hidden()
+        assert before < await messages.evaluate("list => list.scrollTop")
+        await expect(messages).to_be_focused()
+
+    assert not complaints
+
+
 async def test_a_silent_app_is_shown(browser: Browser) -> None:
     """When the app fails, the person sees it at the card, and can press again."""
     async with sandbox() as scene, reading(browser, scene.base) as (page, _):
@@ -294,7 +325,7 @@ async def test_an_agent_is_watched_until_it_is_answered(browser: Browser) -> Non
         await page.get_by_label("20 s").check()
         await page.get_by_role("button", name="Start Mail agent").click()
         state = page.locator("#runs .state").first
-        await expect(state).to_contain_text("Waits 0:")
+        await expect(state).to_contain_text("Waiting 0:")
         (waiting,) = scene.platform.approvals.pending()
         assert waiting.timeout_seconds == 20
         scene.platform.decide(waiting.request_id, "rejected", "not today")

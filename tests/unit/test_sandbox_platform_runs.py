@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import yaml
 
 from sandbox.platform import (
     CAST,
@@ -144,15 +146,15 @@ async def test_a_run_obeys(decision: str, words: str) -> None:
         ran = decision == "approved"
         assert ([request_id] if ran else []) == platform.executed
         assert [
-            ("started", "starts to work"),
-            ("calls", "calls look_up"),
+            ("started", "started"),
+            ("calls", "calling look_up"),
             ("tool", "jane@example.com"),
             ("says", "Found her."),
-            ("waits", "calls send_email, waits for approval"),
+            ("waits", "waiting for approval: send_email"),
             (decision, f"{decision}: because"),
             *([("tool", "sent")] if ran else []),
             ("says", words),
-            ("finished", "is done"),
+            ("finished", "finished"),
         ] == [(line.kind, line.text) for line in lines]
         assert {run_id} == {line.run_id for line in lines}
         assert lines == list(platform.transcript())
@@ -166,9 +168,9 @@ async def test_nobody_answers() -> None:
         lines = await ended(platform)
 
         assert [
-            ("timeout_skip", "nobody answered in time, goes on without it"),
+            ("timeout_skip", "nobody answered in time"),
             ("says", "Went on without it."),
-            ("finished", "is done"),
+            ("finished", "finished"),
         ] == [(line.kind, line.text) for line in lines[5:]]
         assert ([], []) == (platform.executed, list(platform.approvals.pending()))
 
@@ -269,3 +271,10 @@ async def test_the_cast() -> None:
         assert max(sizes) > 20_000
         assert any("<!channel>" in json.dumps(step.arguments) for step in risky)
         assert 20 == min(step.timeout_seconds for step in risky)
+
+
+def test_the_demo_calls_each_agent_by_name() -> None:
+    """The demo's policy has a name for each agent of the cast, by the id under which it asks."""
+    policy = yaml.safe_load(resources.files("sandbox").joinpath("nod.demo.yaml").read_text(encoding="utf-8"))
+
+    assert {agent.slug for agent in CAST} == policy["agents"].keys()

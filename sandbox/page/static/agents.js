@@ -1,4 +1,4 @@
-// The agents beside the chat: start one, watch what it does, see how long it still waits.
+// The agents beside the chat: start one, watch what it does, see how much time is left to answer.
 import { announce, byId, el, face, send } from "./dom.js";
 import { time } from "./dates.js";
 
@@ -12,10 +12,30 @@ const ANSWERED = { approved: "Approved", rejected: "Rejected", skipped: "Skipped
 // "mail_agent" is spoken "Mail agent", "hr_agent" is spoken "HR agent".
 const spoken = (name) => name.replaceAll("_", " ").replace(/^(\w\w\b|\w)/, (start) => start.toUpperCase());
 
+function panel() {
+  const window = (seconds, label) =>
+    el("label", {}, el("input", { type: "radio", name: "window", value: seconds, checked: seconds === 60 }), el("span", {}, label));
+  return [
+    el("header", { class: "bar" }, el("div", { class: "where" }, el("h2", { id: "agents-title" }, "Agents"), el("p", {}, "Start one, then answer its request in the chat."))),
+    el(
+      "div",
+      { class: "scroll", tabindex: "0", role: "group", "aria-labelledby": "agents-title" },
+      el("fieldset", { class: "window" }, el("legend", {}, "Time to answer"), el("div", { class: "segments" }, window(20, "20 s"), window(60, "60 s"), window(180, "3 min"))),
+      el("ul", { id: "cast", "aria-label": "Agents to start" }),
+      el("h3", { id: "runs-title" }, "Activity"),
+      el("p", { id: "no-runs", class: "quiet" }, "Nothing yet. An agent works until it needs approval."),
+      el("ol", { id: "runs", "aria-labelledby": "runs-title" }),
+    ),
+  ];
+}
+
 export class Agents {
-  constructor() {
+  // `started` is called when the reader started one.
+  constructor({ started }) {
+    this.started = started;
     this.runs = new Map();
     this.late = 0;
+    byId("agents").append(...panel());
     setInterval(() => this.tick(), 250);
   }
 
@@ -29,12 +49,10 @@ export class Agents {
   }
 
   card(agent) {
-    const start = async (event) => {
-      const button = event.currentTarget;
-      button.disabled = true;
+    const start = async () => {
+      this.started();
       const seconds = Number(document.querySelector("input[name=window]:checked").value);
       const said = await send("/ui/agents/start", { agent: agent.name, seconds });
-      button.disabled = false;
       announce(said.problem ?? `${spoken(agent.name)} started`);
     };
     return el(
@@ -70,7 +88,7 @@ export class Agents {
     const run = {
       state: el("span", { class: "state" }, "Working"),
       bar: el("span", { class: "left", "aria-hidden": "true" }),
-      log: el("ol", { class: "log", "aria-label": `What ${spoken(line.agent)} does` }),
+      log: el("ol", { class: "log", "aria-label": `Activity of ${spoken(line.agent)}` }),
     };
     run.node = el(
       "li",
@@ -99,7 +117,7 @@ export class Agents {
       waiting += 1;
       const left = Math.max(0, run.wait.deadline + this.late - Date.now() / 1000);
       run.node.className = `run waits${left < 10 ? " soon" : ""}`;
-      run.state.textContent = left > 0 ? `Waits ${Math.floor(left / 60)}:${String(Math.ceil(left) % 60).padStart(2, "0")}` : "Time is up";
+      run.state.textContent = left > 0 ? `Waiting ${Math.floor(left / 60)}:${String(Math.ceil(left) % 60).padStart(2, "0")}` : "Time is up";
       run.bar.style.setProperty("transform", `scaleX(${Math.min(1, left / run.wait.window)})`);
     }
     const badge = byId("tab-waiting");

@@ -1,14 +1,19 @@
 // The messages of one channel: cards, threads, what only you see. Unchanged messages keep their DOM nodes.
-import { announce, byId, el, face, send } from "./dom.js";
 import { dayTitle, time } from "./dates.js";
+import { announce, el, face, send } from "./dom.js";
+import { keepingFocus } from "./focus.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { renderBlock } from "./blocks.js";
 
+// A text as it is read out: without mrkdwn's own signs.
+const spoken = (text, names) => el("span", {}, mrkdwn(text, names)).textContent;
+
 export class Chat {
-  constructor({ viewer, names, people }) {
+  constructor({ viewer, names, people, show }) {
     this.viewer = viewer;
     this.names = names;
     this.people = people;
+    this.put = show;
     this.kept = new Map();
     this.opened = new Map();
     this.warnings = new Map();
@@ -16,24 +21,19 @@ export class Chat {
   }
 
   show(channel) {
-    const list = byId("messages");
-    const moved = this.channel?.id !== channel.id || this.shownTo !== this.viewer();
-    const atEnd = moved || list.scrollHeight - list.scrollTop - list.clientHeight < 80;
     this.channel = channel;
-    this.shownTo = this.viewer();
     const tops = channel.messages.filter((message) => !message.thread_ts || message.thread_ts === message.ts);
     const nodes = [];
     let day = "";
     for (const message of tops) {
       const title = dayTitle(new Date(Number(message.ts) * 1000));
-      if (title !== day) nodes.push(this.keep(`day ${title}`, title, () => el("li", { class: "day", role: "presentation" }, el("span", {}, title))));
+      if (title !== day) nodes.push(this.keep(`day ${title}`, title, () => el("li", { class: "day" }, el("span", {}, title))));
       day = title;
       const replies = channel.messages.filter((reply) => reply.thread_ts === message.ts && reply.ts !== message.ts);
       nodes.push(this.top(message, replies));
     }
-    if (!nodes.length) nodes.push(el("li", { class: "empty" }, "It is quiet here. Start an agent to see what happens."));
-    place(list, nodes);
-    if (atEnd) list.scrollTop = list.scrollHeight;
+    if (!nodes.length) nodes.push(el("li", { class: "empty" }, "No messages yet. Start an agent: when it needs approval, it asks here."));
+    this.put(nodes);
   }
 
   keep(key, signature, make) {
@@ -57,8 +57,8 @@ export class Chat {
     if (!replies.length) return null;
     const toggle = () => {
       this.opened.set(message.ts, !open);
-      this.show(this.channel);
-      document.querySelector(`[id="m${message.ts}"] .replies`)?.focus();
+      keepingFocus(() => this.show(this.channel));
+      document.querySelector(`[id="m${message.ts}"] .replies`)?.focus({ preventScroll: true });
     };
     const count = replies.length === 1 ? "1 reply" : `${replies.length} replies`;
     const last = time(new Date(Number(replies.at(-1).ts) * 1000));
@@ -86,7 +86,7 @@ export class Chat {
       : el("div", { class: "mrkdwn said" }, mrkdwn(message.text, names));
     return el(
       "article",
-      { class: "entry", "aria-label": `${who.real_name}: ${message.text}`.slice(0, 200) },
+      { class: "entry", "aria-label": `${who.real_name}: ${spoken(message.text, names)}`.slice(0, 200) },
       face({ id: who.id, name: who.real_name, bot: who.is_bot }),
       el(
         "div",
@@ -130,13 +130,6 @@ export class Chat {
     const warning = said.problem || said.shown || "";
     this.warnings.set(`${viewer} ${message.ts}`, warning);
     if (warning) announce(warning);
-    if (this.channel) this.show(this.channel);
+    if (this.channel) keepingFocus(() => this.show(this.channel));
   }
-}
-
-function place(list, nodes) {
-  nodes.forEach((node, index) => {
-    if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null);
-  });
-  while (list.children.length > nodes.length) list.lastChild.remove();
 }

@@ -46,3 +46,11 @@ export async function send(path, body) {
 export function announce(text) {
   byId("news").textContent = text;
 }
+
+// The same nodes stay where they are: what does not move loses neither focus nor scroll position.
+export function put(list, nodes) {
+  nodes.forEach((node, index) => {
+    if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null);
+  });
+  while (list.children.length > nodes.length) list.lastChild.remove();
+}

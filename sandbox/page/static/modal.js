@@ -1,5 +1,6 @@
 // The real modal: the top view of the stack, with what was typed kept over a redraw.
 import { announce, el, send } from "./dom.js";
+import { giveBack, whereabouts } from "./focus.js";
 import { renderBlock } from "./blocks.js";
 
 export class Modals {
@@ -21,14 +22,17 @@ export class Modals {
     if (!view) {
       this.dialog?.remove();
       this.dialog = null;
+      giveBack(this.opener);
       return;
     }
+    if (!this.dialog) this.opener = whereabouts();
     if (!this.drafts.has(view.id)) this.drafts.set(view.id, new Map());
     this.draw(view, 0);
   }
 
   draw(view, top) {
     const fresh = this.build(view);
+    const place = this.dialog?.contains(document.activeElement) && this.dialog.dataset.view === view.id ? whereabouts() : null;
     this.dialog?.remove();
     this.dialog = fresh;
     document.body.append(fresh);
@@ -36,7 +40,11 @@ export class Modals {
     fresh.querySelector(".body").scrollTop = top;
     const wrong = fresh.querySelector("[aria-invalid]");
     const field = fresh.querySelector(".field input, .field textarea, .field select");
-    (wrong ?? field)?.focus({ preventScroll: !wrong });
+    if (wrong || !place) (wrong ?? field)?.focus({ preventScroll: !wrong });
+    else {
+      document.activeElement?.blur();
+      giveBack(place);
+    }
   }
 
   build(view) {
@@ -70,7 +78,7 @@ export class Modals {
         view.submit ? el("button", { type: "submit", class: "btn primary" }, view.submit.text) : null,
       ),
     );
-    return el("dialog", { class: "modal", "aria-labelledby": "modal-title", on: { cancel } }, form);
+    return el("dialog", { id: "modal", class: "modal", "aria-labelledby": "modal-title", data: { view: view.id }, on: { cancel } }, form);
   }
 
   values(view) {
@@ -79,10 +87,11 @@ export class Modals {
 
   wait(busy) {
     this.dialog?.toggleAttribute("data-busy", busy);
-    for (const control of this.dialog?.querySelectorAll("button") ?? []) control.disabled = busy;
+    for (const control of this.dialog?.querySelectorAll("button") ?? []) control.setAttribute("aria-disabled", String(busy));
   }
 
   async press(view, { pressed, ...what }) {
+    if (this.dialog?.hasAttribute("data-busy")) return;
     this.wait(true);
     const said = await send("/ui/view/click", { viewer: this.viewer(), view_id: view.id, values: this.values(view), ...what });
     this.wait(false);
@@ -90,6 +99,7 @@ export class Modals {
   }
 
   async submit(view) {
+    if (this.dialog?.hasAttribute("data-busy")) return;
     this.wait(true);
     const said = await send("/ui/view/submit", { viewer: this.viewer(), view_id: view.id, values: this.values(view) });
     this.wait(false);

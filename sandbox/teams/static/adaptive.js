@@ -18,14 +18,14 @@ const moments = (text) =>
 
 function run(piece) {
   const words = `${piece.bold ? " bold" : ""}${piece.italic ? " italic" : ""}${piece.at ? " at" : ""}`;
-  if (piece.link) return el("a", { class: `run link${words}`, href: safe(piece.link), rel: "noreferrer", target: "_blank" }, piece.text);
-  return el("span", { class: `run${words}` }, moments(piece.text));
+  if (piece.link) return el("a", { class: `piece link${words}`, href: safe(piece.link), rel: "noreferrer", target: "_blank" }, piece.text);
+  return el("span", { class: `piece${words}` }, moments(piece.text));
 }
 
 const safe = (address) => (/^https?:/i.test(address) ? address : "#");
 
 export function lines(all) {
-  return all.map((line) => el("span", { class: `line ${line.kind}` }, (line.runs ?? []).map(run)));
+  return all.map((line) => el("span", { class: `row ${line.kind}` }, (line.runs ?? []).map(run)));
 }
 
 // The client itself holds back a press while a required field is empty.
@@ -131,12 +131,12 @@ function actions(all, act) {
 }
 
 const elements = {
-  TextBlock: (node) => el("p", { class: `text ${looks(node)}${node.isSubtle ? " subtle" : ""}${node.wrap ? "" : " nowrap"}` }, lines(node.lines)),
+  TextBlock: (node) => el(low(node.style, "default") === "heading" ? "h3" : "p", { class: `text ${looks(node)}${node.isSubtle ? " subtle" : ""}${node.wrap ? "" : " nowrap"}` }, lines(node.lines)),
   RichTextBlock: (node) =>
     el("p", { class: "rich" }, node.inlines.map((inline) => {
       const piece = typeof inline === "string" ? { text: inline } : inline;
       const words = ["italic", "strikethrough", "underline", "highlight"].filter((name) => piece[name]).join(" ");
-      return el("span", { class: `run ${looks(piece)} ${words}${piece.isSubtle ? " subtle" : ""}` }, piece.text);
+      return el("span", { class: `piece ${looks(piece)} ${words}${piece.isSubtle ? " subtle" : ""}` }, piece.text);
     })),
   Container: (node, act) => el("div", { class: `container style-${low(node.style, "default")}` }, body(node.items, act)),
   ColumnSet: (node, act) =>
@@ -159,4 +159,17 @@ function body(items, act) {
 
 export function card(content, act) {
   return el("div", { class: "ac" }, body(content.body, act), content.actions?.length ? actions(content.actions, act) : []);
+}
+
+// What was typed, ticked and unfolded in a card goes on in the card that takes its place.
+export function carryOver(old, fresh) {
+  const same = (node) => (other) => other.dataset.input === node.dataset.input && other.tagName === node.tagName;
+  const unfolded = [...old.querySelectorAll('[aria-expanded="true"]:not([aria-haspopup])')].map((button) => button.textContent);
+  for (const button of fresh.querySelectorAll("[aria-expanded]:not([aria-haspopup])")) if (unfolded.includes(button.textContent)) button.click();
+  for (const field of old.querySelectorAll("[data-input]")) {
+    const other = [...fresh.querySelectorAll("[data-input]")].find(same(field));
+    if (!other) continue;
+    if (field.tagName !== "FIELDSET" && field.type !== "checkbox") other.value = field.value;
+    else for (const box of [other, ...other.querySelectorAll("input")]) if (box.type) box.checked = [field, ...field.querySelectorAll("input")].some((one) => one.checked && one.value === box.value);
+  }
 }
