@@ -11,7 +11,6 @@ from functools import partial
 
 import structlog
 
-from adapters.callbacks import FunctionCallbacks, callbacks_of
 from adapters.checkpoints import CheckpointSigner, check_rollback, read_checkpoint_log
 from adapters.clock import Timepiece, seconds_since_boot
 from adapters.control import control_path, open_control
@@ -58,6 +57,7 @@ from adapters.watch import (
     watched,
 )
 from adapters.web import Metrics, Receiver, front, serve_front
+from bot.callbacks import FunctionCallbacks, callbacks_of
 from bot.flow import Liveness, WakeUps
 from bot.flow.desk import FrontDesk
 from bot.flow.ingest import Ingest

@@ -21,10 +21,10 @@ from typing import Any
 
 import structlog
 
-from adapters.callbacks import FunctionCallbacks
 from adapters.runtime import Runtime, run_steps
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Approval, Outcome, Stage
+from bot.callbacks import FunctionCallbacks
 from bot.desk import Acknowledged, Click, Desk, NotCounted, Preview, ReasonForm, Reply, Voted
 from bot.errors import ConfigError, Gone, Refusal
 from bot.flow import Liveness, WakeUps

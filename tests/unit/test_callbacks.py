@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from adapters.callbacks import MOST_AT_ONCE, FunctionCallbacks, callbacks_of, load_callback
 from bot.approval import LONGEST_NOTE
+from bot.callbacks import MOST_AT_ONCE, FunctionCallbacks, callbacks_of, load_callback
 from bot.errors import ConfigError, Unavailable
 from bot.matching import Match
 from bot.policy import Policy
