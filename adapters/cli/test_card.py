@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -26,17 +27,32 @@ from bot.errors import ConfigError, InUse
 
 app = typer.Typer(add_completion=False)
 
+#: Seconds for a bot that has the database to open its socket, and between two looks.
+STARTS_WITHIN, LOOKS_EVERY = 5.0, 0.25
 ELSEWHERE = "Run nod test-card there, as the user that it runs as, or stop that bot."
 
 
-async def put_up(environment: Environment, *, channel: str | None, within: timedelta) -> int:
-    """0 when somebody decided, 1 when nobody did in time. Raises ConfigError, Unavailable or Forbidden."""
+async def put_up(
+    environment: Environment, *, channel: str | None, within: timedelta, starts_within: float = STARTS_WITHIN
+) -> int:
+    """0 when somebody decided, 1 when nobody did in time. Raises ConfigError, Unavailable or Forbidden.
+
+    A bot that has the database gets `starts_within` seconds to answer.
+    """
     stop = stop_signal()
     question = {"ask": "test_card", "channel": channel, "seconds": within.total_seconds()}
-    code = await ask_bot(control_path(environment.database_url), question, tell=_said, stop=stop)
-    if code is not None:
-        return code
-    await _check_alone(environment)
+    until = time.monotonic() + starts_within
+    while True:
+        code = await ask_bot(control_path(environment.database_url), question, tell=_said, stop=stop)
+        if code is not None:
+            return code
+        try:
+            await _check_alone(environment)
+            break
+        except InUse:  # it may only just have started
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(LOOKS_EVERY)
     _said("No bot is running here, so one runs for this test.")
     met = await known_conversations(environment.database_url)
     with tempfile.TemporaryDirectory(prefix="nod-test-bot-") as folder:
@@ -56,7 +72,7 @@ def _apart(environment: Environment, folder: Path) -> Environment:
 async def _check_alone(environment: Environment) -> None:
     """A second bot would be given clicks that are meant for the first.
 
-    Raises ConfigError where there may be one, Unavailable or Forbidden.
+    Raises InUse or ConfigError where there may be one, Unavailable or Forbidden.
     """
     file = await asyncio.to_thread(read_policy_file, environment.config)
     chats = read_chats(environment, file)
@@ -66,7 +82,7 @@ async def _check_alone(environment: Environment) -> None:
                 pass
     except InUse as error:
         what = f"a bot uses it ({error.what}), and does not answer on {control_path(environment.database_url)}"
-        raise ConfigError("NOD_DATABASE_URL", what, ELSEWHERE) from None
+        raise InUse("NOD_DATABASE_URL", what, ELSEWHERE) from None
     if not chats.slack or environment.slack_app_token is None:
         return
     async with signed_in(environment) as slack:

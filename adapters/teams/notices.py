@@ -24,10 +24,13 @@ from adapters.teams.elements import (
 from adapters.teams.render import MESSAGE, NO_CARD
 from bot.card import Notification
 from bot.records import Alert
+from bot.surface import ConversationRef, Scope
 from bot.wording import Saying
 
 #: Accounts pinged by one notice; each is named twice in the message.
 MENTIONS = 40
+#: Channels that a welcome names.
+PLACES = 20
 #: Characters of a name.
 NAME = 60
 #: Characters of one part of a sentence, as many as there is room for.
@@ -58,6 +61,27 @@ def notice_content_of(notice: Notification, mentioned: Sequence[Mentioned]) -> C
         return content(said, _open(notice.link), fallbackText=NO_CARD, **root)
 
     return _fitting(made)
+
+
+def place_lines(ref: ConversationRef, called: Sequence[str]) -> tuple[str, ...]:
+    """How nod.yaml names a conversation, or the channels of a team, for whoever writes it."""
+    if ref.scope is Scope.PERSONAL:
+        return (
+            f"In nod.yaml, under people, you are: {{teams: {ref.person}}}",
+            "Requests that you can decide are posted in channels and group chats; reminders come here.",
+        )
+    what = "this chat is" if ref.scope is Scope.GROUP else "this channel is"
+    what = what if len(called) == 1 else "the channels of this team are"
+    more = f" and {len(called) - PLACES} more (nod teams lists all)" if len(called) > PLACES else ""
+    return (
+        f"In nod.yaml, {what}: {', '.join(called[:PLACES])}{more}",
+        "Name it under cards or alerts. A running Nod picks up the change by itself.",
+    )
+
+
+def told_content(title: str, lines: Sequence[str]) -> Content:
+    """A message of a few lines, about no request."""
+    return content([heading(title), *(words(line) for line in lines)], fallbackText=NO_CARD)
 
 
 def page_content_of(alert: Alert) -> Content:

@@ -9,6 +9,7 @@ is missing or of another type makes the activity Malformed; nothing is guessed, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +59,12 @@ ACTION = "adaptiveCard/action"
 #: The parts of an activity that Nod reads; the rest does not reach the SDK's parser.
 FIELDS = (
     *("type", "name", "id", "serviceUrl", "channelId", "conversation", "from", "recipient", "replyToId"),
-    *("value", "channelData", "action", "membersAdded", "membersRemoved"),
+    *("value", "channelData", "action", "membersAdded", "membersRemoved", "text"),
 )
+#: The one word that is answered.
+HELP = "help"
+#: How a mention of the bot stands in a text (msteams-docs, channel-and-group-conversations).
+_MENTION = re.compile(r"<at>[^<]{0,200}</at>", re.IGNORECASE)
 #: Characters of an input's text: a note may have 1,000, and who pastes more is told so.
 INPUT = 20_000
 
@@ -85,6 +90,12 @@ class Arrived:
     removed: tuple[str, ...]
     value: Any
     channel_data: Mapping[str, Any]
+    text: str = ""  #: what somebody wrote
+
+    @property
+    def asks_for_help(self) -> bool:
+        """Somebody wrote `help`, where others are with a mention of the bot."""
+        return self.type == "message" and _MENTION.sub("", self.text).strip().casefold() == HELP
 
     @property
     def account(self) -> str:
@@ -127,6 +138,8 @@ def check_shape(activity: Mapping[str, Any]) -> None:
     for name in ("name", "id", "replyToId", "action"):
         if activity.get(name) is not None:
             text(activity, name)
+    if not isinstance(activity.get("text") or "", str):  # a press of Action.Submit has an empty one
+        raise Malformed("text")
     for name in ("conversation", "from", "recipient"):
         found = part(activity, name)
         text(found, "id")

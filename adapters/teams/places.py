@@ -6,7 +6,7 @@ a move of the service is followed and nobody else can cause one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -78,6 +78,19 @@ class Places:
             return found is not None and base_of(channel) == found.id
         return found.scope is not Scope.PERSONAL and found.name == named(channel)
 
+    def called(self, ref: ConversationRef) -> str:
+        """What leads to a conversation in nod.yaml: its name where no other has that, else its id."""
+        alone = ref.name and not any(one.name == ref.name and one.id != ref.id for one in self._shared())
+        return f"teams:{ref.name if alone else ref.id}"
+
+    def of_team(self, ref: ConversationRef) -> tuple[ConversationRef, ...]:
+        """The channels of the same team, this one included, by name."""
+        found = [one for one in self._shared() if one.id == ref.id or (ref.team and one.team == ref.team)]
+        return tuple(sorted(found, key=lambda one: one.name))
+
+    def _shared(self) -> tuple[ConversationRef, ...]:
+        return tuple(ref for ref in self._refs.values() if ref.scope is not Scope.PERSONAL)
+
     def known(self, conversation_id: str) -> ConversationRef | None:
         """The conversation with this id."""
         return self._refs.get(base_of(conversation_id))
@@ -128,8 +141,18 @@ _SCOPES = {"channel": Scope.TEAM, "groupChat": Scope.GROUP, "personal": Scope.PE
 class Events:
     """Keeps the places up to date. Every method raises Unavailable, Gone or Forbidden."""
 
-    def __init__(self, *, api: TeamsApi, places: Places, rosters: Rosters, identity: Identity) -> None:
+    def __init__(
+        self,
+        *,
+        api: TeamsApi,
+        places: Places,
+        rosters: Rosters,
+        identity: Identity,
+        welcome: Callable[[ConversationRef], None],
+    ) -> None:
+        """`welcome` is called for a team or group chat that the app came to."""
         self._api, self._places, self._rosters, self._identity = api, places, rosters, identity
+        self._welcome = welcome
 
     async def heard(self, arrived: Arrived) -> None:
         """Any activity at all: its conversation is there, and reached at that address."""
@@ -150,9 +173,20 @@ class Events:
         place = self._place_of(arrived)
         if place is None:
             return
+        came = arrived.type == "installationUpdate" or arrived.bot in arrived.added
+        # Teams tells of one arrival twice; by the second time the place is known.
+        is_new = came and place.scope is not Scope.PERSONAL and not self._is_known(place)
         await self._places.remember(place)
-        if place.scope is Scope.TEAM and (arrived.type == "installationUpdate" or arrived.bot in arrived.added):
+        if place.scope is Scope.TEAM and came:
             await self._all_channels(place, arrived)
+        if is_new:
+            self._welcome(self._places.known(place.id) or place)
+
+    def _is_known(self, place: ConversationRef) -> bool:
+        """Whether Nod was there before, in a team in any of its channels."""
+        if self._places.known(place.id) is not None:
+            return True
+        return bool(place.team) and any(ref.team == place.team for ref in self._places.every())
 
     def _is_over(self, arrived: Arrived) -> bool:
         removed = (arrived.action or "").startswith("remove") and arrived.action != "remove-upgrade"

@@ -138,6 +138,8 @@ class Receiver:
         press = read_submit(arrived)
         self._background.send(self._events.heard(arrived), name="conversation_heard")
         if press is None:
+            if arrived.asks_for_help:
+                self._after.help(arrived)
             return
         shown: Shown | None = None
         try:

@@ -73,6 +73,7 @@ def parsed(body: Mapping[str, Any]) -> Arrived:
         removed=tuple(account.id for account in activity.members_removed or ()),
         value=activity.value,
         channel_data=activity.channel_data or {},
+        text=activity.text or "",
         tenant=body.get("channelData", {}).get("tenant", {}).get("id", "").lower(),
     )
 

@@ -188,12 +188,13 @@ async def _put_together(
     background = await stack.enter_async_context(open_background_tasks())
     answered = Answered(count=count)
     stack.push_async_callback(answered.close)
+    after = FollowUps(api=api, chat=chat, places=places, posted=posted, background=background)
     receiver = Receiver(
         gate=gate,
         parse=parse,
         clicks=Clicks(desk=desk, **parts, **shown),
-        events=Events(api=api, **parts),
-        after=FollowUps(api=api, chat=chat, places=places, posted=posted, background=background),
+        events=Events(api=api, **parts, welcome=after.welcome),
+        after=after,
         answered=answered,
         replies=replies,
         background=background,

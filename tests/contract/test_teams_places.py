@@ -135,7 +135,7 @@ async def test_a_click_after_a_restart_finds_its_card() -> None:
 async def test_a_click_that_comes_before_the_answer_to_the_post_counts() -> None:
     """Somebody presses while Teams still answers our post: the click has its channel and its message."""
     async with open_rig() as rig:
-        rig.faults.add(method="POST", path="*/activities", delay=0.5, after=True, times=1)
+        rig.faults.add(method="POST", path=f"*{APPROVALS}/activities", delay=0.5, after=True, times=1)
         posting = asyncio.create_task(rig.teams.chat.post(rig.desk.card, "approvals"))
         await until(lambda: rig.town.cards_in(APPROVALS))
         (message,) = rig.town.cards_in(APPROVALS)

@@ -215,7 +215,7 @@ async def test_a_path_that_is_too_long_does_not_keep_a_bot_from_running(tmp_path
 
 async def alone(town_environment: dict[str, str], channel: str | None = None) -> int:
     settings = Environment.model_validate(town_environment)
-    return await test_card.put_up(settings, channel=channel, within=TEST)
+    return await test_card.put_up(settings, channel=channel, within=TEST, starts_within=0.3)
 
 
 async def test_without_a_bot_one_runs_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
