@@ -33,6 +33,7 @@ LONGEST_NAME = 80
 #: How the mark of a redaction ends whose hidden part reads like text or code (bot.redaction).
 _TEXT_HIDDEN = re.compile(r"‹redacted \d+ chars? of text›")
 MERGED = "Not every part of this call can be shown apart from the others, so it cannot be approved here."
+TO_APPROVE = 'Open "View all" to approve.'
 HIDES_TEXT = "A redacted part reads like text, so this call cannot be approved here."
 #: Keys up to this many characters line up their values.
 WIDEST_KEY = 24
@@ -180,10 +181,13 @@ def text_of(lines: tuple[Line, ...]) -> str:
 def size_of(lines: tuple[Line, ...]) -> str:
     """How much it is, in words: `12 lines, 1.4 KB`."""
     text = text_of(lines)
-    size = len(text.encode())
     count = text.count("\n") + 1
-    amount = f"{size} B" if size < 1024 else f"{size / 1024:.1f} KB"
-    return f"{count} line{'s' if count != 1 else ''}, {amount}"
+    return f"{count} line{'s' if count != 1 else ''}, {_bytes_of(text)}"
+
+
+def _bytes_of(text: str) -> str:
+    size = len(text.encode())
+    return f"{size} B" if size < 1024 else f"{size / 1024:.1f} KB"
 
 
 def excerpt(
@@ -201,9 +205,14 @@ def excerpt(
     curtain = never or (HIDES_TEXT if hides_text(lines) else None)
     if fits:
         return shown, curtain
-    more = f", {len(lines) - len(shown)} arguments not listed" if len(lines) > len(shown) else ""
-    part = f"Only a part is shown ({size_of(lines)} in all{more})."
-    return shown, f"{part} {curtain}" if curtain else part
+    part = _part_shown(text, text_of(shown))
+    return shown, f"{part} {curtain or TO_APPROVE}"
+
+
+def _part_shown(text: str, shown: str) -> str:
+    """How much of the call stands on the card, in lines where it has fewer."""
+    count, of = shown.count("\n") + 1, text.count("\n") + 1
+    return f"Showing {count} of {of} lines." if count < of else f"Showing a part of {_bytes_of(text)}."
 
 
 def _flatten(key: str, value: Json) -> Iterator[tuple[str, str]]:

@@ -1,8 +1,8 @@
 """Approval -> Card: what every chat must show, in no chat's dialect. Pure.
 
-A card answers in this order, without a click: what would run, with what, who asks, until when and what
-happens then, what is still needed. Text that an agent wrote stands only in `tool`, `agent`, `run`, `call`
-and `folded`, and a chat must show those as they are, unparsed.
+A card answers in this order, without a click: what would run, who asks, until when, with what, what happens if
+nobody acts, who can decide. Text that an agent wrote stands only in `title`, `tool`, `lead`, `call`, `folded`
+and `status`, and a chat must show those as they are, unparsed.
 """
 
 from __future__ import annotations
@@ -11,28 +11,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import quote
 
 from bot.approval import Approval
 from bot.call import Line, Sight, excerpt, sight_of
 from bot.policy import Policy
 from bot.records import QueueMessage
 from bot.seal import Seal
+from bot.status import lead_of, status_of, words_in
 from bot.wording import (
     CardState,
+    Moment,
     Saying,
+    agent_named,
     folded_call,
+    moment_of,
     name_of,
     notification_of,
     state_of,
-    status_of,
     title_of,
     waiting_name,
 )
 
-#: The longest run id on a card: enough to tell runs apart.
-LONGEST_RUN = 8
+#: Characters of the address behind Open run (docs.slack.dev, composition-objects/option-object).
+LONGEST_LINK = 3_000
 #: Stands where a card's seal has the digest of a call: a digest of many requests shows none.
 DIGEST_SEAL = "-"
+#: Begins the first warning above a call that can be read in two ways.
+NEVER = "This call can be rejected or skipped, never approved"
+NO_MORE = "No more requests here"
 
 
 class Button(StrEnum):
@@ -42,9 +49,22 @@ class Button(StrEnum):
     REJECT = "reject"
     SKIP = "skip"
     VIEW_ALL = "view_all"
+    VIEW_CALL = "view_call"  #: the whole call, once it is decided
     CLAIM = "claim"  #: I'm on it
     WHY = "why"
+    IDS = "ids"  #: the ids of the request, to copy
     NEXT = "next"  #: on a digest: the next one that waits
+
+
+#: What stands on an open card beside the verdicts; everything else is one press further away.
+VERDICTS = (Button.APPROVE, Button.REJECT, Button.SKIP)
+#: States whose call can still be read: the request is over, or only waits for the platform.
+READABLE = frozenset(
+    {
+        *(CardState.APPROVED, CardState.REJECTED, CardState.SKIPPED, CardState.EXPIRED),
+        *(CardState.ELSEWHERE, CardState.UNDELIVERABLE),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +77,10 @@ class Card:
     digest: str  #: of the request that is shown
     state: CardState
     tool: str  #: as the agent wrote it, made visible, not longer than wording.LONGEST_NAME
-    agent: str
-    run: str | None
+    agent: str  #: by its name in nod.yaml, else by its id
     title: str  #: one line; contains `tool`
+    lead: Saying  #: below the title: who asks and until when; contains `agent`
     notification: Saying  #: for notifications and screen readers; contains `tool` and `agent`
-    asked_at: datetime
     deadline: datetime
     why: str | None = None  #: the operator's own words on the risk
     warnings: tuple[str, ...] = ()  #: what an eye would miss in the call; contains host names
@@ -73,6 +92,16 @@ class Card:
     buttons: Mapping[Button, str] = field(default_factory=dict)
     #: The sealed value of a look at all of the call, for a surface that has to hide more than `hidden` says.
     look: str = ""
+    run_url: str | None = None  #: the page of its run
+    mentions: tuple[str, ...] = ()  #: accounts of the surface that the card itself pings
+
+    def in_the_open(self, *, whole: bool = True) -> tuple[Button, ...]:
+        """The buttons that stand on the card itself: the verdicts, and View all before them where a part of the
+        call is hidden. Not `whole` is a card for which the chat has no room: then nobody approves on it.
+        """
+        looks = (Button.VIEW_ALL,) if self.hidden is not None or not whole else ()
+        pressed = (b for b in VERDICTS if b in self.buttons and (whole or b is not Button.APPROVE))
+        return (*looks, *pressed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +111,7 @@ class QueueCard:
     digest_id: str
     count: int
     earliest: datetime | None  #: deadline; None when nothing waits any more
-    first: tuple[tuple[str, datetime], ...]  #: tool and agent, and the deadline, of the first few
+    first: tuple[tuple[str, Moment], ...]  #: tool and agent, and the deadline, of the first few
     flooding: tuple[str, ...] = ()  #: agents that ask for more than their share, by name
     title: str
     notification: Saying
@@ -109,10 +138,12 @@ def card_of(
     now: datetime,
     superseded: bool = False,
     sight: Sight | None = None,
+    mentions: tuple[str, ...] = (),
 ) -> Card:
     """The card of an approval as it stands now; `superseded` when a newer card shows the changed call.
 
     `sight` is that of its call under this policy, where it was made before: a long one takes a while.
+    `mentions` are accounts that it pings while it is open.
     """
     state = state_of(approval, superseded=superseded)
     live = state is CardState.OPEN
@@ -120,9 +151,10 @@ def card_of(
     seen = sight or sight_of(request, redaction=policy.redaction)
     shown, hidden = excerpt(seen.lines, request=request, never=seen.never) if live else ((), None)
     route = policy.route_named(approval.route)
-    tool = name_of(request.tool_name)
     pressed = _buttons(approval, hidden=hidden, now=now) if live else ()
-    digest = request.digest
+    pressed = (Button.VIEW_CALL,) if state in READABLE else pressed
+    digest, look = request.digest, Button.VIEW_ALL if live else Button.VIEW_CALL
+    never = (f"{NEVER}: {request.flaw}.",) if request.flaw else ()
 
     def sealed(button: Button) -> str:
         return seal.value(card_id=card_id, verb=button.value, digest=digest)
@@ -133,46 +165,56 @@ def card_of(
         revision=approval.revision,
         digest=digest,
         state=state,
-        tool=tool,
-        agent=name_of(request.agent_id),
-        run=name_of(request.run_id)[:LONGEST_RUN] if request.run_id else None,
-        title=title_of(state, tool),
-        notification=notification_of(approval, state),
-        asked_at=approval.first_seen,
+        tool=name_of(request.tool_name),
+        agent=agent_named(policy, request.agent_id),
+        title=title_of(approval, state),
+        lead=lead_of(approval, state, policy=policy, now=now),
+        notification=notification_of(approval, state, policy=policy, now=now),
         deadline=approval.deadline.at,
         why=route.why if route and live else None,
-        warnings=seen.warnings if live else (),
+        warnings=(*never, *seen.warnings) if live else (),
         call=shown,
         hidden=hidden,
         folded=None if live else folded_call(seen.lines),
-        status=status_of(approval, state, policy=policy, now=now),
+        status=status_of(approval, state, policy=policy, now=now, spent=words_in((hidden or "",))),
         buttons={button: sealed(button) for button in pressed},
-        look=sealed(Button.VIEW_ALL) if live else "",
+        look=sealed(look) if live or state in READABLE else "",
+        run_url=run_url_of(policy, request.run_id),
+        mentions=mentions if live else (),
     )
 
 
-def queue_card_of(digest: QueueMessage, *, seal: Seal, flooding: tuple[str, ...] = ()) -> QueueCard:
-    """A channel's digest as it stands now."""
+def run_url_of(policy: Policy, run_id: str | None) -> str | None:
+    """The page of a run: its id is one part of the path or the query, and cannot lead anywhere else."""
+    if policy.run_link is None or not run_id or not run_id.strip("."):
+        return None
+    url = policy.run_link.replace("{run_id}", quote(run_id.encode("utf-8", "surrogatepass"), safe=""))
+    return url if len(url) <= LONGEST_LINK else None
+
+
+def queue_card_of(
+    digest: QueueMessage, *, policy: Policy, seal: Seal, now: datetime, flooding: tuple[str, ...] = ()
+) -> QueueCard:
+    """A channel's digest as it stands now; `flooding` are ids of agents."""
     earliest = digest.first[0].deadline.at if digest.first else None
-    more = "1 more request waits" if digest.count == 1 else f"{digest.count} more requests wait"
+    more = "1 more request" if digest.count == 1 else f"{digest.count} more requests"
     value = seal.value(card_id=digest.digest_id, verb=Button.NEXT.value, digest=DIGEST_SEAL)
     return QueueCard(
         digest_id=digest.digest_id,
         count=digest.count,
         earliest=earliest,
-        first=tuple((waiting_name(approval), approval.deadline.at) for approval in digest.first),
-        flooding=tuple(name_of(agent) for agent in flooding),
-        title=more if earliest else "Nothing more waits here",
-        notification=(f"{more}, the earliest until ", earliest) if earliest else ("Nothing more waits here",),
+        first=tuple(
+            (waiting_name(approval, policy=policy), moment_of(approval.deadline.at, now=now))
+            for approval in digest.first
+        ),
+        flooding=tuple(agent_named(policy, agent) for agent in flooding),
+        title=more if earliest else NO_MORE,
+        notification=(f"{more}, the first by ", moment_of(earliest, now=now)) if earliest else (NO_MORE,),
         buttons={Button.NEXT: value} if earliest else {},
     )
 
 
 def _buttons(approval: Approval, *, hidden: str | None, now: datetime) -> tuple[Button, ...]:
     claim = () if approval.claim_at(now) else (Button.CLAIM,)
-    if not approval.request.approvable:
-        look = (Button.VIEW_ALL,) if hidden else ()
-        return (Button.REJECT, Button.SKIP, *look, *claim, Button.WHY)
-    if hidden:
-        return (Button.VIEW_ALL, Button.REJECT, Button.SKIP, *claim, Button.WHY)
-    return (Button.APPROVE, Button.REJECT, Button.SKIP, *claim, Button.WHY)
+    approve = (Button.APPROVE,) if approval.request.approvable and not hidden else ()
+    return (*approve, Button.REJECT, Button.SKIP, Button.VIEW_ALL, *claim, Button.WHY, Button.IDS)

@@ -106,13 +106,20 @@ class Explanation(_Answered):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identified(_Answered):
+    """The ids behind the names on a card, to copy: what each is of, and the id."""
+
+    ids: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview(_Answered):
     """A card as one person may see it."""
 
     form: FormData | None  #: with what the form behind its Reject asks; None where they may not decide
 
 
-Reply = Voted | ReasonForm | WholeCall | NextRequest | Acknowledged | Explanation | NotCounted
+Reply = Voted | ReasonForm | WholeCall | NextRequest | Acknowledged | Explanation | Identified | NotCounted
 
 
 class Desk(Protocol):

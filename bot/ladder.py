@@ -122,8 +122,8 @@ def lease_at(now: datetime, *, deadline: datetime, share: float) -> Lease:
     return Lease(until=now + length, last_call=now + length * LAST_CALL_SHARE)
 
 
-#: A card says anew how much of its time is left at these shares of the window.
-REDRAWN_AT = (0.5, 0.75, 0.9)
+#: A card says how much time is left at most at these shares of the window.
+REDRAWN_AT = (0.5, 0.8, 0.9)
 #: In a shorter window its words would change faster than anybody reads.
 REDRAWN_FROM = timedelta(minutes=1)
 
@@ -135,20 +135,13 @@ def redraws(*, first_seen: datetime, deadline: datetime) -> tuple[Rung, ...]:
     return tuple(Rung(action=Action.REDRAW, share=share) for share in REDRAWN_AT)
 
 
-def time_left(now: datetime, *, first_seen: datetime, deadline: datetime) -> str | None:
-    """How much of the window is left, in words that stay true until the next redraw; None early on."""
+def time_left(now: datetime, *, first_seen: datetime, deadline: datetime) -> timedelta | None:
+    """How much of the window is left at most, true until the next redraw; None early on."""
     window = deadline - first_seen
     if window < REDRAWN_FROM or now >= deadline:
         return None
     gone = (now - first_seen) / window
-    words = (
-        "Less than half of the time is left.",
-        "The last quarter of the time.",
-        "The last tenth of the time.",
-    )
-    return next(
-        (word for share, word in reversed(list(zip(REDRAWN_AT, words, strict=True))) if gone >= share), None
-    )
+    return next((window * (1 - share) for share in reversed(REDRAWN_AT) if gone >= share), None)
 
 
 def parse_time(text: str | None) -> datetime | None:

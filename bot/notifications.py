@@ -71,7 +71,7 @@ def _together(owed: Sequence[tuple[OutboxItem, Approval]], *, policy: Policy) ->
         return None
     if owed[0][0].news is not NotificationKind.OUTCOME:
         first = min(approvals.values(), key=lambda approval: approval.deadline.at)
-        earliest = f"The earliest, {waiting_name(first)}, until "
+        earliest = f"The earliest, {waiting_name(first, policy=policy)}, until "
         still = f"{len(approvals)} requests still wait for an answer. {earliest}"
         named = tuple(name for notice, _ in owed for name in notice.who)
         return (still, first.deadline.at, f".{stand_ins(policy, named)}")
@@ -99,10 +99,10 @@ def _text(notice: OutboxItem, approval: Approval, *, policy: Policy) -> Saying:
         case NotificationKind.OUTCOME:
             return _outcome(approval, policy=policy)
         case NotificationKind.LAST_CALL:
-            said = f"You said that you are on it: {waiting_name(approval)} still waits, until "
+            said = f"You said that you are on it: {waiting_name(approval, policy=policy)} still waits, until "
             return (said, until, ". The others hear of it again when your time is over.")
         case NotificationKind.RUNG:
-            still = f"{waiting_name(approval)} still waits for an answer, until "
+            still = f"{waiting_name(approval, policy=policy)} still waits for an answer, until "
             return (still, until, f".{_asides(notice, approval, policy)}")
 
 
@@ -126,6 +126,7 @@ def stand_ins(policy: Policy, names: tuple[str, ...]) -> str:
 
 
 def _outcome(approval: Approval, *, policy: Policy) -> Saying:
+    ended = approval.settled_at or approval.deadline.at
     if approval.outcome is Outcome.TIMEOUT_SKIP:
-        return (f"{name_of(approval.request.tool_name)}: ", *unanswered(approval, policy=policy))
-    return notification_of(approval, state_of(approval))
+        return (f"{name_of(approval.request.tool_name)}: ", *unanswered(approval, policy=policy, now=ended))
+    return notification_of(approval, state_of(approval), policy=policy, now=ended)

@@ -129,6 +129,15 @@ class Seal:
             return None
         return Sealed(card_id=parts[2], verb=parts[3], digest=parts[4])
 
+    @staticmethod
+    def claimed_verb(value: str) -> str:
+        """The verb that a value names, sealed or not: where a chat tells no more of what was pressed than that.
+
+        It proves nothing: `open` does.
+        """
+        parts = value.split(".")
+        return parts[3] if len(parts) == 6 else ""
+
     @property
     def current(self) -> str:
         """The name of the key that seals now."""

@@ -1,23 +1,42 @@
-"""What a card says about an approval, sentence by sentence. Pure."""
+"""Names, moments, titles and endings in words, for cards and notifications. Pure."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from bot.approval import Approval, Outcome, Stage, distinct_people
+from bot.approval import TIMEOUTS, Approval, Outcome, Stage
 from bot.call import LONGEST_NAME, Line, on_one_line, size_of
-from bot.ladder import Action, DeadlineSource, time_left
-from bot.policy import Policy, approvers_named, approvers_of, named_for
-from bot.protocol import HITLDecision
-from bot.surface import Surface
+from bot.policy import Person, Policy, approvers_of, kept_out
 
-#: Plain text and moments, in order. A chat shows each moment in its reader's own time zone.
-Saying = tuple[str | datetime, ...]
+
+class Shown(StrEnum):
+    """How precisely a moment is shown."""
+
+    SECOND = "second"
+    MINUTE = "minute"
+    DATE = "date"  #: the day and the minute
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment that a chat shows in its reader's own time zone, as precisely as it matters."""
+
+    at: datetime
+    shown: Shown
+
+
+#: Within so long of now the second matters, and within so long the day does not.
+SECOND_WITHIN, MINUTE_WITHIN = timedelta(minutes=5), timedelta(hours=12)
+
+#: Plain text and moments, in order; a bare `datetime` is shown with its date.
+Saying = tuple[str | datetime | Moment, ...]
 
 #: What may follow a moment in a sentence, and stands alone where the moment is set apart.
-_STOPS = (".", ",", ":")
+_STOPS = (".", ",", ":", ";")
 
 
 class CardState(StrEnum):
@@ -48,21 +67,15 @@ _ENDED = {
 _TITLES = {
     CardState.OPEN: "Approve {tool}?",
     CardState.CHANGED: "Changed: {tool}",
-    CardState.AUTOMATIC: "Answered by a rule: {tool}",
-    CardState.SENDING: "Decided: {tool}",
-    CardState.RETRYING: "Not delivered yet: {tool}",
-    CardState.APPROVED: "Approved: {tool}",
-    CardState.REJECTED: "Rejected: {tool}",
-    CardState.SKIPPED: "Skipped: {tool}",
-    CardState.EXPIRED: "Expired: {tool}",
+    CardState.AUTOMATIC: "Automatic: {tool}",
+    CardState.SENDING: "Sending: {tool}",
+    CardState.RETRYING: "⚠ Not delivered yet: {tool}",
+    CardState.APPROVED: "✅ Approved: {tool}",
+    CardState.REJECTED: "❌ Rejected: {tool}",
+    CardState.SKIPPED: "⏭ Skipped: {tool}",
+    CardState.EXPIRED: "⌛ Expired: {tool}",
     CardState.ELSEWHERE: "Answered elsewhere: {tool}",
-    CardState.UNDELIVERABLE: "Not delivered: {tool}",
-}
-
-_DID = {
-    HITLDecision.APPROVED: "approved",
-    HITLDecision.REJECTED: "rejected",
-    HITLDecision.SKIPPED: "skipped",
+    CardState.UNDELIVERABLE: "⚠ Not delivered: {tool}",
 }
 
 
@@ -70,16 +83,45 @@ def set_apart(saying: Saying) -> Saying:
     """The sentence where each part stands in a place of its own: words side by side are one part, and what
     follows a moment begins with a dot between two, since a stop or a comma would stand there alone.
     """
-    parts: list[str | datetime] = []
-    for part in saying:
-        if isinstance(part, datetime) or not parts:
-            parts.append(part)
-        elif isinstance(parts[-1], datetime):
+    parts: list[str | datetime | Moment] = []
+    for part in _joined(saying):
+        if isinstance(part, str) and parts:
             rest = part[1:].strip() if part.startswith(_STOPS) else part
             parts.append(f"· {rest}" if rest and part.startswith(_STOPS) else rest)
         else:
-            parts[-1] = f"{parts[-1]}{part}"
+            parts.append(part)
     return tuple(part for part in parts if part)
+
+
+def _joined(saying: Saying) -> Saying:
+    parts: list[str | datetime | Moment] = []
+    for part in saying:
+        if isinstance(part, str) and parts and isinstance(parts[-1], str):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    return tuple(parts)
+
+
+def together(sayings: Iterable[Saying]) -> Saying:
+    """Sentences as one line."""
+    line: Saying = ()
+    for saying in sayings:
+        line = (*line, " ", *saying) if line else saying
+    return line
+
+
+def moment_of(at: datetime, *, now: datetime) -> Moment:
+    """A moment with its second where it is near, and with its date where it is far."""
+    away = abs(at - now)
+    if away < SECOND_WITHIN:
+        return Moment(at, Shown.SECOND)
+    return Moment(at, Shown.MINUTE if away < MINUTE_WITHIN else Shown.DATE)
+
+
+def moment_parts(part: datetime | Moment) -> Moment:
+    """Any moment of a sentence, with how precisely it is shown."""
+    return part if isinstance(part, Moment) else Moment(part, Shown.DATE)
 
 
 def state_of(approval: Approval, *, superseded: bool = False) -> CardState:
@@ -103,16 +145,32 @@ def name_of(text: str) -> str:
     return line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 1] + "…"
 
 
-def title_of(state: CardState, tool: str) -> str:
+def agent_named(policy: Policy, agent_id: str) -> str:
+    """The agent by the name that nod.yaml has for it, else by its id; an id that imitates a name is marked."""
+    if agent_id in policy.agents:
+        return policy.agents[agent_id]
+    name = name_of(agent_id)
+    names = {" ".join(known.split()).casefold() for known in policy.agents.values()}
+    return f"{name} (agent id)" if " ".join(name.split()).casefold() in names else name
+
+
+def title_of(approval: Approval, state: CardState) -> str:
     """The first line of a card."""
-    return _TITLES[state].replace("{tool}", tool)
+    tool = name_of(approval.request.tool_name)
+    if state is CardState.ELSEWHERE and not approval.platform_word:
+        return f"No longer pending: {tool}"
+    did_not_run = state is CardState.EXPIRED and approval.platform_word in TIMEOUTS
+    return _TITLES[state].replace("{tool}", f"{tool} did not run" if did_not_run else tool)
 
 
-def notification_of(approval: Approval, state: CardState) -> Saying:
+def notification_of(approval: Approval, state: CardState, *, policy: Policy, now: datetime) -> Saying:
     """The one line that a phone's lock screen and a screen reader get."""
-    title = title_of(state, name_of(approval.request.tool_name))
+    title = title_of(approval, state)
     if state is CardState.OPEN:
-        return (f"{title} {name_of(approval.request.agent_id)}, until ", approval.deadline.at)
+        agent = agent_named(policy, approval.request.agent_id)
+        if approval.deadline.unknown:
+            return (f"{title} {agent}",)
+        return (f"{title} {agent}, by ", moment_of(approval.deadline.at, now=now))
     decision = approval.decision if state is not CardState.ELSEWHERE else None
     return (f"{title}, by {decision.actor.name}",) if decision else (title,)
 
@@ -125,39 +183,48 @@ def folded_call(lines: tuple[Line, ...]) -> str:
     return short if len(lines) < 2 else f"{short}  (+{len(lines) - 1} more, {size_of(lines)})"
 
 
-def waiting_name(approval: Approval) -> str:
-    """One line of a digest: which tool, for which agent."""
-    return f"{name_of(approval.request.tool_name)} for {name_of(approval.request.agent_id)}"
+def waiting_name(approval: Approval, *, policy: Policy) -> str:
+    """One line of a digest: which tool, and for which agent."""
+    return f"{name_of(approval.request.tool_name)} ({agent_named(policy, approval.request.agent_id)})"
 
 
-def status_of(approval: Approval, state: CardState, *, policy: Policy, now: datetime) -> tuple[Saying, ...]:
-    """What is needed, or what became of it."""
-    match state:
-        case CardState.OPEN:
-            return _open(approval, policy=policy, now=now)
-        case CardState.CHANGED:
-            return (("This request changed, see the card below. No answer to this one counts.",),)
-        case CardState.AUTOMATIC:
-            return ((f"Rule {approval.rule} answers this; nobody needs to.",),)
-        case CardState.SENDING:
-            return (*_who(approval), ("Telling the platform…",))
-        case CardState.RETRYING:
-            reach = f"The platform could not be told yet ({approval.trouble}); retrying until "
-            return (*_who(approval), (reach, approval.deadline.at))
-        case CardState.APPROVED | CardState.REJECTED | CardState.SKIPPED:
-            return _who(approval)
-        case CardState.EXPIRED:
-            return (unanswered(approval, policy=policy), *_votes(approval))
-        case CardState.ELSEWHERE:
-            word = approval.platform_word
-            told = f"Answered on the platform: {word}." if word else "No longer pending on the platform."
-            return (*_who(approval, but=beaten_by(word)), (told,))
-        case CardState.UNDELIVERABLE:
-            cause = approval.trouble or "the deadline passed first"
-            told = "may never have been told" if approval.attempts else "was never told"
-            return (*_who(approval), (f"The platform {told}: {cause}. The agent goes on without it.",))
-        case _:
-            assert_never(state)
+def listed(names: list[str], word: str, *, most: int = 3) -> str:
+    """`Ann, Bob or Olu`; of more than `most` the first few, and how many others there are."""
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} others"]
+    return f" {word} ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def first_names(policy: Policy, people: tuple[Person, ...]) -> list[str]:
+    """What colleagues call them: the first name, where nobody else in the file has it, else all of it."""
+    firsts = [_first(person.name) for person in policy.people.values()]
+    return [
+        first if (first := _first(person.name)) and firsts.count(first) == 1 else person.name
+        for person in people
+    ]
+
+
+def _first(name: str) -> str:
+    first = name.partition(" ")[0]
+    return first if len(first) > 1 and not first.endswith(".") else ""
+
+
+def called(policy: Policy, names: tuple[str, ...], approval: Approval) -> list[str]:
+    """People and groups by people's names, without who cannot decide this; who is on call as "on-call"."""
+    out, said = kept_out(policy, approval), list[str]()
+    for name in dict.fromkeys(names):
+        members = tuple(person for person in policy.members((name,)) if person.handle not in out)
+        if name in policy.oncall:
+            said += [_on_call(name)] if members else []
+        elif members:
+            said += first_names(policy, members)
+        elif name not in policy.people and not policy.members((name,)):
+            said.append(name)  # a group whose people are not known now
+    return list(dict.fromkeys(said))
+
+
+def _on_call(name: str) -> str:
+    return "on-call" if name.casefold() in ("oncall", "on-call", "on_call") else f"{name} (on-call)"
 
 
 def beaten_by(word: str | None) -> str:
@@ -165,13 +232,10 @@ def beaten_by(word: str | None) -> str:
     return "the platform had its answer already" if word else "the platform no longer waited for it"
 
 
-def unanswered(approval: Approval, *, policy: Policy) -> Saying:
+def unanswered(approval: Approval, *, policy: Policy, now: datetime) -> Saying:
     """Nobody answered in time, and who was asked. Never the word rejected."""
-    return (
-        f"{too_few(approval)} answered by ",
-        approval.deadline.at,
-        f". Asked: {asked(approval, policy=policy)}.",
-    )
+    by = moment_of(approval.deadline.at, now=now)
+    return (f"{too_few(approval)} answered by ", by, f" (asked: {asked(approval, policy=policy)}).")
 
 
 def too_few(approval: Approval) -> str:
@@ -180,13 +244,10 @@ def too_few(approval: Approval) -> str:
 
 
 def asked(approval: Approval, *, policy: Policy) -> str:
-    """Who might have answered, and whom the ladder named; who was on call then is not known any more."""
+    """Who could have answered, and whom the ladder named; who was on call then is not known any more."""
     route = policy.route_named(approval.route)
-    may = approvers_of(route, approval) if route else ()
-    others = [
-        said for name in approval.pinged if name not in may and (said := named_for(policy, (name,), approval))
-    ]
-    return ", ".join([approvers_named(policy, route, approval), *others])
+    can = approvers_of(route, approval) if route else ()
+    return listed(called(policy, (*can, *approval.pinged), approval), "and", most=8) or "nobody"
 
 
 def ending(approval: Approval) -> str:
@@ -201,91 +262,3 @@ def ending(approval: Approval) -> str:
             return "somebody answered, and the platform could not be told in time"
         case _:
             return f"it was answered: {approval.outcome}"
-
-
-def _open(approval: Approval, *, policy: Policy, now: datetime) -> tuple[Saying, ...]:
-    route = policy.route_named(approval.route)
-    who = approvers_named(policy, route, approval)
-    quorum = route.quorum if route else 1
-    given = distinct_people(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)
-    needs = f"Needs one of: {who}" if quorum == 1 else f"Needs {quorum} of: {who}"
-    missing = f" ({quorum - given} more)" if 0 < given < quorum else ""
-    flaw = approval.request.flaw
-    lines: list[Saying] = [_until(approval), (needs + missing,), *_votes(approval)]
-    left = time_left(now, first_seen=approval.first_seen, deadline=approval.deadline.at)
-    if left and not approval.deadline.renewed:
-        lines[:1] = [(*lines[0], f". {left}")]
-    claim = approval.claim_at(now)
-    if claim:
-        lines.append((f"{claim.name} is on it until ", claim.until))
-    if flaw:
-        lines.append((f"It can be rejected or skipped, never approved: {flaw}.",))
-    if approval.escalated_at:
-        lines.append(("Escalated ", approval.escalated_at))
-    if not claim:
-        lines.extend(_next_rung(approval, policy=policy, now=now))
-    return tuple(lines)
-
-
-_DOES = {
-    Action.REMIND: "a reminder here",
-    Action.PING: "a ping to {who}",
-    Action.WIDEN: "{who} may decide, too",
-    Action.PAGE: "the alert channels are paged",
-    Action.FALLBACK: "it is shown elsewhere, too",
-}
-
-
-def _next_rung(approval: Approval, *, policy: Policy, now: datetime) -> list[Saying]:
-    """What happens next while nobody answers, by the record and not by the file, which may have changed.
-
-    Of what is due already nothing is said: it fires in a moment, and the card is drawn again.
-    """
-    ahead = approval.ahead
-    if ahead is None or ahead.at <= now or ahead.action not in _DOES:
-        return []
-    who = named_for(policy, ahead.who, approval)
-    if ahead.who and not who:
-        return []
-    does = _DOES[ahead.action].replace("{who}", who)
-    return [(f"Next, if nobody answers: {does}, ", ahead.at)]
-
-
-def _votes(approval: Approval) -> tuple[Saying, ...]:
-    """Who voted what so far."""
-    said: list[Saying] = []
-    for vote in approval.votes:
-        place = f" for {vote.acting_for}" if vote.acting_for else ""
-        note = f": {vote.note}" if vote.note else ""
-        said.append((f"{vote.actor.name}{place} {_DID[vote.verdict]} ", vote.at, note))
-    return tuple(said)
-
-
-def _who(approval: Approval, *, but: str | None = None) -> tuple[Saying, ...]:
-    decision = approval.decision
-    if decision is None:
-        return ()
-    if decision.actor.surface is Surface.POLICY:
-        did: Saying = (f"Rule {decision.actor.account} {_DID[decision.verdict]} this ", decision.at)
-    else:
-        names = {str(vote.actor): vote.actor.name for vote in approval.votes}
-        others = [names.get(other, other) for other in decision.others]
-        did = (f"{', '.join([*others, decision.actor.name])} {_DID[decision.verdict]} this ", decision.at)
-    did = (*did, f", but {but}") if but else did
-    return (did, (f"Note: {decision.note}",)) if decision.note else (did,)
-
-
-def _until(approval: Approval) -> Saying:
-    if approval.deadline.unknown:
-        return ("No deadline is known: the platform names none, and still waits.",)
-    then = "then the agent goes on without it"
-    match approval.deadline.source:
-        case DeadlineSource.TIMEOUT_AT:
-            why = then
-        case DeadlineSource.TIMEOUT_SECONDS:
-            why = f"{then}; counted from when it was first seen"
-        case DeadlineSource.DEFAULT:
-            why = f"{then}; our default, the platform named no usable deadline"
-        case _:
-            assert_never(approval.deadline.source)
-    return ("Until ", approval.deadline.at, f" ({why})")

@@ -68,7 +68,7 @@ class Story:
         async with self._step("Ann approves: the agent sends the e-mail", AGENT_WITHIN):
             await self._press(ANN, card, "nod_approve")
             await self._until(lambda: self._agent(run, "approved") and self._agent(run, "tool"))
-        await self._card_says("its card says who", card, "Ann Albers approved")
+        await self._card_says("its card says who", card, "by Ann Albers")
         async with self._step("Bob clicks late and is told who won", 1):
             await self._press(BOB, card, "nod_approve", version=0)
             await self._until(lambda: self._whispered(BOB, "Ann Albers approved it"))
@@ -91,7 +91,7 @@ class Story:
         async with self._step("Ann skips: the agent goes on without the tool", AGENT_WITHIN):
             await self._press(ANN, card, "nod_skip")
             await self._until(lambda: self._agent(run, "skipped"))
-        await self._card_says("its card says so", card, "Ann Albers skipped")
+        await self._card_says("its card says so", card, "by Ann Albers")
 
     async def _teams(self) -> None:
         teams = self._sandbox.teams
@@ -103,12 +103,12 @@ class Story:
             await self._until(lambda: any(m.id not in seen for m in teams.cards_in(IN_TEAMS)))
         there = next(message for message in teams.cards_in(IN_TEAMS) if message.id not in seen)
         async with self._step('Ann says "I\'m on it" in Slack', 1):
-            await self._press(ANN, card, "nod_claim")
-        await self._card_says("its card says so", card, "Ann Albers is on it")
+            await self._press(ANN, card, "nod_more", option="I'm on it")
+        await self._card_says("its card says so", card, "Ann has this until")
         async with self._step("Bob approves in Teams: the agent goes on", AGENT_WITHIN):
             await teams.press("bob", there, "nod_approve")
             await self._until(lambda: self._agent(run, "approved"))
-        await self._card_says("its card in Slack says who", card, "Bob Brandt approved")
+        await self._card_says("its card in Slack says who", card, "by Bob Brandt")
 
     async def _expire(self) -> None:
         run, card = await self._ask("sprint_agent", APPROVALS, window=8)
@@ -145,9 +145,11 @@ class Story:
         found += [message for message in new if tool in _text(message)]
         return bool(found)
 
-    async def _press(self, user: str, card: Message, button: str, *, version: int | None = None) -> None:
+    async def _press(
+        self, user: str, card: Message, button: str, *, option: str | None = None, version: int | None = None
+    ) -> None:
         await self._sandbox.workspace.click(
-            user=user, channel=card.channel, ts=card.ts, action_id=button, version=version
+            user=user, channel=card.channel, ts=card.ts, action_id=button, option=option, version=version
         )
 
     async def _card_says(self, what: str, card: Message, text: str, *, within: float = 2) -> None:

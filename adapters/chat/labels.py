@@ -12,18 +12,24 @@ LABELS: Mapping[Button, str] = {
     Button.REJECT: "Reject…",
     Button.SKIP: "Skip",
     Button.VIEW_ALL: "View all",
+    Button.VIEW_CALL: "View call",
     Button.CLAIM: "I'm on it",
-    Button.WHY: "Why me?",
+    Button.WHY: "Why am I seeing this?",
+    Button.IDS: "Request id",
     Button.NEXT: "Next",
 }
+OPEN_RUN = "Open run"
+#: What a screen reader says of a button: its label, which tool, and what the press leads to.
 _SPOKEN: Mapping[Button, str] = {
     Button.APPROVE: "Approve {tool}",
-    Button.REJECT: "Reject {tool}, with a reason",
-    Button.SKIP: "Skip {tool}: it is left out, the agent goes on",
+    Button.REJECT: "Reject… {tool}: refuse it and tell the agent why",
+    Button.SKIP: "Skip {tool}: continue without this step",
     Button.VIEW_ALL: "View all of {tool}",
-    Button.CLAIM: "I'm on it: tell the others that you look at {tool}",
-    Button.WHY: "Why this card is here, and who may decide {tool}",
-    Button.NEXT: "Look at the next request that waits",
+    Button.VIEW_CALL: "View call of {tool}",
+    Button.CLAIM: "I'm on it: {tool}; others are not pinged meanwhile",
+    Button.WHY: "Why am I seeing this? {tool}",
+    Button.IDS: "Request id of {tool}",
+    Button.NEXT: "Next: the request with the earliest deadline",
 }
 #: What a form that asks for the reason behind a verdict is headed by, and what it asks.
 ASKS: Mapping[Button, tuple[str, str]] = {
@@ -32,9 +38,7 @@ ASKS: Mapping[Button, tuple[str, str]] = {
     Button.SKIP: ("Skip", "Why is it left out? The agent is told."),
 }
 
-CUT_HERE = "Only a part is shown: all of it is too long for one Slack message."
-CUT_HERE_IN_TEAMS = "Only a part is shown: all of it is too long for one message in Teams."
-SKIP_MEANS = "Skip: the tool is left out, the agent goes on."
+CUT_HERE = 'Part of the call is hidden: it is too long for one message. Open "View all".'
 ONE_NEEDED = "Pick a reason or write one: one of the two is needed."
 PICK, NEEDED = "Pick a reason", "A reason is needed."
 OPEN_THE_CARD = "Open the card"
@@ -43,11 +47,9 @@ NEXT_PAGE = "Next page"
 NEVER = "This call cannot be approved; the card says why. Reject or skip it there."
 NEVER_HERE = "This call cannot be approved. Reject or skip it here."
 NEVER_APPROVED = "This call cannot be approved; the card says why. It can be rejected or skipped."
-ON_THE_LAST = "Approve stands on the last page, once every page was shown."
+ON_THE_LAST = "You can approve on the last page, after every page was shown."
 FROM_PAGE_ONE = "This begins at page 1 again: the request reads differently now, or someone else opened it."
-EARLIEST = "The earliest waits until"
-NEXT_SPOKEN = "Next: look at a request that waits, earliest deadline first"
-ONE_BY_ONE = "Next shows them one at a time, with the whole call and the answers to it."
+ONE_BY_ONE = "Next opens them one at a time."
 
 
 def read_aloud(button: Button, tool: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from bot.approval import Claim, Vote
 from bot.card import Card, QueueCard
@@ -23,7 +22,7 @@ WARNINGS, WARNING = 8, 200
 #: Lines of an explanation, and characters of each.
 EXPLAINED, EXPLAINED_LINE = 20, 500
 #: Requests named on a channel's digest, and characters of each: two names, and what makes them visible.
-NAMED, NAME = 10, 400
+NAMED, NAME = 3, 400
 #: Agents named as asking for more than their share.
 FLOODING = 5
 
@@ -65,14 +64,9 @@ def warned(warnings: Sequence[str], *, most: int = WARNINGS) -> list[str]:
     return [f"⚠ {cut(seen(warning), WARNING)}" for warning in warnings]
 
 
-def who_asks(card: Card) -> str:
-    """Which agent, in which run."""
-    return f"{card.agent}  ·  run {card.run}" if card.run else card.agent
-
-
 def risk(card: Card, most: int) -> str | None:
     """The operator's word on the risk."""
-    return f"Risk: {cut(card.why, most)}" if card.why else None
+    return cut(card.why, most) if card.why else None
 
 
 def more_of(count: int, shown: int) -> list[str]:
@@ -80,16 +74,16 @@ def more_of(count: int, shown: int) -> list[str]:
     return [f"… and {count - shown} more"] if count > shown else []
 
 
-def named(digest: QueueCard) -> list[tuple[str, datetime]]:
-    """The first few requests that wait, each in words that its deadline follows."""
-    return [(f"{name}, until", until) for name, until in digest.first[:NAMED]]
+def named(digest: QueueCard) -> list[Saying]:
+    """The most urgent requests, each with its deadline."""
+    return [(f"{cut(name, NAME)} by ", until) for name, until in digest.first[:NAMED]]
 
 
 def flooding(digest: QueueCard) -> list[str]:
     """Who asks for more than its share, in words that name the consequence."""
     agents = digest.flooding[:FLOODING]
     lines = [
-        f"⚠ {cut(seen(agent), NAME)} asks for more than its share: its requests wait here." for agent in agents
+        f"⚠ {cut(seen(agent), NAME)} has too many open requests; more of them wait here." for agent in agents
     ]
     more = len(digest.flooding) - len(agents)
     return [*lines, f"… and {more} more agents"] if more > 0 else lines

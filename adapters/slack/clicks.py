@@ -25,7 +25,7 @@ from adapters.slack.follow_ups import FollowUps
 from adapters.slack.identity import Identity
 from adapters.slack.metadata import ButtonContext, ModalCursor
 from adapters.slack.modals import done_view, reason_view, said_view, turned_view, whole_view
-from adapters.slack.notices import claimed_of, explanation_of, refusal_of
+from adapters.slack.notices import claimed_of, explanation_of, ids_of, refusal_of
 from adapters.slack.payloads import (
     PageTurn,
     Press,
@@ -42,6 +42,7 @@ from bot.desk import (
     Click,
     Desk,
     Explanation,
+    Identified,
     NextRequest,
     NotCounted,
     ReasonForm,
@@ -197,6 +198,8 @@ def _words_of(reply: Reply) -> dict[str, Any] | None:
     match reply:
         case Explanation():
             return explanation_of(reply)
+        case Identified():
+            return ids_of(reply)
         case Acknowledged(claim=claim):
             return claimed_of(claim)
         case NotCounted():

@@ -15,7 +15,7 @@ from typing import Any
 from adapters.chat.paging import GOES_ON
 from adapters.chat.text import cut, seen
 from bot.visible import inert
-from bot.wording import Saying, set_apart
+from bot.wording import Moment, Saying, Shown, moment_parts, set_apart
 
 Element = dict[str, Any]
 Block = dict[str, Any]
@@ -25,7 +25,7 @@ SECTION = 3_000  #: characters of a section's text
 CONTEXT_ELEMENT = 2_000  #: characters of one element of a context
 CONTEXT_ELEMENTS = 10  #: elements of a context
 PREFORMATTED = 2_900  #: characters of one preformatted element; brief margin below a section's 3,000
-BUTTON_TEXT = 75  #: characters on a button
+BUTTON_TEXT = 75  #: characters on a button, and of an option
 TITLE = 24  #: characters of a modal's title and of its two buttons
 ACCESSIBILITY_LABEL = 75  #: characters that a screen reader says for a button
 
@@ -40,26 +40,49 @@ def plain(text: str, most: int) -> Element:
     return {"type": "plain_text", "text": cut(seen(text).strip(), most) or "-", "emoji": False}
 
 
-def moment(at: datetime) -> Element:
+#: How Slack writes a moment, and what stands there for clients that do not know its markup (docs.slack.dev,
+#: formatting).
+_FORMATS = {
+    Shown.SECOND: ("{time_secs}", "%H:%M:%S UTC"),
+    Shown.MINUTE: ("{time}", "%H:%M UTC"),
+    Shown.DATE: ("{date_short_pretty} at {time}", "%Y-%m-%d %H:%M UTC"),
+}
+
+
+def moment(at: datetime | Moment) -> Element:
     """A moment in the reader's own time zone."""
     return {"type": "mrkdwn", "text": date_mark(at), "verbatim": True}
 
 
-def date_mark(at: datetime) -> str:
-    """Slack's date markup, with UTC for clients that do not know it (docs.slack.dev, formatting)."""
-    fallback = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+def date_mark(part: datetime | Moment) -> str:
+    """Slack's date markup."""
+    moment = moment_parts(part)
+    shown, fallback = _FORMATS[moment.shown]
+    return f"<!date^{int(moment.at.timestamp())}^{shown}|{moment.at.astimezone(UTC).strftime(fallback)}>"
 
 
 def said(saying: Saying, most: int = CONTEXT_ELEMENT) -> list[Element]:
     """A sentence as elements of a context: words as they are, moments in the reader's zone."""
-    return [moment(part) if isinstance(part, datetime) else plain(part, most) for part in set_apart(saying)]
+    return [plain(part, most) if isinstance(part, str) else moment(part) for part in set_apart(saying)]
 
 
 def spoken(saying: Saying, most: int) -> str:
     """A sentence as fallback text, for notifications and screen readers; no word formats, links or pings."""
-    parts = [date_mark(p) if isinstance(p, datetime) else escape(cut(inert(seen(p)), most)) for p in saying]
+    parts = [escape(cut(inert(seen(p)), most)) if isinstance(p, str) else date_mark(p) for p in saying]
     return "".join(parts) or "-"
+
+
+def bold(text: str, most: int) -> Block:
+    """Words of ours or the operator's that stand out; nothing in them is parsed."""
+    run = {"type": "text", "text": cut(seen(text).strip(), most) or "-", "style": {"bold": True}}
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [run]}]}
+
+
+def pinging(accounts: Sequence[str], most: int) -> list[Block]:
+    """The mentions that ping these accounts."""
+    mentions = " ".join(f"<@{escape(account)}>" for account in accounts[:most])
+    text = {"type": "mrkdwn", "text": mentions, "verbatim": True}
+    return [{"type": "section", "text": text}] if mentions else []
 
 
 def contexts(sentences: Iterable[Sequence[Element]]) -> list[Block]:

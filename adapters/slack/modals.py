@@ -46,6 +46,7 @@ from bot.card import Button, Card
 from bot.desk import FormData, NotCounted
 from bot.errors import Refusal
 from bot.routing import ReasonRule
+from bot.wording import together
 
 REASON = "nod_reason"  #: callback_id of the form that asks for a reason
 
@@ -189,7 +190,7 @@ def _view(context: ButtonContext, state: PageState, form: FormData, pages: list[
         "type": "modal",
         "callback_id": VIEW_ALL,
         "private_metadata": kept.packed(),
-        "title": plain("All of the call", TITLE),
+        "title": plain("Full request", TITLE),
         "close": plain("Close", TITLE),
         "blocks": [
             *_head(state, form),
@@ -207,13 +208,15 @@ def _view(context: ButtonContext, state: PageState, form: FormData, pages: list[
 
 
 def _head(state: PageState, form: FormData) -> list[Block]:
-    head: Block = {"type": "section", "text": plain(f"{form.card.tool} for {form.card.agent}", 1_000)}
+    head: Block = {"type": "section", "text": plain(f"{form.card.tool} ({form.card.agent})", 1_000)}
     return [head, *contexts([[plain(state.label, 100)]] if state.label else [])]
 
 
 def _foot(context: ButtonContext, state: PageState, form: FormData, *, blank: bool) -> list[Block]:
     small = [BLANK] if blank else []
-    if not form.approvable:
+    if context.verb is Button.VIEW_CALL:
+        pass
+    elif not form.approvable:
         small.append(NEVER_HERE if context.queue else NEVER)
     elif not state.is_last:
         small.append(ON_THE_LAST)
@@ -239,7 +242,8 @@ ANSWERS = (Button.REJECT, Button.SKIP)
 
 def standing_of(card: Card) -> list[Block]:
     """What else a card would say: the risk, until when, and what is needed."""
-    return [*risk_of(card, WHY), *contexts(said(sentence, PART) for sentence in card.status[:SENTENCES])]
+    shown = (card.lead, together(card.status[:SENTENCES]))
+    return [*risk_of(card, WHY), *contexts(said(sentence, PART) for sentence in shown)]
 
 
 def answers_of(card: Card, context: ButtonContext) -> list[Block]:

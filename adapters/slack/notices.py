@@ -13,13 +13,15 @@ from adapters.slack.elements import (
     Block,
     contexts,
     escape,
+    pinging,
     plain,
+    preformatted,
     said,
     spoken,
 )
 from bot.approval import Claim
 from bot.card import Notification
-from bot.desk import Explanation, NotCounted
+from bot.desk import Explanation, Identified, NotCounted
 from bot.records import Alert
 from bot.visible import inert
 from bot.wording import Saying
@@ -36,10 +38,7 @@ def notice_message_of(notice: Notification) -> dict[str, Any]:
     """`text` and `blocks` of a notice: who is pinged, what it says, and a way to the card."""
     mentions = " ".join(f"<@{escape(account)}>" for account in notice.mentions[:MENTIONS])
     words = spoken(notice.text, FALLBACK)
-    blocks = contexts([said(notice.text)])
-    if mentions:
-        ping = {"type": "section", "text": {"type": "mrkdwn", "text": mentions, "verbatim": True}}
-        blocks = [ping, *blocks]
+    blocks = [*pinging(notice.mentions, MENTIONS), *contexts([said(notice.text)])]
     if notice.link:
         blocks.append(_linked(notice.link))
     return {"text": f"{mentions} {words}".strip(), "blocks": blocks}
@@ -66,6 +65,14 @@ def claimed_of(claim: Claim) -> dict[str, Any]:
     """`text` and `blocks` of what somebody is told who said "I'm on it"."""
     words = acknowledged(claim)
     return {"text": spoken(words, FALLBACK), "blocks": contexts([said(words)])}
+
+
+def ids_of(identified: Identified) -> dict[str, Any]:
+    """`text` and `blocks` of the ids of a request, each in a code block of its own."""
+    blocks: list[Block] = []
+    for what, name in identified.ids:
+        blocks += [*contexts([[plain(f"{what} id", LINE)]]), preformatted(cut(name, SECTION))]
+    return {"text": spoken(("Request id",), FALLBACK), "blocks": blocks}
 
 
 def refusal_of(refused: NotCounted) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from adapters.chat.payload import Malformed, maybe_text, part, text
 from adapters.slack.identity import Identity
 from adapters.slack.metadata import VALUE, ButtonContext, OpenCall, call_from, context_from
 from adapters.slack.modals import ANSWERS, BACK, DONE, NEXT, REASON, VIEW_ALL
-from adapters.slack.render import ACTION, NEXT_ONE
+from adapters.slack.render import ACTION, MORE, NEXT_ONE, RUN
 from bot.card import Button
+from bot.seal import Seal
 
 #: Paths that name one thing, the first of each being the one that Nod reads.
 _SAME: tuple[tuple[str, ...], ...] = (
@@ -156,13 +157,17 @@ def read_press(payload: Mapping[str, Any]) -> Press | PageTurn | None:
     action_id = text(actions[0], "action_id")
     if action_id in TURNS:
         return _turn(payload, by=TURNS[action_id])
-    button = _button(action_id)
+    if action_id == MORE:
+        value = text(part(actions[0], "selected_option"), "value", most=VALUE)
+        button = _picked_in_menu(value)
+    else:
+        value, button = "", _button(action_id)
     if button is None:
         return None
     if payload.get("view") is not None:
         return _inside(payload, actions[0], button)
     context = ButtonContext(
-        value=text(actions[0], "value", most=VALUE),
+        value=value or text(actions[0], "value", most=VALUE),
         verb=button,
         channel=text(part(payload, "channel"), "id"),
         ref=text(part(payload, "container"), "message_ts"),
@@ -207,7 +212,7 @@ def _turn(payload: Mapping[str, Any], *, by: int) -> PageTurn:
     if view.get("callback_id") != VIEW_ALL:
         raise Malformed("callback_id")
     call = call_from(text(view, "private_metadata"))
-    if call.context.verb is not Button.VIEW_ALL:
+    if call.context.verb not in (Button.VIEW_ALL, Button.VIEW_CALL):
         raise Malformed("verb")  # a page is only looked at: it must not reach the desk as an answer
     return PageTurn(
         who=who_of(payload),
@@ -254,6 +259,23 @@ def _button(action_id: str) -> Button | None:
         return None
     word = action_id.removeprefix(ACTION)
     return Button(word) if word in set(Button) else None
+
+
+#: What the menu of a card holds; no answer is among it.
+MENU = frozenset({Button.VIEW_ALL, Button.CLAIM, Button.WHY, Button.IDS})
+
+
+def _picked_in_menu(value: str) -> Button | None:
+    """Which button an option stands for, by its value, which the core opens; None for the link to a run.
+
+    Raises Malformed for anything else.
+    """
+    if value == RUN:
+        return None
+    verb = Seal.claimed_verb(value)
+    if verb not in MENU:
+        raise Malformed("selected_option")
+    return Button(verb)
 
 
 def _fields(view: Mapping[str, Any]) -> Mapping[str, Any]:

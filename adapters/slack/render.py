@@ -11,12 +11,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.chat.labels import CUT_HERE, EARLIEST, LABELS, NEXT_SPOKEN, ONE_BY_ONE, SKIP_MEANS, read_aloud
+from adapters.chat.labels import CUT_HERE, LABELS, ONE_BY_ONE, OPEN_RUN, read_aloud
 from adapters.chat.text import (
     AMPLE,
     BLANK,
     LEAST,
-    NAME,
     NARROW,
     WARNINGS,
     Room,
@@ -27,7 +26,6 @@ from adapters.chat.text import (
     risk,
     seen,
     warned,
-    who_asks,
 )
 from adapters.slack.elements import (
     ACCESSIBILITY_LABEL,
@@ -37,8 +35,9 @@ from adapters.slack.elements import (
     SECTION,
     Block,
     Element,
+    bold,
     contexts,
-    moment,
+    pinging,
     plain,
     preformatted,
     said,
@@ -46,7 +45,7 @@ from adapters.slack.elements import (
 )
 from bot.call import text_of
 from bot.card import Button, Card, QueueCard
-from bot.wording import CardState, Saying
+from bot.wording import CardState, together
 
 #: Slack was seen to refuse a message near 13,200 characters (slackapi/bolt-js issue 2509); no page tells.
 MESSAGE = 12_000
@@ -59,6 +58,12 @@ WARNINGS_TOGETHER = 14
 
 #: Every button's action_id is this and the button's own word.
 ACTION = "nod_"
+#: The menu of what does not stand on the card itself; the value of an option says which button it is.
+MORE = "nod_more"
+#: The option that only leads to another page.
+RUN = "open_run"
+#: Accounts that one card pings.
+MENTIONS = 20
 
 _STYLES = {Button.APPROVE: "primary", Button.REJECT: "danger"}
 
@@ -94,8 +99,8 @@ def blocks_of(card: Card) -> list[Block]:
 
 def risk_of(card: Card, most: int) -> list[Block]:
     """The operator's word on the risk, where there is one."""
-    said = risk(card, most)
-    return [{"type": "section", "text": plain(said, SECTION)}] if said else []
+    why = risk(card, most)
+    return [bold(why, SECTION)] if why else []
 
 
 def warning_blocks(warnings: Sequence[str], *, most: int = WARNINGS) -> list[Block]:
@@ -107,47 +112,55 @@ def warning_blocks(warnings: Sequence[str], *, most: int = WARNINGS) -> list[Blo
 
 def _open(card: Card, room: Room, cut_to: str | None = None) -> list[Block]:
     call = text_of(card.call) if cut_to is None else cut_to
-    asked = [*said((who_asks(card),)), plain("·", 1), plain("asked", 10), moment(card.asked_at)]
     notice = card.hidden or (CUT_HERE if cut_to is not None else None)
-    hidden = contexts([[plain(notice, 300)]]) if notice else []
-    skip = contexts([[plain(SKIP_MEANS, 100)]]) if Button.SKIP in card.buttons else []
     return [
         {"type": "header", "text": plain(card.title, HEADER)},
-        {"type": "context", "elements": asked},
+        *contexts([said(card.lead)]),
+        *pinging(card.mentions, MENTIONS),
         *risk_of(card, room.why),
         *warning_blocks(card.warnings),
         preformatted(call if call.strip() else BLANK),
-        *hidden,
-        *_status(card, room),
+        *(contexts([[plain(notice, 300)]]) if notice else []),
+        *contexts([said(together(card.status), room.part)]),
         *_actions(card, whole=cut_to is None),
-        *skip,
     ]
 
 
 def _decided(card: Card, room: Room) -> list[Block]:
-    call: Saying = (card.folded,) if card.folded else ()
-    sentences = [said((who_asks(card),), room.part), said(call, room.part), *_sentences(card, room)]
-    return [{"type": "section", "text": plain(card.title, SECTION)}, *contexts(sentences)]
-
-
-def _status(card: Card, room: Room) -> list[Block]:
-    return contexts(_sentences(card, room))
-
-
-def _sentences(card: Card, room: Room) -> list[list[Element]]:
-    sentences = [said(sentence, room.part) for sentence in card.status[: room.sentences]]
-    return [*sentences, *([plain(more, 100)] for more in more_of(len(card.status), len(sentences)))]
+    sentences = [said(sentence, room.part) for sentence in (card.lead, *card.status[: room.sentences])]
+    more = [[plain(more, 100)] for more in more_of(len(card.status), room.sentences)]
+    call = [[plain(card.folded, room.part)]] if card.folded else []
+    title: Block = {"type": "section", "text": plain(card.title, SECTION)}
+    for button, value in card.buttons.items():
+        title["accessory"] = button_of(card, button, value)
+    return [title, *contexts([*sentences, *more, *call])]
 
 
 def _actions(card: Card, *, whole: bool) -> list[Block]:
+    """The verdicts, and one menu for the rest."""
     if not card.buttons:
         return []
-    pressed = dict(card.buttons)
-    if not whole:
-        # The core held it for whole, but this message has no room for it: an Approve could be pressed unseen.
-        pressed.pop(Button.APPROVE, None)
-        pressed = {Button.VIEW_ALL: card.look, **pressed}
-    return [{"type": "actions", "elements": [button_of(card, b, value) for b, value in pressed.items()]}]
+    # The core may have held it for whole where the message has no room: an Approve could be pressed unseen.
+    shown = card.in_the_open(whole=whole)
+    buttons = [button_of(card, b, card.look if b is Button.VIEW_ALL else card.buttons[b]) for b in shown]
+    menu = more_menu(card, without=(*shown, Button.APPROVE))
+    return [{"type": "actions", "elements": [*buttons, *menu]}]
+
+
+#: The order of the menu; the page of the run stands in front of the ids.
+_IN_THE_MENU = (Button.VIEW_ALL, Button.CLAIM, Button.WHY, None, Button.IDS)
+
+
+def more_menu(card: Card, *, without: Sequence[Button]) -> list[Element]:
+    """What does not stand on the card itself: at most five options (block-elements/overflow-menu-element)."""
+    options: list[Element] = []
+    for button in _IN_THE_MENU:
+        if button is None:
+            if card.run_url:
+                options.append({"text": plain(OPEN_RUN, BUTTON_TEXT), "value": RUN, "url": card.run_url})
+        elif button in card.buttons and button not in without:
+            options.append({"text": plain(LABELS[button], BUTTON_TEXT), "value": card.buttons[button]})
+    return [{"type": "overflow", "action_id": MORE, "options": options}] if options else []
 
 
 def button_of(card: Card, button: Button, value: str) -> Element:
@@ -179,10 +192,8 @@ def digest_blocks_of(digest: QueueCard) -> list[Block]:
     """The blocks of a digest; when nothing waits any more, one line."""
     if digest.earliest is None:
         return [{"type": "section", "text": plain(digest.title, SECTION)}]
-    earliest = [plain(EARLIEST, 100), moment(digest.earliest)]
     return [
         {"type": "header", "text": plain(digest.title, HEADER)},
-        *contexts([earliest]),
         *_named(digest),
         *_together(flooding(digest)),
         *contexts([[plain(ONE_BY_ONE, CONTEXT_ELEMENT)]]),
@@ -197,16 +208,14 @@ def next_button(value: str) -> Block:
         "action_id": NEXT_ONE,
         "text": plain(LABELS[Button.NEXT], BUTTON_TEXT),
         "value": value,
-        "accessibility_label": cut(NEXT_SPOKEN, ACCESSIBILITY_LABEL),
+        "accessibility_label": cut(read_aloud(Button.NEXT, ""), ACCESSIBILITY_LABEL),
     }
 
 
 def _named(digest: QueueCard) -> list[Block]:
-    """The first few, a line each with its moment, and how many more there are."""
+    """The most urgent, a line each with its moment, and how many more there are."""
     shown = named(digest)
-    lines: list[Block] = [
-        {"type": "context", "elements": [plain(name, NAME), moment(until)]} for name, until in shown
-    ]
+    lines: list[Block] = [{"type": "context", "elements": said(line)} for line in shown]
     return [*lines, *contexts([plain(more, 100)] for more in more_of(digest.count, len(shown)))]
 
 

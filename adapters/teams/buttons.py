@@ -141,12 +141,16 @@ def _fitting(values: list[str]) -> list[str]:
     return values
 
 
+#: What clients put into an overflow menu (adaptive-card 1.5, `mode`); some ignore it and show six buttons.
+SECONDARY = {"mode": "secondary"}
 _STYLES = {Button.APPROVE: "positive", Button.REJECT: "destructive"}
 
 
-def pressed(title: str, data: Data, *, style: str | None = None, tooltip: str | None = None) -> Element:
-    """A button with this title that brings this data back."""
-    common: dict[str, Any] = {"title": cut(title, BUTTON)}
+def pressed(
+    title: str, data: Data, *, style: str | None = None, tooltip: str | None = None, secondary: bool = False
+) -> Element:
+    """A button with this title that brings this data back; a secondary one stands in a menu."""
+    common: dict[str, Any] = {"title": cut(title, BUTTON), **(SECONDARY if secondary else {})}
     if style:
         common["style"] = style
     if tooltip:
@@ -161,9 +165,15 @@ def pressed(title: str, data: Data, *, style: str | None = None, tooltip: str | 
     }
 
 
-def button(which: Button, data: Data, tool: str) -> Element:
+def button(which: Button, data: Data, tool: str, *, secondary: bool = False) -> Element:
     """One of a card's buttons, spoken with the tool's name."""
-    return pressed(LABELS[which], data, style=_STYLES.get(which), tooltip=read_aloud(which, tool))
+    aloud, style = read_aloud(which, tool), _STYLES.get(which)
+    return pressed(LABELS[which], data, style=style, tooltip=aloud, secondary=secondary)
+
+
+def opening(title: str, url: str) -> Element:
+    """A button in the menu of the rest that opens another page."""
+    return {"type": "Action.OpenUrl", "title": title, "url": url, **SECONDARY}
 
 
 def unfolding(which: Button, tool: str, inside: Element) -> Element:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -14,8 +15,8 @@ from adapters.chat.errors import AppRefused, TooLarge
 from adapters.chat.pacing import AT_ONCE, LAST
 from adapters.teams.api import INTERVAL, TeamsApi
 from adapters.teams.conversations import Identity, account_of, ref_of, split_account
-from adapters.teams.elements import Content, spoken
-from adapters.teams.notices import Mentioned, notice_content_of, page_content_of, page_summary
+from adapters.teams.elements import Content, Mentioned, spoken
+from adapters.teams.notices import notice_content_of, page_content_of, page_summary
 from adapters.teams.places import Places
 from adapters.teams.posted import PostedMessages
 from adapters.teams.render import RenderContext, content_of, digest_content_of, smallest_of
@@ -118,7 +119,7 @@ class TeamsChat:
     async def post(self, card: Card | QueueCard, channel: str) -> str:
         """Put a new card up; notices go first, then digests, then the card with the earliest deadline."""
         place = self._places.resolve(channel)
-        context = await self.context_of(place, channel)
+        context = await self._context_for(card, place, channel)
         before = SOON if isinstance(card, QueueCard) else card.deadline
         try:
             made = await self._api.post(place, _message(card, context), before=before)
@@ -134,7 +135,7 @@ class TeamsChat:
         """
         place, message_id = self._places.of_ref(ref, channel)
         await self._replies.ahead(place.id, message_id)
-        context = await self.context_of(place, channel)
+        context = await self._context_for(card, place, channel)
         before = SOON if isinstance(card, QueueCard) else card.deadline
         try:
             await self._api.change(place, message_id, _message(card, context), before=before)
@@ -240,6 +241,11 @@ class TeamsChat:
         members = await self._rosters.soon(place)
         watchers = watchers_of(members, self._identity.tenants)
         return RenderContext(channel=channel, watchers=watchers, open_door=self._open_door)
+
+    async def _context_for(self, card: Card | QueueCard, place: ConversationRef, channel: str) -> RenderContext:
+        context = await self.context_of(place, channel)
+        accounts = card.mentions if isinstance(card, Card) else ()
+        return replace(context, mentioned=tuple(await self._mentioned(accounts, place)))
 
     async def _mentioned(self, accounts: Sequence[str], place: ConversationRef) -> list[Mentioned]:
         """Whom a notice pings, by name. Somebody who is not there is left out: Teams refuses such a message."""

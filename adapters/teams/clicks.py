@@ -16,6 +16,7 @@ from adapters.teams.elements import Content, content, sentence
 from adapters.teams.modals import (
     CLAIMED,
     done_view,
+    ids_view,
     reason_view,
     refusal_lines,
     said_view,
@@ -34,6 +35,7 @@ from bot.desk import (
     Click,
     Desk,
     Explanation,
+    Identified,
     NextRequest,
     NotCounted,
     Preview,
@@ -43,6 +45,7 @@ from bot.desk import (
     WholeCall,
 )
 from bot.errors import Refusal
+from bot.seal import Seal
 from bot.surface import Surface
 
 
@@ -91,9 +94,11 @@ class Clicks:
             case verb if verb == SHOW:
                 if isinstance(here.standing.card, QueueCard):
                     return Shown(content=digest_content_of(here.standing.card, here.context))
-                reply: Reply | Preview = await self._desk.preview(self._click(here, Button.WHY))
+                verb = _claimed(here, Button.WHY, Button.VIEW_CALL)
+                reply: Reply | Preview = await self._desk.preview(self._click(here, verb))
             case verb if verb == TURN:
-                reply = await self._desk.press(self._click(here, Button.VIEW_ALL))
+                verb = _claimed(here, Button.VIEW_ALL, Button.VIEW_CALL)
+                reply = await self._desk.press(self._click(here, verb))
             case verb:
                 reply = await self._desk.press(self._click(here, Button(verb)))
         if reply.card_id and press.data.queue is None and not _is_moved(reply):
@@ -106,8 +111,10 @@ class Clicks:
         match reply:
             case Explanation(lines=lines):
                 return self._said(here, lines)
+            case Identified():
+                return ids_view(reply, context, card=here.card)
             case Acknowledged(claim=claim):
-                return _claimed(here, claim)
+                return _on_it(here, claim)
             case Preview(form=None):
                 return content_of(here.card, context, answers=False) if here.card else None
             case Preview(form=form) if form is not None:
@@ -176,7 +183,12 @@ class Clicks:
         )
 
 
-def _claimed(here: ClickContext, claim: Claim) -> Content:
+def _claimed(here: ClickContext, usual: Button, other: Button) -> Button:
+    """Which of two buttons the value was sealed for; the desk opens the seal."""
+    return other if Seal.claimed_verb(here.press.data.value) == other.value else usual
+
+
+def _on_it(here: ClickContext, claim: Claim) -> Content:
     """The card, with its answers where they were: it changes for everybody a moment later, and a button that
     was a way back would then be an Approve, under the hand of whoever is about to press it.
     """

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from adapters.chat.text import cut, seen
 from bot.visible import inert
-from bot.wording import Saying, set_apart
+from bot.wording import Moment, Saying, Shown, moment_parts, set_apart
 
 Element = dict[str, Any]
 Content = dict[str, Any]
@@ -59,12 +61,19 @@ def heading(text: str) -> Element:
     return words(text, most=TITLE, size="Large", weight="Bolder")
 
 
-def moment(at: datetime) -> Element:
-    """A moment in the reader's own time zone; no word of anybody's is in it."""
-    stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def moment(part: datetime | Moment) -> Element:
+    """A moment in the reader's own time zone; no word of anybody's is in it.
+
+    TIME() has no seconds, and those are the same in every zone: they stand behind it.
+    """
+    shown = moment_parts(part)
+    at = shown.at.astimezone(UTC)
+    stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    day = f"{{{{DATE({stamp}, SHORT)}}}} " if shown.shown is Shown.DATE else ""
+    second = f" + {at.second} s" if shown.shown is Shown.SECOND and at.second else ""
     return {
         "type": "TextBlock",
-        "text": f"{{{{DATE({stamp}, SHORT)}}}} {{{{TIME({stamp})}}}}",
+        "text": f"{day}{{{{TIME({stamp})}}}}{second}",
         "size": "Small",
         "isSubtle": True,
         "spacing": "None",
@@ -74,16 +83,16 @@ def moment(at: datetime) -> Element:
 
 def sentence(saying: Saying, most: int = SENTENCE) -> list[Element]:
     """A sentence: words as they are, moments in the reader's zone, side by side."""
-    parts = [part for part in set_apart(saying) if isinstance(part, datetime) or part.strip()]
-    if not any(isinstance(part, datetime) for part in parts):
+    parts = [part for part in set_apart(saying) if not isinstance(part, str) or part.strip()]
+    if all(isinstance(part, str) for part in parts):
         return [small("".join(str(part) for part in parts), most=most)] if parts else []
     columns = [
         {
             "type": "Column",
             # The last words take what room is left, so that they wrap there.
-            "width": "stretch" if number == len(parts) - 1 and not isinstance(part, datetime) else "auto",
+            "width": "stretch" if number == len(parts) - 1 and isinstance(part, str) else "auto",
             "spacing": "Small",
-            "items": [moment(part) if isinstance(part, datetime) else small(part, most=most, spacing="None")],
+            "items": [small(part, most=most, spacing="None") if isinstance(part, str) else moment(part)],
         }
         for number, part in enumerate(parts)
     ]
@@ -95,14 +104,21 @@ def sentences(sayings: Iterable[Saying], most: int = SENTENCE) -> list[Element]:
     return [element for saying in sayings for element in sentence(saying, most)]
 
 
+#: A moment in a notification, which is formatted for nobody.
+_SPOKEN = {Shown.SECOND: "%H:%M:%S UTC", Shown.MINUTE: "%H:%M UTC", Shown.DATE: "%Y-%m-%d %H:%M UTC"}
+
+
 def spoken(saying: Saying, most: int = SUMMARY) -> str:
     """A sentence as the line of a notification: no word of it formats, links or pings."""
-    parts = (
-        part.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if isinstance(part, datetime) else inert(seen(part))
-        for part in saying
-    )
-    text = " ".join("".join(parts).split())
+    text = " ".join("".join(map(_spoken, saying)).split())
     return cut(text, most) or "-"
+
+
+def _spoken(part: str | datetime | Moment) -> str:
+    if isinstance(part, str):
+        return inert(seen(part))
+    shown = moment_parts(part)
+    return shown.at.astimezone(UTC).strftime(_SPOKEN[shown.shown])
 
 
 def mono(text: str) -> list[Element]:
@@ -112,6 +128,38 @@ def mono(text: str) -> list[Element]:
         {"type": "RichTextBlock", "spacing": "None", "inlines": runs(_kept(line), **style)}
         for line in text.split("\n")
     ]
+
+
+#: Characters of a name in a mention.
+NAME = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mentioned:
+    """Somebody whom a message pings, by `29:` id or Entra object id (cards-format, mentions)."""
+
+    id: str
+    name: str
+
+
+def pinging(pinged: Sequence[Mentioned]) -> tuple[list[Element], list[Element]]:
+    """The text that pings these people, and the entities that belong to it."""
+    named = [(one.id, plain_name(one.name, number)) for number, one in enumerate(pinged, 1)]
+    marks = " ".join(f"<at>{name}</at>" for _, name in named)
+    ping: list[Element] = [{"type": "TextBlock", "text": marks, "wrap": True}] if marks else []
+    entities = [
+        {"type": "mention", "text": f"<at>{name}</at>", "mentioned": {"id": id_, "name": name}}
+        for id_, name in named
+    ]
+    return ping, entities
+
+
+def plain_name(name: str, number: int) -> str:
+    """A name of letters, digits, blanks and points alone; where nothing is left of it, a number."""
+    kept = "".join(
+        char if unicodedata.category(char)[0] in "LNM" or char in " .'" else " " for char in seen(name)
+    )
+    return " ".join(kept.split())[:NAME].strip(" .'") or f"Person {number}"
 
 
 def framed(elements: Sequence[Element]) -> Element:

@@ -29,7 +29,7 @@ from adapters.chat.paging import (
     goes_on,
     turned,
 )
-from adapters.chat.text import BLANK, EXPLAINED_LINE, counted, explained, risk, where_explained, who_asks
+from adapters.chat.text import BLANK, EXPLAINED_LINE, counted, cut, explained, risk, where_explained
 from adapters.teams.buttons import TURN, Asks, Data, button, pressed, reason_inputs
 from adapters.teams.elements import (
     Content,
@@ -55,8 +55,9 @@ from adapters.teams.render import (
 )
 from bot.approval import Vote
 from bot.card import Button, Card
-from bot.desk import FormData, NotCounted
+from bot.desk import FormData, Identified, NotCounted
 from bot.routing import ReasonRule
+from bot.wording import CardState
 
 _STYLES = {Button.REJECT: "destructive", Button.APPROVE: "positive"}
 
@@ -80,7 +81,7 @@ def reason_view(form: FormData, data: Data, context: RenderContext, *, said: Seq
     body = [
         *on_top(said, context),
         heading(f"{verb} {form.card.tool}"),
-        small(who_asks(form.card)),
+        small(form.card.agent),
         *reason_inputs(label, Asks(rule=form.reason, presets=form.presets)),
     ]
     return content(
@@ -94,6 +95,14 @@ def done_view(card: Card | None, vote: Vote, context: RenderContext, queue: Queu
     """That an answer counts, until the message shows it to everybody."""
     body = [words(counted(card.tool if card else "this call", vote), weight="Bolder")]
     return content(body, _on(context, queue), fallbackText=NO_CARD)
+
+
+def ids_view(identified: Identified, context: RenderContext, *, card: Card | None) -> Content:
+    """The ids of a request, each set apart, with the way back to the card."""
+    body: list[Element] = []
+    for what, name in identified.ids:
+        body += [small(f"{what} id"), framed(mono(cut(name, EXPLAINED_LINE)))]
+    return content(body, back(card, context, None), fallbackText=NO_CARD)
 
 
 def said_view(
@@ -114,7 +123,7 @@ def back(card: Card | None, context: RenderContext, queue: QueueCursor | None) -
     """The way back to the card, or on to the next request of a digest."""
     if queue is not None:
         return _on(context, queue)
-    if card is None or Button.WHY not in card.buttons:
+    if card is None or not show_data(card, context).value:
         return []
     return [pressed("Back to the card", show_data(card, context))]
 
@@ -198,18 +207,27 @@ def _page(
     asks = Asks(rule=form.reason, presets=form.presets)
     body = [
         *on_top(said, context),
-        heading(f"All of the call: {card.tool}"),
-        small(who_asks(card)),
+        heading(f"{card.tool}: full request"),
+        small(card.agent),
         *([small(state.label)] if state.label else []),
-        *([words(why, most=300)] if why else []),
-        *(sentences(card.status[:SENTENCES], PART) if queue else []),
+        *([words(why, most=300, weight="Bolder")] if why else []),
+        *(sentences((card.lead, *card.status[:SENTENCES]), PART) if queue else []),
         *(warnings_of(card.warnings, most=most) if state.is_last or state.page == 0 else []),
         framed(lines),
-        *([small(NEVER_APPROVED)] if not form.approvable else [] if state.is_last else [small(ON_THE_LAST)]),
+        *map(small, _foot(state, form)),
         *_turns(state, form, context, queue),
         *(reason_inputs(ASKS[Button.APPROVE][1], asks) if approves else []),
     ]
     return content(body, _answers(state, form, context, queue, approves=approves), fallbackText=NO_CARD, **WIDE)
+
+
+def _foot(state: PageState, form: FormData) -> list[str]:
+    """Whether and where an Approve follows; nothing once the request is over."""
+    if form.card.state is not CardState.OPEN:
+        return []
+    if not form.approvable:
+        return [NEVER_APPROVED]
+    return [] if state.is_last else [ON_THE_LAST]
 
 
 def _lines(pages: list[list[str]], page: int) -> list[Element]:

@@ -5,17 +5,17 @@ Only names stand where Teams looks for mentions, and of a name only what no mark
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from adapters.chat.labels import OPEN_THE_CARD
-from adapters.chat.text import alerted, seen
+from adapters.chat.text import alerted
 from adapters.teams.elements import (
     Content,
     Element,
+    Mentioned,
     content,
     heading,
+    pinging,
     sentence,
     sentences,
     size_of,
@@ -31,29 +31,13 @@ from bot.wording import Saying
 MENTIONS = 40
 #: Channels that a welcome names.
 PLACES = 20
-#: Characters of a name.
-NAME = 60
 #: Characters of one part of a sentence, as many as there is room for.
 LINES = (1_100, 300)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mentioned:
-    """Somebody whom a notice pings, by `29:` id or Entra object id (cards-format, mentions)."""
-
-    id: str
-    name: str
-
-
 def notice_content_of(notice: Notification, mentioned: Sequence[Mentioned]) -> Content:
     """Who is pinged, what it says, and a way to the card."""
-    pinged = mentioned[:MENTIONS]
-    marks = [f"<at>{plain_name(one.name, number)}</at>" for number, one in enumerate(pinged, 1)]
-    ping: list[Element] = [{"type": "TextBlock", "text": " ".join(marks), "wrap": True}] if marks else []
-    entities = [
-        {"type": "mention", "text": mark, "mentioned": {"id": one.id, "name": plain_name(one.name, number)}}
-        for number, (one, mark) in enumerate(zip(pinged, marks, strict=True), 1)
-    ]
+    ping, entities = pinging(mentioned[:MENTIONS])
     root = {"msteams": {"entities": entities}} if entities else {}
 
     def made(most: int) -> Content:
@@ -100,14 +84,6 @@ def page_summary(alert: Alert) -> Saying:
     """An alert in one line."""
     title, lines = alerted(alert)
     return (alert.text,) if alert.resolved is None else (f"{title}: {lines[0]}",)
-
-
-def plain_name(name: str, number: int) -> str:
-    """A name of letters, digits, blanks and points alone; where nothing is left of it, a number."""
-    kept = "".join(
-        char if unicodedata.category(char)[0] in "LNM" or char in " .'" else " " for char in seen(name)
-    )
-    return " ".join(kept.split())[:NAME].strip(" .'") or f"Person {number}"
 
 
 def _fitting(made: Callable[[int], Content]) -> Content:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters.chat.labels import ASKS, CUT_HERE_IN_TEAMS, EARLIEST, ONE_BY_ONE, SKIP_MEANS
+from adapters.chat.labels import ASKS, CUT_HERE, ONE_BY_ONE, OPEN_RUN
 from adapters.chat.paging import QueueCursor
 from adapters.chat.text import (
     AMPLE,
@@ -26,7 +26,6 @@ from adapters.chat.text import (
     named,
     risk,
     warned,
-    who_asks,
 )
 from adapters.teams.buttons import (
     SHOW,
@@ -35,6 +34,7 @@ from adapters.teams.buttons import (
     Asks,
     Data,
     button,
+    opening,
     pressed,
     reason_inputs,
     unfolding,
@@ -42,10 +42,12 @@ from adapters.teams.buttons import (
 from adapters.teams.elements import (
     Content,
     Element,
+    Mentioned,
     content,
     framed,
     heading,
     mono,
+    pinging,
     sentence,
     sentences,
     size_of,
@@ -55,7 +57,7 @@ from adapters.teams.elements import (
 from bot.call import text_of
 from bot.card import Button, Card, QueueCard
 from bot.routing import ReasonRule
-from bot.wording import CardState, Saying
+from bot.wording import CardState, Saying, together
 
 #: Bytes of a card on its way: 28 KB as a message, with what is around the card (format-your-bot-messages).
 MESSAGE = 27_000
@@ -64,6 +66,8 @@ WATCHERS = 60
 OPEN_DOOR = "Nod runs without authentication here: whoever reaches it can press these buttons as anybody."
 #: Over the whole width of a channel: a call has long lines (cards-format, "Full width Adaptive Card").
 WIDE = {"msteams": {"width": "Full"}}
+#: People whom one card pings.
+MENTIONS = 20
 NO_CARD = "This message needs a client of Teams that shows Adaptive Cards."
 
 
@@ -73,6 +77,7 @@ class RenderContext:
 
     channel: str  #: as the policy calls it
     watchers: tuple[str, ...] = ()  #: `29:` ids of those in the conversation
+    mentioned: tuple[Mentioned, ...] = ()  #: whom the card pings
     open_door: bool = False  #: unauthenticated requests are taken
 
 
@@ -138,18 +143,18 @@ def _open(
 ) -> Content:
     call = text_of(card.call) if cut_to is None else cut_to
     why = risk(card, room.why)
-    notice = card.hidden or (CUT_HERE_IN_TEAMS if cut_to is not None else None)
-    asked: Saying = (f"{who_asks(card)}  ·  asked", card.asked_at)
+    notice = card.hidden or (CUT_HERE if cut_to is not None else None)
+    ping, _ = pinging(context.mentioned[:MENTIONS])
     body = [
         *on_top(said, context),
         heading(card.title),
-        *sentence(asked),
-        *([words(why, most=room.why + 10)] if why else []),
+        *sentence(card.lead),
+        *ping,
+        *([words(why, most=room.why + 10, weight="Bolder")] if why else []),
         *warnings_of(card.warnings),
         framed(mono(call) if call.strip() else [words(BLANK, size="Small")]),
         *([small(notice)] if notice else []),
-        *_status(card, room),
-        *([small(SKIP_MEANS)] if answers and Button.SKIP in card.buttons else []),
+        *_status(card.status, room),
     ]
     whole = cut_to is None
     actions = _actions(card, context, answers=answers, asks=asks, whole=whole)
@@ -159,28 +164,35 @@ def _open(
 def _decided(
     card: Card, context: RenderContext, room: Room, *, answers: bool, asks: Asks, said: Sequence[str]
 ) -> Content:
-    """One or two lines, and nothing to press or to ask for again: a card that is over stays over."""
+    """A few lines, and the call behind a button; nothing to ask for again: a card that is over stays over."""
+    first, *rest = card.status or ((),)
     body = [
         *on_top(said, replace(context, open_door=False)),
         words(card.title, weight="Bolder"),
-        small(who_asks(card), most=room.part),
+        *sentence((*card.lead, " · ", *first), room.part),
+        *_status(rest, room),
         *([small(card.folded, most=room.part)] if card.folded else []),
-        *_status(card, room),
     ]
-    return content(body, fallbackText=NO_CARD)
+    actions = [action_of(which, value, card, context, asks) for which, value in card.buttons.items()]
+    return content(body, actions, fallbackText=NO_CARD)
 
 
-def _status(card: Card, room: Room) -> list[Element]:
-    shown = sentences(card.status[: room.sentences], room.part)
-    return [*shown, *map(small, more_of(len(card.status), room.sentences))]
+def _status(status: Sequence[Saying], room: Room) -> list[Element]:
+    """Sentences without a moment together on one line; each with one on a line of its own."""
+    lines: list[Saying] = []
+    for saying in status[: room.sentences]:
+        plain = all(isinstance(part, str) for part in (*saying, *(lines[-1] if lines else (saying,))))
+        lines[-1:] = [together((lines[-1], saying))] if lines and plain else [*lines[-1:], saying]
+    return [*sentences(lines, room.part), *map(small, more_of(len(status), room.sentences))]
 
 
 def _root(card: Card, context: RenderContext) -> dict[str, Any]:
-    watchers = context.watchers
+    watchers, (_, entities) = context.watchers, pinging(context.mentioned[:MENTIONS])
     refresh = (
         {"refresh": refresh_of(card, context, watchers)} if watchers and Button.WHY in card.buttons else {}
     )
-    return {"fallbackText": NO_CARD, **WIDE, **refresh}
+    teams = {"msteams": {**WIDE["msteams"], **({"entities": entities} if entities else {})}}
+    return {"fallbackText": NO_CARD, **teams, **refresh}
 
 
 def refresh_of(card: Card, context: RenderContext, watchers: Sequence[str]) -> Element:
@@ -196,30 +208,38 @@ def show_data(card: Card, context: RenderContext) -> Data:
     """What asks for the card as it stands now, for the one who asks."""
     return Data(
         verb=SHOW,
-        value=card.buttons.get(Button.WHY, ""),
+        value=card.buttons.get(Button.WHY) or card.buttons.get(Button.VIEW_CALL, ""),
         channel=context.channel,
     )
 
 
 def _actions(card: Card, context: RenderContext, *, answers: bool, asks: Asks, whole: bool) -> list[Element]:
+    """The verdicts, and behind them what clients put into a menu."""
     if not card.buttons:
         return []
-    values = dict(card.buttons)
-    if not whole:
-        # The core held it for whole, but the message has no room: an Approve that left here could be pressed
-        # unseen.
-        values.pop(Button.APPROVE, None)
-        values = {Button.VIEW_ALL: card.look, **values}
-    if not answers:
-        values = {which: value for which, value in values.items() if which is Button.WHY}
-    return [action_of(which, value, card, context, asks) for which, value in values.items()]
+    # The core may have held it for whole where the message has no room: an Approve could be pressed unseen.
+    shown = card.in_the_open(whole=whole) if answers else (Button.WHY,)
+    rest = [b for b in (Button.VIEW_ALL, Button.CLAIM, Button.WHY) if answers and b in card.buttons]
+    values = {**card.buttons, Button.VIEW_ALL: card.look}
+
+    def made(which: Button, *, secondary: bool) -> Element:
+        return action_of(which, values[which], card, context, asks, secondary=secondary)
+
+    return [
+        *(made(which, secondary=False) for which in shown),
+        *(made(which, secondary=True) for which in rest if which not in shown),
+        *([opening(OPEN_RUN, card.run_url)] if card.run_url else []),
+        *(made(which, secondary=True) for which in (Button.IDS,) if which in card.buttons),
+    ]
 
 
-def action_of(which: Button, value: str, card: Card, context: RenderContext, asks: Asks) -> Element:
+def action_of(
+    which: Button, value: str, card: Card, context: RenderContext, asks: Asks, *, secondary: bool = False
+) -> Element:
     """One button of a card; Reject unfolds the fields for a reason, unless none is asked for."""
     data = Data(verb=which.value, value=value, channel=context.channel)
     if which is not Button.REJECT or asks.rule is ReasonRule.NONE:
-        return button(which, data, card.tool)
+        return button(which, data, card.tool, secondary=secondary)
     send = pressed(ASKS[Button.REJECT][0], replace(data, form=True), style="destructive")
     inside = content(reason_inputs(ASKS[Button.REJECT][1], asks), [send])
     return unfolding(which, card.tool, inside)
@@ -233,8 +253,7 @@ def digest_content_of(digest: QueueCard, context: RenderContext, *, said: Sequen
     body = [
         *on_top(said, context),
         heading(digest.title),
-        *sentence((EARLIEST, digest.earliest)),
-        *sentences(shown, NAME),
+        *sentences(shown, NAME + 4),
         *map(small, more_of(digest.count, len(shown))),
         *_flooding(digest),
         small(ONE_BY_ONE),

@@ -69,7 +69,7 @@ class Batch(ChatStep):
                 due = earliest(due, again)
             elif digest.destination.surface in self._chats:
                 agents = tuple(agent for agent in sorted(flooding) if agent in digest.agents)
-                card = queue_card_of(digest, seal=self._seal, flooding=agents)
+                card = queue_card_of(digest, policy=self._policy(), seal=self._seal, now=now, flooding=agents)
                 if fingerprint(card) != digest.shown or _is_from_before(digest):
                     self._pool.take(digest.digest_id, digest.digest_id, self._show, digest, card, now)
             due = earliest(due, await self._free(digest, flooding, now))

@@ -128,6 +128,17 @@ class Check:
             self._look_up()
             raise Refused(Refusal.LOOKUP_FAILED, NOT_NOW) from refused
 
+    def may_read(self, click: Click, pressed: Pressed, *, on_card: bool) -> None:
+        """Raises Refused unless this person may read the call of a request that is over.
+
+        What stood whole on the card is for everybody who sees the card; more than that is for those who could
+        decide.
+        """
+        if pressed.approval.stage is Stage.OPEN or pressed.placement.superseded:
+            raise Refused(Refusal.CHANGED, CHANGED)
+        if not on_card:
+            self._eligibility(self._policy(), pressed.approval, click, now=self._clock())
+
     async def pressed(self, click: Click) -> Pressed:
         """The card that was clicked, and its record.
 

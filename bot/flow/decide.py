@@ -16,7 +16,7 @@ from bot.card import Button, card_of
 from bot.desk import Click, FormData, NextRequest, Preview, ReasonForm, Voted, WholeCall
 from bot.errors import Refusal, Refused
 from bot.flow import Count
-from bot.flow.check import Check, Checked
+from bot.flow.check import CHANGED, Check, Checked
 from bot.flow.sights import Sights
 from bot.policy import Policy, check_note, eligible
 from bot.ports import Clock
@@ -83,6 +83,27 @@ class Decide:
         """All of the call, for whoever may decide it now."""
         checked = await self._check.click(click)
         return WholeCall(card_id=checked.placement.card_id, form=await self._form_of(click, checked))
+
+    async def decided(self, click: Click) -> WholeCall:
+        """All of the call of a request that is over, to read; nothing is answered there."""
+        pressed = await self._check.pressed(click)
+        approval, card_id = pressed.approval, pressed.placement.card_id
+        request, policy = approval.request, self._policy()
+        if not request.named_by(pressed.sealed.digest):
+            raise Refused(Refusal.CHANGED, CHANGED)
+        sight = await self._sights.of(request, redaction=policy.redaction)
+        on_card = excerpt(sight.lines, request=request)[1] is None
+        self._check.may_read(click, pressed, on_card=on_card)
+        form = FormData(
+            card=card_of(
+                approval, card_id=card_id, policy=policy, seal=self._seal, now=self._clock(), sight=sight
+            ),
+            call=sight.text,
+            reading=self._reading(click, card_id, request.digest, sight.text),
+            approvable=False,
+            reason=ReasonRule.NONE,
+        )
+        return WholeCall(card_id=card_id, form=form)
 
     async def preview(self, click: Click) -> Preview:
         """The card, with what its Reject asks, for whoever may decide; without for the others."""

@@ -8,8 +8,9 @@ from typing import assert_never
 import structlog
 
 from bot.approval import Claim, distinct_people
+from bot.call import on_one_line
 from bot.card import Button
-from bot.desk import Acknowledged, Click, Explanation, NotCounted, Preview, Reply
+from bot.desk import Acknowledged, Click, Explanation, Identified, NotCounted, Preview, Reply
 from bot.errors import Refusal, Refused
 from bot.flow import Count
 from bot.flow.check import Check
@@ -79,6 +80,16 @@ class Explain:
     def __init__(self, *, check: Check, policy: Callable[[], Policy], clock: Clock) -> None:
         self._check, self._policy, self._clock = check, policy, clock
 
+    async def ids(self, click: Click) -> Identified:
+        """The ids of the request, its agent and its run. Raises Refused where it is no card of ours."""
+        pressed = await self._check.pressed(click)
+        request = pressed.approval.request
+        ids = (("Request", request.request_id), ("Agent", request.agent_id), ("Run", request.run_id or ""))
+        return Identified(
+            card_id=pressed.placement.card_id,
+            ids=tuple((what, on_one_line(name)) for what, name in ids if name),
+        )
+
     async def explain(self, click: Click) -> Explanation:
         """Why this card is here, who may decide, what is missing, and for this person why not."""
         policy, pressed = self._policy(), await self._check.pressed(click)
@@ -145,12 +156,16 @@ class FrontDesk:
     async def press(self, click: Click) -> Reply:
         """Handle one verified click; what it did is committed, and a refusal is in the audit.
 
-        A question ("Why me?") is answered and leaves no trace.
+        A question (why, which ids, which call) is answered and leaves no trace.
         """
         try:
             match click.verb:
                 case Button.WHY:
                     return await self._explain.explain(click)
+                case Button.IDS:
+                    return await self._explain.ids(click)
+                case Button.VIEW_CALL:
+                    return await self._decide.decided(click)
                 case Button.CLAIM:
                     return await self._acknowledge.acknowledge(click)
                 case Button.NEXT:
@@ -162,7 +177,7 @@ class FrontDesk:
                 case _:
                     assert_never(click.verb)
         except Refused as refused:
-            asks = click.verb is Button.WHY
+            asks = click.verb in (Button.WHY, Button.IDS, Button.VIEW_CALL)
             return self._check.not_counted(click, refused) if asks else await self._check.note(click, refused)
 
     async def preview(self, click: Click) -> Preview | NotCounted:

@@ -16,7 +16,8 @@ from bot.flow import ChatStep, StepDeps, earliest, not_delivered
 from bot.flow.no_card import NoCard
 from bot.flow.sights import Sights
 from bot.ladder import Action
-from bot.notifications import dead_place
+from bot.notifications import dead_place, mentioned
+from bot.policy import approvers_of
 from bot.records import CARD_REFUSED, NO_CARD, Alert, Placement
 from bot.retry import chat_wait
 from bot.seal import Seal
@@ -131,6 +132,8 @@ class Show(ChatStep):
 
     async def _card(self, placement: Placement, approval: Approval) -> Card:
         policy = self._policy()
+        route, surface = policy.route_named(approval.route), placement.destination.surface
+        whom = approvers_of(route, approval) if route and route.mentions_approvers else ()
         return card_of(
             approval,
             card_id=placement.card_id,
@@ -139,6 +142,7 @@ class Show(ChatStep):
             now=self._clock(),
             superseded=placement.superseded,
             sight=await self._sights.of(approval.request, redaction=policy.redaction),
+            mentions=mentioned(policy, [(name, approval) for name in whom], surface),
         )
 
     async def _put_off(self, placement: Placement, approval: Approval, error: Exception) -> None:

@@ -51,7 +51,7 @@ def action(element: Mapping[str, Any], block_id: str, *, action_ts: str, option:
     if element["type"] == "button":
         kept = {name: element[name] for name in ("text", "value", "style") if name in element}
         return {**base, **kept}
-    chosen = [o for o in element["options"] if o["value"] == option]
+    chosen = [o for o in element["options"] if option in (o["value"], o["text"]["text"])]
     if option and not chosen:
         raise CannotDo(f"{element['action_id']} does not offer {option}")
     if element["type"] == "checkboxes":

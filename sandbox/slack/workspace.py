@@ -138,7 +138,7 @@ class Workspace:
         version: int | None = None,
     ) -> DeliveryResult:
         """A person presses a button of a message or of an ephemeral of theirs, or picks an `option` by its
-        value.
+        value or its label.
 
         `version` presses it on an earlier look of an edited message (0 = as first posted): what a slow or
         sleeping client does. Raises CannotDo when there is nothing to press.

@@ -54,6 +54,7 @@ from tests.render.cards import (
     shown,
     vote,
 )
+from tests.render.slack_parts import reach
 
 CHANNEL = "C0APPROVALS"
 
@@ -263,4 +264,5 @@ async def connected(rig: Rig, *, socket: bool) -> None:
 async def press(rig: Rig, button: str, *, user: str = "U0ANN", ref: str | None = None) -> Any:
     """One person presses one button of a card that is up."""
     ts = ref or await rig.card_up()
-    return await rig.workspace.click(user=user, channel=CHANNEL, ts=ts, action_id=f"nod_{button}")
+    blocks = next(message.blocks for message in rig.workspace.messages(CHANNEL) if message.ts == ts)
+    return await rig.workspace.click(user=user, channel=CHANNEL, ts=ts, **reach(blocks, button))

@@ -114,7 +114,7 @@ async def test_a_card_goes_up_and_is_changed_in_place(new_world: Opener) -> None
         (first,) = world.shown(world.channel)
         assert "Approve send_email?" in first
         await world.chat.update(card(CardState.APPROVED), world.channel, ref)
-        assert ["Approved: send_email, by Ann Albers"] == world.shown(world.channel)
+        assert ["✅ Approved: send_email, by Ann Albers"] == world.shown(world.channel)
 
 
 async def test_updating_twice_is_harmless(new_world: Opener) -> None:
@@ -123,7 +123,7 @@ async def test_updating_twice_is_harmless(new_world: Opener) -> None:
         ref = await world.chat.post(card(), world.channel)
         await world.chat.update(card(CardState.EXPIRED), world.channel, ref)
         await world.chat.update(card(CardState.EXPIRED), world.channel, ref)
-        assert ["Expired: send_email"] == world.shown(world.channel)
+        assert ["⌛ Expired: send_email"] == world.shown(world.channel)
 
 
 async def test_a_card_is_found_by_its_mark(new_world: Opener) -> None:
@@ -248,12 +248,12 @@ async def test_a_digest_goes_up_and_is_changed_in_place(new_world: Opener) -> No
     """One digest is one message; it says how many wait, is found by its mark, and at its end that none does."""
     async with new_world() as world:
         ref = await world.chat.post(digest_card(count=7), world.channel)
-        assert "7 more requests wait" in world.shown(world.channel)[0]
+        assert "7 more requests" in world.shown(world.channel)[0]
         assert ref == await world.chat.find(DIGEST_ID, world.channel, since=just_now())
         await world.chat.update(digest_card(count=1), world.channel, ref)
-        assert "1 more request waits" in world.shown(world.channel)[0]
+        assert "1 more request" in world.shown(world.channel)[0]
         await world.chat.update(digest_card(count=0), world.channel, ref)
-        assert ["Nothing more waits here"] == world.shown(world.channel)
+        assert ["No more requests here"] == world.shown(world.channel)
 
 
 async def test_notices_go_first_then_digests_then_the_earliest_card(new_world: Opener) -> None:

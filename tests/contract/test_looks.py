@@ -15,9 +15,9 @@ import pytest
 
 from adapters.store.open import SqlStore, open_store
 from adapters.teams.conversations import account_of
-from bot.approval import Approval, Stage
+from bot.approval import Approval, Outcome, Stage
 from bot.card import Button, card_of
-from bot.desk import Click, NotCounted
+from bot.desk import Click, Identified, NotCounted, Voted, WholeCall
 from bot.errors import Refusal
 from bot.flow.desk import FrontDesk
 from bot.ladder import Deadline, DeadlineSource
@@ -122,7 +122,9 @@ async def open_world(path: Path, surface: Surface, arguments: dict[str, Any]) ->
         yield world
 
 
-@pytest.mark.parametrize("verb", [Button.VIEW_ALL, Button.CLAIM, Button.WHY, Button.NEXT])
+@pytest.mark.parametrize(
+    "verb", [Button.VIEW_ALL, Button.VIEW_CALL, Button.CLAIM, Button.WHY, Button.IDS, Button.NEXT]
+)
 async def test_no_seal_but_a_verdicts_decides(tmp_path: Path, verb: Button) -> None:
     """The seals of View all, of a claim and of a question are wider than an answer, and never one."""
     async with open_world(tmp_path, Surface.SLACK, SHORT) as world:
@@ -259,3 +261,91 @@ async def test_who_cannot_be_looked_up_hears_just_that(tmp_path: Path) -> None:
             assert isinstance(refused, NotCounted)
             assert code is refused.code
             assert looks == len(looked)
+
+
+async def decided(world: World, ref: str = "m") -> None:
+    """Bob rejects it, and the platform takes that."""
+    reply = await world.desk.press(world.click(Button.REJECT, who="bob", form=True, ref=ref))
+    assert isinstance(reply, Voted)
+    settled = await world.store.approvals.settle(
+        "r1", was=Stage.DECIDED, outcome=Outcome.REJECTED, at=datetime.now(UTC)
+    )
+    assert settled
+
+
+async def test_the_call_stays_readable_once_it_is_decided(tmp_path: Path) -> None:
+    """What stood on the card is for everybody who sees it; it opens no Approve, and not before the end."""
+    async with open_world(tmp_path, Surface.SLACK, SHORT) as world:
+        early = await world.desk.press(world.click(Button.VIEW_CALL))
+        assert isinstance(early, NotCounted)
+        await decided(world)
+        read = await world.desk.press(world.click(Button.VIEW_CALL, account="U0EVE"))
+        assert isinstance(read, WholeCall)
+        assert "jane" in read.form.call
+        assert (False, "") == (read.form.approvable, read.form.approve_value)
+        assert Button.VIEW_CALL in read.form.card.buttons
+
+
+async def test_what_was_hidden_on_the_card_is_for_who_could_decide(tmp_path: Path) -> None:
+    """The rest of a long call is shown to nobody who could not open it before."""
+    async with open_world(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as world:
+        await decided(world)
+        refused = await world.desk.press(world.click(Button.VIEW_CALL, account="U0EVE"))
+        assert isinstance(refused, NotCounted)
+        assert Refusal.NOT_APPROVER is refused.code
+        assert isinstance(await world.desk.press(world.click(Button.VIEW_CALL, who="bob")), WholeCall)
+
+
+async def test_the_ids_behind_the_names_are_one_press_away(tmp_path: Path) -> None:
+    """For everybody who sees the card, and for nobody with a button that Nod did not make."""
+    async with open_world(tmp_path, Surface.SLACK, SHORT) as world:
+        told = await world.desk.press(world.click(Button.IDS, account="U0EVE"))
+        assert isinstance(told, Identified)
+        assert (("Request", "r1"), ("Agent", "clerk")) == told.ids
+        forged = await world.desk.press(world.click(Button.IDS, sealed="why"))
+        assert isinstance(forged, NotCounted)
+        assert Refusal.FORGED is forged.code
+
+
+async def test_a_decided_call_is_read_in_pages_in_slack(tmp_path: Path) -> None:
+    """Behind the button beside the title; the last page has nothing to submit."""
+    async with (
+        open_world(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as world,
+        slack_rig.open_rig(desk=world.desk) as rig,
+    ):
+        ref = await world.posted(rig.slack.chat)
+        await decided(world, ref)
+        found = await world.store.approvals.get("r1")
+        assert found is not None
+        over = card_of(found, card_id=world.card_id, policy=POLICY, seal=SEAL, now=datetime.now(UTC))
+        await rig.slack.chat.update(over, world.place.channel, ref)
+        assert (await slack_rig.press(rig, "view_call", ref=ref)).ok
+        await slack_rig.until(lambda: rig.workspace.views("U0ANN"))
+        view = rig.workspace.views("U0ANN")[-1]
+        view = await turn(rig, view, "next")
+        assert "Page 2 of" in json.dumps(view.definition)
+        assert "submit" not in view.definition
+        assert "cannot be approved" not in json.dumps(view.definition)
+
+
+async def test_a_decided_call_is_read_in_pages_in_teams(tmp_path: Path) -> None:
+    """In the place of the card, with the way back to it."""
+    async with (
+        open_world(tmp_path, Surface.TEAMS, LONG[Surface.TEAMS]) as world,
+        teams_rig.open_rig(desk=world.desk) as rig,
+    ):
+        ref = await world.posted(rig.teams.chat)
+        await decided(world, ref)
+        found = await world.store.approvals.get("r1")
+        assert found is not None
+        over = card_of(found, card_id=world.card_id, policy=POLICY, seal=SEAL, now=datetime.now(UTC))
+        await rig.teams.chat.update(over, world.place.channel, ref)
+        message = rig.message(ref)
+        for press, said in (
+            ("view_call", "Page 1 of"),
+            ("turn", "Page 2 of"),
+            ("show", "Rejected: mail"),
+        ):
+            assert (await rig.press(press, message=message)).ok
+            message = rig.message(ref)
+            assert said in json.dumps(message.seen_by("ann"), ensure_ascii=False)

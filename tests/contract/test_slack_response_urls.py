@@ -134,7 +134,7 @@ async def test_a_pressed_card_changes_without_chat_update() -> None:
         updated = [call.args["ts"] for call in rig.workspace.called("chat.update")]
         assert [other] == updated
         texts = {m.ts: (m.text, (m.metadata or {}).get("event_type")) for m in rig.workspace.messages(CHANNEL)}
-        assert {("Approved: send_email, by Ann Albers", "nod_card")} == {texts[pressed], texts[other]}
+        assert {("✅ Approved: send_email, by Ann Albers", "nod_card")} == {texts[pressed], texts[other]}
 
 
 async def test_a_pressed_card_that_was_deleted_is_gone() -> None:

@@ -171,7 +171,7 @@ async def test_no_approve_leaves_before_the_last_page() -> None:
         await view_of(rig)
         payload = json.loads(json.dumps(rig.workspace.delivery.sent[-1].payload))
         sealed = {Button(opened.verb) for value in values(payload) if (opened := SEAL.open(value))}
-        assert {Button.VIEW_ALL, Button.REJECT, Button.SKIP, Button.CLAIM, Button.WHY} == sealed
+        assert {Button.VIEW_ALL, Button.REJECT, Button.SKIP, Button.CLAIM, Button.WHY, Button.IDS} == sealed
         payload["actions"][0]["action_id"] = "nod_approve"
         answer = await sent(rig, urlencode({"payload": json.dumps(payload)}).encode())
         assert 200 == answer.status_code
@@ -181,8 +181,9 @@ async def test_no_approve_leaves_before_the_last_page() -> None:
 
 
 def values(node: Any) -> list[str]:
-    """What the buttons in a payload carry."""
-    return [str(element["value"]) for element in elements(node, "button") if "value" in element]
+    """What the buttons and the menu in a payload carry."""
+    options = [option for more in elements(node, "overflow") for option in more["options"]]
+    return [str(element["value"]) for element in (*elements(node, "button"), *options) if "value" in element]
 
 
 @pytest.mark.parametrize("text", ['"\n' * 20_000, "é" * 50_000, "🙂 " * 20_000, "word " * 50_000])

@@ -28,12 +28,12 @@ async def test_a_card_is_one_message_with_a_line_for_the_lock_screen() -> None:
     async with open_rig() as rig:
         ref = await rig.teams.chat.post(card(), CHANNEL)
         (call,) = rig.town.called("send")
-        assert "Approve send_email? hitl_approval_agent, until 2026-11-22 14:32 UTC" == call.body["summary"]
+        assert "Approve send_email? hitl_approval_agent, by 14:32:00 UTC" == call.body["summary"]
         await rig.teams.chat.update(card(CardState.APPROVED), CHANNEL, ref)
         (message,) = rig.town.cards_in(APPROVALS)
         assert message.card is not None
-        assert "Approved: send_email" in texts(message.card)
-        assert "actions" not in message.card
+        assert "✅ Approved: send_email" in texts(message.card)
+        assert ["View call"] == [action["title"] for action in message.card["actions"]]
         assert "refresh" not in message.card
 
 

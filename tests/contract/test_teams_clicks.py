@@ -124,12 +124,12 @@ async def test_somebody_who_may_not_decide_sees_status_only() -> None:
         assert result.ok
         seen = rig.message(message.id).seen_by("eve")
         assert seen is not None
-        assert ["why"] == verbs(seen)
+        assert ["why", "ids"] == verbs(seen)
         rig.desk.explained = explanation("Route: default", "You: you may decide this.")
         await rig.town.refresh("ann", message)
         seen = rig.message(message.id).seen_by("ann")
         assert seen is not None
-        assert {"approve", "reject", "skip", "claim", "why"} == set(verbs(seen))
+        assert {"approve", "reject", "skip", "view_all", "claim", "why", "ids"} == set(verbs(seen))
         assert [] == rig.desk.taken
 
 

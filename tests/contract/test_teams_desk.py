@@ -139,9 +139,9 @@ async def test_each_sees_what_she_may(world: World) -> None:
         looked = await world.rig.town.refresh(person, world.message)
         assert looked is not None
         assert looked.ok
-    assert {"approve", "reject", "skip", "claim", "why"} == set(verbs(world.seen("ann")))
-    assert ["why"] == verbs(world.seen("eve"))
-    assert ["why"] == verbs(world.seen("gus"))
+    assert {"approve", "reject", "skip", "view_all", "claim", "why", "ids"} == set(verbs(world.seen("ann")))
+    assert ["why", "ids"] == verbs(world.seen("eve"))
+    assert ["why", "ids"] == verbs(world.seen("gus"))
     assert "wrong person" in json.dumps(world.seen("ann"))
 
 

@@ -29,7 +29,7 @@ async def test_a_name_that_others_take_leaves_the_cards_that_are_up_alone() -> N
         assert (await rig.press("approve", message=rig.message(ref))).ok
         assert [("approvals", ref)] == [(click.channel, click.ref) for click in rig.desk.taken]
         await rig.teams.chat.update(card(CardState.APPROVED), "approvals", ref)
-        assert "Approved: send_email" in texts(rig.message(ref).card)
+        assert "✅ Approved: send_email" in texts(rig.message(ref).card)
         await rig.teams.chat.say(Notification(mark="m", text=("x",)), "approvals", thread=ref)
         assert 1 == len(rig.town.thread_of(rig.message(ref)))
         assert rig.teams.chat.link("approvals", ref)
@@ -45,7 +45,7 @@ async def test_a_card_of_which_only_the_id_is_known_waits_for_its_name() -> None
         assert put_off.value.retry_after
         await rig.teams.places.forget(CHAT)
         await rig.teams.chat.update(card(CardState.APPROVED), "approvals", message.id)
-        assert "Approved: send_email" in texts(rig.message(message.id).card)
+        assert "✅ Approved: send_email" in texts(rig.message(message.id).card)
 
 
 async def test_a_slow_answer_is_waited_for() -> None:

@@ -36,7 +36,7 @@ async def test_a_card_is_told_without_anything_to_press() -> None:
         first, digest = flow.cards
         assert card().card_id == ref
         assert "Approve send_email?" in runs(first)
-        assert "7 more requests wait" in runs(digest)
+        assert "7 more requests" in runs(digest)
         for content in flow.cards:
             assert [] == [node for node in nodes(content) if node["type"].startswith("Action")]
             assert "refresh" not in content
@@ -51,8 +51,8 @@ async def test_the_end_is_a_message_of_its_own_and_nothing_before_it() -> None:
         await chat.update(digest_card(count=0), "news", ref)
         told = [runs(content)[0] for content in flow.cards[1:]]
         assert 6 == len(told)
-        assert "Approved: send_email" in told
-        assert "Expired: send_email" in told
+        assert "✅ Approved: send_email" in told
+        assert "⌛ Expired: send_email" in told
 
 
 async def test_rungs_and_alerts_are_told_too() -> None:

@@ -233,7 +233,7 @@ def approved(town: Town, request_id: str, folder: Path) -> bool:
         ["approved"] == town.effects(request_id)
         and [request_id] == town.sandbox.platform.executed
         and "Approved: send_email" in said(cards[0])
-        and "Ann Albers approved this" in said(cards[0])
+        and "by Ann Albers" in said(cards[0])
         and "closed" == stage_of(request_id, folder)
     )
 

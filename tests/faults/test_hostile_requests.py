@@ -38,8 +38,8 @@ flood: 1000
 MOST_GROWTH = 20
 #: What the sandbox's people may press on a card without deciding anything.
 PRESSES = ("approve", "reject", "skip")
-#: The last button of a card in Teams: Why me?
-WHY = "Why me?"
+#: The last button of a card in Teams: Request id
+WHY = "Request id"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
 from bot.card import Card, QueueCard, card_of, queue_card_of
@@ -14,6 +16,7 @@ from bot.matching import EVERYTHING
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest, Json
 from bot.records import QueueMessage
+from bot.rotation import Cadence, Rotation
 from bot.routing import Route
 from bot.seal import Reading, Seal
 from bot.surface import Destination, Surface
@@ -130,7 +133,34 @@ def digest_card(*, count: int, named: int = 5, flooding: tuple[str, ...] = ()) -
     )
     where = Destination(surface=Surface.SLACK, channel="C0APPROVALS")
     digest = QueueMessage(digest_id=DIGEST_ID, destination=where, count=count, first=first)
-    return queue_card_of(digest, seal=SEAL, flooding=flooding)
+    return queue_card_of(digest, policy=policy(), seal=SEAL, now=NOW, flooding=flooding)
+
+
+BOB = Person(handle="bob", name="Bob Brandt", email="bob@acme.example", accounts={Surface.SLACK: "U0BOB"})
+OLU = Person(handle="olu", name="Olu Okafor", email="olu@acme.example", accounts={Surface.SLACK: "U0OLU"})
+
+
+def house(*, quorum: int = 1, **more: Any) -> Policy:
+    """Ann and Bob decide, Olu is on call, agents have names, and runs a page."""
+    usual = policy()
+    route = replace(usual.routes[0], approvers=("finance",), quorum=quorum, why="moves money", **more)
+    shift = Rotation(
+        people=("olu",), zone=ZoneInfo("UTC"), cadence=Cadence.DAILY, at=time(9), begins=NOW.date()
+    )
+    return replace(
+        usual,
+        people={"ann": ANN, "bob": BOB, "olu": OLU},
+        groups={"finance": ("ann", "bob"), "oncall": ("olu",)},
+        routes=(route,),
+        oncall={"oncall": shift},
+        agents={"hitl_approval_agent": "Mail agent"},
+        run_link="https://acme.example/runs/{run_id}?tab=log",
+    )
+
+
+def house_card(of: Approval, rules: Policy, *, after: timedelta = timedelta(), **more: Any) -> Card:
+    """The card of an approval in the house, so long after it was asked."""
+    return card_of(of, card_id=CARD_ID, policy=rules, seal=SEAL, now=NOW + after, **more)
 
 
 #: An approval for each state; a card is CHANGED when another one stands for it.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from adapters.slack.elements import GOES_ON
 from adapters.slack.render import MESSAGE, message_of
 from bot.card import Card
-from sandbox.slack.limits import check_message
+from bot.seal import Seal
+from sandbox.slack.limits import check_message, elements_of
 
 
 def elements(node: Any, kind: str) -> Iterator[dict[str, Any]]:
@@ -19,7 +20,7 @@ def elements(node: Any, kind: str) -> Iterator[dict[str, Any]]:
             yield node
         for inner in node.values():
             yield from elements(inner, kind)
-    elif isinstance(node, list):
+    elif isinstance(node, list | tuple):
         for inner in node:
             yield from elements(inner, kind)
 
@@ -51,8 +52,25 @@ def read_on(pieces: list[str]) -> str:
 
 
 def buttons(blocks: list[dict[str, Any]]) -> list[str]:
-    """The action ids of a card's buttons, in order."""
-    return [e["action_id"] for block in blocks if block["type"] == "actions" for e in block["elements"]]
+    """The action ids of a card's buttons, in order, one beside its title too."""
+    return [element["action_id"] for block in blocks for element in elements_of(block)]
+
+
+def reach(blocks: Sequence[dict[str, Any]], button: str) -> dict[str, str]:
+    """What presses a button of a card: itself, or the menu with the option that stands for it."""
+    for value in menu(blocks).values():
+        if Seal.claimed_verb(value) == button:
+            return {"action_id": "nod_more", "option": value}
+    return {"action_id": f"nod_{button}"}
+
+
+def menu(blocks: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """What a card's menu holds: the value behind each label, in order."""
+    return {
+        option["text"]["text"]: option["value"]
+        for more in elements(blocks, "overflow")
+        for option in more["options"]
+    }
 
 
 def check(card: Card) -> dict[str, Any]:

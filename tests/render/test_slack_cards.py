@@ -17,7 +17,7 @@ from adapters.slack.notices import claimed_of, explanation_of, notice_message_of
 from adapters.slack.render import ACTION, blocks_of
 from bot.approval import Actor, Outcome
 from bot.call import text_of
-from bot.card import Button, Notification
+from bot.card import READABLE, Button, Notification
 from bot.errors import Refusal
 from bot.ladder import Deadline, DeadlineSource
 from bot.notifications import notification_for
@@ -48,7 +48,7 @@ from tests.render.cards import (
     shown,
     vote,
 )
-from tests.render.slack_parts import buttons, check, elements, parts, pre
+from tests.render.slack_parts import buttons, check, elements, menu, parts, pre
 
 #: What an agent would write to make people see what is not there.
 HOSTILE = "<!channel> <@U0ANN> *bold* `code` :tada: <https://evil.example|Approve> & @here"
@@ -71,14 +71,14 @@ def test_card(state: CardState, snapshot: SnapshotAssertion) -> None:
 def test_cut_card(snapshot: SnapshotAssertion) -> None:
     """A call that is too long for the card shows its size, and View all where Approve was."""
     message = check(open_card(LONG))
-    assert ["nod_view_all", "nod_reject", "nod_skip", "nod_claim", "nod_why"] == buttons(message["blocks"])
+    assert ["nod_view_all", "nod_reject", "nod_skip", "nod_more"] == buttons(message["blocks"])
     assert snapshot == message
 
 
 def test_card_of_a_call_that_the_platform_cut(snapshot: SnapshotAssertion) -> None:
     """What nobody can see whole, nobody can approve here."""
     message = check(open_card({"body": "Dear …"}, whole=False))
-    assert ["nod_reject", "nod_skip", "nod_view_all", "nod_claim", "nod_why"] == buttons(message["blocks"])
+    assert ["nod_view_all", "nod_reject", "nod_skip", "nod_more"] == buttons(message["blocks"])
     assert snapshot == message
 
 
@@ -163,7 +163,7 @@ OPEN_LOOKS = {
 def test_open_card(look: str, snapshot: SnapshotAssertion) -> None:
     """An open card says who is on it, what fired, how much time is left, and what comes next."""
     message = check(OPEN_LOOKS[look])
-    assert ("nod_claim" not in buttons(message["blocks"])) == (look == "claimed")
+    assert ("I'm on it" not in menu(message["blocks"])) == (look == "claimed")
     assert snapshot == message
 
 
@@ -227,8 +227,8 @@ def test_what_cannot_be_seen_is_spelled_out_once() -> None:
     assert "a\\u{202E}b\\u{200B}c\\u{3164}d\\u{A0}e\\u{1B}\\u{D800} \\u{5C}u{202E}" in pre(message["blocks"])
     texts = parts(message["blocks"], "plain_text")
     assert "Approve t\\u{202E}\\u{5C}u{41}?" in texts
-    assert "g\\u{200B}  ·  run 7f3a" in texts
-    assert "t\\u{202E}\\u{5C}u{41}? g\\u{200B}, until" in message["text"]
+    assert "g\\u{200B} · decide by" in texts
+    assert "t\\u{202E}\\u{5C}u{41}? g\\u{200B}, by" in message["text"]
     json.dumps(message).encode()
     json.dumps(message, ensure_ascii=False).encode()
 
@@ -240,7 +240,7 @@ def test_what_people_write_is_spelled_out_too() -> None:
     message = check(shown(settled(Outcome.REJECTED, answer)))
     texts = parts(message["blocks"], "plain_text")
     assert "Note: no\\u{200B}\\u{202E} \\u{41}" in texts
-    assert "Ann\\u{202E} rejected this" in texts
+    assert "by Ann\\u{202E}," in texts
     assert message["text"].endswith("by Ann\\u{202E}")
 
 
@@ -259,8 +259,8 @@ def test_a_card_that_would_not_fit_loses_its_approve() -> None:
     given_card = open_card({"body": '"' * 5_800, "more": "\u200b" * 20})
     assert Button.APPROVE in given_card.buttons
     message = check(replace(given_card, warnings=("w" * 200,) * 10))
-    assert ["nod_view_all", "nod_reject", "nod_skip", "nod_claim", "nod_why"] == buttons(message["blocks"])
-    assert [text for text in parts(message["blocks"], "plain_text") if text.startswith("Only a part")]
+    assert ["nod_view_all", "nod_reject", "nod_skip", "nod_more"] == buttons(message["blocks"])
+    assert [text for text in parts(message["blocks"], "plain_text") if text.startswith("Part of the call")]
     (look,) = [e for e in elements(message["blocks"], "button") if e["action_id"] == "nod_view_all"]
     assert given_card.look == look["value"]
     assert given_card.buttons[Button.APPROVE] not in json.dumps(message)
@@ -269,7 +269,7 @@ def test_a_card_that_would_not_fit_loses_its_approve() -> None:
 def test_what_cannot_be_approved_can_be_read_whole_where_it_is_cut() -> None:
     """A card that Slack has no room for leads to all of the call, with or without an Approve."""
     given_card = open_card({"body": '"' * 5_800, "more": "\u200b" * 20}, flaw="a key is given twice")
-    assert Button.VIEW_ALL not in given_card.buttons
+    assert Button.VIEW_ALL not in given_card.in_the_open()
     message = check(replace(given_card, warnings=("w" * 200,) * 10))
     assert "nod_view_all" in buttons(message["blocks"])
 
@@ -280,7 +280,8 @@ def test_however_many_voted_the_card_fits(state: CardState) -> None:
     votes = tuple(vote(person=f"p{n}", note='"' * 1_000) for n in range(40))
     known = replace(approval() if state is CardState.OPEN else settled(Outcome.TIMEOUT_SKIP), votes=votes)
     message = check(shown(known))
-    assert [text for text in parts(message["blocks"], "plain_text") if text.startswith("… and")]
+    said = " ".join(parts(message["blocks"], "plain_text"))
+    assert ("and 38 others" if state is CardState.OPEN else "… and ") in said
     assert (state is CardState.OPEN) == ("nod_approve" in buttons(message["blocks"]))
 
 
@@ -314,7 +315,7 @@ def test_a_piece_ends_at_a_line_or_before_a_letter() -> None:
 
 @pytest.mark.parametrize("state", [state for state in CardState if state is not CardState.OPEN])
 def test_decided_cards_are_short_and_dead(state: CardState) -> None:
-    """A channel's history reads as a log: few lines, no button, no arguments in full."""
+    """A channel's history reads as a log: few lines, no arguments in full, nothing to answer."""
     blocks = blocks_of(card(state))
-    assert [] == buttons(blocks)
+    assert (["nod_view_call"] if state in READABLE else []) == buttons(blocks)
     assert len(blocks) <= 3

@@ -60,7 +60,10 @@ from tests.sampling import sampled
 #: Texts, each in every state: two thousand cards, and twenty thousand in the long form.
 FEW, MANY = 182, 1_820
 
-_DATE = re.compile(r"<!date\^-?\d+\^\{date_short_pretty\} at \{time\}\|\d{4}-\d\d-\d\d \d\d:\d\d UTC>")
+_DATE = re.compile(
+    r"<!date\^-?\d+\^(\{date_short_pretty\} at \{time\}\|\d{4}-\d\d-\d\d |\{time\}\||\{time_secs\}\|\d\d:)"
+    r"\d\d:\d\d UTC>"
+)
 _MENTION = re.compile(r"(<@U0ANN>)( <@U0ANN>)*")
 _ESCAPED = re.compile(r"&(?!amp;|lt;|gt;)|[<>]")
 #: The one address that a message of ours leads to; no text of anybody is in it.
@@ -69,7 +72,7 @@ LINK = "https://acme.slack.com/archives/C0APPROVALS/p1763821740000100"
 _TYPES = frozenset(
     (
         *("modal", "header", "section", "context", "actions", "input", "rich_text", "rich_text_preformatted"),
-        *("rich_text_section", "link"),
+        *("rich_text_section", "link", "overflow"),
         *("text", "plain_text", "mrkdwn", "button", "plain_text_input", "radio_buttons", "static_select"),
     )
 )
@@ -130,7 +133,8 @@ def held(payload: Any) -> None:
     for element in elements(payload, "link"):
         assert {"type": "link", "url": LINK, "text": OPEN_THE_CARD} == element
     for element in elements(payload, "text"):
-        assert {"type", "text"} == set(element)
+        assert {"type", "text"} == set(element) - {"style"}
+        assert element.get("style") in (None, {"bold": True})
     assert {element["type"] for element in typed(payload)} <= _TYPES
     assert [] == [char for text in strings(payload) for char in hidden(text)]
 
@@ -202,7 +206,7 @@ def digest_of(end: Approval, *flooding: str) -> QueueCard:
     """A digest on which nothing but this approval stands, over and over."""
     where = Destination(surface=Surface.SLACK, channel="C1")
     digest = QueueMessage(digest_id="d", destination=where, count=99, first=(end,) * 30)
-    return queue_card_of(digest, seal=SEAL, flooding=(*flooding, *flooding * 9))
+    return queue_card_of(digest, policy=policy(), seal=SEAL, now=NOW, flooding=(*flooding, *flooding * 9))
 
 
 def unseen(planted: Any, payload: Any) -> None:

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.teams.buttons import Asks, Data
-from adapters.teams.elements import NBSP
+from adapters.teams.elements import NBSP, Mentioned
 from adapters.teams.modals import reason_view, refusal_lines, said_view, whole_content
-from adapters.teams.notices import Mentioned, notice_content_of, page_content_of
+from adapters.teams.notices import notice_content_of, page_content_of
 from adapters.teams.render import content_of
 from bot.approval import Approval
 from bot.call import lines_of, text_of

@@ -17,6 +17,7 @@ from adapters.settings import Environment
 from sandbox.slack.delivery import DeliveryResult
 from sandbox.slack.messages import Message
 from sandbox.town import Sandbox, open_sandbox
+from tests.render.slack_parts import reach
 from tests.servers.laid import lay_database
 
 APPROVALS, FINANCE, ALERTS = "C0APPROVALS", "C0FINANCE", "C0ALERTS"
@@ -90,7 +91,7 @@ class Town:
 
     async def press(self, user: str, card: Message, button: str, **more: Any) -> DeliveryResult:
         return await self.sandbox.workspace.click(
-            user=user, channel=card.channel, ts=card.ts, action_id=f"nod_{button}", **more
+            user=user, channel=card.channel, ts=card.ts, **reach(card.blocks, button), **more
         )
 
     async def whispered(self, user: str, text: str, *, within: float = 3) -> None:

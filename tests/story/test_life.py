@@ -12,14 +12,14 @@ async def test_approve_reaches_the_agent_and_the_card(tmp_path: Path) -> None:
     async with open_town(tmp_path) as town:
         request_id = town.ask(tool="send_email", timeout_seconds=60)
         card = await town.shown()
-        assert ["nod_approve", "nod_reject", "nod_skip", "nod_claim", "nod_why"] == buttons(card)
+        assert ["nod_approve", "nod_reject", "nod_skip", "nod_more"] == buttons(card)
 
         pressed = await town.press(ANN, card, "approve")
 
         assert pressed.ok
         assert pressed.took < 3
         done = await town.says(card, "Approved: send_email")
-        assert "Ann Albers approved this" in said(done)
+        assert "by Ann Albers" in said(done)
         assert [] == buttons(done)
         assert ["approved"] == town.effects(request_id)
         post = town.sandbox.platform.decisions[0]
@@ -183,7 +183,7 @@ async def test_a_call_that_the_platform_cut_can_never_be_approved(tmp_path: Path
 
         card = await town.shown()
 
-        assert {"nod_reject", "nod_skip", "nod_claim", "nod_why"} == set(buttons(card)) - {"nod_view_all"}
+        assert {"nod_reject", "nod_skip", "nod_more"} == set(buttons(card)) - {"nod_view_all"}
         assert "nobody can see all of it" in said(card)
 
 

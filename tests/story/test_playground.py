@@ -72,7 +72,7 @@ class Scene:
     async def ends(self, request_id: str, card: Locator, word: str, said: str) -> None:
         """The platform was told this once, and the card says so and has no button."""
         await expect(card).to_contain_text(said, timeout=10_000)
-        for button in (*ANSWERS, "Why me?"):
+        for button in (*ANSWERS, "Why am I seeing this?"):
             await expect(card.get_by_role("button", name=button, exact=True)).to_have_count(0)
         await until(lambda: [word] == self.town.effects(request_id), what=f"the platform to be told {word}")
 
@@ -133,11 +133,11 @@ async def test_every_button(tmp_path: Path, place: str) -> None:
     async with open_scene(tmp_path, place) as scene:
         request_id, card = await scene.asked("mail")
         await card.get_by_role("button", name="Approve", exact=True).dblclick()
-        await scene.ends(request_id, card, "approved", "Ann Albers approved this")
+        await scene.ends(request_id, card, "approved", "by Ann Albers")
         assert 2 == len(scene.playground.ear.invokes("nod_approve"))
 
         request_id, card = await scene.asked("pay")
-        await scene.press(card, "Why me?")
+        await scene.press(card, "Why am I seeing this?")
         await expect(card).to_contain_text("You: you may decide this.")
         await scene.press(card, "Back to the card")
         await scene.press(card, "Reject…")
@@ -149,11 +149,11 @@ async def test_every_button(tmp_path: Path, place: str) -> None:
         await scene.press(card, "I'm on it")
         await expect(card).to_contain_text(re.compile("(You are|Ann Albers is) on it"))
         await scene.press(card, "Approve")
-        await scene.ends(request_id, card, "approved", "Ann Albers approved this")
+        await scene.ends(request_id, card, "approved", "by Ann Albers")
 
         request_id, card = await scene.asked("buy")
         await scene.press(card, "Skip")
-        await scene.ends(request_id, card, "skipped", "Ann Albers skipped this")
+        await scene.ends(request_id, card, "skipped", "by Ann Albers")
 
         request_id, card = await scene.asked("letter", arguments=LONG)
         await scene.press(card, "View all")
@@ -164,7 +164,7 @@ async def test_every_button(tmp_path: Path, place: str) -> None:
         await scene.press(card, "Next page")
         await expect(card).to_contain_text("Line 149 of the letter.")
         await scene.press(card, "Approve")
-        await scene.ends(request_id, card, "approved", "Ann Albers approved this")
+        await scene.ends(request_id, card, "approved", "by Ann Albers")
 
 
 @pytest.mark.parametrize("place", [place for place in PLACES if place != "ann-alone"])

@@ -117,7 +117,7 @@ async def test_a_quorum_counts_one_person_once_on_two_surfaces(tmp_path: Path) -
         card, slack = await card_in_teams(town), await town.shown(ON_SLACK)
 
         await teams_of(town).press("ann", card, "nod_approve")
-        await town.says(slack, "Ann Albers approved")
+        await town.says(slack, "Ann ✓")
         await town.press(ANN, slack, "approve")
         await town.whispered(ANN, "already-voted")
         assert [] == town.effects(request_id)
@@ -134,7 +134,7 @@ async def test_a_look_is_no_vote_and_no_refusal(tmp_path: Path) -> None:
         town.ask(tool="pay_invoice", timeout_seconds=60)
         card, teams = await card_in_teams(town), teams_of(town)
         await teams.press("ann", card, "nod_reject")
-        await until(lambda: "Ann Albers rejected" in text_of(town, card), within=5, what="her vote on the card")
+        await until(lambda: "Ann ✗" in text_of(town, card), within=5, what="her vote on the card")
 
         for person in ("ann", "bob", "eve", "gus"):
             looked = await teams.refresh(person, teams.now(card))

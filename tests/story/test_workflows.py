@@ -83,7 +83,7 @@ async def test_a_channel_is_told_of_request_and_end(tmp_path: Path, monkeypatch:
         await town.press(ANN, card, "approve")
 
         await town.says(card, "Approved: send_email", within=2)
-        assert ["Approved: send_email"] == (await told(flow, 2))[1:]
+        assert ["✅ Approved: send_email"] == (await told(flow, 2))[1:]
         assert "Ann Albers" in str(flow.cards[-1])
         assert [] == flow.actions
         assert ["approved"] == town.effects(request_id)

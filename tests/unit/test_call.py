@@ -79,7 +79,7 @@ def test_a_long_call_says_how_much_is_hidden(make_request: Callable[..., HITLReq
     shown, hidden = excerpt(lines, request=make_request())
 
     assert hidden is not None
-    assert "15 arguments not listed" in hidden
+    assert hidden == 'Showing 17 of 32 lines. Open "View all" to approve.'
     assert shown[0].value.startswith("AAA")
     assert shown[0].value.endswith("ZZZ")
     assert "1 line, 9.8 KB" == shown[0].note
@@ -142,7 +142,7 @@ def test_a_long_call_names_its_curtain_too(make_request: Callable[..., HITLReque
     _, hidden = excerpt(lines_of(request, redaction=PLAIN), request=request)
 
     assert hidden is not None
-    assert hidden.startswith("Only a part is shown")
+    assert hidden.startswith("Showing 17 of 33 lines.")
     assert hidden.endswith(HIDES_TEXT)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.approval import Actor, Outcome
+from bot.status import status_of
 from bot.surface import Surface
-from bot.wording import CardState, status_of
+from bot.wording import CardState
 from tests.render.cards import NOW, decision, policy, settled, vote
 
 
@@ -16,4 +17,4 @@ def test_a_name_is_told_whole_and_without_its_address() -> None:
     by_two = replace(decision(), others=(str(bob),))
     over = settled(Outcome.APPROVED, by_two, votes=(vote(person="bob", actor=bob), vote()))
     (who, *_) = status_of(over, CardState.APPROVED, policy=policy(), now=NOW)
-    assert f"Bob <ops> Brandt, {by_two.actor.name} approved this " == who[0]
+    assert f"by Bob <ops> Brandt and {by_two.actor.name}, " == who[0]
