@@ -151,7 +151,7 @@ async def _database(environment: Environment) -> tuple[Finding, bool]:
         async with open_store(environment.database_url, ring=lambda _: None, pagers=(), fit=fit):
             return Finding(what="Database: opens, durable, schema up to date"), False
     except InUse as error:
-        return Finding(what=f"Database: {error.what}, which is well if that is the bot"), True
+        return Finding(what=f"Database: {error.what} (fine if that is the bot)"), True
     except ConfigError as error:
         return Finding(what=f"Database: {error.what}", fix=error.fix), False
     except NodError as error:

@@ -107,8 +107,11 @@ async def teams_findings(
     problems = await teams.problems(places)
     for problem in problems:
         yield Finding(what=f"Teams: {problem.where} {problem.what}", fix=f"{problem.fix}.")
-    if not problems:
-        yield Finding(what=f"Teams: {len(refs)} conversations known, {len(places)} named")
+    wrong = {problem.where for problem in problems}
+    names = {ref.id: f"{ref.name} ({ref.id})" for ref in refs if ref.name}
+    well = [names.get(place.channel, str(place)) for place in places if str(place) not in wrong]
+    if well:
+        yield Finding(what=f"Teams: Nod is in {', '.join(sorted(well))}")
 
 
 async def token_finding(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:

@@ -24,9 +24,7 @@ async def conversations(database_url: str) -> int:
     """Print them; the bot may run meanwhile. Returns 0. Raises ConfigError when the database cannot be read."""
     refs = await read_conversations(database_url)
     if not refs:
-        print(
-            "Teams has told of no conversation yet. Add the app to a team, a chat or yourself while Nod runs."
-        )
+        print("Nod is in no team or chat yet. Add the app in Teams while `nod run` is running.")
         return 0
     table = Table("in nod.yaml", "kind", "id", box=None, header_style="bold")
     for ref, places in rows_of(refs):

@@ -74,7 +74,7 @@ async def _problem_in(api: TeamsApi, places: Places, channel: str) -> str | None
     except AppRefused:
         raise
     except (Forbidden, Gone) as error:
-        return f"cannot be spoken in: {error}"
+        return f"Nod cannot post there yet: {error}"
     return None
 
 
