@@ -8,11 +8,15 @@ COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --gener
 # What was compiled and rewritten once is kept: each of the processes of a run would do it again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo pictures test test-all test-pythons mutants check sdk lock clean
+.PHONY: demo pictures quick test test-all test-pythons mutants check sdk lock clean
 
 # Only what Nod itself needs: the tools of the tests come with `make test`.
 demo: .venv/demo
 	@$(PY) -m adapters.cli demo
+
+# About a minute, after each change: the units without the long lists of secrets, and without the sandbox's own.
+quick: .venv/ready
+	$(PY) -m pytest -q -n 2 -m "not slow" tests/unit -k "not redaction and not secrets and not shapes and not sandbox"
 
 # Most of the longer tests wait more than they compute (tests/conftest.py), so there are two for each of two cores.
 # `make test-all` runs whole what this samples (tests/sampling.py).
