@@ -62,14 +62,14 @@ class Story:
 
     async def _approve(self) -> None:
         run, card = await self._ask("mail_agent", APPROVALS)
-        async with self._step("Eve, who may not decide, is refused in private", 1):
+        async with self._step("Eve is not an approver: only Eve reads the refusal", 1):
             await self._press(EVE, card, "nod_approve")
             await self._until(lambda: self._whispered(EVE, "Only approvers"))
         async with self._step("Ann approves: the agent sends the e-mail", AGENT_WITHIN):
             await self._press(ANN, card, "nod_approve")
             await self._until(lambda: self._agent(run, "approved") and self._agent(run, "tool"))
         await self._card_says("its card says who", card, "by Ann Albers")
-        async with self._step("Bob clicks late and is told who won", 1):
+        async with self._step("Bob clicks late and reads who decided", 1):
             await self._press(BOB, card, "nod_approve", version=0)
             await self._until(lambda: self._whispered(BOB, "Ann Albers approved it"))
 
@@ -88,7 +88,7 @@ class Story:
 
     async def _skip(self) -> None:
         run, card = await self._ask("hr_agent", APPROVALS)
-        async with self._step("Ann skips: the agent goes on without the tool", AGENT_WITHIN):
+        async with self._step("Ann skips: the agent continues without this step", AGENT_WITHIN):
             await self._press(ANN, card, "nod_skip")
             await self._until(lambda: self._agent(run, "skipped"))
         await self._card_says("its card says so", card, "by Ann Albers")
@@ -99,7 +99,7 @@ class Story:
             return
         seen = {message.id for message in teams.cards_in(IN_TEAMS)}
         run, card = await self._ask("ops_agent", APPROVALS)
-        async with self._step("the same card stands in Teams", CARD_WITHIN):
+        async with self._step("the same card is in Teams", CARD_WITHIN):
             await self._until(lambda: any(m.id not in seen for m in teams.cards_in(IN_TEAMS)))
         there = next(message for message in teams.cards_in(IN_TEAMS) if message.id not in seen)
         async with self._step('Ann says "I\'m on it" in Slack', 1):
@@ -112,19 +112,19 @@ class Story:
 
     async def _expire(self) -> None:
         run, card = await self._ask("sprint_agent", APPROVALS, window=8)
-        async with self._step("nobody answers: at half time the thread pings people", 6):
+        async with self._step("nobody answers: at half time people are pinged", 6):
             await self._until(lambda: self._replied(card, "<@U0OLU>"))
-        async with self._step("the window ends as timeout_skip", 6):
+        async with self._step("the request expires: timeout_skip", 6):
             await self._until(lambda: self._agent(run, "timeout_skip"))
         await self._card_says("its card says that nobody answered", card, "Nobody answered", within=3)
 
     async def _outage(self) -> None:
         run, card = await self._ask("mail_agent", APPROVALS)
         self._sandbox.faults.add(method="POST", path="/agents/hitl/decision", times=3, status=503)
-        async with self._step("the platform fails three times: operators are paged", 8):
+        async with self._step("the platform fails three times: operators are alerted", 8):
             await self._press(ANN, card, "nod_approve")
             await self._until(lambda: self._said(ALERTS, "could not be told yet"))
-        async with self._step("the decision gets through after all", 6):
+        async with self._step("the decision is delivered after all", 6):
             await self._until(lambda: self._agent(run, "approved"))
         async with self._step("the alert says so", 4):
             await self._until(lambda: self._said(ALERTS, "got through after all"))

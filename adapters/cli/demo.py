@@ -109,7 +109,9 @@ async def serve(*, port: int, request_url: str, env_file: Path | None) -> None:
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         if env_file is not None:
             await asyncio.to_thread(_write, env_file, text)
-        print(f"The sandbox is at {town.url}\n\nIn another terminal, with these settings: nod run\n\n{text}")
+        print(
+            f"Sandbox: {town.url}\n\nStart the bot in another terminal, with these settings: nod run\n\n{text}"
+        )
         sys.stdout.flush()
         meeting = asyncio.create_task(_met(town, request_url), name="teams meets the bot")
         try:
@@ -125,7 +127,7 @@ def _check(request_url: str) -> None:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         what = "must be an address that begins with http:// or https://"
-        raise ConfigError("--request-url", what, "Name the address of `nod run`, with /slack/events.")
+        raise ConfigError("--request-url", what, "Give the address of `nod run`, ending in /slack/events.")
 
 
 def _write(file: Path, text: str) -> None:
