@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sqlite3
 import tempfile
@@ -15,15 +16,19 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from adapters.store.open import SqlStore, open_store
+from adapters.store.open import SqlStore, open_store, store_in
 from adapters.store.tables import metadata
 from bot.records import Step
 from sandbox.testing.backstage import Backstage, backstage
 from tests.contract.values import NOW
 from tests.servers.laid import lay_database
+from tests.servers.memory import Memory
 
 #: The pagers whom alerts are owed in this suite.
 PAGERS = ("ops", "oncall")
+
+#: In place of an address: the database in memory.
+MEMORY = "memory"
 
 Eyes = Callable[[str], list[tuple[Any, ...]]]
 
@@ -82,10 +87,33 @@ def emptied_postgres_url(postgres_address: str) -> str:
     return postgres_address
 
 
-@pytest.fixture(params=["laid_sqlite_url", "emptied_postgres_url"], ids=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest) -> str:
-    """Each kind of database in turn, with nothing in it."""
-    return str(request.getfixturevalue(request.param))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each kind of database in turn; the one in memory for what is said of the store alone."""
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    kinds = {"sqlite": "laid_sqlite_url", "postgres": "emptied_postgres_url"}
+    suite = metafunc.module.__name__.rpartition(".")[2].startswith("test_store")
+    if suite and "url" not in inspect.signature(metafunc.function).parameters:
+        kinds["memory"] = MEMORY
+    metafunc.parametrize("database_kind", kinds.values(), ids=kinds.keys(), indirect=True)
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """On which kind of database this test runs."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, database_kind: str) -> str:
+    """A database of this kind, with nothing in it."""
+    return MEMORY if database_kind == MEMORY else str(request.getfixturevalue(database_kind))
+
+
+@pytest.fixture
+def memory() -> Memory:
+    """A database that is no file."""
+    return Memory()
 
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"], ids=["sqlite", "postgres"])
@@ -101,15 +129,22 @@ def rings() -> list[Step]:
 
 
 @pytest.fixture
-async def store(url: str, rings: list[Step]) -> AsyncIterator[SqlStore]:
+async def store(url: str, memory: Memory, rings: list[Step]) -> AsyncIterator[SqlStore]:
     """An open store."""
+    if url == MEMORY:
+        async with memory.opened(ring=rings.append) as database:
+            yield await store_in(database, pagers=PAGERS, clock=lambda: NOW)
+        return
     async with open_store(url, ring=rings.append, pagers=PAGERS, clock=lambda: NOW) as opened:
         yield opened
 
 
 @pytest.fixture
-def eyes(url: str) -> Eyes:
+def eyes(url: str, memory: Memory) -> Eyes:
     """Runs a statement on a connection of its own, past the store, and returns its rows."""
+
+    if url == MEMORY:
+        return memory.rows
 
     def look(statement: str) -> list[tuple[Any, ...]]:
         if url.startswith("sqlite"):

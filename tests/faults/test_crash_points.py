@@ -6,6 +6,7 @@ Each test has the sandbox in its own process and the bot in a child, which dies 
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from sandbox.town import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.launcher import KILLED
 from tests.sampling import sampled
+from tests.servers.shell import warmed
 from tests.servers.told import alone, check_each_once, in_threads, notices
 from tests.servers.town import ANN, OLU, Town, buttons, said, until
 
@@ -170,6 +172,7 @@ async def test_giving_up_is_alerted_all_the_same(point: str, tmp_path: Path) -> 
         sandbox.faults.add(
             method="POST", path="/agents/hitl/decision", status=503, headers={"Retry-After": "300"}
         )
+        await warmed()
         request_id = town.ask(timeout_seconds=8)
 
         def given_up() -> list[str]:
@@ -197,26 +200,30 @@ async def test_back_only_after_the_deadline(point: str, title: str, effects: lis
     """Down until it was too late: the card tells what became of the answer, by the platform's own record."""
     async with open_sandbox() as sandbox:
         town = Town(sandbox=sandbox, folder=tmp_path)
-        request_id = town.ask(timeout_seconds=8)
+        await warmed()
+        request_id, too_late = town.ask(timeout_seconds=8), time.monotonic() + 8.5
 
         def over() -> bool:
             told = title in said(town.cards()[0]) and "closed" == stage_of(request_id, tmp_path)
             return told and bool(effects) != bool(town.alerts())
 
-        await killed_and_back(town, tmp_path, point, Ann(town), over, pause=8)
+        await killed_and_back(town, tmp_path, point, Ann(town), over, not_before=too_late)
 
         assert effects == town.effects(request_id)
 
 
 async def killed_and_back(
-    town: Town, folder: Path, point: str, ann: Ann, over: Callable[[], bool], *, pause: float = 0
+    town: Town, folder: Path, point: str, ann: Ann, over: Callable[[], bool], *, not_before: float = 0
 ) -> None:
-    """Run the bot until it dies at `point`; after `pause` seconds again until it is `over`; then stop it."""
+    """Run the bot until it dies at `point`; again until it is `over`; then stop it.
+
+    The second life begins `not_before` this moment of the monotonic clock.
+    """
     watching = asyncio.create_task(ann.watch())
     try:
         async with open_child(town, folder, policy=POLICY, crash_at=point) as child:
             assert KILLED == await child.ended()
-        await asyncio.sleep(pause)
+        await asyncio.sleep(not_before - time.monotonic())  # at once where that is past
         async with open_child(town, folder, policy=POLICY) as child:
             await until(over, within=WITHIN, what=f"the end; see {child.log}")
             await child.stop()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from adapters.runtime import POOL_SIZE, Runtime
-from adapters.store.open import SqlStore, open_store
+from adapters.store.open import SqlStore, store_in
 from bot.card import Card, Notification, QueueCard
 from bot.errors import NodError, Unavailable
 from bot.flow import Round, WorkerPool
@@ -24,7 +25,7 @@ from bot.seal import Seal, Signing
 from bot.surface import Surface
 from tests.contract.values import a_claim, a_vote, claim, found
 from tests.fakes import FakePlatform
-from tests.servers.laid import lay_database
+from tests.servers.memory import Memory
 
 SEAL = Seal("0123456789abcdef0123456789abcdef")
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -172,6 +173,7 @@ class Clockwork:
 
     clock: Clock
     store: SqlStore
+    rows: Callable[[str], list[tuple[Any, ...]]]  #: runs a statement past the store
     platform: FakePlatform
     chat: PaperChat
     teams: PaperChat
@@ -247,6 +249,15 @@ class Clockwork:
 
 
 @asynccontextmanager
+async def kept(memory: Memory, file: Path) -> AsyncIterator[None]:
+    """Leave in a file what is in memory when the block ends."""
+    try:
+        yield
+    finally:
+        file.write_bytes(memory.content)
+
+
+@asynccontextmanager
 async def open_clockwork(
     folder: Path,
     policy: Policy,
@@ -255,7 +266,7 @@ async def open_clockwork(
     outside: Outside | None = None,
     without: Surface | None = None,
 ) -> AsyncIterator[Clockwork]:
-    """A life on the database in `folder`; another one on the same folder goes on where the first stopped.
+    """A life on a database in memory; another one on the same `folder` goes on where the first stopped.
 
     The surface `without` which it lives is not set up. What is `outside` is the same for the next one where it
     is handed on, and new where it is not.
@@ -267,13 +278,14 @@ async def open_clockwork(
     def tell(event: str) -> None:
         world.counts[event] += 1
 
-    lay_database(folder)
-    async with open_store(
-        f"sqlite:///{folder / 'nod.db'}", ring=wake_ups.add, pagers=[pager.name], clock=clock, signing=SIGNING
-    ) as store:
+    file = folder / "nod.db"
+    memory = Memory(file.read_bytes() if file.exists() else None)
+    async with kept(memory, file), memory.opened(ring=wake_ups.add) as database:
+        store = await store_in(database, pagers=[pager.name], clock=clock, signing=SIGNING)
         await store.approvals.resume()
         work = Clockwork(
-            clock=clock, store=store, platform=platform, chat=world.chat, teams=world.teams, pager=pager,
+            clock=clock, store=store, rows=memory.rows,
+            platform=platform, chat=world.chat, teams=world.teams, pager=pager,
             policy=policy, wake_ups=wake_ups,
         )  # fmt: skip
         ingest = Ingest(platform=platform, store=store, policy=lambda: work.policy, clock=clock, count=tell)

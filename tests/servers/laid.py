@@ -17,12 +17,13 @@ def lay_database(folder: Path) -> None:
     """The file in this folder, unless there is one: what a first start of Nod would leave there."""
     file = folder / NAME
     if not file.exists():
-        file.write_bytes(_empty())
+        file.write_bytes(empty_database())
 
 
 @cache
-def _empty() -> bytes:
-    """Made once for each process of the tests, by the real migrations; in a thread, which has no loop yet."""
+def empty_database() -> bytes:
+    """The content of such a file. Made once for each process of the tests, by the real migrations, in a thread:
+    that has no loop yet."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=1) as thread:
         file = Path(folder) / NAME
         thread.submit(asyncio.run, _make(file)).result()

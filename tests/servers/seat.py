@@ -13,13 +13,14 @@ from adapters.terminal.sheet import SETTLED_AFTER
 from sandbox import platform as sandbox
 from sandbox.faults import Faults
 from sandbox.serve import serve
+from tests.servers.shell import warmed
 from tests.servers.terminal import Terminal, terminal
 
 KEY = "key-hunter2"
 NOD = str(Path(sys.executable).with_name("nod"))
 ROOT = Path(__file__).parents[2]
 #: A program of somebody's own that asks by `TerminalPrompt`.
-CHILD = (sys.executable, str(ROOT / "tests" / "story" / "prompting_child.py"))
+CHILD = str(ROOT / "tests" / "story" / "prompting_child.py")
 PENDING, DECISION = "/agents/hitl/pending", "/agents/hitl/decision"
 
 
@@ -39,21 +40,24 @@ class Seat:
 @asynccontextmanager
 async def seated(
     *options: str,
+    installed: bool = False,
     ask: bool = True,
     variables: Mapping[str, str] | None = None,
     quirks: sandbox.Quirks | None = None,
     **request: object,
 ) -> AsyncIterator[Seat]:
-    """Somebody who runs `nod watch`, with one request that waits."""
+    """Somebody who runs `nod watch`, with one request that waits; `installed`: by its own file."""
     faults = Faults()
     async with (
         sandbox.open_platform(api_key=KEY, quirks=quirks) as platform,
         serve(sandbox.platform_app(platform, faults=faults)) as url,
     ):
+        await warmed()
         if ask:
             platform.ask(**{"tool": "pay", "arguments": {"amount": 12}, **request})
         env = {"AIP_API_URL": url, "AIP_API_KEY": KEY, **(variables or {})}
-        async with terminal(NOD, "watch", *options, env=env) as screen:
+        nod = NOD if installed else "nod"
+        async with terminal(nod, "watch", *options, env=env, installed=installed) as screen:
             yield Seat(terminal=screen, platform=platform, faults=faults)
 
 
@@ -67,9 +71,10 @@ async def prompted(
         sandbox.open_platform(api_key=KEY) as platform,
         serve(sandbox.platform_app(platform, faults=faults)) as url,
     ):
+        await warmed()
         for request in requests:
             platform.ask(**{"arguments": {}, **request})
-        async with terminal(*CHILD, env=of_a_program(url) | dict(variables or {})) as screen:
+        async with terminal(CHILD, env=of_a_program(url) | dict(variables or {})) as screen:
             yield Seat(terminal=screen, platform=platform, faults=faults)
 
 

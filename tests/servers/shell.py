@@ -1,16 +1,20 @@
 """`nod` commands, each in a process of its own, forked from one that has imported Nod: a start is quick.
 
-`tests/servers/seat.py` starts the command that is installed.
+`tests/servers/terminal.py` does so at a terminal; one of its tests starts the command that is installed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import multiprocessing
 import os
+import runpy
 import shutil
 import sys
+import termios
 from collections.abc import Mapping, Sequence
+from functools import cache
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import mkdtemp
@@ -30,6 +34,8 @@ WARM.set_forkserver_preload(
         "adapters.cli.auto",
         "adapters.cli.pending",
         "adapters.cli.run",
+        "adapters.cli.watch",
+        "nod",
     ]
 )
 
@@ -37,12 +43,11 @@ WARM.set_forkserver_preload(
 LOOKS_EVERY = 0.02
 
 
-class Command:
-    """One `nod` command that runs, or has ended; with the attributes of asyncio's processes."""
+class Forked:
+    """A process that runs, or has ended; with the attributes of asyncio's processes."""
 
-    def __init__(self, process: ForkServerProcess, *, out: Path, err: Path) -> None:
-        self._process, self._out, self._err = process, out, err
-        self._said: tuple[bytes, bytes] | None = None
+    def __init__(self, process: ForkServerProcess) -> None:
+        self._process = process
 
     @property
     def returncode(self) -> int | None:
@@ -64,6 +69,15 @@ class Command:
         while (code := self.returncode) is None:
             await asyncio.sleep(LOOKS_EVERY)
         return code
+
+
+class Command(Forked):
+    """One `nod` command, with what it writes."""
+
+    def __init__(self, process: ForkServerProcess, *, out: Path, err: Path) -> None:
+        super().__init__(process)
+        self._out, self._err = out, err
+        self._said: tuple[bytes, bytes] | None = None
 
     async def says(self, text: str) -> None:
         """Until this is on its standard error. Raises AssertionError when it ended without it."""
@@ -101,3 +115,43 @@ def _run(command: Sequence[str], environment: Mapping[str, str], folder: str, ou
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.argv = ["nod", *command]
     main()
+
+
+async def warmed() -> None:
+    """Return when there is a process that has imported Nod: what a test times begins after that."""
+    await asyncio.to_thread(_warm)
+
+
+@cache
+def _warm() -> None:
+    first = WARM.Process(target=int, daemon=True)
+    first.start()
+    first.join()
+
+
+async def start_at(tty: str, *command: str, environment: Mapping[str, str]) -> Forked:
+    """`nod` with these words, or a Python program, at the terminal of this name, and with these variables."""
+    process = WARM.Process(target=_sit, args=(tty, command, dict(environment)), daemon=True)
+    await asyncio.to_thread(process.start)
+    return Forked(process)
+
+
+def _sit(tty: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    os.setsid()  # so that Ctrl-C on this terminal reaches this command
+    line = os.open(tty, os.O_RDWR)
+    for number in range(3):
+        os.dup2(line, number)
+    os.close(line)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    os.environ.clear()
+    os.environ.update(environment)
+    # Those of the process that it was forked from are no terminal.
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the whole life of the process
+        for number, mode in enumerate("rww")
+    )
+    sys.argv = list(command)
+    if command[0] == "nod":
+        main()
+    else:
+        runpy.run_path(command[0], run_name="__main__")

@@ -14,6 +14,8 @@ import termios
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from tests.servers.shell import Forked, start_at
+
 #: Sequences that move the cursor and set colours (ECMA-48); what is left is what is read.
 _SEQUENCES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9])")
 
@@ -21,7 +23,7 @@ _SEQUENCES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9])")
 class Terminal:
     """The other side of the pty."""
 
-    def __init__(self, process: asyncio.subprocess.Process, master: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Forked, master: int) -> None:
         self.process, self._master = process, master
         self._written = b""
         self._read = 0
@@ -78,21 +80,22 @@ class Terminal:
 
 @asynccontextmanager
 async def terminal(
-    *command: str, env: Mapping[str, str], rows: int = 24, columns: int = 100
+    *command: str, env: Mapping[str, str], rows: int = 24, columns: int = 100, installed: bool = False
 ) -> AsyncIterator[Terminal]:
-    """The command with a pty as its controlling terminal."""
+    """`nod` with these words, or a Python program, with a pty as its controlling terminal.
+
+    Forked from a process that has imported Nod; with `installed` the file is run, as a shell does.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        _SESSION,
-        *command,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env={"PATH": os.environ["PATH"], "TERM": "xterm-256color", **env},
-    )
+    env = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", **env}
+    process: asyncio.subprocess.Process | Forked
+    if installed:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _SESSION, *command, stdin=slave, stdout=slave, stderr=slave, env=env
+        )
+    else:
+        process = await start_at(os.ttyname(slave), *command, environment=env)
     made = Terminal(process, master)
     asyncio.get_running_loop().add_reader(master, made.take)
     try:

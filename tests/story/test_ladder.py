@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -47,12 +45,9 @@ def policy_of(*ladder: Rung, flood: int = 1_000) -> Policy:
     return Policy(people=PEOPLE, groups={}, routes=(route,), flood=flood)
 
 
-def fired(folder: Path) -> list[tuple[str, int, float]]:
+def fired(work: Clockwork) -> list[tuple[str, int, float]]:
     """The audit's rungs: which request, which number, and how many seconds after BEGIN."""
-    with closing(sqlite3.connect(f"file:{folder / 'nod.db'}?mode=ro", uri=True)) as connection:
-        rows = connection.execute(
-            "SELECT approval_id, body, at_ms FROM audit WHERE kind = 'rung_fired' ORDER BY number"
-        ).fetchall()
+    rows = work.rows("SELECT approval_id, body, at_ms FROM audit WHERE kind = 'rung_fired' ORDER BY number")
     return [(one, json.loads(body)["rung"], at / 1000 - BEGIN.timestamp()) for one, body, at in rows]
 
 
@@ -83,7 +78,7 @@ async def test_every_rung_fires_once_and_in_time(tmp_path: Path, window: float, 
         await work.run(window + 1)
         assert (Stage.CLOSED, Outcome.TIMEOUT_SKIP) == await stage_of(work, "r0")
 
-    seen = fired(tmp_path)
+    seen = fired(work)
     expected = Counter({(f"r{n}", rung): 1 for n in range(requests) for rung in range(len(LADDER))})
     assert expected == Counter((request_id, rung) for request_id, rung, _ in seen)
     whole = timedelta(seconds=window)
@@ -106,7 +101,7 @@ async def test_a_process_that_ends_between_any_two_rungs_fires_each_once(tmp_pat
                 waiting = dict(work.platform.waiting)
             await work.run(0, until=BEGIN + timedelta(seconds=stop))
 
-    assert [0, 1, 2, 3, 4] == [rung for _, rung, _ in fired(tmp_path)]
+    assert [0, 1, 2, 3, 4] == [rung for _, rung, _ in fired(work)]
 
 
 async def test_what_came_due_in_a_long_sleep_is_one_message(tmp_path: Path) -> None:
@@ -120,7 +115,7 @@ async def test_what_came_due_in_a_long_sleep_is_one_message(tmp_path: Path) -> N
         assert 1 == len([mark for mark in threads if mark.endswith(".rung3")])
         assert ["bob", "cfo", "olu"] == sorted(mark.split(".")[1] for mark in alone)
         assert ["rung-3"] == [alert.cause for _, alert in work.pager.pages]
-        assert [0, 1, 2, 3] == [rung for _, rung, _ in fired(tmp_path)]
+        assert [0, 1, 2, 3] == [rung for _, rung, _ in fired(work)]
 
 
 async def test_what_several_requests_owe_one_person_after_a_sleep_is_one_message(tmp_path: Path) -> None:
@@ -160,7 +155,7 @@ async def test_one_request_that_breaks_the_step_holds_up_no_other(tmp_path: Path
             work.ask(f"r{number}", window=100)
         await work.run(60)
 
-    late = {request_id: at - 50 for request_id, _, at in fired(tmp_path)}
+    late = {request_id: at - 50 for request_id, _, at in fired(work)}
     assert {"r0", "r1", "r2"} == set(late)
     assert max(late.values()) <= 2
 
@@ -225,7 +220,7 @@ async def test_a_claim_pauses_the_ladder_until_its_lease_ends(tmp_path: Path) ->
         await work.run(2)
         assert 1 == len(heard(work, alone=False))
         await work.run(60)
-        at = {rung: at for _, rung, at in fired(tmp_path)}
+        at = {rung: at for _, rung, at in fired(work)}
         assert {0, 1, 2, 3, 4, LAST_CALLS} == set(at)
         assert 50 <= at[0]  # its message alone would have waited, too
 
@@ -248,10 +243,10 @@ async def test_a_deadline_that_moves_takes_the_rungs_along(tmp_path: Path) -> No
         await work.run(50)
         work.ask("r1", window=150)  # 200 s after the first sight
         await work.run(20)
-        assert [0] == [rung for _, rung, _ in fired(tmp_path)]
+        assert [0] == [rung for _, rung, _ in fired(work)]
         await work.run(80)
 
-        assert [(0, 40), (0, 80), (1, 130), (2, 150)] == [(rung, round(at)) for _, rung, at in fired(tmp_path)]
+        assert [(0, 40), (0, 80), (1, 130), (2, 150)] == [(rung, round(at)) for _, rung, at in fired(work)]
 
 
 async def test_a_card_says_how_much_time_is_left_at_a_few_moments(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ async def test_what_is_still_listed_stays_open_under_the_same_card(tmp_path: Pat
             await polled(work, WINDOW - 10)
             approval = await found(work.store)
             assert (Stage.OPEN, times) == (approval.stage, approval.deadline.renewed)
-            assert times + 1 == len(fired(tmp_path))
+            assert times + 1 == len(fired(work))
             await polled(work, 12)
         approval = await found(work.store)
         assert approval.deadline.unknown
@@ -55,7 +55,7 @@ async def test_what_is_still_listed_stays_open_under_the_same_card(tmp_path: Pat
         assert "No deadline is known" in str(versions[-1][1].status)
         await polled(work, 3 * WINDOW)
         assert (Stage.OPEN, None) == await stage_of(work, "r1")
-        assert 4 == len(fired(tmp_path))
+        assert 4 == len(fired(work))
         work.gone("r1")
         await polled(work, 10)
         assert (Stage.CLOSED, Outcome.ELSEWHERE) == await stage_of(work, "r1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 
 import pytest
 
@@ -94,7 +95,8 @@ async def test_without_a_terminal_the_callback_answers() -> None:
     ):
         platform.ask(tool="pay", arguments={})
         process = await asyncio.create_subprocess_exec(
-            *CHILD,
+            sys.executable,
+            CHILD,
             env={"PATH": os.environ["PATH"], **of_a_program(url)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

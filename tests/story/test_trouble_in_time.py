@@ -51,7 +51,7 @@ async def test_what_an_outage_held_up_is_one_message(tmp_path: Path, trouble: No
         work.chat.trouble = None
         await work.run(90)
 
-        assert [0, 1, 2, 3] == [rung for _, rung, _ in fired(tmp_path)]
+        assert [0, 1, 2, 3] == [rung for _, rung, _ in fired(work)]
         assert (1, 1) == (len(heard(work, alone=False)), len(heard(work, alone=True)))
 
 
@@ -87,7 +87,7 @@ async def test_nobody_is_called_for_what_is_over(tmp_path: Path) -> None:
         assert (Stage.CLOSED, Outcome.TIMEOUT_SKIP) == await stage_of(work, "r1")
         assert [] == [text for text in texts(work, alone=True) + texts(work, alone=False) if "still" in text]
         assert 1 == len(heard(work, alone=False))
-        assert [] == fired(tmp_path)
+        assert [] == fired(work)
         assert [UNESCALATED] == causes(work)
 
 
@@ -286,7 +286,7 @@ async def test_a_request_that_is_found_late_starts_where_its_window_is(tmp_path:
     async with open_clockwork(tmp_path, policy_of(*PINGS)) as work:
         work.ask("r1", window=100, created=BEGIN - timedelta(seconds=900))
         await work.run(2)
-        assert [0, 1, 2, 3] == [rung for _, rung, _ in fired(tmp_path)]
+        assert [0, 1, 2, 3] == [rung for _, rung, _ in fired(work)]
         assert (1, 1) == (len(heard(work, alone=False)), len(heard(work, alone=True)))
 
 
@@ -309,7 +309,7 @@ async def test_a_deadline_that_moves_takes_nothing_back(tmp_path: Path) -> None:
         )
         assert 1 == len(work.chat.cards)
         await work.run(60)
-        assert [(0, 66.5)] == [(rung, at) for _, rung, at in fired(tmp_path)]
+        assert [(0, 66.5)] == [(rung, at) for _, rung, at in fired(work)]
         assert [] == work.pager.pages
 
 

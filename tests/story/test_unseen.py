@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -145,7 +143,7 @@ async def test_a_rung_that_was_not_attempted_in_time_is_paged_when_the_request_e
         assert "its ping of 2026-03-02 09:01:30 UTC was not attempted" in alert.text
         await work.run(60)
         assert 1 == len(work.pager.pages), "it is over, and does not come right"
-        assert {UNESCALATED} == raised_causes(tmp_path)
+        assert {UNESCALATED} == raised_causes(work)
 
 
 @pytest.mark.parametrize(
@@ -182,8 +180,7 @@ async def test_what_came_due_and_was_attempted_is_no_matter_for_pagers(tmp_path:
         assert [] == causes(work)
 
 
-def raised_causes(folder: Path) -> set[str]:
+def raised_causes(work: Clockwork) -> set[str]:
     """The causes of the audit's rows about alerts."""
-    with closing(sqlite3.connect(f"file:{folder / 'nod.db'}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT body FROM audit WHERE kind = 'alert_raised'").fetchall()
+    rows = work.rows("SELECT body FROM audit WHERE kind = 'alert_raised'")
     return {json.loads(body)["cause"] for (body,) in rows}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -69,7 +67,7 @@ async def test_what_a_stop_kept_from_being_begun_until_the_end_is_told(tmp_path:
 
         assert [] == [said for said in work.chat.notices if ".rung" in said.notice.mark]
         assert [UNTOLD] == causes(work)
-        assert {"its time is over"} == reasons(tmp_path)
+        assert {"its time is over"} == reasons(work)
 
 
 @pytest.mark.parametrize(("lease", "told"), [(15.0, []), (5.0, [UNTOLD])], ids=["to the end", "not so long"])
@@ -121,7 +119,7 @@ async def test_an_answer_in_the_last_moment_makes_up_for_it(tmp_path: Path) -> N
 
         assert Outcome.ELSEWHERE is (await stage_of(work, "r1"))[1]
         assert UNTOLD not in causes(work)
-        assert {"it was answered before"} == reasons(tmp_path)
+        assert {"it was answered before"} == reasons(work)
 
 
 async def test_a_digest_that_somebody_deleted_comes_back_with_the_next_message(tmp_path: Path) -> None:
@@ -163,8 +161,7 @@ def deleted(work: Clockwork, *refs: str) -> None:
     work.chat.say = gone  # type: ignore[method-assign]
 
 
-def reasons(folder: Path) -> set[str]:
+def reasons(work: Clockwork) -> set[str]:
     """Why messages were not sent, by the audit."""
-    with closing(sqlite3.connect(f"file:{folder / 'nod.db'}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT body FROM audit WHERE kind = 'not_told'").fetchall()
+    rows = work.rows("SELECT body FROM audit WHERE kind = 'not_told'")
     return {json.loads(body)["why"] for (body,) in rows}

@@ -22,7 +22,7 @@ ANSWERS = [("y", "approved"), ("n", "rejected"), ("s", "skipped")]
 
 async def test_what_waits_is_live() -> None:
     """It comes and goes on the screen with its countdown; q ends it with 0, and the terminal is as before."""
-    async with seated() as seat:
+    async with seated(installed=True) as seat:
         before = seat.terminal.settings
         begun = least(await seat.terminal.shows("pay", "amount", "2:", "q quit"))
         assert before != seat.terminal.settings
