@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -130,21 +130,33 @@ def _collected(
     found = {one.name: _given(one, variables) for one in needed}
     missing = [one for one in needed if not found[one.name]]
     if terminal is None:
-        lacking = [f"{' or '.join(filter(None, (one.name, one.also)))}: {one.what}" for one in missing]
-        lacking += [] if wanted.channel else ["--channel: where cards go, such as #approvals"]
-        lacking += [] if wanted.approvers else ["--approver: who can approve, by e-mail or name; once for each"]
-        if lacking:
-            what = "".join(f"\n  {line}" for line in lacking)
-            fix = "Set the variables, for example in a file after --env-file, or run it at a terminal."
-            raise ConfigError("nod init", f"{len(lacking)} values are missing{what}\n", fix)
+        _check_given(missing, wanted)
     elif missing and chat is Chat.SLACK:
-        link = create_link(slack_manifest())
-        print(f"Create the Slack app with this link, install it, and copy its tokens:\n\n{link}\n")
+        link = "nod manifest slack --request-url URL" if http else create_link(slack_manifest())
+        print(f"Create the Slack app with this, install it, and copy its tokens:\n\n{link}\n")
     for one in missing if terminal else ():
         found[one.name] = terminal.ask(f"{one.name}, {one.what}", one.secret).strip() if terminal else ""
     found |= {name: variables.get(name, "") for name in ALONG}
     found["NOD_SECRET"] = variables.get("NOD_SECRET") or secrets.token_hex(32)
     return {name: value for name, value in found.items() if value}
+
+
+def _check_given(missing: Sequence[Value], wanted: Wanted) -> None:
+    """Raises ConfigError with everything that nobody can be asked for."""
+    lacking = [
+        ConfigError(
+            f"{one.name} (or {one.also})" if one.also else one.name, "is not set", f"Set it to {one.what}."
+        )
+        for one in missing
+    ]
+    if not wanted.channel:
+        lacking.append(ConfigError("--channel", "is missing", "Say where cards go, such as #approvals."))
+    if not wanted.approvers:
+        fix = "Say who can approve, by e-mail or name; once for each person."
+        lacking.append(ConfigError("--approver", "is missing", fix))
+    if lacking:
+        first, *others = lacking
+        raise ConfigError(first.where, first.what, first.fix, others=others)
 
 
 def _given(value: Value, variables: Mapping[str, str]) -> str:

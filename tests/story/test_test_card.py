@@ -236,6 +236,32 @@ async def test_without_a_bot_one_runs_for_it(tmp_path: Path, capsys: pytest.Capt
         assert ["nod.yaml"] == [path.name for path in tmp_path.iterdir()]
 
 
+async def test_without_a_bot_teams_is_reached_where_one_was_added(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a bot was told is read from its database, which stays as it is."""
+    (tmp_path / "nod.yaml").write_text(POLICY.replace("cards: [slack:C0FINANCE]", "cards: [teams:approvals]"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    async with open_sandbox(with_teams=True) as sandbox:
+        teams, town = sandbox.teams, Town(sandbox=sandbox, folder=tmp_path)
+        assert teams is not None
+        async with open_bot(town, tmp_path):
+            await until_known(town)
+        before = town.audit()
+        teams.request_url = f"http://127.0.0.1:{port}/api/messages"
+        running = asyncio.create_task(
+            alone(environment(sandbox, tmp_path, NOD_PORT=str(port)), channel="teams:approvals")
+        )
+        await until(lambda: bool(teams.cards_in(IN_TEAMS)) or running.done(), within=10, what="the card")
+        assert not running.done(), running.result()
+        await teams.press("bob", teams.cards_in(IN_TEAMS)[0], "nod_approve")
+        async with asyncio.timeout(10):
+            assert 0 == await running
+        assert "Decided: approved by Bob Brandt" in capsys.readouterr().out
+        assert before == town.audit()
+
+
 async def test_a_bot_that_cannot_be_asked_is_not_robbed_of_clicks(tmp_path: Path) -> None:
     """One that has the database, or a socket of the same token, would lose real clicks to the test."""
     async with open_town(tmp_path) as town:
