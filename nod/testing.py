@@ -61,8 +61,8 @@ def nod_bot(
     def run(policy: str) -> Nod:
         if running:
             pytest.fail(
-                "nod_bot runs already: one bot serves one platform. To change its policy, write "
-                "nod.yaml in tmp_path anew.",
+                "nod_bot runs already: one bot serves one platform. To change its policy, overwrite "
+                "nod.yaml in tmp_path.",
                 pytrace=False,
             )
         path = tmp_path / "nod.yaml"

@@ -87,7 +87,7 @@ UNUSED_WORD = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, UNUSED))})(?![\w
 
 
 def strings_in(path: Path) -> Iterator[str]:
-    """The sentences of a module: its strings that hold a blank, without docstrings."""
+    """The sentences of a module: its strings that hold a blank, without docstrings and SQL."""
     tree = ast.parse(path.read_text())
     documented = {
         id(node.body[0].value)
@@ -98,7 +98,9 @@ def strings_in(path: Path) -> Iterator[str]:
     }
     for node in ast.walk(tree):
         match node:
-            case ast.Constant(value=str(text)) if " " in text and id(node) not in documented:
+            case ast.Constant(value=str(text)) if (
+                " " in text and " = " not in text and id(node) not in documented
+            ):
                 yield text
 
 
@@ -135,27 +137,18 @@ LEFT: dict[str, int] = {
     "adapters/chat/text.py": 1,
     "adapters/cli/answering.py": 2,
     "adapters/cli/auto.py": 1,
-    "adapters/cli/check_chats.py": 1,
     "adapters/cli/policy_ladder.py": 2,
     "adapters/cli/policy_lint.py": 6,
     "adapters/cli/policy_verdict.py": 1,
     "adapters/cli/watch_sending.py": 2,
     "adapters/pagers/hooks.py": 1,
-    "adapters/settings/chats.py": 3,
     "adapters/settings/checks.py": 2,
-    "adapters/settings/policy_file.py": 1,
-    "adapters/slack/identity.py": 1,
-    "adapters/store/tables.py": 1,
-    "adapters/teams/render.py": 2,
     "adapters/teams/workflows.py": 1,
     "adapters/terminal/sheet.py": 1,
     "bot/flow/desk.py": 1,
     "bot/flow/notify.py": 2,
     "bot/flow/undelivered.py": 1,
     "bot/wording.py": 4,
-    "nod/testing.py": 1,
-    "sandbox/platform/cast.py": 1,
-    "sandbox/platform/runs.py": 1,
     "docs/refusals.md": 14,
 }
 

@@ -93,7 +93,7 @@ async def teams_findings(
     nobody can be looked up, and nothing is wrong with anybody's e-mail.
     """
     if settings.dangerously_allow_unauthenticated:
-        what = "Teams: nobody is authenticated; whoever reaches this machine's port can approve anything"
+        what = "Teams: no authentication; everyone who reaches this machine's port can approve anything"
         yield Finding(what=what, fix="Unset DANGEROUSLY_ALLOW_UNAUTHENTICATED_TEAMS.", advice=True)
     else:
         async with open_client(timeout=REACHED) as client:

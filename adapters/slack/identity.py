@@ -28,7 +28,7 @@ SCOPES = {
     "groups:read": "check that Nod is a member of its private channels",
     "channels:history": "find a card again in a public channel when Slack's answer was lost",
     "groups:history": "find a card again in a private channel when Slack's answer was lost",
-    "im:write": "ping somebody by direct message",
+    "im:write": "ping people by direct message",
     "im:history": "find a direct message again when Slack's answer was lost",
     "metadata.message:read": "recognise its own cards by their mark",
     "usergroups:read": "see who is in a user group that nod.yaml names",
