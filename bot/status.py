@@ -133,13 +133,21 @@ def _open(approval: Approval, *, policy: Policy, now: datetime, spent: int) -> t
 
 
 def _fitting(ranked: Sequence[tuple[int, Saying]], *, room: int) -> tuple[Saying, ...]:
-    kept: set[int] = set()
+    kept: dict[int, Saying] = {}
     for rank, saying in sorted(ranked, key=lambda one: one[0]):
-        size = words_in(saying)
-        if saying and (size <= room or rank == 0):
-            kept.add(rank)
-            room -= size
-    return tuple(saying for rank, saying in ranked if rank in kept)
+        for said in (saying, _coarser(saying)):
+            if said and rank not in kept and (words_in(said) <= room or rank == 0):
+                kept[rank] = said
+                room -= words_in(said)
+    return tuple(kept[rank] for rank, _ in ranked if rank in kept)
+
+
+def _coarser(saying: Saying) -> Saying:
+    """The same with moments to the minute, for a sentence that has no room for seconds."""
+    return tuple(
+        Moment(part.at, Shown.MINUTE) if isinstance(part, Moment) and part.shown is Shown.SECOND else part
+        for part in saying
+    )
 
 
 def _approvals(approval: Approval, *, policy: Policy) -> Saying:

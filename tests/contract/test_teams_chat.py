@@ -37,6 +37,17 @@ async def test_a_card_is_one_message_with_a_line_for_the_lock_screen() -> None:
         assert "refresh" not in message.card
 
 
+async def test_a_card_pings_who_is_there() -> None:
+    """By mentions in the card; somebody who is not in the conversation is left out."""
+    async with open_rig() as rig:
+        accounts = (ANN, STRANGER)
+        await rig.teams.chat.post(replace(card(), mentions=accounts), CHANNEL)
+        (message,) = rig.town.cards_in(APPROVALS)
+        assert message.card is not None
+        (entity,) = message.card["msteams"]["entities"]
+        assert "<at>Ann Albers</at>" == entity["text"]
+
+
 async def test_places_are_called_by_name_or_by_id() -> None:
     """A channel's name in small letters with hyphens, and a group chat's; the id always works."""
     async with open_rig() as rig:

@@ -13,7 +13,9 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from adapters.chat.labels import LABELS, read_aloud
+from adapters.chat.payload import Malformed
 from adapters.slack.elements import spoken as slack_spoken
+from adapters.slack.payloads import Press, read_press
 from adapters.slack.render import blocks_of, message_of
 from adapters.teams.elements import Mentioned, spoken
 from adapters.teams.render import content_of
@@ -29,6 +31,7 @@ from sandbox.slack.limits import check_message
 from tests.render.cards import (
     BOB,
     NOW,
+    SEAL,
     UNTIL,
     approval,
     claim,
@@ -292,3 +295,49 @@ def test_state_words_of_a_card_that_is_not_open() -> None:
     changed = house_card(approval(), house(), superseded=True)
     assert (("This request changed, see below.",),) == changed.status
     assert {} == dict(changed.buttons) == dict(sending.buttons)
+
+
+def pressed(action_id: str, **more: Any) -> dict[str, Any]:
+    """A press on a message, as Slack tells of it."""
+    return {
+        "user": {"id": "U0ANN", "team_id": "T0"},
+        "team": {"id": "T0"},
+        "channel": {"id": "C0"},
+        "container": {"type": "message", "message_ts": "1.0"},
+        "trigger_id": "t",
+        "actions": [{"action_id": action_id, **more}],
+    }
+
+
+def sealed(button: Button) -> str:
+    """The value of this button."""
+    return SEAL.value(card_id="c", verb=button.value, digest=request().digest)
+
+
+@pytest.mark.parametrize("button", [Button.VIEW_ALL, Button.CLAIM, Button.WHY])
+def test_a_card_of_the_release_before_can_still_be_pressed(button: Button) -> None:
+    """There everything was a button of its own."""
+    press = read_press(pressed(f"nod_{button.value}", value=sealed(button)))
+    assert isinstance(press, Press)
+    assert (button, sealed(button)) == (press.context.verb, press.context.value)
+
+
+@pytest.mark.parametrize("button", Button)
+def test_the_menu_holds_no_answer(button: Button) -> None:
+    """What is picked there is a look, a claim or a question; an answer from there is not read."""
+    payload = pressed("nod_more", selected_option={"value": sealed(button)})
+    if button in (Button.VIEW_ALL, Button.CLAIM, Button.WHY, Button.IDS):
+        press = read_press(payload)
+        assert isinstance(press, Press)
+        assert (button, sealed(button)) == (press.context.verb, press.context.value)
+    else:
+        with pytest.raises(Malformed):
+            read_press(payload)
+
+
+@pytest.mark.parametrize("option", [None, {}, {"value": "x"}, {"value": ""}, "view_all"])
+def test_a_menu_without_a_pick_is_no_press(option: Any) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(Malformed):
+        read_press(pressed("nod_more", selected_option=option))
+    assert read_press(pressed("nod_more", selected_option={"value": "open_run"})) is None

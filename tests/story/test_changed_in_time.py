@@ -209,3 +209,13 @@ async def test_a_request_that_comes_back_is_asked_by_the_policy_of_now(tmp_path:
         assert "default" == approval.route
         assert 2 == len(open_cards(work))
         assert all("Ann or Bob can decide" in says(card) for card in open_cards(work).values())
+
+
+async def test_a_card_pings_its_approvers_where_the_route_says_so(tmp_path: Path) -> None:
+    """With the card itself, nobody by default, and nobody who asked for it."""
+    loud = replace(route_of(PING), mentions_approvers=True, requester="arguments.to")
+    async with open_clockwork(tmp_path, policy_of(loud)) as work:
+        work.ask("r1", window=1000)
+        await work.run(5)
+        (card,) = open_cards(work).values()
+        assert ("Ubob",) == card.mentions
