@@ -117,7 +117,7 @@ async def _served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, an
     try:
         async with asyncio.timeout(ASKS_WITHIN):
             question = json.loads(await reader.readline())
-    except (TimeoutError, ValueError):
+    except (TimeoutError, ValueError, RecursionError):
         return
     if not isinstance(question, dict):
         return

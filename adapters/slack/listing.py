@@ -49,7 +49,7 @@ class Member:
 
 
 async def channels_in(
-    api: SlackApi, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    api: SlackApi, identity: Identity, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> tuple[Channel, ...]:
     """Every channel that Nod can see, by name. Raises Unavailable or Forbidden."""
     found = [
@@ -59,7 +59,7 @@ async def channels_in(
             member=bool(one.get("is_member")),
             shared=bool(one.get("is_ext_shared")),
         )
-        async for one in _each(api, pause, "conversations.list", "channels", **SHOWN)
+        async for one in _each(api, pause, "conversations.list", "channels", **SHOWN, **_workspace(identity))
     ]
     return tuple(sorted(found, key=lambda channel: (not channel.member, channel.name)))
 
@@ -80,10 +80,15 @@ async def members_of(
     """Every person, by name; no bots and nobody who is deactivated. Raises Unavailable or Forbidden."""
     found = [
         _member(one, identity)
-        async for one in _each(api, pause, "users.list", "members")
+        async for one in _each(api, pause, "users.list", "members", **_workspace(identity))
         if one["id"] != SLACKBOT and not any(one.get(flag) for flag in NOBODY)
     ]
     return tuple(sorted(found, key=lambda member: member.name.casefold()))
+
+
+def _workspace(identity: Identity) -> dict[str, str]:
+    """A token for a whole organisation must say which of its workspaces is meant."""
+    return {"team_id": identity.team_id} if identity.org_wide and identity.team_id.startswith("T") else {}
 
 
 def _member(user: Answer, identity: Identity) -> Member:

@@ -128,7 +128,7 @@ class Slack:
 
     async def channels(self) -> tuple[Channel, ...]:
         """Every channel that Nod can see, those that it is in first. Raises Unavailable or Forbidden."""
-        return await channels_in(self._api)
+        return await channels_in(self._api, self.identity)
 
     async def members(self) -> tuple[Member, ...]:
         """Every person of the workspace. Raises Unavailable or Forbidden."""

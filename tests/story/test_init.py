@@ -17,7 +17,7 @@ from adapters.cli.init import Chat, Terminal, init
 from adapters.cli.init_chats import Wanted
 from adapters.cli.init_files import Approver, Place, policy_text
 from adapters.settings import Environment, read_policy_file
-from bot.errors import ConfigError
+from bot.errors import ConfigError, Unavailable
 from bot.surface import Destination, Surface
 from sandbox.slack.people import Person
 from sandbox.town import Sandbox, open_sandbox
@@ -202,6 +202,20 @@ async def test_somebody_at_a_terminal_is_asked(
     assert ["AIP_API_KEY", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"] == hidden
     people = read_policy_file(tmp_path / "nod.yaml").policy.people
     assert {"Olu Obi"} == {person.name for person in people.values()}
+
+
+async def test_a_slack_that_is_asked_too_fast_is_waited_for(sandbox: Sandbox, tmp_path: Path) -> None:
+    """For as long as it says, once."""
+    sandbox.faults.add(path="/api/users.list", status=429, headers={"Retry-After": "1"}, times=1)
+    assert 0 == await run(given(sandbox, tmp_path))
+
+
+async def test_a_slack_that_stays_too_busy_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    """In place of minutes without a word."""
+    sandbox.faults.add(path="/api/conversations.list", status=429, headers={"Retry-After": "120"})
+    with pytest.raises(Unavailable, match="too slowly: try again in 120 s"):
+        await run(given(sandbox, tmp_path))
+    assert [] == list(tmp_path.iterdir())
 
 
 async def test_a_large_workspace_is_read_to_its_end(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -203,6 +204,41 @@ async def test_what_another_process_left_is_replaced_and_what_it_uses_is_not(tmp
             assert inode == path.stat().st_ino
         assert path.exists()
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "question", [b"", b"\n", b"nonsense\n", b"[" * 9_000 + b"\n", b"x" * 20_000, b'"x"\n', b"[]\n"]
+)
+async def test_what_is_no_question_is_not_answered(tmp_path: Path, question: bytes) -> None:
+    """And the next one is."""
+
+    async def answer(asked: Any, tell: Any, gone: asyncio.Event) -> int:
+        await tell("yes")
+        return 0
+
+    path = tmp_path / "nod.sock"
+    async with open_control(path, answer):
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(question)
+        writer.write_eof()
+        with contextlib.suppress(ConnectionError):
+            assert b"" == await reader.read()
+        writer.close()
+        lines: list[str] = []
+        assert 0 == await ask_bot(path, {}, tell=lines.append, stop=asyncio.Event())
+        assert ["yes"] == lines
+
+
+async def test_an_answer_that_breaks_is_told_and_the_bot_runs_on(tmp_path: Path) -> None:
+    """With where to look."""
+
+    async def answer(*_: Any) -> int:
+        raise ZeroDivisionError
+
+    lines: list[str] = []
+    async with open_control(tmp_path / "nod.sock", answer):
+        assert 1 == await ask_bot(tmp_path / "nod.sock", {}, tell=lines.append, stop=asyncio.Event())
+    assert ["nod: it failed; the bot's log says why"] == lines
 
 
 async def test_a_path_that_is_too_long_does_not_keep_a_bot_from_running(tmp_path: Path) -> None:
