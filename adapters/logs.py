@@ -15,6 +15,10 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
+#: Nod has no events below `info`.
+Level = Literal["info", "warning", "error"]
+_LEVELS: Mapping[str, int] = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
 #: How a library's message begins: plain words. Behind them stand values, or suggestions of many lines.
 _WORDS = re.compile(r"[A-Za-z][A-Za-z' ]{0,120}(?![A-Za-z'])")
 
@@ -22,10 +26,14 @@ _WORDS = re.compile(r"[A-Za-z][A-Za-z' ]{0,120}(?![A-Za-z'])")
 def configure_logs(
     form: Literal["auto", "json", "text"],
     *,
-    level: int = logging.INFO,
+    level: int | Level = "info",
     record: structlog.types.Processor | None = None,
 ) -> None:
-    """Send our events, and the libraries' warnings, to standard error; our events to `record`, too."""
+    """Send our events from this level on, and the libraries' warnings, to standard error.
+
+    `record` gets all of our events, also those below the level: it proves what was approved automatically.
+    """
+    level = _LEVELS[level] if isinstance(level, str) else level
     text = sys.stderr.isatty() if form == "auto" else form == "text"
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -41,8 +49,8 @@ def configure_logs(
     plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     tracebacks = [] if text else [structlog.processors.ExceptionRenderer(plain)]
     structlog.configure(
-        processors=[*shared, *([record] if record else []), *tracebacks, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[*shared, *([record, _from(level)] if record else []), *tracebacks, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(min(level, logging.INFO) if record else level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
@@ -58,6 +66,17 @@ def configure_logs(
     root.handlers[:] = [handler]
     # Never DEBUG: slack_sdk and bolt write whole bodies there.
     root.setLevel(max(level, logging.WARNING))
+
+
+def _from(level: int) -> structlog.types.Processor:
+    """Lets events of this level and above through."""
+
+    def keep(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        if _LEVELS.get(event["level"], logging.CRITICAL) < level:
+            raise structlog.DropEvent
+        return event
+
+    return keep
 
 
 def _of_a_library(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:

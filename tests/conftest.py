@@ -45,6 +45,7 @@ for name in list(os.environ):
         "NOD_HOST",
         "NOD_ALLOW_PLAIN_HTTP",
         "NOD_LOG_FORMAT",
+        "NOD_LOG_LEVEL",
         "NOD_PORT",
         "NOD_RELAY_TOKEN",
         "NOD_SECRET",

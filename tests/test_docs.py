@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic import BaseModel
 
@@ -19,6 +20,8 @@ from adapters.cli.audit_export import FIELDS
 from adapters.cli.commands import COMMANDS, loaded
 from adapters.pagers.services import signature_of
 from adapters.settings import Environment, conversion, models, read_policy_file
+from adapters.settings.lines import parse_yaml
+from adapters.settings.models import json_schema
 from adapters.store.open import open_store
 from bot.audit import Fact
 from bot.errors import Refusal
@@ -264,6 +267,7 @@ def test_examples_load(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatc
     path.write_text(text)
 
     assert read_policy_file(path).policy.routes
+    jsonschema.validate(parse_yaml(text.encode(), path)[0], json_schema(), jsonschema.Draft7Validator)
 
 
 def sources() -> dict[Path, str]:

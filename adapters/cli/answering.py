@@ -7,7 +7,11 @@ given on the platform.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -20,7 +24,7 @@ from adapters.platform.client import open_platform
 from adapters.settings import Environment, read_environment
 from adapters.terminal.prompt import response_of
 from bot.approval import LONGEST_NOTE, Outcome
-from bot.errors import ConfigError
+from bot.errors import ConfigError, Unavailable
 from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of
 from bot.ports import Listing, utc_now
@@ -30,6 +34,12 @@ from bot.wording import name_of
 
 #: Characters that the beginning of an id needs: a slip of the keyboard must not answer anything.
 SHORTEST_START = 8
+#: How long the platform is tried unless told to wait.
+PATIENCE = timedelta(seconds=10)
+
+_SEE = "List them with `nod pending`."
+_PERHAPS = "The decision may have arrived: check with `nod pending`."
+_GONE = "(already decided, expired, or wrong id)"
 
 log = structlog.get_logger()
 app = typer.Typer(add_completion=False)
@@ -38,49 +48,74 @@ RequestId = Annotated[
     str, typer.Argument(metavar="ID", help="The request id, or at least its first 8 characters.")
 ]
 Note = Annotated[str | None, typer.Option(metavar="TEXT", help="A note to the agent.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Retry until the request's deadline (default: for 10 seconds).")
+]
 
 
 async def answer(
-    environment: Environment, start: str, verdict: HITLDecision, *, note: str | None, force: bool = False
+    environment: Environment,
+    start: str,
+    verdict: HITLDecision,
+    *,
+    note: str | None,
+    force: bool = False,
+    patience: timedelta | None = PATIENCE,
 ) -> int:
-    """Answer one request; 0 when the platform took it, 1 when it does not wait any more.
+    """Answer one request; 0 when the platform took it, 1 when it is no longer pending.
 
-    Tried until the deadline, as whatever a person decided. Raises ConfigError, Unavailable or Forbidden.
+    Tried until `patience` is over, and without one until the request's deadline. After that nothing is sent.
+    Raises ConfigError, Unavailable or Forbidden.
     """
     if not start.strip():
-        raise ConfigError("ID", "is empty", "See `nod pending`.")
+        raise ConfigError("ID", "is empty", _SEE)
     if note is not None and len(note) > LONGEST_NOTE:
         raise ConfigError("--note", f"is {len(note)} characters long", f"Keep it under {LONGEST_NOTE}.")
     async with open_platform(
         environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=utc_now
     ) as platform:
-        # The deadline stands in the list; until that could be read, the usual window is assumed.
-        listing = await tried_until(
-            platform.pending,
-            deadline=utc_now() + USUAL_WINDOW,
-            clock=utc_now,
-            pause=asyncio.sleep,
-            told=lambda error, wait: log.warning("poll_failed", wait=wait, reason=str(error)),
-        )
+        end = None if patience is None else utc_now() + patience
+        async with _given_up(end, f"{environment.aip_api_url} did not answer in time. Nothing was sent."):
+            # The deadline is in the list; until that is read, the usual window is assumed.
+            listing = await tried_until(
+                platform.pending,
+                deadline=end or utc_now() + USUAL_WINDOW,
+                clock=utc_now,
+                pause=asyncio.sleep,
+                told=lambda error, wait: log.warning("poll_failed", wait=wait, reason=str(error)),
+            )
         request = found(listing, start)
         if request is None:
-            print(f"nod: {name_of(start)} does not wait any more, if it ever did", file=sys.stderr)
+            print(f"nod: no pending request {name_of(start)} {_GONE}", file=sys.stderr)
             return 1
         if verdict is HITLDecision.APPROVED and not force:
             _check_readable(request)
-        ended = await post_until(
-            platform,
-            request,
-            response_of(verdict, note=note or "", where="with the nod command"),
-            deadline=deadline_of(request, first_seen=listing.began_at, default=USUAL_WINDOW).at,
-            clock=utc_now,
-            pause=asyncio.sleep,
-        )
+        deadline = deadline_of(request, first_seen=listing.began_at, default=USUAL_WINDOW).at
+        async with _given_up(end, f"{environment.aip_api_url} did not answer in time. {_PERHAPS}"):
+            ended = await post_until(
+                platform,
+                request,
+                response_of(verdict, note=note or "", where="with the nod command"),
+                deadline=deadline if end is None else min(deadline, end),
+                clock=utc_now,
+                pause=asyncio.sleep,
+            )
     if ended is Outcome.ELSEWHERE:
-        print(f"nod: {request.request_id} is no longer pending, or somebody else was first", file=sys.stderr)
+        print(f"nod: {request.request_id} was decided by someone else, or has expired", file=sys.stderr)
         return 1
     print(f"{verdict.value}: {name_of(request.tool_name)} ({request.request_id})")
     return 0
+
+
+@asynccontextmanager
+async def _given_up(end: datetime | None, said: str) -> AsyncIterator[None]:
+    """Also a try that is under way ends then, with Unavailable and what is `said`."""
+    left = None if end is None else (end - utc_now()).total_seconds()
+    try:
+        async with asyncio.timeout(left):
+            yield
+    except TimeoutError:
+        raise Unavailable(said) from None
 
 
 def found(listing: Listing, start: str) -> HITLRequest | None:
@@ -95,13 +130,13 @@ def found(listing: Listing, start: str) -> HITLRequest | None:
     if _is_whole(start):
         return None
     if len(start) < SHORTEST_START:
-        what = f"{start!r} is no whole id, and too short for the beginning of one"
-        raise ConfigError("ID", what, f"Give at least {SHORTEST_START} characters; see `nod pending`.")
+        fix = f"Give at least {SHORTEST_START} characters of the id. {_SEE}"
+        raise ConfigError(repr(start), "is too short", fix)
     match [one for one in requests if one.startswith(start)]:
         case [request_id]:
             return requests[request_id]
         case []:
-            raise ConfigError("ID", f"nothing that waits begins with {start!r}", "See `nod pending`.")
+            raise ConfigError("ID", f"no pending request begins with {start!r}", _SEE)
         case several:
             raise ConfigError("ID", f"{len(several)} requests begin with {start!r}", "Give more characters.")
 
@@ -121,9 +156,9 @@ def _is_whole(text: str) -> bool:
 def _check_readable(request: HITLRequest) -> None:
     if request.approvable:
         return
-    what = f"can be read in more than one way: {request.flaw}" if request.flaw else "was cut or cannot be read"
-    fix = "Reject or skip it; whoever knows the call from elsewhere says --force."
-    raise ConfigError("ID", f"this call {what}, so nobody can tell what an Approve would run", fix)
+    what = f"is ambiguous ({request.flaw})" if request.flaw else "is truncated or unreadable"
+    fix = "Reject or skip it, or add --force if you know the whole call."
+    raise ConfigError("ID", f"this call {what}, so it is not clear what would run", fix)
 
 
 @app.command("approve")
@@ -133,24 +168,29 @@ def approve_command(
     force: Annotated[
         bool, typer.Option("--force", help="Also approve a call that is truncated or ambiguous.")
     ] = False,
+    wait: Wait = False,
 ) -> None:
     """Approve a request directly on the platform."""
-    _answer(request_id, HITLDecision.APPROVED, note, force=force)
+    _answer(request_id, HITLDecision.APPROVED, note, force=force, wait=wait)
 
 
 @app.command("reject")
-def reject_command(request_id: RequestId, note: Note = None) -> None:
+def reject_command(request_id: RequestId, note: Note = None, wait: Wait = False) -> None:
     """Reject a request directly on the platform."""
-    _answer(request_id, HITLDecision.REJECTED, note)
+    _answer(request_id, HITLDecision.REJECTED, note, wait=wait)
 
 
 @app.command("skip")
-def skip_command(request_id: RequestId, note: Note = None) -> None:
+def skip_command(request_id: RequestId, note: Note = None, wait: Wait = False) -> None:
     """Skip a request: the agent continues without this step."""
-    _answer(request_id, HITLDecision.SKIPPED, note)
+    _answer(request_id, HITLDecision.SKIPPED, note, wait=wait)
 
 
-def _answer(request_id: str, verdict: HITLDecision, note: str | None, *, force: bool = False) -> None:
-    configure_logs("auto")
-    work = answer(read_environment(), request_id, verdict, note=note, force=force)
+def _answer(
+    request_id: str, verdict: HITLDecision, note: str | None, *, wait: bool, force: bool = False
+) -> None:
+    # Who waits sees each try; otherwise one line at the end says all.
+    configure_logs("auto", level=logging.INFO if wait else logging.CRITICAL)
+    patience = None if wait else PATIENCE
+    work = answer(read_environment(), request_id, verdict, note=note, force=force, patience=patience)
     raise typer.Exit(run_async(work))

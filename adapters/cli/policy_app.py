@@ -21,6 +21,7 @@ from adapters.settings import (
     read_environment,
     read_local_environment,
     read_policy_file,
+    schema_text,
 )
 from bot.ports import utc_now
 
@@ -74,6 +75,12 @@ def replay_command(
         now=utc_now(),
     )
     raise typer.Exit(run_async(work))
+
+
+@app.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of nod.yaml, for editors."""
+    print(schema_text(), end="")
 
 
 async def _lint_online(environment: Environment) -> int:

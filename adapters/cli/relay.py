@@ -52,5 +52,5 @@ def relay_command(
 ) -> None:
     """Run a reverse proxy that shows cards immediately. They do not wait for the next poll."""
     environment = read_relay_environment()
-    configure_logs(environment.log_format)
+    configure_logs(environment.log_format, level=environment.log_level)
     run_async(relay(environment, host=host, port=port, bot=bot))

@@ -61,7 +61,7 @@ def run_command(
     environment = approving(read_settings(approving).environment)
     with ExitStack() as stack:
         events = stack.enter_context(recorded(record)) if record else None
-        configure_logs(environment.log_format, record=events)
+        configure_logs(environment.log_format, level=environment.log_level, record=events)
         if found := read_by(context):
             log.info("env_file_read", path=str(found.path), overridden=found.overridden)
         run_async(run(environment, accept_rollback=accept_rollback))

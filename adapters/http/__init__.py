@@ -10,6 +10,7 @@ from adapters.http.client import (
     refused,
     told,
     trusted,
+    why,
 )
 from adapters.http.exchange import LARGEST, LIMIT, REACHED, Answer, exchange, http_date, retry_after
 
@@ -30,4 +31,5 @@ __all__ = [
     "retry_after",
     "told",
     "trusted",
+    "why",
 ]

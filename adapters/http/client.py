@@ -178,9 +178,13 @@ _NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 class Unreached(httpx.ConnectError):
     """Nothing was sent; the message says what failed, and with which address."""
 
+    why: str | None = None  #: in a few words, where the address itself was asked
+
 
 class UnreachedInTime(httpx.ConnectTimeout):
     """The same, where it took too long."""
+
+    why: str | None = None
 
 
 def told(error: BaseException) -> str:
@@ -189,6 +193,12 @@ def told(error: BaseException) -> str:
     Nothing of an address but host and port is in it: the rest may be a secret.
     """
     return str(error) if isinstance(error, Unreached | UnreachedInTime) else type(error).__name__
+
+
+def why(error: BaseException) -> str:
+    """The same for a sentence that names the address itself: `connection refused`."""
+    short = error.why if isinstance(error, Unreached | UnreachedInTime) else None
+    return short or told(error)
 
 
 def refused(*, to: str, proxy: str, status: int | None) -> str:
@@ -217,6 +227,18 @@ def reason(error: BaseException, *, to: str, proxy: str | None) -> str:
     if any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes):
         return f"{where} does not answer in time"
     return f"{where} breaks off the connection"
+
+
+def _why(error: BaseException) -> str | None:
+    """In a few words; None where more is to be said."""
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            return "host not found"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused"
+        if isinstance(cause, OSError) and cause.errno in _NO_WAY:
+            return "no route to the host"
+    return "timed out" if isinstance(error, httpx.ConnectTimeout) else None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -279,7 +301,9 @@ class Transport(httpx.AsyncBaseTransport):
                 said = refused(to=to, proxy=by, status=answered[-1] if answered else None)
             else:
                 said = reason(error, to=to, proxy=by)
-            raise kind(said, request=request) from error
+            failed = kind(said, request=request)
+            failed.why = None if by else _why(error)
+            raise failed from error
 
     async def aclose(self) -> None:
         """Close what is open."""

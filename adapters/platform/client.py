@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 import structlog
 
-from adapters.http import http_date, open_client, retry_after, told
+from adapters.http import http_date, open_client, retry_after, why
 from adapters.platform import answers
 from adapters.platform.answers import LONGEST_WAIT, words_of
 from adapters.platform.wire import NOTHING, Read, Reader
@@ -136,6 +136,7 @@ class Exchange:
         self._client = client
         self._limits = limits
         self._turns = asyncio.Semaphore(limits.posts)
+        self._where = str(client.base_url).rstrip("/")
 
     @asynccontextmanager
     async def turn(self, until: float) -> AsyncIterator[None]:
@@ -144,7 +145,7 @@ class Exchange:
         Raises Unavailable when none was free while a tenth of the time was left: what is sent in the last
         moment is sent and not answered, which is worse.
         """
-        with translated(lost=Unavailable):
+        with translated(to=self._where, lost=Unavailable):
             async with asyncio.timeout_at(until - self._limits.total / 10):
                 await self._turns.acquire()
         try:
@@ -168,7 +169,7 @@ class Exchange:
         this takes is not the platform's. What it raises ends the exchange.
         """
         sent = {} if content is None else {"Content-Type": "application/json"}
-        with translated(lost=lost):
+        with translated(to=self._where, lost=lost):
             async with (
                 asyncio.timeout_at(until) as bound,
                 self._client.stream(method, path, content=content, headers=sent) as response,
@@ -214,15 +215,19 @@ async def _handed_on(
 
 
 @contextmanager
-def translated(*, lost: type[Unavailable]) -> Iterator[None]:
-    """Foreign exceptions as ours, by type: not sent is Unavailable, what broke off after that is `lost`."""
+def translated(*, to: str, lost: type[Unavailable]) -> Iterator[None]:
+    """Foreign exceptions as ours, by type: not sent is Unavailable, what broke off after that is `lost`.
+
+    `to` is the platform's address.
+    """
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise Unavailable(f"the platform cannot be reached ({told(error)})") from error
+        raise Unavailable(f"cannot connect to {to} ({why(error)}). Check AIP_API_URL.") from error
     except (httpx.HTTPError, OSError) as error:
         # asyncio's own TimeoutError is an OSError.
-        raise lost(f"the platform's answer did not come ({type(error).__name__})") from error
+        how = "in time" if isinstance(error, TimeoutError | httpx.TimeoutException) else "completely"
+        raise lost(f"{to} did not answer {how}") from error
     except Unusable as error:
         raise lost(f"the platform's answer cannot be used: {error}") from error
 

@@ -11,6 +11,7 @@ from adapters.settings.environment import (
     read_local_environment,
     read_relay_environment,
 )
+from adapters.settings.models import schema_text
 from adapters.settings.policy_file import PolicyFile, read_policy_file
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "read_policy_file",
     "read_relay_environment",
     "read_settings",
+    "schema_text",
     "webhook_secret",
 ]

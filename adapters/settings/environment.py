@@ -34,6 +34,8 @@ from adapters.settings.variables import (
 from bot.errors import ConfigError
 
 S = TypeVar("S", bound=BaseSettings)
+LogFormat = Literal["auto", "json", "text"]
+LogLevel = Literal["info", "warning", "error"]
 
 
 class _Variables(BaseSettings):
@@ -76,7 +78,8 @@ class Environment(LocalEnvironment):
     host: str = Field(default="127.0.0.1", validation_alias="NOD_HOST")
     port: int = Field(default=3000, ge=0, le=65535, validation_alias="NOD_PORT")
     keep_alive: int = Field(default=620, ge=5, le=86_400, validation_alias="NOD_KEEP_ALIVE")
-    log_format: Literal["auto", "json", "text"] = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
+    log_format: LogFormat = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
+    log_level: LogLevel = Field(default="info", validation_alias="NOD_LOG_LEVEL")
     audit_checkpoints: Path | None = Field(default=None, validation_alias="NOD_AUDIT_CHECKPOINTS")
     audit_webhook: GuardedAddress | None = Field(default=None, validation_alias="NOD_AUDIT_WEBHOOK")
     microsoft_app_password: SecretStr | None = Field(default=None, validation_alias="MicrosoftAppPassword")
@@ -158,7 +161,8 @@ class RelayEnvironment(_Variables):
     allow_plain_http: Switch = Field(default=False, validation_alias="NOD_ALLOW_PLAIN_HTTP")
     relay_token: RelayToken = Field(validation_alias="NOD_RELAY_TOKEN")
     keep_alive: int = Field(default=620, ge=5, le=86_400, validation_alias="NOD_KEEP_ALIVE")
-    log_format: Literal["auto", "json", "text"] = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
+    log_format: LogFormat = Field(default="auto", validation_alias="NOD_LOG_FORMAT")
+    log_level: LogLevel = Field(default="info", validation_alias="NOD_LOG_LEVEL")
 
 
 def read_environment(given: Mapping[str, str] | None = None) -> Environment:

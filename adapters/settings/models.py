@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
@@ -99,7 +100,7 @@ class Strict(BaseModel):
 
 
 class PersonText(Strict):
-    """Somebody who may be named in lists."""
+    """A person, found in each chat by e-mail or by id."""
 
     name: str | None = Field(default=None, min_length=1, max_length=LONGEST_NAME)
     email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)
@@ -108,7 +109,7 @@ class PersonText(Strict):
 
 
 class RungText(Strict):
-    """One step of a ladder."""
+    """One escalation step: when, and what to do."""
 
     at: RungTime
     do: Literal["remind", "ping", "widen", "page", "fallback"]
@@ -119,7 +120,7 @@ class RungText(Strict):
 
 
 class HoursText(Strict):
-    """A weekly span of local time."""
+    """Weekly hours in a time zone."""
 
     zone: Zone
     days: list[Weekday] = Field(default=list(range(7)), min_length=1)
@@ -128,7 +129,7 @@ class HoursText(Strict):
 
 
 class OverrideText(Strict):
-    """Somebody takes over for a while."""
+    """One person takes over for a while."""
 
     who: str
     start: Instant = Field(alias="from")
@@ -136,7 +137,7 @@ class OverrideText(Strict):
 
 
 class OnCallText(Strict):
-    """Whoever is on call: people in turn, or a schedule that somebody else keeps."""
+    """Who is on call: people in turn, or a calendar, PagerDuty or Opsgenie schedule."""
 
     people: list[str] | None = Field(default=None, min_length=1, max_length=MOST_SHIFTS)
     every: Literal["day", "week"] | None = None
@@ -152,7 +153,7 @@ class OnCallText(Strict):
 
 
 class RouteText(Strict):
-    """Where a request shows, who may decide it, who is pinged."""
+    """Where a request is shown, who can decide it, and how it escalates."""
 
     name: Name
     match: MatchText
@@ -174,13 +175,13 @@ class RouteText(Strict):
 
 
 class LinksText(Strict):
-    """Pages of the operator's own that cards lead to."""
+    """Your own pages that cards link to."""
 
     run: RunLink | None = None
 
 
 class DenyText(Strict):
-    """What is never approved."""
+    """What is always rejected."""
 
     name: Name | None = None
     match: MatchText
@@ -188,7 +189,7 @@ class DenyText(Strict):
 
 
 class AutomaticText(Strict):
-    """What is answered without people: by a fixed verdict, or by a function."""
+    """What is answered automatically: by a fixed decision or by a function."""
 
     name: Name | None = None
     match: MatchText
@@ -206,7 +207,7 @@ class AutomaticText(Strict):
 
 
 class RedactText(Strict):
-    """What counts as secret, beyond what Nod knows."""
+    """What to redact besides what Nod redacts anyway."""
 
     names: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
         default=[], max_length=MOST_SECRETS
@@ -215,7 +216,7 @@ class RedactText(Strict):
 
 
 class DelegationText(Strict):
-    """Who takes whose place, until when."""
+    """One person decides in place of another until a date."""
 
     giver: str = Field(alias="from")
     taker: str = Field(alias="to")
@@ -223,7 +224,7 @@ class DelegationText(Strict):
 
 
 class FileText(Strict):
-    """The whole file."""
+    """The approval policy of Nod."""
 
     poll_every: Annotated[Duration, between(FASTEST_POLL, SLOWEST_POLL)] = timedelta(seconds=1)
     default_window: Annotated[Duration, between(SHORTEST_WINDOW, LONGEST_WINDOW)] = timedelta(minutes=3)
@@ -262,15 +263,27 @@ class _EditorSchema(GenerateJsonSchema):
         found = super().model_schema(schema)
         return {key: value for key, value in found.items() if key != "title"}
 
+    def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
+        """The words alone."""
+        return {"enum": [member.value for member in schema["members"]]}
+
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         """What it may hold; a default is seldom written as Python has it."""
         return self.generate_inner(schema["schema"])
 
 
+def schema_text() -> str:
+    """The same as a file: `nod.schema.json` beside this one is a copy, for editors."""
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
 @cache
 def json_schema() -> Mapping[str, Any]:
-    """The JSON Schema of nod.yaml, for editors: what it refuses, Nod refuses, too."""
+    """The JSON Schema of nod.yaml: what it refuses, Nod refuses, too."""
     schema = FileText.model_json_schema(schema_generator=_EditorSchema)
+    for name, inner in schema["$defs"].items():
+        if "enum" in inner:  # the words say it; the rest is for who reads the code
+            schema["$defs"][name] = {"enum": inner["enum"]}
     # Draft 7, which editors know best.
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "nod.yaml"}
     return {**head, **schema, "patternProperties": {f"^{ASIDE}": {}}}

@@ -237,4 +237,5 @@ FIXES: Mapping[str, str] = {
     "NOD_PORT": "Set it to a free port between 0 and 65535.",
     "NOD_KEEP_ALIVE": "Set it to more seconds than the proxy in front keeps idle connections.",
     "NOD_LOG_FORMAT": "Set it to auto, json or text.",
+    "NOD_LOG_LEVEL": "Set it to info, warning or error.",
 }

@@ -6,14 +6,20 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.cli.answering import answer
+from adapters.settings import Environment
+from bot.errors import Unavailable
+from bot.protocol import HITLDecision
 from sandbox import platform as sandbox
 from sandbox.faults import Faults
 from sandbox.serve import serve
@@ -87,7 +93,7 @@ async def test_an_answer_and_the_second_one(world: World, verb: str, word: str) 
     code, out, err = await world.nod(verb, request_id)
 
     assert (1, "") == (code, out)
-    assert "does not wait any more" in err
+    assert f"nod: no pending request {request_id} (already decided, expired, or wrong id)\n" == err
     assert 1 == len(world.posts)
 
 
@@ -99,7 +105,7 @@ async def test_an_id_that_names_nothing(world: World, spelled: str) -> None:
     code, out, err = await world.nod("approve", request_id[:7] if spelled == "{7}" else spelled)
 
     assert (2, "", []) == (code, out, world.posts)
-    assert "nod: ID: " in err
+    assert err.startswith("nod: ")
     assert "`nod pending`" in err
 
 
@@ -117,12 +123,12 @@ async def test_an_id_that_names_several(world: World) -> None:
 @pytest.mark.parametrize(
     ("item", "says"),
     [
-        ({"arguments": "{\n" + " " * 2046 + "..."}, "was cut"),
+        ({"arguments": "{\n" + " " * 2046 + "..."}, "is truncated"),
         (
             '{"request_id":"request-1","tool":"pay","agent_id":"a","arguments":{"a":1,"a":2}}',
-            "more than one way",
+            "is ambiguous",
         ),
-        ({"tool": ""}, "cannot be read"),
+        ({"tool": ""}, "unreadable"),
     ],
     ids=["cut", "two ways", "unreadable"],
 )
@@ -148,7 +154,7 @@ async def test_an_item_that_cannot_be_read_is_refused_by_its_id(world: World) ->
 
     _, out, _ = await world.nod("pending")
     assert "1 cannot be read: request-12." in out
-    assert "Nothing waits." not in out
+    assert "No pending requests." not in out
     assert 2 == (await world.nod("approve", "request-"))[0]
     for verb in ("reject", "skip"):
         await world.nod(verb, "request-")
@@ -172,7 +178,7 @@ async def test_an_answer_is_tried_until_the_platform_takes_it(world: World) -> N
     world.faults.add(path=PENDING, status=503, times=1)
     world.faults.add(path=DECISION, status=503, times=4)
 
-    code, out, err = await world.nod("approve", request_id)
+    code, out, err = await world.nod("approve", request_id, "--wait")
 
     assert (0, f"approved: send_email ({request_id})\n") == (code, out)
     assert ["poll_failed", *["delivery_failed"] * 4] == [json.loads(line)["event"] for line in err.splitlines()]
@@ -184,17 +190,70 @@ async def test_the_deadline_is_the_end_of_it(world: World) -> None:
     request_id = world.platform.ask(arguments={}, timeout_seconds=12)
     world.faults.add(path=DECISION, status=503)
 
-    code, out, err = await world.nod("reject", request_id)
+    code, out, err = await world.nod("reject", request_id, "--wait")
 
     assert (1, "") == (code, out)
     assert "nod: the platform answered 503" in err
+
+
+async def given_up(world: World, request_id: str, *, url: str | None = None) -> str:
+    """What `nod approve` says of a platform for which it has 0.8 s in place of 10."""
+    environment = Environment.model_validate({"AIP_API_URL": url or world.url, "AIP_API_KEY": KEY})
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(Unavailable) as caught:
+        await answer(environment, request_id, HITLDecision.APPROVED, note=None, patience=timedelta(seconds=0.8))
+    assert asyncio.get_running_loop().time() - began < 5
+    return str(caught.value)
+
+
+async def test_a_platform_that_is_down_is_given_up(world: World) -> None:
+    """After so long, in one line that says where it was looked for; what comes up later is sent nothing."""
+    request_id = world.platform.ask(arguments={})
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    said = await given_up(world, request_id, url=f"http://127.0.0.1:{port}")
+
+    assert f"cannot connect to http://127.0.0.1:{port} (connection refused). Check AIP_API_URL." == said
+    async with serve(sandbox.platform_app(world.platform), port=port):
+        await asyncio.sleep(0.1)
+    assert [] == world.posts
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [(PENDING, "Nothing was sent."), (DECISION, "The decision may have arrived: check with")]
+)
+async def test_a_platform_that_hangs_is_given_up(world: World, path: str, said: str) -> None:
+    """Also in the middle of a try; whether something may have arrived is told."""
+    request_id = world.platform.ask(arguments={})
+    rule = world.faults.add(path=path, delay=60)
+
+    assert said in await given_up(world, request_id)
+
+    assert 1 == rule.hits
+    assert [] == world.posts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["approve", "reject", "skip"])
+async def test_the_command_gives_up_after_ten_seconds(world: World, verb: str) -> None:
+    """One line, 1, and nothing sent after it."""
+    request_id = world.platform.ask(arguments={})
+    world.faults.add(path=PENDING, status=503)
+
+    code, out, err = await world.nod(verb, request_id)
+
+    assert (1, "", "nod: the platform answered 503\n") == (code, out, err)
+    world.faults.clear()
+    await asyncio.sleep(4)
+    assert [] == world.posts
 
 
 async def test_ctrl_c_ends_the_tries(world: World) -> None:
     """130, and nothing more is sent."""
     request_id = world.platform.ask(arguments={})
     rule = world.faults.add(path=DECISION, status=503)
-    process = await world.start("approve", request_id)
+    process = await world.start("approve", request_id, "--wait")
     await until(lambda: rule.hits > 0, within=30)
 
     process.send_signal(signal.SIGINT)
@@ -278,5 +337,5 @@ async def test_a_file_that_is_named_and_not_there_is_told(world: World, named: s
 
     code, out, err = await world.nod("pending", NOD_CONFIG=named)
     assert (2, "") == (code, out)
-    assert f"{named}: cannot be read" in err
+    assert f"{named} " in err
     assert "Traceback" not in err

@@ -39,6 +39,34 @@ def test_a_traceback_shows_no_values(form: str) -> None:
     assert "xoxb-planted-secret" not in done.stderr + done.stdout
 
 
+LEVELLED = """
+import sys
+import structlog
+from adapters.logs import configure_logs
+kept = []
+def record(logger, method, event):
+    kept.append(event["event"])
+    return event
+configure_logs("json", level={level!r}, record=record if {recorded} else None)
+log = structlog.get_logger()
+for name in ("info", "warning", "error"):
+    getattr(log, name)("an_" + name)
+print(*kept)
+"""
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize(("level", "logged"), [("info", 3), ("warning", 2), ("error", 1)])
+def test_a_level_leaves_out_what_is_below(level: str, logged: int, recorded: bool) -> None:
+    """Of the log; a record of what was approved automatically has everything."""
+    program = LEVELLED.format(level=level, recorded=recorded)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    names = ["an_info", "an_warning", "an_error"]
+    assert names[-logged:] == [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert (names if recorded else []) == done.stdout.split()
+
+
 SPEAKING = """
 import json, logging, sys
 import structlog
