@@ -41,8 +41,8 @@ COMMANDS = {
     "teams": Entry("teams", "List the Teams conversations that Nod is in."),
     "relay": Entry("relay", "Run a reverse proxy that shows cards immediately."),
     "sandbox": Entry("demo", "Run the local platform and chats without the bot."),
-    "audit": Entry("audit_app", "Verify and export the audit log."),
-    "policy": Entry("policy_app", "Test, lint and replay nod.yaml."),
+    "audit": Entry("audit", "Verify and export the audit log."),
+    "policy": Entry("policy", "Test, lint and replay nod.yaml."),
 }
 #: What brings its own settings along; all else reads nod.env.
 SELF_CONTAINED = ("demo", "sandbox")

@@ -1,18 +1,20 @@
-"""`nod pending`: what waits, straight from the platform by its API key. It needs no running bot."""
+"""`nod pending`: the pending requests, directly from the platform by its API key. It needs no running bot."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from adapters.cli.redaction import redaction_of
 from adapters.cli.running import run_async
 from adapters.platform.client import open_platform
-from adapters.settings import Environment, read_environment
+from adapters.settings import Environment, LocalEnvironment, read_environment, read_policy_file
 from adapters.terminal import board, unread
 from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of
@@ -23,19 +25,50 @@ from bot.redaction import Redaction
 app = typer.Typer(add_completion=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What nod.yaml says of a call at a terminal: what is covered up, and what agents are called."""
+
+    redaction: Redaction = field(default_factory=Redaction)
+    agents: Mapping[str, str] = field(default_factory=dict)  #: names by id
+
+
+def read_shown(environment: LocalEnvironment) -> Shown:
+    """As the cards have it; the built-in rules alone where no policy file is named and none is there.
+
+    Reads it now, so call it before anything is shown. Raises ConfigError for a file that cannot be used, one
+    that NOD_CONFIG names and that is not there among them: what it would have covered must not be shown because
+    of a mistake.
+    """
+    if "config" not in environment.model_fields_set and not _is_there(environment.config):
+        return Shown()
+    policy = read_policy_file(environment.config, auto_approve=environment.auto_approve).policy
+    return Shown(redaction=policy.redaction, agents=policy.agents)
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        file.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:  # it may be; reading it says what is the matter
+        return True
+    return True
+
+
 async def pending(environment: Environment, *, as_json: bool) -> None:
-    """Print what waits, earliest deadline first. Raises ConfigError, Unavailable or Forbidden."""
-    redaction = Redaction() if as_json else redaction_of(environment)
+    """Print them, earliest deadline first. Raises ConfigError, Unavailable or Forbidden."""
+    shown = Shown() if as_json else read_shown(environment)
     async with open_platform(
         environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=utc_now
     ) as platform:
         listing = await platform.pending()
     for reason in listing.set_aside:
-        print(f"nod: one item was set aside: {reason}", file=sys.stderr)
+        print(f"nod: one request cannot be read: {reason}", file=sys.stderr)
     if as_json:
         print(json.dumps([_plain(request, listing) for request in listing.requests], indent=2))
     else:
-        _print_table(listing, redaction)
+        _print_table(listing, shown)
 
 
 def _plain(request: HITLRequest, listing: Listing) -> dict[str, object]:
@@ -55,12 +88,13 @@ def _plain(request: HITLRequest, listing: Listing) -> dict[str, object]:
     }
 
 
-def _print_table(listing: Listing, redaction: Redaction) -> None:
+def _print_table(listing: Listing, shown: Shown) -> None:
     now = listing.began_at
     waiting = [
         (request, deadline_of(request, first_seen=now, default=USUAL_WINDOW).at) for request in listing.requests
     ]
-    Console().print(board(waiting, now=now, redaction=redaction, besides=unread(listing)))
+    table = board(waiting, now=now, redaction=shown.redaction, agents=shown.agents, besides=unread(listing))
+    Console().print(table)
 
 
 @app.command("pending")

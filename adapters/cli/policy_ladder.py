@@ -32,7 +32,7 @@ def people_of(policy: Policy, names: tuple[str, ...]) -> tuple[str, ...]:
     """The handles behind names in a `staffed` policy, and in words whom nobody can name without a look-up."""
     away = unstaffed(policy, names)
     handles = policy.handles(tuple(name for name in names if name not in away))
-    return (*handles, *(f"whoever is on call for {name}" for name in away))
+    return (*handles, *(f"the person on call for {name}" for name in away))
 
 
 def on_call_words(policy: Policy, route: Route, *, now: datetime) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _deed(rung: Rung, policy: Policy) -> str:
 def _duty(one: OnCall, now: datetime) -> str:
     if one.rotation is not None:
         return _turn(one.rotation, now)
-    return f"whoever {_schedule(one.schedule)} names, or {one.otherwise}" if one.schedule else one.otherwise
+    return f"by {_schedule(one.schedule)}, otherwise {one.otherwise}" if one.schedule else one.otherwise
 
 
 def _turn(rotation: Rotation, now: datetime) -> str:

@@ -17,6 +17,7 @@ from bot.policy import Person, Policy
 from bot.ports import GroupRef
 from bot.rotation import OnCall
 from bot.routing import Route
+from bot.surface import Surface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,8 @@ class Reach:
     elsewhere: Mapping[str, tuple[GroupRef, ...]]
     unread: tuple[GroupRef, ...] = ()  #: groups that were asked for in vain
     offline: bool
-    alerts: bool  #: whether anybody is told of alerts
+    alerts: bool  #: whether anyone gets alerts
+    chats: tuple[Surface, ...] = ()  #: where people were looked for
 
     def reaches(self, person: Person, *, outsiders: tuple[str, ...] | None = None) -> bool:
         """Whether she could be asked; with `outsiders`, whether she could decide where they may."""
@@ -77,10 +79,10 @@ def rung_faults(reach: Reach, route: Route, *, now: datetime) -> Iterator[Fault]
         yield from _nobody(reach, route, rung)
         yield from _nothing_new(reach, route, rung, earlier=seen)
         if any(_moment(other) == _moment(rung) for other in seen):
-            what = f"route {route.name} has two rungs {_when(rung)}"
-            yield Fault(error=False, what=what, fix="Move one, unless one message for both is meant.")
+            what = f"route {route.name} has two escalation steps {_when(rung)}"
+            yield Fault(error=False, what=what, fix="Move one, unless you want one message for both.")
         if rung.hours is not None and _always(rung.hours, now):
-            what = f"route {route.name}: {rung.hours.name} never ends, so it shifts no rung {_when(rung)}"
+            what = f"route {route.name}: {rung.hours.name} never ends, so it shifts no step {_when(rung)}"
             yield Fault(error=False, what=what, fix="Correct its days and times, or leave it out.")
         seen.append(rung)
 
@@ -89,12 +91,12 @@ def _nobody(reach: Reach, route: Route, rung: Rung) -> Iterator[Fault]:
     if rung.action not in _VERBS:
         return
     if rung.action is Action.PAGE and not reach.alerts:
-        what = f"route {route.name} pages {_when(rung)}, and `alerts` names nobody"
-        yield Fault(error=False, what=what, fix="Add a channel or a service under alerts.")
+        what = f"route {route.name} pages {_when(rung)}, and `alerts` is empty"
+        yield Fault(error=False, what=what, fix="Add a channel or service under alerts.")
     found = any(reach.reaches(person) for person in reach.ever(rung.who))
     if rung.who and not found and not reach.unknown(rung.who):
         what = f"route {route.name} {_VERBS[rung.action]} nobody {_when(rung)}"
-        yield Fault(error=False, what=what, fix="Name somebody who can be reached.")
+        yield Fault(error=False, what=what, fix="Name a person who can be reached.")
 
 
 def _nothing_new(reach: Reach, route: Route, rung: Rung, *, earlier: list[Rung]) -> Iterator[Fault]:
@@ -102,8 +104,8 @@ def _nothing_new(reach: Reach, route: Route, rung: Rung, *, earlier: list[Rung])
     places = {*route.cards, *(place for other in earlier for place in other.cards)}
     new_places = set(rung.cards) - places
     if rung.action is Action.FALLBACK and not new_places:
-        what = f"route {route.name} falls back to where the card stands already {_when(rung)}"
-        yield Fault(error=False, what=what, fix="Name another channel, or remove the rung.")
+        what = f"route {route.name} falls back to channels that already have the card {_when(rung)}"
+        yield Fault(error=False, what=what, fix="Name another channel, or remove the step.")
     if rung.action is not Action.WIDEN or _open(reach, rung.who):
         return
     widened = (name for other in earlier if other.action is Action.WIDEN for name in other.who)
@@ -113,8 +115,8 @@ def _nothing_new(reach: Reach, route: Route, rung: Rung, *, earlier: list[Rung])
     known = {*before, *(person.handle for person in reach.policy.members(always))}
     new = [name for name in rung.who if name not in known]
     if not {person.handle for person in reach.ever(tuple(new))} - known:
-        what = f"route {route.name} widens to nobody who could not decide before {_when(rung)}"
-        yield Fault(error=False, what=what, fix="Name somebody else, or make it a ping.")
+        what = f"route {route.name} adds no new approvers {_when(rung)}"
+        yield Fault(error=False, what=what, fix="Name other people, or make it a ping.")
 
 
 def _open(reach: Reach, names: tuple[str, ...]) -> bool:
@@ -134,7 +136,7 @@ def _always(hours: Hours, now: datetime) -> bool:
 def _when(rung: Rung) -> str:
     if rung.before is not None:
         return f"{rung.before.total_seconds():g} s before its deadline"
-    return f"at {(rung.share or 0.0) * 100:g}% of its ladder"
+    return f"at {(rung.share or 0.0) * 100:g}% of the window"
 
 
 def faults_of(reach: Reach, *, now: datetime) -> Iterator[Fault]:
@@ -150,13 +152,13 @@ def faults_of(reach: Reach, *, now: datetime) -> Iterator[Fault]:
             continue  # required, so it cannot be left out even where nothing reaches it
         for earlier in policy.routes[:number]:
             if covers(earlier.match, route.match):
-                what = f"route {route.name} is never reached: {earlier.name} takes everything that it takes"
+                what = f"route {route.name} is never used: {earlier.name} matches everything that it matches"
                 yield Fault(error=False, what=what, fix="Move it up, or remove it.")
                 break
     for number, rule in enumerate(policy.rules.automatic):
         for before in policy.rules.automatic[:number]:
             if before.verdict == rule.verdict and covers(before.match, rule.match):
-                what = f"rule {rule.name} is never reached: {before.name} takes everything that it takes"
+                what = f"rule {rule.name} is never used: {before.name} matches everything that it matches"
                 yield Fault(error=False, what=what, fix="Move it up, or remove it.")
                 break
     for one in policy.delegations:
@@ -167,48 +169,48 @@ def faults_of(reach: Reach, *, now: datetime) -> Iterator[Fault]:
 
 def _people(reach: Reach) -> Iterator[Fault]:
     for surface in sorted(reach.policy.unasked):
-        what = (
-            f"{surface.value.title()} could not be asked about everybody, so some people may be missing below"
-        )
+        what = f"{surface.value.title()} could not be asked about everyone, so some people may be missing below"
         yield Fault(error=True, what=what, fix="Check the network and the app's credentials, then try again.")
+    chats = " or ".join(surface.value.title() for surface in sorted(reach.chats)) or "any chat"
     for handle, person in reach.policy.people.items():
         if not reach.reaches(person) and not reach.policy.unasked:
             what = (
-                f"{handle} has neither e-mail nor account" if reach.offline else f"{handle} was found nowhere"
+                f"{handle}: no e-mail and no account" if reach.offline else f"{handle}: no such user in {chats}"
             )
-            yield Fault(error=False, what=what, fix="Correct the e-mail or the id; until then it is nobody.")
+            fix = f"Fix the e-mail or id; until then {handle} cannot approve."
+            yield Fault(error=False, what=what, fix=fix)
 
 
 def _groups(reach: Reach) -> Iterator[Fault]:
     for ref in reach.unread:
-        fix = "Check its id, the app's scopes, and that the bot can reach who keeps it."
-        yield Fault(error=True, what=f"{ref} could not be read, so nobody is in it", fix=fix)
+        fix = "Check its id, the app's scopes and the network."
+        yield Fault(error=True, what=f"{ref} could not be read, so it has no members", fix=fix)
     for group, handles in reach.policy.groups.items():
         if not handles and not reach.unknown((group,)):
-            yield Fault(error=False, what=f"group {group} is empty", fix="Add somebody, or remove it.")
+            yield Fault(error=False, what=f"group {group} is empty", fix="Add people, or remove it.")
 
 
 def _oncall(reach: Reach) -> Iterator[Fault]:
     policy = reach.policy
     for name, why in policy.stand_ins.items():
-        what = f"on call {name}: {why}, so {policy.oncall[name].otherwise} is asked"
+        what = f"on call {name}: {why}, so {policy.oncall[name].otherwise} is on call"
         yield Fault(error=False, what=what, fix="Check the schedule, its key and that its host can be reached.")
     for name, lines in policy.skipped_shifts.items():
         for line in lines:
             what = f"on call {name}: an entry of its schedule cannot be read and is skipped: {line}"
-            yield Fault(error=False, what=what, fix="Correct it where the schedule is kept.")
+            yield Fault(error=False, what=what, fix="Correct it in the schedule.")
     for name, entry in policy.oncall.items():
         for handle in ever(entry):
             if not reach.reaches(policy.people[handle]):
-                part = "is asked when the schedule cannot tell" if entry.schedule else "takes turns"
+                part = "is on call when the schedule cannot be read" if entry.schedule else "takes turns"
                 what = f"on call {name}: {handle}, who {part}, cannot be reached"
-                yield Fault(error=False, what=what, fix="Name somebody with an account.")
+                yield Fault(error=False, what=what, fix="Name a person with an account.")
 
 
 def _deciders(reach: Reach, route: Route) -> Iterator[Fault]:
     if not route.approvers:
-        what = f"route {route.name} has no approvers: its requests can only expire"
-        yield Fault(error=False, what=what, fix="Name somebody, unless that is meant.")
+        what = f"route {route.name} has no approvers, so its requests always expire"
+        yield Fault(error=False, what=what, fix="Add approvers, unless you want this.")
         return
     if reach.unknown(route.approvers):
         return
@@ -217,7 +219,7 @@ def _deciders(reach: Reach, route: Route) -> Iterator[Fault]:
         what = f"route {route.name} needs {route.quorum} and can reach {able} of its approvers{when}"
         yield Fault(error=True, what=what, fix="Add approvers who can be reached, or lower its quorum.")
     elif able == route.quorum and route.requester is not None and not route.self_approval:
-        what = f"route {route.name} has too few left when one of its {able} approvers asks herself"
+        what = f"route {route.name} has too few approvers when one of its {able} approvers is the requester"
         yield Fault(error=False, what=what, fix="Add an approver.")
 
 

@@ -101,7 +101,7 @@ def _deciders(
     able += [f"the members of {ref}" for name in route.approvers for ref in elsewhere.get(name, ())]
     yield "may decide", ", ".join(able) or "nobody"
     if requesters == frozenset(policy.people):
-        yield "may not", "anybody: each of them may have asked for it"
+        yield "may not", "anyone: each of them may be the requester"
     elif requesters:
         yield "may not", f"{', '.join(sorted(requesters))}, who asked for it"
     needs = [f"{verdict.value} {route.needs(verdict)}" for verdict in HITLDecision]

@@ -1,4 +1,4 @@
-"""`nod watch`: what waits on the platform, live; with `--interactive` each call to read and answer.
+"""`nod watch`: the pending requests, live; with `--interactive` each call to read and answer.
 
 It goes straight to the platform by its API key, as `nod approve` does, and needs no running bot.
 """
@@ -14,7 +14,7 @@ import typer
 from rich.console import Group
 from rich.text import Text
 
-from adapters.cli.redaction import redaction_of
+from adapters.cli.pending import Shown, read_shown
 from adapters.cli.running import run_async
 from adapters.cli.watch_sending import CHANGED, Known, Sending, Sent
 from adapters.logs import configure_logs
@@ -24,7 +24,6 @@ from adapters.terminal import Keys, Screen, Sheet, at_a_terminal, board, page, u
 from adapters.terminal.prompt import TICK
 from bot.errors import ConfigError, Unavailable
 from bot.ports import utc_now
-from bot.redaction import Redaction
 
 app = typer.Typer(add_completion=False)
 
@@ -36,9 +35,9 @@ PARTING = 10.0
 _AROUND_TABLE = 9
 
 ASKING = "Asking the platform …"
-VANISHED = "It no longer waits; nothing was sent."
-UNREADABLE = "It cannot be read any more; nothing was sent."
-PERHAPS = "It was on its way, and may have been delivered"
+VANISHED = "No longer pending; nothing was sent."
+UNREADABLE = "It can no longer be read; nothing was sent."
+PERHAPS = "Was being sent and may have arrived"
 
 
 async def watch(*, interactive: bool) -> int:
@@ -49,12 +48,12 @@ async def watch(*, interactive: bool) -> int:
     """
     environment = read_environment()
     if not at_a_terminal():
-        fix = "For scripts there is `nod pending --json`; TERM and TTY_COMPATIBLE must not say that it is none."
+        fix = "In scripts use `nod pending --json`; at a terminal check TERM and TTY_COMPATIBLE."
         raise ConfigError("nod watch", "needs a terminal that it can draw on", fix)
-    redaction = redaction_of(environment)
+    shown = read_shown(environment)
     key = environment.aip_api_key.get_secret_value()
     client = HITLClient(base_url=environment.aip_api_url, api_key=key)
-    watching = _Watch(client, redaction=redaction, interactive=interactive)
+    watching = _Watch(client, shown=shown, interactive=interactive)
     try:
         async with client, Keys() as keys:
             with Screen() as screen:
@@ -66,8 +65,8 @@ async def watch(*, interactive: bool) -> int:
 class _Watch:
     """The picture, the call that is on it, and the answers that are on their way."""
 
-    def __init__(self, client: HITLClient, *, redaction: Redaction, interactive: bool) -> None:
-        self._client, self._redaction, self._interactive = client, redaction, interactive
+    def __init__(self, client: HITLClient, *, shown: Shown, interactive: bool) -> None:
+        self._client, self._shown, self._interactive = client, shown, interactive
         self._known, self._sending = Known(), Sending(client)
         self._sheet: Sheet | None = None
         self._interrupted = False  #: a call left the screen while its note was being written
@@ -163,7 +162,7 @@ class _Watch:
         request = self._known.requests[request_id]
         self._sheet = Sheet(
             request,
-            redaction=self._redaction,
+            redaction=self._shown.redaction,
             shown_at=utc_now(),
             deadline=self._known.deadlines[request_id],
             interrupted=self._interrupted and request_id not in self._sending.under_way,
@@ -177,13 +176,16 @@ class _Watch:
             others = max(0, len(self._known.requests) - 1)
             if sending and not self._parting:
                 said = f"Sending {sending} …"
-            return page(sheet, now=now, width=width, height=height, others=others, said=said)
+            return page(
+                sheet, now=now, width=width, height=height, others=others, said=said, agents=self._shown.agents
+            )
         waiting = [(self._known.requests[one], self._known.deadlines[one]) for one in self._order()]
         listing = self._known.listing
         table = board(
             waiting,
             now=now,
-            redaction=self._redaction,
+            redaction=self._shown.redaction,
+            agents=self._shown.agents,
             most=max(1, height - _AROUND_TABLE),
             besides=unread(listing) if listing else (ASKING,),
             glimpses=self._glimpses,

@@ -55,7 +55,7 @@ class Known:
         )
 
 
-CHANGED = "The call has changed meanwhile. It is shown anew; nothing was sent."
+CHANGED = "The call has changed. It is shown again; nothing was sent."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class Sending:
         else:
             words = f"{ended.value}: {_named(request)}."
             if ended is Outcome.ELSEWHERE:
-                words = f"It no longer waited, or somebody else was first: {_named(request)}."
+                words = f"Already decided by someone else, or expired: {_named(request)}."
         ours = ended is not None and ended is not Outcome.ELSEWHERE
         # A list may lag behind: what it misses for once is shown again when it comes back.
         missed = not ours and verdict is HITLDecision.APPROVED and platform.latest is None

@@ -160,4 +160,6 @@ def _check_delegations(file: FileText, lines: Lines) -> None:
                 )
         if delegation.giver == delegation.taker:
             where = lines.where(place)
-            raise ConfigError(where, f"{delegation.giver} cannot delegate to themselves", "Name somebody else.")
+            raise ConfigError(
+                where, f"{delegation.giver} cannot delegate to themselves", "Name another person."
+            )

@@ -5,7 +5,7 @@ For programs of one's own: `HITLHandler(callback, client=client, interactive=Ter
 
 from adapters.terminal.keys import Keys
 from adapters.terminal.prompt import TerminalPrompt
-from adapters.terminal.screen import Screen, at_a_terminal, board, countdown, page, unread
+from adapters.terminal.screen import Screen, at_a_terminal, board, page, time_left, unread
 from adapters.terminal.sheet import Sheet
 
-__all__ = ["Keys", "Screen", "Sheet", "TerminalPrompt", "at_a_terminal", "board", "countdown", "page", "unread"]
+__all__ = ["Keys", "Screen", "Sheet", "TerminalPrompt", "at_a_terminal", "board", "page", "time_left", "unread"]

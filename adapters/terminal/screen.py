@@ -32,8 +32,14 @@ _DUMB = frozenset(("dumb", "unknown"))
 #: Variables of rich that say, with 0, that nothing is to be drawn.
 _SWITCHES = ("TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
+_NO_NAMES: Mapping[str, str] = {}
+
 #: Given a window's cells and rows, what stands in it.
 Picture = Callable[[int, int], RenderableType]
+
+
+#: A unit in seconds, and the next smaller one.
+_UNITS = (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1))
 
 
 def at_a_terminal() -> bool:
@@ -58,7 +64,9 @@ class Screen:
     def __enter__(self) -> Self:
         """Take the whole window. Raises ConfigError where nothing could be seen of it."""
         if not at_a_terminal():
-            raise ConfigError("the terminal", "nothing can be drawn on it", "Set TERM to what it is.")
+            raise ConfigError(
+                "TERM", "does not name a terminal that Nod can draw on", "Set it to your terminal type."
+            )
         self._fd = sys.stdout.fileno()
         # By its own rules rich would draw nothing for some variables, and what was not drawn must not count.
         console = Console(highlight=False, force_terminal=True, force_interactive=True, force_jupyter=False)
@@ -94,17 +102,22 @@ AROUND = 6
 MOST_WARNINGS = 5
 #: A smaller screen would cut off what counts as shown, in cells and rows.
 SMALLEST = (20, AROUND + 3)
-TOO_SMALL = "Make this window larger, to read the call."
+TOO_SMALL = "Make this window larger to read the call."
 KEYS = "y approve  n reject  s skip  e note  space next  b back  tab another  q quit"
-KEYS_OF_NOTE = "enter keeps the note  esc drops it  ctrl-u empties it"
-KEYS_BETWEEN = "enter goes on"
+KEYS_OF_NOTE = "enter saves the note  esc discards it  ctrl-u clears it"
+KEYS_BETWEEN = "enter continues"
 
 
-def countdown(left: timedelta) -> str:
-    """The time that is left: `1:05:00`, `2:31`, `0:09`; never less than nothing."""
-    seconds = max(0, int(left.total_seconds()))
-    hours, rest = divmod(seconds, 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+def time_left(left: timedelta) -> str:
+    """`18 s left`, `2 min 31 s left`, `1 h 5 min left`, `3 d 4 h left`; `expired` from the deadline on."""
+    if left <= timedelta():
+        return "expired"
+    seconds = int(left.total_seconds())
+    for unit, size, part, smaller in _UNITS:
+        if seconds >= size:
+            rest = seconds % size // smaller
+            return f"{seconds // size} {unit}" + (f" {rest} {part}" if rest else "") + " left"
+    return f"{seconds} s left"
 
 
 def board(
@@ -115,22 +128,24 @@ def board(
     most: int | None = None,
     besides: Sequence[str] = (),
     glimpses: dict[str, str] | None = None,
+    agents: Mapping[str, str] = _NO_NAMES,
 ) -> Group:
-    """What waits, each with its deadline: the earliest first, and what is over last.
+    """The pending requests with the time left: the earliest deadline first, and what has expired last.
 
-    `most` rows, and how many more there are. Lines `besides` stand below, and in place of "Nothing waits.".
-    `glimpses` of calls, by digest, are kept there for the next picture, as long as they wait.
+    `most` rows, and how many more there are. Lines `besides` are below, in place of "No pending requests.".
+    `glimpses` of calls, by digest, are kept there for the next picture, as long as they are pending. `agents`
+    are names by id.
     """
     seen: dict[str, str] = {}
-    table = Table("left", "tool", "agent", "call", "id", header_style="bold")
+    table = Table("time", "tool", "agent", "call", "id", header_style="bold")
     rows = sorted(waiting, key=lambda one: (one[1] <= now, one[1]))
     for request, deadline in rows[:most]:
         call = (glimpses or seen).get(request.digest) or _glimpse(request, redaction)
         seen[request.digest] = call
         table.add_row(
-            countdown(deadline - now),
+            time_left(deadline - now),
             Text(name_of(request.tool_name)),
-            Text(name_of(request.agent_id)),
+            Text(name_of(agents.get(request.agent_id, request.agent_id))),
             Text(call),
             Text(name_of(request.request_id)),
         )
@@ -138,9 +153,9 @@ def board(
         glimpses.clear()
         glimpses.update(seen)
     more = len(rows) - len(rows[:most])
-    notes = [f"{more} more wait."] if more else []
+    notes = [f"{more} more pending."] if more else []
     if not rows and not besides:
-        notes = ["Nothing waits."]
+        notes = ["No pending requests."]
     return Group(*([table] if rows else []), *(Text(note) for note in (*notes, *besides)))
 
 
@@ -150,25 +165,34 @@ def _glimpse(request: HITLRequest, redaction: Redaction) -> str:
 
 
 def unread(listing: Listing) -> tuple[str, ...]:
-    """That some items which wait cannot be read, and by which ids they are answered; nothing where all can."""
+    """That some pending requests cannot be read, and how to answer them; nothing where all can."""
     if not listing.set_aside:
         return ()
     ids = [name_of(one) for one in sorted(listing.unread_ids)]
     named = ", ".join(ids[:_MOST_IDS]) + (", …" if len(ids) > _MOST_IDS else "")
-    answer = f": {named}. `nod reject ID` and `nod skip ID` answer it." if ids else "."
+    answer = f": {named}. Answer with `nod reject ID` or `nod skip ID`." if ids else "."
     return (f"{len(listing.set_aside)} cannot be read{answer}",)
 
 
-def page(sheet: Sheet, *, now: datetime, width: int, height: int, others: int, said: str | None) -> Group:
+def page(
+    sheet: Sheet,
+    *,
+    now: datetime,
+    width: int,
+    height: int,
+    others: int,
+    said: str | None,
+    agents: Mapping[str, str] = _NO_NAMES,
+) -> Group:
     """One call on a screen of this size, and which keys there are. What is on it counts as shown."""
     if width < SMALLEST[0] or height < SMALLEST[1]:
         return Group(Text(TOO_SMALL))
     request = sheet.request
-    head = f"{name_of(request.tool_name)} for {name_of(request.agent_id)}"
+    head = f"{name_of(request.tool_name)} for {name_of(agents.get(request.agent_id, request.agent_id))}"
     warnings = _warnings(sheet.warnings, room=height - SMALLEST[1])
     shown = sheet.show(width=width, height=height - AROUND - len(warnings))
-    time = f"{countdown(sheet.deadline - now)} left"
-    more = f" · {others} more wait" if others else ""
+    time = time_left(sheet.deadline - now)
+    more = f" · {others} more pending" if others else ""
     rows = [Text(row, no_wrap=True, overflow="crop") for row in shown.rows] or [Text("  (nothing)")]
     return Group(
         Text(head, style="bold", no_wrap=True, overflow="ellipsis"),

@@ -27,16 +27,16 @@ VERDICTS = {"y": HITLDecision.APPROVED, "n": HITLDecision.REJECTED, "s": HITLDec
 NOTE = "e"
 ONWARD, BACKWARD = frozenset((" ", "right", "down", "\r", "\n")), frozenset(("b", "left", "up"))
 
-NOT_YET = "Approve counts once every page was shown: space turns the page."
+NOT_YET = "Read every page before you approve: press space for the next one."
 NEVER = "This call cannot be approved: {why} Reject or skip it."
-CUT = "the platform cut it before it reached Nod, so nobody can see all of it."
-TWO_WAYS = "it can be read in more than one way."
-CURTAIN = "a redacted part reads like text."
-TOGETHER = "not every part of it can be shown apart from the others."
-TOO_SOON = "That key came too soon after this call came up. Press it again."
-OVER = "Its time is over."
-AFTER_NOTE = "That key came too soon after the note. Press it again."
-INTERRUPTED = "This is another call: the note that you wrote was dropped. Enter goes on."
+CUT = "the platform truncated it, so nobody can see all of it."
+TWO_WAYS = "it is ambiguous."
+CURTAIN = "a redacted part looks like ordinary text."
+TOGETHER = "some parts of it cannot be told apart."
+TOO_SOON = "You pressed a key just as this call appeared. Press it again."
+OVER = "This request has expired."
+AFTER_NOTE = "You pressed a key just after the note. Press it again."
+INTERRUPTED = "This is a different call. Your note was discarded. Press Enter to continue."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

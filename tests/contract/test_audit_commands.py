@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.checkpoints import open_checkpoint_signer, read_checkpoint_log, read_or_make_key
+from adapters.cli.audit import app as audit_app
 from adapters.cli.audit import examine, key, verify
-from adapters.cli.audit_app import app as audit_app
 from adapters.cli.audit_export import Filter, export
 from adapters.store.audit import open_audit_reader
 from adapters.store.open import SqlStore, open_store

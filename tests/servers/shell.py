@@ -31,7 +31,7 @@ WARM.set_forkserver_preload(
         # A command imports what it needs when it is called, so each would be imported by each child.
         "adapters.app",
         "adapters.cli.answering",
-        "adapters.cli.auto",
+        "adapters.cli.run",
         "adapters.cli.pending",
         "adapters.cli.run",
         "adapters.cli.watch",

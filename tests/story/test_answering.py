@@ -306,14 +306,14 @@ async def test_what_waits_for_people_and_for_scripts(world: World) -> None:
     code, out, err = await world.nod("pending")
     assert 0 == code
     assert all(text in out for text in ("pay", "mail", "dup", "eve"))
-    assert "one item was set aside" in err
+    assert "one request cannot be read" in err
 
     code, out, err = await world.nod("pending", "--json")
     first, second = json.loads(out)
     assert (0, "dup", True, True) == (code, first["request_id"], first["arguments_whole"], bool(first["flaw"]))
     assert (None, 60, {"to": "eve"}) == (second["flaw"], second["timeout_seconds"], second["arguments"])
     assert second["deadline"].endswith("+00:00")
-    assert "one item was set aside" in err
+    assert "one request cannot be read" in err
 
 
 async def test_the_policys_redaction_covers_the_list(world: World) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.cli.check import check
-from adapters.cli.policy_app import _lint_online
+from adapters.cli.policy import _lint_online
 from adapters.settings import Environment, read_environment
 from adapters.store.open import open_store
 from adapters.store.placements import read_conversations
@@ -167,7 +167,7 @@ async def test_lint_finds_people_in_teams(rig: Rig, capsys: pytest.CaptureFixtur
     text = (tmp_path / "nod.yaml").read_text()
     (tmp_path / "nod.yaml").write_text(text.replace("bob@", "nobody@"))
     assert 0 == await _lint_online(read_environment())
-    assert "warning: bob was found nowhere" in capsys.readouterr().out
+    assert "warning: bob: no such user in Teams" in capsys.readouterr().out
 
 
 async def test_a_refused_secret_blames_nobodys_address(
@@ -179,5 +179,5 @@ async def test_a_refused_secret_blames_nobodys_address(
     assert 1 == await check()
     report = " ".join(capsys.readouterr().out.split())
     assert "AADSTS7000215" in report
-    assert "found nowhere" not in report
+    assert "no such user" not in report
     assert "of its approvers" not in report

@@ -80,7 +80,7 @@ async def test_each_rung_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
     """When, how long after first sight, what, to whom as of now, and what its hours make of it."""
     lines = await explained(tmp_path, capsys, seen=datetime(2026, 3, 2, 6, tzinfo=UTC), seconds=18_000)
 
-    sre, infra = "whoever is on call for sre", "whoever is on call for infra"
+    sre, infra = "the person on call for sre", "the person on call for infra"
     late = "would be too late, so it is not shifted"
     widen = f"lets gil, {infra} decide too and puts the card in slack:C0CFO"
     fallback = "puts the card in slack:C0OTHER; during office"
@@ -112,7 +112,7 @@ async def test_hours_shift_a_rung(tmp_path: Path, capsys: pytest.CaptureFixture[
     """Both moments are named: when it is due, and when it would have been."""
     lines = await explained(tmp_path, capsys, seen=datetime(2026, 2, 28, 8, tzinfo=UTC), seconds=259_200)
 
-    due = "2026-03-02T08:00:00+00:00 (50%, after 172800 s) pings eve, whoever is on call for sre"
+    due = "2026-03-02T08:00:00+00:00 (50%, after 172800 s) pings eve, the person on call for sre"
     assert f"ladder      {due}; during office, so later than 2026-03-01T20:00:00+00:00" in lines
 
 
@@ -124,7 +124,7 @@ async def test_whoever_is_on_call_may_decide(tmp_path: Path, capsys: pytest.Capt
 
     await tools.test(asked, path=path, auto_approve=False, now=NOW)
 
-    assert "may decide  ann, eve, whoever is on call for sre" in capsys.readouterr().out.splitlines()
+    assert "may decide  ann, eve, the person on call for sre" in capsys.readouterr().out.splitlines()
 
 
 async def linted(
@@ -159,35 +159,35 @@ WARNINGS: list[tuple[tuple[str, ...], str | None]] = [
     (("{at: 50%, do: widen, who: [sre]}",), None),
     (
         ("{at: 50.5%, do: remind}", "{at: 50.5%, do: page}"),
-        "warning: route default has two rungs at 50.5% of its ladder",
+        "warning: route default has two escalation steps at 50.5% of the window",
     ),
     (
         ("{at: 60s before, do: remind}", "{at: 1m before, do: page}"),
-        "warning: route default has two rungs 60 s before its deadline",
+        "warning: route default has two escalation steps 60 s before its deadline",
     ),
     (
         ("{at: 50%, do: page, outside: ever}",),
-        "warning: route default: ever never ends, so it shifts no rung at 50% of its ladder",
+        "warning: route default: ever never ends, so it shifts no step at 50% of the window",
     ),
     (
         ("{at: 50%, do: page, during: ever}",),
-        "warning: route default: ever never ends, so it shifts no rung at 50% of its ladder",
+        "warning: route default: ever never ends, so it shifts no step at 50% of the window",
     ),
     (
         ("{at: 50%, do: widen, who: [ann, duty]}",),
-        "warning: route default widens to nobody who could not decide before at 50% of its ladder",
+        "warning: route default adds no new approvers at 50% of the window",
     ),
     (
         ("{at: 50%, do: widen, who: [gil]}", "{at: 60%, do: widen, who: [gil]}"),
-        "warning: route default widens to nobody who could not decide before at 60% of its ladder",
+        "warning: route default adds no new approvers at 60% of the window",
     ),
     (
         ("{at: 50%, do: fallback, cards: [slack:C0A]}",),
-        "warning: route default falls back to where the card stands already at 50% of its ladder",
+        "warning: route default falls back to channels that already have the card at 50% of the window",
     ),
     (
         ("{at: 50%, do: widen, who: [gil], cards: [slack:C0B]}", "{at: 60%, do: fallback, cards: [slack:C0B]}"),
-        "warning: route default falls back to where the card stands already at 60% of its ladder",
+        "warning: route default falls back to channels that already have the card at 60% of the window",
     ),
 ]
 
@@ -225,10 +225,10 @@ async def test_lint_is_silent_where_somebody_may_be_new(
 @pytest.mark.parametrize(
     ("rung", "what"),
     [
-        ("{at: 50%, do: ping, who: [gil]}", "pings nobody at 50% of its ladder"),
+        ("{at: 50%, do: ping, who: [gil]}", "pings nobody at 50% of the window"),
         ("{at: 10s before, do: ping, who: [gil]}", "pings nobody 10 s before its deadline"),
-        ("{at: 50%, do: widen, who: [gil]}", "widens to nobody at 50% of its ladder"),
-        ("{at: 50%, do: page, who: [gil]}", "pages nobody at 50% of its ladder"),
+        ("{at: 50%, do: widen, who: [gil]}", "widens to nobody at 50% of the window"),
+        ("{at: 50%, do: page, who: [gil]}", "pages nobody at 50% of the window"),
     ],
 )
 async def test_lint_names_rungs_that_reach_nobody(
@@ -239,7 +239,7 @@ async def test_lint_names_rungs_that_reach_nobody(
 
     _, lines = await linted(capsys, written(tmp_path, rung), found, WELL)
 
-    assert [f"warning: route default {what}. Name somebody who can be reached."] == [
+    assert [f"warning: route default {what}. Name a person who can be reached."] == [
         line for line in lines if "route" in line
     ]
 
@@ -250,10 +250,10 @@ async def test_lint_knows_that_nobody_is_told_of_alerts(
     """A rung that pages needs a place to page."""
     path = written(tmp_path, "{at: 50%, do: page}", text=POLICY.replace("alerts: [slack:C0ALERTS]\n", ""))
 
-    warning = "warning: route default pages at 50% of its ladder, and `alerts` names nobody"
+    warning = "warning: route default pages at 50% of the window, and `alerts` is empty"
     assert (
         0,
-        [f"{warning}. Add a channel or a service under alerts."],
+        [f"{warning}. Add a channel or service under alerts."],
     ) == await linted(capsys, path)
 
 
@@ -271,8 +271,8 @@ async def test_lint_names_who_is_on_call_and_cannot_be_reached(
     assert [
         "warning: on call sre: PagerDuty does not answer, so gil is asked",
         "warning: on call infra: the schedule names nobody who is in nod.yaml, so gil is asked",
-        "warning: on call sre: gil, who is asked when the schedule cannot tell, cannot be reached",
-        "warning: on call infra: gil, who is asked when the schedule cannot tell, cannot be reached",
+        "warning: on call sre: gil, who is on call when the schedule cannot be read, cannot be reached",
+        "warning: on call infra: gil, who is on call when the schedule cannot be read, cannot be reached",
         "warning: on call solo: eve, who takes turns, cannot be reached",
     ] == said
 

@@ -26,7 +26,7 @@ PAY, MAIL = ({"tool": tool, "arguments": {"amount": 12}} for tool in ("pay", "se
 async def test_one_call_at_a_time(keys: str, ended: list[str], posts: list[str]) -> None:
     """Each call comes up in its turn; q answers nothing, and the callback is not asked in place of her."""
     async with prompted(PAY, MAIL) as seat:
-        await seat.terminal.shows("pay for bare_agent", "amount  12", "1 more wait")
+        await seat.terminal.shows("pay for bare_agent", "amount  12", "1 more pending")
         await settled()
         seat.terminal.press(keys[0])
         await seat.terminal.shows("send_email for bare_agent")

@@ -52,7 +52,7 @@ async def test_an_answer_at_the_terminal(key: str, word: str) -> None:
         await seat.terminal.shows("pay for bare_agent", "amount  12", "100 % shown", "y approve")
         await settled()
         seat.terminal.press(key)
-        await seat.terminal.shows(f"{word}: pay", "Nothing waits.")
+        await seat.terminal.shows(f"{word}: pay", "No pending requests.")
         seat.terminal.press("q")
 
         assert 0 == await seat.terminal.ends()
@@ -107,7 +107,7 @@ async def test_a_paste_answers_nothing() -> None:
 async def test_a_call_that_changes_is_shown_anew(pressed: bool) -> None:
     """An Approve is sent only for what the platform still lists, as it was shown."""
     async with seated("--interactive", ask=False) as seat:
-        await seat.terminal.shows("Nothing waits.")
+        await seat.terminal.shows("No pending requests.")
         request_id = seat.platform.ask(tool="pay", arguments={"amount": 12})
         await seat.terminal.shows("amount  12")
         await settled()
@@ -141,7 +141,7 @@ async def test_another_request_by_tab() -> None:
     async with seated("--interactive", timeout_seconds=60) as seat:
         await seat.terminal.shows("pay for bare_agent")
         later = seat.platform.ask(tool="send_email", arguments={})
-        await seat.terminal.shows("1 more wait")
+        await seat.terminal.shows("1 more pending")
         seat.terminal.press("\t")
         await seat.terminal.shows("send_email for bare_agent")
         await settled()
@@ -166,7 +166,7 @@ async def test_an_answer_with_a_note(key: str, word: str) -> None:
         assert [] == seat.posts
         await settled()
         seat.terminal.press(key)
-        await seat.terminal.shows(f"{word}: pay", "Nothing waits.")
+        await seat.terminal.shows(f"{word}: pay", "No pending requests.")
     (post,) = seat.platform.decisions
     said, _, note = (post.operator_input or "").partition(". Note from the approver: ")
     assert said.startswith(f"{word} by ")
@@ -216,7 +216,7 @@ async def test_a_note_ends_with_its_call(how: str) -> None:
     async with seated("--interactive", ask=False) as seat:
         first = seat.platform.ask(tool="pay", arguments={"amount": 12}, timeout_seconds=60)
         second = seat.platform.ask(tool="send_email", arguments={}, timeout_seconds=90)
-        await seat.terminal.shows("amount  12", "1 more wait")
+        await seat.terminal.shows("amount  12", "1 more pending")
         await settled()
         await write(seat, "eold")
         await seat.terminal.shows("note 3/1000: old")
@@ -225,7 +225,7 @@ async def test_a_note_ends_with_its_call(how: str) -> None:
         else:
             seat.platform.decide(first, "skipped")
         shown = second if how == "is answered" else first
-        await seat.terminal.shows(INTERRUPTED, "enter goes on")
+        await seat.terminal.shows(INTERRUPTED, "enter continues")
         await settled()
         posted = len(seat.posts)
         await write(seat, "yes no sqn")
@@ -245,7 +245,7 @@ async def test_a_note_stays_with_its_request() -> None:
     """By Tab to another request and back, it is gone: nothing goes along that is not on the screen."""
     async with seated("--interactive", timeout_seconds=60) as seat:
         seat.platform.ask(tool="send_email", arguments={})
-        await seat.terminal.shows("pay for bare_agent", "1 more wait")
+        await seat.terminal.shows("pay for bare_agent", "1 more pending")
         await write(seat, "ef\tirst\r")
         await seat.terminal.shows("note 5/1000: first", "y approve")
         seat.terminal.press("\t")

@@ -23,7 +23,7 @@ async def test_capitals_are_keys_too() -> None:
         await seat.terminal.shows("note 3/1000: YES", "y approve")
         await settled()
         seat.terminal.press("N")
-        await seat.terminal.shows("rejected: pay", "Nothing waits.")
+        await seat.terminal.shows("rejected: pay", "No pending requests.")
         seat.terminal.press("Q")
         assert 0 == await seat.terminal.ends()
     (post,) = seat.platform.decisions

@@ -16,7 +16,7 @@ BROKEN = '[{"request_id":"x-1","tool":"","agent_id":"a","arguments":{}}]'
 async def test_what_cannot_be_read_still_waits() -> None:
     """It is counted, with the id by which it can be answered; and it is not nothing."""
     async with seated(ask=False) as seat:
-        await seat.terminal.shows("Nothing waits.")
+        await seat.terminal.shows("No pending requests.")
         seat.faults.add(path=PENDING, status=200, body=BROKEN)
         await seat.terminal.shows("1 cannot be read: x-1.", "nod reject ID")
         assert "Nothing" not in await seat.terminal.shows("1 cannot be read: x-1.")
@@ -27,13 +27,13 @@ async def test_before_the_first_answer_nobody_knows() -> None:
     async with seated(variables={"AIP_API_URL": "http://127.0.0.1:9"}) as seat:
         await seat.terminal.shows(ASKING)
         await asyncio.sleep(1)
-        assert "Nothing waits." not in seat.terminal.raw
+        assert "No pending requests." not in seat.terminal.raw
 
 
 async def test_a_call_that_cannot_be_read_any_more() -> None:
     """Its sheet goes, and it says why."""
     async with seated("--interactive", ask=False) as seat:
-        await seat.terminal.shows("Nothing waits.")
+        await seat.terminal.shows("No pending requests.")
         request_id = seat.platform.ask(tool="pay", arguments={})
         await seat.terminal.shows("pay for bare_agent")
         seat.faults.add(path=PENDING, status=200, body=BROKEN.replace("x-1", request_id))
@@ -45,10 +45,10 @@ async def test_what_is_over_comes_last() -> None:
     async with seated("--interactive", ask=False, quirks=sandbox.Quirks(lingering=True)) as seat:
         seat.platform.ask(tool="old", arguments={}, timeout_seconds=2)
         await seat.terminal.shows("old for bare_agent")
-        await seat.terminal.shows("0:00 left")
+        await seat.terminal.shows("expired")
         for tool in ("fresh", "second"):
             seat.platform.ask(tool=tool, arguments={})
-        await seat.terminal.shows("2 more wait")
+        await seat.terminal.shows("2 more pending")
         seat.terminal.press("\t")
         await seat.terminal.shows("fresh for bare_agent")
         await settled()

@@ -39,7 +39,7 @@ async def test_a_prompt_keeps_to_the_window_too() -> None:
 async def test_a_size_that_the_terminal_does_not_tell() -> None:
     """Nobody knows what can be seen there: the call stays out of it, and an Approve of it does not count."""
     async with seated("--interactive", ask=False) as seat:
-        await seat.terminal.shows("Nothing waits.")
+        await seat.terminal.shows("No pending requests.")
         seat.terminal.resize(0, 0)
         seat.platform.ask(tool="pay", arguments={"amount": 12})
         await seat.terminal.shows(TOO_SMALL)

@@ -101,7 +101,7 @@ async def test_an_answer_that_is_tried_again_holds_up_no_other() -> None:
     async with seated("--interactive", timeout_seconds=60) as seat:
         await ready(seat)
         first = seat.platform.ask(tool="send_email", arguments={})
-        await seat.terminal.shows("1 more wait")
+        await seat.terminal.shows("1 more pending")
         trouble = seat.faults.add(path=DECISION, status=503)
         await sends(seat, tool="pay")
         seat.terminal.press("\t")
@@ -114,7 +114,7 @@ async def test_an_answer_that_is_tried_again_holds_up_no_other() -> None:
         seat.terminal.press("y")  # answered already: the key counts for nothing
         seat.faults.clear()
         await seat.terminal.shows("skipped: send_email")
-        await seat.terminal.shows("Nothing waits.")
+        await seat.terminal.shows("No pending requests.")
     assert {"rejected", "skipped"} == {post.decision for post in seat.platform.decisions if post.status == 200}
     assert first in {post.request_id for post in seat.platform.decisions}
     assert "approved" not in {post.decision for post in seat.platform.decisions}

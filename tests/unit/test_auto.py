@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.cli.auto import STAGES, recorded, signs_of_production, with_auto_approval
+from adapters.cli.run import STAGES, recorded, signs_of_production, with_auto_approval
 from adapters.settings import Environment
 from bot.errors import ConfigError
 

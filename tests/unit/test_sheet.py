@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from adapters.terminal import Sheet, board, countdown, page
+from adapters.terminal import Sheet, board, page, time_left
 from adapters.terminal.keys import PASTED
 from adapters.terminal.screen import KEYS_OF_NOTE, SMALLEST, TOO_SMALL
 from adapters.terminal.sheet import (
@@ -280,11 +280,38 @@ def test_what_an_agent_wrote_is_text(make_request: MakeRequest) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(3900, "1:05:00"), (151, "2:31"), (9.9, "0:09"), (0, "0:00"), (-5, "0:00")]
+    ("seconds", "said"),
+    [
+        (273_600, "3 d 4 h left"),
+        (3900, "1 h 5 min left"),
+        (3600, "1 h left"),
+        (151, "2 min 31 s left"),
+        (18.9, "18 s left"),
+        (0.9, "0 s left"),
+        (0, "expired"),
+        (-5, "expired"),
+    ],
 )
-def test_countdown(seconds: float, said: str) -> None:
-    """The time that is left, and never less than nothing."""
-    assert said == countdown(timedelta(seconds=seconds))
+def test_the_time_left_is_said_in_words(seconds: float, said: str) -> None:
+    """In its two largest units, and rounded down: nobody is promised more than there is."""
+    assert said == time_left(timedelta(seconds=seconds))
+
+
+def test_agents_are_called_by_their_names(make_request: MakeRequest) -> None:
+    """Those that nod.yaml has under `agents`; the id of a request stays, to be typed."""
+    request, out = make_request(agent_id="mail_agent-41f"), io.StringIO()
+    console = Console(file=out, width=160)
+    sheet = Sheet(request, redaction=Redaction(), shown_at=NOON, deadline=NOON + timedelta(seconds=18))
+    names = {"mail_agent-41f": "Mail agent"}
+
+    console.print(board([(request, sheet.deadline)], now=NOON, redaction=Redaction(), agents=names))
+    console.print(page(sheet, now=NOON, width=160, height=20, others=0, said=None, agents=names))
+
+    text = out.getvalue()
+    assert 2 == text.count("Mail agent")
+    assert 2 == text.count("18 s left")
+    assert "mail_agent-41f" not in text
+    assert request.request_id in text
 
 
 def test_the_table_has_the_earliest_first(make_request: MakeRequest) -> None:
@@ -297,7 +324,7 @@ def test_the_table_has_the_earliest_first(make_request: MakeRequest) -> None:
     text = out.getvalue()
     assert text.index("tool_2") < text.index("tool_1")
     assert "tool_0" not in text
-    assert "1 more wait." in text
+    assert "1 more pending." in text
 
 
 def test_what_is_over_stands_last_in_the_table(make_request: MakeRequest) -> None:
