@@ -102,8 +102,8 @@ async def test_who_is_on_call_now_is_said(tmp_path: Path, capsys: pytest.Capture
     assert [
         "duty: ann until 2026-03-02T09:00:00+00:00, then bob",
         "solo: eve",
-        "sre: whoever the pagerduty schedule P1234AB names, or gil",
-        "infra: whoever the calendar at calendar.acme.example names, or gil",
+        "sre: by the pagerduty schedule P1234AB, otherwise gil",
+        "infra: by the calendar at calendar.acme.example, otherwise gil",
     ] == [line.removeprefix("on call").strip() for line in lines if line.startswith("on call")]
     assert "private-token" not in "\n".join(lines)
 
@@ -269,8 +269,8 @@ async def test_lint_names_who_is_on_call_and_cannot_be_reached(
     assert 0 == code
     said = [line.partition(". ")[0] for line in lines if "on call" in line]
     assert [
-        "warning: on call sre: PagerDuty does not answer, so gil is asked",
-        "warning: on call infra: the schedule names nobody who is in nod.yaml, so gil is asked",
+        "warning: on call sre: PagerDuty does not answer, so gil is on call",
+        "warning: on call infra: the schedule names nobody who is in nod.yaml, so gil is on call",
         "warning: on call sre: gil, who is on call when the schedule cannot be read, cannot be reached",
         "warning: on call infra: gil, who is on call when the schedule cannot be read, cannot be reached",
         "warning: on call solo: eve, who takes turns, cannot be reached",

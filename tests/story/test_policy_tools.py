@@ -103,9 +103,9 @@ async def test_a_request_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
         (
             {"arguments": {"amount": "lots"}},
             False,
-            ["route       payments", "in doubt    route payments (docs/policy.md, In doubt)"],
+            ["route       payments", "in doubt    route payments"],
         ),
-        ({"tool": "Drop_db"}, False, ["in doubt    rule no-drop (docs/policy.md, In doubt)"]),
+        ({"tool": "Drop_db"}, False, ["in doubt    rule no-drop"]),
         (
             {"arguments": {"amount": 5000, "By": "x"}},
             False,
@@ -221,7 +221,7 @@ LINTS: list[tuple[str, str, FakeDirectory | None, int, str | None]] = [
         POLICY.replace("{email: eve@acme.example}", "{}"),
         None,
         0,
-        "warning: eve has neither e-mail nor account",
+        "warning: eve: no e-mail and no account",
     ),
     (
         "a rung that pings nobody",
