@@ -1,4 +1,7 @@
-"""Makes `docs/demo.png` again: a card, the press on it, and the agent that goes on. `make pictures`."""
+"""Makes `docs/demo.png` again: a card, the press on it, and the agent that goes on. `make pictures`.
+
+The marks of outcomes need a colour emoji font on the machine (Debian: fonts-noto-color-emoji).
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ from tests.servers.browser import open_browser
 
 PICTURE = Path(__file__).parents[1] / "docs/demo.png"
 MOST_BYTES = 200_000
-SCALE = 1.25  #: dots for a pixel
+SCALE = 1.0  #: dots for a pixel
 
 #: The pieces side by side, each with what happens in it.
 SHEET = """<!doctype html><meta charset="utf-8"><style>
-body {{ margin: 0; padding: 20px; background: #fff; color: #1d1c1a; }}
-main {{ display: flex; gap: 20px; align-items: flex-start; width: max-content; }}
+body {{ margin: 0; background: #fff; color: #1d1c1a; }}
+main {{ display: flex; gap: 20px; align-items: flex-start; width: max-content; padding: 16px; }}
 figure {{ margin: 0; }}
 figcaption {{ margin: 0 0 8px 2px; font: 600 15px/1.4 system-ui, "Liberation Sans", sans-serif; }}
 img {{ display: block; border: 1px solid #d9d6cf; border-radius: 10px; }}
@@ -32,7 +35,7 @@ img {{ display: block; border: 1px solid #d9d6cf; border-radius: 10px; }}
 def figure(caption: str, picture: bytes) -> str:
     """A piece with its caption, dot for dot: scaled text is neither crisp nor small in bytes."""
     source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    image = f'<img style="zoom: {1 / SCALE}" src="{source}" alt="">'
+    image = f'<img style="zoom: {1 / SCALE:g}" src="{source}" alt="">'
     return f"<figure><figcaption>{caption}</figcaption>{image}</figure>"
 
 

@@ -135,5 +135,7 @@ class Run:
 def _words(resolution: Resolution) -> str:
     if resolution.decision not in ("approved", "rejected", "skipped"):
         return "nobody answered in time"
-    note = f": {resolution.operator_input}" if resolution.operator_input else ""
-    return f"{resolution.decision}{note}"
+    note = resolution.operator_input or ""
+    if note.lower().startswith(resolution.decision):  # "approved by Ann": once is enough
+        return note
+    return f"{resolution.decision}: {note}" if note else resolution.decision

@@ -41,7 +41,7 @@ const TOKENS = {
   date_short_pretty: pretty(shortDay),
   day_divider_pretty: pretty(words({ weekday: "long", month: "long", day: "numeric" })),
   time,
-  time_secs: words({ hour: "2-digit", minute: "2-digit", second: "2-digit" }),
+  time_secs: words({ hour: "numeric", minute: "2-digit", second: "2-digit" }),
   ago,
 };
 

@@ -140,7 +140,7 @@ const elements = {
     })),
   Container: (node, act) => el("div", { class: `container style-${low(node.style, "default")}` }, body(node.items, act)),
   ColumnSet: (node, act) =>
-    el("div", { class: "columns" }, (node.columns ?? []).map((column) => el("div", { class: `column ${column.width === "stretch" ? "stretch" : ""}` }, body(column.items, act)))),
+    el("div", { class: "columns" }, (node.columns ?? []).map((column) => el("div", { class: `column spacing-${low(column.spacing, "default")} ${column.width === "stretch" ? "stretch" : ""}` }, body(column.items, act)))),
   FactSet: (node) =>
     el("dl", {}, node.facts.flatMap((fact) => [el("dt", {}, lines(fact.lines.title)), el("dd", {}, lines(fact.lines.value))])),
   ActionSet: (node, act) => el("div", {}, actions(node.actions, act)),

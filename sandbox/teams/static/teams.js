@@ -47,7 +47,7 @@ function messageNode(message) {
       el("header", {}, el("b", {}, message.author), el("time", { datetime: when.toISOString(), title: when.toString() }, time(when)),
         message.edited ? el("small", {}, "Edited") : null,
         message.own_view ? el("small", { class: "own" }, "As only you see it") : null),
-      message.text.length ? el("p", { class: "said" }, lines(message.text)) : null,
+      message.text.some((line) => line.runs?.some((run) => run.text.trim())) ? el("p", { class: "said" }, lines(message.text)) : null,
       message.card ? el("div", { class: "card" }, card(message.card, (pressed) => press(message, pressed))) : null,
       el("p", { class: "note", role: "status" }),
       message.card?.refresh ? el("button", { type: "button", class: "refresh", on: { click: () => refresh(message, false) } }, "Refresh card") : null,
