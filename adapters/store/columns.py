@@ -29,11 +29,15 @@ _LONGEST_WORD = 20
 
 
 @cache
-def _columns_for(kind: type[DataclassInstance], table: Table) -> Mapping[str, Column[Any] | type[Any]]:
+def _columns_for(
+    kind: type[DataclassInstance], table: Table, *without: str
+) -> Mapping[str, Column[Any] | type[Any]]:
     """For each field of a value the column of its name, or the kind of value whose own fields have columns."""
     hints = get_type_hints(kind)
     found: dict[str, Column[Any] | type[Any]] = {}
     for field in fields(kind):
+        if field.name in without:
+            continue
         if field.name in table.c:
             found[field.name] = table.c[field.name]
         elif is_dataclass(hints[field.name]):
@@ -47,7 +51,7 @@ def columns_of(value: DataclassInstance, table: Table, *without: str) -> dict[st
     A field that is a value itself lends its own fields. Raises KeyError for a field that has no column and is
     not one of those `without`: it would be lost.
     """
-    known = _columns_for(type(value), table)
+    known = _columns_for(type(value), table, *without)
     row: dict[str, Any] = {}
     for field in fields(value):
         if field.name not in without:
@@ -62,13 +66,9 @@ def value_in(row: RowMapping, kind: type[Value], table: Table, **given: Any) -> 
 
     What is `given` is not looked up, and a field without a column keeps its default.
     """
-    known = _columns_for(kind, table)
-    read = {
-        name: value_in(row, found, table) if isinstance(found, type) else row[found]
-        for name, found in known.items()
-        if name not in given
-    }
-    return kind(**read, **given)
+    for name, found in _columns_for(kind, table, *given).items():
+        given[name] = value_in(row, found, table) if isinstance(found, type) else row[found]
+    return kind(**given)
 
 
 def storable_text(text: str) -> str:

@@ -154,17 +154,21 @@ async def _together(found: Sequence[Approval], fetch: Fetch, proofs: Proofs) -> 
     claims = await _claims(found, fetch)
     ahead = await _ahead(found, fetch)
     pinged = await _pinged(found, fetch)
-    return tuple(
-        replace(
-            one,
-            votes=tuple(votes.get((kept, one.request.digest), ())),
-            forged=(*one.forged, "vote") if kept in forged else one.forged,
-            claims=tuple(claims.get(kept, ())),
-            ahead=ahead.get(kept) if _asks_people(one) else None,
-            pinged=tuple(dict.fromkeys(pinged.get(kept, ()))),
-        )
-        for one, kept in ((one, storable_text(one.id)) for one in found)
-    )
+
+    def whole(one: Approval) -> Approval:
+        kept = storable_text(one.id)
+        belongs = {
+            "votes": tuple(votes.get((kept, one.request.digest), ())),
+            "forged": (*one.forged, "vote") if kept in forged else (),
+            "claims": tuple(claims.get(kept, ())),
+            "ahead": ahead.get(kept) if _asks_people(one) else None,
+            "pinged": tuple(dict.fromkeys(pinged.get(kept, ()))),
+        }
+        # Most have nothing of it, and there may be thousands.
+        more: dict[str, Any] = {name: value for name, value in belongs.items() if value}
+        return replace(one, **more) if more else one
+
+    return tuple(whole(one) for one in found)
 
 
 async def _votes(
