@@ -36,7 +36,7 @@ from bot.wording import (
 WORDS = 32
 #: Words that a moment takes in the chat that needs the most: Teams writes `Mon, Nov 30, 2026 12:29 AM`, and the
 #: second behind it.
-_MOMENT = {Shown.SECOND: 4, Shown.MINUTE: 2, Shown.DATE: 6}
+_MOMENT = {Shown.SECOND: 3, Shown.MINUTE: 2, Shown.DATE: 6}
 #: A step is told to the second when it comes so soon.
 SECOND_BEFORE_A_STEP = timedelta(minutes=1)
 _WORD = re.compile(r"\S*\w\S*")

@@ -70,7 +70,7 @@ def moment(part: datetime | Moment) -> Element:
     at = shown.at.astimezone(UTC)
     stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     day = f"{{{{DATE({stamp}, SHORT)}}}} " if shown.shown is Shown.DATE else ""
-    second = f" + {at.second} s" if shown.shown is Shown.SECOND and at.second else ""
+    second = f" +{at.second}s" if shown.shown is Shown.SECOND and at.second else ""
     return {
         "type": "TextBlock",
         "text": f"{day}{{{{TIME({stamp})}}}}{second}",
