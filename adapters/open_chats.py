@@ -13,6 +13,7 @@ from adapters.settings import Chats, Environment, is_workflow, plain
 from adapters.slack import Slack, open_slack
 from adapters.teams import RoutedChat, Teams, WorkflowsChat, open_teams, open_workflows
 from adapters.web import Receiver
+from bot.alerts import SHARED, alert_of, over
 from bot.audit import Fact
 from bot.desk import Desk
 from bot.errors import Unavailable
@@ -25,7 +26,7 @@ from bot.surface import ConversationRef, Conversations, Destination, Surface
 #: The rows of the audit that say how many sockets there are.
 SOCKETS = "sockets_counted"
 #: What the alert is about, and its cause.
-ABOUT, SHARED = "socket:slack", "socket-shared"
+ABOUT = "socket:slack"
 
 log = structlog.get_logger()
 
@@ -169,18 +170,14 @@ class SharedToken:
             if others and stay:
                 await self._store.alerts.raise_(self._alert(others))
             elif not others:
-                await self._store.alerts.resolve(ABOUT, cause=SHARED, how="the socket is the only one")
+                await self._store.alerts.resolve(ABOUT, cause=SHARED, how=over(SHARED))
         except Unavailable as error:
             log.warning("sockets_not_noted", reason=str(error))
 
     def _alert(self, others: int) -> Alert:
         """What an operator does about it."""
-        what = "1 socket" if others == 1 else f"{others} sockets"
-        text = (
-            f"Slack counts {what} of SLACK_APP_TOKEN that this bot did not open. Another process uses the "
-            "token and gets some of the clicks, which are lost here. Stop it, or give it an app of its own."
-        )
-        return Alert(approval_id=ABOUT, cause=SHARED, text=text, raised_at=self._clock())
+        sockets = "1 socket" if others == 1 else f"{others} sockets"
+        return alert_of(SHARED, ABOUT, {"sockets": sockets}, at=self._clock())
 
 
 class _Announced:

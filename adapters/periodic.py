@@ -18,6 +18,7 @@ from adapters.policy_in_force import PolicyInForce
 from adapters.settings import Environment, PolicyFile, plain
 from adapters.store.open import SqlStore
 from adapters.watch import PULSE_EVERY, AlertFallback, LoopLiveness, open_heartbeat
+from bot.alerts import POLICY_REFUSED, alert_of, over
 from bot.audit import Fact
 from bot.errors import ConfigError, Unavailable
 from bot.flow import Count, Liveness
@@ -25,7 +26,6 @@ from bot.flow.missing import LOOK_EVERY, Missing
 from bot.flow.self_check import PING_EVERY, SCHEDULER_CHECK_EVERY, SELF_CHECK_EVERY, TOUCH_EVERY, SelfCheck
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import Alert
 from bot.store import Alerts, Store
 from bot.surface import Surface
 
@@ -140,7 +140,7 @@ def keeping(
             announced = policy_in_force.policy().version
         if faulty and not policy_in_force.faulty:
             for alert in await alerts.open_of(approval_id=POLICY):
-                await alerts.resolve(POLICY, cause=alert.cause, how="the file is valid again")
+                await alerts.resolve(POLICY, cause=alert.cause, how=over(POLICY_REFUSED))
         faulty = policy_in_force.faulty
 
     async def retire() -> None:
@@ -228,8 +228,7 @@ def refusal_alerts(store: Store, clock: Clock) -> Callable[[ConfigError], Awaita
 
     async def refused(error: ConfigError) -> None:
         mistake = hashlib.sha256(str(error).encode()).hexdigest()[:8]
-        text = f"The changed policy file is refused, the old one stays in force. {error}"
-        alert = Alert(approval_id=POLICY, cause=f"policy-{mistake}", text=text, raised_at=clock())
+        alert = alert_of(POLICY_REFUSED, POLICY, {"mistake": error}, at=clock(), part=mistake)
         body = {"where": error.where, "reason": error.what}
         await store.alerts.raise_(alert)
         try:

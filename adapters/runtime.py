@@ -14,12 +14,14 @@ import structlog
 from bot.errors import Unavailable
 from bot.flow import Count, Liveness, Round, StepDeps, WakeUps, WorkerPool, keep_up
 from bot.flow.alert import PageOut
+from bot.flow.amend import Amend
 from bot.flow.announce import Announce, Close
 from bot.flow.answer import Answer
 from bot.flow.batch import Batch
 from bot.flow.deliver import Deliver
 from bot.flow.escalate import Escalate
 from bot.flow.ingest import Ingest
+from bot.flow.missed_requests import MissedRequests
 from bot.flow.notify import Notify
 from bot.flow.reconcile import Expire, Reconcile
 from bot.flow.show import Show
@@ -68,6 +70,7 @@ class Runtime:
         """Every arrow of `bot.approval`, and what keeps people informed."""
         store, clock, count, policy = self.store, self.clock, self.count, self.policy
         platform, losses = self.platform, Losses(store=store, clock=clock)
+        missed = MissedRequests(store=store, clock=clock)
 
         def deps(step: Step, policy: Callable[[], Policy]) -> StepDeps:
             return StepDeps(
@@ -82,13 +85,20 @@ class Runtime:
             platform=platform, store=store, policy=policy, polls=self.ingest.polls,
             clock=clock, count=count, pool=pool(Step.DELIVER), ring=self.ring, losses=losses,
         )  # fmt: skip
-        expire = Expire(platform=platform, store=store, clock=clock, count=count, pool=pool(Step.EXPIRE))
+        expire = Expire(
+            platform=platform, store=store, clock=clock, count=count, pool=pool(Step.EXPIRE), missed=missed
+        )
         reconcile = Reconcile(
             platform=platform, store=store, polls=self.ingest.polls, clock=clock, count=count,
-            pool=pool(Step.RECONCILE), losses=losses,
+            pool=pool(Step.RECONCILE), losses=losses, missed=missed,
         )  # fmt: skip
         alert = PageOut(
-            store=store, pagers=self.pagers, clock=clock, count=count, pool=lambda: pool(Step.ALERT)
+            store=store,
+            pagers=self.pagers,
+            chats=self.chats,
+            clock=clock,
+            count=count,
+            pool=lambda: pool(Step.ALERT),
         )
         return {
             Step.INGEST: self.ingest.round,
@@ -99,7 +109,8 @@ class Runtime:
             # Whom to tell goes by where people were last found; who may decide does not.
             Step.ESCALATE: Escalate(deps(Step.ESCALATE, self.reach)).round,
             Step.ANNOUNCE: Announce(deps(Step.ANNOUNCE, self.reach)).round,
-            Step.NOTIFY: Notify(deps(Step.NOTIFY, self.reach)).round,
+            Step.NOTIFY: Notify(deps(Step.NOTIFY, self.reach), missed=missed).round,
+            Step.AMEND: Amend(deps(Step.AMEND, self.reach)).round,
             Step.CLOSE: Close(store=store, count=count).round,
             Step.EXPIRE: expire.round,
             Step.RECONCILE: reconcile.round,

@@ -207,6 +207,11 @@ class Approval:
         return self.request.request_id
 
     @property
+    def did_not_run(self) -> bool:
+        """Nobody answered, and the platform itself says that it let the request run out."""
+        return self.outcome is Outcome.TIMEOUT_SKIP and self.platform_word in TIMEOUTS
+
+    @property
     def may_be_told(self) -> bool:
         """Whether a POST was begun that the platform did not call too late: it may have been taken."""
         return self.attempts > self.gones

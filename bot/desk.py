@@ -10,7 +10,7 @@ from bot.card import Button, Card
 from bot.errors import Refusal
 from bot.routing import ReasonRule
 from bot.seal import Reading
-from bot.surface import Surface
+from bot.surface import Destination, Surface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,7 @@ class NotCounted(_Answered):
 
     code: Refusal
     text: str  #: one or two plain sentences
+    link: str | None = None  #: to the page that explains the code, where this project's docs are served
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +95,14 @@ class NextRequest(_Answered):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation(_Answered):
-    """Why this card is here and who may decide, in lines; the last one is about the person who asks."""
+    """Why this card is here and who can decide, in lines; the last one is about the person who asks."""
 
     lines: tuple[str, ...]
+    shown_in: tuple[Destination, ...] = ()  #: where the route shows its cards; each chat knows its own by name
+    request_id: str = ""  #: to copy
+    run: str | None = None  #: a link to the run, where the policy has one
     refusal: Refusal | None = None  #: why this person may not decide now; None where they may
+    link: str | None = None  #: to the page that explains the refusal
 
     @property
     def may_decide(self) -> bool:

@@ -25,7 +25,7 @@ class NodError(Exception):
 
 
 class Refusal(StrEnum):
-    """Why a person's click does not count. Each code is an anchor in `docs/refusals.md`."""
+    """Why a person's click has no effect. Each code is an anchor in `docs/refusals.md`."""
 
     UNKNOWN_CARD = "unknown-card"
     FORGED = "forged"
@@ -50,7 +50,7 @@ class Refusal(StrEnum):
 
 
 class Refused(NodError):
-    """A click that does not count. `str(error)` is one or two plain sentences for the clicker alone."""
+    """A click that has no effect. `str(error)` is one or two plain sentences for the person who pressed."""
 
     def __init__(self, code: Refusal, text: str) -> None:
         super().__init__(text)

@@ -138,6 +138,15 @@ class Match:
             return False
         return None if None in told else True
 
+    def __str__(self) -> str:
+        """In words, as nod.yaml has it: `tool pay_*, amount >= 1000, but not agent test_*`."""
+        parts = [
+            *(f"{name} {one.text}" for name in ("tool", "agent", "platform") if (one := getattr(self, name))),
+            *(f"{path} {pattern.text}" for path, pattern in self.arguments),
+            *([f"but not {self.without}"] if self.without else []),
+        ]
+        return ", ".join(parts) or "all other requests"
+
     def takes(self, request: HITLRequest, *, in_doubt: bool) -> bool:
         """The same, with an answer for doubt."""
         told = self.told(request)

@@ -4,28 +4,41 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from bot.alerts import CHANNEL_DEAD, SURFACE_DEAD, alert_of
 from bot.approval import Approval, Outcome
 from bot.card import Notification
 from bot.policy import Person, Policy, approvers_of, kept_out, named_for
-from bot.records import CHANNEL_DEAD, SURFACE_DEAD, Alert, NotificationKind, OutboxItem
+from bot.records import Alert, NotificationKind, OutboxItem
 from bot.surface import Destination, Surface
-from bot.wording import Saying, asked, name_of, notification_of, state_of, unanswered, waiting_name
+from bot.wording import Saying, moment_of, name_of, notification_of, span, state_of, too_few, waiting_name
 
 
 def notification_for(
-    owed: Sequence[tuple[OutboxItem, Approval]], *, mark: str, policy: Policy, link: str | None = None
+    owed: Sequence[tuple[OutboxItem, Approval]],
+    *,
+    mark: str,
+    policy: Policy,
+    now: datetime,
+    link: str | None = None,
 ) -> Notification:
     """One message for notices that are owed to the same thread or person, the earliest deadline first."""
     first, approval = owed[0]
     who = [(name, approval) for notice, approval in owed for name in notice.who]
     return Notification(
         mark=mark,
-        text=_together(owed, policy=policy) or _text(first, approval, policy=policy),
+        text=_together(owed, policy=policy, now=now) or _text(first, approval, policy=policy, now=now),
         mentions=() if first.person else mentioned(policy, who, first.surface),
         link=link if first.person else None,
         spare=all(notice.news is NotificationKind.OUTCOME for notice, _ in owed),
+    )
+
+
+def ended_ping(approvals: Sequence[Approval], *, mark: str, policy: Policy) -> Notification:
+    """What a message that pinged for these requests says once all of them have ended."""
+    return Notification(
+        mark=mark, text=_outcome(approvals[0], policy) if len(approvals) == 1 else _outcomes(approvals)
     )
 
 
@@ -39,94 +52,114 @@ def mentioned(policy: Policy, who: Iterable[tuple[str, Approval]], surface: Surf
     return tuple(account for account in accounts if account)
 
 
-def is_told_by_card(approval: Approval, *, called: bool, policy: Policy) -> bool:
-    """Whether how it ended is no news to anybody who was asked, once the card shows it.
+def is_told_by_card(approval: Approval, *, policy: Policy) -> bool:
+    """Whether how it ended needs no message of its own, once the card shows it.
 
-    Who was `called` in its thread, or was to be by its ladder, hears it there; and an answer that did not get
-    through, or not alone, is news to who gave it.
+    That nobody answered in time is news to those whom the ladder called or was to call; and an answer that did
+    not get through, or not alone, is news to who gave it.
     """
     route = policy.route_named(approval.route)
     if approval.outcome is Outcome.TIMEOUT_SKIP and route is not None and route.ladder:
         return False
     crossed = approval.outcome in (Outcome.UNDELIVERABLE, Outcome.ELSEWHERE) and bool(approval.votes)
-    return not called and not crossed
+    return not crossed
 
 
 def dead_place(where: Destination, troubles: Mapping[str, str], *, at: datetime) -> Alert | None:
     """The alert for a place where no card can stand, by what `bot.ports.Chat.troubles` says of it."""
     surface = where.surface.value
     if "" in troubles:
-        text = f"{surface.title()} refuses us: {troubles['']}"
-        return Alert(approval_id=f"surface:{surface}", cause=SURFACE_DEAD, text=text, raised_at=at)
+        facts = {"chat": surface.title(), "why": troubles[""]}
+        return alert_of(SURFACE_DEAD, f"surface:{surface}", facts, at=at)
     if where.channel in troubles:
-        text = f"No card can stand in {where}: {troubles[where.channel]}"
-        return Alert(approval_id=str(where), cause=CHANNEL_DEAD, text=text, raised_at=at)
+        facts = {"where": str(where), "why": troubles[where.channel]}
+        return alert_of(CHANNEL_DEAD, str(where), facts, at=at)
     return None
 
 
-def _together(owed: Sequence[tuple[OutboxItem, Approval]], *, policy: Policy) -> Saying | None:
+def _together(owed: Sequence[tuple[OutboxItem, Approval]], *, policy: Policy, now: datetime) -> Saying | None:
     """What is said of several requests at once; None for one."""
     approvals = {approval.id: approval for _, approval in owed}
     if len(approvals) == 1:
         return None
-    if owed[0][0].news is not NotificationKind.OUTCOME:
-        first = min(approvals.values(), key=lambda approval: approval.deadline.at)
-        earliest = f"The earliest, {waiting_name(first, policy=policy)}, until "
-        still = f"{len(approvals)} requests still wait for an answer. {earliest}"
-        named = tuple(name for notice, _ in owed for name in notice.who)
-        return (still, first.deadline.at, f".{stand_ins(policy, named)}")
-    ends = Counter(_ENDS[approval.outcome] for approval in approvals.values() if approval.outcome)
+    if owed[0][0].news is NotificationKind.OUTCOME:
+        return _outcomes(tuple(approvals.values()))
+    first = min(approvals.values(), key=lambda approval: approval.deadline.at)
+    urgent = waiting_name(first, policy=policy)
+    said = f"{len(approvals)} requests are waiting. The most urgent is {urgent}. Decide by "
+    named = tuple(name for notice, _ in owed for name in notice.who)
+    return (said, moment_of(first.deadline.at, now=now), f" ({left(first, now)}).{stand_ins(policy, named)}")
+
+
+def _outcomes(approvals: Sequence[Approval]) -> Saying:
+    ends = Counter(_ENDS[approval.outcome] for approval in approvals if approval.outcome)
     said = ", ".join(f"{number} {end}" for end, number in ends.most_common())
-    unasked = [a for a in approvals.values() if a.outcome is Outcome.TIMEOUT_SKIP]
-    whom = {asked(approval, policy=policy) for approval in unasked}
-    who = f" Asked: {'; '.join(sorted(whom))}." if whom else ""
-    return (f"{len(approvals)} requests ended: {said}.{who}",)
+    return (f"{len(approvals)} requests ended: {said}.",)
 
 
 _ENDS = {
     Outcome.APPROVED: "approved",
     Outcome.REJECTED: "rejected",
     Outcome.SKIPPED: "skipped",
-    Outcome.TIMEOUT_SKIP: "not answered in time",
+    Outcome.TIMEOUT_SKIP: "expired",
     Outcome.ELSEWHERE: "answered elsewhere",
     Outcome.UNDELIVERABLE: "not delivered",
 }
 
 
-def _text(notice: OutboxItem, approval: Approval, *, policy: Policy) -> Saying:
-    until = approval.deadline.at
+def _text(notice: OutboxItem, approval: Approval, *, policy: Policy, now: datetime) -> Saying:
+    until, still, name = (
+        moment_of(approval.deadline.at, now=now),
+        left(approval, now),
+        waiting_name(approval, policy=policy),
+    )
     match notice.news:
         case NotificationKind.OUTCOME:
-            return _outcome(approval, policy=policy)
+            return _outcome(approval, policy)
         case NotificationKind.LAST_CALL:
-            said = f"You said that you are on it: {waiting_name(approval, policy=policy)} still waits, until "
-            return (said, until, ". The others hear of it again when your time is over.")
+            return (
+                f"You have this: {name}. Decide by ",
+                until,
+                f" ({still}). Others are pinged when your time ends.",
+            )
+        case NotificationKind.RUNG if notice.person:
+            return (
+                f"Waiting for you: {name}. Decide by ",
+                until,
+                f" ({still}).{_asides(notice, approval, policy)}",
+            )
         case NotificationKind.RUNG:
-            still = f"{waiting_name(approval, policy=policy)} still waits for an answer, until "
-            return (still, until, f".{_asides(notice, approval, policy)}")
+            return (f"{still} left: {name}. Decide by ", until, f".{_asides(notice, approval, policy)}")
+
+
+def left(approval: Approval, now: datetime) -> str:
+    """How much time is left when the message is sent."""
+    return span(max(timedelta(seconds=1), approval.deadline.at - now))
 
 
 def _asides(notice: OutboxItem, approval: Approval, policy: Policy) -> str:
-    """Who may decide by now, and for whom somebody stands in."""
+    """Who can decide by now, and for whom somebody stands in."""
     route = policy.route_named(approval.route)
     now = approvers_of(route, approval) if route else ()
     let_in = tuple(name for name in now if name in approval.widened)
     named = named_for(policy, let_in, approval)
-    said = f" {named} may decide it now, too." if named else ""
+    said = f" {named} can now decide as well." if named else ""
     return said + stand_ins(policy, (*notice.who, *let_in))
 
 
 def stand_ins(policy: Policy, names: tuple[str, ...]) -> str:
-    """Where somebody is named only because nobody could read who is on call, that it is so, and why."""
+    """Where a person is named only because a schedule could not be read, that it is so, and why."""
     return "".join(
-        f" Who is on call for {name} could not be read ({policy.stand_ins[name]})."
+        f" Nod could not read who is on call for {name} ({policy.stand_ins[name]})."
         for name in dict.fromkeys(names)
         if name in policy.stand_ins
     )
 
 
-def _outcome(approval: Approval, *, policy: Policy) -> Saying:
+def _outcome(approval: Approval, policy: Policy) -> Saying:
     ended = approval.settled_at or approval.deadline.at
-    if approval.outcome is Outcome.TIMEOUT_SKIP:
-        return (f"{name_of(approval.request.tool_name)}: ", *unanswered(approval, policy=policy, now=ended))
-    return notification_of(approval, state_of(approval), policy=policy, now=ended)
+    if approval.outcome is not Outcome.TIMEOUT_SKIP:
+        return notification_of(approval, state_of(approval), policy=policy, now=ended)
+    end = " was not run" if approval.did_not_run else ""
+    said = f"Expired: {name_of(approval.request.tool_name)}{end}. {too_few(approval)} answered by "
+    return (said, moment_of(approval.deadline.at, now=ended), ".")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -108,17 +108,19 @@ def eligibility_of(
     """
     route = policy.route_named(approval.route)
     person = policy.person_behind(surface, account)
-    if route is None or person is None:
-        raise _not_approver(policy, route, approval)
+    if route is None:
+        raise Refused(Refusal.NOT_APPROVER, ROUTE_GONE)
+    if person is None:
+        raise _not_approver(policy, route, approval, now=now)
     if (not home or surface in person.outside) and person.handle not in route.outsiders:
         raise Refused(
-            Refusal.OUTSIDER, "Guests and people of other workspaces may not decide this, unless it names them."
+            Refusal.OUTSIDER, "Guests and external users cannot decide this unless the route lists them."
         )
     seats = _eligibilities(policy, route, approval, now=now).get(person.handle, [])
     requesters = requesters_of(policy, route, approval.request)
     free = [giver for giver in seats if not {person.handle, giver} & requesters]
     if not free:
-        raise (_own_request if seats else _not_approver)(policy, route, approval)
+        raise (_own_request if seats else _not_approver)(policy, route, approval, now=now)
     return Eligibility(person=person, acting_for=None if free[0] == person.handle else free[0])
 
 
@@ -138,18 +140,20 @@ def eligible(policy: Policy, route: Route, approval: Approval, *, now: datetime)
     Whoever has lost every account since, or has become a guest, does not: at the moment of the last vote
     all that are counted have to be people who may decide.
     """
+    able = _able(policy, route, approval, now=now)
+    return frozenset(person.handle for person in able if _reachable(person, route))
+
+
+def _able(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> tuple[Person, ...]:
+    """The people of `_eligibilities` who did not ask for it, nor stand in only for those who did."""
     requesters = requesters_of(policy, route, approval.request)
     seats = _eligibilities(policy, route, approval, now=now)
     able = (handle for handle, givers in seats.items() if handle not in requesters and {*givers} - requesters)
-    people = (policy.people.get(handle) for handle in able)
-    return frozenset(
-        person.handle
-        for person in people
-        if person is not None
-        and any(
-            surface not in person.outside or person.handle in route.outsiders for surface in person.accounts
-        )
-    )
+    return tuple(policy.people[handle] for handle in able if handle in policy.people)
+
+
+def _reachable(person: Person, route: Route) -> bool:
+    return any(surface not in person.outside or person.handle in route.outsiders for surface in person.accounts)
 
 
 def requesters_of(policy: Policy, route: Route, request: HITLRequest) -> frozenset[str]:
@@ -181,17 +185,44 @@ def _names_of(person: Person) -> tuple[str, ...]:
     return (person.handle, person.name, person.email or person.handle, *person.accounts.values())
 
 
-def _not_approver(policy: Policy, route: Route | None, approval: Approval) -> Refused:
-    named = approvers_named(policy, route, approval)
-    return Refused(Refusal.NOT_APPROVER, f"Only {named} may decide this.")
+ROUTE_GONE = "This route was removed from nod.yaml, so nobody can decide. Ask the Nod admin."
+NO_APPROVER = "Nobody can decide this in the chat. Ask the Nod admin."
+DOUBTED = "Nod cannot tell who asked for this, so nobody can decide it here. Ask the Nod admin."
+NO_OTHER = "You asked for this yourself, and nobody else can decide it. Ask the Nod admin."
+#: People whom a sentence names one by one; what is beyond is a number.
+MOST_NAMED = 4
 
 
-def _own_request(policy: Policy, route: Route, approval: Approval) -> Refused:
+def deciders(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> tuple[str, ...]:
+    """The names of the people who can decide this now, in the file's order.
+
+    Where none of them can press a button just now, since no chat knows them, all who would be allowed to.
+    """
+    able = _able(policy, route, approval, now=now)
+    reachable = [person for person in able if _reachable(person, route)]
+    return tuple(person.name for person in reachable or able)
+
+
+def either_of(names: Sequence[str]) -> str:
+    """`Ann`, `Ann or Bob`, `Ann, Bob or Cy`; of more than MOST_NAMED the first ones and a number."""
+    if len(names) > MOST_NAMED:
+        kept = names[: MOST_NAMED - 1]
+        return f"{', '.join(kept)} or {len(names) - len(kept)} others"
+    return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part) if names else ""
+
+
+def _not_approver(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> Refused:
+    who = deciders(policy, route, approval, now=now)
+    said = f"Only {either_of(who)} can decide this." if who else NO_APPROVER
+    return Refused(Refusal.NOT_APPROVER, said)
+
+
+def _own_request(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> Refused:
     if _requesters(policy, route, approval.request).doubt:
-        why = "Nod cannot read who asked for this, so nobody can decide it here."
-        return Refused(Refusal.SELF_APPROVAL, why)
-    named = approvers_named(policy, route, approval)
-    return Refused(Refusal.SELF_APPROVAL, f"You asked for this yourself; someone else in {named} must decide.")
+        return Refused(Refusal.SELF_APPROVAL, DOUBTED)
+    who = deciders(policy, route, approval, now=now)
+    said = f"You asked for this yourself; {either_of(who)} must decide." if who else NO_OTHER
+    return Refused(Refusal.SELF_APPROVAL, said)
 
 
 def approvers_of(route: Route, approval: Approval) -> tuple[str, ...]:
@@ -243,6 +274,6 @@ def _name_of(policy: Policy, name: str, without: frozenset[str]) -> str:
 def check_note(route: Route, verdict: HITLDecision, note: str | None) -> None:
     """Raises Refused when the route wants a reason and there is none, or when it is too long to pass on."""
     if route.reason_rule(verdict) is ReasonRule.REQUIRED and not note:
-        raise Refused(Refusal.REASON_REQUIRED, "Say why: this route needs a reason.")
+        raise Refused(Refusal.REASON_REQUIRED, "This route needs a reason. Write one and send it again.")
     if note is not None and len(note) > LONGEST_NOTE:
-        raise Refused(Refusal.NOTE_TOO_LONG, f"Keep it under {LONGEST_NOTE} characters; it is {len(note)}.")
+        raise Refused(Refusal.NOTE_TOO_LONG, f"Use at most {LONGEST_NOTE} characters; this has {len(note)}.")

@@ -94,6 +94,10 @@ class Chat(Protocol):
         """
         ...
 
+    async def amend(self, notice: Notification, channel: str, ref: str) -> None:
+        """Make a message that was said read like this; nobody is pinged. Whatever is urgent goes first."""
+        ...
+
     async def dm_channel(self, account: str) -> str:
         """The channel of direct messages with this person."""
         ...

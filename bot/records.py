@@ -23,6 +23,7 @@ class Step(StrEnum):
     ESCALATE = "escalate"
     ANNOUNCE = "tell"
     NOTIFY = "say"
+    AMEND = "amend"
     CLOSE = "close"
     EXPIRE = "expire"
     RECONCILE = "reconcile"
@@ -105,19 +106,6 @@ class NewApproval:
     rungs: Sequence[DueRung] = ()
 
 
-_RUNG = "rung-"
-
-
-def rung_cause(number: int) -> str:
-    """The cause of the alert that a `page` with this number on its ladder raises."""
-    return f"{_RUNG}{number}"
-
-
-def is_rung_cause(cause: str) -> bool:
-    """Whether a `page` raised it; a rung that was missed is another matter."""
-    return cause.startswith(_RUNG) and cause.removeprefix(_RUNG).isdecimal()
-
-
 class NotificationKind(StrEnum):
     """What a notice is about."""
 
@@ -145,6 +133,17 @@ class OutboxItem:
     attempted_at: datetime | None = None
     tries: int = 0
     next_try: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """A message of ours that is up and says that requests wait, of which none does any more."""
+
+    surface: Surface
+    channel: str
+    ref: str
+    mark: str
+    approvals: tuple[Approval, ...]  #: at least one, the earliest deadline first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,20 +207,6 @@ class QueueMessage:
     next_try: datetime | None = None
 
 
-#: The causes of alerts about decisions: it is late, and may still get through; it was too late.
-UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
-#: And about requests that nobody can see, or not everywhere where they should be.
-NO_CARD, CARD_REFUSED = "no-card", "card-refused"
-#: And about records that somebody else than Nod wrote to.
-TAMPERED = "tampered"
-#: And about the places where they should see it: a surface that refuses us, or one channel of it.
-SURFACE_DEAD, CHANNEL_DEAD = "surface-dead", "channel-dead"
-#: And about a channel that takes cards more slowly than their requests can wait.
-CHANNEL_LATE = "channel-late"
-#: What this alert is about, and its cause: it is kept outside the store until the store is well again.
-STORE, STORE_DOWN = "store", "store-down"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """Something that could not be recovered: one per request and cause."""
@@ -231,6 +216,7 @@ class Alert:
     text: str  #: one line for an operator; no arguments, no tokens
     raised_at: datetime
     resolved: str | None = None  #: how it came right after all
+    link: str | None = None  #: to its card, known only while it is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,13 +21,14 @@ from bot.records import (
     Lack,
     OutboxItem,
     PendingPage,
+    Ping,
     Placement,
     QueueMessage,
     Triggered,
     Up,
     Waiting,
 )
-from bot.surface import Destination
+from bot.surface import Destination, Surface
 
 
 class Placements(Protocol):
@@ -110,10 +111,6 @@ class Outbox(Protocol):
         """Not sent yet, earliest deadline first, each with the card in whose thread it belongs."""
         ...
 
-    async def called(self, card_ids: Sequence[str]) -> frozenset[str]:
-        """Of these cards those below which it was said, or may have been, that they still wait."""
-        ...
-
     async def attempt(self, notices: Sequence[OutboxItem], *, sent_as: str, at: datetime) -> bool:
         """They are about to be sent as one message, under this mark.
 
@@ -121,7 +118,17 @@ class Outbox(Protocol):
         """
         ...
 
-    async def sent(self, notices: Sequence[OutboxItem], *, ref: str, at: datetime) -> None: ...
+    async def sent(self, notices: Sequence[OutboxItem], *, channel: str, ref: str, at: datetime) -> None:
+        """They are up, as one message there."""
+        ...
+
+    async def outdated(self, surface: Surface, *, most: int) -> tuple[Ping, ...]:
+        """Messages there that say of requests which have all ended that they wait; the latest end first."""
+        ...
+
+    async def amended(self, ping: Ping, *, at: datetime) -> None:
+        """It says how they ended, or cannot be changed."""
+        ...
 
     async def postpone(self, notices: Sequence[OutboxItem], *, next_try: datetime, begun: bool = True) -> None:
         """A try failed. Not `begun`: it is certain that this one, the first, sent nothing."""

@@ -139,6 +139,14 @@ def state_of(approval: Approval, *, superseded: bool = False) -> CardState:
             assert_never(approval.stage)
 
 
+def span(length: timedelta) -> str:
+    """How long, where it is read when it is written: `18 s`, `5 min`, `3 h`; never less than nothing."""
+    seconds = max(0, round(length.total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
 def name_of(text: str) -> str:
     """A tool's or an agent's name on one line, made visible, cut at LONGEST_NAME."""
     line = on_one_line(text) if text else "(no name)"
@@ -248,17 +256,3 @@ def asked(approval: Approval, *, policy: Policy) -> str:
     route = policy.route_named(approval.route)
     can = approvers_of(route, approval) if route else ()
     return listed(called(policy, (*can, *approval.pinged), approval), "and", most=8) or "nobody"
-
-
-def ending(approval: Approval) -> str:
-    """How it ended, in words for whoever was called because nobody answered."""
-    match approval.outcome:
-        case Outcome.TIMEOUT_SKIP:
-            return f"its time is over; {too_few(approval).lower()} answered"
-        case Outcome.ELSEWHERE:
-            word = approval.platform_word
-            return f"it was answered on the platform: {word}" if word else "the platform waits for it no longer"
-        case Outcome.UNDELIVERABLE:
-            return "somebody answered, and the platform could not be told in time"
-        case _:
-            return f"it was answered: {approval.outcome}"

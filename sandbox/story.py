@@ -123,7 +123,7 @@ class Story:
         self._sandbox.faults.add(method="POST", path="/agents/hitl/decision", times=3, status=503)
         async with self._step("the platform fails three times: operators are alerted", 8):
             await self._press(ANN, card, "nod_approve")
-            await self._until(lambda: self._said(ALERTS, "could not be told yet"))
+            await self._until(lambda: self._said(ALERTS, "Not delivered yet"))
         async with self._step("the decision is delivered after all", 6):
             await self._until(lambda: self._agent(run, "approved"))
         async with self._step("the alert says so", 4):

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from adapters.chat.payload import Malformed
 from adapters.chat.text import cut, seen
 from bot.approval import LONGEST_NOTE
+from bot.call import BESIDE
+from bot.card import Card
 
 #: The fields of our forms: the words, and the reasons to pick from.
 NOTE, PRESET = "nod_note", "nod_preset"
@@ -17,6 +19,20 @@ NOTE, PRESET = "nod_note", "nod_preset"
 OPTION, RADIOS = 150, 5
 #: Between a reason that was picked and the words.
 _AND = ": "
+
+#: Arguments that a form names, and what stands between two of them.
+NAMED_ARGUMENTS, BETWEEN = 3, "·"
+
+
+def decided_call(card: Card) -> str:
+    """What a form decides: the first arguments of the call on one line, such as the amount and the payee.
+
+    A value cannot pass for two: the separator in it is spelled out.
+    """
+    named = [f"{line.key} {line.value}".replace(BETWEEN, "\\u{B7}") for line in card.call[:NAMED_ARGUMENTS]]
+    shown = [cut(" ".join(one.split()), BESIDE) for one in named]
+    more = ["…"] if len(card.call) > len(shown) or card.hidden else []
+    return f" {BETWEEN} ".join([*shown, *more]) or "(no arguments)"
 
 
 def choices_of(presets: Sequence[str]) -> list[str]:

@@ -31,17 +31,18 @@ _SPOKEN: Mapping[Button, str] = {
     Button.IDS: "Request id of {tool}",
     Button.NEXT: "Next: the request with the earliest deadline",
 }
-#: What a form that asks for the reason behind a verdict is headed by, and what it asks.
+#: The verb of a form that asks for the reason behind a verdict, and the label of its field.
 ASKS: Mapping[Button, tuple[str, str]] = {
-    Button.REJECT: ("Reject", "Why not? The agent is told."),
-    Button.APPROVE: ("Approve", "Why is it right? The agent is told."),
-    Button.SKIP: ("Skip", "Why is it left out? The agent is told."),
+    Button.REJECT: ("Reject", "Reason (shared with the agent)"),
+    Button.APPROVE: ("Approve", "Reason (shared with the agent)"),
+    Button.SKIP: ("Skip", "Reason (shared with the agent)"),
 }
 
 CUT_HERE = 'Part of the call is hidden: it is too long for one message. Open "View all".'
-ONE_NEEDED = "Pick a reason or write one: one of the two is needed."
-PICK, NEEDED = "Pick a reason", "A reason is needed."
-OPEN_THE_CARD = "Open the card"
+PICK, REQUIRED, WRITE_ONE = "Pick a reason", "Required", "Write a reason."
+ONE_NEEDED = "Required: pick a reason or write one."
+OPEN_THE_CARD, WHAT_IT_MEANS = "Open card", "What this means"
+FULL_REQUEST = "{tool}: full request"
 PAGE_BEFORE, PREVIOUS_PAGE = "Back", "Previous page"  #: a modal's, and a card's in Teams
 NEXT_PAGE = "Next page"
 NEVER = "This call cannot be approved; the card says why. Reject or skip it there."

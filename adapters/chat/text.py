@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.alerts import step_of
 from bot.approval import Claim, Vote
 from bot.card import Card, QueueCard
 from bot.records import Alert
+from bot.surface import Destination, Surface
 from bot.visible import visible
 from bot.wording import Saying
 
@@ -23,6 +25,8 @@ WARNINGS, WARNING = 8, 200
 EXPLAINED, EXPLAINED_LINE = 20, 500
 #: Requests named on a channel's digest, and characters of each: two names, and what makes them visible.
 NAMED, NAME = 3, 400
+#: Characters of a request's id by which an operator tells it from others.
+ABOUT = 8
 #: Agents named as asking for more than their share.
 FLOODING = 5
 
@@ -99,23 +103,34 @@ def explained(lines: Sequence[str]) -> list[str]:
     return shown
 
 
+def place_named(place: Destination) -> str:
+    """A place by the name in nod.yaml; of one that stands there by its id, only which chat it is."""
+    chat = place.surface.value.title()
+    named = place.surface is Surface.TEAMS and not place.channel.startswith("19:")
+    return f"{place.channel} in {chat}" if named else f"a {chat} channel"
+
+
 def acknowledged(claim: Claim) -> Saying:
     """What somebody is told who said "I'm on it"."""
-    return ("You are on it until ", claim.until, ". The others are not pinged meanwhile.")
+    return ("You have this until ", claim.until, ". Others will not be pinged before then.")
 
 
-def counted(tool: str, vote: Vote) -> str:
-    """What somebody is told whose vote is committed."""
-    return f"Your answer counts: {tool}, {vote.verdict.value}."
+def voted(tool: str | None, vote: Vote) -> str:
+    """What a person is told whose vote is committed."""
+    return f"You {vote.verdict.value} {tool or 'this request'}."
 
 
-def alerted(alert: Alert) -> tuple[str, tuple[str, ...]]:
-    """The title of an alert and its lines; when it is over, that comes first."""
-    if alert.resolved is None:
-        return "Nod needs a person", (alert.text,)
-    return "It is over", (alert.resolved, f"Alerted before: {alert.text}")
+def alerted(alert: Alert) -> tuple[str, ...]:
+    """What an alert says; once it is resolved, how, and then what it was."""
+    return (f"⚠ {alert.text}",) if alert.resolved is None else (resolved(alert), f"It was: {alert.text}")
 
 
-def where_explained(code: str) -> str:
-    """Plain words: a code is an anchor in the docs, and Nod does not know where those are served."""
-    return f"docs/refusals.md#{code}"
+def resolved(alert: Alert) -> str:
+    """That it came right, and how."""
+    return f"✅ Resolved: {alert.resolved}."
+
+
+def alert_source(alert: Alert) -> str:
+    """What an alert is about: a step of a request's escalation, a request, or its cause for any other."""
+    step, request = step_of(alert.cause), alert.approval_id.partition("-")[0][:ABOUT]
+    return alert.cause if step is None else f"Request {request} · escalation step {step + 1}"

@@ -22,6 +22,7 @@ from adapters.checkpoints.checkpoint import (
     read_or_make_key,
 )
 from adapters.http import open_client, told
+from bot.alerts import TAIL_MISSING, alert_of, over
 from bot.audit import GENESIS, Fact, Row
 from bot.errors import ConfigError, Unavailable
 from bot.ports import Clock
@@ -82,7 +83,7 @@ async def holds(chain: Chain, head: Row | None, last: Checkpoint) -> bool:
 
 
 #: What the alert is about, and its cause.
-AUDIT, TAIL_MISSING = "audit", "audit-tail-missing"
+AUDIT = "audit"
 #: A checkpoint after so many rows, or after this time if there is any new row.
 EVERY_ROWS = 100
 EVERY = timedelta(minutes=5)
@@ -193,21 +194,15 @@ class CheckpointSigner:
         last = self._last
         if last is None or await holds(self._chain, head, last):
             if self._missing or not self._looked:  # an alert may be of a process before this one
-                how = "every row that was signed is there"
-                await self._alerts.resolve(AUDIT, cause=TAIL_MISSING, how=how)
+                await self._alerts.resolve(AUDIT, cause=TAIL_MISSING, how=over(TAIL_MISSING))
             self._missing, self._looked = None, True
             return False
         found = head.number if head else 0
         self._missing = f"row {last.number} of the audit was signed, and is missing or another one"
         log.error("audit_tail_missing", signed=last.number, found=found)
         self._count("audit_tail_missing")
-        text = (
-            f"Row {last.number} of the audit was signed at {last.at}, and is missing or changed now. The last"
-            f" row is {found}. The database was rolled back, replaced or tampered with. Nothing is signed any"
-            " more."
-        )
-        alert = Alert(approval_id=AUDIT, cause=TAIL_MISSING, text=text, raised_at=self._clock())
-        await self._alerts.raise_(alert)
+        facts = {"row": last.number, "signed": last.at, "found": found}
+        await self._alerts.raise_(alert_of(TAIL_MISSING, AUDIT, facts, at=self._clock()))
         return True
 
     async def _tell(self) -> None:

@@ -37,7 +37,7 @@ class UnrecoverableError(Exception):
 
     def __init__(self, text: str, *, cause: str, resolved: str | None = None) -> None:
         """All as in `bot.records.Alert`."""
-        super().__init__(text if resolved is None else f"It is over: {resolved} (alerted before: {text})")
+        super().__init__(text if resolved is None else f"Resolved: {resolved}. It was: {text}")
         self.cause, self.mended = cause, resolved
 
 

@@ -29,6 +29,8 @@ INTERVAL = 1.0  #: seconds between two posts in one channel
 MOST_PASSED = 3
 #: Changes of messages in so many seconds: 50 a minute, and a second for what comes closer together on its way.
 UPDATES, UPDATES_WITHIN = 50, 61.0
+#: How much of that decisions may take, what else a card shows, and old pings.
+SHARE_FIRST, SHARE, SHARE_LAST = 1.0, 0.8, 0.4
 #: What Slack counts for each channel; all else it counts for the workspace (docs: rate-limits, Web API tiers).
 BY_CHANNEL = frozenset({"chat.postMessage"})
 
@@ -50,15 +52,15 @@ class Updates:
         self._monotonic, self._most, self._seconds = monotonic, most, seconds
         self._at: deque[float] = deque()
 
-    def count(self, *, first: bool) -> None:
-        """One is about to be sent; what is not `first` leaves a fifth of them to what is.
+    def count(self, *, share: float) -> None:
+        """One is about to be sent; it leaves all but its share of the limit to what is more urgent.
 
         Raises NotYet with the seconds until there is room for it; then it is not counted.
         """
         now = self._monotonic()
         while self._at and self._at[0] + self._seconds <= now:
             self._at.popleft()
-        most = self._most if first else self._most * 4 // 5
+        most = int(self._most * share)
         if len(self._at) >= most:
             left = self._at[len(self._at) - most] + self._seconds - now
             raise NotYet("Slack's messages had their changes for now", retry_after=left)
@@ -127,13 +129,13 @@ class SlackApi:
         async with self._turns.turn(channel, before=before):
             return await self._call("chat.postMessage", channel, posts=True, json=body)
 
-    async def update(self, channel: str, *, first: bool, **args: Any) -> Answer:
-        """chat.update, within its limit; what does not go `first` leaves some of that for what does.
+    async def update(self, channel: str, *, share: float, **args: Any) -> Answer:
+        """chat.update, within this share of its limit: what is more urgent has the rest.
 
         Raises NotYet, too, with the seconds until there is room.
         """
         self._cooling.check(counted("chat.update", channel))
-        self._updates.count(first=first)
+        self._updates.count(share=share)
         return await self._call("chat.update", channel, json={"channel": channel, **args})
 
     async def _call(self, method: str, channel: str, *, posts: bool = False, **how: Any) -> Answer:

@@ -20,7 +20,7 @@ import structlog
 from adapters.chat.errors import TooLarge
 from adapters.chat.pacing import AT_ONCE
 from adapters.http import proxy_for, trusted
-from adapters.slack.api import INTERVAL, Answer, SlackApi
+from adapters.slack.api import INTERVAL, SHARE, SHARE_FIRST, SHARE_LAST, Answer, SlackApi
 from adapters.slack.checkup import troubles_in
 from adapters.slack.errors import translated
 from adapters.slack.identity import Identity
@@ -172,13 +172,14 @@ class SlackChat:
         )
         if not pressed:
             decided = isinstance(card, Card) and card.state is not CardState.OPEN
+            share = SHARE_FIRST if decided else SHARE
             try:
-                await self.change(message, channel, ref, kind=kind, mark=mark, first=decided)
+                await self.change(message, channel, ref, kind=kind, mark=mark, share=share)
             except TooLarge:
                 if isinstance(card, QueueCard):
                     raise
                 log.warning("card_too_long", channel=channel)
-                await self.change(smallest_of(card), channel, ref, kind=kind, mark=mark, first=decided)
+                await self.change(smallest_of(card), channel, ref, kind=kind, mark=mark, share=share)
 
     async def say(self, notice: Notification, channel: str, *, thread: str | None = None) -> str:
         """Say it in a card's thread, or without one in a channel or a room of two."""
@@ -192,6 +193,12 @@ class SlackChat:
             await self._take_back(channel, _ref(answer))
             raise Gone("Slack has no such thread any more")
         return _ref(answer)
+
+    async def amend(self, notice: Notification, channel: str, ref: str) -> None:
+        """After every other change: it takes only the first half of Slack's limit."""
+        await self.change(
+            notice_message_of(notice), channel, ref, kind=NOTICE, mark=notice.mark, share=SHARE_LAST
+        )
 
     async def put(
         self,
@@ -223,11 +230,18 @@ class SlackChat:
             log.warning("message_not_deleted", channel=channel, reason=str(error))
 
     async def change(
-        self, message: dict[str, Any], channel: str, ref: str, *, kind: str, mark: str, first: bool = True
+        self,
+        message: dict[str, Any],
+        channel: str,
+        ref: str,
+        *,
+        kind: str,
+        mark: str,
+        share: float = SHARE_FIRST,
     ) -> None:
-        """Change any message of ours; its mark stays. What is `first` has a part of the limit for itself."""
+        """Change any message of ours; its mark stays. `share` is the part of the limit that it may take."""
         metadata = _metadata(kind, mark)
-        await self._api.update(channel, first=first, ts=ref, metadata=metadata, **message)
+        await self._api.update(channel, share=share, ts=ref, metadata=metadata, **message)
 
     async def put_alert(self, alert: Alert, channel: str, *, mark: str) -> str:
         """Post an alert; returns its ref."""

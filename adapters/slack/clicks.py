@@ -147,8 +147,7 @@ class Clicks:
         match await self._desk.press(click):
             case ReasonForm(problem=NotCounted() as problem) if form.note_at:
                 # It stands at its field, and the form stays open.
-                said = f"{problem.text} [{problem.code.value}]"
-                await ack(response_action="errors", errors={form.note_at: said})
+                await ack(response_action="errors", errors={form.note_at: problem.text})
             case ReasonForm(problem=NotCounted() as refused) | (NotCounted() as refused):
                 await ack(response_action="update", view=said_view(refused, context))
             case Voted(vote=vote) if context.queue:

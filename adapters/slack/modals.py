@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from adapters.chat.forms import NOTE, PRESET, RADIOS, choices_of, longest_words
+from adapters.chat.forms import NOTE, PRESET, RADIOS, choices_of, decided_call, longest_words
 from adapters.chat.labels import (
     ASKS,
     FROM_PAGE_ONE,
+    FULL_REQUEST,
     LABELS,
     NEVER,
     NEVER_HERE,
@@ -24,9 +25,10 @@ from adapters.chat.labels import (
     ONE_NEEDED,
     PAGE_BEFORE,
     PICK,
+    REQUIRED,
 )
 from adapters.chat.paging import PART, SENTENCES, PageState, cut_in_pages, first_page, turned
-from adapters.chat.text import BLANK, counted
+from adapters.chat.text import BLANK, voted
 from adapters.slack.elements import (
     SECTION,
     TITLE,
@@ -62,11 +64,12 @@ def reason_view(context: ButtonContext, form: FormData) -> dict[str, Any]:
         "type": "modal",
         "callback_id": REASON,
         "private_metadata": context.packed(),
-        "title": plain(f"{verb} this call", TITLE),
+        "title": plain(f"{verb} {form.card.tool}", TITLE),
         "submit": plain(verb, TITLE),
         "close": plain("Cancel", TITLE),
         "blocks": [
-            {"type": "section", "text": plain(f"{verb} {form.card.tool}", 1_000)},
+            *contexts([[plain(f"{form.card.tool} · {form.card.agent}", 1_000)]]),
+            {"type": "section", "text": plain(decided_call(form.card), 1_000)},
             *reason_blocks(asks, form, own=context.own),
         ],
     }
@@ -91,10 +94,10 @@ def reason_blocks(label: str, form: FormData, *, own: str) -> list[Block]:
             "max_length": longest_words(choices),
         },
     }
+    if required:
+        words["hint"] = plain(ONE_NEEDED if choices else REQUIRED, LABEL)
     if not choices:
         return [words]
-    if required:
-        words["hint"] = plain(ONE_NEEDED, LABEL)
     return [_picked_from(choices, PRESET + own), words]
 
 
@@ -106,7 +109,7 @@ def said_view(refused: NotCounted, context: ButtonContext) -> dict[str, Any]:
     over = refused.code is Refusal.NOTHING_WAITING
     view = {
         "type": "modal",
-        "title": plain("Nothing more waits" if over else "Not counted", TITLE),
+        "title": plain("No more requests" if over else "Your click had no effect", TITLE),
         "close": plain("Close", TITLE),
         "blocks": refusal_blocks(refused),
     }
@@ -190,7 +193,7 @@ def _view(context: ButtonContext, state: PageState, form: FormData, pages: list[
         "type": "modal",
         "callback_id": VIEW_ALL,
         "private_metadata": kept.packed(),
-        "title": plain("Full request", TITLE),
+        "title": plain(_full(form.card.tool), TITLE),
         "close": plain("Close", TITLE),
         "blocks": [
             *_head(state, form),
@@ -205,6 +208,12 @@ def _view(context: ButtonContext, state: PageState, form: FormData, pages: list[
     if form.reason is not ReasonRule.NONE:
         view["blocks"] += reason_blocks(ASKS[Button.APPROVE][1], form, own=context.own)
     return {**view, "submit": plain(LABELS[Button.APPROVE], TITLE)}
+
+
+def _full(tool: str) -> str:
+    """The tool stands in the first line too, so a name without room is left out of the title."""
+    title = FULL_REQUEST.replace("{tool}", tool)
+    return title if len(title) <= TITLE else "Full request"
 
 
 def _head(state: PageState, form: FormData) -> list[Block]:
@@ -256,12 +265,12 @@ def answers_of(card: Card, context: ButtonContext) -> list[Block]:
 
 def done_view(context: ButtonContext, vote: Vote) -> dict[str, Any]:
     """What was done, in place of the call or the form in which it was done."""
-    counts = counted(context.queue.tool if context.queue else "the call", vote)
+    saved = voted(context.queue.tool if context.queue else None, vote)
     view = {
         "type": "modal",
-        "title": plain("Counted", TITLE),
+        "title": plain("Answer saved", TITLE),
         "close": plain("Close", TITLE),
-        "blocks": [{"type": "section", "text": plain(counts, SECTION)}],
+        "blocks": [{"type": "section", "text": plain(saved, SECTION)}],
     }
     return and_next(view, context)
 

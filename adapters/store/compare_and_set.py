@@ -58,6 +58,7 @@ class Move(StrEnum):
     SHOW_DIGEST = "show_digest"
     POSTPONE_DIGEST = "postpone_digest"
     LOSE_DIGEST = "lose_digest"
+    AMENDED = "amended"
     RAISE = "raise"
     RESOLVE_ALERT = "mend"
     ATTEMPT_PAGE = "attempt_page"
@@ -95,7 +96,7 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     Move.CALLED_RESOLVED: (Step.INGEST,),
     Move.RESUME: (Step.DELIVER,),
     Move.POSTPONE_DELIVERY: (Step.SHOW, Step.DELIVER),
-    Move.SETTLE: (Step.SHOW, Step.ANNOUNCE, Step.CLOSE, Step.BATCH),
+    Move.SETTLE: (Step.SHOW, Step.ANNOUNCE, Step.CLOSE, Step.BATCH, Step.AMEND),
     Move.TOLD: (Step.NOTIFY, Step.CLOSE),
     # What is said in a card's thread waits for the card.
     Move.SHOWN: (Step.CLOSE, Step.NOTIFY, Step.SHOW),
@@ -104,7 +105,8 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     Move.GIVE_UP: (Step.CLOSE, Step.NOTIFY),
     Move.FIRE: (Step.SHOW, Step.BATCH, Step.NOTIFY, Step.ALERT),
     Move.HASTEN: (Step.ESCALATE,),
-    Move.SENT: (Step.CLOSE,),
+    # It may have been answered while it was sent.
+    Move.SENT: (Step.CLOSE, Step.AMEND),
     Move.DROPPED: (Step.CLOSE,),
     Move.BATCH: (Step.SHOW,),
     Move.RELEASE: (Step.SHOW,),

@@ -9,18 +9,22 @@ from itertools import chain, count
 from typing import Any
 
 from sqlalchemy import Update, and_, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
 from adapters.store.columns import columns_of, moment, storable_text, value_in
 from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.database import Part, insert_new, rows_of
-from adapters.store.whole import decided, whole_of
-from bot.approval import Approval
+from adapters.store.whole import approvals_decided, decided, whole_of
+from bot.approval import Approval, Stage
 from bot.audit import Fact
-from bot.records import Alert, Heard, NotificationKind, OutboxItem, PendingPage, Placement
+from bot.records import Alert, Heard, OutboxItem, PendingPage, Ping, Placement
+from bot.surface import Surface
 
 _A, _P, _T = tables.approvals.c, tables.placements.c, tables.notices.c
+#: Somebody may still be waited for.
+_WAITING = (Stage.OPEN, Stage.DECIDED)
 #: Neither sent nor dropped.
 OWED = and_(_T.sent_at.is_(None), _T.dropped_at.is_(None))
 _L, _X = tables.alerts.c, tables.pages.c
@@ -51,14 +55,6 @@ class SqlOutbox(Part):
             for row, approval in zip(rows, approvals, strict=True)
         )
 
-    async def called(self, card_ids: Sequence[str]) -> frozenset[str]:
-        """What was begun counts, too: its answer can have been lost."""
-        said: set[str] = set()
-        for some in chunks(card_ids):
-            rungs = (_T.card_id.in_(some), _T.news == NotificationKind.RUNG, _T.attempted_at.is_not(None))
-            said |= {row[_T.card_id] for row in await self._database.fetch(select(_T.card_id).where(*rungs))}
-        return frozenset(said)
-
     async def attempt(self, notices: Sequence[OutboxItem], *, sent_as: str, at: datetime) -> bool:
         """All or none. Of several tries the first one's time stays: a search has to reach back to it."""
         keys = [(notice.approval_id, notice.mark) for notice in notices]
@@ -78,10 +74,48 @@ class SqlOutbox(Part):
 
         return await self._database.write(Move.ATTEMPT_NOTICE, work)
 
-    async def sent(self, notices: Sequence[OutboxItem], *, ref: str, at: datetime) -> None:
+    async def sent(self, notices: Sequence[OutboxItem], *, channel: str, ref: str, at: datetime) -> None:
         """With a row of the audit for each: the proof that it was said, and to whom."""
         await self._change(
-            Move.SENT, notices, {"sent_at": at}, lambda notice: audit_events.told(notice, ref=ref, at=at)
+            Move.SENT,
+            notices,
+            {"sent_at": at, "channel": channel, "ref": ref},
+            lambda notice: audit_events.told(notice, ref=ref, at=at),
+        )
+
+    async def outdated(self, surface: Surface, *, most: int) -> tuple[Ping, ...]:
+        """The latest end first: people look at the end of a list."""
+        other, waiting = tables.notices.alias(), tables.approvals.alias()
+        same = and_(other.c.surface == _T.surface, other.c.channel == _T.channel, other.c.ref == _T.ref)
+        still = (
+            select(other.c.ref)
+            .join(waiting, waiting.c.id == other.c.approval_id)
+            .where(same, waiting.c.stage.in_(_WAITING))
+            .correlate(tables.notices)
+        )
+        place = (_T.surface, _T.channel, _T.ref)
+        found = await self._database.fetch(
+            select(*place, func.min(_T.sent_as).label("mark"))
+            .join(tables.approvals, _A.id == _T.approval_id)
+            .where(tables.UP, _T.surface == surface, _A.stage.not_in(_WAITING), ~still.exists())
+            .group_by(*place)
+            .order_by(func.max(_A.settled_at).desc(), *place)
+            .limit(most)
+        )
+        return tuple([await self._ping(row) for row in found])
+
+    async def _ping(self, row: RowMapping) -> Ping:
+        surface, channel, ref = row[_T.surface], row[_T.channel], row[_T.ref]
+        told = select(_T.approval_id).where(_T.surface == surface, _T.channel == channel, _T.ref == ref)
+        rows = await self._database.fetch(approvals_decided().where(_A.id.in_(told)).order_by(_A.deadline))
+        approvals = await whole_of(rows, self._database.fetch, self._proofs)
+        return Ping(surface=surface, channel=channel, ref=ref, mark=row["mark"], approvals=approvals)
+
+    async def amended(self, ping: Ping, *, at: datetime) -> None:
+        """All that it tells of."""
+        mine = (_T.surface == ping.surface, _T.channel == ping.channel, _T.ref == ping.ref)
+        await self._database.update(
+            Move.AMENDED, update(tables.notices).where(tables.UP, *mine).values(amended_at=at)
         )
 
     async def postpone(self, notices: Sequence[OutboxItem], *, next_try: datetime, begun: bool = True) -> None:
@@ -258,7 +292,7 @@ class SqlAlerts(Part):
 
 async def write_alert(connection: AsyncConnection, alert: Alert, *, pagers: Sequence[str]) -> bool:
     """The alert with a row for each pager, without its row of the audit; False if it is open already."""
-    new = insert_new(connection, tables.alerts).values(columns_of(alert, tables.alerts))
+    new = insert_new(connection, tables.alerts).values(columns_of(alert, tables.alerts, "link"))
     again = new.on_conflict_do_update(
         index_elements=[_L.approval_id, _L.cause],
         set_={name: new.excluded[name] for name in ("text", "raised_at", "resolved")},

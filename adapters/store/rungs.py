@@ -19,10 +19,11 @@ from adapters.store.outbox import OWED, resolve_alert, write_alert, write_outbox
 from adapters.store.placements import place
 from adapters.store.proofs import COLUMNS, Proofs, Terms, terms_in
 from adapters.store.whole import decided, whole_of
+from bot.alerts import rung_cause
 from bot.approval import Approval, Stage
 from bot.audit import Fact
 from bot.ladder import Action
-from bot.records import LAST_CALLS, DueRung, NotificationKind, OutboxItem, Triggered, rung_cause
+from bot.records import LAST_CALLS, DueRung, NotificationKind, OutboxItem, Triggered
 
 _A, _R, _T = tables.approvals.c, tables.rungs.c, tables.notices.c
 _UNFIRED = and_(_R.fired_at.is_(None), _A.stage == Stage.OPEN)
@@ -58,7 +59,7 @@ async def ladder_anew(
         new = insert_new(connection, tables.rungs).on_conflict_do_nothing()
         await connection.execute(new, [columns_of(rung, tables.rungs) for rung in rungs])
     for number in numbers:  # else the page of the new rung would be taken for the one that is out
-        how = "it changed, or has another deadline: the page comes again if nobody answers"
+        how = "the request or its deadline changed; it is raised again if nobody answers"
         await resolve_alert(connection, approval_id, cause=rung_cause(number), how=how, at=at)
 
 

@@ -186,11 +186,29 @@ notices = Table(
     Column("next_try", Moment),
     Column("sent_at", Moment),
     Column("dropped_at", Moment),
+    Column("channel", Words),
+    Column("ref", Words),
+    Column("amended_at", Moment),
     CheckConstraint("surface IN ('slack', 'teams')", name="notices_surface"),
     CheckConstraint("(card_id IS NULL) != (person IS NULL)", name="notices_to"),
 )
 _UNPAID = and_(notices.c.sent_at.is_(None), notices.c.dropped_at.is_(None))
 Index("notices_owed", notices.c.approval_id, sqlite_where=_UNPAID, postgresql_where=_UNPAID)
+#: Messages that still say that somebody is waited for.
+UP = and_(
+    notices.c.ref.is_not(None),
+    notices.c.amended_at.is_(None),
+    notices.c.news.in_((NotificationKind.RUNG, NotificationKind.LAST_CALL)),
+)
+_UP = text("ref IS NOT NULL AND amended_at IS NULL")
+Index(
+    "notices_up",
+    notices.c.surface,
+    notices.c.channel,
+    notices.c.ref,
+    sqlite_where=_UP,
+    postgresql_where=_UP,
+)
 
 #: For each channel the one message about what has no card of its own there.
 digests = Table(

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from adapters.chat.forms import NOTE, PRESET, RADIOS, choices_of, longest_words
-from adapters.chat.labels import LABELS, NEEDED, ONE_NEEDED, PICK, read_aloud
+from adapters.chat.labels import LABELS, ONE_NEEDED, PICK, REQUIRED, WRITE_ONE, read_aloud
 from adapters.chat.paging import PageState, QueueCursor, state_from
 from adapters.chat.payload import Malformed, maybe_part, text
 from adapters.chat.text import cut, seen
@@ -120,7 +120,8 @@ def reason_inputs(label: str, asks: Asks) -> list[Element]:
     }
     if not choices:
         # A client that knows the two does not send the form without words; the desk would refuse it anyway.
-        return [{**typed, "isRequired": True, "errorMessage": NEEDED}] if required else [typed]
+        needed = {"isRequired": True, "placeholder": REQUIRED, "errorMessage": WRITE_ONE}
+        return [{**typed, **needed}] if required else [typed]
     picked: Element = {
         "type": "Input.ChoiceSet",
         "id": PRESET,

@@ -165,6 +165,12 @@ class TeamsChat:
         self._posted.seen(notice.mark, channel, ref)
         return ref
 
+    async def amend(self, notice: Notification, channel: str, ref: str) -> None:
+        """In a turn that no card wants."""
+        message = {"summary": spoken(notice.text), "content": notice_content_of(notice, ())}
+        place, message_id = self._places.of_ref(ref, channel)
+        await self._api.change(place, message_id, message, before=LAST)
+
     async def put(
         self, content: Content, summary: Saying, channel: str, *, before: datetime, thread: str | None = None
     ) -> str:

@@ -16,10 +16,10 @@ from adapters.teams.elements import Content, content, sentence
 from adapters.teams.modals import (
     CLAIMED,
     done_view,
+    explanation_view,
     ids_view,
     reason_view,
-    refusal_lines,
-    said_view,
+    refusal_view,
     turned_content,
     whole_content,
 )
@@ -109,8 +109,8 @@ class Clicks:
         """What takes the card's place for the person who pressed."""
         data, context = here.press.data, here.context
         match reply:
-            case Explanation(lines=lines):
-                return self._said(here, lines)
+            case Explanation():
+                return explanation_view(reply, context, card=here.card, queue=data.queue)
             case Identified():
                 return ids_view(reply, context, card=here.card)
             case Acknowledged(claim=claim):
@@ -128,17 +128,16 @@ class Clicks:
             case WholeCall(form=form):
                 return whole_content(form, context, queue=data.queue)
             case ReasonForm(form=form, problem=problem):
-                return reason_view(form, data, context, said=refusal_lines(problem)[:1] if problem else ())
+                return reason_view(form, data, context, said=(problem.text,) if problem else ())
             case Voted(vote=vote):
                 return done_view(here.card, vote, context, data.queue)
             case NotCounted():
                 # A look by Teams itself is refused silently; a person is told why.
-                return None if here.press.automatic else self._said(here, refusal_lines(reply))
+                if here.press.automatic:
+                    return None
+                return refusal_view(reply, context, card=here.card, queue=data.queue)
             case _:
                 raise TypeError(reply)
-
-    def _said(self, here: ClickContext, lines: tuple[str, ...]) -> Content:
-        return said_view(lines, here.context, card=here.card, queue=here.press.data.queue)
 
     def _context(self, press: Press) -> ClickContext:
         standing = self._posted.at(press.conversation, press.ref)

@@ -10,13 +10,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from adapters.chat.forms import decided_call
 from adapters.chat.labels import (
     ASKS,
     FROM_PAGE_ONE,
+    FULL_REQUEST,
     NEVER_APPROVED,
     NEXT_PAGE,
     ON_THE_LAST,
+    OPEN_RUN,
     PREVIOUS_PAGE,
+    WHAT_IT_MEANS,
 )
 from adapters.chat.paging import (
     GOES_ON,
@@ -29,7 +33,7 @@ from adapters.chat.paging import (
     goes_on,
     turned,
 )
-from adapters.chat.text import BLANK, EXPLAINED_LINE, counted, cut, explained, risk, where_explained
+from adapters.chat.text import BLANK, EXPLAINED_LINE, cut, explained, place_named, risk, seen, voted
 from adapters.teams.buttons import TURN, Asks, Data, button, pressed, reason_inputs
 from adapters.teams.elements import (
     Content,
@@ -55,14 +59,16 @@ from adapters.teams.render import (
 )
 from bot.approval import Vote
 from bot.card import Button, Card
-from bot.desk import FormData, Identified, NotCounted
+from bot.desk import Explanation, FormData, Identified, NotCounted
 from bot.routing import ReasonRule
 from bot.wording import CardState
 
+#: Characters of a request's id.
+REQUEST_ID = 300
 _STYLES = {Button.REJECT: "destructive", Button.APPROVE: "positive"}
 
-CLAIMED = "You are on it. The others are not pinged meanwhile."
-PRESS_AGAIN = "Nod did not answer in time. Nothing is lost: what counts is on the card; else press again."
+CLAIMED = "You have this for now. Others will not be pinged before your time ends."
+PRESS_AGAIN = "Nod did not answer in time. Look at the card: if it does not show your answer, press again."
 
 
 def reason_view(form: FormData, data: Data, context: RenderContext, *, said: Sequence[str] = ()) -> Content:
@@ -82,6 +88,7 @@ def reason_view(form: FormData, data: Data, context: RenderContext, *, said: Seq
         *on_top(said, context),
         heading(f"{verb} {form.card.tool}"),
         small(form.card.agent),
+        words(decided_call(form.card)),
         *reason_inputs(label, Asks(rule=form.reason, presets=form.presets)),
     ]
     return content(
@@ -93,7 +100,7 @@ def reason_view(form: FormData, data: Data, context: RenderContext, *, said: Seq
 
 def done_view(card: Card | None, vote: Vote, context: RenderContext, queue: QueueCursor | None) -> Content:
     """That an answer counts, until the message shows it to everybody."""
-    body = [words(counted(card.tool if card else "this call", vote), weight="Bolder")]
+    body = [words(voted(card.tool if card else None, vote), weight="Bolder")]
     return content(body, _on(context, queue), fallbackText=NO_CARD)
 
 
@@ -105,18 +112,31 @@ def ids_view(identified: Identified, context: RenderContext, *, card: Card | Non
     return content(body, back(card, context, None), fallbackText=NO_CARD)
 
 
-def said_view(
-    lines: Sequence[str], context: RenderContext, *, card: Card | None, queue: QueueCursor | None
+def refusal_view(
+    refused: NotCounted, context: RenderContext, *, card: Card | None, queue: QueueCursor | None
 ) -> Content:
-    """Words for one person, with the way back to where they were asked for."""
-    body = [words(line, most=EXPLAINED_LINE) for line in explained(lines)]
-    return content(body, back(card, context, queue), fallbackText=NO_CARD)
+    """Why a click has no effect, for one person, with the way back to where they pressed."""
+    body = [words(refused.text, most=EXPLAINED_LINE)]
+    actions = [*back(card, context, queue), *link_to(WHAT_IT_MEANS, refused.link)]
+    return content(body, actions, fallbackText=NO_CARD)
 
 
-def refusal_lines(refused: NotCounted) -> tuple[str, ...]:
-    """Why a click does not count, and where its code is explained."""
-    code = refused.code.value
-    return (f"Not counted: {refused.text}", f"[{code}]  {where_explained(code)}")
+def explanation_view(
+    told: Explanation, context: RenderContext, *, card: Card | None, queue: QueueCursor | None
+) -> Content:
+    """Why the card is here and who can decide, with the request's id to copy."""
+    lines = explained(told.lines)
+    if told.shown_in:
+        lines.append(f"Shown in {', '.join(place_named(place) for place in told.shown_in)}")
+    copied = [framed(mono(cut(seen(told.request_id), REQUEST_ID)))] if told.request_id else []
+    body = [*(words(line, most=EXPLAINED_LINE) for line in lines), *copied]
+    links = [*link_to(OPEN_RUN, told.run), *link_to(WHAT_IT_MEANS, told.link)]
+    return content(body, [*back(card, context, queue), *links], fallbackText=NO_CARD)
+
+
+def link_to(title: str, url: str | None) -> list[Element]:
+    """A button that opens an address of ours, where there is one."""
+    return [{"type": "Action.OpenUrl", "title": title, "url": url}] if url else []
 
 
 def back(card: Card | None, context: RenderContext, queue: QueueCursor | None) -> list[Element]:
@@ -207,7 +227,7 @@ def _page(
     asks = Asks(rule=form.reason, presets=form.presets)
     body = [
         *on_top(said, context),
-        heading(f"{card.tool}: full request"),
+        heading(FULL_REQUEST.replace("{tool}", card.tool)),
         small(card.agent),
         *([small(state.label)] if state.label else []),
         *([words(why, most=300, weight="Bolder")] if why else []),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from adapters.chat.labels import OPEN_THE_CARD
-from adapters.chat.text import alerted
+from adapters.chat.text import alert_source, alerted
 from adapters.teams.elements import (
     Content,
     Element,
@@ -69,21 +69,22 @@ def told_content(title: str, lines: Sequence[str]) -> Content:
 
 
 def page_content_of(alert: Alert) -> Content:
-    """An alert; when it is resolved, that comes first."""
-    title, lines = alerted(alert)
-    audit_events: tuple[Saying, ...] = ((f"about {alert.approval_id}",), ("raised ", alert.raised_at))
+    """An alert, with a way to its card; when it is resolved, that comes first."""
+    first, *rest = alerted(alert)
+    facts: tuple[Saying, ...] = (
+        *((line,) for line in rest), (alert_source(alert),), ("raised ", alert.raised_at),
+    )  # fmt: skip
 
     def made(most: int) -> Content:
-        said = [*(words(line, most=most) for line in lines), *sentences(audit_events, most)]
-        return content([heading(title), *said], fallbackText=NO_CARD)
+        said = [words(first, most=most, weight="Bolder"), *sentences(facts, most)]
+        return content(said, _open(alert.link), fallbackText=NO_CARD)
 
     return _fitting(made)
 
 
 def page_summary(alert: Alert) -> Saying:
     """An alert in one line."""
-    title, lines = alerted(alert)
-    return (alert.text,) if alert.resolved is None else (f"{title}: {lines[0]}",)
+    return (alerted(alert)[0],)
 
 
 def _fitting(made: Callable[[int], Content]) -> Content:

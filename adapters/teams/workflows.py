@@ -22,7 +22,7 @@ from adapters.teams.elements import Content
 from adapters.teams.notices import notice_content_of, page_content_of
 from adapters.teams.render import RenderContext, content_of, digest_content_of
 from bot.card import Card, Notification, QueueCard
-from bot.errors import Forbidden, Unavailable
+from bot.errors import Forbidden, Gone, Unavailable
 from bot.ports import Chat
 from bot.records import Alert
 from bot.surface import Surface
@@ -85,6 +85,10 @@ class WorkflowsChat:
         """Say it in the channel; nobody is pinged."""
         await self._send(notice_content_of(notice, ()), channel)
         return notice.mark
+
+    async def amend(self, notice: Notification, channel: str, ref: str) -> None:
+        """Raises Gone: a webhook's message cannot be changed."""
+        raise Gone("a webhook's message cannot be changed")
 
     async def put_alert(self, alert: Alert, channel: str, *, mark: str) -> None:
         """Post an alert; it has no ref."""
@@ -178,6 +182,10 @@ class RoutedChat:
     async def say(self, notice: Notification, channel: str, *, thread: str | None = None) -> str:
         """See `bot.ports.Chat`."""
         return await self._of(channel).say(notice, channel, thread=thread)
+
+    async def amend(self, notice: Notification, channel: str, ref: str) -> None:
+        """See `bot.ports.Chat`."""
+        await self._of(channel).amend(notice, channel, ref)
 
     async def dm_channel(self, account: str) -> str:
         """The bot's: a webhook reaches nobody alone."""

@@ -8,12 +8,12 @@ from adapters.watch.watchdog import (
     LATE,
     NOD,
     PULSE_EVERY,
-    SCHEDULER_DEAD,
     LoopLiveness,
     Watchdog,
     end_within,
     watched,
 )
+from bot.alerts import SCHEDULER_DEAD
 
 __all__ = [
     "EXIT_CODE",

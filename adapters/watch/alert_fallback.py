@@ -15,10 +15,11 @@ from datetime import datetime
 import structlog
 
 from adapters.watch.spool import Key, Spool, key_of
-from adapters.watch.watchdog import NOD, SCHEDULER_DEAD
+from adapters.watch.watchdog import NOD
+from bot.alerts import SCHEDULER_DEAD, STORE_DOWN, over
 from bot.errors import NodError, Unavailable
 from bot.ports import Clock, Pager
-from bot.records import STORE_DOWN, Alert, Heard, PendingPage
+from bot.records import Alert, Heard, PendingPage
 from bot.retry import PAGE, Backoff
 from bot.store import Alerts
 
@@ -189,7 +190,7 @@ class AlertFallback:
                 await self._stored(alert, self._direct.heard(alert))
                 drained.append(alert)
             if self._is_proven():
-                await self._alerts.resolve(NOD, cause=SCHEDULER_DEAD, how="Nod was started again and is well.")
+                await self._alerts.resolve(NOD, cause=SCHEDULER_DEAD, how=over(SCHEDULER_DEAD))
                 self._unproven_since = None
         except Unavailable:
             pass  # the next round tries again

@@ -19,8 +19,8 @@ from datetime import timedelta
 import structlog
 
 from adapters.watch.spool import Spool
+from bot.alerts import SCHEDULER_DEAD, alert_of
 from bot.ports import Clock
-from bot.records import Alert
 
 #: How often the scheduler shows that it lives.
 PULSE_EVERY = timedelta(seconds=4)
@@ -39,7 +39,7 @@ LAST_WORDS = 2.0
 FRAMES = 20
 
 #: Whose alert it is, where the bot itself is meant and no request, and the cause of this one.
-NOD, SCHEDULER_DEAD = "nod", "scheduler-dead"
+NOD = "nod"
 
 log = structlog.get_logger()
 
@@ -136,8 +136,8 @@ class Watchdog:
         log.error("scheduler_dead", age=round(age, 1), exit_code=EXIT_CODE, frames=frames)
 
     def _keep(self, age: float) -> None:
-        text = f"The scheduler stood still for {age:.0f} s, and Nod ended itself with code {EXIT_CODE}."
-        self._spool.put(Alert(approval_id=NOD, cause=SCHEDULER_DEAD, text=text, raised_at=self._clock()))
+        facts = {"seconds": round(age), "code": EXIT_CODE}
+        self._spool.put(alert_of(SCHEDULER_DEAD, NOD, facts, at=self._clock()))
 
 
 def _aside(*works: Callable[[], None]) -> None:

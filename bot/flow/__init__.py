@@ -192,6 +192,22 @@ class ChatStep:
         self._clock, self._count, self._pool = deps.clock, deps.count, deps.pool
 
 
+async def card_link(approval_id: str, chats: Mapping[Surface, Chat], store: Store) -> str | None:
+    """To its card in one of these chats, or to the digest that it stands on; some places have no address."""
+    standing = [p for p in await store.placements.of(approval_id) if not p.superseded]
+    for placement in standing:
+        where = placement.destination
+        if where.surface in chats and placement.ref:
+            link = chats[where.surface].link(where.channel, placement.ref)
+            if link is not None:
+                return link
+    gathered = {p.destination for p in standing if p.gathered and p.destination.surface in chats}
+    for digest in await store.queue_messages.standing(lines=1) if gathered else ():
+        if digest.ref and digest.destination in gathered:
+            return chats[digest.destination.surface].link(digest.destination.channel, digest.ref)
+    return None
+
+
 def not_delivered(error: Exception, *, before: datetime | None) -> bool:
     """Whether nothing of it can be up: it was the first try (none `before`), and nobody can have taken it."""
     return before is None and not isinstance(error, Unanswered)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from bot.errors import Forbidden, Unavailable
-from bot.flow import Count, WorkerPool
-from bot.ports import Clock, Pager
-from bot.records import PendingPage
+from bot.flow import Count, WorkerPool, card_link
+from bot.ports import Chat, Clock, Pager
+from bot.records import Alert, PendingPage
 from bot.retry import PAGE
 from bot.store import Store
+from bot.surface import Surface
 
 #: Seconds for one page, with its wait for a turn in a channel that takes one message a second.
 PATIENCE = 60.0
@@ -30,6 +32,7 @@ class PageOut:
         *,
         store: Store,
         pagers: Mapping[str, Pager],
+        chats: Mapping[Surface, Chat],
         clock: Clock,
         count: Count,
         pool: Callable[[], WorkerPool],
@@ -39,7 +42,7 @@ class PageOut:
 
         `patience` is for one page, in seconds.
         """
-        self._store, self._pagers = store, pagers
+        self._store, self._pagers, self._chats = store, pagers, chats
         self._clock, self._count, self._patience = clock, count, patience
         self._crews: defaultdict[str, WorkerPool] = defaultdict(pool)
 
@@ -57,7 +60,7 @@ class PageOut:
         now, alerts = self._clock(), self._store.alerts
         await alerts.attempt(page, at=now)
         try:
-            ref = await self._taken(page, pager)
+            ref = await self._taken(replace(page, alert=await self._linked(page.alert)), pager)
         except (Unavailable, Forbidden) as error:
             wait = PAGE.after(page.tries, error)
             await alerts.postpone(page, next_try=now + timedelta(seconds=wait))
@@ -67,6 +70,14 @@ class PageOut:
         await alerts.taken(page, ref=ref)
         log.warning("alert_paged", pager=page.pager, cause=page.alert.cause, resolved=bool(page.alert.resolved))
         self._count("alert_paged")
+
+    async def _linked(self, alert: Alert) -> Alert:
+        """With the way to its card; without one where it is about no request, or the store is away."""
+        try:
+            link = await card_link(alert.approval_id, self._chats, self._store)
+        except Unavailable:
+            return alert
+        return replace(alert, link=link)
 
     async def _taken(self, page: PendingPage, pager: Pager) -> str | None:
         try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import structlog
 
+from bot.alerts import ending, step_of
 from bot.approval import Approval, Outcome
 from bot.flow import ChatStep, Count
 from bot.policy import Policy, requesters_named
-from bot.records import NotificationKind, OutboxItem, is_rung_cause
+from bot.records import NotificationKind, OutboxItem
 from bot.store import Store
 from bot.surface import Surface
-from bot.wording import ending
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ class Announce(ChatStep):
         """Whoever was paged because nobody answered need not look any more."""
         how = ending(approval)
         for alert in await self._store.alerts.open_of(approval_id=approval.id):
-            if is_rung_cause(alert.cause):
+            if step_of(alert.cause) is not None:
                 await self._store.alerts.resolve(approval.id, cause=alert.cause, how=how)
 
     async def _threads(self, approval: Approval) -> tuple[OutboxItem, ...]:

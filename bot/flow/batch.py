@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.alerts import FLOOD, alert_of, over
 from bot.card import QueueCard, queue_card_of
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.flow import ChatStep, StepDeps, earliest
-from bot.records import Alert, QueueMessage, Waiting
+from bot.records import QueueMessage, Waiting
 from bot.retry import chat_wait
 from bot.seal import Seal
 from bot.surface import Destination
@@ -39,7 +40,6 @@ FREE_WITHIN, NOT_FREE_FOR = timedelta(seconds=6), timedelta(seconds=60)
 #: What has just joined a digest is late for a card, so it does not wait for long.
 JOINED_EVERY = timedelta(seconds=1.2)
 
-FLOOD = "flood"  #: the alert's cause
 EMPTY = "empty"  #: the fingerprint of a digest that nothing stands on
 
 log = structlog.get_logger()
@@ -142,16 +142,12 @@ class Batch(ChatStep):
     async def _name(self, flooding: Mapping[str, int], *, flood: int) -> None:
         alerts, now = self._store.alerts, self._clock()
         for agent, open_now in flooding.items():
-            text = (
-                f"The agent {name_of(agent)} has {open_now} open requests, more than {flood}: "
-                "from now on its requests stand on the digest of their channel."
-            )
-            await alerts.raise_(Alert(approval_id=_key(agent), cause=FLOOD, text=text, raised_at=now))
-        over = {_key(agent) for agent in flooding}
+            facts = {"agent": name_of(agent), "count": open_now, "flood": flood}
+            await alerts.raise_(alert_of(FLOOD, _key(agent), facts, at=now))
+        flooding_now = {_key(agent) for agent in flooding}
         for alert in await alerts.open_of(cause=FLOOD):
-            if alert.approval_id not in over:
-                how = f"the agent has at most {flood} open requests again"
-                await alerts.resolve(alert.approval_id, cause=FLOOD, how=how)
+            if alert.approval_id not in flooding_now:
+                await alerts.resolve(alert.approval_id, cause=FLOOD, how=over(FLOOD, flood=flood))
 
     async def _show(self, digest: QueueMessage, card: QueueCard, read_at: datetime) -> None:
         """What the card tells is of the moment at which it was read, however long the chat takes for it."""

@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from bot.alerts import CHANNEL_DEAD, SURFACE_DEAD, alert_of
 from bot.errors import Unavailable
 from bot.notifications import dead_place
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import CHANNEL_DEAD, SURFACE_DEAD, Alert
+from bot.records import Alert
 from bot.store import Store
 from bot.surface import Destination, Surface
 
@@ -105,10 +106,9 @@ class ChatProbe:
             return ()
 
     def _unreachable(self, surface: Surface, error: Unavailable) -> Alert:
-        text = f"{surface.value.title()} cannot be reached ({error})."
-        return Alert(
-            approval_id=f"surface:{surface.value}", cause=SURFACE_DEAD, text=text, raised_at=self._clock()
-        )
+        facts = {"chat": surface.value.title(), "why": error}
+        about = f"surface:{surface.value}"
+        return alert_of(SURFACE_DEAD, about, facts, at=self._clock(), variant="away")
 
 
 async def _asked(chat: Chat, channels: list[str], *, within: float) -> Mapping[str, str]:

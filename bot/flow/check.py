@@ -18,13 +18,14 @@ from bot.card import DIGEST_SEAL, Button
 from bot.desk import Click, NotCounted
 from bot.errors import Refusal, Refused
 from bot.flow import Count
-from bot.policy import Eligibility, Policy, eligibility_of, eligible
+from bot.policy import ROUTE_GONE, Eligibility, Policy, eligibility_of, eligible
 from bot.ports import Clock
 from bot.protocol import HITLDecision
 from bot.records import Batched, Placement, QueueMessage
 from bot.routing import Route
 from bot.seal import Seal, Sealed
 from bot.store import Store
+from bot.wording import name_of, span
 
 #: What each button asks the desk for; a look at the whole call is the way to an Approve.
 VERDICTS = {
@@ -37,9 +38,14 @@ VERDICTS = {
 #: With these no card of ours is behind the button.
 NOT_OURS = frozenset({Refusal.FORGED, Refusal.UNKNOWN_CARD})
 
-NOT_NOW = "Nod cannot look people up just now, so it does not know who you are. Press again in a few seconds."
-CHANGED = "This request changed under the card. Look at the new card below it."
-TAMPERED = "The record of this request was changed outside Nod. Nothing was decided; a new card follows."
+NOT_NOW = "Nod cannot look people up right now, so it does not know who you are. Press again in a few seconds."
+CHANGED = "This request changed. Decide on the new card below."
+TAMPERED = "Nod's record of this request was changed outside Nod, so nothing was decided. A new card follows."
+FORGED = "This button was not made by Nod, so nothing was decided. Answer on Nod's own card."
+RESOLVED = "This request is no longer pending on the platform."
+
+#: The page of `docs_url` that explains each code.
+REFUSALS = "refusals.md"
 
 log = structlog.get_logger()
 
@@ -92,20 +98,20 @@ class Check:
         eligibility = self._eligibility(policy, approval, click, now=now)
         route = policy.route_named(approval.route)
         if route is None:
-            raise Refused(Refusal.NOT_APPROVER, "Its route is gone from the policy: nobody may decide this.")
+            raise Refused(Refusal.NOT_APPROVER, ROUTE_GONE)
         verdict = VERDICTS.get(click.verb, HITLDecision.SKIPPED)
         self._check_open(click, approval)
         self._check_same(sealed, placement, approval, verdict)
         if verdict is HITLDecision.APPROVED and policy.rules.denial_of(approval.request):
-            raise Refused(Refusal.DENIED, "The policy denies this call. It can be rejected or skipped.")
+            raise Refused(Refusal.DENIED, "nod.yaml denies this call. Reject it or skip it.")
         # Somebody whose vote did not count when the last one came may count again: then this press decides.
         counts = eligible(policy, route, approval, now=now)
         alike = [vote for vote in approval.votes if vote.verdict is verdict and vote.person in counts]
-        enough = distinct_people(alike) >= route.needs(verdict)
+        missing = route.needs(verdict) - distinct_people(alike)
         mine = next((vote for vote in approval.votes if vote.person == eligibility.person.handle), None)
         same = mine is not None and mine.verdict is verdict and click.verb in VERDICTS
-        if same and not enough:
-            raise Refused(Refusal.ALREADY_VOTED, f"You {verdict.value} it already; more people are needed.")
+        if same and missing > 0:
+            raise Refused(Refusal.ALREADY_VOTED, voted_before(verdict, missing=missing))
         return Checked(
             sealed=sealed,
             placement=placement,
@@ -146,30 +152,34 @@ class Check:
         """
         sealed = self._seal.open(click.value)
         if sealed is None or sealed.verb != click.verb.value:
-            raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
+            raise Refused(Refusal.FORGED, FORGED)
         placement = await self._store.placements.get(sealed.card_id)
         approval = await self._store.approvals.get(placement.approval_id) if placement else None
         if placement is None or approval is None:
-            raise Refused(Refusal.UNKNOWN_CARD, "Nod does not know this card.")
+            raise Refused(
+                Refusal.UNKNOWN_CARD, "Nod has no record of this card. Look for a newer one in the channel."
+            )
         where = placement.destination
         # A click can come before the answer to our own post: then the ref is not noted yet.
         if (where.surface, where.channel) != (click.surface, click.channel) or (
             placement.ref is not None and placement.ref != click.ref
         ):
-            raise Refused(Refusal.MOVED_CARD, "This is a copy of a card. Answer on the card itself.")
+            raise Refused(Refusal.MOVED_CARD, "This is a copy of a card. Answer on the original.")
         return Pressed(sealed=sealed, placement=placement, approval=approval)
 
     async def digest(self, click: Click) -> QueueMessage:
         """The digest whose button was pressed. Raises Refused for a forged value or a copy of the message."""
         sealed = self._seal.open(click.value)
         if sealed is None or sealed.verb != Button.NEXT.value or sealed.digest != DIGEST_SEAL:
-            raise Refused(Refusal.FORGED, "This button was not made by Nod. Nothing was decided.")
+            raise Refused(Refusal.FORGED, FORGED)
         digest = await self._store.queue_messages.get(sealed.card_id)
         if digest is None:
-            raise Refused(Refusal.UNKNOWN_CARD, "Nod does not know this message.")
+            raise Refused(
+                Refusal.UNKNOWN_CARD, "Nod has no record of this message. Look for a newer one in the channel."
+            )
         where = digest.destination
         if (where.surface, where.channel) != (click.surface, click.channel):
-            raise Refused(Refusal.MOVED_CARD, "This is a copy. Press the button on the message itself.")
+            raise Refused(Refusal.MOVED_CARD, "This is a copy of a message. Press Next on the original.")
         return digest
 
     def may_decide(self, click: Click, approval: Approval) -> Route | None:
@@ -214,12 +224,14 @@ class Check:
         if approval.decision is not None:
             raise Refused(Refusal.ALREADY_DECIDED, already(approval.decision, click=click, now=now))
         if approval.outcome is Outcome.ELSEWHERE:
-            raise Refused(Refusal.ANSWERED_ELSEWHERE, "It was answered on the platform already.")
+            word = approval.platform_word
+            said = f"It was already answered on the platform: {word}." if word else RESOLVED
+            raise Refused(Refusal.ANSWERED_ELSEWHERE, said)
         if approval.stage is not Stage.OPEN or now >= approval.deadline.at:
-            ago = _ago(approval.deadline.at, now)
-            raise Refused(Refusal.EXPIRED, f"It expired {ago}; the agent went on without it.")
+            then = f"; {name_of(approval.request.tool_name)} did not run" if approval.did_not_run else ""
+            raise Refused(Refusal.EXPIRED, f"It expired {_ago(approval.deadline.at, now)}{then}.")
         if approval.rule is not None:
-            raise Refused(Refusal.AUTOMATIC, f"Rule {approval.rule} answers this; nobody needs to.")
+            raise Refused(Refusal.AUTOMATIC, f"The rule {approval.rule} answers this automatically.")
 
     async def too_late(self, click: Click) -> Refused:
         """The compare-and-set lost: say what is true now."""
@@ -252,21 +264,22 @@ class Check:
         sealed = self._seal.open(click.value)
         ours = sealed is not None and sealed.digest != DIGEST_SEAL and refused.code not in NOT_OURS
         card_id = sealed.card_id if sealed is not None and ours else None
-        return NotCounted(card_id=card_id, code=refused.code, text=str(refused))
+        docs = self._policy().docs_url
+        link = f"{docs.rstrip('/')}/{REFUSALS}#{refused.code.value}" if docs else None
+        return NotCounted(card_id=card_id, code=refused.code, text=str(refused), link=link)
 
 
 def already(decision: Decision, *, click: Click, now: datetime) -> str:
     """Who won, in words for the one who did not (or who clicked twice)."""
     same = (decision.actor.surface, decision.actor.account) == (click.surface, click.account)
     who = "You" if same else decision.actor.name
-    again = " already" if same else ""
-    return f"{who}{again} {decision.verdict.value} it {_ago(decision.at, now)}."
+    return f"{who} {decision.verdict.value} it {_ago(decision.at, now)}."
+
+
+def voted_before(verdict: HITLDecision, *, missing: int) -> str:
+    """What a person hears who has voted so, while that many more are needed."""
+    return f"You have already {verdict.value}. Waiting for {missing} more."
 
 
 def _ago(then: datetime, now: datetime) -> str:
-    seconds = max(0, round((now - then).total_seconds()))
-    if seconds < 120:
-        return f"{seconds} s ago"
-    if seconds < 7200:
-        return f"{seconds // 60} min ago"
-    return f"{seconds // 3600} h ago"
+    return f"{span(now - then)} ago"

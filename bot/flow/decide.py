@@ -26,9 +26,7 @@ from bot.routing import ReasonRule, Route
 from bot.seal import Reading, Seal
 from bot.store import Store
 
-NOT_YOURS = (
-    "You were not shown every page of this request as it reads now. Open View all yourself and approve there."
-)
+NOT_YOURS = "You have not seen every page of this request as it is now. Open View all and approve at its end."
 
 log = structlog.get_logger()
 
@@ -130,7 +128,7 @@ class Decide:
             if approval and route and await self._store.placements.get(gathered.card_id):
                 form = await self._form(click, approval, gathered.card_id, route, HITLDecision.APPROVED)
                 return NextRequest(card_id=None, form=form)
-        raise Refused(Refusal.NOTHING_WAITING, "Nothing more waits here that you may decide.")
+        raise Refused(Refusal.NOTHING_WAITING, "No more requests here that you can decide.")
 
     async def _form_of(self, click: Click, checked: Checked) -> FormData:
         card_id = checked.placement.card_id
@@ -185,7 +183,7 @@ class Decide:
                 raise Refused(Refusal.NOT_SHOWN_WHOLE, NOT_YOURS)
         elif excerpt(sight.lines, request=request)[1] is not None:
             raise Refused(
-                Refusal.NOT_SHOWN_WHOLE, "The card does not show all of this call. Use View all first."
+                Refusal.NOT_SHOWN_WHOLE, "The card does not show the whole call. Open View all to approve."
             )
         return True
 

@@ -16,6 +16,7 @@ from itertools import count
 
 import structlog
 
+from bot.alerts import UNDELIVERED
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
 from bot.flow import Count, WorkerPool, earliest
@@ -24,10 +25,10 @@ from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelive
 from bot.policy import Policy
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
-from bot.records import UNDELIVERED, Ring, Step
+from bot.records import Ring, Step
 from bot.retry import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, decision_wait, sent_again_after
 from bot.store import Store
-from bot.wording import beaten_by
+from bot.wording import beaten_by, name_of
 
 #: One POST takes at most this long; nobody else may send it meanwhile. More than the client's total timeout.
 LEASE = timedelta(seconds=20)
@@ -148,8 +149,8 @@ class Deliver:
             await self._losses.report(approval, RAN_OUT)
         else:
             await self._losses.over()
-            through = outcome is not Outcome.ELSEWHERE
-            how = "the decision got through after all" if through else beaten_by(word)
+            tool, through = name_of(approval.request.tool_name), outcome is not Outcome.ELSEWHERE
+            how = f"the decision for {tool} was delivered" if through else f"{tool}: {beaten_by(word)}"
             await self._store.alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
         if not await self._store.approvals.settle(
             approval.id,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import assert_never
 
 import structlog
 
-from bot.approval import Claim, distinct_people
+from bot.approval import Approval, Claim, distinct_people
 from bot.call import on_one_line
-from bot.card import Button
+from bot.card import Button, run_url_of
 from bot.desk import Acknowledged, Click, Explanation, Identified, NotCounted, Preview, Reply
 from bot.errors import Refusal, Refused
 from bot.flow import Count
@@ -17,12 +18,14 @@ from bot.flow.check import Check
 from bot.flow.decide import Decide
 from bot.flow.sights import Sights
 from bot.ladder import Action, lease_at
-from bot.policy import Policy, approvers_named, approvers_of, kept_out, names_of
+from bot.policy import NO_APPROVER, Policy, deciders, either_of, kept_out
 from bot.ports import Clock
 from bot.protocol import HITLDecision
 from bot.records import LAST_CALLS, Claimed, DueRung
+from bot.routing import Route
 from bot.seal import Seal
 from bot.store import Store
+from bot.wording import span
 
 log = structlog.get_logger()
 
@@ -38,7 +41,7 @@ class Acknowledge:
         checked = await self._check.click(click)
         person, now = checked.eligibility.person, self._clock()
         if any(vote.person == person.handle for vote in checked.approval.votes):
-            raise Refused(Refusal.ALREADY_VOTED, "You answered it already; it waits for the others.")
+            raise Refused(Refusal.ALREADY_VOTED, "You have already answered. Waiting for the others.")
         lease = lease_at(now, deadline=checked.approval.deadline.at, share=checked.route.claim)
         claim = Claim(person=person.handle, name=person.name, at=now, until=lease.until)
         last_call = DueRung(
@@ -62,20 +65,22 @@ class Acknowledge:
             return await self._check.too_late(click)
         if claimed is Claimed.BEFORE:
             return Refused(
-                Refusal.ALREADY_CLAIMED, "You were on it already. Answer it, or leave it to the others."
+                Refusal.ALREADY_CLAIMED, "You have had this once. Decide it, or leave it to the others."
             )
         approval, now = (await self._check.pressed(click)).approval, self._clock()
         other = approval.claim_at(now)
         if other is None:
-            return Refused(Refusal.ALREADY_CLAIMED, "Somebody else was on it until a moment ago. Press again.")
-        left = max(1, round((other.until - now).total_seconds()))
-        return Refused(
-            Refusal.ALREADY_CLAIMED, f"{other.name} is on it for another {left} s. You can still answer it."
-        )
+            return Refused(Refusal.ALREADY_CLAIMED, "Someone else had this until a moment ago. Press again.")
+        said = f"{other.name} has this for another {_left(other, now)}. You can still decide."
+        return Refused(Refusal.ALREADY_CLAIMED, said)
+
+
+def _left(claim: Claim, now: datetime) -> str:
+    return span(max(timedelta(seconds=1), claim.until - now))
 
 
 class Explain:
-    """Answers in lines; nothing is decided, and nothing noted."""
+    """Says why a card is here. Nothing is decided, and nothing noted."""
 
     def __init__(self, *, check: Check, policy: Callable[[], Policy], clock: Clock) -> None:
         self._check, self._policy, self._clock = check, policy, clock
@@ -91,37 +96,52 @@ class Explain:
         )
 
     async def explain(self, click: Click) -> Explanation:
-        """Why this card is here, who may decide, what is missing, and for this person why not."""
-        policy, pressed = self._policy(), await self._check.pressed(click)
-        card_id, approval = pressed.placement.card_id, pressed.approval
+        """Which route it is, who can decide, what is missing, and whether this person can."""
+        policy, pressed, now = self._policy(), await self._check.pressed(click), self._clock()
+        approval = pressed.approval
         route = policy.route_named(approval.route)
-        approvers = approvers_of(route, approval) if route else ()
-        out = kept_out(policy, approval)
-        people = [person.name for person in policy.members(approvers) if person.handle not in out]
-        named = f" ({', '.join(people)})" if people else ""
-        may = approvers_named(policy, route, approval)
-        lines = [f"Route: {approval.route}", f"May decide: {may}{named}"]
-        if route is not None:
-            given = distinct_people(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)
-            missing = f", {route.quorum - given} more to come" if given < route.quorum else ""
-            needs = route.needs(HITLDecision.REJECTED)
-            lines.append(f"Needed: {route.quorum} to approve{missing}; {needs} to reject or skip")
-            pinged = tuple(name for rung in route.ladder for name in rung.who)
-            whom = [name for name in dict.fromkeys(pinged) if names_of(policy, (name,), without=out)]
-            lines.append(f"Pinged when it nears its deadline: {', '.join(whom) or 'nobody'}")
-            lines.append(f"Shown in: {', '.join(str(place) for place in route.cards)}")
-        claim = approval.claim_at(self._clock())
+        claim = approval.claim_at(now)
+        lines = self._of_route(policy, route, approval, now=now) if route else []
         if claim:
-            lines.append(f"On it: {claim.name}; nobody else is pinged meanwhile")
-        votes = ", ".join(f"{vote.actor.name} {vote.verdict.value}" for vote in approval.votes)
-        lines.append(f"Votes so far: {votes or 'none'}")
+            left = _left(claim, now)
+            lines.append(f"{claim.name} has this for another {left}. Others are not pinged before then.")
+        lines += [f"{vote.actor.name} {vote.verdict.value}." for vote in approval.votes]
+        refusal, link = None, None
         try:
             checked = self._check.judge(click, pressed)
         except Refused as refused:
-            lines.append(f"You: {refused} [{refused.code.value}]")
-            return Explanation(card_id=card_id, lines=tuple(lines), refusal=refused.code)
-        place = f", for {checked.eligibility.acting_for}" if checked.eligibility.acting_for else ""
-        return Explanation(card_id=card_id, lines=(*lines, f"You: you may decide this{place}."))
+            told = self._check.not_counted(click, refused)
+            refusal, link = told.code, told.link
+            lines.append(told.text)
+        else:
+            giver = policy.people.get(checked.eligibility.acting_for or "")
+            lines.append(f"You can decide this in place of {giver.name}." if giver else "You can decide this.")
+        return Explanation(
+            card_id=pressed.placement.card_id,
+            lines=tuple(lines),
+            shown_in=route.cards if route else (),
+            request_id=approval.id,
+            run=run_url_of(policy, approval.request.run_id),
+            refusal=refusal,
+            link=link,
+        )
+
+    def _of_route(self, policy: Policy, route: Route, approval: Approval, *, now: datetime) -> list[str]:
+        """Which route it is and why, who can decide, what is missing, and who is reminded."""
+        who = deciders(policy, route, approval, now=now)
+        given = distinct_people(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)
+        needs = "1 approval" if route.quorum == 1 else f"{route.quorum} approvals"
+        ends = route.needs(HITLDecision.REJECTED)
+        ending = "One Reject or Skip ends it." if ends == 1 else f"{ends} Rejects or Skips end it."
+        out = kept_out(policy, approval)
+        pinged = tuple(name for rung in route.ladder for name in rung.who)
+        reminded = [person.name for person in policy.members(pinged) if person.handle not in out]
+        return [
+            f"It matches the route {route.name}: {route.match}.",
+            f"{either_of(who)} can decide." if who else NO_APPROVER,
+            f"Needs {needs} ({given} so far). {ending}",
+            f"Reminded before the deadline: {', '.join(dict.fromkeys(reminded)) or 'nobody'}.",
+        ]
 
 
 class FrontDesk:

@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.alerts import ONE, RUNG, alert_of
 from bot.approval import Approval
 from bot.errors import Unavailable
 from bot.flow import ChatStep, earliest
 from bot.ladder import Action
-from bot.notifications import stand_ins
+from bot.notifications import left, stand_ins
 from bot.policy import kept_out, named_for
-from bot.records import Alert, DueRung, NotificationKind, OutboxItem, Placement, Triggered, rung_cause
-from bot.wording import name_of
+from bot.records import Alert, DueRung, NotificationKind, OutboxItem, Placement, Triggered
+from bot.wording import waiting_name
 
 #: What waits while somebody is on it: whatever would send other people there.
 PAUSED = frozenset({Action.REMIND, Action.PING, Action.WIDEN, Action.PAGE, Action.FALLBACK})
@@ -118,13 +119,15 @@ class Escalate(ChatStep):
             self._count("rung_fired")
 
     def _alert(self, rung: DueRung, approval: Approval) -> Alert:
-        tool, until = name_of(approval.request.tool_name), f"{approval.deadline.at:%Y-%m-%d %H:%M:%S} UTC"
-        named = named_for(self._policy(), rung.who, approval)
-        who = f" For: {named}." if named else ""
-        nobody = "not enough people have" if approval.votes else "nobody has"
-        unread = stand_ins(self._policy(), rung.who)
-        text = f"{tool}: {nobody} answered, and the agent waits until {until}.{who}{unread}"
-        return Alert(approval_id=approval.id, cause=rung_cause(rung.number), text=text, raised_at=self._clock())
+        policy, now = self._policy(), self._clock()
+        named = named_for(policy, rung.who, approval)
+        facts = {
+            "waiting": waiting_name(approval, policy=policy),
+            "left": left(approval, now),
+            "who": (f" For {named}." if named else "") + stand_ins(policy, rung.who),
+        }
+        variant = "votes" if approval.votes else ONE
+        return alert_of(RUNG, approval.id, facts, at=now, variant=variant, part=str(rung.number))
 
     def _notices(
         self, rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]

@@ -12,16 +12,17 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.alerts import CHANGING, TAMPERED, alert_of
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
 from bot.flow.polls import Heard, Polls, Unread
-from bot.flow.quorum_check import UNDECIDABLE, undecidable
+from bot.flow.quorum_check import undecidable
 from bot.ladder import Deadline, began_at, deadline_of, lease_at, redraws, renewed
 from bot.policy import Policy
 from bot.ports import Clock, Listing, Platform
 from bot.protocol import HITLRequest
-from bot.records import TAMPERED, UNWRITTEN, Alert, DueRung, NewApproval, Placement, Standing
+from bot.records import UNWRITTEN, DueRung, NewApproval, Placement, Standing
 from bot.routing import Route
 from bot.store import Store
 from bot.wording import name_of
@@ -32,7 +33,7 @@ MASS_COUNT, MASS_SHARE = 5, 0.5
 HOLD = timedelta(minutes=2)
 
 #: A call that changes so often gets no more cards; the alert's cause.
-MOST_CHANGES, CHANGING = 10, "keeps-changing"
+MOST_CHANGES = 10
 
 #: While it is open whether something vanished, the platform is asked this often, whatever its interval.
 LOOK_AGAIN = timedelta(seconds=1)
@@ -177,8 +178,7 @@ class Ingest:
         """Raise an alert at once for a request that nobody can ever approve."""
         now = self._clock()
         if (why := undecidable(self._policy(), approval, now=now)) is not None:
-            alert = Alert(approval_id=approval.id, cause=UNDECIDABLE, text=why, raised_at=now)
-            await self._store.alerts.raise_(alert)
+            await self._store.alerts.raise_(why)
 
     def _new_approval(self, request: HITLRequest) -> NewApproval:
         policy, now = self._policy(), self._clock()
@@ -203,10 +203,8 @@ class Ingest:
 
     async def _tampered(self, request: HITLRequest) -> None:
         """Somebody else than Nod wrote to its record: nothing in it counts, and people are asked again."""
-        tool = name_of(request.tool_name)
-        text = f"{tool}: something other than Nod changed its record in the database. People are asked again."
-        alert = Alert(approval_id=request.request_id, cause=TAMPERED, text=text, raised_at=self._clock())
-        await self._store.alerts.raise_(alert)
+        facts = {"tool": name_of(request.tool_name)}
+        await self._store.alerts.raise_(alert_of(TAMPERED, request.request_id, facts, at=self._clock()))
         await self._changed(request, why=TAMPERED)
 
     async def _changed(self, request: HITLRequest, *, why: str | None = None) -> None:
@@ -235,13 +233,8 @@ class Ingest:
         cards = Counter(placement.destination for placement in await self._store.placements.of(approval.id))
         if max(cards.values(), default=0) < MOST_CHANGES:
             return True
-        text = (
-            f"{name_of(approval.request.tool_name)}: the call under this id changed {MOST_CHANGES} times. "
-            "It gets no more cards, and nobody can answer it in Nod."
-        )
-        await self._store.alerts.raise_(
-            Alert(approval_id=approval.id, cause=CHANGING, text=text, raised_at=self._clock())
-        )
+        facts = {"tool": name_of(approval.request.tool_name), "times": MOST_CHANGES}
+        await self._store.alerts.raise_(alert_of(CHANGING, approval.id, facts, at=self._clock()))
         return False
 
     async def _retime(self, request: HITLRequest, met: Standing) -> None:

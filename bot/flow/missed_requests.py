@@ -1,60 +1,120 @@
-"""An end in silence: asked when its time is over, whether anybody could see a request, and was sent for."""
+"""An end in silence: asked when its time is over, whether anybody could see a request, and was sent for.
+
+One alert for each way in which that goes wrong, however many requests it happens to.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bot.alerts import (
+    REQUESTS,
+    SEVERAL,
+    UNESCALATED,
+    UNSEEN,
+    UNTOLD,
+    alert_of,
+    alert_text,
+    over,
+)
 from bot.approval import Approval, Outcome
-from bot.records import Alert
+from bot.flow import earliest
+from bot.ports import Clock
 from bot.store import Store
-from bot.wording import name_of
+from bot.wording import name_of, span
 
-UNSEEN, UNESCALATED, UNTOLD = "expired-unseen", "expired-unescalated", "untold"  #: the alerts' causes
 #: Whoever was on it until so shortly before the end kept the rungs back: they had no time to go on.
 JUST_NOW = timedelta(seconds=2)
+#: The count on an alert is brought up to date this often at most.
+RETOLD_EVERY = timedelta(seconds=10)
+#: An alert is over when so long no further request ended so.
+QUIET = timedelta(minutes=5)
 
 
-async def report_silence(approval: Approval, *, store: Store, at: datetime) -> None:
-    """Alert that its time ran out although a rung that was due before was not attempted; and `report_unseen`.
+@dataclass
+class _Missed:
+    """What an operator knows of one alert, and what is to be told."""
 
-    Before the approval is settled: afterwards nothing would bring anybody back here after a crash.
-    """
-    await report_unseen(approval, store=store, at=at)
-    over, rung = min(at, approval.deadline.at), approval.ahead
-    if rung is None or rung.at >= over or approval.claim_at(over - JUST_NOW):
-        return
-    due = f"{rung.at:%Y-%m-%d %H:%M:%S} UTC"
-    text = (
-        f"{name_of(approval.request.tool_name)}: it expired, and its {rung.action} of {due} was not attempted."
-    )
-    await store.alerts.raise_(Alert(approval_id=approval.id, cause=UNESCALATED, text=text, raised_at=at))
+    last: datetime
+    of_before: bool = False  #: an earlier process raised it: how many it counts is not known
+    ids: set[str] = field(default_factory=set)
+    tool: str = ""
+    told: int = 1
+    told_at: datetime | None = None
 
-
-async def report_unseen(approval: Approval, *, store: Store, at: datetime) -> None:
-    """Alert that its time ran out although no card of it was up anywhere; nothing if one was, or none was owed.
-
-    Before the approval is settled, likewise.
-    """
-    if approval.rule is not None or await _was_up(approval, store):
-        return
-    text = f"{name_of(approval.request.tool_name)}: it expired, and no card of it was up anywhere."
-    await store.alerts.raise_(Alert(approval_id=approval.id, cause=UNSEEN, text=text, raised_at=at))
+    @property
+    def count(self) -> str:
+        return f"more than {len(self.ids)}" if self.of_before else str(len(self.ids))
 
 
-async def report_unsent(approval: Approval, *, tried: bool, store: Store, at: datetime) -> None:
-    """Alert that a message of its ladder was not sent until nobody had answered in time.
+class MissedRequests:
+    """Reports each before its request is settled: afterwards nothing would bring anybody back after a crash."""
 
-    Not what somebody who was on it held back untried, nor where no card was up: that is told already. Before
-    the message is dropped, likewise.
-    """
-    if approval.outcome is not Outcome.TIMEOUT_SKIP or not await _was_up(approval, store):
-        return
-    over = min(approval.settled_at or at, approval.deadline.at)
-    if not tried and approval.claim_at(over - JUST_NOW):
-        return
-    tool = name_of(approval.request.tool_name)
-    text = f"{tool}: it expired, and a message of its ladder could not be sent until then."
-    await store.alerts.raise_(Alert(approval_id=approval.id, cause=UNTOLD, text=text, raised_at=at))
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._known: dict[str, _Missed] | None = None
+
+    async def silence(self, approval: Approval, *, at: datetime) -> None:
+        """Its time ran out although a rung that was due before was not attempted, or `unseen`."""
+        await self.unseen(approval, at=at)
+        end, rung = min(at, approval.deadline.at), approval.ahead
+        if rung is None or rung.at >= end or approval.claim_at(end - JUST_NOW):
+            return
+        due = f"{rung.at:%Y-%m-%d %H:%M:%S} UTC"
+        await self._report(UNESCALATED, approval, at=at, action=str(rung.action), due=due)
+
+    async def unseen(self, approval: Approval, *, at: datetime) -> None:
+        """Its time ran out although no card of it was up anywhere; nothing if one was, or none was owed."""
+        if approval.rule is None and not await _was_up(approval, self._store):
+            await self._report(UNSEEN, approval, at=at)
+
+    async def unsent(self, approval: Approval, *, tried: bool, at: datetime) -> None:
+        """A message of its ladder was not sent until nobody had answered in time.
+
+        Not what somebody who was on it held back untried, nor where no card was up: that is told already.
+        Before the message is dropped, likewise.
+        """
+        if approval.outcome is not Outcome.TIMEOUT_SKIP or not await _was_up(approval, self._store):
+            return
+        end = min(approval.settled_at or at, approval.deadline.at)
+        if tried or not approval.claim_at(end - JUST_NOW):
+            await self._report(UNTOLD, approval, at=at)
+
+    async def count(self) -> datetime | None:
+        """Bring the counts up to date, and end what is over; returns when to look again."""
+        now, due = self._clock(), None
+        for cause, missed in tuple((await self._open()).items()):
+            if now >= missed.last + QUIET:
+                total = f"; {missed.count} in all" if len(missed.ids) > 1 or missed.of_before else ""
+                how = f"{over(cause, quiet=span(QUIET))}{total}"
+                await self._store.alerts.resolve(REQUESTS, cause=cause, how=how)
+                del (await self._open())[cause]
+                continue
+            due = earliest(due, missed.last + QUIET)
+            if len(missed.ids) > missed.told:
+                retell = missed.told_at + RETOLD_EVERY if missed.told_at else now
+                if now < retell:
+                    due = earliest(due, retell)
+                    continue
+                missed.told, missed.told_at = len(missed.ids), now
+                text = alert_text(cause, SEVERAL, count=missed.count, tool=missed.tool)
+                await self._store.alerts.reword(REQUESTS, cause=cause, text=text)
+        return due
+
+    async def _report(self, cause: str, approval: Approval, *, at: datetime, **facts: object) -> None:
+        known, tool = await self._open(), name_of(approval.request.tool_name)
+        await self._store.alerts.raise_(alert_of(cause, REQUESTS, {"tool": tool, **facts}, at=at))
+        missed = known.setdefault(cause, _Missed(last=at, told_at=at))
+        missed.last, missed.tool = at, tool
+        missed.ids.add(approval.id)
+
+    async def _open(self) -> dict[str, _Missed]:
+        """The alerts that are open; those of an earlier process end as if their last one were now."""
+        if self._known is None:
+            found = await self._store.alerts.open_of(approval_id=REQUESTS)
+            self._known = {alert.cause: _Missed(last=self._clock(), of_before=True, told=0) for alert in found}
+        return self._known
 
 
 async def _was_up(approval: Approval, store: Store) -> bool:

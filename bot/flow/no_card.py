@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.alerts import CARD_REFUSED, NO_CARD, ONE, SEVERAL, alert_of, alert_text, over
 from bot.approval import Approval
 from bot.ports import Clock
-from bot.records import CARD_REFUSED, NO_CARD, Alert, Lack
+from bot.records import Alert, Lack
 from bot.store import Store
 from bot.surface import Destination
 from bot.wording import name_of
@@ -45,13 +46,9 @@ class NoCard:
             return
         lacks = {lack.destination: lack for lack in await self._store.placements.lacking()}
         count = max(1, _count(lacks.get(where), cause))
-        text = (
-            _of_several(count, key, str(error))
-            if count > 1
-            else f"{name_of(approval.request.tool_name)}: its card cannot be shown in {where} ({error})."
-        )
-        alert = Alert(approval_id=key[0], cause=cause, text=text, raised_at=now)
-        await self._store.alerts.raise_(alert)
+        facts = {"count": count, "where": where, "why": error, "tool": name_of(approval.request.tool_name)}
+        variant = SEVERAL if count > 1 else ONE
+        await self._store.alerts.raise_(alert_of(cause, key[0], facts, at=now, variant=variant))
         self._told[key] = _Told(str(error), count, now)
 
     async def look(self) -> None:
@@ -74,12 +71,12 @@ class NoCard:
         key = about, cause = alert.approval_id, alert.cause
         if lack is None or not (lack.in_vain if cause == NO_CARD else lack.elsewhere):
             self._told.pop(key, None)
-            await self._store.alerts.resolve(about, cause=cause, how="no request waits there without a card")
+            await self._store.alerts.resolve(about, cause=cause, how=over(cause))
             return
         told, count = self._told.get(key), _count(lack, cause)
         if told and count > told.count and now >= told.at + RETOLD_EVERY:
             told.count, told.at = count, now
-            text = _of_several(count, key, told.why)
+            text = alert_text(cause, SEVERAL, count=count, where=about, why=told.why)
             await self._store.alerts.reword(about, cause=cause, text=text)
 
 
@@ -88,9 +85,3 @@ def _count(lack: Lack | None, cause: str) -> int:
     if lack is None:
         return 0
     return lack.unseen if cause == NO_CARD else lack.elsewhere
-
-
-def _of_several(count: int, key: tuple[str, str], why: str) -> str:
-    where, cause = key
-    seen = "nobody can see them" if cause == NO_CARD else "people can see them elsewhere"
-    return f"{count} requests have no card in {where} ({why}): {seen}."

@@ -11,8 +11,8 @@ import structlog
 
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, Unavailable
-from bot.flow import ChatStep, earliest, not_delivered
-from bot.flow.missed_requests import report_unsent
+from bot.flow import ChatStep, StepDeps, card_link, earliest, not_delivered
+from bot.flow.missed_requests import MissedRequests
 from bot.notifications import is_told_by_card, notification_for
 from bot.ports import Chat
 from bot.records import NotificationKind, OutboxItem, Placement, QueueMessage
@@ -57,12 +57,16 @@ class _Place:
 class Notify(ChatStep):
     """Sends what is owed. Nothing else in the flow puts words into a thread or a room."""
 
+    def __init__(self, deps: StepDeps, *, missed: MissedRequests) -> None:
+        super().__init__(deps)
+        self._missed = missed
+
     async def round(self) -> datetime | None:
         self._pool.look()
         now, due = self._clock(), None
         owed = await self._store.outbox.owed()
         digests = await self._digests(owed)
-        crowded, called, shown = _crowded(owed), await self._called(owed), []
+        crowded, shown = _crowded(owed), []
         together: dict[tuple[_Place, str | None, str | None], list[Owed]] = {}
         for item in sorted(
             owed, key=lambda item: item[0].news is NotificationKind.OUTCOME
@@ -75,7 +79,7 @@ class Notify(ChatStep):
                 self._pool.take(("drop", notice.mark), approval.id, self._drop, [item], why)
             elif approval.stage is Stage.OPEN and now >= approval.deadline.at:
                 continue  # how it ended is about to be known
-            elif (until := self._shows_until(notice, approval, placement, called)) and until > now:
+            elif (until := self._shows_until(notice, approval, placement)) and until > now:
                 if placement and placement.shown_revision >= approval.revision:
                     shown.append(item)
                 else:
@@ -104,8 +108,10 @@ class Notify(ChatStep):
         in_channel = place.channel is not None and place.thread is None
         new = f"{MANY}{notices[0].mark}" if in_channel else notices[0].mark
         chat, mark = self._chats[place.surface], notices[0].sent_as or new
-        link = await self._link(items[0][1], place, chat) if place.person else None
-        text = notification_for([(n, a) for n, a, _ in items], mark=mark, policy=self._policy(), link=link)
+        link = await card_link(items[0][1].id, {place.surface: chat}, self._store) if place.person else None
+        text = notification_for(
+            [(n, a) for n, a, _ in items], mark=mark, policy=self._policy(), now=now, link=link
+        )
         try:
             channel = place.channel or await self._room(place, chat)
             if not await self._store.outbox.attempt(notices, sent_as=mark, at=now):
@@ -117,7 +123,7 @@ class Notify(ChatStep):
         except (Unavailable, Gone, Forbidden) as error:
             await self._put_off(items, place, error)
         else:
-            await self._store.outbox.sent(notices, ref=ref, at=self._clock())
+            await self._store.outbox.sent(notices, channel=channel, ref=ref, at=self._clock())
             log.info("notice_said", news=notices[0].news.value, together=len(notices))
             self._count("notice_said")
 
@@ -130,36 +136,14 @@ class Notify(ChatStep):
             )
         return await chat.dm_channel(account)
 
-    async def _link(self, approval: Approval, place: _Place, chat: Chat) -> str | None:
-        """To the card, or to the digest that it stands on; some places have no address."""
-        standing = [p for p in await self._store.placements.of(approval.id) if not p.superseded]
-        for placement in standing:
-            if placement.destination.surface is place.surface and placement.ref:
-                link = chat.link(placement.destination.channel, placement.ref)
-                if link is not None:
-                    return link
-        for digest in await self._store.queue_messages.standing(lines=1) if standing else ():
-            if digest.ref and digest.destination in {p.destination for p in standing if p.gathered}:
-                return chat.link(digest.destination.channel, digest.ref)
-        return None
-
     async def _digests(self, owed: Sequence[Owed]) -> Mapping[Destination, QueueMessage]:
         if not any(placement and placement.gathered for _, _, placement in owed):
             return {}
         standing = await self._store.queue_messages.standing(lines=1, quiet=True)
         return {digest.destination: digest for digest in standing}
 
-    async def _called(self, owed: Sequence[Owed]) -> Set[str]:
-        """The cards below which people were called, of those that have ended."""
-        cards = [
-            notice.card_id
-            for notice, _, _ in owed
-            if notice.card_id and notice.news is NotificationKind.OUTCOME
-        ]
-        return await self._store.outbox.called(cards) if cards else frozenset()
-
     def _shows_until(
-        self, notice: OutboxItem, approval: Approval, placement: Placement | None, called: Set[str]
+        self, notice: OutboxItem, approval: Approval, placement: Placement | None
     ) -> datetime | None:
         """Until when it is left to the card to show how it ended; None where it has to be said as well."""
         if (
@@ -169,7 +153,7 @@ class Notify(ChatStep):
             or notice.attempted_at
         ):
             return None
-        told = is_told_by_card(approval, called=placement.card_id in called, policy=self._policy())
+        told = is_told_by_card(approval, policy=self._policy())
         return notice.owed_since + SHOWN_WITHIN if told else None
 
     def _place(
@@ -249,7 +233,7 @@ class Notify(ChatStep):
             had_place = placement is None or placement.ref is not None or placement.gathered
             if notice.news is NotificationKind.RUNG and had_place:
                 # First the alert: once it is dropped, nothing would bring us back here after a crash.
-                await report_unsent(approval, tried=notice.tries > 0, store=self._store, at=now)
+                await self._missed.unsent(approval, tried=notice.tries > 0, at=now)
         await self._store.outbox.drop(notices, why=why, at=now)
         log.info("notice_dropped", news=notices[0].news.value, why=why)
         self._count("notice_dropped")

@@ -13,20 +13,15 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.alerts import BLIND, ONE, PLATFORM, SEVERAL, SKEWED, UNREADABLE, alert_of, over
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
 from bot.ports import WORST_SKEW, Clock, Listing
 from bot.records import Alert
 from bot.store import Store
 
-#: When polls have failed for so long, operators are told; the alert's cause.
-BLIND_AFTER, BLIND = timedelta(seconds=30), "platform-unreadable"
-
-#: Our clock and the platform's are further apart than `WORST_SKEW`.
-SKEWED = "clock-skew"
-
-PLATFORM = "platform"  #: what these alerts are about, in place of an approval
-
+#: When polls have failed for so long, operators are told.
+BLIND_AFTER = timedelta(seconds=30)
 
 Heard = Callable[[timedelta | None], timedelta | None]
 
@@ -52,9 +47,7 @@ class Polls:
         if self._failing_since is None:
             self._failing_since = now
         elif now - self._failing_since >= BLIND_AFTER:
-            text = f"The platform's pending requests cannot be read ({error}): nobody is asked about new ones."
-            alert = Alert(approval_id=PLATFORM, cause=BLIND, text=text, raised_at=now)
-            await self._alerts.raise_(alert)
+            await self._alerts.raise_(alert_of(BLIND, PLATFORM, {"why": error}, at=now))
 
     def taken_in(self, listing: Listing) -> None:
         """All that it lists is in the store. A poll that could be read and not kept helps nobody."""
@@ -65,21 +58,18 @@ class Polls:
         self.unread_since = None
         if self._failing_since is not None or self.last_good is None:  # or an earlier process raised it
             self._failing_since = None
-            await self._alerts.resolve(PLATFORM, cause=BLIND, how="the platform can be read again")
+            await self._alerts.resolve(PLATFORM, cause=BLIND, how=over(BLIND))
         skew = self._heard(listing.skew)
         if skew is None:
             return
         if abs(skew) > WORST_SKEW:
             seconds = round(skew.total_seconds())
             side = "ahead of" if seconds > 0 else "behind"
-            text = f"Nod's clock is {abs(seconds)} s {side} the platform's."
-            alert = Alert(approval_id=PLATFORM, cause=SKEWED, text=text, raised_at=self._clock())
-            await self._alerts.raise_(alert)
+            facts = {"seconds": abs(seconds), "side": side}
+            await self._alerts.raise_(alert_of(SKEWED, PLATFORM, facts, at=self._clock()))
         elif abs(skew) < WORST_SKEW / 2:
-            await self._alerts.resolve(PLATFORM, cause=SKEWED, how="the clocks agree again")
+            await self._alerts.resolve(PLATFORM, cause=SKEWED, how=over(SKEWED))
 
-
-UNREADABLE = "unreadable"  #: the alert's cause
 
 log = structlog.get_logger()
 
@@ -99,9 +89,7 @@ class Unread:
         if listing.set_aside:
             await self._store.alerts.raise_(self._alert(listing))
         else:
-            await self._store.alerts.resolve(
-                "platform", cause=UNREADABLE, how="every pending request can be read"
-            )
+            await self._store.alerts.resolve(PLATFORM, cause=UNREADABLE, how=over(UNREADABLE))
         self._known = found
         for reason in listing.set_aside:
             log.warning("request_set_aside", reason=reason)
@@ -109,9 +97,8 @@ class Unread:
 
     def _alert(self, listing: Listing) -> Alert:
         number, why = len(listing.set_aside), listing.set_aside[0]
-        what = "1 item" if number == 1 else f"{number} items"
-        text = f"{what} of the platform's pending list cannot be read ({why}): nobody is asked about that."
-        return Alert(approval_id="platform", cause=UNREADABLE, text=text, raised_at=self._clock())
+        variant, facts = ONE if number == 1 else SEVERAL, {"count": number, "why": why}
+        return alert_of(UNREADABLE, PLATFORM, facts, at=self._clock(), variant=variant)
 
 
 #: So many good polls in a row must miss a request, where nothing comes back, unless the audit tells of its end.

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from bot.alerts import NOBODY, UNDECIDABLE, alert_of, alert_text
 from bot.approval import Actor, Approval, Vote, distinct_people
 from bot.ladder import Action
 from bot.policy import Person, Policy, kept_out, names_of, requesters_named
 from bot.protocol import HITLDecision
+from bot.records import Alert
 from bot.routing import Route
 from bot.wording import name_of
-
-#: The cause of an alert about a request that nobody can approve.
-UNDECIDABLE = "nobody-can-approve"
 
 
 def quorum_shortages(policy: Policy, waiting: Mapping[str, int], *, now: datetime) -> dict[str, str]:
@@ -24,13 +23,13 @@ def quorum_shortages(policy: Policy, waiting: Mapping[str, int], *, now: datetim
     found = {route.name: lack for route in policy.routes if (lack := _lack(policy, route, now=now))}
     for name, requests in waiting.items():
         if policy.route_named(name) is None:
-            wait = f"{requests} request{' waits' if requests == 1 else 's wait'}"
-            found[name] = f"The route {name} left the policy while {wait} for it: nobody can answer there."
+            pending = "1 request is" if requests == 1 else f"{requests} requests are"
+            found[name] = alert_text(NOBODY, "gone", route=name, requests=pending)
     return found
 
 
-def undecidable(policy: Policy, approval: Approval, *, now: datetime) -> str | None:
-    """In words, why nobody can ever approve this very request: too many approvers may have asked for it.
+def undecidable(policy: Policy, approval: Approval, *, now: datetime) -> Alert | None:
+    """The alert that nobody can ever approve this very request, since too many approvers may have asked for it.
 
     None where the route itself has too few, which `quorum_shortages` says of it.
     """
@@ -52,8 +51,8 @@ def undecidable(policy: Policy, approval: Approval, *, now: datetime) -> str | N
     )
     asked = names_of(policy, tuple(sorted(requesters_named(policy, route, approval.request))))
     why = f"{asked} may have asked for it" if asked else "who asked for it cannot be read"
-    left = "nobody" if ever == 0 else f"only {ever}"
-    return f"{tool}: nobody can approve it, since {why}. It needs {needs}, and {left} can decide it."
+    facts = {"tool": tool, "why": why, "needs": needs, "left": "nobody" if ever == 0 else f"only {ever}"}
+    return alert_of(UNDECIDABLE, approval.id, facts, at=now)
 
 
 def _ever(route: Route) -> tuple[str, ...]:
@@ -69,16 +68,12 @@ def _lack(policy: Policy, route: Route, *, now: datetime) -> str | None:
         return None
     if not distinct_people(_votes(policy, route, route.approvers, now=now)):
         if any(person.accounts for person in policy.members(route.approvers)):
-            return (
-                f"The route {route.name} has only guests and outsiders as approvers: nobody can answer there."
-            )
-        return f"The route {route.name} has no approver who could be found: nobody can answer there."
+            return alert_text(NOBODY, "outsiders", route=route.name)
+        return alert_text(NOBODY, "unfound", route=route.name)
     ever = distinct_people(_votes(policy, route, _ever(route), now=now))
     if ever < route.quorum:
         many = "1 person" if ever == 1 else f"{ever} people"
-        return (
-            f"The route {route.name} needs {route.quorum} people for an Approve, and {many} may decide there."
-        )
+        return alert_text(NOBODY, "few", route=route.name, quorum=route.quorum, people=many)
     return None
 
 

@@ -6,15 +6,16 @@ from datetime import datetime
 
 import structlog
 
+from bot.alerts import UNDELIVERED
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
-from bot.flow import Count, WorkerPool
-from bot.flow.missed_requests import report_silence, report_unseen
+from bot.flow import Count, WorkerPool, earliest
+from bot.flow.missed_requests import MissedRequests
 from bot.flow.polls import Polls
 from bot.flow.undelivered import RAN_OUT, Losses
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
-from bot.records import UNDELIVERED
 from bot.store import Store
+from bot.wording import name_of
 
 log = structlog.get_logger()
 
@@ -23,9 +24,16 @@ class Expire:
     """Ends what ran out of time."""
 
     def __init__(
-        self, *, platform: Platform, store: Store, clock: Clock, count: Count, pool: WorkerPool
+        self,
+        *,
+        platform: Platform,
+        store: Store,
+        clock: Clock,
+        count: Count,
+        pool: WorkerPool,
+        missed: MissedRequests,
     ) -> None:
-        self._platform, self._store = platform, store
+        self._platform, self._store, self._missed = platform, store, missed
         self._clock, self._count, self._pool = clock, count, pool
 
     async def round(self) -> datetime | None:
@@ -35,7 +43,7 @@ class Expire:
             if approval.deadline.made_up:
                 continue  # the platform's list tells whether it waits (`admit`, `reconcile`)
             self._pool.take(approval.id, approval.id, self._expire, approval)
-        return await self._store.approvals.next_deadline(after=now)
+        return earliest(await self._missed.count(), await self._store.approvals.next_deadline(after=now))
 
     async def _expire(self, approval: Approval) -> None:
         # Somebody may have answered on the platform since the last poll: if its audit says so, say so too.
@@ -43,7 +51,7 @@ class Expire:
         answered = word in {verdict.value for verdict in HITLDecision}
         outcome = Outcome.ELSEWHERE if answered else Outcome.TIMEOUT_SKIP
         if not answered:
-            await report_silence(approval, store=self._store, at=self._clock())
+            await self._missed.silence(approval, at=self._clock())
         if await self._store.approvals.settle(
             approval.id, was=Stage.OPEN, outcome=outcome, at=self._clock(), as_read=approval, platform_word=word
         ):
@@ -70,9 +78,10 @@ class Reconcile:
         count: Count,
         pool: WorkerPool,
         losses: Losses,
+        missed: MissedRequests,
     ) -> None:
         """`polls` tell how many of them must miss what the audit is silent about."""
-        self._platform, self._store, self._polls = platform, store, polls
+        self._platform, self._store, self._polls, self._missed = platform, store, polls, missed
         self._clock, self._count, self._pool, self._losses = clock, count, pool, losses
         self._asked: dict[str, int] = {}  #: after how many missing polls the audit was last asked
 
@@ -110,12 +119,13 @@ class Reconcile:
         if lost:
             await self._losses.report(approval, RAN_OUT)
         else:
-            how = f"it is no longer pending there; the audit says: {word or 'nothing'}"
+            said = f" (its audit says: {word})" if word else ""
+            how = f"{name_of(approval.request.tool_name)} is no longer pending on the platform{said}"
             await alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
         if outcome is Outcome.TIMEOUT_SKIP:
-            await report_silence(approval, store=self._store, at=now)
+            await self._missed.silence(approval, at=now)
         elif word is None and now >= _seen_by(approval):
-            await report_unseen(approval, store=self._store, at=now)
+            await self._missed.unseen(approval, at=now)
         if await self._store.approvals.settle(
             approval.id,
             was=approval.stage,

@@ -14,15 +14,32 @@ from datetime import timedelta
 
 import structlog
 
+from bot.alerts import (
+    CHANNEL_DEAD,
+    CHANNEL_LATE,
+    LATE_TICK,
+    MISSED,
+    NO_CARD,
+    NOBODY,
+    ONE,
+    SEVERAL,
+    STORE,
+    STORE_DOWN,
+    STUCK,
+    SURFACE_DEAD,
+    UNDECIDABLE,
+    alert_text,
+    over,
+)
 from bot.approval import Approval, Stage
 from bot.errors import Unavailable
 from bot.flow import Count, Liveness
 from bot.flow.chat_probe import ChatProbe
 from bot.flow.no_card import ROUTE
-from bot.flow.quorum_check import UNDECIDABLE, quorum_shortages, undecidable
+from bot.flow.quorum_check import quorum_shortages, undecidable
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import CHANNEL_DEAD, CHANNEL_LATE, NO_CARD, STORE, STORE_DOWN, SURFACE_DEAD, Alert, Placement
+from bot.records import Alert, Placement
 from bot.store import Alerts, Store
 from bot.surface import Destination, Surface
 from bot.wording import name_of
@@ -44,8 +61,6 @@ MISSED_AFTER = timedelta(seconds=12)
 STUCK_AFTER = timedelta(seconds=60)
 #: Some pager must have taken a page within this time.
 TAKEN_WITHIN = timedelta(minutes=2)
-
-MISSED, STUCK, LATE_TICK, NOBODY = "rung-missed", "step-stuck", "scheduler-late", "route-without-approver"
 
 log = structlog.get_logger()
 
@@ -116,7 +131,7 @@ class SelfCheck:
             self._unwritten = None
             if self._unread is None:
                 # Even when no such alert is known here: an earlier process may have raised it.
-                await self._alerts.resolve(STORE, cause=STORE_DOWN, how="it is well again")
+                await self._alerts.resolve(STORE, cause=STORE_DOWN, how=over(STORE_DOWN))
         except (Unavailable, TimeoutError) as error:
             self._unwritten = str(error) or "it does not answer"
             return [_store_down(self._unwritten)]
@@ -188,7 +203,7 @@ class SelfCheck:
             claim = approval.claims[-1] if approval.claims else None
             held = claim is not None and now < claim.until + MISSED_AFTER
             if approval.rule is None and not held and now < approval.deadline.at:
-                text = f"{_tool(approval)}: rung {rung.number} was due and was not attempted."
+                text = alert_text(MISSED, tool=_tool(approval), number=rung.number + 1)
                 found[approval.id] = _Violation(about=approval.id, cause=MISSED, text=text)
         return list(found.values())
 
@@ -196,15 +211,15 @@ class SelfCheck:
         """Steps that get nowhere; without a store none does, and that is told already."""
         if self._unread or self._unwritten:
             return []
-        text = f"has not ended a round for {STUCK_AFTER.seconds} s."
+        stuck, seconds = self._liveness.stuck(STUCK_AFTER), STUCK_AFTER.seconds
         return [
-            _Violation(about=f"step:{step}", cause=STUCK, text=f"The step {step} {text}")
-            for step in self._liveness.stuck(STUCK_AFTER)
+            _Violation(about=f"step:{step}", cause=STUCK, text=alert_text(STUCK, step=step, seconds=seconds))
+            for step in stuck
         ]
 
     def _late(self) -> list[_Violation]:
         late = self._late_tick()
-        text = f"{late}; Nod ends itself soon."
+        text = alert_text(LATE_TICK, late=late)
         return [] if late is None else [_Violation(about="scheduler", cause=LATE_TICK, text=text)]
 
     async def _people(self) -> list[_Violation]:
@@ -225,15 +240,12 @@ class SelfCheck:
             return
         open_ = await self._store.approvals.at(Stage.OPEN)
         lacks = {approval.id: undecidable(policy, approval, now=now) for approval in open_}
-        for about, text in lacks.items():
-            if text is not None:
-                alert = Alert(approval_id=about, cause=UNDECIDABLE, text=text, raised_at=now)
-                await self._alerts.raise_(alert)
+        for lack in lacks.values():
+            if lack is not None:
+                await self._alerts.raise_(lack)
         for alert in await self._alerts.open_of(cause=UNDECIDABLE):
             if alert.approval_id in lacks and lacks[alert.approval_id] is None:
-                await self._alerts.resolve(
-                    alert.approval_id, cause=UNDECIDABLE, how="enough people can decide it"
-                )
+                await self._alerts.resolve(alert.approval_id, cause=UNDECIDABLE, how=over(UNDECIDABLE))
 
     async def _resolved(self, breaches: list[_Violation]) -> list[_Violation]:
         """Resolve what is not found any more; what is found by that is a store that is gone just now."""
@@ -250,32 +262,25 @@ class SelfCheck:
             for alert in await self._alerts.open_of(cause=cause):
                 around = cause in (SURFACE_DEAD, CHANNEL_DEAD)
                 if (alert.approval_id, cause) not in found and (not around or self._around.is_well(alert)):
-                    await self._alerts.resolve(alert.approval_id, cause=cause, how="it is well again")
+                    await self._alerts.resolve(alert.approval_id, cause=cause, how=over(cause))
         for alert in await self._alerts.open_of(cause=NO_CARD):
             if alert.approval_id.startswith(ROUTE) and (alert.approval_id, NO_CARD) not in found:
-                await self._alerts.resolve(
-                    alert.approval_id, cause=NO_CARD, how="no request waits without a card"
-                )
+                await self._alerts.resolve(alert.approval_id, cause=NO_CARD, how=over(NO_CARD))
 
 
 def _store_down(why: str) -> _Violation:
-    text = f"The database cannot be used ({why}): clicks are not taken, nobody is asked."
-    return _Violation(about=STORE, cause=STORE_DOWN, text=text)
+    return _Violation(about=STORE, cause=STORE_DOWN, text=alert_text(STORE_DOWN, why=why))
 
 
 def _bare(about: str, without: Sequence[Approval]) -> _Violation:
     count = len(without)
-    text = (
-        f"{count} requests have no card in {about} although a quarter of their time is gone."
-        if count > 1
-        else f"{_tool(without[0])}: a quarter of its time is gone, and no card of it is up anywhere."
-    )
+    variant = "late_several" if count > 1 else "late"
+    text = alert_text(NO_CARD, variant, count=count, where=about, tool=_tool(without[0]))
     return _Violation(about=about, cause=NO_CARD, text=text)
 
 
 def _late_in(place: Destination, count: int) -> _Violation:
-    what = "1 request has" if count == 1 else f"{count} requests have"
-    text = f"{place} takes cards too slowly: {what} no card up although a quarter of the time is gone."
+    text = alert_text(CHANNEL_LATE, ONE if count == 1 else SEVERAL, where=place, count=count)
     return _Violation(about=str(place), cause=CHANNEL_LATE, text=text)
 
 

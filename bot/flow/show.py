@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.alerts import CARD_REFUSED, NO_CARD
 from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, NotYet, Unavailable
@@ -18,7 +19,7 @@ from bot.flow.sights import Sights
 from bot.ladder import Action
 from bot.notifications import dead_place, mentioned
 from bot.policy import approvers_of
-from bot.records import CARD_REFUSED, NO_CARD, Alert, Placement
+from bot.records import Alert, Placement
 from bot.retry import chat_wait
 from bot.seal import Seal
 from bot.surface import Destination

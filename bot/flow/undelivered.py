@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from bot.alerts import PLATFORM, SEVERAL, UNDELIVERABLE, UNDELIVERED, alert_of, alert_text, over
 from bot.approval import Approval
-from bot.flow.polls import PLATFORM
 from bot.ports import Clock
-from bot.records import UNDELIVERABLE, UNDELIVERED, Alert
+from bot.records import Alert
 from bot.store import Alerts, Store
-from bot.wording import name_of
+from bot.wording import name_of, span
 
 #: The count on the alert is brought up to date this often at most.
 RETOLD_EVERY = timedelta(seconds=10)
@@ -32,11 +32,10 @@ class Losses:
         """
         self._open = True
         tool = name_of(approval.request.tool_name)
-        text = f"{tool}: the decision could not be delivered before the deadline ({why})."
-        alert = Alert(approval_id=PLATFORM, cause=UNDELIVERABLE, text=text, raised_at=self._clock())
-        await self._alerts.raise_(alert)
-        over = "it is over: the decision could not be delivered in time"
-        await self._alerts.resolve(approval.id, cause=UNDELIVERED, how=over)
+        facts = {"tool": tool, "why": why}
+        await self._alerts.raise_(alert_of(UNDELIVERABLE, PLATFORM, facts, at=self._clock()))
+        too_late = f"{tool} was not delivered before its deadline"
+        await self._alerts.resolve(approval.id, cause=UNDELIVERED, how=too_late)
 
     def settled(self, approval: Approval, why: str) -> None:
         """It is lost for good, and counts."""
@@ -52,10 +51,8 @@ class Losses:
         (approval, why), self._last = self._last, None
         if (number := await self._number()) > 1:
             self._retold_at = now
-            text = (
-                f"{number} decisions could not be delivered before their deadlines; "
-                f"the last one: {name_of(approval.request.tool_name)} ({why})."
-            )
+            facts = {"count": number, "tool": name_of(approval.request.tool_name), "why": why}
+            text = alert_text(UNDELIVERABLE, SEVERAL, **facts)
             await self._alerts.reword(PLATFORM, cause=UNDELIVERABLE, text=text)
         return None
 
@@ -65,9 +62,7 @@ class Losses:
             return
         number = await self._number()
         lost = f"; {number} were lost" if number > 1 else ""
-        await self._alerts.resolve(
-            PLATFORM, cause=UNDELIVERABLE, how=f"decisions reach the platform again{lost}"
-        )
+        await self._alerts.resolve(PLATFORM, cause=UNDELIVERABLE, how=f"{over(UNDELIVERABLE)}{lost}")
         self._open, self._last = False, None
 
     async def _number(self) -> int:
@@ -77,7 +72,7 @@ class Losses:
 
 
 #: Why, when the platform's own audit calls it a timeout.
-RAN_OUT = "the platform had let it run out of time"
+RAN_OUT = "the platform let it run out of time"
 #: What the card says of an Approve for which the list could not be read.
 UNREAD = "the request could not be read again to confirm it"
 #: And of a request that is listed although decisions for it are answered with 404 or 409.
@@ -102,8 +97,7 @@ class Undelivered:
         if not late:
             self._since, self._told = None, frozenset()
             if self._together is not False:
-                how = "no decision waits any longer than it should"
-                await self._alerts.resolve(PLATFORM, cause=UNDELIVERED, how=how)
+                await self._alerts.resolve(PLATFORM, cause=UNDELIVERED, how=over(UNDELIVERED))
                 self._together = False
             return None
         now = self._clock()
@@ -131,16 +125,11 @@ def _why(approval: Approval) -> str:
 
 
 def _alert_of(approval: Approval, now: datetime) -> Alert:
-    waits = f"{UNREAD}; the approval waits"
-    late = f"the platform could not be told yet ({_why(approval)}); retrying"
-    text = f"{name_of(approval.request.tool_name)}: {waits if approval.trouble == UNREAD else late}."
-    return Alert(approval_id=approval.id, cause=UNDELIVERED, text=text, raised_at=now)
+    facts = {"tool": name_of(approval.request.tool_name), "why": _why(approval)}
+    return alert_of(UNDELIVERED, approval.id, facts, at=now)
 
 
 def _alert_of_several(late: Sequence[Approval], now: datetime) -> Alert:
     first = min(approval.deadline.at for approval in late)
-    text = (
-        f"{len(late)} decisions could not be told to the platform yet ({_why(late[0])}); retrying. "
-        f"The first deadline is {first:%Y-%m-%d %H:%M:%S} UTC."
-    )
-    return Alert(approval_id=PLATFORM, cause=UNDELIVERED, text=text, raised_at=now)
+    facts = {"count": len(late), "why": _why(late[0]), "left": span(first - now)}
+    return alert_of(UNDELIVERED, PLATFORM, facts, at=now, variant=SEVERAL)

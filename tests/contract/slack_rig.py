@@ -82,7 +82,7 @@ class FakeDesk:
     taken: list[Click] = field(default_factory=list)
     seen: list[Click] = field(default_factory=list)  #: every click that came, taken or not
     explained: Explanation = field(
-        default_factory=lambda: explanation("Route: default", "You: you may decide this.")
+        default_factory=lambda: explanation("Route: default", "You can decide this.")
     )
     behind: list[str | None] = field(default_factory=list)  #: of each Next, the card that was looked at
     before_commit: Callable[[], Awaitable[object]] | None = None

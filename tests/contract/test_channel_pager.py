@@ -80,7 +80,7 @@ async def test_an_alert_is_told_once_and_ends_in_place(chat: Chat) -> None:
         assert ALERT.text in told
         assert ref == await channel.pager.page(OVER, ref=ref, attempted_at=None)
         (told,) = channel.told()
-        assert "It is over" in told
+        assert "Resolved: " in told
         assert "the platform took it" in told
 
 
@@ -92,7 +92,7 @@ async def test_a_deleted_alert_is_told_again(chat: Chat) -> None:
         channel.delete()
         assert ref != await channel.pager.page(OVER, ref=ref, attempted_at=None)
         (told,) = channel.told()
-        assert "It is over" in told
+        assert "Resolved: " in told
 
 
 @CHATS

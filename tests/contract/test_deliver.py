@@ -10,6 +10,7 @@ from datetime import datetime
 import pytest
 
 from adapters.store.open import SqlStore
+from bot.alerts import UNDELIVERABLE
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.flow import WorkerPool
@@ -18,7 +19,7 @@ from bot.flow.polls import Polls
 from bot.flow.undelivered import Losses
 from bot.policy import Policy
 from bot.protocol import HITLRequest, HITLResponse
-from bot.records import UNDELIVERABLE, Step
+from bot.records import Step
 from bot.retry import LEAST_WAIT, MARGIN
 from bot.store import Store
 from tests.contract.values import NOW, a_request, admit, after, decide

@@ -9,6 +9,7 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Outcome, Stage
 from bot.flow import WorkerPool
+from bot.flow.missed_requests import MissedRequests
 from bot.flow.polls import Polls
 from bot.flow.reconcile import Expire, Reconcile
 from bot.flow.undelivered import Losses
@@ -43,10 +44,12 @@ class Telling(FakePlatform):
         """One round of the step, worked off."""
         async with asyncio.TaskGroup() as tasks:
             pool = WorkerPool(step, size=1, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+            missed = MissedRequests(store=self.store, clock=lambda: self.now)
             if step is Step.EXPIRE:
                 await Expire(
-                    platform=self, store=self.store, clock=lambda: self.now, count=lambda _: None, pool=pool
-                ).round()
+                    platform=self, store=self.store, clock=lambda: self.now, count=lambda _: None, pool=pool,
+                    missed=missed,
+                ).round()  # fmt: skip
                 return
             await Reconcile(
                 platform=self,
@@ -56,6 +59,7 @@ class Telling(FakePlatform):
                 count=lambda _: None,
                 pool=pool,
                 losses=Losses(store=self.store, clock=lambda: self.now),
+                missed=missed,
             ).round()
 
 

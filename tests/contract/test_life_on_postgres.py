@@ -41,7 +41,7 @@ async def test_a_lock_of_another_session_is_one_alert(tmp_path: Path, postgres_u
             other.execute(f"LOCK TABLE approvals IN {mode} MODE")
             await asyncio.sleep(20)
         await until(lambda: sum(bool(town.effects(one)) for one in asked) == 3, within=30, what="decisions")
-        await until(lambda: "it is well again" in str(town.alerts()), within=30, what="the end of it")
+        await until(lambda: "the database works again" in str(town.alerts()), within=30, what="the end of it")
         alerts = town.alerts()
         assert len(alerts) <= 2, alerts
         assert all("The database cannot be used" in alert for alert in alerts)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.flow.missed_requests import UNESCALATED, UNSEEN, report_silence, report_unseen
+from bot.alerts import REQUESTS, UNESCALATED, UNSEEN
+from bot.flow.missed_requests import MissedRequests
 from bot.ladder import Action
 from bot.records import NewApproval
 from bot.store import Store
 from tests.contract.values import NOW, a_placement, a_rung, after, an_approval, found
 
 
+def missed(store: Store) -> MissedRequests:
+    """As each step has it."""
+    return MissedRequests(store=store, clock=lambda: NOW)
+
+
 async def causes(store: Store) -> list[str]:
-    return sorted(alert.cause for alert in await store.alerts.open_of(approval_id="r1"))
+    return sorted(alert.cause for alert in await store.alerts.open_of(approval_id=REQUESTS))
 
 
 async def with_card(store: Store, **changes: object) -> None:
@@ -25,10 +31,10 @@ async def with_card(store: Store, **changes: object) -> None:
 async def test_what_a_rule_was_to_answer_is_owed_no_card(store: Store) -> None:
     """Nobody was to see it, so nobody is told that nobody did."""
     await with_card(store, rule="reads")
-    await report_unseen(await found(store), store=store, at=after(100))
+    await missed(store).unseen(await found(store), at=after(100))
     assert [] == await causes(store)
     await store.approvals.ask_people("r1")
-    await report_unseen(await found(store), store=store, at=after(100))
+    await missed(store).unseen(await found(store), at=after(100))
     assert [UNSEEN] == await causes(store)
 
 
@@ -38,7 +44,7 @@ async def test_a_digest_that_nobody_knows_the_words_of_tells_nobody(store: Store
     assert 1 == await store.queue_messages.batch(["c1"])
     (digest,) = await store.queue_messages.standing(lines=1)
     await store.queue_messages.shown(digest.digest_id, ref="ts9", shown=None, at=NOW)
-    await report_unseen(await found(store), store=store, at=after(100))
+    await missed(store).unseen(await found(store), at=after(100))
     assert [UNSEEN] == await causes(store)
 
 
@@ -48,7 +54,7 @@ async def test_one_that_says_it_is_enough(store: Store) -> None:
     assert 1 == await store.queue_messages.batch(["c1"])
     (digest,) = await store.queue_messages.standing(lines=1)
     await store.queue_messages.shown(digest.digest_id, ref="ts9", shown="x", at=NOW)
-    await report_unseen(await found(store), store=store, at=after(100))
+    await missed(store).unseen(await found(store), at=after(100))
     assert [] == await causes(store)
 
 
@@ -56,9 +62,9 @@ async def test_an_end_before_the_deadline_misses_no_rung_that_lay_ahead(store: S
     """The platform let it run out early: a ping that was due later was not owed. One that was due was."""
     await with_card(store)
     await store.placements.shown("c1", ref="ts1", revision=1)
-    await report_silence(await found(store), store=store, at=after(60))
+    await missed(store).silence(await found(store), at=after(60))
     assert [] == await causes(store)
-    await report_silence(await found(store), store=store, at=after(61))
+    await missed(store).silence(await found(store), at=after(61))
     assert [UNESCALATED] == await causes(store)
 
 
@@ -69,7 +75,7 @@ async def test_a_look_after_the_end_misses_no_rung_at_the_end(store: Store) -> N
         [NewApproval(approval=an_approval(deadline=after(100)), placements=[a_placement()], rungs=[last])]
     )
     await store.placements.shown("c1", ref="ts1", revision=1)
-    await report_silence(await found(store), store=store, at=after(500))
+    await missed(store).silence(await found(store), at=after(500))
     assert [] == await causes(store)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.store.open import SqlStore
+from bot.alerts import CHANNEL_LATE
 from bot.card import Notification
 from bot.errors import NotYet
 from bot.flow import Liveness, StepDeps, WorkerPool
@@ -17,7 +18,7 @@ from bot.flow.self_check import SelfCheck
 from bot.flow.show import Show
 from bot.matching import Match
 from bot.policy import Policy
-from bot.records import CHANNEL_LATE, NewApproval, Step
+from bot.records import NewApproval, Step
 from bot.routing import Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface

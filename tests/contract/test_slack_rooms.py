@@ -45,7 +45,7 @@ async def test_a_way_to_the_card_is_a_link_of_ours() -> None:
         await rig.slack.chat.say(replace(NOTICE, link=link), room)
         (message,) = rig.workspace.messages(room)
         (element,) = elements(list(message.blocks), "link")
-        assert {"type": "link", "url": link, "text": "Open the card"} == element
+        assert {"type": "link", "url": link, "text": "Open card"} == element
         assert [] == parts(list(message.blocks), "mrkdwn")
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from adapters.store.open import SqlStore
+from bot.alerts import rung_cause
 from bot.approval import Outcome, Stage
 from bot.ladder import Action, Lease
-from bot.records import LAST_CALLS, Claimed, DueRung, NewApproval, rung_cause
+from bot.records import LAST_CALLS, Claimed, DueRung, NewApproval
 from bot.store import Store
 from bot.surface import Destination, Surface
 from tests.contract.conftest import Eyes
@@ -92,7 +93,7 @@ async def test_what_a_rung_says_twice_has_two_marks(store: Store) -> None:
     """The first may have been said: the second is a message of its own, and not lost as a copy."""
     await fired(store, a_rung(0, due=-9))
     first = [notice for notice, _, _ in await store.outbox.owed()]
-    await store.outbox.sent(first, ref="ts1", at=after(2))
+    await store.outbox.sent(first, channel="C1", ref="ts1", at=after(2))
     again = a_rung(0, due=5)
     assert await revise(store, rungs=[again])
     assert await fire(store, [again], at=after(6), notices=[a_notice()])

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.approval import Stage
+from bot.approval import Outcome, Stage
 from bot.records import NewApproval, NotificationKind, OutboxItem, Step
 from bot.store import Store
+from bot.surface import Surface
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     NOW,
@@ -25,6 +26,8 @@ from tests.contract.values import (
     found,
     settle,
 )
+
+OUTCOME = a_notice("o", person="ann", news=NotificationKind.OUTCOME)
 
 
 async def owing(store: Store, *notices: OutboxItem, approval_id: str = "r1", deadline: float = 180) -> None:
@@ -83,7 +86,7 @@ async def test_what_is_owed_no_more_cannot_be_begun(store: Store) -> None:
     """One of several was said by then: none of them counts as begun, so nothing is said twice."""
     first, second = a_notice("t", card_id="c-r1"), a_notice("p", person="ann")
     await owing(store, first, second)
-    await store.outbox.sent([first], ref="ts1", at=after(61))
+    await store.outbox.sent([first], channel="C0APPROVALS", ref="ts1", at=after(61))
 
     assert not await store.outbox.attempt([first, second], sent_as="t", at=after(62))
 
@@ -97,10 +100,10 @@ async def test_what_was_said_is_on_record(store: Store, eyes: Eyes, rings: list[
     await owing(store, one, other)
     await store.outbox.attempt([one, other], sent_as="t", at=after(1))
     rings.clear()
-    await store.outbox.sent([one, other], ref="ts9", at=after(2))
-    await store.outbox.sent([one], ref="ts10", at=after(3))
+    await store.outbox.sent([one, other], channel="C0APPROVALS", ref="ts9", at=after(2))
+    await store.outbox.sent([one], channel="C0APPROVALS", ref="ts10", at=after(3))
     assert [] == await owed(store)
-    assert [Step.CLOSE] == rings
+    assert [Step.CLOSE, Step.AMEND] == rings
     assert [("told", "t"), ("told", "t")] == told(eyes)
     bodies = [
         json.loads(body) for (body,) in eyes("SELECT body FROM audit WHERE kind = 'told' ORDER BY number")
@@ -113,9 +116,9 @@ async def test_what_is_dropped_is_on_record(store: Store, eyes: Eyes) -> None:
     """With why; what was sent before is not dropped, and what was dropped is not sent."""
     one, other = a_notice("t", card_id="c-r1"), a_notice("p", person="ann")
     await owing(store, one, other)
-    await store.outbox.sent([one], ref="ts9", at=after(1))
+    await store.outbox.sent([one], channel="C0APPROVALS", ref="ts9", at=after(1))
     await store.outbox.drop([one, other], why="it was answered before", at=after(2))
-    await store.outbox.sent([other], ref="ts9", at=after(3))
+    await store.outbox.sent([other], channel="C0APPROVALS", ref="ts9", at=after(3))
     await store.outbox.postpone([other], next_try=after(9))
     assert [] == await owed(store)
     assert [("told", "t"), ("not_told", "p")] == told(eyes)
@@ -129,22 +132,74 @@ async def test_any_number_of_messages_is_one(store: Store) -> None:
     await owing(store, *notices)
     await store.outbox.attempt(notices, sent_as="m0", at=NOW)
     assert {"m0"} == {notice.sent_as for notice in await owed(store)}
-    await store.outbox.sent(notices, ref="ts1", at=NOW)
+    await store.outbox.sent(notices, channel="C0APPROVALS", ref="ts1", at=NOW)
     assert [] == await owed(store)
-    await store.outbox.sent([], ref="ts1", at=NOW)
+    await store.outbox.sent([], channel="C0APPROVALS", ref="ts1", at=NOW)
 
 
 async def test_marks_of_two_approvals_do_not_meet(store: Store) -> None:
     """Whatever a platform names its requests, each owes its own messages."""
     await owing(store, a_notice("x", person="ann"))
     await owing(store, a_notice("x", "r2", person="ann"), approval_id="r2")
-    await store.outbox.sent([a_notice("x", person="ann")], ref="ts1", at=NOW)
+    await store.outbox.sent([a_notice("x", person="ann")], channel="C0APPROVALS", ref="ts1", at=NOW)
     assert ["r2"] == [notice.approval_id for notice in await owed(store)]
 
 
-# --- how it ended -----------------------------------------------------------------------------------------
+# --- messages that are up ---------------------------------------------------------------------------------
 
-OUTCOME = a_notice("o", person="ann", news=NotificationKind.OUTCOME)
+
+async def up(store: Store) -> list[tuple[str, str, list[str]]]:
+    """The messages that are outdated: where each stands, its mark, and which requests it tells of."""
+    found = await store.outbox.outdated(Surface.SLACK, most=10)
+    return [(ping.ref, ping.mark, [one.id for one in ping.approvals]) for ping in found]
+
+
+async def test_a_ping_is_outdated_once_its_request_has_ended(store: Store, rings: list[Step]) -> None:
+    """Not while it waits, nor while its answer is on its way; and once it is changed, no more."""
+    ping = a_notice("p", person="ann")
+    await owing(store, ping)
+    await store.outbox.attempt([ping], sent_as="p", at=after(61))
+    await store.outbox.sent([ping], channel="D0ANN", ref="ts1", at=after(61))
+    assert [] == await up(store)
+    await decide(store)
+    assert [] == await up(store)
+    rings.clear()
+    await settle(store, was=Stage.DECIDED)
+    assert Step.AMEND in rings
+    assert [("ts1", "p", ["r1"])] == await up(store)
+    (found_one,) = await store.outbox.outdated(Surface.SLACK, most=10)
+    assert ("slack", "D0ANN") == (found_one.surface, found_one.channel)
+    await store.outbox.amended(found_one, at=after(70))
+    assert [] == await up(store)
+
+
+async def test_a_message_about_several_is_outdated_with_the_last_of_them(store: Store) -> None:
+    """What one of them says is true as long as one of them waits; an outcome is never outdated."""
+    one, other = a_notice("a", card_id="c-r1"), a_notice("b", "r2", card_id="c-r2")
+    await owing(store, one, deadline=90)
+    await owing(store, other, approval_id="r2")
+    await store.outbox.attempt([one, other], sent_as="many.a", at=after(61))
+    await store.outbox.sent([one, other], channel="C0APPROVALS", ref="ts1", at=after(61))
+    await settle(store, "r1", was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP)
+    assert [] == await up(store)
+    await settle(store, "r2", was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP)
+    assert await store.approvals.told("r2", notices=[OUTCOME])
+    await store.outbox.sent([OUTCOME], channel="D0ANN", ref="ts2", at=after(70))
+    assert [("ts1", "many.a", ["r1", "r2"])] == await up(store)
+
+
+async def test_what_was_never_sent_is_not_outdated(store: Store) -> None:
+    """A crash between the post and its record leaves no place to change."""
+    ping = a_notice("p", person="ann")
+    await owing(store, ping)
+    await store.outbox.attempt([ping], sent_as="p", at=after(61))
+    await settle(store, was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP)
+    assert [] == await up(store)
+    await store.outbox.drop([ping], why="its time is over", at=after(62))
+    assert [] == await up(store)
+
+
+# --- how it ended -----------------------------------------------------------------------------------------
 
 
 async def test_how_it_ended_is_owed_once(store: Store, rings: list[Step]) -> None:
@@ -168,7 +223,7 @@ async def test_an_approval_closes_when_everybody_was_told(store: Store) -> None:
     assert not await store.approvals.close("r1")
     await store.approvals.told("r1", notices=[OUTCOME, other])
     assert not await store.approvals.close("r1")
-    await store.outbox.sent([OUTCOME], ref="ts1", at=NOW)
+    await store.outbox.sent([OUTCOME], channel="C0APPROVALS", ref="ts1", at=NOW)
     assert not await store.approvals.close("r1")
     await store.outbox.drop([other], why="nobody can be reached there", at=NOW)
     assert await store.approvals.close("r1")

@@ -132,7 +132,7 @@ async def test_what_is_listed_again_waits_again(store: Store, rings: list[Step],
     """Nothing is left of its end; people are asked anew, on its cards, by the rungs that lie ahead."""
     await vanished(store)
     if closed:
-        await store.outbox.sent([a_notice("c1.outcome")], ref="ts2", at=after(6))
+        await store.outbox.sent([a_notice("c1.outcome")], channel="C1", ref="ts2", at=after(6))
         await store.placements.shown("c1", ref="ts1", revision=99)
         assert await close(store)
     before = await found(store)

@@ -39,7 +39,7 @@ async def test_an_approval_reaches_the_desk_once() -> None:
         assert not rig.desk.whole(click)
         seen = rig.message(message.id).seen_by("ann")
         assert seen is not None
-        assert any("Your answer counts: send_email, approved." in text for text in texts(seen))
+        assert any("You approved send_email." in text for text in texts(seen))
         assert [] == verbs(seen)
 
 
@@ -106,7 +106,7 @@ async def test_a_refusal_is_for_the_one_who_pressed() -> None:
         seen = now.seen_by("eve")
         assert result.ok
         assert seen is not None
-        assert "Not counted: Only <at>finance</at> may decide this." in "".join(texts(seen))
+        assert "Only <at>finance</at> may decide this." in "".join(texts(seen))
         assert now.seen_by("ann") == now.card
         assert [] == rig.desk.taken
 
@@ -117,7 +117,7 @@ async def test_somebody_who_may_not_decide_sees_status_only() -> None:
         message = await rig.card_up()
         assert {"nod_show"} == {message.card["refresh"]["action"]["verb"]}  # type: ignore[index]
         rig.desk.explained = explanation(
-            "Route: default", "You: Only finance may decide this. [not-approver]", refusal=Refusal.NOT_APPROVER
+            "Route: default", "Only finance can decide this.", refusal=Refusal.NOT_APPROVER
         )
         result = await rig.town.refresh("eve", message)
         assert result is not None
@@ -125,7 +125,7 @@ async def test_somebody_who_may_not_decide_sees_status_only() -> None:
         seen = rig.message(message.id).seen_by("eve")
         assert seen is not None
         assert ["why", "ids"] == verbs(seen)
-        rig.desk.explained = explanation("Route: default", "You: you may decide this.")
+        rig.desk.explained = explanation("Route: default", "You can decide this.")
         await rig.town.refresh("ann", message)
         seen = rig.message(message.id).seen_by("ann")
         assert seen is not None
@@ -137,9 +137,7 @@ async def test_a_look_of_a_stranger_is_no_row_of_the_audit() -> None:
     """What Teams asks by itself is no press: the desk is only asked to explain."""
     async with open_rig() as rig:
         message = await rig.card_up()
-        rig.desk.explained = explanation(
-            "You: Only finance may decide this. [not-approver]", refusal=Refusal.NOT_APPROVER
-        )
+        rig.desk.explained = explanation("Only finance can decide this.", refusal=Refusal.NOT_APPROVER)
         await rig.town.refresh("eve", message)
         assert [Button.WHY] == [click.verb for click in rig.desk.seen]
 
@@ -225,7 +223,7 @@ async def test_a_client_without_universal_actions_can_answer_too() -> None:
         (click,) = rig.desk.taken
         assert (Button.APPROVE, ANN, ref_of(APPROVALS, message.id)) == (click.verb, click.account, click.ref)
         await _until(lambda: rig.town.dm_of("ann"))
-        assert "Your answer counts: send_email, approved." in texts(rig.town.dm_of("ann")[-1].card)
+        assert "You approved send_email." in texts(rig.town.dm_of("ann")[-1].card)
 
 
 async def test_a_form_in_the_own_chat_counts_for_the_card_that_it_came_from() -> None:

@@ -16,6 +16,7 @@ from adapters.store.open import SqlStore, open_store
 from adapters.teams.conversations import account_of
 from bot.approval import Approval, Stage
 from bot.card import Card, card_of
+from bot.flow.check import FORGED
 from bot.flow.desk import FrontDesk
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
@@ -145,18 +146,20 @@ async def test_each_sees_what_she_may(world: World) -> None:
     assert "wrong person" in json.dumps(world.seen("ann"))
 
 
-@pytest.mark.parametrize(("person", "code"), [("eve", "not-approver"), ("gus", "outsider")])
-async def test_who_may_not_is_told_why(world: World, person: str, code: str) -> None:
-    """A press of theirs changes nothing; the refusal names its code."""
+@pytest.mark.parametrize(
+    ("person", "said"), [("eve", " can decide this."), ("gus", "Guests and external users cannot decide this")]
+)
+async def test_who_may_not_is_told_why(world: World, person: str, said: str) -> None:
+    """A press of theirs changes nothing, and they read why."""
     assert (await world.rig.press("approve", person=person, message=world.message)).ok
-    assert f"docs/refusals.md#{code}" in " ".join(texts(world.seen(person)))
+    assert said in " ".join(texts(world.seen(person)))
     assert () == (await world.record()).votes
 
 
 async def test_a_rejection_needs_its_reason(world: World) -> None:
     """The form asks for it, and what is picked is in the record."""
     await world.rig.press("reject", message=world.message)
-    assert "Say why" in " ".join(texts(world.seen("ann")))
+    assert "This route needs a reason." in " ".join(texts(world.seen("ann")))
     assert (await world.rig.press("reject", message=world.message, inputs={"nod_preset": "wrong person"})).ok
     record = await world.record()
     assert record.decision is not None
@@ -184,7 +187,7 @@ async def test_buttons_of_another_card_and_edited_ones_decide_nothing(world: Wor
         }
         result = await world.rig.town.delivery.deliver(activity)
         assert result.ok
-        assert "Not counted" in result.body
+        assert FORGED in result.body
     record = await world.record()
     assert ((), None) == (record.votes, record.decision)
 
@@ -200,7 +203,7 @@ async def test_a_copy_of_a_card_in_another_place_decides_nothing(world: World) -
         "data": {"nod": "approve", "value": approve, "channel": CHANNEL},
     }
     copied = {**sent, "id": "f:copy", "replyToId": "4711"}
-    assert "moved-card" in (await world.rig.town.delivery.deliver(copied)).body
+    assert "This is a copy of a card." in (await world.rig.town.delivery.deliver(copied)).body
     assert () == (await world.record()).votes
 
 

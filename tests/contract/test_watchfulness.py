@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from adapters.store.open import SqlStore, open_store
+from bot.alerts import BLIND, NO_CARD
 from bot.card import Card, Notification
 from bot.errors import NotYet, Unavailable
 from bot.flow import StepDeps, WorkerPool
 from bot.flow.ingest import Ingest
-from bot.flow.polls import BLIND
-from bot.flow.show import NO_CARD, Show
+from bot.flow.show import Show
 from bot.matching import Match
 from bot.policy import Policy
 from bot.protocol import HITLRequest

@@ -255,9 +255,11 @@ async def begin(
     return await store.approvals.begin_delivery(approval_id, now=now, until=until or after(20), as_read=as_read)
 
 
-async def settle(store: Store, approval_id: str = "r1", *, was: Stage = Stage.OPEN) -> None:
+async def settle(
+    store: Store, approval_id: str = "r1", *, was: Stage = Stage.OPEN, outcome: Outcome | None = None
+) -> None:
     """Settle an approval."""
-    outcome = Outcome.ELSEWHERE if was is Stage.OPEN else Outcome.APPROVED
+    outcome = outcome or (Outcome.ELSEWHERE if was is Stage.OPEN else Outcome.APPROVED)
     assert await store.approvals.settle(approval_id, was=was, outcome=outcome, at=NOW)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.watch import EXIT_CODE
-from bot.records import STORE_DOWN
+from bot.alerts import STORE_DOWN
 from tests.faults.child import open_child
 from tests.faults.test_stopping import NOTICED, PROMISED, ended
 from tests.servers.disks import reason_against

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.records import STORE_DOWN
+from bot.alerts import STORE_DOWN
 from tests.servers.town import ANN, until
 from tests.servers.watched import ONE_INTERVAL, open_watched, open_watched_bot
 

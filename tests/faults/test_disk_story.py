@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.records import STORE_DOWN
+from bot.alerts import STORE_DOWN
 from tests.faults.child import Child, open_child
 from tests.faults.launcher import SMALL_DISK
 from tests.servers.disks import fill, reason_against

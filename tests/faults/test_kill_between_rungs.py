@@ -108,8 +108,8 @@ def check_said(town: Town) -> None:
     assert any(f"<@{OLU}>" in said(word) for word in words)
     assert 1 == len([word for word in words if word.channel == FINANCE and "Nobody answered" in said(word)])
     assert 1 <= len(alone(notices(town), OLU)) <= 2
-    (page,) = [text for text in town.alerts() if "nobody has answered" in text]
-    assert "its time is over" in page
+    (page,) = [text for text in town.alerts() if "No answer yet" in text]
+    assert "Resolved: " in page
 
 
 def closed_in(folder: Path) -> Callable[[], bool]:

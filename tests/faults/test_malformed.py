@@ -12,12 +12,13 @@ import pytest
 
 from adapters.store.open import open_store
 from adapters.watch import Spool, open_alert_fallback
+from bot.alerts import STORE_DOWN
 from bot.approval import Stage
 from bot.errors import Unavailable
 from bot.flow import Liveness
 from bot.flow.self_check import SELF_CHECK_EVERY, TOUCH_EVERY, SelfCheck
 from bot.policy import Policy
-from bot.records import STORE_DOWN, NewApproval
+from bot.records import NewApproval
 from tests.contract.values import NOW, an_approval
 from tests.servers.clockwork import Clock, PaperPager
 from tests.servers.laid import lay_database

@@ -13,11 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
-from bot.flow.batch import FLOOD
-from bot.flow.missed_requests import UNSEEN
-from bot.flow.polls import SKEWED
-from bot.flow.self_check import NOBODY
-from bot.records import NO_CARD, STORE_DOWN, SURFACE_DEAD
+from bot.alerts import FLOOD, NO_CARD, NOBODY, SKEWED, STORE_DOWN, SURFACE_DEAD, UNSEEN
 from tests.servers.town import until
 from tests.servers.watched import ONE_INTERVAL, SELF_CHECK_EVERY, Watched, open_watched, open_watched_bot
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.watch import EXIT_CODE, SCHEDULER_DEAD
-from bot.flow.self_check import LATE_TICK
+from adapters.watch import EXIT_CODE
+from bot.alerts import LATE_TICK, SCHEDULER_DEAD
 from tests.faults.child import open_child
 from tests.faults.launcher import PAUSE
 from tests.servers.watched import ONE_INTERVAL, open_watched

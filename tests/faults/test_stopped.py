@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.flow.missed_requests import UNESCALATED, UNSEEN, UNTOLD
-from bot.records import CHANNEL_LATE, NO_CARD
+from bot.alerts import CHANNEL_LATE, NO_CARD, UNESCALATED, UNSEEN, UNTOLD
 from tests.faults.child import Child, open_child
 from tests.servers.told import alone, check_each_once, fired, in_threads, mark_of, notices
 from tests.servers.town import FINANCE, OLU, Town, said, until
@@ -119,7 +118,7 @@ def check_woken(watched: Watched) -> None:
     assert [] == [word for word in words if mark_of(word).endswith(".outcome")]
     assert 1 == len([card for card in town.cards(FINANCE) if card.text.startswith("Expired:")])
     (ping,) = alone(words, OLU)
-    assert f"{ASKED} requests still wait" in said(ping)
+    assert f"{ASKED} requests are waiting" in said(ping)
     assert ["rung-2"] * ASKED == [body["cause"] for body in watched.receiver.bodies]
     check_each_once(town)
 

@@ -14,13 +14,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from structlog.testing import capture_logs
 
+from bot.alerts import UNDELIVERABLE, UNSEEN
 from bot.approval import Outcome, Stage
 from bot.audit import Row, first_break
 from bot.card import Button, card_of
 from bot.flow.batch import LINES
-from bot.flow.missed_requests import UNSEEN
 from bot.protocol import HITLDecision
-from bot.records import UNDELIVERABLE
 from bot.wording import CardState
 from tests.servers.clockwork import SEAL
 from tests.servers.presses import During, Press, Together

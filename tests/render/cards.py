@@ -201,6 +201,6 @@ def not_counted(code: Refusal, text: str) -> NotCounted:
     return NotCounted(card_id=None, code=code, text=text)
 
 
-def explanation(*lines: str, refusal: Refusal | None = None) -> Explanation:
+def explanation(*lines: str, refusal: Refusal | None = None, **more: Any) -> Explanation:
     """An answer to "Why me?" as the desk gives it."""
-    return Explanation(card_id=CARD_ID, lines=lines, refusal=refusal)
+    return Explanation(card_id=CARD_ID, lines=lines, refusal=refusal, **more)

@@ -23,7 +23,7 @@ from bot.ladder import Deadline, DeadlineSource
 from bot.notifications import notification_for
 from bot.protocol import HITLDecision, Json
 from bot.records import Alert, NotificationKind, OutboxItem
-from bot.surface import Surface
+from bot.surface import Destination, Surface
 from bot.visible import visible
 from bot.wording import CardState
 from sandbox.slack.limits import check_message
@@ -48,7 +48,7 @@ from tests.render.cards import (
     shown,
     vote,
 )
-from tests.render.slack_parts import buttons, check, elements, menu, parts, pre
+from tests.render.slack_parts import buttons, check, elements, menu, parts, pre, preformatted_in
 
 #: What an agent would write to make people see what is not there.
 HOSTILE = "<!channel> <@U0ANN> *bold* `code` :tada: <https://evil.example|Approve> & @here"
@@ -176,36 +176,44 @@ def test_page(resolved: str | None, snapshot: SnapshotAssertion) -> None:
 
 
 def test_refusal(snapshot: SnapshotAssertion) -> None:
-    """A whisper ends with its code in small, and where that is explained, as plain words."""
-    message = refusal_of(not_counted(Refusal.NOT_APPROVER, "Only <finance> may decide this."))
+    """A whisper says why, and links to its page only where the docs are served."""
+    refused = not_counted(Refusal.NOT_APPROVER, "Only <finance> can decide this.")
+    message = refusal_of(refused)
     check_message(text=message["text"], blocks=message["blocks"])
-    assert "Only ‹finance› may decide this. [not-approver]" == message["text"]
-    assert snapshot == message
+    assert "Only ‹finance› can decide this." == message["text"]
+    assert 1 == len(message["blocks"])
+    assert snapshot == refusal_of(replace(refused, link="https://docs.example/refusals.md#not-approver"))
 
 
 def test_explanation(snapshot: SnapshotAssertion) -> None:
-    """`Why me?` is answered line by line; a refusal among them says where its code is explained."""
-    lines = ("Route: <payments>", "May decide: finance", "You: only finance may decide this. [not-approver]")
-    message = explanation_of(explanation(*lines, refusal=Refusal.NOT_APPROVER))
+    """Line by line, the channels by name, the request's id to copy, and the links that there are."""
+    lines = ("It matches the route <payments>: all other requests.", "Only finance can decide this.")
+    places = (
+        Destination(surface=Surface.SLACK, channel="C0APPROVALS"),
+        Destination(surface=Surface.TEAMS, channel="approvals"),
+    )
+    told = explanation(
+        *lines,
+        refusal=Refusal.NOT_APPROVER,
+        shown_in=places,
+        request_id="590bf4b2-0000",
+        run="https://runs.example/7f3a",
+        link="https://docs.example/refusals.md#not-approver",
+    )
+    message = explanation_of(told)
     check_message(text=message["text"], blocks=message["blocks"])
     assert not parts(message["blocks"], "mrkdwn")
+    assert ["590bf4b2-0000"] == preformatted_in(message["blocks"])
     assert snapshot == message
 
 
 def test_a_long_explanation_keeps_the_last_line() -> None:
     """Whatever is left out, the line about the person who asks is not."""
-    lines = [*("x" * 5_000 for _ in range(200)), "You: no. [denied]"]
+    lines = [*("x" * 5_000 for _ in range(200)), "nod.yaml denies this call."]
     message = explanation_of(explanation(*lines, refusal=Refusal.DENIED))
     check_message(text=message["text"], blocks=message["blocks"])
-    assert EXPLAINED + 2 == len(message["blocks"])
-    assert "You: no. [denied]" in parts(message["blocks"], "plain_text")
-    assert "docs/refusals.md#denied" in parts(message["blocks"], "plain_text")
-
-
-def test_no_other_code_is_referred_to() -> None:
-    """Only why this person may not decide; whatever else stands in brackets is no code."""
-    message = explanation_of(explanation("Votes so far: [no-such-code]", "Route: late [expired]"))
-    assert 2 == len(message["blocks"])
+    assert EXPLAINED + 1 == len(message["blocks"])
+    assert "nod.yaml denies this call." in parts(message["blocks"], "plain_text")
 
 
 @pytest.mark.parametrize("state", CardState)

@@ -34,7 +34,7 @@ from bot.desk import FormData
 from bot.errors import Refusal
 from bot.routing import ReasonRule
 from sandbox.slack.limits import VIEW_BYTES, check_view
-from tests.render.cards import CARD_ID, SEAL, card, not_counted, reading, request
+from tests.render.cards import CARD_ID, SEAL, approval, card, not_counted, reading, request, shown
 from tests.render.slack_parts import buttons, parts, preformatted_in, read_on
 
 THREAD = ButtonContext(
@@ -79,6 +79,21 @@ def test_reason_form(verb: Button, rule: ReasonRule, presets: int, snapshot: Sna
     view = reason_view(replace(THREAD, verb=verb), asked(reason=rule, presets=picks))
     check_view(view)
     assert snapshot == view
+
+
+def test_a_form_says_what_is_decided_and_whether_a_reason_is_needed() -> None:
+    """The title names the tool, one line the amount and the payee, and a field that is needed says so."""
+    call = {"amount": 950.5, "payee": "Acme\nGmbH", "iban": "DE02"}
+    form = asked(card=shown(approval(request(call, tool_name="pay_invoice"))), reason=ReasonRule.REQUIRED)
+    view = reason_view(replace(THREAD, verb=Button.REJECT), form)
+    check_view(view)
+    assert "Reject pay_invoice" == view["title"]["text"]
+    assert "amount 950.5 · payee Acme GmbH · iban DE02" in parts(view["blocks"], "plain_text")
+    (field,) = [block for block in view["blocks"] if block["type"] == "input"]
+    assert ("Reason (shared with the agent)", "Required") == (field["label"]["text"], field["hint"]["text"])
+    long = asked(card=shown(approval(request(tool_name="publish_every_document_of_a_year"))))
+    title = reason_view(replace(THREAD, verb=Button.APPROVE), long)["title"]["text"]
+    assert "Approve publish_every_d…" == title
 
 
 def test_presets_of_every_odd_shape_make_a_form() -> None:

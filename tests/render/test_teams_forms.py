@@ -18,10 +18,10 @@ from adapters.teams.buttons import Asks, Data, data_from, reason_inputs
 from adapters.teams.modals import (
     LONGEST_LINE,
     done_view,
+    explanation_view,
     pages_of,
     reason_view,
-    refusal_lines,
-    said_view,
+    refusal_view,
     turned_content,
     whole_content,
 )
@@ -32,7 +32,8 @@ from bot.desk import FormData
 from bot.errors import Refusal
 from bot.redaction import Redaction
 from bot.routing import ReasonRule
-from tests.render.cards import approval, card, not_counted, reading, request, shown, vote
+from bot.surface import Destination, Surface
+from tests.render.cards import approval, card, explanation, not_counted, reading, request, shown, vote
 from tests.render.teams_parts import CONTEXT, call_of, checked, nodes, runs, titles
 
 QUEUE = QueueCursor(value="v1.k.digest-1.next.-.s", after="c0ffee")
@@ -64,6 +65,15 @@ def test_reason_form(rule: ReasonRule, presets: tuple[str, ...], snapshot: Snaps
     """Words, and above them what can be picked: five stand there, more are a menu."""
     given_one = asked(reason=rule, presets=presets)
     assert snapshot == checked(reason_view(given_one, pressed(Button.REJECT), CONTEXT))
+
+
+def test_a_form_says_what_is_decided_and_whether_a_reason_is_needed() -> None:
+    """The heading names the tool, one line the first arguments, and a field that is needed says so."""
+    form = asked({"amount": 950.5, "payee": "Acme GmbH"}, reason=ReasonRule.REQUIRED)
+    view = checked(reason_view(form, pressed(Button.REJECT), CONTEXT))
+    assert {"Reject send_email", "amount 950.5 · payee Acme GmbH"} <= set(runs(view))
+    (field,) = [node for node in nodes(view) if node["type"] == "Input.Text"]
+    assert ("Reason (shared with the agent)", "Required") == (field["label"], field["placeholder"])
 
 
 def test_words_leave_room_for_the_reason_that_is_picked() -> None:
@@ -167,19 +177,31 @@ def test_done(queue: QueueCursor | None, snapshot: SnapshotAssertion) -> None:
     assert snapshot == checked(done_view(card(), vote(), CONTEXT, queue))
 
 
-@pytest.mark.parametrize("code", [Refusal.NOT_APPROVER, Refusal.EXPIRED])
-def test_refusal(code: Refusal, snapshot: SnapshotAssertion) -> None:
-    """Why it does not count, the code in small, and the way back."""
-    lines = refusal_lines(not_counted(code, "Only [finance](https://evil.example) may decide this."))
-    assert snapshot == checked(said_view(lines, CONTEXT, card=card(), queue=None))
+@pytest.mark.parametrize("link", [None, "https://docs.example/refusals.md#expired"])
+def test_refusal(link: str | None, snapshot: SnapshotAssertion) -> None:
+    """Why it has no effect, a link where the docs are served, and the way back."""
+    refused = not_counted(Refusal.EXPIRED, "Only [finance](https://evil.example) can decide this.")
+    assert snapshot == checked(refusal_view(replace(refused, link=link), CONTEXT, card=card(), queue=None))
+
+
+def test_explanation(snapshot: SnapshotAssertion) -> None:
+    """Line by line, the places by name, the request's id to copy, and the links that there are."""
+    told = explanation(
+        "It matches the route payments: tool pay_*.",
+        "You can decide this.",
+        shown_in=(Destination(surface=Surface.TEAMS, channel="approvals"),),
+        request_id="590bf4b2-0000",
+        run="https://runs.example/7f3a",
+    )
+    assert snapshot == checked(explanation_view(told, CONTEXT, card=card(), queue=None))
 
 
 def test_a_long_explanation_keeps_the_last_line() -> None:
     """Whatever is left out, the line about the person who asks is not."""
-    lines = (*("x" * 5_000 for _ in range(200)), "You: no. [denied]")
-    texts = runs(checked(said_view(lines, CONTEXT, card=card(), queue=None)))
+    lines = (*("x" * 5_000 for _ in range(200)), "nod.yaml denies this call.")
+    texts = runs(checked(explanation_view(explanation(*lines), CONTEXT, card=card(), queue=None)))
     assert EXPLAINED + 1 == len(texts)
-    assert "You: no. [denied]" == texts[-1]
+    assert "nod.yaml denies this call." == texts[-1]
 
 
 @pytest.mark.parametrize("call", ["", " ", "\n\n", "\t"])

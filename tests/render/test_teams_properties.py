@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.teams.buttons import Asks, Data
 from adapters.teams.elements import NBSP, Mentioned
-from adapters.teams.modals import reason_view, refusal_lines, said_view, whole_content
+from adapters.teams.modals import reason_view, refusal_view, whole_content
 from adapters.teams.notices import notice_content_of, page_content_of
 from adapters.teams.render import content_of
 from bot.approval import Approval
@@ -102,7 +102,7 @@ def everything(text: str, state: CardState) -> None:
     )
     shows(whole_content(look, CONTEXT))
     shows(reason_view(look, Data(verb=Button.REJECT.value, value="v", channel="c"), CONTEXT, said=(text,)))
-    shows(said_view(refusal_lines(not_counted(Refusal.EXPIRED, text)), CONTEXT, card=card, queue=None))
+    shows(refusal_view(not_counted(Refusal.EXPIRED, text), CONTEXT, card=card, queue=None))
     notice = Notification(mark="m", text=(text, NOW, text))
     shows(notice_content_of(notice, [Mentioned(id="29:1x", name=text), Mentioned(id="29:1y", name=text)]))
     shows(page_content_of(Alert(approval_id=text, cause="x", text=text, raised_at=NOW, resolved=text)))

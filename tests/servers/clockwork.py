@@ -58,6 +58,7 @@ class PaperChat:
     cards: dict[str, list[tuple[datetime, Card]]] = field(default_factory=dict)
     digests: dict[str, list[tuple[datetime, QueueCard]]] = field(default_factory=dict)
     notices: list[Said] = field(default_factory=list)
+    amended: dict[str, Notification] = field(default_factory=dict)
     marks: dict[tuple[str, str], str] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -84,6 +85,10 @@ class PaperChat:
         self.marks[channel, notice.mark] = ref
         self.notices.append(Said(self.clock(), channel, thread, notice))
         return ref
+
+    async def amend(self, notice: Notification, channel: str, ref: str) -> None:
+        self._fail()
+        self.amended[ref] = notice
 
     async def dm_channel(self, account: str) -> str:
         self._fail()

@@ -95,6 +95,9 @@ class RoughChat(PaperChat):
     async def say(self, notice: Notification, channel: str, *, thread: str | None = None) -> str:
         return await self.rough.through(super().say(notice, channel, thread=thread))
 
+    async def amend(self, notice: Notification, channel: str, ref: str) -> None:
+        await self.rough.through(super().amend(notice, channel, ref))
+
     async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
         found = await super().find(mark, channel, since=since, thread=thread)
         return None if self.surface is Surface.TEAMS or found in self.deleted else found

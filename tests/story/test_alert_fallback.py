@@ -14,12 +14,13 @@ import pytest
 
 from adapters.pagers.services import open_pagers
 from adapters.store.open import open_store
-from adapters.watch import NOD, SCHEDULER_DEAD, Spool, open_alert_fallback
+from adapters.watch import NOD, Spool, open_alert_fallback
+from bot.alerts import SCHEDULER_DEAD, STORE, STORE_DOWN
 from bot.errors import Unavailable
 from bot.flow import WorkerPool
 from bot.flow.alert import PageOut
 from bot.ports import Pager
-from bot.records import STORE, STORE_DOWN, Alert, PendingPage, Step
+from bot.records import Alert, PendingPage, Step
 from tests.servers.clockwork import Clock, PaperPager
 from tests.servers.laid import lay_database
 from tests.servers.pagers import WEBHOOK_SECRET
@@ -130,7 +131,7 @@ async def test_who_was_told_directly_is_told_once_and_hears_its_end(tmp_path: Pa
         await alert_fallback.resolve(STORE, cause=STORE_DOWN, how="It is back.")
         async with asyncio.TaskGroup() as tasks:
             step = PageOut(
-                store=store, pagers=pagers, clock=utc_now, count=uncounted,
+                store=store, pagers=pagers, chats={}, clock=utc_now, count=uncounted,
                 pool=lambda: WorkerPool(Step.ALERT, size=4, tasks=tasks, ring=lambda _: None, count=uncounted),
             )  # fmt: skip
             await step.round()
@@ -275,7 +276,7 @@ async def page_what_is_owed(world: World) -> None:
     ):
         (pager,) = pagers.values()
         step = PageOut(
-            store=world.store, pagers={"p": pager}, clock=utc_now, count=uncounted,
+            store=world.store, pagers={"p": pager}, chats={}, clock=utc_now, count=uncounted,
             pool=lambda: WorkerPool(Step.ALERT, size=4, tasks=tasks, ring=lambda _: None, count=uncounted),
         )  # fmt: skip
         await step.round()

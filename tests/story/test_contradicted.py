@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from bot.alerts import UNDELIVERABLE, UNDELIVERED
 from bot.approval import Outcome, Stage
 from bot.errors import Gone
 from bot.ports import Listing
 from bot.protocol import HITLDecision
-from bot.records import UNDELIVERABLE, UNDELIVERED, Step
+from bot.records import Step
 from tests.contract.values import found
 from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork, outside_at
 from tests.story.test_ladder import policy_of, stage_of

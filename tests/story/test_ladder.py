@@ -128,7 +128,7 @@ async def test_what_several_requests_owe_one_person_after_a_sleep_is_one_message
 
         assert ["bob", "cfo", "olu"] == sorted(mark.split(".")[1] for mark in heard(work, alone=True))
         texts = ["".join(map(str, said.notice.text)) for said in work.chat.notices if said.thread is None]
-        assert all("5 requests still wait" in text for text in texts)
+        assert all("5 requests are waiting" in text for text in texts)
         assert [f"r{number}" for number in range(5)] == sorted(a.approval_id for _, a in work.pager.pages)
 
 
@@ -172,7 +172,6 @@ async def test_nothing_ends_unescalated_and_unreported_after_sleeping_past_the_d
         ends = [said.notice for said in work.chat.notices if said.notice.mark.endswith(".outcome")]
         (text,) = {"".join(str(part) for part in end.text) for end in ends}  # one thread for each card
         assert "Nobody answered by" in text
-        assert "(asked: Ann" in text
 
 
 async def test_a_request_that_is_found_late_starts_at_the_highest_rung_that_is_due(tmp_path: Path) -> None:
@@ -233,7 +232,7 @@ async def test_a_page_is_over_when_somebody_answered_elsewhere(tmp_path: Path) -
         assert [None] == [alert.resolved for _, alert in work.pager.pages]
         await work.run(20)
 
-        assert ["its time is over; nobody answered"] == [a.resolved for _, a in work.pager.pages if a.resolved]
+        assert ["pay expired; nobody answered"] == [a.resolved for _, a in work.pager.pages if a.resolved]
 
 
 async def test_a_deadline_that_moves_takes_the_rungs_along(tmp_path: Path) -> None:

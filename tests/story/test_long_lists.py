@@ -17,10 +17,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from adapters.platform.wire import MOST_ITEMS
+from bot.alerts import BLIND
 from bot.approval import Outcome, Stage
 from bot.errors import Unavailable
 from bot.flow.ingest import AT_ONCE, Ingest
-from bot.flow.polls import BLIND
 from bot.protocol import HITLDecision
 from bot.records import Step
 from sandbox.serve import serve

@@ -6,15 +6,16 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from bot.alerts import BLIND, CARD_REFUSED, NO_CARD, UNDELIVERED, UNREADABLE
 from bot.approval import Outcome
 from bot.card import Card, QueueCard
 from bot.errors import Forbidden, Unanswered, Unavailable
-from bot.flow.polls import BLIND, BLIND_AFTER, UNREADABLE
+from bot.flow.polls import BLIND_AFTER
 from bot.ladder import Rung
 from bot.matching import Match
 from bot.policy import Person, Policy
 from bot.protocol import HITLDecision
-from bot.records import CARD_REFUSED, NO_CARD, UNDELIVERED, Alert, Step
+from bot.records import Alert, Step
 from bot.routing import Route
 from bot.surface import Destination, Surface
 from tests.servers.clockwork import Clockwork, open_clockwork, outside_at
@@ -160,7 +161,7 @@ async def test_a_policy_file_that_is_put_back_ends_its_alert(tmp_path: Path) -> 
     async with open_town(tmp_path) as town:
         file = town.folder / "nod.yaml"
         file.write_text(POLICY + "routs: []\n")
-        await until(lambda: any("is refused" in alert for alert in town.alerts()), within=8, what="the alert")
+        await until(lambda: any("has a mistake" in one for one in town.alerts()), within=8, what="the alert")
         file.write_text(POLICY)
         await until(lambda: "valid again" in said(town.sandbox.workspace.messages(ALERTS)[0]), within=8)
 

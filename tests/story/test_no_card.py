@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.alerts import CARD_REFUSED, NO_CARD
 from bot.errors import Forbidden, NodError, Unavailable
 from bot.matching import Match
 from bot.policy import Person, Policy
-from bot.records import CARD_REFUSED, NO_CARD, Alert
+from bot.records import Alert
 from bot.routing import Route
 from bot.surface import Destination, Surface
 from tests.servers.clockwork import Clockwork, open_clockwork

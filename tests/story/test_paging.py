@@ -69,7 +69,7 @@ async def paging(folder: Path, *pagers: Pager, patience: float) -> AsyncIterator
             await store.alerts.raise_(alert)
         async with asyncio.TaskGroup() as tasks:
             step = PageOut(
-                store=store, pagers=by_name, clock=utc_now, count=lambda _: None, patience=patience,
+                store=store, pagers=by_name, chats={}, clock=utc_now, count=lambda _: None, patience=patience,
                 pool=lambda: a_crew(tasks),
             )  # fmt: skip
             yield store, step

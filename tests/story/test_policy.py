@@ -51,7 +51,7 @@ async def test_two_people_must_approve(tmp_path: Path) -> None:
         await town.press(ANN, card, "approve")
         await town.says(card, "1 of 2 approvals: Ann ✓")
         await town.press(ANN, card, "approve")
-        await town.whispered(ANN, "already; more people are needed")
+        await town.whispered(ANN, "You have already approved. Waiting for 1 more.")
         assert [] == town.posts(request_id)
         await town.press(BOB, card, "approve")
 
@@ -130,7 +130,7 @@ async def test_a_call_that_changes_under_its_card_is_asked_about_anew(tmp_path: 
         old = await town.says(card, "This request changed, see below")
         new = await town.shown(count=2)
         await town.press(ANN, card, "approve", version=0)
-        await town.whispered(ANN, "This request changed under the card")
+        await town.whispered(ANN, "This request changed.")
 
         assert [] == buttons(old)
         assert [] == town.posts(request_id)
@@ -165,18 +165,19 @@ async def test_why_me_tells_the_route_and_why_not(tmp_path: Path) -> None:
         await town.press(EVE, card, "why")
         await town.press(ANN, card, "why")
 
-        await town.whispered(EVE, "Route: default")
-        await town.whispered(EVE, "approvers (Ann Albers, Bob Brandt)")
-        await town.whispered(EVE, "not-approver")
-        await town.whispered(ANN, "you may decide this")
+        await town.whispered(EVE, "It matches the route default: all other requests.")
+        await town.whispered(EVE, "Ann Albers or Bob Brandt can decide.")
+        await town.whispered(EVE, "Needs 1 approval (0 so far). One Reject or Skip ends it.")
+        await town.whispered(EVE, "Only Ann Albers or Bob Brandt can decide this.")
+        await town.whispered(ANN, "You can decide this")
         told = {user: [said(one) for one in town.sandbox.workspace.ephemerals(user)] for user in (ANN, EVE)}
         assert {ANN: 1, EVE: 1} == {user: len(texts) for user, texts in told.items()}
-        assert "not-approver" not in told[ANN][0]
+        assert "Only" not in told[ANN][0]
 
 
 async def test_a_guest_decides_only_where_the_route_names_her(tmp_path: Path) -> None:
     """A guest among the approvers is refused as a guest, until the route lists her as an outsider."""
-    for outsiders, told in (("", "Guests and people of other workspaces"), (", outsiders: [gil]", None)):
+    for outsiders, told in (("", "Guests and external users"), (", outsiders: [gil]", None)):
         folder = tmp_path / (told or "named")[:6]
         folder.mkdir()
         text = policy(outsiders).replace("approvers: [approvers]", "approvers: [approvers, gil]")
@@ -315,7 +316,7 @@ async def test_a_changed_call_is_for_the_people_of_its_new_route(tmp_path: Path)
         await town.says(card, "This request changed")
         await join(town, ANN, "C0FINANCE")
         await town.press(ANN, new, "approve")
-        await town.whispered(ANN, "Only Bob Brandt may decide this")
+        await town.whispered(ANN, "Only Bob Brandt can decide this")
         assert [] == town.posts(request_id)
         await town.press(BOB, new, "approve")
 
@@ -339,4 +340,4 @@ async def test_a_deny_wins_over_a_vote_that_was_given_before(tmp_path: Path) -> 
         assert [] == town.effects(request_id)
         again = await town.says(card, "Approve send_email?")
         await town.press(ANN, again, "approve")
-        await town.whispered(ANN, "The policy denies this call")
+        await town.whispered(ANN, "nod.yaml denies this call")

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.alerts import CHANNEL_DEAD, NOBODY
 from bot.flow.chat_probe import ChatProbe
-from bot.flow.self_check import NOBODY
 from bot.matching import Match, Pattern
 from bot.notifications import dead_place
-from bot.records import CHANNEL_DEAD
 from bot.routing import Route
 from bot.surface import Destination, Surface
 from tests.servers.clockwork import Clockwork, PaperChat, open_clockwork

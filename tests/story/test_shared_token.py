@@ -12,9 +12,10 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.cli.check import check
-from adapters.open_chats import SHARED, SharedToken
+from adapters.open_chats import SharedToken
 from adapters.slack.socket import open_socket
 from adapters.store.open import SqlStore, open_store
+from bot.alerts import SHARED
 from sandbox.slack.people import App
 from tests.contract.slack_rig import Rig, open_rig
 from tests.servers.laid import lay_database

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.approval import Stage
-from bot.card import Card, QueueCard
-from bot.errors import Forbidden, Gone, NodError
+from bot.card import Card, Notification, QueueCard
+from bot.errors import Forbidden, Gone, NodError, NotYet, Unanswered, Unavailable
 from bot.flow.notify import SHOWN_WITHIN
 from bot.ladder import Action, Rung
 from bot.matching import Match
@@ -25,6 +25,7 @@ PEOPLE = {
     name: Person(handle=name, name=name.title(), accounts={Surface.SLACK: f"U{name}"})
     for name in ("ann", "olu")
 }
+PING = Rung(action=Action.PING, share=0.4, who=("olu",))
 REMIND = Rung(action=Action.REMIND, share=0.4)
 
 
@@ -39,11 +40,17 @@ class StaleChat(PaperChat):
     """A chat that changes no message."""
 
     refuses: NodError | None = None
+    pings: NodError | None = None  #: what becomes of a change of a ping
 
     async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         if self.refuses:
             raise self.refuses
         await super().update(card, channel, ref)
+
+    async def amend(self, notice: Notification, channel: str, ref: str) -> None:
+        if self.pings:
+            raise self.pings
+        await super().amend(notice, channel, ref)
 
 
 def outside(refuses: NodError | None = None) -> Outside:
@@ -51,6 +58,11 @@ def outside(refuses: NodError | None = None) -> Outside:
     world = outside_at()
     world.chat = StaleChat(world.clock, refuses=refuses)
     return world
+
+
+def amended(work: Clockwork) -> list[str]:
+    """What the messages say now that were changed."""
+    return ["".join(str(part) for part in notice.text) for notice in work.chat.amended.values()]
 
 
 async def ended(work: Clockwork) -> list[str]:
@@ -77,14 +89,50 @@ async def test_a_deadline_that_the_card_shows_is_not_said_once_more(tmp_path: Pa
         assert [] == await ended(work)
 
 
-async def test_whoever_was_called_below_the_card_hears_there_how_it_ended(tmp_path: Path) -> None:
-    """They were asked by the message in the thread."""
-    async with open_clockwork(tmp_path, policy_of(REMIND)) as work:
+async def test_the_message_that_called_people_says_how_it_ended(tmp_path: Path) -> None:
+    """They read it where they were called, so no further message is needed."""
+    async with open_clockwork(tmp_path, policy_of(PING)) as work:
         work.ask("r1", window=100)
         await work.run(45)
         await work.votes("ann", verdict=HITLDecision.REJECTED)
         await work.run(5)
-        assert 1 == len(await ended(work))
+        assert [] == await ended(work)
+        assert 2 == len(work.chat.notices)
+        assert ["Rejected: pay, by Ann"] * 2 == amended(work)
+
+
+@pytest.mark.parametrize("trouble", [Unavailable("busy", retry_after=1), Unanswered("lost"), NotYet("later")])
+async def test_a_ping_that_the_chat_cannot_change_yet_is_changed_later(
+    trouble: NodError, tmp_path: Path
+) -> None:
+    """Rate limits and lost answers cost lateness; the card and the answer wait for none of it."""
+    world = outside()
+    async with open_clockwork(tmp_path, policy_of(PING), outside=world) as work:
+        work.ask("r1", window=100)
+        await work.run(45)
+        world.chat.pings = trouble
+        await work.votes("ann", verdict=HITLDecision.REJECTED)
+        await work.run(10)
+        assert Stage.CLOSED is (await found(work.store, "r1")).stage
+        assert [] == amended(work)
+        world.chat.pings = None
+    async with open_clockwork(tmp_path, policy_of(PING), outside=world) as work:  # and another process
+        await work.run(20)
+        assert 2 == len(amended(work))
+
+
+@pytest.mark.parametrize("refusal", [Forbidden("no changes here"), Gone("somebody deleted it")])
+async def test_a_ping_that_is_gone_is_left_alone(refusal: NodError, tmp_path: Path) -> None:
+    """Nobody can read it, so there is nothing to put right, and it is tried once."""
+    world = outside()
+    async with open_clockwork(tmp_path, policy_of(PING), outside=world) as work:
+        work.ask("r1", window=100)
+        await work.run(45)
+        world.chat.pings = refusal
+        await work.votes("ann", verdict=HITLDecision.REJECTED)
+        await work.run(30)
+        assert () == await work.store.outbox.outdated(Surface.SLACK, most=10)
+        assert [] == amended(work)
 
 
 @pytest.mark.parametrize("refusal", [Forbidden("no changes here"), Gone("it cannot be changed")])

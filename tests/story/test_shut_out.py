@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.alerts import UNDELIVERABLE, UNDELIVERED
 from bot.approval import Outcome, Stage
 from bot.errors import Forbidden, NodError, ShutOut, Unavailable
 from bot.protocol import HITLDecision
-from bot.records import UNDELIVERABLE, UNDELIVERED
 from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
 from tests.story.test_ladder import policy_of, stage_of
 
@@ -72,7 +72,7 @@ async def test_each_has_a_last_try_before_its_end(tmp_path: Path) -> None:
         assert {(Stage.CLOSED, Outcome.UNDELIVERABLE)} == {await stage_of(work, name) for name in NAMES[:2]}
         (lost,) = await work.store.alerts.open_of(cause=UNDELIVERABLE)
         assert lost.text.startswith(
-            "2 decisions could not be delivered before their deadlines; the last one: pay ("
+            "2 decisions were not delivered before their deadlines, the last one for pay ("
         )
         assert lost.text == work.pager.pages[-1][1].text
 
@@ -93,9 +93,9 @@ async def test_lost_decisions_are_one_alert_with_a_count(tmp_path: Path) -> None
         await work.run(10)
         pages = [alert for _, alert in work.pager.pages if alert.cause == UNDELIVERABLE]
         assert {"platform"} == {alert.approval_id for alert in pages}
-        assert "pay: the decision could not be delivered" in pages[0].text
+        assert "Not delivered: pay." in pages[0].text
         assert [None] * (len(pages) - 1) == [alert.resolved for alert in pages[:-1]]
-        assert "decisions reach the platform again; 4 were lost" == pages[-1].resolved
+        assert "the platform accepts decisions again; 4 were lost" == pages[-1].resolved
         assert () == await work.store.alerts.open_of()
 
 

@@ -13,7 +13,8 @@ from adapters.app import open_nod
 from adapters.clock import seconds_since_boot
 from adapters.runtime import WAKING, rest
 from adapters.settings import Environment
-from bot.flow.self_check import MISSED, SELF_CHECK_EVERY
+from bot.alerts import MISSED
+from bot.flow.self_check import SELF_CHECK_EVERY
 from tests.servers.told import check_each_once, fired
 from tests.servers.town import FINANCE, until
 from tests.servers.watched import open_watched

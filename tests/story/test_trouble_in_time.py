@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.alerts import CARD_REFUSED, UNDELIVERABLE, UNESCALATED, UNSEEN
 from bot.approval import Outcome, Stage
 from bot.card import Notification
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
-from bot.flow.missed_requests import UNESCALATED, UNSEEN
 from bot.flow.undelivered import RAN_OUT
 from bot.ladder import Action, Rung
 from bot.protocol import HITLDecision
-from bot.records import CARD_REFUSED, UNDELIVERABLE
 from bot.surface import Destination, Surface
 from tests.contract.values import found
 from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
@@ -138,7 +137,7 @@ async def test_one_of_two_places_that_refuses_is_no_request_without_a_card(tmp_p
         assert 1 == len(work.teams.cards)
         work.chat.trouble = None
         await work.run(15)
-        assert [None, "no request waits there without a card"] == [a.resolved for _, a in work.pager.pages]
+        assert [None, "every request there has a card"] == [a.resolved for _, a in work.pager.pages]
 
 
 async def test_a_chat_that_asks_for_a_pause_does_not_undo_the_digest(tmp_path: Path) -> None:
@@ -211,7 +210,7 @@ async def test_a_decision_that_came_after_the_platforms_own_end_is_owned_up_to(
 
         assert Outcome.UNDELIVERABLE is (await stage_of(work, "r1"))[1]
         (alert,) = [one for _, one in work.pager.pages if one.cause == UNDELIVERABLE]
-        assert f"before the deadline ({RAN_OUT})" in alert.text
+        assert f"before the platform accepted the decision ({RAN_OUT})" in alert.text
         (outcome,) = [text for text in texts(work, alone=False) if "pay" in text]
         assert "Not delivered: pay" in outcome
 
@@ -244,8 +243,8 @@ async def test_the_end_names_everybody_who_was_asked(tmp_path: Path) -> None:
         work.ask("r1", window=100)
         await work.run(80)
         await work.run(30)
-        (end,) = {text for text in texts(work, alone=False) if "Nobody answered" in text}
-        assert end.endswith("Asked: Ann, Olu, Bob, Cfo.")
+        ((_, card),) = {cards[-1] for cards in work.chat.cards.values()}
+        assert "Ann, Olu, Bob, Cfo" in str(card.status)
 
 
 async def test_a_page_and_its_end_tell_how_many_have_answered(tmp_path: Path) -> None:
@@ -258,8 +257,8 @@ async def test_a_page_and_its_end_tell_how_many_have_answered(tmp_path: Path) ->
         await work.votes("ann", needs=2)
         await work.run(110)
         (page, end) = [alert for _, alert in work.pager.pages]
-        assert "not enough people have answered" in page.text
-        assert "its time is over; not enough people answered" == end.resolved
+        assert "Not enough answers yet" in page.text
+        assert "pay expired; not enough people answered" == end.resolved
 
 
 async def test_whoever_stands_in_is_told_why_wherever_she_is_called(tmp_path: Path) -> None:
@@ -272,11 +271,11 @@ async def test_whoever_stands_in_is_told_why_wherever_she_is_called(tmp_path: Pa
         for number in range(7):
             work.ask(f"r{number}", window=100)
         await work.run(60)
-        why = "Who is on call for desk could not be read (PagerDuty answers 503)."
+        why = "Nod could not read who is on call for desk (PagerDuty answers 503)."
         one, to_her, in_the_channel = texts(work, alone=True)
-        assert to_her.startswith("7 requests still wait")
+        assert to_her.startswith("7 requests are waiting")
         assert to_her == in_the_channel
-        (thread,) = [text for text in texts(work, alone=False) if "still waits" in text]
+        (thread,) = [text for text in texts(work, alone=False) if " left: " in text]
         assert [True] * 3 == [why in text for text in (one, to_her, thread)]
         assert {True} == {why in alert.text for _, alert in work.pager.pages}
 

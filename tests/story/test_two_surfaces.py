@@ -12,7 +12,7 @@ from sandbox.faults import Rule
 from sandbox.teams.messages import Message
 from sandbox.teams.people import APPROVALS
 from sandbox.teams.town import Teams
-from tests.servers.town import ANN, Town, buttons, open_town, until
+from tests.servers.town import ANN, Town, buttons, open_town, said, until
 from tests.servers.town import APPROVALS as ON_SLACK
 
 POLICY = """
@@ -66,6 +66,51 @@ async def asked(town: Town, **request: Any) -> tuple[str, Message]:
     await until(lambda: len(teams.cards_in(APPROVALS)) > before, within=10, what="Teams")
     await town.shown(ON_SLACK)
     return request_id, teams.cards_in(APPROVALS)[-1]
+
+
+LADDER = """
+poll_every: 200ms
+people:
+  ann: {email: ann@acme.example}
+  bob: {email: bob@acme.example}
+routes:
+  - name: default
+    match: {}
+    cards: [PLACE]
+    approvers: [ann, bob]
+    ladder: [{at: 10%, do: ping, who: [bob]}]
+"""
+
+
+@pytest.mark.parametrize("place", ["slack:C0APPROVALS", "teams:approvals"])
+async def test_pings_say_how_it_ended(tmp_path: Path, place: str) -> None:
+    """The ping below the card and the direct message are changed once it is answered; no further one comes."""
+    policy = LADDER.replace("PLACE", place)
+    async with open_town(tmp_path, with_teams=True, policy=policy) as town:
+        teams, workspace = teams_of(town), town.sandbox.workspace
+        if place.startswith("teams"):
+            await until(lambda: bool(teams.called("page")), within=10, what="the bot to know where it is")
+        town.ask(timeout_seconds=20)
+
+        def pings() -> list[str]:
+            """What stands in the thread and in the personal chat with Bob."""
+            if place.startswith("teams"):
+                there = [m for m in teams.messages(APPROVALS) if m.root] + teams.dm_of("bob")
+                return [json.dumps(message.card, ensure_ascii=False) for message in there]
+            thread = [message for message in workspace.messages(ON_SLACK) if message.thread_ts]
+            return [said(message) for message in (*thread, *workspace.messages("D0BOB"))]
+
+        await until(lambda: len(pings()) == 2, within=10, what="the pings")
+        assert 1 == sum("Waiting for you: send_email" in text for text in pings())
+        assert 1 == sum(" left: send_email" in text for text in pings())
+        if place.startswith("teams"):
+            await teams.press("ann", teams.cards_in(APPROVALS)[-1], "nod_approve")
+        else:
+            await town.press(ANN, await town.shown(ON_SLACK), "approve")
+        ended = "Approved: send_email, by Ann Albers"
+        await until(lambda: all(ended in text for text in pings()), within=10, what="the pings to say so")
+        assert 2 == len(pings())
+        assert not any("Decide by" in text for text in pings())
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.alerts import CHANNEL_LATE, NO_CARD, UNESCALATED, UNSEEN
 from bot.approval import Outcome, Stage
 from bot.errors import Forbidden, NodError, Unavailable
-from bot.flow.missed_requests import UNESCALATED, UNSEEN
 from bot.ladder import Action, Rung
-from bot.records import CHANNEL_LATE, NO_CARD, Step
+from bot.records import Step
 from bot.surface import Destination, Surface
 from tests.servers.clockwork import Clockwork, open_clockwork
 from tests.story.test_ladder import policy_of, stage_of
@@ -84,7 +84,7 @@ async def test_a_digest_from_before_shows_nobody_what_joined_it(tmp_path: Path) 
         await work.run(50)
         await auditor(work, []).round()
         (alert,) = await work.store.alerts.open_of(cause=CHANNEL_LATE)
-        assert "1 request has no card up" in alert.text
+        assert "1 request has no card yet" in alert.text
         await work.run(60)
         assert [UNSEEN] == [cause for cause in causes(work) if cause == UNSEEN]
 
@@ -140,7 +140,7 @@ async def test_a_rung_that_was_not_attempted_in_time_is_paged_when_the_request_e
 
         assert [UNESCALATED] == causes(work)
         ((_, alert),) = work.pager.pages
-        assert "its ping of 2026-03-02 09:01:30 UTC was not attempted" in alert.text
+        assert "pay expired before its ping of 2026-03-02 09:01:30 UTC, which did not run." == alert.text
         await work.run(60)
         assert 1 == len(work.pager.pages), "it is over, and does not come right"
         assert {UNESCALATED} == raised_causes(work)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.alerts import REQUESTS, UNTOLD
 from bot.approval import Claim, Outcome
 from bot.card import Notification
 from bot.errors import Forbidden, Gone
-from bot.flow.missed_requests import UNTOLD
+from bot.flow.missed_requests import QUIET
 from bot.ladder import Action, Rung
 from bot.records import LAST_CALLS, Claimed, DueRung, Step
 from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
@@ -102,8 +103,14 @@ async def test_what_stands_on_a_digest_is_told_like_a_card(tmp_path: Path) -> No
         work.chat.trouble = Forbidden("restricted")
         await work.run(100)
 
-        told = sorted(alert.approval_id for _, alert in work.pager.pages if alert.cause == UNTOLD)
-        assert ids == told
+        await work.run(15)
+        untold = [alert for _, alert in work.pager.pages if alert.cause == UNTOLD]
+        assert {REQUESTS} == {alert.approval_id for alert in untold}
+        assert 2 == len(untold), "one page, and its count once"
+        assert "6 requests expired with a ping that could not be sent, the last one for pay." == untold[-1].text
+        await work.run(QUIET.total_seconds())
+        (over,) = [alert.resolved for _, alert in work.pager.pages if alert.cause == UNTOLD and alert.resolved]
+        assert "no further request expired with an unsent ping for 5 min; 6 in all" == over
 
 
 async def test_an_answer_in_the_last_moment_makes_up_for_it(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.watch import EXIT_CODE, SCHEDULER_DEAD, Spool
+from adapters.watch import EXIT_CODE, Spool
+from bot.alerts import SCHEDULER_DEAD
 from tests.story.watched_child import EVERY, WAKE
 
 #: Seconds until a child has started or ended on a machine that has other work too.

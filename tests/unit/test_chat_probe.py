@@ -9,12 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from bot.alerts import CHANNEL_DEAD, SURFACE_DEAD
 from bot.errors import Unavailable
 from bot.flow.chat_probe import CHANNELS_A_ROUND, DEAD_A_ROUND, ChatProbe
 from bot.ladder import Action, Rung
 from bot.matching import Match
 from bot.policy import Policy
-from bot.records import CHANNEL_DEAD, SURFACE_DEAD, Alert
+from bot.records import Alert
 from bot.routing import Route
 from bot.surface import Destination, Surface
 

@@ -13,6 +13,7 @@ from bot.errors import Refusal, Refused
 from bot.matching import Match, Pattern
 from bot.notifications import mentioned
 from bot.policy import (
+    NO_OTHER,
     Delegation,
     Person,
     Policy,
@@ -116,6 +117,36 @@ SEATS: list[tuple[str, Policy, str, str, bool, dict[str, Any], str]] = [
     ("a taker who is a guest", delegated("ann", "gus"), "default", "U0GUS", True, {}, "outsider"),
     ("the giver keeps her seat", delegated("ann", "eve"), "default", "U0ANN", True, {}, "ann"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "account", "arguments", "said"),
+    [
+        ("default", "U0EVE", {}, "Only Ann or Bob can decide this."),
+        ("nobody", "U0ANN", {}, "Nobody can decide this in the chat. Ask the Nod admin."),
+        ("own", "U0ANN", {"by": "ann"}, "You asked for this yourself; Bob must decide."),
+        ("alone", "U0ANN", {"by": "ann"}, NO_OTHER),
+        ("all", "U0MALLORY", {}, "Only Ann, Bob, Eve or 3 others can decide this."),
+    ],
+)
+def test_a_refusal_names_the_people(
+    make_approval: Callable[..., Approval],
+    make_request: Callable[..., HITLRequest],
+    name: str,
+    account: str,
+    arguments: dict[str, Any],
+    said: str,
+) -> None:
+    """By name, whoever can press the button; of many the first ones."""
+    more = (person("hal"), person("ida"), person("jon"))
+    everybody = ("ann", "bob", "eve", "hal", "ida", "jon")
+    routes = (route("alone", approvers=("ann",), requester="arguments.by"), route("all", approvers=everybody))
+    people = {one.handle: one for one in (*PEOPLE, *more)}
+    policy = replace(POLICY, routes=(*POLICY.routes, *routes), people=people)
+    approval = make_approval(request=make_request(arguments=arguments), route=name)
+    with pytest.raises(Refused) as refused:
+        eligibility_of(policy, approval, surface=SLACK, account=account, home=True, now=NOW)
+    assert said == str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -11,21 +11,14 @@ from typing import Any
 
 import pytest
 
+from bot.alerts import LATE_TICK, MISSED, NO_CARD, STORE, STORE_DOWN, STUCK, SURFACE_DEAD
 from bot.approval import Approval, Claim
 from bot.errors import Unavailable
 from bot.flow import Liveness
-from bot.flow.self_check import (
-    LATE_TICK,
-    MISSED,
-    MISSED_AFTER,
-    STUCK,
-    STUCK_AFTER,
-    TOUCHED_WITHIN,
-    SelfCheck,
-)
+from bot.flow.self_check import MISSED_AFTER, STUCK_AFTER, TOUCHED_WITHIN, SelfCheck
 from bot.ladder import Action
 from bot.policy import Policy
-from bot.records import NO_CARD, STORE, STORE_DOWN, SURFACE_DEAD, Alert, DueRung, Placement, Step
+from bot.records import Alert, DueRung, Placement, Step
 from bot.surface import Destination, Surface
 
 NOW = datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
@@ -133,7 +126,7 @@ async def test_a_rung_that_nobody_attempted_is_missed_until_it_is(make_approval:
     """Said of the request with the number of its rung; and over when no look finds it."""
     world = World(overdue=[(ping(NOW - MISSED_AFTER), make_approval())])
     assert ({MISSED}, 0) == await world.looked()
-    assert "rung 0 was due and was not attempted" in str(world.open.values())
+    assert "escalation step 1 was due and did not run" in str(world.open.values())
     world.overdue = []
     assert (set(), 1) == await world.looked()
     assert [MISSED] == [cause for _, cause in world.resolved]

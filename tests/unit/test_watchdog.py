@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from adapters.periodic import open_timer
-from adapters.watch import EXIT_CODE, NOD, SCHEDULER_DEAD, LoopLiveness, Spool, Watchdog, watched
+from adapters.watch import EXIT_CODE, NOD, LoopLiveness, Spool, Watchdog, watched
+from bot.alerts import SCHEDULER_DEAD
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -1,0 +1,249 @@
+"""Every kind of alert: its cause, what it says, and what it says when it came right. Pure.
+
+Each is one row of `KINDS`; whoever raises one gives the facts, and no other sentence of an alert is written.
+Causes are stable: rows, pagers' keys and `docs/alerts.md` have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from bot.approval import Approval, Outcome
+from bot.records import Alert
+from bot.wording import name_of, too_few
+
+UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
+NO_CARD, CARD_REFUSED, CHANNEL_LATE = "no-card", "card-refused", "channel-late"
+SURFACE_DEAD, CHANNEL_DEAD = "surface-dead", "channel-dead"
+UNSEEN, UNESCALATED, UNTOLD = "expired-unseen", "expired-unescalated", "untold"
+RUNG, MISSED = "rung", "rung-missed"
+NOBODY, UNDECIDABLE = "route-without-approver", "nobody-can-approve"
+TAMPERED, CHANGING, FLOOD = "tampered", "keeps-changing", "flood"
+BLIND, UNREADABLE, SKEWED = "platform-unreadable", "unreadable", "clock-skew"
+STORE_DOWN, STUCK, LATE_TICK, SCHEDULER_DEAD = "store-down", "step-stuck", "scheduler-late", "scheduler-dead"
+POLICY_REFUSED, TAIL_MISSING, SHARED = "policy", "audit-tail-missing", "socket-shared"
+
+#: What alerts are about that are about no one request, channel or chat.
+PLATFORM, STORE, REQUESTS = "platform", "store", "requests"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of alert; its sentences have the names of facts in braces."""
+
+    cause: str
+    over: str | None  #: what came right; None: nothing resolves it, or each one has words of its own
+    texts: Mapping[str, str]  #: by variant
+
+
+def _kind(cause: str, over: str | None, **texts: str) -> Kind:
+    return Kind(cause, over, MappingProxyType(texts))
+
+
+#: The variant of a sentence where there is only one, and the one about several.
+ONE, SEVERAL = "one", "several"
+
+_KINDS = (
+    _kind(
+        UNDELIVERED,
+        "every decision is delivered in time again",
+        one="Not delivered yet: {tool} is decided, and the platform has not accepted it ({why}). "
+        "Nod keeps trying.",
+        several="{count} decisions are not delivered yet ({why}). Nod keeps trying. "
+        "The first deadline is in {left}.",
+    ),
+    _kind(
+        UNDELIVERABLE,
+        "the platform accepts decisions again",
+        one="Not delivered: {tool}. The deadline came before the platform accepted the decision ({why}).",
+        several="{count} decisions were not delivered before their deadlines, the last one for {tool} ({why}).",
+    ),
+    _kind(
+        NO_CARD,
+        "every pending request has a card",
+        one="{tool} has no card in {where} ({why}). Nobody can see it.",
+        several="{count} requests have no card in {where} ({why}). Nobody can see them.",
+        late="{tool}: a quarter of its time is gone, and no card of it is up.",
+        late_several="{count} requests have no card in {where}, and a quarter of their time is gone.",
+    ),
+    _kind(
+        CARD_REFUSED,
+        "every request there has a card",
+        one="{tool} has no card in {where} ({why}). People can see it elsewhere.",
+        several="{count} requests have no card in {where} ({why}). People can see them elsewhere.",
+    ),
+    _kind(
+        CHANNEL_LATE,
+        "every request there has a card, or has ended",
+        one="{where} is slow: 1 request has no card yet, and a quarter of its time is gone.",
+        several="{where} is slow: {count} requests have no card yet, and a quarter of their time is gone.",
+    ),
+    _kind(
+        SURFACE_DEAD,
+        "the chat works again",
+        one="{chat} refuses Nod: {why}",
+        away="{chat} cannot be reached ({why}).",
+    ),
+    _kind(CHANNEL_DEAD, "Nod can post there again", one="Nod cannot post in {where}: {why}"),
+    _kind(
+        UNSEEN,
+        "no further request expired unseen for {quiet}",
+        one="{tool} expired, and no card of it was up anywhere.",
+        several="{count} requests expired without a card anywhere, the last one for {tool}.",
+    ),
+    _kind(
+        UNESCALATED,
+        "no further request expired before its escalation for {quiet}",
+        one="{tool} expired before its {action} of {due}, which did not run.",
+        several="{count} requests expired before an escalation step that was due, the last one for {tool}.",
+    ),
+    _kind(
+        UNTOLD,
+        "no further request expired with an unsent ping for {quiet}",
+        one="{tool} expired, and a ping about it could not be sent before.",
+        several="{count} requests expired with a ping that could not be sent, the last one for {tool}.",
+    ),
+    _kind(
+        RUNG,
+        None,
+        one="No answer yet: {waiting}, {left} left.{who}",
+        votes="Not enough answers yet: {waiting}, {left} left.{who}",
+    ),
+    _kind(
+        MISSED,
+        "the step ran, or the request has ended",
+        one="{tool}: escalation step {number} was due and did not run.",
+    ),
+    _kind(
+        NOBODY,
+        "enough people can decide there",
+        gone="Route {route} was removed from nod.yaml while {requests} pending: nobody can decide there.",
+        outsiders="Route {route} has only guests and external users as approvers: nobody can decide there.",
+        unfound="Route {route} has no approver who can be found: nobody can decide there.",
+        few="Route {route} needs {quorum} approvals, and {people} can decide there.",
+    ),
+    _kind(
+        UNDECIDABLE,
+        "enough people can decide it",
+        one="{tool}: nobody can approve it, because {why}. It needs {needs}, and {left} can decide it.",
+    ),
+    _kind(
+        TAMPERED,
+        None,
+        one="{tool}: something other than Nod changed its record in the database. Nod asks people again.",
+    ),
+    _kind(
+        CHANGING,
+        None,
+        one="{tool}: its call changed {times} times under one id. It gets no more cards, and nobody can "
+        "decide it in Nod.",
+    ),
+    _kind(
+        FLOOD,
+        "the agent has at most {flood} open requests again",
+        one="The agent {agent} has {count} open requests, more than {flood}. New ones go to the queue messages "
+        "of its channels.",
+    ),
+    _kind(
+        BLIND,
+        "the platform can be read again",
+        one="Nod cannot read the platform's pending requests ({why}). Nobody is asked about new ones.",
+    ),
+    _kind(
+        UNREADABLE,
+        "every pending request can be read",
+        one="1 item of the platform's pending list cannot be read ({why}). Nobody is asked about it.",
+        several="{count} items of the platform's pending list cannot be read ({why}). "
+        "Nobody is asked about them.",
+    ),
+    _kind(SKEWED, "the clocks agree again", one="Nod's clock is {seconds} s {side} the platform's."),
+    _kind(
+        STORE_DOWN,
+        "the database works again",
+        one="The database cannot be used ({why}). Clicks are not accepted, and nobody is asked.",
+    ),
+    _kind(STUCK, "it works again", one="The step {step} has not finished a round for {seconds} s."),
+    _kind(LATE_TICK, "the scheduler ticks again", one="{late}; Nod ends itself soon."),
+    _kind(
+        SCHEDULER_DEAD,
+        "Nod was started again and works",
+        one="The scheduler stopped for {seconds} s, so Nod ended itself with code {code}.",
+    ),
+    _kind(
+        POLICY_REFUSED,
+        "the file is valid again",
+        one="The changed nod.yaml has a mistake, so the last valid one stays in force. {mistake}",
+    ),
+    _kind(
+        TAIL_MISSING,
+        "every signed row is there",
+        one="Row {row} of the audit log was signed at {signed}, and is missing or changed now. The last row is "
+        "{found}. The database was rolled back, replaced or tampered with. Nothing is signed any more.",
+    ),
+    _kind(
+        SHARED,
+        "the bot's socket is the only one",
+        one="Slack counts {sockets} of SLACK_APP_TOKEN that this bot did not open. Another process uses the "
+        "token and gets some of the clicks, which are lost here. Stop it, or give it an app of its own.",
+    ),
+)
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.cause: kind for kind in _KINDS})
+
+
+def alert_text(cause: str, variant: str = ONE, **facts: object) -> str:
+    """The one line of an alert."""
+    return KINDS[cause].texts[variant].format(**facts)
+
+
+def alert_of(
+    cause: str,
+    about: str,
+    facts: Mapping[str, object],
+    *,
+    at: datetime,
+    variant: str = ONE,
+    part: str | None = None,
+) -> Alert:
+    """An alert of this kind, with the facts that its sentence names.
+
+    `part` ends the cause of one of several, such as a step of a ladder.
+    """
+    text = alert_text(cause, variant, **facts)
+    return Alert(approval_id=about, cause=f"{cause}-{part}" if part else cause, text=text, raised_at=at)
+
+
+def over(cause: str, **facts: object) -> str:
+    """What came right. Raises ValueError for a kind that nothing resolves."""
+    said = KINDS[cause].over
+    if said is None:
+        raise ValueError(f"nothing resolves {cause}")
+    return said.format(**facts)
+
+
+def rung_cause(number: int) -> str:
+    """The cause of the alert that a `page` with this number on its ladder raises."""
+    return f"{RUNG}-{number}"
+
+
+def step_of(cause: str) -> int | None:
+    """Which step of a ladder raised it, from 0; None for any other cause."""
+    number = cause.removeprefix(f"{RUNG}-")
+    return int(number) if number != cause and number.isdecimal() else None
+
+
+def ending(approval: Approval) -> str:
+    """How it ended, for whoever was called because nobody answered."""
+    tool = name_of(approval.request.tool_name)
+    match approval.outcome:
+        case Outcome.TIMEOUT_SKIP:
+            return f"{tool} expired; {too_few(approval).lower()} answered"
+        case Outcome.ELSEWHERE:
+            word = approval.platform_word
+            return f"{tool} was answered on the platform: {word}" if word else f"{tool} is no longer pending"
+        case Outcome.UNDELIVERABLE:
+            return f"{tool} was decided, but the platform did not accept it in time"
+        case _:
+            return f"{tool} was {approval.outcome}"

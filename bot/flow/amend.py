@@ -1,0 +1,37 @@
+"""Pings whose requests have ended are changed to say so: a list of old messages tells no lies."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.errors import Forbidden, Gone
+from bot.flow import ChatStep
+from bot.notifications import ended_ping
+from bot.ports import Chat
+from bot.records import Ping
+
+#: Messages of one round: what is urgent has the chats' limits first, and the ticker comes back.
+MOST = 20
+
+log = structlog.get_logger()
+
+
+class Amend(ChatStep):
+    """Changes one message of a chat at a time; after a crash in between it is changed to the same again."""
+
+    async def round(self) -> None:
+        self._pool.look()
+        for surface, chat in self._chats.items():
+            if outdated := await self._store.outbox.outdated(surface, most=MOST):
+                self._pool.take(surface, outdated[0].approvals[0].id, self._amend, chat, outdated)
+
+    async def _amend(self, chat: Chat, outdated: tuple[Ping, ...]) -> None:
+        for ping in outdated:
+            try:
+                await chat.amend(
+                    ended_ping(ping.approvals, mark=ping.mark, policy=self._policy()), ping.channel, ping.ref
+                )
+            except (Gone, Forbidden) as error:  # nobody can read it any more, or it cannot be changed
+                log.info("ping_not_amended", surface=ping.surface.value, reason=str(error))
+            await self._store.outbox.amended(ping, at=self._clock())
+            self._count("ping_amended")
