@@ -135,7 +135,7 @@ def test_notice_of_an_outcome(end: CardState, snapshot: SnapshotAssertion) -> No
         person="ann",
         owed_since=NOW,
     )
-    message = notice_message_of(notification_for([(owed, ENDS[end])], mark="m", policy=policy()))
+    message = notice_message_of(notification_for([(owed, ENDS[end])], mark="m", policy=policy(), now=NOW))
     check_message(text=message["text"], blocks=message["blocks"])
     assert snapshot == message
 
