@@ -95,7 +95,8 @@ def place(channel: str) -> Destination:
 async def test_a_good_setup_has_no_problems() -> None:
     """All scopes, and the bot in its channels: nothing to say."""
     async with open_rig() as rig:
-        assert () == await rig.slack.problems([place("C0APPROVALS"), place("C0FINANCE"), place(ALERTS)])
+        found = await rig.slack.check([place("C0APPROVALS"), place("C0FINANCE"), place(ALERTS)])
+        assert ((), ("#approvals", "#finance", "#nod-alerts")) == (found.problems, found.channels)
 
 
 async def test_each_broken_channel_is_named_with_what_to_do() -> None:
@@ -103,8 +104,8 @@ async def test_each_broken_channel_is_named_with_what_to_do() -> None:
     async with open_rig() as rig:
         rig.workspace.archive("C0FINANCE")
         places = [place(name) for name in ("C0RANDOM", "C0NOSUCH", "C0FINANCE", "C0RANDOM", "C0APPROVALS")]
-        problems = await rig.slack.problems(places)
-        assert ["slack:C0RANDOM", "slack:C0NOSUCH", "slack:C0FINANCE"] == [
+        problems = (await rig.slack.check(places)).problems
+        assert ["#random (slack:C0RANDOM)", "slack:C0NOSUCH", "#finance (slack:C0FINANCE)"] == [
             problem.where for problem in problems
         ]
         assert ["does not have the bot in it", "cannot be read", "is archived"] == [p.what for p in problems]
@@ -114,7 +115,7 @@ async def test_each_broken_channel_is_named_with_what_to_do() -> None:
 async def test_each_missing_scope_is_named() -> None:
     """Whoever installed the app by hand reads what was forgotten, and what it is for."""
     async with open_rig(app=App(scopes="chat:write,channels:read,users:read,users:read.email")) as rig:
-        problems = await rig.slack.problems([])
+        problems = (await rig.slack.check([])).problems
         missing = ["groups:read", "channels:history", "groups:history", "im:write", "im:history"]
         missing += ["metadata.message:read", "usergroups:read"]
         assert [True] * 7 == [f"scope {name}," in p.what for name, p in zip(missing, problems, strict=True)]

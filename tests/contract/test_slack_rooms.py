@@ -71,7 +71,7 @@ async def test_a_missing_scope_is_named(scope: str) -> None:
     """An app that was installed before there were direct messages says which scope it lacks."""
     app = App(scopes=",".join(kept for kept in SCOPES if kept != scope))
     async with open_rig(app=app) as rig:
-        (problem,) = await rig.slack.problems([])
+        (problem,) = (await rig.slack.check([])).problems
         assert f"lacks the scope {scope}" in problem.what
         room = rig.workspace.conversations.direct("U0BOB").id
         with pytest.raises(Forbidden, match=scope):
