@@ -24,7 +24,7 @@ async def test_what_waits_is_live() -> None:
     """It comes and goes on the screen with its countdown; q ends it with 0, and the terminal is as before."""
     async with seated(installed=True) as seat:
         before = seat.terminal.settings
-        begun = least(await seat.terminal.shows("pay", "amount", "2:", "q quit"))
+        begun = least(await seat.terminal.shows("pay", "amount", "2 min", "q quit"))
         assert before != seat.terminal.settings
         second = seat.platform.ask(tool="send_email", arguments={}, timeout_seconds=30)
         await seat.terminal.shows("send_email", "0:2")
@@ -157,7 +157,7 @@ async def test_an_answer_with_a_note(key: str, word: str) -> None:
         await seat.terminal.shows("100 % shown", "e note")
         await settled()
         await write(seat, "eyes, no quick sums日本x\x7f")
-        await seat.terminal.shows("note 20/1000: yes, no quick sums日本▏", "enter keeps")
+        await seat.terminal.shows("note 20/1000: yes, no quick sums日本▏", "enter saves")
         await seat.terminal.shows("2:5")
         seat.terminal.resize(20, 70)
         await seat.terminal.shows("note 20/1000: yes, no quick sums日本▏")

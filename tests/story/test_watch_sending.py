@@ -82,7 +82,7 @@ async def test_q_when_somebody_else_was_first() -> None:
         seat.terminal.press("q")
         (request,) = seat.platform.approvals.pending()
         seat.platform.decide(request.request_id, "skipped")
-        await ends(seat, 1, "somebody else was first")
+        await ends(seat, 1, "decided by someone else")
 
 
 async def test_ctrl_c_says_what_was_on_its_way() -> None:
