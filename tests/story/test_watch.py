@@ -27,11 +27,11 @@ async def test_what_waits_is_live() -> None:
         begun = least(await seat.terminal.shows("pay", "amount", "2 min", "q quit"))
         assert before != seat.terminal.settings
         second = seat.platform.ask(tool="send_email", arguments={}, timeout_seconds=30)
-        await seat.terminal.shows("send_email", "0:2")
+        await seat.terminal.shows("send_email", " s left")
         seat.platform.decide(second, "rejected")
         seat.terminal.press("y")
         async with asyncio.timeout(15):
-            while "send_email" in (shown := await seat.terminal.shows("2:")) or least(shown) >= begun:
+            while "send_email" in (shown := await seat.terminal.shows("2 min")) or least(shown) >= begun:
                 pass
         seat.terminal.press("q")
 
@@ -40,9 +40,9 @@ async def test_what_waits_is_live() -> None:
         assert [(second, "rejected")] == seat.posts
 
 
-def least(shown: str) -> str:
-    """The last of the times that are left, of those above two minutes."""
-    return min(re.findall(r"2:\d\d", shown))
+def least(shown: str) -> int:
+    """The seconds of the shortest time that is left, of those above two minutes."""
+    return min(int(seconds or 0) for seconds in re.findall(r"2 min(?: (\d+) s)? left", shown))
 
 
 @pytest.mark.parametrize(("key", "word"), sampled(ANSWERS, quick=(0, 2)))
@@ -158,7 +158,7 @@ async def test_an_answer_with_a_note(key: str, word: str) -> None:
         await settled()
         await write(seat, "eyes, no quick sums日本x\x7f")
         await seat.terminal.shows("note 20/1000: yes, no quick sums日本▏", "enter saves")
-        await seat.terminal.shows("2:5")
+        await seat.terminal.shows("2 min ")
         seat.terminal.resize(20, 70)
         await seat.terminal.shows("note 20/1000: yes, no quick sums日本▏")
         seat.terminal.press("\r")
