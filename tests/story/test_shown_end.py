@@ -98,7 +98,7 @@ async def test_the_message_that_called_people_says_how_it_ended(tmp_path: Path) 
         await work.run(5)
         assert [] == await ended(work)
         assert 2 == len(work.chat.notices)
-        assert ["Rejected: pay, by Ann"] * 2 == amended(work)
+        assert ["❌ Rejected: pay, by Ann"] * 2 == amended(work)
 
 
 @pytest.mark.parametrize("trouble", [Unavailable("busy", retry_after=1), Unanswered("lost"), NotYet("later")])
