@@ -17,6 +17,7 @@ from bot.flow.undelivered import RAN_OUT
 from bot.ladder import Action, Rung
 from bot.protocol import HITLDecision
 from bot.surface import Destination, Surface
+from bot.wording import moment_parts
 from tests.contract.values import found
 from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
 from tests.story.test_ladder import FINANCE, fired, heard, policy_of, stage_of
@@ -28,7 +29,9 @@ PINGS = tuple(Rung(action=Action.PING, share=share, who=("olu",)) for share in (
 def texts(work: Clockwork, *, alone: bool) -> list[str]:
     """What was said to people alone, or in threads."""
     return [
-        "".join(part if isinstance(part, str) else f"{part:%H:%M:%S}" for part in said.notice.text)
+        "".join(
+            part if isinstance(part, str) else f"{moment_parts(part).at:%H:%M:%S}" for part in said.notice.text
+        )
         for said in work.chat.notices
         if (said.thread is None) is alone
     ]
@@ -243,8 +246,8 @@ async def test_the_end_names_everybody_who_was_asked(tmp_path: Path) -> None:
         work.ask("r1", window=100)
         await work.run(80)
         await work.run(30)
-        ((_, card),) = {cards[-1] for cards in work.chat.cards.values()}
-        assert "Ann, Olu, Bob, Cfo" in str(card.status)
+        ((_, card),) = [cards[-1] for cards in work.chat.cards.values()]
+        assert "asked: Ann, Olu, Bob and Cfo" in str(card.status)
 
 
 async def test_a_page_and_its_end_tell_how_many_have_answered(tmp_path: Path) -> None:
