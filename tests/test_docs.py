@@ -151,9 +151,7 @@ def test_every_refusal_has_its_section() -> None:
     )
     for code in Refusal:
         said = section(REFUSALS, code.value)
-        assert all(
-            re.search(rf"- \*\*{word}:\*\*", said) for word in ("(What y|Y)ou see", "Why", "(What to d|D)o")
-        )
+        assert all(f"- **{word}:**" in said for word in ("You see", "Why", "Do"))
 
 
 def test_refusals_are_quoted_as_they_are_said() -> None:

@@ -99,11 +99,11 @@ def _deciders(
     requesters = requesters_of(policy, route, request)
     able = [one for one in people_of(policy, route.approvers) if one not in requesters]
     able += [f"the members of {ref}" for name in route.approvers for ref in elsewhere.get(name, ())]
-    yield "may decide", ", ".join(able) or "nobody"
+    yield "can decide", ", ".join(able) or "nobody"
     if requesters == frozenset(policy.people):
-        yield "may not", "anyone: each of them may be the requester"
+        yield "cannot", "anyone: each of them may be the requester"
     elif requesters:
-        yield "may not", f"{', '.join(sorted(requesters))}, who asked for it"
+        yield "cannot", f"{', '.join(sorted(requesters))}, who asked for it"
     needs = [f"{verdict.value} {route.needs(verdict)}" for verdict in HITLDecision]
     yield "people", f"it takes: {', '.join(needs)}"
     asked = [verdict for verdict in HITLDecision if route.reason_rule(verdict) is not ReasonRule.NONE]

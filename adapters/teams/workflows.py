@@ -34,7 +34,7 @@ INTERVAL = 0.5
 #: Seconds for one message; a workflow answers when it has taken it, not when it has posted it.
 LIMIT = 10.0
 #: What an operator does about a refusal.
-LOOK = "See whether the flow is there and turned on, and copy the address of its trigger anew"
+LOOK = "See whether the flow is there and turned on, and copy the address of its trigger again"
 
 #: The looks of a card that is over; what changes before that is not worth a message of its own.
 ENDS = frozenset(

@@ -189,13 +189,13 @@ class Notify(ChatStep):
             return "it is no news any more" if now - notice.owed_since >= STALE_AFTER else None
         if approval.stage is not Stage.OPEN:
             over = approval.outcome is Outcome.TIMEOUT_SKIP
-            return "its time is over" if over else "it was answered before"
+            return "it expired" if over else "it was answered before"
         if placement is not None and placement.superseded:
             return "the call changed"
         if notice.news is NotificationKind.LAST_CALL and notice.person not in {
             claim.person for claim in approval.claims
         }:
-            return "her claim is void"
+            return "their claim is void"
         return None
 
     async def _put_off(self, items: list[Owed], place: _Place, error: Unavailable | Gone | Forbidden) -> None:

@@ -195,7 +195,7 @@ async def test_what_was_never_sent_is_not_outdated(store: Store) -> None:
     await store.outbox.attempt([ping], sent_as="p", at=after(61))
     await settle(store, was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP)
     assert [] == await up(store)
-    await store.outbox.drop([ping], why="its time is over", at=after(62))
+    await store.outbox.drop([ping], why="it expired", at=after(62))
     assert [] == await up(store)
 
 

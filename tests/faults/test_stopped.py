@@ -164,7 +164,7 @@ def reported(town: Town) -> set[str]:
 def unsent(town: Town) -> set[str]:
     """The requests of whose ladder a message was not sent until their time was over."""
     rows = [row for row in town.audit() if row["kind"] == "not_told" and row["body"]["news"] == "rung"]
-    return {row["approval"] for row in rows if row["body"]["why"] == "its time is over"}
+    return {row["approval"] for row in rows if row["body"]["why"] == "it expired"}
 
 
 def closed(town: Town) -> set[str]:

@@ -124,7 +124,7 @@ async def test_whoever_is_on_call_may_decide(tmp_path: Path, capsys: pytest.Capt
 
     await tools.test(asked, path=path, auto_approve=False, now=NOW)
 
-    assert "may decide  ann, eve, the person on call for sre" in capsys.readouterr().out.splitlines()
+    assert "can decide  ann, eve, the person on call for sre" in capsys.readouterr().out.splitlines()
 
 
 async def linted(

@@ -68,7 +68,7 @@ async def test_what_a_stop_kept_from_being_begun_until_the_end_is_told(tmp_path:
 
         assert [] == [said for said in work.chat.notices if ".rung" in said.notice.mark]
         assert [UNTOLD] == causes(work)
-        assert {"its time is over"} == reasons(work)
+        assert {"it expired"} == reasons(work)
 
 
 @pytest.mark.parametrize(("lease", "told"), [(15.0, []), (5.0, [UNTOLD])], ids=["to the end", "not so long"])
