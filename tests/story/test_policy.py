@@ -167,7 +167,7 @@ async def test_why_me_tells_the_route_and_why_not(tmp_path: Path) -> None:
 
         await town.whispered(EVE, "It matches the route default: all other requests.")
         await town.whispered(EVE, "Ann Albers or Bob Brandt can decide.")
-        await town.whispered(EVE, "Needs 1 approval (0 so far). One Reject or Skip ends it.")
+        await town.whispered(EVE, "Needs 2 approvals (0 so far). One Reject or Skip ends it.")
         await town.whispered(EVE, "Only Ann Albers or Bob Brandt can decide this.")
         await town.whispered(ANN, "You can decide this")
         told = {user: [said(one) for one in town.sandbox.workspace.ephemerals(user)] for user in (ANN, EVE)}
