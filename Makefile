@@ -77,7 +77,7 @@ sdk: .sdk/ready
 	$(SDK) -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/sdk/requirements.txt
 	touch $@
 
-# Resolve the pins anew (needs uv in .venv: `.venv/bin/pip install uv`).
+# Resolve the pins again (needs uv in .venv: `.venv/bin/pip install uv`).
 lock:
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) -c requirements.txt pyproject.toml --group test -o requirements-dev.txt

@@ -123,7 +123,10 @@ def sentences() -> Iterator[tuple[str, str]]:
                 yield str(path.relative_to(ROOT)), said
     for name in COMMANDS:
         yield from (("adapters/cli", text) for text in help_texts(loaded(name)))
-    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "manifest.yaml")]
+    pages = [
+        ROOT / name
+        for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "manifest.yaml", "deploy/nod.service")
+    ]
     for path in [*pages, *sorted((ROOT / "docs").glob("*.md"))]:
         text = re.sub(
             r"^ *```.*?^ *```$", "", path.read_text().partition(AT_THE_END)[0], flags=re.MULTILINE | re.DOTALL
