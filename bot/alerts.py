@@ -66,7 +66,7 @@ _KINDS = (
         "every pending request has a card",
         one="{tool} has no card in {where} ({why}). Nobody can see it.",
         several="{count} requests have no card in {where} ({why}). Nobody can see them.",
-        late="{tool}: a quarter of its time is gone, and no card of it is up.",
+        late="{tool} has no card yet, and a quarter of its time is gone.",
         late_several="{count} requests have no card in {where}, and a quarter of their time is gone.",
     ),
     _kind(
@@ -91,7 +91,7 @@ _KINDS = (
     _kind(
         UNSEEN,
         "no further request expired unseen for {quiet}",
-        one="{tool} expired, and no card of it was up anywhere.",
+        one="{tool} expired without a card anywhere.",
         several="{count} requests expired without a card anywhere, the last one for {tool}.",
     ),
     _kind(
@@ -103,7 +103,7 @@ _KINDS = (
     _kind(
         UNTOLD,
         "no further request expired with an unsent ping for {quiet}",
-        one="{tool} expired, and a ping about it could not be sent before.",
+        one="{tool} expired before a ping about it could be sent.",
         several="{count} requests expired with a ping that could not be sent, the last one for {tool}.",
     ),
     _kind(
@@ -138,7 +138,7 @@ _KINDS = (
     _kind(
         CHANGING,
         None,
-        one="{tool}: its call changed {times} times under one id. It gets no more cards, and nobody can "
+        one="{tool}: the call changed {times} times under the same id. It gets no more cards, and nobody can "
         "decide it in Nod.",
     ),
     _kind(
@@ -165,12 +165,12 @@ _KINDS = (
         "the database works again",
         one="The database cannot be used ({why}). Clicks are not accepted, and nobody is asked.",
     ),
-    _kind(STUCK, "it works again", one="The step {step} has not finished a round for {seconds} s."),
-    _kind(LATE_TICK, "the scheduler ticks again", one="{late}; Nod ends itself soon."),
+    _kind(STUCK, "it works again", one="The step {step} has been stuck for {seconds} s."),
+    _kind(LATE_TICK, "the scheduler ticks again", one="{late}; Nod will exit soon."),
     _kind(
         SCHEDULER_DEAD,
-        "Nod was started again and works",
-        one="The scheduler stopped for {seconds} s, so Nod ended itself with code {code}.",
+        "Nod has restarted and works",
+        one="The scheduler stopped for {seconds} s, so Nod exited with code {code}.",
     ),
     _kind(
         POLICY_REFUSED,
@@ -181,13 +181,13 @@ _KINDS = (
         TAIL_MISSING,
         "every signed row is there",
         one="Row {row} of the audit log was signed at {signed}, and is missing or changed now. The last row is "
-        "{found}. The database was rolled back, replaced or tampered with. Nothing is signed any more.",
+        "{found}. The database was rolled back, replaced or tampered with. New rows are not signed.",
     ),
     _kind(
         SHARED,
         "the bot's socket is the only one",
         one="Slack counts {sockets} of SLACK_APP_TOKEN that this bot did not open. Another process uses the "
-        "token and gets some of the clicks, which are lost here. Stop it, or give it an app of its own.",
+        "token and gets some of the clicks, which are lost here. Stop it, or give it its own app.",
     ),
 )
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.cause: kind for kind in _KINDS})

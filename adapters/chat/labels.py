@@ -49,7 +49,7 @@ NEVER = "This call cannot be approved; the card says why. Reject or skip it ther
 NEVER_HERE = "This call cannot be approved. Reject or skip it here."
 NEVER_APPROVED = "This call cannot be approved; the card says why. It can be rejected or skipped."
 ON_THE_LAST = "You can approve on the last page, after every page was shown."
-FROM_PAGE_ONE = "This begins at page 1 again: the request reads differently now, or someone else opened it."
+FROM_PAGE_ONE = "This starts at page 1 again: the request changed, or someone else opened it."
 ONE_BY_ONE = "Next opens them one at a time."
 
 

@@ -79,7 +79,7 @@ def read_or_make_key(path: Path) -> AuditKey:
         what = f"{path} cannot be used ({error.strerror})"
         raise ConfigError(_KEY_SETTING, what, "Name a file that Nod may read, or make.") from error
     except (binascii.Error, ValueError) as error:
-        what = f"{path} holds no key"
+        what = f"{path} contains no key"
         raise ConfigError(
             _KEY_SETTING, what, "It must be 32 bytes as base64; without it a new one is made."
         ) from error

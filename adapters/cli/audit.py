@@ -59,7 +59,7 @@ async def verify(
         print(f"✗ {error}")
         return 1
     if checkpoints is not None and not signed:
-        print(f"✗ {checkpoints} holds no checkpoint")
+        print(f"✗ {checkpoints} contains no checkpoint")
         return 1
     forged = next((one for one in signed if not one.genuine or (keys and one.key not in keys)), None)
     if forged is not None:
@@ -250,10 +250,13 @@ class Format(StrEnum):
 def verify_command(
     checkpoints: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Checkpoints kept outside the database; they reveal a deleted end."),
+        typer.Option(
+            metavar="FILE",
+            help="Checkpoints kept outside the database; they show if the last rows were deleted.",
+        ),
     ] = None,
     key: Annotated[
-        list[str] | None, typer.Option(help="A public key that the checkpoints can be signed with.")
+        list[str] | None, typer.Option(help="Public key that is trusted to sign checkpoints.")
     ] = None,
 ) -> None:
     """Verify the audit log and name the first invalid row."""

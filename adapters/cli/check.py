@@ -108,7 +108,7 @@ async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> Asy
             directories[Surface.TEAMS] = teams.directory
         if chats.workflows:
             told = ", ".join(f"teams:{name}" for name in chats.workflows)
-            yield Finding(what=f"Workflows: {told}; whether one works is seen with its first message")
+            yield Finding(what=f"Workflows: {told} (not tested: no message is sent)")
         groups = await group_keepers(environment, slack, stack)
         schedules = await schedule_keepers(environment, file, stack)
         reach = await reach_of(file, directories, groups, schedules, now=utc_now())
@@ -122,7 +122,7 @@ def _people(policy: Policy) -> Finding:
     """Who was found, and where; whoever was not has a line of their own."""
     found = (person for person in policy.people.values() if person.accounts)
     names = (f"{one.name} ({', '.join(sorted(on.value.title() for on in one.accounts))})" for one in found)
-    return Finding(what=f"People: {', '.join(names) or 'nobody was found'}")
+    return Finding(what=f"People: {', '.join(names) or 'none found'}")
 
 
 def _on(surface: Surface, file: PolicyFile) -> tuple[Destination, ...]:
@@ -139,7 +139,9 @@ async def _platform(environment: Environment) -> Finding:
     except Forbidden as error:
         return Finding(what=f"Platform {url}: {error}", fix="Check AIP_API_KEY and AIP_API_URL.")
     except Unavailable as error:
-        return Finding(what=f"Platform {url}: {error}", fix="Check AIP_API_URL, and that it is running.")
+        return Finding(
+            what=f"Platform {url}: {error}", fix="Check AIP_API_URL, and that the platform is running."
+        )
     return Finding(what=f"Platform {url}: {len(listing.requests)} pending")
 
 

@@ -49,7 +49,7 @@ def print_finding(finding: Finding) -> None:
         console.print(Text(f"  → {finding.fix}"))
 
 
-ALONE = "Stop the other process, or give it a Slack app of its own: each takes some of the other's clicks."
+ALONE = "Stop the other process, or give it its own Slack app: each takes some of the other's clicks."
 
 
 async def socket_finding(slack: Slack, app_token: str, *, database_url: str, runs: bool) -> Finding:
@@ -144,4 +144,4 @@ async def keys_finding(client: httpx.AsyncClient, settings: TeamsSettings) -> Fi
     if answer.status != 200 or not isinstance(document, dict) or "jwks_uri" not in document:
         what = f"Teams: {host} has no OpenID document there (HTTP {answer.status})"
         return Finding(what=what, fix="Check NOD_TEAMS_OPENID_URL.")
-    return Finding(what=f"Teams: keys are told at {host}")
+    return Finding(what=f"Teams: signing keys read from {host}")

@@ -86,10 +86,10 @@ def _check(path: Path, status: os.stat_result) -> None:
         raise ConfigError(str(path), "is not a file", "Name the file that `nod init` wrote.")
     mode = stat.S_IMODE(status.st_mode)
     if status.st_uid not in (0, os.geteuid()):
-        raise ConfigError(str(path), "belongs to another user", "Copy it, so that it is yours.")
+        raise ConfigError(str(path), "belongs to another user", "Copy it, so that you own it.")
     if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
         do = "read" if mode & stat.S_IROTH else "changed"
-        what = f"holds secrets and can be {do} by other users (mode {mode:04o})"
+        what = f"contains secrets and can be {do} by other users (mode {mode:04o})"
         raise ConfigError(str(path), what, f"Run: chmod 600 {path}")
 
 

@@ -144,7 +144,9 @@ def _person(members: Sequence[Member], text: str, slack: Slack, listed: str) -> 
         )
     if not found:
         team = slack.identity.team or "Slack"
-        raise ConfigError("--approver", f"{team} has nobody called {text.strip()!r}", f"Choose from: {listed}.")
+        raise ConfigError(
+            "--approver", f"no one in {team} is called {text.strip()!r}", f"Choose from: {listed}."
+        )
     if found[0].outside:
         what = f"{found[0].name} is a guest or from another company, and cannot approve"
         raise ConfigError("--approver", what, f"Choose from: {listed}.")

@@ -66,7 +66,7 @@ def policy_text(*, cards: Place, alerts: Place, approvers: Sequence[Approver]) -
 
 def env_text(values: Mapping[str, str]) -> str:
     """nod.env, in a form that systemd and docker compose read alike."""
-    head = "# Written by nod init. It holds secrets: do not commit it. Every nod command reads it.\n"
+    head = "# Written by nod init. It contains secrets: do not commit it. Every nod command reads it.\n"
     return head + "".join(f"{name}={_assigned(value)}\n" for name, value in values.items())
 
 

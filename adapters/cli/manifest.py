@@ -132,7 +132,9 @@ def teams_manifest(app_id: str, *, website: str = WEBSITE) -> dict[str, Any]:
     try:
         web_address(website)
     except ValueError as error:
-        raise ConfigError("--website", str(error), "Name a page about Nod in your company.") from None
+        raise ConfigError(
+            "--website", str(error), "Give the URL of a page about Nod at your company."
+        ) from None
     return {
         "$schema": f"https://developer.microsoft.com/json-schemas/teams/v{SCHEMA_VERSION}/MicrosoftTeams.schema.json",
         "manifestVersion": SCHEMA_VERSION,

@@ -46,7 +46,7 @@ def read_requests(path: Path) -> tuple[HITLRequest, ...]:
             raise ConfigError(str(path), pending.set_aside[0], fix)
         if pending.requests:
             return pending.requests
-    raise ConfigError(str(path), "holds no request", fix)
+    raise ConfigError(str(path), "contains no request", fix)
 
 
 def verdict_of(request: HITLRequest, file: PolicyFile, *, now: datetime) -> Iterator[tuple[str, str]]:

@@ -46,7 +46,7 @@ async def open_schedules(
             raise ConfigError(
                 variable,
                 f"is not set, but nod.yaml names a schedule of kind {kind}",
-                "Set it to a key that may read schedules.",
+                "Set it to a key that can read schedules.",
             )
     async with open_client(timeout=limit) as client:
         fetch = Fetch(client=client, limit=limit)

@@ -41,7 +41,7 @@ def match_of(conditions: dict[str, Any], place: Place, lines: Lines) -> Match:
         here = (*place, key)
         if key == "not":
             if not isinstance(value, dict) or not value:
-                raise ConfigError(lines.where(here), "`not` needs conditions of its own", _FIX)
+                raise ConfigError(lines.where(here), "`not` needs at least one condition", _FIX)
             without = match_of(value, here, lines)
         elif key in _NAMES:
             names[key] = _pattern(value, here, lines)

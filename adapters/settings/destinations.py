@@ -84,7 +84,7 @@ def workflows_of(
         if not is_variable(written):
             what = f"{named}: the address must be a variable of the environment, as in ${{OPS_FLOW_URL}}"
             raise ConfigError(
-                where, what, "Put the address into the environment: many people can read this file."
+                where, what, "Put the URL into an environment variable: many people can read this file."
             )
         value = replaced(written, where=where, named=named, known=known)
         try:
@@ -220,7 +220,9 @@ def _alert(entry: str, place: Place, lines: Lines, known: Mapping[str, str]) -> 
     kind = _KINDS.get(name)
     if kind is not None and kind.secret and not is_variable(written):
         what = f"{named}: the key of {name} must be a variable of the environment, as in {name}:${{NAME}}"
-        raise ConfigError(where, what, "Put the key into the environment: many people can read this file.")
+        raise ConfigError(
+            where, what, "Put the key into an environment variable: many people can read this file."
+        )
     value = replaced(written, where=where, named=named, known=known, shared=kind.shared if kind else ())
     try:
         return destination(f"{name}:{value}") if kind is None else (name, kind.check(value))
@@ -239,4 +241,4 @@ def check_schedule_keys(environment: Environment, policy: Policy) -> None:
     ):
         if kind in kinds and key is None:
             what = f"is not set, and nod.yaml names a {kind} schedule under oncall"
-            raise ConfigError(name, what, "Set it to a key that may read schedules, or remove the entry.")
+            raise ConfigError(name, what, "Set it to a key that can read schedules, or remove the entry.")

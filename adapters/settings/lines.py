@@ -88,7 +88,7 @@ class Lines:
 
     def _check(self, depth: int) -> None:
         if self._visited > MOST_VALUES or depth > DEEPEST:
-            what = f"holds more than {MOST_VALUES} values, or more than {DEEPEST} levels in one another"
+            what = f"has more than {MOST_VALUES} values or {DEEPEST} nested levels"
             raise ConfigError(str(self._path), what, "Write it without YAML aliases.")
 
 
@@ -207,7 +207,7 @@ def _key(node: yaml.Node, lines: Lines) -> str:
 def _scalar(node: yaml.Node, lines: Lines) -> str | int | bool | None:
     text: str = node.value
     if _UNFIT.search(text):
-        what = f"{_shown(text)} holds a character that cannot be stored"
+        what = f"{_shown(text)} contains a character that cannot be stored"
         raise ConfigError(lines.line(node.start_mark.line + 1), what, "Remove it.")
     if getattr(node, "style", None) is not None:  # in quotes, or a block
         return text

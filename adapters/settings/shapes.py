@@ -35,7 +35,7 @@ def compiled(value: Any) -> regex.Pattern[str]:
     if len(value) > LONGEST_SHAPE:
         raise ValueError(f"is longer than {LONGEST_SHAPE} characters")
     if any(found[1] for found in _CALL.finditer(value)):
-        raise ValueError("calls itself or a group of its own, which can take all memory")
+        raise ValueError("is recursive, which can take all memory")
     if _parts(value) > MOST_PARTS:
         raise ValueError(f"has more than {MOST_PARTS} parts when its counted repeats are written out")
     try:
@@ -47,9 +47,9 @@ def compiled(value: Any) -> regex.Pattern[str]:
     try:
         empty = shape.match("", timeout=TRIAL)
     except (TimeoutError, MemoryError):
-        raise ValueError("takes too long even for the empty text") from None
+        raise ValueError("takes too long even on empty text") from None
     if empty:
-        raise ValueError("fits the empty text, so it would redact everything")
+        raise ValueError("matches empty text, so it would redact everything")
     return shape
 
 

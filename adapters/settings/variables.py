@@ -84,7 +84,7 @@ def _address(text: str) -> str:
     try:
         urlsplit(text)
     except ValueError:
-        raise ValueError("is not an address") from None
+        raise ValueError("is not a valid URL") from None
     return text
 
 
@@ -93,12 +93,12 @@ def guarded(text: str) -> str:
     try:
         parts = urlsplit(text)
     except ValueError:
-        raise ValueError("is not an address") from None
+        raise ValueError("is not a valid URL") from None
     if parts.hostname and parts.scheme == "https":
         return text
     if parts.scheme == "http" and parts.hostname in LOOPBACK:
         return text
-    raise ValueError("must begin with https:// (http:// only to this machine itself)")
+    raise ValueError("must begin with https:// (http:// only to this machine)")
 
 
 def web_address(text: str) -> str:
@@ -132,11 +132,11 @@ def _seal_secrets(secret: SecretStr | None) -> SecretStr | None:
         return None
     keys = seal_keys(secret.get_secret_value())
     if len(keys) > MOST_SEAL_SECRETS:
-        raise ValueError(f"holds more than {MOST_SEAL_SECRETS} secrets (separated by commas)")
+        raise ValueError(f"contains more than {MOST_SEAL_SECRETS} secrets (separated by commas)")
     if any(len(key) < SHORTEST_SEAL_SECRET for key in keys):
         raise ValueError(f"is too short ({SHORTEST_SEAL_SECRET} characters or more)")
     if len(set(keys)) < len(keys):
-        raise ValueError("holds the same secret twice")
+        raise ValueError("contains the same secret twice")
     for key in keys:
         _hard_to_guess(key)
     return secret
@@ -163,7 +163,7 @@ def _switch(value: object) -> bool:
 def _api_key(secret: SecretStr | None) -> SecretStr | None:
     """A key stands in a header, where nothing else may come along."""
     if secret is not None and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
-        raise ValueError("holds spaces or characters that a key cannot have")
+        raise ValueError("contains spaces or characters that a key cannot have")
     return secret
 
 

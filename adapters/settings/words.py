@@ -115,7 +115,7 @@ def _moment(value: Any) -> Any:
         if isinstance(moment, date):
             return datetime.combine(moment, time(), tzinfo=UTC) + timedelta(days=1)
     except OverflowError:
-        raise ValueError("is too far away") from None
+        raise ValueError("is too far in the past or future") from None
     raise ValueError(what)
 
 
@@ -206,7 +206,7 @@ def _day(value: Any) -> date:
             raise ValueError(what) from None
     if isinstance(value, date) and not isinstance(value, datetime):
         if not FIRST_YEAR <= value.year <= LAST_YEAR:
-            raise ValueError("is too far away")
+            raise ValueError("is too far in the past or future")
         return value
     raise ValueError(what)
 
@@ -223,7 +223,7 @@ def _instant(value: Any) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise ValueError("is too far away") from None
+        raise ValueError("is too far in the past or future") from None
 
 
 RungTime = Annotated[

@@ -232,7 +232,7 @@ async def test_checkpoints_that_are_gone_prove_nothing(
     file.write_text(content)
 
     assert 1 == await verify(url, checkpoints=file)
-    assert capsys.readouterr().out == f"✗ {file} holds no checkpoint\n"
+    assert capsys.readouterr().out == f"✗ {file} contains no checkpoint\n"
 
 
 async def test_a_key_without_checkpoints_is_refused(store: Store, url: str) -> None:

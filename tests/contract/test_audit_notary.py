@@ -274,7 +274,7 @@ def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, content: str) -> No
     path = tmp_path / "audit.key"
     path.write_text(content)
     path.chmod(0o600)
-    with pytest.raises(ConfigError, match="holds no key") as refused:
+    with pytest.raises(ConfigError, match="contains no key") as refused:
         read_or_make_key(path)
     assert content == path.read_text()
     assert not content or content not in str(refused.value)

@@ -140,7 +140,7 @@ async def no_card(towns: Towns) -> None:
     async with towns.open("no_card") as watched:
         watched.town.sandbox.faults.add(path="/api/chat.postMessage", status=503)
         request_id = watched.town.ask(timeout_seconds=window)
-        assert "no card of it is up" in await watched.paged(NO_CARD, within=window / 4 + ONE_INTERVAL)
+        assert "has no card yet" in await watched.paged(NO_CARD, within=window / 4 + ONE_INTERVAL)
         watched.town.sandbox.faults.clear()
         await watched.relieved(NO_CARD)
         assert request_id

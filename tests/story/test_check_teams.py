@@ -88,7 +88,7 @@ async def test_teams_alone_is_found_in_order(rig: Rig, capsys: pytest.CaptureFix
     assert 0 == await check()
 
     good = [line for line in marked(capsys, "✓") if "Teams" in line]
-    found = ("signed in", "keys are told", "Nod is in teams:approvals")
+    found = ("signed in", "signing keys read", "Nod is in teams:approvals")
     assert list(found) == [word for word in found for line in good if word in line]
 
 

@@ -145,7 +145,7 @@ async def test_a_file_without_a_request_is_named(tmp_path: Path, content: str | 
 
     assert str(asked) == caught.value.where
     assert caught.value.fix
-    assert content != "[]" or caught.value.what == "holds no request"
+    assert content != "[]" or caught.value.what == "contains no request"
 
 
 async def linted(

@@ -203,9 +203,7 @@ async def test_a_ticker_that_is_late_is_felt_between_two_looks() -> None:
     assert {} == world.open
     world.late = "The scheduler has not ticked for 9 s"
     await world.self_check.check_scheduler()
-    assert {
-        ("scheduler", LATE_TICK): "The scheduler has not ticked for 9 s; Nod ends itself soon."
-    } == world.open
+    assert {("scheduler", LATE_TICK): "The scheduler has not ticked for 9 s; Nod will exit soon."} == world.open
     world.late = None
     assert (set(), 1) == await world.looked()
 
