@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from bot.approval import Approval, Outcome
 from bot.records import Alert
-from bot.wording import name_of, too_few
+from bot.wording import quoted_name, too_few
 
 UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
 NO_CARD, CARD_REFUSED, CHANNEL_LATE = "no-card", "card-refused", "channel-late"
@@ -236,7 +236,7 @@ def step_of(cause: str) -> int | None:
 
 def ending(approval: Approval) -> str:
     """How it ended, for whoever was called because nobody answered."""
-    tool = name_of(approval.request.tool_name)
+    tool = quoted_name(approval.request.tool_name)
     match approval.outcome:
         case Outcome.TIMEOUT_SKIP:
             return f"{tool} expired; {too_few(approval).lower()} answered"

@@ -12,7 +12,7 @@ from bot.card import Notification
 from bot.policy import Person, Policy, approvers_of, kept_out, named_for
 from bot.records import Alert, NotificationKind, OutboxItem
 from bot.surface import Destination, Surface
-from bot.wording import Saying, moment_of, name_of, notification_of, span, state_of, too_few, waiting_name
+from bot.wording import Saying, moment_of, notification_of, quoted_name, span, state_of, too_few, waiting_name
 
 
 def notification_for(
@@ -161,5 +161,5 @@ def _outcome(approval: Approval, policy: Policy) -> Saying:
     if approval.outcome is not Outcome.TIMEOUT_SKIP:
         return notification_of(approval, state_of(approval), policy=policy, now=ended)
     end = " was not run" if approval.did_not_run else ""
-    said = f"Expired: {name_of(approval.request.tool_name)}{end}. {too_few(approval)} answered by "
+    said = f"Expired: {quoted_name(approval.request.tool_name)}{end}. {too_few(approval)} answered by "
     return (said, moment_of(approval.deadline.at, now=ended), ".")

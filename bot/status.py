@@ -27,7 +27,7 @@ from bot.wording import (
     listed,
     moment_of,
     moment_parts,
-    name_of,
+    quoted_name,
     title_of,
     unanswered,
 )
@@ -100,7 +100,7 @@ def status_of(
         case CardState.UNDELIVERABLE:
             cause = approval.trouble or "the deadline passed first"
             got = "may not have got it" if approval.attempts else "did not get it"
-            ran = f" {name_of(approval.request.tool_name)} did not run." if _timed_out(approval) else ""
+            ran = f" {quoted_name(approval.request.tool_name)} did not run." if _timed_out(approval) else ""
             return ((*_did(approval, now=now), f"; the platform {got}: {cause}.{ran}"), *_note(approval))
         case _:
             assert_never(state)
@@ -112,7 +112,7 @@ def _open(approval: Approval, *, policy: Policy, now: datetime, spent: int) -> t
     """
     claim = approval.claim_at(now)
     ranked: list[tuple[int, Saying]] = [
-        (0, (f"If nobody decides, {name_of(approval.request.tool_name)} will not run.",)),
+        (0, (f"If nobody decides, {quoted_name(approval.request.tool_name)} will not run.",)),
         (1, _approvals(approval, policy=policy)),
         (3, _source(approval)),
         (4, (_who_can(approval, policy=policy),)),
@@ -129,7 +129,19 @@ def _open(approval: Approval, *, policy: Policy, now: datetime, spent: int) -> t
     ranked += [(7, _left(approval, now=now))]
     lead = lead_of(approval, CardState.OPEN, policy=policy, now=now)
     title = title_of(approval, CardState.OPEN)
-    return _fitting(ranked, room=WORDS - spent - words_in((title,)) - words_in(lead))
+    room = WORDS - spent - words_in((title,)) - words_in(lead)
+    return _fitting(ranked, room=room + _own_words(approval, policy=policy))
+
+
+def _own_words(approval: Approval, *, policy: Policy) -> int:
+    """Words of the names that an agent wrote, beyond one each: they must not take the room of ours.
+
+    The tool's name stands in the title and in the first sentence.
+    """
+    tool, agent = approval.request.tool_name, approval.request.agent_id
+    tools = 2 * (words_in((quoted_name(tool),)) - 1)
+    agents = 0 if agent in policy.agents else words_in((agent_named(policy, agent),)) - 1
+    return max(0, tools) + max(0, agents)
 
 
 def _fitting(ranked: Sequence[tuple[int, Saying]], *, room: int) -> tuple[Saying, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
+from unicodedata import normalize
 
 from bot.approval import TIMEOUTS, Approval, Outcome, Stage
 from bot.call import LONGEST_NAME, Line, on_one_line, size_of
@@ -34,6 +36,11 @@ SECOND_WITHIN, MINUTE_WITHIN = timedelta(minutes=5), timedelta(hours=12)
 
 #: Plain text and moments, in order; a bare `datetime` is shown with its date.
 Saying = tuple[str | datetime | Moment, ...]
+
+#: A name that cannot be read as words of ours: no blank, comma or semicolon, and no sign beyond ASCII.
+_ONE_WORD = re.compile(r"[\w!-+\--:<-~]+")
+#: Quotation marks within quotation marks.
+_INSIDE = str.maketrans({"“": "\\u{201C}", "”": "\\u{201D}"})
 
 #: What may follow a moment in a sentence, and stands alone where the moment is set apart.
 _STOPS = (".", ",", ":", ";")
@@ -153,18 +160,30 @@ def name_of(text: str) -> str:
     return line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 1] + "…"
 
 
+def quoted_name(text: str) -> str:
+    """`name_of`, in quotation marks where it could be taken for words of the sentence around it."""
+    name = name_of(text)
+    plain = not text or _ONE_WORD.fullmatch(on_one_line(text))
+    return name if plain else f"“{name.translate(_INSIDE)}”"
+
+
 def agent_named(policy: Policy, agent_id: str) -> str:
-    """The agent by the name that nod.yaml has for it, else by its id; an id that imitates a name is marked."""
+    """The agent by the name that nod.yaml has for it, else by its id, marked where it imitates a name."""
     if agent_id in policy.agents:
         return policy.agents[agent_id]
-    name = name_of(agent_id)
-    names = {" ".join(known.split()).casefold() for known in policy.agents.values()}
-    return f"{name} (agent id)" if " ".join(name.split()).casefold() in names else name
+    if _alike(agent_id) in map(_alike, policy.agents.values()):
+        return f"{name_of(agent_id)} (agent id)"
+    return quoted_name(agent_id)
+
+
+def _alike(name: str) -> str:
+    """What is left of a name for an eye in a hurry: its letters and digits."""
+    return "".join(filter(str.isalnum, normalize("NFKC", name).casefold()))
 
 
 def title_of(approval: Approval, state: CardState) -> str:
     """The first line of a card."""
-    tool = name_of(approval.request.tool_name)
+    tool = quoted_name(approval.request.tool_name)
     if state is CardState.ELSEWHERE and not approval.platform_word:
         return f"No longer pending: {tool}"
     did_not_run = state is CardState.EXPIRED and approval.platform_word in TIMEOUTS
@@ -193,7 +212,7 @@ def folded_call(lines: tuple[Line, ...]) -> str:
 
 def waiting_name(approval: Approval, *, policy: Policy) -> str:
     """One line of a digest: which tool, and for which agent."""
-    return f"{name_of(approval.request.tool_name)} ({agent_named(policy, approval.request.agent_id)})"
+    return f"{quoted_name(approval.request.tool_name)} ({agent_named(policy, approval.request.agent_id)})"
 
 
 def listed(names: list[str], word: str, *, most: int = 3) -> str:

@@ -21,7 +21,7 @@ from bot.records import QueueMessage, Waiting
 from bot.retry import chat_wait
 from bot.seal import Seal
 from bot.surface import Destination
-from bot.wording import name_of
+from bot.wording import name_of, quoted_name
 
 #: A card is planned within this share of its window after the request was first seen. A tenth is promised; the
 #: rest is for the digest's own message, and for what a chat takes longer than its pace.
@@ -142,7 +142,7 @@ class Batch(ChatStep):
     async def _name(self, flooding: Mapping[str, int], *, flood: int) -> None:
         alerts, now = self._store.alerts, self._clock()
         for agent, open_now in flooding.items():
-            facts = {"agent": name_of(agent), "count": open_now, "flood": flood}
+            facts = {"agent": quoted_name(agent), "count": open_now, "flood": flood}
             await alerts.raise_(alert_of(FLOOD, _key(agent), facts, at=now))
         flooding_now = {_key(agent) for agent in flooding}
         for alert in await alerts.open_of(cause=FLOOD):

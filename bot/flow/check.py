@@ -25,7 +25,7 @@ from bot.records import Batched, Placement, QueueMessage
 from bot.routing import Route
 from bot.seal import Seal, Sealed
 from bot.store import Store
-from bot.wording import name_of, span
+from bot.wording import quoted_name, span
 
 #: What each button asks the desk for; a look at the whole call is the way to an Approve.
 VERDICTS = {
@@ -228,7 +228,7 @@ class Check:
             said = f"It was already answered on the platform: {word}." if word else RESOLVED
             raise Refused(Refusal.ANSWERED_ELSEWHERE, said)
         if approval.stage is not Stage.OPEN or now >= approval.deadline.at:
-            then = f"; {name_of(approval.request.tool_name)} did not run" if approval.did_not_run else ""
+            then = f"; {quoted_name(approval.request.tool_name)} did not run" if approval.did_not_run else ""
             raise Refused(Refusal.EXPIRED, f"It expired {_ago(approval.deadline.at, now)}{then}.")
         if approval.rule is not None:
             raise Refused(Refusal.AUTOMATIC, f"The rule {approval.rule} answers this automatically.")

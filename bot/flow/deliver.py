@@ -28,7 +28,7 @@ from bot.protocol import HITLDecision
 from bot.records import Ring, Step
 from bot.retry import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, decision_wait, sent_again_after
 from bot.store import Store
-from bot.wording import beaten_by, name_of
+from bot.wording import beaten_by, quoted_name
 
 #: One POST takes at most this long; nobody else may send it meanwhile. More than the client's total timeout.
 LEASE = timedelta(seconds=20)
@@ -149,7 +149,7 @@ class Deliver:
             await self._losses.report(approval, RAN_OUT)
         else:
             await self._losses.over()
-            tool, through = name_of(approval.request.tool_name), outcome is not Outcome.ELSEWHERE
+            tool, through = quoted_name(approval.request.tool_name), outcome is not Outcome.ELSEWHERE
             how = f"the decision for {tool} was delivered" if through else f"{tool}: {beaten_by(word)}"
             await self._store.alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
         if not await self._store.approvals.settle(

@@ -25,7 +25,7 @@ from bot.protocol import HITLRequest
 from bot.records import UNWRITTEN, DueRung, NewApproval, Placement, Standing
 from bot.routing import Route
 from bot.store import Store
-from bot.wording import name_of
+from bot.wording import quoted_name
 
 #: When at least so many, and more than this share of all, vanish at once, the platform is likelier to be
 #: in trouble than everybody to have been answered: believed only after HOLD.
@@ -203,7 +203,7 @@ class Ingest:
 
     async def _tampered(self, request: HITLRequest) -> None:
         """Somebody else than Nod wrote to its record: nothing in it counts, and people are asked again."""
-        facts = {"tool": name_of(request.tool_name)}
+        facts = {"tool": quoted_name(request.tool_name)}
         await self._store.alerts.raise_(alert_of(TAMPERED, request.request_id, facts, at=self._clock()))
         await self._changed(request, why=TAMPERED)
 
@@ -233,7 +233,7 @@ class Ingest:
         cards = Counter(placement.destination for placement in await self._store.placements.of(approval.id))
         if max(cards.values(), default=0) < MOST_CHANGES:
             return True
-        facts = {"tool": name_of(approval.request.tool_name), "times": MOST_CHANGES}
+        facts = {"tool": quoted_name(approval.request.tool_name), "times": MOST_CHANGES}
         await self._store.alerts.raise_(alert_of(CHANGING, approval.id, facts, at=self._clock()))
         return False
 

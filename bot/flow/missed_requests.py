@@ -22,7 +22,7 @@ from bot.approval import Approval, Outcome
 from bot.flow import earliest
 from bot.ports import Clock
 from bot.store import Store
-from bot.wording import name_of, span
+from bot.wording import quoted_name, span
 
 #: Whoever was on it until so shortly before the end kept the rungs back: they had no time to go on.
 JUST_NOW = timedelta(seconds=2)
@@ -103,7 +103,7 @@ class MissedRequests:
         return due
 
     async def _report(self, cause: str, approval: Approval, *, at: datetime, **facts: object) -> None:
-        known, tool = await self._open(), name_of(approval.request.tool_name)
+        known, tool = await self._open(), quoted_name(approval.request.tool_name)
         await self._store.alerts.raise_(alert_of(cause, REQUESTS, {"tool": tool, **facts}, at=at))
         missed = known.setdefault(cause, _Missed(last=at, told_at=at))
         missed.last, missed.tool = at, tool

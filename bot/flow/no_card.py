@@ -11,7 +11,7 @@ from bot.ports import Clock
 from bot.records import Alert, Lack
 from bot.store import Store
 from bot.surface import Destination
-from bot.wording import name_of
+from bot.wording import quoted_name
 
 #: How often it is looked whether an alert is over.
 LOOK_EVERY = timedelta(seconds=1)
@@ -46,7 +46,7 @@ class NoCard:
             return
         lacks = {lack.destination: lack for lack in await self._store.placements.lacking()}
         count = max(1, _count(lacks.get(where), cause))
-        facts = {"count": count, "where": where, "why": error, "tool": name_of(approval.request.tool_name)}
+        facts = {"count": count, "where": where, "why": error, "tool": quoted_name(approval.request.tool_name)}
         variant = SEVERAL if count > 1 else ONE
         await self._store.alerts.raise_(alert_of(cause, key[0], facts, at=now, variant=variant))
         self._told[key] = _Told(str(error), count, now)

@@ -12,7 +12,7 @@ from bot.policy import Person, Policy, kept_out, names_of, requesters_named
 from bot.protocol import HITLDecision
 from bot.records import Alert
 from bot.routing import Route
-from bot.wording import name_of
+from bot.wording import quoted_name
 
 
 def quorum_shortages(policy: Policy, waiting: Mapping[str, int], *, now: datetime) -> dict[str, str]:
@@ -46,7 +46,7 @@ def undecidable(policy: Policy, approval: Approval, *, now: datetime) -> Alert |
     if ever >= route.quorum:
         return None
     tool, needs = (
-        name_of(approval.request.tool_name),
+        quoted_name(approval.request.tool_name),
         "1 person" if route.quorum == 1 else f"{route.quorum} people",
     )
     asked = names_of(policy, tuple(sorted(requesters_named(policy, route, approval.request))))

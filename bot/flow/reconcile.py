@@ -15,7 +15,7 @@ from bot.flow.undelivered import RAN_OUT, Losses
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
 from bot.store import Store
-from bot.wording import name_of
+from bot.wording import quoted_name
 
 log = structlog.get_logger()
 
@@ -120,7 +120,7 @@ class Reconcile:
             await self._losses.report(approval, RAN_OUT)
         else:
             said = f" (its audit says: {word})" if word else ""
-            how = f"{name_of(approval.request.tool_name)} is no longer pending on the platform{said}"
+            how = f"{quoted_name(approval.request.tool_name)} is no longer pending on the platform{said}"
             await alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
         if outcome is Outcome.TIMEOUT_SKIP:
             await self._missed.silence(approval, at=now)

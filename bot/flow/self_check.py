@@ -42,7 +42,7 @@ from bot.ports import Chat, Clock
 from bot.records import Alert, Placement
 from bot.store import Alerts, Store
 from bot.surface import Destination, Surface
-from bot.wording import name_of
+from bot.wording import quoted_name
 
 #: How often it looks; a fault is paged within this time.
 SELF_CHECK_EVERY = timedelta(seconds=10)
@@ -289,4 +289,4 @@ def _violation_of(alert: Alert) -> _Violation:
 
 
 def _tool(approval: Approval) -> str:
-    return name_of(approval.request.tool_name)
+    return quoted_name(approval.request.tool_name)

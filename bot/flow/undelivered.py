@@ -10,7 +10,7 @@ from bot.approval import Approval
 from bot.ports import Clock
 from bot.records import Alert
 from bot.store import Alerts, Store
-from bot.wording import name_of, span
+from bot.wording import quoted_name, span
 
 #: The count on the alert is brought up to date this often at most.
 RETOLD_EVERY = timedelta(seconds=10)
@@ -31,7 +31,7 @@ class Losses:
         Before the approval is settled: afterwards nothing would bring anybody back here after a crash.
         """
         self._open = True
-        tool = name_of(approval.request.tool_name)
+        tool = quoted_name(approval.request.tool_name)
         facts = {"tool": tool, "why": why}
         await self._alerts.raise_(alert_of(UNDELIVERABLE, PLATFORM, facts, at=self._clock()))
         too_late = f"{tool} was not delivered before its deadline"
@@ -51,7 +51,7 @@ class Losses:
         (approval, why), self._last = self._last, None
         if (number := await self._number()) > 1:
             self._retold_at = now
-            facts = {"count": number, "tool": name_of(approval.request.tool_name), "why": why}
+            facts = {"count": number, "tool": quoted_name(approval.request.tool_name), "why": why}
             text = alert_text(UNDELIVERABLE, SEVERAL, **facts)
             await self._alerts.reword(PLATFORM, cause=UNDELIVERABLE, text=text)
         return None
@@ -125,7 +125,7 @@ def _why(approval: Approval) -> str:
 
 
 def _alert_of(approval: Approval, now: datetime) -> Alert:
-    facts = {"tool": name_of(approval.request.tool_name), "why": _why(approval)}
+    facts = {"tool": quoted_name(approval.request.tool_name), "why": _why(approval)}
     return alert_of(UNDELIVERED, approval.id, facts, at=now)
 
 

@@ -341,3 +341,31 @@ def test_a_menu_without_a_pick_is_no_press(option: Any) -> None:
     with pytest.raises(Malformed):
         read_press(pressed("nod_more", selected_option=option))
     assert read_press(pressed("nod_more", selected_option={"value": "open_run"})) is None
+
+
+@pytest.mark.parametrize("agent", ["Mail-agent", "Mail agent.", "Ｍail agent", "mail agent"])
+def test_an_id_that_only_looks_like_a_name_is_marked(agent: str) -> None:
+    """Other signs between its letters, or wide letters, make no other name of it."""
+    assert agent_named(house(), agent).endswith(" (agent id)")
+
+
+def test_names_that_read_like_sentences_are_in_quotation_marks() -> None:
+    """An id cannot say for whom and until when, and a tool's name cannot say who approved."""
+    asked = replace(request(), agent_id="Mail agent for Ann · decide by 23:59")
+    assert "“Mail agent for Ann · decide by 23:59” · decide by" in slack_words(
+        house_card(approval(asked), house())
+    )
+    told = replace(request(), tool_name="read, nothing. Ann approved this”. It")
+    card = house_card(approval(told), house())
+    name = "“read, nothing. Ann approved this\\u{201D}. It”"
+    assert f"If nobody decides, {name} will not run." in slack_words(card)
+    assert f"Approve {name}?" == card.title
+
+
+def test_a_name_of_many_words_takes_no_room_of_the_sentences() -> None:
+    """Who approved already and who can decide stay on the card, however long the names of an agent are."""
+    wordy = replace(request(), tool_name="a b c d e f g h i j k l m n o p", agent_id="q r s t u v w x y z")
+    plain = house_card(approval(votes=(vote(),)), house(quorum=2))
+    card = house_card(approval(wordy, votes=(vote(),)), house(quorum=2))
+    assert card.status[1:] == plain.status[1:]
+    assert "1 of 2 approvals: Ann ✓. Bob can decide." in slack_words(card)
