@@ -83,6 +83,9 @@ async def ask_bot(
     except OSError as error:
         what = f"cannot be used ({error.strerror or error})"
         raise ConfigError(str(path), what, "Run this as the user that the bot runs as.") from None
+    if not _is_same_user(writer.get_extra_info("socket")):  # in a shared folder anybody can put one there
+        writer.close()
+        raise ConfigError(str(path), "belongs to another user", "Run this as the user that the bot runs as.")
     writer.write(_line(question))
     stopping = asyncio.create_task(_withdraw(stop, writer))
     try:
@@ -110,8 +113,9 @@ async def _served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, an
         return
 
     async def tell(line: str) -> None:
-        writer.write(_line({"line": line}))
-        await writer.drain()
+        with suppress(OSError):  # who asked is gone, which the event says
+            writer.write(_line({"line": line}))
+            await writer.drain()
 
     gone = asyncio.Event()
     try:
@@ -125,14 +129,12 @@ async def _served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, an
     try:
         code = await answer(question, tell, gone)
     except NodError as error:
-        with suppress(OSError):
-            await tell(f"nod: {error}")
+        await tell(f"nod: {error}")
         code = 2 if isinstance(error, ConfigError) else 1
     except Exception as error:
         log.exception("control_failed", error=type(error).__name__)
         code = 1
-        with suppress(OSError):
-            await tell("nod: it failed; the bot's log says why")
+        await tell("nod: it failed; the bot's log says why")
     finally:
         watching.cancel()
     writer.write(_line({"code": code}))
@@ -150,9 +152,13 @@ def _line(content: Mapping[str, Any]) -> bytes:
 
 
 def _listen(path: str) -> socket.socket:
-    """Bound with mode 0600 before anybody can connect. Raises OSError, also when another bot listens there."""
+    """Bound with mode 0600 before anybody can connect. Raises OSError, also where another bot listens, or where
+    a file is that is no socket.
+    """
     if _answers(path):
         raise OSError("another process listens there")
+    if os.path.lexists(path) and not Path(path).is_socket():
+        raise OSError("there is a file that is no socket")
     _remove(Path(path))  # left behind by a bot that was killed
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -26,7 +26,7 @@ LARGEST = 100_000
 #: Where the context of a command keeps which file was read.
 READ = "adapters.cli.env_file"
 
-_LINE = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=(.*)")
+_LINE = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=(.*)", re.DOTALL)
 _QUOTES = ("'", '"')
 
 
@@ -69,12 +69,20 @@ def read(path: Path) -> dict[str, str]:
         content = opened.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise ConfigError(str(path), f"is larger than {LARGEST} bytes", "Keep only NAME=value lines in it.")
+    return parsed(content.decode("utf-8-sig", "replace"), path=path)
+
+
+def parsed(text: str, *, path: Path) -> dict[str, str]:
+    """The variables in the text of a file. Only a line feed ends a line, as for an editor and for systemd.
+
+    Raises ConfigError.
+    """
     found: dict[str, str] = {}
-    for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
-        text = line.strip()
-        if not text or text.startswith("#"):
+    for number, whole in enumerate(text.split("\n"), 1):
+        line = whole.strip()
+        if not line or line.startswith("#"):
             continue
-        parts = _LINE.fullmatch(text)
+        parts = _LINE.fullmatch(line)
         if parts is None:
             raise ConfigError(f"{path}, line {number}", "is not NAME=value", "Correct it, or begin it with #.")
         found[parts[1]] = _unquoted(parts[2].strip())

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.cli.env_file import NAME, parsed
 from bot.errors import ConfigError
 from bot.surface import Destination
 
@@ -54,19 +55,26 @@ def policy_text(*, cards: Place, alerts: Place, approvers: Sequence[Approver]) -
         "routes:  # the first one that matches decides where a request goes; add yours above the default",
         "  - name: default",
         "    match: {}",
-        f"    cards: [{_quoted(str(cards.at))}]  # {cards.name}",
+        f"    cards: [{_quoted(str(cards.at))}]  # {_comment(cards.name)}",
         f"    approvers: [{APPROVERS}]",
         "    ladder:",
         f"      - {{at: 50%, do: ping, who: [{APPROVERS}]}}",
         "",
-        f"alerts: [{_quoted(str(alerts.at))}]  # {alerts.name}",
+        f"alerts: [{_quoted(str(alerts.at))}]  # {_comment(alerts.name)}",
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
 def env_text(values: Mapping[str, str]) -> str:
-    """nod.env, in a form that systemd and docker compose read alike."""
+    """nod.env, in a form that systemd and docker compose read the same way.
+
+    Raises ConfigError for a value that would be read as another one, or as a line of its own.
+    """
     head = "# Written by nod init. It contains secrets: do not commit it. Every nod command reads it.\n"
+    for name, value in values.items():
+        if not value.isprintable() or parsed(f"{name}={_assigned(value)}", path=Path(NAME)) != {name: value}:
+            what = f"has a character that {NAME} cannot hold"
+            raise ConfigError(name, what, "Copy it again, on one line and without quotes.")
     return head + "".join(f"{name}={_assigned(value)}\n" for name, value in values.items())
 
 
@@ -129,6 +137,11 @@ def _handles(approvers: Sequence[Approver]) -> list[str]:
 def _person(person: Approver) -> str:
     fields = {"name": person.name, "email": person.email, "slack": None if person.email else person.slack}
     return "{" + ", ".join(f"{key}: {_quoted(value)}" for key, value in fields.items() if value) + "}"
+
+
+def _comment(text: str) -> str:
+    """On one line, so that it stays a comment."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _quoted(text: str) -> str:

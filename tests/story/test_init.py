@@ -15,7 +15,7 @@ from adapters.cli.commands import app
 from adapters.cli.env_file import load, read
 from adapters.cli.init import Chat, Terminal, init
 from adapters.cli.init_chats import Wanted
-from adapters.cli.init_files import Approver, Place, policy_text
+from adapters.cli.init_files import Approver, Place, env_text, policy_text
 from adapters.settings import Environment, read_policy_file
 from bot.errors import ConfigError, Unavailable
 from bot.surface import Destination, Surface
@@ -275,3 +275,19 @@ def test_any_name_of_a_person_can_be_written(tmp_path: Path, name: str) -> None:
     people = yaml.safe_load(text)["people"]
     assert [name, name, "Ann"] == [person["name"] for person in people.values()]
     assert 3 == len(read_policy_file(tmp_path / "nod.yaml").policy.people)
+
+
+@pytest.mark.parametrize("value", ["k\nNOD_ALLOW_PLAIN_HTTP=1", "k\rA=1", "k\u2028A=1", "k\x85A=1", "'k'"])
+def test_a_value_that_nod_env_cannot_hold_is_refused(value: str) -> None:
+    """It would be read as another one, or set a variable that nobody meant; and none of it is told."""
+    with pytest.raises(ConfigError, match=r"AIP_API_KEY.*cannot hold") as caught:
+        env_text({"AIP_API_KEY": value})
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["\n", "\u2028", "\x85"])
+def test_the_name_of_a_place_stays_a_comment(end: str) -> None:
+    """Whatever a chat calls it, it adds no line to nod.yaml."""
+    place = Place(at=Destination(surface=Surface.SLACK, channel="C0X"), name=f"#x{end}rules: []")
+    text = policy_text(cards=place, alerts=place, approvers=(Approver(name="Ann", slack="U0A"),))
+    assert {"people", "groups", "routes", "alerts"} == set(yaml.safe_load(text))

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import stat
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -320,3 +321,54 @@ async def open_town_on(sandbox: Any, folder: Path, **more: str) -> AsyncIterator
     town = Town(sandbox=sandbox, folder=folder)
     async with open_bot(town, folder, **more):
         yield town
+
+
+async def test_whoever_is_killed_in_between_withdraws_the_question(tmp_path: Path) -> None:
+    """Nothing breaks: what answers hears of it, and comes to its end, so that no test card is left open."""
+    told, ended = asyncio.Event(), asyncio.Event()
+
+    async def answer(asked: Any, tell: Any, gone: asyncio.Event) -> int:
+        await tell("up")
+        told.set()
+        await gone.wait()
+        for _ in range(5):
+            await tell("x" * 200_000)
+        ended.set()
+        return 0
+
+    async with open_control(tmp_path / "nod.sock", answer):
+        _, writer = await asyncio.open_unix_connection(tmp_path / "nod.sock")
+        writer.write(b"{}\n")
+        await told.wait()
+        writer.transport.abort()
+        async with asyncio.timeout(2):
+            await ended.wait()
+
+
+async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    """Its name is made from that of the database, and may be one that somebody else took."""
+    path = tmp_path / "nod.sock"
+    path.write_text("kept")
+    async with open_control(path, never):
+        assert "kept" == path.read_text()
+    assert "kept" == path.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+async def test_the_socket_of_another_user_is_not_believed(tmp_path: Path) -> None:
+    """In a shared folder it could say that somebody decided."""
+    path = tmp_path / "nod.sock"
+    tmp_path.chmod(0o777)
+    program = (
+        "import os, socket, sys; os.setuid(65534); s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); "
+        "s.listen(); os.write(1, b'up'); c, _ = s.accept(); c.sendall(b'{\"code\": 0}\\n'); c.recv(9)"
+    )
+    with contextlib.chdir(tmp_path):
+        other = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, "nod.sock", stdout=asyncio.subprocess.PIPE
+        )
+        assert other.stdout is not None
+        await other.stdout.read(2)
+        with pytest.raises(ConfigError, match="another user"):
+            await ask_bot(path, {}, tell=print, stop=asyncio.Event())
+        await other.wait()

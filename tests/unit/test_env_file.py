@@ -75,6 +75,14 @@ def test_a_line_that_is_none_is_named_without_its_content(tmp_path: Path, text: 
     assert text not in str(caught.value)
 
 
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_only_a_line_feed_ends_a_line(tmp_path: Path, end: str) -> None:
+    """What an editor shows inside a comment sets nothing; lines of Windows are lines."""
+    variables: dict[str, str] = {}
+    load(laid(tmp_path, f"# old{end}NOD_ALLOW_PLAIN_HTTP=1\r\nAIP_API_KEY=k\r\n"), variables)
+    assert {"AIP_API_KEY": "k"} == variables
+
+
 def test_every_command_that_needs_settings_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is read before the command asks for its settings; the demo brings its own."""
     for name in [name for name in os.environ if name.startswith(("AIP_", "NOD_", "SLACK_"))]:
