@@ -26,7 +26,7 @@ from bot.routing import ReasonRule, Route
 from bot.seal import Reading, Seal
 from bot.store import Store
 
-NOT_YOURS = "You have not seen every page of this request as it is now. Open View all and approve at its end."
+NOT_YOURS = "You have not seen every page of the current request. Open View all and approve on the last page."
 
 log = structlog.get_logger()
 
