@@ -262,9 +262,9 @@ def manifest_command(
     out: Annotated[
         Path | None, typer.Option(help="Write to this file; for Teams the app package to upload.")
     ] = None,
-    website: Annotated[str, typer.Option(help="Teams: a page about Nod in your company.")] = WEBSITE,
+    website: Annotated[str, typer.Option(help="Teams: URL of a page about Nod at your company.")] = WEBSITE,
 ) -> None:
-    """Print the Slack manifest or Teams app package. The Slack manifest comes with a link that creates the app."""
+    """Print the Slack manifest or Teams app package. Slack's comes with a link that creates the app."""
     if socket_mode and request_url is not None:
         raise ConfigError("--socket-mode", "is given with --request-url", "Choose one of them.")
     if chat is Chat.SLACK:
