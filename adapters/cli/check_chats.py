@@ -12,6 +12,7 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
+from adapters.chat.text import seen
 from adapters.http import REACHED, exchange, open_client
 from adapters.open_chats import SOCKETS
 from adapters.settings import TeamsSettings
@@ -42,11 +43,11 @@ class Finding:
 
 
 def print_finding(finding: Finding) -> None:
-    """One line, and below it what to do."""
+    """One line, and below it what to do; a name in it brings nothing along that a terminal obeys."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(Text(*finding.mark), Text(finding.what), sep="")
+    console.print(Text(*finding.mark), Text(seen(finding.what)), sep="")
     if finding.fix is not None:
-        console.print(Text(f"  → {finding.fix}"))
+        console.print(Text(f"  → {seen(finding.fix)}"))
 
 
 ALONE = "Stop the other process, or give it its own Slack app: each takes some of the other's clicks."

@@ -13,6 +13,7 @@ import bot
 from adapters.cli.env_file import add_option
 from adapters.cli.help import PlainCommand, PlainGroup
 from bot.errors import ConfigError, NodError
+from bot.visible import visible
 
 if TYPE_CHECKING:
     from typer.core import TyperCommand, TyperGroup
@@ -112,8 +113,8 @@ def main() -> None:
         app(prog_name="nod")
     except ConfigError as error:
         for one in error.each:
-            print(f"nod: {one.line}", file=sys.stderr)
+            print(f"nod: {visible(one.line)}", file=sys.stderr)
         sys.exit(2)
     except NodError as error:
-        print(f"nod: {error}", file=sys.stderr)
+        print(f"nod: {visible(str(error))}", file=sys.stderr)
         sys.exit(1)

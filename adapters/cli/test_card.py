@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from adapters.app import Rehearsal, open_nod
+from adapters.chat.text import seen
 from adapters.cli.read_only_chats import known_conversations, signed_in
 from adapters.cli.running import ago, run_async, stop_signal
 from adapters.control import ask_bot, control_path
@@ -98,7 +99,7 @@ def _is_missing(database_url: str) -> bool:
 
 
 def _said(line: str) -> None:
-    print(line, flush=True)
+    print(seen(line), flush=True)  # people are told of by the names that they gave themselves
 
 
 @app.command("test-card")
