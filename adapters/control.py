@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from bot.errors import ConfigError, NodError
 
@@ -32,10 +34,19 @@ Answer = Callable[[Mapping[str, Any], Tell, asyncio.Event], Awaitable[int]]
 log = structlog.get_logger()
 
 
+def database_file(database_url: str) -> Path | None:
+    """The SQLite file that an address names, as the store reads it; None for any other address."""
+    with suppress(ArgumentError):
+        url = make_url(database_url)
+        if url.get_backend_name() == "sqlite" and url.database:
+            return Path(url.database)
+    return None
+
+
 def control_path(database_url: str) -> Path:
     """Beside the SQLite file and named after it; without one, in the working folder."""
-    scheme, _, path = database_url.partition(":///")
-    return Path(path).with_suffix(".sock") if scheme.startswith("sqlite") and path else Path("nod.sock")
+    file = database_file(database_url)
+    return file.with_suffix(".sock") if file else Path("nod.sock")
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from adapters.app import Rehearsal, open_nod
 from adapters.chat.text import seen
 from adapters.cli.read_only_chats import known_conversations, signed_in
 from adapters.cli.running import ago, run_async, stop_signal
-from adapters.control import ask_bot, control_path
+from adapters.control import ask_bot, control_path, database_file
 from adapters.logs import configure_logs
 from adapters.settings import Environment, read_chats, read_environment, read_policy_file
 from adapters.store.open import open_store
@@ -78,7 +78,7 @@ async def _check_alone(environment: Environment) -> None:
     file = await asyncio.to_thread(read_policy_file, environment.config)
     chats = read_chats(environment, file)
     try:
-        if not _is_missing(environment.database_url):
+        if not is_missing(environment.database_url):
             async with open_store(environment.database_url, ring=lambda _: None, pagers=()):
                 pass
     except InUse as error:
@@ -93,9 +93,10 @@ async def _check_alone(environment: Environment) -> None:
         raise ConfigError("SLACK_APP_TOKEN", what, ELSEWHERE)
 
 
-def _is_missing(database_url: str) -> bool:
-    scheme, _, path = database_url.partition(":///")
-    return scheme.startswith("sqlite") and not Path(path).exists()
+def is_missing(database_url: str) -> bool:
+    """Whether its file was never made, so that no bot can have it."""
+    file = database_file(database_url)
+    return file is not None and not file.exists()
 
 
 def _said(line: str) -> None:

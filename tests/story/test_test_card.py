@@ -372,3 +372,15 @@ async def test_the_socket_of_another_user_is_not_believed(tmp_path: Path) -> Non
         with pytest.raises(ConfigError, match="another user"):
             await ask_bot(path, {}, tell=print, stop=asyncio.Event())
         await other.wait()
+
+
+@pytest.mark.parametrize("more", ["", "?timeout=1.5"])
+def test_the_file_of_the_database_is_read_from_its_address(tmp_path: Path, more: str) -> None:
+    """As the bot reads it: else a test would run a second bot beside one that has the database."""
+    (tmp_path / "a b.db").touch()
+    url = f"sqlite:///{tmp_path}/a%20b.db{more}"
+    assert tmp_path / "a b.sock" == control_path(url)
+    assert not test_card.is_missing(url)
+    assert test_card.is_missing(url.replace("a%20b", "c"))
+    assert Path("nod.sock") == control_path("postgresql://nod@db/nod")
+    assert not test_card.is_missing("postgresql://nod@db/nod")
