@@ -1,4 +1,8 @@
-"""How times, shares, channels, groups and the moments of steps are written in nod.yaml. Pure."""
+"""Reads single values of nod.yaml: durations, percentages, channels, external groups, times and dates. Pure.
+
+Each reader raises ValueError with words that follow the key ("must be …"). The annotated types at the end are
+what the models use.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +21,32 @@ from bot.ports import GroupRef
 from bot.surface import Destination, Surface
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-#: The kinds of groups that somebody else keeps, each with the form of its ids.
+#: External groups, whose members Slack or Microsoft keep, each with the form of its ids.
 GROUP_KINDS = {
     # docs.slack.dev/reference/objects/usergroup-object: ids begin with S
     "slack-usergroup": re.compile(r"S[A-Z0-9]{2,20}"),
     # learn.microsoft.com/graph/api/resources/group: id is a GUID
     "entra-group": GUID,
 }
-#: Channels (`thread.tacv2`, older ones `thread.skype`) and group chats (`thread.v2`), never a thread of one
-#: (msteams-docs, send-proactive-messages: `;messageid=`).
+#: Channels (`thread.tacv2`, older ones `thread.skype`) and group chats (`thread.v2`), but no thread in one:
+#: that has `;messageid=` (msteams-docs, send-proactive-messages).
 _CONVERSATION = re.compile(r"19:[A-Za-z0-9_.=-]{1,200}@thread\.(tacv2|v2|skype)")
-#: What no name of a channel has may not stand in one here: it is a mistake, or part of an address.
+#: No channel name contains `:`, `#`, `%` or `;`: such a text is a typo, or part of a link.
 _NAME = re.compile(r"[^\s:#%;]{1,100}")
+#: In the order of `datetime.weekday`: Monday is 0.
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+#: A rotation that begins outside of these years is a typo.
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+
+#: IANA names begin with a capital; a system's folder also has files that do not (`localtime`, `posix/…`).
+_ZONE = re.compile(r"[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
+_BEFORE = re.compile(r"(.*\S)\s+before")
 
 
 def group_ref(member: str) -> GroupRef | None:
-    """The group of somebody else's that a group's member names; None for the name of a person.
+    """The external group that a member of a group names, `kind:id`; None for a person's handle.
 
-    Raises ValueError for a kind of group, or an id, that there is not.
+    Raises ValueError for an unknown kind or a malformed id.
     """
     kind, colon, group = member.partition(":")
     if not colon:
@@ -47,7 +59,7 @@ def group_ref(member: str) -> GroupRef | None:
 
 
 def duration(value: Any) -> timedelta:
-    """A length of time as it is written. Raises ValueError."""
+    """A duration: a number and a unit. Raises ValueError."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("must be a duration such as 500ms, 2s, 3m, 1h or 3d")
@@ -58,7 +70,7 @@ def duration(value: Any) -> timedelta:
 
 
 def between(least: str, most: str | None = None) -> AfterValidator:
-    """A length of time within limits, which are written as in the file."""
+    """A validator for a duration's limits, both included, which are given as in nod.yaml: `1s`."""
 
     def check(length: timedelta) -> timedelta:
         if length < duration(least):
@@ -71,7 +83,7 @@ def between(least: str, most: str | None = None) -> AfterValidator:
 
 
 def share(value: Any) -> float:
-    """A share as it is written, between 0 and 1. Raises ValueError."""
+    """A percentage, as a fraction above 0 and below 1. Raises ValueError."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value) if isinstance(value, str) else None
     if found is None or not 0 < float(found[1]) < 100:
         raise ValueError("must be a percentage between 0% and 100%, such as 20%")
@@ -79,7 +91,7 @@ def share(value: Any) -> float:
 
 
 def destination(value: Any) -> Destination:
-    """A channel of Slack by its id, or a conversation of Teams by id or name. Raises ValueError."""
+    """A Slack channel by its id, or a Teams conversation by id or name. Raises ValueError."""
     surface, _, channel = value.partition(":") if isinstance(value, str) else ("", "", "")
     if surface == Surface.TEAMS.value:
         return Destination(surface=Surface.TEAMS, channel=conversation(channel))
@@ -90,8 +102,7 @@ def destination(value: Any) -> Destination:
 
 
 def conversation(text: str) -> str:
-    """A conversation of Teams by its id, or by its name as the Teams adapter has it: small, with hyphens for
-    blanks. Raises ValueError."""
+    """A Teams conversation by its id, or its name in lower case with hyphens for spaces. Raises ValueError."""
     if text.startswith("19:"):
         if not _CONVERSATION.fullmatch(text):
             raise ValueError("must be the id of a channel or group chat, such as teams:19:…@thread.tacv2")
@@ -104,7 +115,7 @@ def conversation(text: str) -> str:
 
 
 def _moment(value: Any) -> Any:
-    """A date means the end of that day in UTC; a time of day must say in which zone."""
+    """When a delegation ends: a date means the end of that day in UTC; a timestamp needs an offset."""
     what = "must be a date, or a moment with its offset, such as 2026-12-01T09:00:00+01:00"
     try:
         moment = _read_moment(value) if isinstance(value, str) else value
@@ -128,39 +139,8 @@ def _read_moment(text: str) -> date | datetime | None:
     return None
 
 
-def text(pattern: str | None = None, *examples: str, **more: Any) -> WithJsonSchema:
-    """How the JSON Schema describes a text that a validator reads: at least as wide as what that takes."""
-    schema = {"type": "string", **({"pattern": pattern} if pattern else {}), **more}
-    return WithJsonSchema(schema | ({"examples": list(examples)} if examples else {}))
-
-
-Duration = Annotated[
-    timedelta, BeforeValidator(duration), text(r"^\d+(\.\d+)?\s*(ms|s|m|h|d)$", "500ms", "2s", "3m", "1h", "3d")
-]
-Share = Annotated[float, BeforeValidator(share), text(r"^\d+(\.\d+)?\s*%$", "20%")]
-Where = Annotated[
-    Destination,
-    BeforeValidator(destination),
-    text(r"^(slack:[CDG][A-Z0-9]{2,}|teams:[\s\S]+)$", "slack:C0123456789", "teams:finance-approvals"),
-]
-Moment = Annotated[datetime, BeforeValidator(_moment), text(None, "2026-12-01", "2026-12-01T09:00:00+01:00")]
-Shape = Annotated[
-    regex.Pattern[str], BeforeValidator(compiled), text(minLength=1, maxLength=LONGEST_SHAPE, format="regex")
-]
-
-
-#: As nod.yaml names them; the first is 0, as in `datetime.weekday`.
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-#: A rotation that begins before or after these years is a slip of the pen.
-FIRST_YEAR, LAST_YEAR = 2000, 2100
-
-#: Names of the IANA database begin so; what else a system keeps there (`localtime`, `posix/…`) is its own.
-_ZONE = re.compile(r"[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
-_BEFORE = re.compile(r"(.*\S)\s+before")
-
-
 def rung_time(value: Any) -> float | timedelta:
-    """When a rung is due: a share of the window, or a length before the deadline. Raises ValueError."""
+    """When an escalation step is due: a share of the window, or a time before its end. Raises ValueError."""
     found = _BEFORE.fullmatch(value) if isinstance(value, str) else None
     try:
         if found is None:
@@ -198,6 +178,7 @@ def _weekday(value: Any) -> int:
 
 
 def _day(value: Any) -> date:
+    """The first day of a rotation."""
     what = "must be a date, such as 2026-01-05"
     if isinstance(value, str):
         try:
@@ -212,6 +193,7 @@ def _day(value: Any) -> date:
 
 
 def _instant(value: Any) -> datetime:
+    """When an override starts or ends: a timestamp with its offset, never a date alone."""
     what = "must be a moment with its offset, such as 2026-12-24T09:00:00+01:00"
     if isinstance(value, str):
         try:
@@ -226,6 +208,25 @@ def _instant(value: Any) -> datetime:
         raise ValueError("is too far in the past or future") from None
 
 
+def text(pattern: str | None = None, *examples: str, **more: Any) -> WithJsonSchema:
+    """The JSON Schema of a value that a validator reads; it accepts at least what that does."""
+    schema = {"type": "string", **({"pattern": pattern} if pattern else {}), **more}
+    return WithJsonSchema(schema | ({"examples": list(examples)} if examples else {}))
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(duration), text(r"^\d+(\.\d+)?\s*(ms|s|m|h|d)$", "500ms", "2s", "3m", "1h", "3d")
+]
+Share = Annotated[float, BeforeValidator(share), text(r"^\d+(\.\d+)?\s*%$", "20%")]
+Where = Annotated[
+    Destination,
+    BeforeValidator(destination),
+    text(r"^(slack:[CDG][A-Z0-9]{2,}|teams:[\s\S]+)$", "slack:C0123456789", "teams:finance-approvals"),
+]
+Moment = Annotated[datetime, BeforeValidator(_moment), text(None, "2026-12-01", "2026-12-01T09:00:00+01:00")]
+Shape = Annotated[
+    regex.Pattern[str], BeforeValidator(compiled), text(minLength=1, maxLength=LONGEST_SHAPE, format="regex")
+]
 RungTime = Annotated[
     float | timedelta,
     BeforeValidator(rung_time),

@@ -1,11 +1,11 @@
-"""The answer to a press, given once; and the card that follows it, for everybody.
+"""One reply for each press in Teams, and no card update that overtakes it.
 
-Teams repeats an invoke that it thinks unanswered. Two presses never become two votes, since the desk takes one
-vote of a person; the second answer says here what the first one did.
+Teams repeats an invoke that got no reply in time. A repeat is no second vote, since the desk takes one vote for
+each person; `Answered` makes it get the first reply again.
 
-The card of an answer replaces the message for one person until the message changes for everybody (msteams-docs,
-work-with-universal-actions). An answer that arrived after the change would stay there, and say less than the
-message does by then.
+A reply's card replaces the message for the one person who pressed, until the message changes for everyone
+(msteams-docs, work-with-universal-actions). A reply that arrives after that change would stay, with older
+content. So `Replies` holds back the change until the reply is on its way.
 """
 
 from __future__ import annotations
@@ -23,91 +23,92 @@ from adapters.chat.background import LAST_CALL
 from adapters.chat.click_errors import ClickErrors
 from adapters.teams.payloads import Arrived
 
-#: Answers that are kept, each with its time; a client repeats within seconds.
+#: Replies that are kept for repeats; a client repeats within seconds.
 MOST = 500
+#: Seconds between a reply and the change: both go through Microsoft's service, by different ways.
+HEAD_START = 0.25
+#: Seconds after which the change waits no longer for a reply; the other chat's card changes within two.
+PATIENCE = 1.0
+#: Seconds between two checks while a change waits.
+STEP = 0.02
 
-Key = tuple[str, str, str]
+#: Conversation, id of the activity, hash of person and content.
+_Press = tuple[str, str, str]
+#: Conversation and id of the message.
+_Message = tuple[str, str]
 
 
 class Answered:
-    """Answers by press, those under way too."""
+    """The reply to each press, also while it is being made."""
 
     def __init__(self, *, count: Callable[[str], None], most: int = MOST) -> None:
-        """`count` is told of each answer that broke when nobody waited for it any more."""
-        self._most, self._broken = most, ClickErrors(count=count)
-        self._waiting: Counter[Key] = Counter()
-        self._answers: OrderedDict[Key, asyncio.Task[Any]] = OrderedDict()
+        """`count` gets the event of each reply that failed after everyone had stopped waiting for it."""
+        self._most, self._errors = most, ClickErrors(count=count)
+        self._waiting: Counter[_Press] = Counter()
+        self._answers: OrderedDict[_Press, asyncio.Task[Any]] = OrderedDict()
 
     async def once(self, arrived: Arrived, answer: Callable[[], Awaitable[Any]]) -> Any:
-        """What was answered to this very press before, or is being answered; else the answer now.
+        """The reply to this press: the earlier one, the one being made, or else what `answer` makes.
 
-        Whoever waits may be cancelled or give up; the answer goes on, and is there for the next who asks.
+        If the caller is cancelled the reply is made all the same, for the repeat.
         """
         key = _key(arrived)
         task = self._answers.get(key)
         if task is None:
-            task = asyncio.ensure_future(_made(answer))
+            task = asyncio.ensure_future(_awaited(answer))
             self._answers[key] = task
-            task.add_done_callback(lambda over: self._over(key, over))
+            task.add_done_callback(lambda done: self._finished(key, done))
             self._trim()
         self._waiting[key] += 1
         try:
             return await asyncio.shield(task)
         finally:
             self._waiting[key] -= 1
-            self._waiting += Counter()  # drops what is nought
+            self._waiting += Counter()  # drops zeros
 
     async def close(self) -> None:
-        """Let what is under way end, for at most LAST_CALL seconds: it may be a vote.
+        """Wait at most LAST_CALL seconds for replies being made: one can be a vote.
 
-        The front and the flow have waited before; this is within what a stop may take in all.
+        It comes after the waits of the server and the flow, within the time that a stop has in all.
         """
         if under_way := [task for task in self._answers.values() if not task.done()]:
             await asyncio.wait(under_way, timeout=LAST_CALL)
 
-    def _over(self, key: Key, task: asyncio.Task[Any]) -> None:
-        """What broke is not kept: the next press is a new try. Where nobody waits any more, it is told here."""
+    def _finished(self, key: _Press, task: asyncio.Task[Any]) -> None:
+        """A failure is not kept, so the next press is a new try. Without a caller, it is counted here."""
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or error is not None:
             self._answers.pop(key, None)
         if error is not None and not self._waiting[key]:
-            self._broken.note(error, late=True)
+            self._errors.note(error, late=True)
 
     def _trim(self) -> None:
+        """Keep the newest `most` finished replies; those being made are always kept."""
         for key in [key for key, task in self._answers.items() if task.done()][: -self._most or None]:
             del self._answers[key]
 
 
-async def _made(answer: Callable[[], Awaitable[Any]]) -> Any:
+async def _awaited(answer: Callable[[], Awaitable[Any]]) -> Any:
+    """A coroutine, so that an `answer` that raises at once fails in its task too."""
     return await answer()
 
 
-def _key(arrived: Arrived) -> Key:
-    """A press is the same when id, person, place and content are: an id alone can be given twice."""
-    if not arrived.id:
+def _key(arrived: Arrived) -> _Press:
+    """A repeat has the same conversation, id, person and content; a client can use an id twice."""
+    if not arrived.id:  # cannot be recognised, so it is never a repeat
         return arrived.conversation, "", secrets.token_hex(16)
     content = json.dumps(arrived.value, sort_keys=True).encode()
     return arrived.conversation, arrived.id, hashlib.sha256(arrived.user.encode() + b"\0" + content).hexdigest()
 
 
-#: Seconds by which an answer is ahead of the change: both go through Microsoft's service, by different ways.
-HEAD_START = 0.25
-#: Seconds after which a change waits no longer, whatever is being answered; the other chat follows in two.
-PATIENCE = 1.0
-#: Seconds between two looks.
-STEP = 0.02
-
-Message = tuple[str, str]
-
-
 class Replies:
-    """Which messages somebody's press is being answered on, or was a moment ago."""
+    """The messages on which a press is being answered, or was a moment ago."""
 
     def __init__(self, *, seconds: Callable[[], float]) -> None:
         """`seconds` is a monotonic clock."""
         self._seconds = seconds
-        self._under_way: Counter[Message] = Counter()
-        self._until: dict[Message, float] = {}
+        self._under_way: Counter[_Message] = Counter()
+        self._until: dict[_Message, float] = {}
 
     @contextmanager
     def answering(self, conversation: str, ref: str) -> Iterator[None]:
@@ -118,13 +119,13 @@ class Replies:
             yield
         finally:
             self._under_way[key] -= 1
-            self._under_way += Counter()  # drops what is nought
+            self._under_way += Counter()  # drops zeros
             now = self._seconds()
             self._until = {each: until for each, until in self._until.items() if until > now}
             self._until[key] = now + HEAD_START
 
     async def ahead(self, conversation: str, ref: str) -> None:
-        """Returns once the answers on this message are on their way, after PATIENCE at the latest."""
+        """Wait until no reply on this message can be overtaken, at most PATIENCE seconds."""
         key, end = (conversation, ref), self._seconds() + PATIENCE
         while (now := self._seconds()) < end:
             if not self._under_way[key] and self._until.get(key, 0.0) <= now:

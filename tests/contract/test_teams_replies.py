@@ -49,5 +49,5 @@ async def test_i_am_on_it_leaves_the_answers_where_they_were() -> None:
         assert [Button.CLAIM] == [click.verb for click in rig.desk.taken]
         seen = rig.message(message.id).seen_by("ann")
         assert seen is not None
-        assert any("You are on it." in text for text in texts(seen))
+        assert any("You have this for now." in text for text in texts(seen))
         assert [verb for verb in before if verb != "claim"] == verbs(seen)
