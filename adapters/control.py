@@ -154,7 +154,7 @@ async def _served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, an
 
 async def _gone(reader: asyncio.StreamReader, gone: asyncio.Event) -> None:
     with suppress(OSError, ValueError):
-        await reader.read()  # there is nothing more to say: it returns when the other side closes
+        await reader.read(1)  # there is nothing more to say: it returns when the other side closes
     gone.set()
 
 

@@ -384,3 +384,18 @@ def test_the_file_of_the_database_is_read_from_its_address(tmp_path: Path, more:
     assert test_card.is_missing(url.replace("a%20b", "c"))
     assert Path("nod.sock") == control_path("postgresql://nod@db/nod")
     assert not test_card.is_missing("postgresql://nod@db/nod")
+
+
+async def test_whoever_says_more_than_a_question_is_not_listened_to(tmp_path: Path) -> None:
+    """It would be kept in memory, however much it is: the question counts as withdrawn."""
+
+    async def answer(asked: Any, tell: Any, gone: asyncio.Event) -> int:
+        async with asyncio.timeout(1):
+            await gone.wait()
+        return 0
+
+    async with open_control(tmp_path / "nod.sock", answer):
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "nod.sock")
+        writer.write(b"{}\nand more")
+        assert b'{"code": 0}\n' == await reader.readline()
+        writer.close()
