@@ -88,7 +88,7 @@ class Lines:
 
     def _check(self, depth: int) -> None:
         if self._visited > MOST_VALUES or depth > DEEPEST:
-            what = f"has more than {MOST_VALUES} values or {DEEPEST} nested levels"
+            what = f"has more than {MOST_VALUES} values, or more than {DEEPEST} levels of nesting"
             raise ConfigError(str(self._path), what, "Write it without YAML aliases.")
 
 

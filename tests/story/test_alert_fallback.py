@@ -321,7 +321,7 @@ async def test_the_end_of_a_process_is_mended_by_the_life_of_the_next(tmp_path: 
         await asyncio.sleep(0.6)
         await world.alert_fallback.drain()
         ((_, resolved),) = await world.stored()
-        assert resolved == "Nod has restarted and works."
+        assert resolved == "Nod has restarted and works"
 
     Spool(tmp_path / "alerts.jsonl").put(replace(DEAD, raised_at=utc_now()))
     async with open_world(tmp_path, down=False) as world:
