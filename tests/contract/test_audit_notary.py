@@ -40,7 +40,7 @@ class Raised:
         return True
 
     async def resolve(self, approval_id: str, *, cause: str, how: str) -> None:
-        assert ("audit", "every row that was signed is there") == (approval_id, how)
+        assert ("audit", "every signed row is there") == (approval_id, how)
         self.open.pop(cause, None)
 
 
