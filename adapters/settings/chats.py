@@ -109,7 +109,8 @@ def _without_slack(environment: Environment) -> Iterator[ConfigError]:
     """What Slack lacks."""
     if environment.slack_bot_token is None:
         what = "is not set, so Nod has no chat to show cards in"
-        yield ConfigError("SLACK_BOT_TOKEN", what, FIXES["SLACK_BOT_TOKEN"])
+        fix = f"{FIXES['SLACK_BOT_TOKEN']} Without an account: nod demo"
+        yield ConfigError("SLACK_BOT_TOKEN", what, fix)
     if environment.slack_app_token is None and environment.slack_signing_secret is None:
         fix = "Create an app-level token with connections:write, or set SLACK_SIGNING_SECRET to use HTTP."
         yield ConfigError("SLACK_APP_TOKEN", "is not set, so no clicks can arrive", fix)

@@ -105,7 +105,7 @@ async def live_and_die(town: Town, folder: Path, points: Iterator[str]) -> tuple
 def check_said(town: Town) -> None:
     """People were told of the highest rungs, and how it ended; the page went out once and is over."""
     words = in_threads(notices(town))
-    assert any(f"<@{OLU}>" in said(word) for word in words)
+    assert any(f"<@{OLU}>" in said(look) for word in words for look in (*word.history, word))
     assert 1 == len([word for word in words if word.channel == FINANCE and "Nobody answered" in said(word)])
     assert 1 <= len(alone(notices(town), OLU)) <= 2
     (page,) = [text for text in town.alerts() if "No answer yet" in text]

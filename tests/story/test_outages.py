@@ -51,7 +51,7 @@ async def test_a_decision_waits_out_an_outage(tmp_path: Path) -> None:
         assert "Not delivered yet: " in town.alerts()[0]
         done = await town.says(card, "Approved: send_email", within=10)
         assert [] == buttons(done)
-        await until(lambda: "got through after all" in town.alerts()[0], what="the alert's end")
+        await until(lambda: "Resolved: " in town.alerts()[0], what="the alert's end")
         assert [200] == town.posts(request_id)
         assert [request_id] == town.sandbox.platform.executed
         assert 1 == len(town.alerts())
@@ -116,7 +116,7 @@ async def test_a_request_that_is_still_listed_is_not_over(status: int, tmp_path:
         done = await town.says(card, "Approved: send_email", within=10)
         assert not any("lsewhere" in said(look) for look in (*done.history, done))
         assert [200] == town.posts(request_id)
-        await until(lambda: "got through after all" in str(town.alerts()), what="the alert's end")
+        await until(lambda: "Resolved: " in str(town.alerts()), what="the alert's end")
         assert 1 == len(town.alerts())
 
 
