@@ -42,10 +42,10 @@ flood: 1000
 
 #: What a card is headed by when the platform's record says so.
 TITLES = {
-    "approved": "Approved:",
-    "rejected": "Rejected:",
-    "skipped": "Skipped:",
-    "timeout_skip": "Expired:",
+    "approved": "✅ Approved:",
+    "rejected": "❌ Rejected:",
+    "skipped": "⏭ Skipped:",
+    "timeout_skip": "⌛ Expired:",
 }
 
 
@@ -135,5 +135,5 @@ def check(town: Town, crowd: Crowd, question: Question, record: Approval | None)
     assert {verdict} == set(posts), "the platform was told two things"
     assert [verdict] == town.effects(request_id)
     assert f"{verdict} by {NAMES[account]}" in str(ended.operator_input)
-    assert f"{NAMES[account]} {verdict} this" in said(cards[0])
+    assert f"by {NAMES[account]}" in said(cards[0])
     assert (verdict == "approved") == (request_id in platform.executed)

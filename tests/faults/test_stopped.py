@@ -116,7 +116,7 @@ def check_woken(watched: Watched) -> None:
     assert ASKED == len(in_threads(words))
     # Its card says that nobody answered, and nobody was called below it.
     assert [] == [word for word in words if mark_of(word).endswith(".outcome")]
-    assert 1 == len([card for card in town.cards(FINANCE) if card.text.startswith("Expired:")])
+    assert 1 == len([card for card in town.cards(FINANCE) if card.text.startswith("⌛ Expired:")])
     (ping,) = alone(words, OLU)
     assert f"{ASKED} requests are waiting" in said(ping)
     assert ["rung-2"] * ASKED == [body["cause"] for body in watched.receiver.bodies]
