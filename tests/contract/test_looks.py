@@ -165,7 +165,7 @@ async def test_in_slack_one_persons_pages_are_nobody_elses(tmp_path: Path) -> No
     ):
         last = await read_in_slack(rig, world)
         answer = await sent(rig, submission(rig, last, "U0BOB"))
-        assert "not-shown-whole" in answer.text
+        assert "You have not seen every page" in answer.text
         assert [] == await world.votes()
         answer = await sent(rig, submission(rig, last, "U0ANN"))
         assert 200 == answer.status_code
@@ -192,7 +192,7 @@ async def test_in_slack_pages_that_nod_did_not_show_are_not_taken_for_shown(tmp_
             {"page": end, "seen": end, "approve": approve, "proof": ""},
         ):
             answer = await sent(rig, submission(rig, first, "U0ANN", **forged))
-            assert 400 == answer.status_code or "not-shown-whole" in answer.text
+            assert 400 == answer.status_code or "You have not seen every page" in answer.text
         assert [] == await world.votes()
 
 
@@ -233,7 +233,7 @@ async def test_in_teams_one_persons_pages_are_nobody_elses(tmp_path: Path) -> No
         as_bob["id"] = "f:1"
         as_bob["value"]["action"] |= {"verb": "nod_approve", "data": data}
         refused = await rig.town.delivery.deliver(as_bob)
-        assert "not-shown-whole" in refused.body
+        assert "You have not seen every page" in refused.body
         assert [] == await world.votes()
         assert (await rig.press("approve", message=message)).ok
         assert ["ann"] == await world.votes()

@@ -35,7 +35,8 @@ class Memory:
     def __init__(self, content: bytes | None = None) -> None:
         file = bytearray(empty_database() if content is None else content)
         file[_VERSIONS] = _NO_WAL
-        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        # Whatever thread collects it closes it.
+        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._connection.deserialize(bytes(file))
         self._connection.execute("PRAGMA foreign_keys = 1")
 

@@ -92,5 +92,5 @@ async def test_a_schedule_that_does_not_answer_is_advice(
 
     report = " ".join(capsys.readouterr().out.split())
     assert "! Policy: on call sre: " in report
-    assert "so ann is asked" in report.partition("! Policy: on call sre: ")[2]
+    assert "so ann is on call" in report.partition("! Policy: on call sre: ")[2]
     assert 1 == await check(strict=True)
