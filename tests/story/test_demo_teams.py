@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from adapters.cli.demo import open_demo
 from tests.servers.browser import IN_A_BROWSER
 
-pytestmark = IN_A_BROWSER
+pytestmark = [*IN_A_BROWSER, pytest.mark.calm]
 
 #: The other chat's card follows so soon; in milliseconds.
 SOON = 2_000
