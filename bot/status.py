@@ -94,7 +94,7 @@ def status_of(
             return (unanswered(approval, policy=policy, now=now), *_votes(approval, now=now))
         case CardState.ELSEWHERE:
             word = approval.platform_word
-            said = f"Answered on the platform: {word}." if word else "The platform no longer waits for it."
+            said = f"Answered on the platform: {word}." if word else "No longer pending on the platform."
             ours = (*_did(approval, now=now), f", but {beaten_by(word)}.") if approval.decision else ()
             return tuple(saying for saying in (ours, (said,)) if saying) + _note(approval)
         case CardState.UNDELIVERABLE:

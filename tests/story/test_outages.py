@@ -149,7 +149,7 @@ async def test_a_decision_that_cannot_be_delivered_is_owned_up_to(tmp_path: Path
 
         done = await town.says(card, "Not delivered: send_email", within=12)
         assert "Ann Albers approved at" in said(done)
-        assert "may never have been told" in said(done)
+        assert "may not have got it" in said(done)
         await until(lambda: any("before the deadline" in alert for alert in town.alerts()), what="the alert")
         assert [] == town.effects(request_id)
         assert [] == town.sandbox.platform.executed
@@ -269,7 +269,8 @@ async def test_a_ping_in_trouble_is_still_one_ping(trouble: dict[str, Any], tmp_
         # By then a second one would have come, and how it ended.
         await until(lambda: len(town.replies(card)) > 1, within=10, what="the outcome")
 
-        assert [" left: send_email" in said(reply) for reply in town.replies(card)] == [True, False]
+        first = [(*reply.history, reply)[0] for reply in town.replies(card)]
+        assert [" left: send_email" in said(reply) for reply in first] == [True, False]
         assert town.nod is not None
         assert b"piece_failed" not in town.nod.metrics.exposition()[0]
 
