@@ -346,7 +346,7 @@ WOKEN: dict[str, tuple[Stage, Act, set[Step]]] = {
         lambda s: s.approvals.postpone("r1", next_try=NOW, trouble="503"),
         {Step.SHOW, Step.DELIVER},
     ),
-    "settle": (Stage.OPEN, settle, {Step.SHOW, Step.ANNOUNCE, Step.CLOSE, Step.BATCH}),
+    "settle": (Stage.OPEN, settle, {Step.SHOW, Step.ANNOUNCE, Step.CLOSE, Step.BATCH, Step.AMEND}),
     "close": (Stage.SETTLED, close, {Step.NOTIFY, Step.CLOSE}),
     "admit": (Stage.OPEN, lambda s: with_card(s, "r2"), ASKED),
     "admit by a rule": (

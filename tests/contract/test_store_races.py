@@ -147,7 +147,7 @@ async def test_a_step_that_is_rung_finds_its_work(url: str, eyes: Eyes) -> None:
         await bring_to(store, Stage.SETTLED)
     admitted = [(step, "open") for step in (Step.SHOW, Step.BATCH, Step.ESCALATE, Step.EXPIRE)]
     decided = [(step, "decided") for step in (Step.SHOW, Step.DELIVER, Step.INGEST, Step.BATCH)]
-    settled = [(step, "settled") for step in (Step.SHOW, Step.ANNOUNCE, Step.CLOSE, Step.BATCH)]
+    settled = [(step, "settled") for step in (Step.SHOW, Step.ANNOUNCE, Step.CLOSE, Step.BATCH, Step.AMEND)]
     assert admitted + decided + settled == seen
 
 

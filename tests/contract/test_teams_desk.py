@@ -187,7 +187,7 @@ async def test_buttons_of_another_card_and_edited_ones_decide_nothing(world: Wor
         }
         result = await world.rig.town.delivery.deliver(activity)
         assert result.ok
-        assert FORGED in result.body
+        assert FORGED in result.body, result.body
     record = await world.record()
     assert ((), None) == (record.votes, record.decision)
 

@@ -286,7 +286,8 @@ async def test_a_card_by_somebody_else_decides_nothing(tmp_path: Path) -> None:
 def _forged(block: dict[str, Any]) -> dict[str, Any]:
     if block["type"] != "actions":
         return block
-    return {**block, "elements": [{**e, "value": e["value"][:-4] + "AAAA"} for e in block["elements"]]}
+    elements = [{**e, "value": e["value"][:-4] + "AAAA"} if "value" in e else e for e in block["elements"]]
+    return {**block, "elements": elements}
 
 
 def change(town: Town, request_id: str, arguments: dict[str, Any]) -> None:

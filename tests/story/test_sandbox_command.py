@@ -70,4 +70,4 @@ def test_an_address_for_clicks_that_is_none_is_refused(address: str) -> None:
     """Otherwise the sandbox would start, and each click would be lost."""
     code, said = told("sandbox", "--port", "0", "--request-url", address)
     assert code == 2
-    assert said.startswith("nod: --request-url: ")
+    assert said.startswith("nod: --request-url must be an address ")

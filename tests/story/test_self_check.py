@@ -59,7 +59,7 @@ async def test_requests_whose_route_left_the_file_are_paged_until_they_are_over(
         work.policy = replace(whole, routes=(replace(whole.routes[0], name="renamed"),))
         await looked(work, self_check)
         assert [f"{NOBODY} route:default"] == await open_causes(work)
-        assert "while 1 request waits for it" in work.pager.pages[-1][1].text
+        assert "while 1 request is pending" in work.pager.pages[-1][1].text
         await work.run(60)
         await looked(work, self_check)
         assert [] == await open_causes(work)
