@@ -173,21 +173,21 @@ async def test_buttons_of_another_card_and_edited_ones_decide_nothing(world: Wor
     true = world.card(await world.record()).buttons
     digest = (await world.record()).request.digest
     forged = [
-        ("approve", Seal("x" * 32).value(card_id="card-r1", verb="approve", digest=digest)),
-        ("approve", SEAL.value(card_id="card-r2", verb="approve", digest=digest)),
-        ("approve", SEAL.value(card_id="card-r1", verb="approve", digest="0" * 64)),
-        ("approve", next(value for which, value in true.items() if which.value == "skip")),
-        ("approve", "v1.a.b.c.d.e"),
+        (FORGED, Seal("x" * 32).value(card_id="card-r1", verb="approve", digest=digest)),
+        ("no record of this card", SEAL.value(card_id="card-r2", verb="approve", digest=digest)),
+        ("This request changed", SEAL.value(card_id="card-r1", verb="approve", digest="0" * 64)),
+        (FORGED, next(value for which, value in true.items() if which.value == "skip")),
+        (FORGED, "v1.a.b.c.d.e"),
     ]
-    for number, (verb, value) in enumerate(forged):
+    for number, (says, value) in enumerate(forged):
         activity = {**sent, "id": f"f:{number}"}
         activity["value"]["action"] |= {
-            "verb": f"nod_{verb}",
-            "data": {"nod": verb, "value": value, "channel": CHANNEL},
+            "verb": "nod_approve",
+            "data": {"nod": "approve", "value": value, "channel": CHANNEL},
         }
         result = await world.rig.town.delivery.deliver(activity)
         assert result.ok
-        assert FORGED in result.body, result.body
+        assert says in result.body
     record = await world.record()
     assert ((), None) == (record.votes, record.decision)
 

@@ -66,7 +66,7 @@ async def test_rungs_and_alerts_are_told_too() -> None:
         await pager.page(replace(alert, resolved="it could"), ref=None, attempted_at=NOW)
         rung, raised, resolved = flow.cards
         assert ["Still waiting"] == runs(rung)
-        assert "cannot be told" in runs(raised)
+        assert "⚠ cannot be told" in runs(raised)
         assert any("Resolved: " in text for text in runs(resolved))
 
 
