@@ -64,7 +64,7 @@ class Story:
         run, card = await self._ask("mail_agent", APPROVALS)
         async with self._step("Eve is not an approver: only Eve reads the refusal", 1):
             await self._press(EVE, card, "nod_approve")
-            await self._until(lambda: self._whispered(EVE, "Only approvers"))
+            await self._until(lambda: self._whispered(EVE, "Only "))
         async with self._step("Ann approves: the agent sends the e-mail", AGENT_WITHIN):
             await self._press(ANN, card, "nod_approve")
             await self._until(lambda: self._agent(run, "approved") and self._agent(run, "tool"))
@@ -127,7 +127,7 @@ class Story:
         async with self._step("the decision is delivered after all", 6):
             await self._until(lambda: self._agent(run, "approved"))
         async with self._step("the alert says so", 4):
-            await self._until(lambda: self._said(ALERTS, "got through after all"))
+            await self._until(lambda: self._said(ALERTS, "was delivered"))
 
     async def _ask(self, agent: str, channel: str, *, window: float = 60) -> tuple[str, Message]:
         seen = {message.ts for message in self._sandbox.workspace.messages(channel)}
