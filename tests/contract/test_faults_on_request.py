@@ -100,7 +100,7 @@ SEEN: dict[str, tuple[Probe, object]] = {
     "too many requests": (waiting, (429, "1")),
     "no permission for the audit": (audited, [(403, "forbidden")] * 2),
     "the connection is reset before anything happened": (deciding, 0),
-    "the decision counts, and its answer is lost": (deciding, 1),
+    "the decision is accepted, and its answer is lost": (deciding, 1),
     "a slow answer": (late, (True, {"status": "ok"})),
     "no answer to one decision": (one_hanging, 404),
     "an answer that comes byte by byte": (dripping, (True, {"status": "ok"})),

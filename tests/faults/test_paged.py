@@ -151,7 +151,7 @@ async def expired_unseen(towns: Towns) -> None:
     async with towns.open("expired_unseen") as watched:
         watched.town.sandbox.faults.add(path="/api/chat.postMessage", status=503)
         watched.town.ask(timeout_seconds=4)
-        assert "expired, and no card" in await watched.paged(
+        assert "expired without a card" in await watched.paged(
             UNSEEN, within=4 + SELF_CHECK_EVERY.total_seconds()
         )
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 import tempfile
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -113,18 +111,17 @@ async def check_over(walk: Walk) -> None:
             assert approval.request.digest == digest
     assert [] == [got for got, may in walk.counted if not may]
     assert 0 == walk.outside.counts["piece_failed"]
-    rows = audit_of(walk.folder)
+    rows = audit_of(walk)
     assert first_break(rows) is None
     fired = Counter((r.approval_id, json.loads(r.body)["rung"]) for r in rows if r.kind == "rung_fired")
     assert {1} >= set(fired.values()), fired
 
 
-def audit_of(folder: Path) -> list[Row]:
+def audit_of(walk: Walk) -> list[Row]:
     """The chain as it stands."""
-    with closing(sqlite3.connect(f"file:{folder / 'nod.db'}?mode=ro", uri=True)) as connection:
-        found = connection.execute(
-            "SELECT number, at_ms, kind, approval_id, body, previous, hash FROM audit ORDER BY number"
-        ).fetchall()
+    found = walk.work.rows(
+        "SELECT number, at_ms, kind, approval_id, body, previous, hash FROM audit ORDER BY number"
+    )
     names = ("number", "at_ms", "kind", "approval_id", "body", "previous", "hash")
     return [Row(**dict(zip(names, row, strict=True))) for row in found]
 
