@@ -154,7 +154,7 @@ async def test_every_token_that_is_refused_is_told_at_once(
         (Wanted(channel="#finance", alerts=None, approvers=("zoe",)), "--approver", "Ann Albers, Bob Brandt"),
         (Wanted(channel="#finance", alerts=None, approvers=("gus",)), "--approver", "is a guest"),
         (Wanted(channel="#finance", alerts=None, approvers=("xia",)), "--approver", "another company"),
-        (Wanted(channel="#finance", alerts=None, approvers=("@nod",)), "--approver", "nobody called"),
+        (Wanted(channel="#finance", alerts=None, approvers=("@nod",)), "--approver", "no one in"),
     ],
 )
 async def test_a_name_that_nobody_has_is_answered_with_those_that_there_are(
