@@ -52,7 +52,7 @@ def configure_logs(
         processors=[*shared, *([record, _from(level)] if record else []), *tracebacks, *last],
         wrapper_class=structlog.make_filtering_bound_logger(min(level, logging.INFO) if record else level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # a program may configure logs again, as commands in one process do
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

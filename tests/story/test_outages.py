@@ -150,7 +150,9 @@ async def test_a_decision_that_cannot_be_delivered_is_owned_up_to(tmp_path: Path
         done = await town.says(card, "Not delivered: send_email", within=12)
         assert "Ann Albers approved at" in said(done)
         assert "may not have got it" in said(done)
-        await until(lambda: any("The deadline came before" in alert for alert in town.alerts()), what="the alert")
+        await until(
+            lambda: any("The deadline came before" in alert for alert in town.alerts()), what="the alert"
+        )
         assert [] == town.effects(request_id)
         assert [] == town.sandbox.platform.executed
 

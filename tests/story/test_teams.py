@@ -119,7 +119,7 @@ async def test_a_quorum_counts_one_person_once_on_two_surfaces(tmp_path: Path) -
         await teams_of(town).press("ann", card, "nod_approve")
         await town.says(slack, "Ann ✓")
         await town.press(ANN, slack, "approve")
-        await town.whispered(ANN, "already-voted")
+        await town.whispered(ANN, "You have already approved")
         assert [] == town.effects(request_id)
 
         await town.press(BOB, slack, "approve")
