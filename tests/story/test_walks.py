@@ -35,8 +35,8 @@ from tests.servers.town import ANN, OLU, open_town, said, until
 from tests.story.test_teams import POLICY, card_in_teams, teams_of, text_of
 
 ROOT = f"{Path(__file__).parents[2]}/"
-#: Files entered at most, and the goal that is still to be reached.
-POLL_TO_CARD_IN_SLACK, POLL_TO_CARD_IN_TEAMS, POLL_TO_CARD_GOAL = 53, 64, 36
+#: Files entered at most, and the goal that is still to be reached. The first poll also ends old alerts.
+POLL_TO_CARD_IN_SLACK, POLL_TO_CARD_IN_TEAMS, POLL_TO_CARD_GOAL = 54, 65, 36
 CLICK_TO_POST_IN_SLACK, CLICK_TO_POST_IN_TEAMS, CLICK_TO_POST_GOAL = 38, 43, 38
 STEP_TO_PING, STEP_TO_PING_GOAL = 37, 30
 #: The deepest stack of Nod's own functions at most, and the goal.
