@@ -111,7 +111,7 @@ async def test_alerts_are_told_and_mended_there(tmp_path: Path, monkeypatch: pyt
 
         # A refusal of us is probed every 15 s.
         await until(lambda: flow.says("Resolved: ") == 1, within=40, what="the mending")
-        assert 1 == flow.told.count("⚠ Not delivered yet")
+        assert 1 == flow.says("⚠ Not delivered yet")
 
 
 async def test_a_workflow_stands_beside_the_bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +176,7 @@ async def test_an_address_that_changes_counts_from_the_next_start(
         (tmp_path / "nod.yaml").write_text(two)
         await until(lambda: 2 == _times_in_force(town.audit()), within=6, what="the new policy")
         (tmp_path / "nod.yaml").write_text(two.replace("alerts: [", "alerts: [teams:news, "))
-        await until(lambda: "teams:news is a workflow" in str(town.alerts()), within=6, what="the refusal")
+        await until(lambda: "teams:news is a new workflow" in str(town.alerts()), within=6, what="the refusal")
 
     said = "".join(capfd.readouterr())
     assert "counts_from_the_next_start" in said
