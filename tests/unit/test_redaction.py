@@ -507,13 +507,18 @@ PIECES = (
 
 @pytest.mark.parametrize("piece", PIECES, ids=repr)
 def test_time_is_linear(piece: str) -> None:
-    """200,000 characters that almost match, over and over, take less than a second."""
+    """200,000 characters that almost match, over and over, take less than a second.
+
+    What others do on the machine can only add to it, so one of three tries is enough.
+    """
     text = (piece * 200_000)[:200_000]
-    begin = time.process_time()
 
-    REDACTION.text(text)
+    def took() -> float:
+        begin = time.process_time()
+        REDACTION.text(text)
+        return time.process_time() - begin
 
-    assert time.process_time() - begin < 1
+    assert any(took() < 1 for _ in range(3))
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ async def test_agents_over_rest() -> None:
     """Agents can be listed, found by name, created once, and shown; an unknown one is not found."""
     async with served() as (_, client):
         listed = (await client.get("/agents/")).json()
-        assert 7 == listed["total"]
+        assert 8 == listed["total"]
         found = (await client.get("/agents/", params={"name": "treasury"})).json()["data"]
         assert ["treasury_agent"] == [agent["name"] for agent in found]
 
