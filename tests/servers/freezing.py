@@ -13,6 +13,10 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 
 
+#: Seconds for both ends of a connection to be closed.
+CLOSES_WITHIN = 2
+
+
 class FreezingProxy:
     """Forwards bytes both ways, except for connections that were frozen."""
 
@@ -56,6 +60,9 @@ class FreezingProxy:
             self._open.pop(writer, None)
             for end in (writer, there):
                 end.close()
+            for end in (writer, there):  # else the loop may end before they are closed
+                with suppress(ConnectionError, TimeoutError):
+                    await asyncio.wait_for(end.wait_closed(), CLOSES_WITHIN)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event) -> None:
