@@ -12,7 +12,6 @@ from pathlib import Path
 
 from sqlalchemy import URL, make_url
 
-
 #: Seconds for both ends of a connection to be closed.
 CLOSES_WITHIN = 2
 
