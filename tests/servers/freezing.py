@@ -43,7 +43,11 @@ class FreezingProxy:
         flows = self._open[writer] = asyncio.Event()
         if self.takes_new:
             flows.set()
-        there_reader, there = await asyncio.open_unix_connection(str(self._path))
+        try:
+            there_reader, there = await asyncio.open_unix_connection(str(self._path))
+        except BaseException:
+            writer.close()
+            raise
         ways = [
             asyncio.create_task(_pass_on(reader, there, flows)),
             asyncio.create_task(_pass_on(there_reader, writer, flows)),
