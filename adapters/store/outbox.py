@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain, count
 from typing import Any
 
-from sqlalchemy import Update, and_, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import Update, and_, case, delete, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -75,11 +75,15 @@ class SqlOutbox(Part):
         return await self._database.write(Move.ATTEMPT_NOTICE, work)
 
     async def sent(self, notices: Sequence[OutboxItem], *, channel: str, ref: str, at: datetime) -> None:
-        """With a row of the audit for each: the proof that it was said, and to whom."""
+        """With a row of the audit for each: the proof that it was said, and to whom.
+
+        Where a ping is up is kept, since it is changed when its request ends.
+        """
+        where = {"channel": case((tables.IS_PING, channel)), "ref": case((tables.IS_PING, ref))}
         await self._change(
             Move.SENT,
             notices,
-            {"sent_at": at, "channel": channel, "ref": ref},
+            {"sent_at": at, **where},
             lambda notice: audit_events.told(notice, ref=ref, at=at),
         )
 

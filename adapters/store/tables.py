@@ -194,12 +194,10 @@ notices = Table(
 )
 _UNPAID = and_(notices.c.sent_at.is_(None), notices.c.dropped_at.is_(None))
 Index("notices_owed", notices.c.approval_id, sqlite_where=_UNPAID, postgresql_where=_UNPAID)
-#: Messages that still say that somebody is waited for.
-UP = and_(
-    notices.c.ref.is_not(None),
-    notices.c.amended_at.is_(None),
-    notices.c.news.in_((NotificationKind.RUNG, NotificationKind.LAST_CALL)),
-)
+#: What such a message says is no longer true when its request ends.
+IS_PING = notices.c.news.in_((NotificationKind.RUNG, NotificationKind.LAST_CALL))
+#: Pings that still say that a request is pending. Only pings have a `ref`, so the index on it stays small.
+UP = and_(notices.c.ref.is_not(None), notices.c.amended_at.is_(None), IS_PING)
 _UP = text("ref IS NOT NULL AND amended_at IS NULL")
 Index(
     "notices_up",
