@@ -12,15 +12,21 @@ import typer
 
 from adapters.app import group_keepers, schedule_keepers
 from adapters.checkpoints import check_rollback, read_checkpoint_log
-from adapters.cli.check_chats import REGISTRATION, Finding, print_finding, socket_finding, teams_findings
 from adapters.cli.env_file import EnvFile, read_by
+from adapters.cli.findings import (
+    REGISTRATION,
+    Finding,
+    platform_finding,
+    print_finding,
+    socket_finding,
+    teams_findings,
+)
 from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
 from adapters.cli.read_only_chats import known_conversations, signed_in, teams_with
 from adapters.cli.running import run_async
 from adapters.logs import configure_logs
 from adapters.periodic import checkpoints_of
-from adapters.platform.client import open_platform
 from adapters.settings import (
     Chats,
     Environment,
@@ -68,7 +74,7 @@ def _settings(found: EnvFile) -> Finding:
 
 
 async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> AsyncIterator[Finding]:
-    yield await _platform(environment)
+    yield await platform_finding(environment)
     database, runs = await _database(environment)
     yield database
     async with AsyncExitStack() as stack:
@@ -129,20 +135,6 @@ def _on(surface: Surface, file: PolicyFile) -> tuple[Destination, ...]:
     """The places where somebody can be asked."""
     here = (place for place in file.places if place.surface is surface)
     return tuple(place for place in here if not is_workflow(place, file.workflows))
-
-
-async def _platform(environment: Environment) -> Finding:
-    url = environment.aip_api_url
-    try:
-        async with open_platform(url, environment.aip_api_key.get_secret_value(), clock=utc_now) as platform:
-            listing = await platform.pending()
-    except Forbidden as error:
-        return Finding(what=f"Platform {url}: {error}", fix="Check AIP_API_KEY and AIP_API_URL.")
-    except Unavailable as error:
-        return Finding(
-            what=f"Platform {url}: {error}", fix="Check AIP_API_URL, and that the platform is running."
-        )
-    return Finding(what=f"Platform {url}: {len(listing.requests)} pending")
 
 
 async def _database(environment: Environment) -> tuple[Finding, bool]:

@@ -1,4 +1,4 @@
-"""What `nod check` finds about the chats: the Slack app token, and a Teams bot's registration and places."""
+"""What `nod check` and `nod init` find: the platform, the Slack app token, a Teams bot and its places."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from rich.text import Text
 from adapters.chat.text import seen
 from adapters.http import REACHED, exchange, open_client
 from adapters.open_chats import SOCKETS
-from adapters.settings import TeamsSettings
+from adapters.platform.client import open_platform
+from adapters.settings import Environment, TeamsSettings
 from adapters.slack import Slack
 from adapters.store.audit import open_audit_reader
 from adapters.teams import Teams
@@ -23,6 +24,7 @@ from adapters.teams.conversations import is_service
 from adapters.teams.credentials import BotToken
 from adapters.teams.teams import MULTI
 from bot.errors import ConfigError, Forbidden, Unavailable
+from bot.ports import utc_now
 from bot.surface import ConversationRef, Destination
 
 
@@ -48,6 +50,20 @@ def print_finding(finding: Finding) -> None:
     console.print(Text(*finding.mark), Text(seen(finding.what)), sep="")
     if finding.fix is not None:
         console.print(Text(f"  → {seen(finding.fix)}"))
+
+
+async def platform_finding(environment: Environment, *, can_wait: bool = False) -> Finding:
+    """How many requests the platform lists. Where it `can_wait`, a platform that is down is only advice."""
+    url = environment.aip_api_url
+    try:
+        async with open_platform(url, environment.aip_api_key.get_secret_value(), clock=utc_now) as platform:
+            listing = await platform.pending()
+    except Forbidden as error:
+        return Finding(what=f"Platform {url}: {error}", fix="Check AIP_API_KEY and AIP_API_URL.")
+    except Unavailable as error:
+        fix = "Check AIP_API_URL, and that the platform is running."
+        return Finding(what=f"Platform {url}: {error}", fix=fix, advice=can_wait)
+    return Finding(what=f"Platform {url}: {len(listing.requests)} pending")
 
 
 ALONE = "Stop the other process, or give it its own Slack app: each takes some of the other's clicks."

@@ -18,17 +18,15 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli.check_chats import Finding, print_finding
 from adapters.cli.env_file import NAME
+from adapters.cli.findings import platform_finding, print_finding
 from adapters.cli.init_chats import Chosen, Wanted, check_teams, choose_in_slack, choose_in_teams
 from adapters.cli.init_files import check_absent, env_text, policy_text, write_files
 from adapters.cli.manifest import create_link, slack_manifest
 from adapters.cli.running import run_async
 from adapters.logs import configure_logs
-from adapters.platform.client import open_platform
 from adapters.settings import Chats, Environment, read_chats, read_environment, read_policy_file
-from bot.errors import ConfigError, Forbidden, Unavailable
-from bot.ports import utc_now
+from bot.errors import ConfigError
 
 app = typer.Typer(add_completion=False)
 
@@ -101,7 +99,9 @@ async def init(
     values = _collected(wanted, chat=chat, http=http, variables=variables, terminal=terminal)
     environment = read_environment(values)
     environment.seal_secrets()
-    good = await _platform(environment)
+    found = await platform_finding(environment, can_wait=True)  # it may be up by the time that the bot runs
+    print_finding(found)
+    good = found.fix is None or found.advice
     ask = terminal.line if terminal else None
     if chat is Chat.SLACK:
         chosen = await choose_in_slack(environment, wanted, ask=ask, say=print_finding)
@@ -161,23 +161,6 @@ def _check_given(missing: Sequence[Value], wanted: Wanted) -> None:
 
 def _given(value: Value, variables: Mapping[str, str]) -> str:
     return variables.get(value.name) or variables.get(value.also) or ""
-
-
-async def _platform(environment: Environment) -> bool:
-    """Whether the key is not refused; a platform that is down may be up when the bot is."""
-    url = environment.aip_api_url
-    try:
-        async with open_platform(url, environment.aip_api_key.get_secret_value(), clock=utc_now) as platform:
-            listing = await platform.pending()
-    except Forbidden as error:
-        print_finding(Finding(what=f"Platform {url}: {error}", fix="Check AIP_API_KEY and AIP_API_URL."))
-        return False
-    except Unavailable as error:
-        fix = "Check AIP_API_URL, and that it is running."
-        print_finding(Finding(what=f"Platform {url}: {error}", fix=fix, advice=True))
-        return True
-    print_finding(Finding(what=f"Platform {url}: {len(listing.requests)} pending"))
-    return True
 
 
 def _chats(environment: Environment, policy: str, *, folder: Path) -> Chats:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from adapters.cli.check_chats import Finding, keys_finding, token_finding
+from adapters.cli.findings import Finding, keys_finding, token_finding
 from adapters.cli.init_files import Approver, Place
 from adapters.cli.read_only_chats import signed_in
 from adapters.http import REACHED, open_client

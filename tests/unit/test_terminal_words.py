@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.cli.check_chats import Finding, print_finding
+from adapters.cli.findings import Finding, print_finding
 from adapters.cli.test_card import _said as said
 
 NAME = "Ann\x1b[2J\x1b]8;;https://x.example\x07\u202e"
