@@ -1,8 +1,8 @@
 """The steps of an approval's life, and how each keeps up with its work.
 
-A step asks the store what is owed, pays it and moves the record by compare-and-set. Steps never call one
-another: they meet in the store. Each is woken by the commit that gave it work, by the moment something
-falls due, and by a ticker as a safety net, so a lost wake-up costs lateness and never a debt.
+A step asks the store for pending work, does it and moves the record by compare-and-set. Steps never call one
+another: they meet in the store. Each is woken by the commit that gave it work, by the time at which something
+is due, and by a ticker as a safety net. So a lost wake-up costs time but never loses work.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from bot.surface import Surface
 
 Args = TypeVarTuple("Args")
 Count = Callable[[str], None]  #: counts an event of this name, for the metrics
-Round = Callable[[], Awaitable[datetime | None]]  #: pays what is owed; returns when something falls due next
+Round = Callable[[], Awaitable[datetime | None]]  #: does the pending work; returns when something is due next
 
-#: After the store could not be read, wait this long, in seconds, before the next look.
+#: Seconds to wait before the next read after the store could not be read.
 STORE_PAUSE = 1.0
 
-#: After a round a step rests for so many times as long as the round took, and at most so many seconds: what
-#: rings meanwhile is one ring. Otherwise the looks at a long queue would hold up whatever makes it longer.
+#: After a round a step rests for this many times the length of the round, up to this many seconds: rings in
+#: between become one ring. Otherwise, reading a long queue would delay the work that fills it.
 REST, LONGEST_REST = 4.0, 0.25
 
 log = structlog.get_logger()
 
 
 class WakeUps:
-    """One wake-up per step. Ringing is cheap, and rings of a busy step add up to one."""
+    """One wake-up per step. Ringing is cheap, and several rings of a busy step become one."""
 
     def __init__(self) -> None:
         self._wake_ups = {step: asyncio.Event() for step in Step}
@@ -60,10 +60,10 @@ class WakeUps:
 
 
 class Liveness:
-    """When each step last did a round; one that hangs, or fails each time, is found by whoever looks here."""
+    """When each step last finished a round; shows a step that hangs or always fails."""
 
     def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
-        """`seconds` is a clock that never goes back."""
+        """`seconds` is a monotonic clock."""
         self._seconds = seconds
         self._at = dict.fromkeys(Step, seconds())
         self._trying_since: dict[Step, float] = {}
@@ -73,13 +73,15 @@ class Liveness:
         self._trying_since.setdefault(step, self._seconds())
 
     def beat(self, step: Step) -> None:
-        """A round has done its work. A round that failed is no sign of life."""
+        """A round has done its work. A failed round is not a sign of life."""
         self._at[step] = self._seconds()
         self._trying_since.pop(step, None)
 
     def stuck(self, age: timedelta) -> tuple[Step, ...]:
-        """The steps that have done no round for longer. Polls keep an interval of their own: `admit` is stuck
-        when it has tried for longer, in one round or in several that failed.
+        """The steps that have not finished a round for longer than `age`.
+
+        Polls have their own interval: `admit` is stuck when it has tried for longer, in one round or in several
+        that failed.
         """
         now, tried = self._seconds(), self._trying_since
         since = self._at | {Step.INGEST: tried.get(Step.INGEST, now)}
@@ -89,8 +91,8 @@ class Liveness:
 class WorkerPool:
     """Works off what rounds find: each piece once at a time, at most `size` pieces at once; None: any number.
 
-    A round hands over and looks on; a slow piece never holds up the others. When a piece is done its step
-    is rung, because the record may have moved on meanwhile.
+    A round hands work over and continues; a slow piece never delays the others. When a piece is done its step
+    is rung, because the record may have changed meanwhile.
     """
 
     def __init__(
@@ -103,9 +105,9 @@ class WorkerPool:
         self._fallen: set[Hashable] = set()
 
     def look(self) -> None:
-        """A round begins to read. A piece that ends from here on may be in what it reads as still owed.
+        """A round begins to read. What it reads may still show a piece as pending that ends after this.
 
-        Such a piece must not be done twice: `take` leaves it out, and its end rings for another round.
+        Such a piece must not be done twice: `take` skips it, and its end rings for another round.
         """
         self._ended.clear()
 
@@ -120,7 +122,7 @@ class WorkerPool:
         self._tasks.create_task(piece, name=f"{self._step}:{approval_id}")
 
     def crashed(self, key: Hashable) -> bool:
-        """Whether the last piece under this key failed in a way that nobody foresaw; told once."""
+        """Whether the last piece under this key failed with an unforeseen error; returns True once."""
         fell = key in self._fallen
         self._fallen.discard(key)
         return fell
@@ -135,8 +137,8 @@ class WorkerPool:
             except Unavailable as error:
                 log.warning("piece_put_off", reason=str(error))
                 self._count("piece_put_off")
-                return  # no ring: the ticker comes back to it, at its own pace
-            except Exception:  # one of the two catch-alls: one approval's trouble is its own
+                return  # no ring: the ticker comes back to it at its normal interval
+            except Exception:  # one of the two catch-alls: an error in one approval must not stop the others
                 log.exception("piece_failed")
                 self._count("piece_failed")
                 self._fallen.add(key)
@@ -150,7 +152,7 @@ class WorkerPool:
 async def keep_up(
     step: Step, round_: Round, *, wake_ups: WakeUps, liveness: Liveness, clock: Clock, count: Count
 ) -> None:
-    """Run a step's rounds for ever: at once, at each ring, and when something falls due."""
+    """Run a step's rounds forever: at once, at each ring, and when something is due."""
     while True:
         due: datetime | None = None
         begun = time.monotonic()
@@ -168,16 +170,16 @@ async def keep_up(
 
 
 def earliest(*moments: datetime | None) -> datetime | None:
-    """The first of some moments, of which any may be missing."""
+    """The earliest of several moments, any of which can be missing."""
     return min((moment for moment in moments if moment is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDeps:
-    """What a step needs that people see."""
+    """What a step with visible results needs."""
 
     store: Store
-    chats: Mapping[Surface, Chat]  #: the surfaces that are set up
+    chats: Mapping[Surface, Chat]  #: the chats that are set up
     policy: Callable[[], Policy]
     clock: Clock
     count: Count
@@ -185,7 +187,7 @@ class StepDeps:
 
 
 class ChatStep:
-    """A step that people see."""
+    """A step with visible results."""
 
     def __init__(self, deps: StepDeps) -> None:
         self._store, self._chats, self._policy = deps.store, deps.chats, deps.policy
@@ -193,7 +195,7 @@ class ChatStep:
 
 
 async def card_link(approval_id: str, chats: Mapping[Surface, Chat], store: Store) -> str | None:
-    """To its card in one of these chats, or to the digest that it stands on; some places have no address."""
+    """A link to its card in one of these chats, or to the queue message that lists it; some have no address."""
     standing = [p for p in await store.placements.of(approval_id) if not p.superseded]
     for placement in standing:
         where = placement.destination
@@ -209,5 +211,5 @@ async def card_link(approval_id: str, chats: Mapping[Surface, Chat], store: Stor
 
 
 def not_delivered(error: Exception, *, before: datetime | None) -> bool:
-    """Whether nothing of it can be up: it was the first try (none `before`), and nobody can have taken it."""
+    """Whether certainly nothing was posted: it was the first try (`before` is None) and failed outright."""
     return before is None and not isinstance(error, Unanswered)

@@ -1,4 +1,4 @@
-"""What could not be recovered reaches every pager, at least once, and is told again when it came right."""
+"""Sends unrecoverable problems to every pager, at least once, and again when they are resolved."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from bot.retry import PAGE
 from bot.store import Store
 from bot.surface import Surface
 
-#: Seconds for one page, with its wait for a turn in a channel that takes one message a second.
+#: Seconds for one page, including its wait for a turn in a channel that takes one message a second.
 PATIENCE = 60.0
 
 log = structlog.get_logger()
 
 
 class PageOut:
-    """Hands alerts to the pagers; each pager's trouble is its own."""
+    """Hands alerts to the pagers; trouble with one pager does not affect the others."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class PageOut:
         pool: Callable[[], WorkerPool],
         patience: float = PATIENCE,
     ) -> None:
-        """Each pager gets a `pool` of its own, so that a slow one takes no places of others.
+        """Each pager has a separate `pool`, so a slow one does not take the places of others.
 
         `patience` is for one page, in seconds.
         """
@@ -51,7 +51,7 @@ class PageOut:
             pool.look()
         for page in await self._store.alerts.owed(self._clock()):
             pager = self._pagers.get(page.pager)
-            if pager is not None:  # a pager that left the settings keeps its rows, for when it is back
+            if pager is not None:  # a pager that left the settings keeps its rows until it is back
                 key = (page.alert.approval_id, page.alert.cause, page.pager)
                 self._crews[page.pager].take(key, page.alert.approval_id, self._page, page, pager)
         return None
@@ -72,7 +72,7 @@ class PageOut:
         self._count("alert_paged")
 
     async def _linked(self, alert: Alert) -> Alert:
-        """With the way to its card; without one where it is about no request, or the store is away."""
+        """The alert with a link to its card; without one if it has no request, or the store is unreachable."""
         try:
             link = await card_link(alert.approval_id, self._chats, self._store)
         except Unavailable:

@@ -1,4 +1,4 @@
-"""Pings whose requests have ended are changed to say so: a list of old messages tells no lies."""
+"""Updates pings after their requests have ended, so that old messages do not say "pending"."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bot.notifications import ended_ping
 from bot.ports import Chat
 from bot.records import Ping
 
-#: Messages of one round: what is urgent has the chats' limits first, and the ticker comes back.
+#: Messages of one round: urgent work uses the chats' rate limits first, and the ticker comes back.
 MOST = 20
 
 log = structlog.get_logger()
 
 
 class Amend(ChatStep):
-    """Changes one message of a chat at a time; after a crash in between it is changed to the same again."""
+    """Updates one message of a chat at a time; after a crash in between, the same update is sent again."""
 
     async def round(self) -> None:
         self._pool.look()

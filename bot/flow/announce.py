@@ -1,4 +1,4 @@
-"""Who hears how it ended; and the end of the record, once every card shows it and all were told."""
+"""Notifies people of the outcome, and closes the record once every card shows it and all are notified."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class Announce(ChatStep):
-    """Writes down who is owed the outcome; `say` sends it."""
+    """Queues the notifications of the outcome; `say` sends them."""
 
     async def round(self) -> None:
         self._pool.look()
@@ -31,14 +31,14 @@ class Announce(ChatStep):
             self._count("outcome_owed")
 
     async def _relieve(self, approval: Approval) -> None:
-        """Whoever was paged because nobody answered need not look any more."""
+        """Resolve the pages that were sent because nobody answered."""
         how = ending(approval)
         for alert in await self._store.alerts.open_of(approval_id=approval.id):
             if step_of(alert.cause) is not None:
                 await self._store.alerts.resolve(approval.id, cause=alert.cause, how=how)
 
     async def _threads(self, approval: Approval) -> tuple[OutboxItem, ...]:
-        """Of cards that people were asked on; what a rule answered has nobody waiting in a thread."""
+        """The threads of cards that asked people; after an automatic answer nobody waits in a thread."""
         if _by_rule(approval):
             return ()
         standing = await self._store.placements.of(approval.id)
@@ -61,7 +61,7 @@ class Announce(ChatStep):
             person = policy.people.get(handle)
             if person is None:
                 continue
-            # Nobody may know where she is just now: then it waits until she is found.
+            # If nobody knows their account just now, the message waits until it is found.
             surface = next((s for s in (*person.accounts, *self._chats) if s in self._chats), None)
             if surface is None:
                 continue
@@ -77,14 +77,14 @@ class Announce(ChatStep):
         return tuple(notices)
 
     def _who(self, approval: Approval, policy: Policy) -> set[str]:
-        """The requester, if the run names one whom the policy knows, and the claimers.
+        """The requester, if the run names one whom the policy knows, and the people who claimed it.
 
-        Not the decider, who knows; unless it ended in another way than she decided.
+        Not the person who decided, who knows already, unless it ended differently from their decision.
         """
         route = policy.route_named(approval.route)
         asked = requesters_named(policy, route, approval.request) if route else frozenset()
         if _by_rule(approval) and approval.outcome is Outcome.APPROVED:
-            asked = frozenset()  # it went on at once: there was nothing to wait for
+            asked = frozenset()  # it continued at once: there was nothing to wait for
         decision = approval.decision
         if approval.outcome in (Outcome.UNDELIVERABLE, Outcome.ELSEWHERE):
             decision = None
@@ -97,7 +97,7 @@ def _by_rule(approval: Approval) -> bool:
 
 
 class Close:
-    """Files away what is done."""
+    """Closes records with nothing left to do."""
 
     def __init__(self, *, store: Store, count: Count) -> None:
         self._store, self._count = store, count

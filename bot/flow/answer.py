@@ -1,6 +1,6 @@
-"""OPEN -> DECIDED by a rule: auto-approval, a fixed verdict, or a callback that is given its share of time.
+"""OPEN -> DECIDED by a rule: auto-approval, a fixed verdict, or a callback with a share of the time.
 
-Whatever goes wrong in a callback means reject, with the reason (the platform's guide).
+Any error in a callback means reject, with the reason (the platform's guide).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from bot.store import Store
 from bot.surface import Surface
 from bot.wording import name_of
 
-#: A callback gets this share of what is left until the deadline; the rest is for the network.
+#: A callback gets this share of the time until the deadline; the rest is for the network.
 CALLBACK_SHARE = 0.8
 
 log = structlog.get_logger()
 
 
 class Answer:
-    """Answers what a rule was found for when it was admitted."""
+    """Answers requests for which a rule was found when they were first seen."""
 
     def __init__(
         self,
@@ -47,13 +47,13 @@ class Answer:
         self._pool.look()
         for approval in await self._store.approvals.at(Stage.OPEN, by_rule=True):
             if approval.forged:
-                continue  # it may be that no rule is to answer it: the next poll takes it anew
+                continue  # perhaps no rule answers it now: the next poll checks again
             self._pool.take(approval.id, approval.id, self._answer, approval)
 
     async def _answer(self, approval: Approval) -> None:
         rule = self._policy().rules.rule_for(approval.request)
         if rule is None or rule.name != approval.rule:
-            # The policy changed while the approval waited: people are asked, nothing is guessed.
+            # The policy changed while the approval was open: people are asked, nothing is guessed.
             if await self._store.approvals.ask_people(approval.id):
                 log.warning("rule_gone", rule=approval.rule)
             return

@@ -1,7 +1,8 @@
-"""What is too much for a channel stands on one digest: nobody is asked late because others were asked first.
+"""Requests that are too many for a channel go on one queue message, so no request delays another.
 
 A chat takes about one new message a second and channel. Cards that would come later than a tenth of their
-window, and those of an agent that asks for more than its share, are gathered; *Next* opens them one by one.
+window, and those of an agent that asks for more than its share, go on the queue message; *Next* opens them one
+by one.
 """
 
 from __future__ import annotations
@@ -23,37 +24,38 @@ from bot.seal import Seal
 from bot.surface import Destination
 from bot.wording import name_of, quoted_name
 
-#: A card is planned within this share of its window after the request was first seen. A tenth is promised; the
-#: rest is for the digest's own message, and for what a chat takes longer than its pace.
+#: A card is planned within this share of its window after the request was first seen. The promise is a tenth;
+#: the rest is for the queue message itself, and for a chat that is slower than its rate limit.
 LATEST = 0.08
-#: One card more is a card, not a digest; a digest that is up takes one more without a message.
+#: A single extra card becomes a card and no queue message; a queue message that is up takes one more without a
+#: message.
 FEWEST = 2
-#: Lines of a digest.
+#: Lines of a queue message.
 LINES = 10
-#: What joins a digest that is older than this gets a new message.
+#: A request that joins a queue message older than this gets a new message.
 RENEWED_AFTER = timedelta(minutes=10)
-#: A digest is brought up to date this often at most: a chat allows about 50 updates a minute.
+#: A queue message is updated this often at most: a chat allows about 50 updates a minute.
 REDRAWN_EVERY = timedelta(seconds=3)
-#: A card that left a digest and has no turn within this time goes back there, and for as long as the second
-#: nothing leaves it.
+#: A card that left a queue message and gets no turn within the first time goes back. Then nothing leaves that
+#: message for the second time.
 FREE_WITHIN, NOT_FREE_FOR = timedelta(seconds=6), timedelta(seconds=60)
-#: What has just joined a digest is late for a card, so it does not wait for long.
+#: A request that has just joined a queue message is late for a card, so it does not wait long.
 JOINED_EVERY = timedelta(seconds=1.2)
 
-EMPTY = "empty"  #: the fingerprint of a digest that nothing stands on
+EMPTY = "empty"  #: the fingerprint of a queue message with no requests
 
 log = structlog.get_logger()
 
 
 class Batch(ChatStep):
-    """Decides what is gathered, and keeps every digest up to date."""
+    """Decides what goes on queue messages, and keeps each of them up to date."""
 
     def __init__(self, deps: StepDeps, *, seal: Seal) -> None:
         super().__init__(deps)
         self._seal = seal
-        self._latest: dict[Waiting, datetime] = {}  #: by when each card that waits has to be up
-        self._freed: dict[str, datetime] = {}  #: the same of those that left a digest, by id
-        self._busy: dict[Destination, datetime] = {}  #: until when nothing leaves a digest
+        self._latest: dict[Waiting, datetime] = {}  #: by when each waiting card has to be up
+        self._freed: dict[str, datetime] = {}  #: the same for those that left a queue message, by id
+        self._busy: dict[Destination, datetime] = {}  #: until when nothing leaves a queue message
         self._heads: dict[Destination, datetime] = {}  #: the earliest deadline that waits for a turn
 
     async def round(self) -> datetime | None:
@@ -76,7 +78,7 @@ class Batch(ChatStep):
         return due
 
     async def _sort(self, flooding: Mapping[str, int], *, flood: int) -> datetime | None:
-        """When the first card of a queue is late; what is behind it is found late before that."""
+        """When the first card of a queue is late; the cards behind it are found late before that."""
         queues, now, due = await self._store.queue_messages.waiting(), self._clock(), None
         waiting = [card for queue in queues.values() for card in queue]
         self._freed = {id_: by for id_, by in self._freed.items() if by + NOT_FREE_FOR > now}
@@ -100,7 +102,7 @@ class Batch(ChatStep):
                 fewest=1 if digest and digest.count else FEWEST,
             )
             if over:
-                if not self._freed.keys().isdisjoint(over):  # the channel is not so quiet after all
+                if not self._freed.keys().isdisjoint(over):  # the channel is busy after all
                     self._busy[destination] = now + NOT_FREE_FOR
                 await self._batch(over, destination, digest)
             elif digest and (late := self._latest[queue[0]]) > now:
@@ -109,17 +111,17 @@ class Batch(ChatStep):
 
     async def _batch(self, over: Sequence[str], destination: Destination, digest: QueueMessage | None) -> None:
         if digest and digest.attempted_at and self._clock() - digest.attempted_at >= RENEWED_AFTER:
-            # It is far up by now: what joins it is told in a message below.
+            # It is far up by now: a message below announces what joins it.
             await self._store.queue_messages.lost(digest.digest_id)
         gathered = await self._store.queue_messages.batch(over)
         log.warning("cards_gathered", channel=destination.channel, cards=gathered)
         self._count("cards_gathered")
 
     async def _free(self, digest: QueueMessage, flooding: Mapping[str, int], now: datetime) -> datetime | None:
-        """The channel's next turn is for the earliest deadline, gathered or not: then it has a card again.
+        """The channel's next turn is for the earliest deadline, on the queue message or not: it gets a card.
 
-        Not while the digest itself cannot be told, nor for an agent that asks for more than its share. What is
-        freed waits at the head of the line, so the next one leaves when that is up.
+        Not while the queue message itself cannot be updated, nor for an agent that asks for more than its
+        share. The freed card waits at the head of the line, so the next one leaves when it is up.
         """
         where = digest.destination
         busy = self._busy.get(where)
@@ -150,11 +152,11 @@ class Batch(ChatStep):
                 await alerts.resolve(alert.approval_id, cause=FLOOD, how=over(FLOOD, flood=flood))
 
     async def _show(self, digest: QueueMessage, card: QueueCard, read_at: datetime) -> None:
-        """What the card tells is of the moment at which it was read, however long the chat takes for it."""
+        """The card shows the state at the moment it was read, however long the chat takes to post it."""
         chat, channel = self._chats[digest.destination.surface], digest.destination.channel
         digests, shown = self._store.queue_messages, fingerprint(card)
         if digest.ref is None or (digest.shown == EMPTY and digest.count):
-            # An old one with nothing on it stands far up by now, where nobody looks.
+            # An old queue message without requests is far up by now, where nobody looks.
             if digest.ref is not None:
                 await digests.lost(digest.digest_id)
             await self._post(digest, card, read_at)
@@ -174,7 +176,7 @@ class Batch(ChatStep):
         chat, channel = self._chats[digest.destination.surface], digest.destination.channel
         digests, begun = self._store.queue_messages, digest.attempted_at if digest.ref is None else None
         if digest.count == 0 and begun is None:
-            return  # it was never up, and nothing stands on it
+            return  # it was never up, and has no requests
         await digests.attempt(digest.digest_id, at=self._clock())
         try:
             found = await chat.find(digest.digest_id, channel, since=begun) if begun else None
@@ -206,9 +208,9 @@ def too_much(
 ) -> tuple[str, ...]:
     """The cards of one channel that do not get messages of their own.
 
-    `queue` has the earliest deadline first, each with the moment by which it has to be up. The first of them
-    goes up next, so it is late only once that moment is over, and then only a digest that is up already helps
-    it (`fewest` is 1): a new one would take its turn. Fewer late cards than `fewest` stay in the queue.
+    `queue` has the earliest deadline first, each with the time by which it has to be up. The first of them goes
+    up next, so it is late only after that time, and then only a queue message that is up already helps it
+    (`fewest` is 1): a new one would take its turn. Fewer late cards than `fewest` stay in the queue.
     """
     waiting = Counter(card.agent_id for card, _ in queue)
     room = {agent: flood - (open_now - waiting[agent]) for agent, open_now in flooding.items()}
@@ -227,16 +229,16 @@ def too_much(
 
 
 def latest(card: Waiting, met: datetime) -> datetime:
-    """When a card has to be up: by a tenth of its window; if that was over when we met it, of what was left.
+    """When a card has to be up: after a tenth of its window or, if Nod found it later, of what was left.
 
-    The second is for cards that came late by nature: in a channel that a rung added, or posted anew.
+    The second applies to cards that come late by nature: in a channel that a step added, or reposted.
     """
     by = card.first_seen + (card.deadline - card.first_seen) * LATEST
     return by if by > met else met + (card.deadline - met) * LATEST
 
 
 def fingerprint(card: QueueCard) -> str:
-    """Of what a digest says."""
+    """A fingerprint of the text of a queue message."""
     if card.earliest is None:
         return EMPTY
     said = repr((card.count, card.first, card.flooding))
@@ -244,17 +246,17 @@ def fingerprint(card: QueueCard) -> str:
 
 
 def _is_from_before(digest: QueueMessage) -> bool:
-    """Whether something joined it since; if it took another's place, the same words sent anew tell of it."""
+    """Whether a request joined it since. If one only replaced another, the same text is sent again."""
     return bool(digest.joined_at and digest.shown_at and digest.joined_at > digest.shown_at)
 
 
 def _again(digest: QueueMessage) -> datetime | None:
-    """Not before this moment."""
+    """No update before this moment."""
     if digest.next_try is not None or digest.shown_at is None:
         return digest.next_try
     return digest.shown_at + (JOINED_EVERY if _is_from_before(digest) else REDRAWN_EVERY)
 
 
 def _key(agent: str) -> str:
-    """What the alert is about; an agent's name may be of any length."""
+    """The subject of the alert; an agent's name can have any length."""
     return f"agent:{name_of(agent)}"

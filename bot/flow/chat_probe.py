@@ -1,4 +1,4 @@
-"""Whether cards can stand where they should: each surface, and some of its channels at a time."""
+"""Checks whether cards can be posted where they should be: each chat, and some of its channels at a time."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from bot.records import Alert
 from bot.store import Store
 from bot.surface import Destination, Surface
 
-#: So many dead channels are looked at in one round, and so many of the others; then it is the turn of the rest.
+#: Dead channels and other channels that are checked in one round; the rest follow in the next.
 DEAD_A_ROUND, CHANNELS_A_ROUND = 3, 5
-#: A surface that cannot be asked is asked once more, this much later, in seconds, before it counts as dead.
+#: A chat that does not answer is asked once more after this many seconds before it is considered dead.
 SECOND_LOOK = 1.0
-#: Seconds for all that is asked of one surface; one that hangs is as good as gone.
+#: Seconds for all questions to one chat; one that hangs is treated as dead.
 LOOKED_WITHIN = 4.0
-#: A look that took so many times as long was not the chat's fault: the process stood still in it.
+#: A check that took this many times as long was not the chat's fault: the process was suspended in it.
 STOOD_STILL = 1.5
 
 
 class ChatProbe:
-    """Looks at surfaces and channels. What it did not look at is neither dead nor well."""
+    """Checks chats and channels. What it did not check is neither dead nor healthy."""
 
     def __init__(
         self,
@@ -37,15 +37,15 @@ class ChatProbe:
         clock: Clock,
         within: float = LOOKED_WITHIN,
     ) -> None:
-        """`within` is for each surface, in seconds."""
+        """`within` is for each chat, in seconds."""
         self._store, self._chats, self._policy, self._clock = store, chats, policy, clock
         self._within = within
         self._next_dead = self._next_channel = 0
         self._well: set[str] = set()
 
     async def look(self) -> list[Alert]:
-        """An alert for each surface and channel that is dead; asks the chats, and then `is_well` knows more."""
-        # A surface that left the settings is asked no more, and nothing is wrong with it.
+        """An alert for each chat and channel that is dead. Asks the chats, and updates what `is_well` knows."""
+        # A chat that left the settings is not asked any more, and nothing is wrong with it.
         self._well = {f"surface:{surface.value}" for surface in Surface if surface not in self._chats}
         some = await self._some()
         looks = await asyncio.gather(*(self._look_at(surface, some) for surface in self._chats))
@@ -54,7 +54,7 @@ class ChatProbe:
         return found
 
     async def ping_chats(self) -> list[Alert]:
-        """An alert for each surface that does not answer, or refuses us; no channel is asked after."""
+        """An alert for each chat that does not answer, or refuses Nod; channels are not checked."""
         answers = await asyncio.gather(*(self._ping_chat(surface) for surface in self._chats))
         return [alert for alert in answers if alert is not None]
 
@@ -83,7 +83,7 @@ class ChatProbe:
         return found
 
     def is_well(self, alert: Alert) -> bool:
-        """Whether the last look was at what this alert is about, and found nothing."""
+        """Whether the last check covered the subject of this alert and found nothing."""
         return alert.approval_id in self._well
 
     async def _some(self) -> list[Destination]:
@@ -91,7 +91,7 @@ class ChatProbe:
         places = _places(self._policy())
         dead = [_place_of(alert) for alert in await self._open_alerts()]
         gone = [place for place in dead if place not in places]
-        if gone:  # it left the file; it matters as long as cards are owed there
+        if gone:  # it left nod.yaml; it matters while cards must be posted there
             owed = {placement.destination for placement, _ in await self._store.placements.lagging()}
             self._well |= {str(place) for place in gone if place not in owed}
             dead = [place for place in dead if place in places or place in owed]
@@ -102,7 +102,7 @@ class ChatProbe:
     async def _open_alerts(self) -> Iterable[Alert]:
         try:
             return await self._store.alerts.open_of(cause=CHANNEL_DEAD)
-        except Unavailable:  # the database's trouble is found elsewhere; the chats are looked at all the same
+        except Unavailable:  # others report trouble with the database; the chats are checked all the same
             return ()
 
     def _unreachable(self, surface: Surface, error: Unavailable) -> Alert:
@@ -134,7 +134,7 @@ async def _asked_once(chat: Chat, channels: list[str], *, within: float) -> Mapp
 
 
 def _turn(places: list[Destination], first: int, most: int) -> tuple[list[Destination], int]:
-    """The next few, and where the round after this one goes on."""
+    """The next few, and where the next round continues."""
     first %= max(1, len(places))
     some = (places[first:] + places[:first])[:most]
     return some, first + len(some)

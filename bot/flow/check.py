@@ -1,7 +1,7 @@
-"""A click, checked against its seal, the record and the policy, before anything is made of it.
+"""Checks a click against its seal, the record and the policy, before anything is done with it.
 
-Local and quick: the store and nothing else, so that a chat can be answered within its seconds. The record is
-read once, and judged once. Each refusal is a row of the audit before the person hears of it.
+Local and quick: only the store is used, so a chat gets its answer within its few seconds. The record is read
+once and judged once. Each refusal is in the audit before the person sees it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bot.seal import Seal, Sealed
 from bot.store import Store
 from bot.wording import quoted_name, span
 
-#: What each button asks the desk for; a look at the whole call is the way to an Approve.
+#: What each button asks the desk for; viewing the whole call leads to an Approve.
 VERDICTS = {
     Button.APPROVE: HITLDecision.APPROVED,
     Button.VIEW_ALL: HITLDecision.APPROVED,
@@ -35,7 +35,7 @@ VERDICTS = {
     Button.SKIP: HITLDecision.SKIPPED,
 }
 
-#: With these no card of ours is behind the button.
+#: For these refusals the button belongs to no card of Nod's.
 NOT_OURS = frozenset({Refusal.FORGED, Refusal.UNKNOWN_CARD})
 
 NOT_NOW = "Nod cannot look people up right now, so it does not know who you are. Press again in a few seconds."
@@ -52,7 +52,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pressed:
-    """The card that was pressed, on its own message, and the record that it stands for."""
+    """The card that was pressed, on its own message, and its record."""
 
     sealed: Sealed
     placement: Placement
@@ -61,7 +61,7 @@ class Pressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked(Pressed):
-    """A click that counts, as far as can be told without its note."""
+    """A click that is valid, as far as can be said without its note."""
 
     route: Route
     eligibility: Eligibility
@@ -69,7 +69,7 @@ class Checked(Pressed):
 
 
 class Check:
-    """What every kind of click has to pass."""
+    """The checks that every kind of click has to pass."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Check:
         count: Count,
         look_up: Callable[[], None] = lambda: None,
     ) -> None:
-        """`look_up` has people looked up again, in the background."""
+        """`look_up` refreshes people in the background."""
         self._store, self._policy, self._seal = store, policy, seal
         self._clock, self._count, self._look_up = clock, count, look_up
 
@@ -90,7 +90,7 @@ class Check:
         return self.judge(click, await self.pressed(click))
 
     def judge(self, click: Click, pressed: Pressed) -> Checked:
-        """Everything but the note: right person, still open, same call, not denied. Raises Refused."""
+        """Check everything but the note: right person, still open, same call, not denied. Raises Refused."""
         sealed, placement, approval = pressed.sealed, pressed.placement, pressed.approval
         if approval.forged:
             raise Refused(Refusal.CHANGED, TAMPERED)
@@ -104,7 +104,7 @@ class Check:
         self._check_same(sealed, placement, approval, verdict)
         if verdict is HITLDecision.APPROVED and policy.rules.denial_of(approval.request):
             raise Refused(Refusal.DENIED, "nod.yaml denies this call. Reject it or skip it.")
-        # Somebody whose vote did not count when the last one came may count again: then this press decides.
+        # A voter who was not eligible at the last vote may be eligible again: then this press decides.
         counts = eligible(policy, route, approval, now=now)
         alike = [vote for vote in approval.votes if vote.verdict is verdict and vote.person in counts]
         missing = route.needs(verdict) - distinct_people(alike)
@@ -122,7 +122,7 @@ class Check:
         )
 
     def _eligibility(self, policy: Policy, approval: Approval, click: Click, *, now: datetime) -> Eligibility:
-        """Raises Refused. Whoever is missing only because nobody could be asked about them hears just that."""
+        """Raises Refused. A person who is missing only because no chat could be asked is told exactly that."""
         try:
             return eligibility_of(
                 policy, approval, surface=click.surface, account=click.account, home=click.home, now=now
@@ -135,9 +135,9 @@ class Check:
             raise Refused(Refusal.LOOKUP_FAILED, NOT_NOW) from refused
 
     def may_read(self, click: Click, pressed: Pressed, *, on_card: bool) -> None:
-        """Raises Refused unless this person may read the call of a request that is over.
+        """Raises Refused unless this person can read the call of a request that has ended.
 
-        What stood whole on the card is for everybody who sees the card; more than that is for those who could
+        What the card showed in full is for everyone who sees the card; more than that is for those who could
         decide.
         """
         if pressed.approval.stage is Stage.OPEN or pressed.placement.superseded:
@@ -160,7 +160,7 @@ class Check:
                 Refusal.UNKNOWN_CARD, "Nod has no record of this card. Look for a newer one in the channel."
             )
         where = placement.destination
-        # A click can come before the answer to our own post: then the ref is not noted yet.
+        # A click can come before the answer to Nod's own post: then the ref is not saved yet.
         if (where.surface, where.channel) != (click.surface, click.channel) or (
             placement.ref is not None and placement.ref != click.ref
         ):
@@ -168,7 +168,7 @@ class Check:
         return Pressed(sealed=sealed, placement=placement, approval=approval)
 
     async def digest(self, click: Click) -> QueueMessage:
-        """The digest whose button was pressed. Raises Refused for a forged value or a copy of the message."""
+        """The queue message whose button was pressed. Raises Refused for a forged value or a copied message."""
         sealed = self._seal.open(click.value)
         if sealed is None or sealed.verb != Button.NEXT.value or sealed.digest != DIGEST_SEAL:
             raise Refused(Refusal.FORGED, FORGED)
@@ -183,7 +183,7 @@ class Check:
         return digest
 
     def may_decide(self, click: Click, approval: Approval) -> Route | None:
-        """The route of an approval that this person may decide and has not answered yet; None otherwise."""
+        """The route of an approval that this person can decide and has not answered yet; None otherwise."""
         policy, now = self._policy(), self._clock()
         try:
             eligibility = eligibility_of(
@@ -197,7 +197,7 @@ class Check:
         return policy.route_named(approval.route)
 
     def may_be_for(self, click: Click, gathered: Batched) -> bool:
-        """Whether it is worth reading a request: as far as can be told without its call, she may decide it."""
+        """Whether a request is worth reading: as far as can be said without its call, they can decide it."""
         policy, now = self._policy(), self._clock()
         route = policy.route_named(gathered.route)
         person = policy.person_behind(click.surface, click.account)
@@ -210,16 +210,16 @@ class Check:
     def _check_same(
         self, sealed: Sealed, placement: Placement, approval: Approval, verdict: HITLDecision
     ) -> None:
-        """An answer counts for the call that was shown: the button's, and for Approve the card row's too."""
+        """An answer is valid for the call that was shown: the button's, and for Approve the card row's too."""
         current = approval.request.digest
         if placement.superseded or sealed.digest != current:
             raise Refused(Refusal.CHANGED, CHANGED)
-        # The row may not know yet what a card shows that went up a moment ago; then the seal alone tells.
+        # The row may not know yet what a card shows that went up a moment ago; then only the seal is checked.
         if verdict is HITLDecision.APPROVED and placement.digest not in (None, current):
             raise Refused(Refusal.CHANGED, CHANGED)
 
     def _check_open(self, click: Click, approval: Approval) -> None:
-        """Raises Refused, with who won or why it is too late, unless the approval can still be decided."""
+        """Raises Refused, with who decided or why it is too late, unless the approval can still be decided."""
         now = self._clock()
         if approval.decision is not None:
             raise Refused(Refusal.ALREADY_DECIDED, already(approval.decision, click=click, now=now))
@@ -234,7 +234,7 @@ class Check:
             raise Refused(Refusal.AUTOMATIC, f"The rule {approval.rule} answers this automatically.")
 
     async def too_late(self, click: Click) -> Refused:
-        """The compare-and-set lost: say what is true now."""
+        """The compare-and-set lost: say how things are now."""
         try:
             await self.click(click)
         except Refused as refused:
@@ -242,7 +242,7 @@ class Check:
         return Refused(Refusal.CHANGED, CHANGED)
 
     async def note(self, click: Click, refused: Refused) -> NotCounted:
-        """A refusal, once it is a fact in the audit, with its code and who was refused."""
+        """Record a refusal in the audit, with its code and the person, and return it."""
         sealed = self._seal.open(click.value)
         placement = await self._store.placements.get(sealed.card_id) if sealed else None
         body = {
@@ -260,7 +260,7 @@ class Check:
         return self.not_counted(click, refused)
 
     def not_counted(self, click: Click, refused: Refused) -> NotCounted:
-        """The refusal as an answer; it names the card where the button is that of a card of ours."""
+        """The refusal as an answer; it names the card if the button belongs to a card of Nod's."""
         sealed = self._seal.open(click.value)
         ours = sealed is not None and sealed.digest != DIGEST_SEAL and refused.code not in NOT_OURS
         card_id = sealed.card_id if sealed is not None and ours else None
@@ -270,14 +270,14 @@ class Check:
 
 
 def already(decision: Decision, *, click: Click, now: datetime) -> str:
-    """Who won, in words for the one who did not (or who clicked twice)."""
+    """Who decided, in words for the person who came second (or clicked twice)."""
     same = (decision.actor.surface, decision.actor.account) == (click.surface, click.account)
     who = "You" if same else decision.actor.name
     return f"{who} {decision.verdict.value} it {_ago(decision.at, now)}."
 
 
 def voted_before(verdict: HITLDecision, *, missing: int) -> str:
-    """What a person hears who has voted so, while that many more are needed."""
+    """What a person sees who has voted already, while that many more votes are needed."""
     return f"You have already {verdict.value}. Waiting for {missing} more."
 
 

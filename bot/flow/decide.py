@@ -1,7 +1,7 @@
-"""OPEN -> DECIDED: a click, checked against its seal, the record and the policy; the first that counts wins.
+"""OPEN -> DECIDED: a click, checked against its seal, the record and the policy; the first valid one wins.
 
-Local and quick: the store and nothing else, so that a chat can be answered within its seconds, after the
-commit and never before.
+Local and quick: only the store is used, so a chat gets its answer within its few seconds, always after the
+commit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 class Decide:
-    """Counts votes, and shows whoever asks what she would vote on. What does not count raises Refused."""
+    """Counts votes, and shows approvers what they vote on. A click that is not valid raises Refused."""
 
     def __init__(
         self,
@@ -78,12 +78,12 @@ class Decide:
         return Voted(card_id=vote.card_id, vote=vote)
 
     async def whole(self, click: Click) -> WholeCall:
-        """All of the call, for whoever may decide it now."""
+        """All of the call, for people who can decide it now."""
         checked = await self._check.click(click)
         return WholeCall(card_id=checked.placement.card_id, form=await self._form_of(click, checked))
 
     async def decided(self, click: Click) -> WholeCall:
-        """All of the call of a request that is over, to read; nothing is answered there."""
+        """All of the call of a request that has ended, to read; nothing is answered there."""
         pressed = await self._check.pressed(click)
         approval, card_id = pressed.approval, pressed.placement.card_id
         request, policy = approval.request, self._policy()
@@ -104,7 +104,7 @@ class Decide:
         return WholeCall(card_id=card_id, form=form)
 
     async def preview(self, click: Click) -> Preview:
-        """The card, with what its Reject asks, for whoever may decide; without for the others."""
+        """The card, with the fields of its Reject form for people who can decide, and without for others."""
         pressed = await self._check.pressed(click)
         card_id = pressed.placement.card_id
         try:
@@ -115,7 +115,7 @@ class Decide:
         return Preview(card_id=card_id, form=form)
 
     async def next(self, click: Click) -> NextRequest:
-        """The next request on a digest that this person may decide; from the beginning behind the last."""
+        """The next request on a queue message that this person can decide; after the last, the first again."""
         digest = await self._check.digest(click)
         standing = list(await self._store.queue_messages.on(digest.digest_id))
         cards = [gathered.card_id for gathered in standing]
@@ -163,9 +163,9 @@ class Decide:
         )
 
     async def _was_shown(self, click: Click, checked: Checked) -> bool:
-        """Approve counts only for somebody to whom the whole call was shown, on the card or in pages.
+        """Approve is valid only from a person to whom the whole call was shown, on the card or in pages.
 
-        Of another verdict it is not known: a card may show less than it has room for.
+        For other verdicts Nod does not know: a card can show less than it has room for.
         """
         if checked.verdict is not HITLDecision.APPROVED:
             return False
@@ -204,7 +204,7 @@ class Decide:
 
 
 def _asks(checked: Checked) -> bool:
-    """Reject asks for a reason wherever one is welcome, the others where one is required."""
+    """Reject asks for a reason where one is welcome, the others where one is required."""
     rule = checked.route.reason_rule(checked.verdict)
     welcome = checked.verdict is HITLDecision.REJECTED and rule is ReasonRule.OPTIONAL
     return rule is ReasonRule.REQUIRED or welcome

@@ -1,8 +1,8 @@
-"""DECIDED -> SETTLED: tell the platform, at once and then for as long as it waits.
+"""DECIDED -> SETTLED: deliver the decision at once, with retries as long as the platform waits.
 
-A decision that a person made is never turned into another word. An Approve goes out only after a poll that
-began after the click listed the very same call; Reject and Skip need no such proof. What
-the platform calls resolved (404, 409) is settled by a poll (`reconcile`), or sent again where it is listed.
+A person's decision is never turned into another verdict. An Approve is sent only after a poll that began after
+the click listed exactly the same call; Reject and Skip need no such proof. A request that the platform calls
+resolved (404, 409) is settled by a poll (`reconcile`), or sent again if it is still listed.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from bot.retry import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, decision_w
 from bot.store import Store
 from bot.wording import beaten_by, quoted_name
 
-#: One POST takes at most this long; nobody else may send it meanwhile. More than the client's total timeout.
+#: One POST takes at most this long; nobody else can send it meanwhile. More than the client's total timeout.
 LEASE = timedelta(seconds=20)
-#: An Approve that waits this long for a fresh listing is in trouble, and an operator is told.
+#: An Approve that waits this long for a fresh list is in trouble, and an operator is alerted.
 PATIENCE = timedelta(seconds=6)
-#: While the platform refuses us, whatever we say, one decision is tried this often.
+#: While the platform refuses everything from Nod, one decision is tried this often.
 PROBE_EVERY = timedelta(seconds=15)
 
 log = structlog.get_logger()
 
 
 class Deliver:
-    """Carries each decision to the platform, once to effect."""
+    """Delivers each decision to the platform, so that it takes effect once."""
 
     def __init__(
         self,
@@ -56,13 +56,13 @@ class Deliver:
         ring: Ring,
         losses: Losses,
     ) -> None:
-        """`polls` tell since when the platform's list is asked for in vain."""
+        """`polls` knows since when the platform's list cannot be read."""
         self._platform, self._store, self._policy = platform, store, policy
         self._polls = polls
         self._clock, self._count, self._pool, self._ring = clock, count, pool, ring
         self._ways, self._losses, self._late = Ways(), losses, Undelivered(alerts=store.alerts, clock=clock)
-        self._hung: set[str] = set()  #: whose last POST had no prompt answer
-        self._shut_out: str | None = None  #: why the platform refuses us, whatever we say
+        self._hung: set[str] = set()  #: their last POST got no prompt answer
+        self._shut_out: str | None = None  #: why the platform refuses everything from Nod
         self._probe_at: datetime | None = None
 
     async def round(self) -> datetime | None:
@@ -73,7 +73,7 @@ class Deliver:
         for approval in decided:
             late = approval.deadline.at - MARGIN
             if approval.forged:
-                self._ring(Step.INGEST)  # the next poll takes it anew: this answer is nobody's
+                self._ring(Step.INGEST)  # the next poll reads it again: this answer belongs to nobody
             elif approval.next_try and approval.next_try > now:
                 due = earliest(due, approval.next_try)
             elif now >= late and approval.deadline.made_up:
@@ -81,7 +81,7 @@ class Deliver:
             elif now >= late:
                 self._pool.take(approval.id, approval.id, self._give_up, approval)
             elif not _confirmed(approval):
-                self._ring(Step.INGEST)  # for a fresh listing, now rather than at the next poll
+                self._ring(Step.INGEST)  # for a fresh list, now rather than at the next poll
                 due = earliest(due, late, self._wait_for_list(approval, now))
             elif approval.gones > MOST_SENT_AGAIN:
                 self._pool.take(approval.id, approval.id, self._contradicted, approval)
@@ -102,7 +102,7 @@ class Deliver:
         )
         async with way:
             if self._shut_out is not None and not probes:
-                return  # since it was taken; the next round holds it
+                return  # refused since it was handed over; the next round holds it
             taken = await self._begun(approval)
             if taken is None or taken.decision is None:
                 return
@@ -116,14 +116,14 @@ class Deliver:
                 await self._retry(taken, error)
                 return
         self._let_in()
-        # A 200 is no proof that ours was the first answer: the audit's word counts.
+        # A 200 is no proof that ours was the first answer: the audit has the last word.
         word = await self._platform.word_on(taken.id)
         told = outcome_by(taken.decision)
         outcome = told if word is None else outcome_once_resolved(taken, word, tried_before=True)
         await self._settle(taken, outcome, word)
 
     async def _begun(self, approval: Approval) -> Approval | None:
-        """The approval with this attempt counted; None where it may not go out now, or not any more."""
+        """The approval with this attempt counted; None if it cannot be sent now, or not any more."""
         now = self._clock()
         if now >= approval.deadline.at - MARGIN or await self._denied(approval, now):
             return None
@@ -132,7 +132,7 @@ class Deliver:
         )
 
     async def _denied(self, approval: Approval, now: datetime) -> bool:
-        """An explicit deny wins over every vote, also over one that was given before the rule was there."""
+        """An explicit deny wins over every vote, including votes from before the rule was there."""
         approves = approval.decision and approval.decision.verdict is HITLDecision.APPROVED
         denial = self._policy().rules.denial_of(approval.request) if approves else None
         if denial is None:
@@ -144,7 +144,7 @@ class Deliver:
 
     async def _settle(self, approval: Approval, outcome: Outcome, word: str | None) -> None:
         lost = outcome is Outcome.UNDELIVERABLE
-        # First the alerts: a crash in between repeats the POST, but nothing would repeat these.
+        # The alerts go first: a crash in between repeats the POST, but nothing would repeat these.
         if lost:
             await self._losses.report(approval, RAN_OUT)
         else:
@@ -167,7 +167,7 @@ class Deliver:
         self._count(f"settled_{outcome.value}")
 
     async def _called_resolved(self, approval: Approval, error: Gone) -> None:
-        """The first good poll that begins from now on tells whether it is."""
+        """The first good poll that begins after now shows whether it is resolved."""
         self._let_in()
         now = self._clock()
         wait = sent_again_after(approval.gones + 1)
@@ -178,7 +178,7 @@ class Deliver:
             self._count("called_resolved")
 
     async def _contradicted(self, approval: Approval) -> None:
-        """It was sent again as often as is of use: a poll that misses it settles it, or its deadline does."""
+        """It was sent again as often as makes sense: a poll that misses it settles it, or its deadline does."""
         now = self._clock()
         await self._store.approvals.postpone(
             approval.id, next_try=approval.deadline.at - MARGIN, trouble=CONTRADICTED
@@ -203,7 +203,7 @@ class Deliver:
         self._count("delivery_failed")
 
     def _may_probe(self, approval: Approval, now: datetime) -> bool:
-        """One decision at a time finds out whether the platform still refuses us; and each has a last try."""
+        """One decision at a time checks whether the platform still refuses Nod; each also has a last try."""
         if now >= approval.deadline.at - MARGIN - LAST_TRY:
             return True
         if self._probe_at is None or now < self._probe_at:
@@ -212,7 +212,7 @@ class Deliver:
         return True
 
     def _hold(self, approval: Approval) -> datetime:
-        """It waits with the others, and its card says why; it is due for its last try then."""
+        """It waits with the others, and its card says why; it is due again for its last try."""
         if approval.trouble != self._shut_out:
             self._pool.take(approval.id, approval.id, self._held, approval)
         return approval.deadline.at - MARGIN - LAST_TRY
@@ -221,29 +221,29 @@ class Deliver:
         await self._store.approvals.postpone(approval.id, next_try=self._clock(), trouble=self._shut_out)
 
     def _let_in(self) -> None:
-        """The platform answers what we say: whatever waited for that goes out."""
+        """The platform accepts requests again: all waiting decisions are sent."""
         if self._shut_out is not None:
             self._shut_out = self._probe_at = None
             self._ring(Step.DELIVER)
 
     def _wait_for_list(self, approval: Approval, now: datetime) -> datetime | None:
-        """When it has waited too long for a listing. From then on its card says so, and an operator hears."""
+        """When it has waited too long for a list. After that its card says so, and an operator is alerted."""
         since = self._polls.unread_since
         if approval.trouble is not None or since is None:
             return None
         begun = approval.next_try or (approval.decision.at if approval.decision else approval.first_seen)
-        # What kept us from work is no fault of the platform's.
+        # Time in which this process could not work is not the platform's fault.
         patience_ends = max(begun, since) + PATIENCE
         if now >= patience_ends:
             self._pool.take(approval.id, approval.id, self._unread, approval)
         return patience_ends
 
     async def _unread(self, approval: Approval) -> None:
-        """Without a fresh listing an Approve waits: consent goes before delivery."""
+        """Without a fresh list an Approve waits: consent is checked before delivery."""
         await self._store.approvals.postpone(approval.id, next_try=self._clock(), trouble=UNREAD)
 
     async def _give_up(self, approval: Approval) -> None:
-        # A POST of ours may have been taken and only its answer lost, or somebody was first: its audit knows.
+        # A POST may have been accepted and only its answer lost, or someone else was first: the audit knows.
         word = await self._platform.word_on(approval.id)
         if word in {verdict.value for verdict in HITLDecision}:
             outcome = outcome_once_resolved(approval, word, tried_before=approval.may_be_told)
@@ -260,9 +260,9 @@ class Deliver:
 
 
 def _confirmed(approval: Approval) -> bool:
-    """Whether the list says that it may be sent: after an Approve, and after it was called resolved."""
+    """Whether the list allows sending: after an Approve, and after the platform called it resolved."""
     decision, seen = approval.decision, approval.confirmed_at
-    # Strictly later: the store keeps milliseconds, and a poll of the same one may have begun before.
+    # Strictly later: the store keeps milliseconds, and a poll in the same one may have begun before.
     if approval.gone_at is not None and (seen is None or seen <= approval.gone_at):
         return False
     if decision is None or decision.verdict is not HITLDecision.APPROVED:
@@ -272,11 +272,11 @@ def _confirmed(approval: Approval) -> bool:
 
 #: Decisions that wait for a prompt answer at once.
 PLACES = 16
-#: What has no answer after so many seconds gives its place back, and goes on by itself.
+#: A POST without an answer after so many seconds gives its place back and continues without one.
 HANGS_AFTER = 1.0
-#: So many may go on by themselves, or without a place.
+#: This many can continue without a place.
 MOST_HANGING = 256
-#: A first try waits so long for a place, in seconds, and then goes without one.
+#: A first try waits this long for a place, in seconds, and then starts without one.
 FIRST_WAITS = 0.5
 
 
@@ -284,13 +284,13 @@ class Places:
     """Like a semaphore, but the earliest deadline goes first."""
 
     def __init__(self, size: int) -> None:
-        """`size` may hold a place at once."""
+        """At most `size` callers hold a place at once."""
         self._free = size
         self._numbers = count()
         self._waiting: list[tuple[datetime, int, asyncio.Future[None]]] = []
 
     async def take(self, deadline: datetime) -> None:
-        """Return once a place is taken."""
+        """Returns when the caller has a place."""
         if self._free:
             self._free -= 1
             return
@@ -299,12 +299,12 @@ class Places:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it had just been handed on
+            if turn.done() and not turn.cancelled():  # the place had just been passed on
                 self.give_back()
             raise
 
     def give_back(self) -> None:
-        """Hand a place on."""
+        """Pass a place on."""
         while self._waiting:
             _, _, turn = heapq.heappop(self._waiting)
             if not turn.done():
@@ -314,9 +314,9 @@ class Places:
 
 
 class Ways:
-    """Who may tell the platform now.
+    """Who can POST to the platform now.
 
-    A first try is never held back by what hangs. Retries of what hung go one at a time.
+    Hung POSTs never hold back a first try. Retries of hung POSTs go one at a time.
     """
 
     def __init__(self) -> None:

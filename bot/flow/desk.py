@@ -1,4 +1,4 @@
-"""A click, handed to what knows it; "I'm on it"; and why this card is here, and who may decide."""
+"""Sends each click to its step, saves "I'm on it", and explains why a card is here and who can decide."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ log = structlog.get_logger()
 
 
 class Acknowledge:
-    """Writes down who is on it."""
+    """Saves who has claimed a request."""
 
     def __init__(self, *, check: Check, store: Store, clock: Clock, count: Count) -> None:
         self._check, self._store, self._clock, self._count = check, store, clock, count
 
     async def acknowledge(self, click: Click) -> Acknowledged:
-        """For a share of the time that is left. Returns once it is committed; raises Refused."""
+        """Claim it for a share of the time that is left. Returns after the commit; raises Refused."""
         checked = await self._check.click(click)
         person, now = checked.eligibility.person, self._clock()
         if any(vote.person == person.handle for vote in checked.approval.votes):
@@ -80,13 +80,13 @@ def _left(claim: Claim, now: datetime) -> str:
 
 
 class Explain:
-    """Says why a card is here. Nothing is decided, and nothing noted."""
+    """Explains why a card is here. Nothing is decided or recorded."""
 
     def __init__(self, *, check: Check, policy: Callable[[], Policy], clock: Clock) -> None:
         self._check, self._policy, self._clock = check, policy, clock
 
     async def ids(self, click: Click) -> Identified:
-        """The ids of the request, its agent and its run. Raises Refused where it is no card of ours."""
+        """The ids of the request, its agent and its run. Raises Refused if it is not a card of Nod's."""
         pressed = await self._check.pressed(click)
         request = pressed.approval.request
         ids = (("Request", request.request_id), ("Agent", request.agent_id), ("Run", request.run_id or ""))
@@ -96,7 +96,7 @@ class Explain:
         )
 
     async def explain(self, click: Click) -> Explanation:
-        """Which route it is, who can decide, what is missing, and whether this person can."""
+        """Which route it has, who can decide, what is missing, and whether this person can decide."""
         policy, pressed, now = self._policy(), await self._check.pressed(click), self._clock()
         approval = pressed.approval
         route = policy.route_named(approval.route)
@@ -127,7 +127,7 @@ class Explain:
         )
 
     def _of_route(self, policy: Policy, route: Route, approval: Approval, *, now: datetime) -> list[str]:
-        """Which route it is and why, who can decide, what is missing, and who is reminded."""
+        """Which route it has and why, who can decide, what is missing, and who is reminded."""
         who = deciders(policy, route, approval, now=now)
         given = distinct_people(vote for vote in approval.votes if vote.verdict is HITLDecision.APPROVED)
         needs = "1 approval" if route.quorum == 1 else f"{route.quorum} approvals"
@@ -158,7 +158,7 @@ class FrontDesk:
         sights: Sights | None = None,
         look_up: Callable[[], None] = lambda: None,
     ) -> None:
-        """`look_up` has people looked up again, in the background."""
+        """`look_up` refreshes people in the background."""
         check = Check(store=store, policy=policy, seal=seal, clock=clock, count=count, look_up=look_up)
         self._check = check
         self._decide = Decide(
@@ -174,7 +174,7 @@ class FrontDesk:
         self._explain = Explain(check=check, policy=policy, clock=clock)
 
     async def press(self, click: Click) -> Reply:
-        """Handle one verified click; what it did is committed, and a refusal is in the audit.
+        """Handle one verified click. Its effect is committed on return, and a refusal is in the audit.
 
         A question (why, which ids, which call) is answered and leaves no trace.
         """
@@ -201,7 +201,7 @@ class FrontDesk:
             return self._check.not_counted(click, refused) if asks else await self._check.note(click, refused)
 
     async def preview(self, click: Click) -> Preview | NotCounted:
-        """The card for somebody who only looks at it; nothing is noted."""
+        """The card for a person who only looks at it; nothing is recorded."""
         try:
             return await self._decide.preview(click)
         except Refused as refused:

@@ -1,4 +1,4 @@
-"""Rungs that are due: what each owes is written in one transaction; `say`, `show` and `alert` send it."""
+"""Fires escalation steps that are due: one transaction writes their messages; other steps send them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from bot.policy import kept_out, named_for
 from bot.records import Alert, DueRung, NotificationKind, OutboxItem, Placement, Triggered
 from bot.wording import waiting_name
 
-#: What waits while somebody is on it: whatever would send other people there.
+#: Actions that wait while the request is claimed: all that would call other people.
 PAUSED = frozenset({Action.REMIND, Action.PING, Action.WIDEN, Action.PAGE, Action.FALLBACK})
-#: Whose people are mentioned in the thread, and told alone.
+#: Actions whose people are mentioned in the thread, and get a direct message.
 TELLS = frozenset({Action.PING, Action.WIDEN, Action.PAGE})
 
-#: So many people of one rung are told alone; a larger group is mentioned in the thread only.
+#: At most this many people of one step get a direct message; a larger group is only mentioned.
 MOST_ALONE = 30
 
-#: What has no card anywhere after this share of its window, or after so long though its turn came, falls back:
-#: before a quarter of the window is gone, which would be a fault (`bot.flow.self_check`).
+#: A request without any card after this share of its window, or after this long though its turn came, uses the
+#: fallback: before a quarter of the window is gone, which would be a fault (`bot.flow.self_check`).
 UNSEEN_SHARE, UNSEEN_WITHIN = 0.15, timedelta(seconds=20)
 
-#: Approvals whose rungs fire in one transaction; the others come in the next, the earliest deadline first.
+#: Approvals whose steps fire in one transaction; the others follow in the next, the earliest deadline first.
 MOST_AT_ONCE = 200
 TOGETHER = "together"  #: the name of that piece of work
 
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class Escalate(ChatStep):
-    """Fires each rung once. Rungs that are overdue together owe one message, not a burst."""
+    """Fires each step once. Steps that are overdue together send one message, not a burst."""
 
     async def round(self) -> datetime | None:
         self._pool.look()
@@ -51,16 +51,16 @@ class Escalate(ChatStep):
         for rung, approval in await self._store.rungs.due(now):
             claim = approval.claim_at(now)
             if now >= approval.deadline.at:
-                continue  # nobody can answer any more: `expire` says what was missed
+                continue  # nobody can answer any more: `expire` reports what was missed
             if claim and rung.action in PAUSED:
                 resumes = earliest(resumes, claim.until)
-            elif approval.rule is None:  # what a rule answers needs nobody
+            elif approval.rule is None:  # what a rule answers needs no person
                 due.setdefault(approval.id, (approval, []))[1].append(rung)
         self._hand_over(list(due.values())[:MOST_AT_ONCE])
         return earliest(resumes, await self._store.rungs.next_due(after=now))
 
     async def _hasten(self, now: datetime) -> None:
-        """What can be seen nowhere is shown elsewhere now, and not at the rung's own time."""
+        """A request without any card gets its fallback now, and not at the time of that step."""
         ladders = (route.ladder for route in self._policy().routes)
         if not any(rung.action is Action.FALLBACK for ladder in ladders for rung in ladder):
             return
@@ -70,8 +70,8 @@ class Escalate(ChatStep):
             self._count("fallback_hastened")
 
     def _hand_over(self, due: Sequence[Due]) -> None:
-        """All at once: what comes due together, as after a sleep, costs one commit and is said together."""
-        if self._pool.crashed(TOGETHER):  # one of them breaks it, and must not hold up the others
+        """All at once: steps that are due together, as after a suspension, need one commit and one message."""
+        if self._pool.crashed(TOGETHER):  # one of them breaks it, and must not delay the others
             for one in due:
                 self._pool.take(one[0].id, one[0].id, self._fire, [one])
         elif due:
@@ -87,7 +87,7 @@ class Escalate(ChatStep):
         try:
             fired = await self._store.rungs.trigger(firings, at=self._clock())
         except Unavailable:
-            for firing in firings:  # a database that takes no write keeps nobody from being paged
+            for firing in firings:  # a database that accepts no write does not prevent a page
                 if firing.alert:
                     await self._store.alerts.raise_(firing.alert)
             raise
@@ -132,7 +132,7 @@ class Escalate(ChatStep):
     def _notices(
         self, rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]
     ) -> tuple[OutboxItem, ...]:
-        """One notice for each thread and each person: all that these rungs would have said, once."""
+        """One message for each thread and each person with all that these steps say, once."""
         now, highest = self._clock(), rungs[-1].number
         calls = [rung for rung in rungs if rung.action is Action.LAST_CALL]
         others = [rung for rung in rungs if rung.action is not Action.LAST_CALL]
@@ -164,7 +164,7 @@ class Escalate(ChatStep):
         number: int,
         standing: Sequence[Placement],
     ) -> tuple[OutboxItem, ...]:
-        """By direct message, on a surface where she sees the card too, if she is on one."""
+        """A direct message, in a chat where the person sees the card too, if they are in one."""
         notices = []
         there = [p.destination.surface for p in standing if p.destination.surface in self._chats]
         policy = self._policy()
@@ -174,7 +174,7 @@ class Escalate(ChatStep):
             through = tuple(name for name in who if person in policy.members((name,)))
             reachable = [surface for surface in person.accounts if surface in self._chats]
             near = [surface for surface in reachable if surface in there]
-            # Nobody knows where she is now: it waits where the card stands until she is found.
+            # If nobody knows their account just now, the message waits beside the card until it is found.
             for surface in (near or reachable or there)[:1]:
                 notice = OutboxItem(
                     mark=f"{approval.id}.{person.handle}.{surface.value}.{news.value}{number}",
@@ -192,7 +192,7 @@ class Escalate(ChatStep):
 def _placements(
     rungs: Sequence[DueRung], approval: Approval, standing: Sequence[Placement]
 ) -> tuple[Placement, ...]:
-    """Where the card stands from now on, too."""
+    """Where the card is shown from now on, too."""
     there = {placement.destination for placement in standing}
     wanted = dict.fromkeys(place for rung in rungs for place in rung.cards if place not in there)
     return tuple(

@@ -1,4 +1,4 @@
-"""(new) -> OPEN: what one poll of the platform tells about requests that are new, changed or missing."""
+"""(new) -> OPEN: what one poll of the platform says about requests that are new, changed or missing."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from bot.routing import Route
 from bot.store import Store
 from bot.wording import quoted_name
 
-#: When at least so many, and more than this share of all, vanish at once, the platform is likelier to be
-#: in trouble than everybody to have been answered: believed only after HOLD.
+#: If at least this many, and more than this share of all, vanish at once, trouble at the platform is more
+#: likely than an answer to each of them: Nod believes it only after HOLD.
 MASS_COUNT, MASS_SHARE = 5, 0.5
 HOLD = timedelta(minutes=2)
 
-#: A call that changes so often gets no more cards; the alert's cause.
+#: A call that changes this often gets no more cards; the alert's cause.
 MOST_CHANGES = 10
 
-#: While it is open whether something vanished, the platform is asked this often, whatever its interval.
+#: While it is unclear whether a request vanished, the platform is asked this often, whatever its interval.
 LOOK_AGAIN = timedelta(seconds=1)
 
-#: Ends that a later listing takes back, where nobody had decided and the deadline lies ahead.
+#: Outcomes that a later list takes back, if nobody had decided and the deadline is still ahead.
 REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
 
 #: New requests in one transaction at most: a click that comes meanwhile waits for it.
 AT_ONCE = 100
-#: New requests have so long in one round, or as long as the poll took, up to the second: then the list is
-#: read again. A decision that waits for a fresh reading, and what is more urgent by then, waits for few others.
+#: Each round spends this long on new requests, or as long as the poll took, up to the second value; then the
+#: list is read again. So a decision that needs a fresh list, and new urgent requests, wait for few others.
 ADMITS_FOR, ADMITS_FOR_AT_MOST = timedelta(seconds=1), timedelta(seconds=8)
 #: Seconds of work before others have a turn: a read or a write beside it takes several turns.
 IN_ONE_GO = 0.004
@@ -68,7 +68,7 @@ class _Turns:
 
 
 class Ingest:
-    """One poll a round; rounds never overlap. Whatever a failed poll says, nothing is concluded from it."""
+    """One poll a round; rounds never overlap. Nothing is concluded from a failed poll."""
 
     def __init__(
         self,
@@ -82,8 +82,9 @@ class Ingest:
         heard: Heard = lambda skew: skew,
         admits_for: timedelta = ADMITS_FOR_AT_MOST,
     ) -> None:
-        """`run_of` knows the run of a request, by its id, where the platform's list does not tell.
-        New requests have at most `admits_for` in one round.
+        """`run_of` knows the run of a request, by its id, if the platform's list does not give it.
+
+        Each round spends at most `admits_for` on new requests.
 
         `heard` learns from each poll how far our clock is ahead of the platform's (`bot.flow.polls`).
         """
@@ -116,12 +117,12 @@ class Ingest:
         return self._clock() + LOOK_AGAIN if missed else None
 
     async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> list[HITLRequest]:
-        """What the listing says of requests that stand; those that do not: new ones, and what had ended."""
+        """Compare the list with the open requests; returns the others: new ones, and ones that had ended."""
         confirmed: dict[str, str] = {}
         unmet: list[HITLRequest] = []
         turns = _Turns()
         for request in listing.requests:
-            await turns.give()  # a long list keeps nobody else waiting
+            await turns.give()  # a long list does not delay anyone else
             met = standing.get(request.request_id)
             if met is None:
                 unmet.append(request)
@@ -138,10 +139,10 @@ class Ingest:
         return unmet
 
     async def _ingest(self, requests: Sequence[HITLRequest], *, within: timedelta) -> bool:
-        """Many at once, so that what goes up first, and what is gathered, is chosen among all of them.
+        """Store many at once, so that the choice of what goes up first, and what is batched, covers all.
 
-        The earliest deadlines come first: they do not wait until a long list is worked out. False: when so many
-        seconds are over, some are left.
+        The earliest deadlines come first: they do not wait until a long list is done. Returns False if some are
+        left when the time is up.
         """
         now, until, turns = self._clock(), time.monotonic() + within.total_seconds(), _Turns()
         by: list[tuple[datetime, int]] = []
@@ -202,18 +203,18 @@ class Ingest:
         )
 
     async def _tampered(self, request: HITLRequest) -> None:
-        """Somebody else than Nod wrote to its record: nothing in it counts, and people are asked again."""
+        """Someone other than Nod wrote to its record: nothing in it is valid, and people are asked again."""
         facts = {"tool": quoted_name(request.tool_name)}
         await self._store.alerts.raise_(alert_of(TAMPERED, request.request_id, facts, at=self._clock()))
         await self._changed(request, why=TAMPERED)
 
     async def _changed(self, request: HITLRequest, *, why: str | None = None) -> None:
-        """The platform lists another call under a known id: no answer to the old one may count for it."""
+        """The platform lists another call under a known id: no answer to the old call is valid for it."""
         approval = await self._store.approvals.get(request.request_id)
         if approval is None:
             return
         deadline = self._deadline(request, first_seen=approval.first_seen)
-        route = self._policy().route_of(request)  # another call may be for other people
+        route = self._policy().route_of(request)  # another call can belong to other people
         settled_down = await self._settled_down(approval)
         if await self._store.approvals.revise(
             approval.id,
@@ -229,7 +230,7 @@ class Ingest:
             self._count("request_changed")
 
     async def _settled_down(self, approval: Approval) -> bool:
-        """False for a call that goes on changing: a card for each change would keep others from theirs."""
+        """False for a call that keeps changing: a card for each change would delay the cards of others."""
         cards = Counter(placement.destination for placement in await self._store.placements.of(approval.id))
         if max(cards.values(), default=0) < MOST_CHANGES:
             return True
@@ -238,7 +239,7 @@ class Ingest:
         return False
 
     async def _retime(self, request: HITLRequest, met: Standing) -> None:
-        """The same call, but the platform waits longer or shorter: rungs and leases are computed anew."""
+        """The same call, but the platform waits longer or shorter: steps and leases are computed again."""
         deadline, since = self._deadline(request, first_seen=met.first_seen), met.first_seen
         now = self._clock()
         if now < met.deadline if deadline.made_up else abs(deadline.at - met.deadline) < SAME_MOMENT:
@@ -248,7 +249,7 @@ class Ingest:
             return
         if deadline.made_up:
             if not approval.deadline.made_up:
-                return  # the platform named one before, and that counts
+                return  # the platform named one before, and that one stays
             default = self._policy().default_window
             deadline, since = renewed(approval.deadline, now=now, first_seen=since, default=default), now
         route = self._route(approval)
@@ -265,10 +266,10 @@ class Ingest:
             self._count("deadline_moved")
 
     async def _listed_again(self, request: HITLRequest) -> None:
-        """It had vanished, or its end came by a wrong clock; nobody decided it, and it waits after all."""
+        """It had vanished, or a wrong clock ended it; nobody decided it, and it is still pending."""
         approval = await self._store.approvals.get(request.request_id)
         if approval is None or approval.outcome not in REVERSIBLE or approval.decision is not None:
-            return  # decided by us: a listing that is a moment old changes nothing
+            return  # Nod decided it: a list that is a moment old changes nothing
         route, now = self._route(approval), self._clock()
         deadline = self._deadline(request, first_seen=approval.first_seen)
         if deadline.at <= now:
@@ -285,24 +286,24 @@ class Ingest:
             self._count("request_listed_again")
 
     def _route(self, approval: Approval) -> Route:
-        """Its own, or, when that left the file, the one that its call has now: else nobody could answer it."""
+        """Its route; if that left the file, the route for its call now, or nobody could answer it."""
         policy = self._policy()
         return policy.route_named(approval.route) or policy.route_of(approval.request)
 
     async def _notice_missing(self, listing: Listing, standing: Mapping[str, Standing]) -> bool:
-        """Note what is not listed; whether another poll may soon tell whether it is gone."""
+        """Record what is not listed; returns whether another poll soon can say whether it is gone."""
         listed = {request.request_id for request in listing.requests} | listing.unread_ids
         before = {approval_id: met.missed for approval_id, met in standing.items()}
         self.polls.steadiness.note(self._clock(), listed=listed, missed=before)
         missing = [approval_id for approval_id in standing if approval_id not in listed]
         if self._too_many(missing, standing):
-            # Ours are told, or about to be: their own answers say so.
+            # Ours are delivered, or about to be: the POST's answer says so.
             missing = [approval_id for approval_id in missing if standing[approval_id].attempts]
         await self._store.approvals.miss(missing, began_at=listing.began_at)
         return any(before[approval_id] < self.polls.steadiness.believed_after for approval_id in missing)
 
     def _too_many(self, missing: Sequence[str], standing: Mapping[str, Standing]) -> bool:
-        """Whether so much vanished for no reason of ours that the platform is likelier to be in trouble."""
+        """Whether so many vanished, not decided by Nod, that trouble at the platform is more likely."""
         waiting = sum(not met.attempts for met in standing.values())
         vanished = sum(not standing[approval_id].attempts for approval_id in missing)
         if vanished < MASS_COUNT or vanished <= MASS_SHARE * waiting:

@@ -1,6 +1,6 @@
-"""An end in silence: asked when its time is over, whether anybody could see a request, and was sent for.
+"""Checks each expired request: could anybody see it, and were people notified?
 
-One alert for each way in which that goes wrong, however many requests it happens to.
+One alert for each way in which that fails, however many requests are affected.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from bot.ports import Clock
 from bot.store import Store
 from bot.wording import quoted_name, span
 
-#: Whoever was on it until so shortly before the end kept the rungs back: they had no time to go on.
+#: A person with a claim until so shortly before the end held the steps back: they had no time to continue.
 JUST_NOW = timedelta(seconds=2)
-#: The count on an alert is brought up to date this often at most.
+#: The count on an alert is updated this often at most.
 RETOLD_EVERY = timedelta(seconds=10)
-#: An alert is over when so long no further request ended so.
+#: An alert resolves when no further request ended so for this long.
 QUIET = timedelta(minutes=5)
 
 
 @dataclass
 class _Missed:
-    """What an operator knows of one alert, and what is to be told."""
+    """What an operator knows of one alert, and what to add."""
 
     last: datetime
-    of_before: bool = False  #: an earlier process raised it: how many it counts is not known
+    of_before: bool = False  #: an earlier process raised it, with an unknown count
     ids: set[str] = field(default_factory=set)
     tool: str = ""
     told: int = 1
@@ -49,14 +49,14 @@ class _Missed:
 
 
 class MissedRequests:
-    """Reports each before its request is settled: afterwards nothing would bring anybody back after a crash."""
+    """Reports each request before it is settled: after a crash later, nothing would come back to it."""
 
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._known: dict[str, _Missed] | None = None
 
     async def silence(self, approval: Approval, *, at: datetime) -> None:
-        """Its time ran out although a rung that was due before was not attempted, or `unseen`."""
+        """It expired although a step that was due before was not attempted, or it was `unseen`."""
         await self.unseen(approval, at=at)
         end, rung = min(at, approval.deadline.at), approval.ahead
         if rung is None or rung.at >= end or approval.claim_at(end - JUST_NOW):
@@ -65,15 +65,15 @@ class MissedRequests:
         await self._report(UNESCALATED, approval, at=at, action=str(rung.action), due=due)
 
     async def unseen(self, approval: Approval, *, at: datetime) -> None:
-        """Its time ran out although no card of it was up anywhere; nothing if one was, or none was owed."""
+        """It expired although no card of it was up anywhere; no alert if one was up, or none was needed."""
         if approval.rule is None and not await _was_up(approval, self._store):
             await self._report(UNSEEN, approval, at=at)
 
     async def unsent(self, approval: Approval, *, tried: bool, at: datetime) -> None:
-        """A message of its ladder was not sent until nobody had answered in time.
+        """A message of its ladder was not sent before it expired.
 
-        Not what somebody who was on it held back untried, nor where no card was up: that is told already.
-        Before the message is dropped, likewise.
+        Leaves out messages that a claim held back untried, and requests without a card, which have their alert.
+        Also reported before the message is dropped.
         """
         if approval.outcome is not Outcome.TIMEOUT_SKIP or not await _was_up(approval, self._store):
             return
@@ -82,7 +82,7 @@ class MissedRequests:
             await self._report(UNTOLD, approval, at=at)
 
     async def count(self) -> datetime | None:
-        """Bring the counts up to date, and end what is over; returns when to look again."""
+        """Update the counts, and resolve what has ended; returns when to look again."""
         now, due = self._clock(), None
         for cause, missed in tuple((await self._open()).items()):
             if now >= missed.last + QUIET:
@@ -110,7 +110,7 @@ class MissedRequests:
         missed.ids.add(approval.id)
 
     async def _open(self) -> dict[str, _Missed]:
-        """The alerts that are open; those of an earlier process end as if their last one were now."""
+        """The open alerts; those of an earlier process end as if their last request were now."""
         if self._known is None:
             found = await self._store.alerts.open_of(approval_id=REQUESTS)
             self._known = {alert.cause: _Missed(last=self._clock(), of_before=True, told=0) for alert in found}
@@ -123,7 +123,7 @@ async def _was_up(approval: Approval, store: Store) -> bool:
         return True
     since = {p.destination: p.gathered_at for p in standing if p.gathered and p.gathered_at}
     digests = await store.queue_messages.standing(lines=1, quiet=True) if since else ()
-    # A message from before it was gathered, whose update failed, tells of others.
+    # A message from before the request was batched, whose update failed, shows others.
     return any(
         digest.ref and digest.shown and digest.shown_at and since[digest.destination] <= digest.shown_at
         for digest in digests

@@ -1,6 +1,6 @@
-"""Messages that somebody deleted: asked about one by one, the earliest deadlines first, and put up again.
+"""Finds deleted messages, one by one, the earliest deadlines first, and posts them again.
 
-Nothing tells a bot that its card was deleted. Without this it is noticed at the next change of it.
+Nothing tells a bot that its card was deleted. Without this, Nod notices only at the next change of the card.
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ from bot.records import Up
 from bot.store import Store
 from bot.surface import Surface
 
-#: One look each second, so 60 a minute at most, whatever is up.
+#: One look each second, so 60 a minute at most, however many are up.
 LOOK_EVERY = timedelta(seconds=1)
-#: The earliest so many are each looked at again after so long; what is behind them has the looks that are left.
+#: The earliest ones, this many, are each checked again after this long; the later ones get the looks that are
+#: left.
 FIRST, AGAIN_AFTER = 50, timedelta(seconds=55)
-#: A message that has just come up is not looked at yet: the chat may not know of it everywhere.
+#: A message that has just been posted is not checked yet: the chat may not know of it everywhere.
 FRESH = timedelta(seconds=2)
-#: Cards that are thought of at all.
+#: Cards that are considered at all.
 MOST = 1_000
 
 log = structlog.get_logger()
 
 
 class Missing:
-    """Looks at one message at a time. What it finds deleted is lost, and the flow puts it up again."""
+    """Checks one message at a time. A deleted one is marked lost, and the flow posts it again."""
 
     def __init__(
         self, *, store: Store, chats: Mapping[Surface, Chat], clock: Clock, count: Count, first: int = FIRST
     ) -> None:
         self._store, self._chats, self._first = store, chats, first
         self._clock, self._count = clock, count
-        self._next: dict[tuple[str, str], datetime] = {}  #: when to look at each message, by mark and ref
+        self._next: dict[tuple[str, str], datetime] = {}  #: when to check each message, by mark and ref
 
     async def round(self) -> None:
         """One look. Raises Unavailable when the store is in trouble."""
@@ -51,7 +52,7 @@ class Missing:
         self._next[_key(one)] = now + AGAIN_AFTER
         try:
             missing = await self._chats[one.destination.surface].is_missing(one.destination.channel, one.ref)
-        except (Unavailable, Forbidden, Gone) as error:  # what ails the chat or the channel is found elsewhere
+        except (Unavailable, Forbidden, Gone) as error:  # others report trouble with a chat or channel
             log.info("card_not_looked_at", channel=one.destination.channel, reason=str(error))
             return
         if missing:
@@ -61,7 +62,7 @@ class Missing:
                 self._count("card_missing")
 
     def _due(self, up: list[Up], now: datetime) -> Up | None:
-        """Of the first the earliest deadline that is due; else, behind them, what has waited for longest."""
+        """The earliest due deadline of the first ones; else, of the rest, the one that has waited longest."""
         there = [one for one in up if one.destination.surface in self._chats]
         for one in there[: self._first]:
             if self._next[_key(one)] <= now:

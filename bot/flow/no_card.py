@@ -1,4 +1,4 @@
-"""Requests without a card: one alert for each channel, which counts them and ends when none is left."""
+"""Requests without a card: one alert for each channel, which counts them and resolves when none is left."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bot.store import Store
 from bot.surface import Destination
 from bot.wording import quoted_name
 
-#: How often it is looked whether an alert is over.
+#: How often to check whether an alert has ended.
 LOOK_EVERY = timedelta(seconds=1)
-#: The count on an alert is brought up to date this often at most.
+#: The count on an alert is updated this often at most.
 RETOLD_EVERY = timedelta(seconds=10)
 
-ROUTE = "route:"  #: an alert about a request that has no place for a card at all; the auditor ends it
+ROUTE = "route:"  #: for an alert about a request without any place for a card; the self-check resolves it
 
 
 @dataclass
@@ -31,7 +31,7 @@ class _Told:
 
 
 class NoCard:
-    """Raises the alerts, counts on them, and ends them, whichever step or process raised them."""
+    """Raises the alerts, updates their counts, and resolves them, whichever step or process raised them."""
 
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
@@ -39,7 +39,7 @@ class NoCard:
         self._look_at: datetime | None = None
 
     async def report(self, where: Destination, approval: Approval, error: Exception, *, cause: str) -> None:
-        """A card could not be put up there: nobody sees the request (NO_CARD), or people see it elsewhere."""
+        """A card could not be posted there: nobody sees the request (NO_CARD), or people see it elsewhere."""
         key, now = (str(where), cause), self._clock()
         if (told := self._told.get(key)) is not None:
             told.why = str(error)
@@ -52,7 +52,7 @@ class NoCard:
         self._told[key] = _Told(str(error), count, now)
 
     async def look(self) -> None:
-        """End what is over and count what is not; for each round, since it looks once a second at most."""
+        """Resolve what has ended and count the rest; called each round, looks once a second at most."""
         now = self._clock()
         if self._look_at is not None and now < self._look_at:
             return
@@ -81,7 +81,7 @@ class NoCard:
 
 
 def _count(lack: Lack | None, cause: str) -> int:
-    """Where nobody sees some, those count too that wait behind them; a channel that works is a mere queue."""
+    """If some are unseen, those that wait behind them are included; a working channel only has a queue."""
     if lack is None:
         return 0
     return lack.unseen if cause == NO_CARD else lack.elsewhere

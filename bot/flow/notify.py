@@ -1,4 +1,4 @@
-"""Notices that are owed: said in a card's thread or to one person alone, once; what waited is said together."""
+"""Sends pending notifications, once, in a card's thread or to one person; delayed ones are combined."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from bot.records import NotificationKind, OutboxItem, Placement, QueueMessage
 from bot.retry import NOTIFICATION_REFUSED, chat_wait
 from bot.surface import Destination, Surface
 
-#: More threads of one channel than this are not written to one by one: one message in the channel tells it.
+#: More threads of one channel than this do not get single messages: one message in the channel says it.
 CROWD = 5
-#: The mark of such a message begins with this, so that it is looked for where it was begun.
+#: The mark of such a message begins with this, so that a later check looks for it in the right place.
 MANY = "many."
-#: Notices that one message stands for.
+#: Notifications that one message covers.
 MOST_TOGETHER = 500
-#: So many times a card or a digest is posted anew because its thread is gone. After that the news of an end is
-#: dropped, and what still waits is owed until the end.
+#: A card or a queue message is reposted this many times because its thread is gone. After that the notification
+#: of an outcome is dropped, and one of a pending request stays queued until the end.
 GONE_TRIES = 5
-#: A card that does not show for so long how its request ended is told below; else nothing need be said there.
+#: If a card does not show the outcome for this long, a message below it says so; otherwise none is needed.
 SHOWN_WITHIN, ON_CARD = timedelta(seconds=60), "its card shows it"
-#: How it ended is no news any more after this long.
+#: An outcome is no longer news after this long.
 STALE_AFTER = timedelta(hours=1)
 
 Owed = tuple[OutboxItem, Approval, Placement | None]
@@ -40,13 +40,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Where a notice goes: into a thread, or to a person."""
+    """Where a notification goes: into a thread, or to a person."""
 
     surface: Surface
     channel: str | None = None
     thread: str | None = None
     person: str | None = None
-    thread_of_many: bool = False  #: what several requests owe is said there together
+    thread_of_many: bool = False  #: notifications of several requests are combined there
 
     @property
     def lane(self) -> tuple[Surface, str | None, str | None]:
@@ -55,7 +55,7 @@ class _Place:
 
 
 class Notify(ChatStep):
-    """Sends what is owed. Nothing else in the flow puts words into a thread or a room."""
+    """Sends pending notifications. Nothing else in the flow posts text in a thread or channel."""
 
     def __init__(self, deps: StepDeps, *, missed: MissedRequests) -> None:
         super().__init__(deps)
@@ -70,7 +70,7 @@ class Notify(ChatStep):
         together: dict[tuple[_Place, str | None, str | None], list[Owed]] = {}
         for item in sorted(
             owed, key=lambda item: item[0].news is NotificationKind.OUTCOME
-        ):  # what still waits goes first
+        ):  # pending requests go first
             notice, approval, placement = item
             why = self._too_late(notice, approval, placement, now=now)
             place = self._place(notice, placement, digests, crowded)
@@ -78,15 +78,13 @@ class Notify(ChatStep):
             if why:
                 self._pool.take(("drop", notice.mark), approval.id, self._drop, [item], why)
             elif approval.stage is Stage.OPEN and now >= approval.deadline.at:
-                continue  # how it ended is about to be known
+                continue  # its outcome will be known in a moment
             elif (until := self._shows_until(notice, approval, placement)) and until > now:
                 if placement and placement.shown_revision >= approval.revision:
                     shown.append(item)
                 else:
                     due = earliest(due, until)
-            elif (
-                notice.news is NotificationKind.RUNG and claim
-            ):  # the others are left in peace while somebody is on it
+            elif notice.news is NotificationKind.RUNG and claim:  # a claim holds pings back
                 due = earliest(due, claim.until)
             elif notice.next_try and notice.next_try > now:
                 due = earliest(due, notice.next_try)
@@ -115,9 +113,9 @@ class Notify(ChatStep):
         try:
             channel = place.channel or await self._room(place, chat)
             if not await self._store.outbox.attempt(notices, sent_as=mark, at=now):
-                return  # a later rung took the place of one of them: the next round finds that one
+                return  # a later step replaced one of them: the next round finds that one
             since, ref = notices[0].attempted_at, None
-            if since:  # an earlier try may have put it up without our hearing of it
+            if since:  # an earlier try may have posted it, with its answer lost
                 ref = await chat.find(mark, channel, since=since, thread=place.thread)
             ref = ref or await chat.say(text, channel, thread=place.thread)
         except (Unavailable, Gone, Forbidden) as error:
@@ -145,7 +143,7 @@ class Notify(ChatStep):
     def _shows_until(
         self, notice: OutboxItem, approval: Approval, placement: Placement | None
     ) -> datetime | None:
-        """Until when it is left to the card to show how it ended; None where it has to be said as well."""
+        """Until when the card alone shows the outcome; None if a message has to say it as well."""
         if (
             notice.news is not NotificationKind.OUTCOME
             or placement is None
@@ -182,7 +180,7 @@ class Notify(ChatStep):
     def _too_late(
         self, notice: OutboxItem, approval: Approval, placement: Placement | None, *, now: datetime
     ) -> str | None:
-        """Why it is of no use any more; None while it is."""
+        """Why it is no longer useful; None while it is."""
         if notice.surface not in self._chats:
             return "its surface is not set up"
         if notice.news is NotificationKind.OUTCOME:
@@ -199,8 +197,10 @@ class Notify(ChatStep):
         return None
 
     async def _put_off(self, items: list[Owed], place: _Place, error: Unavailable | Gone | Forbidden) -> None:
-        """What a surface refuses now it may take later: the bot is invited back, a proxy repaired. It is owed
-        until the request ends, or until it is no news any more."""
+        """Try later: what a chat refuses now it may accept then (the bot is invited back, a proxy repaired).
+
+        It is retried until the request ends, or until it is no longer news.
+        """
         notices = [notice for notice, _, _ in items]
         tries = notices[0].tries
         if isinstance(error, Gone) and tries < GONE_TRIES:
@@ -216,7 +216,7 @@ class Notify(ChatStep):
         self._count("notice_put_off")
 
     async def _post_anew(self, items: list[Owed], place: _Place) -> None:
-        """Somebody deleted the card, or the digest; what still waits needs one that people can see."""
+        """The card or the queue message was deleted; pending requests need one that people can see."""
         waiting = [item for item in items if item[1].stage is Stage.OPEN]
         for _, _, placement in waiting:
             if placement is not None and placement.ref == place.thread and not placement.gathered:
@@ -229,10 +229,11 @@ class Notify(ChatStep):
     async def _drop(self, items: list[Owed], why: str) -> None:
         notices, now = [notice for notice, _, _ in items], self._clock()
         for notice, approval, placement in items:
-            # What waits for a card that never went up is the business of whoever shows cards.
+            # A card that never went up is handled by the step that shows cards.
             had_place = placement is None or placement.ref is not None or placement.gathered
             if notice.news is NotificationKind.RUNG and had_place:
-                # First the alert: once it is dropped, nothing would bring us back here after a crash.
+                # The alert goes first: once the notification is dropped, nothing would come back here after a
+                # crash.
                 await self._missed.unsent(approval, tried=notice.tries > 0, at=now)
         await self._store.outbox.drop(notices, why=why, at=now)
         log.info("notice_dropped", news=notices[0].news.value, why=why)
@@ -240,9 +241,9 @@ class Notify(ChatStep):
 
 
 def _crowded(owed: Sequence[Owed]) -> Set[tuple[NotificationKind, Destination]]:
-    """Channels in which more threads are owed the same kind of news than anybody would read one by one.
+    """Channels in which too many threads wait for the same kind of message to read them one by one.
 
-    What was begun in a thread is finished there: it is looked for under its mark.
+    What was begun in a thread is finished there: a later check looks for it there by its mark.
     """
     threads: defaultdict[tuple[NotificationKind, Destination], set[str]] = defaultdict(set)
     for notice, _, placement in owed:

@@ -1,7 +1,7 @@
-"""What polls tell of the platform itself: can it be read, what time has it, how steady are its lists.
+"""What polls show about the platform itself: whether it can be read, its time, how steady its lists are.
 
-A platform of several runners lists what one of them knows. There whatever was missing comes back, so
-the number of polls in a row after which a request counts as gone follows from how often that happens.
+A platform with several runners lists what one of them knows. There missing requests come back, so the number of
+polls in a row after which a request is considered gone depends on how often that happens.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from bot.ports import WORST_SKEW, Clock, Listing
 from bot.records import Alert
 from bot.store import Store
 
-#: When polls have failed for so long, operators are told.
+#: When polls have failed for this long, operators are alerted.
 BLIND_AFTER = timedelta(seconds=30)
 
 Heard = Callable[[timedelta | None], timedelta | None]
 
 
 class Polls:
-    """What is known of polls, for all steps. Raises the alerts that no single request is about."""
+    """What is known from polls, for all steps. Raises the alerts that concern no single request."""
 
     def __init__(self, *, store: Store, clock: Clock, heard: Heard = lambda skew: skew) -> None:
-        """`heard` is told how far our clock is ahead of the platform's; it says how far this machine's is."""
+        """`heard` gets how far our clock is ahead of the platform's; it returns how far this machine's is."""
         self._alerts, self._clock, self._heard = store.alerts, clock, heard
         self._failing_since: datetime | None = None
         self.steadiness = Steadiness()
-        self.unread_since: datetime | None = None  #: since when it is asked in vain, if it is
-        self.last_good: datetime | None = None  #: when the last poll began that was good, and taken in
+        self.unread_since: datetime | None = None  #: since when it cannot be read; None while it can
+        self.last_good: datetime | None = None  #: when the last poll began that was good and stored
 
     def begins(self) -> None:
         """A poll is about to be sent."""
         self.unread_since = self.unread_since or self._clock()
 
     async def failed(self, error: Unavailable | Forbidden) -> None:
-        """One failed poll is weather; when they go on failing, nobody is asked any more, and that pages."""
+        """One failed poll is normal. If they keep failing, nobody is asked any more, and that is an alert."""
         now = self._clock()
         if self._failing_since is None:
             self._failing_since = now
@@ -50,11 +50,11 @@ class Polls:
             await self._alerts.raise_(alert_of(BLIND, PLATFORM, {"why": error}, at=now))
 
     def taken_in(self, listing: Listing) -> None:
-        """All that it lists is in the store. A poll that could be read and not kept helps nobody."""
+        """All that it lists is in the store. (A poll that could be read but not stored helps nobody.)"""
         self.last_good = listing.began_at
 
     async def good(self, listing: Listing) -> None:
-        """It can be read. Deadlines are moments of its clock, so one that is far from ours makes them wrong."""
+        """It can be read. Deadlines use the platform's clock, so one that is far from ours makes them wrong."""
         self.unread_since = None
         if self._failing_since is not None or self.last_good is None:  # or an earlier process raised it
             self._failing_since = None
@@ -75,14 +75,14 @@ log = structlog.get_logger()
 
 
 class Unread:
-    """Tells when a listing has others of them than the one before, and when it has none any more."""
+    """Reports when a list has other unreadable items than the one before, and when it has none any more."""
 
     def __init__(self, *, store: Store, clock: Clock, count: Count) -> None:
         self._store, self._clock, self._count = store, clock, count
-        self._known: tuple[frozenset[str], int] | None = None  #: None: an earlier process may have told of some
+        self._known: tuple[frozenset[str], int] | None = None  #: None: maybe reported by an earlier process
 
     async def report(self, listing: Listing) -> None:
-        """Raise or resolve the one alert about them. That an item has another place in the list is no news."""
+        """Raise or resolve the one alert about them. A new position of an item in the list does not matter."""
         found = (listing.unread_ids, len(listing.set_aside))
         if found == self._known:
             return
@@ -101,25 +101,25 @@ class Unread:
         return alert_of(UNREADABLE, PLATFORM, facts, at=self._clock(), variant=variant)
 
 
-#: So many good polls in a row must miss a request, where nothing comes back, unless the audit tells of its end.
+#: This many good polls in a row must miss a request if nothing comes back, unless the audit shows its end.
 USUALLY = 5
-#: At least, and at most so many, while missing requests come back.
+#: The least and the most of them, while missing requests come back.
 LEAST_FLAPPING, MOST_FLAPPING = 20, 60
-#: What came back makes the list doubtful for so long.
+#: A request that came back makes the list doubtful for this long.
 REMEMBERED = timedelta(minutes=2)
-#: How likely it may be that a request that waits is taken for gone, by one run of polls.
+#: The accepted probability that one run of polls declares a pending request gone.
 ERROR = 1e-6
 
 
 class Steadiness:
-    """Learns from polls how many in a row must miss a request before that is believed."""
+    """Learns from polls how many in a row must miss a request before Nod believes it."""
 
     def __init__(self) -> None:
-        #: When, how many were listed, how many misses had been none.
+        #: When, how many were listed, and how many misses were wrong.
         self._polls: deque[tuple[datetime, int, int]] = deque()
 
     def note(self, at: datetime, *, listed: Set[str], missed: Mapping[str, int]) -> None:
-        """A good poll of that moment. `missed`: how many polls in a row had missed each that we know."""
+        """A good poll at that time. `missed`: how many polls in a row had missed each known request."""
         came_back = sum(times for known, times in missed.items() if known in listed)
         self._polls.append((at, sum(known in listed for known in missed), came_back))
         while self._polls and self._polls[0][0] < at - REMEMBERED:
@@ -127,12 +127,12 @@ class Steadiness:
 
     @property
     def flaps(self) -> bool:
-        """Whether something that polls had missed came back of late."""
+        """Whether a request that polls had missed came back recently."""
         return any(came_back for _, _, came_back in self._polls)
 
     @property
     def believed_after(self) -> int:
-        """So many good polls in a row."""
+        """This many good polls in a row."""
         if not self.flaps:
             return USUALLY
         listed, missed = (sum(column) for column in list(zip(*self._polls, strict=True))[1:])

@@ -1,4 +1,4 @@
-"""Whether each route has enough people: a policy that leaves nobody lets its requests run out. Pure."""
+"""Checks that each route has enough people: if nobody can decide, its requests expire. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from bot.wording import quoted_name
 
 
 def quorum_shortages(policy: Policy, waiting: Mapping[str, int], *, now: datetime) -> dict[str, str]:
-    """By the route's name, in words: what keeps its requests from being decided. `waiting`: how many are open.
+    """What keeps the requests of each route from being decided, in words, by the route's name.
 
-    A route without approvers is one on purpose. What waits for a route that left the file is not.
+    `waiting`: how many are open. A route without approvers is deliberate and is left out. Requests of a route
+    that left the file are reported.
     """
     found = {route.name: lack for route in policy.routes if (lack := _lack(policy, route, now=now))}
     for name, requests in waiting.items():
@@ -29,9 +30,9 @@ def quorum_shortages(policy: Policy, waiting: Mapping[str, int], *, now: datetim
 
 
 def undecidable(policy: Policy, approval: Approval, *, now: datetime) -> Alert | None:
-    """The alert that nobody can ever approve this very request, since too many approvers may have asked for it.
+    """The alert that nobody can ever approve this request, because too many approvers may have asked for it.
 
-    None where the route itself has too few, which `quorum_shortages` says of it.
+    None if the route itself has too few people, which `quorum_shortages` reports.
     """
     route, out = policy.route_named(approval.route), kept_out(policy, approval)
     if (
@@ -56,7 +57,7 @@ def undecidable(policy: Policy, approval: Approval, *, now: datetime) -> Alert |
 
 
 def _ever(route: Route) -> tuple[str, ...]:
-    """The names of those who may decide some day: the route's, and whom a rung would let in."""
+    """The names of all who can decide at some time: the route's, and those that a step adds."""
     return (
         *route.approvers,
         *(name for rung in route.ladder if rung.action is Action.WIDEN for name in rung.who),
@@ -85,7 +86,7 @@ def _votes(
     now: datetime,
     without: frozenset[str] = frozenset(),
 ) -> Iterator[Vote]:
-    """One vote of each who may decide, or who takes the place of somebody who may; as the desk takes them."""
+    """One vote of each person who can decide, or who stands in for one, as the desk counts them."""
     approvers = [handle for handle in policy.handles(names) if handle not in without]
     seats: dict[str, str | None] = dict.fromkeys(approvers)
     for delegation in policy.delegations:

@@ -1,4 +1,4 @@
-"""The end of a request that nobody answered here: its deadline came, or the platform's list misses it."""
+"""Ends requests that nobody answered here: the deadline passed, or the platform's list misses them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 class Expire:
-    """Ends what ran out of time."""
+    """Ends requests after their deadline."""
 
     def __init__(
         self,
@@ -41,12 +41,12 @@ class Expire:
         now = self._clock()
         for approval in await self._store.approvals.at(Stage.OPEN, due_by=now):
             if approval.deadline.made_up:
-                continue  # the platform's list tells whether it waits (`admit`, `reconcile`)
+                continue  # the platform's list says whether it is pending (`admit`, `reconcile`)
             self._pool.take(approval.id, approval.id, self._expire, approval)
         return earliest(await self._missed.count(), await self._store.approvals.next_deadline(after=now))
 
     async def _expire(self, approval: Approval) -> None:
-        # Somebody may have answered on the platform since the last poll: if its audit says so, say so too.
+        # Someone may have answered on the platform since the last poll: if its audit says so, so does Nod.
         word = await self._platform.word_on(approval.id)
         answered = word in {verdict.value for verdict in HITLDecision}
         outcome = Outcome.ELSEWHERE if answered else Outcome.TIMEOUT_SKIP
@@ -59,14 +59,15 @@ class Expire:
             self._count(f"settled_{outcome.value}")
 
 
-#: What vanishes without a word, as when its run ends, is no news before this share of its window, seen or not.
+#: A request that vanishes without a reason, as when its run ends, is not reported before this share of its
+#: window, seen or not.
 SEEN_BY = 0.25
-#: So many good polls in a row must miss a request before the platform's audit is asked what became of it.
+#: This many good polls in a row must miss a request before the platform's audit is asked what happened.
 ASKED_AFTER = 2
 
 
 class Reconcile:
-    """Ends what vanished from the platform's list."""
+    """Ends requests that vanished from the platform's list."""
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Reconcile:
         losses: Losses,
         missed: MissedRequests,
     ) -> None:
-        """`polls` tell how many of them must miss what the audit is silent about."""
+        """`polls` knows how many polls must miss a request about which the audit is silent."""
         self._platform, self._store, self._polls, self._missed = platform, store, polls, missed
         self._clock, self._count, self._pool, self._losses = clock, count, pool, losses
         self._asked: dict[str, int] = {}  #: after how many missing polls the audit was last asked
@@ -92,21 +93,21 @@ class Reconcile:
         self._asked = {name: times for name, times in self._asked.items() if times <= still.get(name, 0)}
         now = self._clock()
         for approval in missing:
-            # While a POST is under way, its own answer tells what became of it (`deliver`).
+            # While a POST is under way, its answer says how the request ended (`deliver`).
             idle = approval.gone_at or approval.next_try is None or approval.next_try <= now
             if idle and (self._is_gone(approval) or self._may_be_over(approval)):
                 self._asked[approval.id] = approval.missed
                 self._pool.take(approval.id, approval.id, self._settle, approval)
 
     def _is_gone(self, approval: Approval) -> bool:
-        """Whether it is believed without a word of the audit."""
+        """Whether Nod believes that it is gone without the audit."""
         steadiness = self._polls.steadiness
         if approval.gone_at is not None and not steadiness.flaps:
             return True  # the platform itself had said so
         return approval.missed >= steadiness.believed_after
 
     def _may_be_over(self, approval: Approval) -> bool:
-        """Whether the audit is to be asked: once, when it is no slip any more."""
+        """Whether to ask the audit: once, when it is no longer a single slip."""
         slips = 1 if approval.gone_at else ASKED_AFTER
         return approval.missed >= slips and approval.id not in self._asked
 

@@ -1,7 +1,7 @@
-"""The self-check: every request was shown, every rung was attempted, and what does this work is able to.
+"""The self-check: every request has a card, every step was attempted, and every part still works.
 
-It has a loop of its own, apart from the steps, their wake-ups and the ticker: those are what it checks.
-A violation is an alert, and while there is one the dead man's switch outside hears nothing.
+It has a separate loop, apart from the steps, their wake-ups and the ticker: those are what it checks. A
+violation is an alert, and while there is one Nod does not ping the heartbeat URL.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ from bot.wording import quoted_name
 
 #: How often it looks; a fault is paged within this time.
 SELF_CHECK_EVERY = timedelta(seconds=10)
-#: How often it feels for the ticker: between the moment that it counts as late and the process's end lie 4 s.
+#: How often it checks the ticker: from the moment that the ticker is late, the process ends within 4 s.
 SCHEDULER_CHECK_EVERY = timedelta(seconds=1)
-#: How often it tries whether the database takes a write, and how long that may take, in seconds.
+#: How often it tries a write to the database, and how long the write can take, in seconds.
 TOUCH_EVERY, TOUCHED_WITHIN = timedelta(seconds=2), 3.0
-#: How often it pings the chats: one that hangs is known 4 s later, still within SELF_CHECK_EVERY.
+#: How often it pings the chats: a hanging chat is known 4 s later, still within SELF_CHECK_EVERY.
 PING_EVERY = timedelta(seconds=5)
 #: A request must have a card up somewhere after this share of its window.
 SEEN_BY = 0.25
-#: A rung that is overdue by this much was missed. More than PROVE_EVERY: a suspension that makes one so late
-#: makes the auditor oversleep, too, which then waits for the steps.
+#: A step that is overdue by this much was missed. More than PROVE_EVERY: a suspension that makes a step this
+#: late also delays the self-check, which then waits for the steps.
 MISSED_AFTER = timedelta(seconds=12)
-#: A step that has not ended a round for so long is stuck.
+#: A step that has not finished a round for this long is stuck.
 STUCK_AFTER = timedelta(seconds=60)
-#: Some pager must have taken a page within this time.
+#: Some pager must have accepted a page within this time.
 TAKEN_WITHIN = timedelta(minutes=2)
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Violation:
-    """Something that should not be, and what it is about."""
+    """A fault, and its subject."""
 
     about: str
     cause: str
@@ -91,22 +91,22 @@ class SelfCheck:
         clock: Clock,
         count: Count,
     ) -> None:
-        """`alerts` takes alerts with the store gone, too; `late_tick` says what ails the ticker, if anything,
-        and `blind` why nobody may rely on us: the platform cannot be read, or the audit has lost rows.
+        """`alerts` accepts alerts while the store is down, too.
 
-        `all_well` tells the dead man's switch.
+        `late_tick` says what is wrong with the ticker, if anything, and `blind` why nobody can rely on Nod: the
+        platform cannot be read, or the audit has lost rows. `all_well` pings the heartbeat.
         """
         self._store, self._alerts, self._policy = store, alerts, policy
         self._liveness, self._late_tick, self._blind, self._all_well = liveness, late_tick, blind, all_well
         self._clock, self._count = clock, count
         self._around = ChatProbe(store=store, chats=chats, policy=policy, clock=clock)
-        #: Why the store cannot be read, or written, as far as the last try tells.
+        #: Why the store cannot be read, or written, from the last try.
         self._unread: str | None = None
         self._unwritten: str | None = None
 
     async def round(self) -> None:
         found = await self._tell([*self._late(), *await self._kept(), *await self._written(), *self._stuck()])
-        # The chats last: one that hangs keeps nobody from being told of the rest.
+        # The chats last: a hanging chat does not delay the other alerts.
         found += await self._tell([_violation_of(alert) for alert in await self._around.look()])
         if not any(violation.about == STORE for violation in found):
             found += await self._tell(await self._resolved(found))
@@ -114,7 +114,7 @@ class SelfCheck:
             await self._all_well()
 
     async def _kept(self) -> list[_Violation]:
-        """What the store tells, if only that it is gone."""
+        """What the store says, if only that it is unreachable."""
         try:
             found = [*await self._unseen(), *await self._missed(), *await self._people()]
         except Unavailable as error:
@@ -124,7 +124,7 @@ class SelfCheck:
         return found
 
     async def _written(self) -> list[_Violation]:
-        """Whether the store takes a write, tried with one. It is well when it can be read, too."""
+        """Whether the store accepts a write, checked with one. It is healthy only if it can be read, too."""
         try:
             async with asyncio.timeout(TOUCHED_WITHIN):
                 await self._store.probe.write()
@@ -138,8 +138,10 @@ class SelfCheck:
         return []
 
     async def _unheard(self) -> bool:
-        """Whether somebody has to look although nothing here says so: the platform cannot be read, or a page
-        is taken by nobody. Then the dead man's switch outside is what is left."""
+        """Whether people need another warning: the platform cannot be read, or no pager accepts a page.
+
+        Then only the missing heartbeat is left.
+        """
         blind = self._blind()
         stuck = await self._store.alerts.unacknowledged(self._clock() - TAKEN_WITHIN)
         if blind or stuck:
@@ -148,16 +150,16 @@ class SelfCheck:
         return bool(blind or stuck)
 
     async def check_scheduler(self) -> None:
-        """Between two rounds: a ticker that stands still ends the process before the next one may come."""
+        """Between two rounds: a ticker that does not move ends the process before the next round."""
         for violation in self._late():
             await self._raise(violation)
 
     async def check_db_writable(self) -> None:
-        """Between two rounds: a database that takes no write is known well before the next one."""
+        """Between two rounds: a database that accepts no write is known well before the next round."""
         await self._tell(await self._written())
 
     async def ping_chats(self) -> None:
-        """Between two rounds: a chat that hangs, or refuses us, is known before the next one could know it."""
+        """Between two rounds: a chat that hangs or refuses Nod is known before the next round could find it."""
         await self._tell([_violation_of(alert) for alert in await self._around.ping_chats()])
 
     async def _tell(self, breaches: list[_Violation]) -> list[_Violation]:
@@ -175,7 +177,7 @@ class SelfCheck:
         self._count("breach_found")
 
     async def _unseen(self) -> list[_Violation]:
-        """One matter of each channel, however many have no card there: it is too slow, or takes none."""
+        """One fault per channel, however many requests have no card there: it is too slow, or accepts none."""
         unseen = await self._store.approvals.unseen(self._clock(), share=SEEN_BY)
         if not unseen:
             return []
@@ -208,7 +210,7 @@ class SelfCheck:
         return list(found.values())
 
     def _stuck(self) -> list[_Violation]:
-        """Steps that get nowhere; without a store none does, and that is told already."""
+        """Steps that make no progress; without a store none does, and that alert is out already."""
         if self._unread or self._unwritten:
             return []
         stuck, seconds = self._liveness.stuck(STUCK_AFTER), STUCK_AFTER.seconds
@@ -223,16 +225,17 @@ class SelfCheck:
         return [] if late is None else [_Violation(about="scheduler", cause=LATE_TICK, text=text)]
 
     async def _people(self) -> list[_Violation]:
-        """A policy that leaves nobody: requests of such a route run into their deadline."""
+        """A policy in which nobody can decide: requests of such a route expire."""
         waiting = await self._store.approvals.open_by_route()
         short = quorum_shortages(self._policy(), waiting, now=self._clock())
         await self._requested(waiting)
         return [_Violation(about=f"route:{name}", cause=NOBODY, text=text) for name, text in short.items()]
 
     async def _requested(self, waiting: Mapping[str, int]) -> None:
-        """Alert about requests that nobody can approve, since who could may have asked for them.
+        """Alert about requests that nobody can approve because the approvers may have asked for them.
 
-        Read only where a route says who asks. It is no violation: an agent must not silence the heartbeat.
+        Read only where a route says who asks. It is not a violation: an agent must not be able to silence the
+        heartbeat.
         """
         policy, now = self._policy(), self._clock()
         asking = (route.name for route in policy.routes if route.requester and not route.self_approval)
@@ -248,7 +251,7 @@ class SelfCheck:
                 await self._alerts.resolve(alert.approval_id, cause=UNDECIDABLE, how=over(UNDECIDABLE))
 
     async def _resolved(self, breaches: list[_Violation]) -> list[_Violation]:
-        """Resolve what is not found any more; what is found by that is a store that is gone just now."""
+        """Resolve what is no longer found; the only fault that this can find is a store that is down now."""
         try:
             await self._resolve(breaches)
         except Unavailable as error:
@@ -256,7 +259,7 @@ class SelfCheck:
         return []
 
     async def _resolve(self, breaches: list[_Violation]) -> None:
-        """What is not found any more is over. What channels lack is ended where cards are shown."""
+        """Resolve what is no longer found. The step that shows cards resolves what channels lack."""
         found = {(violation.about, violation.cause) for violation in breaches}
         for cause in (SURFACE_DEAD, CHANNEL_DEAD, CHANNEL_LATE, MISSED, STUCK, LATE_TICK, NOBODY):
             for alert in await self._alerts.open_of(cause=cause):

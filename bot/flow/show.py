@@ -1,6 +1,6 @@
-"""Cards that lag behind their record: post the new ones, update the others, on every surface alike.
+"""Updates cards that are older than their record: posts new ones and updates the others, in every chat.
 
-This one query is behind posting, updating, final cards, and repair after an outage.
+This one query covers posts, updates, final cards, and repair after an outage.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from bot.retry import chat_wait
 from bot.seal import Seal
 from bot.surface import Destination
 
-#: A request that no card could be shown for so long is an operator's business, whatever the reason.
+#: A request without any card for this long concerns an operator, whatever the reason.
 UNSEEN_AFTER = timedelta(seconds=20)
 
-#: A channel that did not answer so many tries of one card gets others, too: it may be the card's fault.
+#: After this many unanswered tries of one card, its channel gets other cards, too: the card may be the fault.
 PROBES = 3
 
 #: The platform's answer to a decision mostly comes within this time.
@@ -57,7 +57,7 @@ class Show(ChatStep):
             if placement.next_try and placement.next_try > now:
                 due = earliest(due, placement.next_try)
             elif placement.destination.surface not in self._chats:
-                # It left the settings: nothing can be shown there until somebody brings it back.
+                # It left the settings: nothing can be shown there until it is configured again.
                 if placement.superseded or approval.stage in (Stage.SETTLED, Stage.CLOSED):
                     key = ("left", placement.card_id)
                     self._pool.take(key, approval.id, self._store.placements.give_up, placement.card_id)
@@ -66,9 +66,9 @@ class Show(ChatStep):
                     due = earliest(due, self._cooling[placement.destination])
                     continue
                 if placement.attempted_at is None and placement.destination in troubled:
-                    continue  # what is not begun can still be gathered
+                    continue  # a card that is not begun can still be batched
                 # One new card per channel at a time: the chat takes one a second, and the next to go up is
-                # picked anew each time, so that the earliest deadline goes first.
+                # chosen again each time, so that the earliest deadline goes first.
                 lane = ("post", placement.destination)
                 self._pool.take(lane, approval.id, self._post, placement, approval)
             elif (end := _soon_over(approval)) and end > now:
@@ -83,7 +83,7 @@ class Show(ChatStep):
         card, over = await self._card(placement, approval), approval.stage in (Stage.SETTLED, Stage.CLOSED)
         await placements.attempt(card_id, at=self._clock())
         try:
-            if placement.attempted_at:  # an earlier try may have put it up without our hearing of it
+            if placement.attempted_at:  # an earlier try may have posted it, with its answer lost
                 found = await chat.find(card_id, channel, since=placement.attempted_at)
                 if found:
                     await placements.shown(card_id, ref=found, revision=0)
@@ -95,7 +95,7 @@ class Show(ChatStep):
             ref = await chat.post(card, channel)
         except (Gone, Forbidden) as error:
             if over and not placement.attempted_at:
-                await placements.give_up(card_id)  # it is up nowhere; what a rule answered is in the audit, too
+                await placements.give_up(card_id)  # it is up nowhere; the audit has automatic answers, too
             await self._put_off(placement, approval, error)
             return
         except Unavailable as error:
@@ -128,7 +128,7 @@ class Show(ChatStep):
         else:
             await placements.shown(placement.card_id, ref=ref, revision=card.revision, digest=card.digest)
             if placement.superseded:
-                await placements.give_up(placement.card_id)  # it has said its last word
+                await placements.give_up(placement.card_id)  # it shows its final state
             log.info("card_updated", channel=channel, revision=card.revision, state=card.state.value)
 
     async def _card(self, placement: Placement, approval: Approval) -> Card:
@@ -161,7 +161,7 @@ class Show(ChatStep):
                 await self._no_card.report(placement.destination, approval, error, cause=NO_CARD)
             elif refused and not dead:
                 await self._no_card.report(placement.destination, approval, error, cause=CARD_REFUSED)
-            if nowhere and refused:  # else it may be up in a moment: `escalate` sees when it takes too long
+            if nowhere and refused:  # else it may be up in a moment: `escalate` notices if it takes too long
                 await self._store.rungs.hasten([approval.id], action=Action.FALLBACK, at=now)
         begun = not not_delivered(error, before=placement.attempted_at)
         await self._store.placements.postpone(
@@ -177,7 +177,7 @@ class Show(ChatStep):
         return now is not None and now.stage in (Stage.OPEN, Stage.DECIDED)
 
     async def _is_nowhere(self, placement: Placement) -> bool:
-        """Whether no other card of its request is up, or yet to be tried."""
+        """Whether no other card of its request is up, or still to be tried."""
         others = [
             one
             for one in await self._store.placements.of(placement.approval_id)
@@ -186,9 +186,9 @@ class Show(ChatStep):
         return not any(one.ref or one.gathered or not one.tries for one in others)
 
     async def _dead(self, where: Destination) -> Alert | None:
-        """The one alert for a place that takes no cards at all; None when it refuses this card only.
+        """The one alert for a place that accepts no cards at all; None if it only refuses this card.
 
-        The auditor sees when it is well again.
+        The self-check notices when the place is healthy again.
         """
         try:
             troubles = await self._chats[where.surface].problems([where.channel])
@@ -204,6 +204,6 @@ def _soon_over(approval: Approval) -> datetime | None:
 
 
 def _probes(placement: Placement, now: datetime) -> bool:
-    """Whether its first post was not answered, and is tried again soon: then its channel is in trouble."""
+    """Whether its first post had no answer and is tried again soon: then its channel is in trouble."""
     waits = placement.next_try is not None and placement.next_try > now
     return waits and placement.ref is None and placement.attempted_at is not None and placement.tries < PROBES

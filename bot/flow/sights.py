@@ -1,7 +1,7 @@
-"""Calls made ready to be shown: off the loop, once for each state, and never more at a time than is good.
+"""Prepares calls for display: off the loop, once for each state, and only a few at a time.
 
-A call of 300 kB takes half a second of processor. Cards, forms, pages and presses of one call share one sight,
-which is made anew only when the call changes or the policy covers other secrets.
+A call of 300 kB takes half a second of processor time. Cards, forms, pages and presses of one call share one
+sight, which is made again only when the call changes or the policy covers other secrets.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from bot.redaction import Redaction
 
 #: Sights that are kept, and the characters of all of them together: some 30 MB at most.
 MOST, MOST_CHARACTERS = 500, 8_000_000
-#: A call of more characters is long: such are made one at a time, so that they leave the processor to clicks.
+#: A call of more characters is long: long calls are made one at a time, so that clicks get processor time.
 LONG = 20_000
 
-Key = tuple[str, Redaction]  #: the digest of a call, and what is covered in it
+Key = tuple[str, Redaction]  #: the digest of a call, and what is redacted in it
 
 
 class Sights:
-    """What can be seen of calls."""
+    """The display form of calls."""
 
     def __init__(self, *, most: int = MOST, most_characters: int = MOST_CHARACTERS) -> None:
         self._most, self._most_characters = most, most_characters
@@ -42,7 +42,7 @@ class Sights:
         if making is None:
             making = self._making[key] = asyncio.create_task(self._make(key, request))
             making.add_done_callback(lambda _: self._making.pop(key, None))
-        # Whoever gives up waiting does not take it from the others.
+        # A caller that stops waiting does not take it from the others.
         return await asyncio.shield(making)
 
     async def _make(self, key: Key, request: HITLRequest) -> Sight:

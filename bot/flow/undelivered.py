@@ -1,4 +1,4 @@
-"""Decisions that are late, or came too late: who hears of it."""
+"""Alerts about decisions that are late, or came too late."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from bot.records import Alert
 from bot.store import Alerts, Store
 from bot.wording import quoted_name, span
 
-#: The count on the alert is brought up to date this often at most.
+#: The count on the alert is updated this often at most.
 RETOLD_EVERY = timedelta(seconds=10)
 
 
 class Losses:
-    """One for all steps that find that a decision came too late. Each request's card says so by itself."""
+    """Shared by all steps that find a decision too late. Each request's card says so as well."""
 
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store, self._alerts, self._clock = store, store.alerts, clock
-        self._open: bool | None = None  #: whether the alert is; None: an earlier process may have raised it
+        self._open: bool | None = None  #: whether it is open; None: maybe raised by an earlier process
         self._last: tuple[Approval, str] | None = None  #: the last one that the count leaves out
         self._retold_at: datetime | None = None
 
     async def report(self, approval: Approval, why: str) -> None:
-        """Alert that it is lost, in place of that it is late.
+        """Alert that it is lost, which replaces the alert that it is late.
 
-        Before the approval is settled: afterwards nothing would bring anybody back here after a crash.
+        Before the approval is settled: after a crash later, nothing would come back here.
         """
         self._open = True
         tool = quoted_name(approval.request.tool_name)
@@ -38,11 +38,11 @@ class Losses:
         await self._alerts.resolve(approval.id, cause=UNDELIVERED, how=too_late)
 
     def settled(self, approval: Approval, why: str) -> None:
-        """It is lost for good, and counts."""
+        """It is lost for good, and added to the count."""
         self._last = (approval, why)
 
     async def count(self) -> datetime | None:
-        """Bring the alert's count up to date; returns when to look again."""
+        """Update the alert's count; returns when to look again."""
         if self._last is None:
             return None
         now = self._clock()
@@ -57,7 +57,7 @@ class Losses:
         return None
 
     async def over(self) -> None:
-        """The platform took a decision: what was lost before is one matter, which has ended."""
+        """The platform accepted a decision: the losses before are one incident, which has ended."""
         if self._open is False:
             return
         number = await self._number()
@@ -71,14 +71,14 @@ class Losses:
         return await self._store.approvals.lost_since(open_[0].raised_at) if open_ else 0
 
 
-#: Why, when the platform's own audit calls it a timeout.
+#: The reason if the platform's own audit calls it a timeout.
 RAN_OUT = "the platform let it run out of time"
 #: What the card says of an Approve for which the list could not be read.
 UNREAD = "the request could not be read again to confirm it"
 #: And of a request that is listed although decisions for it are answered with 404 or 409.
 CONTRADICTED = "it answers that the request is resolved, and still lists it"
 
-#: What is late together is told together: from the first one on an alert waits so long for others.
+#: Late decisions are reported together: from the first one on, an alert waits this long for others.
 GATHERED = timedelta(seconds=1)
 
 
@@ -88,11 +88,11 @@ class Undelivered:
     def __init__(self, *, alerts: Alerts, clock: Clock) -> None:
         self._alerts, self._clock = alerts, clock
         self._since: datetime | None = None
-        self._told: frozenset[str] = frozenset()  #: those of which an operator has heard
-        self._together: bool | None = None  #: None: an earlier process may have told of several
+        self._told: frozenset[str] = frozenset()  #: those of which an operator was alerted
+        self._together: bool | None = None  #: None: an earlier process may have reported several
 
     async def report(self, decided: Sequence[Approval]) -> datetime | None:
-        """Raise or resolve; returns when to look again. `decided` is all that waits to be told."""
+        """Raise or resolve; returns when to look again. `decided` is all that waits for delivery."""
         late = [approval for approval in decided if approval.trouble or _contradicted(approval)]
         if not late:
             self._since, self._told = None, frozenset()
