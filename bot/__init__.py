@@ -1,6 +1,6 @@
-"""The core of Nod: approvals, people and deadlines. It knows no HTTP, no SQL and no chat.
+"""The core of Nod: approvals, people and deadlines. It knows nothing of HTTP, SQL or any chat.
 
-Programs of your own import from `nod`; the names that used to be here go on for one release.
+Your own programs import from `nod`; the names that used to be here keep working for one release.
 """
 
 import warnings

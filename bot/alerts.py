@@ -1,7 +1,7 @@
-"""Every kind of alert: its cause, what it says, and what it says when it came right. Pure.
+"""Every kind of alert: its cause, its text, and its text when it is resolved. Pure.
 
-Each is one row of `KINDS`; whoever raises one gives the facts, and no other sentence of an alert is written.
-Causes are stable: rows, pagers' keys and `docs/alerts.md` have them.
+Each kind is one row of `KINDS`. The code that raises an alert gives only the facts; all of its sentences are
+here. Causes are stable: database rows, the pagers' keys and `docs/alerts.md` use them.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ BLIND, UNREADABLE, SKEWED = "platform-unreadable", "unreadable", "clock-skew"
 STORE_DOWN, STUCK, LATE_TICK, SCHEDULER_DEAD = "store-down", "step-stuck", "scheduler-late", "scheduler-dead"
 POLICY_REFUSED, TAIL_MISSING, SHARED = "policy", "audit-tail-missing", "socket-shared"
 
-#: What alerts are about that are about no one request, channel or chat.
+#: The subject of alerts that do not concern one request, channel or chat.
 PLATFORM, STORE, REQUESTS = "platform", "store", "requests"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of alert; its sentences have the names of facts in braces."""
+    """One kind of alert; its sentences name facts in braces."""
 
     cause: str
-    over: str | None  #: what came right; None: nothing resolves it, or each one has words of its own
+    over: str | None  #: the text when resolved; None: nothing resolves it, or the caller words it
     texts: Mapping[str, str]  #: by variant
 
 
@@ -43,7 +43,7 @@ def _kind(cause: str, over: str | None, **texts: str) -> Kind:
     return Kind(cause, over, MappingProxyType(texts))
 
 
-#: The variant of a sentence where there is only one, and the one about several.
+#: The variant of a sentence that has only one, and the variant about several.
 ONE, SEVERAL = "one", "several"
 
 _KINDS = (
@@ -194,7 +194,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.cause: kind for kind in _KIND
 
 
 def alert_text(cause: str, variant: str = ONE, **facts: object) -> str:
-    """The one line of an alert."""
+    """The text of the alert, in one line."""
     return KINDS[cause].texts[variant].format(**facts)
 
 
@@ -209,14 +209,14 @@ def alert_of(
 ) -> Alert:
     """An alert of this kind, with the facts that its sentence names.
 
-    `part` ends the cause of one of several, such as a step of a ladder.
+    `part` is appended to the cause where there are several of a kind, such as the steps of a ladder.
     """
     text = alert_text(cause, variant, **facts)
     return Alert(approval_id=about, cause=f"{cause}-{part}" if part else cause, text=text, raised_at=at)
 
 
 def over(cause: str, **facts: object) -> str:
-    """What came right. Raises ValueError for a kind that nothing resolves."""
+    """The text when it is resolved. Raises ValueError for a kind that nothing resolves."""
     said = KINDS[cause].over
     if said is None:
         raise ValueError(f"nothing resolves {cause}")
@@ -224,18 +224,18 @@ def over(cause: str, **facts: object) -> str:
 
 
 def rung_cause(number: int) -> str:
-    """The cause of the alert that a `page` with this number on its ladder raises."""
+    """The cause of an alert that the `page` step with this number raises."""
     return f"{RUNG}-{number}"
 
 
 def step_of(cause: str) -> int | None:
-    """Which step of a ladder raised it, from 0; None for any other cause."""
+    """The number of the escalation step that raised it, from 0; None for any other cause."""
     number = cause.removeprefix(f"{RUNG}-")
     return int(number) if number != cause and number.isdecimal() else None
 
 
 def ending(approval: Approval) -> str:
-    """How it ended, for whoever was called because nobody answered."""
+    """How the request ended, for people who were paged because nobody answered."""
     tool = quoted_name(approval.request.tool_name)
     match approval.outcome:
         case Outcome.TIMEOUT_SKIP:

@@ -8,9 +8,9 @@
                ^                                  |
                +--- listed again -----------------+
 
-A decision is voided when the call changed before the platform was told: the people are asked anew.
+A decision is voided when the call changes before delivery: the approvers are asked again.
 
-How far it is (`Stage`) and how it ended (`Outcome`) are two enums. A card is a view of this record, never
+`Stage` is how far an approval is, `Outcome` is how it ended. A card is a view of this record, never
 the record: each visible change raises `revision`, and each placement remembers the revision it shows.
 """
 
@@ -31,12 +31,12 @@ LONGEST_NOTE = 1_000
 
 
 class Stage(StrEnum):
-    """How far an approval is. Named for what is true; the comment says what is owed."""
+    """How far an approval is. The name says what is true; the comment says what is left to do."""
 
-    OPEN = "open"  #: the platform waits; owed: cards, rungs, a person's answer
-    DECIDED = "decided"  #: somebody answered, durably; owed: telling the platform
-    SETTLED = "settled"  #: the platform knows, or it is over; owed: final cards
-    CLOSED = "closed"  #: nothing is owed
+    OPEN = "open"  #: the platform waits; left: cards, escalation steps, a person's answer
+    DECIDED = "decided"  #: someone answered, and it is saved; left: delivery to the platform
+    SETTLED = "settled"  #: the platform has the answer, or the request ended; left: final cards
+    CLOSED = "closed"  #: nothing is left to do
 
 
 class Outcome(StrEnum):
@@ -45,15 +45,15 @@ class Outcome(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     SKIPPED = "skipped"
-    TIMEOUT_SKIP = "timeout_skip"  #: nobody answered; never shown or recorded as a refusal
+    TIMEOUT_SKIP = "timeout_skip"  #: nobody answered; never shown or recorded as a rejection
     ELSEWHERE = "elsewhere"  #: answered on the platform, or no longer pending there
-    UNDELIVERABLE = "undeliverable"  #: a person answered and the platform could not be told in time
+    UNDELIVERABLE = "undeliverable"  #: a person answered, but the answer did not reach the platform in time
 
 
-#: The platform's words for a request that nobody answered: in its audit, and in its stream.
+#: The platform's words for a request that nobody answered, in its audit and in its stream.
 TIMEOUTS = frozenset({"timeout", "timeout_skip"})
 
-#: The drawing above. What is not listed here is refused by the store's compare-and-set.
+#: The transitions of the drawing above. The store's compare-and-set refuses all others.
 STEPS: frozenset[tuple[Stage, Stage]] = frozenset(
     {
         (Stage.OPEN, Stage.DECIDED),
@@ -61,7 +61,7 @@ STEPS: frozenset[tuple[Stage, Stage]] = frozenset(
         (Stage.DECIDED, Stage.OPEN),
         (Stage.DECIDED, Stage.SETTLED),
         (Stage.SETTLED, Stage.CLOSED),
-        # Nobody had answered it, it vanished, and the platform lists it again: it still waits.
+        # Nobody answered, the request vanished, and the platform lists it again: it is still pending.
         (Stage.SETTLED, Stage.OPEN),
         (Stage.CLOSED, Stage.OPEN),
     }
@@ -70,10 +70,10 @@ STEPS: frozenset[tuple[Stage, Stage]] = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who clicked, as the surface vouches for it, with the name and address that the policy knows."""
+    """The person who clicked, as the chat confirms it, with the name and address from the policy."""
 
     surface: Surface
-    account: str  #: the surface's immutable user id
+    account: str  #: the chat's immutable user id
     name: str
     email: str | None = None
 
@@ -83,36 +83,37 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """What one person answered, on one call. A person has one vote, on whatever surface she gives it."""
+    """One person's answer on one call. A person has one vote, whichever chat they use."""
 
-    person: str  #: her handle in the policy
+    person: str  #: their handle in the policy
     verdict: HITLDecision
     actor: Actor
     at: datetime
     card_id: str
-    digest: str  #: of the call that was shown; a vote counts for no other
+    digest: str  #: of the call that was shown; the vote is valid for this call only
     note: str | None = None
-    acting_for: str | None = None  #: whose place she takes, by handle, when it was delegated to her
-    seen_whole: bool = False  #: given where all of the call was shown, for the audit
+    acting_for: str | None = None  #: the handle of the person they stand in for, if it was delegated
+    seen_whole: bool = False  #: all of the call was shown before the answer; kept for the audit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """ "I'm on it": somebody looks at it, and the others are left in peace until her lease ends."""
+    """ "I'm on it": one person looks at the request, and the others are not pinged until the lease ends."""
 
-    person: str  #: her handle in the policy
+    person: str  #: their handle in the policy
     name: str
     at: datetime
     until: datetime
 
 
 def distinct_people(votes: Iterable[Vote]) -> int:
-    """How many distinct people these votes are for certain: the number that a quorum counts.
+    """How many different people certainly gave these votes: the number that is compared with the quorum.
 
-    Votes are tied that share an account, an e-mail address or a handle, be it the voter's own or that of whom
-    she acts for: it may be one person twice, or one mandate. Ties add up: tied to the same vote, two are one
-    with it, since they may be two names of whoever gave that one. The number can so be too low, which costs
-    one more vote; where each person's own votes are tied, it is never above the number of people.
+    Two votes are tied if they share an account, an e-mail address or a handle, either the voter's own or that
+    of the person they act for: they may come from one person, or use one mandate twice. Ties add up: two votes
+    that are tied to the same third vote form one group with it, since both may be other names of its voter. So
+    the number can be too low, which costs one more vote. As long as each person's own votes are tied, it is
+    never higher than the number of people.
     """
     groups: list[set[object]] = []
     for vote in votes:
@@ -127,21 +128,21 @@ def distinct_people(votes: Iterable[Vote]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer: the vote that was enough, and who else it took."""
+    """The answer: the vote that completed it, and the people who voted the same before."""
 
     verdict: HITLDecision
     actor: Actor
     at: datetime
     card_id: str
     note: str | None = None
-    others: tuple[str, ...] = ()  #: those who had voted the same before, by name and address
+    others: tuple[str, ...] = ()  #: people who voted the same before, by name and address
 
     @property
     def response(self) -> HITLResponse:
-        """What the platform is told. It has no field for who decided, so the names go with the note.
+        """What is sent to the platform. It has no field for who decided, so the names are part of the note.
 
-        The note is bounded, and quoted so that it cannot end its own quotation: to the agent it is what a
-        person said, never an instruction of the platform.
+        The note has a maximum length and is quoted so that it cannot end its own quotation: the agent reads it
+        as a person's words, never as an instruction from the platform.
         """
         who = ", ".join([*self.others, str(self.actor)])
         said = f"{self.verdict.value} by {who} in {self.actor.surface.value.title()}."
@@ -156,11 +157,11 @@ class Approval:
     """Our record of one request, from first sight to the last card."""
 
     request: HITLRequest
-    route: str  #: the name of the route that matched when it was admitted
-    rule: str | None = None  #: the automatic rule that answers in place of people
-    votes: tuple[Vote, ...] = ()  #: on the call as it is now, earliest first
+    route: str  #: the name of the route that matched when the request was first seen
+    rule: str | None = None  #: the automatic rule that answers instead of people
+    votes: tuple[Vote, ...] = ()  #: on the current call, earliest first
     claims: tuple[Claim, ...] = ()  #: who said "I'm on it", earliest first; each person once
-    widened: tuple[str, ...] = ()  #: people and groups that a rung added to the route's approvers
+    widened: tuple[str, ...] = ()  #: people and groups that an escalation step added to the route's approvers
     stage: Stage
     first_seen: datetime
     deadline: Deadline
@@ -168,27 +169,27 @@ class Approval:
     decision: Decision | None = None
     outcome: Outcome | None = None
     settled_at: datetime | None = None
-    #: What the platform itself says became of it: a decision code, `timeout`, or None when it does not tell.
+    #: How it ended by the platform's own word: a decision code, `timeout`, or None when it does not say.
     platform_word: str | None = None
-    #: Why the platform could not be told yet, in words for the approver; None while all is well.
+    #: Why delivery to the platform fails so far, in words for the approver; None while all is well.
     trouble: str | None = None
-    escalated_at: datetime | None = None  #: when a rung last fired for the call as it is now
-    ahead: Ahead | None = None  #: the next rung that has not fired, while it waits for people
-    pinged: tuple[str, ...] = ()  #: whom rungs had named, by handle or group, once nobody had answered
-    #: When the latest poll that listed this very call (same digest) began.
+    escalated_at: datetime | None = None  #: when an escalation step last fired for the current call
+    ahead: Ahead | None = None  #: the next step that has not fired, while it waits for people
+    pinged: tuple[str, ...] = ()  #: people that steps had named, by handle or group, once it expired
+    #: When the latest poll that listed exactly this call (same digest) began.
     confirmed_at: datetime | None = None
     #: How many good polls in a row did not list it.
     missed: int = 0
-    attempts: int = 0  #: decision POSTs begun, counted before each is sent
-    next_try: datetime | None = None  #: not to be posted before this
-    #: When the platform last called it resolved (404, 409); a good poll that begins later tells whether it is.
+    attempts: int = 0  #: decision POSTs begun; the count goes up before each is sent
+    next_try: datetime | None = None  #: no POST before this
+    #: When the platform last answered "resolved" (404, 409); a good poll that begins later checks it.
     gone_at: datetime | None = None
-    gones: int = 0  #: how many POSTs it answered so
-    #: Which parts of its record somebody else than Nod wrote, or put back: then nobody's answer to it counts.
+    gones: int = 0  #: how many POSTs got that answer
+    #: Which parts of its record someone other than Nod wrote or restored: then no answer to it is valid.
     forged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Impossible pairs cannot be constructed.
+        """Refuse impossible pairs.
 
         Raises:
             ValueError: decided without a decision, or settled without an outcome (and the reverse).
@@ -203,35 +204,35 @@ class Approval:
 
     @property
     def id(self) -> str:
-        """The platform's request id; ours too, so that one request can never have two decisions."""
+        """The platform's request id; also ours, so that one request can never have two decisions."""
         return self.request.request_id
 
     @property
     def did_not_run(self) -> bool:
-        """Nobody answered, and the platform itself says that it let the request run out."""
+        """Nobody answered, and the platform's audit says that the request timed out."""
         return self.outcome is Outcome.TIMEOUT_SKIP and self.platform_word in TIMEOUTS
 
     @property
     def may_be_told(self) -> bool:
-        """Whether a POST was begun that the platform did not call too late: it may have been taken."""
+        """Whether a POST was begun that the platform did not call too late: it may have been accepted."""
         return self.attempts > self.gones
 
     def claim_at(self, now: datetime) -> Claim | None:
-        """Whose lease runs now; None when nobody is on it."""
+        """The claim whose lease is running; None when nobody has claimed it."""
         return next((claim for claim in self.claims if claim.at <= now < claim.until), None)
 
 
 def outcome_by(decision: Decision) -> Outcome:
-    """The outcome of a decision that the platform took."""
+    """The outcome of a decision that the platform accepted."""
     return Outcome(decision.verdict.value)
 
 
 def outcome_once_resolved(approval: Approval, word: str | None, *, tried_before: bool) -> Outcome:
     """How a request ended that the platform calls resolved (404, 409, or no longer listed).
 
-    It is ours only if we had begun a POST before and the platform's own audit names our verdict: an answer
-    that was lost on the way back. If it let the request run out, a decision of ours came too late. Without
-    such a word it counts as answered elsewhere.
+    The answer is ours only if a POST was begun before and the platform's audit names our verdict: then only the
+    reply was lost. If the platform let the request time out, our decision came too late. If its audit does not
+    say, the request was answered elsewhere.
     """
     decision = approval.decision
     if decision is not None and tried_before and not approval.forged and word == decision.verdict.value:

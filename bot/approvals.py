@@ -1,4 +1,4 @@
-"""The record's part of the store: approvals, and every move of their life.
+"""The part of the store that holds approvals, with every move of their life.
 
 Its errors are Unavailable (nothing happened) and Unanswered (it may have happened).
 """
@@ -24,12 +24,12 @@ from bot.records import (
 
 
 class Approvals(Protocol):
-    """The record. Moves are compare-and-set in one statement; losing one returns False or None."""
+    """The approvals. Each move is a compare-and-set in one statement; if it loses, it returns False or None."""
 
     async def insert(self, new_approvals: Sequence[NewApproval]) -> frozenset[str]:
-        """Write new approvals with their placements and rungs, all in one transaction.
+        """Write new approvals with their placements and escalation steps, all in one transaction.
 
-        The ids of those that were written; one that is known stays as it is.
+        Returns the ids that were written. An approval that is known already is left as it is.
         """
         ...
 
@@ -40,17 +40,17 @@ class Approvals(Protocol):
     ) -> tuple[Approval, ...]:
         """Approvals at these stages, earliest deadline first.
 
-        Only those whose deadline is not after `due_by`, that so many good polls in a row did not list, and,
-        with `by_rule`, that a rule is to answer.
+        Filters: `due_by` keeps deadlines not after it, `missed` those that this many good polls in a row did
+        not list, and `by_rule` those that a rule answers.
         """
         ...
 
     async def next_deadline(self, *, after: datetime) -> datetime | None:
-        """The first deadline of an open approval that has not come yet."""
+        """The earliest deadline of an open approval that is still ahead."""
         ...
 
     async def standing(self) -> Mapping[str, Standing]:
-        """Every approval that the platform should still list, by id: only what a poll is compared with."""
+        """Every approval that the platform should still list, by id; only what a poll is compared with."""
         ...
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
@@ -58,14 +58,14 @@ class Approvals(Protocol):
         ...
 
     async def confirm(self, calls: Mapping[str, str], *, began_at: datetime) -> None:
-        """A poll that began then listed these very calls, by id with their digest as the record has it.
+        """Note that a poll that began then listed exactly these calls; they are no longer missing.
 
-        Note it, and forget that they were missing.
+        `calls` maps each id to the digest in its record.
         """
         ...
 
     async def miss(self, ids: Sequence[str], *, began_at: datetime) -> None:
-        """A good poll that began then did not list these: one more."""
+        """Note that a good poll that began then did not list these: one more miss for each."""
         ...
 
     async def revise(
@@ -80,13 +80,13 @@ class Approvals(Protocol):
         rungs: Sequence[DueRung],
         why: str | None = None,
     ) -> bool:
-        """The call changed under its cards: take the new one, OPEN, under the route that it has now.
+        """The call changed under its cards: store the new one as OPEN, under the route that it has now.
 
-        With `why` the same call too, because its record is not Nod's own.
+        `why` stores an unchanged call too, because its record was not written by Nod.
 
-        The old cards are superseded by `placements`, and by new ones where rungs of the same route had put
-        one; votes, claims and a decision of which no POST is under way are void. Rungs are written anew, as
-        in `retime`. False: a POST is under way, or it is over.
+        The old cards are superseded by `placements`, and by new ones where steps of the same route had posted
+        one. Votes, claims and a decision without a POST under way are void. Steps are written again, as in
+        `retime`. Returns False if a POST is under way or the request has ended.
         """
         ...
 
@@ -101,11 +101,11 @@ class Approvals(Protocol):
         lease: Lease,
         placements: Sequence[Placement] = (),
     ) -> bool:
-        """The same call has another deadline: take it, and write the rungs anew.
+        """The same call has another deadline: store it, and write the escalation steps again.
 
-        Those that have fired stay so unless their moment lies ahead again; claims last as long as `lease` at
-        most. Under another route the old ladder and claims are gone, and the card stands at `placements`,
-        too. False: its deadline is no longer `was`, or it is over.
+        Steps that have fired stay fired unless they are due in the future again; claims last no longer than
+        `lease`. Under another route the old ladder and claims are gone, and the card is shown at `placements`,
+        too. Returns False if the deadline is no longer `was`, or the request has ended.
         """
         ...
 
@@ -119,30 +119,30 @@ class Approvals(Protocol):
         at: datetime,
         placements: Sequence[Placement] = (),
     ) -> bool:
-        """SETTLED or CLOSED -> OPEN: it vanished or expired, nobody of ours decided, and it is listed again.
+        """SETTLED or CLOSED -> OPEN: it vanished or expired, nobody decided it in Nod, and it is listed again.
 
-        Its cards show it again; what was given up is owed anew. False: it ended in another way.
+        Its cards show it again, also those that were given up. Returns False if it ended in another way.
         """
         ...
 
     async def claim(self, approval_id: str, *, claim: Claim, digest: str, last_call: DueRung) -> Claimed:
-        """ "I'm on it", the last call before the lease ends, and a redraw at its end, in one transaction."""
+        """Save a claim, the last call before its lease ends, and a redraw at its end, in one transaction."""
         ...
 
     async def told(self, approval_id: str, *, notices: Sequence[OutboxItem]) -> bool:
-        """How it ended is owed to these; once for each settled approval. False: it was done before."""
+        """Queue the outcome for these people; once for each settled approval. False: it was done before."""
         ...
 
     async def closable(self) -> tuple[str, ...]:
-        """Ids of settled approvals to which nothing is owed any more, for `close`."""
+        """Ids of settled approvals with nothing left to send or show, for `close`."""
         ...
 
     async def lost_since(self, then: datetime) -> int:
-        """How many decisions have come too late for the platform since."""
+        """How many decisions were too late for the platform since then."""
         ...
 
     async def untold(self) -> tuple[Approval, ...]:
-        """Settled approvals of which nobody was told yet how they ended."""
+        """Settled approvals whose outcome nobody was notified of yet."""
         ...
 
     async def unseen(
@@ -150,13 +150,13 @@ class Approvals(Protocol):
     ) -> tuple[Approval, ...]:
         """Open approvals for people that have no card up anywhere after this share of their window.
 
-        With `within` also those that have none after so long, where that is earlier, unless one only waits for
-        its turn: many cards in one channel take their time, and nothing is wrong there.
+        `within` adds those without a card after that long, where this is earlier, unless one of their cards
+        only waits for its turn: many cards in one channel take time, and nothing is wrong there.
         """
         ...
 
     async def open_by_agent(self, *, at_least: int) -> Mapping[str, int]:
-        """How many open requests wait for people, by agent, where there are so many."""
+        """How many open requests wait for people, by agent, for agents with at least that many."""
         ...
 
     async def open_by_route(self) -> Mapping[str, int]:
@@ -164,57 +164,57 @@ class Approvals(Protocol):
         ...
 
     async def void(self, approval_id: str, *, why: str, at: datetime) -> bool:
-        """DECIDED -> OPEN: the decision may not go out after all, and people are asked anew.
+        """DECIDED -> OPEN: the decision cannot be delivered after all, and people are asked again.
 
-        False: a POST is under way, or it is not decided.
+        Returns False if a POST is under way, or it is not decided.
         """
         ...
 
     async def vote(
         self, approval_id: str, *, vote: Vote, needs: int, eligible: frozenset[str] | None
     ) -> Counted:
-        """Count a person's vote, if the approval is still open, unexpired, and the same call.
+        """Count a person's vote, if the approval is still open, unexpired, and for the same call.
 
-        Votes count of the people in `eligible` (None: of all), each account and each seat once: whoever has
-        two names, or acts for somebody who voted, is not a second person.
+        Only votes of the people in `eligible` are counted (None: all), each account and each seat once: a
+        person with two names, or one who acts for someone who voted, is not a second person.
 
         The vote that brings its verdict to `needs` distinct people moves OPEN -> DECIDED, in the same
-        transaction. A person has one vote; a later one of hers takes the place of the earlier. Who votes is
-        on it no more: her claim ends with her vote.
+        transaction. A person has one vote; a later vote replaces the earlier one. A vote ends the voter's
+        claim.
         """
         ...
 
     async def ask_people(self, approval_id: str) -> bool:
-        """The rule that was to answer is gone: leave an open approval to people. False: it is not open."""
+        """The rule that was to answer is gone: people answer this open approval. False: it is not open."""
         ...
 
     async def begin_delivery(
         self, approval_id: str, *, now: datetime, until: datetime, as_read: Approval
     ) -> Approval | None:
-        """Take a decided approval whose turn it is for one POST, which counts from here.
+        """Start one POST of a decided approval that is due; the attempt counts from here.
 
-        Returns it with the attempt counted, or None when it is not its turn. Nobody else may post it before
-        `until`, and an Approve must be confirmed anew before it is posted again. None too when it is no
-        longer the call and the attempt of `as_read`, when no poll that began after an Approve listed the call,
-        or none that began after the platform called it resolved.
+        Returns the approval with the attempt counted, or None when it is not due. Nobody else can post it
+        before `until`, and an Approve must be confirmed again before the next POST. Also None when the call or
+        the attempt differs from `as_read`, when no poll that began after an Approve listed the call, or none
+        that began after the platform called it resolved.
         """
         ...
 
     async def called_resolved(
         self, approval_id: str, *, as_read: Approval, at: datetime, next_try: datetime
     ) -> bool:
-        """The platform answered this attempt with 404 or 409; a poll that begins after `at` tells more.
+        """The platform answered this attempt with 404 or 409; a poll that begins after `at` shows the truth.
 
-        Not to be posted before `next_try`. False: something else came first.
+        There is no POST before `next_try`. Returns False if something else came first.
         """
         ...
 
     async def resume(self) -> None:
-        """At start, by the only process: what an earlier one had taken for a POST is due again at once."""
+        """Called at start by the only process: POSTs that an earlier process began are due again at once."""
         ...
 
     async def postpone(self, approval_id: str, *, next_try: datetime, trouble: str | None) -> None:
-        """A POST failed, or must wait: try again then. A new `trouble` shows on the card."""
+        """A POST failed or has to wait: try again at `next_try`. A new `trouble` is shown on the card."""
         ...
 
     async def settle(
@@ -230,10 +230,10 @@ class Approvals(Protocol):
     ) -> bool:
         """`was` -> SETTLED, with its outcome. False: something else came first.
 
-        With `as_read`, also False when it has another revision, call or attempt by now, or was listed again.
+        With `as_read`, also False when its revision, call or attempt differs by now, or it was listed again.
         """
         ...
 
     async def close(self, approval_id: str) -> bool:
-        """SETTLED -> CLOSED if every placement shows the last revision or never will, and all were told."""
+        """SETTLED -> CLOSED if every placement shows the last revision or never will, and all were notified."""
         ...

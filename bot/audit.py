@@ -1,8 +1,8 @@
-"""The audit chain: each row is bound to the one before it, so that none can be changed or taken out unseen.
+"""The audit chain: each row is bound to the one before it, so no row can be changed or removed unnoticed.
 
     hash = SHA-256( previous hash | length | canonical row )
 
-A bare chain does not show that its tail was cut: for that a checkpoint (number, hash, signature) is kept
+A chain alone does not show that its end was cut off. For that, a checkpoint (number, hash, signature) is kept
 elsewhere. Pure.
 """
 
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from bot.canonical import canonical
 from bot.protocol import Json
 
-#: What the first row follows.
+#: The hash that the first row follows.
 GENESIS = "0" * 64
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,17 +24,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """Something that happened, before it has its place in the chain."""
+    """Something that happened, before it has a place in the chain."""
 
     kind: str  #: past tense, for example `voted`
     at: datetime
     approval_id: str | None = None
-    body: Mapping[str, Json]  #: no arguments in clear, no tokens
+    body: Mapping[str, Json]  #: no readable arguments, no tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A fact in its place."""
+    """A fact with its place in the chain."""
 
     number: int  #: from 1, without gaps
     at_ms: int  #: UTC, in milliseconds
@@ -47,15 +47,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Break:
-    """The first row that does not hold, and why."""
+    """The first row that is not valid, and why."""
 
     number: int
     why: str
 
 
 def chained(fact: Fact, *, number: int, previous: str) -> Row:
-    """The row of a fact behind the row with this hash. Raises NotCanonical for a body that is no plain JSON."""
-    at_ms = (fact.at - _EPOCH) // timedelta(milliseconds=1)  # cut off, like a moment in a column
+    """The row for a fact after the row with this hash. Raises NotCanonical if the body is not plain JSON."""
+    at_ms = (fact.at - _EPOCH) // timedelta(milliseconds=1)  # truncated, like a moment in a column
     body = canonical(dict(fact.body))
     made = _hash(previous, number, at_ms, fact.kind, fact.approval_id, body)
     return Row(
@@ -70,9 +70,9 @@ def chained(fact: Fact, *, number: int, previous: str) -> Row:
 
 
 def first_break(rows: Iterable[Row], *, after: Row | None = None) -> Break | None:
-    """The first row that was edited, taken out, put in or moved; None when all hold.
+    """The first row that was edited, removed, inserted or moved; None when all are valid.
 
-    `after` is a trusted row that the first of these follows; without it the chain begins at its beginning.
+    `after` is a trusted row that the first of these follows; without it the rows start the chain.
     """
     number, previous = (after.number, after.hash) if after else (0, GENESIS)
     for row in rows:

@@ -1,10 +1,10 @@
 """A tool call as lines to read: keys in the call's own order, nested keys dotted, sizes named. Pure.
 
-What leaves here may be shown to anybody who may see the card: secrets are redacted, and characters that
-cannot be seen, or that turn text round, are spelled out. It is one to one: no part of a call vanishes or
-merges with another, and two calls that differ outside a redaction are never shown alike. So a text that could
-be taken for a value (`"true"`, `""`, `"12"`) stands in quotes, what looks like a mark of ours is broken
-(`bot.marks`), and blanks that nobody would see are counted.
+The result can be shown to everyone who sees the card: secrets are redacted, and characters that are invisible
+or change the direction of text are spelled out. It is one to one: no part of a call vanishes or merges with
+another, and two calls that differ outside a redaction are never shown alike. So a text that could be taken for
+a value (`"true"`, `""`, `"12"`) is in quotes, text that looks like a mark of Nod's is broken up (`bot.marks`),
+and blanks that nobody would see are counted.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from bot.protocol import HITLRequest, Json
 from bot.redaction import Redaction
 from bot.visible import visible, warnings
 
-#: A call up to this many characters stands on the card whole; a Slack message as a whole ends near 13,200.
+#: The card shows a call of up to this many characters whole; a Slack message as a whole ends near 13,200.
 FITS_THE_CARD = 6_000
-#: And up to this many lines: further down nobody reads before pressing a button.
+#: And of up to this many lines: nobody reads further down before pressing a button.
 FITS_IN_LINES = 80
-#: A value up to this many characters stands beside its key; a phone shows about 40 in a row.
+#: A value up to this many characters is shown beside its key; a phone shows about 40 in a row.
 BESIDE = 60
-#: How a redaction begins; nothing that was in the call before may look like it.
+#: How a redaction begins; nothing in the original call may look like it.
 REDACTED = "‹redacted "
 #: Names longer than this are cut on a card (bot.wording.LONGEST_NAME).
 LONGEST_NAME = 80
-#: How the mark of a redaction ends whose hidden part reads like text or code (bot.redaction).
+#: How a redaction ends whose hidden part reads like text or code (bot.redaction).
 _TEXT_HIDDEN = re.compile(r"‹redacted \d+ chars? of text›")
 MERGED = "Not every part of this call can be shown apart from the others, so it cannot be approved here."
 TO_APPROVE = 'Open "View all" to approve.'
 HIDES_TEXT = "A redacted part reads like text, so this call cannot be approved here."
-#: Keys up to this many characters line up their values.
+#: Values are lined up for keys of up to this many characters.
 WIDEST_KEY = 24
-#: What is left of a long call on the card: this many lines, and of each value its two ends.
+#: What the card shows of a long call: this many lines, and both ends of each value.
 EXCERPT_LINES = 16
 EXCERPT_VALUE = 240
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
-#: A text that looks like a value that is none, such as `true` or `-1.5e3`.
+#: A text that looks like another kind of value, such as `true` or `-1.5e3`.
 _LIKE_A_VALUE = re.compile(
     r"true|false|null|NaN|-?Infinity|\{ ?\}|\[ ?\]|-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
 )
-#: What a line break and a tab are in a name, which stands on one line.
+#: How a line break and a tab are shown in a name, which takes one line.
 _ON_ONE_LINE = str.maketrans({"\n": "\\n", "\t": "\\t"})
 _LIKE_A_BREAK = re.compile(r"\\(?=[nt])")
 _WIDE = re.compile(r"\A +| +\Z| {2,}")
@@ -54,7 +54,7 @@ _WIDE = re.compile(r"\A +| +\Z| {2,}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One argument: its dotted key and its value as text, which may have line breaks of its own."""
+    """One argument: its dotted key and its value as text, which can have line breaks."""
 
     key: str
     value: str
@@ -63,16 +63,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """A call as it can be shown, made once: it takes a while for a long one."""
+    """A call as it is shown. Made once, because a long call takes a while."""
 
     lines: tuple[Line, ...]
     warnings: tuple[str, ...]  #: what an eye would miss in it, in words
     text: str  #: all of it, preformatted
-    never: str | None  #: why it may not be approved by who sees this, whatever else holds; a whole sentence
+    never: str | None  #: why the reader cannot approve it, whatever else is true; a whole sentence
 
 
 def sight_of(request: HITLRequest, *, redaction: Redaction) -> Sight:
-    """What can be seen of a call, with everything that has to be said about it."""
+    """The call as it is shown, with all warnings about it."""
     covered = covered_of(request.arguments, redaction=redaction)
     lines = _lines(request, covered)
     return Sight(
@@ -84,7 +84,7 @@ def sight_of(request: HITLRequest, *, redaction: Redaction) -> Sight:
 
 
 def covered_of(arguments: Json, *, redaction: Redaction) -> Json:
-    """The arguments without their secrets, in their own shape; only what was redacted looks like it."""
+    """The arguments without their secrets, in their original shape; only redactions look like redactions."""
     return _each_text(redaction.redact(armoured(arguments)), bared)
 
 
@@ -94,27 +94,27 @@ def lines_of(request: HITLRequest, *, redaction: Redaction) -> tuple[Line, ...]:
 
 
 def _lines(request: HITLRequest, covered: Json) -> tuple[Line, ...]:
-    """A name that a card has to cut comes first: an argument's key in brackets would be quoted."""
+    """A name that a card has to cut comes first. (An argument's key in brackets would be quoted.)"""
     names = (("(tool)", on_one_line(request.tool_name)), ("(agent)", on_one_line(request.agent_id)))
     cut = tuple(Line(key=key, value=name) for key, name in names if len(name) > LONGEST_NAME)
     return cut + tuple(Line(key=key, value=value) for key, value in _flatten("", covered))
 
 
 def on_one_line(name: str) -> str:
-    """All of a name, made visible: a line break is `\\n`, and spaces that nobody would see are counted."""
+    """The whole name, made visible: a line break is `\\n`, and spaces that nobody would see are counted."""
     seen = _LIKE_A_BREAK.sub(r"\\u{5C}", visible(bared(armour(name)))).translate(_ON_ONE_LINE)
     return counted(_WIDE.sub(lambda spaces: f"‹{len(spaces[0])} space{'s' * (len(spaces[0]) > 1)}›", seen))
 
 
 def hides_text(lines: tuple[Line, ...]) -> bool:
-    """Whether a redaction hides what reads like text or code: then nobody may approve, not even seeing all."""
+    """Whether a redaction hides what reads like text or code. Then nobody can approve, even with View all."""
     return any(_TEXT_HIDDEN.search(text) for line in lines for text in (line.key, line.value))
 
 
 def warnings_of(request: HITLRequest, *, redaction: Redaction) -> tuple[str, ...]:
     """What an eye would miss in this call, in words: invisible characters, look-alike host names, wide gaps.
 
-    They quote what they found, so secrets are redacted before.
+    The warnings quote what they found, so secrets are redacted first.
     """
     return _warnings(request, covered_of(request.arguments, redaction=redaction))
 
@@ -128,8 +128,9 @@ def _warnings(request: HITLRequest, covered: Json) -> tuple[str, ...]:
 
 
 def _is_all(arguments: Json, lines: tuple[Line, ...]) -> bool:
-    """Whether every leaf of the call has a line, under a key that no other has. It has, by how lines are made;
-    an Approve does not rest on that alone.
+    """Whether every leaf of the call has a line, with a key that no other line has.
+
+    The way lines are made ensures this; the check is there so that an Approve does not depend on that alone.
     """
     keys = {line.key for line in lines if not line.key.startswith("(")}
     return len(keys) == sum(not line.key.startswith("(") for line in lines) == _leaves(arguments)
@@ -150,7 +151,7 @@ def _each_text(value: Json, change: Callable[[str], str]) -> Json:
 
 
 def redactions_in(lines: tuple[Line, ...]) -> tuple[str, ...]:
-    """That something is hidden on purpose: a curtain can be drawn by an agent as well as by us."""
+    """A warning that something is hidden: an agent can write text that gets redacted, to hide it."""
     count = sum(line.key.count(REDACTED) + line.value.count(REDACTED) for line in lines)
     if count == 0:
         return ()
@@ -159,7 +160,7 @@ def redactions_in(lines: tuple[Line, ...]) -> tuple[str, ...]:
 
 
 def _texts(value: Json) -> Iterator[str]:
-    """Every piece of text in a value, the keys too."""
+    """Every text in a value, including keys."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield name
@@ -172,14 +173,14 @@ def _texts(value: Json) -> Iterator[str]:
 
 
 def text_of(lines: tuple[Line, ...]) -> str:
-    """The lines as preformatted text: short values behind their keys, longer ones indented below them."""
+    """The lines as preformatted text: short values after their keys, longer ones indented below them."""
     short = [len(line.key) for line in lines if not _goes_below(line)]
     width = min(max(short, default=0), WIDEST_KEY)
     return "\n".join(_below(line) if _goes_below(line) else _beside(line, width) for line in lines)
 
 
 def size_of(lines: tuple[Line, ...]) -> str:
-    """How much it is, in words: `12 lines, 1.4 KB`."""
+    """The size in words: `12 lines, 1.4 KB`."""
     text = text_of(lines)
     count = text.count("\n") + 1
     return f"{count} line{'s' if count != 1 else ''}, {_bytes_of(text)}"
@@ -193,9 +194,9 @@ def _bytes_of(text: str) -> str:
 def excerpt(
     lines: tuple[Line, ...], *, request: HITLRequest, never: str | None = None
 ) -> tuple[tuple[Line, ...], str | None]:
-    """What the card shows, and in words how much it hides: None only when all of the call is there.
+    """What the card shows, and in words how much it hides: None only when all of the call is shown.
 
-    `never` is the sight's own word against an Approve.
+    `never` is the sight's own reason against an Approve.
     """
     text = text_of(lines)
     fits = len(text) <= FITS_THE_CARD and text.count("\n") < FITS_IN_LINES
@@ -210,7 +211,7 @@ def excerpt(
 
 
 def _part_shown(text: str, shown: str) -> str:
-    """How much of the call stands on the card, in lines where it has fewer."""
+    """How much of the call the card shows, in lines if the card shows fewer lines."""
     count, of = shown.count("\n") + 1, text.count("\n") + 1
     return f"Showing {count} of {of} lines." if count < of else f"Showing a part of {_bytes_of(text)}."
 
@@ -227,7 +228,7 @@ def _flatten(key: str, value: Json) -> Iterator[tuple[str, str]]:
 
 
 def _value(value: Json) -> str:
-    """A leaf. A text that could be mistaken for a value is in quotes, which no value is."""
+    """A leaf. A text that could be taken for another kind of value is in quotes, which no value is."""
     if not isinstance(value, str):
         return json.dumps(value)
     return json.dumps(value) if _is_like_a_value(value) else counted(visible(value))
@@ -263,7 +264,7 @@ def _beside(line: Line, width: int) -> str:
 
 
 def _below(line: Line) -> str:
-    # Indented to the last line: nothing inside a value can pass for an argument of its own.
+    # Indented to the last line, so nothing inside a value can look like a separate argument.
     return f"{line.key}{_noted(line)}\n    " + line.value.replace("\n", "\n    ")
 
 

@@ -1,8 +1,8 @@
-"""Functions of the operator's own, as foreign code: loaded by name, run within their time, told in one line.
+"""The operator's own functions, treated as foreign code: loaded by name, limited in time, logged in one line.
 
-Nobody here has read them: they may raise, hang, block, exit, or change what they are given, and nothing that
-they raise gets past. The threads are daemons, so one that never comes back does not keep the process from
-ending. What goes wrong with a callback is said in the words of the platform's own client (its guide).
+Nobody has reviewed them here: they can raise, hang, block, exit, or change their arguments. Nothing that they
+raise goes any further. The threads are daemons, so one that never returns does not keep the process from
+ending. Errors of a callback are reported in the words of the platform's own client (its guide).
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ LONGEST_REASON = 100
 class CallOutcome:
     """`with caught: caught.value = foreign()`.
 
-    SystemExit is caught too: it would end a thread unheard, or the loop with everything in it. What cancels a
-    task, and Ctrl-C, goes on, unless `everything` is caught: fit for a thread of its own.
+    SystemExit is caught too: it would end a thread silently, or stop the event loop. The cancellation of a task
+    and Ctrl-C are not caught, unless `everything` is true, which suits a separate thread.
     """
 
     def __init__(self, *, everything: bool = False) -> None:
-        """Nothing has ended yet."""
+        """Start without a result."""
         self._everything = everything
         self.value: object = None
         self.error: BaseException | None = None
 
     def __enter__(self) -> Self:
-        """What is raised from here on is kept."""
+        """Start catching."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """Keep it, unless it is not ours to keep."""
+        """Keep the exception, unless it must pass on."""
         if error is None or not (self._everything or isinstance(error, Exception | SystemExit)):
             return False
         self.error = error
@@ -62,7 +62,7 @@ class CallOutcome:
 
 
 def words_of(error: BaseException) -> str:
-    """An exception in one short line. Reading its text is a call of foreign code once more."""
+    """An exception in one short line. Reading its text calls foreign code once more."""
     read = CallOutcome()
     with read:
         read.value = " ".join(str(error)[: 10 * LONGEST_REASON].split())[:LONGEST_REASON]
@@ -74,8 +74,8 @@ def load_function(
 ) -> Callable[..., object]:
     """The function that `package.module:function` names.
 
-    Raises ConfigError for the setting `where`, whatever is wrong: `written` is how it is to be written, `takes`
-    what it takes, and `told` says why its module could not be imported.
+    Raises ConfigError for the setting `where`, whatever is wrong. `written` says how the setting is written,
+    `takes` which arguments the function takes, and `told` says why its module could not be imported.
     """
     module, _, name = spec.partition(":")
     if not module or not name or module.startswith("."):
@@ -95,10 +95,10 @@ _Job = tuple[Callable[[], object], Context, "Future[CallOutcome]"]
 
 
 class Threads:
-    """At most `most` functions at once; the others wait for their turn, in order."""
+    """Runs at most `most` functions at once; the others wait for their turn, in order."""
 
     def __init__(self, *, most: int, name: str) -> None:
-        """Starts none yet. `name` is what a debugger shows."""
+        """Starts no thread yet. `name` is shown in a debugger."""
         self._most, self._name = most, name
         self._lock = threading.Lock()
         self._waiting: deque[_Job] = deque()
@@ -107,13 +107,13 @@ class Threads:
 
     @property
     def under_way(self) -> int:
-        """How many have not come back, those that wait for their turn included."""
+        """How many have not returned, including those that wait for their turn."""
         return self._under_way
 
     def run(self, work: Callable[[], object]) -> Future[CallOutcome]:
-        """How `work` ended in a thread; a future never fails. Cancelled before its turn, it is never called.
+        """How `work` ended in a thread; the future never fails. Cancelled before its turn, it never runs.
 
-        Once it has its turn it cannot be cancelled, since a thread cannot be.
+        After its turn has come it cannot be cancelled, because a thread cannot be.
         """
         outcome: Future[CallOutcome] = Future()
         with self._lock:
@@ -156,7 +156,7 @@ class Prompt(Protocol):
         ...
 
     async def ask(self, request: HITLRequest, *, deadline: datetime) -> HITLResponse | None:
-        """Her answer; None when she gave none. Of several requests, one is asked about at a time."""
+        """The person's answer; None if they gave none. Requests are asked about one at a time."""
         ...
 
 
@@ -168,17 +168,18 @@ WRONG_TYPE = "Callback returned invalid response type"
 async def answer_of(
     callback: Callback, request: HITLRequest, *, within: float, threads: Threads
 ) -> HITLResponse:
-    """The callback's answer within so many seconds; the time until a thread is free counts.
+    """The callback's answer within so many seconds, including the wait for a free thread.
 
-    It is given a copy: what the digest covers does not change under its hand.
-    Raises Unavailable, in words for the agent, when it raised, ran out of time or returned something else.
+    The callback gets a copy, so it cannot change what the digest covers.
+
+    Raises Unavailable, in words for the agent, when the callback raises, times out or returns something else.
     """
     task = asyncio.ensure_future(_run(callback, request, threads))
     try:
         await asyncio.wait({task}, timeout=within)
     finally:
         late = not task.done()
-        task.cancel()  # it is not waited for: a callback may refuse to stop
+        task.cancel()  # no wait for it: a callback may refuse to stop
     if late:
         raise Unavailable(TIMED_OUT)
     if task.cancelled():
@@ -190,7 +191,7 @@ async def answer_of(
 
 
 def checked(value: object) -> HITLResponse:
-    """The answer, if it is one to the letter: a look-alike of another package is none. Raises Unavailable."""
+    """The answer, if it has exactly the right type (no look-alike of another package). Raises Unavailable."""
     if not isinstance(value, HITLResponse) or not isinstance(value.decision, HITLDecision):
         raise Unavailable(WRONG_TYPE)
     note = value.operator_input
@@ -200,7 +201,7 @@ def checked(value: object) -> HITLResponse:
 
 
 def rejection(request: HITLRequest, reason: str) -> HITLResponse:
-    """What is answered for somebody who was asked and failed; it is logged."""
+    """The answer when an approver function or prompt fails; the failure is logged."""
     log.error("callback_failed", approval_id=request.request_id, reason=reason)
     return HITLResponse(decision=HITLDecision.REJECTED, operator_input=reason)
 
@@ -218,9 +219,9 @@ async def _run(callback: Callback, request: HITLRequest, threads: Threads) -> Ca
 
 
 async def ended(threads: Threads, call: Callable[[], object], *, everything: bool = False) -> CallOutcome:
-    """How a call in one of these threads ended; what it returns to be awaited is awaited here.
+    """How a call in one of these threads ended; an awaitable that it returns is awaited here.
 
-    `everything` that this raises is caught then, as in the thread.
+    With `everything`, all exceptions that this raises are caught, as in the thread.
     """
     return await _awaited(await asyncio.wrap_future(threads.run(call)), everything=everything)
 
@@ -240,9 +241,9 @@ def _waits(callback: Callback) -> bool:
     return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(call)
 
 
-Function = Callable[[HITLRequest], object]  #: may be a coroutine function
+Function = Callable[[HITLRequest], object]  #: can be a coroutine function
 
-#: Calls of one function under way at once. Those that hang keep their threads for good.
+#: Calls of one function under way at once. Hung calls keep their threads forever.
 MOST_AT_ONCE = 16
 
 
@@ -253,17 +254,17 @@ def callbacks_of(policy: Policy) -> tuple[str, ...]:
 
 
 class FunctionCallbacks:
-    """Implements `bot.ports.Callbacks` by functions of this process. `load` before a policy is in force.
+    """Implements `bot.ports.Callbacks` with functions of this process. `load` before a policy is in force.
 
-    Each call has a thread and, for a coroutine, an event loop of its own, so that it can harm nothing but its
-    own answer.
+    Each call has a separate thread and, for a coroutine, a separate event loop, so it can only harm its own
+    answer.
     """
 
     def __init__(self) -> None:
         self._functions: dict[str, tuple[Function, Threads]] = {}
 
     def load(self, names: Iterable[str]) -> None:
-        """Import these functions; blocks, so call it off the loop. Raises ConfigError, whatever is wrong."""
+        """Import these functions. Blocks, so call it off the loop. Raises ConfigError, whatever is wrong."""
         for name in names:
             if name not in self._functions:
                 threads = Threads(most=MOST_AT_ONCE, name=f"callback:{name}")
@@ -272,8 +273,8 @@ class FunctionCallbacks:
     async def call(self, name: str, request: HITLRequest, *, within: float) -> HITLResponse:
         """The function's answer within so many seconds.
 
-        Raises Unavailable, in words for the agent: it is not loaded, raised, ran out of time, returned
-        something else, or too many of its calls have not come back.
+        Raises Unavailable, in words for the agent: the function is not loaded, raised, timed out, returned
+        something else, or too many of its calls have not returned.
         """
         if name not in self._functions:
             raise Unavailable("Callback error: it is not loaded")
@@ -306,25 +307,25 @@ async def _within(value: Any, within: float) -> object:
         return await value
 
 
-#: Told the request's id and the exception that kept its answer from the platform; may be a coroutine function.
+#: Gets the request's id and the exception that kept its answer from the platform; can be a coroutine function.
 OnUnrecoverable = Callable[[str, BaseException], object]
 
-#: Alarms at once: some that hang must not keep the others from getting out.
+#: Alarms at once: hung ones must not block the others.
 MOST_THREADS = 8
-#: Seconds that one alarm may take; nobody waits for it any longer.
+#: Seconds that one alarm can take; nobody waits longer.
 LONGEST_ALARM = 30.0
 
 
 class ErrorHook:
-    """Calls one function in threads of its own: callbacks that hang do not keep the word of trouble in."""
+    """Calls one function in separate threads, so hung callbacks do not hold back the report of an error."""
 
     def __init__(self, told: OnUnrecoverable | None, *, within: float = LONGEST_ALARM) -> None:
-        """Without a function there is only the log."""
+        """Without a function, errors are only logged."""
         self._told, self._within = told, within
         self._threads = Threads(most=MOST_THREADS, name="hitl-alarm")
 
     async def raise_for(self, request_id: str, error: BaseException) -> None:
-        """Log it and tell it. What goes wrong with that is logged, and never raised."""
+        """Log the error and report it. Errors of the report are logged and never raised."""
         log.error("answer_lost", approval_id=request_id, reason=words_of(error))
         if self._told is None:
             return
@@ -333,7 +334,7 @@ class ErrorHook:
             await asyncio.wait({telling}, timeout=self._within)
         finally:
             late = not telling.done()
-            telling.cancel()  # it is not waited for: it may refuse to stop
+            telling.cancel()  # no wait for it: it may refuse to stop
         reason = f"it took longer than {self._within:g} s" if late else telling.result()
         if reason is not None:
             log.error("alarm_failed", approval_id=request_id, reason=reason)

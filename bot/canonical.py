@@ -1,8 +1,8 @@
 """One text for one JSON value, and JSON that two readers cannot read differently. Pure.
 
-In the manner of RFC 8785 (keys in UTF-16 order, minimal escapes, no white space), and stricter where that
-would make two calls one: `1` and `1.0` differ, `0.0` and `-0.0` differ, and what two parsers could read
-differently has no canonical text at all.
+Follows RFC 8785 (keys in UTF-16 order, minimal escapes, no white space), but is stricter where that would make
+two calls the same: `1` and `1.0` differ, `0.0` and `-0.0` differ, and what two parsers could read differently
+has no canonical text at all.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-#: Lists and objects inside one another, at most.
+#: Levels of nested lists and objects, at most.
 DEEPEST = 64
-#: Digits of the longest integer. Every digit counts, in the digest and on the card: ids of messages and of
-#: accounts go beyond 2^53-1, up to which all parsers agree (RFC 7493 §2.2), and 2^256 has 78 digits.
+#: Digits of the longest integer. Every digit matters, in the digest and on the card: ids of messages and
+#: accounts exceed 2^53-1, up to which all parsers agree (RFC 7493 §2.2), and 2^256 has 78 digits.
 MOST_DIGITS = 128
-#: The longest canonical text of one value, in characters; a call is held in memory a few times over.
+#: The longest canonical text of one value, in characters; memory holds a few copies of a call.
 LONGEST_TEXT = 4 * 1024 * 1024
-#: The form of digests that are made now. Whatever changes what `canonical` answers, or what a digest covers,
-#: changes this too, and the form before it stays in `FORMS` as it was for one release: by it a call is still
-#: known whose card, votes or decision are older than the upgrade.
+#: The form of new digests. A change to what `canonical` returns, or to what a digest covers, changes this too,
+#: and the previous form stays unchanged in `FORMS` for one release: it identifies calls whose card, votes or
+#: decision are older than the upgrade.
 FORM = "2"
 #: Each form that is still understood, with its largest integer: form 1 had no digest of a call beyond 2^53-1.
 FORMS = {"1": 2**53 - 1, FORM: 10**MOST_DIGITS - 1}
@@ -33,15 +33,15 @@ _QUOTED = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class NotCanonical(ValueError):
-    """This value has no canonical text. The message gives the reason and nothing of the content."""
+    """This value has no canonical text. The message gives the reason and none of the content."""
 
 
 def canonical(value: object, *, form: str = FORM) -> str:
     """The one text of a JSON value. Different values, types included, never share a text.
 
-    Takes any object, because it is here that the types are checked. Raises `NotCanonical` for NaN and the
-    infinities, integers beyond the largest of the form, lone surrogates, keys that are no strings, anything
-    that is no JSON value, more than `DEEPEST` levels and more than `LONGEST_TEXT` characters.
+    Accepts any object, because the types are checked here. Raises `NotCanonical` for NaN and the infinities,
+    integers beyond the largest of the form, lone surrogates, keys that are not strings, anything that is not a
+    JSON value, more than `DEEPEST` levels and more than `LONGEST_TEXT` characters.
     """
     text = _Text(largest=FORMS[form])
     _write(value, text, depth=0)
@@ -51,7 +51,7 @@ def canonical(value: object, *, form: str = FORM) -> str:
 def digest_of(parts: Sequence[object], *, form: str = FORM) -> str:
     """SHA-256, as 64 hex digits, over the canonical text of the list of `parts`.
 
-    Raises `NotCanonical` as `canonical` does; depth and size are counted for each part by itself.
+    Raises `NotCanonical` as `canonical` does; depth and size are measured separately for each part.
     """
     text = "[" + ",".join([canonical(part, form=form) for part in parts]) + "]"
     return hashlib.sha256(text.encode()).hexdigest()
@@ -71,7 +71,7 @@ class _Text:
 
 
 def _write(value: object, text: _Text, *, depth: int) -> None:
-    # The exact type counts: a subclass may print as it likes.
+    # The exact type matters: a subclass can print anything.
     kind, opening = type(value), ""
     if (kind is dict or kind is list) and depth >= DEEPEST:
         raise NotCanonical(f"it is nested deeper than {DEEPEST} levels")
@@ -127,14 +127,14 @@ def _utf16(name: str) -> bytes:
 
 
 class Ambiguous(ValueError):
-    """A key is given twice, or a number is none of JSON's. Says nothing of the content."""
+    """A key is given twice, or a number is not valid JSON. Says nothing of the content."""
 
 
 def read_json(text: str) -> object:
     """The value of a JSON text.
 
-    Raises ValueError for what is no JSON, `Ambiguous` where the first reader would take one value and the next
-    another, and RecursionError for what is nested too deep.
+    Raises ValueError for invalid JSON, `Ambiguous` where two readers would read different values, and
+    RecursionError for text that is nested too deep.
     """
     return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
 

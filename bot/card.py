@@ -1,8 +1,8 @@
 """Approval -> Card: what every chat must show, in no chat's dialect. Pure.
 
 A card answers in this order, without a click: what would run, who asks, until when, with what, what happens if
-nobody acts, who can decide. Text that an agent wrote stands only in `title`, `tool`, `lead`, `call`, `folded`
-and `status`, and a chat must show those as they are, unparsed.
+nobody acts, who can decide. Text that an agent wrote is only in `title`, `tool`, `lead`, `call`, `folded` and
+`status`. A chat must show these as they are, unparsed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from bot.wording import (
 
 #: Characters of the address behind Open run (docs.slack.dev, composition-objects/option-object).
 LONGEST_LINK = 3_000
-#: Stands where a card's seal has the digest of a call: a digest of many requests shows none.
+#: Takes the place of the call's digest in the seal of a queue message, which shows no single call.
 DIGEST_SEAL = "-"
 #: Begins the first warning above a call that can be read in two ways.
 NEVER = "This call can be rejected or skipped, never approved"
@@ -43,22 +43,22 @@ NO_MORE = "No more requests here"
 
 
 class Button(StrEnum):
-    """What a person can press on a card. Verdicts are there only while a click can count."""
+    """What a person can press on a card. Verdicts are there only while a click can take effect."""
 
     APPROVE = "approve"
     REJECT = "reject"
     SKIP = "skip"
     VIEW_ALL = "view_all"
-    VIEW_CALL = "view_call"  #: the whole call, once it is decided
+    VIEW_CALL = "view_call"  #: the whole call, after the decision
     CLAIM = "claim"  #: I'm on it
     WHY = "why"
     IDS = "ids"  #: the ids of the request, to copy
-    NEXT = "next"  #: on a digest: the next one that waits
+    NEXT = "next"  #: on a queue message: the next pending request
 
 
-#: What stands on an open card beside the verdicts; everything else is one press further away.
+#: The buttons on an open card beside the verdicts; all others are one press further away.
 VERDICTS = (Button.APPROVE, Button.REJECT, Button.SKIP)
-#: States whose call can still be read: the request is over, or only waits for the platform.
+#: States whose call can still be read: the request has ended, or only waits for delivery.
 READABLE = frozenset(
     {
         *(CardState.APPROVED, CardState.REJECTED, CardState.SKIPPED, CardState.EXPIRED),
@@ -69,7 +69,7 @@ READABLE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One look at one approval, for one placement."""
+    """One view of one approval, for one placement."""
 
     card_id: str
     approval_id: str
@@ -85,19 +85,20 @@ class Card:
     why: str | None = None  #: the operator's own words on the risk
     warnings: tuple[str, ...] = ()  #: what an eye would miss in the call; contains host names
     call: tuple[Line, ...] = ()  #: the arguments, while they matter
-    hidden: str | None = None  #: how much of the call the card does not show; None when all is there
-    folded: str | None = None  #: the call in one line, once it is decided
-    status: tuple[Saying, ...] = ()  #: what is needed, or what became of it, a sentence a line
+    hidden: str | None = None  #: how much of the call the card does not show; None when it shows all
+    folded: str | None = None  #: the call in one line, after the decision
+    status: tuple[Saying, ...] = ()  #: what is needed, or how it ended, a sentence a line
     #: The buttons in their order, each with the sealed value that it must carry.
     buttons: Mapping[Button, str] = field(default_factory=dict)
-    #: The sealed value of a look at all of the call, for a surface that has to hide more than `hidden` says.
+    #: The sealed value of View all, for a chat that has to hide more than `hidden` says.
     look: str = ""
     run_url: str | None = None  #: the page of its run
     mentions: tuple[str, ...] = ()  #: accounts of the surface that the card itself pings
 
     def in_the_open(self, *, whole: bool = True) -> tuple[Button, ...]:
-        """The buttons that stand on the card itself: the verdicts, and View all before them where a part of the
-        call is hidden. Not `whole` is a card for which the chat has no room: then nobody approves on it.
+        """The buttons on the card itself: the verdicts, and View all before them if part of the call is hidden.
+
+        `whole` is false for a card that the chat has no room for: then nobody approves on it.
         """
         looks = (Button.VIEW_ALL,) if self.hidden is not None or not whole else ()
         pressed = (b for b in VERDICTS if b in self.buttons and (whole or b is not Button.APPROVE))
@@ -106,11 +107,11 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCard:
-    """What waits in a channel beyond the cards that it has room for. Nothing is decided on it."""
+    """The pending requests of a channel that have no cards. Nothing is decided on it."""
 
     digest_id: str
     count: int
-    earliest: datetime | None  #: deadline; None when nothing waits any more
+    earliest: datetime | None  #: deadline; None when nothing is pending
     first: tuple[tuple[str, Moment], ...]  #: tool and agent, and the deadline, of the first few
     flooding: tuple[str, ...] = ()  #: agents that ask for more than their share, by name
     title: str
@@ -120,13 +121,13 @@ class QueueCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """A message of ours that is no card: about a request in a card's thread or to one person, or an alert."""
+    """A message from Nod that is not a card: in a card's thread, to one person, or an alert."""
 
-    mark: str  #: unique and stable, so that a notice whose post was unanswered can be found again
+    mark: str  #: unique and stable, so that a message whose post had no answer can be found again
     text: Saying
     mentions: tuple[str, ...] = ()  #: accounts of the surface to ping
-    link: str | None = None  #: an address of ours to the card, as the surface made it
-    spare: bool = False  #: it takes no turn that anything else wants
+    link: str | None = None  #: a link to the card, as the chat made it
+    spare: bool = False  #: it is sent only when the chat has nothing else to send there
 
 
 def card_of(
@@ -140,10 +141,10 @@ def card_of(
     sight: Sight | None = None,
     mentions: tuple[str, ...] = (),
 ) -> Card:
-    """The card of an approval as it stands now; `superseded` when a newer card shows the changed call.
+    """The card of an approval as of now; `superseded` when a newer card shows the changed call.
 
-    `sight` is that of its call under this policy, where it was made before: a long one takes a while.
-    `mentions` are accounts that it pings while it is open.
+    `sight` is the sight of its call under this policy, if it was made before: a long call takes a while.
+    `mentions` are accounts that the card pings while it is open.
     """
     state = state_of(approval, superseded=superseded)
     live = state is CardState.OPEN
@@ -185,7 +186,7 @@ def card_of(
 
 
 def run_url_of(policy: Policy, run_id: str | None) -> str | None:
-    """The page of a run: its id is one part of the path or the query, and cannot lead anywhere else."""
+    """The page of a run. The id is one part of the path or the query, so it cannot lead anywhere else."""
     if policy.run_link is None or not run_id or not run_id.strip("."):
         return None
     url = policy.run_link.replace("{run_id}", quote(run_id.encode("utf-8", "surrogatepass"), safe=""))
@@ -195,7 +196,7 @@ def run_url_of(policy: Policy, run_id: str | None) -> str | None:
 def queue_card_of(
     digest: QueueMessage, *, policy: Policy, seal: Seal, now: datetime, flooding: tuple[str, ...] = ()
 ) -> QueueCard:
-    """A channel's digest as it stands now; `flooding` are ids of agents."""
+    """A channel's queue message as of now; `flooding` are ids of agents."""
     earliest = digest.first[0].deadline.at if digest.first else None
     more = "1 more request" if digest.count == 1 else f"{digest.count} more requests"
     value = seal.value(card_id=digest.digest_id, verb=Button.NEXT.value, digest=DIGEST_SEAL)

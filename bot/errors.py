@@ -3,11 +3,11 @@
     NodError
     ├── Refused          tell the person, and only the person
     ├── Unavailable      wait, then try again
-    │   ├── Unanswered   the same, but it may have happened: look before repeating
-    │   └── NotYet       its turn has not come: nothing was tried, and nothing is wrong
-    ├── Gone             it is not there any more: stop, and record that
-    ├── Forbidden        the other side says no and will say no again: tell an operator
-    │   └── ShutOut      the same for everything that we say: an operator's matter first
+    │   ├── Unanswered   the same, but it may have happened: check before repeating
+    │   └── NotYet       it is not its turn: nothing was tried, and nothing is wrong
+    ├── Gone             it no longer exists: stop, and record that
+    ├── Forbidden        the other side refuses and will refuse again: alert an operator
+    │   └── ShutOut      the same for everything that Nod sends: an operator must act first
     └── ConfigError      fix the setting and start again
         └── InUse        another process has it: stop that one first
 
@@ -60,7 +60,7 @@ class Refused(NodError):
 class Unavailable(NodError):
     """The other side cannot be reached or is busy; nothing happened. Try again later.
 
-    `retry_after` is in seconds, where the other side named it.
+    `retry_after` is in seconds, if the other side named it.
     """
 
     def __init__(self, text: str, *, retry_after: float | None = None) -> None:
@@ -69,37 +69,37 @@ class Unavailable(NodError):
 
 
 class Unanswered(Unavailable):
-    """We sent it and heard nothing usable: it may have happened. Look before doing it again."""
+    """The request was sent, but no usable answer came: it may have happened. Check before repeating."""
 
 
 class NotYet(Unavailable):
-    """We keep to the other side's pace, and others go first. Nothing was tried."""
+    """Nod keeps to the other side's rate limit, and others go first. Nothing was tried."""
 
 
 class Gone(NodError):
-    """What we addressed is not there any more (resolved request, deleted message)."""
+    """The target no longer exists (resolved request, deleted message)."""
 
 
 class Forbidden(NodError):
-    """A refusal by the other side that waiting does not fix: wrong token, no member, bad request."""
+    """The other side refuses, and waiting does not help: wrong token, not a member, bad request."""
 
 
 class ShutOut(Forbidden):
-    """The other side refuses us, not what we say: a wrong key, a missing right, a redirect.
+    """The other side refuses Nod itself, not one request: a wrong key, a missing right, a redirect.
 
-    Nothing of ours gets through until an operator acts.
+    Nothing from Nod gets through until an operator acts.
     """
 
 
-#: How what is said of a setting begins where it goes on from the setting's name: "NOD_SECRET is not set".
+#: How the text about a setting begins if it continues the setting's name: "NOD_SECRET is not set".
 _VERBS = frozenset(("is", "must", "has", "holds", "needs", "cannot", "could", "names", "does"))
 
 
 class ConfigError(NodError):
-    """A setting is wrong: where it is, what is wrong and how to fix it, each in one line; and what else is."""
+    """A setting is wrong: where, what, and how to fix it, each in one line; and which others are wrong."""
 
     def __init__(self, where: str, what: str, fix: str, *, others: Sequence[ConfigError] = ()) -> None:
-        """`where` is a setting's name, a file, or a file and its line. `others` have no others of their own."""
+        """`where` is a setting's name, a file, or a file and its line. The `others` of `others` are empty."""
         gap = " " if what.split(" ", 1)[0] in _VERBS and ", line " not in where else ": "
         self.line = f"{where}{gap}{what}. {fix}"  #: without the others
         more = f" ({len(others)} more {'problem' if len(others) == 1 else 'problems'})" if others else ""

@@ -1,4 +1,4 @@
-"""`HITLHandler`: answers the platform's requests in a program of one's own, by the platform's guide.
+"""`HITLHandler`: answers the platform's requests in your own program, by the platform's guide.
 
 async with HITLClient() as client, HITLHandler(decide, client=client) as handler:
     await handler.watch()
@@ -37,13 +37,13 @@ from bot.posting import AT_ONCE, ATTEMPTS, Client, InTurn, Pause, post
 from bot.prompting import Asking
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 
-#: A callback gets this share of what is left until the deadline; the rest is for the network.
+#: A callback gets this share of the time until the deadline; the rest is for the network.
 CALLBACK_SHARE = 0.8
-#: But at least so many seconds.
+#: But at least this many seconds.
 SHORTEST_CALL = 5.0
-#: Where the platform names no length: the guide's own sample.
+#: The default if the platform gives no length: the sample in its guide.
 USUAL_WINDOW = timedelta(seconds=180)
-#: Plain callbacks at once; coroutine functions need no thread, and thousands may wait.
+#: Plain callbacks at once; coroutine functions need no thread, so thousands can wait.
 MOST_THREADS = 32
 
 UNHANDLED = "No approval handler configured"
@@ -59,7 +59,7 @@ class How(StrEnum):
     """Who answers a request."""
 
     AUTO_APPROVAL = "auto-approval"  #: nobody is asked
-    TERMINAL = "terminal"  #: the person who sits there
+    TERMINAL = "terminal"  #: the person at the terminal
     CALLBACK = "callback"
     NOBODY = "nobody"  #: nothing applies
 
@@ -79,7 +79,7 @@ class HITLHandler:
         clock: Clock = utc_now,
         pause: Pause = asyncio.sleep,
     ) -> None:
-        """`auto_approve` None reads GLAIP_HITL_AUTO_APPROVE; `max_retries` counts the first try too.
+        """`auto_approve` None reads GLAIP_HITL_AUTO_APPROVE; `max_retries` includes the first try.
 
         Raises ValueError unless `max_retries` is positive, and TypeError for an `interactive` that cannot ask.
         """
@@ -96,13 +96,13 @@ class HITLHandler:
         self._under_way: dict[str, asyncio.Task[Outcome]] = {}
 
     async def __aenter__(self) -> Self:
-        """Leaving stops what is under way: `wait_for_pending_decisions` before that."""
+        """Leaving cancels running decisions; call `wait_for_pending_decisions` first."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop; what is not decided by now is left to the platform's timeout."""
+        """Stop; requests that are not decided yet are left to the platform's timeout."""
         tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()
@@ -111,7 +111,7 @@ class HITLHandler:
     def handle(self, request: HITLRequest) -> asyncio.Task[Outcome]:
         """Decide a request, in the running loop; returns at once. A request under way is not decided twice.
 
-        The task's result is how it ended: by our answer, ELSEWHERE after a 404 or 409 or by the audit's word,
+        The task's result is how it ended: by our answer, ELSEWHERE after a 404 or 409 or if the audit says so,
         UNDELIVERABLE, or TIMEOUT_SKIP when the person at the terminal gave no answer.
         """
         known = self._under_way.get(request.request_id)
@@ -123,7 +123,7 @@ class HITLHandler:
         return task
 
     async def wait_for_pending_decisions(self, timeout: float = 30.0) -> bool:  # noqa: ASYNC109 - the guide's
-        """Wait so many seconds until nothing is under way, also of what is added meanwhile; whether that is so.
+        """Wait at most `timeout` seconds until nothing is under way, new requests included; returns whether so.
 
         Raises ValueError unless `timeout` is positive.
         """
@@ -136,9 +136,9 @@ class HITLHandler:
         return not self._under_way
 
     async def watch(self, *, every: float = 1.0) -> None:
-        """Handle whatever waits on the platform, looking every so many seconds, until cancelled.
+        """Handle all pending requests, polling every `every` seconds, until cancelled.
 
-        Raises Forbidden when the platform refuses; while it cannot be reached, it goes on.
+        Raises Forbidden when the platform refuses; it continues while the platform cannot be reached.
         """
         seen: set[str] = set()
         while True:

@@ -1,7 +1,7 @@
-"""Weekly spans of local time, and the rungs that wait for them. Pure; results are aware and in UTC.
+"""Weekly spans of local time, and the escalation steps that wait for them. Pure; results are aware and in UTC.
 
-A local time that does not exist, because clocks were put forward, means the first moment after the gap; one
-that comes twice, because they were put back, means the first (PEP 495, fold=0).
+A local time that does not exist, because clocks were put forward, means the first moment after the gap. A local
+time that comes twice, because clocks were put back, means the first one (PEP 495, fold=0).
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-#: A weekly pattern shows all of itself in this many days, also when a change of clocks swallows one span.
+#: A weekly pattern is complete in this many days, even if a change of clocks removes one span.
 HORIZON = timedelta(days=15)
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 
 
 class Keep(StrEnum):
-    """What hours are for."""
+    """The purpose of the hours."""
 
-    DURING = "during"  #: business hours: a rung waits for them
-    OUTSIDE = "outside"  #: quiet hours: a rung waits for their end
+    DURING = "during"  #: business hours: a step waits for them
+    OUTSIDE = "outside"  #: quiet hours: a step waits for their end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hours:
-    """A weekly span of local time: business hours, or a night to keep quiet in."""
+    """A weekly span of local time: business hours, or quiet hours at night."""
 
     name: str
     zone: ZoneInfo
@@ -44,10 +44,10 @@ class Hours:
         return next(begin for begin, _ in self._spans(after) if begin >= after)
 
     def next_end(self, after: datetime) -> datetime:
-        """Where the span that covers `after` ends, or the next one if none does.
+        """The end of the span that covers `after`, or of the next one if none does.
 
-        Spans that follow one another without a break are one. Hours that never end are said to end some two
-        weeks ahead; `covers` tells that they do not.
+        Adjacent spans without a gap are one. For hours that never end, this returns a moment about two weeks
+        ahead; `covers` shows that they do not end there.
         """
         spans = (span for span in self._spans(after) if span[1] > after)
         _, last = next(spans)
@@ -58,7 +58,7 @@ class Hours:
         return last
 
     def _spans(self, around: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Those that can matter at `around` and for `HORIZON` after it, in order; none is empty."""
+        """The spans that can matter at `around` and for `HORIZON` after it, in order; none is empty."""
         over = timedelta(days=self.end <= self.start)
         day = around.astimezone(self.zone).date() - 2 * _DAY
         last = day + HORIZON + 2 * _DAY
@@ -72,9 +72,9 @@ class Hours:
 
 
 def shifted(due: datetime, *, hours: Hours, keep: Keep, deadline: datetime) -> datetime:
-    """The first moment at or after `due` that the hours allow, or `due` itself where none comes in time.
+    """The first moment at or after `due` that the hours allow, or `due` itself if none comes in time.
 
-    A rung is never shifted to or past the deadline: silence would mean that nobody is asked.
+    A step is never shifted to or past the deadline: otherwise nobody would be asked.
     """
     covered = hours.covers(due)
     if covered == (keep is Keep.DURING):
@@ -91,7 +91,7 @@ def moment(day: date, at: time, zone: ZoneInfo) -> datetime:
     upper = late.astimezone(UTC)
     if upper.astimezone(zone).replace(tzinfo=None) == wall:
         return upper
-    # In a gap, fold=1 reads the wall time by the clock after it, which names a moment before the change.
+    # In a gap, fold=1 uses the offset after it, which gives a moment before the change.
     lower = late.replace(fold=1).astimezone(UTC)
     steps = (upper - lower) // _SECOND
     first, last = 0, steps  # the change comes after `first` seconds, and not after `last`

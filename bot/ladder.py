@@ -1,4 +1,4 @@
-"""The deadline, and the rungs before it: what is due when. Pure; all times are aware and in UTC."""
+"""The deadline, and the escalation steps before it: what is due when. Pure; all times are aware and in UTC."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from bot.hours import Hours, Keep, shifted
 from bot.protocol import HITLRequest
 from bot.surface import Destination
 
-#: Further than this from our clock, a time of the platform's is not believed.
+#: A time from the platform that is further than this from our clock is not trusted.
 BELIEVABLE_SKEW = timedelta(minutes=1)
-#: A longer window is kept up to here: nobody plans further, and calendars end somewhere.
+#: A longer window is limited to this: nobody plans further, and calendars end somewhere.
 LONGEST_WINDOW = timedelta(days=366)
-#: And a shorter one than the store can tell apart is none at all.
+#: A window shorter than the store's resolution is not valid.
 SHORTEST_WINDOW = timedelta(milliseconds=1)
 
 
-#: So often another deadline is made up for a request that is listed after the one before.
+#: Another deadline is made up this many times for a request that is still listed after the one before.
 MOST_RENEWED = 3
 
 
 class DeadlineSource(StrEnum):
-    """Where a deadline comes from; the card says so when it is not the platform's own word."""
+    """Where a deadline comes from; the card says so if it is not from the platform itself."""
 
     TIMEOUT_AT = "timeout_at"  #: the platform's own deadline
     TIMEOUT_SECONDS = "timeout_seconds"  #: first seen plus the length that the platform named
@@ -33,17 +33,17 @@ class DeadlineSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
-    """When the platform stops waiting, as far as we can know."""
+    """When the platform stops waiting, as far as Nod can know."""
 
     at: datetime
     source: DeadlineSource
-    #: Why `timeout_at` was not believed, in words for an operator; None when it was.
+    #: Why `timeout_at` was not trusted, in words for an operator; None if it was.
     doubt: str | None = None
     renewed: int = 0  #: how often Nod made up another one, because the platform still listed the request
 
     @property
     def made_up(self) -> bool:
-        """Nod's own: what is still listed after it is not over."""
+        """Made up by Nod: a request that is still listed after it has not ended."""
         return self.source is DeadlineSource.DEFAULT
 
     @property
@@ -53,27 +53,27 @@ class Deadline:
 
 
 class Action(StrEnum):
-    """What a rung does when it is due."""
+    """What an escalation step does when it is due."""
 
-    REMIND = "remind"  #: a word in the card's thread
-    PING = "ping"  #: a word in the thread that mentions people, and one to each of them alone
-    WIDEN = "widen"  #: more people may decide, and the card stands in their channel too
+    REMIND = "remind"  #: a message in the card's thread
+    PING = "ping"  #: a message in the thread that mentions people, and a direct message to each of them
+    WIDEN = "widen"  #: more people can decide, and the card is shown in their channel too
     PAGE = "page"  #: the alert channels and pagers
-    FALLBACK = "fallback"  #: the card stands somewhere else too
-    LAST_CALL = "last_call"  #: a word to whoever claimed it, alone, before her lease ends
-    REDRAW = "redraw"  #: nobody is told; the card's words about the time left move on
+    FALLBACK = "fallback"  #: the card is shown somewhere else too
+    LAST_CALL = "last_call"  #: a direct message to the person with the claim, before their lease ends
+    REDRAW = "redraw"  #: nobody is notified; the card updates the time left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """One step of a route's ladder. It is due at a share of the window, or so long before the deadline."""
+    """One step of a route's ladder. It is due at a share of the window, or this long before the deadline."""
 
     action: Action = Action.PING
     share: float | None = None  #: of the window, between 0 and 1
     before: timedelta | None = None  #: the deadline; exactly one of the two is given
     who: tuple[str, ...] = ()  #: names of people and groups
-    cards: tuple[Destination, ...] = ()  #: where the card stands from then on, too
-    hours: Hours | None = None  #: when it may happen; it is shifted, never past the deadline
+    cards: tuple[Destination, ...] = ()  #: where the card is shown from then on, too
+    hours: Hours | None = None  #: when it can happen; it is shifted, never past the deadline
     keep: Keep = Keep.DURING
 
     def __post_init__(self) -> None:
@@ -82,9 +82,9 @@ class Rung:
             raise ValueError("a rung is due at a share of the window or at a length before the deadline")
 
     def due(self, *, first_seen: datetime, deadline: datetime, began: datetime | None = None) -> datetime:
-        """When it is due; what would lie before the first sight is due at once.
+        """When it is due; a time before the request was first seen means at once.
 
-        The window began at `began`, before the first sight of a request that was found late.
+        The window began at `began`, which is before the first sight of a request that was found late.
         """
         if self.before is not None:
             at = deadline - self.before
@@ -97,39 +97,39 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """The next rung that has not fired: what happens, with whom, and when, while nobody answers."""
+    """The next step that has not fired: what happens, with whom, and when, if nobody answers."""
 
     action: Action
     who: tuple[str, ...]  #: names of people and groups
     at: datetime
 
 
-#: Whoever is on it hears the last call, alone, after this share of her lease.
+#: The person with the claim gets the last call, by direct message, after this share of their lease.
 LAST_CALL_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """How long the others wait for whoever is on it, and when she hears the last call."""
+    """How long a claim holds back pings to others, and when the claimant gets the last call."""
 
     until: datetime
     last_call: datetime
 
 
 def lease_at(now: datetime, *, deadline: datetime, share: float) -> Lease:
-    """A lease from now on: a share of the time that is left; none at all when none is left."""
+    """A lease from now on: a share of the time that is left; None if none is left."""
     length = max(deadline - now, timedelta()) * share
     return Lease(until=now + length, last_call=now + length * LAST_CALL_SHARE)
 
 
-#: A card says how much time is left at most at these shares of the window.
+#: A card is updated with the time left at most at these shares of the window.
 REDRAWN_AT = (0.5, 0.8, 0.9)
-#: In a shorter window its words would change faster than anybody reads.
+#: In a shorter window the text would change faster than anyone reads.
 REDRAWN_FROM = timedelta(minutes=1)
 
 
 def redraws(*, first_seen: datetime, deadline: datetime) -> tuple[Rung, ...]:
-    """The rungs of every ladder that nobody is told of: the card's words about the time left move on."""
+    """The steps that every ladder has without a notification: the card updates the time left."""
     if deadline - first_seen < REDRAWN_FROM:
         return ()
     return tuple(Rung(action=Action.REDRAW, share=share) for share in REDRAWN_AT)
@@ -145,9 +145,9 @@ def time_left(now: datetime, *, first_seen: datetime, deadline: datetime) -> tim
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """An ISO 8601 moment, any offset or `Z`; one without an offset is read as UTC. None if it is no moment.
+    """An ISO 8601 moment, any offset or `Z`; one without an offset is read as UTC. None if it is not a moment.
 
-    Letters may be small (RFC 3339 §5.6).
+    Letters can be lower case (RFC 3339 §5.6).
     """
     if text is None:
         return None
@@ -162,11 +162,11 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 def deadline_of(request: HITLRequest, *, first_seen: datetime, default: timedelta) -> Deadline:
-    """The deadline: `timeout_at` first, unless the platform's clock lies.
+    """The deadline: `timeout_at` first, unless the platform's clock is wrong.
 
-    A listed request is alive. A `timeout_at` that has passed at first sight, a `created_at` in our future,
-    or a start later than now by `timeout_seconds` shows a wrong clock or zone: then what counts is our own
-    first sight plus `timeout_seconds`, and never later than that when `timeout_seconds` is given.
+    A listed request is still pending. A `timeout_at` that has passed at first sight, a `created_at` in our
+    future, or a start later than now by `timeout_seconds` shows a wrong clock or zone: then Nod uses its own
+    first sight plus `timeout_seconds`. When `timeout_seconds` is given, the deadline is never later than that.
     """
     until = parse_time(request.timeout_at)
     length = _length(request.timeout_seconds)
@@ -181,16 +181,17 @@ def deadline_of(request: HITLRequest, *, first_seen: datetime, default: timedelt
 
 
 def renewed(deadline: Deadline, *, now: datetime, first_seen: datetime, default: timedelta) -> Deadline:
-    """The next deadline for what is still listed after one that Nod had made up."""
+    """The next deadline for a request that is still listed after one that Nod had made up."""
     times = deadline.renewed + 1
     at = now + default if times <= MOST_RENEWED else _furthest(first_seen)
     return replace(deadline, at=at, renewed=times)
 
 
 def began_at(request: HITLRequest, *, first_seen: datetime, deadline: Deadline) -> datetime:
-    """When the platform began to wait: `created_at`, where its times are believed; else the first sight.
+    """When the platform began to wait: `created_at`, if its times are trusted; else the first sight.
 
-    A window that would be longer than the platform's own `timeout_seconds` shows that they are not one clock's.
+    A window longer than the platform's own `timeout_seconds` shows that the two times are from different
+    clocks.
     """
     created, length = parse_time(request.created_at), _length(request.timeout_seconds) or LONGEST_WINDOW
     if created is None or deadline.source is not DeadlineSource.TIMEOUT_AT:

@@ -1,13 +1,13 @@
-"""Nod's own marks in what is shown of a call; blanks, counted, so that they push nothing out of sight. Pure.
+"""Nod's own marks in the text of a call, and counted blanks, so that they push nothing out of sight. Pure.
 
-A mark is `‹` and then `redacted`, `hidden` or a digit. An agent may write that too. So before anything is
-redacted each `‹` in the call gets a zero-width space behind it (`armoured`), and afterwards that one is taken
-back wherever no mark could be read (`bared`); where one could be, `bot.visible` spells it out. Both are one to
-one: a text that had such a space already keeps it, besides ours.
+A mark is `‹` and then `redacted`, `hidden` or a digit. An agent can write that too. So before redaction each
+`‹` in the call gets a zero-width space behind it (`armoured`), and afterwards that space is removed wherever no
+mark could be read (`bared`); elsewhere `bot.visible` spells it out. Both are one to one: a text that already
+had such a space keeps it, besides ours.
 
 A tab is `⇥`. Blanks at the ends of a line, wide gaps, long runs of blank lines and of one hidden character are
 counted: `‹40 spaces›`, `‹12 blank lines›`, `‹300 times \\u{3000}›`. Line breaks at the ends of a text are `⏎`.
-Ordinary indentation, the blank line of a paragraph and columns that are close together stay as they are.
+Ordinary indentation, the blank line of a paragraph and narrow columns stay unchanged.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from bot.canonical import DEEPEST
 from bot.protocol import Json
 
 _ARMOUR = "‹\u200b"
-#: What a mark begins with; marks and signs that are hardly seen may stand between.
+#: What a mark begins with, with combining marks and nearly invisible signs between.
 _READS_AS_MARK = "[^\\w\\s\x00-\x7f‹]*+(?:redacted|hidden|[0-9])"
 _NEEDLESS = re.compile(f"‹\u200b(?!{_READS_AS_MARK})")
 _NEEDED = re.compile(f"‹\u200b(?={_READS_AS_MARK})")
 
-#: Said of a text with something in it that reads like a mark.
+#: The warning about a text that contains something like a mark.
 IMITATED = "A text imitates a mark of Nod's, such as ‹redacted 12 chars›; there it reads ‹\\u{200B}."
 
 
 def armoured(value: Json, *, depth: int = 0) -> Json:
-    """A copy in which no text, key or value, holds anything that reads like a mark of ours.
+    """A copy in which no text, key or value, contains anything that reads like a mark of Nod's.
 
-    Below `DEEPEST` it is as it was: nothing is shown there (`bot.redaction`).
+    Values below `DEEPEST` stay unchanged: nothing is shown there (`bot.redaction`).
     """
     if isinstance(value, str):
         return armour(value)
@@ -56,25 +56,25 @@ def bared(text: str) -> str:
 
 
 def imitates(text: str) -> bool:
-    """Whether an armoured text has something in it that would have read like a mark of ours."""
+    """Whether an armoured text contains something that would have read like a mark of Nod's."""
     return _ARMOUR in text and _NEEDED.search(text) is not None
 
 
 def written(text: str) -> str:
-    """An armoured text as it was written; marks of ours stay."""
+    """An armoured text as it was written; marks of Nod's stay."""
     return text.replace(_ARMOUR, "‹")
 
 
-#: So many spaces inside a line are a gap: on a phone, with about 40 characters in a row, more of them bring
+#: This many spaces inside a line are a gap: on a phone, with about 40 characters in a row, more of them move
 #: what follows to the left edge, where arguments begin.
 GAP = 12
-#: So many spaces before a line stay: code is seldom indented further.
+#: This many spaces before a line stay: code is seldom indented further.
 INDENT = 24
-#: So many line breaks in a row are a long run: a paragraph ends with two, a section with three.
+#: This many line breaks in a row are a long run: a paragraph ends with two, a section with three.
 BREAKS = 4
 #: A line of more characters takes 25 rows of a phone.
 LONG_LINE = 1_000
-#: As wide as so many spaces is a tab, where gaps are measured.
+#: The width of a tab in spaces, where gaps are measured.
 TAB = 4
 #: Line breaks at an end of a text that are shown one by one.
 ENDS = 3
@@ -86,7 +86,7 @@ EMPTIED = (
 STRETCHED = f"A line has more than {LONG_LINE:,} characters. Read it to its end."
 
 _OWN = str.maketrans({"⇥": "\\u{21E5}", "⏎": "\\u{23CE}", "\t": "⇥"})
-#: Blanks that are counted. Each begins where a run begins and keeps what it took: the time is linear.
+#: Blanks that are counted. Each starts where a run begins and keeps what it took: the time is linear.
 _COUNTED = re.compile(
     r"(?=[ \n])(?:"
     r"\A\n++|(?<!\n)\n++\Z"
@@ -95,7 +95,7 @@ _COUNTED = re.compile(
     r"|(?<! ) ++(?=\n|\Z)"
     r")"
 )
-#: One hidden character many times over (`bot.visible` has spelled it out).
+#: One hidden character repeated many times (`bot.visible` has spelled it out).
 _REPEATED = re.compile(rf"(\\u\{{[0-9A-F]+\}})\1{{{GAP - 1},}}+")
 
 _INNER = re.compile(r"(?<=[^ \t\n])[ \t]{3,}+")
@@ -106,14 +106,14 @@ _BLANK_LINES = re.compile(rf"\n(?:[ \t]*+\n){{{BREAKS - 1}}}")
 def counted(text: str) -> str:
     """A visible text (`bot.visible.visible`) with marks for blanks. Different texts stay different.
 
-    It neither begins nor ends with a blank, nor does any of its lines end with one.
+    Neither the text nor any of its lines begins or ends with a blank.
     """
     text = _REPEATED.sub(_times, text.translate(_OWN) if _has_own(text) else text)
     return _COUNTED.sub(_count, text)
 
 
 def blanks_warned(texts: Iterable[str]) -> Iterator[str]:
-    """What an eye would miss because blanks or a long line push it away, a sentence for each kind."""
+    """What an eye would miss because blanks or a long line push it away, one sentence for each kind."""
     kept = list(texts)
     if any(_is_gapped(text) for text in kept):
         yield GAPPED

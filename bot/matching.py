@@ -1,9 +1,9 @@
 """Which requests a rule is about: globs on names, conditions on argument values, and negation. Pure.
 
-Each condition fits, does not fit, or is in doubt. In doubt is whatever an agent could write in another way and
-have read in the same way: a value of another kind, a look-alike spelling, JSON inside a text, a second place
-for the same argument. So by writing a call in another way, an agent can only make an answer doubtful, never
-turn it round; and doubt goes to the careful side (`bot.routing`).
+Each condition fits, does not fit, or is in doubt. A value is in doubt if an agent could write it in another way
+that is read in the same way: a value of another kind, a look-alike spelling, JSON inside a text, a second place
+for the same argument. So by rewriting a call, an agent can only make an answer doubtful, never reverse it; and
+doubt leads to the stricter answer (`bot.routing`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bot.canonical import MOST_DIGITS
 from bot.protocol import HITLRequest, Json
 from bot.spelling import keys_of, spellings
 
-#: Values inside a text of JSON that are looked at; a text of more is in doubt.
+#: Values inside JSON text that are checked; a text with more is in doubt.
 MOST_INSIDE = 1_000
 #: Digits of a number that is tried in other spellings.
 LONGEST_NUMBER = 50
@@ -40,15 +40,15 @@ _PLACE = re.compile(r"0|[1-9][0-9]{0,8}")
 #: A place in a list within a key: `to[0]`, `to[]`, `lines.0.sku`.
 _INDEX = re.compile(r"\[[0-9]*\]|\.[0-9]+(?=\.|$)")
 _MARKS = re.compile(r"[\s,_']+")
-#: What a path or an address may hold that a program takes out again: `/tmp/../etc`, `//`, `%2e`.
+#: What a path or an address can contain that a program removes: `/tmp/../etc`, `//`, `%2e`.
 _DETOUR = re.compile(r"(?:\A|[/\\])\.{1,2}(?:[/\\]|\Z)|(?<!:)[/\\]{2}|%[0-9A-Fa-f]{2}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://")
-#: The number that a text begins with, where a program reads no further (`parseFloat`), or in another base.
+#: The number that a text begins with, if a program reads no further (`parseFloat`), or in another base.
 _BEGINS = re.compile(r"[+-]?[0-9][0-9,'_]*+(?:\.[0-9]*+)?(?:e[+-]?[0-9]++)?")
 _BASED = re.compile(r"([+-]?)0(?:x([0-9a-f_]{1,40})|o([0-7_]{1,60})|b([01_]{1,150}))")
 #: A glob that a number can fit.
 _OF_DIGITS = re.compile(r"[-+0-9.eE*?\[\]!]*")
-#: Signs around the values of a text that is nearly JSON (Python, YAML, JSON5), and what stands in quotes there.
+#: Signs around the values of text that is nearly JSON (Python, YAML, JSON5), and quoted text there.
 _AROUND = re.compile(r"""[\[\]{}()"',:\n]+""")
 _QUOTED = re.compile(r""""([^"\n]*+)"|'([^'\n]*+)'""")
 _SPACE = re.compile(r"\s*+")
@@ -58,12 +58,12 @@ _TRUTH |= {"false": False, "no": False, "off": False, "n": False, "f": False, "0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """One expectation: a glob, a plain value, or a comparison with a number; `!` in front turns it round."""
+    """One expectation: a glob, a plain value, or a comparison with a number; `!` in front negates it."""
 
     text: str
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a comparison with something that is no number."""
+        """Raises ValueError for a comparison with something that is not a number."""
         if self._limit() is not None:
             return
         if _COMPARISON.fullmatch(self.bare) or self.bare in _COMPARE:
@@ -71,12 +71,12 @@ class Pattern:
 
     @property
     def negated(self) -> bool:
-        """Whether `!` turns it round."""
+        """Whether `!` negates it."""
         return self.text.startswith("!")
 
     @property
     def bare(self) -> str:
-        """What is expected, without the `!`."""
+        """The expectation without the `!`."""
         return self.text.removeprefix("!").strip()
 
     def _limit(self) -> Decimal | None:
@@ -84,13 +84,13 @@ class Pattern:
         return _decimal(found[2]) if found else None
 
     def fits(self, value: Json) -> bool | None:
-        """Whether a value is as expected; None when that is in doubt."""
+        """Whether a value is as expected; None if that is in doubt."""
         fits = self._fits(value)
         return fits if fits is None else fits is not self.negated
 
     def _fits(self, value: Json) -> bool | None:
         if isinstance(value, list | dict):
-            return None  # what is inside may well be what the rule is about
+            return None  # the inner value may be what the rule is about
         fits = self._fits_plain(value)
         if isinstance(value, str) and fits is not None:
             inside = values_in(value)
@@ -114,7 +114,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """All of these must fit, and `without` must not. Globs are about whole names; case counts."""
+    """All of these must fit, and `without` must not. Globs match whole names and are case-sensitive."""
 
     tool: Pattern | None = None
     agent: Pattern | None = None
@@ -123,7 +123,7 @@ class Match:
     without: Match | None = None
 
     def told(self, request: HITLRequest) -> bool | None:
-        """Whether the rule is about this request; None when that is in doubt."""
+        """Whether the rule is about this request; None if that is in doubt."""
         names = (
             (self.tool, request.tool_name),
             (self.agent, request.agent_id),
@@ -159,8 +159,8 @@ EVERYTHING = Match()
 def value_at(request: HITLRequest, path: str) -> tuple[bool | None, Json]:
     """The argument at this dotted path, and whether it is there.
 
-    False only when an object of the call lacks the key. None when that is in doubt: something else stands where
-    an object is expected, another key may be read as this one, the call is cut or can be read in two ways.
+    False only if an object of the call lacks the key. None if that is in doubt: something else is where an
+    object is expected, another key may be read as this one, or the call is cut or can be read in two ways.
     """
     if not request.whole or request.flaw is not None:
         return None, None
@@ -176,7 +176,7 @@ def value_at(request: HITLRequest, path: str) -> tuple[bool | None, Json]:
         if not isinstance(value, dict) or _spelled_again(value, parts[number:]):
             return None, None
         if part not in value:
-            return None if place else False, None  # in place of a list of one, its item may stand alone
+            return None if place else False, None  # the item of a list of one can be there without the list
         value = value[part]
     return True, value
 
@@ -198,7 +198,7 @@ def _spelled_again(value: dict[str, Json], parts: list[str], *, least: int = 1) 
 
 @lru_cache(maxsize=8)
 def _by_spelling(keys: tuple[str, ...]) -> Mapping[str, list[str]]:
-    """The keys of an object by how they are spelled; kept, since a policy asks about each object many times."""
+    """The keys of an object by how they are spelled; cached, because a policy asks for them many times."""
     found: dict[str, list[str]] = {}
     for key in keys:
         for spelling in {*keys_of(key), *keys_of(_INDEX.sub("", key))}:
@@ -219,7 +219,7 @@ def _equals(value: Json, number: Decimal | None, expected: Decimal, written: str
 
 
 def _numbers(text: str) -> Iterator[Decimal | None]:
-    """What a text is read as by programs that take it for a number."""
+    """How programs read a text that they take for a number."""
     yield _decimal(_MARKS.sub("", text))
     if begins := _BEGINS.match(text):
         yield _decimal(_MARKS.sub("", begins[0]))
@@ -232,9 +232,9 @@ def _numbers(text: str) -> Iterator[Decimal | None]:
 
 
 def _is_truth(value: Json, expected: bool) -> bool | None:
-    """A boolean, or the same word as text; what programs also read as that boolean is in doubt.
+    """A boolean, or the same word as text; other values that programs read as that boolean are in doubt.
 
-    Of numbers all but 0 are true to them, null and an empty text are not, and of other texts nobody can tell.
+    To them every number but 0 is true, null and an empty text are false, and other texts are unclear.
     """
     if isinstance(value, bool):
         return value is expected
@@ -249,7 +249,7 @@ def _is_truth(value: Json, expected: bool) -> bool | None:
 
 
 def _fits_glob(text: str, glob: str, number: Decimal | None) -> bool | None:
-    """The text and its spellings must agree. `number` is what the text may be read as."""
+    """The text and its spellings must agree. `number` is the number that the text may be read as."""
     fits = fnmatchcase(text, glob)
     if any(
         fnmatchcase(spelling, other) is not fits
@@ -268,7 +268,7 @@ def _fits_glob(text: str, glob: str, number: Decimal | None) -> bool | None:
 
 
 def _may_fit(number: Decimal, glob: str) -> bool:
-    """Whether a number fits a glob in some digits; one that is too long to be tried may."""
+    """Whether a number fits a glob in some spelling; one that is too long to try may fit."""
     if abs(number.adjusted()) > LONGEST_NUMBER:
         return True
     return any(fnmatchcase(form, glob) for form in _forms(number, padding=min(len(glob), LONGEST_NUMBER)))
@@ -295,7 +295,7 @@ def _forms(number: Decimal, *, padding: int) -> Iterator[str]:
 
 
 def values_in(value: Json) -> tuple[Json, ...] | None:
-    """The plain values of a value, keys too, also inside texts of JSON; None when there are too many."""
+    """The plain values of a value, including keys and texts of JSON; None if there are too many."""
     found: list[Json] = []
     waiting: list[Json] = [value]
     while waiting:
@@ -314,9 +314,9 @@ def values_in(value: Json) -> tuple[Json, ...] | None:
 
 
 def _parsed(text: str) -> list[Json]:
-    """The values that a text of JSON holds, one or more, objects as pairs; the empty list for any other text.
+    """The values in a text of JSON, one or more, objects as pairs; the empty list for any other text.
 
-    What is no JSON although it begins so may be read by a program that is less strict: its pieces are values.
+    Text that only begins like JSON may be read by a less strict program: its pieces are values.
     """
     found: list[Json] = []
     at = _past_space(text, 0)
@@ -327,7 +327,7 @@ def _parsed(text: str) -> list[Json]:
             quoted = (one or other for one, other in _QUOTED.findall(text, at))
             pieces = (piece.strip() for piece in _AROUND.split(text[at:]))
             return [*found, *dict.fromkeys(filter(None, (*quoted, *pieces)))]
-        except RecursionError:  # too deep for Python: as good as too many
+        except RecursionError:  # too deep for Python: treated as too many
             return [None] * (MOST_INSIDE + 1)
         found.append(value)
         at = _past_space(text, at)
@@ -340,7 +340,7 @@ def _past_space(text: str, at: int) -> int:
 
 
 def _whole(digits: str) -> Json:
-    """A whole number; of one that is too long for one, its digits."""
+    """A whole number; if it is too long for one, its digits."""
     return int(digits) if len(digits) <= MOST_DIGITS else digits
 
 

@@ -1,4 +1,4 @@
-"""What a notice says, made from the record at the moment it is sent; and what is said of a dead place. Pure."""
+"""What a notification says, made from the record when it is sent; and the alert about a dead place. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def notification_for(
     now: datetime,
     link: str | None = None,
 ) -> Notification:
-    """One message for notices that are owed to the same thread or person, the earliest deadline first."""
+    """One message for notifications to the same thread or person, the earliest deadline first."""
     first, approval = owed[0]
     who = [(name, approval) for notice, approval in owed for name in notice.who]
     return Notification(
@@ -43,7 +43,7 @@ def ended_ping(approvals: Sequence[Approval], *, mark: str, policy: Policy) -> N
 
 
 def mentioned(policy: Policy, who: Iterable[tuple[str, Approval]], surface: Surface) -> tuple[str, ...]:
-    """The accounts on a surface of these people and groups, each once; not of who asked for it themselves."""
+    """The accounts in a chat of these people and groups, each once; without the people who asked for it."""
     people: dict[str, Person] = {}
     for name, approval in who:
         out = kept_out(policy, approval)
@@ -53,10 +53,10 @@ def mentioned(policy: Policy, who: Iterable[tuple[str, Approval]], surface: Surf
 
 
 def is_told_by_card(approval: Approval, *, policy: Policy) -> bool:
-    """Whether how it ended needs no message of its own, once the card shows it.
+    """Whether the outcome needs no message of its own once the card shows it.
 
-    That nobody answered in time is news to those whom the ladder called or was to call; and an answer that did
-    not get through, or not alone, is news to who gave it.
+    An expired request is news to the people whom the ladder notified or would have notified. An answer that did
+    not get through, or not alone, is news to the person who gave it.
     """
     route = policy.route_named(approval.route)
     if approval.outcome is Outcome.TIMEOUT_SKIP and route is not None and route.ladder:
@@ -66,7 +66,7 @@ def is_told_by_card(approval: Approval, *, policy: Policy) -> bool:
 
 
 def dead_place(where: Destination, troubles: Mapping[str, str], *, at: datetime) -> Alert | None:
-    """The alert for a place where no card can stand, by what `bot.ports.Chat.troubles` says of it."""
+    """The alert for a place where no card can be posted, from what `bot.ports.Chat.troubles` says of it."""
     surface = where.surface.value
     if "" in troubles:
         facts = {"chat": surface.title(), "why": troubles[""]}
@@ -78,7 +78,7 @@ def dead_place(where: Destination, troubles: Mapping[str, str], *, at: datetime)
 
 
 def _together(owed: Sequence[tuple[OutboxItem, Approval]], *, policy: Policy, now: datetime) -> Saying | None:
-    """What is said of several requests at once; None for one."""
+    """The text about several requests at once; None for one."""
     approvals = {approval.id: approval for _, approval in owed}
     if len(approvals) == 1:
         return None
@@ -138,7 +138,7 @@ def left(approval: Approval, now: datetime) -> str:
 
 
 def _asides(notice: OutboxItem, approval: Approval, policy: Policy) -> str:
-    """Who can decide by now, and for whom somebody stands in."""
+    """Who can decide by now, and for whom someone stands in."""
     route = policy.route_named(approval.route)
     now = approvers_of(route, approval) if route else ()
     let_in = tuple(name for name in now if name in approval.widened)
@@ -148,7 +148,7 @@ def _asides(notice: OutboxItem, approval: Approval, policy: Policy) -> str:
 
 
 def stand_ins(policy: Policy, names: tuple[str, ...]) -> str:
-    """Where a person is named only because a schedule could not be read, that it is so, and why."""
+    """If a person is named only because a schedule could not be read: that fact, and why."""
     return "".join(
         f" Nod could not read who is on call for {name} ({policy.stand_ins[name]})."
         for name in dict.fromkeys(names)

@@ -1,4 +1,4 @@
-"""May this person decide this? Default is no. Pure: no lookup happens here, so a click never waits for one."""
+"""Whether a person can decide a request. The default is no. Pure: no look-up here, so a click never waits."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from bot.surface import Destination, Surface
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody the policy names, with the accounts that were found for her."""
+    """A person in the policy, with the accounts that were found for them."""
 
     handle: str  #: the name in nod.yaml
     name: str
     email: str | None = None
     accounts: Mapping[Surface, str] = field(default_factory=dict)
-    #: Surfaces where her account is a guest's or belongs to another workspace or tenant.
+    #: Chats where their account is a guest's or belongs to another workspace or tenant.
     outside: frozenset[Surface] = frozenset()
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delegation:
-    """While somebody is away, somebody else takes her place, until a moment."""
+    """While a person is away, another takes their place, until a given time."""
 
     giver: str
     taker: str
@@ -60,24 +60,24 @@ class Policy:
     stand_ins: Mapping[str, str] = field(default_factory=dict)  #: whose schedule could not be read, and why
     #: Shifts of a schedule that could not be read, a line each, by the name of its `oncall`.
     skipped_shifts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    #: Where somebody could not be looked up just now, and so may be missing from `people` and `groups`.
+    #: Where people could not be looked up just now, so that some may be missing from `people` and `groups`.
     unasked: frozenset[Surface] = frozenset()
-    flood: int = 30  #: so many open requests of one agent have cards of their own
-    agents: Mapping[str, str] = field(default_factory=dict)  #: agent id -> a person's word for it
+    flood: int = 30  #: this many open requests of one agent have cards of their own
+    agents: Mapping[str, str] = field(default_factory=dict)  #: agent id -> the name that a person gave it
     run_link: str | None = None  #: the address of a run's page, with `{run_id}` in it
-    docs_url: str | None = None  #: where docs/ is served; without it no refusal carries a link
+    docs_url: str | None = None  #: where docs/ is served; without it refusals carry no link
     version: str = ""  #: a fingerprint of the file, for the audit
 
     def route_of(self, request: HITLRequest) -> Route:
-        """Where a request goes. In doubt the strictest route: the larger quorum, then the fewer approvers."""
+        """The route of a request. In doubt the strictest route: the larger quorum, then the fewer approvers."""
         return route_for(request, self.routes, people=lambda route: len(self.handles(route.approvers)))
 
     def route_named(self, name: str) -> Route | None:
-        """The route that an approval was admitted under; None when the file no longer has it."""
+        """The route that an approval was admitted under; None if the file no longer has it."""
         return next((route for route in self.routes if route.name == name), None)
 
     def handles(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """People and groups, spelled out as people, each once, in the order of the file."""
+        """People and groups, expanded to people, each once, in the order of the file."""
         spelled = [handle for name in names for handle in self.groups.get(name, (name,))]
         return tuple(dict.fromkeys(spelled))
 
@@ -85,13 +85,13 @@ class Policy:
         return tuple(self.people[handle] for handle in self.handles(names) if handle in self.people)
 
     def person_behind(self, surface: Surface, account: str) -> Person | None:
-        """Who owns this account of a surface; None for anybody whom the policy does not name."""
+        """The owner of this account of a chat; None for anyone the policy does not name."""
         return next((p for p in self.people.values() if p.accounts.get(surface) == account), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eligibility:
-    """A person's standing in a route: her own, or the one of somebody who is away."""
+    """A person's seat in a route: their own, or that of a person who is away."""
 
     person: Person
     acting_for: str | None = None
@@ -100,11 +100,11 @@ class Eligibility:
 def eligibility_of(
     policy: Policy, approval: Approval, *, surface: Surface, account: str, home: bool, now: datetime
 ) -> Eligibility:
-    """Where the person behind an account sits, if the approval's route lets her decide.
+    """The seat of the person behind an account, if the approval's route lets them decide.
 
     Raises:
-        Refused: not among the approvers, from outside, or the requester herself. What is missing (a route
-            gone from the file, an account that nobody owns) means nobody, never everybody.
+        Refused: not among the approvers, external, or the requester. Missing facts (a route gone from the
+            file, an account without an owner) mean nobody, never everybody.
     """
     route = policy.route_named(approval.route)
     person = policy.person_behind(surface, account)
@@ -125,7 +125,7 @@ def eligibility_of(
 
 
 def _eligibilities(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> dict[str, list[str]]:
-    """Whose seats each handle may take: their own, if they are an approver, then those of who is away."""
+    """The seats each handle can take: their own, if they are an approver, then those of absent people."""
     seats = {handle: [handle] for handle in policy.handles(approvers_of(route, approval))}
     approvers = frozenset(seats)
     for delegation in policy.delegations:
@@ -135,17 +135,17 @@ def _eligibilities(policy: Policy, route: Route, approval: Approval, *, now: dat
 
 
 def eligible(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> frozenset[str]:
-    """Whose earlier votes still count: who may decide now, and those who take the place of one.
+    """The people whose earlier votes are still valid: who can decide now, and those who stand in for one.
 
-    Whoever has lost every account since, or has become a guest, does not: at the moment of the last vote
-    all that are counted have to be people who may decide.
+    A person who has since lost every account, or become a guest, is left out: at the last vote, every counted
+    vote must come from a person who can decide.
     """
     able = _able(policy, route, approval, now=now)
     return frozenset(person.handle for person in able if _reachable(person, route))
 
 
 def _able(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> tuple[Person, ...]:
-    """The people of `_eligibilities` who did not ask for it, nor stand in only for those who did."""
+    """The people of `_eligibilities` who did not ask for it, and do not stand in only for those who did."""
     requesters = requesters_of(policy, route, approval.request)
     seats = _eligibilities(policy, route, approval, now=now)
     able = (handle for handle, givers in seats.items() if handle not in requesters and {*givers} - requesters)
@@ -157,7 +157,7 @@ def _reachable(person: Person, route: Route) -> bool:
 
 
 def requesters_of(policy: Policy, route: Route, request: HITLRequest) -> frozenset[str]:
-    """Who may have asked for this, where the route forbids them to decide it; in doubt that is everybody."""
+    """Who may have asked for this, if the route forbids them to decide it; in doubt that is everybody."""
     if route.self_approval:
         return frozenset()
     named = _requesters(policy, route, request)
@@ -165,12 +165,12 @@ def requesters_of(policy: Policy, route: Route, request: HITLRequest) -> frozens
 
 
 def requesters_named(policy: Policy, route: Route, request: HITLRequest) -> frozenset[str]:
-    """The people whom the run names, or may name, as asking for this, in the field that the route tells."""
+    """The people whom the run names, or may name, as the requester, in the field that the route gives."""
     return _requesters(policy, route, request).handles
 
 
 def _requesters(policy: Policy, route: Route, request: HITLRequest) -> Named:
-    """A field that an object of the call lacks names nobody; one in doubt (`bot.matching`) may name anybody."""
+    """A field that an object of the call lacks names nobody; one in doubt (`bot.matching`) may name anyone."""
     if route.requester is None:
         return Named()
     field_name, _, path = route.requester.partition(".")
@@ -189,14 +189,14 @@ ROUTE_GONE = "This route was removed from nod.yaml, so nobody can decide. Ask th
 NO_APPROVER = "Nobody can decide this in the chat. Ask the Nod admin."
 DOUBTED = "Nod cannot tell who asked for this, so nobody can decide it here. Ask the Nod admin."
 NO_OTHER = "You asked for this yourself, and nobody else can decide it. Ask the Nod admin."
-#: People whom a sentence names one by one; what is beyond is a number.
+#: People whom a sentence names one by one; the rest become a number.
 MOST_NAMED = 4
 
 
 def deciders(policy: Policy, route: Route, approval: Approval, *, now: datetime) -> tuple[str, ...]:
     """The names of the people who can decide this now, in the file's order.
 
-    Where none of them can press a button just now, since no chat knows them, all who would be allowed to.
+    If none of them can press a button just now, because no chat knows them, all who would be allowed to.
     """
     able = _able(policy, route, approval, now=now)
     reachable = [person for person in able if _reachable(person, route)]
@@ -204,7 +204,7 @@ def deciders(policy: Policy, route: Route, approval: Approval, *, now: datetime)
 
 
 def either_of(names: Sequence[str]) -> str:
-    """`Ann`, `Ann or Bob`, `Ann, Bob or Cy`; of more than MOST_NAMED the first ones and a number."""
+    """`Ann`, `Ann or Bob`, `Ann, Bob or Cy`; for more than MOST_NAMED the first ones and a number."""
     if len(names) > MOST_NAMED:
         kept = names[: MOST_NAMED - 1]
         return f"{', '.join(kept)} or {len(names) - len(kept)} others"
@@ -226,16 +226,16 @@ def _own_request(policy: Policy, route: Route, approval: Approval, *, now: datet
 
 
 def approvers_of(route: Route, approval: Approval) -> tuple[str, ...]:
-    """The names of those who may decide: the route's, and whom a rung of it let in.
+    """The names of those who can decide: the route's, and those that a step of it added.
 
-    A file that came since may have taken a rung's people out again: then they are out.
+    If a newer file has removed a step's people, they are out.
     """
     lets_in = {name for rung in route.ladder if rung.action is Action.WIDEN for name in rung.who}
     return tuple(dict.fromkeys((*route.approvers, *(name for name in approval.widened if name in lets_in))))
 
 
 def approvers_named(policy: Policy, route: Route | None, approval: Approval) -> str:
-    """Who may decide in words for a card or a refusal: groups by their name, people by theirs."""
+    """Who can decide, in words for a card or a refusal: groups by their name, people by theirs."""
     names = approvers_of(route, approval) if route else ()
     if route is None or not policy.members(names):
         return "nobody (the policy names no approver)"
@@ -243,18 +243,18 @@ def approvers_named(policy: Policy, route: Route | None, approval: Approval) -> 
 
 
 def kept_out(policy: Policy, approval: Approval) -> frozenset[str]:
-    """Who may not decide this request although its route would let them: they may have asked for it."""
+    """People who cannot decide this request although they are on its route: they may have asked for it."""
     route = policy.route_named(approval.route)
     return requesters_of(policy, route, approval.request) if route else frozenset()
 
 
 def named_for(policy: Policy, names: tuple[str, ...], approval: Approval) -> str:
-    """`names_of` without whoever may not decide this request."""
+    """`names_of` without people who cannot decide this request."""
     return names_of(policy, names, without=kept_out(policy, approval))
 
 
 def names_of(policy: Policy, names: tuple[str, ...], *, without: frozenset[str] = frozenset()) -> str:
-    """People by their name, groups by theirs, and who is on call now by both; empty when all are left out."""
+    """People and groups by their names, on-call people with both; empty if all are left out."""
     return ", ".join(said for name in dict.fromkeys(names) if (said := _name_of(policy, name, without)))
 
 
@@ -272,7 +272,7 @@ def _name_of(policy: Policy, name: str, without: frozenset[str]) -> str:
 
 
 def check_note(route: Route, verdict: HITLDecision, note: str | None) -> None:
-    """Raises Refused when the route wants a reason and there is none, or when it is too long to pass on."""
+    """Raises Refused if the route requires a reason and there is none, or if it is too long to pass on."""
     if route.reason_rule(verdict) is ReasonRule.REQUIRED and not note:
         raise Refused(Refusal.REASON_REQUIRED, "This route needs a reason. Write one and send it again.")
     if note is not None and len(note) > LONGEST_NOTE:

@@ -1,9 +1,9 @@
-"""An answer is posted, by the table of the platform's guide.
+"""Posts an answer, by the table of the platform's guide.
 
 | what happens | what is done |
 |---|---|
 | network error, 5xx | tried again: after 1 s, 2 s, 3 s |
-| 429 | the same, and not before its Retry-After: nothing has happened yet |
+| 429 | the same, and not before its Retry-After: nothing happened |
 | any other 4xx, a redirect | fails at once |
 | 404, 409 | resolved: nothing is left to do |
 """
@@ -23,27 +23,27 @@ from bot.ports import Listing
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.retry import MARGIN, program_wait
 
-#: How often an answer is tried when nothing else is said.
+#: How often an answer is tried by default.
 ATTEMPTS = 3
-#: Answers of one program on their way at once.
+#: Answers of one program under way at once.
 AT_ONCE = 64
 
 T = TypeVar("T")
 
-Pause = Callable[[float], Awaitable[object]]  #: waits so many seconds
+Pause = Callable[[float], Awaitable[object]]  #: waits that many seconds
 
 log = structlog.get_logger()
 
 
 class Answers(Protocol):
-    """Where answers go: `HITLClient`, or any `bot.ports.Platform`."""
+    """The place to send answers: `HITLClient`, or any `bot.ports.Platform`."""
 
     async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
-        """Tell it once. Raises Unavailable, Unanswered, Gone or Forbidden, as `bot.ports.Platform` says."""
+        """Send it once. Raises Unavailable, Unanswered, Gone or Forbidden, as `bot.ports.Platform` says."""
         ...
 
     async def word_on(self, request_id: str) -> str | None:
-        """What its audit says became of a request; None when it does not tell. Never raises for trouble."""
+        """The outcome of a request by the platform's audit; None if it does not say. Never raises on errors."""
         ...
 
 
@@ -51,12 +51,12 @@ class Client(Answers, Protocol):
     """The platform, as `HITLClient` and `bot.ports.Platform` are."""
 
     async def pending(self) -> Listing:
-        """What waits now. Raises Unavailable or Forbidden."""
+        """The pending requests. Raises Unavailable or Forbidden."""
         ...
 
 
 class InTurn:
-    """A platform that at most so many ask at once. Who waits for a turn loses no try and no time by it."""
+    """A platform with a limit on calls at once. Waiting for a turn costs no try and no time."""
 
     def __init__(self, platform: Answers, *, most: int) -> None:
         """In front of this platform."""
@@ -77,7 +77,7 @@ class InTurn:
 async def post(
     platform: Answers, request: HITLRequest, response: HITLResponse, *, attempts: int, pause: Pause
 ) -> Outcome:
-    """Post an answer, tried so many times; how the request ended: by it, or elsewhere.
+    """Post an answer with at most `attempts` tries; returns how the request ended: by it, or elsewhere.
 
     Raises Unavailable after the last try, Forbidden at once.
     """
@@ -101,9 +101,9 @@ async def post_until(
     clock: Callable[[], datetime],
     pause: Pause,
 ) -> Outcome:
-    """Post what a person decided: it is tried until the deadline, and never turned into another word.
+    """Post a person's decision: it is retried until the deadline, and never turned into another verdict.
 
-    Raises Unavailable when also the last try, just before the end, was in vain; Forbidden at once.
+    Raises Unavailable if the last try, just before the end, fails too; Forbidden at once.
     """
     posting = _Posting(platform, request, response)
     return await tried_until(posting.once, deadline=deadline, clock=clock, pause=pause, told=posting.told)
@@ -117,10 +117,10 @@ async def tried_until(
     pause: Pause,
     told: Callable[[Unavailable, float], None],
 ) -> T:
-    """What `once` gives, tried until the deadline; raises what the last try raises.
+    """The result of `once`, tried until the deadline; raises what the last try raises.
 
-    A wait that would go beyond the end is cut, so that the last moment is used. `told` hears each error, with
-    the seconds until the next try.
+    A wait that would go past the end is cut, so that the last moment is used. `told` gets each error, with the
+    seconds until the next try.
     """
     attempt, last = 0, False
     while True:
@@ -138,14 +138,14 @@ async def tried_until(
 
 
 class _Posting:
-    """One answer on its way; remembers whether an earlier try may have arrived."""
+    """One answer being posted; remembers whether an earlier try may have arrived."""
 
     def __init__(self, platform: Answers, request: HITLRequest, response: HITLResponse) -> None:
         self._platform, self._request, self._response = platform, request, response
         self._may_be_there = False
 
     async def once(self) -> Outcome:
-        """One try. A 200 is not proof that ours was the first, so the audit's word counts where it has one."""
+        """One try. A 200 is no proof that ours was the first, so the audit's word wins if it has one."""
         ours: HITLDecision = self._response.decision
         try:
             await self._platform.decide(self._request, self._response)
@@ -159,5 +159,5 @@ class _Posting:
         return Outcome(ours.value) if word in (None, ours.value) else Outcome.ELSEWHERE
 
     def told(self, error: Unavailable, wait: float) -> None:
-        """One try was in vain; the next one is so many seconds away."""
+        """One try failed; the next one is `wait` seconds away."""
         log.warning("delivery_failed", approval_id=self._request.request_id, wait=wait, reason=str(error))

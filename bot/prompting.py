@@ -1,10 +1,10 @@
-"""The person at the terminal is asked about a call for as long as it waits, and about the call that waits.
+"""Asks the person at the terminal about a call while it is pending, always about the current call.
 
 | what happens | what is done |
 |---|---|
-| the request has left the platform's list | she is not asked any more; nothing is posted |
-| the call has changed: while she is asked, or when her Approve is sent | she is asked anew, about the new one |
-| she approves a call that was cut or can be read in two ways | rejected, with the reason |
+| the request has left the platform's list | they are not asked any more; nothing is posted |
+| the call has changed: while they are asked, or when their Approve is sent | they are asked about the new one |
+| they approve a call that was cut or can be read in two ways | rejected, with the reason |
 | the prompt raises | rejected, with the reason |
 """
 
@@ -31,30 +31,30 @@ log = structlog.get_logger()
 
 @dataclass(eq=False, kw_only=True)
 class Question:
-    """A call that somebody is being asked about."""
+    """A call that a person is being asked about."""
 
     request: HITLRequest
     answering: asyncio.Task[HITLResponse | None]
-    latest: HITLRequest | None  #: the call as it is listed now; None once it does not wait any more
+    latest: HITLRequest | None  #: the call as it is listed now; None once it is no longer pending
 
     @property
     def response(self) -> HITLResponse | None:
-        """Her answer; None when she gave none."""
+        """The person's answer; None if they gave none."""
         if self.answering.cancelled():
             return rejection(self.request, "Prompt error: it cancelled itself")
         return self.answering.result()
 
 
 class Unchanged:
-    """A platform that takes an Approve only for a call which it still lists as it was shown."""
+    """A platform that accepts an Approve only for a call which it still lists as it was shown."""
 
     def __init__(self, client: Client, answers: Answers) -> None:
         """The list comes from `client`, and the answer goes to `answers`."""
         self._client, self._answers = client, answers
-        self.latest: HITLRequest | None = None  #: what stood in place of the call that was shown
+        self.latest: HITLRequest | None = None  #: the call that replaced the one that was shown
 
     async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
-        """As the platform's; besides raises Refused for a call that has changed, Gone for one that has left."""
+        """As the platform's; also raises Refused for a call that has changed, Gone for one that has left."""
         if response.decision is HITLDecision.APPROVED:
             listing = await self._client.pending()
             listed = {one.request_id: one for one in listing.requests}
@@ -71,7 +71,7 @@ class Unchanged:
 
 
 class Asking:
-    """Asks by a prompt and posts the answer, until the deadline."""
+    """Asks with a prompt and posts the answer, until the deadline."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Asking:
         clock: Callable[[], datetime],
         pause: Pause,
     ) -> None:
-        """`answers` is where the answers go: `client`, or something in front of it."""
+        """`answers` is where the answers go: `client`, or a wrapper around it."""
         self._prompt, self._client, self._answers = prompt, client, answers
         self._clock, self._pause = clock, pause
         self._asked: set[Question] = set()
@@ -93,10 +93,10 @@ class Asking:
         return self._prompt.attached
 
     async def decide(self, request: HITLRequest, *, deadline: datetime) -> Outcome:
-        """How the request ended: by her answer, ELSEWHERE, or TIMEOUT_SKIP when she gave none.
+        """How the request ended: by the person's answer, ELSEWHERE, or TIMEOUT_SKIP if they gave none.
 
-        Raises Unavailable or Forbidden when the answer could not be posted, Refused when the call has become
-        one that cannot be read.
+        Raises Unavailable or Forbidden if the answer could not be posted, Refused if the call has become one
+        that cannot be read.
         """
         while True:
             question = await self._ask(request, deadline)
@@ -122,11 +122,11 @@ class Asking:
                 request = platform.latest
 
     def asked(self) -> frozenset[Question]:
-        """What is asked just now; to be read before a poll begins, for `looked`."""
+        """The questions that are open now; read it before a poll begins, for `looked`."""
         return frozenset(self._asked)
 
     def looked(self, listing: Listing, asked: frozenset[Question]) -> None:
-        """A poll that began after `asked` is over: nobody is asked any more about what has left or changed."""
+        """A poll that began after `asked` has ended: cancel questions about calls that left or changed."""
         listed = {request.request_id: request for request in listing.requests}
         for question in asked & self._asked:
             if question.request.request_id in listing.unread_ids:
@@ -136,7 +136,7 @@ class Asking:
                 question.answering.cancel()
 
     async def _ask(self, request: HITLRequest, deadline: datetime) -> Question:
-        """A question that was answered, or cancelled because its call waits no more."""
+        """A question that was answered, or cancelled because its call is no longer pending."""
         answering = asyncio.ensure_future(self._answer(request, deadline))
         question = Question(request=request, answering=answering, latest=request)
         self._asked.add(question)
@@ -144,7 +144,7 @@ class Asking:
             await asyncio.wait({answering})
         finally:
             self._asked.discard(question)
-            if not answering.done():  # the handler stops: the terminal is given back first
+            if not answering.done():  # the handler stops: the terminal is released first
                 answering.cancel()
                 await asyncio.gather(answering, return_exceptions=True)
         return question

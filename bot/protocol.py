@@ -1,4 +1,4 @@
-"""The platform's words: a request that waits, the three decisions, a response."""
+"""The platform's terms: a pending request, the three decisions, a response."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from enum import StrEnum
 
 from bot.canonical import FORM, FORMS, NotCanonical, digest_of
 
-#: The flaw of a call whose name is no line of text: many tools could look like that one.
+#: The flaw of a call whose name is not a line of text: many tools could look like that one.
 UNPRINTABLE = "a name has a line break or another character that cannot be seen"
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
 class HITLDecision(StrEnum):
-    """What a person, or a rule, answers. The platform knows no fourth word."""
+    """The answer of a person or a rule. The platform has no fourth one."""
 
     APPROVED = "approved"  #: run the tool
     REJECTED = "rejected"  #: do not run it, and say why
-    SKIPPED = "skipped"  #: leave the tool out; the agent goes on
+    SKIPPED = "skipped"  #: continue without this step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HITLRequest:
-    """One tool call that the platform holds back until somebody answers.
+    """One tool call that the platform holds until someone answers.
 
-    Times and lengths are kept as the platform sent them: `bot.ladder.deadline_of` decides what to believe.
+    Times and lengths are kept as the platform sent them: `bot.ladder.deadline_of` decides what to trust.
     """
 
     request_id: str
@@ -41,19 +41,20 @@ class HITLRequest:
     #: Why this call has no canonical form (a key given twice, a number that parsers read differently), in
     #: words: then nobody can be sure of what they approve.
     flaw: str | None = None
-    #: False when the platform sent a preview that it had cut: then nobody can see the whole call.
+    #: False if the platform sent a cut preview: then nobody can see the whole call.
     whole: bool = True
 
-    #: The form of its digest: of now, or of the release that wrote it down (`bot.canonical.FORM`).
+    #: The form of its digest: the current one, or that of the release that saved it (`bot.canonical.FORM`).
     form: str = field(default=FORM, compare=False)
 
     #: SHA-256 over everything a decision covers, as `<form>-<64 hex digits>`; of form 1 the digits alone. Two
-    #: equal digests, one call. The deadline is not in it: a platform that waits longer asks for the same thing.
+    #: equal digests mean one call. The deadline is not part of it: a platform that waits longer asks for the
+    #: same thing.
     digest: str = field(init=False)
     _told_flaw: str | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """A call without a canonical form gets a flaw, and a digest for its Reject and Skip all the same.
+        """Give a call without a canonical form a flaw, and a digest for its Reject and Skip.
 
         Raises ValueError for a form that this version does not know.
         """
@@ -71,7 +72,7 @@ class HITLRequest:
         object.__setattr__(self, "digest", digest if self.form == "1" else f"{self.form}-{digest}")
 
     def named_by(self, digest: str) -> bool:
-        """Whether this digest is of this very call, by the form that the digest was made in."""
+        """Whether this digest belongs to exactly this call, by the form in which the digest was made."""
         form = digest.rpartition("-")[0] or "1"
         if form == self.form:
             return digest == self.digest
@@ -79,7 +80,7 @@ class HITLRequest:
 
     @property
     def tool_args(self) -> Json:
-        """`arguments`, by the name that the platform's own client has for them: its callbacks work here."""
+        """`arguments`, under the name in the platform's own client: its callbacks work here."""
         return self.arguments
 
     @property
@@ -96,13 +97,13 @@ class HITLRequest:
 
     @property
     def approvable(self) -> bool:
-        """All of the call is here, and it can be read in one way only."""
+        """All of the call is here, and it can be read in only one way."""
         return self.whole and self.flaw is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HITLResponse:
-    """An answer on its way to the platform: `POST /agents/hitl/decision` without the id."""
+    """An answer for the platform: `POST /agents/hitl/decision` without the id."""
 
     decision: HITLDecision
     operator_input: str | None = None

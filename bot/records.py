@@ -1,4 +1,4 @@
-"""The records: what the store keeps beside the approvals themselves. The port to it is `bot.store`. Pure."""
+"""The records that the store keeps beside the approvals. The port to it is `bot.store`. Pure."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ Ring = Callable[[Step], None]  #: wake a step; called after a commit, never insi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Where a card stands, or shall stand. `ref` is what the surface needs to find the message again."""
+    """Where a card is, or will be. `ref` is what the chat needs to find the message again."""
 
     card_id: str
     approval_id: str
     destination: Destination
     ref: str | None = None
     shown_revision: int = 0  #: 0: not shown yet
-    attempted_at: datetime | None = None  #: when a first post was begun; with no ref it may be up all the same
+    attempted_at: datetime | None = None  #: when a first post was begun; without a ref it may still be up
     tries: int = 0  #: failed tries in a row
     next_try: datetime | None = None
-    digest: str | None = None  #: of the call that the message shows; an Approve counts for no other
+    digest: str | None = None  #: of the call that the message shows; an Approve is valid for this call only
     superseded: bool = False  #: the call changed; a newer card asks about it
-    gathered: bool = False  #: it stands on its channel's digest, and has no message of its own
-    gathered_at: datetime | None = None  #: a digest that shows an earlier moment does not tell of it
+    gathered: bool = False  #: it is on its channel's queue message, and has no message of its own
+    gathered_at: datetime | None = None  #: a queue message that shows an earlier time does not include it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What a poll is compared with: how far it is, which call it is, and how many polls missed it."""
+    """What a poll is compared with: the stage, the call, and how many polls missed it."""
 
     stage: Stage
     digest: str
@@ -61,45 +61,45 @@ class Standing:
     first_seen: datetime
     deadline: datetime
     attempts: int = 0  #: decision POSTs begun
-    forged: bool = False  #: its rows were found not to be Nod's: it is taken anew
+    forged: bool = False  #: its rows were not written by Nod: it is read again as new
 
 
 class Claimed(StrEnum):
-    """What became of "I'm on it"."""
+    """The result of "I'm on it"."""
 
     YES = "yes"
-    TAKEN = "taken"  #: somebody else is on it now
-    BEFORE = "before"  #: she was on it before; a lease is not renewed
-    LOST = "lost"  #: it is no longer open, or another call: read the record and say what is true
+    TAKEN = "taken"  #: someone else has the claim now
+    BEFORE = "before"  #: they had the claim before; a lease is not renewed
+    LOST = "lost"  #: it is no longer open, or another call: read the record and say how things are
 
 
 class Counted(StrEnum):
-    """What became of a vote."""
+    """The result of a vote."""
 
-    WAITING = "waiting"  #: it counts; more people are needed
-    DECIDED = "decided"  #: it was enough
-    LOST = "lost"  #: something else came first: read the record and say what is true
+    WAITING = "waiting"  #: it is valid; more people are needed
+    DECIDED = "decided"  #: it completed the decision
+    LOST = "lost"  #: something else came first: read the record and say how things are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueRung:
-    """A rung of one approval, written when it was admitted, or when somebody claimed it."""
+    """An escalation step of one approval, written when it was first seen, or when a person claimed it."""
 
     approval_id: str
-    number: int  #: place on the ladder, from 0; those of no ladder begin at UNWRITTEN
+    number: int  #: place on the ladder, from 0; steps outside a ladder begin at UNWRITTEN
     due_at: datetime
     action: Action = Action.PING
     who: tuple[str, ...] = ()
     cards: tuple[Destination, ...] = ()
 
 
-#: The numbers of rungs that stand in no ladder: redraws from here on, last calls from here on.
+#: The numbers of steps outside a ladder: redraws from here on, last calls from here on.
 UNWRITTEN, LAST_CALLS = 100, 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewApproval:
-    """An approval whose life begins, with the cards and the rungs that belong to it."""
+    """A new approval, with the cards and the escalation steps that belong to it."""
 
     approval: Approval
     placements: Sequence[Placement] = ()
@@ -107,29 +107,29 @@ class NewApproval:
 
 
 class NotificationKind(StrEnum):
-    """What a notice is about."""
+    """What a notification is about."""
 
-    RUNG = "rung"  #: it still waits; of no use once it is answered
-    LAST_CALL = "last_call"  #: the same, to whoever claimed it
+    RUNG = "rung"  #: it is still pending; useless once it is answered
+    LAST_CALL = "last_call"  #: the same, to the person with the claim
     OUTCOME = "outcome"  #: how it ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxItem:
-    """A message that is owed: in the thread of a card, or to one person alone. What it says is no row:
+    """A queued message: in the thread of a card, or to one person alone.
 
-    it is made from the record at the moment it is sent, like a card.
+    Its text is not stored: it is made from the record when it is sent, like a card.
     """
 
     mark: str  #: unique and stable, for example `<card id>.rung2`
     approval_id: str
     news: NotificationKind
     surface: Surface
-    card_id: str | None = None  #: in this card's thread, or its digest's
+    card_id: str | None = None  #: in the thread of this card or of its queue message
     person: str | None = None  #: or to this person of the policy, by direct message
-    who: tuple[str, ...] = ()  #: people and groups whom it mentions in a thread, or through which it is hers
+    who: tuple[str, ...] = ()  #: people and groups that it mentions, or through which this person gets it
     owed_since: datetime
-    sent_as: str | None = None  #: an earlier try may have put it up under this mark
+    sent_as: str | None = None  #: an earlier try may have posted it under this mark
     attempted_at: datetime | None = None
     tries: int = 0
     next_try: datetime | None = None
@@ -137,7 +137,7 @@ class OutboxItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping:
-    """A message of ours that is up and says that requests wait, of which none does any more."""
+    """A posted message that says that requests are pending, of which none is any more."""
 
     surface: Surface
     channel: str
@@ -148,12 +148,12 @@ class Ping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Up:
-    """A message from which people answer what is open: a card, or a digest with what stands on it."""
+    """A message from which people answer open requests: a card, or a queue message with its requests."""
 
-    mark: str  #: the id of the card or the digest
+    mark: str  #: the id of the card or the queue message
     destination: Destination
     ref: str
-    deadline: datetime  #: the earliest one that it tells of
+    deadline: datetime  #: the earliest deadline of its requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,14 +161,14 @@ class Lack:
     """How many requests wait for people without a card in one place."""
 
     destination: Destination
-    unseen: int  #: of these no card is up anywhere, and no digest tells of them
-    in_vain: int  #: of the unseen ones, those whose card was tried here
+    unseen: int  #: no card of these is up anywhere, and no queue message lists them
+    in_vain: int  #: the unseen ones whose card was tried here
     elsewhere: int  #: their card was tried here, and people see them in another place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A card that nobody has tried to post yet."""
+    """A card that no step has tried to post yet."""
 
     card_id: str
     approval_id: str
@@ -179,29 +179,29 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batched:
-    """An open request that stands on a digest: what can be told of it without its call."""
+    """An open request on a queue message: what can be said of it without its call."""
 
     card_id: str
     approval_id: str
     route: str
     deadline: datetime
     widened: tuple[str, ...]
-    voters: frozenset[str]  #: who has voted on the call as it is now
+    voters: frozenset[str]  #: who has voted on the current call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueMessage:
-    """A channel's one message for what is too much for cards of their own."""
+    """A channel's one message for the requests without their own card."""
 
     digest_id: str
     destination: Destination
-    count: int  #: open requests that stand on it
+    count: int  #: open requests on it
     first: tuple[Approval, ...]  #: some of them, earliest deadline first
-    agents: frozenset[str] = frozenset()  #: all whose requests these are
-    joined_at: datetime | None = None  #: when the last of those that stand on it was gathered
+    agents: frozenset[str] = frozenset()  #: all agents with a request on it
+    joined_at: datetime | None = None  #: when the last of its requests was batched
     ref: str | None = None
-    shown: str | None = None  #: a fingerprint of what the message says; None: not shown yet
-    shown_at: datetime | None = None  #: the moment of which the message tells
+    shown: str | None = None  #: a fingerprint of the message's text; None: not shown yet
+    shown_at: datetime | None = None  #: the time whose state the message shows
     attempted_at: datetime | None = None
     tries: int = 0
     next_try: datetime | None = None
@@ -209,28 +209,28 @@ class QueueMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Something that could not be recovered: one per request and cause."""
+    """An unrecoverable problem: one per request and cause."""
 
     approval_id: str
     cause: str  #: short and stable, for example `undelivered`
     text: str  #: one line for an operator; no arguments, no tokens
     raised_at: datetime
-    resolved: str | None = None  #: how it came right after all
-    link: str | None = None  #: to its card, known only while it is told
+    resolved: str | None = None  #: how it was resolved after all
+    link: str | None = None  #: to its card, known only while it is sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What a pager has of an alert that it was told of past the store."""
+    """What a pager knows of an alert that it got without the store."""
 
     taken: bool
     ref: str | None = None
-    attempted_at: datetime | None = None  #: when the first try began of which nobody knows how it ended
+    attempted_at: datetime | None = None  #: when the first try began whose result is unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Triggered:
-    """Rungs of one approval that are due together, with all that they owe."""
+    """Escalation steps of one approval that are due together, with all messages and cards that they cause."""
 
     rungs: tuple[DueRung, ...]  #: at least one
     notices: tuple[OutboxItem, ...] = ()
@@ -243,13 +243,13 @@ class Triggered:
 
     @property
     def approval_id(self) -> str:
-        """Whose rungs they are."""
+        """The approval of these steps."""
         return self.rungs[0].approval_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingPage:
-    """An alert that a pager has not taken yet, or whose mending it has not been told."""
+    """An alert that a pager has not accepted yet, or whose resolution it has not got."""
 
     alert: Alert
     pager: str

@@ -1,12 +1,12 @@
 """Secrets in a call, replaced before anything is stored or shown: `‹redacted 12 chars›`. Pure.
 
-What reads like text or code rather than like a token is called so, `‹redacted 86 chars of text›`: it may be
-a curtain in front of what would run, and `bot.call` then lets nobody approve. A text that could not be searched
-for the operator's own shapes in time is hidden as a whole, and called so too.
+A mask says when it hides something that reads like text or code rather than like a token, `‹redacted 86 chars
+of text›`: it could hide what would run, and `bot.call` then lets nobody approve. A text that could not be
+searched for the operator's own shapes in time is hidden as a whole, and marked the same way.
 
-By name: what stands under a key such as `db_password`. By shape: what looks like a known kind of secret,
-anywhere in a text. Approvers must still be able to judge the call, so amounts, addresses, e-mail addresses,
-IBANs, UUIDs and commit hashes stay.
+By name: the value of a key such as `db_password`. By shape: what looks like a known kind of secret, anywhere in
+a text. Approvers must still be able to judge the call, so amounts, addresses, e-mail addresses, IBANs, UUIDs
+and commit hashes stay.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from bot.secrets.tables import columns_of, is_secret_cell
 
 __all__ = ["ENOUGH", "TOO_DEEP", "Redaction", "Shape"]
 
-#: Shown in place of what is nested too deep; such a call has no canonical text either.
+#: Shown instead of values that are nested too deep; such a call has no canonical text either.
 TOO_DEEP = f"‹hidden: nested deeper than {DEEPEST} levels›"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redaction:
-    """What counts as secret here: the names and kinds of this page, and what the operator adds."""
+    """What is secret here: the names and kinds of this page, and those that the operator adds."""
 
     names: tuple[str, ...] = ()  #: more names for keys: `employee number`, in any spelling
     shapes: tuple[Shape, ...] = ()  #: more shapes
@@ -44,7 +44,7 @@ class Redaction:
         return _copy(value, Masking(self.shapes, names, Left(), kinds), _Place())
 
     def text(self, text: str) -> str:
-        """Free text (a note, an alert) with every secret replaced by the length of it."""
+        """Free text (a note, an alert) with every secret replaced by its length."""
         return Masking(self.shapes, names_of(self.names), Left(), EVERY).text(text)
 
 
@@ -54,7 +54,7 @@ _PARAMETERS = re.compile(
     r"(?i:aws4-hmac-sha256|digest|oauth|hawk|signature|mac|sharedaccesssignature)[ \t]+(?=[\w-]+=)"
 )
 _PARAMETER = re.compile(r"(?P<name>[\w-]{1,60})=(?P<quote>\"?)(?P<value>[^\",&\s]+)(?P=quote)")
-#: What is random below a name of secrets is masked from this length; shorter, it may be the name of a machine.
+#: Below a name of secrets, random text is masked from this length; shorter, it may be the name of a machine.
 _SHORTEST_BELOW = 12
 #: Numbers in a list that may be letters; a recovery code has four digits and more.
 _LETTERS = 1_000
@@ -63,9 +63,9 @@ _SHORTEST_LISTED = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Where a value stands: what its own name says, and the names above it."""
+    """Where a value is: what its own name says, and the names above it."""
 
-    named: Named = NOTHING  #: by its own key, or by what stands beside it
+    named: Named = NOTHING  #: by its own key, or by what is beside it
     listed: bool = False  #: an item of a list of that name
     below: bool = False  #: somewhere below the name of secrets
     own: bool = False  #: somewhere below a name of the operator's
@@ -85,7 +85,7 @@ class _Place:
 
 
 def _texts(value: Json) -> Iterator[str]:
-    """Every piece of text in a value, in any order, however deep."""
+    """Every text in a value, in any order, however deep."""
     left = [value]
     while left:
         one = left.pop()
@@ -151,7 +151,7 @@ def _copied_list(items: list[Json], work: Masking, place: _Place, depth: int) ->
 
 
 def _hide_in_line(items: list[Json], copy: list[Json], work: Masking, place: _Place) -> None:
-    """What is a secret only in the line that the items are together; what is hidden already stays so."""
+    """Hide secrets that show only when the items are read as one line; what is hidden already stays so."""
     words = [str(item) for item in items if isinstance(item, str | int | float)]
     if len(words) != len(items) or len(items) < 2 - bool(place.program):
         return
@@ -163,7 +163,7 @@ def _hide_in_line(items: list[Json], copy: list[Json], work: Masking, place: _Pl
 
 
 def _hide_cells(rows: list[Json], copy: list[Json], work: Masking, place: _Place) -> None:
-    """The cells of a sheet below the name of a secret in its first row."""
+    """Hide the cells of a sheet below the name of a secret in its first row."""
     for column, said in columns_of(rows, work.names).items():
         for row, shown in zip(rows[1:], copy[1:], strict=True):
             cell = row[column] if isinstance(row, list) else None
@@ -172,7 +172,7 @@ def _hide_cells(rows: list[Json], copy: list[Json], work: Masking, place: _Place
 
 
 def _half_named(name: str, value: str, work: Masking, before: Named) -> Named:
-    """What the first of two items says about the second: it may be the next word, so words are shown."""
+    """What the first of two items says about the second: that may be the next word, so words are shown."""
     said = named(name, work.names)
     if said.sort in (None, Sort.MAYBE) or " " in name.strip():
         return before
@@ -180,7 +180,7 @@ def _half_named(name: str, value: str, work: Masking, before: Named) -> Named:
 
 
 def _leaf(written: str, work: Masking, place: _Place, *, number: bool) -> str:
-    """One text or number, judged by itself."""
+    """One text or number, judged alone."""
     if not written or MARK.fullmatch(written):
         return written
     sort = place.named.sort
@@ -200,7 +200,7 @@ def _leaf(written: str, work: Masking, place: _Place, *, number: bool) -> str:
 
 
 def _direct(written: str, work: Masking, sort: Sort, *, own: bool) -> str:
-    """What stands under the name of a secret."""
+    """The value under the name of a secret."""
     if not own and is_no_secret(written, sort=sort):
         return written
     if found := _SCHEME.fullmatch(written):
@@ -215,14 +215,14 @@ def _direct(written: str, work: Masking, sort: Sort, *, own: bool) -> str:
 
 
 def _masked(written: str, work: Masking, sort: Sort) -> str:
-    """A mask; a known kind is judged as what it is, and all else by this sort."""
+    """A mask; a known kind is judged by its own sort, anything else by this one."""
     if kind := whole_kind(written):
         return work.mark(written, kind.sort, prefix=kind.prefix)
     return work.mark(written, sort)
 
 
 def _parameter(part: re.Match[str], work: Masking) -> str:
-    """A parameter of an Authorization header: what can be read of it is shown."""
+    """A parameter of an Authorization header: readable parts are shown."""
     value = part["value"]
     if sort_of(part["name"]) is not None and not reads_like_text(value):
         return f"{part['name']}={part['quote']}{work.mark(value, Sort.MADE)}{part['quote']}"
@@ -230,7 +230,7 @@ def _parameter(part: re.Match[str], work: Masking) -> str:
 
 
 def _free(key: str, taken: dict[str, Json]) -> str:
-    """The key, numbered when redaction has made it equal to one before: none may vanish."""
+    """The key, with a number if redaction has made it equal to an earlier one: none may vanish."""
     number, free = len(taken), key
     while free in taken:
         number, free = number + 1, f"{key}‹{number + 1}›"

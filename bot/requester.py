@@ -1,7 +1,7 @@
-"""Who a request says asked for it: whoever it may name does not decide it. Pure.
+"""Who may have requested a call, by its own field: none of them can decide it. Pure.
 
-The field is written by an agent. So what is not plainly somebody else is taken for each person that it may be:
-`@ann`, `mailto:`, `<@U0ANN>`, her name within a text or a list, in other letters, or shortened.
+An agent writes the field. So a value that is not plainly another person matches every person that it may mean:
+`@ann`, `mailto:`, `<@U0ANN>`, a name within a text or a list, in other letters, or shortened.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from bot.visible import scripts_of
 LONGEST_PLAIN = 254
 
 _WORD = re.compile(r"[^\W_]+")
-#: Words of a name that accounts are made of; more of them make thousands.
+#: Words of a name from which account names are made; more of them make thousands.
 _MOST_WORDS = 3
-#: What a name, a handle, an account or an address is made of, and what chats put around them.
+#: The characters of a name, a handle, an account or an address, and those that chats put around them.
 _PLAIN = re.compile(r"[\w .@+'’:/|,()<>&#-]*")
-#: In front of a name, and behind it.
+#: Before a name, and after it.
 _BEFORE = re.compile(r"(?:[\s<@(\"'#]|(?:mailto|sip|slack|teams|users?)[:/])+")
 _BEHIND = re.compile(r"[\s>)\"',;.]+$")
 _TAGGED = re.compile(r"\+[^@\s]*@")
-#: Written together every day, and like nothing in Latin.
+#: Alphabets that are written together every day, and look nothing like Latin.
 _TOGETHER = {"Latin", "Han", "Hiragana", "Katakana", "Hangul", "Bopomofo"}
-#: The alphabets that names are written in today. What looks like Latin in them is known (`bot.spelling`); the
-#: letters of others, and turned and phonetic ones, are used to draw a name that is not there.
+#: The alphabets of today's names. Their letters that look like Latin are known (`bot.spelling`); letters of
+#: other alphabets, and turned and phonetic ones, are used to imitate a name.
 _OF_NAMES = _TOGETHER | {
     "Cyrillic", "Greek", "Armenian", "Georgian", "Hebrew", "Arabic", "Devanagari", "Bengali", "Gurmukhi",
     "Gujarati", "Oriya", "Tamil", "Telugu", "Kannada", "Malayalam", "Sinhala", "Thai", "Lao", "Myanmar",
     "Khmer", "Ethiopic", "Tibetan",
 }  # fmt: skip
-#: Those of living alphabets stay: ə ɛ ɔ ɓ ɗ ɣ ɩ ʋ, in names of Azerbaijan and West Africa.
+#: Letters of living alphabets stay: ə ɛ ɔ ɓ ɗ ɣ ɩ ʋ, in names of Azerbaijan and West Africa.
 _TURNED = re.compile(
     r"(?![əɛɔɓɗɣɩʋ])[\u018E\u01DD\u0250-\u02FF\u1D00-\u1DBF\u2C60-\u2C7F\uA720-\uA7FF\uAB30-\uAB6F]"
 )
@@ -50,16 +50,16 @@ _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """Whom a field names."""
+    """The people whom a field names."""
 
     handles: frozenset[str] = frozenset()  #: of the people it names, or may name
-    doubt: bool = False  #: it cannot be read, so that it may be anybody
+    doubt: bool = False  #: it cannot be read, so it may be anyone
 
 
 def named_in(value: Json, people: Mapping[str, Iterable[str]]) -> Named:
-    """Whom of these people a value may name; `people` is what each is called, addresses and accounts too.
+    """Which of these people a value may name; `people` is what each is called, with addresses and accounts.
 
-    Nothing and empty texts name nobody, and neither does a plain text that fits nobody: that is somebody else.
+    An empty value or text names nobody. Neither does a plain text that matches nobody: that is another person.
     """
     texts = values_in(value)
     if texts is None:
@@ -102,7 +102,7 @@ def _without_accents(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Without what chats and mail put around a name, and without a tag in an address."""
+    """The text without what chats and mail put around a name, and without a tag in an address."""
     before = _BEFORE.match(text)
     return _TAGGED.sub("@", _BEHIND.sub("", text[before.end() :] if before else text))
 
@@ -113,7 +113,7 @@ def _readings(text: str) -> Iterator[tuple[str, ...]]:
 
 
 def _parts(names: Iterable[str]) -> Iterator[str]:
-    """The names, what stands before the @ of an address, and an account without its tenant."""
+    """The names, the part of an address before the @, and an account without its tenant."""
     for name in names:
         for spelling in _ways(name):
             yield spelling
@@ -127,7 +127,7 @@ def _words(text: str) -> list[str]:
 
 
 def _may_be(text: tuple[str, ...], name: tuple[str, ...], written: str) -> bool:
-    """Whether the name stands somewhere in the text, or the text is the name run together or shortened."""
+    """Whether the text contains the name, or is the name run together or shortened."""
     if not name or not text:
         return False
     size = len(name)
@@ -145,7 +145,7 @@ def _may_be(text: tuple[str, ...], name: tuple[str, ...], written: str) -> bool:
 
 @lru_cache(maxsize=1_024)
 def _run_together(name: tuple[str, ...], written: str) -> frozenset[str]:
-    """The accounts that are made of a name of two or three words: `asmith`, `smitha`, `smithann`."""
+    """The account names from a name of two or three words: `asmith`, `smitha`, `smithann`."""
     if not 2 <= len(name) <= _MOST_WORDS or set("@0123456789") & set(written):
         return frozenset()
     choices = product(*((word, word[0]) for word in name))
@@ -158,7 +158,7 @@ def _run_together(name: tuple[str, ...], written: str) -> frozenset[str]:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether it can be read in one way only."""
+    """Whether it can be read in only one way."""
     scripts = set(scripts_of(text))
     return (
         len(text) <= LONGEST_PLAIN
@@ -172,7 +172,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _says_more(word: str) -> bool:
-    """Whether a word is another text, encoded. An ordinary one decodes to what does not print."""
+    """Whether a word is another text, encoded. An ordinary word decodes to unprintable bytes."""
     sent = word.replace("-", "+").replace("_", "/")
     return any(_prints(decoded, sent) for decoded in (bytes.fromhex, _from_base64))
 

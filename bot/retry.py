@@ -1,4 +1,4 @@
-"""How long is waited before something is tried again: every such wait, by name. Pure.
+"""How long Nod waits before a retry: every such wait, by name. Pure.
 
 | what failed | waits, in seconds |
 |---|---|
@@ -6,9 +6,9 @@
 | the same, called resolved and still listed | 1, 2, 4, then 10, eight times at most |
 | a program's own POST (`bot.posting`) | 1, 2, 3; what the platform asks for if that is longer, 30 at most |
 | a card or a notification | 1, doubled up to 30; what the chat asks for instead, if it does |
-| the same, refused by the chat | 15; of a notification doubled up to 300: somebody may invite the bot back |
+| the same, refused by the chat | 15; of a notification doubled up to 300: someone may invite the bot back |
 | a page | 2, doubled up to 60; what the pager asks for if that is longer |
-| a directory's look-up | 1, 2, 4, then with everybody else |
+| a directory's look-up | 1, 2, 4, then with everyone else |
 | a chat's call that came too fast, without a Retry-After | 1, doubled up to 60 |
 """
 
@@ -19,7 +19,7 @@ from datetime import timedelta
 
 from bot.errors import Forbidden, ShutOut, Unanswered, Unavailable
 
-#: Doublings of a wait that are worth computing: what was tried for hours would be too long for a number.
+#: Doublings of a wait that are worth computing: hours of retries would make the number too large.
 MOST_DOUBLED = 32
 
 
@@ -31,9 +31,9 @@ class Backoff:
     last: float
 
     def after(self, tries: int, error: Exception | None = None) -> float:
-        """Seconds after a try that failed like that, and so many failed ones before it.
+        """Seconds to wait after this error, with `tries` failed tries before it.
 
-        As long as the other side asked for, where that is longer.
+        As long as the other side asked for, if that is longer.
         """
         wait = min(self.first * 2.0 ** min(tries, MOST_DOUBLED), self.last)
         return max(wait, error.retry_after or 0.0) if isinstance(error, Unavailable) else wait
@@ -43,16 +43,16 @@ PAGE = Backoff(first=2.0, last=60.0)
 TOO_FAST = Backoff(first=1.0, last=60.0)
 IN_CHAT = Backoff(first=1.0, last=30.0)
 CARD_REFUSED, NOTIFICATION_REFUSED = Backoff(first=15.0, last=15.0), Backoff(first=15.0, last=300.0)
-#: Who could not be looked up is asked about again so soon, and so often; then with everybody else.
+#: A person who could not be looked up is looked up again this soon, and this often; then with everyone else.
 LOOKUP, MOST_LOOKUPS = Backoff(first=1.0, last=4.0), 3
-#: An unanswered post is looked for after this long, in seconds, when a chat's history has caught up.
+#: Nod searches for a post without an answer after this many seconds, when a chat's history has caught up.
 LOOK_AFTER = 2.0
 
 
 def chat_wait(error: Exception, *, tries: int, refused: Backoff = CARD_REFUSED) -> timedelta:
-    """How long to wait after a failed try in a chat, and so many failed ones before it.
+    """How long to wait after a failed try in a chat, with `tries` failed tries before it.
 
-    What the chat asked for counts before our own doubling.
+    The chat's own request takes precedence over Nod's doubling.
     """
     if isinstance(error, Forbidden):
         return timedelta(seconds=refused.after(tries))
@@ -66,24 +66,24 @@ def chat_wait(error: Exception, *, tries: int, refused: Backoff = CARD_REFUSED) 
 QUICK_WAITS = (1.0, 2.0, 3.0)
 #: After those, a tenth of what is left, within these bounds, in seconds.
 SLOW_WAIT_LEAST, SLOW_WAIT_MOST = 2.0, 15.0
-#: Near the deadline tries come no closer than this, in seconds.
+#: Near the deadline, tries are at least this far apart, in seconds.
 LEAST_WAIT = 0.5
-#: No decision is sent later than this before the deadline: the answer would come too late to be believed.
+#: No decision is sent later than this before the deadline: the answer would come too late to be trusted.
 MARGIN = timedelta(milliseconds=500)
-#: A last try begins so long before that: there is time for its answer.
+#: A last try begins this long before that, so there is time for its answer.
 LAST_TRY = timedelta(seconds=1)
-#: So often a call that the platform says no to, for what it is, is tried before its last try.
+#: A call that the platform refuses for its own content is tried this often before its last try.
 TRIES_OF_REFUSED = 3
-#: What is called resolved and still listed is sent again after so many seconds, and so often.
+#: A call that is called resolved and is still listed is sent again after these many seconds, and this often.
 SENT_AGAIN_AFTER, MOST_SENT_AGAIN = (1.0, 2.0, 4.0, 10.0), 8
-#: Seconds of a program's longest wait; a platform that asks for more is asked sooner.
+#: Seconds of a program's longest wait; a platform that asks for more is retried sooner.
 LONGEST_OF_PROGRAM = 30.0
 
 
 def decision_wait(error: Unavailable | Forbidden, *, attempts: int, left: timedelta) -> timedelta:
-    """How long to wait after the last of so many attempts, with so much `left` until the last moment.
+    """How long to wait after the last of `attempts`, with `left` until the last moment.
 
-    As long as is `left`, or longer: there is no further try.
+    A result of `left` or more means that there is no further try.
     """
     if isinstance(error, ShutOut):
         return timedelta() if left > LAST_TRY else left  # it waits for a probe, with all the others
@@ -100,23 +100,23 @@ def decision_wait(error: Unavailable | Forbidden, *, attempts: int, left: timede
 
 
 def sent_again_after(times: int) -> timedelta:
-    """How long to wait before it is sent again that was called resolved so many times."""
+    """How long to wait before a call is sent again that was called resolved this many times."""
     return timedelta(seconds=SENT_AGAIN_AFTER[min(times, len(SENT_AGAIN_AFTER)) - 1])
 
 
 def program_wait(error: Unavailable, *, attempts: int) -> float:
-    """Seconds that a program of one's own waits after so many attempts."""
+    """Seconds that your own program waits after this many attempts."""
     quick = QUICK_WAITS[min(attempts, len(QUICK_WAITS)) - 1]
     return min(max(quick, error.retry_after or 0.0), LONGEST_OF_PROGRAM)
 
 
 def _last_try(left: timedelta) -> timedelta:
-    """Until the last try; past the end when that has been."""
+    """Until the last try; past the end if that try has been made."""
     return left - LAST_TRY if left > LAST_TRY else left
 
 
 def _half_kept(wait: float, left: timedelta) -> timedelta:
-    """Half of what is left is kept for another try."""
+    """At most half of what is left, so there is time for another try."""
     return min(timedelta(seconds=wait), max(left / 2, timedelta(seconds=LEAST_WAIT)))
 
 

@@ -1,7 +1,7 @@
-"""Who is on call by a rotation of nod.yaml, and where the word of another schedule is kept. Pure.
+"""Who is on call by a rotation of nod.yaml, and where another schedule is kept. Pure.
 
-Hand-overs are at local wall time (see `bot.hours` for what that means when clocks change); spans are half-open:
-whoever takes over has the moment of the hand-over.
+Hand-overs are at local wall time (see `bot.hours` for what that means when clocks change). Spans are half-open:
+the moment of the hand-over belongs to the next person.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Cadence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """Somebody takes over, whoever's shift it is."""
+    """One person takes over, regardless of the rotation."""
 
     who: str
     start: datetime
@@ -40,26 +40,26 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """People who take turns. There is always one on call, before the first shift too."""
+    """People who take turns. One is always on call, also before the first shift."""
 
     people: tuple[str, ...]  #: handles, in the order of their shifts; at least one
     zone: ZoneInfo
     cadence: Cadence
     at: time  #: of the hand-over, local
-    day: int = 0  #: weekday of a weekly hand-over; 0 is Monday; a daily one does not look at it
+    day: int = 0  #: weekday of a weekly hand-over, 0 is Monday; a daily one ignores it
     #: The first person's shift begins on this day, or began on the last hand-over day before it.
     begins: date
-    overrides: tuple[Override, ...] = ()  #: where two overlap, the later one in the file counts
+    overrides: tuple[Override, ...] = ()  #: where two overlap, the later one in the file wins
 
     def on_call(self, now: datetime) -> str:
-        """The handle of whoever is on call."""
+        """The handle of the person on call."""
         for override in reversed(self.overrides):
             if override.covers(now):
                 return override.who
         return self.people[self._shift(now) % len(self.people)]
 
     def next_change(self, after: datetime) -> datetime:
-        """The first hand-over, or edge of an override, later than `after`; until then nothing changes."""
+        """The first hand-over, or edge of an override, later than `after`; nothing changes before it."""
         edges = [edge for override in self.overrides for edge in (override.start, override.end)]
         later = [edge.astimezone(UTC) for edge in edges if edge > after]
         shift = self._shift(after) + 1
@@ -85,7 +85,7 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRef:
-    """A schedule that somebody else keeps."""
+    """A schedule in an external system."""
 
     kind: str  #: `ical`, `pagerduty` or `opsgenie`
     id: str  #: a file or an https address; a schedule's id; an id or a name
@@ -96,9 +96,9 @@ class ScheduleRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnCall:
-    """A name that stands for whoever is on call: by a rotation or by a schedule, exactly one of the two."""
+    """A name for the person on call: by a rotation or by a schedule, exactly one of the two."""
 
     name: str
-    otherwise: str  #: the handle of who is asked when the schedule cannot tell
+    otherwise: str  #: the handle of the person who is asked when the schedule cannot tell
     rotation: Rotation | None = None
     schedule: ScheduleRef | None = None

@@ -1,4 +1,4 @@
-"""Routes and rules: which requests go where, and which need nobody. Pure."""
+"""Routes and rules: which requests go where, and which are answered automatically. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ReasonRule(StrEnum):
 
 
 class RejectionRule(StrEnum):
-    """How many people it takes to end a request without its tool."""
+    """How many people it takes to end a request without running its tool."""
 
     ANY = "any"  #: one Reject or Skip ends it
     QUORUM = "quorum"  #: as many as for Approve
@@ -29,7 +29,7 @@ class RejectionRule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Where a card shows, who may decide, and who is pinged: three separate lists."""
+    """Where a card is shown, who can decide, and who is pinged: three separate lists."""
 
     name: str
     match: Match
@@ -37,18 +37,18 @@ class Route:
     approvers: tuple[str, ...]  #: people and groups; empty means nobody
     quorum: int = 1  #: how many distinct people must approve
     rejection: RejectionRule = RejectionRule.ANY
-    self_approval: bool = False  #: whether the requester may decide, where the run names one
+    self_approval: bool = False  #: whether the requester can decide, if the run names one
     requester: str | None = None  #: which field names the requester: `arguments.requested_by`, `run_id`, …
-    outsiders: tuple[str, ...] = ()  #: people who may decide although they are guests or from elsewhere
+    outsiders: tuple[str, ...] = ()  #: people who can decide although they are guests or external
     ladder: tuple[Rung, ...] = ()
-    claim: float = 0.2  #: "I'm on it" holds for this share of the time that is left
+    claim: float = 0.2  #: a claim lasts for this share of the time that is left
     reason: Mapping[HITLDecision, ReasonRule] = field(default_factory=dict)
     presets: tuple[str, ...] = ()  #: reasons for rejecting, to pick from
     why: str | None = None  #: why such a call is risky, in the operator's own words
     mentions_approvers: bool = False  #: the first card pings those who can decide
 
     def reason_rule(self, verdict: HITLDecision) -> ReasonRule:
-        """Rejecting asks for a reason that may be left empty, unless the route says otherwise."""
+        """Rejecting asks for a reason that can be left empty, unless the route says otherwise."""
         usual = ReasonRule.OPTIONAL if verdict is HITLDecision.REJECTED else ReasonRule.NONE
         return self.reason.get(verdict, usual)
 
@@ -62,9 +62,9 @@ class Route:
 def route_for(request: HITLRequest, routes: tuple[Route, ...], *, people: Callable[[Route], int]) -> Route:
     """The first route that takes the request; the settings guarantee a last one that takes all.
 
-    Routes before it whose conditions are in doubt may be meant as well, and nobody can tell which: then it is
-    the strictest of them and the one that takes it, so that doubt never leads to a laxer one. `people` says how
-    many may decide on a route.
+    Earlier routes whose conditions are in doubt may be meant as well, and nobody can tell which. The result is
+    then the strictest of these and the one that takes it, so doubt never leads to a laxer route. `people` says
+    how many can decide on a route.
     """
     candidates: list[Route] = []
     for route in routes:
@@ -87,13 +87,13 @@ class Rule:
     name: str
     match: Match
     verdict: HITLDecision | None = None
-    callback: str | None = None  #: `module:function`, when the verdict is not fixed
+    callback: str | None = None  #: `module:function`, if the verdict is not fixed
     note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Everything that answers in place of people, in its order of precedence (the platform's guide)."""
+    """Everything that answers instead of people, in its order of precedence (the platform's guide)."""
 
     deny: tuple[Rule, ...] = ()
     auto_approve: bool = False
@@ -101,7 +101,7 @@ class Rules:
     automatic: tuple[Rule, ...] = ()
 
     def named(self, name: str) -> Rule | None:
-        """A rule that an approval was admitted under; None when it is no longer in force."""
+        """A rule that an approval was admitted under; None if it is no longer in force."""
         return next((rule for rule in self._in_force() if rule.name == name), None)
 
     def denial_of(self, request: HITLRequest) -> Rule | None:
@@ -111,8 +111,9 @@ class Rules:
     def rule_for(self, request: HITLRequest) -> Rule | None:
         """The rule that answers this request; None leaves it to people.
 
-        In doubt a rule rejects or skips, and never approves or calls; then no later rule does either, since the
-        one in doubt may be there to keep it from that. What has no canonical form is never approved.
+        In doubt a rule rejects or skips, and never approves or calls. Then no later rule approves or calls
+        either, because the doubtful one may exist to prevent that. A call without a canonical form is never
+        approved.
         """
         doubt = False
         for rule in self._in_force():

@@ -1,14 +1,14 @@
-"""What only Nod can make, by keys derived from `NOD_SECRET`: sealed buttons and pages, signed rows. Pure.
+"""Seals buttons and pages and signs rows, with keys derived from `NOD_SECRET` that only Nod has. Pure.
 
     v1.<key>.<card>.<verb>.<digest>.<seal>     a button
     p1.<key>.<last page shown>.<pages>.<seal>  the pages of a call
-    <key>.<HMAC-SHA-256>                       a row that lets an answer count
+    <key>.<HMAC-SHA-256>                       a row that makes an answer valid
 
-A chat hands a value back as its user's client sent it, so the seal decides, never the rest. The seal of the
+A chat returns a value as its user's client sent it, so only the seal is trusted. The seal of the
 pages covers the card, the call's digest, the person's account and the very text that the pages are cut from,
-none of which is in the value: it holds for exactly the person who was shown the pages.
+none of which is in the value: it is valid only for the person who was shown the pages.
 
-A row that was put in, edited or moved to another request is no answer: its signature covers a list of plain
+A row that was inserted, edited or moved to another request is not valid: its signature covers a list of plain
 values under the name of its kind, so a vote can never pass for a decision.
 """
 
@@ -28,13 +28,13 @@ from bot.surface import Surface
 
 
 def derived_key(secret: str, *, purpose: bytes) -> bytes:
-    """32 bytes that tell nothing about the secret or about the keys of other purposes (RFC 5869, one block)."""
+    """32 bytes that reveal nothing about the secret or the keys of other purposes (RFC 5869, one block)."""
     extracted = hmac.digest(b"", secret.encode(), hashlib.sha256)
     return hmac.digest(extracted, purpose + b"\x01", hashlib.sha256)
 
 
 def key_name(key: bytes) -> str:
-    """A short name for a key that tells nothing about it."""
+    """A short name for a key that reveals nothing about it."""
     return hashlib.sha256(b"nod key name" + key).hexdigest()[:8]
 
 
@@ -42,16 +42,16 @@ _RECORD_PURPOSE = b"nod record v1"
 
 
 class Kind(StrEnum):
-    """What is signed. The words are part of the signatures."""
+    """What is signed. The values are part of the signatures."""
 
     CALL = "call"  #: what was asked, and when Nod first saw it
-    TERMS = "terms"  #: by which route or rule it is answered, and whom rungs have let in
+    TERMS = "terms"  #: by which route or rule it is answered, and whom steps have added
     VOTE = "vote"
     DECISION = "decision"
 
 
 class Signing:
-    """Signs with the first key and believes any: during a rotation the old one stays valid for a while."""
+    """Signs with the first key and accepts any: during a rotation the old one stays valid for a while."""
 
     def __init__(self, *secrets: str) -> None:
         """`secrets` is `NOD_SECRET`, the current one first. Raises ValueError without any."""
@@ -66,7 +66,7 @@ class Signing:
         return f"{self._current}.{_record_mac(self._keys[self._current], kind, values)}"
 
     def holds(self, signature: object, kind: Kind, values: Sequence[Json]) -> bool:
-        """Whether one of our keys signed exactly this. Takes any object: a column may hold anything."""
+        """Whether one of Nod's keys signed exactly this. Accepts any object: a column can contain anything."""
         if not isinstance(signature, str) or not signature.isascii():
             return False
         name, _, mac = signature.partition(".")
@@ -74,7 +74,7 @@ class Signing:
         return key is not None and hmac.compare_digest(_record_mac(key, kind, values), mac)
 
     def knows(self, signature: object) -> bool:
-        """Whether the signature names one of our keys; another one may be of a secret that was rotated out."""
+        """Whether the signature names one of Nod's keys; another may be of a secret that was rotated out."""
         return isinstance(signature, str) and signature.partition(".")[0] in self._keys
 
 
@@ -96,7 +96,7 @@ class Sealed:
 
     card_id: str
     verb: str
-    digest: str  #: of the call that stood over the button
+    digest: str  #: of the call above the button
 
 
 class Seal:
@@ -114,12 +114,12 @@ class Seal:
         self._current = names[0]
 
     def value(self, *, card_id: str, verb: str, digest: str) -> str:
-        """The value of one button of one card. Not longer than 200 characters, none of them special."""
+        """The value of one button of one card: at most 200 characters, none of them special."""
         text = f"{_VERSION}.{self._current}.{card_id}.{verb}.{digest}"
         return f"{text}.{_mac(self._keys[self._current], text)}"
 
     def open(self, value: str) -> Sealed | None:
-        """What the value says; None unless one of our keys sealed exactly that."""
+        """What the value says; None unless one of Nod's keys sealed exactly that."""
         text, _, seal = value.rpartition(".")
         parts = text.split(".")
         if len(parts) != 5 or parts[0] != _VERSION or not value.isascii():
@@ -131,7 +131,7 @@ class Seal:
 
     @staticmethod
     def claimed_verb(value: str) -> str:
-        """The verb that a value names, sealed or not: where a chat tells no more of what was pressed than that.
+        """The verb that a value names, sealed or not, for chats that do not say more about what was pressed.
 
         It proves nothing: `open` does.
         """
@@ -144,16 +144,16 @@ class Seal:
         return self._current
 
     def look(self, key: str, of: Sequence[str]) -> str:
-        """The seal of what was looked at, under the key of this name; empty where no key has it.
+        """The seal of the pages that were shown, under the key of this name; empty if no key has it.
 
-        A key of its own: what opens a look never opens a button.
+        It uses a separate key: what opens a look never opens a button.
         """
         known = self._look_keys.get(key)
         return _mac(known, json.dumps(list(of))) if known else ""
 
     @staticmethod
     def same(seal: str, given: str) -> bool:
-        """Whether both are one seal, compared in the same time wherever they differ; an empty one is none."""
+        """Whether both are the same seal, compared in constant time; an empty one is not valid."""
         return bool(seal) and hmac.compare_digest(seal.encode(), given.encode())
 
 
@@ -174,7 +174,7 @@ class Pages:
 
     @property
     def whole(self) -> bool:
-        """The last one was shown too."""
+        """Whether the last page was shown too."""
         return self.seen == self.count - 1
 
 
@@ -190,11 +190,11 @@ class Reading:
     call: str = field(repr=False)  #: all of it as text
 
     def sealed(self, pages: Pages) -> str:
-        """What a surface keeps of the pages that it shows now. At most 70 characters, none of them special."""
+        """What a chat keeps of the pages that it shows now. At most 70 characters, none of them special."""
         return f"p1.{self.seal.current}.{pages.seen}.{pages.count}.{self._mac(self.seal.current, pages)}"
 
     def opened(self, value: str) -> Pages | None:
-        """The pages of this very text that this very person was shown; None for what Nod did not seal."""
+        """The pages of exactly this text that exactly this person was shown; None if Nod did not seal it."""
         form = _FORM.fullmatch(value)
         if form is None:
             return None

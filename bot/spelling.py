@@ -1,9 +1,9 @@
-"""Texts that look alike, or that a program may well take for one another, brought to one spelling. Pure.
+"""Texts that look alike, or that a program may take for one another, reduced to one spelling. Pure.
 
-Two texts with one spelling need not mean the same: that is doubt and never an answer (`bot.matching`). What is
-alike: case, full-width and other compatibility forms (NFKC), composed and decomposed letters, characters that
-print as nothing, blanks around and runs of blanks within, and letters of other alphabets that look Latin (after
-the "skeleton" of UTS #39, for the letters that occur in names).
+Two texts with one spelling need not mean the same: the result is doubt, never an answer (`bot.matching`).
+Treated as equal: case, full-width and other compatibility forms (NFKC), composed and decomposed letters,
+characters that print as nothing, blanks around and runs of blanks within, and letters of other alphabets that
+look Latin (after the "skeleton" of UTS #39, for the letters that occur in names).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from bot.visible import BLANK
 
-#: Texts of so many characters are names, of which many are kept. Of longer ones only the last few are, which a
-#: policy asks about again and again: an agent writes them, and they would fill the memory.
+#: Texts of up to this many characters are names; many of their results are kept. Of longer texts only the last
+#: few are kept, which a policy asks for again and again: agents write them, and they would fill the memory.
 LONGEST_NAME, NAMES_KEPT, TEXTS_KEPT = 100, 4096, 4
 
 #: What looks like a Latin letter, a digit or a mark in common fonts, each above what it looks like (a selection
@@ -38,9 +38,9 @@ _NO_WORD = re.compile(r"[\W_]+")
 
 
 def spellings(text: str) -> tuple[str, str]:
-    """How a text reads without regard to case, width, blanks and what is invisible; and the same as it looks.
+    """How a text reads, ignoring case, width, blanks and invisible characters; and the same by its looks.
 
-    Two, since a capital and a small letter of another alphabet can look like two different Latin letters.
+    Two, because a capital and a small letter of another alphabet can look like two different Latin letters.
     """
     return _of_name(text) if len(text) <= LONGEST_NAME else _of_text(text)
 
@@ -67,7 +67,7 @@ _of_text = lru_cache(maxsize=TEXTS_KEPT)(_spellings)
 
 
 def _small(text: str) -> str:
-    """Without case; folding it can undo the compatibility form, and the other way round."""
+    """Without case; case folding can undo the compatibility form, and vice versa."""
     folded = unicodedata.normalize("NFKC", text.casefold()).casefold()
     return _unspaced(unicodedata.normalize("NFKC", folded))
 
@@ -88,7 +88,7 @@ _LEET_INSIDE = re.compile(r"(?<=[A-Za-z])[013457@$!]{1,3}(?=[A-Za-z])")
 
 
 def without_hidden(word: str) -> str:
-    """The word in compatibility form, without what cannot be seen."""
+    """The word in compatibility form, without invisible characters."""
     plain = unicodedata.normalize("NFKC", word)
     if plain.isascii():
         return plain

@@ -1,6 +1,6 @@
-"""What a card says below its title and below the call: what is needed, or what became of it. Pure.
+"""What a card says below its title and below the call: what is needed, or how it ended. Pure.
 
-An open card has room for `WORDS`. What does not fit is left out from the least important on.
+An open card has room for `WORDS`. What does not fit is left out, least important first.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from bot.wording import (
 
 #: Words of an open card from its title to its last line, beside the call, the buttons and the operator's `why`.
 WORDS = 32
-#: Words that a moment takes in the chat that needs the most: Teams writes `Mon, Nov 30, 2026 12:29 AM`, and the
-#: second behind it.
+#: Words of a moment in the chat that needs the most: Teams writes `Mon, Nov 30, 2026 12:29 AM`, and the second
+#: after it.
 _MOMENT = {Shown.SECOND: 3, Shown.MINUTE: 2, Shown.DATE: 6}
-#: A step is told to the second when it comes so soon.
+#: A step that comes this soon is shown to the second.
 SECOND_BEFORE_A_STEP = timedelta(minutes=1)
 _WORD = re.compile(r"\S*\w\S*")
 
@@ -50,7 +50,7 @@ _MARKS = {HITLDecision.APPROVED: "✓", HITLDecision.REJECTED: "✗", HITLDecisi
 
 
 def words_in(saying: Saying) -> int:
-    """How many words a sentence has: what has a letter or a digit."""
+    """How many words a sentence has: a word has a letter or a digit."""
     return sum(
         len(_WORD.findall(part)) if isinstance(part, str) else _MOMENT[moment_parts(part).shown]
         for part in saying
@@ -74,7 +74,7 @@ def lead_of(approval: Approval, state: CardState, *, policy: Policy, now: dateti
 def status_of(
     approval: Approval, state: CardState, *, policy: Policy, now: datetime, spent: int = 0
 ) -> tuple[Saying, ...]:
-    """What is needed, or what became of it; `spent` words of an open card are taken by what else it says."""
+    """What is needed, or how it ended; the rest of an open card has already used `spent` words."""
     match state:
         case CardState.OPEN:
             return _open(approval, policy=policy, now=now, spent=spent)
@@ -107,8 +107,9 @@ def status_of(
 
 
 def _open(approval: Approval, *, policy: Policy, now: datetime, spent: int) -> tuple[Saying, ...]:
-    """The sentences of an open card in their order, each with its rank: the highest that do not fit are left
-    out.
+    """The sentences of an open card in their order, each with its rank.
+
+    The ones with the highest rank are left out if they do not fit.
     """
     claim = approval.claim_at(now)
     ranked: list[tuple[int, Saying]] = [
@@ -134,9 +135,9 @@ def _open(approval: Approval, *, policy: Policy, now: datetime, spent: int) -> t
 
 
 def _own_words(approval: Approval, *, policy: Policy) -> int:
-    """Words of the names that an agent wrote, beyond one each: they must not take the room of ours.
+    """Extra words in names that an agent wrote, beyond one each: they must not take the room of ours.
 
-    The tool's name stands in the title and in the first sentence.
+    The tool's name is in the title and in the first sentence.
     """
     tool, agent = approval.request.tool_name, approval.request.agent_id
     tools = 2 * (words_in((quoted_name(tool),)) - 1)
@@ -163,7 +164,7 @@ def _coarser(saying: Saying) -> Saying:
 
 
 def _approvals(approval: Approval, *, policy: Policy) -> Saying:
-    """How many approvals there are of how many, and whose; nothing where one is enough and nobody has voted."""
+    """How many approvals of how many, and whose; nothing if one is enough and nobody has voted."""
     route = policy.route_named(approval.route)
     quorum = route.quorum if route else 1
     if quorum == 1 and not approval.votes:
@@ -219,9 +220,9 @@ _DOES = {
 
 
 def _next_step(approval: Approval, *, policy: Policy, now: datetime) -> Saying:
-    """What happens next while nobody answers, by the record and not by the file, which may have changed.
+    """What happens next if nobody answers, from the record and not from the file, which may have changed.
 
-    Of what is due already nothing is said: it fires in a moment, and the card is drawn again.
+    A step that is due already is left out: it fires in a moment, and the card is updated.
     """
     ahead = approval.ahead
     if ahead is None or ahead.at <= now or ahead.action not in _DOES:
@@ -238,13 +239,13 @@ def _next_step(approval: Approval, *, policy: Policy, now: datetime) -> Saying:
 
 
 def _to_the_minute(at: datetime, *, now: datetime) -> Moment:
-    """A moment beside the deadline, which alone is told to the second."""
+    """A moment beside the deadline; only the deadline is shown to the second."""
     moment = moment_of(at, now=now)
     return moment if moment.shown is Shown.DATE else Moment(at, Shown.MINUTE)
 
 
 def _left(approval: Approval, *, now: datetime) -> Saying:
-    """What is left at most, as of the last redraw: a bound does not get wrong while the card stands."""
+    """The most that is left, as of the last redraw: an upper bound stays true on a card."""
     left = time_left(now, first_seen=approval.first_seen, deadline=approval.deadline.at)
     return () if left is None or approval.deadline.renewed else (f"Under {_length(left)} left.",)
 
@@ -261,7 +262,7 @@ def _length(left: timedelta) -> str:
 
 
 def _votes(approval: Approval, *, now: datetime) -> tuple[Saying, ...]:
-    """Who voted what so far."""
+    """Who has voted, and how."""
     said: list[Saying] = []
     for vote in approval.votes:
         place = f" for {vote.acting_for}" if vote.acting_for else ""
@@ -275,7 +276,7 @@ def _verdict(approval: Approval) -> HITLDecision:
 
 
 def _deciders(approval: Approval) -> str:
-    """Whose votes were enough, or which rule's answer."""
+    """Who gave the deciding votes, or which rule answered."""
     decision = approval.decision
     if decision is None:
         return "nobody"

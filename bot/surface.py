@@ -1,6 +1,6 @@
-"""Where people see cards and click: surfaces, the places there, and the conversations that a chat tells of.
+"""Where people see cards and click: chats, the places in them, and the conversations that a chat reports.
 
-Teams tells the bot where it may speak (`installationUpdate`, `conversationUpdate`); Slack is asked.
+Teams tells the bot where it can post (`installationUpdate`, `conversationUpdate`); Slack is asked.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Protocol
 
 
 class Surface(StrEnum):
-    """Where people see cards and click; and the policy, where nobody needs to."""
+    """Where people see cards and click; `POLICY` stands for answers without people."""
 
     SLACK = "slack"
     TEAMS = "teams"
-    POLICY = "policy"  #: automatic decisions: no card stands here
+    POLICY = "policy"  #: automatic decisions: no card is shown here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Destination:
-    """A place where a card can stand: a surface and a channel of it, by the surface's own id."""
+    """A place for cards: a chat and a channel in it, by the chat's own id."""
 
     surface: Surface
     channel: str
@@ -31,7 +31,7 @@ class Destination:
 
 
 class Scope(StrEnum):
-    """What kind of conversation it is, in the words of Teams' app manifest."""
+    """The kind of conversation, in the words of Teams' app manifest."""
 
     TEAM = "team"  #: a channel of a team
     GROUP = "groupChat"
@@ -40,16 +40,16 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationRef:
-    """One conversation, with what it takes to speak there."""
+    """One conversation, with all that Nod needs to post there."""
 
     tenant: str  #: in small letters
     service_url: str  #: from a verified activity only, on the list of allowed hosts
     id: str  #: without `;messageid=`
     scope: Scope
-    name: str = ""  #: as the policy may call it; empty when the chat named none
+    name: str = ""  #: as the policy can call it; empty if the chat named none
     bot_id: str = ""  #: the bot as an account of the channel (`28:…`)
-    person: str | None = None  #: personal: her Entra object id, in small letters
-    user: str | None = None  #: personal: her `29:` id
+    person: str | None = None  #: personal: the person's Entra object id, in small letters
+    user: str | None = None  #: personal: the person's `29:` id
     team: str | None = None  #: team: the group's Entra id, which links need
 
 
@@ -57,7 +57,7 @@ class Conversations(Protocol):
     """Keeps conversations. Every method raises Unavailable when it cannot."""
 
     async def put(self, ref: ConversationRef) -> None:
-        """Keep it, in place of what was known under its id."""
+        """Keep it, and replace what was known under its id."""
         ...
 
     async def get(self, conversation_id: str) -> ConversationRef | None:
@@ -73,5 +73,5 @@ class Conversations(Protocol):
         ...
 
     async def all(self) -> Sequence[ConversationRef]:
-        """Every conversation that is kept."""
+        """Every conversation that is known."""
         ...

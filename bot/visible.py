@@ -1,6 +1,6 @@
-"""What an agent wrote, with everything that hides made visible; host names that pretend to be others. Pure.
+"""Makes everything hidden in an agent's text visible, and finds host names that imitate others. Pure.
 
-An approver decides on what is seen. So nothing is stripped: a character that cannot be seen, or that turns the
+An approver decides on what they see. So nothing is stripped: a character that is invisible, or that turns the
 direction of the text, is shown as its code point, `\\u{202E}`. A host name that mixes alphabets is named:
 `аpple.com` with a Cyrillic letter looks like the other one and is looked up as `xn--pple-43d.com`.
 
@@ -27,11 +27,11 @@ BLANK = re.compile(
     "\U00013441\U00013442\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
 )
 
-#: Anything that is not blank and not ASCII punctuation, `-`, `.` and `_` aside: one token, one look.
+#: Anything except blanks and ASCII punctuation other than `-`, `.` and `_`: one token, one look.
 _RUN = re.compile(r"[^\s\x00-,/:-@\[-^`{-\x7f]+")
-#: Browsers read a host behind each of these.
+#: Browsers read a host after each of these.
 _URL_STARTS = ("//", "\\\\", "/\\", "\\/", "http:/", "https:/", "http:\\", "https:\\", "http:", "https:")
-#: What a host lookup takes for a dot: a name without one is a host only where an address says so.
+#: What a host lookup takes for a dot: a name without one is a host only if an address says so.
 _DOT = re.compile("[.\u2024\u3002\ufe52\uff0e\uff61]")
 #: Endings of bare names that are files far more often than hosts.
 _FILES = re.compile(
@@ -40,7 +40,7 @@ _FILES = re.compile(
 )
 #: Alphabets that are written together every day, and look like nothing else.
 _EAST_ASIAN = {"Latin", "Han", "Hiragana", "Katakana", "Hangul", "Bopomofo"}
-#: A label of a host name is never longer (RFC 1035 §2.3.4).
+#: The longest label of a host name (RFC 1035 §2.3.4).
 _LONGEST_LABEL = 63
 
 
@@ -48,8 +48,8 @@ def hosts_in(text: str, *, foreign: bool = False) -> tuple[str, ...]:
     """Each host name in the text once, in order, as it is written: in URLs, in e-mail addresses, and bare.
 
     Takes time linear in the length of the text. Characters that a host lookup ignores are left out. A bare name
-    counts when it looks like one (`acme.example`), and not when it looks like a file (`offer.pdf`). `foreign`:
-    only those that are not plain ASCII, which is much quicker in a text that is.
+    is included if it looks like a host (`acme.example`), and not if it looks like a file (`offer.pdf`).
+    `foreign`: only those that are not plain ASCII, which is much quicker in a text that is.
     """
     found: dict[str, None] = {}
     for match in _RUN.finditer(text):
@@ -91,7 +91,7 @@ def _part(char: str, *, everywhere: bool) -> str:
     category = unicodedata.category(char)
     if category == "Cf" or BLANK.match(char):
         return "\0"
-    # A symbol that lookup turns into letters (a circled g) is part of the name that it pretends not to be.
+    # A symbol that lookup turns into letters (a circled g) is part of the name that it hides in.
     return char if category[0] in "LMN" or any(c.isascii() and c.isalnum() for c in plain) else ""
 
 
@@ -108,7 +108,7 @@ def _is_host(name: str, *, named: bool) -> bool:
 
 
 def scripts_of(name: str) -> tuple[str, ...]:
-    """The alphabets of a name, in the order they come."""
+    """The alphabets of a name, in order of appearance."""
     return tuple(dict.fromkeys(filter(None, map(_script, name))))
 
 
@@ -151,7 +151,7 @@ def described(host: str) -> str:
 
 
 def _looked_up(label: str) -> str:
-    """A label as DNS has it, `xn--…`, after compatibility mapping (UTS #46); code points where it has none."""
+    """A label as DNS has it, `xn--…`, after compatibility mapping (UTS #46); code points if it has none."""
     plain = unicodedata.normalize("NFKC", label[: _LONGEST_LABEL + 1]).lower()
     if plain.isascii() and re.fullmatch(r"[\w-]+", plain):
         return plain
@@ -170,12 +170,12 @@ def listed(words: tuple[str, ...]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
-#: More combining marks than this on one letter cover what stands around it ("zalgo").
+#: More combining marks than this on one letter cover the text around it ("zalgo").
 MOST_MARKS = 4
-#: So many hosts or words are named in the warnings; the others are counted.
+#: The warnings name this many hosts or words; the others are counted.
 MOST_NAMED = 5
 
-#: Bidi_Control: what turns the direction of the text after it (UAX #9).
+#: Bidi_Control: characters that change the direction of the text after them (UAX #9).
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 _WORDS = {
@@ -190,11 +190,11 @@ _WORDS = {
 }
 _PLURALS = {"half a character": "halves of characters"}
 
-#: A text of these alone hides nothing: most calls are such, and a long one is known by it in no time.
+#: A text of only these hides nothing: most calls are such, and even a long one is recognised at once.
 _PLAIN = re.compile(r"[ -~\n\t]*+")
 #: Where NFC can change something, with the letter before it.
 _BEYOND_ASCII = re.compile(r"[ -~]?[^ -~]+")
-#: So many characters at most are one to NFC: a letter with its marks, or a syllable's parts.
+#: NFC can combine at most this many characters: a letter with its marks, or a syllable's parts.
 _JOINED = MOST_MARKS + 2
 
 
@@ -209,9 +209,9 @@ def visible(text: str) -> str:
     """The text with each hidden character as `\\u{HEX}`; only a space, a line feed and a tab stay blank.
 
     Different texts stay different, also to the eye: the backslash of a `\\u{` that was there before becomes
-    `\\u{5C}`, and what Unicode holds for the same as another text (é in two characters, the Ångström sign) is
-    spelled out. So no chat can make one of two texts by bringing them to NFC. Combining marks stay while they
-    sit on a letter, at most `MOST_MARKS` of them.
+    `\\u{5C}`, and characters that Unicode treats as equal to another text (é in two characters, the Ångström
+    sign) are spelled out. So no chat can merge two texts by converting them to NFC. Combining marks stay while
+    they follow a letter, at most `MOST_MARKS` of them.
     """
     text = text.replace("\\u{", "\\u{5C}u{")
     if _PLAIN.fullmatch(text):
@@ -231,7 +231,7 @@ def _runs_of(chars: Iterable[str]) -> re.Pattern[str] | None:
 
 
 def _is_seated(marks: re.Match[str]) -> bool:
-    """Whether they have something of the agent's own to sit on, and are not too many for it."""
+    """Whether they follow a character of the agent's text, and are not too many for it."""
     base = marks.string[marks.start() - 1 : marks.start()]
     return len(marks[0]) <= MOST_MARKS and bool(base) and not base.isspace() and _kind(base) == "plain"
 
@@ -241,9 +241,9 @@ def _spelled(chars: str) -> str:
 
 
 def _apart(part: str) -> str:
-    """A part that NFC would change, with what it would change spelled out."""
+    """A part that NFC would change, with the changing characters spelled out."""
     shown: list[str] = []
-    before = ""  # what the next character may join: a letter and its marks, or a syllable begun
+    before = ""  # what the next character can join: a letter and its marks, or a syllable begun
     for char in part:
         joined = before + char
         if normalize("NFC", joined) == joined:
@@ -256,7 +256,7 @@ def _apart(part: str) -> str:
 
 
 def warnings(text: str) -> tuple[str, ...]:
-    """What an approver must know before reading the text, a sentence each; empty when there is nothing.
+    """What an approver must know before reading the text, a sentence each; empty if there is nothing.
 
     Invisible characters by number and kind; direction controls; host names that are not plain ASCII, each with
     the name that a computer looks up; words that mix the letters of alphabets that look alike.
@@ -274,7 +274,7 @@ def warnings(text: str) -> tuple[str, ...]:
 
 
 def _is_reordered(text: str) -> bool:
-    """Whether numbers or signs stand behind letters that are read from right to left (UAX #9, N1 and W7)."""
+    """Whether numbers or signs follow letters that are read from right to left (UAX #9, N1 and W7)."""
     letters = {char for char in set(text) if unicodedata.bidirectional(char) in ("R", "AL", "AN")}
     if not letters:
         return False
@@ -355,7 +355,7 @@ _ALIKE = {
     "|": "｜",
     ":": "꞉",
 }
-#: Further dots of host names (UTS #46).
+#: Other characters that separate parts of host names (UTS #46).
 _DOTS = "\u2024\u3002\uff0e\uff61"
 _SPELLED = "".join(_ALIKE.values())
 
@@ -363,15 +363,15 @@ _ACTS = re.compile(
     r"[*~`\[\]<>&@#|]"
     r"|(?<![^\W_])_|_(?![^\W_])"  # between two letters it is part of a name, in every dialect
     r"|:(?=//)|(?i:(?<=mailto)|(?<=tel)|(?<=sms)):(?=\S)"
-    r"|(?<!\d):(?=[^\s:]+:)|:(?=(?!\d)[^\s:]+:)"  # `:tada:`, and no time of day
-    # A host name, and no decimal point; what stands for a backtick is a letter.
+    r"|(?<!\d):(?=[^\s:]+:)|:(?=(?!\d)[^\s:]+:)"  # `:tada:`, but not a time of day
+    # A host name, but not a decimal point; what stands in for a backtick is a letter.
     r"|(?<=\S)\.(?=[^\W\d]|`)|(?:(?<=[^\W\d])|(?<=`))\.(?=[\w`])"
     rf"|(?<=[\w`])[{_DOTS}](?=[\w`])|[{_SPELLED}]"
 )
 
 
 def inert(text: str) -> str:
-    """The text with nothing in it that a reader could act upon. Different texts stay different."""
+    """The text without anything that a reader could act on. Different texts stay different."""
     return _ACTS.sub(lambda found: _tamed(found[0]), text)
 
 

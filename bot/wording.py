@@ -25,32 +25,32 @@ class Shown(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment that a chat shows in its reader's own time zone, as precisely as it matters."""
+    """A moment that a chat shows in its reader's own time zone, as precisely as needed."""
 
     at: datetime
     shown: Shown
 
 
-#: Within so long of now the second matters, and within so long the day does not.
+#: Within the first span of now the second matters, and within the other the day does not.
 SECOND_WITHIN, MINUTE_WITHIN = timedelta(minutes=5), timedelta(hours=12)
 
 #: Plain text and moments, in order; a bare `datetime` is shown with its date.
 Saying = tuple[str | datetime | Moment, ...]
 
-#: A name that cannot be read as words of ours: no blank, comma or semicolon, and no sign beyond ASCII.
+#: A name that cannot be read as Nod's own words: no blank, comma or semicolon, and no sign beyond ASCII.
 _ONE_WORD = re.compile(r"[\w!-+\--:<-~]+")
 #: Quotation marks within quotation marks.
 _INSIDE = str.maketrans({"“": "\\u{201C}", "”": "\\u{201D}"})
 
-#: What may follow a moment in a sentence, and stands alone where the moment is set apart.
+#: What can follow a moment in a sentence, and is separate if the moment is set apart.
 _STOPS = (".", ",", ":", ";")
 
 
 class CardState(StrEnum):
-    """What a card shows; one look per state, on every surface."""
+    """What a card shows; one look per state, in every chat."""
 
     OPEN = "open"
-    CHANGED = "changed"  #: the call changed under this card; a new card stands below
+    CHANGED = "changed"  #: the call changed under this card; a new card is below
     AUTOMATIC = "automatic"  #: a rule is about to answer
     SENDING = "sending"
     APPROVED = "approved"
@@ -87,8 +87,9 @@ _TITLES = {
 
 
 def set_apart(saying: Saying) -> Saying:
-    """The sentence where each part stands in a place of its own: words side by side are one part, and what
-    follows a moment begins with a dot between two, since a stop or a comma would stand there alone.
+    """The sentence for a layout with a separate place for each part: adjacent words are one part.
+
+    Text after a moment begins with a middle dot, because a full stop or a comma would be alone there.
     """
     parts: list[str | datetime | Moment] = []
     for part in _joined(saying):
@@ -119,7 +120,7 @@ def together(sayings: Iterable[Saying]) -> Saying:
 
 
 def moment_of(at: datetime, *, now: datetime) -> Moment:
-    """A moment with its second where it is near, and with its date where it is far."""
+    """A moment with its second if it is near, and with its date if it is far."""
     away = abs(at - now)
     if away < SECOND_WITHIN:
         return Moment(at, Shown.SECOND)
@@ -132,7 +133,7 @@ def moment_parts(part: datetime | Moment) -> Moment:
 
 
 def state_of(approval: Approval, *, superseded: bool = False) -> CardState:
-    """Which look the record calls for."""
+    """The look for this record."""
     if superseded:
         return CardState.CHANGED
     match approval.stage:
@@ -147,7 +148,7 @@ def state_of(approval: Approval, *, superseded: bool = False) -> CardState:
 
 
 def span(length: timedelta) -> str:
-    """How long, where it is read when it is written: `18 s`, `5 min`, `3 h`; never less than nothing."""
+    """A length of time for text that is read at once: `18 s`, `5 min`, `3 h`; never negative."""
     seconds = max(0, round(length.total_seconds()))
     if seconds < 120:
         return f"{seconds} s"
@@ -161,14 +162,14 @@ def name_of(text: str) -> str:
 
 
 def quoted_name(text: str) -> str:
-    """`name_of`, in quotation marks where it could be taken for words of the sentence around it."""
+    """`name_of`, in quotation marks if it could be taken for words of the sentence around it."""
     name = name_of(text)
     plain = not text or _ONE_WORD.fullmatch(on_one_line(text))
     return name if plain else f"“{name.translate(_INSIDE)}”"
 
 
 def agent_named(policy: Policy, agent_id: str) -> str:
-    """The agent by the name that nod.yaml has for it, else by its id, marked where it imitates a name."""
+    """The agent by its name in nod.yaml, else by its id, marked if it imitates a name."""
     if agent_id in policy.agents:
         return policy.agents[agent_id]
     if _alike(agent_id) in map(_alike, policy.agents.values()):
@@ -177,7 +178,7 @@ def agent_named(policy: Policy, agent_id: str) -> str:
 
 
 def _alike(name: str) -> str:
-    """What is left of a name for an eye in a hurry: its letters and digits."""
+    """What a hurried reader sees of a name: its letters and digits."""
     return "".join(filter(str.isalnum, normalize("NFKC", name).casefold()))
 
 
@@ -191,7 +192,7 @@ def title_of(approval: Approval, state: CardState) -> str:
 
 
 def notification_of(approval: Approval, state: CardState, *, policy: Policy, now: datetime) -> Saying:
-    """The one line that a phone's lock screen and a screen reader get."""
+    """The one line for a phone's lock screen and a screen reader."""
     title = title_of(approval, state)
     if state is CardState.OPEN:
         agent = agent_named(policy, approval.request.agent_id)
@@ -211,19 +212,19 @@ def folded_call(lines: tuple[Line, ...]) -> str:
 
 
 def waiting_name(approval: Approval, *, policy: Policy) -> str:
-    """One line of a digest: which tool, and for which agent."""
+    """One line of a queue message: which tool, and for which agent."""
     return f"{quoted_name(approval.request.tool_name)} ({agent_named(policy, approval.request.agent_id)})"
 
 
 def listed(names: list[str], word: str, *, most: int = 3) -> str:
-    """`Ann, Bob or Olu`; of more than `most` the first few, and how many others there are."""
+    """`Ann, Bob or Olu`; for more than `most` the first few, and how many others there are."""
     if len(names) > most:
         names = [*names[: most - 1], f"{len(names) - most + 1} others"]
     return f" {word} ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
 def first_names(policy: Policy, people: tuple[Person, ...]) -> list[str]:
-    """What colleagues call them: the first name, where nobody else in the file has it, else all of it."""
+    """What colleagues call them: the first name if nobody else in the file has it, else the whole name."""
     firsts = [_first(person.name) for person in policy.people.values()]
     return [
         first if (first := _first(person.name)) and firsts.count(first) == 1 else person.name
@@ -237,7 +238,7 @@ def _first(name: str) -> str:
 
 
 def called(policy: Policy, names: tuple[str, ...], approval: Approval) -> list[str]:
-    """People and groups by people's names, without who cannot decide this; who is on call as "on-call"."""
+    """People and groups by people's names, without people who cannot decide this; on-call as "on-call"."""
     out, said = kept_out(policy, approval), list[str]()
     for name in dict.fromkeys(names):
         members = tuple(person for person in policy.members((name,)) if person.handle not in out)
@@ -255,23 +256,23 @@ def _on_call(name: str) -> str:
 
 
 def beaten_by(word: str | None) -> str:
-    """What came before a decision of ours: what the platform's audit says, or that it waits no longer."""
+    """Why a decision came second: what the platform's audit says, or that it is no longer pending."""
     return "the platform had its answer already" if word else "the platform no longer waited for it"
 
 
 def unanswered(approval: Approval, *, policy: Policy, now: datetime) -> Saying:
-    """Nobody answered in time, and who was asked. Never the word rejected."""
+    """That nobody answered in time, and who was asked. Never the word rejected."""
     by = moment_of(approval.deadline.at, now=now)
     return (f"{too_few(approval)} answered by ", by, f" (asked: {asked(approval, policy=policy)}).")
 
 
 def too_few(approval: Approval) -> str:
-    """Who has answered, where that was not enough."""
+    """Who has answered, if that was not enough."""
     return "Not enough people" if approval.votes else "Nobody"
 
 
 def asked(approval: Approval, *, policy: Policy) -> str:
-    """Who could have answered, and whom the ladder named; who was on call then is not known any more."""
+    """Who could have answered, and whom the ladder named; who was on call then is no longer known."""
     route = policy.route_named(approval.route)
     can = approvers_of(route, approval) if route else ()
     return listed(called(policy, (*can, *approval.pinged), approval), "and", most=8) or "nobody"
