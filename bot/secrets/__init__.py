@@ -1,1 +1,1 @@
-"""Secrets in a text: their names, their shapes, where they stand, and whether what is hidden could be read."""
+"""Secrets in a text: their names, their shapes, where they are, and whether the hidden part could be read."""

@@ -1,6 +1,6 @@
 """Names and values in running text: assignments, XML, pairs, password files. Pure.
 
-A name says that what follows is a secret; how it is written between the two differs. Each takes time linear
+A name says that what follows is a secret; the notation between the two differs. Each takes time linear
 in the length of the text, as in `bot.secrets.shapes`.
 """
 
@@ -22,7 +22,7 @@ _NAMED = (
     r"|(?i:password|passwd|passphrase|secret|apikey|authtoken|accesstoken|(?<=[a-z])pwd|sshpass(?==)|"
     r"p[\u0430a][s\u0455]{2}w[o\u043e]rd)|[\uff41-\uff5a]{4,20})\d{0,3})"
 )
-#: A part of each of those names, in small letters; and what letters beyond ASCII look like them.
+#: A part of each of those names, in small letters, with the letters beyond ASCII that look like it.
 _STEMS = (
     "pass", "pwd", "pw=", "pw ", "_pw", "-pw", "psk", "_auth",
     "token", "credential", "mnemonic", "seed", "secret",
@@ -40,7 +40,7 @@ _LONGEST_BEFORE = 60
 _BEFORE = re.compile(r"(?:\\[nrt])?(?P<name>[\w.$@-]*)\Z")
 _IN_AN_ADDRESS = re.compile(r"://[\w.~%+-]*\Z")
 _IN_AN_ARN = re.compile(r"arn:aws[\w-]*:[\w:-]*\Z")
-#: What a program assigns: a name, a call, a type; unquoted, it is no secret but code to be read.
+#: What a program assigns: a name, a call, a type; unquoted, it is not a secret but code to read.
 _PROGRAM = re.compile(r"[A-Za-z_][\w.]*[(\[].*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
@@ -58,7 +58,7 @@ def _whole_name(match: re.Match[str]) -> str:
 
 
 def _is_value(match: re.Match[str]) -> bool:
-    """Whether what is assigned is a secret, rather than code that computes one, or its type."""
+    """Whether the assigned value is a secret, rather than code that computes one, or its type."""
     secret, sort = match["secret"], of_its_name(match)
     if _IN_AN_ARN.search(match.string[max(0, match.start() - _LONGEST_BEFORE) : match.start()]):
         return False  # the name of a secret
@@ -79,7 +79,7 @@ def _is_value(match: re.Match[str]) -> bool:
 
 
 def _in_a_longer_name(match: re.Match[str]) -> bool:
-    """Whether the words behind the name leave it one of a secret: those of `token_count` do not."""
+    """Whether the words after the name keep it the name of a secret: those of `token_count` do not."""
     return sort_of(_whole_name(match)) in (Sort.CHOSEN, Sort.MADE) and _is_value(match)
 
 
@@ -99,7 +99,7 @@ def _random(match: re.Match[str]) -> bool:
     return is_random(match["secret"])
 
 
-#: Every way to write a name and its value; to add one, add a line and a planted example.
+#: Every way to write a name and its value; to add one, add a row and a planted example.
 ASSIGNMENTS: tuple[Kind, ...] = (
     Kind(
         name="assignment",

@@ -1,7 +1,7 @@
-"""Secrets on command lines, in a text or as a list, and names and values beside one another. Pure.
+"""Secrets on command lines, in a text or as a list, and in separate fields for name and value. Pure.
 
 `{"name": "DB_PASSWORD", "value": …}`, `["Authorization", …]`, `["mysql", "--password", …]`: the name of a
-secret is a value here, and what it names stands beside it.
+secret is a value here, and the secret itself is beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bot.secrets.readable import Sort, reads_like_text
 from bot.secrets.schemes import chosen, some_value
 from bot.secrets.shapes import Kind
 
-#: The programs that take a password behind a short flag, and which.
+#: The programs that take a password after a short flag, and the flag.
 SHORT_FLAGS = {
     **dict.fromkeys(
         ("sshpass", "docker", "podman", "nerdctl", "mongo", "mongosh", "mongodump", "mongorestore"), "-p"
@@ -52,14 +52,14 @@ SHORT_FLAGS = {
 _PROGRAMS = "|".join(sorted(SHORT_FLAGS, key=len, reverse=True))
 
 
-#: Of these only when they log in: else `-p` is a port.
+#: These take one only to log in: else `-p` is a port.
 _LOGGING_IN = frozenset(("az", "cf", "docker", "helm", "nerdctl", "oc", "podman"))
 
 
 def short_flag_of(program: str, words: Iterable[object]) -> str | None:
-    """The flag behind which this program takes a password, among these words of its command line.
+    """The flag after which this program takes a password, among these words of its command line.
 
-    A path before its name does not matter.
+    A path before the program's name does not matter.
     """
     name, words = _name_of(program), list(words)
     deps = name not in _LOGGING_IN or "login" in words or (name == "az" and "-u" in words)
@@ -75,7 +75,7 @@ _USER_AND_PASSWORD = re.compile(r"(?:userid=)?[A-Za-z][\w$#.-]{0,63}/[^\s/@]+(?:
 
 
 def is_password_of(program: str, item: object) -> bool:
-    """Whether an item of a command line is a password by itself, such as MySQL's `-p…`."""
+    """Whether an item of a command line contains its own password, such as MySQL's `-p…`."""
     if not isinstance(item, str):
         return False
     name = _name_of(program)
@@ -85,12 +85,12 @@ def is_password_of(program: str, item: object) -> bool:
 
 
 def _name_of(program: str) -> str:
-    """The name of a program, whatever path is before it."""
+    """The name of a program without its path."""
     return re.split(r"[\\/]", program.strip())[-1].removesuffix(".exe").lower()
 
 
 def is_secret_of_a_flag(flag: str, value: str) -> bool:
-    """Whether what follows a long flag is a secret, and no name of one: `--secret-id prod/db`."""
+    """Whether what follows a long flag is a secret, and not the name of one: `--secret-id prod/db`."""
     sort = sort_of(flag)
     names_one = (
         sort is Sort.MADE and reads_like_text(value) and (flag.endswith("-id") or sort_of(value) is not None)
@@ -99,7 +99,7 @@ def is_secret_of_a_flag(flag: str, value: str) -> bool:
 
 
 def _is_batch(item: Json) -> bool:
-    """Whether it is the flag with which the password is the last word of htpasswd."""
+    """Whether it is the flag with which the last word of htpasswd is the password."""
     return isinstance(item, str) and re.fullmatch(r"-[A-Za-z]{0,7}b[A-Za-z]{0,7}", item) is not None
 
 
@@ -109,7 +109,7 @@ def _short(match: re.Match[str]) -> bool:
     return flag is not None and words[-1].strip("\"'").startswith(flag)
 
 
-#: Every way to give a password to a program; to add one, add a line and a planted example.
+#: Every way to give a password to a program; to add one, add a row and a planted example.
 FLAGS: tuple[Kind, ...] = (
     Kind(
         name="command-line flag",
@@ -167,26 +167,26 @@ _NAMING = frozenset((
     "name", "option", "param", "parameter", "parameterkey", "parametername", "placeholder", "property", "ref",
     "selector", "setting", "target", "type", "var", "variable", "variablename",
 ))  # fmt: skip
-#: Keys whose value is what was named.
+#: Keys whose value belongs to that name.
 _VALUES = frozenset((
     "content", "contents", "currentvalue", "data", "default", "defaultvalue", "newvalue", "oldvalue", "v",
     "val", "parametervalue", "plaintext", "current", "previous", "old", "new", "plain", "raw", "string",
     "stringvalue", "text", "value", "valuestring", "values",
 ))  # fmt: skip
-#: Keys whose value is a command, beside its arguments in a list of their own.
+#: Keys whose value is a command, with its arguments in a separate list.
 _COMMANDS = frozenset(("bin", "binary", "cmd", "command", "entrypoint", "exe", "executable", "path", "program"))
 _FLAG = re.compile(r"(-{1,2})([A-Za-z][\w.-]{0,60})")
-#: Long flags with one dash, of Java's and OpenSSL's programs, are names; `-p` is none.
+#: Long flags with one dash, of Java's and OpenSSL's programs, are names; `-p` is not.
 _SHORTEST_NAME = 4
 
 
 def is_holder(key: str) -> bool:
-    """Whether a key says no more than that it holds a value."""
+    """Whether a key only says that it holds a value."""
     return "".join(words_of(key)) in _VALUES or key in ("#text", "$", "_", "$t")
 
 
 def named_beside(fields: Mapping[str, Json], names: Names) -> Named:
-    """What the fields of an object say about the one of them that holds the value."""
+    """What the fields of an object say about its field that holds the value."""
     found = NOTHING
     if not any(map(is_holder, fields)):
         return found
@@ -214,7 +214,7 @@ def are_pairs(items: list[Json]) -> bool:
 
 
 def named_in_list(items: list[Json], names: Names, *, program: str | None) -> dict[int, Named]:
-    """What the items of a list say about those that follow them, by the place of these."""
+    """What the items of a list say about the items that follow them, by the position of these."""
     found: dict[int, Named] = {}
     first = items[0] if items and isinstance(items[0], str) else ""
     flag = short_flag_of(first, items) or short_flag_of(program or "", items)

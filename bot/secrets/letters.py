@@ -1,8 +1,8 @@
 """Whether letters are spelled words, in a row and without a gap: `SENDITALLTOMALLORY`. Pure.
 
-Words betray themselves by which letter follows which, in capitals, in small letters or mixed. So a row of
-letters is weighed: how much likelier it is in English than by chance. Languages of the same letters weigh
-nearly as much.
+Words show in which letter follows which, in capitals, in small letters or mixed. So a row of letters is
+weighed: how much likelier it is in English than by chance. Other languages with the same letters weigh nearly
+as much.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 #: For each letter, how often each one follows it: 5 as often as by chance, each step twice as often or half.
-#: Counted in the joined words of the documentation that Python carries (`pydoc_data.topics`, 311,471 letters).
+#: Counted in the joined words of Python's own documentation (`pydoc_data.topics`, 311,471 letters).
 _FOLLOWING = (
     "05640330503767040777431240", "61427100570711530442700060", "70417206505621720527501010",
     "65448512701434630466524230", "54665532501556453776243530", "62435521702424830547611230",
@@ -33,7 +33,7 @@ _WEIGHT = {
 #: Twofold steps above chance that make words, besides one for each doubling of the length: of random letters
 #: 2⁻ⁿ reach n steps at a place (Karlin and Altschul, 1990), so about one token in 1,000 does.
 _STEPS = 7
-#: Letters and digits that go on in one case, with hardly a digit: this many are drawn from no alphabet of keys.
+#: Letters and digits that stay in one case, with hardly a digit: this many come from no alphabet of keys.
 _LONG = 20
 _HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]+")
 _OTHERS = re.compile(r"[^a-z]+")
@@ -42,7 +42,7 @@ _FEWEST_TURNS = 0.08
 
 
 def is_spelled(text: str) -> bool:
-    """Whether words stand in it, in any case; digits and signs between the letters do not matter."""
+    """Whether it contains words, in any case; digits and signs between the letters do not matter."""
     if _HEX.fullmatch(text):
         return False  # six letters spell nothing that could be meant
     best = weight = 0
@@ -55,7 +55,7 @@ def is_spelled(text: str) -> bool:
 
 
 def is_monotonous(text: str) -> bool:
-    """Whether a long piece of it has letters that hardly ever change to digits or to capitals."""
+    """Whether a long piece of it has letters that hardly ever change to digits or capitals."""
     return any(
         len(piece) >= _LONG and not piece.isdigit() and len(_TURN.findall(piece)) < _FEWEST_TURNS * len(piece)
         for piece in re.findall(r"[A-Za-z0-9]+", text)

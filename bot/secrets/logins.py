@@ -1,7 +1,7 @@
-"""Passwords by their place: behind a user, a name that was said before, or in a call of a program. Pure.
+"""Passwords by their place: after a user, after a name given earlier, or in a call of a program. Pure.
 
-What tools for clouds, databases and networks take, and the usual lines of Python and its like. Each takes time
-linear in the length of the text, as in `bot.secrets.shapes`.
+Covers tools for clouds, databases and networks, and usual lines of Python and similar languages. Each takes
+time linear in the length of the text, as in `bot.secrets.shapes`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bot.secrets.readable import Sort, is_no_secret, is_opaque
 from bot.secrets.schemes import COOKIE, by_parameter, chosen, some_value
 from bot.secrets.shapes import Kind, made
 
-#: A word, in quotation marks or bare, that is no flag and no variable.
+#: A word, in quotation marks or bare, that is not a flag or a variable.
 _GIVEN = (
     r"(?P<quote>\\{0,3}[\"'])?(?P<secret>(?!‹redacted )(?![-$(])"
     r"(?(quote)[^\"'\\\n‹›]{1,512}+|[^\s\"'|;&<>‹›]{1,512}+))"
@@ -43,7 +43,7 @@ def _named(name: str, shape: str, *needs: str) -> Kind:
     return Kind(name=name, shape=re.compile(shape), holds=_under_its_name, sort=by_parameter, needs=needs)
 
 
-#: Every tool and call with a place of its own; to add one, add a line and a planted example.
+#: Every tool and call with a special place; to add one, add a row and a planted example.
 LOGINS: tuple[Kind, ...] = (
     _kind(
         "user and password of curl",

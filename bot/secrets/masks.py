@@ -1,7 +1,7 @@
-"""Masks in a text: `‹redacted 12 chars›` in place of each secret that is found in it. Pure.
+"""Masks in a text: `‹redacted 12 chars›` instead of each secret that is found in it. Pure.
 
-By shape, by the names that assignments and JSON hold, in base64 and percent-encoding, and by the operator's own
-shapes. What a mask hides and could be read is called text (`bot.secrets.readable`).
+Secrets are found by shape, by the names in assignments and JSON, in base64 and percent-encoding, and by the
+operator's own shapes. If a mask hides something readable, it says text (`bot.secrets.readable`).
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from bot.secrets.schemes import SCHEME, SCHEMES
 from bot.secrets.shapes import KINDS, Kind
 from bot.secrets.tables import listed_in
 
-#: Processor time for the operator's shapes in one call, in seconds. For a form a call is redacted three times,
+#: Processor time for the operator's shapes in one call, in seconds. A form needs three redactions of a call,
 #: and Slack waits 3 s (docs.slack.dev/interactivity/handling-user-interaction).
 ENOUGH = 0.5
 
 #: Characters of the longest list of arguments that is read as a line.
 LONGEST_LINE = 20_000
 
-#: Masks of a call that are judged, some 0.1 ms each; more of them are no call that a person can judge.
+#: Masks of a call that are judged, some 0.1 ms each; no person can judge a call with more.
 MOST_MARKS = 1_000
 
 Spans = Sequence[tuple[int, int]]
 
 
 class Shape(Protocol):
-    """What a secret of the operator's own looks like."""
+    """The shape of one of the operator's own secrets."""
 
     @property
     def pattern(self) -> str:
@@ -46,19 +46,19 @@ class Shape(Protocol):
         ...
 
     def spans(self, text: str, *, seconds: float) -> tuple[Spans, float]:
-        """What to replace in a text, and the seconds it took. Raises TimeoutError when that would be more."""
+        """What to replace in a text, and the seconds it took. Raises TimeoutError if that would take longer."""
         ...
 
 
 @dataclass(slots=True)
 class Left:
-    seconds: float = ENOUGH  #: for the operator's shapes, in the rest of a call
+    seconds: float = ENOUGH  #: for the operator's shapes, left in this call
     marks: int = MOST_MARKS  #: that are still judged
 
 
 #: Every kind of secret that is found in a text.
 EVERY: tuple[Kind, ...] = (*KINDS, *SCHEMES, *ASSIGNMENTS, *FLAGS, *PROGRAMS, *LOGINS)
-#: What several items of a list of arguments can be together.
+#: Kinds that several items of a list of arguments can be together.
 _OF_LINES: tuple[Kind, ...] = (*FLAGS, *PROGRAMS, *LOGINS, *(kind for kind in ASSIGNMENTS if kind.of_lines))
 MARK = re.compile(rf"(?:{SCHEME}[ \t]{{1,8}})?‹redacted \d+ chars?(?: of text)?›")
 #: A member of an object in JSON text, whole or cut. Each repeat has a bound or keeps what it took.
@@ -69,7 +69,7 @@ _MEMBER = re.compile(
 )
 
 
-#: A word of base64, or one with percent signs: what it decodes to may be a secret.
+#: A word of base64, or one with percent signs: its decoded text may be a secret.
 _CODED = re.compile(r"(?<![\w+/=-])[\w+/-]{16,}+={0,2}(?![\w+/=-])", re.ASCII)
 _PERCENT = re.compile(r"[^\s\"'<>‹›]*%[0-9A-Fa-f]{2}[^\s\"'<>‹›]*")
 
@@ -79,7 +79,7 @@ class Span:
     start: int
     stop: int
     sort: Sort
-    prefix: int = 0  #: characters at its beginning that its maker gives to every such token
+    prefix: int = 0  #: characters at the start that its maker gives to every such token
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +107,15 @@ class Masking:
         return "".join((*shown, text[end:]))
 
     def mark(self, hidden: str, sort: Sort, *, prefix: int = 0) -> str:
-        """What stands in the place of a secret. Past the bound it counts as text, so nobody can approve."""
+        """What replaces a secret. Past the bound it is treated as text, so nobody can approve."""
         self.left.marks -= 1
         text = self.left.marks < 0 or reads_like_text(hidden, sort=sort, prefix=prefix)
         return f"‹redacted {_many(hidden)}{' of text' if text else ''}›"
 
     def line(self, items: Sequence[str]) -> dict[int, str]:
-        """Items of a list of arguments that hold a secret where they are read as the one line that they are.
+        """The arguments that hold a secret when the list is read as the one line that it is.
 
-        By their place, each as it is shown. Of a list that no line is so long as, nothing.
+        By their position, each as it is shown. For a list that is longer than any line, nothing.
         """
         text = " ".join(items)
         if len(text) > LONGEST_LINE:
@@ -134,7 +134,7 @@ class Masking:
         return shown
 
     def spans(self, text: str) -> list[Span]:
-        """What to hide, in order. Raises TimeoutError when the time for the operator's shapes is over."""
+        """What to hide, in order. Raises TimeoutError when the time for the operator's shapes has run out."""
         own = self._own(text)
         listed = (Span(*found) for found in listed_in(text))
         known = (*_known(text, self.kinds), *self._below_names(text), *listed, *_encoded(text))
@@ -145,7 +145,7 @@ class Masking:
             yield from _below_names(text, self.names)
 
     def _own(self, text: str) -> list[Span]:
-        """What the operator's shapes find. Raises TimeoutError when their time in this call is over."""
+        """What the operator's shapes find. Raises TimeoutError when their time in this call has run out."""
         found: list[Span] = []
         for shape in self.shapes if text else ():
             if self.left.seconds <= 0:
@@ -161,7 +161,7 @@ class Masking:
 
 
 def found_at_all(texts: str) -> tuple[Kind, ...]:
-    """The kinds that can be in one of the texts: a kind that fits nowhere in all of them is looked for once."""
+    """The kinds that can be in one of the texts, so that a kind that fits nowhere is searched for only once."""
     lowered = texts.lower()
     return tuple(kind for kind in EVERY if kind.may_be_in(lowered) and kind.shape.search(texts))
 
@@ -175,7 +175,7 @@ def _known(text: str, kinds: tuple[Kind, ...]) -> Iterator[Span]:
 
 
 def _encoded(text: str) -> Iterator[Span]:
-    """Words that hide a secret in base64 or behind percent signs."""
+    """Words that hide a secret in base64 or percent-encoding."""
     for match in _CODED.finditer(text):
         word = match.group().translate(_STANDARD).rstrip("=")
         if len(word) % 4 == 1:
@@ -192,7 +192,7 @@ def _encoded(text: str) -> Iterator[Span]:
 
 
 def _inside(plain: str, match: re.Match[str]) -> Iterator[Span]:
-    """The word, when there is a secret in what it stands for that is none in the word itself."""
+    """The word, if its decoded text contains a secret and the word itself is not one."""
     if next(_known(plain, EVERY), None) and not next(_known(match.group(), EVERY), None):
         yield Span(*match.span(), Sort.MADE)
 
@@ -216,7 +216,7 @@ def looks_secret(value: str, key: str) -> bool:
 
 
 def _below_names(text: str, names: Names) -> Iterator[Span]:
-    """In JSON that came as text, maybe cut: the values under the names of secrets."""
+    """In JSON that came as text, possibly cut: the values under the names of secrets."""
     for member in _MEMBER.finditer(text):
         group = "text" if member["number"] is None else "number"
         value, name = member[group], _unescaped(member["name"])
@@ -237,7 +237,7 @@ def _unescaped(name: str) -> str:
 
 
 def _hidden(text: str) -> str:
-    """All of a text of which nobody knows what is in it: as a curtain, however short it is."""
+    """All of a text whose content is unknown: marked as text, however short it is."""
     return f"‹redacted {_many(text)} of text›"
 
 
@@ -254,7 +254,7 @@ def _prefix(match: re.Match[str]) -> int:
 
 
 def _merged(spans: Iterable[Span]) -> Iterator[Span]:
-    """The spans in order, those that touch or overlap as one; it is judged as the one that covers all of it."""
+    """The spans in order, merged if they touch or overlap. A merged one is judged as the one that covers it."""
     whole: Span | None = None
     for span in sorted(spans, key=lambda one: (one.start, -one.stop, one.sort not in _OF_A_MAKER)):
         if span.stop <= span.start:

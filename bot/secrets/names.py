@@ -1,4 +1,4 @@
-"""The names of secrets: which keys say that what stands under them must not be shown. Pure."""
+"""The names of secrets: which keys say that their value must not be shown. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from functools import lru_cache
 from bot.secrets.readable import Sort
 from bot.spelling import skeleton, without_hidden
 
-#: The names of secrets that people choose or type, in words. A key counts that has all of them, in a row.
+#: The names of secrets that people choose or type, in words. A key matches if it has all of them, in a row.
 CHOSEN = (
     "auth pass, contraseña, cvc, cvv, db pass, haslo, kennwort, losenord, mdp, mfa code, mot de passe, "
     "otp, parola, pass, passcode, passphrase, passwd, password, passwords, passwort, pin, psk, pw, pwd, root "
     "pass, security code, senha, sifre, smtp pass, ssn, totp, user pass, verification code, wachtwoord, "
     "пароль, パスワード, 暗証番号, 密码, 密碼, 비밀번호"
 )
-#: The names of secrets that machines make: no words.
+#: The names of secrets that machines make: never words.
 MADE = (
     "access key, access token, access tokens, account key, api key, api keys, api secret, api token, api "
     "tokens, apikey, auth, auth key, auth token, auth tokens, authorization, backup codes, bearer, client "
@@ -27,27 +27,27 @@ MADE = (
     "service account key, session, session key, set cookie, shared key, signing key, ssh key, storage "
     "key, token, tokens secret, wallet seed, webhook secret, xsrf"
 )
-#: Names that mean a secret as often as something else: what looks random under them is one.
+#: Names that mean a secret as often as something else: a value that looks random under them is one.
 MAYBE = (
     "assertion, code, code verifier, connection string, conn string, connection uri, connection url, "
     "database uri, database url, db uri, db url, device code, dsn, hmac, key, keys, license key, license, "
     "nonce, passkey, saml, saml response, samlresponse, saml request, samlrequest, saml assertion, seed, "
     "sig, signature, signatures, state, ticket, tokens"
 )
-#: The last word of keys that tell about a secret and are none: `token_count`, `password_policy`.
+#: The last word of keys that describe a secret and are none: `token_count`, `password_policy`.
 _ABOUT = re.compile(
     "age|algorithm|budget|command|comment|cost|counts?|created|description|dir|directory|duration|enabled|endpoint"
     "|expir(?:ed|es|ation|y)|fd|file|filename|format|host|hostname|ids?|index|issuer|kind|label|length|len|limits?|max"
     "|method|min|mode|names?|path|polic(?:y|ies)|port|price|provider|reason|region|required|rotation|scheme|scopes?"
     "|server|size|status|stdin|strategy|title|total|ttl|types?|ur[il]s?|usage|used|user|username|valid|version|window"
 )
-#: ... unless the id is the secret: who knows a session's id has the session; AppRole has a `secret_id`.
+#: ... unless the id is the secret: a session's id gives access to the session; AppRole has a `secret_id`.
 _SECRET_IDS = frozenset({("session", "id"), ("session", "ids"), ("secret", "id")})
-#: Words behind a password's name that leave it one: `password_confirmation`, `passwordNew`.
+#: Words after a password's name that keep it one: `password_confirmation`, `passwordNew`.
 _SAME = re.compile(
     "again|box|confirm(?:ation|ed)?|current|field|input|new|old|plain|prev(?:ious)?|repeat|retype|text|value|verify"
 )
-#: Secrets written in one word with what is before them: `dbpassword`, `PGPASSWORD`.
+#: Secrets written in one word with what comes before them: `dbpassword`, `PGPASSWORD`.
 _ENDING = re.compile(
     "(?:(?P<chosen>password|passwd|passphrase|passwort|(?:admin|db|key|mail|require|root|smtp|ssh|store|user)pass)|clientsecret|sessionid|apikey"
     "|(?:secret|private|access)key|(?:auth|access|refresh|api|session|id)token)$"
@@ -59,7 +59,7 @@ LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Names:
-    """The names that count, each as its words."""
+    """The names to look for, each as its words."""
 
     words: dict[tuple[str, ...], Sort]
     own: frozenset[tuple[str, ...]]  #: the operator's
@@ -78,7 +78,7 @@ NOTHING = Named()
 
 
 def is_secret_name(key: str, *, names: Iterable[str] = ()) -> bool:
-    """Whether what stands under this key is a secret; case, `-_. `, camelCase and look-alikes do not matter."""
+    """Whether the value of this key is a secret; case, `-_. `, camelCase and look-alikes do not matter."""
     return named(key, names_of(tuple(names))).sort in (Sort.CHOSEN, Sort.MADE)
 
 
@@ -108,12 +108,12 @@ def named(key: str, names_known: Names, *, within: str = "") -> Named:
 
 
 def sort_of(name: str) -> Sort | None:
-    """Who makes what stands behind this name in a text; the operator's names count for keys only."""
+    """Who makes the value after this name in a text; the operator's names apply to keys only."""
     return named(name, names_of(())).sort
 
 
 def _named(words: tuple[str, ...], names: Names) -> Named:
-    """Whether these words of a key name a secret, rather than tell about one."""
+    """Whether these words of a key name a secret, rather than describe one."""
     while words and words[-1].isdigit():
         words = words[:-1]
     if not words:
@@ -136,7 +136,7 @@ def _named(words: tuple[str, ...], names: Names) -> Named:
 
 
 def _together(around: tuple[str, ...], words: tuple[str, ...], names: Names) -> Named:
-    """A name of which one part is the key of the object, and the rest the key in it."""
+    """A name with one part in the key of the object, and the rest in the key inside it."""
     for count in range(1, min(len(around), names.longest - 1) + 1):
         whole = (*around[-count:], *words)
         if whole in _SECRET_IDS:

@@ -1,4 +1,4 @@
-"""Passwords as single programs take them: from a pipe, by their place, in words of their own. Pure.
+"""Passwords as single programs take them: from a pipe, by position, in special words. Pure.
 
 Each takes time linear in the length of the text, as in `bot.secrets.shapes`.
 """
@@ -13,7 +13,7 @@ from bot.secrets.readable import Sort, is_no_secret
 from bot.secrets.schemes import by_parameter, chosen, some_value
 from bot.secrets.shapes import Kind
 
-#: A value in quotation marks or bare; `$x` is a variable, but in single ones.
+#: A value in quotation marks or bare; `$x` is a variable, except in single quotes.
 _GIVEN = (
     r"[\"']?(?P<secret>(?!‹redacted )(?:(?<=')[^'\n]{1,512}+|(?<=\")(?!\$[\w{(:])[^\"\n]{1,512}+"
     r"|(?<![\"'])(?![$(-])[^\s\"'|;&<>‹›]{1,512}+))[\"']?"
@@ -21,7 +21,7 @@ _GIVEN = (
 _PRINTS = (
     r"(?<![\w-])(?:echo|printf)(?:[ \t]{1,4}-[neE]{1,3})?(?:[ \t]{1,4}[\"']?%s(?:\\{1,2}n)?[\"']?)?[ \t]{1,8}"
 )
-#: Programs that read a password from their input, and how they are told to.
+#: Programs that read a password from their input, and the flag for it.
 _READERS = (
     r"(?:sudo\b[^\n|;&]{0,80}?[ \t](?:-[A-Za-z]{0,8}S\b|--stdin\b)"
     r"|[a-z][^\n|;&]{1,120}?[ \t]--(?:(?:password-)?stdin|with-token|passphrase-fd[ =]0)\b"
@@ -31,7 +31,7 @@ _READERS = (
 )
 _SUDO = r"(?:sudo[ \t]{1,4}(?:-\w{1,4}[ \t]{1,4})?)?"
 _ORACLES = r"(?:sqlplus|sqlldr|sqlcl|rman|expdp|impdp|exp|imp)"
-#: A word of a command line that is no flag and goes nowhere else.
+#: A word of a command line that is not a flag and is not redirected.
 _WORD = r"[ \t]{1,4}[^\s|;&<>-][^\s|;&<>]{0,255}+"
 
 
@@ -40,8 +40,8 @@ def _of_a_secret(match: re.Match[str]) -> bool:
     return sort in (Sort.CHOSEN, Sort.MADE) and not is_no_secret(match["secret"].strip(), sort=Sort.MADE)
 
 
-#: Programs that run or keep what they read, unless they are given a file or a command: what is fed to them
-#: may be no password, also behind `sudo -S`, which asks for none where it needs none.
+#: Programs that run or keep what they read, unless they are given a file or a command. Their input may not be a
+#: password, even after `sudo -S`, which asks for none if it needs none.
 _RUNS = re.compile(
     r"(?<![\w.-])(?:(?:[abckz]|ba|da|fi|tc)?sh|python[\d.]{0,6}|perl|ruby|node|php|pwsh|powershell)(?![\w.-])"
     r"(?![ \t]{1,4}(?:-[A-Za-z]{0,6}[cem]\b|[\w./~]))"
@@ -51,12 +51,12 @@ _RUNS = re.compile(
 )
 
 
-#: Characters of a line behind a password that are looked through for such programs.
+#: Characters of a line after a password that are searched for such programs.
 _LONGEST_REST = 500
 
 
 def _of_input(match: re.Match[str]) -> Sort:
-    """A password, unless a program on the same line would run it, or the line goes on for long."""
+    """A password, unless a program on the same line would run it, or the line is too long."""
     after = match.string[match.end("secret") : match.end() + _LONGEST_REST]
     rest, ends, _ = after.partition("\n")
     if not ends and match.end() + _LONGEST_REST < len(match.string):
@@ -73,7 +73,7 @@ def _kind(name: str, shape: str, *needs: str) -> Kind:
     return Kind(name=name, shape=re.compile(shape), holds=some_value, sort=chosen, needs=needs)
 
 
-#: Every program with a way of its own; to add one, add a line and a planted example.
+#: Every program with a special way; to add one, add a row and a planted example.
 PROGRAMS: tuple[Kind, ...] = (
     _input(
         "password for the input of a program",

@@ -1,8 +1,8 @@
-"""Whether what a mask hides could say something: prose, code, a path, in the clear or encoded. Pure.
+"""Whether the hidden part of a mask could say something: prose, code, a path, in the clear or encoded. Pure.
 
-A mask hides a secret from the people who look on, and must not hide what would run from the person who
-approves. So this module errs on one side: what it cannot tell from text counts as text, and then nobody can
-approve in Nod. The rule is argued in docs/secrets.md.
+A mask hides a secret from people who look on. It must not hide what would run from the person who approves. So
+this module errs on one side: what it cannot tell from text is treated as text, and then nobody can approve in
+Nod. docs/secrets.md gives the reasons for the rule.
 """
 
 from __future__ import annotations
@@ -20,35 +20,34 @@ from bot.secrets.letters import is_monotonous, is_spelled
 
 
 class Sort(Enum):
-    """Who made a secret: this says how much one may look like words."""
+    """Who made a secret, which decides how much it can look like words."""
 
     SHAPE = "shape"  #: its maker's own form, such as `ghp_…`
-    SEALED = (
-        "sealed"  #: its maker's own form, inside of which its maker writes text, such as the claims of a JWT
-    )
-    CHOSEN = "chosen"  #: by a person, such as a password: words, as long as they are one token
+    SEALED = "sealed"  #: its maker's own form with text inside, such as the claims of a JWT
+    CHOSEN = "chosen"  #: by a person, such as a password: can be words, as long as they are one token
     MADE = "made"  #: by a machine, such as a session token: never words
-    TEXT = "text"  #: what was found to be none: it counts as text
-    MAYBE = "maybe"  #: a name that often means something else, such as `code`: a secret when it looks random
+    TEXT = "text"  #: found not to be a secret: treated as text
+    MAYBE = "maybe"  #: a name that often means something else, such as `code`: a secret if it looks random
 
 
-#: The longest secret that is one; more than this is a document.
+#: The longest secret; more than this is a document.
 LONGEST_SECRET = 4_096
-#: A passphrase of dice has up to six words (eff.org/dice).
+#: A diceware passphrase has up to six words (eff.org/dice).
 MOST_WORDS = 6
-#: Text inside of text inside of text: base64 of percent-encoded base64 is looked into, no further.
+#: Text inside of text inside of text: base64 of percent-encoded base64 is decoded, but no further.
 DEEPEST = 3
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-#: What a shell, SQL, a template or a person reads as more than a token. Slashes are judged apart.
+#: What a shell, SQL, a template or a person reads as more than a token. Slashes are judged separately.
 _CODE = re.compile(
     r"""[()\[\]{}<>"'`|\\;\s]|\$[A-Za-z_({]|&&|://|%[A-Za-z_]{2,}%|^[=~.&]"""
     r"""|^--?[A-Za-z][a-z-]*(?:=|$)|\.\.|[^@]@[\w-]+(?:\.[\w-]+)+$"""
 )
-#: Letters of alphabets that put spaces between words; all else beyond ASCII may be a sentence in one piece.
+#: Letters of alphabets that put spaces between words; anything else beyond ASCII may be a sentence without
+#: spaces.
 _PLAIN = re.compile(r"[!-~\u00c0-\u024f\u0370-\u052f]+")
 _PIECE = re.compile(r"[^\W_]+")
-#: Three words in a row, by their separators or by their capitals, or a long run of small letters.
+#: Three words in a row, by their separators or capitals, or a long run of small letters.
 _PHRASE = re.compile(
     r"(?<![A-Za-z])(?:[A-Z]?[a-z]{2,}|[A-Z]{3,})"
     r"(?:[._~:,+=&#%*!?@^-]{1,3}(?:[A-Z]?[a-z]+|[A-Z]+)){2,}(?![A-Za-z0-9])"
@@ -61,13 +60,13 @@ _FRAME = re.compile(
     r"-----(?:BEGIN|END) (?:(?:RSA|DSA|EC|OPENSSH|ENCRYPTED|PGP|ANY) )?PRIVATE KEY(?: BLOCK)?-----"
     r"|Proc-Type: \d,[A-Z]{1,20}|DEK-Info: [A-Z0-9-]{1,20},[0-9A-F]{1,64}"
 )
-#: A line of base64, and its last; a path is none, whatever it is padded with, nor is a word in small letters.
+#: A line of base64, and its last; a path is not one, whatever its padding, nor is a word in small letters.
 _BODY = re.compile(r"(?=\S*[A-Z])(?=\S*[a-z])(?=\S*\d)(?!\S*///)[\w+/=]{20,}", re.ASCII)
 _TAIL = re.compile(r"(?=\S*[A-Z0-9=])(?!\S*///)[\w+/=]+\.{0,3}", re.ASCII)
 _SPACE = re.compile(r"(?:\s|\\{1,4}[nrt])+")
 _GROUPS = re.compile(r"[\d-]+(?:\s+[\d-]+)*")
 _PAIRS = re.compile(r"[\w!#%&*+.^~-]+=[^\s;]*(?:;\s*[\w!#%&*+.^~-]+=[^\s;]*)*")
-#: Plain words among a cookie's values: a theme, a language. More of them could be a sentence.
+#: Plain words in a cookie's values: a theme, a language. More of them could be a sentence.
 _MOST_PLAIN_VALUES = 2
 #: How packed files and programs begin: nobody sees what is in them.
 _PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\x7fELF", b"MZ", b"#!")
@@ -78,14 +77,14 @@ _BASE58 = {c: n for n, c in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefgh
 
 
 def is_random(text: str) -> bool:
-    """Whether it is hex or base64 of 32 characters and more, mixed as no word or number is; no UUID."""
+    """Whether it is hex or base64 of 32 characters and more, mixed as no word or number is; not a UUID."""
     if not re.fullmatch(r"[\w+/-]{32,}={0,2}", text, re.ASCII) or _UUID.fullmatch(text):
         return False
     return len(set(text)) >= 8 and any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
 
 
 def is_opaque(text: str, *, shortest: int = 16) -> bool:
-    """Whether it looks as random as a machine's secret: one token, letters and digits mixed all through."""
+    """Whether it looks as random as a machine's secret: one token, letters and digits mixed throughout."""
     if not shortest <= len(text) <= LONGEST_SECRET or not _OPAQUE.fullmatch(text) or _UUID.fullmatch(text):
         return False
     enough = any(c.isdigit() for c in text) or len(text) >= 20
@@ -95,7 +94,7 @@ def is_opaque(text: str, *, shortest: int = 16) -> bool:
 _OPAQUE = re.compile(r"[A-Za-z0-9](?:[\w+/.~-]|%[0-9A-F]{2})*={0,2}", re.ASCII)
 
 
-#: What stands in the place of a secret and is none: a reference to where it is kept, stars, an example's blank.
+#: What takes the place of a secret and is none: a reference to where it is kept, stars, a placeholder.
 _REFERENCE = re.compile(
     r"\$\{[A-Za-z_]\w{0,60}\}|\$[A-Z_][A-Z0-9_]{1,60}|\$(?i:\w{0,30}(?:token|passw?d?|password|secret|key))"
     r"|%[A-Z_]{2,60}%|\$?\{\{ ?[\w.-]{1,80} ?\}\}|\$\{\{? ?(?:secrets|env|var|vars)\.[\w.-]{1,80} ?\}?\}"
@@ -111,7 +110,7 @@ _ABOUT_ONE = frozenset((
 
 
 def is_no_secret(text: str, *, sort: Sort) -> bool:
-    """Whether it only stands where a secret would: `${DB_PASSWORD}`, `***`, `none`; `basic` below `auth`."""
+    """Whether it only takes the place of a secret: `${DB_PASSWORD}`, `***`, `none`; `basic` below `auth`."""
     word = text.strip().lower()
     return (
         word in _NO_SECRET
@@ -121,10 +120,10 @@ def is_no_secret(text: str, *, sort: Sort) -> bool:
 
 
 def reads_like_text(hidden: str, *, sort: Sort = Sort.MADE, prefix: int = 0) -> bool:
-    """Whether it may be prose or code rather than a token, in the clear or in one of the usual encodings.
+    """Whether it may be prose or code rather than a token, in the clear or in a usual encoding.
 
-    The base64 of a key, a number in groups and a cookie's pairs are none. The first `prefix` characters are
-    the maker's own: what follows them must look random.
+    The base64 of a key, a number in groups and a cookie's pairs are not. The first `prefix` characters are the
+    maker's own: what follows them must look random.
     """
     if len(hidden) > LONGEST_SECRET:
         return True
@@ -134,7 +133,7 @@ def reads_like_text(hidden: str, *, sort: Sort = Sort.MADE, prefix: int = 0) -> 
 
 
 def _is_drawn_by_nobody(text: str) -> bool:
-    """Whether what follows a maker's prefix is too much like words to be drawn at random."""
+    """Whether the part after a maker's prefix is too much like words to be random."""
     bare = _FRAME.sub(" ", text)
     return is_spelled(bare) or is_monotonous(bare)
 
@@ -163,13 +162,13 @@ def _reads(hidden: str, sort: Sort, depth: int) -> bool:
 
 
 def _hides(text: str, sort: Sort, depth: int) -> bool:
-    """Whether a part of a maker's form is text in base64 or hex, such as what follows the prefix."""
+    """Whether a part of a maker's form is text in base64 or hex, such as the part after the prefix."""
     parts = {text, *re.split(r"[.:$]", text), *re.split(r"[-_]", text)[-1:]}
     return any(_says(raw, sort, depth) for part in parts for raw in _decoded(part))
 
 
 def _several(text: str, depth: int) -> bool:
-    """Whether words stand there with white space between, rather than the lines of a key."""
+    """Whether it has words with white space between, rather than the lines of a key."""
     words = [word for word in _SPACE.split(_FRAME.sub(" ", text)) if re.search(r"\w", word)]
     *body, last = words or [""]
     if not (all(map(_BODY.fullmatch, body)) and _TAIL.fullmatch(last)):
@@ -179,7 +178,7 @@ def _several(text: str, depth: int) -> bool:
 
 
 def _pairs_read(text: str, depth: int) -> bool:
-    """Whether the pairs of a cookie say something; a few plain words among them are a theme or a language."""
+    """Whether the pairs of a cookie say something; a few plain words in them are a theme or a language."""
     values = [value for _, _, value in (pair.partition("=") for pair in re.split(r";\s*", text))]
     names = [pair.partition("=")[0] for pair in re.split(r";\s*", text)]
     if _hides(text, Sort.MADE, depth) or any(map(_is_long_name, names)):
@@ -195,7 +194,7 @@ def _is_long_name(name: str) -> bool:
 
 
 def _has_phrase(text: str) -> bool:
-    """Whether some words stand in it, one behind the other, whatever is around them."""
+    """Whether it contains some words in a row, whatever is around them."""
     if _PHRASE.search(text):
         return True
     humps = (run.group() for run in re.finditer(r"[A-Za-z][a-z]+(?:[A-Z][a-z]+){3,}", text))
@@ -203,9 +202,9 @@ def _has_phrase(text: str) -> bool:
 
 
 def _turns(text: str) -> float:
-    """How often it goes from letter to digit and back, or begins a capital, per letter and digit.
+    """How often it changes between letter and digit, or begins a capital, per letter and digit.
 
-    Random base64, base36 and hex turn at 0.4 of their places, base32 at 0.3, words in camelCase below 0.2.
+    Random base64, base36 and hex change at 0.4 of their places, base32 at 0.3, words in camelCase below 0.2.
     """
     length = sum(map(len, _PIECE.findall(text)))
     return len(_TURN.findall(text)) / length if length else 0.0
@@ -228,13 +227,13 @@ def _is_wordy(text: str) -> bool:
 
 
 def _is_sentence(text: str) -> bool:
-    """Whether it is more than a passphrase: too many words, or too long for one that a person types."""
+    """Whether it is more than a passphrase: too many words, or too long for a person to type."""
     words = re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+", text)
     return sum(len(word) > 1 for word in words) > MOST_WORDS and (_is_wordy(text) or _has_phrase(text))
 
 
 def _is_base64(text: str) -> bool:
-    """Whether its slashes are those of base64: no path, for paths are made of words."""
+    """Whether its slashes come from base64, rather than from a path, which is made of words."""
     if not re.fullmatch(r"[\w+/-]{16,}={0,2}", text, re.ASCII) or "///" in text or _STEP.search(text):
         return False
     words = re.findall(r"[A-Z]?[a-z]{3,}", text)
@@ -242,7 +241,7 @@ def _is_base64(text: str) -> bool:
 
 
 def _says(raw: bytes, sort: Sort, depth: int) -> bool:
-    """Whether decoded bytes are text, or packed, or hold a piece of text."""
+    """Whether decoded bytes are text, or packed, or contain a piece of text."""
     if raw.startswith(_PACKED) or (raw.startswith(_ZLIB) and len(raw) > 8) or _is_wide(raw):
         return True
     inner = Sort.CHOSEN if sort is Sort.SHAPE else sort
@@ -256,7 +255,7 @@ def _says(raw: bytes, sort: Sort, depth: int) -> bool:
 
 
 def _clear_runs(raw: bytes) -> list[bytes]:
-    """Pieces of ASCII too long to be there by chance: each byte of random ones has 0.37 for it."""
+    """Pieces of ASCII too long to be chance: each random byte is ASCII with a probability of 0.37."""
     shortest = 12 if len(raw) <= 128 else 18
     return [run for run in _CLEAR_RUN.findall(raw) if len(run) >= shortest]
 
@@ -280,7 +279,7 @@ def _is_wide(raw: bytes) -> bool:
 
 
 def _decoded(text: str) -> Iterator[bytes]:
-    """What it is in each encoding that it fits: bytes, most often meaningless ones."""
+    """The text decoded in each encoding that it fits: bytes, most often meaningless."""
     if "%" in text and (raw := unquote_to_bytes(text)) != text.encode():
         yield raw
     if len(re.findall(r"=[0-9A-F]{2}", text)) >= 4:
@@ -310,7 +309,7 @@ def _base64(text: str) -> Iterator[bytes]:
         yield from _tried(_strict_base64, plain + "=" * (-len(plain) % 4))
     for start in (1, 2, 3) if len(plain) >= 24 else ():
         for raw in _tried(_strict_base64, plain[start : start + (len(plain) - start) // 4 * 4]):
-            yield from _clear_runs(raw)  # behind a piece that is none of it
+            yield from _clear_runs(raw)  # after a piece that is not part of it
 
 
 def _strict_base64(text: str) -> bytes:
@@ -337,7 +336,7 @@ def _counted(digits: str) -> Iterator[bytes]:
 
 
 def are_numbers_of_letters(groups: str) -> bool:
-    """Whether groups of digits are the numbers of letters, `114 109 32 45`, or their bits."""
+    """Whether groups of digits are the codes of letters, `114 109 32 45`, or their bits."""
     numbers = re.findall(r"\d+", groups)
     if len(numbers) < 4:
         return False

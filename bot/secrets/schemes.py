@@ -1,6 +1,6 @@
 """How credentials are written in HTTP: Authorization headers, cookies, addresses and their parameters. Pure.
 
-A known scheme followed by one token is a credential (RFC 9110 §11.4); what else stands there is judged as text.
+A known scheme and one token are a credential (RFC 9110 §11.4); anything else there is judged as text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from bot.secrets.names import sort_of
 from bot.secrets.readable import Sort, is_no_secret, is_opaque, reads_like_text
 from bot.secrets.shapes import BEGINS, Kind, made
 
-#: What stands between a name and its value, also in a text inside of texts.
+#: What is between a name and its value, also in a text inside of texts.
 ASSIGNED = r"""\\{0,7}["']?[ \t]{0,8}(?::=|=>|={1,3}|:)[ \t]{0,8}"""
 #: A quotation mark, or none, in a text inside texts.
 Q = r"""\\{0,7}["']?"""
@@ -22,29 +22,29 @@ SCHEME = (
     r"|zoho-oauthtoken|access[-_]?token|splunk|apitoken|jwt)"
 )
 
-#: A pair of a cookie; its value may be quoted, and holds no white space.
+#: A pair of a cookie; its value can be quoted, and has no white space.
 COOKIE = r"""[\w!#%&*+.^~-]{1,256}=(?:"[^\s;"\\‹›]*+"|[^\s;"'\\‹›]*+)"""
 _OPAQUE = r"[A-Za-z0-9._~+/=-]"
 
 
 def chosen(_: re.Match[str]) -> Sort:
-    """A person chose it, as far as can be told."""
+    """A person chose it, as far as Nod can tell."""
     return Sort.CHOSEN
 
 
 def some_value(match: re.Match[str]) -> bool:
-    """Whether it is more than a reference to a secret, or a blank for one."""
+    """Whether it is more than a reference to a secret, or a placeholder for one."""
     return not is_no_secret(match["secret"], sort=Sort.MADE)
 
 
 def by_parameter(match: re.Match[str]) -> Sort:
-    """Who made it, by the name that the match has found."""
+    """Who made it, by the name in the match."""
     sort = sort_of(match["name"])
     return Sort.MADE if sort in (None, Sort.MAYBE) else sort
 
 
 def _in_a_url(match: re.Match[str]) -> bool:
-    """Whether a parameter's name says secret, or says so half and its value looks it."""
+    """Whether a parameter's name says secret, or half says so and its value looks like one."""
     sort, secret = sort_of(match["name"]), match["secret"]
     if sort is Sort.MAYBE:
         saml = "saml" in match["name"].lower() and len(secret) >= 40
@@ -57,7 +57,7 @@ def _opaque(match: re.Match[str]) -> bool:
 
 
 def credentials_in(word: str) -> str | None:
-    """Basic authentication is base64 of `user:password` (RFC 7617), which no prose is."""
+    """The `user:password` behind Basic authentication's base64 (RFC 7617), which no prose is."""
     word = word.rstrip("=")
     try:
         pair = base64.b64decode(word + "=" * (-len(word) % 4), validate=True)
@@ -87,7 +87,7 @@ def _scheme(match: re.Match[str]) -> Sort:
     return _basic(match) if match["scheme"].strip().lower() == "basic" else Sort.MADE
 
 
-#: Every way to write credentials in HTTP; to add one, add a line and a planted example.
+#: Every way to write credentials in HTTP; to add one, add a row and a planted example.
 SCHEMES: tuple[Kind, ...] = (
     Kind(
         name="bearer token",

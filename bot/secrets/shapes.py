@@ -1,6 +1,6 @@
 """What secrets look like: a table of named kinds, one line each. Pure.
 
-Shapes are as their makers publish them (the pages on token formats, and on secret scanning, of each maker).
+Shapes follow what their makers publish (each maker's pages on token formats and on secret scanning).
 Each takes time linear in the length of the text: a repeat has a bound, or consumes all that it looks at.
 """
 
@@ -14,32 +14,32 @@ from dataclasses import dataclass
 
 from bot.secrets.readable import Sort, is_opaque, reads_like_text
 
-#: So many secrets of a kind in one text are looked into; nobody can approve such a call (bot.secrets.masks), so
-#: whatever else fits the kind is hidden as well.
+#: At most this many secrets of a kind in one text are judged one by one; nobody can approve such a call
+#: (bot.secrets.masks), so everything else that fits the kind is hidden as well.
 MOST_LOOKED_INTO = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of secret: a shape, and what else must hold for a match to be one."""
+    """One kind of secret: a shape, and further conditions for a match."""
 
     name: str
-    #: The group `secret` is what gets replaced; without such a group, the whole match. What the group `prefix`
-    #: has at its beginning is the maker's own; the rest must look random.
+    #: The group `secret` is what gets replaced; without such a group, the whole match. The start of the group
+    #: `prefix` is the maker's own; the rest must look random.
     shape: re.Pattern[str]
     holds: Callable[[re.Match[str]], bool] = lambda _: True
-    #: Who made it, and so how it is judged whether it could say something.
+    #: Who made it, which decides how Nod judges whether it could say something.
     sort: Callable[[re.Match[str]], Sort] = lambda _: Sort.SHAPE
-    #: One of these is in every text that has one, in small letters: the search for a literal is fast.
+    #: Every text with such a secret contains one of these, in small letters: the search for a literal is fast.
     needs: tuple[str, ...] = ()
-    of_lines: bool = False  #: whether it can stand in several items of a list of arguments
+    of_lines: bool = False  #: whether it can span several items of a list of arguments
 
     def may_be_in(self, lowered: str) -> bool:
         """Whether it is worth a search, by the text in small letters."""
         return not self.needs or any(map(lowered.__contains__, self.needs))
 
     def found_in(self, text: str) -> Iterator[re.Match[str]]:
-        """Each secret of this kind in the text; a match that is none hides no other that begins inside it."""
+        """Each secret of this kind in the text; a failed match does not hide another that begins inside it."""
         held, match = 0, self.shape.search(text)
         while match:
             holds = held >= MOST_LOOKED_INTO or self.holds(match)
@@ -54,7 +54,7 @@ _CARD = re.compile(r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{1
 
 
 def _payment_card(match: re.Match[str]) -> bool:
-    """A number that a card network has given out (Luhn), and no part of an IBAN (ISO 13616, mod 97)."""
+    """A number that a card network can issue (Luhn), and that is not part of an IBAN (ISO 13616, mod 97)."""
     digits = re.sub(r"\D", "", match.group())
     doubled = (int(d) * (1 + place % 2) for place, d in enumerate(reversed(digits)))
     if not _CARD.fullmatch(digits) or sum(n - 9 if n > 9 else n for n in doubled) % 10:
@@ -73,14 +73,14 @@ def _checks_out(iban: str) -> bool:
     return any(int("".join(str(int(c, 36)) for c in plain[4:n] + plain[:4])) % 97 == 1 for n in lengths)
 
 
-#: Where a word begins: also behind the `\n` of a text in a text.
+#: Where a word begins: also after the `\n` of a text in a text.
 BEGINS = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
 
 
 def _token(prefix: str, rest: str, *, clear: bool = True) -> re.Pattern[str]:
-    """A prefix and what follows. A prefix that is not `clear` by itself begins a word.
+    """A prefix and what follows. A prefix that is not `clear` alone must begin a word.
 
-    (The look back comes after the prefix, so that the search for the literal stays fast.)
+    (The lookbehind comes after the prefix, so that the search for the literal stays fast.)
     """
     begins = "" if clear else rf"(?:(?<![A-Za-z0-9]{prefix})|(?<=\\[nrt]{prefix}))"
     return re.compile(rf"(?P<prefix>{prefix}){begins}{rest}")
@@ -88,7 +88,8 @@ def _token(prefix: str, rest: str, *, clear: bool = True) -> re.Pattern[str]:
 
 #: Between the lines of a key: also in a text in a text, indented, quoted, or put together by a program.
 _BREAK = r"(?:\\{1,4}[nr]|[\s\"'+,#>|])"
-#: Whole or cut: lines of base64, the headers of such keys, and nothing else, lest a key hides what follows it.
+#: Whole or cut: lines of base64, the headers of such keys, and nothing else, so a key cannot hide what follows
+#: it.
 _PEM = (
     r"-----BEGIN (?P<label>[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----"
     rf"(?:{_BREAK}{{1,40}}+(?:[\w+/=]{{20,}}|Proc-Type: \d,[A-Z]{{1,20}}"
@@ -110,7 +111,7 @@ def _kind(
 
 
 def _sealed(_: re.Match[str]) -> Sort:
-    """The maker puts text inside, so what it decodes to tells nothing against it."""
+    """The maker puts text inside, so a readable decoded part does not speak against it."""
     return Sort.SEALED
 
 
@@ -120,12 +121,12 @@ def made(_: re.Match[str]) -> Sort:
 
 
 def _is_private_pem(match: re.Match[str]) -> bool:
-    """A PEM in base64, as in a kubeconfig; a certificate is no secret."""
+    """A PEM in base64, as in a kubeconfig; a certificate is not a secret."""
     return b"PRIVATE KEY" in base64.b64decode(match.group()[:80])
 
 
 def _jwt(match: re.Match[str]) -> Sort:
-    """A JWT says in JSON who signed it how (RFC 7519 §5), and claims; code in a claim is no claim."""
+    """A JWT says in JSON who signed it and how (RFC 7519 §5), with claims; a claim with code is not a claim."""
     head, body, *seal = match.group().split(".")
     try:
         header, claims = json.loads(_decoded(head)), json.loads(_decoded(body))
@@ -141,7 +142,7 @@ def _decoded(part: str) -> bytes:
 
 
 def _claims(name: str, value: object, *, depth: int) -> Iterator[tuple[str, str]]:
-    """The texts in the claims, each with the name that it stands under; what is deeper counts as code."""
+    """The texts in the claims, each with its name; deeper ones are treated as code."""
     if isinstance(value, str) or not depth:
         yield name, value if isinstance(value, str) else "{"
     elif isinstance(value, dict):
@@ -154,7 +155,7 @@ def _claims(name: str, value: object, *, depth: int) -> Iterator[tuple[str, str]
 
 
 def _is_claim(name: str, text: str) -> bool:
-    """Whether it says who somebody is, or what a token is for; other claims are tokens themselves."""
+    """Whether it says who a person is, or what a token is for; other claims are tokens themselves."""
     if _IDENTITIES.fullmatch(name):
         return bool(_IDENTITY.fullmatch(text))
     return not reads_like_text(text, sort=Sort.CHOSEN)
@@ -174,7 +175,7 @@ _UUID_SHAPE = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def _is_drawn(match: re.Match[str]) -> bool:
-    """What follows a prefix that names in code begin with, too, looks random."""
+    """Whether the part after the prefix looks random; names in code begin with that prefix, too."""
     return is_opaque(match.group()[len(match["prefix"]) :].replace("_", ""))
 
 
@@ -182,7 +183,7 @@ def _in_a_url(match: re.Match[str]) -> bool:
     return is_opaque(match["secret"])
 
 
-#: Every kind that is known by its shape; to add one, add a line and a planted example.
+#: Every kind that is known by its shape; to add one, add a row and a planted example.
 KINDS: tuple[Kind, ...] = (
     # clouds
     _kind("AWS access key id", _token("A(?:KIA|SIA|BIA|CCA)", r"[A-Z0-9]{16}(?![A-Z0-9])")),
