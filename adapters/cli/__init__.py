@@ -1,4 +1,4 @@
-"""`nod …`: the command line. Each command is a thin door; mistakes end in one line and exit code 2."""
+"""`nod …`: the command line. Each command is thin; mistakes end in one line and exit code 2."""
 
 from adapters.cli.commands import main
 

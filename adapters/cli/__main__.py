@@ -1,4 +1,4 @@
-"""`python -m adapters.cli …`: `nod` from a clone in which nothing of it is installed."""
+"""`python -m adapters.cli …`: `nod` from a clone that is not installed."""
 
 from adapters.cli import main
 

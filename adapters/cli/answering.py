@@ -1,7 +1,7 @@
-"""`nod approve | reject | skip`: one person's answer, straight to the platform by its API key.
+"""`nod approve | reject | skip`: one person's answer, sent straight to the platform with its API key.
 
-It needs no running bot. A running bot sees the answer at its next poll and says on the cards that it was
-given on the platform.
+It needs no running bot. A running bot sees the answer at its next poll and says on the cards that it was given
+on the platform.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from bot.posting import post_until, tried_until
 from bot.protocol import HITLDecision, HITLRequest
 from bot.wording import name_of
 
-#: Characters that the beginning of an id needs: a slip of the keyboard must not answer anything.
+#: Characters that the start of an id needs: a typing mistake must not answer anything.
 SHORTEST_START = 8
-#: How long the platform is tried unless told to wait.
+#: How long to retry without `--wait`.
 PATIENCE = timedelta(seconds=10)
 
 _SEE = "List them with `nod pending`."
@@ -62,9 +62,9 @@ async def answer(
     force: bool = False,
     patience: timedelta | None = PATIENCE,
 ) -> int:
-    """Answer one request; 0 when the platform took it, 1 when it is no longer pending.
+    """Answer one request; 0 when the platform took the answer, 1 when the request is no longer pending.
 
-    Tried until `patience` is over, and without one until the request's deadline. After that nothing is sent.
+    Retries for `patience`, or until the request's deadline if that is None. After that nothing is sent.
     Raises ConfigError, Unavailable or Forbidden.
     """
     if not start.strip():
@@ -76,7 +76,7 @@ async def answer(
     ) as platform:
         end = None if patience is None else utc_now() + patience
         async with _given_up(end, f"{environment.aip_api_url} did not answer in time. Nothing was sent."):
-            # The deadline is in the list; until that is read, the usual window is assumed.
+            # The deadline is in the list; until the list is read, the usual window is assumed.
             listing = await tried_until(
                 platform.pending,
                 deadline=end or utc_now() + USUAL_WINDOW,
@@ -109,7 +109,7 @@ async def answer(
 
 @asynccontextmanager
 async def _given_up(end: datetime | None, said: str) -> AsyncIterator[None]:
-    """Also a try that is under way ends then, with Unavailable and what is `said`."""
+    """Ends a running attempt at `end`, too, with Unavailable and the words in `said`."""
     left = None if end is None else (end - utc_now()).total_seconds()
     try:
         async with asyncio.timeout(left):
@@ -121,9 +121,9 @@ async def _given_up(end: datetime | None, said: str) -> AsyncIterator[None]:
 def found(listing: Listing, start: str) -> HITLRequest | None:
     """The request with this id, or whose id begins so; None for a whole id that is not listed.
 
-    Raises ConfigError for a beginning that is too short, fits nothing, or fits several.
+    Raises ConfigError for a start that is too short, matches nothing, or matches several.
     """
-    requests = {one: _unread(one) for one in listing.unread_ids}  # those can still be refused
+    requests = {one: _unread(one) for one in listing.unread_ids}  # these can still be refused
     requests |= {request.request_id: request for request in listing.requests}
     if start in requests:
         return requests[start]
@@ -146,7 +146,7 @@ def _unread(request_id: str) -> HITLRequest:
 
 
 def _is_whole(text: str) -> bool:
-    """Whether it is an id as the platform makes them: a UUID."""
+    """Whether it is a whole id as the platform makes them: a UUID."""
     try:
         return str(UUID(text)) == text.lower()
     except ValueError:
@@ -189,7 +189,7 @@ def skip_command(request_id: RequestId, note: Note = None, wait: Wait = False) -
 def _answer(
     request_id: str, verdict: HITLDecision, note: str | None, *, wait: bool, force: bool = False
 ) -> None:
-    # Who waits sees each try; otherwise one line at the end says all.
+    # With --wait each attempt is shown; otherwise one line at the end says all.
     configure_logs("auto", level=logging.INFO if wait else logging.CRITICAL)
     patience = None if wait else PATIENCE
     work = answer(read_environment(), request_id, verdict, note=note, force=force, patience=patience)

@@ -1,4 +1,4 @@
-"""`nod audit …`: whether the chain holds, said so that an outsider can repeat it; the key; the export."""
+"""`nod audit …`: verify the chain so that an outsider can repeat it, print the key, export."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from bot.ports import utc_now
 from bot.redaction import Redaction
 from bot.seal import Signing
 
-#: So many differences are printed one by one.
+#: How many differences are printed.
 MOST_TOLD = 20
 
 
@@ -42,11 +42,11 @@ async def verify(
     signing: Signing | None = None,
     retention: bool | None = None,
 ) -> int:
-    """Print whether the chain in this database holds; 0 when it does, 1 with the first bad row and why.
+    """Print whether the chain in this database is intact; 0 if so, 1 with the first invalid row and the reason.
 
-    `checkpoints` is a file that was kept elsewhere: with it a cut tail shows, and a chain that was written
-    anew. `keys` are the public keys that may have signed it, `signing` has the secret that answers are signed
-    with, if it is known. `retention` is whether the policy file sets one; None: nobody looked.
+    `checkpoints` is a file that was kept elsewhere: it reveals a cut tail and a rewritten chain. `keys` are the
+    public keys that can have signed it. `signing` holds the secret that answers are signed with, if known.
+    `retention` says whether the policy file sets one; None: not looked up.
 
     Raises ConfigError.
     """
@@ -83,7 +83,7 @@ async def verify(
 
 
 def _print_what_holds(found: Found, *, signed: int, named: bool, known: bool, retention: bool | None) -> None:
-    """The good news, and what was not looked at: a key may be `named`, and NOD_SECRET `known`."""
+    """What holds, and what was not checked. `named`: a key was given. `known`: NOD_SECRET was given."""
     print(f"✓ {_counted(found.rows, 'row holds', 'rows hold')}{found.reach}")
     if not signed:
         print(
@@ -112,25 +112,25 @@ def _counted(number: int, one: str, many: str) -> str:
 
 
 async def key(path: Path) -> int:
-    """Print the public key that checkpoints are signed with; it is made on first use. Raises ConfigError."""
+    """Print the public key that checkpoints are signed with, made on first use. Raises ConfigError."""
     print((await asyncio.to_thread(read_or_make_key, path)).public)
     return 0
 
 
 @dataclass(slots=True, kw_only=True)
 class Found:
-    """What an examination has seen so far."""
+    """What the verification has seen so far."""
 
     rows: int = 0
     first: int | None = None
     last: Row | None = None
     broken: Break | None = None
-    compared: int = 0  #: signed lines that are about a row that is there, or the last one that was removed
-    #: What the last row about retention says was removed: number and hash.
+    compared: int = 0  #: signed lines about a row that is there, or about the last one removed
+    #: The last removed row according to the last row about retention: number and hash.
     retired: tuple[object, object] | None = None
     signed: Mapping[int, Sequence[str]] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)  #: between the tables and the chain
-    unjudged: int = 0  #: answers to what is over, signed with no secret that is given
+    unjudged: int = 0  #: answers of closed requests, signed with a secret that was not given
 
     @property
     def reach(self) -> str:
@@ -141,10 +141,10 @@ class Found:
 async def examine(
     audit_reader: AuditReader, signed: Iterable[Checkpoint] = (), *, proofs: Proofs | None = None
 ) -> Found:
-    """Read the whole chain against itself, its anchor and the (genuine) checkpoints."""
+    """Check the whole chain against itself, its anchor and the (genuine) checkpoints."""
     hashes, lines = defaultdict(list), tuple(signed)
     for one in lines:
-        if one.number:  # 0 stands for a chain that had no rows yet
+        if one.number:  # 0 is a chain that had no rows yet
             hashes[one.number].append(one.hash)
     anchor = await audit_reader.anchor()
     before = _before(anchor) if anchor else None
@@ -198,7 +198,7 @@ def _against(row: Row, signed: Mapping[int, Sequence[str]]) -> Break | None:
 
 
 def _unsigned(before: Row, lines: Sequence[Checkpoint]) -> Break | None:
-    """Rows that are gone without Nod's word that it removed them; that is a matter of signed lines alone."""
+    """Rows are gone and no signed line says that Nod removed them. Only signed lines can tell."""
     retired = {(one.number, one.hash) for one in lines if one.what is What.RETIREMENT}
     if not lines or (before.number, before.hash) in retired:
         return None
@@ -210,7 +210,7 @@ def _unsigned(before: Row, lines: Sequence[Checkpoint]) -> Break | None:
 
 
 def _cut(found: Found, before: Row | None) -> Break | None:
-    """What only shows at the end: a tail that is missing, a beginning that no row accounts for."""
+    """What only shows at the end: a missing tail, or a beginning that no row explains."""
     last = found.last or before
     reached = last.number if last else 0
     furthest = max(found.signed, default=0)
@@ -222,7 +222,7 @@ def _cut(found: Found, before: Row | None) -> Break | None:
 
 
 def _before(anchor: Anchor) -> Row:
-    """The anchor as the row that the first one left follows."""
+    """The anchor as the row before the first one left."""
     return Row(
         number=anchor.number,
         at_ms=0,
@@ -240,7 +240,7 @@ app = typer.Typer(
 
 
 class Format(StrEnum):
-    """How an export is written."""
+    """The format of an export."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -273,7 +273,7 @@ def verify_command(
 
 
 def _sets_retention(config: Path) -> bool | None:
-    """Whether the policy file sets a retention; None where there is no file to look at."""
+    """Whether the policy file sets a retention; None without a file to read."""
     try:
         return read_policy_file(config).retention is not None
     except ConfigError:

@@ -1,4 +1,4 @@
-"""`nod audit export`: one line for each approval, oldest first, as JSON or as a table."""
+"""`nod audit export`: one line for each approval, oldest first, as JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bot.redaction import Redaction
 from bot.visible import visible
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: What the rows about a call (`admitted`, `changed`) are taken over for, by their names there.
+#: Which fields the rows about a call (`admitted`, `changed`) fill, by their names there.
 _CALL = {
     "agent": "agent_id",
     "run": "run_id",
@@ -43,25 +43,25 @@ _CALL = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What became of one request; times in ISO 8601. `decision` is None when nobody gave one."""
+    """How one request ended; times in ISO 8601. `decision` is None when nobody gave one."""
 
     request_id: str
     agent_id: str | None = None
     run_id: str | None = None
     decision: str | None = None
     outcome: str | None = None  #: `timeout_skip` when nobody answered
-    operator: str | None = None  #: everybody it took, by name and address
+    operator: str | None = None  #: everyone who decided, by name and address
     operator_input: str | None = None
-    created_at: str | None = None  #: the platform's word; failing that, when Nod saw it first
+    created_at: str | None = None  #: the platform's time; without one, when Nod first saw it
     resolved_at: str | None = None
-    timeout_at: str | None = None  #: the deadline that was believed
+    timeout_at: str | None = None  #: the deadline that Nod used
     tool: str | None = None
     arguments_digest: str | None = None
     arguments: Json = None
     route: str | None = None
     rule: str | None = None
-    votes: tuple[dict[str, Json], ...] = ()  #: every one that was given, also those void or taken back
-    rows: tuple[int, ...] = ()  #: where the chain tells all this
+    votes: tuple[dict[str, Json], ...] = ()  #: all votes, also those that were voided or taken back
+    rows: tuple[int, ...] = ()  #: the audit rows that say all this
 
     def fields(self, *, with_arguments: bool) -> dict[str, Json]:
         """All fields by name, in their order."""
@@ -70,7 +70,7 @@ class Entry:
 
     @property
     def people(self) -> frozenset[str]:
-        """Everybody who voted, by every name, casefolded."""
+        """Everyone who voted, by every name, casefolded."""
         names = ("person", "name", "email", "account", "acting_for")
         return frozenset(str(vote[name]).casefold() for vote in self.votes for name in names if vote.get(name))
 
@@ -81,10 +81,10 @@ FIELDS = tuple(field.name for field in fields(Entry))
 def entry_of(
     approval_id: str, told: Sequence[Row], *, call: HITLRequest | None, redaction: Redaction | None
 ) -> Entry:
-    """The entry of an approval. With a redaction it has its call's arguments, redacted.
+    """The entry of an approval. With a redaction it has the call's arguments, redacted.
 
-    `call` stands in where the chain no longer tells of it (retention took the row, or it is older than the
-    audit).
+    `call` is used where the chain has no row about the call (retention removed it, or it is older than the
+    audit log).
     """
     known: dict[str, Json] = {}
     if call is not None:
@@ -98,7 +98,7 @@ def entry_of(
         if row.kind in ("admitted", "changed"):
             known |= {_CALL[name]: value for name, value in body.items() if name in _CALL}
             known["created_at"] = known.get("created_at") or iso(row.at_ms)
-            known["rule"] = body.get("rule")  # of a changed call people are asked, whatever the rule was
+            known["rule"] = body.get("rule")  # people are asked about a changed call, whatever the rule was
         elif row.kind == "retimed":
             known["timeout_at"] = body["deadline"]
         elif row.kind == "revived":
@@ -137,27 +137,27 @@ def _decision(body: dict[str, Json]) -> dict[str, Json]:
 
 Format = Literal["jsonl", "csv"]
 
-#: A spreadsheet takes a cell that begins so for a formula (OWASP, CSV Injection).
+#: A spreadsheet reads a cell that begins so as a formula (OWASP, CSV Injection).
 _FORMULA = frozenset("=+-@|%\u2212")
-#: In some countries a spreadsheet takes a semicolon or a tab for the end of a cell, within quotes too.
+#: In some countries a spreadsheet ends a cell at a semicolon or a tab, even within quotes.
 _ENDS = re.compile(r"(;)")
-#: Approvals worked on at once.
+#: Approvals processed at once.
 _SOME = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which approvals are exported: those that every given one of these takes."""
+    """Which approvals are exported: those that match every condition given."""
 
-    since: datetime | None = None  #: first seen from here on
-    until: datetime | None = None  #: first seen before
+    since: datetime | None = None  #: first seen from then on
+    until: datetime | None = None  #: first seen before then
     agent: str | None = None  #: a glob
     tool: str | None = None  #: a glob
     person: str | None = None  #: a voter's handle, name, address or account, in any case
     decision: Outcome | None = None  #: how it was decided, or how it ended
 
     def takes(self, entry: Entry) -> bool:
-        """Whether it is exported, its time apart."""
+        """Whether it is exported, apart from its time."""
         return (
             (self.agent is None or fnmatchcase(entry.agent_id or "", self.agent))
             and (self.tool is None or fnmatchcase(entry.tool or "", self.tool))
@@ -175,9 +175,9 @@ async def export(
     with_arguments: bool = False,
     redaction: Redaction,
 ) -> int:
-    """Write the approvals that `only` takes to a file (or to standard output), oldest first; returns 0.
+    """Write the matching approvals to a file (or to standard output), oldest first; returns 0.
 
-    Arguments are written only when asked for, redacted. Raises ConfigError.
+    Arguments are written only on request, redacted. Raises ConfigError.
     """
     count = 0
     async with open_audit_reader(url) as audit_reader, _opened(output) as stream:
@@ -209,7 +209,7 @@ async def _entries(
 
 @asynccontextmanager
 async def _opened(output: Path | None) -> AsyncIterator[TextIO]:
-    """Standard output, or a new file for our own user's eyes alone."""
+    """Standard output, or a new file that only our user can read."""
     if output is None:
         yield sys.stdout
         return
@@ -231,9 +231,9 @@ def _columns(with_arguments: bool) -> list[str]:
 
 
 def _cell(value: object) -> str:
-    """A value as a cell that no spreadsheet runs, in one line: an apostrophe goes before a formula.
+    """A value as a one-line cell that no spreadsheet runs: an apostrophe goes before a formula.
 
-    So it does behind blanks and signs that are not seen, and in full width, which spreadsheets pass over.
+    Also behind blanks and invisible characters, and for full-width signs: spreadsheets ignore those.
     """
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""Whether the tables say what the audit says: each record, its answers and its end; and who signed them.
+"""Whether the tables agree with the audit log: each record, its answers, its end, and who signed them.
 
 docs/security.md lists what is compared, and the test for each line. Pure.
 """
@@ -19,16 +19,16 @@ from adapters.store.proofs import Proofs
 from bot.audit import Row
 from bot.protocol import Json
 
-#: What a row about an answer tells of the columns of its table, by both names.
+#: Names in a row about an answer, and the columns of its table.
 _ANSWER = {
     "verdict": "verdict", "note": "note", "card": "card_id", "surface": "surface", "account": "account",
     "name": "name", "email": "email", "at": "at", "revision": "revision", "signature": "signature",
 }  # fmt: skip
 _VOTE = {**_ANSWER, "digest": "digest", "acting_for": "acting_for"}
 _DECISION = {**_ANSWER, "others": "others"}
-#: Rows that may name what is no approval, or one that never was: `platform`, a card of somebody else's.
+#: Rows that can name something that was never an approval: `platform`, or a card of another sender.
 _ABOUT_ANYTHING = frozenset({"alert_raised", "alert_mended", "refused"})
-#: What has another name in a sentence than in a row.
+#: What a sentence calls by another name than a row.
 _SAID = {
     "widened": "list of added people", "first_seen": "first sight", "settled_at": "end",
     "platform_word": "word of the platform", "shown_trouble": "trouble", "attempts": "number of attempts",
@@ -40,27 +40,27 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Meaning:
-    """Follows the chain row by row, and judges the tables by it."""
+    """Follows the chain row by row, and compares the tables with it."""
 
     def __init__(self) -> None:
         self.told: dict[str, Told] = {}
-        self.unjudged = 0  #: answers to what is over, signed with no secret that is given
-        self._named: set[str] = set()  #: by rows that may be about anything
+        self.unjudged = 0  #: answers of closed requests, signed with a secret that was not given
+        self._named: set[str] = set()  #: by rows that can be about anything
 
     def take(self, row: Row) -> str | None:
-        """Why this row cannot be Nod's, after those before it; None when it can."""
+        """Why Nod cannot have written this row after those before it; None if it can."""
         if row.approval_id is None:
             return None
         if row.kind in _ABOUT_ANYTHING:
             self._named.add(row.approval_id)
             return None
         told = self.told.get(row.approval_id)
-        if told is None:  # admitted now, or in a row that is gone: retention removes none before it is closed
+        if told is None:  # admitted now, or in a removed row: retention removes only closed requests
             told = self.told[row.approval_id] = Told(closed=row.kind != "admitted")
         return told.take(row)
 
     def differences(self, record: Record, proofs: Proofs | None) -> Iterator[str]:
-        """What the tables say of an approval and the chain does not, and which signatures do not hold."""
+        """Where the tables and the chain differ about an approval, and which signatures are invalid."""
         told = self.told.get(record.approval_id)
         if told is None and record.approval_id in self._named:
             told = Told(closed=True)
@@ -90,7 +90,7 @@ class Meaning:
                 yield f"the vote of {person} is not signed"
 
     def missing(self, found: set[str]) -> Iterator[str]:
-        """Approvals that the chain tells of and that have no record."""
+        """Approvals in the chain that have no record."""
         yield from sorted(set(self.told) - found)
 
 
@@ -145,12 +145,12 @@ def _unlike(
     what: str, stands: Mapping[str, Any], told: Mapping[str, Json], names: Mapping[str, str]
 ) -> Iterator[str]:
     for name, column in names.items():
-        if name in told and _plain(stands[column]) != told[name]:  # an earlier release told less
+        if name in told and _plain(stands[column]) != told[name]:  # an earlier release wrote less
             yield f"{what} has another {name} than in the audit"
 
 
 def _plain(value: object) -> Json:
-    """A column as a body has it."""
+    """A column in the form that a body has."""
     if isinstance(value, datetime):
         return (value - _EPOCH) // timedelta(milliseconds=1)
     if isinstance(value, Enum):

@@ -1,4 +1,4 @@
-"""What the chain says of one approval, followed row by row. Pure."""
+"""What the chain says about one approval, followed row by row. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from adapters.store.audit_events import moment_text
 from bot.audit import Row
 from bot.protocol import HITLDecision, Json
 
-#: Outcomes that a decision of Nod's made.
+#: Outcomes of a decision by Nod.
 OURS = frozenset(verdict.value for verdict in HITLDecision)
-#: What a row about a new call, or another way to answer it, says of the record.
+#: What a row about a new call, or a new way to answer it, says of the record.
 _CALL = (
     "platform", "tool", "agent", "run", "created", "timeout_at", "timeout_seconds", "whole", "digest",
     "arguments_digest",
@@ -21,7 +21,7 @@ _TERMS = ("route", "rule", "widened")
 _DEADLINE = ("deadline", "source", "doubt", "renewed")
 _END = ("outcome", "shown_trouble")
 _NOT_OVER: dict[str, Json] = {"settled_at": None, "platform_word": None}
-#: What begins anew when its people are asked again.
+#: What starts from the beginning when people are asked again.
 _ASKED_AGAIN: dict[str, Json] = {"rule": None, "attempts": 0, "gones": 0}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,17 +29,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True, kw_only=True)
 class Told:
-    """What the rows that are left say; what none of them says is not in `known`, and cannot be compared."""
+    """What the remaining rows say. What none of them says is not in `known` and cannot be compared."""
 
     known: dict[str, Json] = field(default_factory=dict)  #: by the names of `audit_events.record_facts`
     votes: dict[str, dict[str, Json]] = field(default_factory=dict)
     decided: dict[str, Json] | None = None
     closed: bool = False
-    whole: bool = False  #: whether every answer in force is told of: none is in rows that retention removed
+    whole: bool = False  #: whether every valid answer is in the rows: retention removed none of them
 
     @property
     def stage(self) -> str:
-        """How far it is."""
+        """The stage of the request."""
         if self.closed:
             return "closed"
         if self.known.get("outcome") is not None:
@@ -47,7 +47,7 @@ class Told:
         return "open" if self.decided is None else "decided"
 
     def take(self, row: Row) -> str | None:
-        """Follow one more row; why it cannot be Nod's, or None."""
+        """Follow one more row; returns why it cannot be Nod's, or None."""
         body: dict[str, Json] = json.loads(row.body)
         match row.kind:
             case "admitted":
@@ -94,7 +94,7 @@ class Told:
         self.votes, self.decided, self.whole = {}, None, True
 
     def _answered_otherwise(self, body: dict[str, Json]) -> None:
-        """By another route or deadline. An earlier release did not say which route, nor whom it kept."""
+        """A new route or deadline. An earlier release did not say which route, nor whose votes it kept."""
         for name in ("route", "widened"):
             self.known.pop(name, None)
         self.known |= _of(body, "route", "widened", *_DEADLINE)
@@ -119,7 +119,7 @@ class Told:
         return None
 
     def _closed(self, body: dict[str, Json]) -> None:
-        """It says all of the record once more: what earlier rows say goes before, and it stands in for them."""
+        """This row repeats the whole record: earlier rows win, and it fills in for removed ones."""
         self.closed = True
         if "votes" not in body:
             return  # an earlier release

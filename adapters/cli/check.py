@@ -1,4 +1,4 @@
-"""`nod check`: everything that a running bot will need, tried now; each finding says what to do."""
+"""`nod check`: tries everything that a running bot needs; each finding says how to fix it."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ app = typer.Typer(add_completion=False)
 
 
 async def check(*, strict: bool = False, env_file: EnvFile | None = None) -> int:
-    """Print the report; 1 when something needs doing, else 0. With `strict`, what is only advice counts too.
+    """Print the report; 1 when something needs fixing, else 0. With `strict`, advice needs fixing too.
 
-    Raises ConfigError for a bad setting.
+    Raises ConfigError for an invalid setting.
     """
     settings = read_settings()
     environment, file = settings.environment, settings.file
@@ -125,20 +125,20 @@ async def _look(environment: Environment, file: PolicyFile, chats: Chats) -> Asy
 
 
 def _people(policy: Policy) -> Finding:
-    """Who was found, and where; whoever was not has a line of their own."""
+    """Who was found, and where. People who were not found get separate findings."""
     found = (person for person in policy.people.values() if person.accounts)
     names = (f"{one.name} ({', '.join(sorted(on.value.title() for on in one.accounts))})" for one in found)
     return Finding(what=f"People: {', '.join(names) or 'none found'}")
 
 
 def _on(surface: Surface, file: PolicyFile) -> tuple[Destination, ...]:
-    """The places where somebody can be asked."""
+    """The places where people can be asked."""
     here = (place for place in file.places if place.surface is surface)
     return tuple(place for place in here if not is_workflow(place, file.workflows))
 
 
 async def _database(environment: Environment) -> tuple[Finding, bool]:
-    """What it is like, and whether a bot runs on it."""
+    """The state of the database, and whether a bot runs on it."""
     try:
         checkpoint_log = await read_checkpoint_log(checkpoints_of(environment))
         fit = partial(check_rollback, checkpoint_log=checkpoint_log, accept=False, clock=utc_now)
@@ -159,5 +159,5 @@ def check_command(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings, too.")] = False,
 ) -> None:
     """Check settings, platform, chats and database. Each finding says how to fix it."""
-    configure_logs("auto", level=logging.ERROR)  # the report says what the log would
+    configure_logs("auto", level=logging.ERROR)  # the report says what the log would say
     raise typer.Exit(run_async(check(strict=strict, env_file=read_by(context))))

@@ -1,4 +1,4 @@
-"""Which commands there are. The code of one is imported when it is called: `nod --help` needs none of it."""
+"""The list of commands. A command's code is imported when it is called: `nod --help` imports none of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     """A line of the help."""
 
     module: str  #: in this folder, with the command in its `app`
-    help: str  #: the first sentence of the command's own help, which a test compares
+    help: str  #: the first sentence of the command's help, which a test compares
 
 
 #: Each command, in the order of the help.
@@ -45,12 +45,12 @@ COMMANDS = {
     "audit": Entry("audit", "Verify and export the audit log."),
     "policy": Entry("policy", "Test, lint and replay nod.yaml."),
 }
-#: What brings its own settings along; all else reads nod.env.
+#: Commands with built-in settings; all others read nod.env.
 SELF_CONTAINED = ("demo", "sandbox")
 
 
 class Commands(PlainGroup):
-    """The commands with their lines of help; the module behind one is imported when it is called."""
+    """The commands with their lines of help; a command's module is imported when it is called."""
 
     def __init__(self, **settings: Any) -> None:
         """Nothing is imported yet."""
@@ -64,7 +64,7 @@ class Commands(PlainGroup):
 
 
 def loaded(name: str) -> TyperCommand | TyperGroup:
-    """A command by its name, with what it imports."""
+    """A command by its name; imports its module."""
     app = import_module(f"adapters.cli.{COMMANDS[name].module}").app
     app.rich_markup_mode = None
     app.info.cls = PlainGroup
@@ -106,7 +106,7 @@ def _nod(
 def main() -> None:
     """The entry point: no traceback for what a person can fix."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that is not UTF-8 gets codes for what it cannot show; an answer may have been sent by then.
+        # A terminal without UTF-8 gets escapes for what it cannot show; an answer can already be sent by then.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:

@@ -1,6 +1,6 @@
-"""`nod demo` and `nod sandbox`: agents and two chats in the browser, with the bot between them or without it.
+"""`nod demo` and `nod sandbox`: agents and two chats in the browser, with or without the bot between them.
 
-The only door of the product into the sandbox.
+The only place where the product uses the sandbox.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from sandbox.town import Sandbox, open_sandbox
 
 app = typer.Typer(add_completion=False)
 
-#: The policy that fits the sandbox's people and channels.
+#: The policy for the sandbox's people and channels.
 DEMO_POLICY = Path(sandbox.__file__).with_name("nod.demo.yaml")
 
 #: Agents that wait when the page is first opened, with their windows in seconds.
 WAITING_AT_START = {"mail_agent": 180.0, "treasury_agent": 180.0}
-#: Seconds between two tries of Teams to tell a bot that does not run yet where it is installed.
+#: Seconds between two attempts of Teams to tell a starting bot where it is installed.
 MEETS_EVERY = 1.0
-#: Ports looked at, from the one that was asked for, before any free one is taken.
+#: Ports tried, from the requested one, before any free port is taken.
 PORTS_TRIED = 20
 
 
 async def show(*, port: int, verbose: bool = False) -> None:
-    """Serve the pages until stopped; the address is the last thing said. `verbose` shows the logs."""
+    """Serve the pages until stopped; the address is printed last. `verbose` shows the logs."""
     configure_logs("auto", level=logging.INFO if verbose else logging.CRITICAL)
     stop = stop_signal()
     free = free_port(port)
@@ -59,7 +59,7 @@ async def show(*, port: int, verbose: bool = False) -> None:
 
 
 def free_port(port: int) -> int:
-    """This port of loopback, or the next one that is free; 0 stays 0, any free one."""
+    """This port of loopback, or the next free one; 0 stays 0, any free port."""
     for candidate in range(port, min(port + PORTS_TRIED, 65_536)):
         with suppress(OSError), socket.create_server(("127.0.0.1", candidate)):
             return candidate
@@ -67,7 +67,7 @@ def free_port(port: int) -> int:
 
 
 async def play() -> int:
-    """Play the whole story without a person; 0 when every step happened, 1 otherwise."""
+    """Play the whole story without a person; 0 when every step happened, else 1."""
     configure_logs("json", level=logging.CRITICAL)  # the table is the output
     async with open_demo(port=0) as town:
         return 0 if await Story(town).play() else 1
@@ -98,9 +98,9 @@ async def open_demo(*, port: int) -> AsyncIterator[Sandbox]:
 
 
 async def serve(*, port: int, request_url: str, env_file: Path | None) -> None:
-    """Serve the sandbox without a bot until stopped, and say how `nod run` finds it.
+    """Serve the sandbox without a bot until stopped, and say how to point `nod run` at it.
 
-    Raises ConfigError for an address that is none, a port that is taken, or a file that cannot be written.
+    Raises ConfigError for an invalid address, a port that is taken, or a file that cannot be written.
     """
     _check(request_url)
     stop = stop_signal()
@@ -133,7 +133,7 @@ def _check(request_url: str) -> None:
 def _write(file: Path, text: str) -> None:
     try:
         file.touch(mode=0o600)
-        file.chmod(0o600)  # `nod run --env-file` takes no file that others can read
+        file.chmod(0o600)  # `nod run --env-file` refuses a file that others can read
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         what = f"{file} cannot be written ({error.strerror})"
@@ -141,7 +141,7 @@ def _write(file: Path, text: str) -> None:
 
 
 async def _met(town: Sandbox, request_url: str) -> None:
-    """Teams tells the bot where it is installed, once it runs; it has the same host as for Slack."""
+    """Teams tells the bot where it is installed, once the bot runs. The bot has the same host as for Slack."""
     teams = town.teams
     if teams is None:
         return

@@ -1,7 +1,7 @@
-"""nod.env: where `nod init` writes the secrets, and every command that needs them reads them.
+"""nod.env: `nod init` writes the secrets to it, and every command that needs them reads it.
 
-`NAME=value` lines, as systemd and docker compose read them too. What the environment has already wins, so a
-value can be changed for one run. A file that other users can read or change is refused: it holds tokens.
+`NAME=value` lines, as systemd and docker compose read them. Variables of the environment win, so a value can be
+changed for one run. A file that other users can read or change is refused: it holds tokens.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import typer
 
 from bot.errors import ConfigError
 
-#: Its name where no option says otherwise; it is looked for beside nod.yaml.
+#: The default name; Nod looks for it beside nod.yaml.
 NAME = "nod.env"
-#: Bytes; what is larger holds no settings.
+#: Bytes; a larger file holds no settings.
 LARGEST = 100_000
-#: Where the context of a command keeps which file was read.
+#: Where a command's context keeps which file was read.
 READ = "adapters.cli.env_file"
 
 _LINE = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=(.*)", re.DOTALL)
@@ -36,14 +36,14 @@ class EnvFile:
 
     path: Path
     taken: tuple[str, ...]  #: variables that it set
-    overridden: tuple[str, ...]  #: variables that the environment had already
+    overridden: tuple[str, ...]  #: variables that the environment already had
 
 
 def load(given: Path | None, variables: MutableMapping[str, str]) -> EnvFile | None:
-    """Set what the file says and `variables` does not have yet.
+    """Set the file's variables that `variables` does not have yet.
 
-    Without a `given` one it is nod.env beside nod.yaml, where there is one that this user can read: under
-    systemd the variables are there already, and the file is root's. Raises ConfigError.
+    Without `given`, it reads nod.env beside nod.yaml if this user can read one: under systemd the variables are
+    already set and the file belongs to root. Raises ConfigError.
     """
     path = given or Path(variables.get("NOD_CONFIG") or "nod.yaml").parent / NAME
     try:
@@ -63,7 +63,7 @@ def load(given: Path | None, variables: MutableMapping[str, str]) -> EnvFile | N
 
 
 def read(path: Path) -> dict[str, str]:
-    """The variables in a file. Raises OSError, or ConfigError for one that others can use or that is none."""
+    """The variables in a file. Raises OSError, or ConfigError for an invalid file or one open to others."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
         _check(path, os.fstat(opened.fileno()))
         content = opened.read(LARGEST + 1)
@@ -73,7 +73,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def parsed(text: str, *, path: Path) -> dict[str, str]:
-    """The variables in the text of a file. Only a line feed ends a line, as for an editor and for systemd.
+    """The variables in the text of a file. Only a line feed ends a line, as in an editor and in systemd.
 
     Raises ConfigError.
     """
@@ -112,7 +112,7 @@ def _unreadable(path: Path, error: OSError) -> ConfigError:
 
 
 def add_option(command: Any) -> None:
-    """Have a command, or each command of a group, read the file before anything else."""
+    """Make a command, or each command of a group, read the file first."""
     for one in getattr(command, "commands", {}).values():
         add_option(one)
     if not hasattr(command, "commands"):
@@ -149,4 +149,4 @@ def _read(
         ),
     ] = None,
 ) -> None:
-    """The option, in the terms in which typer takes it."""
+    """The option, in typer's terms."""

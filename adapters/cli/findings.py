@@ -38,14 +38,14 @@ class Finding:
 
     @property
     def mark(self) -> tuple[str, str]:
-        """The sign in front and its colour; the sign alone tells."""
+        """The sign in front and its colour; the sign alone is enough."""
         if self.fix is None:
             return "✓ ", "green"
         return ("! ", "yellow") if self.advice else ("✗ ", "red")
 
 
 def print_finding(finding: Finding) -> None:
-    """One line, and below it what to do; a name in it brings nothing along that a terminal obeys."""
+    """One line, and the fix below it. Control characters of a name do not reach the terminal."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(*finding.mark), Text(seen(finding.what)), sep="")
     if finding.fix is not None:
@@ -70,7 +70,7 @@ ALONE = "Stop the other process, or give it its own Slack app: each takes some o
 
 
 async def socket_finding(slack: Slack, app_token: str, *, database_url: str, runs: bool) -> Finding:
-    """While the bot `runs`, what it recorded: another socket would be given clicks, so none is opened."""
+    """While the bot `runs`, the number that it recorded: a second socket would take some of its clicks."""
     try:
         if runs:
             await slack.check_app_token(app_token)
@@ -86,11 +86,11 @@ async def socket_finding(slack: Slack, app_token: str, *, database_url: str, run
 
 
 async def _recorded(database_url: str) -> int | None:
-    """How many sockets were not the running bot's when it last counted; None where it has not."""
+    """How many sockets were not the running bot's when it last counted them; None if it never did."""
     try:
         async with open_audit_reader(database_url) as audit_reader:
             row = await audit_reader.last(SOCKETS)
-    except ConfigError:  # the database has a line of its own in the report
+    except ConfigError:  # the report has a separate line for the database
         return None
     return None if row is None else int(json.loads(row.body).get("others", 0))
 
@@ -104,10 +104,10 @@ async def teams_findings(
     refs: Sequence[ConversationRef],
     places: Sequence[Destination],
 ) -> AsyncIterator[Finding]:
-    """Everything about Teams that is wrong or well.
+    """Everything about Teams that is wrong or works.
 
-    Raises Forbidden when Entra refuses the bot, and Unavailable when Entra or Teams cannot be asked: then
-    nobody can be looked up, and nothing is wrong with anybody's e-mail.
+    Raises Forbidden when Entra refuses the bot, and Unavailable when Entra or Teams cannot be reached: then
+    people cannot be looked up, and their e-mail addresses are not the reason.
     """
     if settings.dangerously_allow_unauthenticated:
         what = "Teams: no authentication; everyone who reaches this machine's port can approve anything"
@@ -150,7 +150,7 @@ async def token_finding(client: httpx.AsyncClient, settings: TeamsSettings) -> F
 
 
 async def keys_finding(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
-    """Whether the keys can be read: without them every click is refused."""
+    """Whether the keys can be read: without them Nod refuses every click."""
     host = urlsplit(settings.openid_url).hostname
     try:
         answer = await exchange(client, "GET", settings.openid_url)

@@ -1,4 +1,4 @@
-"""How help looks: plain text, with names for values in place of types, and no highlighter to import."""
+"""How help looks: plain text, value names instead of types, and no highlighter to import."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 
 class PlainCommand(TyperCommand):
-    """A command whose help names what to give: `--output FILE`."""
+    """A command whose help names its values: `--output FILE`."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         """As typer makes it, without its markup."""

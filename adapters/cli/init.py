@@ -1,7 +1,7 @@
-"""`nod init`: from tokens to nod.yaml and nod.env. It asks at a terminal, else takes flags and variables.
+"""`nod init`: from tokens to nod.yaml and nod.env. It asks at a terminal; else it reads flags and variables.
 
-Secrets come from the environment, from a file after --env-file or from a hidden prompt, never from a flag: what
-is typed as one stays in the shell's history.
+Secrets come from the environment, from the --env-file or from a hidden prompt, never from a flag: a flag stays
+in the shell's history.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Value:
     name: str
     what: str
     secret: bool = True
-    also: str = ""  #: what Microsoft's `teams app create` calls it
+    also: str = ""  #: its name in Microsoft's `teams app create`
 
 
 PLATFORM = (
@@ -62,7 +62,7 @@ TEAMS = (
     Value(name="MicrosoftAppPassword", also="CLIENT_SECRET", what="its client secret"),
     Value(name="MicrosoftAppTenantId", also="TENANT_ID", what="its Directory (tenant) ID", secret=False),
 )
-#: Taken along where they are set: without them the values would not work.
+#: Written too if they are set: the values would not work without them.
 ALONG = (
     "SLACK_API_URL", "NOD_ALLOW_PLAIN_HTTP", "NOD_MICROSOFT_CLOUD", "MicrosoftAppType", "NOD_LOGIN_URL",
     "NOD_TEAMS_OPENID_URL", "NOD_TEAMS_TOKEN_URL", "NOD_TEAMS_SERVICE_HOSTS",
@@ -71,12 +71,12 @@ ALONG = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """Somebody who can be asked: with their question, and whether the answer stays hidden."""
+    """A person who can be asked: takes a question, and whether the reply stays hidden."""
 
     ask: Callable[[str, bool], str]
 
     def line(self, question: str) -> str:
-        """What they type."""
+        """The line that they type."""
         return self.ask(question, False)
 
 
@@ -89,9 +89,9 @@ async def init(
     terminal: Terminal | None,
     force: bool = False,
 ) -> int:
-    """Check everything, write both files, and say what comes next; 1 when a token is refused, else 0.
+    """Check everything, write both files, and say what to do next; 1 when a token is refused, else 0.
 
-    Raises ConfigError for what is missing, wrong, or there already.
+    Raises ConfigError for what is missing, invalid, or already there.
     """
     config = Path(variables.get("NOD_CONFIG") or "nod.yaml")
     env = config.with_name(NAME)
@@ -114,7 +114,7 @@ async def init(
     if not chosen or not policy or not good:
         print("Nothing was written. Fix what is marked with ✗, then run nod init again.")
         return 1
-    _chats(environment, policy, folder=config.parent)  # what the bot would refuse is not written
+    _chats(environment, policy, folder=config.parent)  # nothing is written that the bot would refuse
     write_files({config: (policy, 0o644), env: (env_text(values), 0o600)}, force=force)
     print(f"\nWrote {config} and {env} (only you can read it; do not commit it).\n\n{_next(chat, chosen)}")
     return 0
@@ -123,7 +123,7 @@ async def init(
 def _collected(
     wanted: Wanted, *, chat: Chat, http: bool, variables: Mapping[str, str], terminal: Terminal | None
 ) -> dict[str, str]:
-    """Every variable for nod.env. Raises ConfigError that names all that are missing."""
+    """Every variable for nod.env. Raises ConfigError that names all missing ones."""
     http = http or bool(variables.get("SLACK_SIGNING_SECRET") and not variables.get("SLACK_APP_TOKEN"))
     slack = (BOT_TOKEN, SIGNING_SECRET if http else APP_TOKEN)
     needed = (*PLATFORM, *(slack if chat is Chat.SLACK else TEAMS))
@@ -142,7 +142,7 @@ def _collected(
 
 
 def _check_given(missing: Sequence[Value], wanted: Wanted) -> None:
-    """Raises ConfigError with everything that nobody can be asked for."""
+    """Raises ConfigError with everything that is missing and cannot be asked for."""
     lacking = [
         ConfigError(
             f"{one.name} (or {one.also})" if one.also else one.name, "is not set", f"Set it to {one.what}."
@@ -214,7 +214,7 @@ def init_command(
     force: Annotated[bool, typer.Option("--force", help="Replace nod.yaml and nod.env.")] = False,
 ) -> None:
     """Write nod.yaml and nod.env for Slack or Teams. Tokens are checked first; what is missing is asked for."""
-    configure_logs("auto", level=logging.CRITICAL)  # the report says what the log would
+    configure_logs("auto", level=logging.CRITICAL)  # the report says what the log would say
     variables = {**os.environ, **({"AIP_API_URL": api_url} if api_url else {})}
     asked = Wanted(channel=channel, alerts=alerts, approvers=tuple(approver or ()))
     terminal = Terminal(ask=_prompt) if sys.stdin.isatty() else None
@@ -229,6 +229,6 @@ def _prompt(question: str, hidden: bool) -> str:
 
 
 def _meant(variables: Mapping[str, str]) -> Chat:
-    """Slack, unless only a Teams bot is named."""
+    """Slack, unless only a Teams bot is configured."""
     teams = any(_given(one, variables) for one in TEAMS[:2])
     return Chat.TEAMS if teams and not variables.get("SLACK_BOT_TOKEN") else Chat.SLACK

@@ -1,4 +1,4 @@
-"""What `nod init` finds out about a chat: whether the tokens are good, which channels and people there are."""
+"""What `nod init` asks a chat: whether the tokens work, and which channels and people there are."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from adapters.slack import SCOPES, Channel, Member, Slack
 from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.surface import Destination, Surface
 
-#: Names that a list shows at once: a person reads no more.
+#: Names shown in a list at once: people do not read more.
 MOST_SHOWN = 30
 
-#: Asks for a line, with what it is for; None where nobody can be asked.
+#: Asks for a line, given what it is for; None where nobody can be asked.
 Ask = Callable[[str], str] | None
 Say = Callable[[Finding], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Channel and people as somebody typed them; what is missing is asked for."""
+    """Channel and people as a person typed them; missing ones are asked for."""
 
     channel: str | None
     alerts: str | None
@@ -34,7 +34,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """The same as the chat knows them."""
+    """The same, as the chat knows them."""
 
     cards: Place
     alerts: Place
@@ -42,9 +42,9 @@ class Chosen:
 
 
 async def choose_in_slack(environment: Environment, wanted: Wanted, *, ask: Ask, say: Say) -> Chosen | None:
-    """Check the tokens, then find channel and people; None where a token is no good, which was said.
+    """Check the tokens, then find channel and people; None if a token is invalid, which is already printed.
 
-    Raises ConfigError for a name that nobody has.
+    Raises ConfigError for an unknown name.
     """
     async with AsyncExitStack() as stack:
         slack = await _signed_in(environment, stack, say=say)
@@ -69,7 +69,7 @@ async def choose_in_slack(environment: Environment, wanted: Wanted, *, ask: Ask,
 
 
 async def _signed_in(environment: Environment, stack: AsyncExitStack, *, say: Say) -> Slack | None:
-    """Every token is tried, so that all that are wrong are told at once."""
+    """Tries every token, so that all invalid ones are reported at once."""
     try:
         slack = await stack.enter_async_context(signed_in(environment))
     except (Unavailable, Forbidden) as error:
@@ -154,9 +154,9 @@ def _person(members: Sequence[Member], text: str, slack: Slack, listed: str) -> 
 
 
 def choose_in_teams(wanted: Wanted, *, ask: Ask) -> Chosen:
-    """Channel and people as they were typed: Teams tells of them once the app is in a team.
+    """Channel and people as typed: Teams lists them once the app is in a team.
 
-    Raises ConfigError for what can be no channel or no address.
+    Raises ConfigError for an impossible channel or address.
     """
     channel = wanted.channel or (ask("Name of the Teams channel for the cards") if ask else "")
     texts = wanted.approvers or tuple(
@@ -181,12 +181,12 @@ def _teams_place(text: str) -> Place:
 
 
 def _spoken(email: str) -> str:
-    """Ann Albers, from ann.albers@…: until Teams tells the name."""
+    """Ann Albers, from ann.albers@…, until Teams gives the name."""
     return " ".join(part.capitalize() for part in email.partition("@")[0].replace("_", ".").split(".") if part)
 
 
 async def check_teams(settings: TeamsSettings, *, say: Say) -> bool:
-    """Whether Entra takes the credentials, and Teams' keys can be read."""
+    """Whether Entra accepts the credentials and Teams' keys can be read."""
     async with open_client(timeout=REACHED) as client:
         keys = await keys_finding(client, settings)
         say(replace(keys, advice=True))

@@ -1,6 +1,6 @@
-"""What `nod init` writes: a policy that a person can read and extend, and the secrets beside it.
+"""What `nod init` writes: a policy for people to read and extend, and the secrets beside it.
 
-Both files appear together and whole, or not at all. An existing one is replaced only when that was asked for.
+Both files appear complete and together, or not at all. An existing file is replaced only on request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from adapters.cli.env_file import NAME, parsed
 from bot.errors import ConfigError
 from bot.surface import Destination
 
-#: Names of groups in the file, which no person can have.
+#: Names of groups in the file; no person gets them.
 APPROVERS = "approvers"
 
 _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -35,7 +35,7 @@ class Approver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where cards or alerts go, with the name that a person knows it by."""
+    """Where cards or alerts go, with the name that people use for it."""
 
     at: Destination
     name: str
@@ -68,7 +68,7 @@ def policy_text(*, cards: Place, alerts: Place, approvers: Sequence[Approver]) -
 def env_text(values: Mapping[str, str]) -> str:
     """nod.env, in a form that systemd and docker compose read the same way.
 
-    Raises ConfigError for a value that would be read as another one, or as a line of its own.
+    Raises ConfigError for a value that would be read as a different one, or as a separate line.
     """
     head = "# Written by nod init. It contains secrets: do not commit it. Every nod command reads it.\n"
     for name, value in values.items():
@@ -90,7 +90,7 @@ def write_files(files: Mapping[Path, tuple[str, int]], *, force: bool) -> None:
             if force:
                 new.replace(path)
             else:
-                path.hardlink_to(new)  # fails where somebody wrote one meanwhile
+                path.hardlink_to(new)  # fails if another process wrote one meanwhile
                 placed.append(path)
     except OSError as error:
         for path in placed:
@@ -104,7 +104,7 @@ def write_files(files: Mapping[Path, tuple[str, int]], *, force: bool) -> None:
 
 
 def check_absent(files: Iterable[Path], *, force: bool) -> None:
-    """Raises ConfigError for the first file that is there and may not be replaced."""
+    """Raises ConfigError for the first existing file that must not be replaced."""
     for path in files:
         if not force and os.path.lexists(path):
             raise ConfigError(str(path), "exists already", "Keep it, or replace both files with --force.")
@@ -123,7 +123,7 @@ def _beside(path: Path, text: str, mode: int) -> Path:
 
 
 def _handles(approvers: Sequence[Approver]) -> list[str]:
-    """A short name for each, from their own: `ann`, then `ann2`; none that YAML reads as something else."""
+    """A short handle for each, from their name: `ann`, then `ann2`; never one that YAML reads as no text."""
     taken: list[str] = [APPROVERS]
     for person in approvers:
         plain = unicodedata.normalize("NFKD", (person.email or person.name).partition("@")[0])
@@ -145,7 +145,7 @@ def _comment(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """As YAML takes it, whatever is in it."""
+    """As a YAML string, whatever is in it."""
     return json.dumps(text, ensure_ascii=False)
 
 

@@ -24,7 +24,7 @@ from adapters.settings.microsoft import GUID
 from adapters.settings.variables import web_address
 from bot.errors import ConfigError
 
-#: Sides that Teams asks for (learn.microsoft.com/microsoftteams/platform/concepts/build-and-test/apps-package).
+#: Sides in pixels (learn.microsoft.com/microsoftteams/platform/concepts/build-and-test/apps-package).
 COLOUR_SIDE, OUTLINE_SIDE = 192, 32
 #: The background of the colour icon, as on Slack (manifest.yaml); also the manifest's accent colour.
 BACKGROUND = (0x1F, 0x29, 0x37)
@@ -32,14 +32,14 @@ BACKGROUND = (0x1F, 0x29, 0x37)
 Point = tuple[float, float]
 Pixel = tuple[int, int, int, int]
 
-#: In shares of the side: a tick, and the square with round corners around it.
+#: As shares of the side: a tick, and the square with round corners around it.
 _TICK: tuple[Point, ...] = ((0.30, 0.52), (0.45, 0.67), (0.72, 0.35))
 _THICK = 0.05
 _MARGIN, _ROUND = 0.06, 0.22
 
 
 def colour_icon() -> bytes:
-    """192x192: a white tick on the background, to the edge, because Teams cuts the corners itself."""
+    """192x192: a white tick on the background, to the edge, because Teams cuts the corners."""
 
     def pixel(x: float, y: float) -> Pixel:
         ink = _coverage(_to_tick(x, y) - _THICK, COLOUR_SIDE)
@@ -50,7 +50,7 @@ def colour_icon() -> bytes:
 
 
 def outline_icon() -> bytes:
-    """32x32: the tick and its frame in white on nothing."""
+    """32x32: the tick and its frame in white on a transparent background."""
 
     def pixel(x: float, y: float) -> Pixel:
         line = min(_to_tick(x, y), abs(_to_frame(x, y))) - _THICK / 2
@@ -60,7 +60,7 @@ def outline_icon() -> bytes:
 
 
 def _coverage(distance: float, side: int) -> float:
-    """How much of a pixel a shape covers whose edge is this far away, in shares of the side."""
+    """How much of a pixel a shape covers if its edge is `distance` away, as a share of the side."""
     return min(1.0, max(0.0, 0.5 - distance * side))
 
 
@@ -69,7 +69,7 @@ def _to_tick(x: float, y: float) -> float:
 
 
 def _to_line(x: float, y: float, start: Point, end: Point) -> float:
-    """The distance to a stretch of line."""
+    """The distance to a line segment."""
     along = (end[0] - start[0], end[1] - start[1])
     length = along[0] ** 2 + along[1] ** 2
     share = max(0.0, min(1.0, ((x - start[0]) * along[0] + (y - start[1]) * along[1]) / length))
@@ -77,7 +77,7 @@ def _to_line(x: float, y: float, start: Point, end: Point) -> float:
 
 
 def _to_frame(x: float, y: float) -> float:
-    """The distance to the edge of a square with round corners, below zero inside."""
+    """The distance to the edge of a square with round corners; negative inside."""
     inner = 0.5 - _MARGIN - _ROUND
     over = (abs(x - 0.5) - inner, abs(y - 0.5) - inner)
     return math.hypot(max(over[0], 0.0), max(over[1], 0.0)) + min(max(over), 0.0) - _ROUND
@@ -101,29 +101,29 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 app = typer.Typer(add_completion=False)
 
-#: The schema that the manifest keeps to, the newest published one (msteams-docs, manifest-schema).
+#: The schema that the manifest follows, the newest published one (msteams-docs, manifest-schema).
 SCHEMA_VERSION = "1.29"
-#: Where Nod's company tells about it, until `--website` says so.
+#: The company's page, unless `--website` gives another.
 WEBSITE = "https://nod.example.com"
 #: The Slack app's manifest: the one at the top of the repository, which a test compares.
 SLACK = Path(__file__).with_name("slack.manifest.yaml")
 REQUEST_URL = "Give the public address of `nod run`, for example https://nod.example.com/slack/events."
-#: The moment of every file in the package: the same settings make the same bytes.
+#: The time of every file in the package: the same settings make the same bytes.
 _WRITTEN = (1980, 1, 1, 0, 0, 0)
 _NAMES = ("manifest.json", "color.png", "outline.png")
 
 
 class Chat(StrEnum):
-    """The chats that Nod can be an app of."""
+    """The chats that have an app for Nod."""
 
     SLACK = "slack"
     TEAMS = "teams"
 
 
 def teams_manifest(app_id: str, *, website: str = WEBSITE) -> dict[str, Any]:
-    """The app: one bot for channels, group chats and personal chats, and no permission beyond.
+    """The app: one bot for channels, group chats and personal chats, without any further permission.
 
-    Raises ConfigError for an id that is none, or an address that is none.
+    Raises ConfigError for an invalid id or address.
     """
     if not GUID.fullmatch(app_id):
         what = "is not an id of 32 hex digits with hyphens" if app_id else "is not set, and the app is that bot"
@@ -176,7 +176,7 @@ def teams_manifest(app_id: str, *, website: str = WEBSITE) -> dict[str, Any]:
 
 
 def teams_package(manifest: dict[str, Any]) -> bytes:
-    """The zip that is uploaded to Teams: manifest and icons, the same bytes for the same manifest."""
+    """The zip to upload to Teams: manifest and icons, the same bytes for the same manifest."""
     contents = (written(manifest).encode(), colour_icon(), outline_icon())
     opened = io.BytesIO()
     with zipfile.ZipFile(opened, "w", zipfile.ZIP_DEFLATED) as package:
@@ -186,7 +186,7 @@ def teams_package(manifest: dict[str, Any]) -> bytes:
 
 
 def written(manifest: dict[str, Any]) -> str:
-    """The manifest as a file."""
+    """The manifest as the text of a file."""
     return json.dumps(manifest, indent=2) + "\n"
 
 
@@ -213,7 +213,7 @@ def slack_manifest(request_url: str | None = None) -> str:
 
 
 def create_link(manifest: str) -> str:
-    """The page of Slack that creates an app from this YAML: the manifest is in the address, percent-encoded
+    """The Slack page that creates an app from this YAML: the address holds the manifest, percent-encoded
     (docs.slack.dev/app-manifests/configuring-apps-with-app-manifests, "Sharing manifests").
     """
     compact = json.dumps(yaml.safe_load(manifest), separators=(",", ":"))
@@ -221,7 +221,7 @@ def create_link(manifest: str) -> str:
 
 
 def print_slack_manifest(*, request_url: str | None = None, out: Path | None = None) -> None:
-    """The manifest, and the link that creates the app from it as a comment below. Raises ConfigError."""
+    """Print the manifest, with the link that creates the app as a comment below. Raises ConfigError."""
     manifest = slack_manifest(request_url)
     told = f"# Open this link to create the app from this manifest:\n# {create_link(manifest)}"
     if out is None:
@@ -232,7 +232,7 @@ def print_slack_manifest(*, request_url: str | None = None, out: Path | None = N
 
 
 def print_teams_manifest(*, app_id: str | None, website: str = WEBSITE, out: Path | None = None) -> None:
-    """The manifest to the screen, or the whole package to a file. Raises ConfigError."""
+    """Print the manifest, or write the whole package to a file. Raises ConfigError."""
     manifest = teams_manifest(app_id or "", website=website)
     if out is None:
         print(written(manifest), end="")

@@ -1,4 +1,4 @@
-"""`nod pending`: the pending requests, directly from the platform by its API key. It needs no running bot."""
+"""`nod pending`: the pending requests, straight from the platform with its API key. It needs no running bot."""
 
 from __future__ import annotations
 
@@ -27,18 +27,17 @@ app = typer.Typer(add_completion=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What nod.yaml says of a call at a terminal: what is covered up, and what agents are called."""
+    """What nod.yaml says about calls at a terminal: what is masked, and the names of agents."""
 
     redaction: Redaction = field(default_factory=Redaction)
     agents: Mapping[str, str] = field(default_factory=dict)  #: names by id
 
 
 def read_shown(environment: LocalEnvironment) -> Shown:
-    """As the cards have it; the built-in rules alone where no policy file is named and none is there.
+    """The same as on cards; only the built-in rules if no policy file is named and none is there.
 
-    Reads it now, so call it before anything is shown. Raises ConfigError for a file that cannot be used, one
-    that NOD_CONFIG names and that is not there among them: what it would have covered must not be shown because
-    of a mistake.
+    Reads the file now, so call it before anything is shown. Raises ConfigError for a file that cannot be used, or
+    if NOD_CONFIG names a missing one: a mistake must not reveal what the file would mask.
     """
     if "config" not in environment.model_fields_set and not _is_there(environment.config):
         return Shown()
@@ -51,13 +50,13 @@ def _is_there(file: Path) -> bool:
         file.lstat()
     except FileNotFoundError:
         return False
-    except OSError:  # it may be; reading it says what is the matter
+    except OSError:  # it can be there; reading it says what is wrong
         return True
     return True
 
 
 async def pending(environment: Environment, *, as_json: bool) -> None:
-    """Print them, earliest deadline first. Raises ConfigError, Unavailable or Forbidden."""
+    """Print the pending requests, earliest deadline first. Raises ConfigError, Unavailable or Forbidden."""
     shown = Shown() if as_json else read_shown(environment)
     async with open_platform(
         environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=utc_now

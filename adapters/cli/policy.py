@@ -1,4 +1,4 @@
-"""`nod policy …`: nod.yaml tested, linted and replayed before it is in force."""
+"""`nod policy …`: test, lint and replay nod.yaml before it is in force."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from bot.surface import Surface
 
 
 async def test(request_file: Path, *, path: Path, auto_approve: bool, now: datetime) -> int:
-    """Print what the policy at `path` makes of each request in a file; nobody is looked up. Returns 0.
+    """Print what the policy at `path` does with each request in a file; nobody is looked up. Returns 0.
 
     Raises ConfigError for a policy or a request that cannot be read.
     """
@@ -62,8 +62,8 @@ async def lint(
 ) -> int:
     """Print what is wrong with the policy at `path`; 1 when there are errors, 0 otherwise.
 
-    `groups` and `schedules` say who knows which kind of them. Without `directories` nobody is asked, and an
-    e-mail or an id is taken for an account. Raises ConfigError for a file that is not valid.
+    `groups` and `schedules` answer for their kinds. Without `directories` nobody is looked up, and an e-mail or
+    an id is taken for an account. Raises ConfigError for an invalid file.
     """
     file = await asyncio.to_thread(read_policy_file, path, auto_approve=auto_approve)
     reach = await reach_of(file, directories, groups or {}, schedules or {}, now=now)
@@ -86,8 +86,8 @@ async def replay(
 ) -> int:
     """Print what would have changed for every request since then. Returns 0.
 
-    The policy at `path` is compared with the one at `new`; without `new`, what the audit says with `path`.
-    Only reads, so the bot may run meanwhile. Raises ConfigError for a file or a database that cannot be read.
+    Compares the policy at `path` with the one at `new`; without `new`, the audit log with `path`. Only reads,
+    so the bot can run meanwhile. Raises ConfigError for a file or a database that cannot be read.
     """
     policy = (await asyncio.to_thread(read_policy_file, path, auto_approve=auto_approve)).policy
     other = await asyncio.to_thread(read_policy_file, new, auto_approve=auto_approve) if new else None
@@ -114,7 +114,7 @@ async def reach_of(
     *,
     now: datetime,
 ) -> Reach:
-    """Who can be reached, as the directories tell; without any, as the file says."""
+    """Who can be reached, by the directories; without any, by the file."""
     alerts = bool(file.policy.alerts or file.pagers or file.hooks)
     if directories is None:
         return Reach(policy=staffed(file.policy, now), elsewhere=file.elsewhere, offline=True, alerts=alerts)
@@ -164,7 +164,7 @@ def lint_command(
     offline: Annotated[bool, typer.Option("--offline", help="Do not query Slack or Teams.")] = False,
 ) -> None:
     """Check that every route has enough reachable approvers; list dead routes and unknown people."""
-    configure_logs("auto", level=logging.ERROR)  # the report says what the log would
+    configure_logs("auto", level=logging.ERROR)  # the report says what the log would say
     if offline:
         local = read_local_environment()
         work = lint(path=local.config, auto_approve=local.auto_approve, now=utc_now())

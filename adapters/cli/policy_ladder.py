@@ -1,4 +1,4 @@
-"""The ladder and who is on call, in words, for whoever tries a policy. Pure; nobody is looked up."""
+"""The escalation and who is on call, in words, for people who try a policy. Pure; nobody is looked up."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from bot.policy import Policy
 from bot.rotation import OnCall, Rotation, ScheduleRef
 from bot.routing import Route
 
-#: Hand-overs that are looked at for the next one that changes anything.
+#: Hand-overs that are searched for the next one that changes anything.
 MOST_HAND_OVERS = 210
 
 
 def staffed(policy: Policy, at: datetime) -> Policy:
-    """The policy with who is on call by its rotations at a moment. What a schedule would say is not known."""
+    """The policy with the people on call at a moment, by its rotations. Schedules elsewhere are unknown."""
     now = {name: (one.rotation.on_call(at),) for name, one in policy.oncall.items() if one.rotation is not None}
     return replace(policy, groups={**policy.groups, **now})
 
 
 def unstaffed(policy: Policy, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the names that stand for whom a schedule names."""
+    """The names that mean the people of a schedule elsewhere."""
     return tuple(name for name in names if name in policy.oncall and policy.oncall[name].schedule is not None)
 
 
 def people_of(policy: Policy, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The handles behind names in a `staffed` policy, and in words whom nobody can name without a look-up."""
+    """The handles behind names in a `staffed` policy, and words for those that need a look-up."""
     away = unstaffed(policy, names)
     handles = policy.handles(tuple(name for name in names if name not in away))
     return (*handles, *(f"the person on call for {name}" for name in away))
@@ -44,7 +44,7 @@ def on_call_words(policy: Policy, route: Route, *, now: datetime) -> Iterator[st
 
 
 def rung_words(rung: Rung, policy: Policy, *, seen: datetime, deadline: datetime) -> str:
-    """When a rung is due, what it does, and what its hours change: `… (50%, after 90 s) pings ann`."""
+    """When a step is due, what it does, and what its hours change: `… (50%, after 90 s) pings ann`."""
     due = rung.due(first_seen=seen, deadline=deadline)
     after = (due - seen).total_seconds()
     text = f"{due.isoformat()} ({when_of(rung)}, after {after:g} s) {_deed(rung, policy)}"
@@ -89,7 +89,7 @@ def _duty(one: OnCall, now: datetime) -> str:
 
 
 def _turn(rotation: Rotation, now: datetime) -> str:
-    """Who has the shift, and who comes after; a hand-over from somebody to herself is none."""
+    """Who has the shift, and who follows; a hand-over to the same person is not mentioned."""
     who = rotation.on_call(now)
     change = now
     for _ in range(MOST_HAND_OVERS):
@@ -100,7 +100,7 @@ def _turn(rotation: Rotation, now: datetime) -> str:
 
 
 def _schedule(ref: ScheduleRef) -> str:
-    """A calendar's address may hold a token: only its host is said."""
+    """A calendar's address can hold a token: only its host is shown."""
     if ref.kind == "ical" and "://" in ref.id:
         return f"the calendar at {urlsplit(ref.id).hostname}"
     return f"the calendar {ref.id}" if ref.kind == "ical" else f"the {ref.kind} schedule {ref.id}"

@@ -1,4 +1,4 @@
-"""`nod policy lint`: whether each route has enough people who can be reached, and what is never used."""
+"""`nod policy lint`: whether each route has enough reachable approvers, and what is never used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bot.surface import Surface
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One finding: an error keeps requests from being decided, a warning may be meant."""
+    """One finding: an error keeps requests from being decided, a warning can be intended."""
 
     error: bool
     what: str
@@ -31,17 +31,17 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """What is known of who can be reached. Offline, an e-mail or an id is taken for an account."""
+    """Who can be reached, as far as known. Offline, an e-mail or an id is taken for an account."""
 
     policy: Policy  #: with accounts and members, where they were looked up
     elsewhere: Mapping[str, tuple[GroupRef, ...]]
-    unread: tuple[GroupRef, ...] = ()  #: groups that were asked for in vain
+    unread: tuple[GroupRef, ...] = ()  #: groups that could not be read
     offline: bool
     alerts: bool  #: whether anyone gets alerts
     chats: tuple[Surface, ...] = ()  #: where people were looked for
 
     def reaches(self, person: Person, *, outsiders: tuple[str, ...] | None = None) -> bool:
-        """Whether she could be asked; with `outsiders`, whether she could decide where they may."""
+        """Whether they can be asked; with `outsiders`, whether they could decide where those are listed."""
         if self.offline:
             return bool(person.accounts or person.email)
         surfaces = set(person.accounts)
@@ -50,20 +50,20 @@ class Reach:
         return bool(surfaces)
 
     def unknown(self, names: tuple[str, ...]) -> bool:
-        """Offline, a group or a schedule that is kept elsewhere may name anybody."""
+        """Whether a name can mean people who are unknown: offline, any group or schedule kept elsewhere."""
         oncall = self.policy.oncall
         away = (name in self.elsewhere or (name in oncall and oncall[name].schedule) for name in names)
         return self.offline and any(away)
 
     def ever(self, names: tuple[str, ...]) -> tuple[Person, ...]:
-        """Everybody whom names may stand for: the members now, and who takes turns or stands in."""
+        """Everyone whom names can mean: today's members, and everyone in a rotation or standing in."""
         oncall = self.policy.oncall
         turns = [handle for name in names if name in oncall for handle in ever(oncall[name])]
         return self.policy.members((*names, *turns))
 
 
 def ever(one: OnCall) -> tuple[str, ...]:
-    """The people of the file whom a name may stand for some day; a schedule may name others, too."""
+    """The people of the file whom a name can mean at any time; a schedule can add others."""
     if one.rotation is None:
         return (one.otherwise,)
     return tuple(dict.fromkeys((*one.rotation.people, *(over.who for over in one.rotation.overrides))))
@@ -73,7 +73,7 @@ _VERBS = {Action.PING: "pings", Action.WIDEN: "widens to", Action.PAGE: "pages"}
 
 
 def rung_faults(reach: Reach, route: Route, *, now: datetime) -> Iterator[Fault]:
-    """Everything there is to say about a ladder, rung by rung; nothing of it is an error."""
+    """All findings about an escalation, step by step; none of them is an error."""
     seen: list[Rung] = []
     for rung in route.ladder:
         yield from _nobody(reach, route, rung)
@@ -100,7 +100,7 @@ def _nobody(reach: Reach, route: Route, rung: Rung) -> Iterator[Fault]:
 
 
 def _nothing_new(reach: Reach, route: Route, rung: Rung, *, earlier: list[Rung]) -> Iterator[Fault]:
-    """Who may decide, and where the card stands, by the rungs before."""
+    """A step whose approvers can already decide, or whose channel already has the card, by the steps before."""
     places = {*route.cards, *(place for other in earlier for place in other.cards)}
     new_places = set(rung.cards) - places
     if rung.action is Action.FALLBACK and not new_places:
@@ -110,7 +110,7 @@ def _nothing_new(reach: Reach, route: Route, rung: Rung, *, earlier: list[Rung])
         return
     widened = (name for other in earlier if other.action is Action.WIDEN for name in other.who)
     before = (*route.approvers, *widened)
-    # Of those who take turns nobody could decide at any time.
+    # None of those who take turns could decide at any time.
     always = tuple(name for name in before if name not in reach.policy.oncall)
     known = {*before, *(person.handle for person in reach.policy.members(always))}
     new = [name for name in rung.who if name not in known]
@@ -120,7 +120,7 @@ def _nothing_new(reach: Reach, route: Route, rung: Rung, *, earlier: list[Rung])
 
 
 def _open(reach: Reach, names: tuple[str, ...]) -> bool:
-    """Whether somebody may be among them whom nobody can name: by a schedule, or offline by a group."""
+    """Whether unknown people can be among them: by a schedule, or offline by a group."""
     return reach.unknown(names) or bool(unstaffed(reach.policy, names))
 
 
@@ -129,7 +129,7 @@ def _moment(rung: Rung) -> tuple[object, ...]:
 
 
 def _always(hours: Hours, now: datetime) -> bool:
-    """Hours that never end are said to end somewhere, and cover that moment too (`Hours.next_end`)."""
+    """Hours that never end have a nominal end and cover that moment too (`Hours.next_end`)."""
     return hours.covers(now) and hours.covers(hours.next_end(now))
 
 
@@ -140,7 +140,7 @@ def _when(rung: Rung) -> str:
 
 
 def faults_of(reach: Reach, *, now: datetime) -> Iterator[Fault]:
-    """Everything there is to say about a policy, errors and warnings, in the order of the file."""
+    """All findings about a policy, errors and warnings, in the order of the file."""
     yield from _people(reach)
     yield from _groups(reach)
     yield from _oncall(reach)
@@ -149,7 +149,7 @@ def faults_of(reach: Reach, *, now: datetime) -> Iterator[Fault]:
         yield from _deciders(reach, route)
         yield from rung_faults(reach, route, now=now)
         if route.name == "default":
-            continue  # required, so it cannot be left out even where nothing reaches it
+            continue  # required, so it cannot be left out even if nothing reaches it
         for earlier in policy.routes[:number]:
             if covers(earlier.match, route.match):
                 what = f"route {route.name} is never used: {earlier.name} matches everything that it matches"
@@ -224,7 +224,7 @@ def _deciders(reach: Reach, route: Route) -> Iterator[Fault]:
 
 
 def _able(reach: Reach, route: Route) -> Iterator[tuple[int, str]]:
-    """How many can be reached now, and in each turn of each rotation, with when that is."""
+    """How many can be reached now and in each turn of each rotation, with the time of that turn."""
     policy = reach.policy
 
     def count(groups: Mapping[str, tuple[str, ...]]) -> int:
@@ -239,7 +239,7 @@ def _able(reach: Reach, route: Route) -> Iterator[tuple[int, str]]:
 
 
 def covers(earlier: Match, later: Match) -> bool:
-    """Whether `earlier` provably takes every request that `later` takes. False where it cannot be proved."""
+    """Whether `earlier` provably matches every request that `later` matches. False if it cannot be proved."""
     if earlier == later:
         return True
     if earlier.without is not None and earlier.without != later.without:
@@ -247,7 +247,7 @@ def covers(earlier: Match, later: Match) -> bool:
     names = ((earlier.tool, later.tool), (earlier.agent, later.agent), (earlier.platform, later.platform))
     for wide, narrow in names:
         if wide is None or wide.text == "*":
-            continue  # everybody has a name, so `*` asks for nothing
+            continue  # everyone has a name, so `*` matches all
         if narrow is None or not _contains(wide, narrow):
             return False
     narrows = dict(later.arguments)
@@ -267,7 +267,7 @@ def _contains(wide: Pattern, narrow: Pattern) -> bool:
     if wide.negated or narrow.negated:
         return False
     if _is_number(narrow.text) or narrow.bare in ("true", "false"):
-        return False  # they fit values that are written otherwise, too
+        return False  # they also match values that are written differently
     limits = [fullmatch(r"\s*(>=|<=|>|<)\s*(\S+)\s*", pattern.text) for pattern in (wide, narrow)]
     if limits[0] is not None and limits[1] is not None:
         (sign, text), (other, inner) = limits[0].groups(), limits[1].groups()
@@ -278,6 +278,6 @@ def _contains(wide: Pattern, narrow: Pattern) -> bool:
         return (a < b if sign[0] == ">" else a > b) or (a == b and equal_ok)
     if any(limit is not None for limit in limits):
         return False
-    # As a text, the narrow glob's own wildcards can only be taken by a `*` of the wide one; a set of
-    # characters could be taken apart, so it proves nothing.
+    # Compared as texts: only a `*` of the wide glob can match the narrow glob's own wildcards. A set of
+    # characters would have to be taken apart, so it proves nothing.
     return not set("?[]") & set(wide.text) and "[" not in narrow.text and fnmatchcase(narrow.text, wide.text)

@@ -1,4 +1,4 @@
-"""What another policy would have done with the requests that were: route, approvers, automatic answer. Pure."""
+"""What another policy would have done with past requests: route, approvers, automatic answer. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.wording import name_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """One request of the past, and what the audit says became of it."""
+    """One past request, and its outcome in the audit log."""
 
     request: HITLRequest
     seen: datetime
@@ -28,7 +28,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One request that would have gone another way, and how."""
+    """One request that would have gone differently, and how."""
 
     past: Past
     ways: tuple[str, ...]
@@ -40,7 +40,7 @@ class Change:
 
 
 def past_of(request: HITLRequest, rows: Sequence[Row]) -> Past | None:
-    """A request with the rows about it; None when the row of its admission was retired."""
+    """A request with its audit rows; None if the row of its admission was removed."""
     admitted = next((row for row in rows if row.kind == "admitted"), None)
     if admitted is None:
         return None
@@ -56,9 +56,9 @@ def past_of(request: HITLRequest, rows: Sequence[Row]) -> Past | None:
 
 
 def changes_of(history: Iterable[Past], *, old: Policy | None, new: Policy) -> Iterator[Change]:
-    """What would have changed, earliest request first; without `old`, against what the audit says.
+    """What would have changed, earliest request first; without `old`, compared with the audit log.
 
-    Who was on call is told by the rotations as of when a request was first seen.
+    The rotations say who was on call when a request was first seen.
     """
     for past in sorted(history, key=lambda one: (one.seen, one.request.request_id)):
         before, after = staffed(old, past.seen) if old else None, staffed(new, past.seen)
@@ -71,7 +71,7 @@ def changes_of(history: Iterable[Past], *, old: Policy | None, new: Policy) -> I
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ways:
-    """How a policy treats a request; None where that is not known."""
+    """How a policy treats a request; None where that is unknown."""
 
     route: str
     rule: str
@@ -110,14 +110,14 @@ def _differences(was: _Ways, becomes: _Ways) -> Iterator[str]:
             yield f"approvers {' '.join([*gone, *came])}"
     if was.quorum is not None and was.quorum != becomes.quorum:
         yield f"quorum {was.quorum} -> {becomes.quorum}"
-    # The audit keeps the name of a rule, not what it answered.
+    # The audit log keeps a rule's name, not its answer.
     rule = becomes.rule if was.approvers is not None else becomes.rule.partition(" (")[0]
     if was.rule != rule:
         yield f"automatic {was.rule} -> {becomes.rule}"
 
 
 def _left_out(past: Past, old: Policy | None, new: Policy) -> Iterator[str]:
-    """Those who voted and could not have; nobody where a schedule would have told."""
+    """People who voted and could not have voted; nobody if a schedule would have to say."""
     if old is None or unstaffed(new, new.route_of(past.request).approvers):
         return
     before = _may_vote(old, old.route_of(past.request))

@@ -1,4 +1,4 @@
-"""What a policy makes of a request, in words, for `nod policy test`. Nobody is looked up."""
+"""What a policy does with a request, in words, for `nod policy test`. Nobody is looked up."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from bot.routing import ReasonRule, Route
 from bot.visible import visible
 from bot.wording import name_of
 
-#: Bytes of the largest request that is read from a file.
+#: Bytes of the largest request file.
 LARGEST_REQUEST = 5_000_000
 
 
 def read_requests(path: Path) -> tuple[HITLRequest, ...]:
-    """The requests in a file: one, a list, or an answer of `GET /agents/hitl/pending`.
+    """The requests in a file: one, a list, or a response of `GET /agents/hitl/pending`.
 
-    Raises ConfigError when there is none that can be read.
+    Raises ConfigError if there is none or one cannot be read.
     """
     fix = "Save what GET /agents/hitl/pending answers, or one item of it."
     try:
@@ -50,7 +50,7 @@ def read_requests(path: Path) -> tuple[HITLRequest, ...]:
 
 
 def verdict_of(request: HITLRequest, file: PolicyFile, *, now: datetime) -> Iterator[tuple[str, str]]:
-    """What the policy says, as labels and texts; nothing in them can steer a terminal."""
+    """What the policy says, as labels and texts; control characters in them are escaped."""
     policy = staffed(file.policy, now)
     route, denial = policy.route_of(request), policy.rules.denial_of(request)
     yield (
@@ -81,7 +81,7 @@ def verdict_of(request: HITLRequest, file: PolicyFile, *, now: datetime) -> Iter
 
 
 def _in_doubt(request: HITLRequest, policy: Policy) -> Iterator[str]:
-    """The rules and routes of which it cannot be told whether they are about the request."""
+    """The rules and routes for which it is unknown whether they match the request."""
     for rule in (*policy.rules.deny, *policy.rules.automatic):
         if rule.match.told(request) is None:
             yield f"rule {rule.name}"
@@ -112,7 +112,7 @@ def _deciders(
 
 
 def _times(request: HITLRequest, route: Route, policy: Policy, *, now: datetime) -> Iterator[tuple[str, str]]:
-    """Counted from when it was created, as far as that is told: a saved request is seldom a fresh one."""
+    """Times count from its creation, if that is known: a saved request is rarely fresh."""
     seen = parse_time(request.created_at) or now
     deadline = deadline_of(request, first_seen=seen, default=policy.default_window)
     window = (deadline.at - seen).total_seconds()

@@ -1,4 +1,4 @@
-"""The chats, opened to look at them: no click is taken, nothing is kept, and a running bot is not disturbed."""
+"""The chats, opened read-only: no click is taken, nothing is stored, and a running bot is not disturbed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bot.surface import ConversationRef, Surface
 
 @asynccontextmanager
 async def signed_in(environment: Environment) -> AsyncIterator[Slack]:
-    """Slack for looking at it. Raises Unavailable or Forbidden."""
+    """Slack, to read from. Raises Unavailable or Forbidden."""
     token = environment.slack_bot_token
     async with open_slack(
         token=token.get_secret_value() if token else "",
-        # A check takes no clicks: no socket, which would draw them away from a running bot, and a secret
-        # that nobody knows.
+        # A check takes no clicks: no socket, which would take clicks from a running bot, and a random signing
+        # secret.
         signing_secret=secrets.token_hex(),
         app_token=None,
         api_url=environment.slack_api_url,
@@ -36,7 +36,7 @@ async def signed_in(environment: Environment) -> AsyncIterator[Slack]:
 
 @asynccontextmanager
 async def teams_with(settings: TeamsSettings, refs: Sequence[ConversationRef]) -> AsyncIterator[Teams]:
-    """Teams for looking at it, with these conversations. Nothing is sent yet."""
+    """Teams, to read from, with these conversations. Nothing is sent yet."""
     async with open_teams(
         app_id=settings.app_id,
         app_password=settings.app_password.get_secret_value(),
@@ -57,7 +57,7 @@ async def teams_with(settings: TeamsSettings, refs: Sequence[ConversationRef]) -
 
 
 async def known_conversations(database_url: str) -> Sequence[ConversationRef]:
-    """What the bot was told so far; nothing where it never ran."""
+    """The conversations that the bot knows; none if it never ran."""
     try:
         return await read_conversations(database_url)
     except ConfigError:
@@ -67,7 +67,7 @@ async def known_conversations(database_url: str) -> Sequence[ConversationRef]:
 async def directories_of(
     chats: Chats, environment: Environment, stack: AsyncExitStack
 ) -> tuple[Mapping[Surface, Directory], Slack | None]:
-    """Who finds people on which chat, and Slack where it is set up. Raises Unavailable or Forbidden."""
+    """The directory of each chat, and Slack if it is set up. Raises Unavailable or Forbidden."""
     found: dict[Surface, Directory] = {}
     slack = None
     if chats.slack:
@@ -81,13 +81,13 @@ async def directories_of(
 
 
 class _Listed:
-    """`Conversations` that were read once; what a look learns is not kept."""
+    """`Conversations` that were read once; changes are not stored."""
 
     def __init__(self, refs: Sequence[ConversationRef]) -> None:
         self._refs = {ref.id: ref for ref in refs}
 
     async def put(self, ref: ConversationRef) -> None:
-        """Known as long as this look takes."""
+        """Add it for this check only."""
         self._refs[ref.id] = ref
 
     async def get(self, conversation_id: str) -> ConversationRef | None:
@@ -99,7 +99,7 @@ class _Listed:
         return next(mine, None)
 
     async def drop(self, conversation_id: str) -> None:
-        """Unknown as long as this look takes."""
+        """Forget it for this check only."""
         self._refs.pop(conversation_id, None)
 
     async def all(self) -> Sequence[ConversationRef]:

@@ -1,6 +1,6 @@
-"""`nod relay`: the reverse proxy in front of the platform, in a process of its own.
+"""`nod relay`: the reverse proxy in front of the platform, in a separate process.
 
-What happens to the bot (a restart, a busy loop, its watchdog) thereby happens to no run.
+So a restart, a busy loop or the watchdog of the bot does not affect any run.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ log = structlog.get_logger()
 
 
 async def relay(environment: RelayEnvironment, *, host: str, port: int, bot: str) -> None:
-    """Relay until SIGINT or SIGTERM, then until the streams under way have ended; a second signal ends those.
+    """Relay until SIGINT or SIGTERM, then until the open streams have ended; a second signal ends those.
 
-    Raises ConfigError for an address of the bot that the token must not go to, or a port that is taken.
+    Raises ConfigError for a bot address that must not get the token, or a port that is taken.
     """
     try:
         guarded(bot)

@@ -1,4 +1,4 @@
-"""`nod run`: the bot, until it is stopped; for CI also with everything approved, on record."""
+"""`nod run`: the bot, until it is stopped; for CI also with everything approved automatically, on record."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 async def run(environment: Environment, *, accept_rollback: bool = False) -> None:
-    """Run until SIGINT or SIGTERM, and end in time whatever hangs; a second one ends the process at once."""
+    """Run until SIGINT or SIGTERM. A stop ends hung work in time; a second signal ends the process at once."""
     for name in environment.in_the_clear():
         log.warning("plain_http_is_allowed", variable=name, effect="it can be read and changed on the way")
     stop = stop_signal(end_within)
@@ -78,18 +78,18 @@ def run_command(
         run_async(run(environment, accept_rollback=accept_rollback))
 
 
-#: Where deployments say what they are, by the usual names.
+#: Common variables that name the stage of a deployment.
 STAGES = ("NOD_ENV", "AIP_ENV", "ENVIRONMENT", "ENV", "APP_ENV", "DEPLOY_ENV", "STAGE")
-#: How such a value begins where it matters.
+#: How the value of such a variable begins in production.
 _PRODUCTION = ("prod", "prd", "live")
-#: The variable that says so, too; the platform's own client reads it as well.
+#: The variable that also approves everything; the platform's client reads it too.
 VARIABLE = "GLAIP_HITL_AUTO_APPROVE"
-#: How often it must be said where it matters.
+#: How often it must be said in production.
 ENOUGH = 2
 
 
 def signs_of_production(url: str, *, variables: Mapping[str, str]) -> tuple[str, ...]:
-    """What looks like production, in words: a variable that says so, or a platform on another machine."""
+    """What looks like production, in words: a variable, or a platform on another machine."""
     signs = [
         f"{name} says so"
         for name in STAGES
@@ -103,10 +103,10 @@ def signs_of_production(url: str, *, variables: Mapping[str, str]) -> tuple[str,
 def with_auto_approval(
     environment: Environment, *, said: int, record: Path | None, variables: Mapping[str, str]
 ) -> Environment:
-    """The settings with everything approved, where somebody said so; else as they are.
+    """The settings with everything approved, if requested; otherwise unchanged.
 
-    It is said by GLAIP_HITL_AUTO_APPROVE, which counts once, and by each `--auto-approve`, which `said` counts.
-    Raises ConfigError without a record, and where it looks like production and was said once.
+    GLAIP_HITL_AUTO_APPROVE requests it once, and each `--auto-approve` (counted in `said`) once more. Raises
+    ConfigError without a record, and if it looks like production and was requested only once.
     """
     times = said + environment.auto_approve
     if not times:
@@ -123,15 +123,15 @@ def with_auto_approval(
 
 
 class Record:
-    """Each event as one line of JSON, before it goes on to where logs go (a structlog processor)."""
+    """Writes each event as one line of JSON before it goes to the log (a structlog processor)."""
 
     def __init__(self, file: RawIOBase, *, stop: Callable[[], None]) -> None:
-        """Into this file, which the caller closes; `stop` ends the bot when it cannot be written."""
+        """Writes to this file, which the caller closes; `stop` ends the bot when it cannot be written."""
         self._file, self._stop = file, stop
         self.broken: OSError | None = None
 
     def __call__(self, logger: object, method: str, event: EventDict) -> EventDict:
-        """Write it. Where that fails the bot is told to stop: nothing is approved without a record."""
+        """Write it. If that fails the bot stops: nothing is approved without a record."""
         line = {name: value for name, value in event.items() if name not in ("exc_info", "stack_info")}
         try:
             self._file.write(json.dumps(line, default=str).encode() + b"\n")
@@ -148,7 +148,7 @@ def _stop() -> None:
 
 @contextmanager
 def recorded(path: Path, *, stop: Callable[[], None] = _stop) -> Iterator[Record]:
-    """A record at the end of this file. Raises ConfigError when it cannot be written, now or later."""
+    """A record appended to this file. Raises ConfigError when it cannot be written, now or later."""
     fix = "Name a file in a folder that is there and can be written."
     try:
         file = path.open("ab", buffering=0)

@@ -1,4 +1,4 @@
-"""How a command's work is run: in a loop of its own, until it ends or a signal ends it."""
+"""How a command's coroutine runs: in a new event loop, until it ends or a signal ends it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine. Raises NodError, also out of a group of exceptions."""
+    """Run a command's coroutine. Raises NodError, also from a group of exceptions."""
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:
@@ -35,7 +35,7 @@ def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def stop_signal(also: Callable[[], None] = lambda: None) -> asyncio.Event:
-    """An event that the first SIGINT or SIGTERM sets; afterwards the signals do what they usually do.
+    """An event that the first SIGINT or SIGTERM sets; afterwards the signals have their default effect.
 
     `also` is called then, too.
     """
@@ -53,7 +53,7 @@ def stop_signal(also: Callable[[], None] = lambda: None) -> asyncio.Event:
 
 
 def ago(option: str, text: str, *, fix: str = "Write it like 30d or 12h.") -> timedelta:
-    """How far back an option reaches. Raises ConfigError for a length that is none."""
+    """How far back an option reaches. Raises ConfigError for an invalid length."""
     try:
         return duration(text)
     except ValueError as error:

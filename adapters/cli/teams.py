@@ -1,4 +1,4 @@
-"""`nod teams`: the conversations of Teams that Nod is in, by the names that nod.yaml can use."""
+"""`nod teams`: the Teams conversations that Nod is in, by the names that nod.yaml can use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS = {Scope.TEAM: "channel", Scope.GROUP: "group chat", Scope.PERSONAL: "per
 
 
 async def conversations(database_url: str) -> int:
-    """Print them; the bot may run meanwhile. Returns 0. Raises ConfigError when the database cannot be read."""
+    """Print them; the bot can run meanwhile. Returns 0. Raises ConfigError when the database cannot be read."""
     refs = await read_conversations(database_url)
     if not refs:
         print("Nod is in no team or chat yet. Add the app in Teams while `nod run` is running.")
@@ -34,7 +34,7 @@ async def conversations(database_url: str) -> int:
 
 
 def rows_of(refs: Sequence[ConversationRef]) -> Sequence[tuple[ConversationRef, str]]:
-    """Each conversation with what leads to it in nod.yaml: its name where no other has that, else its id.
+    """Each conversation with its key for nod.yaml: its name if that is unique, else its id.
 
     A personal chat is no place for cards; it belongs to the person with that `teams:` id.
     """

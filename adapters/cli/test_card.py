@@ -1,7 +1,7 @@
 """`nod test-card`: a card that goes the whole way except to the platform, and who pressed what on it.
 
-It asks the running bot. Where none runs, one runs for as long as the test takes, on a database of its own in a
-temporary folder and without a platform: what is real is the chat, and the people in it.
+It asks the running bot. If none runs, it starts one for the test, with a separate database in a temporary
+folder and without a platform: the chat and the people in it are real.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bot.errors import ConfigError, InUse
 
 app = typer.Typer(add_completion=False)
 
-#: Seconds for a bot that has the database to open its socket, and between two looks.
+#: Seconds for a bot that has the database to open its socket, and between two attempts.
 STARTS_WITHIN, LOOKS_EVERY = 5.0, 0.25
 ELSEWHERE = "Run nod test-card there, as the user that it runs as, or stop that bot."
 
@@ -36,7 +36,7 @@ ELSEWHERE = "Run nod test-card there, as the user that it runs as, or stop that 
 async def put_up(
     environment: Environment, *, channel: str | None, within: timedelta, starts_within: float = STARTS_WITHIN
 ) -> int:
-    """0 when somebody decided, 1 when nobody did in time. Raises ConfigError, Unavailable or Forbidden.
+    """0 when someone decided, 1 when nobody did in time. Raises ConfigError, Unavailable or Forbidden.
 
     A bot that has the database gets `starts_within` seconds to answer.
     """
@@ -50,7 +50,7 @@ async def put_up(
         try:
             await _check_alone(environment)
             break
-        except InUse:  # it may only just have started
+        except InUse:  # it can have just started
             if time.monotonic() > until:
                 raise
             await asyncio.sleep(LOOKS_EVERY)
@@ -64,16 +64,16 @@ async def put_up(
 
 
 def _apart(environment: Environment, folder: Path) -> Environment:
-    """The same settings with every file in this folder, and nobody outside told that a bot is well."""
+    """The same settings with every file in this folder and no heartbeat."""
     nothing = ("audit_key", "audit_checkpoints", "audit_webhook", "heartbeat_url", "alert_spool", "relay_token")
     files = {"database_url": f"sqlite:///{folder / 'nod.db'}"}
     return environment.model_copy(update={**dict.fromkeys(nothing), **files})
 
 
 async def _check_alone(environment: Environment) -> None:
-    """A second bot would be given clicks that are meant for the first.
+    """A second bot would get clicks that are meant for the first.
 
-    Raises InUse or ConfigError where there may be one, Unavailable or Forbidden.
+    Raises InUse or ConfigError if there can be another bot, Unavailable or Forbidden.
     """
     file = await asyncio.to_thread(read_policy_file, environment.config)
     chats = read_chats(environment, file)
@@ -94,13 +94,13 @@ async def _check_alone(environment: Environment) -> None:
 
 
 def is_missing(database_url: str) -> bool:
-    """Whether its file was never made, so that no bot can have it."""
+    """Whether its file was never made, so that no bot can use it."""
     file = database_file(database_url)
     return file is not None and not file.exists()
 
 
 def _said(line: str) -> None:
-    print(seen(line), flush=True)  # people are told of by the names that they gave themselves
+    print(seen(line), flush=True)  # it contains the names that people chose for themselves
 
 
 @app.command("test-card")
@@ -116,6 +116,6 @@ def card_command(
     ] = "3m",
 ) -> None:
     """Post a test card and show who presses what. Nothing runs and the platform is not asked."""
-    configure_logs("auto", level=logging.CRITICAL)  # what happens is told here
+    configure_logs("auto", level=logging.CRITICAL)  # this command prints what happens
     window = ago("--within", within, fix="Write it like 90s or 3m.")
     raise typer.Exit(run_async(put_up(read_environment(), channel=channel, within=window)))

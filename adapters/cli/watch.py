@@ -1,6 +1,6 @@
-"""`nod watch`: the pending requests, live; with `--interactive` each call to read and answer.
+"""`nod watch`: the pending requests, live; with `--interactive` you read and answer each call.
 
-It goes straight to the platform by its API key, as `nod approve` does, and needs no running bot.
+It goes straight to the platform with its API key, as `nod approve` does, and needs no running bot.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ app = typer.Typer(add_completion=False)
 
 #: Seconds between two polls.
 POLL_EVERY = 1.0
-#: Seconds that `q` waits for an answer which is on its way.
+#: Seconds that `q` waits for an answer that is being delivered.
 PARTING = 10.0
-#: Rows of the table's own head and of what stands below it.
+#: Rows for the table's head and for what is below it.
 _AROUND_TABLE = 9
 
 ASKING = "Asking the platform …"
@@ -41,10 +41,10 @@ PERHAPS = "Was being sent and may have arrived"
 
 
 async def watch(*, interactive: bool) -> int:
-    """Show what waits until q or Ctrl-C; then say how the last answer ended, and what was still on its way.
+    """Show pending requests until q or Ctrl-C; then say how the last answer ended, and what is still being sent.
 
-    0 after q, 1 when an answer that was on its way then was not delivered. Raises ConfigError, for a policy
-    that cannot be used or without a terminal, or another NodError.
+    0 after q, 1 when an answer that was being sent then was not delivered. Raises ConfigError, for an unusable
+    policy or without a terminal, or another NodError.
     """
     environment = read_environment()
     if not at_a_terminal():
@@ -63,7 +63,7 @@ async def watch(*, interactive: bool) -> int:
 
 
 class _Watch:
-    """The picture, the call that is on it, and the answers that are on their way."""
+    """The picture, the call on it, and the answers that are being sent."""
 
     def __init__(self, client: HITLClient, *, shown: Shown, interactive: bool) -> None:
         self._client, self._shown, self._interactive = client, shown, interactive
@@ -98,14 +98,14 @@ class _Watch:
                 self._take(sent)
 
     def say_last_words(self) -> None:
-        """What must not vanish with the screen."""
+        """Print what must not vanish with the screen."""
         if self._last is not None:
             print(self._last.words, file=sys.stdout if self._last.ours else sys.stderr)
         for words in self._sending.words:
             print(f"{PERHAPS}: {words}", file=sys.stderr)
 
     async def _part(self, keys: Keys, screen: Screen) -> int:
-        """Wait for what is on its way, but not for long; the exit code."""
+        """Wait for answers that are being sent, for at most PARTING seconds; the exit code."""
         self._parting, delivered, loop = True, True, asyncio.get_running_loop()
         until = loop.time() + PARTING
         while self._sending and loop.time() < until:
@@ -126,7 +126,7 @@ class _Watch:
             await asyncio.sleep(POLL_EVERY)
 
     def _settle(self) -> None:
-        """The call on the screen waits, and is the one that is listed; how an answer ended is told."""
+        """Close the call on the screen if it is no longer pending or has changed; say how an answer ended."""
         for sent in self._sending.ended():
             self._take(sent)
         if not self._interactive:
@@ -214,5 +214,5 @@ def watch_command(
     ] = False,
 ) -> None:
     """Show the pending requests live, with the time left."""
-    configure_logs("auto", level=logging.CRITICAL)  # the screen says what the log would
+    configure_logs("auto", level=logging.CRITICAL)  # the screen says what the log would say
     raise typer.Exit(run_async(watch(interactive=interactive)))

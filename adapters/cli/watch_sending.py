@@ -1,4 +1,4 @@
-"""`nod watch`'s view of the platform: what waits by the last good poll, and the answers on their way."""
+"""`nod watch`'s view of the platform: what is pending by the last good poll, and the answers being sent."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from bot.wording import name_of
 
 @dataclass(kw_only=True)
 class Known:
-    """What waits, and until when."""
+    """What is pending, and until when."""
 
     listing: Listing | None = None  #: the last good poll; None before the first
     requests: dict[str, HITLRequest] = field(default_factory=dict)
     deadlines: dict[str, datetime] = field(default_factory=dict)
-    trouble: str | None = None  #: why the last poll was in vain
-    answered: set[str] = field(default_factory=set)  #: here; a poll that began before may still list them
+    trouble: str | None = None  #: why the last poll failed
+    answered: set[str] = field(default_factory=set)  #: here; a poll that began before can still list them
 
     def listed(self, listing: Listing, *, now: datetime) -> None:
-        """Take over a good poll. A deadline counts from when its request was first seen."""
+        """Take over a good poll. A deadline starts when its request was first seen."""
         self.trouble, self.listing = None, listing
         self.requests = {one.request_id: one for one in listing.requests if one.request_id not in self.answered}
         self.deadlines = {
@@ -45,11 +45,11 @@ class Known:
         self.requests.pop(request_id, None)
 
     def unread(self, request_id: str) -> bool:
-        """Whether it still waits, but cannot be read."""
+        """Whether it is still pending but unreadable."""
         return self.listing is not None and request_id in self.listing.unread_ids
 
     def in_order(self, *, now: datetime, under_way: Container[str] = ()) -> list[str]:
-        """Ids, the earliest deadline first; behind them what has an answer on its way, and what is over."""
+        """Ids, the earliest deadline first; last those with an answer being sent, and those that have ended."""
         return sorted(
             self.requests, key=lambda one: (self.deadlines[one] <= now, one in under_way, self.deadlines[one])
         )
@@ -60,55 +60,55 @@ CHANGED = "The call has changed. It is shown again; nothing was sent."
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """What became of an answer."""
+    """The result of an answer."""
 
     request: HITLRequest
     note: str
     words: str  #: for the person
-    over: bool  #: nothing of it waits here any more
-    ours: bool  #: the platform took it as the first
+    over: bool  #: the request is no longer pending here
+    ours: bool  #: the platform took this answer, and it was the first
 
 
 class Sending:
-    """One task for each answer, so that one which is tried again holds up no other."""
+    """One task for each answer, so that a retry delays no other answer."""
 
     def __init__(self, client: Client) -> None:
-        """Sends nothing yet."""
+        """Starts without any answer."""
         self._client = client
         self._tasks: dict[asyncio.Task[Sent], str] = {}  #: with what they send, in words
 
     def __bool__(self) -> bool:
-        """Whether an answer is on its way."""
+        """Whether an answer is being sent."""
         return bool(self._tasks)
 
     @property
     def under_way(self) -> frozenset[str]:
-        """Ids of the requests whose answers are on their way."""
+        """Ids of the requests whose answers are being sent."""
         return frozenset(task.get_name() for task in self._tasks)
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What is on its way, for the person."""
+        """What is being sent, for the person."""
         return tuple(self._tasks.values())
 
     def words_on(self, request_id: str) -> str | None:
-        """What is on its way for this request, for the person."""
+        """What is being sent for this request, for the person."""
         return next((words for task, words in self._tasks.items() if task.get_name() == request_id), None)
 
     def start(self, sheet: Sheet, verdict: HITLDecision) -> None:
-        """Tell the platform; returns at once. An Approve needs a poll that lists the same call."""
+        """Send it to the platform; returns at once. An Approve needs a poll that lists the same call."""
         task = asyncio.create_task(self._send(sheet, verdict), name=sheet.request.request_id)
         self._tasks[task] = f"{verdict.value} for {_named(sheet.request)}"
 
     def ended(self) -> list[Sent]:
-        """What has come of the answers that are not on their way any more; each is told once."""
+        """The results of answers that have ended; each is returned once."""
         done = [task for task in self._tasks if task.done() and not task.cancelled()]
         for task in done:
             del self._tasks[task]
         return [task.result() for task in done]
 
     async def stop(self) -> None:
-        """Send nothing more. What stays in `words` had not ended, and may have arrived."""
+        """Send nothing more. What remains in `words` had not ended and can have arrived."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -134,7 +134,7 @@ class Sending:
             if ended is Outcome.ELSEWHERE:
                 words = f"Already decided by someone else, or expired: {_named(request)}."
         ours = ended is not None and ended is not Outcome.ELSEWHERE
-        # A list may lag behind: what it misses for once is shown again when it comes back.
+        # A list can lag behind: a request missing once is shown again when it comes back.
         missed = not ours and verdict is HITLDecision.APPROVED and platform.latest is None
         over = ended is not None and not missed
         return Sent(request=request, note=note, words=words, over=over, ours=ours)
