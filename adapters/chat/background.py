@@ -1,4 +1,4 @@
-"""What may wait until a click is answered: words to one person, forms, places to remember.
+"""Work that can wait until a click is answered: messages to one person, forms, conversations to remember.
 
 Tracked, so that none is lost to the garbage collector and none outlives the connection to its chat.
 """
@@ -14,32 +14,32 @@ import structlog
 
 from bot.errors import NodError, Unavailable
 
-#: Seconds that errands under way get when Nod stops: for each chat by itself, and within what a stop may take
-#: in all (`adapters.watch.watchdog`).
+#: Seconds that errands get to finish when Nod stops: for each chat separately, and within the total time of a
+#: stop (`adapters.watch.watchdog`).
 LAST_CALL = 0.2
-#: Errands at the same time; what comes beyond is not begun, and what is lost by that is a word or a refresh.
+#: Errands at the same time. More are not started; all that is lost is a message or a refresh.
 MOST = 500
 
-#: Seconds before each further try of what the chat could not take, where it names none itself.
+#: Seconds before each retry of what the chat could not take, where the chat names no time.
 WAITS = (1.0, 2.0, 4.0)
-#: And at most so many: later nobody remembers what was pressed.
+#: The longest such wait, in seconds: later nobody remembers what they pressed.
 LONGEST_WAIT = 30.0
 
 log = structlog.get_logger(__name__)
 
 
 class BackgroundTasks:
-    """Runs coroutines whose failure harms nobody: it is logged, and that is all."""
+    """Runs coroutines whose failure harms nobody: a failure is only logged."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def repeat(self, errand: Callable[[], Coroutine[Any, Any, object]], *, name: str) -> None:
-        """Begin it now and return at once; what the chat cannot take yet is tried again, a few times."""
+        """Start it now and return at once; retried a few times while the chat cannot take it."""
         self.send(self._repeated(errand, name), name=name)
 
     def send(self, errand: Coroutine[Any, Any, object], *, name: str) -> None:
-        """Begin it now and return at once."""
+        """Start it now and return at once."""
         if len(self._tasks) >= MOST:
             errand.close()
             log.warning("errand_not_begun", errand=name)
@@ -49,7 +49,7 @@ class BackgroundTasks:
         task.add_done_callback(self._over)
 
     async def close(self) -> None:
-        """Let what is under way end, for at most LAST_CALL seconds."""
+        """Let running errands finish, for at most LAST_CALL seconds."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=LAST_CALL)
             for task in late:
@@ -81,7 +81,7 @@ class BackgroundTasks:
 
 @asynccontextmanager
 async def open_background_tasks() -> AsyncIterator[BackgroundTasks]:
-    """Errands that are over when the block is left."""
+    """Errands that have ended when the block is left."""
     background = BackgroundTasks()
     try:
         yield background

@@ -1,4 +1,4 @@
-"""A channel of a chat as a pager: alerts that a person must see, told once, and brought up to date in place."""
+"""A channel of a chat as a pager: each alert is posted once and then updated in place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.surface import Surface
 
 
 class Board(Protocol):
-    """Where alerts go up: a bot's chat, or webhooks. Its methods raise Unavailable, Gone or Forbidden."""
+    """Where alerts are posted: a bot's chat, or webhooks. Its methods raise Unavailable, Gone or Forbidden."""
 
     @property
     def surface(self) -> Surface: ...
@@ -21,11 +21,11 @@ class Board(Protocol):
         ...
 
     async def change_alert(self, alert: Alert, channel: str, ref: str, *, mark: str) -> None:
-        """Bring its message up to date."""
+        """Update its message."""
         ...
 
     async def find(self, mark: str, channel: str, *, since: datetime) -> str | None:
-        """The ref of our message with this mark, where the chat can tell."""
+        """The ref of our message with this mark, where the chat can search for it."""
         ...
 
 
@@ -33,7 +33,7 @@ class ChannelPager:
     """Implements `bot.ports.Pager` for one channel; the ref of a page is its message's."""
 
     def __init__(self, *, board: Board, channel: str) -> None:
-        """Where messages have no refs, an alert that is over is told as a message of its own."""
+        """Where messages have no refs, a resolved alert is posted as a separate message."""
         self._board, self._channel = board, channel
 
     @property
@@ -42,9 +42,9 @@ class ChannelPager:
         return f"{self._board.surface.value}:{self._channel}"
 
     async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
-        """Post the alert, or bring its message up to date; after a try of unknown end, look first.
+        """Post the alert, or update its message. After an attempt with an unknown result, look for it first.
 
-        Where a chat cannot tell, it may stand there twice. Raises Unavailable or Forbidden.
+        Where a chat cannot search, it can be posted twice. Raises Unavailable or Forbidden.
         """
         mark = f"{alert.approval_id}:{alert.cause}"
         if ref is None and attempted_at is not None:
@@ -52,6 +52,6 @@ class ChannelPager:
         if ref is not None:
             try:
                 await self._board.change_alert(alert, self._channel, ref, mark=mark)
-            except Gone:  # somebody deleted it; whoever reads the channel next still needs the news
+            except Gone:  # someone deleted it; the readers of the channel still need the news
                 ref = None
         return ref or await self._board.put_alert(alert, self._channel, mark=mark)

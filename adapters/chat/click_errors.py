@@ -1,4 +1,4 @@
-"""Clicks that end in an error of ours: counted one by one, and told once for each cause."""
+"""Clicks that fail inside Nod: each is counted, and each cause is logged once."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from bot.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Seconds for which a cause that was told is not told again.
+#: Seconds for which a logged cause is not logged again.
 AGAIN_AFTER = 60.0
-#: Causes that are remembered; they are few, and none holds what somebody sent.
+#: Causes that are remembered. There are few, and none holds what a person sent.
 MOST = 100
 
 log = structlog.get_logger(__name__)
 
 
 class ClickErrors:
-    """A database that is away breaks each click in the same way: a line says so, and no traceback does."""
+    """While the database is down each click fails the same way: one log line says so, without a traceback."""
 
     def __init__(
         self, *, count: Callable[[str], None], monotonic: Callable[[], float] = time.monotonic
@@ -31,7 +31,7 @@ class ClickErrors:
         self._told: dict[str, float] = {}
 
     def note(self, error: BaseException, *, late: bool = False) -> None:
-        """What is no such trouble is a fault in Nod, and told with its traceback each time."""
+        """Any other error is a fault in Nod and is logged with its traceback each time."""
         self._count("click_failed")
         if not isinstance(error, Unavailable):
             log.error("click_failed", late=late, exc_info=error)

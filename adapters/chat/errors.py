@@ -1,4 +1,4 @@
-"""What a chat's API can say no with, beyond the core's own errors."""
+"""Errors of a chat's API, beyond the core's own."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from bot.errors import Forbidden, NotYet
 
 
 class Throttled(NotYet):
-    """Too fast, or a hiccup after which the chat asks to try again; nothing was done.
+    """Rate limited, or a hiccup after which the chat asks for a retry; nothing was done.
 
-    `asked` is its Retry-After header as it came, which may be garbage.
+    `asked` is its Retry-After header as received, which can be garbage.
     """
 
     def __init__(self, text: str, *, asked: str | None) -> None:
@@ -17,8 +17,8 @@ class Throttled(NotYet):
 
 
 class AppRefused(Forbidden):
-    """The bot itself is refused, its token or the way there: every other question would end the same."""
+    """The chat refuses the bot itself, its token or its connection: every call would fail the same way."""
 
 
 class TooLarge(Forbidden):
-    """The message is larger than the chat takes; a smaller one would be taken."""
+    """The message is too large for the chat; it takes a smaller one."""

@@ -31,7 +31,7 @@ _SPOKEN: Mapping[Button, str] = {
     Button.IDS: "Request id of {tool}",
     Button.NEXT: "Next: the request with the earliest deadline",
 }
-#: The verb of a form that asks for the reason behind a verdict, and the label of its field.
+#: The verb of a form that asks for the reason of a verdict, and the label of its field.
 ASKS: Mapping[Button, tuple[str, str]] = {
     Button.REJECT: ("Reject", "Reason (shared with the agent)"),
     Button.APPROVE: ("Approve", "Reason (shared with the agent)"),
@@ -43,7 +43,7 @@ PICK, REQUIRED, WRITE_ONE = "Pick a reason", "Required", "Write a reason."
 ONE_NEEDED = "Required: pick a reason or write one."
 OPEN_THE_CARD, WHAT_IT_MEANS = "Open card", "What this means"
 FULL_REQUEST = "{tool}: full request"
-PAGE_BEFORE, PREVIOUS_PAGE = "Back", "Previous page"  #: a modal's, and a card's in Teams
+PAGE_BEFORE, PREVIOUS_PAGE = "Back", "Previous page"  #: in a modal, and on a card in Teams
 NEXT_PAGE = "Next page"
 NEVER = "This call cannot be approved; the card says why. Reject or skip it there."
 NEVER_HERE = "This call cannot be approved. Reject or skip it here."

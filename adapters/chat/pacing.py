@@ -1,4 +1,4 @@
-"""Not faster than a chat allows: whose message is next, and when it may be spoken to again."""
+"""A chat's rate limits: whose message is next, and when Nod can call the chat again."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from adapters.http import retry_after
 from bot.errors import NotYet
 from bot.retry import TOO_FAST
 
-#: Said at once: a ping to somebody on call goes before cards that wait for their turn.
+#: Sent at once: a ping to a person on call goes before cards that wait for their turn.
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
-#: What takes no turn that a card wants.
+#: Takes no turn that a card wants.
 LAST = datetime.max.replace(tzinfo=UTC)
 
-Windows = tuple[tuple[int, float], ...]  #: so many messages in so many seconds, each of which must hold
+Windows = tuple[tuple[int, float], ...]  #: (messages, seconds) pairs, all of which must hold
 
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
     before: datetime
     number: int
-    passed: int = 0  #: so many others had their turns meanwhile
+    passed: int = 0  #: how many others have had their turns meanwhile
 
 
 @dataclass(slots=True)
 class _Sent:
-    """One message, by the moment at which it counts; None while nobody knows it."""
+    """One message, by the moment at which the limit includes it; None while that is unknown."""
 
     at: float | None = None
 
 
 @dataclass(slots=True)
 class _Lane:
-    """A channel or a conversation: what was said within the longest window, and what waits."""
+    """A channel or a conversation: what was sent within the longest window, and what waits."""
 
     sent: list[_Sent] = field(default_factory=list)
     waiting: list[_Ticket] = field(default_factory=list)
 
 
 class RateLimiter:
-    """Messages within the windows of each lane; of those that wait, the earliest deadline is next."""
+    """Sends within the windows of each lane; the waiting message with the earliest deadline is next."""
 
     def __init__(
         self,
@@ -59,13 +59,13 @@ class RateLimiter:
         most_passed: int | None = None,
         until_answered: bool = False,
     ) -> None:
-        """Seconds throughout.
+        """All times are in seconds.
 
         Args:
-            margin: Each window is taken longer by this: on their way messages come closer together.
-            patience: What would wait longer for its turn is put off.
-            most_passed: Whom so many others went before is next: what was begun has to come to its end.
-            until_answered: A message counts from its answer on; else from the beginning of its turn.
+        margin: Each window is longer by this: messages come closer together on their way.
+        patience: A message that would wait longer for its turn is put off.
+        most_passed: A message that this many others have passed is next, so that it gets sent at all.
+        until_answered: A message is in the window from its response on; else from the start of its turn.
         """
         self._monotonic, self._windows, self._margin = monotonic, windows, margin
         self._patience, self._most_passed, self._until_answered = patience, most_passed, until_answered
@@ -77,7 +77,7 @@ class RateLimiter:
     async def turn(self, name: str, *, before: datetime | None = None) -> AsyncIterator[None]:
         """A block in which one message is sent; without `before` it comes after all that have one.
 
-        Raises NotYet, with the seconds until then, when its turn is further away than the patience.
+        Raises NotYet, with the seconds until then, when its turn is further away than `patience`.
         """
         lane = self._lanes.setdefault(name, _Lane())
         ticket = _Ticket(before or LAST, next(self._number))
@@ -89,7 +89,7 @@ class RateLimiter:
                 left = self._pause(lane, behind=ahead)
                 if self._monotonic() - began + left > self._patience:
                     raise NotYet(f"{name} has had its messages for now", retry_after=left)
-                # Whoever wakes first and is not next makes room for the one who is.
+                # A waiter that wakes first and is not next makes room for the one that is.
                 await asyncio.sleep(min(max(pause, 0.001), self._patience))
             sent = _Sent(None if self._until_answered else self._monotonic())
             lane.sent.append(sent)
@@ -115,9 +115,9 @@ class RateLimiter:
         return not passed_over, ticket.before, ticket.number
 
     def _pause(self, lane: _Lane, *, behind: int = 0) -> float:
-        """Seconds until each window has room for one more, `behind` so many others.
+        """Seconds until each window has room for one more message, with `behind` others ahead of it.
 
-        What is still on its way counts as sent just now.
+        A message still on its way is treated as sent just now.
         """
         now = self._monotonic()
         lane.sent = [sent for sent in lane.sent if sent.at is None or sent.at + self._longest > now]
@@ -133,26 +133,26 @@ class RateLimiter:
 
 
 class Cooldown:
-    """What may not be asked for yet, because the chat said so."""
+    """What cannot be called yet, because the chat said so."""
 
     def __init__(self, *, chat: str, monotonic: Callable[[], float], jitter: float = 0.0) -> None:
         """`monotonic` in seconds.
 
-        With `jitter` each wait is longer by up to this share of itself, so that not all come back at once.
+        `jitter` makes each wait longer by up to this share of it, so that not all callers come back at once.
         """
         self._chat, self._monotonic, self._jitter = chat, monotonic, jitter
         self._until: dict[str, float] = {}
         self._refused: dict[str, int] = {}
 
     def check(self, what: str) -> None:
-        """Raises NotYet with the seconds that are left of a wait; then nothing is sent."""
+        """Raises NotYet with the remaining seconds of a wait; then nothing is sent."""
         left = self._until.get(what, 0.0) - self._monotonic()
         if left > 0:
             raise NotYet(f"{self._chat} asked to wait with {what}", retry_after=left)
 
     @contextmanager
     def around(self, what: str) -> Iterator[None]:
-        """One call. Raises NotYet instead of it; where it is Throttled, until when is noted and told."""
+        """One call. Raises NotYet instead of making it; a Throttled call is noted with its end and raised."""
         self.check(what)
         try:
             yield
@@ -162,7 +162,7 @@ class Cooldown:
         self.passed(what)
 
     def hold(self, what: str, asked: str | None) -> float:
-        """Refused as too fast, with this Retry-After: note how long to wait, and return that in seconds."""
+        """The chat refused a call as too fast, with this Retry-After: note the wait and return its seconds."""
         self._refused[what] = self._refused.get(what, 0) + 1
         seconds = retry_after(asked)
         jitter = 1 + self._jitter * random.random()  # noqa: S311 - no secret
@@ -171,9 +171,9 @@ class Cooldown:
         return wait
 
     def passed(self, what: str) -> None:
-        """A call went through: the next refusal starts its backoff from the beginning.
+        """A call succeeded: the next refusal starts its backoff from the beginning.
 
-        One that was under way when another was refused ends no wait.
+        A call that was running when another was refused ends no wait.
         """
         if self._until.get(what, 0.0) <= self._monotonic():
             self._refused.pop(what, None)

@@ -1,6 +1,6 @@
-"""The whole call in pages: how it is cut, on which page somebody is, and which of them they were shown. Pure.
+"""The whole call in pages: how it is cut, which page is open, and which pages a person was shown. Pure.
 
-No text of the call is kept between two pages: each is cut again from what the desk answers then.
+No text of the call is kept between two pages: each page is cut again from the desk's reply.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from adapters.chat.payload import Malformed, number, text
 from bot.desk import FormData
 from bot.seal import Pages
 
-#: In front of what goes on in the middle of a line: it stands where arguments begin, and must not pass for one.
+#: Marks a page that begins in the middle of a line: it is where arguments begin, and must not pass for one.
 GOES_ON = "↪ "
-#: Sentences of a card's status on a page of a request that has no card, and characters of a part of one.
+#: Status sentences on a page of a request that has no card, and characters of each part of one.
 SENTENCES, PART = 8, 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCursor:
-    """The digest from which a request was opened, and how far one has come."""
+    """The queue message from which a request was opened, and how far the person has come."""
 
-    value: str  #: of the digest's Next, sealed by the core
-    after: str  #: the card that is looked at, behind which the next one is
+    value: str  #: of the queue message's Next, sealed by the core
+    after: str  #: the open card; the next one comes after it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageState:
-    """Which page of a whole call is open, counted from 0. None of the call's text is in here."""
+    """Which page of a whole call is open, counted from 0. It holds none of the call's text."""
 
     page: int
-    seen: int  #: the last page that was shown; all before it were shown too
+    seen: int  #: the last page that was shown; all pages before it were shown too
     pages: int
     proof: str  #: sealed by the core: that this person was shown all of these pages, of this very text
 
     @property
     def is_last(self) -> bool:
-        """Nothing comes behind this page."""
+        """No page follows this one."""
         return self.page == self.pages - 1
 
     @property
@@ -48,14 +48,14 @@ class PageState:
 
     @property
     def was_whole(self) -> bool:
-        """The last page is open, and every one before it was shown."""
+        """The last page is open, and every page before it was shown."""
         return self.is_last and self.seen == self.page
 
 
 def cut_in_pages(
     pieces: Iterable[str], *, weight: Callable[[str], int], most_weight: int, most_pieces: int
 ) -> list[list[str]]:
-    """The pieces of a call in pages that are neither too heavy nor too long; joined they are the call again."""
+    """A call's pieces in pages within the limits of weight and length; joined they are the call again."""
     pages: list[list[str]] = [[]]
     size = 0
     for piece in pieces:
@@ -75,14 +75,14 @@ def goes_on(pages: Sequence[Sequence[str]], page: int) -> list[bool]:
 
 
 def first_page(form: FormData, pages: int) -> PageState:
-    """A whole call, opened."""
+    """The first page of a whole call."""
     return _sealed(PageState(page=0, seen=0, pages=pages, proof=""), form)
 
 
 def turned(state: PageState, form: FormData, pages: int, *, by: int) -> PageState | None:
-    """The next page (`by` 1) or the one before (-1).
+    """The next page (`by` 1) or the previous one (-1).
 
-    None where these pages were not shown to this person, or the text is another one now.
+    None if these pages were not shown to this person, or the text has changed.
     """
     if state.pages != pages or form.reading.opened(state.proof) != _shown(state):
         return None
@@ -92,7 +92,7 @@ def turned(state: PageState, form: FormData, pages: int, *, by: int) -> PageStat
 
 
 def state_from(kept: Mapping[str, Any]) -> PageState:
-    """What a client brought back. Raises Malformed, also for a page that nobody can be on."""
+    """What a client sent back. Raises Malformed, also for an impossible page."""
     state = PageState(
         page=number(kept, "page"),
         seen=number(kept, "seen"),

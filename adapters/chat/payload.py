@@ -1,18 +1,18 @@
-"""Reading foreign JSON without guessing: what is missing or of another type is Malformed. Pure."""
+"""Reads foreign JSON without guessing: a missing value or a wrong type is Malformed. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-#: Characters of an id or a name that a chat sends; the longest ids have about 200.
+#: Characters of an id or a name from a chat; the longest ids have about 200.
 LONGEST = 3_000
-#: Levels of nested JSON, and values in all levels together; the chats' own payloads have about ten levels.
+#: Levels of nested JSON, and values in all levels; the chats' payloads have about ten levels.
 DEPTH, NODES = 64, 20_000
 
 
 class Malformed(Exception):
-    """Nothing that the chat would send to Nod; says which part, never what it holds."""
+    """Not a payload that the chat sends to Nod. Says which part is wrong, never what it holds."""
 
 
 def part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -24,7 +24,7 @@ def part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def maybe_part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The object under this name, an empty one where there is none. Raises Malformed for anything else."""
+    """The object under this name; an empty one if there is none. Raises Malformed for anything else."""
     return {} if payload.get(name) is None else part(payload, name)
 
 
@@ -37,16 +37,16 @@ def text(payload: Mapping[str, Any], name: str, *, most: int = LONGEST) -> str:
 
 
 def maybe_text(payload: Mapping[str, Any], name: str, *, or_empty: bool = False) -> str | None:
-    """The text under this name, None where there is none. Raises Malformed for anything else.
+    """The text under this name; None if there is none. Raises Malformed for anything else.
 
-    `or_empty` takes an empty text for none.
+    With `or_empty`, an empty text is None too.
     """
     found = payload.get(name)
     return None if found is None or (or_empty and found == "") else text(payload, name)
 
 
 def number(payload: Mapping[str, Any], name: str) -> int:
-    """The whole number from 0 under this name. Raises Malformed."""
+    """The whole number, 0 or more, under this name. Raises Malformed."""
     found = payload.get(name)
     if not isinstance(found, int) or isinstance(found, bool) or found < 0:
         raise Malformed(name)
@@ -54,7 +54,7 @@ def number(payload: Mapping[str, Any], name: str) -> int:
 
 
 def is_readable(payload: Any) -> bool:
-    """Whether it is within DEPTH and NODES, and every text in it can be stored; found without recursion."""
+    """Whether it is within DEPTH and NODES, and every text in it can be stored. Does not recurse."""
     level, seen = [payload], 0
     for _ in range(DEPTH):
         seen += len(level)
@@ -73,7 +73,7 @@ def _inside(value: Any) -> list[Any]:
 
 
 def _storable(text: str) -> bool:
-    """Half of a surrogate pair is a JSON text but no UTF-8."""
+    """Half of a surrogate pair is valid in JSON and not in UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

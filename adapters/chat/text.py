@@ -1,7 +1,7 @@
-"""What both chats say around a call, as plain text that each puts into its own elements. Pure.
+"""What both chats say around a call, as plain text; each chat puts it into its own elements. Pure.
 
-The core makes what an agent wrote visible, once. What comes from people (their names, their notes) gets that
-here, in `seen`, which leaves the core's own work alone.
+The core makes invisible characters of an agent's text visible, once. `seen` does the same here for what people
+write (names, notes), and leaves the core's work alone.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from bot.surface import Destination, Surface
 from bot.visible import visible
 from bot.wording import Saying
 
-#: Stands for a call of nothing but blanks, of which nothing would be seen.
+#: Shown for a call of nothing but blanks, which would look empty.
 BLANK = "(nothing but blanks)"
 #: Warnings on a card, and characters of each.
 WARNINGS, WARNING = 8, 200
 #: Lines of an explanation, and characters of each.
 EXPLAINED, EXPLAINED_LINE = 20, 500
-#: Requests named on a channel's digest, and characters of each: two names, and what makes them visible.
+#: Requests named on a queue message, and characters of each: two names with their escaped characters.
 NAMED, NAME = 3, 400
-#: Characters of a request's id by which an operator tells it from others.
+#: Characters of a request's id that identify it for an operator.
 ABOUT = 8
 #: Agents named as asking for more than their share.
 FLOODING = 5
@@ -33,34 +33,34 @@ FLOODING = 5
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much of the sentences around a call is shown, in characters a part and in sentences."""
+    """How much of the sentences around a call is shown: characters of a part, and sentences."""
 
     part: int
     sentences: int
-    why: int  #: characters of the operator's word on the risk
+    why: int  #: characters of the operator's note on the risk
 
 
-#: From all of it (a note has at most bot.approval.LONGEST_NOTE characters) to what always fits.
+#: From everything (a note has at most bot.approval.LONGEST_NOTE characters) to what always fits.
 AMPLE, NARROW, LEAST = Room(1_100, 24, 1_000), Room(300, 12, 300), Room(100, 6, 100)
 
 
 def seen(text: str) -> str:
-    """The text with each character that cannot be seen spelled out as the core does it, `\\u{202E}`.
+    """The text with each invisible character escaped as the core does it, `\\u{202E}`.
 
-    A text that the core made visible comes back as it is: what is spelled out already is not spelled twice.
+    A text from the core comes back unchanged: nothing is escaped twice.
     """
     return "\\u{".join(visible(part) for part in text.split("\\u{"))
 
 
 def cut(text: str, most: int) -> str:
-    """At most `most` characters, with a mark where something is missing."""
+    """At most `most` characters, with a mark where text is missing."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def warned(warnings: Sequence[str], *, most: int = WARNINGS) -> list[str]:
-    """What an eye would miss in a call: at most so many warnings, and how many more there are.
+    """What a reader could miss in a call: at most `most` warnings, then how many more there are.
 
-    The last one is always there: the core tells in it of what is hidden on purpose.
+    The last warning is always kept: it is the core's sentence on what is hidden on purpose.
     """
     more = len(warnings) - most
     if more > 0:
@@ -69,12 +69,12 @@ def warned(warnings: Sequence[str], *, most: int = WARNINGS) -> list[str]:
 
 
 def risk(card: Card, most: int) -> str | None:
-    """The operator's word on the risk."""
+    """The operator's note on the risk."""
     return cut(card.why, most) if card.why else None
 
 
 def more_of(count: int, shown: int) -> list[str]:
-    """How many more there are than are shown; nothing where all are."""
+    """How many more there are than are shown; empty if all are."""
     return [f"… and {count - shown} more"] if count > shown else []
 
 
@@ -84,7 +84,7 @@ def named(digest: QueueCard) -> list[Saying]:
 
 
 def flooding(digest: QueueCard) -> list[str]:
-    """Who asks for more than its share, in words that name the consequence."""
+    """Agents that ask for more than their share, with the consequence."""
     agents = digest.flooding[:FLOODING]
     lines = [
         f"⚠ {cut(seen(agent), NAME)} has too many open requests; more of them wait here." for agent in agents
@@ -94,7 +94,7 @@ def flooding(digest: QueueCard) -> list[str]:
 
 
 def explained(lines: Sequence[str]) -> list[str]:
-    """An answer to "Why me?", as many lines as one message may have."""
+    """The reply to "Why me?", as many lines as fit one message."""
     shown = [line for line in lines if line.strip()]
     more = len(shown) - EXPLAINED
     if more > 0:
@@ -104,29 +104,29 @@ def explained(lines: Sequence[str]) -> list[str]:
 
 
 def place_named(place: Destination) -> str:
-    """A place by the name in nod.yaml; of one that stands there by its id, only which chat it is."""
+    """A place by its name in nod.yaml; for a place given by id, only the chat."""
     chat = place.surface.value.title()
     named = place.surface is Surface.TEAMS and not place.channel.startswith("19:")
     return f"{place.channel} in {chat}" if named else f"a {chat} channel"
 
 
 def acknowledged(claim: Claim) -> Saying:
-    """What somebody is told who said "I'm on it"."""
+    """The reply to a person who pressed "I'm on it"."""
     return ("You have this until ", claim.until, ". Others will not be pinged before then.")
 
 
 def voted(tool: str | None, vote: Vote) -> str:
-    """What a person is told whose vote is committed."""
+    """The reply to a person whose vote is committed."""
     return f"You {vote.verdict.value} {tool or 'this request'}."
 
 
 def alerted(alert: Alert) -> tuple[str, ...]:
-    """What an alert says; once it is resolved, how, and then what it was."""
+    """What an alert says; once it is resolved, how it ended, then what it was."""
     return (f"⚠ {alert.text}",) if alert.resolved is None else (resolved(alert), f"It was: {alert.text}")
 
 
 def resolved(alert: Alert) -> str:
-    """That it came right, and how."""
+    """That it is resolved, and how."""
     return f"✅ Resolved: {alert.resolved}."
 
 
