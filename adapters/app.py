@@ -70,7 +70,7 @@ from bot.seal import Seal, Signing
 from bot.store import Store
 from bot.surface import ConversationRef
 
-#: How often every step looks for work unasked, in case a wake-up was lost.
+#: How often every step looks for work without a wake-up, in case one was lost.
 SWEEP_EVERY = timedelta(seconds=1)
 log = structlog.get_logger()
 
@@ -85,9 +85,9 @@ class Nod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """A bot that is there for a test card alone: without a platform, and nobody hears of its troubles."""
+    """A bot for a test card alone: no platform, and it alerts nobody."""
 
-    met: Sequence[ConversationRef] = ()  #: the conversations of Teams that the real one knows
+    met: Sequence[ConversationRef] = ()  #: the Teams conversations that the real bot knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +100,8 @@ class _Base:
     chats: Chats
     callbacks: FunctionCallbacks
     secrets: tuple[str, ...]  #: NOD_SECRET, the current one first
-    wall: Clock  #: the machine's own
-    clock: Timepiece  #: for whatever has to do with deadlines
+    wall: Clock  #: the machine's clock
+    clock: Timepiece  #: for everything that has to do with deadlines
     wake_ups: WakeUps
     metrics: Metrics
 
@@ -114,7 +114,7 @@ class _Memory:
     store: Store  #: the same, with alerts that outlive it
     alerts: AlertFallback
     spool: Spool
-    pagers: dict[str, Pager]  #: those of the chats are missing until the chats are open
+    pagers: dict[str, Pager]  #: without those of the chats until the chats are open
     signer: CheckpointSigner
 
 
@@ -129,8 +129,8 @@ async def open_nod(
 ) -> AsyncIterator[Nod]:
     """Run the bot until closed. Raises ConfigError, Unavailable or Forbidden when it cannot start.
 
-    `accept_rollback` goes on with a database that ends before its last checkpoint. A `rehearsal` needs a
-    database of its own in `environment`.
+    `accept_rollback` continues with a database that ends before its last checkpoint. A `rehearsal` needs a
+    separate database in `environment`.
     """
     base = await _base(environment, rehearsal=rehearsal, wall=clock, elapsed=elapsed)
     now, count, wake_ups, file = base.clock, base.metrics.count, base.wake_ups, base.file
@@ -195,7 +195,7 @@ async def _base(
 
     def read() -> PolicyFile:
         file = read_policy_file(environment.config, auto_approve=environment.auto_approve)
-        if chats is not None:  # they are opened at the start, so a changed file gets by with those
+        if chats is not None:  # they are opened at start-up, so a changed file has to work with those
             check_places(file, chats)
             if file.workflows != chats.workflows:
                 log.warning("counts_from_the_next_start", setting="workflows")
@@ -218,7 +218,7 @@ async def _base(
 
 @asynccontextmanager
 async def _open_memory(base: _Base, *, accept_rollback: bool) -> AsyncIterator[_Memory]:
-    """The database, in use by this process alone; and what an earlier one could not write into it.
+    """The database, used by this process alone, and the alerts that an earlier process could not write into it.
 
     Raises ConfigError, Unavailable or Forbidden.
     """
@@ -250,7 +250,7 @@ async def _open_memory(base: _Base, *, accept_rollback: bool) -> AsyncIterator[_
 
 
 def _policy_in_force(base: _Base, store: Store) -> PolicyInForce[PolicyFile]:
-    """The policy as it was read; nobody is looked up yet."""
+    """The policy as it was read, before anyone is looked up."""
     return PolicyInForce(
         base.file, path=base.environment.config, read=base.read, journal=store.journal, clock=base.wall,
         count=base.metrics.count, refused=refusal_alerts(store, base.wall),
@@ -275,7 +275,7 @@ def _open_tests(
 def _serve(
     base: _Base, chats: ChatApps, wake: WakeEndpoint | None, polls: Polls, alerts: AlertFallback
 ) -> AbstractAsyncContextManager[str]:
-    """The web front; gives its address."""
+    """The web front; yields its address."""
     receivers: dict[str, Receiver] = {**chats.receivers, **({WAKE_PATH: wake} if wake else {})}
     environment, every = base.environment, base.file.poll_every
     app = front(
@@ -288,7 +288,7 @@ def _serve(
 
 
 def _ticks(base: _Base, pulse: LoopLiveness) -> Mapping[str, tuple[timedelta, Callable[[], None]]]:
-    """What the ticker does: it only wakes steps, and shows that it lives."""
+    """What the ticker does: it wakes steps and shows that the loop is alive."""
     ring = base.wake_ups.ring
 
     def sweep() -> None:
@@ -304,7 +304,7 @@ def _ticks(base: _Base, pulse: LoopLiveness) -> Mapping[str, tuple[timedelta, Ca
 
 
 def _wake_endpoint(base: _Base) -> WakeEndpoint | None:
-    """Where the relay asks for a poll; without its token in the settings, nowhere."""
+    """Where the relay asks for a poll; None without its token in the settings."""
     token, ring = plain(base.environment.relay_token), base.wake_ups.ring
     return WakeEndpoint(token, poll=lambda: ring(Step.INGEST), count=base.metrics.count) if token else None
 
@@ -312,7 +312,7 @@ def _wake_endpoint(base: _Base) -> WakeEndpoint | None:
 def _services(
     environment: Environment, file: PolicyFile, clock: Clock
 ) -> AbstractAsyncContextManager[dict[str, Pager]]:
-    """The pagers on the network; their addresses and keys leave the settings here, and go nowhere else."""
+    """The pagers on the network. Their addresses and keys leave the settings here and go nowhere else."""
     return open_pagers(
         ((pager.kind, pager.value.get_secret_value()) for pager in file.pagers),
         webhook_secret=webhook_secret(environment, file.pagers),
@@ -358,7 +358,7 @@ async def schedule_keepers(
 
 
 def _blind(polls: Polls, now: datetime, poll_every: timedelta) -> str | None:
-    """Why the platform counts as unreadable, for the dead man's switch; None while it can be read."""
+    """Why the platform is unreadable, for the heartbeat; None while it can be read."""
     since = polls.last_good
     patience = max(3 * poll_every, timedelta(seconds=30))
     return "no poll of the platform was taken in" if since is None or now - since > patience else None

@@ -1,4 +1,4 @@
-"""Signed checkpoints of the audit chain, kept where whoever owns the database cannot reach them."""
+"""Signed checkpoints of the audit chain, kept where the owner of the database cannot reach them."""
 
 from adapters.checkpoints.checkpoint import (
     AuditKey,

@@ -1,6 +1,6 @@
-"""Checkpoints: signed words on how far the audit chain went; the key that signs them, and their file.
+"""Checkpoints: signed statements on how long the audit chain was; the key that signs them, and their file.
 
-The key is a 32-byte Ed25519 seed in a file of its own (RFC 8032 §5.1.5). The checkpoints are lines of a file
+The key is a 32-byte Ed25519 seed in a separate file (RFC 8032 §5.1.5). The checkpoints are lines of a file
 that only grows.
 """
 
@@ -29,7 +29,7 @@ _SEED_BYTES = 32
 
 
 class AuditKey:
-    """Signs, and tells its public half; the seed does not come out again."""
+    """Signs, and gives out its public key; the seed never leaves it."""
 
     def __init__(self, seed: bytes) -> None:
         """Raises ValueError unless the seed has 32 bytes."""
@@ -46,7 +46,7 @@ class AuditKey:
 
 
 def is_signed(message: bytes, *, signature: str, public: str) -> bool:
-    """Whether the holder of this public key signed exactly this; False for what is no key or signature."""
+    """Whether the holder of this public key signed exactly this; False for an invalid key or signature."""
     try:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public, validate=True))
         key.verify(base64.b64decode(signature, validate=True), message)
@@ -56,14 +56,14 @@ def is_signed(message: bytes, *, signature: str, public: str) -> bool:
 
 
 def read_or_make_key(path: Path) -> AuditKey:
-    """The key in this file, made on first use and readable by our own user alone.
+    """The key in this file. It is made on first use and only our user can read it.
 
     Raises:
-        ConfigError: others may read it or own it, it cannot be read or made, or it holds no key.
+        ConfigError: others can read or own the file, it cannot be read or made, or it holds no key.
     """
     try:
         _make(path)
-        # The file that is read is the one that was looked at. It may be a link: secrets are mounted as such.
+        # Reads the same open file that was checked. It can be a link: secrets are mounted as links.
         with path.open(encoding="ascii") as opened:
             found = os.fstat(opened.fileno())
             if found.st_mode & 0o077:
@@ -86,7 +86,7 @@ def read_or_make_key(path: Path) -> AuditKey:
 
 
 def _make(path: Path) -> None:
-    """A new key, unless there is one. Linked into place whole: a crash leaves no half key."""
+    """A new key, unless there is one. Linked into place whole, so a crash leaves no half key."""
     if path.exists():
         return
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -100,30 +100,30 @@ def _make(path: Path) -> None:
         try:
             os.link(draft, path)
         except FileExistsError:
-            return  # another process was quicker: its key is the key
+            return  # another process was quicker: its key is used
     finally:
         draft.unlink()
 
 
 class What(StrEnum):
-    """What a signed line says of its row. The words are part of the signatures."""
+    """What a signed line says of its row. These words are part of the signatures."""
 
     CHECKPOINT = "checkpoint"  #: the chain went up to it
-    SIGNING = "signing"  #: the same; and what an earlier release had left unsigned is signed, once and for all
+    SIGNING = "signing"  #: the same, and what an earlier release left unsigned is now signed
     RETIREMENT = "retirement"  #: Nod itself removes the rows up to it
 
 
 class NoCheckpoint(ValueError):
-    """A line that is no checkpoint."""
+    """The line is not a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Row `number` had this hash; whoever holds `key` says so. Number 0 stands for a chain without rows."""
+    """The holder of `key` says that row `number` had this hash. Number 0 means a chain without rows."""
 
     number: int
     hash: str
-    at: str  #: ISO 8601 in UTC, as it was signed
+    at: str  #: ISO 8601 in UTC, as signed
     key: str  #: public, base64
     signature: str  #: base64
     what: What = What.CHECKPOINT
@@ -135,7 +135,7 @@ class Checkpoint:
 
     @property
     def line(self) -> str:
-        """One line of JSON, without its end."""
+        """One line of JSON, without the line feed."""
         line: dict[str, Json] = {
             "number": self.number,
             "hash": self.hash,
@@ -143,12 +143,12 @@ class Checkpoint:
             "key": self.key,
             "signature": self.signature,
         }
-        # A plain checkpoint is written as it was when there was nothing else.
+        # A plain checkpoint keeps the form that it had before there were other kinds.
         return canonical(line if self.what is What.CHECKPOINT else {**line, "what": self.what.value})
 
     @property
     def genuine(self) -> bool:
-        """Whether the holder of the key that it names signed exactly this."""
+        """Whether the holder of the key in it signed exactly this."""
         message = _message(self.what, self.number, self.hash, self.at, self.key)
         return is_signed(message, signature=self.signature, public=self.key)
 
@@ -205,12 +205,12 @@ class CheckpointLog:
 
     @property
     def last(self) -> Checkpoint | None:
-        """The one that goes furthest; None before the first that is about a row."""
+        """The checkpoint with the highest row; None before the first one about a row."""
         rows = (one for one in self.lines if one.number and one.what is not What.RETIREMENT)
         return max(rows, key=lambda one: one.number, default=None)
 
     async def set_aside(self, at: datetime) -> Path:
-        """Keep the lines under a name with the moment, and go on without any; returns where they are."""
+        """Move the lines to a file with this moment in its name and start empty; returns that file's path."""
         aside = self.path.with_name(f"{self.path.name}.before-{at:%Y%m%dT%H%M%S}")
         await asyncio.to_thread(self.path.rename, aside)
         self.lines = ()
@@ -218,7 +218,7 @@ class CheckpointLog:
 
 
 async def read_checkpoint_log(path: Path) -> CheckpointLog:
-    """Without lines where there is no file yet. Raises ConfigError when it cannot be used."""
+    """The checkpoints in this file, none if there is no file yet. Raises ConfigError if it cannot be used."""
     return CheckpointLog(path=path, lines=await asyncio.to_thread(_lines_in, path))
 
 
@@ -232,11 +232,11 @@ def _lines_in(path: Path) -> tuple[Checkpoint, ...]:
 
 
 def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
-    """All of them, in their order. A last line that a crash cut short does not count.
+    """All of them, in their order. A last line that a crash cut short is ignored.
 
     Raises:
         ConfigError: the file cannot be read.
-        NoCheckpoint: a whole line is no checkpoint; the message has its number.
+        NoCheckpoint: a whole line is not a checkpoint; the message has its number.
     """
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
@@ -253,9 +253,9 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
 
 
 def add(path: Path, checkpoint: Checkpoint) -> None:
-    """Write one more line, and return when it is on the disk. What a crash left of a line goes first.
+    """Append one line, and return when it is on the disk. Removes first what a crash left of a line.
 
-    Raises OSError, also for a link: it would have another file cut.
+    Raises OSError, also for a link: another file would be truncated.
     """
     held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""Signs the end of the audit chain when it is time, and at the start refuses a database that ends before it."""
+"""Signs the end of the audit chain when it is due, and at start-up refuses a database that ends before it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class Chain(Protocol):
-    """What is asked of the audit."""
+    """What the signer needs of the audit log."""
 
     async def head(self) -> Row | None: ...
 
@@ -45,13 +45,13 @@ class Chain(Protocol):
 
 
 async def check_rollback(chain: Chain, *, checkpoint_log: CheckpointLog, accept: bool, clock: Clock) -> None:
-    """Refuse a chain that the last checkpoint contradicts; or with `accept` record that and go on.
+    """Refuse a chain that the last checkpoint contradicts; with `accept`, record that and continue.
 
-    What was acknowledged after the copy was made is lost then, and the platform's list tells what still waits.
-    Those checkpoints are kept beside, under a name with the moment, since they vouch for another chain.
+    Answers that were acknowledged after the copy was made are lost then; the platform's list says what is still
+    pending. The old checkpoints are kept in a file with the moment in its name: they belong to another chain.
 
     Raises:
-        ConfigError: rows that were signed are gone or others, and nobody accepts it.
+        ConfigError: signed rows are missing or differ, and `accept` is not set.
         Unavailable: the chain cannot be read.
     """
     last, head = checkpoint_log.last, await chain.head()
@@ -72,7 +72,7 @@ async def check_rollback(chain: Chain, *, checkpoint_log: CheckpointLog, accept:
 
 
 async def holds(chain: Chain, head: Row | None, last: Checkpoint) -> bool:
-    """Whether the row that was signed is in the chain, or was there when retention removed it."""
+    """Whether the signed row is in the chain, or was there when retention removed it."""
     if head is None or head.number < last.number:
         return False
     row = await chain.row(last.number)
@@ -82,9 +82,9 @@ async def holds(chain: Chain, head: Row | None, last: Checkpoint) -> bool:
     return anchor is not None and (anchor[0] > last.number or anchor == (last.number, last.hash))
 
 
-#: What the alert is about, and its cause.
+#: The subject of the alert, and its cause.
 AUDIT = "audit"
-#: A checkpoint after so many rows, or after this time if there is any new row.
+#: A checkpoint is due after this many rows, or after this time if there is any new row.
 EVERY_ROWS = 100
 EVERY = timedelta(minutes=5)
 #: Seconds for each step of a POST to the webhook.
@@ -92,7 +92,7 @@ PATIENCE = 5.0
 
 
 class Alerts(Protocol):
-    """What is needed of `bot.store.Alerts`."""
+    """What the signer needs of `bot.store.Alerts`."""
 
     async def raise_(self, alert: Alert) -> bool: ...
 
@@ -100,9 +100,9 @@ class Alerts(Protocol):
 
 
 class CheckpointSigner:
-    """Signs how far the chain went. Nothing else waits for it; what fails is tried again in the next round.
+    """Signs how long the chain is. Nothing else waits for it; a failure is retried in the next round.
 
-    While a row that was signed is missing nothing is signed, neither a checkpoint nor a retirement.
+    While a signed row is missing it signs nothing, neither a checkpoint nor a retirement.
     """
 
     def __init__(
@@ -127,11 +127,11 @@ class CheckpointSigner:
 
     @property
     def missing(self) -> str | None:
-        """Why nothing is signed, in words, as of the last round; None while all that was signed is there."""
+        """Why nothing is signed, in words, as of the last round; None while all signed rows are there."""
         return self._missing
 
     async def round(self) -> None:
-        """Sign if it is time, then tell the webhook what it has not heard.
+        """Sign if it is due, then send the webhook what it has not received.
 
         Raises Unavailable when the chain's end cannot be read.
         """
@@ -147,9 +147,9 @@ class CheckpointSigner:
         await self._tell()
 
     async def _begin(self, head: Row | None) -> bool:
-        """The first line of a new file: from here on nothing counts that is not signed. False: not written.
+        """Write the first line of a new file: from here on only signed rows are valid. False: not written.
 
-        Rows that a release without signed retirements has removed are taken over as they are.
+        Rows that a release without signed retirements removed are accepted as removed.
         """
         gone, now = await self._chain.anchor(), self._clock()
         lines = [checkpoint_of(*gone, key=self._key, at=now, what=What.RETIREMENT)] if gone else []
@@ -179,7 +179,7 @@ class CheckpointSigner:
             log.error("checkpoint_not_written", path=str(self._path), reason=error.strerror)
             self._count("checkpoint_not_written")
             return False
-        # A later checkpoint vouches for all rows before it; what says more is owed to the webhook, too.
+        # A later checkpoint covers all rows before it; lines that say more still have to reach the webhook.
         self._unsent = [*(one for one in self._unsent if one.what is not What.CHECKPOINT), line]
         return True
 
@@ -190,10 +190,10 @@ class CheckpointSigner:
         return new >= EVERY_ROWS or (new > 0 and self._clock() - self._last.moment >= EVERY)
 
     async def _tail_is_gone(self, head: Row | None) -> bool:
-        """Signing on would cover up that rows we signed are missing or were rewritten: people are told."""
+        """Raises an alert: to sign on would cover up that signed rows are missing or were rewritten."""
         last = self._last
         if last is None or await holds(self._chain, head, last):
-            if self._missing or not self._looked:  # an alert may be of a process before this one
+            if self._missing or not self._looked:  # an alert can be from an earlier process
                 await self._alerts.resolve(AUDIT, cause=TAIL_MISSING, how=over(TAIL_MISSING))
             self._missing, self._looked = None, True
             return False
@@ -215,7 +215,7 @@ class CheckpointSigner:
                 answer = await self._client.post(self._webhook, content=line.line, headers=headers)
                 answer.raise_for_status()
             except httpx.HTTPError as error:
-                # Neither the address, which may hold a token, nor the answer goes into the log.
+                # Neither the address, which can hold a token, nor the response goes into the log.
                 log.warning("checkpoint_not_sent", number=line.number, reason=told(error))
                 self._count("checkpoint_not_sent")
                 return
@@ -233,7 +233,7 @@ async def open_checkpoint_signer(
     clock: Clock,
     count: Callable[[str], None],
 ) -> AsyncIterator[CheckpointSigner]:
-    """A signer with the key at `key_path`, made on first use, that goes on from the log's last line.
+    """A signer with the key at `key_path`, made on first use. It continues from the log's last line.
 
     Raises ConfigError when the key cannot be used.
     """
