@@ -36,8 +36,8 @@ class Shown:
 def read_shown(environment: LocalEnvironment) -> Shown:
     """The same as on cards; only the built-in rules if no policy file is named and none is there.
 
-    Reads the file now, so call it before anything is shown. Raises ConfigError for a file that cannot be used, or
-    if NOD_CONFIG names a missing one: a mistake must not reveal what the file would mask.
+    Reads the file now, so call it before anything is shown. Raises ConfigError for a file that cannot be used,
+    or if NOD_CONFIG names a missing one: a mistake must not reveal what the file would mask.
     """
     if "config" not in environment.model_fields_set and not _is_there(environment.config):
         return Shown()

@@ -41,7 +41,7 @@ PERHAPS = "Was being sent and may have arrived"
 
 
 async def watch(*, interactive: bool) -> int:
-    """Show pending requests until q or Ctrl-C; then say how the last answer ended, and what is still being sent.
+    """Show pending requests until q or Ctrl-C; then say how the last answer ended, and what is being sent.
 
     0 after q, 1 when an answer that was being sent then was not delivered. Raises ConfigError, for an unusable
     policy or without a terminal, or another NodError.
