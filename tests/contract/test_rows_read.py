@@ -1,0 +1,36 @@
+"""No step reads everything that is open: its cost follows what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapters.store.open import SqlStore
+from bot.records import Step
+from tests.contract.conftest import Eyes
+from tests.contract.rows_read import DUE, LOOKED_AT, MOST_ROWS, fill, make_due, rounds_on, rows_counted
+from tests.fakes import FakePlatform
+
+#: Steps for which `make_due` has ten due requests that a round must find.
+FOUND = {Step.ANSWER, Step.DELIVER, Step.ANNOUNCE, Step.EXPIRE, Step.RECONCILE}
+#: Steps that still read more, with the rows of a round when this was written. Each goes once it is bounded.
+STILL_MORE: Mapping[Step, int] = {Step.INGEST: 11_173, Step.DELIVER: 4_024, Step.CLOSE: 60}
+
+
+async def test_a_round_reads_a_few_rows_of_ten_thousand(store: SqlStore, eyes: Eyes) -> None:
+    """Every step, with ten requests that are due for it."""
+    platform = FakePlatform(clock=lambda: LOOKED_AT)
+    await fill(store, eyes)
+    for step in Step:
+        await make_due(store, step, platform)
+    steps = rounds_on(store, platform)
+
+    read = {}
+    for step, round_ in sorted(steps.rounds.items(), key=lambda one: one[0] is Step.INGEST):
+        with rows_counted() as tally:
+            await round_()
+        read[step] = tally.rows
+
+    found = {step: len(pool.taken) for step, pool in steps.pools.items() if step in FOUND}
+    assert dict.fromkeys(FOUND, DUE) == found
+    more = {step: rows for step, rows in read.items() if rows > MOST_ROWS}
+    assert set(more) <= set(STILL_MORE), more
