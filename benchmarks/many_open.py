@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from sandbox.slack.messages import Message
-from tests.servers.town import ANN, POLICY, buttons, open_town, until
+from tests.servers.system import ANN, POLICY, buttons, open_system, until
 
 FEW, MANY, CLICKS = 20, 2_000, 12
 
@@ -22,15 +22,15 @@ FEW, MANY, CLICKS = 20, 2_000, 12
 async def acks(open_requests: int) -> list[float]:
     """Seconds from press to ack for a few clicks, with so many requests open."""
     with tempfile.TemporaryDirectory() as folder:
-        async with open_town(Path(folder), policy=f"{POLICY}flood: 1000\n", post_burst=None) as town:
+        async with open_system(Path(folder), policy=f"{POLICY}flood: 1000\n", post_burst=None) as system:
             for number in range(open_requests):
-                town.ask(arguments={"n": number, "body": "hello " * 20}, timeout_seconds=900)
+                system.ask(arguments={"n": number, "body": "hello " * 20}, timeout_seconds=900)
 
             def ready() -> list[Message]:
-                return [card for card in town.cards() if "nod_approve" in buttons(card)]
+                return [card for card in system.cards() if "nod_approve" in buttons(card)]
 
             await until(lambda: len(ready()) >= CLICKS, within=120, what="the first cards")
-            return [(await town.press(ANN, card, "approve")).took for card in ready()[:CLICKS]]
+            return [(await system.press(ANN, card, "approve")).took for card in ready()[:CLICKS]]
 
 
 async def main() -> None:

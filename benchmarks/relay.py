@@ -23,9 +23,9 @@ import structlog
 
 from adapters.relay import open_relay, open_waker, serve_relay
 from sandbox.serve import serve
-from sandbox.town import API_KEY
+from sandbox.servers import API_KEY
 from tests.contract.relay_rig import hitl_event
-from tests.servers.town import POLICY, open_town
+from tests.servers.system import POLICY, open_system
 
 #: About as fast as a model writes.
 CHUNKS, EVERY = 200, 0.02
@@ -118,9 +118,9 @@ async def cards() -> list[float]:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        town = await enter(open_town(folder, post_burst=None, policy=policy, NOD_RELAY_TOKEN=token))
-        waker = await enter(open_waker(town.nod.address if town.nod else "", token))
-        app = await enter(open_relay(town.sandbox.url, wake=waker.ring, told=waker.tell))
+        system = await enter(open_system(folder, post_burst=None, policy=policy, NOD_RELAY_TOKEN=token))
+        waker = await enter(open_waker(system.nod.address if system.nod else "", token))
+        app = await enter(open_relay(system.sandbox.url, wake=waker.ring, told=waker.tell))
         url = await enter(serve_relay(app, host="127.0.0.1", port=0))
         client = await enter(httpx.AsyncClient(base_url=url, headers={"X-API-Key": API_KEY}, timeout=LONGEST))
         for number in range(1, CARDS + 1):
@@ -130,7 +130,7 @@ async def cards() -> list[float]:
                 if '"pending"' in line:
                     break
             asked = time.perf_counter()
-            await town.shown(count=number, within=LONGEST)
+            await system.shown(count=number, within=LONGEST)
             found.append((time.perf_counter() - asked) * 1e3)
     return found
 

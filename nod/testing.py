@@ -15,6 +15,7 @@ import pytest
 
 from adapters.app import Nod, open_nod
 from adapters.settings import Environment
+from sandbox.servers import Sandbox
 from sandbox.testing import (
     TestClock,
     TestPlatform,
@@ -28,7 +29,6 @@ from sandbox.testing import (
     nod_teams,
 )
 from sandbox.testing.backstage import Backstage
-from sandbox.town import Sandbox
 
 __all__ = [
     "TestClock",

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.platform import CAST, Line, RiskyTool
+from sandbox.servers import Sandbox
 from sandbox.slack.messages import Message
-from sandbox.town import Sandbox
 
 APPROVALS, FINANCE, ALERTS = "C0APPROVALS", "C0FINANCE", "C0ALERTS"
 IN_TEAMS = "19:approvals00000000000000000000001@thread.tacv2"

@@ -20,7 +20,7 @@ from adapters.settings import Environment
 from adapters.settings.environment import RelayEnvironment
 from bot.approval import Outcome
 from bot.protocol import HITLDecision, HITLRequest
-from sandbox.town import API_KEY, Sandbox, open_sandbox
+from sandbox.servers import API_KEY, Sandbox, open_sandbox
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -26,8 +26,8 @@ from adapters.cli.running import run_async, stop_signal
 from adapters.logs import configure_logs
 from adapters.settings import Environment
 from bot.errors import ConfigError
+from sandbox.servers import Sandbox, open_sandbox
 from sandbox.story import Story
-from sandbox.town import Sandbox, open_sandbox
 
 app = typer.Typer(add_completion=False)
 
@@ -50,11 +50,11 @@ async def show(*, port: int, verbose: bool = False) -> None:
     if free != port and port:
         print(f"Port {port} is in use. Using {free}.")
     print("Starting a platform with agents, a local Slack and Teams, and Nod.", flush=True)
-    async with open_demo(port=free) as town:
+    async with open_demo(port=free) as system:
         for agent, window in WAITING_AT_START.items():
-            town.platform.start(agent, timeout_seconds=window)
+            system.platform.start(agent, timeout_seconds=window)
         print("Open this page and approve what the agents ask for. Ctrl-C stops the demo.\n")
-        print(town.url, flush=True)
+        print(system.url, flush=True)
         await stop.wait()
 
 
@@ -69,8 +69,8 @@ def free_port(port: int) -> int:
 async def play() -> int:
     """Play the whole story without a person; 0 when every step happened, else 1."""
     configure_logs("json", level=logging.CRITICAL)  # the table is the output
-    async with open_demo(port=0) as town:
-        return 0 if await Story(town).play() else 1
+    async with open_demo(port=0) as system:
+        return 0 if await Story(system).play() else 1
 
 
 @asynccontextmanager
@@ -78,10 +78,10 @@ async def open_demo(*, port: int) -> AsyncIterator[Sandbox]:
     """A sandbox with a bot on it, until closed. Raises ConfigError when the port is taken."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nod-demo-"))
-        town = await stack.enter_async_context(_open_on(port=port))
+        system = await stack.enter_async_context(_open_on(port=port))
         environment = Environment.model_validate(
             {
-                **town.environment(),
+                **system.environment(),
                 "NOD_DATABASE_URL": f"sqlite:///{await asyncio.to_thread(Path(folder).resolve)}/nod.db",
                 "NOD_CONFIG": str(DEMO_POLICY),
                 "NOD_SECRET": secrets.token_hex(),
@@ -90,11 +90,11 @@ async def open_demo(*, port: int) -> AsyncIterator[Sandbox]:
             }
         )
         nod = await stack.enter_async_context(open_nod(environment))
-        town.workspace.request_url = f"{nod.address}/slack/events"
-        if town.teams is not None:
-            town.teams.request_url = f"{nod.address}/api/messages"
-            await town.teams.events.announce()
-        yield town
+        system.workspace.request_url = f"{nod.address}/slack/events"
+        if system.teams is not None:
+            system.teams.request_url = f"{nod.address}/api/messages"
+            await system.teams.events.announce()
+        yield system
 
 
 async def serve(*, port: int, request_url: str, env_file: Path | None) -> None:
@@ -104,16 +104,15 @@ async def serve(*, port: int, request_url: str, env_file: Path | None) -> None:
     """
     _check(request_url)
     stop = stop_signal()
-    async with _open_on(port=port, request_url=request_url) as town:
-        settings = {**town.environment(), "NOD_SECRET": secrets.token_hex(), "NOD_CONFIG": str(DEMO_POLICY)}
+    async with _open_on(port=port, request_url=request_url) as system:
+        settings = {**system.environment(), "NOD_SECRET": secrets.token_hex(), "NOD_CONFIG": str(DEMO_POLICY)}
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         if env_file is not None:
             await asyncio.to_thread(_write, env_file, text)
-        print(
-            f"Sandbox: {town.url}\n\nStart the bot in another terminal, with these settings: nod run\n\n{text}"
-        )
+        print(f"Sandbox: {system.url}\n\nStart the bot in another terminal, with these settings: nod run\n")
+        print(text)
         sys.stdout.flush()
-        meeting = asyncio.create_task(_met(town, request_url), name="teams meets the bot")
+        meeting = asyncio.create_task(_met(system, request_url), name="teams meets the bot")
         try:
             await stop.wait()
         finally:
@@ -140,9 +139,9 @@ def _write(file: Path, text: str) -> None:
         raise ConfigError("--env-file", what, "Choose a writable path.") from None
 
 
-async def _met(town: Sandbox, request_url: str) -> None:
+async def _met(system: Sandbox, request_url: str) -> None:
     """Teams tells the bot where it is installed, once the bot runs. The bot has the same host as for Slack."""
-    teams = town.teams
+    teams = system.teams
     if teams is None:
         return
     teams.request_url = urljoin(request_url, "/api/messages")
@@ -156,11 +155,11 @@ async def _open_on(*, port: int, request_url: str | None = None) -> AsyncIterato
     async with AsyncExitStack() as stack:
         opening = open_sandbox(port=port, request_url=request_url, with_teams=True)
         try:
-            town = await stack.enter_async_context(opening)
+            system = await stack.enter_async_context(opening)
         except OSError as error:
             what = f"{port} cannot be used ({error.strerror})"
             raise ConfigError("--port", what, "Choose another.") from error
-        yield town
+        yield system
 
 
 @app.command("demo")

@@ -81,12 +81,12 @@ def env_text(values: Mapping[str, str]) -> str:
 def write_files(files: Mapping[Path, tuple[str, int]], *, force: bool) -> None:
     """Each path with its text and mode, all of them or none. Raises ConfigError."""
     check_absent(files, force=force)
-    laid: list[tuple[Path, Path]] = []
+    sqlite_template: list[tuple[Path, Path]] = []
     placed: list[Path] = []
     try:
         for path, (text, mode) in files.items():
-            laid.append((_beside(path, text, mode), path))
-        for new, path in laid:
+            sqlite_template.append((_beside(path, text, mode), path))
+        for new, path in sqlite_template:
             if force:
                 new.replace(path)
             else:
@@ -99,7 +99,7 @@ def write_files(files: Mapping[Path, tuple[str, int]], *, force: bool) -> None:
         what = f"cannot be written ({error.strerror})"
         raise ConfigError(where, what, "Choose a writable folder.") from None
     finally:
-        for new, _ in laid:
+        for new, _ in sqlite_template:
             new.unlink(missing_ok=True)
 
 

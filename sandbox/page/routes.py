@@ -65,7 +65,7 @@ def taking(model: type[Body], act: Callable[[Body], Awaitable[Response]]) -> End
     return endpoint
 
 
-def _gestures(workspace: Workspace) -> list[BaseRoute]:
+def _user_actions(workspace: Workspace) -> list[BaseRoute]:
     async def click(body: wire.ClickBody) -> Response:
         pressed = body.model_dump(exclude={"viewer"})
         return _seen(await workspace.click(user=body.viewer, **pressed))
@@ -125,6 +125,6 @@ def page_routes(*, workspace: Workspace, platform: Platform, with_teams: bool = 
         Route("/ui/state", state, methods=["GET"]),
         Route("/ui/stream", stream, methods=["GET"]),
         Route("/ui/agents/start", taking(wire.StartBody, start), methods=["POST"]),
-        *_gestures(workspace),
+        *_user_actions(workspace),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]

@@ -7,11 +7,11 @@ async with open_platform(api_key="sandbox") as platform, serve(platform_app(plat
 
 from sandbox.platform.agents import Agent, RiskyTool, SafeTool, Say
 from sandbox.platform.approvals import Resolution
-from sandbox.platform.cast import CAST
 from sandbox.platform.journal import Line
 from sandbox.platform.platform import DecisionPost, Platform, open_platform
 from sandbox.platform.quirks import Quirks
 from sandbox.platform.routes import platform_app
+from sandbox.platform.sample_agents import CAST
 
 __all__ = [
     "CAST",

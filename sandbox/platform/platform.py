@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.platform.agents import DEFAULT_TIMEOUT, Agent, agent_from, agent_told
 from sandbox.platform.approvals import Approvals, PendingRequest, Resolution, Verdict
-from sandbox.platform.cast import CAST
 from sandbox.platform.journal import Journal, Line
 from sandbox.platform.quirks import Quirks
 from sandbox.platform.runs import Run, unheard
+from sandbox.platform.sample_agents import CAST
 from sandbox.platform.tools import Tool
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ TROUBLE = "We had some trouble connecting. Try again?"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryResult:
-    """What became of one gesture: the app's answer, and what the person sees of it."""
+    """What became of one user action: the app's answer, and what the person sees of it."""
 
     status: int  #: HTTP status; 0 when nothing answered in time; an acked envelope counts as 200
     body: str = ""

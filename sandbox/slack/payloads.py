@@ -10,7 +10,7 @@ from sandbox.slack.people import TEAM_DOMAIN, TEAM_ID, App, Channel, Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gesture:
+class UserAction:
     """What a person just did, apart from where: the parts that every payload has."""
 
     person: Person
@@ -18,8 +18,8 @@ class Gesture:
     action_ts: str
 
 
-def _common(kind: str, *, app: App, gesture: Gesture) -> dict[str, Any]:
-    person = gesture.person
+def _common(kind: str, *, app: App, user_action: UserAction) -> dict[str, Any]:
+    person = user_action.person
     return {
         "type": kind,
         "user": {
@@ -33,7 +33,7 @@ def _common(kind: str, *, app: App, gesture: Gesture) -> dict[str, Any]:
         "is_enterprise_install": False,
         "api_app_id": app.app_id,
         "token": app.verification_token,
-        "trigger_id": gesture.trigger_id,
+        "trigger_id": user_action.trigger_id,
     }
 
 
@@ -62,7 +62,7 @@ def action(element: Mapping[str, Any], block_id: str, *, action_ts: str, option:
 def message_click(
     *,
     app: App,
-    gesture: Gesture,
+    user_action: UserAction,
     channel: Channel,
     message: Message,
     actions: list[dict[str, Any]],
@@ -79,7 +79,7 @@ def message_click(
     if message.thread_ts:
         container["thread_ts"] = message.thread_ts
     payload = {
-        **_common("block_actions", app=app, gesture=gesture),
+        **_common("block_actions", app=app, user_action=user_action),
         "container": container,
         "channel": {"id": channel.id, "name": "directmessage" if channel.is_im else channel.name},
         "state": {"values": {}},
@@ -92,28 +92,30 @@ def message_click(
 
 
 def view_click(
-    *, app: App, gesture: Gesture, view: View, values: Mapping[str, Any], actions: list[dict[str, Any]]
+    *, app: App, user_action: UserAction, view: View, values: Mapping[str, Any], actions: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """block_actions inside a modal."""
     return {
-        **_common("block_actions", app=app, gesture=gesture),
+        **_common("block_actions", app=app, user_action=user_action),
         "container": {"type": "view", "view_id": view.id},
         "view": view.to_slack(app=app, values=values),
         "actions": actions,
     }
 
 
-def view_submission(*, app: App, gesture: Gesture, view: View, values: Mapping[str, Any]) -> dict[str, Any]:
+def view_submission(
+    *, app: App, user_action: UserAction, view: View, values: Mapping[str, Any]
+) -> dict[str, Any]:
     """A modal was submitted."""
     return {
-        **_common("view_submission", app=app, gesture=gesture),
+        **_common("view_submission", app=app, user_action=user_action),
         "view": view.to_slack(app=app, values=values),
         "response_urls": [],
     }
 
 
-def view_closed(*, app: App, gesture: Gesture, view: View, cleared: bool) -> dict[str, Any]:
+def view_closed(*, app: App, user_action: UserAction, view: View, cleared: bool) -> dict[str, Any]:
     """A modal with notify_on_close was dismissed; it carries no trigger_id."""
-    payload = _common("view_closed", app=app, gesture=gesture)
+    payload = _common("view_closed", app=app, user_action=user_action)
     del payload["trigger_id"]
     return {**payload, "view": view.to_slack(app=app), "is_cleared": cleared}

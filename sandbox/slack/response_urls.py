@@ -1,4 +1,4 @@
-"""response_url: answer a gesture without a token, five times within thirty minutes
+"""response_url: answer a user action without a token, five times within thirty minutes
 (docs.slack.dev/interactivity/handling-user-interaction)."""
 
 import secrets

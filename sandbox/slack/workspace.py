@@ -15,13 +15,13 @@ from sandbox.slack.conversations import Conversations
 from sandbox.slack.delivery import ACK_SECONDS, Delivery, DeliveryResult
 from sandbox.slack.errors import CannotDo
 from sandbox.slack.forms import Filled
-from sandbox.slack.gestures import Gestures
 from sandbox.slack.messages import Message, View
 from sandbox.slack.modals import Modals
 from sandbox.slack.pace import POST_BURST, Pace, Tier
 from sandbox.slack.people import TEAM_ID, App, cast, channels, usergroups
 from sandbox.slack.response_urls import ResponseUrls
 from sandbox.slack.sockets import Sockets
+from sandbox.slack.user_actions import UserActions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Workspace:
             http=http, sockets=self.sockets, signing_secret=app.signing_secret, ack_seconds=ack_seconds
         )
         self.response_urls = ResponseUrls(conversations=self.conversations, now=now, monotonic=monotonic)
-        self._gestures = Gestures(
+        self._user_actions = UserActions(
             app=app,
             people=self.people,
             conversations=self.conversations,
@@ -148,7 +148,7 @@ class Workspace:
         if version is not None and version not in range(len(looks)):
             raise CannotDo(f"message {ts} never had a version {version}")
         message = message if version is None else looks[version]
-        result = await self._gestures.click(
+        result = await self._user_actions.click(
             message, user=user, action_id=action_id, block_id=block_id, option=option
         )
         self.changes.bump()
@@ -165,7 +165,7 @@ class Workspace:
         values: Filled | None = None,
     ) -> DeliveryResult:
         """A person presses a button inside an open modal. Raises CannotDo."""
-        result = await self._gestures.click_in_view(
+        result = await self._user_actions.click_in_view(
             view_id, user=user, action_id=action_id, block_id=block_id, option=option, filled=values or {}
         )
         self.changes.bump()
@@ -173,14 +173,14 @@ class Workspace:
 
     async def submit(self, *, user: str, view_id: str, values: Filled | None = None) -> DeliveryResult:
         """A person submits a modal with these entries, by block_id or action_id. Raises CannotDo."""
-        result = await self._gestures.submit(view_id, user=user, filled=values or {})
+        result = await self._user_actions.submit(view_id, user=user, filled=values or {})
         self.changes.bump()
         return result
 
     async def close(self, *, user: str, view_id: str, cleared: bool = False) -> DeliveryResult | None:
         """A person dismisses a modal; None when the app did not ask to be told. Raises CannotDo."""
         try:
-            return await self._gestures.close(view_id, user=user, cleared=cleared)
+            return await self._user_actions.close(view_id, user=user, cleared=cleared)
         finally:
             self.changes.bump()
 

@@ -2,5 +2,5 @@
 endpoint, with the documented limits of Teams enforced.
 
 `nod demo` and `nod sandbox` let people try Nod with it, and the tests use it as their fake Teams.
-`town.open_teams` makes one, `mount.teams_routes` puts it under a web address.
+`tenant.open_teams` makes one, `mount.teams_routes` puts it under a web address.
 """

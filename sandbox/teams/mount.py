@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from sandbox.teams.api import connector_routes
-from sandbox.teams.town import Teams
+from sandbox.teams.tenant import Teams
 
 
 def teams_routes(teams: Teams) -> list[BaseRoute]:

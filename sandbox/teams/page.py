@@ -17,7 +17,7 @@ from sandbox.teams.delivery import DeliveryResult
 from sandbox.teams.errors import CannotDo
 from sandbox.teams.messages import Message
 from sandbox.teams.picture import picture
-from sandbox.teams.town import Teams
+from sandbox.teams.tenant import Teams
 
 STATIC = Path(__file__).parent / "static"
 
@@ -79,7 +79,7 @@ def _message(teams: Teams, body: _OnMessage) -> Message:
     raise CannotDo(f"there is no message {body.id}")
 
 
-def _gestures(teams: Teams) -> list[BaseRoute]:
+def _user_actions(teams: Teams) -> list[BaseRoute]:
     async def press(body: PressBody) -> Response:
         message = _message(teams, body)
         return _seen(await teams.press(body.viewer, message, inputs=body.values, index=body.press))
@@ -131,6 +131,6 @@ def teams_page_routes(teams: Teams, platform: Platform | None = None) -> list[Ba
         Route("/teams", index, methods=["GET"]),
         Route("/teams/ui/state", state, methods=["GET"]),
         Route("/teams/ui/stream", stream, methods=["GET"]),
-        *_gestures(teams),
+        *_user_actions(teams),
         Mount("/teams/static", StaticFiles(directory=STATIC)),
     ]

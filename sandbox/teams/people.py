@@ -21,7 +21,7 @@ Scope = Literal["personal", "groupChat", "channel"]
 class Person:
     """One user. `id` is what the bot sees (29:…), `aad` the Entra object id; both are the tenant's business."""
 
-    name: str  #: the short name by which gestures and tests call them
+    name: str  #: the short name by which user actions and tests call them
     full_name: str
     email: str
     aad: str

@@ -9,7 +9,7 @@ from sandbox.teams.conversations import threaded
 from sandbox.teams.markdown import people_in, to_json
 from sandbox.teams.messages import Card, Message
 from sandbox.teams.people import Place
-from sandbox.teams.town import Teams
+from sandbox.teams.tenant import Teams
 
 #: The page shows this many of a place's newest messages; a chat is read from its end.
 SHOWN = 200

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.servers import Sandbox, open_sandbox
 from sandbox.testing.backstage import Backstage, backstage
 from sandbox.testing.doubles import TestClock, TestPlatform, TestSlack, TestTeams
-from sandbox.town import Sandbox, open_sandbox
 
 __all__ = [
     "TestClock",

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sandbox.servers import API_KEY, Sandbox
 from sandbox.testing.backstage import Backstage
-from sandbox.town import API_KEY, Sandbox
 
 if TYPE_CHECKING:
     from sandbox.faults import Rule
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sandbox.slack.messages import Message, View
     from sandbox.teams.delivery import DeliveryResult as TeamsDelivery
     from sandbox.teams.messages import Message as TeamsMessage
-    from sandbox.teams.town import Teams
+    from sandbox.teams.tenant import Teams
 
 
 class TestPlatform:
@@ -140,7 +140,7 @@ class TestTeams:
     __test__ = False  # a fixture's value, no class of tests
 
     def __init__(self, stage: Backstage, teams: Teams) -> None:
-        """Of this town."""
+        """Of this tenant."""
         self._stage, self._teams = stage, teams
 
     def cards(self, conversation: str) -> list[TeamsMessage]:

@@ -85,7 +85,7 @@ class FakeJournal:
         return str(self.facts[-1].body["version"]) if self.facts else None
 
 
-class World:
+class Rig:
     """A book with everything around it in the test's hands."""
 
     def __init__(self, folder: Path) -> None:

@@ -21,8 +21,8 @@ from adapters.store.tables import metadata
 from bot.records import Step
 from sandbox.testing.backstage import Backstage, backstage
 from tests.contract.values import NOW
-from tests.servers.laid import lay_database
 from tests.servers.memory import Memory
+from tests.servers.sqlite_template import lay_database
 
 #: The pagers whom alerts are owed in this suite.
 PAGERS = ("ops", "oncall")
@@ -60,7 +60,7 @@ def stage() -> Iterator[Backstage]:
 
 
 @pytest.fixture
-def laid_sqlite_url(tmp_path: Path) -> str:
+def new_sqlite_url(tmp_path: Path) -> str:
     """A database file with the tables in it."""
     lay_database(tmp_path)
     return f"sqlite:///{tmp_path}/nod.db"
@@ -91,7 +91,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each kind of database in turn; the one in memory for what is said of the store alone."""
     if "database_kind" not in metafunc.fixturenames:
         return
-    kinds = {"sqlite": "laid_sqlite_url", "postgres": "emptied_postgres_url"}
+    kinds = {"sqlite": "new_sqlite_url", "postgres": "emptied_postgres_url"}
     suite = metafunc.module.__name__.rpartition(".")[2].startswith("test_store")
     if suite and "url" not in inspect.signature(metafunc.function).parameters:
         kinds["memory"] = MEMORY

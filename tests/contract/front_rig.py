@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from sandbox.slack.signing import signed_headers
 from sandbox.teams.people import APPROVALS
-from tests.servers.town import EVE, open_town, until
+from tests.servers.system import EVE, open_system, until
 
 TOKEN = "5f0c2d9ab81e4736" * 2
 FORM = "application/x-www-form-urlencoded"
@@ -55,20 +55,20 @@ class Front:
 
 @asynccontextmanager
 async def open_front(folder: Path) -> AsyncIterator[Front]:
-    """A bot in a town with both chats and a relay's token, and one request whose card is up in both."""
+    """A bot with both chats and a relay's token, and one request whose card is up in both."""
     settings = {"policy": POLICY, "NOD_RELAY_TOKEN": TOKEN}
-    async with open_town(folder, with_teams=True, post_burst=None, **settings) as town:
-        teams, slack = town.sandbox.teams, town.sandbox.workspace
+    async with open_system(folder, with_teams=True, post_burst=None, **settings) as system:
+        teams, slack = system.sandbox.teams, system.sandbox.workspace
         assert teams is not None
-        assert town.nod is not None
+        assert system.nod is not None
         await until(lambda: bool(teams.called("page")), within=10, what="the bot to know where it is")
-        town.ask(timeout_seconds=3600)
+        system.ask(timeout_seconds=3600)
         await until(lambda: bool(teams.cards_in(APPROVALS)), within=10, what="a card in Teams")
-        pressed = await town.press(EVE, await town.shown(), "approve")
+        pressed = await system.press(EVE, await system.shown(), "approve")
         await teams.press("eve", teams.cards_in(APPROVALS)[-1], index=0)
         sent = teams.delivery.sent[-1]
         yield Front(
-            url=town.nod.address,
+            url=system.nod.address,
             payload=json.loads(json.dumps(pressed.payload)),
             activity=json.loads(json.dumps(sent.activity)),
             signing_secret=slack.app.signing_secret,

@@ -28,7 +28,7 @@ def hitl_event(decision: str, **more: object) -> bytes:
 
 @dataclass
 class Line:
-    """One connection to a rough upstream: what came, and how to write back."""
+    """One connection to a flaky upstream: what came, and how to write back."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -120,6 +120,6 @@ async def relayed(platform: str) -> AsyncIterator[Rig]:
 
 @asynccontextmanager
 async def behind(act: Act) -> AsyncIterator[Rig]:
-    """A relay in front of a rough upstream."""
+    """A relay in front of a flaky upstream."""
     async with upstream(act) as platform, relayed(platform) as rig:
         yield rig

@@ -65,7 +65,7 @@ from tests.contract.values import (
     close,
     fire,
 )
-from tests.servers.clockwork import NoCallbacks
+from tests.servers.fake_clock_bot import NoCallbacks
 
 KEY = "key-hunter2"
 #: What Ann said about `DECIDED`: the only words that may go out.

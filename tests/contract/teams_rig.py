@@ -22,7 +22,7 @@ from sandbox.serve import serve
 from sandbox.teams.delivery import DeliveryResult
 from sandbox.teams.messages import Message
 from sandbox.teams.people import APPROVALS, TENANT, cast
-from sandbox.teams.town import Teams as Town
+from sandbox.teams.tenant import Teams as System
 from tests.contract.slack_rig import FakeDesk
 from tests.servers.teams import serve_teams
 
@@ -68,7 +68,7 @@ class Kept:
 class Rig:
     """What a test holds in its hands."""
 
-    town: Town
+    system: System
     teams: Teams
     desk: FakeDesk
     faults: Faults
@@ -83,13 +83,13 @@ class Rig:
 
     def message(self, ref: str, place: str = APPROVALS) -> Message:
         """A message as it is now."""
-        return next(message for message in self.town.messages(place) if message.id == split_ref(ref)[1])
+        return next(message for message in self.system.messages(place) if message.id == split_ref(ref)[1])
 
     async def press(
         self, verb: str, *, person: str = "ann", message: Message | None = None, **more: Any
     ) -> DeliveryResult:
         """One person presses one button of a card that is up."""
-        return await self.town.press(person, message or await self.card_up(), f"nod_{verb}", **more)
+        return await self.system.press(person, message or await self.card_up(), f"nod_{verb}", **more)
 
 
 @asynccontextmanager
@@ -117,7 +117,7 @@ async def open_rig(
             if announced:
                 await served.teams.events.announce()
             yield Rig(
-                town=served.teams,
+                system=served.teams,
                 teams=teams,
                 desk=fake,
                 faults=served.faults,

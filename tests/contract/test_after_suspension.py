@@ -8,20 +8,20 @@ from pathlib import Path
 
 from adapters.clock import seconds_since_boot
 from adapters.directory_cache import LONGEST_AGE
-from tests.contract.test_book import World, until
+from tests.contract.test_book import Rig, until
 
 
 async def test_who_was_found_before_the_machine_slept_may_not_decide_after_it(tmp_path: Path) -> None:
     """Until they are asked for, which is at once: the loop's own clock has stood still for the same time."""
-    world = World(tmp_path)
-    async with world.kept(refresh_every=60):
+    rig = Rig(tmp_path)
+    async with rig.kept(refresh_every=60):
         await asyncio.sleep(0)  # the work in the background has begun
-        assert "ann" in world.approvers()
-        del world.directory.accounts["ann"]
-        world.seconds += LONGEST_AGE
-        assert {} == world.approvers()
-        await until(lambda: "bob" in world.approvers())
-        assert "ann" not in world.approvers()
+        assert "ann" in rig.approvers()
+        del rig.directory.accounts["ann"]
+        rig.seconds += LONGEST_AGE
+        assert {} == rig.approvers()
+        await until(lambda: "bob" in rig.approvers())
+        assert "ann" not in rig.approvers()
 
 
 def test_the_clock_counts_a_suspension() -> None:

@@ -16,7 +16,7 @@ from bot.errors import ConfigError
 from bot.flow.quorum_check import quorum_shortages
 from bot.protocol import HITLRequest, Json
 from bot.wording import name_of
-from tests.contract.book_rig import NOW, World
+from tests.contract.book_rig import NOW, Rig
 
 GUID = "6e0c9d0a-0f6f-4c0e-9a51-2f7a0b1c2d3e"
 WHOLE: dict[str, Any] = {
@@ -225,22 +225,22 @@ def use(file: PolicyFile) -> None:
 
 async def fuzzed(folder: Path, *, seed: int, cases: int) -> int:
     """Files one after the other, each as a change of the one before; how many came into force."""
-    dice, world, used = random.Random(seed), World(folder), 0
-    async with world.kept(look_every=0.001):
+    dice, rig, used = random.Random(seed), Rig(folder), 0
+    async with rig.kept(look_every=0.001):
         for case in range(cases):
             content = a_file(dice) + f"\n# {case}\n".encode()
-            was, refusals = world.policy_in_force.file, len(world.refused)
-            beside = world.path.with_suffix(".new")
+            was, refusals = rig.policy_in_force.file, len(rig.refused)
+            beside = rig.path.with_suffix(".new")
             beside.write_bytes(content)
-            beside.replace(world.path)
+            beside.replace(rig.path)
             async with asyncio.timeout(600):  # a machine may be busy; what hangs, hangs for good
-                while world.policy_in_force.file is was and len(world.refused) == refusals:
+                while rig.policy_in_force.file is was and len(rig.refused) == refusals:
                     await asyncio.sleep(0.001)
-            if world.policy_in_force.file is not was:
+            if rig.policy_in_force.file is not was:
                 used += 1
-                use(world.policy_in_force.file)
-            world.policy_in_force.policy()
-            for error in world.refused[refusals:]:
+                use(rig.policy_in_force.file)
+            rig.policy_in_force.policy()
+            for error in rig.refused[refusals:]:
                 assert isinstance(error, ConfigError)
                 assert "\n" not in str(error)
                 str(error).encode()

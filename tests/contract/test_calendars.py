@@ -34,7 +34,7 @@ ANN = """
 """
 
 
-class World:
+class Rig:
     """A file and a host of calendars, and a connection that is kept, as it is while the bot runs."""
 
     def __init__(self, folder: Path, host: CalendarHost, address: str, kept: Schedules) -> None:
@@ -73,72 +73,72 @@ def limit() -> float:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, limit: float) -> AsyncIterator[World]:
+async def rig(tmp_path: Path, limit: float) -> AsyncIterator[Rig]:
     host = CalendarHost()
     keys = {"pagerduty_key": None, "opsgenie_key": None}
     async with (
         open_service(host) as address,
         open_schedules([], **keys, hosts=["127.0.0.1", "calendar.acme.example"], limit=limit) as kinds,
     ):
-        yield World(tmp_path, host, address, kinds[ICAL])
+        yield Rig(tmp_path, host, address, kinds[ICAL])
 
 
-async def test_the_event_that_is_under_way_counts(world: World) -> None:
+async def test_the_event_that_is_under_way_counts(rig: Rig) -> None:
     """Its first attendee; half-open, so that whoever takes over has the moment of the hand-over."""
     bob = ANN.replace("T110000", "T999999").replace("T130000", "T150000").replace("T999999", "T130000")
     rota = calendar(ANN, bob.replace("MAILTO:ann", "mailto:cat"))
     hand_over = NOW + timedelta(hours=1)
 
-    assert ("ann@acme.example",) == await world.by_file(rota)
-    assert ("ann@acme.example",) == await world.by_host(rota, hand_over - timedelta(seconds=1))
-    assert ("cat@acme.example",) == await world.by_host(rota, hand_over)
-    assert () == await world.by_host(rota, hand_over + timedelta(hours=2))
+    assert ("ann@acme.example",) == await rig.by_file(rota)
+    assert ("ann@acme.example",) == await rig.by_host(rota, hand_over - timedelta(seconds=1))
+    assert ("cat@acme.example",) == await rig.by_host(rota, hand_over)
+    assert () == await rig.by_host(rota, hand_over + timedelta(hours=2))
 
 
-async def test_days_without_a_zone_are_the_calendars(world: World) -> None:
+async def test_days_without_a_zone_are_the_calendars(rig: Rig) -> None:
     """X-WR-TIMEZONE, which calendars that are published carry; UTC without."""
     day = "DTSTART;VALUE=DATE:20260302\nSUMMARY:ann"
     late = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
 
-    assert ("ann",) == await world.by_file(calendar(day), late)
-    assert () == await world.by_file(calendar(day, head="X-WR-TIMEZONE:Europe/Berlin"), late)
+    assert ("ann",) == await rig.by_file(calendar(day), late)
+    assert () == await rig.by_file(calendar(day, head="X-WR-TIMEZONE:Europe/Berlin"), late)
 
-    assert () == await world.by_file(calendar(day, head="X-WR-TIMEZONE:W. Europe Standard Time"), late)
+    assert () == await rig.by_file(calendar(day, head="X-WR-TIMEZONE:W. Europe Standard Time"), late)
 
 
-async def test_what_cannot_be_read_is_named(world: World) -> None:
+async def test_what_cannot_be_read_is_named(rig: Rig) -> None:
     """The rest of the calendar counts (tests/unit/test_unfold.py has what is skipped and why)."""
-    assert ("ann@acme.example",) == await world.by_file(calendar(ANN, "SUMMARY:bob"))
-    assert ("bob: it has no DTSTART",) == world.kept.skipped(ScheduleRef(kind=ICAL, id=str(world.file)))
-    assert () == world.kept.skipped(ScheduleRef(kind=ICAL, id="elsewhere.ics"))
+    assert ("ann@acme.example",) == await rig.by_file(calendar(ANN, "SUMMARY:bob"))
+    assert ("bob: it has no DTSTART",) == rig.kept.skipped(ScheduleRef(kind=ICAL, id=str(rig.file)))
+    assert () == rig.kept.skipped(ScheduleRef(kind=ICAL, id="elsewhere.ics"))
 
 
-async def test_a_hand_over_keeps_to_the_wall_clock(world: World) -> None:
+async def test_a_hand_over_keeps_to_the_wall_clock(rig: Rig) -> None:
     """Nine in Berlin is eight in UTC before the change of clocks, and seven after it."""
     shift = "DTSTART;TZID=Europe/Berlin:20260301T090000\nDURATION:PT1H\nRRULE:FREQ=DAILY\nSUMMARY:ann"
 
     for day, hour in ((28, 8), (29, 7)):
         at = datetime(2026, 3, day, hour, tzinfo=UTC)
-        assert ("ann",) == await world.by_file(calendar(shift), at)
-        assert () == await world.by_file(calendar(shift), at - timedelta(minutes=1))
+        assert ("ann",) == await rig.by_file(calendar(shift), at)
+        assert () == await rig.by_file(calendar(shift), at - timedelta(minutes=1))
 
 
-async def test_another_content_counts_at_once(world: World) -> None:
+async def test_another_content_counts_at_once(rig: Rig) -> None:
     """The calendar is read with each look-up, whatever was kept of it."""
-    assert ("ann@acme.example",) == await world.by_host(calendar(ANN))
-    assert ("eve@acme.example",) == await world.by_host(calendar(ANN.replace("MAILTO:ann", "mailto:eve")))
-    assert 2 == world.host.asked
+    assert ("ann@acme.example",) == await rig.by_host(calendar(ANN))
+    assert ("eve@acme.example",) == await rig.by_host(calendar(ANN.replace("MAILTO:ann", "mailto:eve")))
+    assert 2 == rig.host.asked
 
 
-async def test_the_same_content_is_unfolded_once_a_day(world: World) -> None:
+async def test_the_same_content_is_unfolded_once_a_day(rig: Rig) -> None:
     """Later the next days are unfolded."""
     daily = calendar("DTSTART:20260201T110000Z\nDURATION:PT2H\nRRULE:FREQ=DAILY\nSUMMARY:ann")
-    await world.by_file(daily)
+    await rig.by_file(daily)
     before = getrusage(RUSAGE_CHILDREN)
 
-    assert ("ann",) == await world.by_file(daily, NOW + timedelta(minutes=30))
+    assert ("ann",) == await rig.by_file(daily, NOW + timedelta(minutes=30))
     assert before == getrusage(RUSAGE_CHILDREN)
-    assert ("ann",) == await world.by_file(daily, NOW + timedelta(days=40))
+    assert ("ann",) == await rig.by_file(daily, NOW + timedelta(days=40))
 
 
 HOSTILE = [
@@ -150,28 +150,28 @@ HOSTILE = [
 
 @pytest.mark.parametrize("limit", [LIMIT])
 @pytest.mark.parametrize("event", [row[1] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
-async def test_a_calendar_that_never_ends_is_refused_in_time(world: World, event: str) -> None:
+async def test_a_calendar_that_never_ends_is_refused_in_time(rig: Rig, event: str) -> None:
     """Its process is ended, the bot goes on meanwhile, and the same content is not tried again soon."""
     began = time.monotonic()
     with pytest.raises(Unavailable, match="takes longer than 3 s"):
-        await world.by_file(calendar(event))
+        await rig.by_file(calendar(event))
     took = time.monotonic() - began
 
     assert took < 2 * LIMIT
     assert [] == unfolding()
     with pytest.raises(Unavailable, match="takes longer"):
-        await world.by_file(calendar(event))
+        await rig.by_file(calendar(event))
     assert time.monotonic() - began - took < LIMIT / 2
 
 
-async def test_a_large_calendar_is_not_read(world: World) -> None:
+async def test_a_large_calendar_is_not_read(rig: Rig) -> None:
     """More than a megabyte, from a file or over the network, though it be a good one."""
     large = calendar(ANN + "DESCRIPTION:" + "x" * 1_000_000)
 
     with pytest.raises(Unavailable, match="more than a megabyte"):
-        await world.by_file(large)
+        await rig.by_file(large)
     with pytest.raises(Unavailable, match="larger than 1,000,000 bytes"):
-        await world.by_host(large)
+        await rig.by_host(large)
 
 
 GARBAGE = [
@@ -184,28 +184,28 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("content", GARBAGE, ids=lambda content: repr(content[:20]))
-async def test_what_is_no_calendar_is_no_answer(world: World, content: bytes) -> None:
+async def test_what_is_no_calendar_is_no_answer(rig: Rig, content: bytes) -> None:
     """Also a half of one, which is being written, and a page that asks to sign in."""
     with pytest.raises(Unavailable):
-        await world.by_file(content)
+        await rig.by_file(content)
     with pytest.raises(Unavailable):
-        await world.by_host(content)
+        await rig.by_host(content)
 
 
-async def test_a_file_that_is_not_there(world: World) -> None:
+async def test_a_file_that_is_not_there(rig: Rig) -> None:
     """Nor is a folder a file."""
     with pytest.raises(Gone):
-        await world.asked(str(world.file))
+        await rig.asked(str(rig.file))
     with pytest.raises(Gone):
-        await world.asked(str(world.file.parent))
+        await rig.asked(str(rig.file.parent))
 
 
-async def test_a_file_that_nobody_writes_is_not_waited_for(world: World) -> None:
+async def test_a_file_that_nobody_writes_is_not_waited_for(rig: Rig) -> None:
     """A pipe would be read for ever."""
-    os.mkfifo(world.file)
+    os.mkfifo(rig.file)
 
     with pytest.raises(Gone):
-        await world.asked(str(world.file))
+        await rig.asked(str(rig.file))
 
 
 TROUBLE: list[tuple[str, Response, type[NodError]]] = [
@@ -217,12 +217,12 @@ TROUBLE: list[tuple[str, Response, type[NodError]]] = [
 
 
 @pytest.mark.parametrize(("answer", "error"), [row[1:] for row in TROUBLE], ids=[row[0] for row in TROUBLE])
-async def test_trouble_has_a_name(world: World, answer: Response, error: type[NodError]) -> None:
+async def test_trouble_has_a_name(rig: Rig, answer: Response, error: type[NodError]) -> None:
     """No redirect is followed, and the address, which is a key, is in no message."""
-    world.host.instead = answer
+    rig.host.instead = answer
 
     with pytest.raises(error) as caught:
-        await world.asked(world.url)
+        await rig.asked(rig.url)
 
     assert error is type(caught.value)
     assert "private" not in str(caught.value)
@@ -240,24 +240,24 @@ async def test_trouble_has_a_name(world: World, answer: Response, error: type[No
         ("http://localhost/rota.ics", "not among those that may be asked"),
     ],
 )
-async def test_only_allowed_hosts_are_asked_and_only_by_https(world: World, place: str, why: str) -> None:
+async def test_only_allowed_hosts_are_asked_and_only_by_https(rig: Rig, place: str, why: str) -> None:
     """Plain http goes to this machine only; nothing else than http is an address at all."""
     with pytest.raises(Forbidden, match=why):
-        await world.asked(place)
+        await rig.asked(place)
 
 
 @pytest.mark.parametrize("limit", [LIMIT])
-async def test_silence_ends(world: World) -> None:
+async def test_silence_ends(rig: Rig) -> None:
     """A host that does not answer is waited for no longer than the limit."""
-    world.host.hangs = True
+    rig.host.hangs = True
 
     with pytest.raises(Unavailable, match="did not answer within 3 s"):
-        await world.asked(world.url)
+        await rig.asked(rig.url)
 
 
-async def test_the_unfolding_process_gets_no_secret(world: World) -> None:
+async def test_the_unfolding_process_gets_no_secret(rig: Rig) -> None:
     """What the environment holds would be within reach of whoever breaks the library that reads calendars."""
-    endless = asyncio.create_task(world.by_file(calendar(HOSTILE[0][1])))
+    endless = asyncio.create_task(rig.by_file(calendar(HOSTILE[0][1])))
     end = time.monotonic() + LIMIT
     while not unfolding():
         assert time.monotonic() < end

@@ -60,9 +60,9 @@ async def in_teams() -> AsyncIterator[Channel]:
             name="teams:nod-alerts",
             pager=rig.teams.pager("nod-alerts"),
             faults=rig.faults,
-            told=lambda: [" ".join(teams_rig.texts(one.card)) for one in rig.town.messages(ALERTS)],
+            told=lambda: [" ".join(teams_rig.texts(one.card)) for one in rig.system.messages(ALERTS)],
             posts="/teams/v3/*",
-            delete=lambda: [rig.town.conversations.remove(one) for one in rig.town.messages(ALERTS)],
+            delete=lambda: [rig.system.conversations.remove(one) for one in rig.system.messages(ALERTS)],
         )
 
 

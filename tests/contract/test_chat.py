@@ -20,7 +20,7 @@ from tests.render.cards import CARD_ID, DIGEST_ID, UNTIL, card, digest_card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class ChatRig:
     """One surface with a bot in it, and what a test can see and do there."""
 
     chat: Chat
@@ -43,7 +43,7 @@ class World:
 
 
 @asynccontextmanager
-async def slack_world() -> AsyncIterator[World]:
+async def slack_rig_of() -> AsyncIterator[ChatRig]:
     """The local Slack."""
     async with open_rig() as rig:
         workspace = rig.workspace
@@ -60,7 +60,7 @@ async def slack_world() -> AsyncIterator[World]:
             rig.faults.add(path="/api/chat.postMessage", reset=True, after=True)
 
         change = partial(workspace.conversations.set_channel, "C0APPROVALS")
-        yield World(
+        yield ChatRig(
             chat=rig.slack.chat,
             channel="C0APPROVALS",
             elsewhere="C0FINANCE",
@@ -89,17 +89,17 @@ def cut_off(rig: Rig) -> None:
     rig.faults.add(path="/api/*", reset=True)
 
 
-WORLDS: dict[str, Callable[[], AbstractAsyncContextManager[World]]] = {"slack": slack_world}
+RIGS: dict[str, Callable[[], AbstractAsyncContextManager[ChatRig]]] = {"slack": slack_rig_of}
 
 
-@pytest.fixture(params=WORLDS.values(), ids=WORLDS.keys())
-def new_world(request: pytest.FixtureRequest) -> Callable[[], AbstractAsyncContextManager[World]]:
+@pytest.fixture(params=RIGS.values(), ids=RIGS.keys())
+def new_rig(request: pytest.FixtureRequest) -> Callable[[], AbstractAsyncContextManager[ChatRig]]:
     """A fresh world of each surface in turn."""
-    opener: Callable[[], AbstractAsyncContextManager[World]] = request.param
+    opener: Callable[[], AbstractAsyncContextManager[ChatRig]] = request.param
     return opener
 
 
-Opener = Callable[[], AbstractAsyncContextManager[World]]
+Opener = Callable[[], AbstractAsyncContextManager[ChatRig]]
 
 
 def just_now() -> datetime:
@@ -107,196 +107,199 @@ def just_now() -> datetime:
     return datetime.now(UTC) - timedelta(seconds=5)
 
 
-async def test_a_card_goes_up_and_is_changed_in_place(new_world: Opener) -> None:
+async def test_a_card_goes_up_and_is_changed_in_place(new_rig: Opener) -> None:
     """One card is one message: updating it leaves no second one."""
-    async with new_world() as world:
-        ref = await world.chat.post(card(), world.channel)
-        (first,) = world.shown(world.channel)
+    async with new_rig() as chat_rig:
+        ref = await chat_rig.chat.post(card(), chat_rig.channel)
+        (first,) = chat_rig.shown(chat_rig.channel)
         assert "Approve send_email?" in first
-        await world.chat.update(card(CardState.APPROVED), world.channel, ref)
-        assert ["✅ Approved: send_email, by Ann Albers"] == world.shown(world.channel)
+        await chat_rig.chat.update(card(CardState.APPROVED), chat_rig.channel, ref)
+        assert ["✅ Approved: send_email, by Ann Albers"] == chat_rig.shown(chat_rig.channel)
 
 
-async def test_updating_twice_is_harmless(new_world: Opener) -> None:
+async def test_updating_twice_is_harmless(new_rig: Opener) -> None:
     """The same card once more changes nothing."""
-    async with new_world() as world:
-        ref = await world.chat.post(card(), world.channel)
-        await world.chat.update(card(CardState.EXPIRED), world.channel, ref)
-        await world.chat.update(card(CardState.EXPIRED), world.channel, ref)
-        assert ["⌛ Expired: send_email"] == world.shown(world.channel)
+    async with new_rig() as chat_rig:
+        ref = await chat_rig.chat.post(card(), chat_rig.channel)
+        await chat_rig.chat.update(card(CardState.EXPIRED), chat_rig.channel, ref)
+        await chat_rig.chat.update(card(CardState.EXPIRED), chat_rig.channel, ref)
+        assert ["⌛ Expired: send_email"] == chat_rig.shown(chat_rig.channel)
 
 
-async def test_a_card_is_found_by_its_mark(new_world: Opener) -> None:
+async def test_a_card_is_found_by_its_mark(new_rig: Opener) -> None:
     """After a post of unknown end the card is found, also when it was changed since."""
-    async with new_world() as world:
-        ref = await world.chat.post(card(), world.channel)
-        await world.chat.post(replace(card(), card_id="another"), world.channel)
-        assert ref == await world.chat.find(CARD_ID, world.channel, since=just_now())
-        await world.chat.update(card(CardState.SENDING), world.channel, ref)
-        assert ref == await world.chat.find(CARD_ID, world.channel, since=just_now())
+    async with new_rig() as chat_rig:
+        ref = await chat_rig.chat.post(card(), chat_rig.channel)
+        await chat_rig.chat.post(replace(card(), card_id="another"), chat_rig.channel)
+        assert ref == await chat_rig.chat.find(CARD_ID, chat_rig.channel, since=just_now())
+        await chat_rig.chat.update(card(CardState.SENDING), chat_rig.channel, ref)
+        assert ref == await chat_rig.chat.find(CARD_ID, chat_rig.channel, since=just_now())
 
 
-async def test_what_was_never_posted_is_not_found(new_world: Opener) -> None:
+async def test_what_was_never_posted_is_not_found(new_rig: Opener) -> None:
     """No message with the mark, or only a deleted or an older one, is None."""
-    async with new_world() as world:
-        assert await world.chat.find(CARD_ID, world.channel, since=just_now()) is None
-        ref = await world.chat.post(card(), world.channel)
+    async with new_rig() as chat_rig:
+        assert await chat_rig.chat.find(CARD_ID, chat_rig.channel, since=just_now()) is None
+        ref = await chat_rig.chat.post(card(), chat_rig.channel)
         later = datetime.now(UTC) + timedelta(hours=1)
-        assert await world.chat.find(CARD_ID, world.channel, since=later) is None
-        world.delete(ref)
-        assert await world.chat.find(CARD_ID, world.channel, since=just_now()) is None
+        assert await chat_rig.chat.find(CARD_ID, chat_rig.channel, since=later) is None
+        chat_rig.delete(ref)
+        assert await chat_rig.chat.find(CARD_ID, chat_rig.channel, since=just_now()) is None
 
 
-async def test_somebody_elses_message_is_not_ours(new_world: Opener) -> None:
+async def test_somebody_elses_message_is_not_ours(new_rig: Opener) -> None:
     """A message that only copies the mark is no card of ours."""
-    async with new_world() as world:
-        world.forge(CARD_ID)
-        assert await world.chat.find(CARD_ID, world.channel, since=just_now()) is None
+    async with new_rig() as chat_rig:
+        chat_rig.forge(CARD_ID)
+        assert await chat_rig.chat.find(CARD_ID, chat_rig.channel, since=just_now()) is None
 
 
-async def test_a_lost_answer_says_look_first_and_looking_finds_it(new_world: Opener) -> None:
+async def test_a_lost_answer_says_look_first_and_looking_finds_it(new_rig: Opener) -> None:
     """Posted, answer lost: Unanswered, and then the card is found; nobody sees it twice."""
-    async with new_world() as world:
-        world.lose_answers()
+    async with new_rig() as chat_rig:
+        chat_rig.lose_answers()
         with pytest.raises(Unanswered):
-            await world.chat.post(card(), world.channel)
-        assert await world.chat.find(CARD_ID, world.channel, since=just_now())
-        assert 1 == len(world.shown(world.channel))
+            await chat_rig.chat.post(card(), chat_rig.channel)
+        assert await chat_rig.chat.find(CARD_ID, chat_rig.channel, since=just_now())
+        assert 1 == len(chat_rig.shown(chat_rig.channel))
 
 
-async def test_a_notice_is_said_in_the_thread_and_found_there(new_world: Opener) -> None:
+async def test_a_notice_is_said_in_the_thread_and_found_there(new_rig: Opener) -> None:
     """A rung stands under its card, with whom it pings, and can be found again."""
-    async with new_world() as world:
-        thread = await world.chat.post(card(), world.channel)
+    async with new_rig() as chat_rig:
+        thread = await chat_rig.chat.post(card(), chat_rig.channel)
         notice = Notification(mark="req-1:0", text=("Still waiting, until ", UNTIL), mentions=("U0ANN",))
-        ref = await world.chat.say(notice, world.channel, thread=thread)
-        assert "Still waiting" in world.shown(world.channel)[-1]
-        assert "U0ANN" in world.shown(world.channel)[-1]
-        assert ref == await world.chat.find("req-1:0", world.channel, since=just_now(), thread=thread)
-        assert await world.chat.find("req-1:1", world.channel, since=just_now(), thread=thread) is None
+        ref = await chat_rig.chat.say(notice, chat_rig.channel, thread=thread)
+        assert "Still waiting" in chat_rig.shown(chat_rig.channel)[-1]
+        assert "U0ANN" in chat_rig.shown(chat_rig.channel)[-1]
+        assert ref == await chat_rig.chat.find("req-1:0", chat_rig.channel, since=just_now(), thread=thread)
+        assert await chat_rig.chat.find("req-1:1", chat_rig.channel, since=just_now(), thread=thread) is None
 
 
-async def test_a_deleted_card_is_gone(new_world: Opener) -> None:
+async def test_a_deleted_card_is_gone(new_rig: Opener) -> None:
     """Updating a message that somebody deleted is Gone, not a retry."""
-    async with new_world() as world:
-        ref = await world.chat.post(card(), world.channel)
-        world.delete(ref)
+    async with new_rig() as chat_rig:
+        ref = await chat_rig.chat.post(card(), chat_rig.channel)
+        chat_rig.delete(ref)
         with pytest.raises(Gone):
-            await world.chat.update(card(), world.channel, ref)
+            await chat_rig.chat.update(card(), chat_rig.channel, ref)
 
 
-async def test_a_channel_without_the_bot_is_forbidden(new_world: Opener) -> None:
+async def test_a_channel_without_the_bot_is_forbidden(new_rig: Opener) -> None:
     """No member, or no such channel: an operator must act."""
-    async with new_world() as world:
+    async with new_rig() as chat_rig:
         with pytest.raises(Forbidden):
-            await world.chat.post(card(), world.without_bot)
+            await chat_rig.chat.post(card(), chat_rig.without_bot)
         with pytest.raises(Forbidden):
-            await world.chat.post(card(), "C0NOSUCH")
+            await chat_rig.chat.post(card(), "C0NOSUCH")
 
 
-async def test_a_refused_token_is_forbidden(new_world: Opener) -> None:
+async def test_a_refused_token_is_forbidden(new_rig: Opener) -> None:
     """A revoked token is no reason to try again."""
-    async with new_world() as world:
-        world.revoke()
+    async with new_rig() as chat_rig:
+        chat_rig.revoke()
         with pytest.raises(Forbidden) as raised:
-            await world.chat.post(card(), world.channel)
+            await chat_rig.chat.post(card(), chat_rig.channel)
         assert not isinstance(raised.value, Unavailable)
 
 
 NOTICE = Notification(mark="req-1.last", text=("send_email waits, until ", UNTIL))
 
 
-async def test_a_notice_without_a_thread_stands_in_the_channel(new_world: Opener) -> None:
+async def test_a_notice_without_a_thread_stands_in_the_channel(new_rig: Opener) -> None:
     """What has no card to hang on is said in the channel itself, and found there."""
-    async with new_world() as world:
-        ref = await world.chat.say(NOTICE, world.channel)
-        assert ["send_email waits" in text for text in world.shown(world.channel)] == [True]
-        assert ref == await world.chat.find(NOTICE.mark, world.channel, since=just_now())
+    async with new_rig() as chat_rig:
+        ref = await chat_rig.chat.say(NOTICE, chat_rig.channel)
+        assert ["send_email waits" in text for text in chat_rig.shown(chat_rig.channel)] == [True]
+        assert ref == await chat_rig.chat.find(NOTICE.mark, chat_rig.channel, since=just_now())
 
 
-async def test_one_person_is_told_alone(new_world: Opener) -> None:
+async def test_one_person_is_told_alone(new_rig: Opener) -> None:
     """A room is the same each time; what is said there is read by that person only, and can be found again."""
-    async with new_world() as world:
-        room = await world.chat.dm_channel(world.somebody)
-        assert room == await world.chat.dm_channel(world.somebody)
-        assert world.alone(room)
-        card_ref = await world.chat.post(card(), world.channel)
-        link = world.chat.link(world.channel, card_ref)
-        ref = await world.chat.say(replace(NOTICE, link=link), room)
-        assert "send_email waits" in world.shown(room)[0]
-        assert ref == await world.chat.find(NOTICE.mark, room, since=just_now())
-        assert 1 == len(world.shown(world.channel))
+    async with new_rig() as chat_rig:
+        room = await chat_rig.chat.dm_channel(chat_rig.somebody)
+        assert room == await chat_rig.chat.dm_channel(chat_rig.somebody)
+        assert chat_rig.alone(room)
+        card_ref = await chat_rig.chat.post(card(), chat_rig.channel)
+        link = chat_rig.chat.link(chat_rig.channel, card_ref)
+        ref = await chat_rig.chat.say(replace(NOTICE, link=link), room)
+        assert "send_email waits" in chat_rig.shown(room)[0]
+        assert ref == await chat_rig.chat.find(NOTICE.mark, room, since=just_now())
+        assert 1 == len(chat_rig.shown(chat_rig.channel))
 
 
-async def test_who_cannot_be_messaged_is_forbidden(new_world: Opener) -> None:
+async def test_who_cannot_be_messaged_is_forbidden(new_rig: Opener) -> None:
     """An account that takes no messages is no reason to try again."""
-    async with new_world() as world:
+    async with new_rig() as chat_rig:
         with pytest.raises(Forbidden):
-            await world.chat.dm_channel(world.nobody)
+            await chat_rig.chat.dm_channel(chat_rig.nobody)
 
 
-async def test_a_link_opens_the_message(new_world: Opener) -> None:
+async def test_a_link_opens_the_message(new_rig: Opener) -> None:
     """The address of a card leads to that card."""
-    async with new_world() as world:
-        ref = await world.chat.post(card(), world.channel)
-        link = world.chat.link(world.channel, ref)
+    async with new_rig() as chat_rig:
+        ref = await chat_rig.chat.post(card(), chat_rig.channel)
+        link = chat_rig.chat.link(chat_rig.channel, ref)
         assert link is not None
-        assert world.opens(link, ref)
+        assert chat_rig.opens(link, ref)
 
 
-async def test_a_digest_goes_up_and_is_changed_in_place(new_world: Opener) -> None:
+async def test_a_digest_goes_up_and_is_changed_in_place(new_rig: Opener) -> None:
     """One digest is one message; it says how many wait, is found by its mark, and at its end that none does."""
-    async with new_world() as world:
-        ref = await world.chat.post(digest_card(count=7), world.channel)
-        assert "7 more requests" in world.shown(world.channel)[0]
-        assert ref == await world.chat.find(DIGEST_ID, world.channel, since=just_now())
-        await world.chat.update(digest_card(count=1), world.channel, ref)
-        assert "1 more request" in world.shown(world.channel)[0]
-        await world.chat.update(digest_card(count=0), world.channel, ref)
-        assert ["No more requests here"] == world.shown(world.channel)
+    async with new_rig() as chat_rig:
+        ref = await chat_rig.chat.post(digest_card(count=7), chat_rig.channel)
+        assert "7 more requests" in chat_rig.shown(chat_rig.channel)[0]
+        assert ref == await chat_rig.chat.find(DIGEST_ID, chat_rig.channel, since=just_now())
+        await chat_rig.chat.update(digest_card(count=1), chat_rig.channel, ref)
+        assert "1 more request" in chat_rig.shown(chat_rig.channel)[0]
+        await chat_rig.chat.update(digest_card(count=0), chat_rig.channel, ref)
+        assert ["No more requests here"] == chat_rig.shown(chat_rig.channel)
 
 
-async def test_notices_go_first_then_digests_then_the_earliest_card(new_world: Opener) -> None:
+async def test_notices_go_first_then_digests_then_the_earliest_card(new_rig: Opener) -> None:
     """Of what waits for one channel, whatever came first."""
-    async with new_world() as world:
+    async with new_rig() as chat_rig:
         late = replace(card(), card_id="late", deadline=UNTIL + timedelta(minutes=9))
-        posts = [world.chat.post(replace(card(), card_id="first"), world.channel)]
-        posts += [world.chat.post(late, world.channel), world.chat.post(card(), world.channel)]
-        posts += [world.chat.post(digest_card(count=7), world.channel), world.chat.say(NOTICE, world.channel)]
+        posts = [chat_rig.chat.post(replace(card(), card_id="first"), chat_rig.channel)]
+        posts += [chat_rig.chat.post(late, chat_rig.channel), chat_rig.chat.post(card(), chat_rig.channel)]
+        posts += [
+            chat_rig.chat.post(digest_card(count=7), chat_rig.channel),
+            chat_rig.chat.say(NOTICE, chat_rig.channel),
+        ]
         refs = await asyncio.gather(*posts)
         assert [0, 4, 3, 2, 1] == sorted(range(5), key=lambda number: refs[number])
-        assert timedelta(0) < world.chat.interval
+        assert timedelta(0) < chat_rig.chat.interval
 
 
-async def test_a_surface_without_troubles_has_none(new_world: Opener) -> None:
+async def test_a_surface_without_troubles_has_none(new_rig: Opener) -> None:
     """Where cards can stand, nothing is said."""
-    async with new_world() as world:
-        assert {} == await world.chat.problems([world.channel, world.elsewhere])
+    async with new_rig() as chat_rig:
+        assert {} == await chat_rig.chat.problems([chat_rig.channel, chat_rig.elsewhere])
 
 
 @pytest.mark.parametrize("word", ["archived", "bot", "channel_not_found", "company"])
-async def test_a_channel_in_which_no_card_can_stand_says_why(new_world: Opener, word: str) -> None:
+async def test_a_channel_in_which_no_card_can_stand_says_why(new_rig: Opener, word: str) -> None:
     """Archived, without the bot, gone, or read by another company: each is told, for that channel alone."""
-    async with new_world() as world:
-        world.spoil[word]()
-        troubles = await world.chat.problems([world.elsewhere, world.channel])
-        assert [world.channel] == list(troubles)
-        assert word in troubles[world.channel]
+    async with new_rig() as chat_rig:
+        chat_rig.spoil[word]()
+        troubles = await chat_rig.chat.problems([chat_rig.elsewhere, chat_rig.channel])
+        assert [chat_rig.channel] == list(troubles)
+        assert word in troubles[chat_rig.channel]
 
 
-async def test_a_refused_token_ails_the_whole_surface(new_world: Opener) -> None:
+async def test_a_refused_token_ails_the_whole_surface(new_rig: Opener) -> None:
     """With the token gone no channel is told apart."""
-    async with new_world() as world:
-        world.revoke()
-        assert [""] == list(await world.chat.problems([world.channel]))
-        assert [""] == list(await world.chat.problems([]))
+    async with new_rig() as chat_rig:
+        chat_rig.revoke()
+        assert [""] == list(await chat_rig.chat.problems([chat_rig.channel]))
+        assert [""] == list(await chat_rig.chat.problems([]))
 
 
-async def test_a_surface_that_cannot_be_asked_tells_nothing(new_world: Opener) -> None:
+async def test_a_surface_that_cannot_be_asked_tells_nothing(new_rig: Opener) -> None:
     """No answer is no trouble of a channel, and no proof of health."""
-    async with new_world() as world:
-        world.cut_off()
+    async with new_rig() as chat_rig:
+        chat_rig.cut_off()
         with pytest.raises(Unavailable):
-            await world.chat.problems([world.channel])
+            await chat_rig.chat.problems([chat_rig.channel])
         with pytest.raises(Unavailable):
-            await world.chat.problems([])
+            await chat_rig.chat.problems([])

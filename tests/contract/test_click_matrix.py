@@ -26,7 +26,7 @@ from bot.records import LAST_CALLS, DueRung, NewApproval, Placement
 from bot.routing import ReasonRule, RejectionRule, Route, Rule, Rules
 from bot.seal import Pages, Reading, Seal
 from bot.surface import Destination, Surface
-from tests.servers.laid import lay_database
+from tests.servers.sqlite_template import lay_database
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SLACK, TEAMS = Surface.SLACK, Surface.TEAMS

@@ -39,7 +39,7 @@ class SlowPlatform(FakePlatform):
         await super().decide(request, response)
 
 
-class World:
+class Rig:
     """`deliver` on a real store, with platform and time in the test's hands."""
 
     def __init__(self, store: Store) -> None:
@@ -82,9 +82,9 @@ class World:
 
 
 @pytest.fixture
-def world(store: SqlStore) -> World:
+def rig(store: SqlStore) -> Rig:
     """A fresh one on each database."""
-    return World(store)
+    return Rig(store)
 
 
 def busy(wait: float | None) -> Unavailable:
@@ -112,92 +112,92 @@ def busy(wait: float | None) -> Unavailable:
     ],
     ids=str,
 )
-async def test_there_is_time_for_another_try(world: World, left: float, trouble: NodError, wait: float) -> None:
+async def test_there_is_time_for_another_try(rig: Rig, left: float, trouble: NodError, wait: float) -> None:
     """Of our own waits half of what is left is kept. What the platform asks for is kept when it ends in time;
     beyond the deadline one last try is made a second before the last moment.
     """
-    await world.decided(deadline=after(left))
-    world.platform.decide_trouble.append(trouble)
+    await rig.decided(deadline=after(left))
+    rig.platform.decide_trouble.append(trouble)
 
-    await world.round()
+    await rig.round()
 
-    found = await world.get()
+    found = await rig.get()
     assert (Stage.DECIDED, 1, after(wait)) == (found.stage, found.attempts, found.next_try)
-    world.platform.now = after(wait)
-    await world.store.approvals.confirm({"r1": a_request().digest}, began_at=after(wait))
-    await world.round()
-    expected = [] if world.platform.now >= found.deadline.at - MARGIN else ["r1"]
-    assert expected == [request_id for request_id, _ in world.platform.decided]
+    rig.platform.now = after(wait)
+    await rig.store.approvals.confirm({"r1": a_request().digest}, began_at=after(wait))
+    await rig.round()
+    expected = [] if rig.platform.now >= found.deadline.at - MARGIN else ["r1"]
+    assert expected == [request_id for request_id, _ in rig.platform.decided]
 
 
 @pytest.mark.parametrize(("late", "sent"), [(-0.001, True), (0.0, False), (0.3, False), (0.6, False)])
-async def test_a_piece_that_had_to_wait_is_not_sent_too_late(world: World, late: float, sent: bool) -> None:
+async def test_a_piece_that_had_to_wait_is_not_sent_too_late(rig: Rig, late: float, sent: bool) -> None:
     """Time passes between the round and its piece: within the margin before the deadline no POST begins."""
-    await world.decided("first", deadline=after(60))
-    await world.decided("second", deadline=after(61))
-    world.platform.answers_at = after(61 + late) - MARGIN
+    await rig.decided("first", deadline=after(60))
+    await rig.decided("second", deadline=after(61))
+    rig.platform.answers_at = after(61 + late) - MARGIN
 
-    await world.round()
+    await rig.round()
 
-    second = await world.get("second")
-    told = [request_id for request_id, _ in world.platform.decided]
+    second = await rig.get("second")
+    told = [request_id for request_id, _ in rig.platform.decided]
     assert (["first", "second"] if sent else ["first"], int(sent)) == (told, second.attempts)
     if not sent:
-        await world.round()
-        over = await world.get("second")
+        await rig.round()
+        over = await rig.get("second")
         assert (Outcome.UNDELIVERABLE, 0) == (over.outcome, over.attempts)
-        assert ["first"] == [request_id for request_id, _ in world.platform.decided]
+        assert ["first"] == [request_id for request_id, _ in rig.platform.decided]
 
 
 @pytest.mark.parametrize(("later", "sent"), [(0.0, False), (0.0004, False), (0.001, True)])
 async def test_a_poll_of_the_clicks_own_millisecond_confirms_nothing(
-    world: World, later: float, sent: bool
+    rig: Rig, later: float, sent: bool
 ) -> None:
     """It may have begun before the click. Another poll is asked for, and that is all."""
-    await admit(world.store, deadline=after(60))
-    await decide(world.store)
-    world.platform.waiting["r1"] = a_request()
-    await world.store.approvals.confirm({"r1": a_request().digest}, began_at=after(later))
+    await admit(rig.store, deadline=after(60))
+    await decide(rig.store)
+    rig.platform.waiting["r1"] = a_request()
+    await rig.store.approvals.confirm({"r1": a_request().digest}, began_at=after(later))
 
-    await world.round()
+    await rig.round()
 
-    assert sent is bool(world.platform.decided)
-    assert sent is (Step.INGEST not in world.rings)
+    assert sent is bool(rig.platform.decided)
+    assert sent is (Step.INGEST not in rig.rings)
 
 
 @pytest.mark.parametrize(("later", "sent"), [(0.0, False), (0.001, True)])
 async def test_nor_does_one_of_the_millisecond_in_which_it_was_called_resolved(
-    world: World, later: float, sent: bool
+    rig: Rig, later: float, sent: bool
 ) -> None:
     """It is sent again only where a list that was asked for afterwards has it."""
-    await world.decided(deadline=after(60))
-    world.platform.decide_trouble.append(Gone("nothing waits"))
-    await world.round()
-    gone = await world.get()
+    await rig.decided(deadline=after(60))
+    rig.platform.decide_trouble.append(Gone("nothing waits"))
+    await rig.round()
+    gone = await rig.get()
     assert (after(0), after(1)) == (gone.gone_at, gone.next_try)
-    await world.store.approvals.confirm({"r1": a_request().digest}, began_at=after(later))
-    world.platform.now, world.rings = after(1), []
+    await rig.store.approvals.confirm({"r1": a_request().digest}, began_at=after(later))
+    rig.platform.now, rig.rings = after(1), []
 
-    await world.round()
+    await rig.round()
 
-    assert sent is bool(world.platform.decided)
-    assert sent is (Step.INGEST not in world.rings)
+    assert sent is bool(rig.platform.decided)
+    assert sent is (Step.INGEST not in rig.rings)
 
 
-async def test_three_quick_tries_come_after_the_first(world: World) -> None:
+async def test_three_quick_tries_come_after_the_first(rig: Rig) -> None:
     """After one, two and three seconds, as the guide has it; then a tenth of what is left."""
-    await world.decided(deadline=after(100))
+    await rig.decided(deadline=after(100))
     waits = []
     for _ in range(4):
-        world.platform.decide_trouble.append(Unavailable("busy"))
-        await world.store.approvals.confirm({"r1": a_request().digest}, began_at=world.platform.now)
+        rig.platform.decide_trouble.append(Unavailable("busy"))
+        await rig.store.approvals.confirm({"r1": a_request().digest}, began_at=rig.platform.now)
         if not waits:
-            await world.store.approvals.confirm({"r1": a_request().digest}, began_at=after(0.001))
-        await world.round()
-        next_try = (await world.get()).next_try
+            await rig.store.approvals.confirm({"r1": a_request().digest}, began_at=after(0.001))
+        await rig.round()
+        next_try = (await rig.get()).next_try
         assert next_try is not None
-        waits.append((next_try - world.platform.now).total_seconds())
-        world.platform.now = next_try
+        waits.append((next_try - rig.platform.now).total_seconds())
+        rig.platform.now = next_try
     assert [1.0, 2.0, 3.0] == waits[:3]
     assert 9 < waits[3] < 10
 
@@ -213,20 +213,20 @@ async def test_three_quick_tries_come_after_the_first(world: World) -> None:
     ],
 )
 async def test_before_it_gives_up_it_asks_what_became_of_it(
-    world: World, word: str | None, told: bool, outcome: Outcome
+    rig: Rig, word: str | None, told: bool, outcome: Outcome
 ) -> None:
     """The answer to a POST may have been lost, or somebody was first: the platform's audit knows."""
-    await world.decided(deadline=after(10))
+    await rig.decided(deadline=after(10))
     if told:
-        world.platform.decide_trouble.append(Unanswered("no answer"))
-        await world.round()
+        rig.platform.decide_trouble.append(Unanswered("no answer"))
+        await rig.round()
     if word is not None:
-        world.platform.words["r1"] = word
-    world.platform.now = after(10)
+        rig.platform.words["r1"] = word
+    rig.platform.now = after(10)
 
-    await world.round()
+    await rig.round()
 
-    over = await world.get()
+    over = await rig.get()
     assert (outcome, int(told)) == (over.outcome, over.attempts)
-    alerts = await world.store.alerts.open_of(cause=UNDELIVERABLE)
+    alerts = await rig.store.alerts.open_of(cause=UNDELIVERABLE)
     assert (outcome is Outcome.UNDELIVERABLE) is bool(alerts)

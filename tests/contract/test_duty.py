@@ -72,7 +72,7 @@ class SilentJournal:
         return None
 
 
-class World:
+class Rig:
     """A book with both its clocks and PagerDuty in the test's hands."""
 
     def __init__(self, service: PagerDuty, schedules: Mapping[str, Schedules], path: Path) -> None:
@@ -110,7 +110,7 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     service = PagerDuty()
     service.entries = [oncall("ann")]
     async with AsyncExitStack() as stack:
@@ -119,99 +119,99 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         schedules = open_schedules(
             refs, pagerduty_key=PAGERDUTY_KEY, opsgenie_key=None, hosts=(), pagerduty_url=url, limit=1
         )
-        yield World(service, await stack.enter_async_context(schedules), tmp_path / "nod.yaml")
+        yield Rig(service, await stack.enter_async_context(schedules), tmp_path / "nod.yaml")
 
 
-async def test_a_rotation_needs_no_look_up(world: World) -> None:
+async def test_a_rotation_needs_no_look_up(rig: Rig) -> None:
     """It counts before anybody was asked, and is no stand-in."""
-    assert ("bob",) == world.on_call("day")
-    assert "day" not in world.policy_in_force.policy().stand_ins
+    assert ("bob",) == rig.on_call("day")
+    assert "day" not in rig.policy_in_force.policy().stand_ins
 
 
-async def test_a_hand_over_counts_from_its_moment(world: World) -> None:
+async def test_a_hand_over_counts_from_its_moment(rig: Rig) -> None:
     """By the wall clock, without any round: the policy that was filled before does not outlive it."""
-    await world.refresh()
-    world.at = HAND_OVER - timedelta(microseconds=1)
-    assert ("bob",) == world.on_call("day")
+    await rig.refresh()
+    rig.at = HAND_OVER - timedelta(microseconds=1)
+    assert ("bob",) == rig.on_call("day")
 
-    world.at = HAND_OVER
-    assert ("ann",) == world.on_call("day")
+    rig.at = HAND_OVER
+    assert ("ann",) == rig.on_call("day")
 
-    world.at = NOW
-    assert ("bob",) == world.on_call("day")
+    rig.at = NOW
+    assert ("bob",) == rig.on_call("day")
 
 
-async def test_the_policy_is_filled_once_between_two_changes(world: World) -> None:
+async def test_the_policy_is_filled_once_between_two_changes(rig: Rig) -> None:
     """A click reads what was filled before it."""
-    await world.refresh()
-    before = world.policy_in_force.policy()
+    await rig.refresh()
+    before = rig.policy_in_force.policy()
 
-    world.pass_time(LONGEST_AGE - 1)
+    rig.pass_time(LONGEST_AGE - 1)
 
-    assert before is world.policy_in_force.policy()
+    assert before is rig.policy_in_force.policy()
 
 
-async def test_an_override_counts_from_its_moment(world: World) -> None:
+async def test_an_override_counts_from_its_moment(rig: Rig) -> None:
     """And ends at its end."""
     start = NOW + timedelta(minutes=5)
     swap = Override(who="cat", start=start, end=start + timedelta(minutes=10))
     day = OnCall(name="day", otherwise="cat", rotation=replace(ROTATION, overrides=(swap,)))
-    world.file = File(replace(POLICY, oncall={"day": day}, version="2"))
-    async with world.policy_in_force.kept(directories={}, groups={}, schedules={}, look_every=0.01):
-        world.path.write_text("another policy")
-        await in_force(world, "2")
+    rig.file = File(replace(POLICY, oncall={"day": day}, version="2"))
+    async with rig.policy_in_force.kept(directories={}, groups={}, schedules={}, look_every=0.01):
+        rig.path.write_text("another policy")
+        await in_force(rig, "2")
 
     seen = []
     for minutes in (0, 5, 14, 15):
-        world.at = NOW + timedelta(minutes=minutes)
-        seen.append(world.on_call("day"))
+        rig.at = NOW + timedelta(minutes=minutes)
+        seen.append(rig.on_call("day"))
 
     assert [("bob",), ("cat",), ("cat",), ("bob",)] == seen
 
 
-async def in_force(world: World, version: str) -> None:
+async def in_force(rig: Rig, version: str) -> None:
     end = time.monotonic() + 5
-    while world.policy_in_force.policy().version != version:
+    while rig.policy_in_force.policy().version != version:
         assert time.monotonic() < end
         await asyncio.sleep(0.005)
 
 
-async def test_a_schedule_is_looked_up(world: World) -> None:
+async def test_a_schedule_is_looked_up(rig: Rig) -> None:
     """Before that the named person is asked; other groups are what the file says."""
-    assert (("bob",), NOT_YET) == world.night()
+    assert (("bob",), NOT_YET) == rig.night()
 
-    await world.refresh()
+    await rig.refresh()
 
-    assert (("ann",), None) == world.night()
-    assert ("ann", "cat") == world.on_call("finance")
-    assert [] == world.counted
+    assert (("ann",), None) == rig.night()
+    assert ("ann", "cat") == rig.on_call("finance")
+    assert [] == rig.counted
 
 
-async def test_what_of_a_schedule_cannot_be_read_is_told_once(world: World) -> None:
+async def test_what_of_a_schedule_cannot_be_read_is_told_once(rig: Rig) -> None:
     """The rest of it counts; each change is counted, and a policy tells `nod policy lint` which lines."""
-    world.service.instead = JSONResponse({"oncalls": [oncall("ann"), None]})
-    await world.refresh()
-    await world.refresh()
+    rig.service.instead = JSONResponse({"oncalls": [oncall("ann"), None]})
+    await rig.refresh()
+    await rig.refresh()
 
-    assert (("ann",), None) == world.night()
-    assert {"night": ("entry 2 is null",)} == world.policy_in_force.policy().skipped_shifts
-    assert ["shifts_skipped"] == world.counted
+    assert (("ann",), None) == rig.night()
+    assert {"night": ("entry 2 is null",)} == rig.policy_in_force.policy().skipped_shifts
+    assert ["shifts_skipped"] == rig.counted
 
-    world.service.instead = None
-    await world.refresh()
-    assert {} == world.policy_in_force.policy().skipped_shifts
+    rig.service.instead = None
+    await rig.refresh()
+    assert {} == rig.policy_in_force.policy().skipped_shifts
 
 
-async def test_who_is_on_call_now_is_asked_for(world: World) -> None:
+async def test_who_is_on_call_now_is_asked_for(rig: Rig) -> None:
     """The moment of the wall clock is what the service is asked about."""
     edge = HAND_OVER.isoformat()
-    world.service.entries = [oncall("ann", end=edge), oncall("cat", start=edge)]
+    rig.service.entries = [oncall("ann", end=edge), oncall("cat", start=edge)]
 
-    await world.refresh()
-    assert (("ann",), None) == world.night()
-    world.pass_time(3600)
-    await world.refresh()
-    assert (("cat",), None) == world.night()
+    await rig.refresh()
+    assert (("ann",), None) == rig.night()
+    rig.pass_time(3600)
+    await rig.refresh()
+    assert (("cat",), None) == rig.night()
 
 
 NAMES = [
@@ -227,24 +227,24 @@ NAMES = [
 
 @pytest.mark.parametrize(("named", "handles"), [row[1:] for row in NAMES], ids=[row[0] for row in NAMES])
 async def test_people_are_known_by_what_the_file_says(
-    world: World, named: str, handles: tuple[str, ...] | None
+    rig: Rig, named: str, handles: tuple[str, ...] | None
 ) -> None:
     """E-mail address, handle or name, whole and whatever the case; what two are called is nobody's name."""
     entry = oncall("x")
-    world.service.entries = [entry | {"user": entry["user"] | {"email": named}}]
+    rig.service.entries = [entry | {"user": entry["user"] | {"email": named}}]
 
-    await world.refresh()
+    await rig.refresh()
 
-    assert ((handles, None) if handles else (("bob",), NOBODY_KNOWN)) == world.night()
+    assert ((handles, None) if handles else (("bob",), NOBODY_KNOWN)) == rig.night()
 
 
-async def test_strangers_beside_somebody_known_do_no_harm(world: World) -> None:
+async def test_strangers_beside_somebody_known_do_no_harm(rig: Rig) -> None:
     """Who is known is asked."""
-    world.service.entries = [oncall("eve"), oncall("cat"), oncall("ann")]
+    rig.service.entries = [oncall("eve"), oncall("cat"), oncall("ann")]
 
-    await world.refresh()
+    await rig.refresh()
 
-    assert (("cat", "ann"), None) == world.night()
+    assert (("cat", "ann"), None) == rig.night()
 
 
 FAILURES = [
@@ -260,74 +260,74 @@ FAILURES = [
 
 @pytest.mark.parametrize(("answer", "why"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
 async def test_a_failure_falls_to_the_named_person_and_says_so(
-    world: World, answer: Response | None, why: str
+    rig: Rig, answer: Response | None, why: str
 ) -> None:
     """With the reason in plain words, counted once; when it is over, whoever is on call is asked again."""
-    world.service.instead, world.service.hangs = answer, answer is None
+    rig.service.instead, rig.service.hangs = answer, answer is None
 
-    await world.refresh()
-    await world.refresh()
+    await rig.refresh()
+    await rig.refresh()
 
-    assert (("bob",), why) == world.night()
-    assert ["on_call_not_read"] == world.counted
+    assert (("bob",), why) == rig.night()
+    assert ["on_call_not_read"] == rig.counted
 
-    world.service.instead, world.service.hangs = None, False
-    await world.refresh()
-    assert (("ann",), None) == world.night()
-    world.service.instead, world.service.hangs = answer, answer is None
-    world.pass_time(LONGEST_AGE)
-    await world.refresh()
-    assert (("bob",), why) == world.night()
-    assert ["on_call_not_read"] * 2 == world.counted
+    rig.service.instead, rig.service.hangs = None, False
+    await rig.refresh()
+    assert (("ann",), None) == rig.night()
+    rig.service.instead, rig.service.hangs = answer, answer is None
+    rig.pass_time(LONGEST_AGE)
+    await rig.refresh()
+    assert (("bob",), why) == rig.night()
+    assert ["on_call_not_read"] * 2 == rig.counted
 
 
-async def test_an_outage_is_felt_after_a_minute(world: World) -> None:
+async def test_an_outage_is_felt_after_a_minute(rig: Rig) -> None:
     """Until then the last answer counts; a loop that stands still does not make it younger."""
-    await world.refresh()
-    world.service.instead = Response("", 503)
+    await rig.refresh()
+    rig.service.instead = Response("", 503)
 
-    world.pass_time(LONGEST_AGE - 1)
-    await world.refresh()
-    assert (("ann",), None) == world.night()
-    world.pass_time(1)
-    assert (("bob",), "PagerDuty answered 503") == world.night()
+    rig.pass_time(LONGEST_AGE - 1)
+    await rig.refresh()
+    assert (("ann",), None) == rig.night()
+    rig.pass_time(1)
+    assert (("bob",), "PagerDuty answered 503") == rig.night()
 
 
-async def test_an_answer_grows_old_without_any_trouble(world: World) -> None:
+async def test_an_answer_grows_old_without_any_trouble(rig: Rig) -> None:
     """Nobody asked again, so nobody knows; what went wrong before that is no reason any more."""
-    world.service.instead = Response("", 500)
-    await world.refresh()
-    world.service.instead = None
-    await world.refresh()
+    rig.service.instead = Response("", 500)
+    await rig.refresh()
+    rig.service.instead = None
+    await rig.refresh()
 
-    world.pass_time(LONGEST_AGE)
+    rig.pass_time(LONGEST_AGE)
 
-    assert (("bob",), TOO_OLD) == world.night()
+    assert (("bob",), TOO_OLD) == rig.night()
 
 
-async def test_a_schedule_that_is_gone_counts_at_once(world: World) -> None:
+async def test_a_schedule_that_is_gone_counts_at_once(rig: Rig) -> None:
     """The service said so itself; there is nothing to wait for."""
-    await world.refresh()
-    world.service.instead = JSONResponse({}, 404)
+    await rig.refresh()
+    rig.service.instead = JSONResponse({}, 404)
 
-    await world.refresh()
+    await rig.refresh()
 
-    assert (("bob",), "PagerDuty knows no such schedule (404)") == world.night()
+    assert (("bob",), "PagerDuty knows no such schedule (404)") == rig.night()
 
 
-async def test_a_new_reason_is_told_too(world: World) -> None:
+async def test_a_new_reason_is_told_too(rig: Rig) -> None:
     """Each change of it once: the operator mends one thing after the other."""
     for answer in (Response("", 500), Response("", 500), JSONResponse({}, 401)):
-        world.service.instead = answer
-        await world.refresh()
+        rig.service.instead = answer
+        await rig.refresh()
 
-    assert ["on_call_not_read"] * 2 == world.counted
+    assert ["on_call_not_read"] * 2 == rig.counted
 
 
-async def test_a_schedule_of_a_new_file_is_asked_at_once(world: World) -> None:
+async def test_a_schedule_of_a_new_file_is_asked_at_once(rig: Rig) -> None:
     """Nobody starts anew for it; a kind without a connection falls to the named person."""
     kinds = {"night": PAGERDUTY, "weekend": "opsgenie"}
-    world.file = File(
+    rig.file = File(
         replace(
             POLICY,
             oncall={
@@ -337,17 +337,15 @@ async def test_a_schedule_of_a_new_file_is_asked_at_once(world: World) -> None:
             version="2",
         )
     )
-    world.service.entries = [oncall("cat", schedule="PNEW")]
-    async with world.policy_in_force.kept(
-        directories={}, groups={}, schedules=world.schedules, look_every=0.01
-    ):
-        assert (("bob",), NOBODY) == world.night()
-        world.path.write_text("another policy")
-        await in_force(world, "2")
+    rig.service.entries = [oncall("cat", schedule="PNEW")]
+    async with rig.policy_in_force.kept(directories={}, groups={}, schedules=rig.schedules, look_every=0.01):
+        assert (("bob",), NOBODY) == rig.night()
+        rig.path.write_text("another policy")
+        await in_force(rig, "2")
         end = time.monotonic() + 5
-        while world.night() != (("cat",), None):
+        while rig.night() != (("cat",), None):
             assert time.monotonic() < end
             await asyncio.sleep(0.005)
 
-    assert ("bob",) == world.on_call("weekend")
-    assert "no connection to opsgenie is set up" == world.policy_in_force.policy().stand_ins["weekend"]
+    assert ("bob",) == rig.on_call("weekend")
+    assert "no connection to opsgenie is set up" == rig.policy_in_force.policy().stand_ins["weekend"]

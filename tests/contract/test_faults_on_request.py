@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.faults import Rule
 from sandbox.platform import Agent, Say
-from sandbox.town import API_KEY, Sandbox, open_sandbox
+from sandbox.servers import API_KEY, Sandbox, open_sandbox
 from tests.servers.team import run_tests
 
 ROOT = Path(__file__).parents[2]

@@ -46,10 +46,10 @@ def without_lock(file: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [deleted, replaced, without_wal, without_shm, without_lock])
-async def test_nothing_is_acknowledged_once_the_file_is_another(laid_sqlite_url: str, harm: Harm) -> None:
+async def test_nothing_is_acknowledged_once_the_file_is_another(new_sqlite_url: str, harm: Harm) -> None:
     """Neither a write nor a read; and the reason says which file it is."""
-    file = Path(make_url(laid_sqlite_url).database or "")
-    async with open_store(laid_sqlite_url, ring=lambda _: None, pagers=()) as store:
+    file = Path(make_url(new_sqlite_url).database or "")
+    async with open_store(new_sqlite_url, ring=lambda _: None, pagers=()) as store:
         await admit(store)
         harm(file)
         for work in (decide(store), store.probe.write(), store.approvals.get("r1")):
@@ -57,11 +57,11 @@ async def test_nothing_is_acknowledged_once_the_file_is_another(laid_sqlite_url:
                 await work
 
 
-async def test_what_was_under_way_is_not_acknowledged(laid_sqlite_url: str) -> None:
+async def test_what_was_under_way_is_not_acknowledged(new_sqlite_url: str) -> None:
     """The file goes between the beginning of a transaction and its commit, which itself works."""
-    file = Path(make_url(laid_sqlite_url).database or "")
+    file = Path(make_url(new_sqlite_url).database or "")
     rung: list[object] = []
-    async with open_store(laid_sqlite_url, ring=rung.append, pagers=()) as store:
+    async with open_store(new_sqlite_url, ring=rung.append, pagers=()) as store:
 
         async def work(connection: AsyncConnection) -> bool:
             await connection.exec_driver_sql("INSERT INTO probes VALUES (7, 'x')")
@@ -73,10 +73,10 @@ async def test_what_was_under_way_is_not_acknowledged(laid_sqlite_url: str) -> N
     assert [] == rung
 
 
-async def test_a_file_that_is_back_is_used_again(laid_sqlite_url: str) -> None:
+async def test_a_file_that_is_back_is_used_again(new_sqlite_url: str) -> None:
     """The very one: all that was written is in it."""
-    file = Path(make_url(laid_sqlite_url).database or "")
-    async with open_store(laid_sqlite_url, ring=lambda _: None, pagers=()) as store:
+    file = Path(make_url(new_sqlite_url).database or "")
+    async with open_store(new_sqlite_url, ring=lambda _: None, pagers=()) as store:
         await admit(store)
         away = file.rename(file.with_name("away.db"))
         with pytest.raises(Unavailable):

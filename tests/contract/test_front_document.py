@@ -19,7 +19,7 @@ from adapters.teams.receive import operation, schemes
 from adapters.web import LARGEST_BODY, document, front
 from sandbox.serve import serve
 from tests.contract.openapi_rig import checked_schemas
-from tests.servers.town import open_town
+from tests.servers.system import open_system
 
 ASKED = ["/healthz", "/readyz", "/metrics", "/openapi.json"]
 
@@ -35,9 +35,9 @@ def answers(found: Mapping[str, Any], path: str) -> set[int]:
 
 async def test_only_doors_that_are_there_are_described(tmp_path: Path) -> None:
     """Without a token for the relay and without Teams neither is in the document, nor its security scheme."""
-    async with open_town(tmp_path) as town, httpx.AsyncClient() as client:
-        assert town.nod is not None
-        found = (await client.get(f"{town.nod.address}/openapi.json")).json()
+    async with open_system(tmp_path) as system, httpx.AsyncClient() as client:
+        assert system.nod is not None
+        found = (await client.get(f"{system.nod.address}/openapi.json")).json()
 
     assert [*ASKED, "/slack/events"] == list(found["paths"])
     assert {"slack_signature", "slack_timestamp"} == set(found["components"]["securitySchemes"])

@@ -29,7 +29,7 @@ BURST, SLOW = 64 * 6, 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class Rig:
     """A client, the platform that it reaches, and what goes wrong between them."""
 
     client: HITLClient
@@ -44,7 +44,7 @@ class World:
 
 
 @asynccontextmanager
-async def opened(quirks: sandbox.Quirks | None = None) -> AsyncIterator[World]:
+async def opened(quirks: sandbox.Quirks | None = None) -> AsyncIterator[Rig]:
     faults, pauses = Faults(), []
 
     async def pause(seconds: float) -> None:
@@ -55,20 +55,20 @@ async def opened(quirks: sandbox.Quirks | None = None) -> AsyncIterator[World]:
         serve(sandbox.platform_app(inside, faults=faults)) as url,
         HITLClient(base_url=url, api_key=KEY, pause=pause) as client,
     ):
-        yield World(client=client, inside=inside, faults=faults, url=url, pauses=pauses)
+        yield Rig(client=client, inside=inside, faults=faults, url=url, pauses=pauses)
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+async def rig() -> AsyncIterator[Rig]:
     async with opened() as one:
         yield one
 
 
-async def test_what_waits_is_listed(world: World) -> None:
+async def test_what_waits_is_listed(rig: Rig) -> None:
     """The requests as Nod reads them, with tool, arguments and times."""
-    ids = [world.inside.ask(tool="pay", arguments={"n": number}) for number in range(2)]
+    ids = [rig.inside.ask(tool="pay", arguments={"n": number}) for number in range(2)]
 
-    listed = await world.client.list_pending()
+    listed = await rig.client.list_pending()
 
     assert [(one, "pay", {"n": number}) for number, one in enumerate(ids)] == [
         (request.request_id, request.tool_name, request.arguments) for request in listed
@@ -78,19 +78,19 @@ async def test_what_waits_is_listed(world: World) -> None:
 @pytest.mark.parametrize(
     ("verb", "word"), [("approve", "approved"), ("reject", "rejected"), ("skip", "skipped")]
 )
-async def test_the_three_answers(world: World, verb: str, word: str) -> None:
+async def test_the_three_answers(rig: Rig, verb: str, word: str) -> None:
     """Each is posted once, by id or by the request, with its note; a second answer finds it resolved."""
-    first, second = world.inside.ask(arguments={}), world.inside.ask(arguments={})
-    answer = getattr(world.client, verb)
+    first, second = rig.inside.ask(arguments={}), rig.inside.ask(arguments={})
+    answer = getattr(rig.client, verb)
 
     assert word == (await answer(first, "seen")).value
-    (request,) = await world.client.list_pending()
+    (request,) = await rig.client.list_pending()
     assert word == (await answer(request)).value
     assert Outcome.ELSEWHERE is await answer(first)
     assert Outcome.ELSEWHERE is await answer("nobody-knows")
 
     expected = [(first, word, "seen", 200), (second, word, None, 200)]
-    assert [*expected, (first, word, None, 409), ("nobody-knows", word, None, 404)] == world.posts
+    assert [*expected, (first, word, None, 409), ("nobody-knows", word, None, 404)] == rig.posts
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ async def test_the_three_answers(world: World, verb: str, word: str) -> None:
     ],
     ids=["503", "reset", "429", "a page after it was applied", "reset after it was applied"],
 )
-async def test_trouble_that_passes(world: World, rule: dict[str, Any], pauses: list[float], hits: int) -> None:
+async def test_trouble_that_passes(rig: Rig, rule: dict[str, Any], pauses: list[float], hits: int) -> None:
     """Tried again after 1 and 2 s with the same word, and an answer that was lost is found in the audit."""
-    request_id = world.inside.ask(arguments={})
-    made = world.faults.add(path=DECISION, **rule)
+    request_id = rig.inside.ask(arguments={})
+    made = rig.faults.add(path=DECISION, **rule)
 
-    assert Outcome.APPROVED is await world.client.approve(request_id)
+    assert Outcome.APPROVED is await rig.client.approve(request_id)
 
-    assert (pauses, hits) == (world.pauses, made.hits)
-    assert [(request_id, "approved")] == [(one, word) for one, word, _, status in world.posts if status == 200]
+    assert (pauses, hits) == (rig.pauses, made.hits)
+    assert [(request_id, "approved")] == [(one, word) for one, word, _, status in rig.posts if status == 200]
 
 
 @pytest.mark.parametrize(
@@ -126,37 +126,37 @@ async def test_trouble_that_passes(world: World, rule: dict[str, Any], pauses: l
     ],
 )
 async def test_trouble_that_stays(
-    world: World, rule: dict[str, Any], error: type[Exception], pauses: list[float]
+    rig: Rig, rule: dict[str, Any], error: type[Exception], pauses: list[float]
 ) -> None:
     """Three tries for the network and 5xx, one for any other refusal; then it raises."""
-    made = world.faults.add(path=DECISION, **rule)
+    made = rig.faults.add(path=DECISION, **rule)
 
     with pytest.raises(error):
-        await world.client.approve(world.inside.ask(arguments={}))
+        await rig.client.approve(rig.inside.ask(arguments={}))
 
-    assert (pauses, len(pauses) + 1) == (world.pauses, made.hits)
+    assert (pauses, len(pauses) + 1) == (rig.pauses, made.hits)
 
 
 async def test_a_platform_that_takes_a_second_answer() -> None:
     """Where a late answer gets a 200, the audit tells that somebody else was first."""
-    async with opened(sandbox.Quirks(forgiving=True)) as world:
-        request_id = world.inside.ask(arguments={})
+    async with opened(sandbox.Quirks(forgiving=True)) as rig:
+        request_id = rig.inside.ask(arguments={})
 
-        assert Outcome.REJECTED is await world.client.reject(request_id)
-        assert Outcome.ELSEWHERE is await world.client.approve(request_id)
+        assert Outcome.REJECTED is await rig.client.reject(request_id)
+        assert Outcome.ELSEWHERE is await rig.client.approve(request_id)
 
 
-async def test_the_audit_in_pages(world: World) -> None:
+async def test_the_audit_in_pages(rig: Rig) -> None:
     """Filtered, in order and page by page; one record by its id."""
     before = datetime.now(UTC) - timedelta(seconds=1)
-    ids = [world.inside.ask(tool="pay", arguments={"n": number}) for number in range(3)]
+    ids = [rig.inside.ask(tool="pay", arguments={"n": number}) for number in range(3)]
     for request_id in ids[:2]:
-        await world.client.approve(request_id, "fine")
-    await world.client.skip(ids[2])
+        await rig.client.approve(request_id, "fine")
+    await rig.client.skip(ids[2])
 
-    page = await world.client.audit(limit=2, sort_order="asc", start_date=before)
-    rest = await world.client.audit(page=2, limit=2, sort_order="asc")
-    skipped = await world.client.audit(decision_type="skipped", agent_id="bare_agent-00000000")
+    page = await rig.client.audit(limit=2, sort_order="asc", start_date=before)
+    rest = await rig.client.audit(page=2, limit=2, sort_order="asc")
+    skipped = await rig.client.audit(decision_type="skipped", agent_id="bare_agent-00000000")
 
     assert (ids[:2], 3, True, False) == (
         [r.request_id for r in page.records],
@@ -166,7 +166,7 @@ async def test_the_audit_in_pages(world: World) -> None:
     )
     assert (ids[2:], False, True) == ([r.request_id for r in rest.records], rest.has_next, rest.has_prev)
     assert [ids[2]] == [record.request_id for record in skipped.records]
-    record = await world.client.audit_record(ids[0])
+    record = await rig.client.audit_record(ids[0])
     assert record == page.records[0]
     assert ("approved", "pay", {"n": 0}, {"operator_input": "fine"}) == (
         record.decision,
@@ -174,15 +174,15 @@ async def test_the_audit_in_pages(world: World) -> None:
         record.arguments,
         record.metadata,
     )
-    assert await world.client.audit_record("nobody-knows") is None
+    assert await rig.client.audit_record("nobody-knows") is None
 
 
 async def test_a_platform_without_an_audit() -> None:
     """It is optional: a list says that there is none, and a record is unknown."""
-    async with opened(sandbox.Quirks(audited=False)) as world:
+    async with opened(sandbox.Quirks(audited=False)) as rig:
         with pytest.raises(Gone):
-            await world.client.audit()
-        assert await world.client.audit_record("r1") is None
+            await rig.client.audit()
+        assert await rig.client.audit_record("r1") is None
 
 
 @pytest.mark.parametrize(
@@ -194,26 +194,26 @@ async def test_a_platform_without_an_audit() -> None:
         {"start_date": datetime(2026, 1, 2, tzinfo=UTC), "end_date": datetime(2026, 1, 1, tzinfo=UTC)},
     ],
 )
-async def test_questions_that_the_audit_would_refuse(world: World, query: dict[str, Any]) -> None:
+async def test_questions_that_the_audit_would_refuse(rig: Rig, query: dict[str, Any]) -> None:
     """Said at once, in words."""
     with pytest.raises(ValueError, match=r"must be|zone"):
-        await world.client.audit(**query)
+        await rig.client.audit(**query)
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", '{"data": [{"request_id": 7}]}', '{"data": [], "data": []}'])
-async def test_an_audit_that_cannot_be_read(world: World, body: str) -> None:
+async def test_an_audit_that_cannot_be_read(rig: Rig, body: str) -> None:
     """It says nothing, rather than something wrong."""
-    world.faults.add(path="/agents/hitl/audit*", status=200, body=body)
+    rig.faults.add(path="/agents/hitl/audit*", status=200, body=body)
 
     with pytest.raises(Unavailable):
-        await world.client.audit()
+        await rig.client.audit()
 
 
-async def test_address_and_key_of_the_environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_address_and_key_of_the_environment(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """AIP_API_URL and AIP_API_KEY are read when nothing is given; without them it says what to set."""
     with pytest.raises(ConfigError, match="AIP_API_URL"):
         await HITLClient().__aenter__()
-    monkeypatch.setenv("AIP_API_URL", world.url)
+    monkeypatch.setenv("AIP_API_URL", rig.url)
     with pytest.raises(ConfigError, match="AIP_API_KEY"):
         await HITLClient().__aenter__()
     monkeypatch.setenv("AIP_API_KEY", KEY)
@@ -223,18 +223,18 @@ async def test_address_and_key_of_the_environment(world: World, monkeypatch: pyt
         await client.list_pending()
 
 
-async def test_scripts_need_no_loop(world: World) -> None:
+async def test_scripts_need_no_loop(rig: Rig) -> None:
     """The same calls without `await`: of the class by its settings, of a client by that client's."""
-    ids = [world.inside.ask(arguments={}) for _ in range(3)]
+    ids = [rig.inside.ask(arguments={}) for _ in range(3)]
 
     def script() -> list[object]:
-        with HITLClient.sync(base_url=world.url, api_key=KEY) as client:
+        with HITLClient.sync(base_url=rig.url, api_key=KEY) as client:
             said: list[object] = [
                 len(client.list_pending()),
                 client.approve(ids[0], "ok"),
                 client.reject(ids[1]),
             ]
-        with HITLClient(base_url=world.url, api_key=KEY).sync() as client:
+        with HITLClient(base_url=rig.url, api_key=KEY).sync() as client:
             said += [client.skip(ids[2]), client.audit(limit=1).total]
             record = client.audit_record(ids[1])
         return [*said, record and record.decision]
@@ -284,57 +284,57 @@ class Opened:
         """It stays open."""
 
 
-async def test_a_script_may_open_it_again(world: World) -> None:
+async def test_a_script_may_open_it_again(rig: Rig) -> None:
     """After the end of the block, as with the client itself."""
 
     def script() -> list[int]:
-        client = HITLClient.sync(base_url=world.url, api_key=KEY)
+        client = HITLClient.sync(base_url=rig.url, api_key=KEY)
         seen = []
         for _ in range(2):
             with client:
                 seen.append(len(client.list_pending()))
         return seen
 
-    world.inside.ask(arguments={})
+    rig.inside.ask(arguments={})
     assert [1, 1] == await asyncio.to_thread(script)
 
 
 @pytest.mark.slow
-async def test_a_burst_of_answers_loses_none(world: World) -> None:
+async def test_a_burst_of_answers_loses_none(rig: Rig) -> None:
     """More than the platform can take in the time of one call: each waits for its turn, and none gives up."""
-    ids = [world.inside.ask(arguments={}, timeout_seconds=600) for _ in range(BURST)]
-    world.faults.add(path=DECISION, delay=SLOW)
+    ids = [rig.inside.ask(arguments={}, timeout_seconds=600) for _ in range(BURST)]
+    rig.faults.add(path=DECISION, delay=SLOW)
 
-    said = await asyncio.gather(*(world.client.approve(one) for one in ids))
+    said = await asyncio.gather(*(rig.client.approve(one) for one in ids))
 
     assert {Outcome.APPROVED} == set(said)
-    assert (BURST, []) == (len(world.posts), world.pauses)
+    assert (BURST, []) == (len(rig.posts), rig.pauses)
 
 
-async def test_a_handler_over_the_wire(world: World) -> None:
+async def test_a_handler_over_the_wire(rig: Rig) -> None:
     """The documented few lines: a callback decides what waits on a platform."""
 
     def decide(request: HITLRequest) -> HITLResponse:
         word = HITLDecision.APPROVED if request.tool_name == "read" else HITLDecision.REJECTED
         return HITLResponse(decision=word, operator_input="by rule")
 
-    ids = [world.inside.ask(tool=tool, arguments={}) for tool in ("read", "pay")]
-    async with HITLHandler(decide, client=world.client, auto_approve=False) as handler:
-        for request in await world.client.list_pending():
+    ids = [rig.inside.ask(tool=tool, arguments={}) for tool in ("read", "pay")]
+    async with HITLHandler(decide, client=rig.client, auto_approve=False) as handler:
+        for request in await rig.client.list_pending():
             handler.handle(request)
         assert await handler.wait_for_pending_decisions(5)
 
     assert sorted([(ids[0], "approved", "by rule", 200), (ids[1], "rejected", "by rule", 200)]) == sorted(
-        world.posts
+        rig.posts
     )
 
 
 @pytest.mark.parametrize("audited", [True, False])
 async def test_asking_people_waits_for_their_answer(audited: bool) -> None:
     """It gives back what people answered; where no audit tells what it was, a rejection that opens nothing."""
-    async with opened(sandbox.Quirks(audited=audited)) as world:
-        request_id = world.inside.ask(arguments={})
-        (request,) = await world.client.list_pending()
+    async with opened(sandbox.Quirks(audited=audited)) as rig:
+        request_id = rig.inside.ask(arguments={})
+        (request,) = await rig.client.list_pending()
         looks: list[float] = []
 
         def pause(seconds: float) -> None:
@@ -343,12 +343,12 @@ async def test_asking_people_waits_for_their_answer(audited: bool) -> None:
                 asyncio.run_coroutine_threadsafe(answer(), loop).result(5)
 
         async def answer() -> None:
-            await world.client.approve(request_id, "go on")
+            await rig.client.approve(request_id, "go on")
 
         loop = asyncio.get_running_loop()
-        world.faults.add(path="/agents/hitl/pending", status=503, times=3)
+        rig.faults.add(path="/agents/hitl/pending", status=503, times=3)
         said = await asyncio.to_thread(
-            ask_people, request, base_url=world.url, api_key=KEY, every=0.25, pause=pause
+            ask_people, request, base_url=rig.url, api_key=KEY, every=0.25, pause=pause
         )
 
     assert {0.25} == set(looks)
@@ -359,26 +359,26 @@ async def test_asking_people_waits_for_their_answer(audited: bool) -> None:
 
 
 @pytest.mark.parametrize("rule", [{"status": 403}, {"status": 503}, {"status": 200, "body": "<html>"}])
-async def test_asking_people_without_a_word_of_the_audit(world: World, rule: dict[str, Any]) -> None:
+async def test_asking_people_without_a_word_of_the_audit(rig: Rig, rule: dict[str, Any]) -> None:
     """An audit that is forbidden or down cannot tell how it was answered: a rejection that opens nothing."""
-    request_id = world.inside.ask(arguments={})
-    (request,) = await world.client.list_pending()
-    world.inside.decide(request_id, "approved")
-    world.faults.add(path="/agents/hitl/audit*", **rule)
+    request_id = rig.inside.ask(arguments={})
+    (request,) = await rig.client.list_pending()
+    rig.inside.decide(request_id, "approved")
+    rig.faults.add(path="/agents/hitl/audit*", **rule)
 
-    said = await asyncio.to_thread(ask_people, request, base_url=world.url, api_key=KEY, every=0.01)
+    said = await asyncio.to_thread(ask_people, request, base_url=rig.url, api_key=KEY, every=0.01)
 
     assert HITLDecision.REJECTED is said.decision
     assert "the audit does not say" in str(said.operator_input)
 
 
 @pytest.mark.parametrize("rule", [None, {"status": 503}])
-async def test_asking_people_ends_at_the_deadline(world: World, rule: dict[str, Any] | None) -> None:
+async def test_asking_people_ends_at_the_deadline(rig: Rig, rule: dict[str, Any] | None) -> None:
     """Whether it is still listed then, or nothing can be read at all: no thread of it stays for ever."""
-    world.inside.ask(arguments={}, timeout_seconds=600)
-    (request,) = await world.client.list_pending()
+    rig.inside.ask(arguments={}, timeout_seconds=600)
+    (request,) = await rig.client.list_pending()
     if rule is not None:
-        world.faults.add(path="*", **rule)
+        rig.faults.add(path="*", **rule)
     now = datetime.now(UTC)
 
     def pause(_: float) -> None:
@@ -386,7 +386,7 @@ async def test_asking_people_ends_at_the_deadline(world: World, rule: dict[str, 
         now += timedelta(seconds=100)
 
     said = await asyncio.to_thread(
-        ask_people, request, base_url=world.url, api_key=KEY, pause=pause, clock=lambda: now
+        ask_people, request, base_url=rig.url, api_key=KEY, pause=pause, clock=lambda: now
     )
 
     assert HITLResponse(decision=HITLDecision.REJECTED, operator_input=LATE) == said

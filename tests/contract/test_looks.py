@@ -33,7 +33,7 @@ from sandbox.teams.people import TENANT, cast
 from tests.contract import slack_rig, teams_rig
 from tests.contract.test_slack_forged import sent
 from tests.contract.test_slack_whole import turn
-from tests.servers.laid import lay_database
+from tests.servers.sqlite_template import lay_database
 
 SEAL = Seal("l" * 32)
 PLACES = {
@@ -60,7 +60,7 @@ LONG = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class DeskRig:
     """One request that waits, with a card on one surface, and the desk behind it."""
 
     store: SqlStore
@@ -104,7 +104,7 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(path: Path, surface: Surface, arguments: dict[str, Any]) -> AsyncIterator[World]:
+async def open_desk_rig(path: Path, surface: Surface, arguments: dict[str, Any]) -> AsyncIterator[DeskRig]:
     """Everything but the chat."""
     now = datetime.now(UTC)
     clock = lambda: datetime.now(UTC)  # noqa: E731 - the desk's and the store's
@@ -116,10 +116,10 @@ async def open_world(path: Path, surface: Surface, arguments: dict[str, Any]) ->
         waiting = Approval(
             request=request, route="default", stage=Stage.OPEN, first_seen=now, deadline=deadline
         )
-        world = World(store=store, desk=desk, place=PLACES[surface], request=request)
-        placement = Placement(card_id=world.card_id, approval_id="r1", destination=PLACES[surface])
+        desk_rig = DeskRig(store=store, desk=desk, place=PLACES[surface], request=request)
+        placement = Placement(card_id=desk_rig.card_id, approval_id="r1", destination=PLACES[surface])
         await store.approvals.insert([NewApproval(approval=waiting, placements=[placement])])
-        yield world
+        yield desk_rig
 
 
 @pytest.mark.parametrize(
@@ -127,17 +127,17 @@ async def open_world(path: Path, surface: Surface, arguments: dict[str, Any]) ->
 )
 async def test_no_seal_but_a_verdicts_decides(tmp_path: Path, verb: Button) -> None:
     """The seals of View all, of a claim and of a question are wider than an answer, and never one."""
-    async with open_world(tmp_path, Surface.SLACK, SHORT) as world:
-        await world.desk.press(world.click(verb))
-        refused = await world.desk.press(world.click(Button.APPROVE, sealed=verb.value))
+    async with open_desk_rig(tmp_path, Surface.SLACK, SHORT) as desk_rig:
+        await desk_rig.desk.press(desk_rig.click(verb))
+        refused = await desk_rig.desk.press(desk_rig.click(Button.APPROVE, sealed=verb.value))
         assert isinstance(refused, NotCounted)
         assert Refusal.FORGED is refused.code
-        assert [] == await world.votes()
+        assert [] == await desk_rig.votes()
 
 
-async def read_in_slack(rig: slack_rig.Rig, world: World) -> View:
+async def read_in_slack(rig: slack_rig.Rig, desk_rig: DeskRig) -> View:
     """Ann turns to the last page; the view that she has then."""
-    ref = await world.posted(rig.slack.chat)
+    ref = await desk_rig.posted(rig.slack.chat)
     await slack_rig.press(rig, "view_all", ref=ref)
     await slack_rig.until(lambda: rig.workspace.views("U0ANN"))
     view = rig.workspace.views("U0ANN")[0]
@@ -160,30 +160,30 @@ def submission(rig: slack_rig.Rig, view: View, user: str, **kept: Any) -> bytes:
 async def test_in_slack_one_persons_pages_are_nobody_elses(tmp_path: Path) -> None:
     """Ann's last page, submitted as Bob, is refused; submitted as Ann, it counts."""
     async with (
-        open_world(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as world,
-        slack_rig.open_rig(desk=world.desk) as rig,
+        open_desk_rig(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as desk_rig,
+        slack_rig.open_rig(desk=desk_rig.desk) as rig,
     ):
-        last = await read_in_slack(rig, world)
+        last = await read_in_slack(rig, desk_rig)
         answer = await sent(rig, submission(rig, last, "U0BOB"))
         assert "You have not seen every page" in answer.text
-        assert [] == await world.votes()
+        assert [] == await desk_rig.votes()
         answer = await sent(rig, submission(rig, last, "U0ANN"))
         assert 200 == answer.status_code
-        assert ["ann"] == await world.votes()
+        assert ["ann"] == await desk_rig.votes()
 
 
 async def test_in_slack_pages_that_nod_did_not_show_are_not_taken_for_shown(tmp_path: Path) -> None:
     """A memory that says more than its seal, or has none, decides nothing."""
     async with (
-        open_world(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as world,
-        slack_rig.open_rig(desk=world.desk) as rig,
+        open_desk_rig(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as desk_rig,
+        slack_rig.open_rig(desk=desk_rig.desk) as rig,
     ):
-        ref = await world.posted(rig.slack.chat)
+        ref = await desk_rig.posted(rig.slack.chat)
         await slack_rig.press(rig, "view_all", ref=ref)
         await slack_rig.until(lambda: rig.workspace.views("U0ANN"))
         (first,) = rig.workspace.views("U0ANN")
         kept = json.loads(first.definition["private_metadata"])
-        approve = SEAL.value(card_id=world.card_id, verb="approve", digest=world.request.digest)
+        approve = SEAL.value(card_id=desk_rig.card_id, verb="approve", digest=desk_rig.request.digest)
         end = kept["pages"] - 1
         for forged in (
             {"page": end, "seen": end, "approve": approve},
@@ -193,25 +193,25 @@ async def test_in_slack_pages_that_nod_did_not_show_are_not_taken_for_shown(tmp_
         ):
             answer = await sent(rig, submission(rig, first, "U0ANN", **forged))
             assert 400 == answer.status_code or "You have not seen every page" in answer.text
-        assert [] == await world.votes()
+        assert [] == await desk_rig.votes()
 
 
 async def test_in_slack_turning_a_page_is_never_an_answer(tmp_path: Path) -> None:
     """A page whose memory says that its button was an Approve is not read, and nobody voted."""
     async with (
-        open_world(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as world,
-        slack_rig.open_rig(desk=world.desk) as rig,
+        open_desk_rig(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as desk_rig,
+        slack_rig.open_rig(desk=desk_rig.desk) as rig,
     ):
-        await read_in_slack(rig, world)
+        await read_in_slack(rig, desk_rig)
         payload = json.loads(json.dumps(rig.workspace.delivery.sent[-1].payload))
         kept = json.loads(payload["view"]["private_metadata"])
         for verb in ("approve", "skip", "claim"):
-            value = SEAL.value(card_id=world.card_id, verb=verb, digest=world.request.digest)
+            value = SEAL.value(card_id=desk_rig.card_id, verb=verb, digest=desk_rig.request.digest)
             forged = {**kept, "thread": {**kept["thread"], "verb": verb, "value": value}}
             payload["view"]["private_metadata"] = json.dumps(forged)
             answer = await sent(rig, urlencode({"payload": json.dumps(payload)}).encode())
             assert 400 == answer.status_code
-        found = await world.store.approvals.get("r1")
+        found = await desk_rig.store.approvals.get("r1")
         assert found is not None
         assert ((), (), None) == (found.votes, found.claims, found.decision)
 
@@ -219,12 +219,12 @@ async def test_in_slack_turning_a_page_is_never_an_answer(tmp_path: Path) -> Non
 async def test_in_teams_one_persons_pages_are_nobody_elses(tmp_path: Path) -> None:
     """The same rule there; and Nod may have been started anew between two pages."""
     async with (
-        open_world(tmp_path, Surface.TEAMS, LONG[Surface.TEAMS]) as world,
-        teams_rig.open_rig(desk=world.desk) as rig,
+        open_desk_rig(tmp_path, Surface.TEAMS, LONG[Surface.TEAMS]) as desk_rig,
+        teams_rig.open_rig(desk=desk_rig.desk) as rig,
     ):
-        message = rig.message(await world.posted(rig.teams.chat))
+        message = rig.message(await desk_rig.posted(rig.teams.chat))
         await rig.press("why", person="bob", message=message)
-        as_bob = json.loads(json.dumps(rig.town.delivery.sent[-1].activity))
+        as_bob = json.loads(json.dumps(rig.system.delivery.sent[-1].activity))
         await rig.press("view_all", message=message)
         while "approve" not in teams_rig.verbs(page := rig.message(message.id).seen_by("ann")):
             await rig.press("turn", message=message, inputs={}, title="Next page")
@@ -232,16 +232,16 @@ async def test_in_teams_one_persons_pages_are_nobody_elses(tmp_path: Path) -> No
         (data,) = [a["data"] for a in page["actions"] if a["verb"] == "nod_approve"]
         as_bob["id"] = "f:1"
         as_bob["value"]["action"] |= {"verb": "nod_approve", "data": data}
-        refused = await rig.town.delivery.deliver(as_bob)
+        refused = await rig.system.delivery.deliver(as_bob)
         assert "You have not seen every page" in refused.body
-        assert [] == await world.votes()
+        assert [] == await desk_rig.votes()
         assert (await rig.press("approve", message=message)).ok
-        assert ["ann"] == await world.votes()
+        assert ["ann"] == await desk_rig.votes()
 
 
 async def test_who_cannot_be_looked_up_hears_just_that(tmp_path: Path) -> None:
     """Not that only others may decide; and the press has people looked up. Else it is as ever."""
-    async with open_world(tmp_path, Surface.SLACK, SHORT) as world:
+    async with open_desk_rig(tmp_path, Surface.SLACK, SHORT) as desk_rig:
         for unasked, code, looks in (
             (frozenset({Surface.SLACK}), Refusal.LOOKUP_FAILED, 1),
             (frozenset({Surface.TEAMS}), Refusal.NOT_APPROVER, 0),
@@ -250,24 +250,24 @@ async def test_who_cannot_be_looked_up_hears_just_that(tmp_path: Path) -> None:
             looked: list[int] = []
             policy = replace(POLICY, people={}, unasked=unasked)
             desk = FrontDesk(
-                store=world.store,
+                store=desk_rig.store,
                 policy=lambda policy=policy: policy,  # type: ignore[misc]
                 seal=SEAL,
                 clock=lambda: datetime.now(UTC),
                 count=lambda _: None,
                 look_up=lambda looked=looked: looked.append(1),  # type: ignore[misc]
             )
-            refused = await desk.press(world.click(Button.APPROVE))
+            refused = await desk.press(desk_rig.click(Button.APPROVE))
             assert isinstance(refused, NotCounted)
             assert code is refused.code
             assert looks == len(looked)
 
 
-async def decided(world: World, ref: str = "m") -> None:
+async def decided(desk_rig: DeskRig, ref: str = "m") -> None:
     """Bob rejects it, and the platform takes that."""
-    reply = await world.desk.press(world.click(Button.REJECT, who="bob", form=True, ref=ref))
+    reply = await desk_rig.desk.press(desk_rig.click(Button.REJECT, who="bob", form=True, ref=ref))
     assert isinstance(reply, Voted)
-    settled = await world.store.approvals.settle(
+    settled = await desk_rig.store.approvals.settle(
         "r1", was=Stage.DECIDED, outcome=Outcome.REJECTED, at=datetime.now(UTC)
     )
     assert settled
@@ -275,11 +275,11 @@ async def decided(world: World, ref: str = "m") -> None:
 
 async def test_the_call_stays_readable_once_it_is_decided(tmp_path: Path) -> None:
     """What stood on the card is for everybody who sees it; it opens no Approve, and not before the end."""
-    async with open_world(tmp_path, Surface.SLACK, SHORT) as world:
-        early = await world.desk.press(world.click(Button.VIEW_CALL))
+    async with open_desk_rig(tmp_path, Surface.SLACK, SHORT) as desk_rig:
+        early = await desk_rig.desk.press(desk_rig.click(Button.VIEW_CALL))
         assert isinstance(early, NotCounted)
-        await decided(world)
-        read = await world.desk.press(world.click(Button.VIEW_CALL, account="U0EVE"))
+        await decided(desk_rig)
+        read = await desk_rig.desk.press(desk_rig.click(Button.VIEW_CALL, account="U0EVE"))
         assert isinstance(read, WholeCall)
         assert "jane" in read.form.call
         assert (False, "") == (read.form.approvable, read.form.approve_value)
@@ -288,21 +288,21 @@ async def test_the_call_stays_readable_once_it_is_decided(tmp_path: Path) -> Non
 
 async def test_what_was_hidden_on_the_card_is_for_who_could_decide(tmp_path: Path) -> None:
     """The rest of a long call is shown to nobody who could not open it before."""
-    async with open_world(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as world:
-        await decided(world)
-        refused = await world.desk.press(world.click(Button.VIEW_CALL, account="U0EVE"))
+    async with open_desk_rig(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as desk_rig:
+        await decided(desk_rig)
+        refused = await desk_rig.desk.press(desk_rig.click(Button.VIEW_CALL, account="U0EVE"))
         assert isinstance(refused, NotCounted)
         assert Refusal.NOT_APPROVER is refused.code
-        assert isinstance(await world.desk.press(world.click(Button.VIEW_CALL, who="bob")), WholeCall)
+        assert isinstance(await desk_rig.desk.press(desk_rig.click(Button.VIEW_CALL, who="bob")), WholeCall)
 
 
 async def test_the_ids_behind_the_names_are_one_press_away(tmp_path: Path) -> None:
     """For everybody who sees the card, and for nobody with a button that Nod did not make."""
-    async with open_world(tmp_path, Surface.SLACK, SHORT) as world:
-        told = await world.desk.press(world.click(Button.IDS, account="U0EVE"))
+    async with open_desk_rig(tmp_path, Surface.SLACK, SHORT) as desk_rig:
+        told = await desk_rig.desk.press(desk_rig.click(Button.IDS, account="U0EVE"))
         assert isinstance(told, Identified)
         assert (("Request", "r1"), ("Agent", "clerk")) == told.ids
-        forged = await world.desk.press(world.click(Button.IDS, sealed="why"))
+        forged = await desk_rig.desk.press(desk_rig.click(Button.IDS, sealed="why"))
         assert isinstance(forged, NotCounted)
         assert Refusal.FORGED is forged.code
 
@@ -310,15 +310,15 @@ async def test_the_ids_behind_the_names_are_one_press_away(tmp_path: Path) -> No
 async def test_a_decided_call_is_read_in_pages_in_slack(tmp_path: Path) -> None:
     """Behind the button beside the title; the last page has nothing to submit."""
     async with (
-        open_world(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as world,
-        slack_rig.open_rig(desk=world.desk) as rig,
+        open_desk_rig(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as desk_rig,
+        slack_rig.open_rig(desk=desk_rig.desk) as rig,
     ):
-        ref = await world.posted(rig.slack.chat)
-        await decided(world, ref)
-        found = await world.store.approvals.get("r1")
+        ref = await desk_rig.posted(rig.slack.chat)
+        await decided(desk_rig, ref)
+        found = await desk_rig.store.approvals.get("r1")
         assert found is not None
-        over = card_of(found, card_id=world.card_id, policy=POLICY, seal=SEAL, now=datetime.now(UTC))
-        await rig.slack.chat.update(over, world.place.channel, ref)
+        over = card_of(found, card_id=desk_rig.card_id, policy=POLICY, seal=SEAL, now=datetime.now(UTC))
+        await rig.slack.chat.update(over, desk_rig.place.channel, ref)
         assert (await slack_rig.press(rig, "view_call", ref=ref)).ok
         await slack_rig.until(lambda: rig.workspace.views("U0ANN"))
         view = rig.workspace.views("U0ANN")[-1]
@@ -331,15 +331,15 @@ async def test_a_decided_call_is_read_in_pages_in_slack(tmp_path: Path) -> None:
 async def test_a_decided_call_is_read_in_pages_in_teams(tmp_path: Path) -> None:
     """In the place of the card, with the way back to it."""
     async with (
-        open_world(tmp_path, Surface.TEAMS, LONG[Surface.TEAMS]) as world,
-        teams_rig.open_rig(desk=world.desk) as rig,
+        open_desk_rig(tmp_path, Surface.TEAMS, LONG[Surface.TEAMS]) as desk_rig,
+        teams_rig.open_rig(desk=desk_rig.desk) as rig,
     ):
-        ref = await world.posted(rig.teams.chat)
-        await decided(world, ref)
-        found = await world.store.approvals.get("r1")
+        ref = await desk_rig.posted(rig.teams.chat)
+        await decided(desk_rig, ref)
+        found = await desk_rig.store.approvals.get("r1")
         assert found is not None
-        over = card_of(found, card_id=world.card_id, policy=POLICY, seal=SEAL, now=datetime.now(UTC))
-        await rig.teams.chat.update(over, world.place.channel, ref)
+        over = card_of(found, card_id=desk_rig.card_id, policy=POLICY, seal=SEAL, now=datetime.now(UTC))
+        await rig.teams.chat.update(over, desk_rig.place.channel, ref)
         message = rig.message(ref)
         for press, said in (
             ("view_call", "Page 1 of"),

@@ -24,7 +24,7 @@ from adapters.watch.heartbeat import open_heartbeat
 from bot.errors import ConfigError, NodError, Unavailable
 from bot.ports import GroupRef
 from tests.servers.private import HOST, Network, private_network
-from tests.servers.town import until
+from tests.servers.system import until
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 

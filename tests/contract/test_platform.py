@@ -31,7 +31,7 @@ def now() -> datetime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class Rig:
     """A platform as Nod sees it, and its other side."""
 
     platform: Platform
@@ -40,7 +40,7 @@ class World:
 
 
 @asynccontextmanager
-async def fake() -> AsyncIterator[World]:
+async def fake() -> AsyncIterator[Rig]:
     platform = FakePlatform(clock=now)
 
     def ask() -> str:
@@ -53,11 +53,11 @@ async def fake() -> AsyncIterator[World]:
     def decided() -> list[tuple[str, str, str | None]]:
         return [(known, said.decision.value, said.operator_input) for known, said in platform.decided]
 
-    yield World(platform=platform, ask=ask, decided=decided)
+    yield Rig(platform=platform, ask=ask, decided=decided)
 
 
 @asynccontextmanager
-async def over_http(quirks: sandbox.Quirks) -> AsyncIterator[World]:
+async def over_http(quirks: sandbox.Quirks) -> AsyncIterator[Rig]:
     async with (
         sandbox.open_platform(api_key="key", quirks=quirks) as inside,
         serve(sandbox.platform_app(inside)) as url,
@@ -68,69 +68,69 @@ async def over_http(quirks: sandbox.Quirks) -> AsyncIterator[World]:
             taken = [post for post in inside.decisions if post.status == 200]
             return [(post.request_id, post.decision, post.operator_input) for post in taken]
 
-        yield World(
+        yield Rig(
             platform=platform, ask=lambda: inside.ask(tool="pay", arguments={"amount": 12}), decided=decided
         )
 
 
 @pytest.fixture(params=["fake", "http", "http, wrapped list"])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     kind: str = request.param
     opened = fake() if kind == "fake" else over_http(sandbox.Quirks(wrapped=kind != "http"))
     async with opened as one:
         yield one
 
 
-async def test_a_quiet_platform_is_a_good_poll(world: World) -> None:
+async def test_a_quiet_platform_is_a_good_poll(rig: Rig) -> None:
     """Nothing waits: that is an answer, with the moment at which it was asked for."""
     before = now()
-    listing = await world.platform.pending()
+    listing = await rig.platform.pending()
     assert ((), (), frozenset()) == (listing.requests, listing.set_aside, listing.unread_ids)
     assert before <= listing.began_at <= now()
 
 
-async def test_what_waits_is_listed_with_its_call(world: World) -> None:
+async def test_what_waits_is_listed_with_its_call(rig: Rig) -> None:
     """Everything that waits, each with the call that a person will see."""
-    asked = [world.ask(), world.ask()]
-    listing = await world.platform.pending()
+    asked = [rig.ask(), rig.ask()]
+    listing = await rig.platform.pending()
     assert asked == [request.request_id for request in listing.requests]
     shown = [(request.tool_name, request.arguments, request.whole) for request in listing.requests]
     assert [("pay", {"amount": 12}, True)] * 2 == shown
 
 
 @pytest.mark.parametrize("response", [APPROVE, REJECT])
-async def test_a_decision_is_taken_with_its_note(world: World, response: HITLResponse) -> None:
+async def test_a_decision_is_taken_with_its_note(rig: Rig, response: HITLResponse) -> None:
     """The platform has the decision and the words once the call returns, and the request waits no more."""
-    request_id = world.ask()
-    (request,) = (await world.platform.pending()).requests
-    await world.platform.decide(request, response)
-    assert [(request_id, response.decision.value, response.operator_input)] == world.decided()
-    assert () == (await world.platform.pending()).requests
+    request_id = rig.ask()
+    (request,) = (await rig.platform.pending()).requests
+    await rig.platform.decide(request, response)
+    assert [(request_id, response.decision.value, response.operator_input)] == rig.decided()
+    assert () == (await rig.platform.pending()).requests
 
 
-async def test_a_second_decision_finds_it_gone(world: World) -> None:
+async def test_a_second_decision_finds_it_gone(rig: Rig) -> None:
     """The first one wins; the other learns that it came too late."""
-    request_id = world.ask()
-    (request,) = (await world.platform.pending()).requests
-    await world.platform.decide(request, APPROVE)
+    request_id = rig.ask()
+    (request,) = (await rig.platform.pending()).requests
+    await rig.platform.decide(request, APPROVE)
     with pytest.raises(Gone):
-        await world.platform.decide(request, REJECT)
-    assert [(request_id, "approved", "approved by Ann")] == world.decided()
+        await rig.platform.decide(request, REJECT)
+    assert [(request_id, "approved", "approved by Ann")] == rig.decided()
 
 
-async def test_a_decision_on_something_unknown_finds_it_gone(world: World) -> None:
+async def test_a_decision_on_something_unknown_finds_it_gone(rig: Rig) -> None:
     """Timed out, cancelled, lost in a restart, never there: all the same."""
     with pytest.raises(Gone):
-        await world.platform.decide(
+        await rig.platform.decide(
             HITLRequest(request_id="nope", tool_name="t", arguments={}, agent_id="a"), APPROVE
         )
 
 
-async def test_the_audit_tells_how_a_request_ended(world: World) -> None:
+async def test_the_audit_tells_how_a_request_ended(rig: Rig) -> None:
     """Its word, once there is one; about anything else it says nothing, and that is no error."""
-    request_id = world.ask()
-    assert await world.platform.word_on(request_id) is None
-    (request,) = (await world.platform.pending()).requests
-    await world.platform.decide(request, REJECT)
-    assert await world.platform.word_on(request_id) == "rejected"
-    assert await world.platform.word_on("../another id?") is None
+    request_id = rig.ask()
+    assert await rig.platform.word_on(request_id) is None
+    (request,) = (await rig.platform.pending()).requests
+    await rig.platform.decide(request, REJECT)
+    assert await rig.platform.word_on(request_id) == "rejected"
+    assert await rig.platform.word_on("../another id?") is None

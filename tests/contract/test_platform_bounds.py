@@ -18,17 +18,17 @@ from bot.errors import ConfigError, Forbidden, NodError, Unanswered, Unavailable
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from sandbox import platform as sandbox
 from sandbox.serve import serve
-from tests.contract.platform_world import (
+from tests.contract.platform_rig import (
     APPROVE,
     DECISION,
     KEY,
     QUICK,
-    World,
+    Rig,
     answering,
     failure_of_decision,
     failure_of_poll,
     now,
-    open_world,
+    open_rig,
     request_of,
 )
 
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with open_world() as one:
+async def rig() -> AsyncIterator[Rig]:
+    async with open_rig() as one:
         yield one
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_the_key_never_follows_a_redirect(world: World, status: int) -> None:
+async def test_the_key_never_follows_a_redirect(rig: Rig, status: int) -> None:
     """Another origin hears nothing of us, neither key nor decision."""
     heard: list[Scope] = []
 
@@ -56,10 +56,10 @@ async def test_the_key_never_follows_a_redirect(world: World, status: int) -> No
 
     async with serve(elsewhere) as other:
         headers = {"location": f"{other}/agents/hitl/pending"}
-        assert isinstance(await failure_of_poll(world, status=status, headers=headers), Forbidden)
-        assert isinstance(await failure_of_decision(world, status=status, headers=headers), Forbidden)
-        world.faults.add(path="/agents/hitl/audit/*", status=status, headers=headers)
-        assert await world.client.word_on("r") is None
+        assert isinstance(await failure_of_poll(rig, status=status, headers=headers), Forbidden)
+        assert isinstance(await failure_of_decision(rig, status=status, headers=headers), Forbidden)
+        rig.faults.add(path="/agents/hitl/audit/*", status=status, headers=headers)
+        assert await rig.client.word_on("r") is None
     assert [] == heard
 
 
@@ -175,26 +175,26 @@ async def test_few_decisions_are_on_their_way_at_once() -> None:
 
 async def test_a_decision_that_got_no_turn_was_not_sent() -> None:
     """Behind a stuck one the others end in time, plainly Unavailable."""
-    async with open_world(Limits(read=5, total=1.5, posts=1)) as world:
-        world.faults.add(path=DECISION, delay=2)
-        first, second = world.ask(), world.ask()
+    async with open_rig(Limits(read=5, total=1.5, posts=1)) as rig:
+        rig.faults.add(path=DECISION, delay=2)
+        first, second = rig.ask(), rig.ask()
         ends = await asyncio.gather(
-            world.client.decide(first, APPROVE), world.client.decide(second, APPROVE), return_exceptions=True
+            rig.client.decide(first, APPROVE), rig.client.decide(second, APPROVE), return_exceptions=True
         )
         assert [Unanswered, Unavailable] == [type(end) for end in ends]
-        assert world.faults.rules[0].hits == 1
+        assert rig.faults.rules[0].hits == 1
 
 
 async def test_a_decision_without_time_for_an_answer_is_not_sent() -> None:
     """Its turn comes in the last tenth of its time: it is put off, and known not to have happened."""
-    async with open_world(Limits(read=5, total=3, posts=1)) as world:
-        world.faults.add(path=DECISION, delay=2.8)
-        first, second = world.ask(), world.ask()
+    async with open_rig(Limits(read=5, total=3, posts=1)) as rig:
+        rig.faults.add(path=DECISION, delay=2.8)
+        first, second = rig.ask(), rig.ask()
         ends = await asyncio.gather(
-            world.client.decide(first, APPROVE), world.client.decide(second, APPROVE), return_exceptions=True
+            rig.client.decide(first, APPROVE), rig.client.decide(second, APPROVE), return_exceptions=True
         )
         assert [type(None), Unavailable] == [type(end) for end in ends]
-        assert world.faults.rules[0].hits == 1
+        assert rig.faults.rules[0].hits == 1
 
 
 async def test_a_decision_carries_what_the_protocol_names() -> None:

@@ -11,15 +11,15 @@ from structlog.testing import capture_logs
 
 from adapters.platform.client import open_platform
 from bot.errors import Forbidden, Gone, NodError, ShutOut, Unanswered, Unavailable
-from tests.contract.platform_world import (
+from tests.contract.platform_rig import (
     APPROVE,
     KEY,
     QUICK,
-    World,
+    Rig,
     failure_of_decision,
     failure_of_poll,
     now,
-    open_world,
+    open_rig,
     request_of,
 )
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with open_world() as one:
+async def rig() -> AsyncIterator[Rig]:
+    async with open_rig() as one:
         yield one
 
 
@@ -53,14 +53,14 @@ async def world() -> AsyncIterator[World]:
     ids=str,
 )
 async def test_a_poll_that_failed_is_no_empty_list(
-    world: World, rule: dict[str, Any], expected: type[NodError]
+    rig: Rig, rule: dict[str, Any], expected: type[NodError]
 ) -> None:
     """Nothing may be concluded from trouble; it ends within its limits, and the next poll is good."""
-    world.ask()
+    rig.ask()
     began = monotonic()
-    assert expected is type(await failure_of_poll(world, times=1, **rule))
+    assert expected is type(await failure_of_poll(rig, times=1, **rule))
     assert monotonic() - began < 2 * QUICK.total
-    assert len((await world.client.pending()).requests) == 1
+    assert len((await rig.client.pending()).requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ async def test_a_poll_that_failed_is_no_empty_list(
     ids=str,
 )
 async def test_a_decision_that_failed_says_whether_it_may_have_happened(
-    world: World, rule: dict[str, Any], expected: type[NodError], applied: bool
+    rig: Rig, rule: dict[str, Any], expected: type[NodError], applied: bool
 ) -> None:
     """Sent at most once, whatever happens; only an answer that says so is a yes."""
-    assert expected is type(await failure_of_decision(world, **rule))
-    assert applied is bool(world.posts)
-    assert len(world.posts) <= 1
+    assert expected is type(await failure_of_decision(rig, **rule))
+    assert applied is bool(rig.posts)
+    assert len(rig.posts) <= 1
 
 
 async def test_nobody_there_means_nothing_was_sent() -> None:
@@ -121,38 +121,38 @@ async def test_nobody_there_means_nothing_was_sent() -> None:
 )
 @pytest.mark.parametrize("status", [429, 503])
 async def test_the_platform_may_ask_for_a_bounded_wait(
-    world: World, status: int, header: str | None, seconds: float | None
+    rig: Rig, status: int, header: str | None, seconds: float | None
 ) -> None:
     """Retry-After is passed on, in seconds, from 1 s to a year; nonsense is as if it were not there."""
     headers = {} if header is None else {"retry-after": header}
     for error in (
-        await failure_of_poll(world, status=status, headers=headers),
-        await failure_of_decision(world, status=status, headers=headers),
+        await failure_of_poll(rig, status=status, headers=headers),
+        await failure_of_decision(rig, status=status, headers=headers),
     ):
         assert isinstance(error, Unavailable)
         assert seconds == error.retry_after
 
 
-async def test_the_platforms_own_words_reach_the_operator(world: World) -> None:
+async def test_the_platforms_own_words_reach_the_operator(rig: Rig) -> None:
     """A refusal is told in the platform's words, one line, without our key even if it repeats the key."""
-    error = await failure_of_decision(world, status=403, body={"message": f"key {KEY}\nis\tblocked"})
+    error = await failure_of_decision(rig, status=403, body={"message": f"key {KEY}\nis\tblocked"})
     assert str(error) == "the platform answered 403: key [key] is blocked"
 
 
 async def test_a_wrong_key_is_refused() -> None:
     """The real answer to a wrong key is Forbidden, for polls and for decisions."""
-    async with open_world(key="wrong") as world:
+    async with open_rig(key="wrong") as rig:
         with pytest.raises(Forbidden, match="401: Invalid or missing API key"):
-            await world.client.pending()
+            await rig.client.pending()
         with pytest.raises(Forbidden, match="401: Invalid or missing API key"):
-            await world.client.decide(world.ask(), APPROVE)
-        assert await world.client.word_on("r") is None
+            await rig.client.decide(rig.ask(), APPROVE)
+        assert await rig.client.word_on("r") is None
 
 
-async def test_a_422_is_told_by_field(world: World) -> None:
+async def test_a_422_is_told_by_field(rig: Rig) -> None:
     """FastAPI's details become one line."""
     detail = [{"loc": ["body", "decision"], "msg": "Input should be 'approved'", "type": "literal_error"}]
-    error = await failure_of_decision(world, status=422, body={"detail": detail})
+    error = await failure_of_decision(rig, status=422, body={"detail": detail})
     assert str(error) == "the platform answered 422: body.decision: Input should be 'approved'"
 
 
@@ -169,20 +169,20 @@ async def test_a_422_is_told_by_field(world: World) -> None:
     ],
     ids=str,
 )
-async def test_an_audit_in_trouble_says_nothing(world: World, rule: dict[str, Any]) -> None:
+async def test_an_audit_in_trouble_says_nothing(rig: Rig, rule: dict[str, Any]) -> None:
     """It is optional: whatever is wrong with it is None, soon."""
-    request = world.ask()
-    await world.client.decide(request, APPROVE)
-    world.faults.add(path="/agents/hitl/audit/*", **rule)
+    request = rig.ask()
+    await rig.client.decide(request, APPROVE)
+    rig.faults.add(path="/agents/hitl/audit/*", **rule)
     began = monotonic()
-    assert await world.client.word_on(request.request_id) is None
+    assert await rig.client.word_on(request.request_id) is None
     assert monotonic() - began < 2 * QUICK.audit
 
 
-async def test_a_missing_audit_is_logged_once(world: World) -> None:
+async def test_a_missing_audit_is_logged_once(rig: Rig) -> None:
     """Many platforms have none; the log does not repeat it, and never holds a key."""
     with capture_logs() as logs:
         for _ in range(3):
-            assert await world.client.word_on("r") is None
+            assert await rig.client.word_on("r") is None
     assert ["audit_record_missed"] == [line["event"] for line in logs]
     assert KEY not in str(logs)

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.relay.stream_observer import BLIND_EVERY
 from tests.contract.relay_rig import RUN, STREAM, Line, Rig, behind, hitl_event
-from tests.servers.town import until
+from tests.servers.system import until
 
 TEXT = b'data: {"content": "' + b"x" * 300 + b'"}\n\n'
 

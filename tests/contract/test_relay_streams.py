@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contract.relay_rig import RUN, STREAM, Line, behind, hitl_event
-from tests.servers.town import until
+from tests.servers.system import until
 
 EVENTS = b": hi\r\n\r\n" + hitl_event("pending", note="häßlich \U0001f600") + b"event: x\ndata: [DONE]\n\n"
 POST = b"POST /agents/one/run HTTP/1.1\r\nHost: relay\r\nContent-Length: 2\r\n\r\n{}"

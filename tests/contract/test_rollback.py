@@ -16,20 +16,20 @@ from adapters.settings import Environment
 from adapters.store.open import open_store
 from bot.errors import ConfigError
 from bot.records import NewApproval
-from sandbox.town import open_sandbox
+from sandbox.servers import open_sandbox
 from tests.contract.values import NOW, an_alert, an_approval
-from tests.servers.laid import lay_database
-from tests.servers.town import ANN, Town, environment, open_bot, until
+from tests.servers.sqlite_template import lay_database
+from tests.servers.system import ANN, System, environment, open_bot, until
 
 
-async def live(town: Town, folder: Path) -> None:
+async def live(system: System, folder: Path) -> None:
     """A life in which something is decided and signed."""
     signed = folder / "nod-checkpoints.jsonl"
-    async with open_bot(town, folder):
-        request_id = town.ask(timeout_seconds=60)
-        card = await town.shown(count=len(town.cards()) + 1)
-        await town.press(ANN, card, "skip")
-        await until(lambda: ["skipped"] == town.effects(request_id), what="the decision")
+    async with open_bot(system, folder):
+        request_id = system.ask(timeout_seconds=60)
+        card = await system.shown(count=len(system.cards()) + 1)
+        await system.press(ANN, card, "skip")
+        await until(lambda: ["skipped"] == system.effects(request_id), what="the decision")
         await until(signed.exists, within=10, what="a checkpoint")
 
 
@@ -37,11 +37,11 @@ async def live(town: Town, folder: Path) -> None:
 async def test_a_database_that_ends_before_what_was_signed_is_refused(tmp_path: Path, lost: str) -> None:
     """Deleted, or another one in its place: in one line, with what to do; nothing in it is touched."""
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox, folder=tmp_path)
-        await live(town, tmp_path)
+        system = System(sandbox=sandbox, folder=tmp_path)
+        await live(system, tmp_path)
         wreck(tmp_path, lost)
         with pytest.raises(ConfigError) as refused:
-            async with open_bot(town, tmp_path):
+            async with open_bot(system, tmp_path):
                 pass
         assert "NOD_DATABASE_URL" == refused.value.where
         assert "a checkpoint was signed" in refused.value.what
@@ -52,26 +52,26 @@ async def test_a_database_that_ends_before_what_was_signed_is_refused(tmp_path: 
 async def test_a_rollback_that_is_accepted_is_recorded_and_reconciled(tmp_path: Path) -> None:
     """What still waits is asked about again; the audit says what was accepted, and signing goes on."""
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox, folder=tmp_path)
-        await live(town, tmp_path)
+        system = System(sandbox=sandbox, folder=tmp_path)
+        await live(system, tmp_path)
         (last,) = read_checkpoints(tmp_path / "nod-checkpoints.jsonl")[-1:]
-        waits = town.ask(timeout_seconds=60)
+        waits = system.ask(timeout_seconds=60)
         wreck(tmp_path, "deleted")
 
         settings = Environment.model_validate(environment(sandbox, tmp_path))
         async with open_nod(settings, accept_rollback=True) as nod:
             sandbox.workspace.request_url = f"{nod.address}/slack/events"
-            card = await town.shown(count=2)
-            await town.press(ANN, card, "approve")
-            await until(lambda: ["approved"] == town.effects(waits), what="the decision")
+            card = await system.shown(count=2)
+            await system.press(ANN, card, "approve")
+            await until(lambda: ["approved"] == system.effects(waits), what="the decision")
             signed = tmp_path / "nod-checkpoints.jsonl"
             await until(signed.exists, within=10, what="a checkpoint")
 
-        (row,) = [row for row in town.audit() if row["kind"] == "rollback_accepted"]
+        (row,) = [row for row in system.audit() if row["kind"] == "rollback_accepted"]
         assert {"signed": last.number, "hash": last.hash, "signed_at": last.at, "found": 0} == row["body"]
         (kept,) = tmp_path.glob("nod-checkpoints.jsonl.before-*")
         assert last.line == kept.read_text().splitlines()[-1]
-        async with open_bot(town, tmp_path):
+        async with open_bot(system, tmp_path):
             """Once accepted, a start needs no word more."""
 
 
@@ -79,14 +79,14 @@ async def test_a_rollback_that_is_accepted_is_recorded_and_reconciled(tmp_path: 
 async def test_a_tail_that_is_lost_under_a_running_bot_is_alerted(tmp_path: Path) -> None:
     """The row that was signed is deleted by plain SQL, and the chain goes on from the one before."""
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox, folder=tmp_path)
-        async with open_bot(town, tmp_path):
+        system = System(sandbox=sandbox, folder=tmp_path)
+        async with open_bot(system, tmp_path):
             file, signed = tmp_path / "nod.db", tmp_path / "nod-checkpoints.jsonl"
             await until(signed.exists, within=10, what="a checkpoint")
             with closing(sqlite3.connect(file, isolation_level=None)) as connection:
                 drop_triggers(connection)
                 connection.execute(f"DELETE FROM audit WHERE number = {last_signed(tmp_path)}")
-            town.ask(timeout_seconds=60)
+            system.ask(timeout_seconds=60)
             alert = ("audit", "audit-tail-missing")
             await until(lambda: alert in alerts_in(file), within=15, what="the alert")
 
@@ -123,7 +123,7 @@ async def test_what_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
         left = dump(tmp_path / "nod.db")
         add(checkpoint_log, checkpoint_of(999, "f" * 64, key=key, at=NOW))
         with pytest.raises(ConfigError, match="a checkpoint was signed for row 999"):
-            async with open_bot(Town(sandbox=sandbox, folder=tmp_path), tmp_path):
+            async with open_bot(System(sandbox=sandbox, folder=tmp_path), tmp_path):
                 pass
         assert left == dump(tmp_path / "nod.db")
 
@@ -141,8 +141,8 @@ async def test_a_word_that_nobody_needs_changes_nothing(tmp_path: Path) -> None:
         settings = Environment.model_validate(environment(sandbox, tmp_path))
         async with open_nod(settings, accept_rollback=True):
             pass
-        town = Town(sandbox=sandbox, folder=tmp_path)
-        assert "rollback_accepted" not in {row["kind"] for row in town.audit()}
+        system = System(sandbox=sandbox, folder=tmp_path)
+        assert "rollback_accepted" not in {row["kind"] for row in system.audit()}
 
 
 def wreck(folder: Path, how: str) -> None:

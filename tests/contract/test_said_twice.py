@@ -112,11 +112,11 @@ async def test_no_key_of_an_activity_can_be_given_twice() -> None:
     """The same in Teams, whose token says nothing about the body."""
     async with teams_rig.open_rig() as rig:
         await rig.press("why")
-        activity = json.loads(json.dumps(rig.town.delivery.sent[-1].activity))
+        activity = json.loads(json.dumps(rig.system.delivery.sent[-1].activity))
         seen = len(rig.desk.seen)
-        last = rig.town.delivery.sent[-1]
+        last = rig.system.delivery.sent[-1]
         for twin in list(with_a_twin(activity))[::3]:
-            answer = await rig.town.delivery.send(replace(last, body=twin.encode()))
+            answer = await rig.system.delivery.send(replace(last, body=twin.encode()))
             assert 400 == answer.status
         assert seen == len(rig.desk.seen)
 
@@ -127,7 +127,7 @@ async def test_what_teams_sends_by_itself_only_shows(verb: str) -> None:
     async with teams_rig.open_rig() as rig:
         message = await rig.card_up()
         await rig.press("why", message=message)
-        activity = json.loads(json.dumps(rig.town.delivery.sent[-1].activity))
+        activity = json.loads(json.dumps(rig.system.delivery.sent[-1].activity))
         seen = len(rig.desk.seen)
         data = {
             **activity["value"]["action"]["data"],
@@ -139,6 +139,6 @@ async def test_what_teams_sends_by_itself_only_shows(verb: str) -> None:
         activity["value"]["action"] |= {"verb": f"nod_{verb}", "data": data}
         activity["value"]["trigger"] = "automatic"
         activity["id"] = "f:automatic"
-        answer = json.loads((await rig.town.delivery.deliver(activity)).body)
+        answer = json.loads((await rig.system.delivery.deliver(activity)).body)
         assert 400 == answer["statusCode"]
         assert ([], seen) == (rig.desk.taken, len(rig.desk.seen))

@@ -12,14 +12,14 @@ from starlette.staticfiles import StaticFiles
 
 from sandbox.page.routes import STATIC
 from sandbox.serve import serve
+from sandbox.servers import open_sandbox
 from sandbox.teams.limits import CARD_TYPE
 from sandbox.teams.mount import teams_routes
 from sandbox.teams.page import teams_page_routes
 from sandbox.teams.people import APPROVALS
 from sandbox.teams.picture import picture
-from sandbox.teams.town import Teams, open_teams
-from sandbox.town import open_sandbox
-from tests.contract.teams_scene import DONE, OPEN, FakeBot, answered, card, execute, message
+from sandbox.teams.tenant import Teams, open_teams
+from tests.contract.sandbox_teams_rig import DONE, OPEN, FakeBot, answered, card, execute, message
 from tests.servers.browser import IN_A_BROWSER
 from tests.servers.teams import shared_keys
 

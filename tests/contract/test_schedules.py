@@ -36,7 +36,7 @@ REF = {
 LIMIT = 0.3
 
 
-class World:
+class Rig:
     """Both services, and a connection to them."""
 
     def __init__(self) -> None:
@@ -55,32 +55,32 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
+async def rig() -> AsyncIterator[Rig]:
+    made = Rig()
     async with AsyncExitStack() as stack:
         made.addresses["pagerduty_url"] = await stack.enter_async_context(open_service(made.pagerduty))
         made.addresses["opsgenie_url"] = await stack.enter_async_context(open_service(made.opsgenie))
         yield made
 
 
-async def test_pagerduty_names_whose_shift_it_is(world: World) -> None:
+async def test_pagerduty_names_whose_shift_it_is(rig: Rig) -> None:
     """By e-mail address, half-open at both ends, whatever the offset is that the times come in."""
-    world.pagerduty.entries = [
+    rig.pagerduty.entries = [
         oncall("ann", start="2026-03-02T09:00:00Z", end="2026-03-02T13:30:00+01:00"),
         oncall("bob", start="2026-03-02T13:30:00+01:00", end="2026-03-02T21:00:00Z"),
     ]
     hand_over = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 
-    before = await world.on_call(REF[PAGERDUTY], hand_over - timedelta(milliseconds=1))
-    then = await world.on_call(REF[PAGERDUTY], hand_over)
+    before = await rig.on_call(REF[PAGERDUTY], hand_over - timedelta(milliseconds=1))
+    then = await rig.on_call(REF[PAGERDUTY], hand_over)
 
     assert ("ann@acme.example",) == before
     assert ("bob@acme.example",) == then
 
 
-async def test_pagerduty_lists_a_schedule_per_policy_and_level(world: World) -> None:
+async def test_pagerduty_lists_a_schedule_per_policy_and_level(rig: Rig) -> None:
     """The lowest level counts, each person once; another schedule's people do not."""
-    world.pagerduty.entries = [
+    rig.pagerduty.entries = [
         oncall("cat", level=2),
         oncall("ann"),
         oncall("ann"),
@@ -89,31 +89,31 @@ async def test_pagerduty_lists_a_schedule_per_policy_and_level(world: World) -> 
         oncall("eve") | {"schedule": None},
     ]
 
-    assert ("ann@acme.example", "bob@acme.example") == await world.on_call(REF[PAGERDUTY])
+    assert ("ann@acme.example", "bob@acme.example") == await rig.on_call(REF[PAGERDUTY])
 
 
-async def test_what_was_not_asked_for_does_not_count(world: World) -> None:
+async def test_what_was_not_asked_for_does_not_count(rig: Rig) -> None:
     """Also where the filter by schedule does nothing: the people of the whole account would be asked."""
     others = [oncall("eve", schedule="POTHER"), oncall("eve") | {"schedule": None}]
-    world.pagerduty.instead = JSONResponse({"oncalls": [*others, oncall("ann", level=3)]})
+    rig.pagerduty.instead = JSONResponse({"oncalls": [*others, oncall("ann", level=3)]})
 
-    assert ("ann@acme.example",) == await world.on_call(REF[PAGERDUTY])
+    assert ("ann@acme.example",) == await rig.on_call(REF[PAGERDUTY])
 
 
-async def test_somebody_without_an_address_is_named(world: World) -> None:
+async def test_somebody_without_an_address_is_named(rig: Rig) -> None:
     """A user who is only a reference has a name."""
-    world.pagerduty.entries = [oncall("ann")]
-    del world.pagerduty.entries[0]["user"]["email"]
+    rig.pagerduty.entries = [oncall("ann")]
+    del rig.pagerduty.entries[0]["user"]["email"]
 
-    assert ("Ann",) == await world.on_call(REF[PAGERDUTY])
+    assert ("Ann",) == await rig.on_call(REF[PAGERDUTY])
 
 
 @pytest.mark.parametrize(("kind", "line"), [(PAGERDUTY, "entry 1 is null"), (OPSGENIE, "recipient 1 is null")])
-async def test_a_null_entry_is_skipped_and_named(world: World, kind: str, line: str) -> None:
+async def test_a_null_entry_is_skipped_and_named(rig: Rig, kind: str, line: str) -> None:
     """It holds nothing, so it leaves nobody out; the people of the other entries are on call."""
     answer = {"oncalls": [None, oncall("ann")], "data": {"onCallRecipients": [None, "ann@acme.example"]}}
-    world.service(kind).instead = JSONResponse(answer)
-    schedules = open_schedules([REF[kind]], **world.keys, **world.addresses, hosts=(), limit=world.limit)
+    rig.service(kind).instead = JSONResponse(answer)
+    schedules = open_schedules([REF[kind]], **rig.keys, **rig.addresses, hosts=(), limit=rig.limit)
 
     async with schedules as kinds:
         assert ("ann@acme.example",) == await kinds[kind].on_call(REF[kind], NOW)
@@ -121,20 +121,20 @@ async def test_a_null_entry_is_skipped_and_named(world: World, kind: str, line: 
 
 
 @pytest.mark.parametrize("identifier", [SCHEDULE_ID, SCHEDULE_NAME])
-async def test_opsgenie_names_whose_shift_it_is(world: World, identifier: str) -> None:
+async def test_opsgenie_names_whose_shift_it_is(rig: Rig, identifier: str) -> None:
     """By the schedule's id or by its name, for the moment that was asked about."""
-    world.opsgenie.recipients = ["ann@acme.example", "bob@acme.example", "ann@acme.example"]
+    rig.opsgenie.recipients = ["ann@acme.example", "bob@acme.example", "ann@acme.example"]
 
-    found = await world.on_call(ScheduleRef(kind=OPSGENIE, id=identifier))
+    found = await rig.on_call(ScheduleRef(kind=OPSGENIE, id=identifier))
 
     assert ("ann@acme.example", "bob@acme.example") == found
-    assert [NOW.replace(microsecond=0)] == world.opsgenie.dates
+    assert [NOW.replace(microsecond=0)] == rig.opsgenie.dates
 
 
 @pytest.mark.parametrize("kind", [PAGERDUTY, OPSGENIE])
-async def test_nobody_is_on_call(world: World, kind: str) -> None:
+async def test_nobody_is_on_call(rig: Rig, kind: str) -> None:
     """A good answer without people is one, too."""
-    assert () == await world.on_call(REF[kind])
+    assert () == await rig.on_call(REF[kind])
 
 
 TROUBLE: list[tuple[str, Response, type[NodError]]] = [
@@ -161,16 +161,16 @@ TROUBLE: list[tuple[str, Response, type[NodError]]] = [
 
 @pytest.mark.parametrize("kind", [PAGERDUTY, OPSGENIE])
 @pytest.mark.parametrize(("answer", "error"), [row[1:] for row in TROUBLE], ids=[row[0] for row in TROUBLE])
-async def test_trouble_has_a_name(world: World, kind: str, answer: Response, error: type[NodError]) -> None:
+async def test_trouble_has_a_name(rig: Rig, kind: str, answer: Response, error: type[NodError]) -> None:
     """Each answer that is none is an error of ours, without the other side's words, key or address."""
-    world.service(kind).instead = answer
+    rig.service(kind).instead = answer
 
     with pytest.raises(error) as caught:
-        await world.on_call(REF[kind])
+        await rig.on_call(REF[kind])
 
     assert isinstance(caught.value, error)
     assert not any(word in str(caught.value) for word in (PAGERDUTY_KEY, OPSGENIE_KEY, "127.0.0.1", "Sign in"))
-    assert 1 == world.service(kind).asked
+    assert 1 == rig.service(kind).asked
 
 
 BAD_ENTRIES = [
@@ -182,27 +182,27 @@ BAD_ENTRIES = [
 
 
 @pytest.mark.parametrize("change", BAD_ENTRIES, ids=str)
-async def test_an_entry_of_another_shape_is_no_answer(world: World, change: dict[str, object]) -> None:
+async def test_an_entry_of_another_shape_is_no_answer(rig: Rig, change: dict[str, object]) -> None:
     """Leaving it out could leave out whoever is on call."""
-    world.pagerduty.instead = JSONResponse({"oncalls": [oncall("ann"), oncall("bob") | change]})
+    rig.pagerduty.instead = JSONResponse({"oncalls": [oncall("ann"), oncall("bob") | change]})
 
     with pytest.raises(Unavailable):
-        await world.on_call(REF[PAGERDUTY])
+        await rig.on_call(REF[PAGERDUTY])
 
 
 @pytest.mark.parametrize("kind", [PAGERDUTY, OPSGENIE])
-async def test_silence_ends(world: World, kind: str) -> None:
+async def test_silence_ends(rig: Rig, kind: str) -> None:
     """A service that does not answer is waited for no longer than the limit."""
-    world.service(kind).hangs, world.limit = True, LIMIT
+    rig.service(kind).hangs, rig.limit = True, LIMIT
     began = time.monotonic()
 
     with pytest.raises(Unavailable, match="did not answer within"):
-        await world.on_call(REF[kind])
+        await rig.on_call(REF[kind])
 
     assert time.monotonic() - began < 10 * LIMIT
 
 
-async def test_an_answer_that_trickles_ends(world: World) -> None:
+async def test_an_answer_that_trickles_ends(rig: Rig) -> None:
     """The limit is for the whole answer, not for each of its pieces."""
 
     async def drops() -> AsyncIterator[bytes]:
@@ -210,19 +210,19 @@ async def test_an_answer_that_trickles_ends(world: World) -> None:
             yield b" "
             await asyncio.sleep(LIMIT / 10)
 
-    world.pagerduty.instead, world.limit = StreamingResponse(drops()), LIMIT
+    rig.pagerduty.instead, rig.limit = StreamingResponse(drops()), LIMIT
 
     with pytest.raises(Unavailable, match="did not answer within"):
-        await world.on_call(REF[PAGERDUTY])
+        await rig.on_call(REF[PAGERDUTY])
 
 
 @pytest.mark.parametrize("kind", [PAGERDUTY, OPSGENIE])
-async def test_nobody_listens(world: World, kind: str) -> None:
+async def test_nobody_listens(rig: Rig, kind: str) -> None:
     """A refused connection is trouble like any other."""
-    world.addresses = {"pagerduty_url": "http://127.0.0.1:9", "opsgenie_url": "http://127.0.0.1:9"}
+    rig.addresses = {"pagerduty_url": "http://127.0.0.1:9", "opsgenie_url": "http://127.0.0.1:9"}
 
     with pytest.raises(Unavailable):
-        await world.on_call(REF[kind])
+        await rig.on_call(REF[kind])
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ POLICY = Policy(
 REQUESTS, WINDOW = 60, 900.0
 
 
-class Town:
+class System:
     """The step that shows cards, on a real store and a real Slack, under a clock that the test sets."""
 
     def __init__(self, store: SqlStore, rig: Rig, tasks: asyncio.TaskGroup) -> None:
@@ -84,7 +84,7 @@ class Town:
 
 
 @asynccontextmanager
-async def town(store: SqlStore) -> AsyncIterator[Town]:
+async def system(store: SqlStore) -> AsyncIterator[System]:
     """Sixty requests of fifteen minutes, of one channel, that were seen 30 s ago."""
     await store.approvals.insert(
         [
@@ -96,14 +96,14 @@ async def town(store: SqlStore) -> AsyncIterator[Town]:
         ]
     )
     async with open_rig() as rig, asyncio.TaskGroup() as tasks:
-        town = Town(store, rig, tasks)
-        town.now = after(30)
-        yield town
+        system = System(store, rig, tasks)
+        system.now = after(30)
+        yield system
 
 
 async def test_one_429_pages_nobody_and_stops_the_channel(store: SqlStore) -> None:
     """A quarter of sixty windows is over, and Slack says "not so fast" still: one alert, resolved once."""
-    async with town(store) as work:
+    async with system(store) as work:
         work.rig.faults.add(path="/api/chat.postMessage", times=1, status=429, headers={"Retry-After": "2"})
         await work.rounds(REQUESTS // 2)
 
@@ -116,7 +116,7 @@ async def test_one_429_pages_nobody_and_stops_the_channel(store: SqlStore) -> No
 
 async def test_once_the_wait_is_over_the_earliest_deadline_goes_first(store: SqlStore) -> None:
     """What came up meanwhile and ends sooner is not held behind the card that met the 429."""
-    async with town(store) as work:
+    async with system(store) as work:
         work.rig.faults.add(path="/api/chat.postMessage", times=1, status=429, headers={"Retry-After": "1"})
         await work.rounds(3)
         sooner = an_approval("sooner", deadline=after(60))
@@ -150,7 +150,7 @@ async def test_news_of_an_end_take_no_turn_from_a_card() -> None:
 @pytest.mark.parametrize("gathered", [False, True], ids=["in line", "gathered"])
 async def test_a_channel_that_is_really_late_is_one_alert_with_a_count(store: SqlStore, gathered: bool) -> None:
     """A quarter of sixty windows is over, and Slack still says "not so fast": one alert, resolved once."""
-    async with town(store) as work:
+    async with system(store) as work:
         work.rig.faults.add(path="/api/chat.postMessage", status=429, headers={"Retry-After": "300"})
         if gathered:
             await store.queue_messages.batch([f"c{n:02}" for n in range(1, REQUESTS)])

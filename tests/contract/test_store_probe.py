@@ -63,13 +63,13 @@ async def test_a_server_that_takes_no_writes_is_named(postgres_url: str) -> None
                 await asyncio.sleep(0.1)
 
 
-async def test_damage_that_others_met_counts_for_a_while(laid_sqlite_url: str) -> None:
+async def test_damage_that_others_met_counts_for_a_while(new_sqlite_url: str) -> None:
     """A page of one table is garbage, and the probe's own page is fine: the store is not well all the same."""
-    async with open_store(laid_sqlite_url, ring=lambda _: None, pagers=()) as store:
+    async with open_store(new_sqlite_url, ring=lambda _: None, pagers=()) as store:
         await admit(store)
-    file = Path(make_url(laid_sqlite_url).database or "")
+    file = Path(make_url(new_sqlite_url).database or "")
     spoil(file, "alerts")
-    async with open_store(laid_sqlite_url, ring=lambda _: None, pagers=()) as store:
+    async with open_store(new_sqlite_url, ring=lambda _: None, pagers=()) as store:
         assert await trouble(store) is None
         with pytest.raises(Unavailable, match="the file is damaged"):
             await store.alerts.open_of()

@@ -33,7 +33,7 @@ from tests.contract.tampering import DECIDED, FRESH, OVER, VOTED
 from tests.contract.test_store_upgrade import left_behind, run
 from tests.contract.values import NOW, SIGNING, a_placement, a_request, a_vote, an_approval
 from tests.fakes import FakePlatform
-from tests.servers.clockwork import NoCallbacks
+from tests.servers.fake_clock_bot import NoCallbacks
 
 
 class Watched(FakePlatform):
@@ -62,7 +62,7 @@ POLICY = Policy(
 )
 
 
-class World:
+class Rig:
     """The store with every step that can lead to a POST, and time in the test's hands."""
 
     def __init__(self, store: SqlStore, eyes: Eyes) -> None:
@@ -138,36 +138,36 @@ async def store(url: str) -> AsyncIterator[SqlStore]:
 
 
 @pytest.fixture
-def world(store: SqlStore, eyes: Eyes) -> World:
+def rig(store: SqlStore, eyes: Eyes) -> Rig:
     """A fresh one on each database."""
-    return World(store, eyes)
+    return Rig(store, eyes)
 
 
-async def test_what_a_person_decided_is_sent(world: World) -> None:
+async def test_what_a_person_decided_is_sent(rig: Rig) -> None:
     """Without an attack: the decision goes out once."""
-    ids = await world.lay(0)
-    await world.rounds()
-    assert [ids[DECIDED]] == [one for one, _ in world.platform.tried]
-    assert 0 == world.broken
+    ids = await rig.lay(0)
+    await rig.rounds()
+    assert [ids[DECIDED]] == [one for one, _ in rig.platform.tried]
+    assert 0 == rig.broken
 
 
-async def test_what_was_taken_back_stays_taken_back(world: World) -> None:
+async def test_what_was_taken_back_stays_taken_back(rig: Rig) -> None:
     """The very rows of a genuine decision, put back after it was voided; and a vote after a later one."""
-    ids = await world.lay(0)
+    ids = await rig.lay(0)
     one = ids[DECIDED]
     tables = ("votes", "decisions")
-    kept = {table: world.eyes(f"SELECT * FROM {table} WHERE approval_id = '{one}'") for table in tables}
-    assert await world.store.approvals.void(one, why="denied", at=world.clock())
+    kept = {table: rig.eyes(f"SELECT * FROM {table} WHERE approval_id = '{one}'") for table in tables}
+    assert await rig.store.approvals.void(one, why="denied", at=rig.clock())
     for table, rows in kept.items():
-        put_back(world.eyes, table, rows)
-    world.eyes(f"UPDATE approvals SET stage = 'decided', revision = 2 WHERE id = '{one}'")
-    await world.rounds()
-    assert [] == world.platform.tried
-    (vote,) = world.eyes(f"SELECT * FROM votes WHERE approval_id = '{ids[VOTED]}'")
-    assert Counted.WAITING is await world.vote(ids[VOTED], "ann", needs=2)
-    world.eyes(f"DELETE FROM votes WHERE approval_id = '{ids[VOTED]}'")
-    put_back(world.eyes, "votes", [vote])
-    assert Counted.WAITING is await world.vote(ids[VOTED], "bob", needs=2)
+        put_back(rig.eyes, table, rows)
+    rig.eyes(f"UPDATE approvals SET stage = 'decided', revision = 2 WHERE id = '{one}'")
+    await rig.rounds()
+    assert [] == rig.platform.tried
+    (vote,) = rig.eyes(f"SELECT * FROM votes WHERE approval_id = '{ids[VOTED]}'")
+    assert Counted.WAITING is await rig.vote(ids[VOTED], "ann", needs=2)
+    rig.eyes(f"DELETE FROM votes WHERE approval_id = '{ids[VOTED]}'")
+    put_back(rig.eyes, "votes", [vote])
+    assert Counted.WAITING is await rig.vote(ids[VOTED], "bob", needs=2)
 
 
 def put_back(eyes: Eyes, table: str, rows: list[tuple[object, ...]]) -> None:
@@ -176,35 +176,35 @@ def put_back(eyes: Eyes, table: str, rows: list[tuple[object, ...]]) -> None:
         eyes(f"INSERT INTO {table} VALUES ({', '.join('NULL' if one is None else repr(one) for one in row)})")
 
 
-async def test_a_listing_is_believed_from_the_platform_alone(world: World) -> None:
+async def test_a_listing_is_believed_from_the_platform_alone(rig: Rig) -> None:
     """A moment in a column is no listing: an Approve waits until this process has seen one."""
-    ids = await world.lay(0)
-    world.platform.waiting.clear()
-    world.eyes("UPDATE approvals SET confirmed_at = 99999999999999")
-    await world.deliver()
-    assert [] == world.platform.tried
-    world.platform.waiting[ids[DECIDED]] = a_request(ids[DECIDED])
-    await world.rounds()
-    assert [ids[DECIDED]] == [one for one, _ in world.platform.tried]
+    ids = await rig.lay(0)
+    rig.platform.waiting.clear()
+    rig.eyes("UPDATE approvals SET confirmed_at = 99999999999999")
+    await rig.deliver()
+    assert [] == rig.platform.tried
+    rig.platform.waiting[ids[DECIDED]] = a_request(ids[DECIDED])
+    await rig.rounds()
+    assert [ids[DECIDED]] == [one for one, _ in rig.platform.tried]
 
 
-async def test_people_are_asked_again_and_an_alert_says_so_once(world: World) -> None:
+async def test_people_are_asked_again_and_an_alert_says_so_once(rig: Rig) -> None:
     """What is not Nod's own is taken anew by the next poll, and can then be decided as ever."""
-    ids = await world.lay(0)
+    ids = await rig.lay(0)
     one = ids[FRESH]
-    world.eyes(f"UPDATE approvals SET route = 'lax' WHERE id = '{one}'")
-    found = await world.store.approvals.get(one)
+    rig.eyes(f"UPDATE approvals SET route = 'lax' WHERE id = '{one}'")
+    found = await rig.store.approvals.get(one)
     assert found is not None
     assert ("terms",) == found.forged
-    await world.rounds()
-    again = await world.store.approvals.get(one)
+    await rig.rounds()
+    again = await rig.store.approvals.get(one)
     assert again is not None
     assert ("payments", (), Stage.OPEN) == (again.route, again.forged, again.stage)
-    assert [one] == [alert.approval_id for alert in await world.store.alerts.open_of(cause="tampered")]
-    assert Counted.WAITING is await world.vote(one, "ann", needs=2)
-    assert Counted.DECIDED is await world.vote(one, "bob", needs=2)
-    await world.rounds()
-    assert one in [sent for sent, _ in world.platform.tried]
+    assert [one] == [alert.approval_id for alert in await rig.store.alerts.open_of(cause="tampered")]
+    assert Counted.WAITING is await rig.vote(one, "ann", needs=2)
+    assert Counted.DECIDED is await rig.vote(one, "bob", needs=2)
+    await rig.rounds()
+    assert one in [sent for sent, _ in rig.platform.tried]
 
 
 async def test_rows_that_retention_did_not_sign_away_are_missed(
@@ -300,13 +300,13 @@ MEANT = [
 
 @pytest.mark.parametrize(("statement", "said"), MEANT)
 async def test_what_changes_a_meaning_is_named(
-    world: World, url: str, capsys: pytest.CaptureFixture[str], statement: str, said: str
+    rig: Rig, url: str, capsys: pytest.CaptureFixture[str], statement: str, said: str
 ) -> None:
     """By `nod audit verify`, which holds the tables against the chain, and signatures against the secret."""
-    ids = await world.lay(0)
+    ids = await rig.lay(0)
     assert 0 == await verify(url)
-    world.eyes("DELETE FROM placements")
-    world.eyes(statement.replace("{one}", ids[OVER]).replace("{fresh}", ids[FRESH]))
+    rig.eyes("DELETE FROM placements")
+    rig.eyes(statement.replace("{one}", ids[OVER]).replace("{fresh}", ids[FRESH]))
     assert 1 == await verify(url, signing=SIGNING)
     assert said in capsys.readouterr().out
 

@@ -27,10 +27,10 @@ async def test_a_card_is_one_message_with_a_line_for_the_lock_screen() -> None:
     """Updating changes it in place; what a notification says is in the summary."""
     async with open_rig() as rig:
         ref = await rig.teams.chat.post(card(), CHANNEL)
-        (call,) = rig.town.called("send")
+        (call,) = rig.system.called("send")
         assert "Approve send_email? hitl_approval_agent, by 14:32:00 UTC" == call.body["summary"]
         await rig.teams.chat.update(card(CardState.APPROVED), CHANNEL, ref)
-        (message,) = rig.town.cards_in(APPROVALS)
+        (message,) = rig.system.cards_in(APPROVALS)
         assert message.card is not None
         assert "✅ Approved: send_email" in texts(message.card)
         assert ["View call"] == [action["title"] for action in message.card["actions"]]
@@ -42,7 +42,7 @@ async def test_a_card_pings_who_is_there() -> None:
     async with open_rig() as rig:
         accounts = (ANN, STRANGER)
         await rig.teams.chat.post(replace(card(), mentions=accounts), CHANNEL)
-        (message,) = rig.town.cards_in(APPROVALS)
+        (message,) = rig.system.cards_in(APPROVALS)
         assert message.card is not None
         (entity,) = message.card["msteams"]["entities"]
         assert "<at>Ann Albers</at>" == entity["text"]
@@ -58,7 +58,7 @@ async def test_places_are_called_by_name_or_by_id() -> None:
             (CHAT, CHAT),
         ):
             await rig.teams.chat.post(card(), channel)
-            assert rig.town.cards_in(place)
+            assert rig.system.cards_in(place)
         with pytest.raises(Forbidden, match="in no conversation of Teams called no-such"):
             await rig.teams.chat.post(card(), "no-such")
 
@@ -81,7 +81,7 @@ async def test_a_notice_stands_in_the_thread_and_mentions_people() -> None:
             mark="req-1:0", text=("Still waiting, until ", UNTIL), mentions=(ANN, BOB, STRANGER)
         )
         ref = await rig.teams.chat.say(notice, CHANNEL, thread=thread)
-        (reply,) = rig.town.thread_of(rig.message(thread))
+        (reply,) = rig.system.thread_of(rig.message(thread))
         assert [ref, thread] == [ref_of(APPROVALS, reply.id), ref_of(APPROVALS, reply.root or "")]
         assert {"ann", "bob"} == set(reply.mentioned)
         before = datetime.now(UTC) - timedelta(seconds=5)
@@ -93,24 +93,24 @@ async def test_a_group_chat_has_no_threads() -> None:
     async with open_rig() as rig:
         thread = await rig.teams.chat.post(card(), CHAT)
         await rig.teams.chat.say(Notification(mark="m", text=("Still waiting",)), CHAT, thread=thread)
-        assert [None, None] == [message.root for message in rig.town.messages(CHAT)]
+        assert [None, None] == [message.root for message in rig.system.messages(CHAT)]
 
 
 async def test_a_person_is_written_to_in_her_own_chat_with_a_way_to_the_card() -> None:
     """The chat that Teams told of is used, or one is opened; the link leads to the message."""
     async with open_rig(announced=False) as rig:
-        await rig.town.events.install(APPROVALS)
+        await rig.system.events.install(APPROVALS)
         ref = await rig.teams.chat.post(card(), CHANNEL)
         room = await rig.teams.chat.dm_channel(BOB)
-        assert rig.town.personal("bob").id == room
+        assert rig.system.personal("bob").id == room
         assert room == await rig.teams.chat.dm_channel(BOB)
-        assert 1 == len(rig.town.called("create"))
+        assert 1 == len(rig.system.called("create"))
         link = rig.teams.chat.link(CHANNEL, ref)
         assert link is not None
         assert link.startswith("https://teams.microsoft.com/l/message/19%3Aapprovals")
         assert f"parentMessageId={rig.message(ref).id}" in link
         await rig.teams.chat.say(Notification(mark="m", text=("It still waits",), link=link), room)
-        (told,) = rig.town.dm_of("bob")
+        (told,) = rig.system.dm_of("bob")
         assert told.card is not None
         assert [link] == [action["url"] for action in told.card["actions"]]
         assert (await rig.kept.of_person(BOB)) == rig.kept.refs[room]
@@ -129,7 +129,7 @@ async def test_somebody_who_blocked_the_bot_is_forbidden() -> None:
     """403 MessageWritesBlocked waits for nothing: an operator is told."""
     async with open_rig() as rig:
         room = await rig.teams.chat.dm_channel(ANN)
-        rig.town.events.block("ann")
+        rig.system.events.block("ann")
         with pytest.raises(Forbidden, match="ask the person to unblock"):
             await rig.teams.chat.say(Notification(mark="m", text=("x",)), room)
 
@@ -138,10 +138,10 @@ async def test_a_deleted_card_is_gone_and_a_deleted_channel_forbidden() -> None:
     """A card that is not there any more can be put up anew; a place that is gone cannot be spoken in."""
     async with open_rig() as rig:
         message = await rig.card_up()
-        rig.town.conversations.remove(message)
+        rig.system.conversations.remove(message)
         with pytest.raises(Gone):
             await rig.teams.chat.update(card(), CHANNEL, message.id)
-        rig.town.conversations.change(APPROVALS, gone=True)
+        rig.system.conversations.change(APPROVALS, gone=True)
         with pytest.raises(Forbidden):
             await rig.teams.chat.post(card(), CHANNEL)
 
@@ -156,10 +156,10 @@ async def test_too_fast_is_told_with_the_seconds_to_wait(status: int) -> None:
         assert not isinstance(busy.value, Unanswered)
         assert busy.value.retry_after is not None
         assert 7 <= busy.value.retry_after < 7 * 1.26
-        sent = len(rig.town.called("send"))
+        sent = len(rig.system.called("send"))
         with pytest.raises(Unavailable, match="asked to wait"):
             await rig.teams.chat.post(card(), CHANNEL)
-        assert sent == len(rig.town.called("send"))
+        assert sent == len(rig.system.called("send"))
         assert await rig.teams.chat.post(card(), FINANCE)
 
 
@@ -195,7 +195,7 @@ async def test_a_card_that_is_too_large_for_teams_goes_up_without_its_approve() 
         rig.fails(413, path="*/activities")
         given = open_card({"body": "\n".join(f"line {n}" for n in range(40))})
         await rig.teams.chat.post(given, CHANNEL)
-        (message,) = rig.town.cards_in(APPROVALS)
+        (message,) = rig.system.cards_in(APPROVALS)
         assert message.card is not None
         assert ["View all", "Reject…"] == [action["title"] for action in message.card["actions"]][:2]
         assert len(json.dumps(message.card)) < 7_500
@@ -205,10 +205,10 @@ async def test_a_token_that_is_refused_is_bought_again_once() -> None:
     """After a 401 the call goes out with a new token; a second 401 is final."""
     async with open_rig() as rig:
         await rig.teams.chat.post(card(), CHANNEL)
-        bought = rig.town.entra.calls
+        bought = rig.system.entra.calls
         rig.fails(401, path="*/activities")
         assert await rig.teams.chat.post(card(), CHANNEL)
-        assert bought + 1 == rig.town.entra.calls
+        assert bought + 1 == rig.system.entra.calls
         rig.fails(401, times=2, path="*/activities")
         with pytest.raises(Forbidden, match="MicrosoftAppPassword"):
             await rig.teams.chat.post(card(), CHANNEL)
@@ -219,7 +219,7 @@ async def test_one_token_serves_all_calls_and_the_loop_is_never_blocked() -> Non
     async with open_rig() as rig:
         rig.faults.add(method="POST", path="/teams/login/*", delay=0.3, times=1)
         rig.teams._api._wire._sender._token._token = None  # type: ignore[attr-defined]
-        bought = rig.town.entra.calls
+        bought = rig.system.entra.calls
         began = time.monotonic()
         posting = asyncio.create_task(rig.teams.chat.post(card(), CHANNEL))
         turns = 0
@@ -230,7 +230,7 @@ async def test_one_token_serves_all_calls_and_the_loop_is_never_blocked() -> Non
         assert time.monotonic() - began >= 0.3
         assert turns >= 20
         await asyncio.gather(*(rig.teams.chat.post(card(), place) for place in (FINANCE, ALERTS, CHAT)))
-        assert bought + 1 == rig.town.entra.calls
+        assert bought + 1 == rig.system.entra.calls
 
 
 async def test_a_burst_is_never_refused_as_too_fast() -> None:
@@ -252,7 +252,7 @@ async def test_a_burst_is_never_refused_as_too_fast() -> None:
         async with asyncio.timeout(10):
             refs = await asyncio.gather(*(up(post) for post in posts))
         assert 11 == len(set(refs))
-        assert {201} == {call.status for call in rig.town.called("send")}
+        assert {201} == {call.status for call in rig.system.called("send")}
 
 
 async def test_the_token_goes_to_no_other_host() -> None:
@@ -272,7 +272,7 @@ async def test_the_token_goes_to_no_other_host() -> None:
 async def test_what_ails_a_conversation_is_told_before_a_card_needs_it() -> None:
     """`nod check` and the running bot name each place that cannot be spoken in, and what to do."""
     async with open_rig() as rig:
-        await rig.town.events.uninstall(CHAT)
+        await rig.system.events.uninstall(CHAT)
         places = [Destination(surface=Surface.TEAMS, channel=name) for name in (CHANNEL, "on-call")]
         (problem,) = await rig.teams.problems([*places, Destination(surface=Surface.SLACK, channel="C0X")])
         assert isinstance(problem, ConfigError)
@@ -304,7 +304,7 @@ async def test_the_interval_is_what_can_go_on_for_ever() -> None:
 async def test_a_card_does_not_wait_for_the_roster_of_thousands() -> None:
     """Views of one's own are a gain, not a need: a slow roster delays a card by two seconds at most, once."""
     async with open_rig(announced=False) as rig:
-        await rig.town.events.install(APPROVALS)
+        await rig.system.events.install(APPROVALS)
         rig.faults.add(path="*/pagedmembers", delay=30)
         began = time.monotonic()
         ref = await rig.teams.chat.post(card(), CHANNEL)
@@ -317,5 +317,5 @@ async def test_a_message_says_who_sends_it_and_where() -> None:
     async with open_rig() as rig:
         await rig.card_up()
         # What Nod says where it was added goes to other places.
-        (call,) = [one for one in rig.town.called("send") if one.body["conversation"]["id"] == APPROVALS]
-        assert (rig.town.bot.id, APPROVALS) == (call.body["from"]["id"], call.body["conversation"]["id"])
+        (call,) = [one for one in rig.system.called("send") if one.body["conversation"]["id"] == APPROVALS]
+        assert (rig.system.bot.id, APPROVALS) == (call.body["from"]["id"], call.body["conversation"]["id"])

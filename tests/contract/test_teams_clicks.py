@@ -119,14 +119,14 @@ async def test_somebody_who_may_not_decide_sees_status_only() -> None:
         rig.desk.explained = explanation(
             "Route: default", "Only finance can decide this.", refusal=Refusal.NOT_APPROVER
         )
-        result = await rig.town.refresh("eve", message)
+        result = await rig.system.refresh("eve", message)
         assert result is not None
         assert result.ok
         seen = rig.message(message.id).seen_by("eve")
         assert seen is not None
         assert ["why", "ids"] == verbs(seen)
         rig.desk.explained = explanation("Route: default", "You can decide this.")
-        await rig.town.refresh("ann", message)
+        await rig.system.refresh("ann", message)
         seen = rig.message(message.id).seen_by("ann")
         assert seen is not None
         assert {"approve", "reject", "skip", "view_all", "claim", "why", "ids"} == set(verbs(seen))
@@ -138,7 +138,7 @@ async def test_a_look_of_a_stranger_is_no_row_of_the_audit() -> None:
     async with open_rig() as rig:
         message = await rig.card_up()
         rig.desk.explained = explanation("Only finance can decide this.", refusal=Refusal.NOT_APPROVER)
-        await rig.town.refresh("eve", message)
+        await rig.system.refresh("eve", message)
         assert [Button.WHY] == [click.verb for click in rig.desk.seen]
 
 
@@ -170,7 +170,7 @@ async def test_a_page_that_was_skipped_brings_no_approve() -> None:
         rig.desk.asked = request(LONG)
         message = await rig.card_up()
         await rig.press("view_all", message=message)
-        (sent,) = rig.town.delivery.sent[-1:]
+        (sent,) = rig.system.delivery.sent[-1:]
         forged = json.loads(json.dumps(sent.activity))
         action = forged["value"]["action"]
         look = rig.message(message.id).seen_by("ann")
@@ -180,7 +180,7 @@ async def test_a_page_that_was_skipped_brings_no_approve() -> None:
         data = {**turn["data"], "look": {**turn["data"]["look"], "page": pages - 1, "seen": 0}}
         forged["id"] = "f:another"
         forged["value"]["action"] = {**action, "verb": "nod_turn", "data": data}
-        result = await rig.town.delivery.deliver(forged)
+        result = await rig.system.delivery.deliver(forged)
         assert 400 == json.loads(result.body)["statusCode"]
         assert "click_malformed" in rig.counted
 
@@ -222,8 +222,8 @@ async def test_a_client_without_universal_actions_can_answer_too() -> None:
         assert result.ok
         (click,) = rig.desk.taken
         assert (Button.APPROVE, ANN, ref_of(APPROVALS, message.id)) == (click.verb, click.account, click.ref)
-        await _until(lambda: rig.town.dm_of("ann"))
-        assert "You approved send_email." in texts(rig.town.dm_of("ann")[-1].card)
+        await _until(lambda: rig.system.dm_of("ann"))
+        assert "You approved send_email." in texts(rig.system.dm_of("ann")[-1].card)
 
 
 async def test_a_form_in_the_own_chat_counts_for_the_card_that_it_came_from() -> None:
@@ -232,10 +232,10 @@ async def test_a_form_in_the_own_chat_counts_for_the_card_that_it_came_from() ->
         rig.desk.asked = request(LONG)
         message = await rig.card_up()
         await rig.press("view_all", message=message, old_client=True)
-        await _until(lambda: rig.town.dm_of("ann"))
-        look = rig.town.dm_of("ann")[-1]
+        await _until(lambda: rig.system.dm_of("ann"))
+        look = rig.system.dm_of("ann")[-1]
         await _until(lambda: rig.teams._receiver._clicks._posted.at(look.place, look.id))
-        assert (await rig.town.press("ann", look, "nod_turn", title="Next page")).ok
+        assert (await rig.system.press("ann", look, "nod_turn", title="Next page")).ok
         assert {(CHANNEL, ref_of(APPROVALS, message.id))} == {
             (click.channel, click.ref) for click in rig.desk.seen
         }
@@ -245,8 +245,8 @@ async def test_the_same_press_again_gets_the_same_answer() -> None:
     """Teams repeats what it thinks unanswered: one vote, and the answer that was given."""
     async with open_rig() as rig:
         first = await rig.press("approve")
-        second = await rig.town.replay()
-        third = await rig.town.replay()
+        second = await rig.system.replay()
+        third = await rig.system.replay()
         assert 1 == len(rig.desk.taken)
         assert {first.body} == {second.body, third.body}
 
@@ -276,7 +276,7 @@ async def test_a_vote_that_takes_too_long_is_finished_all_the_same() -> None:
         assert 500 == late.answer()["statusCode"]
         assert 1 == rig.counted["click_late"]
         stored.set()
-        assert 200 == (await rig.town.replay()).answer()["statusCode"]
+        assert 200 == (await rig.system.replay()).answer()["statusCode"]
         assert 1 == len(rig.desk.taken)
         # The second press waited for the first one's answer.
         assert 1 == len([click for click in rig.desk.seen if click.verb is Button.APPROVE])
@@ -291,7 +291,7 @@ async def test_trouble_is_told_and_never_a_500() -> None:
         assert 500 == json.loads(result.body)["statusCode"]
         assert 1 == rig.counted["click_failed"]
         rig.desk.trouble = None
-        assert (await rig.town.replay()).ok
+        assert (await rig.system.replay()).ok
         assert 1 == len(rig.desk.taken)
 
 
@@ -316,8 +316,8 @@ async def test_a_lost_post_is_found_by_the_first_look_at_it() -> None:
             await rig.teams.chat.post(card, CHANNEL)
         since = datetime.now(UTC) - timedelta(seconds=5)
         assert await rig.teams.chat.find(card.card_id, CHANNEL, since=since) is None
-        (lost,) = rig.town.cards_in(APPROVALS)
-        await rig.town.refresh("ann", lost)
+        (lost,) = rig.system.cards_in(APPROVALS)
+        await rig.system.refresh("ann", lost)
         assert ref_of(APPROVALS, lost.id) == await rig.teams.chat.find(card.card_id, CHANNEL, since=since)
 
 
@@ -334,10 +334,10 @@ async def test_a_name_that_leads_elsewhere_is_not_believed() -> None:
     async with open_rig() as rig:
         message = await rig.card_up()
         await rig.press("approve", message=message)
-        (sent,) = rig.town.delivery.sent[-1:]
+        (sent,) = rig.system.delivery.sent[-1:]
         forged = json.loads(json.dumps(sent.activity)) | {"id": "f:other", "replyToId": "4711"}
         forged["value"]["action"]["data"]["channel"] = "finance-approvals"
-        await rig.town.delivery.deliver(forged)
+        await rig.system.delivery.deliver(forged)
         assert [CHANNEL, APPROVALS] == [click.channel for click in rig.desk.taken]
         assert replace(rig.desk.taken[0], channel="", ref="") == replace(rig.desk.taken[1], channel="", ref="")
 

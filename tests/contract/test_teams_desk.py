@@ -29,7 +29,7 @@ from bot.surface import Destination, Surface
 from sandbox.teams.messages import Message
 from sandbox.teams.people import TENANT, cast
 from tests.contract.teams_rig import CHANNEL, Rig, open_rig, texts, verbs
-from tests.servers.laid import lay_database
+from tests.servers.sqlite_template import lay_database
 
 SEAL = Seal("t" * 32)
 HERE = Destination(surface=Surface.TEAMS, channel=CHANNEL)
@@ -63,7 +63,7 @@ POLICY = Policy(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class DeskRig:
     """A request that waits, its card in Teams, and the record of it."""
 
     rig: Rig
@@ -88,7 +88,7 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(path: Path) -> AsyncIterator[World]:
+async def open_desk_rig(path: Path) -> AsyncIterator[DeskRig]:
     """Everything connected, one request waiting."""
     now = datetime.now(UTC)
     clock = lambda: datetime.now(UTC)  # noqa: E731 - the desk's and the store's
@@ -108,70 +108,72 @@ async def open_world(path: Path) -> AsyncIterator[World]:
             card = card_of(approval, card_id="card-r1", policy=POLICY, seal=SEAL, now=now)
             ref = await rig.teams.chat.post(card, CHANNEL)
             await store.placements.shown("card-r1", ref=ref, revision=1, digest=request.digest)
-            yield World(rig=rig, store=store, message=rig.message(ref))
+            yield DeskRig(rig=rig, store=store, message=rig.message(ref))
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def desk_rig(tmp_path: Path) -> AsyncIterator[DeskRig]:
     """One request in one channel."""
-    async with open_world(tmp_path) as opened:
+    async with open_desk_rig(tmp_path) as opened:
         yield opened
 
 
-async def test_two_people_approve_and_the_record_is_theirs(world: World) -> None:
+async def test_two_people_approve_and_the_record_is_theirs(desk_rig: DeskRig) -> None:
     """Each answer counts once, by tenant and object id; the second one decides."""
-    assert (await world.rig.press("approve", message=world.message)).ok
-    assert (await world.rig.town.replay()).ok
-    record = await world.record()
+    assert (await desk_rig.rig.press("approve", message=desk_rig.message)).ok
+    assert (await desk_rig.rig.system.replay()).ok
+    record = await desk_rig.record()
     assert ["ann"] == [vote.person for vote in record.votes]
     assert Stage.OPEN is record.stage
-    await world.rig.teams.chat.update(world.card(record), CHANNEL, world.message.id)
-    assert (await world.rig.press("approve", person="bob", message=world.message)).ok
-    record = await world.record()
+    await desk_rig.rig.teams.chat.update(desk_rig.card(record), CHANNEL, desk_rig.message.id)
+    assert (await desk_rig.rig.press("approve", person="bob", message=desk_rig.message)).ok
+    record = await desk_rig.record()
     assert Stage.DECIDED is record.stage
     assert record.decision is not None
     assert "Bob Brandt" == record.decision.actor.name
     assert HITLDecision.APPROVED is record.decision.verdict
 
 
-async def test_each_sees_what_she_may(world: World) -> None:
+async def test_each_sees_what_she_may(desk_rig: DeskRig) -> None:
     """The refresh gives buttons and the route's own reasons to approvers, and status to others and guests."""
     for person in ("ann", "eve", "gus"):
-        looked = await world.rig.town.refresh(person, world.message)
+        looked = await desk_rig.rig.system.refresh(person, desk_rig.message)
         assert looked is not None
         assert looked.ok
-    assert {"approve", "reject", "skip", "view_all", "claim", "why", "ids"} == set(verbs(world.seen("ann")))
-    assert ["why", "ids"] == verbs(world.seen("eve"))
-    assert ["why", "ids"] == verbs(world.seen("gus"))
-    assert "wrong person" in json.dumps(world.seen("ann"))
+    assert {"approve", "reject", "skip", "view_all", "claim", "why", "ids"} == set(verbs(desk_rig.seen("ann")))
+    assert ["why", "ids"] == verbs(desk_rig.seen("eve"))
+    assert ["why", "ids"] == verbs(desk_rig.seen("gus"))
+    assert "wrong person" in json.dumps(desk_rig.seen("ann"))
 
 
 @pytest.mark.parametrize(
     ("person", "said"), [("eve", " can decide this."), ("gus", "Guests and external users cannot decide this")]
 )
-async def test_who_may_not_is_told_why(world: World, person: str, said: str) -> None:
+async def test_who_may_not_is_told_why(desk_rig: DeskRig, person: str, said: str) -> None:
     """A press of theirs changes nothing, and they read why."""
-    assert (await world.rig.press("approve", person=person, message=world.message)).ok
-    assert said in " ".join(texts(world.seen(person)))
-    assert () == (await world.record()).votes
+    assert (await desk_rig.rig.press("approve", person=person, message=desk_rig.message)).ok
+    assert said in " ".join(texts(desk_rig.seen(person)))
+    assert () == (await desk_rig.record()).votes
 
 
-async def test_a_rejection_needs_its_reason(world: World) -> None:
+async def test_a_rejection_needs_its_reason(desk_rig: DeskRig) -> None:
     """The form asks for it, and what is picked is in the record."""
-    await world.rig.press("reject", message=world.message)
-    assert "This route needs a reason." in " ".join(texts(world.seen("ann")))
-    assert (await world.rig.press("reject", message=world.message, inputs={"nod_preset": "wrong person"})).ok
-    record = await world.record()
+    await desk_rig.rig.press("reject", message=desk_rig.message)
+    assert "This route needs a reason." in " ".join(texts(desk_rig.seen("ann")))
+    assert (
+        await desk_rig.rig.press("reject", message=desk_rig.message, inputs={"nod_preset": "wrong person"})
+    ).ok
+    record = await desk_rig.record()
     assert record.decision is not None
     assert "wrong person" == record.decision.note
 
 
-async def test_buttons_of_another_card_and_edited_ones_decide_nothing(world: World) -> None:
+async def test_buttons_of_another_card_and_edited_ones_decide_nothing(desk_rig: DeskRig) -> None:
     """A value of another secret, of another card, or under another verb: refused, and the audit has it."""
-    await world.rig.press("why", person="bob", message=world.message)
-    sent = json.loads(json.dumps(world.rig.town.delivery.sent[-1].activity))
-    true = world.card(await world.record()).buttons
-    digest = (await world.record()).request.digest
+    await desk_rig.rig.press("why", person="bob", message=desk_rig.message)
+    sent = json.loads(json.dumps(desk_rig.rig.system.delivery.sent[-1].activity))
+    true = desk_rig.card(await desk_rig.record()).buttons
+    digest = (await desk_rig.record()).request.digest
     forged = [
         (FORGED, Seal("x" * 32).value(card_id="card-r1", verb="approve", digest=digest)),
         ("no record of this card", SEAL.value(card_id="card-r2", verb="approve", digest=digest)),
@@ -185,29 +187,29 @@ async def test_buttons_of_another_card_and_edited_ones_decide_nothing(world: Wor
             "verb": "nod_approve",
             "data": {"nod": "approve", "value": value, "channel": CHANNEL},
         }
-        result = await world.rig.town.delivery.deliver(activity)
+        result = await desk_rig.rig.system.delivery.deliver(activity)
         assert result.ok
         assert says in result.body
-    record = await world.record()
+    record = await desk_rig.record()
     assert ((), None) == (record.votes, record.decision)
 
 
-async def test_a_copy_of_a_card_in_another_place_decides_nothing(world: World) -> None:
+async def test_a_copy_of_a_card_in_another_place_decides_nothing(desk_rig: DeskRig) -> None:
     """The card's own message counts, and no other; the copy says so."""
-    await world.rig.press("why", person="bob", message=world.message)
-    sent = json.loads(json.dumps(world.rig.town.delivery.sent[-1].activity))
-    value = world.card(await world.record()).buttons
+    await desk_rig.rig.press("why", person="bob", message=desk_rig.message)
+    sent = json.loads(json.dumps(desk_rig.rig.system.delivery.sent[-1].activity))
+    value = desk_rig.card(await desk_rig.record()).buttons
     approve = next(text for which, text in value.items() if which.value == "approve")
     sent["value"]["action"] |= {
         "verb": "nod_approve",
         "data": {"nod": "approve", "value": approve, "channel": CHANNEL},
     }
     copied = {**sent, "id": "f:copy", "replyToId": "4711"}
-    assert "This is a copy of a card." in (await world.rig.town.delivery.deliver(copied)).body
-    assert () == (await world.record()).votes
+    assert "This is a copy of a card." in (await desk_rig.rig.system.delivery.deliver(copied)).body
+    assert () == (await desk_rig.record()).votes
 
 
-async def test_i_am_on_it_is_in_the_record(world: World) -> None:
+async def test_i_am_on_it_is_in_the_record(desk_rig: DeskRig) -> None:
     """A claim is stored under the person that the policy names."""
-    assert (await world.rig.press("claim", message=world.message)).ok
-    assert ["ann"] == [claim.person for claim in (await world.record()).claims]
+    assert (await desk_rig.rig.press("claim", message=desk_rig.message)).ok
+    assert ["ann"] == [claim.person for claim in (await desk_rig.record()).claims]

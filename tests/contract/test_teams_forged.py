@@ -27,16 +27,16 @@ async def pressed(rig: Rig) -> Activity:
     await rig.press("approve")
     rig.desk.taken.clear()
     rig.desk.seen.clear()
-    return {**copy.deepcopy(dict(rig.town.delivery.sent[-1].activity)), "id": "f:forged"}
+    return {**copy.deepcopy(dict(rig.system.delivery.sent[-1].activity)), "id": "f:forged"}
 
 
 @pytest.mark.parametrize("kind", FORGERIES)
 async def test_a_forged_token_is_refused(kind: str) -> None:
     """No forged token gets in: 401 for one that is not Teams' own, 403 for one that speaks of another."""
     async with open_rig(announced=False) as rig:
-        await rig.town.events.install("19:approvals00000000000000000000001@thread.tacv2")
+        await rig.system.events.install("19:approvals00000000000000000000001@thread.tacv2")
         activity = await pressed(rig)
-        result = await rig.town.forge(kind, activity)
+        result = await rig.system.forge(kind, activity)
         wanted = 403 if kind in FORBIDDEN else 400 if kind in UNREADABLE else 401
         assert wanted == result.status
         assert [] == rig.desk.seen
@@ -92,9 +92,9 @@ MALFORMED: Mapping[str, Callable[[Activity], Activity]] = {
 async def test_a_press_that_is_none_reaches_nobody(kind: str) -> None:
     """The answer is a typed error, counted and logged; the desk hears nothing."""
     async with open_rig(announced=False) as rig:
-        await rig.town.events.install("19:approvals00000000000000000000001@thread.tacv2")
+        await rig.system.events.install("19:approvals00000000000000000000001@thread.tacv2")
         activity = await pressed(rig)
-        result = await rig.town.delivery.deliver(MALFORMED[kind](activity))
+        result = await rig.system.delivery.deliver(MALFORMED[kind](activity))
         assert 200 == result.status
         assert 400 == result.answer()["statusCode"]
         assert "application/vnd.microsoft.error" == result.answer()["type"]
@@ -146,10 +146,10 @@ SHAPES: Mapping[str, Callable[[Activity], Activity]] = {
 async def test_an_activity_of_another_shape_is_refused(kind: str) -> None:
     """A true token does not make up for a broken activity: 400, and the SDK never sees it."""
     async with open_rig(announced=False) as rig:
-        await rig.town.events.install("19:approvals00000000000000000000001@thread.tacv2")
+        await rig.system.events.install("19:approvals00000000000000000000001@thread.tacv2")
         activity = await pressed(rig)
         changed = SHAPES[kind](activity)
-        assert 400 == (await rig.town.delivery.deliver(changed)).status
+        assert 400 == (await rig.system.delivery.deliver(changed)).status
         assert [] == rig.desk.seen
 
 
@@ -164,7 +164,7 @@ async def test_unknown_events_are_taken_and_forgotten() -> None:
             {**activity, "type": "message", "value": None, "text": "hello"},
             {**activity, "type": "message", "value": {"of": "another app"}},
         ):
-            assert 200 == (await rig.town.delivery.deliver(changed)).status
+            assert 200 == (await rig.system.delivery.deliver(changed)).status
         assert [] == rig.desk.seen
 
 
@@ -173,21 +173,21 @@ async def test_a_tenant_that_the_two_places_name_differently_is_refused() -> Non
     async with open_rig(announced=False) as rig:
         activity = await pressed_somewhere(rig)
         other = {**activity["conversation"], "tenantId": "5a4db0c5-7e2a-4a6b-9a53-0b9a5d3f0002"}
-        assert 403 == (await rig.town.delivery.deliver({**activity, "conversation": other})).status
+        assert 403 == (await rig.system.delivery.deliver({**activity, "conversation": other})).status
 
 
 async def test_nothing_of_a_refused_request_is_told_back() -> None:
     """The answer names the cause and nothing that was sent."""
     async with open_rig(announced=False) as rig:
         activity = await pressed_somewhere(rig)
-        result = await rig.town.forge("expired", {**activity, "name": "secret-words"})
+        result = await rig.system.forge("expired", {**activity, "name": "secret-words"})
         assert "secret-words" not in result.body
         assert "eyJ" not in result.body
 
 
 async def pressed_somewhere(rig: Rig) -> Activity:
     """A true press, with the bot installed in the channel."""
-    await rig.town.events.install("19:approvals00000000000000000000001@thread.tacv2")
+    await rig.system.events.install("19:approvals00000000000000000000001@thread.tacv2")
     return await pressed(rig)
 
 

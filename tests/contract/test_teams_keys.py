@@ -32,7 +32,7 @@ class Wall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class KeyRig:
     """A ring, the service that it reads, and its clock."""
 
     ring: KeyRing
@@ -46,101 +46,105 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(url: Callable[[TeamsServer], str] = lambda s: s.teams.openid_url) -> AsyncIterator[World]:
+async def open_key_rig(
+    url: Callable[[TeamsServer], str] = lambda s: s.teams.openid_url,
+) -> AsyncIterator[KeyRig]:
     """A ring that has read nothing yet."""
     wall = Wall()
     async with serve_teams() as served, httpx.AsyncClient(trust_env=False) as client:
         ring = KeyRing(client=client, openid_url=url(served), seconds=wall)
-        yield World(ring=ring, served=served, wall=wall)
+        yield KeyRig(ring=ring, served=served, wall=wall)
         await ring.close()
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+async def key_rig() -> AsyncIterator[KeyRig]:
     """A ring in front of the local Teams."""
-    async with open_world() as opened:
+    async with open_key_rig() as opened:
         yield opened
 
 
-async def test_a_key_is_read_once(world: World) -> None:
+async def test_a_key_is_read_once(key_rig: KeyRig) -> None:
     """Every click after the first finds the key in memory, with what it may sign for."""
-    kid = world.served.teams.ring.signing.kid
-    first = await world.ring.key(kid)
+    kid = key_rig.served.teams.ring.signing.kid
+    first = await key_rig.ring.key(kid)
     assert first is not None
     assert {"msteams"} == first.endorsements
-    assert first is await world.ring.key(kid)
-    assert 1 == world.asked
+    assert first is await key_rig.ring.key(kid)
+    assert 1 == key_rig.asked
 
 
-async def test_a_rotation_is_noticed_at_the_first_click(world: World) -> None:
+async def test_a_rotation_is_noticed_at_the_first_click(key_rig: KeyRig) -> None:
     """An id that is not known makes us look, and the click is checked with what was found."""
-    await world.ring.key(world.served.teams.ring.signing.kid)
-    fresh = world.served.teams.ring.rotate()
-    assert await world.ring.key(fresh.kid) is not None
+    await key_rig.ring.key(key_rig.served.teams.ring.signing.kid)
+    fresh = key_rig.served.teams.ring.rotate()
+    assert await key_rig.ring.key(fresh.kid) is not None
 
 
-async def test_invented_ids_make_us_ask_once_a_minute(world: World) -> None:
+async def test_invented_ids_make_us_ask_once_a_minute(key_rig: KeyRig) -> None:
     """Nobody can make Nod ask for keys more often than that; after the minute it looks again."""
-    await world.ring.key(world.served.teams.ring.signing.kid)
+    await key_rig.ring.key(key_rig.served.teams.ring.signing.kid)
     for number in range(20):
-        assert await world.ring.key(f"invented-{number}") is None
-    assert 2 >= world.asked
-    world.wall.now += ONCE_IN - 1
-    assert await world.ring.key("invented") is None
-    asked = world.asked
-    world.wall.now += 1
-    assert await world.ring.key("invented") is None
-    assert asked + 1 == world.asked
+        assert await key_rig.ring.key(f"invented-{number}") is None
+    assert 2 >= key_rig.asked
+    key_rig.wall.now += ONCE_IN - 1
+    assert await key_rig.ring.key("invented") is None
+    asked = key_rig.asked
+    key_rig.wall.now += 1
+    assert await key_rig.ring.key("invented") is None
+    assert asked + 1 == key_rig.asked
 
 
-async def test_a_withdrawn_key_goes_within_a_day(world: World) -> None:
+async def test_a_withdrawn_key_goes_within_a_day(key_rig: KeyRig) -> None:
     """Keys are read anew each day although none is missing, and nobody waits for that."""
-    old = world.served.teams.ring.signing.kid
-    await world.ring.key(old)
-    world.served.teams.ring.rotate()
-    world.wall.now += DAY
-    assert await world.ring.key(old) is not None
+    old = key_rig.served.teams.ring.signing.kid
+    await key_rig.ring.key(old)
+    key_rig.served.teams.ring.rotate()
+    key_rig.wall.now += DAY
+    assert await key_rig.ring.key(old) is not None
     async with asyncio.timeout(5):
-        while await world.ring.key(old) is not None:
+        while await key_rig.ring.key(old) is not None:
             await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("trouble", [Trouble.BROKEN, Trouble.GARBAGE, Trouble.HUGE])
-async def test_what_cannot_be_read_leaves_the_keys_that_are_there(world: World, trouble: Trouble) -> None:
+async def test_what_cannot_be_read_leaves_the_keys_that_are_there(key_rig: KeyRig, trouble: Trouble) -> None:
     """An endpoint in trouble costs no key, and is asked again before long."""
-    known = world.served.teams.ring.signing.kid
-    await world.ring.key(known)
-    world.served.teams.identity.trouble = trouble
-    fresh = world.served.teams.ring.rotate(keep=True)
-    assert await world.ring.key(fresh.kid) is None
-    assert await world.ring.key(known) is not None
-    world.served.teams.identity.trouble = Trouble.NONE
-    world.wall.now += AGAIN
-    assert await world.ring.key(fresh.kid) is not None
+    known = key_rig.served.teams.ring.signing.kid
+    await key_rig.ring.key(known)
+    key_rig.served.teams.identity.trouble = trouble
+    fresh = key_rig.served.teams.ring.rotate(keep=True)
+    assert await key_rig.ring.key(fresh.kid) is None
+    assert await key_rig.ring.key(known) is not None
+    key_rig.served.teams.identity.trouble = Trouble.NONE
+    key_rig.wall.now += AGAIN
+    assert await key_rig.ring.key(fresh.kid) is not None
 
 
 async def test_keys_on_another_host_are_not_fetched() -> None:
     """The document may not send us elsewhere for its keys."""
-    async with open_world(lambda served: served.teams.openid_url.replace("127.0.0.1", "localhost")) as world:
-        assert await world.ring.key(world.served.teams.ring.signing.kid) is None
-        assert 0 == world.served.teams.identity.key_calls
-        assert 1 == world.asked
+    async with open_key_rig(
+        lambda served: served.teams.openid_url.replace("127.0.0.1", "localhost")
+    ) as key_rig:
+        assert await key_rig.ring.key(key_rig.served.teams.ring.signing.kid) is None
+        assert 0 == key_rig.served.teams.identity.key_calls
+        assert 1 == key_rig.asked
 
 
-async def test_a_short_key_is_none(world: World) -> None:
+async def test_a_short_key_is_none(key_rig: KeyRig) -> None:
     """A key that can be broken is not taken, whoever publishes it; nor is what is no key at all."""
     weak = Key(kid="weak", private=rsa.generate_private_key(public_exponent=65537, key_size=1024))
-    good = world.served.teams.ring.signing.jwk()
-    world.served.faults.add(path="*/keys", status=200, body={"keys": [weak.jwk(), good, "x", {"kid": 7}]})
-    assert await world.ring.key("weak") is None
-    assert await world.ring.key(good["kid"]) is not None
+    good = key_rig.served.teams.ring.signing.jwk()
+    key_rig.served.faults.add(path="*/keys", status=200, body={"keys": [weak.jwk(), good, "x", {"kid": 7}]})
+    assert await key_rig.ring.key("weak") is None
+    assert await key_rig.ring.key(good["kid"]) is not None
 
 
-async def test_an_endless_document_is_not_read(world: World) -> None:
+async def test_an_endless_document_is_not_read(key_rig: KeyRig) -> None:
     """Good keys behind more than half a megabyte of anything are not looked for."""
-    good = world.served.teams.ring.signing.jwk()
-    world.served.faults.add(path="*/keys", status=200, body={"pad": "x" * LARGEST, "keys": [good]})
-    assert await world.ring.key(good["kid"]) is None
+    good = key_rig.served.teams.ring.signing.jwk()
+    key_rig.served.faults.add(path="*/keys", status=200, body={"pad": "x" * LARGEST, "keys": [good]})
+    assert await key_rig.ring.key(good["kid"]) is None
 
 
 async def test_a_hanging_endpoint_stops_nobody_with_a_known_key() -> None:
@@ -148,11 +152,11 @@ async def test_a_hanging_endpoint_stops_nobody_with_a_known_key() -> None:
     async with open_rig() as rig:
         message = await rig.card_up()
         assert (await rig.press("why", person="bob", message=message)).ok
-        rig.town.identity.trouble = Trouble.HANG
+        rig.system.identity.trouble = Trouble.HANG
         stranger = new_key("stranger-2")
-        activity = dict(rig.town.delivery.sent[-1].activity) | {"id": "f:other"}
-        token = rig.town.forger.signed(activity, key=stranger)
-        hanging = asyncio.create_task(rig.town.send_raw(activity, token))
+        activity = dict(rig.system.delivery.sent[-1].activity) | {"id": "f:other"}
+        token = rig.system.forger.signed(activity, key=stranger)
+        hanging = asyncio.create_task(rig.system.send_raw(activity, token))
         await asyncio.sleep(0.1)
         # Others share this machine: the event loop is free if it was in one of three looks.
         lag = min([await _lag(0.15) for _ in range(3)])
@@ -170,7 +174,7 @@ async def test_a_click_after_a_rotation_is_answered_at_once() -> None:
     async with open_rig() as rig:
         message = await rig.card_up()
         assert (await rig.press("why", person="bob", message=message)).ok
-        rig.town.ring.rotate()
+        rig.system.ring.rotate()
         result = await rig.press("approve", message=message)
         assert result.ok
         assert result.took < 5

@@ -11,9 +11,9 @@ from tests.contract.teams_rig import Rig, open_rig, texts
 async def told(rig: Rig) -> list[str]:
     """What Ann is told in her own chat, once there is something."""
     async with asyncio.timeout(5):
-        while not rig.town.dm_of("ann"):
+        while not rig.system.dm_of("ann"):
             await asyncio.sleep(0.01)
-    return texts(rig.town.dm_of("ann")[-1].card)
+    return texts(rig.system.dm_of("ann")[-1].card)
 
 
 async def test_an_old_client_is_told_in_time_that_its_press_is_late() -> None:
@@ -28,7 +28,7 @@ async def test_an_old_client_is_told_in_time_that_its_press_is_late() -> None:
         assert 1 == rig.counted["click_late"]
         assert [PRESS_AGAIN] == await told(rig)
         stored.set()
-        assert (await rig.town.replay()).ok
+        assert (await rig.system.replay()).ok
         assert 1 == len(rig.desk.taken)
 
 
@@ -62,7 +62,7 @@ async def test_what_breaks_after_the_answer_is_counted() -> None:
                 await asyncio.sleep(0.01)
         assert (1, 1) == (rig.counted["click_late"], rig.counted["click_failed"])
         rig.desk.before_commit = None
-        assert 200 == (await rig.town.replay()).answer()["statusCode"]
+        assert 200 == (await rig.system.replay()).answer()["statusCode"]
         assert 1 == len(rig.desk.taken)
 
 
@@ -73,11 +73,11 @@ async def test_a_press_without_an_id_is_finished_too() -> None:
         await rig.press("why")
         message = await rig.card_up()
         await rig.press("approve", message=message, person="bob")
-        activity = {k: v for k, v in rig.town.delivery.sent[-1].activity.items() if k != "id"}
+        activity = {k: v for k, v in rig.system.delivery.sent[-1].activity.items() if k != "id"}
         rig.desk.taken.clear()
         rig.teams._receiver._in_time = 0.1  # type: ignore[attr-defined]
         rig.desk.before_commit = stored.wait
-        assert 500 == (await rig.town.delivery.deliver(activity)).answer()["statusCode"]
+        assert 500 == (await rig.system.delivery.deliver(activity)).answer()["statusCode"]
         stored.set()
         async with asyncio.timeout(5):
             while not rig.desk.taken:

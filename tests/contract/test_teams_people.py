@@ -20,7 +20,7 @@ from tests.contract.teams_rig import Kept
 HOME = "11111111-1111-4111-8111-111111111111"
 
 
-class Town:
+class System:
     """A Connector of many rosters, each of which takes `seconds`; a channel has everybody of `crowd`."""
 
     def __init__(self, *, seconds: float, crowd: Sequence[str] = ()) -> None:
@@ -45,7 +45,7 @@ class Town:
 
 
 async def directory_of(
-    town: Any, *, personal: int, channels: int = 1, in_time: float = 20.0, seconds: list[float] | None = None
+    system: Any, *, personal: int, channels: int = 1, in_time: float = 20.0, seconds: list[float] | None = None
 ) -> TeamsDirectory:
     """A directory of so many personal chats, `a:u0` and on, and channels."""
     clock = seconds or [0.0]
@@ -60,7 +60,7 @@ async def directory_of(
             person=None if shared else f"u{number}",
         )
         await kept.put(ref)
-    api = TeamsApi(wire=town, turns=turns_of(lambda: clock[0]), cooling=cooldown_of(lambda: clock[0]))
+    api = TeamsApi(wire=system, turns=turns_of(lambda: clock[0]), cooling=cooldown_of(lambda: clock[0]))
     places = Places(kept=kept)
     await places.load()
     rosters = Rosters(api=api, seconds=lambda: clock[0])
@@ -75,23 +75,23 @@ def by_address(name: str) -> Person:
 
 async def test_personal_chats_of_others_are_not_read() -> None:
     """Whoever is met in a channel, or is named by her account, costs no look into anybody else's chat."""
-    town = Town(seconds=0, crowd=["ann"])
-    directory = await directory_of(town, personal=500)
+    system = System(seconds=0, crowd=["ann"])
+    directory = await directory_of(system, personal=500)
     bob = Person(handle="bob", name="bob", accounts={Surface.TEAMS: f"{HOME}/u7"})
     found = await directory.resolve([by_address("ann"), bob])
     assert [f"{HOME}/ann", f"{HOME}/u7"] == [person.accounts[Surface.TEAMS] for person in found]
-    assert {"a:u7", "19:c500"} == set(town.asked)
+    assert {"a:u7", "19:c500"} == set(system.asked)
 
 
 async def test_somebody_in_her_own_chat_alone_is_looked_for_once() -> None:
     """The chats are read until she is found, and from then on hers alone; the others only once."""
-    town, clock = Town(seconds=0), [0.0]
-    directory = await directory_of(town, personal=3 * BATCH, seconds=clock)
+    system, clock = System(seconds=0), [0.0]
+    directory = await directory_of(system, personal=3 * BATCH, seconds=clock)
     for _ in range(3):
         (found,) = await directory.resolve([by_address(f"u{BATCH + 1}")])
         assert f"{HOME}/u{BATCH + 1}" == found.accounts[Surface.TEAMS]
         clock[0] += 400
-    chats = {name: times for name, times in town.asked.items() if name.startswith("a:")}
+    chats = {name: times for name, times in system.asked.items() if name.startswith("a:")}
     assert 2 * BATCH == len(chats)
     assert 3 == chats.pop(f"a:u{BATCH + 1}")
     assert {1} == set(chats.values())
@@ -99,15 +99,15 @@ async def test_somebody_in_her_own_chat_alone_is_looked_for_once() -> None:
 
 async def test_rosters_are_read_several_at_a_time() -> None:
     """As many as AT_ONCE says, and no more."""
-    town = Town(seconds=0.01, crowd=["ann"])
-    await (await directory_of(town, personal=0, channels=20)).resolve([by_address("ann")])
-    assert AT_ONCE == town.most
+    system = System(seconds=0.01, crowd=["ann"])
+    await (await directory_of(system, personal=0, channels=20)).resolve([by_address("ann")])
+    assert AT_ONCE == system.most
 
 
 async def test_what_was_read_in_time_counts() -> None:
     """When time is up, those who were met may decide; the others are left out, and read later."""
-    town = Town(seconds=0.02, crowd=["ann"])
-    directory = await directory_of(town, personal=200, in_time=0.2)
+    system = System(seconds=0.02, crowd=["ann"])
+    directory = await directory_of(system, personal=200, in_time=0.2)
     people = [by_address("ann"), by_address("u150")]
     assert ["ann"] == [person.handle for person in await directory.resolve(people)]
     async with asyncio.timeout(10):

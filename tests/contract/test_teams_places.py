@@ -30,11 +30,11 @@ async def until(true: Callable[[], object]) -> None:
 async def test_every_channel_of_a_team_can_be_named_once_the_app_is_in_it() -> None:
     """One installation tells of all channels; each is stored with what it takes to speak there."""
     async with open_rig(announced=False) as rig:
-        await rig.town.events.install(FINANCE)
+        await rig.system.events.install(FINANCE)
         await until(lambda: FINANCE in rig.kept.refs and APPROVALS in rig.kept.refs)
         ref = rig.kept.refs[FINANCE]
         assert ("finance-approvals", Scope.TEAM, TENANT) == (ref.name, ref.scope, ref.tenant)
-        assert rig.town.service_url == ref.service_url
+        assert rig.system.service_url == ref.service_url
         assert "general" in {ref.name for ref in rig.kept.refs.values()}
         assert await rig.teams.chat.post(card(), "finance-approvals")
 
@@ -42,10 +42,10 @@ async def test_every_channel_of_a_team_can_be_named_once_the_app_is_in_it() -> N
 async def test_a_place_without_the_bot_is_forgotten() -> None:
     """Removed from a team, the bot forgets each of its channels; from a chat, that one; from a person, hers."""
     async with open_rig() as rig:
-        room = rig.town.personal("ann").id
+        room = rig.system.personal("ann").id
         for place in (FINANCE, CHAT, room):
             assert place in rig.kept.refs
-            await rig.town.events.uninstall(place)
+            await rig.system.events.uninstall(place)
             await until(lambda place=place: place not in rig.kept.refs)
         assert APPROVALS not in rig.kept.refs
         with pytest.raises(Forbidden):
@@ -55,12 +55,12 @@ async def test_a_place_without_the_bot_is_forgotten() -> None:
 async def test_a_new_name_and_a_new_channel_are_heard_of() -> None:
     """A renamed channel goes by its new name; a deleted one is gone, a restored one is back."""
     async with open_rig() as rig:
-        await rig.town.events.rename(FINANCE, "Money")
+        await rig.system.events.rename(FINANCE, "Money")
         await until(lambda: rig.kept.refs[FINANCE].name == "money")
         assert await rig.teams.chat.post(card(), "money")
-        await rig.town.events.delete(FINANCE)
+        await rig.system.events.delete(FINANCE)
         await until(lambda: FINANCE not in rig.kept.refs)
-        await rig.town.events.restore(FINANCE)
+        await rig.system.events.restore(FINANCE)
         await until(lambda: FINANCE in rig.kept.refs)
 
 
@@ -69,12 +69,12 @@ async def test_a_service_that_moves_is_followed() -> None:
     async with open_rig() as rig:
         message = await rig.card_up()
         old = rig.kept.refs[APPROVALS].service_url
-        rig.town.base_url = rig.town.base_url.replace("127.0.0.1", "localhost")
+        rig.system.base_url = rig.system.base_url.replace("127.0.0.1", "localhost")
         await rig.press("why", message=message)
         assert old == rig.kept.refs[APPROVALS].service_url
     async with open_rig(service_hosts=("127.0.0.1", "localhost")) as rig:
         message = await rig.card_up()
-        rig.town.base_url = rig.town.base_url.replace("127.0.0.1", "localhost")
+        rig.system.base_url = rig.system.base_url.replace("127.0.0.1", "localhost")
         await rig.press("why", message=message)
         await until(lambda: "localhost" in rig.kept.refs[APPROVALS].service_url)
 
@@ -89,11 +89,11 @@ async def test_a_place_that_could_not_be_stored_is_stored_with_the_next_activity
             raise Unavailable("the database is not there")
 
         kept.put = away  # type: ignore[method-assign]
-        await rig.town.events.install(CHAT)
+        await rig.system.events.install(CHAT)
         await until(lambda: rig.teams.places.known(CHAT))
         assert CHAT not in kept.refs
         kept.put = put  # type: ignore[method-assign]
-        await rig.town.events.say("ann", CHAT, "hello")
+        await rig.system.events.say("ann", CHAT, "hello")
         await until(lambda: CHAT in kept.refs)
 
 
@@ -102,13 +102,13 @@ async def test_places_outlive_a_restart() -> None:
     kept = Kept()
     async with open_rig(conversations=kept) as rig:
         message = await rig.card_up()
-        bot = rig.town.bot
+        bot = rig.system.bot
         async with open_teams(
             app_id=bot.app_id,
             app_password=bot.password,
             tenant_id=bot.tenant,
-            openid_url=rig.town.openid_url,
-            token_url=rig.town.token_url,
+            openid_url=rig.system.openid_url,
+            token_url=rig.system.token_url,
             desk=FakeDesk(),
             clock=rig.teams.chat._posted._clock,
             count=lambda name: None,
@@ -127,7 +127,7 @@ async def test_a_click_after_a_restart_finds_its_card() -> None:
         assert (await rig.press("approve", message=message)).ok
         (click,) = rig.desk.taken
         assert ("approvals", ref_of(APPROVALS, message.id)) == (click.channel, click.ref)
-        looked = await rig.town.refresh("bob", message)
+        looked = await rig.system.refresh("bob", message)
         assert looked is not None
         assert looked.ok
 
@@ -137,8 +137,8 @@ async def test_a_click_that_comes_before_the_answer_to_the_post_counts() -> None
     async with open_rig() as rig:
         rig.faults.add(method="POST", path=f"*{APPROVALS}/activities", delay=0.5, after=True, times=1)
         posting = asyncio.create_task(rig.teams.chat.post(rig.desk.card, "approvals"))
-        await until(lambda: rig.town.cards_in(APPROVALS))
-        (message,) = rig.town.cards_in(APPROVALS)
+        await until(lambda: rig.system.cards_in(APPROVALS))
+        (message,) = rig.system.cards_in(APPROVALS)
         assert (await rig.press("approve", message=message)).ok
         assert not posting.done()
         (click,) = rig.desk.taken
@@ -185,7 +185,7 @@ async def test_guests_and_people_of_other_tenants_are_outside() -> None:
 async def test_two_people_with_one_address_are_nobody() -> None:
     """An address that fits two accounts gives the vote to neither; at home comes before guests."""
     async with open_rig() as rig:
-        people = rig.town.people
+        people = rig.system.people
         people["gus"] = replace(people["gus"], email="ann@acme.example")
         (ann,) = await rig.teams.directory.resolve([person("ann", "ann@acme.example")])
         assert ANN == ann.accounts[Surface.TEAMS]
@@ -240,12 +240,12 @@ async def test_a_door_that_is_open_says_so_on_every_card() -> None:
     async with open_rig(app_id="", dangerously_allow_unauthenticated=True) as rig:
         place = rig.teams.places.resolve("approvals")
         assert (await rig.teams.chat.context_of(place, "approvals")).open_door
-        activity = dict(rig.town.delivery.sent[-1].activity)
-        assert 200 == (await rig.town.send_raw(activity, {})).status
+        activity = dict(rig.system.delivery.sent[-1].activity)
+        assert 200 == (await rig.system.send_raw(activity, {})).status
         foreign = {**activity, "conversation": {**activity["conversation"], "tenantId": OTHER_TENANT}}
-        assert 403 == (await rig.town.send_raw(foreign, {})).status
+        assert 403 == (await rig.system.send_raw(foreign, {})).status
         elsewhere = {**activity, "serviceUrl": "https://attacker.example/"}
-        assert 403 == (await rig.town.send_raw(elsewhere, {})).status
+        assert 403 == (await rig.system.send_raw(elsewhere, {})).status
 
 
 @pytest.mark.parametrize(

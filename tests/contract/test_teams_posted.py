@@ -31,7 +31,7 @@ async def test_a_name_that_others_take_leaves_the_cards_that_are_up_alone() -> N
         await rig.teams.chat.update(card(CardState.APPROVED), "approvals", ref)
         assert "✅ Approved: send_email" in texts(rig.message(ref).card)
         await rig.teams.chat.say(Notification(mark="m", text=("x",)), "approvals", thread=ref)
-        assert 1 == len(rig.town.thread_of(rig.message(ref)))
+        assert 1 == len(rig.system.thread_of(rig.message(ref)))
         assert rig.teams.chat.link("approvals", ref)
 
 
@@ -50,7 +50,7 @@ async def test_a_card_of_which_only_the_id_is_known_waits_for_its_name() -> None
 
 async def test_a_slow_answer_is_waited_for() -> None:
     """The bound on an exchange is the only one: httpx's own silence of five seconds would cut ten in half."""
-    async with open_rig(announced=False) as rig, open_workflows({"news": rig.town.base_url}) as workflows:
+    async with open_rig(announced=False) as rig, open_workflows({"news": rig.system.base_url}) as workflows:
         sender = rig.teams._api._wire._sender  # type: ignore[attr-defined]
         for client in (sender._client, workflows._client):
             assert (None, None, 5.0) == (client.timeout.read, client.timeout.write, client.timeout.connect)
@@ -60,7 +60,7 @@ async def test_a_place_that_the_bot_was_removed_from_is_said_to_be_so() -> None:
     """Its cards cannot be changed any more, whatever else goes by the name."""
     async with open_rig() as rig:
         ref = await rig.teams.chat.post(card(), "approvals")
-        await rig.town.events.uninstall(APPROVALS)
+        await rig.system.events.uninstall(APPROVALS)
         await rig.teams.places.forget(APPROVALS)
         await rig.teams.places.remember(replace(rig.kept.refs[CHAT], name="approvals"))
         with pytest.raises(Forbidden, match="any more"):
@@ -87,7 +87,7 @@ async def test_an_open_door_is_open_to_this_machine_alone(changed: dict[str, str
     """A page under another name, a tunnel and a proxy get 403, before anything is read; with tokens not."""
     headers = {"host": "127.0.0.1:3000", "content-type": "application/json", **changed}
     async with open_rig(app_id="", app_password="", dangerously_allow_unauthenticated=True) as rig:
-        activity = dict(rig.town.delivery.sent[-1].activity)
+        activity = dict(rig.system.delivery.sent[-1].activity)
         refused = rig.counted["teams_request_refused"]
         status, _, _ = await rig.teams.receive(headers, json.dumps(activity).encode())
         assert (200 if served else 403) == status

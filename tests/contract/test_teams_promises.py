@@ -13,10 +13,10 @@ import pytest
 
 from adapters.teams.conversations import split_ref
 from sandbox.teams.people import APPROVALS, ELSEWHERE
-from sandbox.teams.town import Teams as Town
+from sandbox.teams.tenant import Teams as System
 from tests.contract.teams_rig import BOB, CHANNEL, STRANGER, open_rig
 from tests.contract.test_chat import (
-    World,
+    ChatRig,
     test_a_card_goes_up_and_is_changed_in_place,
     test_a_card_is_found_by_its_mark,
     test_a_channel_without_the_bot_is_forbidden,
@@ -51,41 +51,43 @@ __all__ = [
 ]
 
 
-def summaries(town: Town, channel: str) -> list[str]:
+def summaries(system: System, channel: str) -> list[str]:
     """The line of each message of a place for a lock screen, as it was last sent."""
     place = APPROVALS if channel == CHANNEL else channel
     said = {
         call.path.rpartition("/")[2]: call.body["summary"]
-        for call in town.called("update")
+        for call in system.called("update")
         if call.status < 300
     }
-    posted = [call.body["summary"] for call in town.called("send") if place in call.path and call.status < 300]
-    messages = town.messages(place)
+    posted = [
+        call.body["summary"] for call in system.called("send") if place in call.path and call.status < 300
+    ]
+    messages = system.messages(place)
     return [said.get(message.id, line) for message, line in zip(messages, posted, strict=True)]
 
 
 @asynccontextmanager
-async def teams_world() -> AsyncIterator[World]:
+async def teams_rig_of() -> AsyncIterator[ChatRig]:
     """The local Teams."""
     async with open_rig() as rig:
-        town = rig.town
+        system = rig.system
 
         def revoke() -> None:
             rig.faults.add(path="/teams/v3/*", status=401, body={"message": "Authorization has been denied."})
 
-        yield World(
+        yield ChatRig(
             chat=rig.teams.chat,
             channel=CHANNEL,
             elsewhere="finance-approvals",
             without_bot=ELSEWHERE,
             somebody=BOB,
             nobody=STRANGER,
-            shown=lambda channel: summaries(town, channel),
-            alone=lambda room: {"bob"} == town.conversations.place(room).members,
+            shown=lambda channel: summaries(system, channel),
+            alone=lambda room: {"bob"} == system.conversations.place(room).members,
             opens=lambda link, ref: f"/{split_ref(ref)[1]}?" in link and "19%3Aapprovals" in link,
             spoil={},
             cut_off=lambda: rig.faults.add(path="/teams/*", reset=True),
-            delete=lambda ref: town.conversations.remove(rig.message(ref)),
+            delete=lambda ref: system.conversations.remove(rig.message(ref)),
             revoke=revoke,
             lose_answers=lambda: rig.faults.add(method="POST", path="/teams/v3/*", reset=True, after=True),
             forge=lambda mark: None,
@@ -93,6 +95,6 @@ async def teams_world() -> AsyncIterator[World]:
 
 
 @pytest.fixture
-def new_world() -> Callable[[], AbstractAsyncContextManager[World]]:
+def new_rig() -> Callable[[], AbstractAsyncContextManager[ChatRig]]:
     """A fresh Teams."""
-    return teams_world
+    return teams_rig_of

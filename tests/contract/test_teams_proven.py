@@ -35,11 +35,11 @@ async def settled(rig: Rig) -> None:
 async def send(rig: Rig, of: Message, data: dict[str, Any], **changed: Any) -> str:
     """Somebody who is nobody here sends this data as if it were on that message; returns the answer."""
     await rig.press("why", person="xia", message=await rig.card_up())
-    activity = json.loads(json.dumps(rig.town.delivery.sent[-1].activity))
-    activity |= {"id": f"f:{len(rig.town.delivery.sent)}", "replyToId": of.id}
+    activity = json.loads(json.dumps(rig.system.delivery.sent[-1].activity))
+    activity |= {"id": f"f:{len(rig.system.delivery.sent)}", "replyToId": of.id}
     activity["value"]["action"] |= {"verb": f"nod_{data['nod']}", "data": data}
     activity["value"] |= changed
-    return (await rig.town.delivery.deliver(activity)).body
+    return (await rig.system.delivery.deliver(activity)).body
 
 
 def other(rig: Rig, card_id: str = "another") -> Card:
@@ -58,7 +58,7 @@ async def standing(rig: Rig, kind: str) -> Message:
         rig.faults.add(method="POST", path="/teams/v3/*", reset=True, after=True, times=1)
         with pytest.raises(Unanswered):
             await rig.teams.chat.post(other(rig), CHANNEL)
-        return rig.town.messages(APPROVALS)[-1]
+        return rig.system.messages(APPROVALS)[-1]
     return rig.message(split_ref(ref)[1])
 
 
@@ -101,10 +101,10 @@ async def page_two(rig: Rig) -> tuple[Message, dict[str, Any]]:
 
 async def client_sends(rig: Rig, verb: str, data: dict[str, Any]) -> dict[str, Any]:
     """A client sends data of its own making, for the last one who pressed; returns the card that it gets."""
-    activity = json.loads(json.dumps(rig.town.delivery.sent[-1].activity))
-    activity["id"] = f"f:{len(rig.town.delivery.sent)}"
+    activity = json.loads(json.dumps(rig.system.delivery.sent[-1].activity))
+    activity["id"] = f"f:{len(rig.system.delivery.sent)}"
     activity["value"]["action"] |= {"verb": f"nod_{verb}", "data": data}
-    answer = (await rig.town.delivery.deliver(activity)).answer()
+    answer = (await rig.system.delivery.deliver(activity)).answer()
     assert 200 == answer["statusCode"]
     return dict(answer["value"])
 

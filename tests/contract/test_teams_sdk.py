@@ -47,7 +47,7 @@ async def test_no_call_runs_in_a_thread_or_through_requests() -> None:
         message = await rig.card_up()
         await rig.teams.chat.update(card(), CHANNEL, message.id)
         assert before == {thread.name for thread in threading.enumerate()}
-        assert 1 == rig.town.entra.calls
+        assert 1 == rig.system.entra.calls
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -183,9 +183,9 @@ async def test_a_secret_that_is_refused_is_an_operators_business() -> None:
 async def test_a_token_endpoint_in_trouble_is_waited_for(trouble: Trouble) -> None:
     """Nothing was posted, so nothing has to be looked for."""
     async with open_rig() as rig:
-        rig.town.tokens.trouble = trouble
+        rig.system.tokens.trouble = trouble
         rig.teams._api._wire._sender._token._token = None  # type: ignore[attr-defined]
         with pytest.raises(Unavailable):
             await rig.teams.chat.post(card(), CHANNEL)
-        rig.town.tokens.trouble = Trouble.NONE
+        rig.system.tokens.trouble = Trouble.NONE
         assert await rig.teams.chat.post(card(), CHANNEL)

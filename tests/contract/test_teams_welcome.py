@@ -18,7 +18,7 @@ def said(message: Message) -> str:
 
 def of_nod(rig: Rig, place: str) -> list[str]:
     """What Nod said in a place, in threads too."""
-    return [said(message) for message in rig.town.messages(place) if message.author is None]
+    return [said(message) for message in rig.system.messages(place) if message.author is None]
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -39,17 +39,17 @@ async def test_a_team_is_told_what_its_channels_are_called() -> None:
         (team,), (chat,) = of_nod(rig, TEAM), of_nod(rig, CHAT)
         assert "the channels of this team are: teams:approvals, teams:finance-approvals, teams:general" in team
         assert "this chat is: teams:on-call" in chat
-        assert [] == of_nod(rig, APPROVALS) == of_nod(rig, rig.town.personal("ann").id)
+        assert [] == of_nod(rig, APPROVALS) == of_nod(rig, rig.system.personal("ann").id)
 
 
 async def test_a_restart_is_no_arrival() -> None:
     """What the bot knew before is not greeted again; what it left and comes back to is."""
     async with open_rig() as rig:
         await settled(rig)
-        await rig.town.events.announce()
-        await rig.town.events.uninstall(CHAT)
+        await rig.system.events.announce()
+        await rig.system.events.uninstall(CHAT)
         await until(lambda: CHAT not in rig.kept.refs)
-        await rig.town.events.install(CHAT)
+        await rig.system.events.install(CHAT)
         await until(lambda: len(of_nod(rig, CHAT)) == 2)
         assert 1 == len(of_nod(rig, TEAM))
 
@@ -58,12 +58,12 @@ async def test_help_is_answered_in_its_thread() -> None:
     """With the place, once in a while; what else people write is nothing to Nod."""
     async with open_rig() as rig:
         await settled(rig)
-        await rig.town.events.say("ann", APPROVALS, "is anybody there?")
-        await rig.town.events.say("ann", APPROVALS, "  Help ")
+        await rig.system.events.say("ann", APPROVALS, "is anybody there?")
+        await rig.system.events.say("ann", APPROVALS, "  Help ")
         await until(lambda: bool(of_nod(rig, APPROVALS)))
-        await rig.town.events.say("bob", APPROVALS, "help")
-        (question,) = [m for m in rig.town.messages(APPROVALS) if m.text == "  Help "]
-        (answer,) = [m for m in rig.town.messages(APPROVALS) if m.author is None]
+        await rig.system.events.say("bob", APPROVALS, "help")
+        (question,) = [m for m in rig.system.messages(APPROVALS) if m.text == "  Help "]
+        (answer,) = [m for m in rig.system.messages(APPROVALS) if m.author is None]
         assert question.id == answer.root
         assert "this channel is: teams:approvals" in said(answer)
 
@@ -71,8 +71,8 @@ async def test_help_is_answered_in_its_thread() -> None:
 async def test_help_tells_a_person_who_they_are_in_nod_yaml() -> None:
     """By the id that an administrator would have to look up."""
     async with open_rig() as rig:
-        room = rig.town.personal("eve").id
-        await rig.town.events.say("eve", room, "help")
+        room = rig.system.personal("eve").id
+        await rig.system.events.say("eve", room, "help")
         await until(lambda: bool(of_nod(rig, room)))
         assert f"{{teams: {cast()['eve'].aad}}}" in of_nod(rig, room)[0]
 
@@ -82,9 +82,9 @@ async def test_only_the_one_word_is_answered(text: str) -> None:
     """A sentence of somebody's is none of Nod's business."""
     async with open_rig() as rig:
         await settled(rig)
-        room = rig.town.personal("ann").id
-        result = await rig.town.events.say("ann", room, text)
+        room = rig.system.personal("ann").id
+        result = await rig.system.events.say("ann", room, text)
         assert 200 == result.status
-        await rig.town.events.say("ann", room, "help")
+        await rig.system.events.say("ann", room, "help")
         await until(lambda: bool(of_nod(rig, room)))
         assert 1 == len(of_nod(rig, room))

@@ -110,7 +110,7 @@ async def test_the_name_tells_which_way_a_message_goes() -> None:
     async with open_chat() as (webhooks, flow), open_rig() as rig:
         chat = RoutedChat(bot=rig.teams.chat, webhooks=webhooks)
         ref, mark = await asyncio.gather(chat.post(card(), CHANNEL), chat.post(card(), "news"))
-        assert [rig.message(ref)] == rig.town.cards_in(rig.message(ref).place)
+        assert [rig.message(ref)] == rig.system.cards_in(rig.message(ref).place)
         assert card().card_id == mark
         await chat.update(card(CardState.APPROVED), CHANNEL, ref)
         await chat.update(card(CardState.APPROVED), "news", mark)

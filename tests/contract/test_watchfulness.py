@@ -26,7 +26,7 @@ from bot.routing import Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface
 from tests.fakes import FakePlatform
-from tests.servers.laid import lay_database
+from tests.servers.sqlite_template import lay_database
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HERE = Destination(surface=Surface.SLACK, channel="C0APPROVALS")
@@ -58,7 +58,7 @@ class DeadChat:
 
 
 @dataclass
-class World:
+class Rig:
     """A store, a platform and a clock that a test moves."""
 
     store: SqlStore
@@ -85,28 +85,28 @@ class World:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[World]:
+async def opened(folder: Path) -> AsyncIterator[Rig]:
     lay_database(folder)
     async with open_store(f"sqlite:///{folder / 'nod.db'}", ring=lambda _: None, pagers=("ops",)) as store:
-        yield World(store=store)
+        yield Rig(store=store)
 
 
 async def test_a_platform_that_cannot_be_read_pages_and_is_mended(tmp_path: Path) -> None:
     """One failed poll is weather; half a minute of them means that nobody is asked any more."""
-    async with opened(tmp_path) as world:
-        admit = world.insert()
-        world.platform.poll_trouble = [Unavailable("it is down")] * 3
+    async with opened(tmp_path) as rig:
+        admit = rig.insert()
+        rig.platform.poll_trouble = [Unavailable("it is down")] * 3
         await admit.round()
-        world.now += timedelta(seconds=29)
+        rig.now += timedelta(seconds=29)
         await admit.round()
-        assert [] == await world.alerts()
+        assert [] == await rig.alerts()
 
-        world.now += timedelta(seconds=1)
+        rig.now += timedelta(seconds=1)
         await admit.round()
-        assert [BLIND] == await world.alerts()
+        assert [BLIND] == await rig.alerts()
         await admit.round()
 
-        (page,) = await world.store.alerts.owed(world.now)
+        (page,) = await rig.store.alerts.owed(rig.now)
         assert page.alert.resolved is not None
 
 
@@ -118,26 +118,26 @@ async def test_a_card_that_cannot_be_shown_pages(says: Unavailable, alerts: list
 
     Not for one that only waits for its turn in a busy channel.
     """
-    async with opened(tmp_path) as world:
-        world.platform.waiting["r1"] = HITLRequest(
+    async with opened(tmp_path) as rig:
+        rig.platform.waiting["r1"] = HITLRequest(
             request_id="r1", tool_name="pay", arguments={}, agent_id="agent", timeout_seconds=180
         )
-        await world.insert().round()
+        await rig.insert().round()
         chat = DeadChat(says=says)
 
         async def show() -> None:
             async with asyncio.TaskGroup() as tasks:
                 pool = WorkerPool(Step.SHOW, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
                 deps = StepDeps(
-                    store=world.store, chats={Surface.SLACK: chat}, policy=lambda: POLICY, clock=world.clock,
+                    store=rig.store, chats={Surface.SLACK: chat}, policy=lambda: POLICY, clock=rig.clock,
                     count=lambda _: None, pool=pool,
                 )  # fmt: skip
                 await Show(deps, seal=Seal("s" * 32)).round()
 
         await show()
-        assert [] == await world.alerts()
-        world.now += timedelta(seconds=25)
+        assert [] == await rig.alerts()
+        rig.now += timedelta(seconds=25)
         await show()
 
         assert 2 == chat.posts
-        assert alerts == await world.alerts()
+        assert alerts == await rig.alerts()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.faults.launcher import CRASH_AT, run_nod, said_in
 from tests.servers.shell import WARM
-from tests.servers.town import Town, environment, until
+from tests.servers.system import System, environment, until
 
 #: Seconds a start may take on a machine that has other work too.
 START_WITHIN = 30.0
@@ -59,9 +59,9 @@ class Child:
 
 @asynccontextmanager
 async def open_child(
-    town: Town, folder: Path, *, policy: str, crash_at: str | None = None, **more: str
+    system: System, folder: Path, *, policy: str, crash_at: str | None = None, **more: str
 ) -> AsyncIterator[Child]:
-    """The bot on a town's sandbox, with its database in `folder`; clicks are sent to it once it serves.
+    """The bot on a sandbox, with its database in `folder`; clicks are sent to it once it serves.
 
     `more` are settings beside the usual ones.
 
@@ -69,7 +69,7 @@ async def open_child(
     """
     log = folder / f"nod-{len(list(folder.glob('nod-*.log')))}.log"
     (folder / "nod.yaml").write_text(policy)
-    settings = environment(town.sandbox, folder, NOD_LOG_FORMAT="json", **more)
+    settings = environment(system.sandbox, folder, NOD_LOG_FORMAT="json", **more)
     settings |= {"PATH": os.environ["PATH"]} | ({CRASH_AT: crash_at} if crash_at else {})
     process = WARM.Process(target=run_nod, args=(settings, str(log)), daemon=True)
     await asyncio.to_thread(process.start)
@@ -80,7 +80,7 @@ async def open_child(
             within=START_WITHIN,
             what=f"the bot to start; see {log}",
         )
-        town.sandbox.workspace.request_url = f"{child.address}/slack/events" if child.address else None
+        system.sandbox.workspace.request_url = f"{child.address}/slack/events" if child.address else None
         yield child
     finally:
         if not child.dead:

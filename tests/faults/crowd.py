@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sandbox.slack.errors import CannotDo
 from sandbox.slack.messages import Message
-from tests.servers.town import ANN, APPROVALS, BOB, FINANCE, OLU, Town, buttons, said
+from tests.servers.system import ANN, APPROVALS, BOB, FINANCE, OLU, System, buttons, said
 
 VERDICTS = {"approve": "approved", "reject": "rejected", "skip": "skipped"}
 NAMES = {ANN: "Ann Albers", BOB: "Bob Brandt", OLU: "Olu Obi"}
@@ -52,13 +52,13 @@ LONG = 3_000
 class Crowd:
     """Asks a few requests a second, and lets three people answer what they see."""
 
-    def __init__(self, town: Town, *, chance: random.Random) -> None:
-        self._town, self._chance = town, chance
+    def __init__(self, system: System, *, chance: random.Random) -> None:
+        self._system, self._chance = system, chance
         self.questions: list[Question] = []
 
     def all_cards(self) -> list[Message]:
         """Cards of one request each: neither digests nor what several threads are told together."""
-        top = [message for channel in (APPROVALS, FINANCE) for message in self._town.cards(channel)]
+        top = [message for channel in (APPROVALS, FINANCE) for message in self._system.cards(channel)]
         return [message for message in top if _is_card(message)]
 
     def cards(self, question: Question) -> list[Message]:
@@ -68,7 +68,7 @@ class Crowd:
         """For ever."""
         while True:
             mark, answerable = f"order-{len(self.questions)}@", self._chance.random() < 0.8
-            request_id = self._town.ask(
+            request_id = self._system.ask(
                 tool=self._chance.choice(["pay_invoice", "send_email"]),
                 arguments={"to": mark},
                 timeout_seconds=LONG if answerable else self._chance.uniform(4, 10),
@@ -93,7 +93,7 @@ class Crowd:
     async def _press(self, user: str, question: Question, button: str) -> None:
         began = time.monotonic()
         try:
-            result = await self._town.press(user, self.cards(question)[0], button)
+            result = await self._system.press(user, self.cards(question)[0], button)
         except CannotDo:
             return
         question.history.append(

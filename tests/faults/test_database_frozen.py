@@ -14,7 +14,7 @@ from tests.faults.test_stopping import NOTICED, PROMISED, ended
 from tests.servers.disks import reason_against
 from tests.servers.freezing import open_freezing
 from tests.servers.small_postgres import open_small_postgres
-from tests.servers.town import ANN, until
+from tests.servers.system import ANN, until
 from tests.servers.watched import open_watched
 
 #: Seconds until clicks are taken again, or the process ends.
@@ -28,20 +28,20 @@ async def test_frozen_connections_are_given_up_and_a_stop_waits_for_none(tmp_pat
     async with (
         open_small_postgres(size="100m") as (url, _),
         open_freezing(url) as (proxy, through),
-        open_watched(tmp_path / "town") as watched,
+        open_watched(tmp_path / "system") as watched,
     ):
-        town = watched.town
+        system = watched.system
         policy = (watched.folder / "nod.yaml").read_text()
         settings = watched.outside() | {"NOD_DATABASE_URL": through}
-        async with open_child(town, watched.folder, policy=policy, **settings) as child:
-            ids = [town.ask(timeout_seconds=300) for _ in range(3)]
-            await town.shown(count=3, within=20)
+        async with open_child(system, watched.folder, policy=policy, **settings) as child:
+            ids = [system.ask(timeout_seconds=300) for _ in range(3)]
+            await system.shown(count=3, within=20)
             assert proxy.freeze() > 1
             began = time.monotonic()
-            while not (await town.press(ANN, town.cards()[0], "skip")).ok:
+            while not (await system.press(ANN, system.cards()[0], "skip")).ok:
                 assert time.monotonic() - began < RECOVERED
             print(f"frozen connections: clicks are taken after {time.monotonic() - began:.1f} s")
-            await until(lambda: any(town.effects(one) == ["skipped"] for one in ids), within=20)
+            await until(lambda: any(system.effects(one) == ["skipped"] for one in ids), within=20)
             print(f"frozen connections: a decision is delivered after {time.monotonic() - began:.1f} s")
 
             proxy.freeze()
@@ -50,7 +50,7 @@ async def test_frozen_connections_are_given_up_and_a_stop_waits_for_none(tmp_pat
             assert took < PROMISED + NOTICED
             assert "never retrieved" not in child.log.read_text()
         began = time.monotonic()
-        async with open_child(town, watched.folder, policy=policy, **settings) as child:
+        async with open_child(system, watched.folder, policy=policy, **settings) as child:
             assert child.address is not None, child.log.read_text()
             print(f"frozen connections: the next start serves after {time.monotonic() - began:.1f} s")
             await child.stop()
@@ -63,11 +63,11 @@ async def test_a_server_that_stays_silent_ends_the_process(tmp_path: Path) -> No
     async with (
         open_small_postgres(size="100m") as (url, _),
         open_freezing(url) as (proxy, through),
-        open_watched(tmp_path / "town") as watched,
+        open_watched(tmp_path / "system") as watched,
     ):
         policy = (watched.folder / "nod.yaml").read_text()
         settings = watched.outside() | {"NOD_DATABASE_URL": through}
-        async with open_child(watched.town, watched.folder, policy=policy, **settings) as child:
+        async with open_child(watched.system, watched.folder, policy=policy, **settings) as child:
             proxy.freeze(new=True)
             began = time.monotonic()
             await watched.paged(STORE_DOWN)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bot.alerts import STORE_DOWN
-from tests.servers.town import ANN, until
+from tests.servers.system import ANN, until
 from tests.servers.watched import ONE_INTERVAL, open_watched, open_watched_bot
 
 
@@ -37,24 +37,24 @@ async def test_a_database_that_is_gone_is_paged_and_work_goes_on_when_it_is_back
     """The page goes straight to the webhook, the spool keeps it, and no click is taken without a record."""
     async with (
         open_postgres() as server,
-        open_watched(tmp_path / "town", NOD_DATABASE_URL=server.get_uri()) as watched,
+        open_watched(tmp_path / "system", NOD_DATABASE_URL=server.get_uri()) as watched,
         open_watched_bot(watched, turn=asyncio.Lock()),
     ):
-        town = watched.town
-        request_id = town.ask(timeout_seconds=120)
-        card = await town.shown()
+        system = watched.system
+        request_id = system.ask(timeout_seconds=120)
+        card = await system.shown()
 
         await asyncio.to_thread(server.stop)
         page = await watched.paged(STORE_DOWN, within=ONE_INTERVAL)
         assert "The database cannot be used" in page
         assert [STORE_DOWN] == watched.spooled()
         assert 503 == (await watched.health())[0]
-        assert not (await town.press(ANN, card, "approve")).ok
+        assert not (await system.press(ANN, card, "approve")).ok
         await watched.silent()
 
         await asyncio.to_thread(server.ensure_postgres_running)
         await watched.relieved(STORE_DOWN)
         assert (200, []) == ((await watched.health())[0], watched.spooled())
-        assert (await town.press(ANN, card, "approve")).ok
-        await until(lambda: ["approved"] == town.effects(request_id), what="the platform to be told")
-        assert 1 == len(town.cards())
+        assert (await system.press(ANN, card, "approve")).ok
+        await until(lambda: ["approved"] == system.effects(request_id), what="the platform to be told")
+        assert 1 == len(system.cards())

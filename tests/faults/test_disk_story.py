@@ -15,7 +15,7 @@ from tests.faults.child import Child, open_child
 from tests.faults.launcher import SMALL_DISK
 from tests.servers.disks import fill, reason_against
 from tests.servers.small_postgres import open_small_postgres
-from tests.servers.town import ANN, until
+from tests.servers.system import ANN, until
 from tests.servers.watched import Watched, open_watched
 
 #: Seconds until a full disk is told of: the auditor writes every 2 s.
@@ -37,34 +37,34 @@ async def health(address: str) -> int:
 
 async def full_and_well_again(watched: Watched, disk: Path, child: Child) -> None:
     """The story: a request before, requests that come while there is no room, and the same ones afterwards."""
-    town, address = watched.town, child.address
+    system, address = watched.system, child.address
     assert address is not None
-    before = town.ask(timeout_seconds=300)
-    card = await town.shown()
+    before = system.ask(timeout_seconds=300)
+    card = await system.shown()
     filler = fill(disk)
     began = time.monotonic()
     for _ in range(3):
-        town.ask(timeout_seconds=300)
+        system.ask(timeout_seconds=300)
 
     assert "disk is full" in await watched.paged(STORE_DOWN, within=SOON)
     print(f"full disk: paged after {time.monotonic() - began:.1f} s")
     assert 503 == await health(address)
-    assert not (await town.press(ANN, card, "approve")).ok
+    assert not (await system.press(ANN, card, "approve")).ok
     await watched.silent()
     assert 1 == len(watched.told(STORE_DOWN))
     assert 503 == await health(address)
-    assert [] == town.effects(before)
+    assert [] == system.effects(before)
 
     filler.unlink()
     room = time.monotonic()
-    await town.shown(count=4, within=20)
+    await system.shown(count=4, within=20)
     print(f"full disk: asked again {time.monotonic() - room:.1f} s after there was room")
     await watched.relieved(STORE_DOWN)
     print(f"full disk: over {time.monotonic() - room:.1f} s after there was room")
     assert 200 == await health(address)
-    assert (await town.press(ANN, card, "approve")).ok
-    await until(lambda: ["approved"] == town.effects(before), what="the platform to be told")
-    assert 4 == len(town.cards())
+    assert (await system.press(ANN, card, "approve")).ok
+    await until(lambda: ["approved"] == system.effects(before), what="the platform to be told")
+    assert 4 == len(system.cards())
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ async def test_a_full_disk_under_sqlite(tmp_path: Path) -> None:
     """The file, its companions and the spool are all on it."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    async with open_watched(tmp_path / "town") as watched:
+    async with open_watched(tmp_path / "system") as watched:
         settings = {
             "NOD_DATABASE_URL": f"sqlite:///{disk}/nod.db",
             "NOD_ALERT_SPOOL": f"{disk}/nod-alerts.jsonl",
@@ -87,7 +87,7 @@ async def test_a_full_disk_under_postgresql(tmp_path: Path) -> None:
     """The server's data directory is on it; the server itself goes on, and so do reads."""
     async with (
         open_small_postgres(size="100m") as (url, disk),
-        open_watched(tmp_path / "town") as watched,
+        open_watched(tmp_path / "system") as watched,
         open_bot_apart(watched, NOD_DATABASE_URL=url) as child,
     ):
         await full_and_well_again(watched, disk, child)
@@ -98,7 +98,7 @@ async def open_bot_apart(watched: Watched, **settings: str) -> AsyncIterator[Chi
     """The watched bot in a process of its own, after its first heartbeat, until it was told to end."""
     policy = (watched.folder / "nod.yaml").read_text()
     settings = watched.outside() | settings
-    async with open_child(watched.town, watched.folder, policy=policy, **settings) as child:
+    async with open_child(watched.system, watched.folder, policy=policy, **settings) as child:
         await watched.alive()
         yield child
         await child.stop()

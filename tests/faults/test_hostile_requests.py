@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from adapters.relay import open_relay, serve_relay
+from sandbox.servers import open_sandbox
 from sandbox.teams.people import APPROVALS
-from sandbox.town import open_sandbox
 from tests.contract.front_rig import TOKEN
 from tests.faults.child import Child, open_child
 from tests.faults.launcher import said_in
 from tests.servers.forms import Corpus, Hostile
 from tests.servers.knocking import knock
-from tests.servers.town import ANN, EVE, Town, buttons, until
+from tests.servers.system import ANN, EVE, System, buttons, until
 
 POLICY = """
 poll_every: 1s
@@ -50,9 +50,9 @@ async def test_hostile_requests_decide_nothing_and_break_nothing(many: int, warm
     seed = int(os.environ.get("NOD_TEST_SEED", "12"))
     print(f"seed {seed}")
     async with open_sandbox(post_burst=None, with_teams=True) as sandbox:
-        town = Town(sandbox=sandbox, folder=tmp_path)
-        async with open_child(town, tmp_path, policy=POLICY, NOD_RELAY_TOKEN=TOKEN) as child:
-            request_id, corpus = await corpus_of(town, child)
+        system = System(sandbox=sandbox, folder=tmp_path)
+        async with open_child(system, tmp_path, policy=POLICY, NOD_RELAY_TOKEN=TOKEN) as child:
+            request_id, corpus = await corpus_of(system, child)
             assert child.address is not None
             hostile = Hostile(corpus, seed=seed)
             async with relayed(sandbox.environment()["AIP_API_URL"]) as relay:
@@ -66,7 +66,7 @@ async def test_hostile_requests_decide_nothing_and_break_nothing(many: int, warm
                     assert status in (400, 401, 403), kind
             seen += through
             report(seen, many=many, took=took, grown=grown)
-            refused = {row["body"]["code"] for row in town.audit() if row["kind"] == "refused"}
+            refused = {row["body"]["code"] for row in system.audit() if row["kind"] == "refused"}
             print("refused by the desk:", sorted(refused))
 
             assert many == seen.total()
@@ -75,12 +75,14 @@ async def test_hostile_requests_decide_nothing_and_break_nothing(many: int, warm
             broken = {key: count for key, count in seen.items() if key[1] >= 500}
             assert {503} >= {status for _, status in broken}, broken
             assert sum(broken.values()) <= late, broken
-            assert [] == town.posts(request_id)
-            decided = [row for row in town.audit() if row["approval"] == request_id and row["kind"] in DECIDES]
+            assert [] == system.posts(request_id)
+            decided = [
+                row for row in system.audit() if row["approval"] == request_id and row["kind"] in DECIDES
+            ]
             assert [] == decided
             assert {"not-approver", "forged", "already-decided", "moved-card"} <= refused
             assert grown < MOST_GROWTH
-            await still_works(town, request_id)
+            await still_works(system, request_id)
             await child.stop()
 
 
@@ -88,31 +90,31 @@ async def test_hostile_requests_decide_nothing_and_break_nothing(many: int, warm
 DECIDES = frozenset({"voted", "decided", "claimed"})
 
 
-async def corpus_of(town: Town, child: Child) -> tuple[str, Corpus]:
+async def corpus_of(system: System, child: Child) -> tuple[str, Corpus]:
     """An open request, and true forms of it and of another one that Ann decided."""
-    sandbox = town.sandbox
+    sandbox = system.sandbox
     teams, slack = sandbox.teams, sandbox.workspace
     assert teams is not None
     teams.request_url = f"{child.address}/api/messages"
     await teams.events.announce()
     await until(lambda: bool(teams.called("page")), within=30, what="the bot to know where it is")
-    town.ask(timeout_seconds=80_000, arguments={"to": "first"})
-    first = await town.shown(within=30)
+    system.ask(timeout_seconds=80_000, arguments={"to": "first"})
+    first = await system.shown(within=30)
     await until(lambda: bool(teams.cards_in(APPROVALS)), within=30, what="a card in Teams")
     await teams.press("ann", teams.cards_in(APPROVALS)[0], title=WHY)
     by_ann = teams.delivery.sent[-1]
-    await town.press(ANN, first, "reject")
+    await system.press(ANN, first, "reject")
     await until(lambda: bool(slack.views(ANN)), within=30, what="a form")
     await slack.submit(user=ANN, view_id=slack.views(ANN)[-1].id, values={"nod_note": "no"})
-    submitted = sent_by(town)
-    stale = (await town.press(ANN, first, "approve")).payload
-    await until(lambda: not buttons(town.now(first)), within=30, what="the first card to be over")
+    submitted = sent_by(system)
+    stale = (await system.press(ANN, first, "approve")).payload
+    await until(lambda: not buttons(system.now(first)), within=30, what="the first card to be over")
     cards = len(teams.cards_in(APPROVALS))
 
-    request_id = town.ask(timeout_seconds=80_000, arguments={"to": "second"})
-    second = await town.shown(count=2, within=30)
+    request_id = system.ask(timeout_seconds=80_000, arguments={"to": "second"})
+    second = await system.shown(count=2, within=30)
     await until(lambda: len(teams.cards_in(APPROVALS)) > cards, within=30, what="a second card in Teams")
-    eve = [(await town.press(EVE, second, name)).payload for name in PRESSES]
+    eve = [(await system.press(EVE, second, name)).payload for name in PRESSES]
     await teams.press("eve", teams.cards_in(APPROVALS)[-1], index=0)
     by_eve = teams.delivery.sent[-1]
     return request_id, Corpus(
@@ -128,16 +130,16 @@ async def corpus_of(town: Town, child: Child) -> tuple[str, Corpus]:
     )
 
 
-def sent_by(town: Town) -> dict[str, Any]:
+def sent_by(system: System) -> dict[str, Any]:
     """The payload that Slack sent last."""
-    return dict(town.sandbox.workspace.delivery.sent[-1].payload)
+    return dict(system.sandbox.workspace.delivery.sent[-1].payload)
 
 
-async def still_works(town: Town, request_id: str) -> None:
+async def still_works(system: System, request_id: str) -> None:
     """What was sent as Ann in vain is taken from Ann."""
-    pressed = await town.press(ANN, await town.shown(count=2), "approve")
+    pressed = await system.press(ANN, await system.shown(count=2), "approve")
     assert pressed.ok
-    await until(lambda: town.effects(request_id) == ["approved"], within=30, what="Ann's word to be told")
+    await until(lambda: system.effects(request_id) == ["approved"], within=30, what="Ann's word to be told")
 
 
 @asynccontextmanager

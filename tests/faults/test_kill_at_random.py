@@ -10,12 +10,12 @@ import pytest
 
 from adapters.store.open import open_store
 from bot.approval import Approval, Stage
-from sandbox.town import open_sandbox
+from sandbox.servers import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.crowd import NAMES, Crowd, Question
 from tests.sampling import sampled
-from tests.servers.told import check_each_once
-from tests.servers.town import Town, said, until
+from tests.servers.notifications import check_each_once
+from tests.servers.system import System, said, until
 
 POLICY = """
 poll_every: 200ms
@@ -56,13 +56,13 @@ async def test_no_kill_loses_or_doubles_anything(kills: int, tmp_path: Path) -> 
     print(f"seed {seed}")  # pytest shows it when the test fails
     chance = random.Random(seed)
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox, folder=tmp_path)
-        crowd = Crowd(town, chance=chance)
+        system = System(sandbox=sandbox, folder=tmp_path)
+        crowd = Crowd(system, chance=chance)
         people = [asyncio.create_task(crowd.click_now_and_then(user)) for user in NAMES]
         try:
-            await kill_again_and_again(town, crowd, tmp_path, kills=kills, chance=chance)
-            async with open_child(town, tmp_path, policy=POLICY) as child:
-                await until(lambda: over(town, crowd), within=120, what=f"quiet; see {child.log}")
+            await kill_again_and_again(system, crowd, tmp_path, kills=kills, chance=chance)
+            async with open_child(system, tmp_path, policy=POLICY) as child:
+                await until(lambda: over(system, crowd), within=120, what=f"quiet; see {child.log}")
                 await until(lambda: closed(tmp_path), within=60, what="everybody to be told")
                 await child.stop()
         finally:
@@ -71,25 +71,25 @@ async def test_no_kill_loses_or_doubles_anything(kills: int, tmp_path: Path) -> 
         records = await read_records(crowd, tmp_path)
         pressed = [click.acknowledged for question in crowd.questions for click in question.history]
         print(f"{len(crowd.questions)} requests, {len(pressed)} clicks, {pressed.count(False)} without an ack")
-        check_each_once(town)
+        check_each_once(system)
         for question in crowd.questions:
-            check(town, crowd, question, records.get(question.request_id))
+            check(system, crowd, question, records.get(question.request_id))
 
 
 async def kill_again_and_again(
-    town: Town, crowd: Crowd, folder: Path, *, kills: int, chance: random.Random
+    system: System, crowd: Crowd, folder: Path, *, kills: int, chance: random.Random
 ) -> None:
     asking = asyncio.create_task(crowd.ask_now_and_then())
     for _ in range(kills):
-        async with open_child(town, folder, policy=POLICY) as child:
+        async with open_child(system, folder, policy=POLICY) as child:
             await asyncio.sleep(chance.uniform(0, 2))
             await child.kill()
     asking.cancel()
 
 
-def over(town: Town, crowd: Crowd) -> bool:
+def over(system: System, crowd: Crowd) -> bool:
     """Whether nothing waits on the platform, and no card that is up can be pressed or is still being told."""
-    if list(town.sandbox.platform.approvals.pending()):
+    if list(system.sandbox.platform.approvals.pending()):
         return False
     return all(card.text.startswith(tuple(TITLES.values())) for card in crowd.all_cards())
 
@@ -110,9 +110,9 @@ async def read_records(crowd: Crowd, folder: Path) -> dict[str, Approval]:
     return {approval.id: approval for approval in found if approval}
 
 
-def check(town: Town, crowd: Crowd, question: Question, record: Approval | None) -> None:
+def check(system: System, crowd: Crowd, question: Question, record: Approval | None) -> None:
     """Everything that must agree about one request: clicks, record, platform, cards."""
-    platform, request_id, cards = town.sandbox.platform, question.request_id, crowd.cards(question)
+    platform, request_id, cards = system.sandbox.platform, question.request_id, crowd.cards(question)
     ended = platform.approvals.resolution(request_id)
     posts = [post.decision for post in platform.decisions if post.request_id == request_id]
     assert ended is not None
@@ -123,7 +123,7 @@ def check(town: Town, crowd: Crowd, question: Question, record: Approval | None)
     assert record.outcome is not None
     assert ended.decision == record.outcome.value
     assert [card for card in cards if card.text.startswith(TITLES[ended.decision])] == cards
-    assert all(len(town.replies(card)) <= 2 for card in cards), "a ping, and how it ended"
+    assert all(len(system.replies(card)) <= 2 for card in cards), "a ping, and how it ended"
     if not question.answerable:
         assert len(cards) <= 1
         assert [] == posts
@@ -133,7 +133,7 @@ def check(town: Town, crowd: Crowd, question: Question, record: Approval | None)
     assert 1 == len(cards)
     assert (account, verdict) in question.winners(), question.history
     assert {verdict} == set(posts), "the platform was told two things"
-    assert [verdict] == town.effects(request_id)
+    assert [verdict] == system.effects(request_id)
     assert f"{verdict} by {NAMES[account]}" in str(ended.operator_input)
     assert f"by {NAMES[account]}" in said(cards[0])
     assert (verdict == "approved") == (request_id in platform.executed)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.town import open_sandbox
+from sandbox.servers import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.launcher import KILLED
-from tests.servers.told import alone, check_each_once, fired, in_threads, mark_of, notices
-from tests.servers.town import APPROVALS, FINANCE, OLU, Town, said, until
+from tests.servers.notifications import alone, check_each_once, fired, in_threads, mark_of, notices
+from tests.servers.system import APPROVALS, FINANCE, OLU, System, said, until
 
 POLICY = """
 poll_every: 200ms
@@ -73,27 +73,27 @@ ONE_BY_ONE = [
 async def test_killed_between_any_two_rungs(points: tuple[str, ...], tmp_path: Path) -> None:
     """Killed again and again while the ladder runs: nothing of it happens twice, and nothing is left out."""
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox, folder=tmp_path)
-        request_id, kills = await live_and_die(town, tmp_path, itertools.cycle(points))
+        system = System(sandbox=sandbox, folder=tmp_path)
+        request_id, kills = await live_and_die(system, tmp_path, itertools.cycle(points))
 
         assert kills >= 2
-        assert Counter({(request_id, rung): 1 for rung in range(RUNGS)}) == fired(town)
-        check_each_once(town)
-        assert [1, 1] == [len(town.cards(channel)) for channel in (FINANCE, APPROVALS)]
-        check_said(town)
+        assert Counter({(request_id, rung): 1 for rung in range(RUNGS)}) == fired(system)
+        check_each_once(system)
+        assert [1, 1] == [len(system.cards(channel)) for channel in (FINANCE, APPROVALS)]
+        check_said(system)
 
 
-async def live_and_die(town: Town, folder: Path, points: Iterator[str]) -> tuple[str, int]:
+async def live_and_die(system: System, folder: Path, points: Iterator[str]) -> tuple[str, int]:
     """Lives of the bot that each end at the next of these points, until none is reached.
 
     The request that was asked, and how many lives ended so.
     """
     over = closed_in(folder)
-    async with open_child(town, folder, policy=POLICY, crash_at=next(points)) as child:
-        request_id = town.ask(timeout_seconds=WINDOW)
+    async with open_child(system, folder, policy=POLICY, crash_at=next(points)) as child:
+        request_id = system.ask(timeout_seconds=WINDOW)
         assert KILLED == await child.ended()
     for kills in range(1, MOST_LIVES):
-        async with open_child(town, folder, policy=POLICY, crash_at=next(points)) as child:
+        async with open_child(system, folder, policy=POLICY, crash_at=next(points)) as child:
             await until(lambda: child.dead or over(), within=WITHIN, what=f"the end; see {child.log}")
             if not child.dead:
                 await child.stop()
@@ -102,14 +102,14 @@ async def live_and_die(town: Town, folder: Path, points: Iterator[str]) -> tuple
     raise AssertionError("it says or does the same again and again")
 
 
-def check_said(town: Town) -> None:
+def check_said(system: System) -> None:
     """People were told of the highest rungs, and how it ended; the page went out once and is over."""
-    words = in_threads(notices(town))
+    words = in_threads(notices(system))
     assert any(f"<@{OLU}>" in said(look) for word in words for look in (*word.history, word))
     assert all("Nobody answered" in said(word) for word in words if word.channel == FINANCE)
     assert 1 == len([word for word in words if word.channel == FINANCE and mark_of(word).endswith(".outcome")])
-    assert 1 <= len(alone(notices(town), OLU)) <= 2
-    (page,) = [text for text in town.alerts() if "No answer yet" in text]
+    assert 1 <= len(alone(notices(system), OLU)) <= 2
+    (page,) = [text for text in system.alerts() if "No answer yet" in text]
     assert "Resolved: " in page
 
 

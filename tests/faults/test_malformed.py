@@ -20,9 +20,9 @@ from bot.flow.self_check import SELF_CHECK_EVERY, TOUCH_EVERY, SelfCheck
 from bot.policy import Policy
 from bot.records import NewApproval
 from tests.contract.values import NOW, an_approval
-from tests.servers.clockwork import Clock, PaperPager
-from tests.servers.laid import lay_database
-from tests.servers.town import ANN
+from tests.servers.fake_clock_bot import Clock, PaperPager
+from tests.servers.sqlite_template import lay_database
+from tests.servers.system import ANN
 from tests.servers.watched import ONE_INTERVAL, open_watched, open_watched_bot
 
 
@@ -90,18 +90,18 @@ async def test_damage_that_was_met_is_one_alert_and_takes_no_more_writes(tmp_pat
 async def test_a_malformed_database_is_paged_once_and_stays_red(tmp_path: Path) -> None:
     """The whole bot, for three intervals of the auditor: no flapping, and no click is taken."""
     async with (
-        open_watched(tmp_path / "town") as watched,
+        open_watched(tmp_path / "system") as watched,
         open_watched_bot(watched, turn=asyncio.Lock()),
     ):
-        town = watched.town
-        town.ask(timeout_seconds=300)
-        card = await town.shown()
+        system = watched.system
+        system.ask(timeout_seconds=300)
+        card = await system.shown()
         smash(watched.folder / "nod.db", "approvals", "votes")
         await watched.paged(STORE_DOWN, within=ONE_INTERVAL)
         for _ in range(round(3 * SELF_CHECK_EVERY / TOUCH_EVERY)):
             assert 503 == (await watched.health())[0]
             await asyncio.sleep(TOUCH_EVERY.total_seconds())
-        assert not (await town.press(ANN, card, "approve")).ok
+        assert not (await system.press(ANN, card, "approve")).ok
         assert 1 == len(watched.told(STORE_DOWN))
         assert [] == watched.told(STORE_DOWN, resolved=True)
         assert [STORE_DOWN] == watched.spooled()

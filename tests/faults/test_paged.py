@@ -1,6 +1,6 @@
 """What is broken is paged within one interval and stops the heartbeat; what is mended is over, and it beats.
 
-Each fault has a town of its own, and all of them happen at the same time: the interval is the real one.
+Each fault has a system of its own, and all of them happen at the same time: the interval is the real one.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from bot.alerts import FLOOD, NO_CARD, NOBODY, SKEWED, STORE_DOWN, SURFACE_DEAD, UNSEEN
-from tests.servers.town import until
+from tests.servers.system import until
 from tests.servers.watched import ONE_INTERVAL, SELF_CHECK_EVERY, Watched, open_watched, open_watched_bot
 
 Policy = Callable[[str], str]
 
 
-class Towns:
-    """Opens towns below one folder, whose bots start one after the other."""
+class Systems:
+    """Opens systems below one folder, whose bots start one after the other."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._turn = folder, asyncio.Lock()
@@ -37,47 +37,47 @@ class Towns:
 
 async def test_what_is_broken_is_paged_and_the_heartbeat_stops(tmp_path: Path) -> None:
     """Chat, database, clock, policy, cards, agents: each is paged in time, and over when it is mended."""
-    towns = Towns(tmp_path)
+    systems = Systems(tmp_path)
     async with asyncio.TaskGroup() as stories:
         for story in (revoked, unavailable, hanging, locked, skewed, nobody, no_card, expired_unseen, flooded):
-            stories.create_task(story(towns), name=story.__name__)
+            stories.create_task(story(systems), name=story.__name__)
 
 
-async def revoked(towns: Towns) -> None:
+async def revoked(systems: Systems) -> None:
     """Slack refuses the token."""
-    async with towns.open("revoked") as watched:
-        watched.town.sandbox.workspace.revoke_token()
+    async with systems.open("revoked") as watched:
+        watched.system.sandbox.workspace.revoke_token()
         assert "token_revoked" in await watched.paged(SURFACE_DEAD)
         await watched.silent()
-        watched.town.sandbox.workspace.revoke_token(revoked=False)
+        watched.system.sandbox.workspace.revoke_token(revoked=False)
         await watched.relieved(SURFACE_DEAD)
 
 
-async def unavailable(towns: Towns) -> None:
+async def unavailable(systems: Systems) -> None:
     """Slack is down."""
-    async with towns.open("unavailable") as watched:
-        watched.town.sandbox.faults.add(path="/api/*", status=503)
+    async with systems.open("unavailable") as watched:
+        watched.system.sandbox.faults.add(path="/api/*", status=503)
         assert "Slack cannot be reached" in await watched.paged(SURFACE_DEAD)
         await watched.silent()
-        watched.town.sandbox.faults.clear()
+        watched.system.sandbox.faults.clear()
         await watched.relieved(SURFACE_DEAD)
 
 
-async def hanging(towns: Towns) -> None:
+async def hanging(systems: Systems) -> None:
     """Slack takes calls and answers none: as good as down, and no reason to be late with anything else."""
-    async with towns.open("hanging") as watched:
-        watched.town.sandbox.faults.add(path="/api/*", delay=120)
-        watched.town.ask(timeout_seconds=24)
+    async with systems.open("hanging") as watched:
+        watched.system.sandbox.faults.add(path="/api/*", delay=120)
+        watched.system.ask(timeout_seconds=24)
         assert "Slack cannot be reached" in await watched.paged(SURFACE_DEAD, within=ONE_INTERVAL)
         await watched.paged(NO_CARD, within=SELF_CHECK_EVERY.total_seconds())
         await watched.silent()
-        watched.town.sandbox.faults.clear()
+        watched.system.sandbox.faults.clear()
         await watched.relieved(SURFACE_DEAD)
 
 
-async def locked(towns: Towns) -> None:
+async def locked(systems: Systems) -> None:
     """Something holds the SQLite file, so that nothing can be written: the spool has the page, too."""
-    async with towns.open("locked") as watched:
+    async with systems.open("locked") as watched:
         assert 200 == (await watched.health())[0]
         with closing(sqlite3.connect(watched.folder / "nod.db", isolation_level=None, timeout=0)) as other:
             await _lock(other)
@@ -107,10 +107,10 @@ async def _lock(database: sqlite3.Connection) -> None:
             return
 
 
-async def skewed(towns: Towns) -> None:
+async def skewed(systems: Systems) -> None:
     """The platform's clock goes more than a minute wrong."""
-    async with towns.open("skewed") as watched:
-        faults = watched.town.sandbox.faults
+    async with systems.open("skewed") as watched:
+        faults = watched.system.sandbox.faults
 
         def dated(behind: timedelta) -> None:
             date = format_datetime(datetime.now(UTC) - behind, usegmt=True)
@@ -122,9 +122,9 @@ async def skewed(towns: Towns) -> None:
         await until(lambda: bool(watched.told(SKEWED, resolved=True)), within=5, what="the clocks to agree")
 
 
-async def nobody(towns: Towns) -> None:
+async def nobody(systems: Systems) -> None:
     """A policy comes into force that leaves nobody for a route."""
-    async with towns.open("nobody") as watched:
+    async with systems.open("nobody") as watched:
         policy = watched.folder / "nod.yaml"
         good = policy.read_text()
         policy.write_text(good.replace("@acme.example", "@nowhere.example"))
@@ -134,32 +134,32 @@ async def nobody(towns: Towns) -> None:
         await watched.relieved(NOBODY)
 
 
-async def no_card(towns: Towns) -> None:
+async def no_card(systems: Systems) -> None:
     """Slack takes no new messages: a quarter of the window later somebody knows."""
     window = 24.0
-    async with towns.open("no_card") as watched:
-        watched.town.sandbox.faults.add(path="/api/chat.postMessage", status=503)
-        request_id = watched.town.ask(timeout_seconds=window)
+    async with systems.open("no_card") as watched:
+        watched.system.sandbox.faults.add(path="/api/chat.postMessage", status=503)
+        request_id = watched.system.ask(timeout_seconds=window)
         assert "has no card yet" in await watched.paged(NO_CARD, within=window / 4 + ONE_INTERVAL)
-        watched.town.sandbox.faults.clear()
+        watched.system.sandbox.faults.clear()
         await watched.relieved(NO_CARD)
         assert request_id
 
 
-async def expired_unseen(towns: Towns) -> None:
+async def expired_unseen(systems: Systems) -> None:
     """The whole window passes in which nobody could see it."""
-    async with towns.open("expired_unseen") as watched:
-        watched.town.sandbox.faults.add(path="/api/chat.postMessage", status=503)
-        watched.town.ask(timeout_seconds=4)
+    async with systems.open("expired_unseen") as watched:
+        watched.system.sandbox.faults.add(path="/api/chat.postMessage", status=503)
+        watched.system.ask(timeout_seconds=4)
         assert "expired without a card" in await watched.paged(
             UNSEEN, within=4 + SELF_CHECK_EVERY.total_seconds()
         )
 
 
-async def flooded(towns: Towns) -> None:
+async def flooded(systems: Systems) -> None:
     """One agent asks for more than its share, until its requests end."""
-    async with towns.open("flooded", policy=lambda text: f"flood: 3\n{text}") as watched:
+    async with systems.open("flooded", policy=lambda text: f"flood: 3\n{text}") as watched:
         for _ in range(4):
-            watched.town.ask(timeout_seconds=8, agent_id="eager-1")
+            watched.system.ask(timeout_seconds=8, agent_id="eager-1")
         assert "eager-1 has 4 open requests" in await watched.paged(FLOOD)
         await until(lambda: bool(watched.told(FLOOD, resolved=True)), within=20, what="the flood to end")

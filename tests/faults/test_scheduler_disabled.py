@@ -20,9 +20,9 @@ BETWEEN_TWO_LOOKS = 5.0
 @pytest.mark.slow
 async def test_a_disabled_scheduler_is_paged_before_the_process_ends(tmp_path: Path) -> None:
     """Paged within one interval, no heartbeat any more, code 70; the next process tells of the end."""
-    async with open_watched(tmp_path / "town") as watched:
+    async with open_watched(tmp_path / "system") as watched:
         policy = (watched.folder / "nod.yaml").read_text()
-        async with open_child(watched.town, watched.folder, policy=policy, **watched.outside()) as child:
+        async with open_child(watched.system, watched.folder, policy=policy, **watched.outside()) as child:
             await watched.alive()
             await asyncio.sleep(BETWEEN_TWO_LOOKS)
             child.signal(PAUSE)
@@ -32,7 +32,7 @@ async def test_a_disabled_scheduler_is_paged_before_the_process_ends(tmp_path: P
             assert pings == watched.switch.tries
         assert [SCHEDULER_DEAD] == watched.spooled()
 
-        async with open_child(watched.town, watched.folder, policy=policy, **watched.outside()) as child:
+        async with open_child(watched.system, watched.folder, policy=policy, **watched.outside()) as child:
             assert "code 70" in await watched.paged(SCHEDULER_DEAD)
             await watched.relieved(LATE_TICK)
             await child.stop()

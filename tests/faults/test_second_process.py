@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.town import open_sandbox
+from sandbox.servers import open_sandbox
 from tests.servers.shell import Command, start
-from tests.servers.town import POLICY, Town, environment
+from tests.servers.system import POLICY, System, environment
 
 #: Seconds until a process has started or failed; importing takes most of it, more when others work too.
 WITHIN = 30.0
@@ -79,11 +79,11 @@ async def test_after_the_first_was_killed_the_next_may_start(tmp_path: Path) -> 
 async def test_a_polite_signal_ends_it_cleanly(number: signal.Signals, tmp_path: Path) -> None:
     """A supervisor's SIGTERM, or Ctrl-C: exit code 0 within five seconds, with an approval under way."""
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox, folder=tmp_path)
-        town.ask(timeout_seconds=60)
+        system = System(sandbox=sandbox, folder=tmp_path)
+        system.ask(timeout_seconds=60)
         async with nod_run(environment(sandbox, tmp_path)) as process:
             await serving(process)
-            await town.shown()
+            await system.shown()
 
             process.send_signal(number)
 

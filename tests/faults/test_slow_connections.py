@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sandbox.town import open_sandbox
+from sandbox.servers import open_sandbox
 from tests.faults.child import open_child
 from tests.faults.launcher import DESCRIPTORS, said_in
 from tests.servers.rude import KINDS, holding
-from tests.servers.town import ANN, POLICY, Town, until
+from tests.servers.system import ANN, POLICY, System, until
 
 #: More than the slow connections, the sandbox's and pytest's.
 NEEDED = 4_096
@@ -46,16 +46,16 @@ async def test_slow_connections_stop_nobody(
     if not the_test_has_descriptors():
         pytest.skip("this machine's hard limit of descriptors is too low for the slow clients")
     async with open_sandbox(post_burst=None) as sandbox:
-        town = Town(sandbox=sandbox, folder=tmp_path)
+        system = System(sandbox=sandbox, folder=tmp_path)
         async with open_child(
-            town, tmp_path, policy=f"{POLICY}flood: 1000\n", **{DESCRIPTORS: str(descriptors)}
+            system, tmp_path, policy=f"{POLICY}flood: 1000\n", **{DESCRIPTORS: str(descriptors)}
         ) as child:
             assert child.address is not None
             async with holding(child.address, many, kinds=kinds):
                 end = time.monotonic() + 8
                 served = 0
                 while time.monotonic() < end:
-                    await serve_one(town, child.address)
+                    await serve_one(system, child.address)
                     served += 1
             said = said_in(child.log)
             await child.stop()
@@ -65,17 +65,17 @@ async def test_slow_connections_stop_nobody(
     assert "round_failed" not in said
 
 
-async def serve_one(town: Town, address: str) -> None:
+async def serve_one(system: System, address: str) -> None:
     """An agent asks, the card goes up, Ann approves, the platform hears it; the bot says that it is well."""
     mark = f"order-{uuid.uuid4().hex[:8]}@"
-    request_id = town.ask(arguments={"to": mark})
-    await until(lambda: town.card(mark) is not None, within=30, what="a card")
-    card = town.card(mark)
+    request_id = system.ask(arguments={"to": mark})
+    await until(lambda: system.card(mark) is not None, within=30, what="a card")
+    card = system.card(mark)
     assert card is not None
-    pressed = await town.press(ANN, card, "approve")
+    pressed = await system.press(ANN, card, "approve")
     for _ in range(3):  # a machine with other work may be late for Slack's three seconds; people press again
-        pressed = pressed if pressed.ok else await town.press(ANN, card, "approve")
+        pressed = pressed if pressed.ok else await system.press(ANN, card, "approve")
     assert pressed.ok, pressed
-    await until(lambda: town.effects(request_id) == ["approved"], within=30, what="the decision")
+    await until(lambda: system.effects(request_id) == ["approved"], within=30, what="the decision")
     async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
         assert 200 == (await client.get(f"{address}/healthz")).status_code

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from adapters.watch import EXIT_CODE, end_within
-from sandbox.town import open_sandbox
+from sandbox.servers import open_sandbox
 from tests.faults.child import Child, open_child
-from tests.servers.town import ANN, BOB, POLICY, Town
+from tests.servers.system import ANN, BOB, POLICY, System
 
 #: Seconds that are promised, and some for a machine that has other work to notice it.
 PROMISED, NOTICED = 3.0, 1.0
@@ -38,10 +38,12 @@ async def ended(child: Child) -> float:
     return time.monotonic() - began
 
 
-async def in_a_burst(town: Town, child: Child) -> float:
+async def in_a_burst(system: System, child: Child) -> float:
     """Everybody presses, and the signal comes right into it; seconds until the end."""
     presses = [
-        asyncio.create_task(town.press(user, card, button)) for card in town.cards() for user, button in PRESSED
+        asyncio.create_task(system.press(user, card, button))
+        for card in system.cards()
+        for user, button in PRESSED
     ]
     await asyncio.wait(presses, return_when=asyncio.FIRST_COMPLETED)
     took = await ended(child)
@@ -53,15 +55,15 @@ async def in_a_burst(town: Town, child: Child) -> float:
 async def test_a_stop_in_a_burst_of_clicks_is_in_time(hangs: str | None, tmp_path: Path) -> None:
     """With all parts well, and with POSTs under way that have no answer."""
     async with open_sandbox(post_burst=None) as sandbox:
-        town = Town(sandbox=sandbox, folder=tmp_path)
-        async with open_child(town, tmp_path, policy=POLICY) as child:
+        system = System(sandbox=sandbox, folder=tmp_path)
+        async with open_child(system, tmp_path, policy=POLICY) as child:
             for _ in range(OPEN):
-                town.ask(timeout_seconds=120)
-            await town.shown(count=OPEN, within=30)
+                system.ask(timeout_seconds=120)
+            await system.shown(count=OPEN, within=30)
             if hangs == "platform":
                 sandbox.faults.add(method="POST", path="/agents/hitl/decision", delay=120)
             if hangs == "chat":
                 sandbox.faults.add(path="/api/*", delay=120)
-            took = await in_a_burst(town, child)
+            took = await in_a_burst(system, child)
             print(f"SIGTERM in a burst, hanging: {hangs}: {took:.2f} s")
             assert took < PROMISED + NOTICED

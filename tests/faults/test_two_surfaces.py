@@ -19,11 +19,11 @@ from bot.card import Button, card_of
 from bot.flow.batch import LINES
 from bot.protocol import HITLDecision
 from bot.wording import CardState
-from tests.servers.clockwork import SEAL
+from tests.servers.fake_clock_bot import SEAL
+from tests.servers.flaky import Mishap
 from tests.servers.presses import During, Press, Together
-from tests.servers.rough import Mishap
+from tests.servers.random_walk import SLACK, TEAMS, Ask, Step, Trouble, Wait, Walk
 from tests.servers.steps import Away, Change, go, walks
-from tests.servers.walk import SLACK, TEAMS, Ask, Step, Trouble, Wait, Walk
 
 #: Alerts that tell of an end, and so stay when it has come.
 OF_AN_END = {UNDELIVERABLE, UNSEEN}

@@ -20,7 +20,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from adapters.store.database import Database
 from bot.records import Ring
-from tests.servers.laid import empty_database
+from tests.servers.sqlite_template import empty_database
 
 #: Where a file's header says how it is written and read (sqlite.org/fileformat.html, 1.3.3); 1 is no WAL, which
 #: memory does not have.

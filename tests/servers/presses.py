@@ -10,9 +10,9 @@ from bot.card import Button
 from bot.desk import Acknowledged, Click, NextRequest, Voted
 from bot.seal import Pages
 from bot.surface import Surface
-from tests.servers.clockwork import SEAL
-from tests.servers.rough import RoughChat
-from tests.servers.walk import PEOPLE, Step, Walk
+from tests.servers.fake_clock_bot import SEAL
+from tests.servers.flaky import FlakyChat
+from tests.servers.random_walk import PEOPLE, Step, Walk
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,6 @@ async def pressed(walk: Walk, click: Click) -> None:
     walk.counted.append((got, may and same and got.at < approval.deadline.at))
 
 
-def channel_of(chat: RoughChat, mark: str) -> str:
+def channel_of(chat: FlakyChat, mark: str) -> str:
     """Where the message with this mark stands."""
     return next(channel for channel, known in chat.marks if known == mark)

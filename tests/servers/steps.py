@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from bot.card import Button
 from bot.errors import Unavailable
 from bot.surface import Surface
+from tests.servers.flaky import Mishap, ProcessEnds
 from tests.servers.presses import During, Next, Press, Together
-from tests.servers.rough import Mishap, ProcessEnds
-from tests.servers.walk import POLICIES, SLACK, TEAMS, Ask, Step, Trouble, Wait, Walk
+from tests.servers.random_walk import POLICIES, SLACK, TEAMS, Ask, Step, Trouble, Wait, Walk
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The local Teams served on a port, for tests: the town, its faults, and the addresses that a bot needs."""
+"""The local Teams served on a port, for tests: the tenant, its faults, and the addresses that a bot needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.serve import serve
 from sandbox.teams.errors import ConnectorError
 from sandbox.teams.keys import new_keys
 from sandbox.teams.mount import teams_routes
-from sandbox.teams.town import Teams, open_teams
+from sandbox.teams.tenant import Teams, open_teams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

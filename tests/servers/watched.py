@@ -1,4 +1,4 @@
-"""A town whose bot is watched from outside: by a webhook that takes its pages, and by a dead man's switch."""
+"""A system whose bot is watched from outside: by a webhook that takes its pages, and by a dead man's switch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import httpx
 from adapters.app import open_nod
 from adapters.settings import Environment
 from bot.flow.self_check import SELF_CHECK_EVERY
-from sandbox.town import open_sandbox
+from sandbox.servers import open_sandbox
 from tests.servers.heartbeat import DeadMansSwitch, open_switch
 from tests.servers.pagers import WEBHOOK_SECRET, Receiver, open_service
-from tests.servers.town import POLICY, Town, environment, until
+from tests.servers.system import POLICY, System, environment, until
 
 #: Seconds within which a fault is paged: the auditor's interval, its second look at a chat, and a moment.
 ONE_INTERVAL = SELF_CHECK_EVERY.total_seconds() + 3.0
@@ -27,9 +27,9 @@ MENDED_WITHIN = 3 * SELF_CHECK_EVERY.total_seconds()
 
 @dataclass(kw_only=True)
 class Watched:
-    """A town, and what reaches the people who watch over its bot."""
+    """A system, and what reaches the people who watch over its bot."""
 
-    town: Town
+    system: System
     receiver: Receiver
     switch: DeadMansSwitch
     folder: Path
@@ -65,9 +65,9 @@ class Watched:
 
     async def health(self) -> tuple[int, str]:
         """What `/healthz` answers."""
-        assert self.town.nod is not None
+        assert self.system.nod is not None
         async with httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f"{self.town.nod.address}/healthz")
+            answer = await client.get(f"{self.system.nod.address}/healthz")
         return answer.status_code, answer.text
 
     def outside(self) -> dict[str, str]:
@@ -86,7 +86,7 @@ class Watched:
 async def open_watched(
     folder: Path, *, policy: Callable[[str], str] = lambda text: text, post_burst: int | None = 4, **more: str
 ) -> AsyncIterator[Watched]:
-    """A town with its bot, both watched. `policy` makes the policy from the usual one."""
+    """A sandbox with its bot, both watched. `policy` makes the policy from the usual one."""
     folder.mkdir(exist_ok=True)
     receiver, switch = Receiver(), DeadMansSwitch()
     async with (
@@ -99,21 +99,21 @@ async def open_watched(
             sandbox, folder, policy=text, NOD_WEBHOOK_SECRET=WEBHOOK_SECRET, NOD_HEARTBEAT_URL=heartbeat,
             NOD_ALERT_SPOOL=str(folder / "nod-alerts.jsonl"), **more,
         )  # fmt: skip
-        town = Town(sandbox=sandbox, folder=folder)
-        watched = Watched(town=town, receiver=receiver, switch=switch, folder=folder, settings=settings)
+        system = System(sandbox=sandbox, folder=folder)
+        watched = Watched(system=system, receiver=receiver, switch=switch, folder=folder, settings=settings)
         yield watched
 
 
 @asynccontextmanager
 async def open_watched_bot(watched: Watched, *, turn: asyncio.Lock) -> AsyncIterator[Watched]:
-    """The bot of a watched town, once its first heartbeat came; clicks are sent to it while it runs.
+    """The bot of a watched system, once its first heartbeat came; clicks are sent to it while it runs.
 
     `turn` is held while it starts: Alembic migrates one database of a process at a time.
     """
     async with AsyncExitStack() as stack:
         async with turn:
             nod = await stack.enter_async_context(open_nod(Environment.model_validate(watched.settings)))
-        watched.town.nod = nod
-        watched.town.sandbox.workspace.request_url = f"{nod.address}/slack/events"
+        watched.system.nod = nod
+        watched.system.sandbox.workspace.request_url = f"{nod.address}/slack/events"
         await watched.alive()
         yield watched

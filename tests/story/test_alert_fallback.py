@@ -21,11 +21,11 @@ from bot.flow import WorkerPool
 from bot.flow.alert import PageOut
 from bot.ports import Pager
 from bot.records import Alert, PendingPage, Step
-from tests.servers.clockwork import Clock, PaperPager
-from tests.servers.laid import lay_database
+from tests.servers.fake_clock_bot import Clock, PaperPager
 from tests.servers.pagers import WEBHOOK_SECRET
-from tests.servers.town import until
-from tests.story.emergency_world import World, health, open_world
+from tests.servers.sqlite_template import lay_database
+from tests.servers.system import until
+from tests.story.alert_fallback_rig import Rig, health, open_rig
 from tests.story.spooling_child import GONE, Fickle, uncounted, utc_now
 
 DEAD = replace(GONE, approval_id=NOD, cause=SCHEDULER_DEAD)
@@ -35,19 +35,19 @@ async def test_with_the_database_gone_people_are_paged_within_a_second(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Webhook, spool and log have it once, however often it is raised, and `/healthz` says so."""
-    async with open_world(tmp_path) as world:
+    async with open_rig(tmp_path) as rig:
         began = time.monotonic()
-        assert await world.alert_fallback.raise_(GONE)
-        await until(lambda: len(world.told()) == 1, within=1, what="the page")
+        assert await rig.alert_fallback.raise_(GONE)
+        await until(lambda: len(rig.told()) == 1, within=1, what="the page")
         assert time.monotonic() - began < 1
-        assert not await world.alert_fallback.raise_(replace(GONE, text="again"))
+        assert not await rig.alert_fallback.raise_(replace(GONE, text="again"))
         await asyncio.sleep(0.2)
 
-        assert ["database-gone"] == world.kept() == world.told()
-        status, body = await health(world.alert_fallback)
+        assert ["database-gone"] == rig.kept() == rig.told()
+        status, body = await health(rig.alert_fallback)
         assert 503 == status
         assert "database-gone" in body
-        assert [] == await world.stored()
+        assert [] == await rig.stored()
     said = "".join(capfd.readouterr())
     assert 1 == said.count("alert_spooled")
     assert GONE.text in said
@@ -55,48 +55,48 @@ async def test_with_the_database_gone_people_are_paged_within_a_second(
 
 async def test_what_is_kept_is_neither_tried_nor_told_again(tmp_path: Path) -> None:
     """A database that hangs is not waited for a second time; of two that come at once one is kept."""
-    async with open_world(tmp_path) as world:
-        world.alerts.hangs = True
-        both = await asyncio.gather(world.alert_fallback.raise_(GONE), world.alert_fallback.raise_(GONE))
+    async with open_rig(tmp_path) as rig:
+        rig.alerts.hangs = True
+        both = await asyncio.gather(rig.alert_fallback.raise_(GONE), rig.alert_fallback.raise_(GONE))
         assert [False, True] == sorted(both)
-        tries = world.alerts.tries
-        assert not await world.alert_fallback.raise_(GONE)
-        assert tries == world.alerts.tries
-        await until(lambda: bool(world.told()), what="the page")
+        tries = rig.alerts.tries
+        assert not await rig.alert_fallback.raise_(GONE)
+        assert tries == rig.alerts.tries
+        await until(lambda: bool(rig.told()), what="the page")
         await asyncio.sleep(0.2)
-        assert ["database-gone"] == world.kept() == world.told()
+        assert ["database-gone"] == rig.kept() == rig.told()
 
 
 async def test_that_the_store_is_down_is_kept_although_it_could_be_stored(tmp_path: Path) -> None:
     """A full disk may have room for a row and for nothing else: it is paged from here, and red until mended."""
-    async with open_world(tmp_path, down=False) as world:
+    async with open_rig(tmp_path, down=False) as rig:
         down = replace(GONE, approval_id=STORE, cause=STORE_DOWN)
-        assert await world.alert_fallback.raise_(down)
-        await until(lambda: [STORE_DOWN] == world.told(), within=1, what="the page")
-        assert not await world.alert_fallback.drain()
-        assert 503 == (await health(world.alert_fallback))[0]
-        assert [] == await world.stored()
+        assert await rig.alert_fallback.raise_(down)
+        await until(lambda: [STORE_DOWN] == rig.told(), within=1, what="the page")
+        assert not await rig.alert_fallback.drain()
+        assert 503 == (await health(rig.alert_fallback))[0]
+        assert [] == await rig.stored()
 
-        await world.alert_fallback.resolve(STORE, cause=STORE_DOWN, how="It is back.")
-        assert [(STORE_DOWN, "It is back.")] == await world.stored()
-        assert [] == world.kept()
-        assert 200 == (await health(world.alert_fallback))[0]
+        await rig.alert_fallback.resolve(STORE, cause=STORE_DOWN, how="It is back.")
+        assert [(STORE_DOWN, "It is back.")] == await rig.stored()
+        assert [] == rig.kept()
+        assert 200 == (await health(rig.alert_fallback))[0]
 
 
 async def test_when_the_database_is_back_it_has_the_alert_once(tmp_path: Path) -> None:
     """Stored and then forgotten: the spool is empty, `/healthz` is green, the store owes it to its pagers."""
-    async with open_world(tmp_path) as world:
-        await world.alert_fallback.raise_(GONE)
-        assert not await world.alert_fallback.drain()
-        assert ["database-gone"] == world.kept()
+    async with open_rig(tmp_path) as rig:
+        await rig.alert_fallback.raise_(GONE)
+        assert not await rig.alert_fallback.drain()
+        assert ["database-gone"] == rig.kept()
 
-        world.alerts.down = False
-        assert await world.alert_fallback.drain()
-        assert await world.alert_fallback.drain()
+        rig.alerts.down = False
+        assert await rig.alert_fallback.drain()
+        assert await rig.alert_fallback.drain()
 
-        assert [("database-gone", None)] == await world.stored()
-        assert [] == world.kept()
-        assert 200 == (await health(world.alert_fallback))[0]
+        assert [("database-gone", None)] == await rig.stored()
+        assert [] == rig.kept()
+        assert 200 == (await health(rig.alert_fallback))[0]
 
 
 class Messages(PaperPager):
@@ -142,94 +142,94 @@ async def test_who_was_told_directly_is_told_once_and_hears_its_end(tmp_path: Pa
 
 async def test_with_the_database_there_nothing_is_spooled(tmp_path: Path) -> None:
     """The usual way: one row, owed to every pager; its answer about the second one is the store's."""
-    async with open_world(tmp_path, down=False) as world:
-        assert await world.alert_fallback.raise_(GONE)
-        assert not await world.alert_fallback.raise_(GONE)
-        assert (GONE,) == await world.alert_fallback.open_of(approval_id="nod")
-        assert 1 == await world.alert_fallback.unacknowledged(utc_now() + timedelta(seconds=1))
-        (page,) = await world.alert_fallback.owed(utc_now())
-        await world.alert_fallback.attempt(page, at=utc_now())
-        await world.alert_fallback.postpone(page, next_try=utc_now() + timedelta(hours=1))
-        assert () == await world.alert_fallback.owed(utc_now())
-        await world.alert_fallback.taken(page, ref="r")
-        await world.alert_fallback.resolve("nod", cause="database-gone", how="It is back.")
+    async with open_rig(tmp_path, down=False) as rig:
+        assert await rig.alert_fallback.raise_(GONE)
+        assert not await rig.alert_fallback.raise_(GONE)
+        assert (GONE,) == await rig.alert_fallback.open_of(approval_id="nod")
+        assert 1 == await rig.alert_fallback.unacknowledged(utc_now() + timedelta(seconds=1))
+        (page,) = await rig.alert_fallback.owed(utc_now())
+        await rig.alert_fallback.attempt(page, at=utc_now())
+        await rig.alert_fallback.postpone(page, next_try=utc_now() + timedelta(hours=1))
+        assert () == await rig.alert_fallback.owed(utc_now())
+        await rig.alert_fallback.taken(page, ref="r")
+        await rig.alert_fallback.resolve("nod", cause="database-gone", how="It is back.")
 
-        assert [("database-gone", "It is back.")] == await world.stored()
-        assert not world.spool.exists()
-        assert [] == world.told() == world.alert_fallback.problems()
+        assert [("database-gone", "It is back.")] == await rig.stored()
+        assert not rig.spool.exists()
+        assert [] == rig.told() == rig.alert_fallback.problems()
 
 
 async def test_a_database_that_hangs_is_as_good_as_gone(tmp_path: Path) -> None:
     """Nobody waits for it longer than its patience."""
-    async with open_world(tmp_path, down=False) as world:
-        world.alerts.hangs = True
-        assert await world.alert_fallback.raise_(GONE)
-        await until(lambda: ["database-gone"] == world.told(), within=1)
-        assert ["database-gone"] == world.kept()
+    async with open_rig(tmp_path, down=False) as rig:
+        rig.alerts.hangs = True
+        assert await rig.alert_fallback.raise_(GONE)
+        await until(lambda: ["database-gone"] == rig.told(), within=1)
+        assert ["database-gone"] == rig.kept()
 
 
 async def test_a_pager_is_asked_until_it_takes_the_alert(tmp_path: Path) -> None:
     """Without any database, and never again once it did."""
-    async with open_world(tmp_path) as world:
-        world.receiver.down = True
-        await world.alert_fallback.raise_(GONE)
-        await until(lambda: world.receiver.tries >= 3, what="more tries")
-        world.receiver.down = False
-        await until(lambda: ["database-gone"] == world.told(), what="the page")
-        tries = world.receiver.tries
+    async with open_rig(tmp_path) as rig:
+        rig.receiver.down = True
+        await rig.alert_fallback.raise_(GONE)
+        await until(lambda: rig.receiver.tries >= 3, what="more tries")
+        rig.receiver.down = False
+        await until(lambda: ["database-gone"] == rig.told(), what="the page")
+        tries = rig.receiver.tries
         await asyncio.sleep(0.5)
-        assert tries == world.receiver.tries
+        assert tries == rig.receiver.tries
 
 
 async def test_what_is_stored_is_no_longer_paged_from_here(tmp_path: Path) -> None:
     """From then on the store owes it to the pager, which is down still."""
-    async with open_world(tmp_path) as world:
-        world.receiver.down = True
-        await world.alert_fallback.raise_(GONE)
-        await until(lambda: world.receiver.tries >= 1, what="a try")
-        world.alerts.down = False
-        assert await world.alert_fallback.drain()
-        tries = world.receiver.tries
+    async with open_rig(tmp_path) as rig:
+        rig.receiver.down = True
+        await rig.alert_fallback.raise_(GONE)
+        await until(lambda: rig.receiver.tries >= 1, what="a try")
+        rig.alerts.down = False
+        assert await rig.alert_fallback.drain()
+        tries = rig.receiver.tries
         await asyncio.sleep(0.5)
-        assert world.receiver.tries <= tries + 1  # one may have been under way
+        assert rig.receiver.tries <= tries + 1  # one may have been under way
 
 
 async def test_what_comes_right_before_it_is_stored_is_mended_all_the_same(tmp_path: Path) -> None:
     """It is raised first: mending something unknown would do nothing, and leave it open for ever."""
-    async with open_world(tmp_path) as world:
-        await world.alert_fallback.raise_(GONE)
+    async with open_rig(tmp_path) as rig:
+        await rig.alert_fallback.raise_(GONE)
         with pytest.raises(Unavailable):
-            await world.alert_fallback.resolve(GONE.approval_id, cause=GONE.cause, how="It is back.")
-        world.alerts.down = False
-        await world.alert_fallback.resolve(GONE.approval_id, cause=GONE.cause, how="It is back.")
-        assert [("database-gone", "It is back.")] == await world.stored()
-        assert [] == world.kept()
+            await rig.alert_fallback.resolve(GONE.approval_id, cause=GONE.cause, how="It is back.")
+        rig.alerts.down = False
+        await rig.alert_fallback.resolve(GONE.approval_id, cause=GONE.cause, how="It is back.")
+        assert [("database-gone", "It is back.")] == await rig.stored()
+        assert [] == rig.kept()
 
 
 async def test_what_is_looked_for_before_it_is_stored_is_found(tmp_path: Path) -> None:
     """Whoever mends all that is open about a request must not miss what the database could not take."""
-    async with open_world(tmp_path) as world:
-        await world.alert_fallback.raise_(GONE)
+    async with open_rig(tmp_path) as rig:
+        await rig.alert_fallback.raise_(GONE)
         with pytest.raises(Unavailable):
-            await world.alert_fallback.open_of(approval_id=GONE.approval_id)
-        world.alerts.down = False
-        assert () == await world.alert_fallback.open_of(approval_id="another")
-        assert [GONE.cause] == world.kept()
-        assert (GONE,) == await world.alert_fallback.open_of(approval_id=GONE.approval_id)
-        assert [] == world.kept()
-        assert (GONE,) == await world.alert_fallback.open_of(cause=GONE.cause)
+            await rig.alert_fallback.open_of(approval_id=GONE.approval_id)
+        rig.alerts.down = False
+        assert () == await rig.alert_fallback.open_of(approval_id="another")
+        assert [GONE.cause] == rig.kept()
+        assert (GONE,) == await rig.alert_fallback.open_of(approval_id=GONE.approval_id)
+        assert [] == rig.kept()
+        assert (GONE,) == await rig.alert_fallback.open_of(cause=GONE.cause)
 
 
 async def test_a_disk_that_refuses_costs_no_page(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """It is told, said, shown as red, and stored later by the same process."""
-    async with open_world(tmp_path) as world:
-        world.spool.mkdir()
-        assert await world.alert_fallback.raise_(GONE)
-        await until(lambda: ["database-gone"] == world.told(), within=1)
-        assert 503 == (await health(world.alert_fallback))[0]
-        world.alerts.down = False
-        assert await world.alert_fallback.drain()
-        assert [("database-gone", None)] == await world.stored()
+    async with open_rig(tmp_path) as rig:
+        rig.spool.mkdir()
+        assert await rig.alert_fallback.raise_(GONE)
+        await until(lambda: ["database-gone"] == rig.told(), within=1)
+        assert 503 == (await health(rig.alert_fallback))[0]
+        rig.alerts.down = False
+        assert await rig.alert_fallback.drain()
+        assert [("database-gone", None)] == await rig.stored()
     assert "alert_not_spooled" in "".join(capfd.readouterr())
 
 
@@ -263,20 +263,20 @@ async def test_a_pager_that_breaks_harms_no_other(tmp_path: Path, capfd: pytest.
     assert "emergency_page_crashed" in "".join(capfd.readouterr())
 
 
-async def page_what_is_owed(world: World) -> None:
+async def page_what_is_owed(rig: Rig) -> None:
     """The flow's own paging, as in any life of the bot."""
     async with (
         open_pagers(
-            [("webhook", f"{world.url}/hooks/x")],
+            [("webhook", f"{rig.url}/hooks/x")],
             webhook_secret=WEBHOOK_SECRET,
-            urls={"pagerduty": world.url, "opsgenie": world.url},
+            urls={"pagerduty": rig.url, "opsgenie": rig.url},
             clock=utc_now,
         ) as pagers,
         asyncio.TaskGroup() as tasks,
     ):
         (pager,) = pagers.values()
         step = PageOut(
-            store=world.store, pagers={"p": pager}, chats={}, clock=utc_now, count=uncounted,
+            store=rig.store, pagers={"p": pager}, chats={}, clock=utc_now, count=uncounted,
             pool=lambda: WorkerPool(Step.ALERT, size=4, tasks=tasks, ring=lambda _: None, count=uncounted),
         )  # fmt: skip
         await step.round()
@@ -296,46 +296,46 @@ async def test_after_a_kill_the_next_start_pages(tmp_path: Path) -> None:
     assert -9 == child.returncode
     assert (GONE,) == Spool(spool).entries()
 
-    async with open_world(tmp_path, down=False) as world:
-        assert [("database-gone", None)] == await world.stored()
-        assert [] == world.kept() == world.alert_fallback.problems()
-        await page_what_is_owed(world)
-        assert ["database-gone"] == world.told()
-        assert [] == await world.stored()
+    async with open_rig(tmp_path, down=False) as rig:
+        assert [("database-gone", None)] == await rig.stored()
+        assert [] == rig.kept() == rig.alert_fallback.problems()
+        await page_what_is_owed(rig)
+        assert ["database-gone"] == rig.told()
+        assert [] == await rig.stored()
 
 
 async def test_after_a_kill_and_with_the_database_still_gone_it_is_paged_too(tmp_path: Path) -> None:
     """It stays in the spool, is red, and goes straight to the pagers."""
     Spool(tmp_path / "alerts.jsonl").put(GONE)
-    async with open_world(tmp_path) as world:
-        await until(lambda: ["database-gone"] == world.told(), within=2)
-        assert ["database-gone"] == world.kept()
-        assert 503 == (await health(world.alert_fallback))[0]
+    async with open_rig(tmp_path) as rig:
+        await until(lambda: ["database-gone"] == rig.told(), within=2)
+        assert ["database-gone"] == rig.kept()
+        assert 503 == (await health(rig.alert_fallback))[0]
 
 
 async def test_the_end_of_a_process_is_mended_by_the_life_of_the_next(tmp_path: Path) -> None:
     """Not at its start, for it may end as well; and the end after that pages anew."""
     Spool(tmp_path / "alerts.jsonl").put(DEAD)
-    async with open_world(tmp_path, down=False, proven=0.5) as world:
-        assert [(SCHEDULER_DEAD, None)] == await world.stored()
+    async with open_rig(tmp_path, down=False, proven=0.5) as rig:
+        assert [(SCHEDULER_DEAD, None)] == await rig.stored()
         await asyncio.sleep(0.6)
-        await world.alert_fallback.drain()
-        ((_, resolved),) = await world.stored()
+        await rig.alert_fallback.drain()
+        ((_, resolved),) = await rig.stored()
         assert resolved == "Nod has restarted and works"
 
     Spool(tmp_path / "alerts.jsonl").put(replace(DEAD, raised_at=utc_now()))
-    async with open_world(tmp_path, down=False) as world:
-        assert [(SCHEDULER_DEAD, None)] == await world.stored()
+    async with open_rig(tmp_path, down=False) as rig:
+        assert [(SCHEDULER_DEAD, None)] == await rig.stored()
 
 
 async def test_at_the_end_nothing_goes_on_in_the_background(tmp_path: Path) -> None:
     """Leaving stops the tries; what is spooled is there for the next start."""
-    async with open_world(tmp_path) as world:
-        world.receiver.down = True
-        await world.alert_fallback.raise_(GONE)
-        await until(lambda: world.receiver.tries >= 1, what="a try")
+    async with open_rig(tmp_path) as rig:
+        rig.receiver.down = True
+        await rig.alert_fallback.raise_(GONE)
+        await until(lambda: rig.receiver.tries >= 1, what="a try")
     assert [] == [task for task in asyncio.all_tasks() if task.get_name().startswith("emergency:")]
-    assert ["database-gone"] == world.kept()
+    assert ["database-gone"] == rig.kept()
 
 
 def owed_page() -> PendingPage:
@@ -344,8 +344,8 @@ def owed_page() -> PendingPage:
 
 async def test_only_raising_survives_the_loss_of_the_database(tmp_path: Path) -> None:
     """What needs the database says that it is gone, as the store itself would."""
-    async with open_world(tmp_path) as world:
-        alert_fallback = world.alert_fallback
+    async with open_rig(tmp_path) as rig:
+        alert_fallback = rig.alert_fallback
         for call in (
             alert_fallback.open_of(cause="undelivered"),
             alert_fallback.owed(utc_now()),

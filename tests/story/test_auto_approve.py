@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.town import open_sandbox
+from sandbox.servers import open_sandbox
 from tests.servers.shell import start
-from tests.servers.town import POLICY, until
+from tests.servers.system import POLICY, until
 
 NOD = str(Path(sys.executable).with_name("nod"))
 

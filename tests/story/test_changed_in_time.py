@@ -16,7 +16,7 @@ from bot.records import LAST_CALLS, Claimed, DueRung, Step
 from bot.routing import Route
 from bot.surface import Destination, Surface
 from bot.wording import CardState
-from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
+from tests.servers.fake_clock_bot import BEGIN, FakeClockBot, open_fake_clock_bot
 
 FINANCE, BOARD = (Destination(surface=Surface.SLACK, channel=name) for name in ("C0FINANCE", "C0BOARD"))
 PEOPLE = {
@@ -40,13 +40,13 @@ def policy_of(*routes: Route) -> Policy:
     return Policy(people=PEOPLE, groups={}, routes=routes)
 
 
-def change(work: Clockwork, **changes: object) -> None:
+def change(work: FakeClockBot, **changes: object) -> None:
     """The platform lists something else for the request `r1` from now on."""
     work.platform.waiting["r1"] = replace(work.platform.waiting["r1"], **changes)  # type: ignore[arg-type]
     work.wake_ups.add(Step.INGEST)
 
 
-def open_cards(work: Clockwork) -> dict[str, Card]:
+def open_cards(work: FakeClockBot) -> dict[str, Card]:
     """The cards that ask, as they look now, by message."""
     last = {ref: drawn[-1][1] for ref, drawn in work.chat.cards.items()}
     return {ref: card for ref, card in last.items() if card.state is CardState.OPEN}
@@ -57,12 +57,12 @@ def says(card: Card) -> str:
     return " ".join("".join(str(part) for part in said) for said in card.status)
 
 
-def pinged(work: Clockwork, account: str) -> list[int]:
+def pinged(work: FakeClockBot, account: str) -> list[int]:
     """Seconds after BEGIN at which this person was told something alone."""
     return [round((said.at - BEGIN).total_seconds()) for said in work.chat.notices if account in said.channel]
 
 
-async def claimed(work: Clockwork, person: str) -> None:
+async def claimed(work: FakeClockBot, person: str) -> None:
     """Somebody says that she is on it, for a fifth of the time that is left."""
     approval = await work.store.approvals.get("r1")
     assert approval is not None
@@ -82,7 +82,7 @@ async def test_a_call_for_other_people_climbs_their_ladder(tmp_path: Path) -> No
     """Two rungs of the old route had fired: the new route's first two fire all the same."""
     harmless = route_of(Rung(action=Action.REMIND, share=0.1), Rung(action=Action.REMIND, share=0.2))
     deploys = route_of(PING, PAGE, name="prod", tool="deploy")
-    async with open_clockwork(tmp_path, policy_of(deploys, harmless)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(deploys, harmless)) as work:
         work.ask("r1", window=1000)
         await work.run(300)
         change(work, tool_name="deploy")
@@ -98,7 +98,7 @@ async def test_a_call_for_other_people_climbs_their_ladder(tmp_path: Path) -> No
 
 async def test_a_window_that_grows_to_a_day_is_escalated_again(tmp_path: Path) -> None:
     """All rungs of three minutes had fired; those of the day come, with messages and a page of their own."""
-    async with open_clockwork(tmp_path, policy_of(route_of(PING, PAGE))) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(route_of(PING, PAGE))) as work:
         work.ask("r1", window=180)
         await work.run(170)
         change(work, timeout_at=(BEGIN + timedelta(days=1)).isoformat())
@@ -118,7 +118,7 @@ async def test_a_window_that_grows_to_a_day_is_escalated_again(tmp_path: Path) -
 async def test_who_was_let_in_by_a_rung_sees_the_changed_call(tmp_path: Path) -> None:
     """She may decide it, so it stands in her channel too."""
     widen = Rung(action=Action.WIDEN, share=0.3, who=("cfo",), cards=(BOARD,))
-    async with open_clockwork(tmp_path, policy_of(route_of(widen))) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(route_of(widen))) as work:
         work.ask("r1", window=1000)
         await work.run(400)
         change(work, arguments={"to": "bob"})
@@ -132,7 +132,7 @@ async def test_who_was_let_in_by_a_rung_sees_the_changed_call(tmp_path: Path) ->
 
 async def test_a_deadline_that_comes_nearer_shortens_a_claim(tmp_path: Path) -> None:
     """Three days became one hour: whoever is on it does not keep the others out of it until the end."""
-    async with open_clockwork(tmp_path, policy_of(route_of(PING, PAGE))) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(route_of(PING, PAGE))) as work:
         work.platform.waiting["r1"] = HITLRequest(
             request_id="r1", tool_name="pay", agent_id="treasury", arguments={}, timeout_seconds=3 * 86_400.0
         )
@@ -150,7 +150,7 @@ async def test_a_deadline_that_comes_nearer_shortens_a_claim(tmp_path: Path) -> 
 async def test_a_vote_of_hers_ends_her_claim(tmp_path: Path) -> None:
     """Another one is needed: he hears of it in time, and the card has its button again."""
     ladder = Rung(action=Action.PING, share=0.2, who=("bob",))
-    async with open_clockwork(tmp_path, policy_of(route_of(ladder, quorum=2))) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(route_of(ladder, quorum=2))) as work:
         work.ask("r1", window=3_600)
         await work.run(600)
         await claimed(work, "ann")
@@ -174,7 +174,7 @@ async def test_a_vote_of_hers_ends_her_claim(tmp_path: Path) -> None:
 async def test_a_card_shows_that_a_lease_has_ended(tmp_path: Path) -> None:
     """At that moment: nobody is on it any more, somebody else may be, and the next rung stands there again."""
     late = Rung(action=Action.PING, share=0.9, who=("olu",))
-    async with open_clockwork(tmp_path, policy_of(route_of(late))) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(route_of(late))) as work:
         work.ask("r1", window=36_000)
         await work.run(60)
         await claimed(work, "ann")
@@ -192,7 +192,7 @@ async def test_a_card_shows_that_a_lease_has_ended(tmp_path: Path) -> None:
 async def test_a_request_that_comes_back_is_asked_by_the_policy_of_now(tmp_path: Path) -> None:
     """Its route left the file while it was away: it goes by the one that it would have today."""
     old, new = route_of(PING, name="old"), replace(route_of(PING), cards=(BOARD,))
-    async with open_clockwork(tmp_path, policy_of(old)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(old)) as work:
         work.ask("r1", window=1000)
         await work.run(10)
         waiting = work.platform.waiting.pop("r1")
@@ -214,7 +214,7 @@ async def test_a_request_that_comes_back_is_asked_by_the_policy_of_now(tmp_path:
 async def test_a_card_pings_its_approvers_where_the_route_says_so(tmp_path: Path) -> None:
     """With the card itself, nobody by default, and nobody who asked for it."""
     loud = replace(route_of(PING), mentions_approvers=True, requester="arguments.to")
-    async with open_clockwork(tmp_path, policy_of(loud)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(loud)) as work:
         work.ask("r1", window=1000)
         await work.run(5)
         (card,) = open_cards(work).values()

@@ -12,8 +12,8 @@ import pytest
 from adapters.cli.check import check
 from adapters.settings import Environment
 from bot.errors import ConfigError
-from sandbox.town import Sandbox, open_sandbox
-from tests.servers.town import POLICY, environment
+from sandbox.servers import Sandbox, open_sandbox
+from tests.servers.system import POLICY, environment
 
 WIDEN = "{at: 80%, do: widen, who: [bob], cards: [slack:C0LOST]}"
 FALLBACK = "{at: 90%, do: fallback, cards: [slack:C0FINANCE]}"
@@ -32,7 +32,7 @@ async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
 async def checked(
     sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch, *rungs: str, oncall: str = "", **more: str
 ) -> int:
-    """The exit code of `nod check` for the town's policy with these rungs on its last route."""
+    """The exit code of `nod check` for the system's policy with these rungs on its last route."""
     last = "    ladder: [{at: 50%, do: ping, who: [olu]}]"
     assert last in POLICY
     policy = POLICY.replace(last, last[:-1] + "".join(f", {rung}" for rung in rungs) + "]") + oncall

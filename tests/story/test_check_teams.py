@@ -15,8 +15,8 @@ from adapters.settings import Environment, read_environment
 from adapters.store.open import open_store
 from adapters.store.placements import read_conversations
 from bot.errors import ConfigError
+from sandbox.servers import open_sandbox
 from sandbox.teams.people import APPROVALS, TENANT, cast
-from sandbox.town import open_sandbox
 from tests.contract.teams_rig import Rig, open_rig
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
             "NOD_SECRET": "5f0c2d9ab81e4736" * 2,
             "NOD_DATABASE_URL": url,
             "NOD_CONFIG": str(tmp_path / "nod.yaml"),
-            "MicrosoftAppId": opened.town.bot.app_id,
-            "MicrosoftAppPassword": opened.town.bot.password,
+            "MicrosoftAppId": opened.system.bot.app_id,
+            "MicrosoftAppPassword": opened.system.bot.password,
             "MicrosoftAppTenantId": TENANT,
-            "NOD_TEAMS_OPENID_URL": opened.town.openid_url,
-            "NOD_TEAMS_TOKEN_URL": opened.town.token_url,
+            "NOD_TEAMS_OPENID_URL": opened.system.openid_url,
+            "NOD_TEAMS_TOKEN_URL": opened.system.token_url,
             "NOD_TEAMS_SERVICE_HOSTS": "127.0.0.1",
         }.items():
             monkeypatch.setenv(name, value)
@@ -144,7 +144,7 @@ async def test_what_cannot_be_reached_is_named(
     what: str,
 ) -> None:
     """Keys and tokens are asked for where the settings say, and the line tells which of them failed."""
-    monkeypatch.setenv(name, value or f"{rig.town.base_url}/teams/nothing")
+    monkeypatch.setenv(name, value or f"{rig.system.base_url}/teams/nothing")
     assert 1 == await check()
 
     assert any(what in line for line in marked(capsys, "✗ Teams"))

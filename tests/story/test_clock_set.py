@@ -10,8 +10,8 @@ import pytest
 
 from adapters.app import open_nod
 from adapters.settings import Environment
-from sandbox.town import open_sandbox
-from tests.servers.town import ANN, Town, environment, until
+from sandbox.servers import open_sandbox
+from tests.servers.system import ANN, System, environment, until
 
 HOUR = timedelta(hours=1)
 
@@ -31,24 +31,24 @@ async def test_what_is_listed_stays_open(tmp_path: Path, step: timedelta) -> Non
     """Ten requests: none is called expired, people still decide, and an operator hears of the clock."""
     wall = Wall()
     async with open_sandbox(post_burst=4) as sandbox:
-        town = Town(sandbox=sandbox, folder=tmp_path)
+        system = System(sandbox=sandbox, folder=tmp_path)
         settings = Environment.model_validate(environment(sandbox, tmp_path))
         async with open_nod(settings, clock=wall) as nod:
-            town.nod, sandbox.workspace.request_url = nod, f"{nod.address}/slack/events"
-            request_id = town.ask(timeout_seconds=60)
-            card = await town.shown()
+            system.nod, sandbox.workspace.request_url = nod, f"{nod.address}/slack/events"
+            request_id = system.ask(timeout_seconds=60)
+            card = await system.shown()
             for _ in range(9):
-                town.ask(timeout_seconds=120)
-            await until(lambda: len(rows(town, "admitted")) == 10, what="all of them")
+                system.ask(timeout_seconds=120)
+            await until(lambda: len(rows(system, "admitted")) == 10, what="all of them")
             wall.set = step
             await until(
-                lambda: any("the platform's" in alert for alert in town.alerts()), within=10, what="the alert"
+                lambda: any("the platform's" in alert for alert in system.alerts()), within=10, what="the alert"
             )
-            await town.press(ANN, card, "approve")
-            await until(lambda: town.posts(request_id) == [200], within=10, what="the decision")
-            assert {"approved"} >= {row["body"]["outcome"] for row in rows(town, "settled")}
+            await system.press(ANN, card, "approve")
+            await until(lambda: system.posts(request_id) == [200], within=10, what="the decision")
+            assert {"approved"} >= {row["body"]["outcome"] for row in rows(system, "settled")}
 
 
-def rows(town: Town, kind: str) -> list[dict[str, Any]]:
+def rows(system: System, kind: str) -> list[dict[str, Any]]:
     """The audit's rows of a kind."""
-    return [row for row in town.audit() if row["kind"] == kind]
+    return [row for row in system.audit() if row["kind"] == kind]

@@ -16,7 +16,7 @@ from bot.ports import Listing
 from bot.protocol import HITLDecision
 from bot.records import Step
 from tests.contract.values import found
-from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork, outside_at
+from tests.servers.fake_clock_bot import BEGIN, FakeClockBot, open_fake_clock_bot, outside_at
 from tests.story.test_ladder import policy_of, stage_of
 
 GONE = Gone("the platform answered 404")
@@ -24,7 +24,7 @@ GONE = Gone("the platform answered 404")
 AGAIN = [1, 3, 7, 17, 27, 37, 47, 57]
 
 
-def polls_take_time(work: Clockwork) -> None:
+def polls_take_time(work: FakeClockBot) -> None:
     """A millisecond each: one that begins after a click is later than it."""
     pending = work.platform.pending
 
@@ -38,7 +38,7 @@ def polls_take_time(work: Clockwork) -> None:
 class Denying(list[Gone]):
     """Trouble without end, with the moment of each POST."""
 
-    def __init__(self, work: Clockwork) -> None:
+    def __init__(self, work: FakeClockBot) -> None:
         super().__init__([GONE])
         self._work, self.posts = work, list[float]()
 
@@ -47,12 +47,12 @@ class Denying(list[Gone]):
         return GONE
 
 
-def shown(work: Clockwork) -> list[str]:
+def shown(work: FakeClockBot) -> list[str]:
     """The titles that the card has had."""
     return [card.title for versions in work.chat.cards.values() for _, card in versions]
 
 
-def paged(work: Clockwork) -> list[tuple[str, bool]]:
+def paged(work: FakeClockBot) -> list[tuple[str, bool]]:
     """What pagers were told, and whether it was that it came right."""
     return [(alert.cause, bool(alert.resolved)) for _, alert in work.pager.pages]
 
@@ -60,7 +60,7 @@ def paged(work: Clockwork) -> list[tuple[str, bool]]:
 @pytest.mark.parametrize("verdict", HITLDecision)
 async def test_what_is_still_listed_is_sent_again(tmp_path: Path, verdict: HITLDecision) -> None:
     """One 404: the same word goes out a second later without a click, and an operator hears of it once."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         polls_take_time(work)
         work.ask("r1", window=120)
         await work.run(5)
@@ -78,7 +78,7 @@ async def test_what_is_still_listed_is_sent_again(tmp_path: Path, verdict: HITLD
 
 async def test_it_is_sent_again_eight_times_at_most(tmp_path: Path) -> None:
     """Listed to the end and refused to the end: never approved, never answered elsewhere, and owned up to."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         polls_take_time(work)
         work.ask("r1", window=300)
         await work.run(1)
@@ -103,7 +103,7 @@ async def test_what_is_listed_no_more_is_over_at_the_next_poll(
     tmp_path: Path, word: str | None, outcome: str
 ) -> None:
     """Until then the card says that it is sent; never approved by a 404, even where somebody else approved."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         polls_take_time(work)
         work.ask("r1", window=120)
         await work.run(5)
@@ -124,7 +124,7 @@ async def test_what_is_listed_no_more_is_over_at_the_next_poll(
 
 async def test_another_call_under_the_id_asks_people_anew(tmp_path: Path) -> None:
     """What was answered is not sent for a call that nobody saw."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         polls_take_time(work)
         work.ask("r1", window=120)
         await work.run(5)
@@ -144,7 +144,7 @@ async def test_another_call_under_the_id_asks_people_anew(tmp_path: Path) -> Non
 async def test_a_process_that_ends_in_between_goes_on_where_it_was(tmp_path: Path) -> None:
     """What was called resolved is durable: the next process asks the list before it sends anything."""
     outside = outside_at()
-    async with open_clockwork(tmp_path, policy_of(), outside=outside) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(), outside=outside) as work:
         polls_take_time(work)
         work.ask("r1", window=120)
         await work.run(5)
@@ -152,14 +152,14 @@ async def test_a_process_that_ends_in_between_goes_on_where_it_was(tmp_path: Pat
         await work.votes("ann", verdict=HITLDecision.REJECTED)
         await delivers(work)
         assert (await found(work.store)).gone_at is not None
-    async with open_clockwork(tmp_path, policy_of(), outside=outside) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(), outside=outside) as work:
         await delivers(work)
         assert [] == work.platform.decided
         await work.run(5)
         assert ["r1"] == [name for name, _ in work.platform.decided]
 
 
-async def delivers(work: Clockwork) -> None:
+async def delivers(work: FakeClockBot) -> None:
     """One round of that step alone."""
     await work.rounds[Step.DELIVER]()
     while work.under_way:

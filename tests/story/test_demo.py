@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from adapters.cli.demo import open_demo
+from sandbox.servers import open_sandbox
 from sandbox.story import Story
-from sandbox.town import open_sandbox
 
 #: A card must be up so soon after the agent's pause, and the agent must know so soon after the click; in
 #: milliseconds.

@@ -33,10 +33,10 @@ from adapters.cli.test_card import put_up
 from adapters.http import trusted
 from adapters.settings import read_environment
 from adapters.slack import SCOPES
+from sandbox.servers import API_KEY, Sandbox, open_sandbox
 from sandbox.slack.messages import Message
-from sandbox.town import API_KEY, Sandbox, open_sandbox
-from tests.servers.laid import lay_database
-from tests.servers.town import ANN, APPROVALS, said, until
+from tests.servers.sqlite_template import lay_database
+from tests.servers.system import ANN, APPROVALS, said, until
 
 ROOT = Path(__file__).parents[2]
 #: As issue 15 has it.

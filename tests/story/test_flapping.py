@@ -13,14 +13,14 @@ from bot.ports import Listing
 from bot.protocol import HITLDecision
 from bot.records import Step
 from tests.sampling import sampled
-from tests.servers.clockwork import Clockwork, open_clockwork, outside_at
+from tests.servers.fake_clock_bot import FakeClockBot, open_fake_clock_bot, outside_at
 from tests.story.test_ladder import policy_of, stage_of
 
 #: Seconds for which the lists flap.
 FOR = 60
 
 
-def lists_some(work: Clockwork, share: float, seed: int) -> None:
+def lists_some(work: FakeClockBot, share: float, seed: int) -> None:
     """Each poll lists this share of what waits, by lot."""
     pending, lot = work.platform.pending, random.Random(seed)
 
@@ -32,7 +32,7 @@ def lists_some(work: Clockwork, share: float, seed: int) -> None:
     work.platform.pending = some  # type: ignore[method-assign]
 
 
-async def polled(work: Clockwork, *, seconds: int, every: int) -> None:
+async def polled(work: FakeClockBot, *, seconds: int, every: int) -> None:
     """The time goes by, with polls at this interval."""
     for _ in range(seconds // every):
         work.wake_ups.add(Step.INGEST)
@@ -41,7 +41,7 @@ async def polled(work: Clockwork, *, seconds: int, every: int) -> None:
 
 async def flaps(folder: Path, share: float, every: int, seed: int) -> tuple[list[str], int]:
     """The false titles of cards, and how many messages there were."""
-    async with open_clockwork(folder, policy_of()) as work:
+    async with open_fake_clock_bot(folder, policy_of()) as work:
         for number in range(4):
             work.ask(f"r{number}", window=3_600)
         await work.run(5)
@@ -68,7 +68,7 @@ async def test_it_is_no_luck(tmp_path: Path, share: float, every: int, seed: int
 
 async def test_what_is_gone_is_believed_also_where_others_flap(tmp_path: Path) -> None:
     """It takes longer, and not for ever; what the audit tells of is believed at once."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         for number in range(5):
             work.ask(f"r{number}", window=3_600)
         await work.run(5)
@@ -87,7 +87,7 @@ async def test_what_is_gone_is_believed_also_where_others_flap(tmp_path: Path) -
 @pytest.mark.parametrize("every", sampled([1, 60], quick=(1,)))
 async def test_where_nothing_flaps_it_takes_seconds(tmp_path: Path, every: int) -> None:
     """Whatever the interval of polls: while it is open what vanished, the list is looked at each second."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.ask("r1", window=3_600)
         await work.run(5)
         work.gone("r1")
@@ -101,7 +101,7 @@ async def test_where_nothing_flaps_it_takes_seconds(tmp_path: Path, every: int) 
 async def test_what_nod_told_itself_is_no_mass_that_vanished(tmp_path: Path) -> None:
     """Six decisions that the platform took are not listed any more: nothing is in trouble for that."""
     outside = outside_at()
-    async with open_clockwork(tmp_path, policy_of(), outside=outside) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(), outside=outside) as work:
         names = [f"r{number}" for number in range(6)]
         for name in names:
             work.ask(name, window=600)

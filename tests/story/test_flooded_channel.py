@@ -15,8 +15,8 @@ import pytest
 
 from sandbox.slack.messages import Message
 from tests.sampling import sampled
-from tests.servers.told import marked
-from tests.servers.town import ANN, APPROVALS, FINANCE, POLICY, Town, open_town, until
+from tests.servers.notifications import marked
+from tests.servers.system import ANN, APPROVALS, FINANCE, POLICY, System, open_system, until
 
 REQUESTS, AGENTS = 500, 25
 #: The longest window, in seconds.
@@ -52,28 +52,28 @@ async def test_five_hundred_requests_for_one_channel(
     chance = random.Random(7)
     windows = [shortest * (LONGEST / shortest) ** (n / REQUESTS) for n in range(REQUESTS)]
     chance.shuffle(windows)
-    async with open_town(tmp_path, post_burst=3, policy=WITHOUT_LADDER) as town:
+    async with open_system(tmp_path, post_burst=3, policy=WITHOUT_LADDER) as system:
         asked = {
-            town.ask(tool="pay_invoice", timeout_seconds=window, agent_id=f"agent-{n % AGENTS}"): window
+            system.ask(tool="pay_invoice", timeout_seconds=window, agent_id=f"agent-{n % AGENTS}"): window
             for n, window in enumerate(windows)
         }
-        town.ask(tool="send_email", timeout_seconds=shortest)
-        await until(lambda: bool(town.cards(APPROVALS)), within=SEEN_BY * shortest, what="the other channel")
+        system.ask(tool="send_email", timeout_seconds=shortest)
+        await until(lambda: bool(system.cards(APPROVALS)), within=SEEN_BY * shortest, what="the other channel")
         await asyncio.sleep(watched)
-        found = seen(town, until=time.time())
+        found = seen(system, until=time.time())
         assert asked.keys() == found.keys()
         assert SEEN_BY >= max(one.share for one in found.values()), worst(found)
         earliest = sorted(found, key=lambda one: asked[one])[:own]
         assert not any(found[one].gathered for one in earliest), worst(found)
-        assert 429 not in {call.status for call in town.sandbox.workspace.called("chat.postMessage")}
-        await decide_one_by_one(town)
+        assert 429 not in {call.status for call in system.sandbox.workspace.called("chat.postMessage")}
+        await decide_one_by_one(system)
 
 
-async def decide_one_by_one(town: Town) -> None:
+async def decide_one_by_one(system: System) -> None:
     """Next opens one request; an Approve from there reaches the platform, and Next goes on to another."""
-    workspace, taken = town.sandbox.workspace, town.sandbox.platform.decisions
-    (digest,) = [message for message in marked(town) if kind_of(message) == "nod_digest"]
-    assert (await town.press(ANN, town.now(digest), "next_one")).ok
+    workspace, taken = system.sandbox.workspace, system.sandbox.platform.decisions
+    (digest,) = [message for message in marked(system) if kind_of(message) == "nod_digest"]
+    assert (await system.press(ANN, system.now(digest), "next_one")).ok
     for number in (1, 2):
         await until(lambda: bool(workspace.views(ANN)), what="the look at one request")
         view = workspace.views(ANN)[-1]
@@ -86,16 +86,16 @@ async def decide_one_by_one(town: Town) -> None:
     assert 2 == len({post.request_id for post in taken})
 
 
-def seen(town: Town, *, until: float) -> dict[str, Seen]:
+def seen(system: System, *, until: float) -> dict[str, Seen]:
     """When each request of the crowded channel could first be seen; one that still waits: at this moment."""
-    workspace = town.sandbox.workspace
+    workspace = system.sandbox.workspace
     offset = workspace.now().timestamp() - workspace.monotonic()
     looks = sorted(
         call.at + offset
         for call in workspace.calls
         if call.status == 200 and call.error is None and "nod_digest" in str(call.args.get("metadata"))
     )
-    with closing(sqlite3.connect(f"file:{town.folder / 'nod.db'}?mode=ro", uri=True)) as database:
+    with closing(sqlite3.connect(f"file:{system.folder / 'nod.db'}?mode=ro", uri=True)) as database:
         rows = database.execute(
             "SELECT a.id, a.first_seen, a.deadline, p.card_id, p.ref FROM placements p "
             "JOIN approvals a ON a.id = p.approval_id WHERE p.channel = ?", (FINANCE,),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.slack.messages import Message
-from tests.servers.town import ANN, FINANCE, Town, open_town, said, until
+from tests.servers.system import ANN, FINANCE, System, open_system, said, until
 
 DECISION = {"method": "POST", "path": "/agents/hitl/decision"}
 #: A healthy decision is POSTed within so many seconds whatever else hangs.
@@ -29,25 +29,25 @@ alerts: [slack:C0ALERTS]
 
 async def answered_beside(folder: Path, *, hang: int) -> list[float]:
     """The seconds from each of four clicks to the platform's answer, while so many others hang for ever."""
-    async with open_town(folder, policy=POLICY) as town:
-        town.sandbox.faults.add(**DECISION, holds="rule stuck", delay=120)
-        (rule,) = town.sandbox.faults.rules
+    async with open_system(folder, policy=POLICY) as system:
+        system.sandbox.faults.add(**DECISION, holds="rule stuck", delay=120)
+        (rule,) = system.sandbox.faults.rules
         for _ in range(hang):
-            town.ask(tool="stuck", timeout_seconds=600)
+            system.ask(tool="stuck", timeout_seconds=600)
         healthy = {f"healthy_{number}": "" for number in range(4)}
         for tool in healthy:
-            healthy[tool] = town.ask(tool=tool, timeout_seconds=180)
-        await town.shown(FINANCE, count=4, within=30)
+            healthy[tool] = system.ask(tool=tool, timeout_seconds=180)
+        await system.shown(FINANCE, count=4, within=30)
         await until(lambda: rule.hits == hang, within=30, what="all of them to hang")
-        cards = {tool: card for card in town.cards(FINANCE) for tool in healthy if tool in said(card)}
-        return [await told(town, request_id, cards[tool]) for tool, request_id in healthy.items()]
+        cards = {tool: card for card in system.cards(FINANCE) for tool in healthy if tool in said(card)}
+        return [await told(system, request_id, cards[tool]) for tool, request_id in healthy.items()]
 
 
-async def told(town: Town, request_id: str, card: Message) -> float:
+async def told(system: System, request_id: str, card: Message) -> float:
     """Approve it; the seconds from the acknowledgement until the platform has taken it."""
-    await town.press(ANN, card, "approve")
+    await system.press(ANN, card, "approve")
     began = time.monotonic()
-    await until(lambda: town.posts(request_id) == [200], within=150, what="the POST")
+    await until(lambda: system.posts(request_id) == [200], within=150, what="the POST")
     return time.monotonic() - began
 
 

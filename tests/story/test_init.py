@@ -19,8 +19,8 @@ from adapters.cli.init_files import Approver, Place, env_text, policy_text
 from adapters.settings import Environment, read_policy_file
 from bot.errors import ConfigError, Unavailable
 from bot.surface import Destination, Surface
+from sandbox.servers import Sandbox, open_sandbox
 from sandbox.slack.people import Person
-from sandbox.town import Sandbox, open_sandbox
 
 WANTED = Wanted(channel="#approvals", alerts="#nod-alerts", approvers=("ann@acme.example", "Bob Brandt"))
 NAMES = ["No", "Ann: the boss", 'Ann "A" Albers', "- ann", "Ünal Öz", "{ann}", "# ann", "null", "山田 太郎"]

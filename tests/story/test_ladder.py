@@ -22,7 +22,7 @@ from bot.records import LAST_CALLS
 from bot.routing import Route
 from bot.surface import Destination, Surface
 from tests.sampling import sampled
-from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
+from tests.servers.fake_clock_bot import BEGIN, FakeClockBot, open_fake_clock_bot
 
 FINANCE, BOARD = (Destination(surface=Surface.SLACK, channel=name) for name in ("C0FINANCE", "C0BOARD"))
 PEOPLE = {
@@ -45,18 +45,18 @@ def policy_of(*ladder: Rung, flood: int = 1_000) -> Policy:
     return Policy(people=PEOPLE, groups={}, routes=(route,), flood=flood)
 
 
-def fired(work: Clockwork) -> list[tuple[str, int, float]]:
+def fired(work: FakeClockBot) -> list[tuple[str, int, float]]:
     """The audit's rungs: which request, which number, and how many seconds after BEGIN."""
     rows = work.rows("SELECT approval_id, body, at_ms FROM audit WHERE kind = 'rung_fired' ORDER BY number")
     return [(one, json.loads(body)["rung"], at / 1000 - BEGIN.timestamp()) for one, body, at in rows]
 
 
-def heard(work: Clockwork, *, alone: bool) -> list[str]:
+def heard(work: FakeClockBot, *, alone: bool) -> list[str]:
     """The marks of what was said in threads, or to people alone."""
     return [said.notice.mark for said in work.chat.notices if (said.thread is None) is alone]
 
 
-async def stage_of(work: Clockwork, request_id: str) -> tuple[Stage, Outcome | None]:
+async def stage_of(work: FakeClockBot, request_id: str) -> tuple[Stage, Outcome | None]:
     approval = await work.store.approvals.get(request_id)
     assert approval is not None
     return approval.stage, approval.outcome
@@ -71,7 +71,7 @@ async def stage_of(work: Clockwork, request_id: str) -> tuple[Stage, Outcome | N
 )
 async def test_every_rung_fires_once_and_in_time(tmp_path: Path, window: float, requests: int) -> None:
     """Many requests of one length: each of their rungs once, and 95 of 100 less than 2 s late."""
-    async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.chat.interval = timedelta(0)
         for number in range(requests):
             work.ask(f"r{number}", window=window)
@@ -94,7 +94,7 @@ async def test_a_process_that_ends_between_any_two_rungs_fires_each_once(tmp_pat
     """The next process goes on where the rows stand: nothing is fired twice, nothing left out."""
     waiting: dict[str, HITLRequest] = {}
     for stop in (1.0, 4.5, 7.0, 8.0, 8.7, 11.0):
-        async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
+        async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
             work.platform.waiting.update(waiting)
             if not waiting:
                 work.ask("r1", window=10)
@@ -106,7 +106,7 @@ async def test_a_process_that_ends_between_any_two_rungs_fires_each_once(tmp_pat
 
 async def test_what_came_due_in_a_long_sleep_is_one_message(tmp_path: Path) -> None:
     """Hours asleep: on waking every overdue rung is attempted at once, in one message a thread and person."""
-    async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=4 * 3_600)
         await work.run(1)
         await work.jump(3.9 * 3_600)
@@ -120,7 +120,7 @@ async def test_what_came_due_in_a_long_sleep_is_one_message(tmp_path: Path) -> N
 
 async def test_what_several_requests_owe_one_person_after_a_sleep_is_one_message(tmp_path: Path) -> None:
     """However many rungs of however many requests came due: one word to each person, and a page for each."""
-    async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         for number in range(5):
             work.ask(f"r{number}", window=4 * 3_600 + number)
         await work.run(10)
@@ -149,7 +149,9 @@ async def test_one_request_that_breaks_the_step_holds_up_no_other(tmp_path: Path
         ladder=(replace(ladder[0], who=("broken",)),),
     )  # fmt: skip
     good = policy_of(*ladder)
-    async with open_clockwork(tmp_path, _Breaks(people=PEOPLE, groups={}, routes=(bad, *good.routes))) as work:
+    async with open_fake_clock_bot(
+        tmp_path, _Breaks(people=PEOPLE, groups={}, routes=(bad, *good.routes))
+    ) as work:
         work.ask("bad", window=90, tool="bad")
         for number in range(3):
             work.ask(f"r{number}", window=100)
@@ -162,7 +164,7 @@ async def test_one_request_that_breaks_the_step_holds_up_no_other(tmp_path: Path
 
 async def test_nothing_ends_unescalated_and_unreported_after_sleeping_past_the_deadline(tmp_path: Path) -> None:
     """Whoever slept past a deadline says that nobody answered, and who was asked."""
-    async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=60)
         await work.run(1)
         await work.jump(3_600)
@@ -176,7 +178,7 @@ async def test_nothing_ends_unescalated_and_unreported_after_sleeping_past_the_d
 
 async def test_a_request_that_is_found_late_starts_at_the_highest_rung_that_is_due(tmp_path: Path) -> None:
     """The bot was away for most of the window: the card, and one message with all that was missed."""
-    async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=100)
         await work.run(0)
         work.chat.trouble = Unavailable("the chat is away")
@@ -192,7 +194,7 @@ async def test_a_request_that_is_found_late_starts_at_the_highest_rung_that_is_d
 
 async def test_a_widened_request_can_be_decided_by_those_it_was_widened_to(tmp_path: Path) -> None:
     """The people of a `widen` rung may decide from then on, and the card stands in their channel."""
-    async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=100)
         await work.run(50)
         before = await work.store.approvals.get("r1")
@@ -208,7 +210,7 @@ async def test_a_widened_request_can_be_decided_by_those_it_was_widened_to(tmp_p
 
 async def test_a_claim_pauses_the_ladder_until_its_lease_ends(tmp_path: Path) -> None:
     """Whoever is on it hears the last call alone, before the others hear anything."""
-    async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=100)
         await work.run(30)
         await work.is_on("ann", seconds=20)
@@ -226,7 +228,7 @@ async def test_a_claim_pauses_the_ladder_until_its_lease_ends(tmp_path: Path) ->
 
 async def test_a_page_is_over_when_somebody_answered_elsewhere(tmp_path: Path) -> None:
     """Whoever was woken hears that it is over."""
-    async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=100)
         await work.run(90)
         assert [None] == [alert.resolved for _, alert in work.pager.pages]
@@ -237,7 +239,7 @@ async def test_a_page_is_over_when_somebody_answered_elsewhere(tmp_path: Path) -
 
 async def test_a_deadline_that_moves_takes_the_rungs_along(tmp_path: Path) -> None:
     """The platform waits longer: all rungs are due later, and one that has fired comes again then."""
-    async with open_clockwork(tmp_path, policy_of(*LADDER)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=100)
         await work.run(50)
         work.ask("r1", window=150)  # 200 s after the first sight
@@ -250,7 +252,9 @@ async def test_a_deadline_that_moves_takes_the_rungs_along(tmp_path: Path) -> No
 
 async def test_a_card_says_how_much_time_is_left_at_a_few_moments(tmp_path: Path) -> None:
     """Not each second: it is drawn again at half, four fifths and nine tenths, and says what comes next."""
-    async with open_clockwork(tmp_path, policy_of(Rung(action=Action.PING, share=0.6, who=("olu",)))) as work:
+    async with open_fake_clock_bot(
+        tmp_path, policy_of(Rung(action=Action.PING, share=0.6, who=("olu",)))
+    ) as work:
         work.ask("r1", window=600)
         await work.run(590)
         ((first, *later),) = work.chat.cards.values()

@@ -12,7 +12,7 @@ from statistics import quantiles
 
 import pytest
 
-from tests.servers.town import POLICY, Town, open_town, until
+from tests.servers.system import POLICY, System, open_system, until
 
 REQUESTS = 200
 LADDER = """    ladder:
@@ -34,30 +34,30 @@ async def test_two_hundred_open_requests_are_escalated_in_time(
     tmp_path: Path, shortest: float, longest: float
 ) -> None:
     """Over two channels and with agents that flood: each rung once, and 95 of 100 less than 2 s late."""
-    async with open_town(tmp_path, policy=f"flood: 20\n{WITH_LADDERS}") as town:
+    async with open_system(tmp_path, policy=f"flood: 20\n{WITH_LADDERS}") as system:
         for number in range(REQUESTS):
             window = shortest + (longest - shortest) * number / REQUESTS
             tool = ("pay_invoice", "send_email")[number % 2]
-            town.ask(tool=tool, timeout_seconds=window, agent_id=f"agent-{number % 8}")
-        await until(lambda: ended(town) == REQUESTS, within=longest + 15, what="the end of all")
+            system.ask(tool=tool, timeout_seconds=window, agent_id=f"agent-{number % 8}")
+        await until(lambda: ended(system) == REQUESTS, within=longest + 15, what="the end of all")
 
-    late = lateness(town)
+    late = lateness(system)
     assert {1} == set(Counter((one, rung) for one, rung, _ in late).values())
     assert REQUESTS * RUNGS == len(late)
     assert min(seconds for _, _, seconds in late) > -0.01
     assert quantiles([seconds for _, _, seconds in late], n=20)[-1] < LATE
 
 
-def ended(town: Town) -> int:
+def ended(system: System) -> int:
     """How many requests are over."""
-    with closing(sqlite3.connect(f"file:{town.folder / 'nod.db'}?mode=ro", uri=True)) as database:
+    with closing(sqlite3.connect(f"file:{system.folder / 'nod.db'}?mode=ro", uri=True)) as database:
         (count,) = database.execute("SELECT count(*) FROM approvals WHERE outcome IS NOT NULL").fetchone()
     return int(count)
 
 
-def lateness(town: Town) -> list[tuple[str, int, float]]:
+def lateness(system: System) -> list[tuple[str, int, float]]:
     """The audit's rungs: which request, which number, and how many seconds after it was due."""
-    with closing(sqlite3.connect(f"file:{town.folder / 'nod.db'}?mode=ro", uri=True)) as database:
+    with closing(sqlite3.connect(f"file:{system.folder / 'nod.db'}?mode=ro", uri=True)) as database:
         statement = "SELECT approval_id, at_ms, body FROM audit WHERE kind = 'rung_fired'"
         rows = database.execute(statement).fetchall()
     parsed = ((one, at / 1000, json.loads(body)) for one, at, body in rows)

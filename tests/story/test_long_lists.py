@@ -24,10 +24,10 @@ from bot.flow.ingest import AT_ONCE, Ingest
 from bot.protocol import HITLDecision
 from bot.records import Step
 from sandbox.serve import serve
+from sandbox.servers import open_sandbox
 from sandbox.slack.messages import Message
-from sandbox.town import open_sandbox
-from tests.servers.clockwork import open_clockwork
-from tests.servers.town import ANN, FINANCE, Town, open_bot, said, until
+from tests.servers.fake_clock_bot import open_fake_clock_bot
+from tests.servers.system import ANN, FINANCE, System, open_bot, said, until
 from tests.story.test_ladder import policy_of, stage_of
 
 #: Seconds between two polls.
@@ -86,41 +86,43 @@ class Long:
 
 
 @asynccontextmanager
-async def open_long(folder: Path) -> AsyncIterator[tuple[Long, Town]]:
+async def open_long(folder: Path) -> AsyncIterator[tuple[Long, System]]:
     """A bot on such a platform."""
     long = Long()
     async with open_sandbox() as sandbox, serve(long.app()) as url:
-        town = Town(sandbox=sandbox, folder=folder)
-        async with open_bot(town, folder, policy=POLICY, AIP_API_URL=url):
-            yield long, town
+        system = System(sandbox=sandbox, folder=folder)
+        async with open_bot(system, folder, policy=POLICY, AIP_API_URL=url):
+            yield long, system
 
 
-async def card_of(town: Town, request_id: str, *, within: float) -> Message:
+async def card_of(system: System, request_id: str, *, within: float) -> Message:
     def found() -> list[Message]:
-        return [card for card in town.cards(FINANCE) if f"healthy_{request_id}" in said(card)]
+        return [card for card in system.cards(FINANCE) if f"healthy_{request_id}" in said(card)]
 
     await until(lambda: bool(found()), within=within, what=f"the card of {request_id}")
     return found()[0]
 
 
-async def answered(town: Town, long: Long, request_id: str, *, within: float) -> tuple[float, int, float, int]:
+async def answered(
+    system: System, long: Long, request_id: str, *, within: float
+) -> tuple[float, int, float, int]:
     """Seconds and polls until the card of a new request is up, and from an Approve until it is told."""
     polls, began = long.polls, time.monotonic()
     long.asks(request_id)
-    card = await card_of(town, request_id, within=within)
+    card = await card_of(system, request_id, within=within)
     shown, shown_after = time.monotonic() - began, long.polls - polls
     polls, began = long.polls, time.monotonic()
-    await town.press(ANN, card, "approve")
+    await system.press(ANN, card, "approve")
     await until(lambda: request_id in long.told, within=within, what="the decision")
     return shown, shown_after, time.monotonic() - began, long.polls - polls
 
 
 async def go_on(folder: Path, items: list[bytes], *, times: int, within: float) -> None:
     """Others are asked and told within two polls, when the list has just become long and later."""
-    async with open_long(folder) as (long, town):
+    async with open_long(folder) as (long, system):
         long.items = items
         for number in range(times):
-            took = await answered(town, long, f"r{number}", within=within)
+            took = await answered(system, long, f"r{number}", within=within)
             print([round(one, 2) for one in took])
             assert took[1] <= 2
             assert took[3] <= 2
@@ -145,7 +147,7 @@ async def test_others_go_on_beside_the_longest_list(tmp_path: Path, count: int, 
 
 async def test_a_round_takes_in_what_it_has_time_for(tmp_path: Path) -> None:
     """The earliest deadlines first; the others come with the next reading, and then the poll is taken in."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         admit = Ingest(
             platform=work.platform, store=work.store, policy=lambda: work.policy, clock=work.clock,
             count=lambda _: None, admits_for=timedelta(0),
@@ -167,7 +169,7 @@ TOO_LONG = "the platform's pending list is longer than 50,000 items; most of it 
 
 async def test_beyond_the_bounds_a_refusal_goes_out_and_one_alert_names_the_agent(tmp_path: Path) -> None:
     """Only an Approve waits for a list that can be read, and its card says so."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         for name in ("r1", "r2", "r3"):
             work.ask(name, window=600)
         await work.run(5)
@@ -195,15 +197,15 @@ async def test_beyond_the_bounds_a_refusal_goes_out_and_one_alert_names_the_agen
 @pytest.mark.slow
 async def test_beyond_the_bounds_in_the_whole_bot(tmp_path: Path) -> None:
     """50,001 items: a Skip is told at once, and the one alert names whom to stop."""
-    async with open_long(tmp_path) as (long, town):
+    async with open_long(tmp_path) as (long, system):
         long.asks("r1")
-        card = await card_of(town, "r1", within=10)
+        card = await card_of(system, "r1", within=10)
         long.items = [json.dumps(item(f"l{number}")).encode() for number in range(MOST_ITEMS)]
         await until(
-            lambda: any("most of it is of the agent loop-1" in one for one in town.alerts()), within=120
+            lambda: any("most of it is of the agent loop-1" in one for one in system.alerts()), within=120
         )
         began = time.monotonic()
-        await town.press(ANN, card, "skip")
+        await system.press(ANN, card, "skip")
         await until(lambda: "r1" in long.told, within=10)
         print(round(time.monotonic() - began, 2))
-        assert 1 == len([one for one in town.alerts() if "loop-1" in one])
+        assert 1 == len([one for one in system.alerts() if "loop-1" in one])

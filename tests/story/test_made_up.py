@@ -15,7 +15,7 @@ from bot.protocol import HITLDecision, HITLRequest
 from bot.records import Step
 from tests.contract.values import found
 from tests.sampling import sampled
-from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
+from tests.servers.fake_clock_bot import BEGIN, FakeClockBot, open_fake_clock_bot
 from tests.story.test_ladder import fired, policy_of, stage_of
 
 #: Seconds of a deadline that is made up.
@@ -23,14 +23,14 @@ WINDOW = 60
 PING = Rung(action=Action.PING, share=0.5, who=("olu",))
 
 
-def ask(work: Clockwork) -> None:
+def ask(work: FakeClockBot) -> None:
     """An agent waits, and the platform does not say until when."""
     request = HITLRequest(request_id="r1", tool_name="pay", agent_id="treasury", arguments={"to": "ann"})
     work.platform.waiting["r1"] = request
     work.wake_ups.add(Step.INGEST)
 
 
-async def polled(work: Clockwork, seconds: int) -> None:
+async def polled(work: FakeClockBot, seconds: int) -> None:
     """The time goes by, with a poll every two seconds."""
     for _ in range(seconds // 2):
         work.wake_ups.add(Step.INGEST)
@@ -40,7 +40,7 @@ async def polled(work: Clockwork, seconds: int) -> None:
 async def test_what_is_still_listed_stays_open_under_the_same_card(tmp_path: Path) -> None:
     """Another deadline, steps from the start, three times; then none is known. It is never a timeout."""
     policy = replace(policy_of(PING), default_window=timedelta(seconds=WINDOW))
-    async with open_clockwork(tmp_path, policy) as work:
+    async with open_fake_clock_bot(tmp_path, policy) as work:
         ask(work)
         for times in range(4):
             await polled(work, WINDOW - 10)
@@ -65,7 +65,7 @@ async def test_what_is_still_listed_stays_open_under_the_same_card(tmp_path: Pat
 async def test_an_answer_after_a_made_up_end_counts(tmp_path: Path, verdict: HITLDecision) -> None:
     """The platform still waits, so what somebody answers then is delivered."""
     policy = replace(policy_of(), default_window=timedelta(seconds=WINDOW))
-    async with open_clockwork(tmp_path, policy) as work:
+    async with open_fake_clock_bot(tmp_path, policy) as work:
         ask(work)
         await polled(work, WINDOW + 20)
         await work.votes("ann", verdict=verdict)
@@ -77,7 +77,7 @@ async def test_an_answer_after_a_made_up_end_counts(tmp_path: Path, verdict: HIT
 async def test_a_decision_is_not_given_up_for_a_made_up_end(tmp_path: Path) -> None:
     """The platform is down over the end: the answer goes out when it is back."""
     policy = replace(policy_of(), default_window=timedelta(seconds=WINDOW))
-    async with open_clockwork(tmp_path, policy) as work:
+    async with open_fake_clock_bot(tmp_path, policy) as work:
         ask(work)
         await polled(work, WINDOW - 10)
         work.platform.decide_trouble = [Unavailable("down")] * 3
@@ -88,7 +88,7 @@ async def test_a_decision_is_not_given_up_for_a_made_up_end(tmp_path: Path) -> N
 
 async def test_an_end_that_came_by_a_wrong_clock_is_taken_back(tmp_path: Path) -> None:
     """An hour ahead, so it was called expired; put right, and still listed: people are asked again."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.ask("r1", window=600)
         await work.run(5)
         work.clock.now += timedelta(hours=1)

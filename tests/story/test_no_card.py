@@ -14,7 +14,7 @@ from bot.policy import Person, Policy
 from bot.records import Alert
 from bot.routing import Route
 from bot.surface import Destination, Surface
-from tests.servers.clockwork import Clockwork, open_clockwork
+from tests.servers.fake_clock_bot import FakeClockBot, open_fake_clock_bot
 from tests.story.test_reviewed import auditor
 
 FINANCE = Destination(surface=Surface.SLACK, channel="C0FINANCE")
@@ -28,7 +28,7 @@ SMALL = Policy(
 TOGETHER = 3
 
 
-def told(work: Clockwork, cause: str) -> list[Alert]:
+def told(work: FakeClockBot, cause: str) -> list[Alert]:
     """What the pager heard of this cause, in order."""
     return [alert for _, alert in work.pager.pages if alert.cause == cause]
 
@@ -39,7 +39,7 @@ def told(work: Clockwork, cause: str) -> list[Alert]:
 )
 async def test_an_outage_of_a_channel_is_one_alert_that_counts(tmp_path: Path, trouble: NodError) -> None:
     """However many requests have no card there, by whichever step it is found; and it ends once."""
-    async with open_clockwork(tmp_path, SMALL) as work:
+    async with open_fake_clock_bot(tmp_path, SMALL) as work:
         work.chat.trouble = trouble
         for number in range(TOGETHER):
             work.ask(f"r{number}", window=100)
@@ -63,7 +63,7 @@ async def test_an_outage_of_a_channel_is_one_alert_that_counts(tmp_path: Path, t
 
 async def test_what_one_channel_refuses_while_another_shows_it_is_one_alert_too(tmp_path: Path) -> None:
     """People see each request in the other chat, so it is another cause; it counts as well."""
-    async with open_clockwork(
+    async with open_fake_clock_bot(
         tmp_path, replace(SMALL, routes=(replace(ROUTE, cards=(FINANCE, ROOM)),))
     ) as work:
         work.chat.trouble = Forbidden("this card is refused")
@@ -85,11 +85,11 @@ async def test_what_one_channel_refuses_while_another_shows_it_is_one_alert_too(
 
 async def test_the_next_process_ends_the_alert_of_the_one_before(tmp_path: Path) -> None:
     """Also one about a single request, as an earlier release raised it."""
-    async with open_clockwork(tmp_path, SMALL) as work:
+    async with open_fake_clock_bot(tmp_path, SMALL) as work:
         for about in ("r1", str(FINANCE)):
             await work.store.alerts.raise_(
                 Alert(approval_id=about, cause=NO_CARD, text="unseen", raised_at=work.clock())
             )
-    async with open_clockwork(tmp_path, SMALL) as work:
+    async with open_fake_clock_bot(tmp_path, SMALL) as work:
         await work.run(1)
         assert () == await work.store.alerts.open_of()

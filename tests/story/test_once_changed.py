@@ -9,11 +9,11 @@ from bot.flow.show import ANSWERS_WITHIN
 from bot.protocol import HITLDecision
 from bot.records import Step
 from bot.wording import CardState
-from tests.servers.clockwork import Clockwork, open_clockwork
+from tests.servers.fake_clock_bot import FakeClockBot, open_fake_clock_bot
 from tests.story.test_ladder import policy_of
 
 
-def states(work: Clockwork) -> list[CardState]:
+def states(work: FakeClockBot) -> list[CardState]:
     """What the one card said, in order."""
     (shown,) = work.chat.cards.values()
     return [card.state for _, card in shown]
@@ -21,7 +21,7 @@ def states(work: Clockwork) -> list[CardState]:
 
 async def test_a_prompt_platform_skips_the_state_in_between(tmp_path: Path) -> None:
     """The card asks, then it says how it ended."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.ask("r1", window=600)
         await work.run(5)
         await work.votes("ann", verdict=HITLDecision.REJECTED)
@@ -31,7 +31,7 @@ async def test_a_prompt_platform_skips_the_state_in_between(tmp_path: Path) -> N
 
 async def test_a_slow_platform_is_waited_for_in_the_open(tmp_path: Path) -> None:
     """After a second the card says that the answer is on its way."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.ask("r1", window=600)
         await work.run(5)
         await work.votes("ann")

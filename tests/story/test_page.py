@@ -125,7 +125,7 @@ class FakeApp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Rig:
     """A served sandbox with a card in #approvals."""
 
     base: str
@@ -135,7 +135,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def sandbox(*, port: int = 0) -> AsyncIterator[Scene]:
+async def sandbox(*, port: int = 0) -> AsyncIterator[Rig]:
     """A whole sandbox on one port."""
     app = FakeApp()
 
@@ -152,7 +152,7 @@ async def sandbox(*, port: int = 0) -> AsyncIterator[Scene]:
             workspace.request_url = f"{base}/slack/events"
             app.client = AsyncWebClient(token=workspace.app.bot_token, base_url=f"{base}/api/")
             await app.client.chat_postMessage(channel=CHANNEL, text="Approve send_email?", blocks=CARD)
-            yield Scene(base=base, workspace=workspace, platform=platform, app=app)
+            yield Rig(base=base, workspace=workspace, platform=platform, app=app)
 
 
 @asynccontextmanager
@@ -175,7 +175,7 @@ async def reading(browser: Browser, base: str, **options: Any) -> AsyncIterator[
 async def test_a_person_presses_and_is_heard(browser: Browser) -> None:
     """A click travels to the app as Slack's payload, a whisper comes back, and another person does not see
     it."""
-    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
+    async with sandbox() as rig, reading(browser, rig.base) as (page, complaints):
         await page.get_by_role("button", name="Approve").click()
         whisper = page.get_by_text("You pressed, @Ann Albers.")
         await expect(whisper).to_be_visible()
@@ -186,7 +186,7 @@ async def test_a_person_presses_and_is_heard(browser: Browser) -> None:
         await page.get_by_role("button", name="Approve").click()
         await expect(page.get_by_text("You pressed, @Eve Ekström.")).to_be_visible()
 
-    pressed = [(came["user"]["id"], came["actions"][0]["action_id"]) for came in scene.app.came]
+    pressed = [(came["user"]["id"], came["actions"][0]["action_id"]) for came in rig.app.came]
     expected = [("U0ANN", "approve"), ("U0EVE", "approve")]
     assert expected == pressed
     assert not complaints
@@ -195,7 +195,7 @@ async def test_a_person_presses_and_is_heard(browser: Browser) -> None:
 async def test_the_modal_is_filled_by_keyboard(browser: Browser) -> None:
     """Required fields, the app's own objection, and what was typed meanwhile: all stand where Slack puts
     them."""
-    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
+    async with sandbox() as rig, reading(browser, rig.base) as (page, complaints):
         await page.get_by_role("button", name="Reject…").focus()
         await page.keyboard.press("Enter")
         note = page.get_by_label("Why?")
@@ -210,7 +210,7 @@ async def test_the_modal_is_filled_by_keyboard(browser: Browser) -> None:
         await page.get_by_role("button", name="Send", exact=True).last.click()
         await expect(page.get_by_role("dialog")).to_have_count(0)
 
-    submitted = scene.app.came[-1]["view"]["state"]["values"]
+    submitted = rig.app.came[-1]["view"]["state"]["values"]
     expected = {"note": {"text": {"type": "plain_text_input", "value": "no, too dear"}}}
     assert expected == submitted
     assert not complaints
@@ -219,9 +219,9 @@ async def test_the_modal_is_filled_by_keyboard(browser: Browser) -> None:
 async def test_what_is_behind_the_overflow_button_is_picked_by_key_and_mouse(browser: Browser) -> None:
     """Arrows walk the menu, Escape gives nothing away, a pick travels as Slack's `selected_option`, and
     `confirm` is asked first."""
-    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
-        assert scene.app.client is not None
-        await scene.app.client.chat_postMessage(channel=CHANNEL, text="More", blocks=MORE)
+    async with sandbox() as rig, reading(browser, rig.base) as (page, complaints):
+        assert rig.app.client is not None
+        await rig.app.client.chat_postMessage(channel=CHANNEL, text="More", blocks=MORE)
         more = page.get_by_role("button", name="More actions")
         await more.first.focus()
         await page.keyboard.press("Enter")
@@ -239,7 +239,7 @@ async def test_what_is_behind_the_overflow_button_is_picked_by_key_and_mouse(bro
             await page.get_by_role("button", name=answer, exact=True).click()
         await expect(page.locator("[aria-busy]")).to_have_count(0)
 
-    picked = [(came["actions"][0]["type"], came["actions"][0]["selected_option"]) for came in scene.app.came]
+    picked = [(came["actions"][0]["type"], came["actions"][0]["selected_option"]) for came in rig.app.came]
     expected = [("overflow", option("I'm on it", "ack")), ("overflow", option("Ring everybody", "ring"))]
     assert expected == [(kind, {**chosen, "text": plain(chosen["text"]["text"])}) for kind, chosen in picked]
     assert not complaints
@@ -249,10 +249,10 @@ async def test_a_press_leaves_the_reader_where_they_were(browser: Browser) -> No
     """A card that is edited under the focus keeps it, a form gives it back to the button that opened it, and
     what comes meanwhile is offered below: nothing scrolls by itself."""
     options = {"viewport": {"width": 900, "height": 500}}
-    async with sandbox() as scene, reading(browser, scene.base, **options) as (page, complaints):
-        client = scene.app.client
+    async with sandbox() as rig, reading(browser, rig.base, **options) as (page, complaints):
+        client = rig.app.client
         assert client is not None
-        (card,) = scene.workspace.messages(CHANNEL)
+        (card,) = rig.workspace.messages(CHANNEL)
         approve = page.get_by_role("button", name="Approve", exact=True)
         await approve.focus()
         changed = [{"type": "header", "text": plain("Approve it now?")}, *CARD[1:]]
@@ -284,7 +284,7 @@ async def test_a_press_leaves_the_reader_where_they_were(browser: Browser) -> No
 
 async def test_a_silent_app_is_shown(browser: Browser) -> None:
     """When the app fails, the person sees it at the card, and can press again."""
-    async with sandbox() as scene, reading(browser, scene.base) as (page, _):
+    async with sandbox() as rig, reading(browser, rig.base) as (page, _):
         await page.get_by_role("button", name="Break").click()
         await expect(page.get_by_role("alert")).to_contain_text("This app did not respond")
         await expect(page.get_by_role("button", name="Break")).to_be_enabled()
@@ -292,10 +292,10 @@ async def test_a_silent_app_is_shown(browser: Browser) -> None:
 
 async def test_what_an_agent_wrote_stays_text(browser: Browser) -> None:
     """Markup in arguments is shown as written: no element, no mention, no script."""
-    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
+    async with sandbox() as rig, reading(browser, rig.base) as (page, complaints):
         await expect(page.locator(".card pre")).to_contain_text(HOSTILE)
         assert await page.locator(".card img, .card .mention").count() == 0
-        answer = await page.request.get(f"{scene.base}/")
+        answer = await page.request.get(f"{rig.base}/")
 
     assert "default-src 'self'" in answer.headers["content-security-policy"]
     assert not complaints
@@ -307,7 +307,7 @@ async def test_what_an_agent_wrote_stays_text(browser: Browser) -> None:
 async def test_it_fits_every_screen(browser: Browser, width: int, scheme: str) -> None:
     """From a small phone to a desk, by day and by night, nothing needs sideways scrolling."""
     options = {"viewport": {"width": width, "height": 740}, "color_scheme": scheme}
-    async with sandbox() as scene, reading(browser, scene.base, **options) as (page, complaints):
+    async with sandbox() as rig, reading(browser, rig.base, **options) as (page, complaints):
         if width < 800:
             await expect(page.locator("#agents")).to_be_hidden()
             await page.get_by_role("button", name="Agents").click()
@@ -321,14 +321,14 @@ async def test_it_fits_every_screen(browser: Browser, width: int, scheme: str) -
 
 async def test_an_agent_is_watched_until_it_is_answered(browser: Browser) -> None:
     """Started from the page, the agent is seen to wait with a countdown, and then to go on as decided."""
-    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
+    async with sandbox() as rig, reading(browser, rig.base) as (page, complaints):
         await page.get_by_label("20 s").check()
         await page.get_by_role("button", name="Start Mail agent").click()
         state = page.locator("#runs .state").first
         await expect(state).to_contain_text("Waiting 0:")
-        (waiting,) = scene.platform.approvals.pending()
+        (waiting,) = rig.platform.approvals.pending()
         assert waiting.timeout_seconds == 20
-        scene.platform.decide(waiting.request_id, "rejected", "not today")
+        rig.platform.decide(waiting.request_id, "rejected", "not today")
         await expect(state).to_have_text("Rejected")
 
     assert not complaints
@@ -352,14 +352,14 @@ async def test_the_page_comes_back_after_a_restart(browser: Browser) -> None:
 
 async def test_a_direct_message_leads_to_the_card(browser: Browser) -> None:
     """Only the one who is told sees it; its link opens the channel at the card."""
-    async with sandbox() as scene, reading(browser, scene.base) as (page, complaints):
-        assert scene.app.client is not None
-        (card,) = scene.workspace.messages(CHANNEL)
-        where = (await scene.app.client.auth_test())["url"]
+    async with sandbox() as rig, reading(browser, rig.base) as (page, complaints):
+        assert rig.app.client is not None
+        (card,) = rig.workspace.messages(CHANNEL)
+        where = (await rig.app.client.auth_test())["url"]
         link = {"type": "link", "url": f"{where}archives/{CHANNEL}/p{card.ts.replace('.', '')}", "text": "Open"}
-        room = (await scene.app.client.conversations_open(users="U0BOB"))["channel"]["id"]
+        room = (await rig.app.client.conversations_open(users="U0BOB"))["channel"]["id"]
         line = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]}
-        await scene.app.client.chat_postMessage(channel=room, text="send_email waits", blocks=[line])
+        await rig.app.client.chat_postMessage(channel=room, text="send_email waits", blocks=[line])
         directs = page.locator("#directs").get_by_role("button")
         await expect(directs).to_have_count(0)
         await page.get_by_label("You are").select_option("U0BOB")

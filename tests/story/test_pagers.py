@@ -11,7 +11,7 @@ import pytest
 from adapters.app import open_nod
 from adapters.settings import Environment
 from bot.errors import ConfigError
-from sandbox.town import open_sandbox
+from sandbox.servers import open_sandbox
 from tests.servers.pagers import (
     API_KEY,
     ROUTING_KEY,
@@ -21,7 +21,7 @@ from tests.servers.pagers import (
     Receiver,
     open_service,
 )
-from tests.servers.town import ANN, POLICY, environment, open_town, until
+from tests.servers.system import ANN, POLICY, environment, open_system, until
 
 DECISION: dict[str, Any] = {"method": "POST", "path": "/agents/hitl/decision"}
 SLACK_ONLY = "alerts: [slack:C0ALERTS]"
@@ -42,17 +42,17 @@ async def test_a_refused_decision_triggers_and_its_delivery_resolves(
     service = FakePagerDuty()
     async with (
         open_service(service) as url,
-        open_town(tmp_path, policy=PAGERDUTY, NOD_PAGERDUTY_URL=url) as town,
+        open_system(tmp_path, policy=PAGERDUTY, NOD_PAGERDUTY_URL=url) as system,
     ):
-        town.sandbox.faults.add(**DECISION, times=1, status=403)
-        request_id = town.ask(timeout_seconds=60)
+        system.sandbox.faults.add(**DECISION, times=1, status=403)
+        request_id = system.ask(timeout_seconds=60)
 
-        await town.press(ANN, await town.shown(), "approve")
+        await system.press(ANN, await system.shown(), "approve")
 
         await until(lambda: len(service.events) == 2, within=20, what="trigger and resolve")
-        await until(lambda: "Resolved: " in str(town.alerts()), what="Slack to be told as well")
-        kept = str(town.audit())
-        sent = str([call.args for call in town.sandbox.workspace.calls])
+        await until(lambda: "Resolved: " in str(system.alerts()), what="Slack to be told as well")
+        kept = str(system.audit())
+        sent = str([call.args for call in system.sandbox.workspace.calls])
     key = f"nod/{request_id}/undelivered"
     assert [("trigger", key), ("resolve", key)] == service.told()
     assert "jane@example.com" not in str(service.events)
@@ -70,12 +70,12 @@ async def test_a_service_that_is_down_is_told_once_it_is_up(tmp_path: Path) -> N
     service.down = True
     async with (
         open_service(service) as url,
-        open_town(tmp_path, policy=PAGERDUTY, NOD_PAGERDUTY_URL=url) as town,
+        open_system(tmp_path, policy=PAGERDUTY, NOD_PAGERDUTY_URL=url) as system,
     ):
-        town.sandbox.faults.add(**DECISION, status=503)
-        request_id = town.ask(timeout_seconds=60)
-        await town.press(ANN, await town.shown(), "approve")
-        await until(lambda: len(town.alerts()) == 1, within=15, what="Slack, which is up, to be told")
+        system.sandbox.faults.add(**DECISION, status=503)
+        request_id = system.ask(timeout_seconds=60)
+        await system.press(ANN, await system.shown(), "approve")
+        await until(lambda: len(system.alerts()) == 1, within=15, what="Slack, which is up, to be told")
         await until(lambda: service.tries >= 2, within=15, what="a second try")
         assert [] == service.events
 
@@ -85,7 +85,7 @@ async def test_a_service_that_is_down_is_told_once_it_is_up(tmp_path: Path) -> N
         await asyncio.sleep(2.5)  # as long as a further try would take
         assert [("trigger", key)] == service.told()
 
-        town.sandbox.faults.replace([])
+        system.sandbox.faults.replace([])
         await until(lambda: len(service.events) == 2, within=20, what="the resolve")
         assert ("resolve", key) == service.told()[1]
         assert set() == service.open
@@ -106,10 +106,10 @@ async def test_every_pager_is_told_and_one_that_fails_harms_no_other(tmp_path: P
             "NOD_OPSGENIE_URL": opsgenie_url,
             "NOD_WEBHOOK_SECRET": WEBHOOK_SECRET,
         }
-        async with open_town(tmp_path, policy=policy, **settings) as town:
-            town.sandbox.faults.add(**DECISION, times=1, status=403)
-            request_id = town.ask(timeout_seconds=60)
-            await town.press(ANN, await town.shown(), "approve")
+        async with open_system(tmp_path, policy=policy, **settings) as system:
+            system.sandbox.faults.add(**DECISION, times=1, status=403)
+            request_id = system.ask(timeout_seconds=60)
+            await system.press(ANN, await system.shown(), "approve")
 
             alias = f"nod:{request_id}:undelivered"
             await until(lambda: [alias] == [a for a, _ in opsgenie.closed], within=20, what="the close")

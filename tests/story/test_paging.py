@@ -15,7 +15,7 @@ from bot.flow import WorkerPool
 from bot.flow.alert import PageOut
 from bot.ports import Pager, utc_now
 from bot.records import Alert, Step
-from tests.servers.town import until
+from tests.servers.system import until
 
 SIZE = 2  #: pages of one pager at a time
 MANY = 5 * SIZE

@@ -15,10 +15,10 @@ from playwright.async_api import Locator, Page, expect
 
 from adapters.app import open_nod
 from adapters.settings import Environment
-from sandbox.town import open_sandbox
+from sandbox.servers import open_sandbox
 from tests.servers.browser import open_browser
 from tests.servers.playground import Playground, open_playground
-from tests.servers.town import Town, environment, until
+from tests.servers.system import System, environment, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -45,10 +45,10 @@ ANSWERS = ("Approve", "Reject…", "Skip", "I'm on it", "View all")
 
 
 @dataclass(kw_only=True)
-class Scene:
+class Rig:
     """The Playground's page, with Nod on the other side."""
 
-    town: Town
+    system: System
     playground: Playground
     page: Page
     place: str
@@ -56,7 +56,7 @@ class Scene:
     async def asked(self, what: str, **more: Any) -> tuple[str, Locator]:
         """An agent waits; its request's id and its card, once it is up."""
         tool = f"{what}_{self.place}"
-        request_id = self.town.ask(tool=tool, timeout_seconds=120, **more)
+        request_id = self.system.ask(tool=tool, timeout_seconds=120, **more)
         card = self.page.locator(".ac-adaptiveCard").filter(has_text=tool).last
         await expect(card).to_contain_text(f"Approve {tool}?", timeout=10_000)
         # What stands in its place later need not name the tool; the frame around it stays.
@@ -74,7 +74,7 @@ class Scene:
         await expect(card).to_contain_text(said, timeout=10_000)
         for button in (*ANSWERS, "Why am I seeing this?"):
             await expect(card.get_by_role("button", name=button, exact=True)).to_have_count(0)
-        await until(lambda: [word] == self.town.effects(request_id), what=f"the platform to be told {word}")
+        await until(lambda: [word] == self.system.effects(request_id), what=f"the platform to be told {word}")
 
     async def press_as(self, person: dict[str, str], verb: str) -> dict[str, Any]:
         """Another person presses what was last pressed with this verb; returns what she is answered.
@@ -99,7 +99,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def open_scene(folder: Path, place: str) -> AsyncIterator[Scene]:
+async def open_rig(folder: Path, place: str) -> AsyncIterator[Rig]:
     """Nod on the sandbox platform, with the Playground as its Teams, looked at in one of its conversations."""
     async with open_playground(folder) as playground, open_browser() as browser, open_sandbox() as sandbox:
         settings = environment(
@@ -121,8 +121,8 @@ async def open_scene(folder: Path, place: str) -> AsyncIterator[Scene]:
             for listed in ("Leads", "Acme - General", PLACES[place]):
                 await page.get_by_role("treeitem", name=listed).click()
             await until(lambda: len(playground.ear.told) >= 6, what="the conversations to be known")
-            yield Scene(
-                town=Town(sandbox=sandbox, folder=folder), playground=playground, page=page, place=place
+            yield Rig(
+                system=System(sandbox=sandbox, folder=folder), playground=playground, page=page, place=place
             )
             assert not [told for told in playground.ear.told if told.worst >= 400]
 
@@ -130,54 +130,54 @@ async def open_scene(folder: Path, place: str) -> AsyncIterator[Scene]:
 @pytest.mark.parametrize("place", PLACES)
 async def test_every_button(tmp_path: Path, place: str) -> None:
     """Each button does what it says, a double click counts once, and no answer of Nod's is an error."""
-    async with open_scene(tmp_path, place) as scene:
-        request_id, card = await scene.asked("mail")
+    async with open_rig(tmp_path, place) as rig:
+        request_id, card = await rig.asked("mail")
         await card.get_by_role("button", name="Approve", exact=True).dblclick()
-        await scene.ends(request_id, card, "approved", "by Ann Albers")
-        assert 2 == len(scene.playground.ear.invokes("nod_approve"))
+        await rig.ends(request_id, card, "approved", "by Ann Albers")
+        assert 2 == len(rig.playground.ear.invokes("nod_approve"))
 
-        request_id, card = await scene.asked("pay")
-        await scene.press(card, "Why am I seeing this?")
+        request_id, card = await rig.asked("pay")
+        await rig.press(card, "Why am I seeing this?")
         await expect(card).to_contain_text("You can decide this.")
-        await scene.press(card, "Back to the card")
-        await scene.press(card, "Reject…")
+        await rig.press(card, "Back to the card")
+        await rig.press(card, "Reject…")
         await card.get_by_role("textbox").fill("The order was cancelled.")
-        await scene.press(card, "Reject")
-        await scene.ends(request_id, card, "rejected", "The order was cancelled.")
+        await rig.press(card, "Reject")
+        await rig.ends(request_id, card, "rejected", "The order was cancelled.")
 
-        request_id, card = await scene.asked("book")
-        await scene.press(card, "I'm on it")
+        request_id, card = await rig.asked("book")
+        await rig.press(card, "I'm on it")
         await expect(card).to_contain_text(re.compile("(You are|Ann Albers is) on it"))
-        await scene.press(card, "Approve")
-        await scene.ends(request_id, card, "approved", "by Ann Albers")
+        await rig.press(card, "Approve")
+        await rig.ends(request_id, card, "approved", "by Ann Albers")
 
-        request_id, card = await scene.asked("buy")
-        await scene.press(card, "Skip")
-        await scene.ends(request_id, card, "skipped", "by Ann Albers")
+        request_id, card = await rig.asked("buy")
+        await rig.press(card, "Skip")
+        await rig.ends(request_id, card, "skipped", "by Ann Albers")
 
-        request_id, card = await scene.asked("letter", arguments=LONG)
-        await scene.press(card, "View all")
+        request_id, card = await rig.asked("letter", arguments=LONG)
+        await rig.press(card, "View all")
         await expect(card).to_contain_text("Page 1 of 3")
         await expect(card).to_contain_text("Line 0 of the letter.")
-        await scene.press(card, "Next page")
+        await rig.press(card, "Next page")
         await expect(card).to_contain_text("Page 2 of 3")
-        await scene.press(card, "Next page")
+        await rig.press(card, "Next page")
         await expect(card).to_contain_text("Line 149 of the letter.")
-        await scene.press(card, "Approve")
-        await scene.ends(request_id, card, "approved", "by Ann Albers")
+        await rig.press(card, "Approve")
+        await rig.ends(request_id, card, "approved", "by Ann Albers")
 
 
 @pytest.mark.parametrize("place", [place for place in PLACES if place != "ann-alone"])
 async def test_a_second_user(tmp_path: Path, place: str) -> None:
     """Somebody who may not decide is told so; a second person's vote makes the quorum."""
-    async with open_scene(tmp_path, place) as scene:
-        request_id, card = await scene.asked("two")
-        await scene.press(card, "Approve")
+    async with open_rig(tmp_path, place) as rig:
+        request_id, card = await rig.asked("two")
+        await rig.press(card, "Approve")
         await expect(card).to_contain_text("Ann Albers approved", timeout=5_000)
 
-        refused = await scene.press_as(EVE, "nod_approve")
+        refused = await rig.press_as(EVE, "nod_approve")
         assert "can decide this." in json.dumps(refused)
-        assert [] == scene.town.effects(request_id)
+        assert [] == rig.system.effects(request_id)
 
-        await scene.press_as(BOB, "nod_approve")
-        await scene.ends(request_id, card, "approved", "Bob Brandt")
+        await rig.press_as(BOB, "nod_approve")
+        await rig.ends(request_id, card, "approved", "Bob Brandt")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.slack.messages import Message
-from tests.servers.town import ANN, POLICY, Town, open_town, until
+from tests.servers.system import ANN, POLICY, System, open_system, until
 
 WITHOUT_LADDER = POLICY.replace("    ladder: [{at: 50%, do: ping, who: [olu]}]\n", "")
 #: Seconds from a press to a card that says so.
@@ -27,25 +27,27 @@ async def test_each_pressed_card_shows_it_at_once(
 
     Through chat.update the last ones would take a minute; the short form leaves room for a loaded machine.
     """
-    async with open_town(tmp_path, post_burst=None, updates_a_minute=updates, policy=WITHOUT_LADDER) as town:
+    async with open_system(
+        tmp_path, post_burst=None, updates_a_minute=updates, policy=WITHOUT_LADDER
+    ) as system:
         for n in range(presses):
-            town.ask(timeout_seconds=1_800, agent_id=f"agent-{n}")
-        await town.shown(count=presses, within=presses * 1.5 + 10)
-        cards = town.cards()
-        took = await asyncio.gather(*(pressed(town, card, after=n * every) for n, card in enumerate(cards)))
+            system.ask(timeout_seconds=1_800, agent_id=f"agent-{n}")
+        await system.shown(count=presses, within=presses * 1.5 + 10)
+        cards = system.cards()
+        took = await asyncio.gather(*(pressed(system, card, after=n * every) for n, card in enumerate(cards)))
         print(f"press to card, seconds: median {sorted(took)[len(took) // 2]:.2f}, most {max(took):.2f}")
-        writes = sum(len(town.now(card).history) for card in cards)
+        writes = sum(len(system.now(card).history) for card in cards)
         print(f"changes of cards: {writes} for {presses} decisions")
         assert within >= max(took)
-        assert [] == town.sandbox.workspace.called("chat.update")
+        assert [] == system.sandbox.workspace.called("chat.update")
 
 
-async def pressed(town: Town, card: Message, *, after: float) -> float:
+async def pressed(system: System, card: Message, *, after: float) -> float:
     """Seconds from Ann's press until the card says that it is decided; how it ended follows."""
     await asyncio.sleep(after)
     began = time.monotonic()
-    assert (await town.press(ANN, card, "approve")).ok
-    await until(lambda: bool(town.now(card).history), within=30, what="the card to change")
+    assert (await system.press(ANN, card, "approve")).ok
+    await until(lambda: bool(system.now(card).history), within=30, what="the card to change")
     took = time.monotonic() - began
-    await town.says(card, "Approved", within=30)
+    await system.says(card, "Approved", within=30)
     return took

@@ -11,7 +11,7 @@ import pytest
 from adapters.terminal.sheet import INTERRUPTED
 from sandbox import platform as sandbox
 from sandbox.serve import serve
-from tests.servers.seat import CHILD, KEY, of_a_program, prompted, settled, write
+from tests.servers.terminal_rig import CHILD, KEY, of_a_program, prompted, settled, write
 
 PAY, MAIL = ({"tool": tool, "arguments": {"amount": 12}} for tool in ("pay", "send_email"))
 
@@ -25,66 +25,66 @@ PAY, MAIL = ({"tool": tool, "arguments": {"amount": 12}} for tool in ("pay", "se
 )
 async def test_one_call_at_a_time(keys: str, ended: list[str], posts: list[str]) -> None:
     """Each call comes up in its turn; q answers nothing, and the callback is not asked in place of her."""
-    async with prompted(PAY, MAIL) as seat:
-        await seat.terminal.shows("pay for bare_agent", "amount  12", "1 more pending")
+    async with prompted(PAY, MAIL) as rig:
+        await rig.terminal.shows("pay for bare_agent", "amount  12", "1 more pending")
         await settled()
-        seat.terminal.press(keys[0])
-        await seat.terminal.shows("send_email for bare_agent")
+        rig.terminal.press(keys[0])
+        await rig.terminal.shows("send_email for bare_agent")
         await settled()
-        seat.terminal.press(keys[1])
-        await seat.terminal.shows(f"ended: {ended}")
-        assert 0 == await seat.terminal.ends()
+        rig.terminal.press(keys[1])
+        await rig.terminal.shows(f"ended: {ended}")
+        assert 0 == await rig.terminal.ends()
 
-        assert posts == [decision for _, decision in seat.posts]
+        assert posts == [decision for _, decision in rig.posts]
 
 
 async def test_an_answer_with_a_note() -> None:
     """What is written goes along; the call after it starts without a note."""
-    async with prompted(PAY, MAIL) as seat:
-        await seat.terminal.shows("pay for bare_agent", "e note")
-        await write(seat, "equestion")
-        await seat.terminal.shows("note 8/1000: question")
-        seat.terminal.press("\n")
-        await seat.terminal.shows("y approve")
+    async with prompted(PAY, MAIL) as rig:
+        await rig.terminal.shows("pay for bare_agent", "e note")
+        await write(rig, "equestion")
+        await rig.terminal.shows("note 8/1000: question")
+        rig.terminal.press("\n")
+        await rig.terminal.shows("y approve")
         await settled()
-        seat.terminal.press("y")
-        await seat.terminal.shows("send_email for bare_agent")
+        rig.terminal.press("y")
+        await rig.terminal.shows("send_email for bare_agent")
         await settled()
-        seat.terminal.press("n")
-        await seat.terminal.shows("ended: ['approved', 'rejected']")
+        rig.terminal.press("n")
+        await rig.terminal.shows("ended: ['approved', 'rejected']")
 
-        first, second = (post.operator_input or "" for post in seat.platform.decisions)
+        first, second = (post.operator_input or "" for post in rig.platform.decisions)
         assert first.endswith('. Note from the approver: "question"')
         assert "question" not in second
 
 
 async def test_who_writes_past_the_deadline_answers_no_other_call() -> None:
     """The next call comes up under her hands: her letters do not count there until she says so."""
-    async with prompted({"tool": "pay", "timeout_seconds": 8}, MAIL) as seat:
-        await seat.terminal.shows("pay for bare_agent")
-        await write(seat, "esure")
-        await seat.terminal.shows("note 4/1000: sure")  # in time, or all of this would say nothing
-        await seat.terminal.shows("send_email for bare_agent", INTERRUPTED)
+    async with prompted({"tool": "pay", "timeout_seconds": 8}, MAIL) as rig:
+        await rig.terminal.shows("pay for bare_agent")
+        await write(rig, "esure")
+        await rig.terminal.shows("note 4/1000: sure")  # in time, or all of this would say nothing
+        await rig.terminal.shows("send_email for bare_agent", INTERRUPTED)
         await settled()
-        await write(seat, "yns")
+        await write(rig, "yns")
         await settled()
-        assert [] == seat.posts
-        seat.terminal.press("\x1b")
-        await seat.terminal.shows("y approve")
+        assert [] == rig.posts
+        rig.terminal.press("\x1b")
+        await rig.terminal.shows("y approve")
         await settled()
-        seat.terminal.press("s")
-        await seat.terminal.shows("ended: ['timeout_skip', 'skipped']")
+        rig.terminal.press("s")
+        await rig.terminal.shows("ended: ['timeout_skip', 'skipped']")
 
-        assert ["skipped"] == [decision for _, decision in seat.posts]
+        assert ["skipped"] == [decision for _, decision in rig.posts]
 
 
 async def test_nobody_answers_until_the_deadline() -> None:
     """Then nothing is sent: the platform's own timeout says that nobody answered."""
-    async with prompted({"tool": "pay", "timeout_seconds": 6}) as seat:
-        await seat.terminal.shows("pay for bare_agent", "{}")
-        await seat.terminal.shows("ended: ['timeout_skip']")
+    async with prompted({"tool": "pay", "timeout_seconds": 6}) as rig:
+        await rig.terminal.shows("pay for bare_agent", "{}")
+        await rig.terminal.shows("ended: ['timeout_skip']")
 
-        assert [] == seat.posts
+        assert [] == rig.posts
 
 
 async def test_without_a_terminal_the_callback_answers() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.contract.relay_rig import RUN, STREAM, Line, hitl_event, upstream
 from tests.sampling import sampled
-from tests.servers.town import until
+from tests.servers.system import until
 
 NOD = str(Path(sys.executable).with_name("nod"))
 TOKEN = "5f0c2d9ab81e4736" * 2

@@ -25,7 +25,7 @@ from bot.records import Step
 from bot.routing import Route
 from bot.seal import Seal
 from bot.surface import Destination, Surface
-from tests.servers.clockwork import Clockwork, open_clockwork
+from tests.servers.fake_clock_bot import FakeClockBot, open_fake_clock_bot
 
 FINANCE, BOARD = (Destination(surface=Surface.SLACK, channel=name) for name in ("C0FINANCE", "C0BOARD"))
 PEOPLE = {
@@ -42,7 +42,7 @@ def policy_of(*ladder: Rung, quorum: int = 1, flood: int = 1_000) -> Policy:
     return Policy(people=PEOPLE, groups={}, routes=(route,), flood=flood)
 
 
-def texts(work: Clockwork) -> list[str]:
+def texts(work: FakeClockBot) -> list[str]:
     return ["".join(str(part) for part in said.notice.text) for said in work.chat.notices]
 
 
@@ -51,7 +51,7 @@ def without_account(policy: Policy, handle: str) -> Policy:
     return replace(policy, people={**policy.people, handle: replace(policy.people[handle], accounts={})})
 
 
-def auditor(work: Clockwork, liveness: list[float], *, blind: str | None = None) -> SelfCheck:
+def auditor(work: FakeClockBot, liveness: list[float], *, blind: str | None = None) -> SelfCheck:
     async def all_well() -> None:
         liveness.append(work.clock().timestamp())
 
@@ -62,7 +62,7 @@ def auditor(work: Clockwork, liveness: list[float], *, blind: str | None = None)
     )  # fmt: skip
 
 
-async def looked(work: Clockwork, self_check: SelfCheck) -> None:
+async def looked(work: FakeClockBot, self_check: SelfCheck) -> None:
     """Ten seconds, and a look of the auditor."""
     await work.run(10)
     await self_check.round()
@@ -72,7 +72,7 @@ async def looked(work: Clockwork, self_check: SelfCheck) -> None:
 
 async def test_a_vote_of_somebody_who_was_deactivated_since_makes_no_quorum(tmp_path: Path) -> None:
     """All that are counted may decide when the last one votes; and who counts again brings it to its end."""
-    async with open_clockwork(tmp_path, policy_of(quorum=2)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(quorum=2)) as work:
         whole = work.policy
         work.ask("r1", window=3_600)
         await work.run(10)
@@ -105,7 +105,9 @@ async def test_a_vote_of_somebody_who_was_deactivated_since_makes_no_quorum(tmp_
 
 async def test_a_rung_that_was_taken_out_of_the_file_lets_nobody_in_any_more(tmp_path: Path) -> None:
     """Whoever closes a hole in nod.yaml closes it for what is open, too."""
-    async with open_clockwork(tmp_path, policy_of(Rung(action=Action.WIDEN, share=0.3, who=("cfo",)))) as work:
+    async with open_fake_clock_bot(
+        tmp_path, policy_of(Rung(action=Action.WIDEN, share=0.3, who=("cfo",)))
+    ) as work:
         work.ask("r1", window=3_600)
         await work.run(1_800)
         approval = await work.store.approvals.get("r1")
@@ -119,7 +121,7 @@ async def test_a_rung_that_was_taken_out_of_the_file_lets_nobody_in_any_more(tmp
 
 async def test_a_surface_that_refuses_for_a_moment_gets_the_ping_later(tmp_path: Path) -> None:
     """The bot is out of the channel for seven seconds, just when a rung is due, in a window of three days."""
-    async with open_clockwork(tmp_path, policy_of(PING)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(PING)) as work:
         work.ask("r1", window=3 * 86_400)
         await work.run(1.5 * 86_400 - 5)
         work.chat.trouble = Forbidden("not_in_channel")
@@ -132,7 +134,7 @@ async def test_a_surface_that_refuses_for_a_moment_gets_the_ping_later(tmp_path:
 
 async def test_somebody_who_cannot_be_found_just_now_is_told_when_she_is(tmp_path: Path) -> None:
     """Her account is not known at the moment of the rung: the message to her waits, and is not lost."""
-    async with open_clockwork(tmp_path, policy_of(PING)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(PING)) as work:
         whole = work.policy
         work.ask("r1", window=3_600)
         work.policy = without_account(whole, "olu")
@@ -146,7 +148,7 @@ async def test_somebody_who_cannot_be_found_just_now_is_told_when_she_is(tmp_pat
 
 async def test_what_stood_on_a_digest_is_reported_when_it_ends(tmp_path: Path) -> None:
     """In one message, with how many nobody answered and who was asked."""
-    async with open_clockwork(tmp_path, policy_of(flood=2)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(flood=2)) as work:
         for number in range(10):
             work.ask(f"r{number}", window=600)
         work.wake_ups.add(Step.INGEST)
@@ -166,7 +168,7 @@ PAGE = Rung(action=Action.PAGE, share=0.5, who=())
 
 async def test_many_endings_in_one_channel_are_one_message_and_pings_go_first(tmp_path: Path) -> None:
     """Forty cards end at once: the channel hears it in one message, not in forty threads."""
-    async with open_clockwork(tmp_path, policy_of(PAGE)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(PAGE)) as work:
         work.chat.interval = timedelta(0)
         for number in range(40):
             work.ask(f"r{number}", window=60)
@@ -180,7 +182,7 @@ async def test_many_endings_in_one_channel_are_one_message_and_pings_go_first(tm
 
 async def test_a_few_endings_stay_in_their_threads(tmp_path: Path) -> None:
     """Up to a handful each thread hears its own."""
-    async with open_clockwork(tmp_path, policy_of(PAGE)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(PAGE)) as work:
         work.chat.interval = timedelta(0)
         for number in range(CROWD):
             work.ask(f"r{number}", window=60)
@@ -196,7 +198,7 @@ async def test_a_large_group_is_not_written_to_one_by_one(tmp_path: Path) -> Non
     }
     rung = Rung(action=Action.PING, share=0.5, who=("all",))
     policy = replace(policy_of(rung), people={**PEOPLE, **crowd}, groups={"all": tuple(crowd)})
-    async with open_clockwork(tmp_path, policy) as work:
+    async with open_fake_clock_bot(tmp_path, policy) as work:
         work.ask("r1", window=100)
         await work.run(60)
 
@@ -205,7 +207,7 @@ async def test_a_large_group_is_not_written_to_one_by_one(tmp_path: Path) -> Non
 
 async def test_a_page_for_what_was_answered_meanwhile_is_not_raised(tmp_path: Path) -> None:
     """The rung was read as due before somebody answered, and its turn came after."""
-    async with open_clockwork(tmp_path, policy_of(Rung(action=Action.PAGE, share=0.5))) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(Rung(action=Action.PAGE, share=0.5))) as work:
         work.ask("r1", window=100)
         await work.run(10)
         work.gone("r1")
@@ -222,7 +224,7 @@ async def test_a_page_for_what_was_answered_meanwhile_is_not_raised(tmp_path: Pa
 async def test_cards_in_a_channel_that_a_rung_added_are_not_late_by_birth(tmp_path: Path) -> None:
     """Half of the window is gone when four requests widen; the idle channel has room for their cards."""
     rung = Rung(action=Action.WIDEN, share=0.5, who=("cfo",), cards=(BOARD,))
-    async with open_clockwork(tmp_path, policy_of(rung)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(rung)) as work:
         for number in range(4):
             work.ask(f"r{number}", window=3_600)
         await work.run(1_900)
@@ -241,7 +243,7 @@ async def test_the_auditor_calls_nothing_well_that_it_did_not_look_at(tmp_path: 
     )
     policy = replace(policy_of(), routes=(*routes, *policy_of().routes))
     liveness: list[float] = []
-    async with open_clockwork(tmp_path, policy) as work:
+    async with open_fake_clock_bot(tmp_path, policy) as work:
         self_check = auditor(work, liveness)
         work.chat.troubled = {"C29": "is archived"}
         for _ in range(12):
@@ -260,7 +262,7 @@ async def test_the_auditor_calls_nothing_well_that_it_did_not_look_at(tmp_path: 
 async def test_the_heart_stands_still_while_the_platform_cannot_be_read(tmp_path: Path) -> None:
     """Nothing in the store is wrong, and yet nobody is asked any more."""
     liveness: list[float] = []
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         await looked(work, auditor(work, liveness))
         await looked(work, auditor(work, liveness, blind="no good poll of the platform"))
 
@@ -270,7 +272,7 @@ async def test_the_heart_stands_still_while_the_platform_cannot_be_read(tmp_path
 async def test_the_heart_stands_still_while_nobody_takes_a_page(tmp_path: Path) -> None:
     """An alert is open and every pager refuses: the dead man's switch outside is what is left."""
     liveness: list[float] = []
-    async with open_clockwork(tmp_path, policy_of(Rung(action=Action.PAGE, share=0.1))) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(Rung(action=Action.PAGE, share=0.1))) as work:
         work.pager.trouble = Forbidden("the key is revoked")
         work.ask("r1", window=3_600)
         await work.run(370)

@@ -16,13 +16,13 @@ from bot.matching import Match, Pattern
 from bot.notifications import dead_place
 from bot.routing import Route
 from bot.surface import Destination, Surface
-from tests.servers.clockwork import Clockwork, PaperChat, open_clockwork
+from tests.servers.fake_clock_bot import FakeClockBot, PaperChat, open_fake_clock_bot
 from tests.story.test_reviewed import auditor, looked, policy_of, without_account
 
 ROOM = Destination(surface=Surface.TEAMS, channel="finance-room")
 
 
-async def open_causes(work: Clockwork) -> list[str]:
+async def open_causes(work: FakeClockBot) -> list[str]:
     """The causes of the alerts that are open, with what each is about."""
     return sorted(f"{alert.cause} {alert.approval_id}" for alert in await work.store.alerts.open_of())
 
@@ -34,7 +34,9 @@ async def test_many_dead_channels_are_looked_at_in_turn(tmp_path: Path) -> None:
         Route(name=f"r{n}", match=Match(tool=Pattern(text=f"t{n}")), cards=(place,), approvers=("ann",))
         for n, place in enumerate(places)
     )
-    async with open_clockwork(tmp_path, replace(policy_of(), routes=(*routes, *policy_of().routes))) as work:
+    async with open_fake_clock_bot(
+        tmp_path, replace(policy_of(), routes=(*routes, *policy_of().routes))
+    ) as work:
         self_check = auditor(work, [])
         work.chat.troubled = {f"C{n}": "is archived" for n in range(8)}
         for _ in range(6):
@@ -50,7 +52,7 @@ async def test_many_dead_channels_are_looked_at_in_turn(tmp_path: Path) -> None:
 async def test_requests_whose_route_left_the_file_are_paged_until_they_are_over(tmp_path: Path) -> None:
     """Everybody is refused on their cards, so they run out unless somebody hears of it."""
     liveness: list[float] = []
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         self_check = auditor(work, liveness)
         work.ask("r1", window=60)
         await looked(work, self_check)
@@ -69,7 +71,7 @@ async def test_requests_whose_route_left_the_file_are_paged_until_they_are_over(
 async def test_a_quorum_that_nobody_can_reach_stops_the_heartbeat(tmp_path: Path) -> None:
     """Two are needed and one of them lost her account: mended when she is found again."""
     liveness: list[float] = []
-    async with open_clockwork(tmp_path, policy_of(quorum=2)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(quorum=2)) as work:
         self_check, whole = auditor(work, liveness), work.policy
         work.policy = without_account(whole, "ann")
         await looked(work, self_check)
@@ -81,7 +83,7 @@ async def test_a_quorum_that_nobody_can_reach_stops_the_heartbeat(tmp_path: Path
 
 async def test_a_surface_that_left_the_settings_is_dead_no_more(tmp_path: Path) -> None:
     """Teams was down, and the operator takes it out: nothing is left that a look could find well again."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         gone = dead_place(ROOM, {"": "it cannot be reached"}, at=work.clock())
         assert gone is not None
         await work.store.alerts.raise_(gone)
@@ -95,7 +97,7 @@ async def test_a_look_in_which_the_process_stood_still_tells_nothing(
     tmp_path: Path, stops: int, dead: bool
 ) -> None:
     """Stopped in the middle of it: the chat is asked once more before anybody is woken."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         chat = Stopping(work.clock)
         chat.stops = stops
         around = ChatProbe(

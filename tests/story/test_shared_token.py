@@ -18,8 +18,8 @@ from adapters.store.open import SqlStore, open_store
 from bot.alerts import SHARED
 from sandbox.slack.people import App
 from tests.contract.slack_rig import Rig, open_rig
-from tests.servers.laid import lay_database
-from tests.servers.town import environment, open_town, until
+from tests.servers.sqlite_template import lay_database
+from tests.servers.system import environment, open_system, until
 
 LOGGER = logging.getLogger("tests.shared_token")
 LOGGER.setLevel(logging.CRITICAL)
@@ -103,11 +103,11 @@ async def test_check_reads_what_the_bot_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """While it runs no socket is opened beside it: that would be given clicks. Else one is, for a moment."""
-    async with open_town(tmp_path, SLACK_APP_TOKEN=App().app_token) as town:
-        sockets = town.sandbox.workspace.sockets
+    async with open_system(tmp_path, SLACK_APP_TOKEN=App().app_token) as system:
+        sockets = system.sandbox.workspace.sockets
         await until(lambda: sockets.ready, what="the bot's socket")
-        await until(lambda: any(row["kind"] == "sockets_counted" for row in town.audit()), what="the count")
-        for name, value in environment(town.sandbox, tmp_path, SLACK_APP_TOKEN=App().app_token).items():
+        await until(lambda: any(row["kind"] == "sockets_counted" for row in system.audit()), what="the count")
+        for name, value in environment(system.sandbox, tmp_path, SLACK_APP_TOKEN=App().app_token).items():
             monkeypatch.setenv(name, value)
         assert 0 == await check()
         assert 1 == sockets.opened

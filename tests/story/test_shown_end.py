@@ -18,7 +18,7 @@ from bot.protocol import HITLDecision
 from bot.routing import Route
 from bot.surface import Destination, Surface
 from tests.contract.values import found
-from tests.servers.clockwork import Clockwork, Outside, PaperChat, open_clockwork, outside_at
+from tests.servers.fake_clock_bot import FakeClockBot, Outside, PaperChat, open_fake_clock_bot, outside_at
 
 FINANCE = Destination(surface=Surface.SLACK, channel="C0FINANCE")
 PEOPLE = {
@@ -55,17 +55,17 @@ class StaleChat(PaperChat):
 
 def outside(refuses: NodError | None = None) -> Outside:
     """A world with such a chat."""
-    world = outside_at()
-    world.chat = StaleChat(world.clock, refuses=refuses)
-    return world
+    rig = outside_at()
+    rig.chat = StaleChat(rig.clock, refuses=refuses)
+    return rig
 
 
-def amended(work: Clockwork) -> list[str]:
+def amended(work: FakeClockBot) -> list[str]:
     """What the messages say now that were changed."""
     return ["".join(str(part) for part in notice.text) for notice in work.chat.amended.values()]
 
 
-async def ended(work: Clockwork) -> list[str]:
+async def ended(work: FakeClockBot) -> list[str]:
     """What was said of the end, once nothing is owed any more."""
     assert (await found(work.store, "r1")).stage is Stage.CLOSED
     return [said.notice.mark for said in work.chat.notices if said.notice.mark.endswith(".outcome")]
@@ -73,7 +73,7 @@ async def ended(work: Clockwork) -> list[str]:
 
 async def test_an_answer_that_the_card_shows_is_not_said_once_more(tmp_path: Path) -> None:
     """Everybody who was asked was asked by this card."""
-    async with open_clockwork(tmp_path, policy_of(REMIND)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(REMIND)) as work:
         work.ask("r1", window=100)
         await work.run(5)
         await work.votes("ann", verdict=HITLDecision.REJECTED)
@@ -83,7 +83,7 @@ async def test_an_answer_that_the_card_shows_is_not_said_once_more(tmp_path: Pat
 
 async def test_a_deadline_that_the_card_shows_is_not_said_once_more(tmp_path: Path) -> None:
     """The card names who was asked; nobody was to be called by more than it."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.ask("r1", window=20)
         await work.run(25)
         assert [] == await ended(work)
@@ -91,7 +91,7 @@ async def test_a_deadline_that_the_card_shows_is_not_said_once_more(tmp_path: Pa
 
 async def test_the_message_that_called_people_says_how_it_ended(tmp_path: Path) -> None:
     """They read it where they were called, so no further message is needed."""
-    async with open_clockwork(tmp_path, policy_of(PING)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(PING)) as work:
         work.ask("r1", window=100)
         await work.run(45)
         await work.votes("ann", verdict=HITLDecision.REJECTED)
@@ -106,17 +106,17 @@ async def test_a_ping_that_the_chat_cannot_change_yet_is_changed_later(
     trouble: NodError, tmp_path: Path
 ) -> None:
     """Rate limits and lost answers cost lateness; the card and the answer wait for none of it."""
-    world = outside()
-    async with open_clockwork(tmp_path, policy_of(PING), outside=world) as work:
+    rig = outside()
+    async with open_fake_clock_bot(tmp_path, policy_of(PING), outside=rig) as work:
         work.ask("r1", window=100)
         await work.run(45)
-        world.chat.pings = trouble
+        rig.chat.pings = trouble
         await work.votes("ann", verdict=HITLDecision.REJECTED)
         await work.run(10)
         assert Stage.CLOSED is (await found(work.store, "r1")).stage
         assert [] == amended(work)
-        world.chat.pings = None
-    async with open_clockwork(tmp_path, policy_of(PING), outside=world) as work:  # and another process
+        rig.chat.pings = None
+    async with open_fake_clock_bot(tmp_path, policy_of(PING), outside=rig) as work:  # and another process
         await work.run(20)
         assert 2 == len(amended(work))
 
@@ -124,11 +124,11 @@ async def test_a_ping_that_the_chat_cannot_change_yet_is_changed_later(
 @pytest.mark.parametrize("refusal", [Forbidden("no changes here"), Gone("somebody deleted it")])
 async def test_a_ping_that_is_gone_is_left_alone(refusal: NodError, tmp_path: Path) -> None:
     """Nobody can read it, so there is nothing to put right, and it is tried once."""
-    world = outside()
-    async with open_clockwork(tmp_path, policy_of(PING), outside=world) as work:
+    rig = outside()
+    async with open_fake_clock_bot(tmp_path, policy_of(PING), outside=rig) as work:
         work.ask("r1", window=100)
         await work.run(45)
-        world.chat.pings = refusal
+        rig.chat.pings = refusal
         await work.votes("ann", verdict=HITLDecision.REJECTED)
         await work.run(30)
         assert () == await work.store.outbox.outdated(Surface.SLACK, most=10)
@@ -138,7 +138,7 @@ async def test_a_ping_that_is_gone_is_left_alone(refusal: NodError, tmp_path: Pa
 @pytest.mark.parametrize("refusal", [Forbidden("no changes here"), Gone("it cannot be changed")])
 async def test_a_card_that_cannot_show_it_is_told_below(refusal: NodError, tmp_path: Path) -> None:
     """It goes on asking, so people have to hear it in another way."""
-    async with open_clockwork(tmp_path, policy_of(), outside=outside(refusal)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(), outside=outside(refusal)) as work:
         work.ask("r1", window=20)
         await work.run(25 + SHOWN_WITHIN.total_seconds())
         assert 1 == len(await ended(work))
@@ -146,7 +146,7 @@ async def test_a_card_that_cannot_show_it_is_told_below(refusal: NodError, tmp_p
 
 async def test_an_answer_that_did_not_get_through_is_told_below(tmp_path: Path) -> None:
     """The card said that it was on its way; whoever pressed does not look there once more."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.ask("r1", window=20)
         await work.run(5)
         work.platform.decide_trouble = [Forbidden("no")] * 100

@@ -10,7 +10,7 @@ from bot.alerts import UNDELIVERABLE, UNDELIVERED
 from bot.approval import Outcome, Stage
 from bot.errors import Forbidden, NodError, ShutOut, Unavailable
 from bot.protocol import HITLDecision
-from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
+from tests.servers.fake_clock_bot import BEGIN, FakeClockBot, open_fake_clock_bot
 from tests.story.test_ladder import policy_of, stage_of
 
 NAMES = [f"r{number}" for number in range(8)]
@@ -19,7 +19,7 @@ NAMES = [f"r{number}" for number in range(8)]
 class Refusing(list[NodError]):
     """Trouble without end, with the moment of each POST."""
 
-    def __init__(self, work: Clockwork, error: NodError) -> None:
+    def __init__(self, work: FakeClockBot, error: NodError) -> None:
         super().__init__([error])
         self._work, self._error, self.posts = work, error, list[float]()
 
@@ -28,7 +28,7 @@ class Refusing(list[NodError]):
         return self._error
 
 
-async def decided(work: Clockwork, names: list[str], *, window: float = 120) -> None:
+async def decided(work: FakeClockBot, names: list[str], *, window: float = 120) -> None:
     """People rejected all of these."""
     for name in names:
         work.ask(name, window=window)
@@ -37,14 +37,14 @@ async def decided(work: Clockwork, names: list[str], *, window: float = 120) -> 
         await work.votes("ann", name, verdict=HITLDecision.REJECTED)
 
 
-def paged(work: Clockwork) -> list[tuple[str, str, bool]]:
+def paged(work: FakeClockBot) -> list[tuple[str, str, bool]]:
     """What pagers were told: about what, why, and whether it was that it came right."""
     return [(alert.approval_id, alert.cause, bool(alert.resolved)) for _, alert in work.pager.pages]
 
 
 async def test_a_wrong_key_is_one_alert_and_one_probe_at_a_time(tmp_path: Path) -> None:
     """401 for eight decisions: one page that says how many wait; mended, all go out at once."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.platform.decide_trouble = refusing = Refusing(work, ShutOut("the platform answered 401"))
         await decided(work, NAMES, window=600)
         await work.run(60)
@@ -64,7 +64,7 @@ async def test_a_wrong_key_is_one_alert_and_one_probe_at_a_time(tmp_path: Path) 
 
 async def test_each_has_a_last_try_before_its_end(tmp_path: Path) -> None:
     """Refused to the end: a probe each 15 s, one last try each, and every lost answer is owned up to."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.platform.decide_trouble = refusing = Refusing(work, ShutOut("the platform answered 403"))
         await decided(work, NAMES[:2], window=100)
         await work.run(120)
@@ -79,7 +79,7 @@ async def test_each_has_a_last_try_before_its_end(tmp_path: Path) -> None:
 
 async def test_lost_decisions_are_one_alert_with_a_count(tmp_path: Path) -> None:
     """An outage in which four deadlines pass; it is resolved once, when the platform takes a decision again."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.platform.decide_trouble = Refusing(work, Unavailable("the platform answered 503"))
         for number, name in enumerate(NAMES[:4]):
             await decided(work, [name], window=20 + 15 * number)
@@ -101,7 +101,7 @@ async def test_lost_decisions_are_one_alert_with_a_count(tmp_path: Path) -> None
 
 async def test_a_call_that_is_refused_for_itself_is_tried_four_times(tmp_path: Path) -> None:
     """422: three tries, and a last one before the end."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.platform.decide_trouble = refusing = Refusing(work, Forbidden("the platform answered 422"))
         await decided(work, ["r1"], window=100)
         await work.run(120)
@@ -112,7 +112,7 @@ async def test_a_call_that_is_refused_for_itself_is_tried_four_times(tmp_path: P
 @pytest.mark.parametrize("number", [1, 8])
 async def test_an_outage_is_one_alert(tmp_path: Path, number: int) -> None:
     """Whether one waits or eight; it names the one, or counts them, and is resolved once."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.platform.decide_trouble = Refusing(work, Unavailable("the platform answered 503"))
         await decided(work, NAMES[:number])
         await work.run(30)

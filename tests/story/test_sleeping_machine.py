@@ -15,8 +15,8 @@ from adapters.runtime import WAKING, rest
 from adapters.settings import Environment
 from bot.alerts import MISSED
 from bot.flow.self_check import SELF_CHECK_EVERY
-from tests.servers.told import check_each_once, fired
-from tests.servers.town import FINANCE, until
+from tests.servers.notifications import check_each_once, fired
+from tests.servers.system import FINANCE, until
 from tests.servers.watched import open_watched
 
 #: Seconds.
@@ -51,26 +51,26 @@ async def test_the_auditor_rests_longer_after_a_sleep(slept: float, rested: floa
 async def test_nothing_is_missed_and_nobody_is_alarmed_after_a_sleep(tmp_path: Path) -> None:
     """Asleep until just before the auditor's next look: the rungs fire at once, and nothing is paged."""
     wall = Wall()
-    async with open_watched(tmp_path / "town", policy=with_ladder) as watched:
-        town, switch = watched.town, watched.switch
+    async with open_watched(tmp_path / "system", policy=with_ladder) as watched:
+        system, switch = watched.system, watched.switch
         async with open_nod(
             Environment.model_validate(watched.settings),
             clock=wall,
             elapsed=lambda: seconds_since_boot() + wall.slept.total_seconds(),
         ) as nod:
-            town.nod = nod
+            system.nod = nod
             await watched.alive()
-            request_id = town.ask(tool="pay_invoice", timeout_seconds=WINDOW)
-            await until(lambda: bool(town.cards(FINANCE)), what="the card")
+            request_id = system.ask(tool="pay_invoice", timeout_seconds=WINDOW)
+            await until(lambda: bool(system.cards(FINANCE)), what="the card")
             pings = switch.pings
             await until(lambda: switch.pings > pings, within=15, what="the next look")
             await asyncio.sleep(SELF_CHECK_EVERY.total_seconds() - 0.1)
             wall.slept = timedelta(seconds=SLEPT)
-            await until(lambda: {(request_id, 0), (request_id, 1)} == set(fired(town)), what="the rungs")
+            await until(lambda: {(request_id, 0), (request_id, 1)} == set(fired(system)), what="the rungs")
             pings = switch.pings
             await until(lambda: switch.pings > pings, within=20, what="the heartbeat")
         assert [] == watched.told(MISSED)
-        check_each_once(town)
+        check_each_once(system)
 
 
 def with_ladder(policy: str) -> str:

@@ -10,9 +10,9 @@ import pytest
 
 from sandbox.teams.messages import Message
 from sandbox.teams.people import APPROVALS
-from sandbox.teams.town import Teams
-from tests.servers.town import ANN, BOB, Town, buttons, open_town, until
-from tests.servers.town import APPROVALS as ON_SLACK
+from sandbox.teams.tenant import Teams
+from tests.servers.system import ANN, BOB, System, buttons, open_system, until
+from tests.servers.system import APPROVALS as ON_SLACK
 
 POLICY = """
 poll_every: 200ms
@@ -35,24 +35,24 @@ alerts: [slack:C0ALERTS]
 """
 
 
-def teams_of(town: Town) -> Teams:
-    assert town.sandbox.teams is not None
-    return town.sandbox.teams
+def teams_of(system: System) -> Teams:
+    assert system.sandbox.teams is not None
+    return system.sandbox.teams
 
 
-async def card_in_teams(town: Town, *, number: int = 1) -> Message:
-    teams = teams_of(town)
+async def card_in_teams(system: System, *, number: int = 1) -> Message:
+    teams = teams_of(system)
     await until(lambda: len(teams.cards_in(APPROVALS)) >= number, within=10, what="the card in Teams")
     return teams.cards_in(APPROVALS)[number - 1]
 
 
-def text_of(town: Town, message: Message) -> str:
-    return json.dumps(teams_of(town).now(message).card, ensure_ascii=False)
+def text_of(system: System, message: Message) -> str:
+    return json.dumps(teams_of(system).now(message).card, ensure_ascii=False)
 
 
-async def until_known(town: Town) -> None:
+async def until_known(system: System) -> None:
     """The bot was told where it is installed a moment ago; who is there is looked up behind that."""
-    teams = teams_of(town)
+    teams = teams_of(system)
     seen = -1
     while seen != len(teams.called("page")) or not seen:
         seen = len(teams.called("page"))
@@ -61,80 +61,80 @@ async def until_known(town: Town) -> None:
 
 async def test_an_approval_in_teams_reaches_the_agent_and_both_cards(tmp_path: Path) -> None:
     """Ann approves in Teams: the platform is told once, and both cards say so within 2 s."""
-    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
-        await until_known(town)
-        request_id = town.ask(timeout_seconds=60)
-        card, slack = await card_in_teams(town), await town.shown(ON_SLACK)
+    async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
+        await until_known(system)
+        request_id = system.ask(timeout_seconds=60)
+        card, slack = await card_in_teams(system), await system.shown(ON_SLACK)
 
-        result = await teams_of(town).press("ann", card, "nod_approve")
+        result = await teams_of(system).press("ann", card, "nod_approve")
 
         assert 200 == result.status
-        await town.says(slack, "Approved: send_email", within=2)
-        assert [] == buttons(town.now(slack))
-        await until(lambda: "Approved: send_email" in text_of(town, card), within=2, what="the card in Teams")
-        assert "Ann Albers" in text_of(town, card)
-        assert ["approved"] == town.effects(request_id)
+        await system.says(slack, "Approved: send_email", within=2)
+        assert [] == buttons(system.now(slack))
+        await until(lambda: "Approved: send_email" in text_of(system, card), within=2, what="the card in Teams")
+        assert "Ann Albers" in text_of(system, card)
+        assert ["approved"] == system.effects(request_id)
 
 
 async def test_an_approval_in_slack_ends_the_card_in_teams(tmp_path: Path) -> None:
     """The other way round: no button is left in Teams, and a press on an old client's look is late."""
-    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
-        await until_known(town)
-        request_id = town.ask(timeout_seconds=60)
-        card, slack = await card_in_teams(town), await town.shown(ON_SLACK)
+    async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
+        await until_known(system)
+        request_id = system.ask(timeout_seconds=60)
+        card, slack = await card_in_teams(system), await system.shown(ON_SLACK)
 
-        await town.press(ANN, slack, "approve")
+        await system.press(ANN, slack, "approve")
 
-        await until(lambda: "Approved: send_email" in text_of(town, card), within=2, what="the card in Teams")
-        await teams_of(town).press("bob", card, "nod_skip", version=0)
+        await until(lambda: "Approved: send_email" in text_of(system, card), within=2, what="the card in Teams")
+        await teams_of(system).press("bob", card, "nod_skip", version=0)
         await asyncio.sleep(0.3)
-        assert ["approved"] == town.effects(request_id)
+        assert ["approved"] == system.effects(request_id)
 
 
 @pytest.mark.parametrize("turn", range(3))
 async def test_two_people_on_two_surfaces_at_once_make_one_decision(tmp_path: Path, turn: int) -> None:
     """Approve in Slack and Skip in Teams in the same moment: one wins, the platform hears one word."""
-    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
-        await until_known(town)
-        request_id = town.ask(timeout_seconds=60)
-        card, slack = await card_in_teams(town), await town.shown(ON_SLACK)
+    async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
+        await until_known(system)
+        request_id = system.ask(timeout_seconds=60)
+        card, slack = await card_in_teams(system), await system.shown(ON_SLACK)
 
-        presses = [town.press(ANN, slack, "approve"), teams_of(town).press("bob", card, "nod_skip")]
+        presses = [system.press(ANN, slack, "approve"), teams_of(system).press("bob", card, "nod_skip")]
         await asyncio.gather(*(presses if turn % 2 else presses[::-1]))
 
-        await until(lambda: bool(town.effects(request_id)), what="the decision")
-        (word,) = town.effects(request_id)
+        await until(lambda: bool(system.effects(request_id)), what="the decision")
+        (word,) = system.effects(request_id)
         said_there = {"approved": "Approved: send_email", "skipped": "Skipped: send_email"}[word]
-        await town.says(slack, said_there, within=2)
-        await until(lambda: said_there in text_of(town, card), within=2, what="the card in Teams")
+        await system.says(slack, said_there, within=2)
+        await until(lambda: said_there in text_of(system, card), within=2, what="the card in Teams")
 
 
 async def test_a_quorum_counts_one_person_once_on_two_surfaces(tmp_path: Path) -> None:
     """Ann in Teams and Ann in Slack are one; Bob is the second."""
-    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
-        await until_known(town)
-        request_id = town.ask(tool="pay_invoice", timeout_seconds=60)
-        card, slack = await card_in_teams(town), await town.shown(ON_SLACK)
+    async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
+        await until_known(system)
+        request_id = system.ask(tool="pay_invoice", timeout_seconds=60)
+        card, slack = await card_in_teams(system), await system.shown(ON_SLACK)
 
-        await teams_of(town).press("ann", card, "nod_approve")
-        await town.says(slack, "Ann ✓")
-        await town.press(ANN, slack, "approve")
-        await town.whispered(ANN, "You have already approved")
-        assert [] == town.effects(request_id)
+        await teams_of(system).press("ann", card, "nod_approve")
+        await system.says(slack, "Ann ✓")
+        await system.press(ANN, slack, "approve")
+        await system.whispered(ANN, "You have already approved")
+        assert [] == system.effects(request_id)
 
-        await town.press(BOB, slack, "approve")
-        await until(lambda: ["approved"] == town.effects(request_id), what="the decision")
+        await system.press(BOB, slack, "approve")
+        await until(lambda: ["approved"] == system.effects(request_id), what="the decision")
 
 
 async def test_a_look_is_no_vote_and_no_refusal(tmp_path: Path) -> None:
     """Teams looks by itself, also for those who voted: they get their view with buttons, the audit no row."""
     policy = POLICY.replace("    quorum: 2\n", "    quorum: 2\n    rejection: quorum\n")
-    async with open_town(tmp_path, with_teams=True, policy=policy) as town:
-        await until_known(town)
-        town.ask(tool="pay_invoice", timeout_seconds=60)
-        card, teams = await card_in_teams(town), teams_of(town)
+    async with open_system(tmp_path, with_teams=True, policy=policy) as system:
+        await until_known(system)
+        system.ask(tool="pay_invoice", timeout_seconds=60)
+        card, teams = await card_in_teams(system), teams_of(system)
         await teams.press("ann", card, "nod_reject")
-        await until(lambda: "Ann ✗" in text_of(town, card), within=5, what="her vote on the card")
+        await until(lambda: "Ann ✗" in text_of(system, card), within=5, what="her vote on the card")
 
         for person in ("ann", "bob", "eve", "gus"):
             looked = await teams.refresh(person, teams.now(card))
@@ -143,31 +143,31 @@ async def test_a_look_is_no_vote_and_no_refusal(tmp_path: Path) -> None:
             may = person in ("ann", "bob")
             assert may is ("nod_reject" in json.dumps(looked.answer()["value"]))
 
-        assert [] == [fact for fact in town.audit() if fact["kind"] == "refused"]
+        assert [] == [fact for fact in system.audit() if fact["kind"] == "refused"]
 
 
 @pytest.mark.parametrize("person", ["eve", "gus", "xia"])
 async def test_nobody_else_decides_in_teams(tmp_path: Path, person: str) -> None:
     """A colleague who is no approver, a guest, and somebody of another company: refused, and on record."""
-    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
-        await until_known(town)
-        request_id = town.ask(timeout_seconds=60)
-        card = await card_in_teams(town)
+    async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
+        await until_known(system)
+        request_id = system.ask(timeout_seconds=60)
+        card = await card_in_teams(system)
 
-        await teams_of(town).press(person, card, "nod_approve")
+        await teams_of(system).press(person, card, "nod_approve")
         await asyncio.sleep(0.3)
 
-        assert [] == town.effects(request_id)
-        assert "Approve send_email?" in text_of(town, card)
+        assert [] == system.effects(request_id)
+        assert "Approve send_email?" in text_of(system, card)
 
 
 async def test_a_rung_pings_in_teams_too(tmp_path: Path) -> None:
     """The thread of the card, and a message to the person alone on the surface where she is asked."""
-    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
-        await until_known(town)
-        town.ask(timeout_seconds=8)
-        card = await card_in_teams(town)
-        teams = teams_of(town)
+    async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
+        await until_known(system)
+        system.ask(timeout_seconds=8)
+        card = await card_in_teams(system)
+        teams = teams_of(system)
 
         await until(lambda: bool(teams.thread_of(card)), within=8, what="the ping in Teams")
 
@@ -178,12 +178,12 @@ async def test_teams_alone_is_enough(tmp_path: Path) -> None:
     """Without any Slack variable the bot runs on Teams only."""
     policy = POLICY.replace("slack:C0APPROVALS, ", "").replace("slack:C0ALERTS", "teams:nod-alerts")
     no_slack = {"SLACK_BOT_TOKEN": "", "SLACK_SIGNING_SECRET": ""}
-    async with open_town(tmp_path, with_teams=True, policy=policy, **no_slack) as town:
-        await until_known(town)
-        request_id = town.ask(timeout_seconds=60)
-        card = await card_in_teams(town)
+    async with open_system(tmp_path, with_teams=True, policy=policy, **no_slack) as system:
+        await until_known(system)
+        request_id = system.ask(timeout_seconds=60)
+        card = await card_in_teams(system)
 
-        await teams_of(town).press("bob", card, "nod_approve")
+        await teams_of(system).press("bob", card, "nod_approve")
 
-        await until(lambda: ["approved"] == town.effects(request_id), what="the decision")
-        assert [] == town.cards(ON_SLACK)
+        await until(lambda: ["approved"] == system.effects(request_id), what="the decision")
+        assert [] == system.cards(ON_SLACK)

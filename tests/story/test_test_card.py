@@ -23,20 +23,20 @@ from adapters.control import LONGEST_PATH, ask_bot, control_path, open_control
 from adapters.settings import Environment
 from adapters.test_card import OVER, WHY
 from bot.errors import ConfigError
+from sandbox.servers import open_sandbox
 from sandbox.teams.people import APPROVALS as IN_TEAMS
-from sandbox.town import open_sandbox
-from tests.servers.town import (
+from tests.servers.system import (
     ANN,
     APPROVALS,
     BOB,
     EVE,
     FINANCE,
     POLICY,
-    Town,
+    System,
     buttons,
     environment,
     open_bot,
-    open_town,
+    open_system,
     said,
     until,
 )
@@ -58,11 +58,11 @@ class Terminal:
 
 
 @asynccontextmanager
-async def asked(town: Town, channel: str | None = None, seconds: float = 30) -> AsyncIterator[Terminal]:
+async def asked(system: System, channel: str | None = None, seconds: float = 30) -> AsyncIterator[Terminal]:
     """A test card that the running bot is asked for."""
     terminal = Terminal()
     question = {"ask": "test_card", "channel": channel, "seconds": seconds}
-    path = control_path(f"sqlite:///{town.folder / 'nod.db'}")
+    path = control_path(f"sqlite:///{system.folder / 'nod.db'}")
     terminal.asking = asyncio.create_task(
         ask_bot(path, question, tell=terminal.lines.append, stop=terminal.stop)
     )
@@ -81,56 +81,56 @@ async def code(terminal: Terminal, within: float = 8) -> int | None:
 
 async def test_it_goes_the_whole_way_and_nowhere_else(tmp_path: Path) -> None:
     """Eve is refused, Ann decides, the final card is up; platform, audit and database know nothing of it."""
-    async with open_town(tmp_path) as town:
-        before = town.audit()
-        async with asked(town) as terminal:
-            card = await town.shown()
+    async with open_system(tmp_path) as system:
+        before = system.audit()
+        async with asked(system) as terminal:
+            card = await system.shown()
             await until(lambda: terminal.read("is up"))
             assert WHY in said(card)
             assert "test_card" in said(card)
-            await town.press(EVE, card, "approve")
+            await system.press(EVE, card, "approve")
             await until(lambda: terminal.read("Approve and was told: Only"), what="Eve to be refused")
-            await town.press(ANN, card, "approve")
+            await system.press(ANN, card, "approve")
             assert 0 == await code(terminal)
-        done = town.now(card)
+        done = system.now(card)
         assert "Ann Albers" in said(done)
         assert "nod_approve" not in buttons(done)
         assert terminal.lines[0].startswith("The test card is up in #approvals: http")
         assert terminal.read("Ann Albers approved it in Slack.")
         assert terminal.lines[-1].startswith("Decided: approved by Ann Albers")
-        assert before == town.audit()
-        assert [] == town.sandbox.platform.decisions
-        assert [] == town.alerts()
+        assert before == system.audit()
+        assert [] == system.sandbox.platform.decisions
+        assert [] == system.alerts()
 
-        late = await town.press(BOB, card, "reject", version=0)
+        late = await system.press(BOB, card, "reject", version=0)
         assert late.ok
-        await town.whispered(BOB, OVER)
-        assert before == town.audit()
+        await system.whispered(BOB, OVER)
+        assert before == system.audit()
 
 
 async def test_a_real_request_beside_it_is_not_touched(tmp_path: Path) -> None:
     """Each press counts for the card that it is on, whichever bot's button that is."""
-    async with open_town(tmp_path) as town:
-        request_id = town.ask(tool="pay_invoice", timeout_seconds=60)
-        real = await town.shown(FINANCE)
-        async with asked(town, "#approvals") as terminal:
-            card = await town.shown()
-            await town.press(ANN, card, "skip")
+    async with open_system(tmp_path) as system:
+        request_id = system.ask(tool="pay_invoice", timeout_seconds=60)
+        real = await system.shown(FINANCE)
+        async with asked(system, "#approvals") as terminal:
+            card = await system.shown()
+            await system.press(ANN, card, "skip")
             assert 0 == await code(terminal)
-            assert [] == town.effects(request_id)
-            await town.press(BOB, real, "approve")
-            await until(lambda: ["approved"] == town.effects(request_id))
-        assert ["voted"] == [row["kind"] for row in town.audit() if row["kind"] == "voted"]
+            assert [] == system.effects(request_id)
+            await system.press(BOB, real, "approve")
+            await until(lambda: ["approved"] == system.effects(request_id))
+        assert ["voted"] == [row["kind"] for row in system.audit() if row["kind"] == "voted"]
 
 
 async def test_it_goes_the_whole_way_in_teams(tmp_path: Path) -> None:
     """The same, with the card in a channel of Teams."""
     (tmp_path / "nod.yaml").write_text(POLICY.replace("cards: [slack:C0FINANCE]", "cards: [teams:approvals]"))
-    async with open_town(tmp_path, with_teams=True) as town:
-        teams = town.sandbox.teams
+    async with open_system(tmp_path, with_teams=True) as system:
+        teams = system.sandbox.teams
         assert teams is not None
-        await until_known(town)
-        async with asked(town, "teams:approvals") as terminal:
+        await until_known(system)
+        async with asked(system, "teams:approvals") as terminal:
             await until(lambda: terminal.read("is up in teams:approvals"), what=str(terminal.lines))
             (card,) = teams.cards_in(IN_TEAMS)
             await teams.press("ann", card, "nod_approve")
@@ -141,11 +141,11 @@ async def test_it_goes_the_whole_way_in_teams(tmp_path: Path) -> None:
 
 async def test_nobody_decides(tmp_path: Path) -> None:
     """Ctrl-C takes the card back, and it says so: no button is left that means nothing."""
-    async with open_town(tmp_path) as town, asked(town, "C0FINANCE") as terminal:
-        card = await town.shown(FINANCE)
+    async with open_system(tmp_path) as system, asked(system, "C0FINANCE") as terminal:
+        card = await system.shown(FINANCE)
         terminal.stop.set()
         assert 1 == await code(terminal, within=12)
-        assert "nod_approve" not in buttons(town.now(card))
+        assert "nod_approve" not in buttons(system.now(card))
         assert terminal.lines[-1].startswith("Nobody decided in time.")
 
 
@@ -159,31 +159,31 @@ async def test_nobody_decides(tmp_path: Path) -> None:
 )
 async def test_what_cannot_be_is_told(tmp_path: Path, channel: str | None, seconds: float, says: str) -> None:
     """With what can be, and nothing is posted."""
-    async with open_town(tmp_path) as town, asked(town, channel, seconds) as terminal:
+    async with open_system(tmp_path) as system, asked(system, channel, seconds) as terminal:
         assert 2 == await code(terminal)
         assert terminal.read(says)
-        assert [] == town.cards()
+        assert [] == system.cards()
 
 
 async def test_a_channel_that_takes_no_card_is_told(tmp_path: Path) -> None:
     """With what to do about it, in place of a wait for nothing; and a second one waits for the first."""
-    async with open_town(tmp_path) as town:
-        async with asked(town) as first:
-            await town.shown()
-            async with asked(town) as second:
+    async with open_system(tmp_path) as system:
+        async with asked(system) as first:
+            await system.shown()
+            async with asked(system) as second:
                 assert 2 == await code(second)
                 assert second.read("another test card is up")
             first.stop.set()
             await code(first, within=12)
-        town.sandbox.workspace.kick(FINANCE)
-        async with asked(town, "finance") as third:
+        system.sandbox.workspace.kick(FINANCE)
+        async with asked(system, "finance") as third:
             assert 2 == await code(third)
             assert third.read("/invite @Nod")
 
 
 async def test_only_the_same_user_gets_to_the_socket(tmp_path: Path) -> None:
     """By the file's mode, and it is gone with the bot."""
-    async with open_town(tmp_path):
+    async with open_system(tmp_path):
         found = (tmp_path / "nod.sock").stat()
         assert (0o600, os.geteuid()) == (stat.S_IMODE(found.st_mode), found.st_uid)
         assert stat.S_ISSOCK(found.st_mode)
@@ -258,13 +258,13 @@ async def alone(town_environment: dict[str, str], channel: str | None = None) ->
 async def test_without_a_bot_one_runs_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By Socket Mode; the real database is not made, and the platform not asked."""
     async with open_sandbox() as sandbox:
-        town = Town(sandbox=sandbox, folder=tmp_path)
+        system = System(sandbox=sandbox, folder=tmp_path)
         app_token = sandbox.workspace.app.app_token
         settings = environment(sandbox, tmp_path, SLACK_APP_TOKEN=app_token, AIP_API_URL="http://127.0.0.1:9")
         running = asyncio.create_task(alone(settings))
-        card = await town.shown(within=10)
+        card = await system.shown(within=10)
         await until(lambda: sandbox.workspace.sockets.ready, what="the socket")
-        await town.press(BOB, card, "skip")
+        await system.press(BOB, card, "skip")
         async with asyncio.timeout(10):
             assert 0 == await running
         said_ = capsys.readouterr().out
@@ -281,11 +281,11 @@ async def test_without_a_bot_teams_is_reached_where_one_was_added(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     async with open_sandbox(with_teams=True) as sandbox:
-        teams, town = sandbox.teams, Town(sandbox=sandbox, folder=tmp_path)
+        teams, system = sandbox.teams, System(sandbox=sandbox, folder=tmp_path)
         assert teams is not None
-        async with open_bot(town, tmp_path):
-            await until_known(town)
-        before = town.audit()
+        async with open_bot(system, tmp_path):
+            await until_known(system)
+        before = system.audit()
         teams.request_url = f"http://127.0.0.1:{port}/api/messages"
         running = asyncio.create_task(
             alone(environment(sandbox, tmp_path, NOD_PORT=str(port)), channel="teams:approvals")
@@ -296,31 +296,31 @@ async def test_without_a_bot_teams_is_reached_where_one_was_added(
         async with asyncio.timeout(10):
             assert 0 == await running
         assert "Decided: approved by Bob Brandt" in capsys.readouterr().out
-        assert before == town.audit()
+        assert before == system.audit()
 
 
 async def test_a_bot_that_cannot_be_asked_is_not_robbed_of_clicks(tmp_path: Path) -> None:
     """One that has the database, or a socket of the same token, would lose real clicks to the test."""
-    async with open_town(tmp_path) as town:
+    async with open_system(tmp_path) as system:
         (tmp_path / "nod.sock").unlink()
         with pytest.raises(ConfigError, match="a bot uses it"):
-            await alone(environment(town.sandbox, tmp_path))
+            await alone(environment(system.sandbox, tmp_path))
     async with open_sandbox() as sandbox:
         token = {"SLACK_APP_TOKEN": sandbox.workspace.app.app_token}
         (tmp_path / "other").mkdir()
-        async with open_town_on(sandbox, tmp_path / "other", **token) as town:
+        async with open_town_on(sandbox, tmp_path / "other", **token) as system:
             await until(lambda: sandbox.workspace.sockets.ready, what="the socket")
             (tmp_path / "apart").mkdir()
             with pytest.raises(ConfigError, match="another process is connected"):
                 await alone(environment(sandbox, tmp_path / "apart", **token))
-            assert [] == town.cards(APPROVALS)
+            assert [] == system.cards(APPROVALS)
 
 
 @asynccontextmanager
-async def open_town_on(sandbox: Any, folder: Path, **more: str) -> AsyncIterator[Town]:
-    town = Town(sandbox=sandbox, folder=folder)
-    async with open_bot(town, folder, **more):
-        yield town
+async def open_town_on(sandbox: Any, folder: Path, **more: str) -> AsyncIterator[System]:
+    system = System(sandbox=sandbox, folder=folder)
+    async with open_bot(system, folder, **more):
+        yield system
 
 
 async def test_whoever_is_killed_in_between_withdraws_the_question(tmp_path: Path) -> None:

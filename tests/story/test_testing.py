@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.testing.backstage import Backstage
+from tests.servers.system import POLICY
 from tests.servers.team import run_tests
-from tests.servers.town import POLICY
 
 CONFTEST = f"import pytest\n@pytest.fixture\ndef policy():\n    return {POLICY!r}\n"
 

@@ -19,14 +19,14 @@ from bot.protocol import HITLDecision
 from bot.surface import Destination, Surface
 from bot.wording import moment_parts
 from tests.contract.values import found
-from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
+from tests.servers.fake_clock_bot import BEGIN, FakeClockBot, open_fake_clock_bot
 from tests.story.test_ladder import FINANCE, fired, heard, policy_of, stage_of
 
 ROOM = Destination(surface=Surface.TEAMS, channel="finance-room")
 PINGS = tuple(Rung(action=Action.PING, share=share, who=("olu",)) for share in (0.4, 0.55, 0.7, 0.85))
 
 
-def texts(work: Clockwork, *, alone: bool) -> list[str]:
+def texts(work: FakeClockBot, *, alone: bool) -> list[str]:
     """What was said to people alone, or in threads."""
     return [
         "".join(
@@ -37,7 +37,7 @@ def texts(work: Clockwork, *, alone: bool) -> list[str]:
     ]
 
 
-def causes(work: Clockwork) -> list[str]:
+def causes(work: FakeClockBot) -> list[str]:
     """What pagers were told of; not what came right."""
     return [alert.cause for _, alert in work.pager.pages if not alert.resolved]
 
@@ -45,7 +45,7 @@ def causes(work: Clockwork) -> list[str]:
 @pytest.mark.parametrize("trouble", [Unavailable("too fast"), Forbidden("not in the channel")], ids=type)
 async def test_what_an_outage_held_up_is_one_message(tmp_path: Path, trouble: NodError) -> None:
     """Four rungs fire while the chat takes no message: afterwards the thread and Olu hear once."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*PINGS)) as work:
         work.ask("r1", window=1_000)
         await work.run(300)
         work.chat.trouble = trouble
@@ -59,7 +59,7 @@ async def test_what_an_outage_held_up_is_one_message(tmp_path: Path, trouble: No
 
 async def test_what_may_be_up_is_looked_for_and_not_said_again(tmp_path: Path) -> None:
     """A message whose answer was lost keeps its mark, and what fires meanwhile is said by itself."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS[:2])) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*PINGS[:2])) as work:
         work.ask("r1", window=1_000)
         await work.run(300)
         say = work.chat.say
@@ -80,7 +80,7 @@ async def test_what_may_be_up_is_looked_for_and_not_said_again(tmp_path: Path) -
 async def test_nobody_is_called_for_what_is_over(tmp_path: Path) -> None:
     """Asleep past the deadline, over every rung: people hear how it ended, and not that it still waits."""
     ladder = (*PINGS, Rung(action=Action.PAGE, share=0.9, who=("bob",)))
-    async with open_clockwork(tmp_path, policy_of(*ladder)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*ladder)) as work:
         work.ask("r1", window=60)
         await work.run(1)
         await work.jump(600)
@@ -95,7 +95,7 @@ async def test_nobody_is_called_for_what_is_over(tmp_path: Path) -> None:
 
 async def test_others_are_left_in_peace_also_by_what_was_owed_before_the_claim(tmp_path: Path) -> None:
     """A ping that the chat held up goes out when the lease ends, and not in the middle of it."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS[:1])) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*PINGS[:1])) as work:
         work.ask("r1", window=1_000)
         await work.run(399)
         work.chat.trouble = Unavailable("too fast", retry_after=10)
@@ -115,7 +115,7 @@ async def test_others_are_left_in_peace_also_by_what_was_owed_before_the_claim(t
 async def test_what_is_nowhere_to_be_seen_is_shown_elsewhere_in_time(tmp_path: Path, window: float) -> None:
     """Slack holds the card up for a minute at a time: before a quarter of the window Teams has it."""
     fallback = Rung(action=Action.FALLBACK, share=0.9, cards=(ROOM,))
-    async with open_clockwork(tmp_path, policy_of(fallback)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(fallback)) as work:
         work.chat.trouble = Unavailable("too fast", retry_after=60)
         work.ask("r1", window=window)
         while not work.teams.cards:
@@ -131,7 +131,7 @@ async def test_one_of_two_places_that_refuses_is_no_request_without_a_card(tmp_p
     )
     policy = policy_of(fallback)
     policy = replace(policy, routes=(replace(policy.routes[0], cards=(FINANCE, ROOM)),))
-    async with open_clockwork(tmp_path, policy) as work:
+    async with open_fake_clock_bot(tmp_path, policy) as work:
         work.chat.trouble = Forbidden("is_archived")
         work.ask("r1", window=600)
         for _ in range(40):
@@ -145,7 +145,7 @@ async def test_one_of_two_places_that_refuses_is_no_request_without_a_card(tmp_p
 
 async def test_a_chat_that_asks_for_a_pause_does_not_undo_the_digest(tmp_path: Path) -> None:
     """Sixty requests, and Slack takes nothing for half a minute: all are shown a moment later."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         post, until = work.chat.post, BEGIN + timedelta(seconds=30)
 
         async def too_fast(card: object, channel: str) -> str:
@@ -168,7 +168,7 @@ async def test_a_chat_that_asks_for_a_pause_does_not_undo_the_digest(tmp_path: P
 
 async def test_a_chat_that_does_not_answer_is_tried_with_few_cards(tmp_path: Path) -> None:
     """Each post that may be up can go on no digest any more: so only some are begun while it is silent."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.chat.trouble = Unanswered("no answer came")
         for number in range(40):
             work.ask(f"r{number}", window=180, agent=f"a{number % 9}")
@@ -190,7 +190,7 @@ async def test_a_decision_that_came_after_the_platforms_own_end_is_owned_up_to(
     tmp_path: Path, found: str
 ) -> None:
     """Ann approved, and over there time had run out: she is not told that it was answered elsewhere."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.ask("r1", window=600)
         await work.run(5)
         # An Approve waits for a list that still has it; a rejection goes out at once.
@@ -223,7 +223,7 @@ async def test_what_vanishes_without_a_word_is_told_of_when_nobody_had_seen_it(
     tmp_path: Path, after: float, paged: bool
 ) -> None:
     """No card of it was up although a quarter of its time was gone, and the platform's audit is silent."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.chat.trouble = Unavailable("the chat is away")
         work.ask("r1", window=600)
         await work.run(after)
@@ -242,7 +242,7 @@ async def test_the_end_names_everybody_who_was_asked(tmp_path: Path) -> None:
         Rung(action=Action.PAGE, share=0.6, who=("bob", "olu")),
         Rung(share=0.9, who=("cfo",)),
     )
-    async with open_clockwork(tmp_path, policy_of(*ladder)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*ladder)) as work:
         work.ask("r1", window=100)
         await work.run(80)
         await work.run(30)
@@ -254,7 +254,7 @@ async def test_a_page_and_its_end_tell_how_many_have_answered(tmp_path: Path) ->
     """One of two has voted: it is not that nobody answered."""
     policy = policy_of(Rung(action=Action.PAGE, share=0.5, who=("bob",)))
     policy = replace(policy, routes=(replace(policy.routes[0], quorum=2, approvers=("ann", "cfo")),))
-    async with open_clockwork(tmp_path, policy) as work:
+    async with open_fake_clock_bot(tmp_path, policy) as work:
         work.ask("r1", window=100)
         await work.run(5)
         await work.votes("ann", needs=2)
@@ -269,7 +269,7 @@ async def test_whoever_stands_in_is_told_why_wherever_she_is_called(tmp_path: Pa
     ladder = (Rung(action=Action.PAGE, share=0.5, who=("desk",)),)
     said = {"desk": "PagerDuty answers 503"}
     policy = replace(policy_of(*ladder), groups={"desk": ("olu",)}, stand_ins=said)
-    async with open_clockwork(tmp_path, policy) as work:
+    async with open_fake_clock_bot(tmp_path, policy) as work:
         work.ask("first", window=40)
         for number in range(7):
             work.ask(f"r{number}", window=100)
@@ -285,7 +285,7 @@ async def test_whoever_stands_in_is_told_why_wherever_she_is_called(tmp_path: Pa
 
 async def test_a_request_that_is_found_late_starts_where_its_window_is(tmp_path: Path) -> None:
     """It has waited for nine tenths of its time when Nod first sees it: one message, at the highest rung."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*PINGS)) as work:
         work.ask("r1", window=100, created=BEGIN - timedelta(seconds=900))
         await work.run(2)
         assert [0, 1, 2, 3] == [rung for _, rung, _ in fired(work)]
@@ -296,7 +296,7 @@ async def test_a_deadline_that_moves_takes_nothing_back(tmp_path: Path) -> None:
     """The platform waits longer, again and again: the same card, the same vote, and the rungs move along."""
     policy = policy_of(Rung(action=Action.PING, share=0.5, who=("olu",)))
     policy = replace(policy, routes=(replace(policy.routes[0], quorum=2, approvers=("ann", "cfo")),))
-    async with open_clockwork(tmp_path, policy) as work:
+    async with open_fake_clock_bot(tmp_path, policy) as work:
         work.ask("r1", window=100)
         await work.run(5)
         await work.votes("ann", needs=2)
@@ -317,7 +317,7 @@ async def test_a_deadline_that_moves_takes_nothing_back(tmp_path: Path) -> None:
 
 async def test_a_card_that_somebody_deleted_comes_back_with_the_next_message(tmp_path: Path) -> None:
     """Its thread is gone when a rung has something to say there: a card goes up again, and the word below."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS[:1])) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*PINGS[:1])) as work:
         work.ask("r1", window=1_000)
         await work.run(300)
         (first,) = work.chat.cards
@@ -338,7 +338,7 @@ async def test_a_card_that_somebody_deleted_comes_back_with_the_next_message(tmp
 
 async def test_an_agent_that_floods_is_named_wherever_its_requests_stand(tmp_path: Path) -> None:
     """Also when ten others with earlier deadlines come first on the digest."""
-    async with open_clockwork(tmp_path, policy_of(flood=15)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(flood=15)) as work:
         for number in range(40):
             work.ask(f"calm{number}", window=100, agent=f"calm{number % 4}")
         for number in range(16):
@@ -353,11 +353,11 @@ async def test_what_stands_on_a_surface_that_left_the_settings_holds_nothing_ope
     """Its card there cannot be changed any more; the request closes all the same."""
     policy = policy_of()
     policy = replace(policy, routes=(replace(policy.routes[0], cards=(FINANCE, ROOM)),))
-    async with open_clockwork(tmp_path, policy) as work:
+    async with open_fake_clock_bot(tmp_path, policy) as work:
         work.ask("r1", window=60)
         await work.run(5)
         waiting = dict(work.platform.waiting)
-    async with open_clockwork(tmp_path, policy, without=Surface.TEAMS) as work:
+    async with open_fake_clock_bot(tmp_path, policy, without=Surface.TEAMS) as work:
         work.platform.waiting.update(waiting)
         await work.run(0, until=BEGIN + timedelta(seconds=10))
         await work.run(60)

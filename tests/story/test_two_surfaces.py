@@ -11,9 +11,9 @@ import pytest
 from sandbox.faults import Rule
 from sandbox.teams.messages import Message
 from sandbox.teams.people import APPROVALS
-from sandbox.teams.town import Teams
-from tests.servers.town import ANN, Town, buttons, open_town, said, until
-from tests.servers.town import APPROVALS as ON_SLACK
+from sandbox.teams.tenant import Teams
+from tests.servers.system import ANN, System, buttons, open_system, said, until
+from tests.servers.system import APPROVALS as ON_SLACK
 
 POLICY = """
 poll_every: 200ms
@@ -42,29 +42,29 @@ WAYS: dict[str, dict[str, Any]] = {
 BACK = 12.0
 
 
-def teams_of(town: Town) -> Teams:
-    assert town.sandbox.teams is not None
-    return town.sandbox.teams
+def teams_of(system: System) -> Teams:
+    assert system.sandbox.teams is not None
+    return system.sandbox.teams
 
 
-def away(town: Town, path: str, way: str) -> Rule:
+def away(system: System, path: str, way: str) -> Rule:
     """From here on nothing of this chat can be reached, until `faults.clear()`."""
-    return town.sandbox.faults.add(path=path, **WAYS[way])
+    return system.sandbox.faults.add(path=path, **WAYS[way])
 
 
-def says(town: Town, card: Message) -> str:
+def says(system: System, card: Message) -> str:
     """All that a card in Teams says now, its buttons included."""
-    return json.dumps(teams_of(town).now(card).card, ensure_ascii=False)
+    return json.dumps(teams_of(system).now(card).card, ensure_ascii=False)
 
 
-async def asked(town: Town, **request: Any) -> tuple[str, Message]:
+async def asked(system: System, **request: Any) -> tuple[str, Message]:
     """A request with its card up in both chats; those in Teams are given."""
-    teams = teams_of(town)
+    teams = teams_of(system)
     await until(lambda: bool(teams.called("page")), within=10, what="the bot to know where it is")
     before = len(teams.cards_in(APPROVALS))
-    request_id = town.ask(timeout_seconds=60, **request)
+    request_id = system.ask(timeout_seconds=60, **request)
     await until(lambda: len(teams.cards_in(APPROVALS)) > before, within=10, what="Teams")
-    await town.shown(ON_SLACK)
+    await system.shown(ON_SLACK)
     return request_id, teams.cards_in(APPROVALS)[-1]
 
 
@@ -86,11 +86,11 @@ routes:
 async def test_pings_say_how_it_ended(tmp_path: Path, place: str) -> None:
     """The ping below the card and the direct message are changed once it is answered; no further one comes."""
     policy = LADDER.replace("PLACE", place)
-    async with open_town(tmp_path, with_teams=True, policy=policy) as town:
-        teams, workspace = teams_of(town), town.sandbox.workspace
+    async with open_system(tmp_path, with_teams=True, policy=policy) as system:
+        teams, workspace = teams_of(system), system.sandbox.workspace
         if place.startswith("teams"):
             await until(lambda: bool(teams.called("page")), within=10, what="the bot to know where it is")
-        town.ask(timeout_seconds=20)
+        system.ask(timeout_seconds=20)
 
         def pings() -> list[str]:
             """What stands in the thread and in the personal chat with Bob."""
@@ -106,7 +106,7 @@ async def test_pings_say_how_it_ended(tmp_path: Path, place: str) -> None:
         if place.startswith("teams"):
             await teams.press("ann", teams.cards_in(APPROVALS)[-1], "nod_approve")
         else:
-            await town.press(ANN, await town.shown(ON_SLACK), "approve")
+            await system.press(ANN, await system.shown(ON_SLACK), "approve")
         ended = "Approved: send_email, by Ann Albers"
         await until(lambda: all(ended in text for text in pings()), within=10, what="the pings to say so")
         assert 2 == len(pings())
@@ -116,73 +116,73 @@ async def test_pings_say_how_it_ended(tmp_path: Path, place: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 async def test_teams_follows_when_it_is_back(tmp_path: Path, way: str) -> None:
     """Decided in Slack while Teams is away: the agent has its answer at once, and the card in Teams follows."""
-    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
-        request_id, card = await asked(town)
-        slack = await town.shown(ON_SLACK)
-        rule = away(town, TEAMS, way)
+    async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
+        request_id, card = await asked(system)
+        slack = await system.shown(ON_SLACK)
+        rule = away(system, TEAMS, way)
 
-        await town.press(ANN, slack, "approve")
-        await town.says(slack, "Approved: send_email")
+        await system.press(ANN, slack, "approve")
+        await system.says(slack, "Approved: send_email")
         await until(lambda: rule.hits >= 2, within=8, what="more than one try in Teams")
-        assert "Approve send_email?" in says(town, card)
-        assert ["approved"] == town.effects(request_id)
-        town.sandbox.faults.clear()
+        assert "Approve send_email?" in says(system, card)
+        assert ["approved"] == system.effects(request_id)
+        system.sandbox.faults.clear()
 
-        await until(lambda: "Approved: send_email" in says(town, card), within=BACK, what="Teams")
-        assert "nod_approve" not in says(town, card)
-        assert 1 == len(teams_of(town).cards_in(APPROVALS))
-        assert ["approved"] == town.effects(request_id)
+        await until(lambda: "Approved: send_email" in says(system, card), within=BACK, what="Teams")
+        assert "nod_approve" not in says(system, card)
+        assert 1 == len(teams_of(system).cards_in(APPROVALS))
+        assert ["approved"] == system.effects(request_id)
 
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_slack_follows_when_it_is_back(tmp_path: Path, way: str) -> None:
     """The other way round: decided in Teams while Slack is away."""
-    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
-        request_id, card = await asked(town)
-        slack = await town.shown(ON_SLACK)
-        rule = away(town, SLACK, way)
+    async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
+        request_id, card = await asked(system)
+        slack = await system.shown(ON_SLACK)
+        rule = away(system, SLACK, way)
 
-        await teams_of(town).press("bob", card, "nod_skip")
-        await until(lambda: "Skipped: send_email" in says(town, card), what="Teams")
+        await teams_of(system).press("bob", card, "nod_skip")
+        await until(lambda: "Skipped: send_email" in says(system, card), what="Teams")
         await until(lambda: rule.hits >= 2, within=8, what="more than one try in Slack")
-        assert buttons(town.now(slack))
-        assert ["skipped"] == town.effects(request_id)
-        town.sandbox.faults.clear()
+        assert buttons(system.now(slack))
+        assert ["skipped"] == system.effects(request_id)
+        system.sandbox.faults.clear()
 
-        done = await town.says(slack, "Skipped: send_email", within=BACK)
+        done = await system.says(slack, "Skipped: send_email", within=BACK)
         assert [] == buttons(done)
-        assert 1 == len(town.cards(ON_SLACK))
-        assert ["skipped"] == town.effects(request_id)
+        assert 1 == len(system.cards(ON_SLACK))
+        assert ["skipped"] == system.effects(request_id)
 
 
 async def test_a_vote_in_one_chat_shows_in_the_other_when_it_is_back(tmp_path: Path) -> None:
     """The first of two votes comes while Teams is away; the second is given there, beside the first."""
-    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
-        request_id, card = await asked(town, tool="pay_invoice")
-        slack = await town.shown(ON_SLACK)
-        away(town, TEAMS, "down")
-        await town.press(ANN, slack, "approve")
-        await town.says(slack, "Ann ✓")
-        assert "Ann ✓" not in says(town, card)
-        town.sandbox.faults.clear()
+    async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
+        request_id, card = await asked(system, tool="pay_invoice")
+        slack = await system.shown(ON_SLACK)
+        away(system, TEAMS, "down")
+        await system.press(ANN, slack, "approve")
+        await system.says(slack, "Ann ✓")
+        assert "Ann ✓" not in says(system, card)
+        system.sandbox.faults.clear()
 
-        await until(lambda: "Ann ✓" in says(town, card), within=BACK, what="Teams")
-        await teams_of(town).press("bob", card, "nod_approve")
-        await until(lambda: ["approved"] == town.effects(request_id), what="the decision")
+        await until(lambda: "Ann ✓" in says(system, card), within=BACK, what="Teams")
+        await teams_of(system).press("bob", card, "nod_approve")
+        await until(lambda: ["approved"] == system.effects(request_id), what="the decision")
 
 
 async def test_what_was_over_before_a_chat_came_back_is_not_asked_there(tmp_path: Path) -> None:
     """Asked and answered while Teams is away: nobody there is shown a question that has its answer."""
-    async with open_town(tmp_path, with_teams=True, policy=POLICY) as town:
-        await asked(town)
-        rule = away(town, TEAMS, "down")
-        request_id = town.ask(timeout_seconds=60)
-        slack = await town.shown(ON_SLACK, count=2)
+    async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
+        await asked(system)
+        rule = away(system, TEAMS, "down")
+        request_id = system.ask(timeout_seconds=60)
+        slack = await system.shown(ON_SLACK, count=2)
         await until(lambda: rule.hits >= 1, within=8, what="a try in Teams")
-        await town.press(ANN, slack, "approve")
-        await town.says(slack, "Approved: send_email")
-        town.sandbox.faults.clear()
+        await system.press(ANN, slack, "approve")
+        await system.says(slack, "Approved: send_email")
+        system.sandbox.faults.clear()
 
         closed = {"kind": "closed", "approval": request_id}.items()
-        await until(lambda: any(closed <= row.items() for row in town.audit()), within=BACK, what="its end")
-        assert 1 == len(teams_of(town).cards_in(APPROVALS))
+        await until(lambda: any(closed <= row.items() for row in system.audit()), within=BACK, what="its end")
+        assert 1 == len(teams_of(system).cards_in(APPROVALS))

@@ -15,7 +15,7 @@ from bot.errors import Forbidden, NodError, Unavailable
 from bot.ladder import Action, Rung
 from bot.records import Step
 from bot.surface import Destination, Surface
-from tests.servers.clockwork import Clockwork, open_clockwork
+from tests.servers.fake_clock_bot import FakeClockBot, open_fake_clock_bot
 from tests.story.test_ladder import policy_of, stage_of
 from tests.story.test_reviewed import auditor
 
@@ -24,7 +24,7 @@ FALLBACK = Rung(action=Action.FALLBACK, before=timedelta(seconds=10), cards=(ROO
 WINDOW = 600.0
 
 
-def causes(work: Clockwork) -> list[str]:
+def causes(work: FakeClockBot) -> list[str]:
     """What pagers were told of, in order; not what came right."""
     return [alert.cause for _, alert in work.pager.pages if not alert.resolved]
 
@@ -38,7 +38,7 @@ async def test_a_dead_surface_is_no_reason_to_wait_for_the_last_rung(
     tmp_path: Path, trouble: NodError, within: float
 ) -> None:
     """Slack takes no card: the fallback's is up as soon as that is known, not ten seconds before the end."""
-    async with open_clockwork(tmp_path, policy_of(FALLBACK)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(FALLBACK)) as work:
         work.chat.trouble = trouble
         work.ask("r1", window=WINDOW)
         await work.run(within)
@@ -50,7 +50,7 @@ async def test_a_dead_surface_is_no_reason_to_wait_for_the_last_rung(
 
 async def test_a_card_that_is_up_keeps_the_fallback_for_its_time(tmp_path: Path) -> None:
     """A chat that fails later hastens nothing: people can see the request."""
-    async with open_clockwork(tmp_path, policy_of(FALLBACK)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(FALLBACK)) as work:
         work.ask("r1", window=WINDOW)
         await work.run(5)
         work.chat.trouble = Forbidden("the bot was removed")
@@ -62,7 +62,7 @@ async def test_a_card_that_is_up_keeps_the_fallback_for_its_time(tmp_path: Path)
 
 async def test_a_card_of_the_call_before_shows_nobody_what_is_asked_now(tmp_path: Path) -> None:
     """The call changed, and its new card never went up: people could see the old one only."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.ask("r1", window=WINDOW)
         await work.run(5)
         work.chat.trouble = Unavailable("the chat is away")
@@ -74,7 +74,7 @@ async def test_a_card_of_the_call_before_shows_nobody_what_is_asked_now(tmp_path
 
 async def test_a_digest_from_before_shows_nobody_what_joined_it(tmp_path: Path) -> None:
     """Its update fails for as long as the request waits: the auditor tells of it, and so does its end."""
-    async with open_clockwork(tmp_path, replace(policy_of(), flood=3)) as work:
+    async with open_fake_clock_bot(tmp_path, replace(policy_of(), flood=3)) as work:
         for number in range(6):
             work.ask(f"r{number}", window=3_000)
         await work.run(5)
@@ -91,7 +91,7 @@ async def test_a_digest_from_before_shows_nobody_what_joined_it(tmp_path: Path) 
 
 async def test_what_takes_the_place_of_another_on_a_digest_is_seen_there(tmp_path: Path) -> None:
     """The digest says the same words as before, as many wait on it: it tells of the new one all the same."""
-    async with open_clockwork(tmp_path, replace(policy_of(), flood=3)) as work:
+    async with open_fake_clock_bot(tmp_path, replace(policy_of(), flood=3)) as work:
         for number in range(16):
             work.ask(f"r{number:02}", window=1_000 + number)
         await work.run(10)
@@ -113,7 +113,7 @@ async def test_an_end_on_the_platform_that_nobody_saw_coming_is_paged(
     tmp_path: Path, word: str, seen: bool
 ) -> None:
     """It ran out of time over there before our own deadline: paged when no card was up, and only then."""
-    async with open_clockwork(tmp_path, policy_of()) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.chat.trouble = None if seen else Unavailable("the chat is away")
         work.ask("r1", window=WINDOW)
         await work.run(5)
@@ -131,7 +131,7 @@ async def test_an_end_on_the_platform_that_nobody_saw_coming_is_paged(
 async def test_a_rung_that_was_not_attempted_in_time_is_paged_when_the_request_ends(tmp_path: Path) -> None:
     """Everything stood still from before the rung until after the end: that nobody was sent for is told."""
     ping = Rung(action=Action.PING, share=0.9, who=("olu",))
-    async with open_clockwork(tmp_path, policy_of(ping)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(ping)) as work:
         work.ask("r1", window=100)
         await work.run(80)
         work.clock.now += timedelta(seconds=30)
@@ -154,7 +154,7 @@ async def test_what_a_claim_held_back_until_the_end_was_not_missed(
 ) -> None:
     """Whoever is on it keeps the others from being sent for; once she is not any more, they are owed again."""
     ping = Rung(action=Action.PING, share=0.2, who=("olu",))
-    async with open_clockwork(tmp_path, policy_of(ping)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(ping)) as work:
         work.ask("r1", window=100)
         await work.run(10)
         await work.is_on("ann", seconds=claimed_for)
@@ -169,7 +169,7 @@ async def test_what_a_claim_held_back_until_the_end_was_not_missed(
 async def test_what_came_due_and_was_attempted_is_no_matter_for_pagers(tmp_path: Path) -> None:
     """Nor is a rung whose moment is the end itself."""
     ladder = (Rung(action=Action.PING, share=0.5, who=("olu",)), Rung(action=Action.REMIND, share=1.0))
-    async with open_clockwork(tmp_path, policy_of(*ladder)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*ladder)) as work:
         work.ask("r1", window=100)
         await work.run(99)
         work.clock.now += timedelta(seconds=1)
@@ -180,7 +180,7 @@ async def test_what_came_due_and_was_attempted_is_no_matter_for_pagers(tmp_path:
         assert [] == causes(work)
 
 
-def raised_causes(work: Clockwork) -> set[str]:
+def raised_causes(work: FakeClockBot) -> set[str]:
     """The causes of the audit's rows about alerts."""
     rows = work.rows("SELECT body FROM audit WHERE kind = 'alert_raised'")
     return {json.loads(body)["cause"] for (body,) in rows}

@@ -17,12 +17,12 @@ from bot.errors import Forbidden, Gone
 from bot.flow.missed_requests import QUIET
 from bot.ladder import Action, Rung
 from bot.records import LAST_CALLS, Claimed, DueRung, Step
-from tests.servers.clockwork import BEGIN, Clockwork, open_clockwork
+from tests.servers.fake_clock_bot import BEGIN, FakeClockBot, open_fake_clock_bot
 from tests.story.test_ladder import policy_of, stage_of
 from tests.story.test_trouble_in_time import PINGS, causes
 
 
-async def fire_and_stand_still(work: Clockwork, seconds: float) -> None:
+async def fire_and_stand_still(work: FakeClockBot, seconds: float) -> None:
     """Only the rungs that are due then fire: nothing else gets its turn."""
     work.clock.now = BEGIN + timedelta(seconds=seconds)
     await work.rounds[Step.ESCALATE]()
@@ -33,7 +33,7 @@ async def fire_and_stand_still(work: Clockwork, seconds: float) -> None:
 
 async def test_a_ladder_that_could_tell_nobody_is_reported(tmp_path: Path) -> None:
     """The card is up, and the chat refuses every message until the end: an operator hears of that."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*PINGS)) as work:
         work.ask("r1", window=100)
         await work.run(5)
         work.chat.trouble = Forbidden("restricted")
@@ -43,7 +43,7 @@ async def test_a_ladder_that_could_tell_nobody_is_reported(tmp_path: Path) -> No
 
 async def test_an_answer_makes_up_for_messages_that_were_refused(tmp_path: Path) -> None:
     """Somebody answered all the same: nobody is told."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*PINGS)) as work:
         work.ask("r1", window=100)
         await work.run(5)
         work.chat.trouble = Forbidden("restricted")
@@ -59,7 +59,7 @@ async def test_an_answer_makes_up_for_messages_that_were_refused(tmp_path: Path)
 
 async def test_what_a_stop_kept_from_being_begun_until_the_end_is_told(tmp_path: Path) -> None:
     """The rung has fired, and the process stood still from then on, until after the deadline."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS[3:])) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*PINGS[3:])) as work:
         work.ask("r1", window=100)
         await work.run(80)
         await fire_and_stand_still(work, 85)
@@ -76,7 +76,7 @@ async def test_what_a_claim_held_back_until_the_end_is_not_told(
     tmp_path: Path, lease: float, told: list[str]
 ) -> None:
     """Whoever is on it keeps the others in peace; once her lease is over, they should have heard."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS[3:])) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*PINGS[3:])) as work:
         work.ask("r1", window=100)
         await work.run(80)
         await fire_and_stand_still(work, 85)
@@ -95,7 +95,7 @@ async def test_what_a_claim_held_back_until_the_end_is_not_told(
 
 async def test_what_stands_on_a_digest_is_told_like_a_card(tmp_path: Path) -> None:
     """The digest is up, and the chat refuses every message below it until the end."""
-    async with open_clockwork(tmp_path, replace(policy_of(*PINGS), flood=3)) as work:
+    async with open_fake_clock_bot(tmp_path, replace(policy_of(*PINGS), flood=3)) as work:
         ids = [f"r{number}" for number in range(6)]
         for one in ids:
             work.ask(one, window=100)
@@ -115,7 +115,7 @@ async def test_what_stands_on_a_digest_is_told_like_a_card(tmp_path: Path) -> No
 
 async def test_an_answer_in_the_last_moment_makes_up_for_it(tmp_path: Path) -> None:
     """Somebody answered on the platform just before the end, and Nod hears of it only then."""
-    async with open_clockwork(tmp_path, policy_of(*PINGS)) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(*PINGS)) as work:
         work.ask("r1", window=100)
         await work.run(5)
         work.chat.trouble = Forbidden("restricted")
@@ -131,7 +131,7 @@ async def test_an_answer_in_the_last_moment_makes_up_for_it(tmp_path: Path) -> N
 
 async def test_a_digest_that_somebody_deleted_comes_back_with_the_next_message(tmp_path: Path) -> None:
     """As a card does: its thread is gone when a rung has something to say there."""
-    async with open_clockwork(tmp_path, replace(policy_of(*PINGS[:1]), flood=3)) as work:
+    async with open_fake_clock_bot(tmp_path, replace(policy_of(*PINGS[:1]), flood=3)) as work:
         for number in range(6):
             work.ask(f"r{number}", window=1_000)
         await work.run(300)
@@ -146,7 +146,7 @@ async def test_a_digest_that_somebody_deleted_comes_back_with_the_next_message(t
 
 async def test_a_thread_that_is_gone_again_and_again_is_told(tmp_path: Path) -> None:
     """Somebody deletes each card: no more of them go up after a few, and an operator hears that nobody did."""
-    async with open_clockwork(tmp_path, policy_of(Rung(action=Action.REMIND, share=0.4))) as work:
+    async with open_fake_clock_bot(tmp_path, policy_of(Rung(action=Action.REMIND, share=0.4))) as work:
         work.ask("r1", window=1_000)
         await work.run(300)
         deleted(work, *(f"m{number}" for number in range(100)))
@@ -156,7 +156,7 @@ async def test_a_thread_that_is_gone_again_and_again_is_told(tmp_path: Path) -> 
         assert [UNTOLD] == causes(work)
 
 
-def deleted(work: Clockwork, *refs: str) -> None:
+def deleted(work: FakeClockBot, *refs: str) -> None:
     """Somebody deletes these messages, or will: nothing can be said below them."""
     say = work.chat.say
 
@@ -168,7 +168,7 @@ def deleted(work: Clockwork, *refs: str) -> None:
     work.chat.say = gone  # type: ignore[method-assign]
 
 
-def reasons(work: Clockwork) -> set[str]:
+def reasons(work: FakeClockBot) -> set[str]:
     """Why messages were not sent, by the audit."""
     rows = work.rows("SELECT body FROM audit WHERE kind = 'not_told'")
     return {json.loads(body)["why"] for (body,) in rows}

@@ -31,7 +31,7 @@ from bot.flow.ingest import Ingest
 from bot.flow.notify import Notify
 from bot.flow.show import Show
 from bot.redaction import Redaction
-from tests.servers.town import ANN, OLU, open_town, said, until
+from tests.servers.system import ANN, OLU, open_system, said, until
 from tests.story.test_teams import POLICY, card_in_teams, teams_of, text_of
 
 ROOT = f"{Path(__file__).parents[2]}/"
@@ -150,29 +150,29 @@ def check_cost(counted: Counter[str]) -> None:
 
 async def test_the_three_walks(tmp_path: Path) -> None:
     """One request goes up in Slack, one in Teams; both are approved; the step of a third one pings Olu."""
-    async with open_town(tmp_path, with_teams=True, policy=WALKED) as town:
+    async with open_system(tmp_path, with_teams=True, policy=WALKED) as system:
         with walked(Ingest.round, Show.round) as to_slack:
-            first = town.ask(tool="slack_mail")
-            card = await town.shown(within=20)
+            first = system.ask(tool="slack_mail")
+            card = await system.shown(within=20)
         with walked(SlackClicks.pressed, Deliver.round, until=Deliver._settle) as from_slack:
-            assert (await town.press(ANN, card, "approve")).ok
+            assert (await system.press(ANN, card, "approve")).ok
             check_cost(from_slack.counted)
-            await town.says(card, "Approved", within=20)  # which it may say before the platform took it
-            await until(lambda: ["approved"] == town.effects(first), within=20)
+            await system.says(card, "Approved", within=20)  # which it may say before the platform took it
+            await until(lambda: ["approved"] == system.effects(first), within=20)
 
         with walked(Ingest.round, Show.round) as to_teams:
-            second = town.ask(tool="teams_mail")
-            message = await card_in_teams(town)
+            second = system.ask(tool="teams_mail")
+            message = await card_in_teams(system)
         with walked(TeamsClicks.pressed, Deliver.round, until=Deliver._settle) as from_teams:
-            assert (await teams_of(town).press("bob", message, "nod_approve")).ok
+            assert (await teams_of(system).press("bob", message, "nod_approve")).ok
             check_cost(from_teams.counted)
-            await until(lambda: "Approved" in text_of(town, message), within=20)
-            await until(lambda: ["approved"] == town.effects(second), within=20)
+            await until(lambda: "Approved" in text_of(system, message), within=20)
+            await until(lambda: ["approved"] == system.effects(second), within=20)
 
         with walked(Escalate.round, Notify.round) as to_ping:
-            town.ask(tool="step_mail", timeout_seconds=30)
-            card = await town.shown(count=2, within=20)
-            await until(lambda: any(OLU in said(reply) for reply in town.replies(card)), within=20)
+            system.ask(tool="step_mail", timeout_seconds=30)
+            card = await system.shown(count=2, within=20)
+            await until(lambda: any(OLU in said(reply) for reply in system.replies(card)), within=20)
 
     to_slack.check(files=POLL_TO_CARD_IN_SLACK, deepest=DEEPEST_TO_CARD)
     to_teams.check(files=POLL_TO_CARD_IN_TEAMS, deepest=DEEPEST_TO_CARD)

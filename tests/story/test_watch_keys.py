@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from adapters.terminal.sheet import SETTLED_AFTER
-from tests.servers.seat import Seat, seated, settled, write
+from tests.servers.terminal_rig import Rig, at_a_terminal, settled, write
 
 LONG = {"body": "\n".join(f"line {number}" for number in range(100)), "end": "of it"}
 HELD = 0.3
@@ -16,56 +16,56 @@ HELD = 0.3
 
 async def test_capitals_are_keys_too() -> None:
     """With Caps Lock on y, n, s and q are what they are; in a note a capital is a letter."""
-    async with seated("--interactive") as seat:
-        await seat.terminal.shows("100 % shown")
+    async with at_a_terminal("--interactive") as rig:
+        await rig.terminal.shows("100 % shown")
         await settled()
-        await write(seat, "EYES\r")
-        await seat.terminal.shows("note 3/1000: YES", "y approve")
+        await write(rig, "EYES\r")
+        await rig.terminal.shows("note 3/1000: YES", "y approve")
         await settled()
-        seat.terminal.press("N")
-        await seat.terminal.shows("rejected: pay", "No pending requests.")
-        seat.terminal.press("Q")
-        assert 0 == await seat.terminal.ends()
-    (post,) = seat.platform.decisions
+        rig.terminal.press("N")
+        await rig.terminal.shows("rejected: pay", "No pending requests.")
+        rig.terminal.press("Q")
+        assert 0 == await rig.terminal.ends()
+    (post,) = rig.platform.decisions
     assert "YES" in (post.operator_input or "")
 
 
 async def test_a_key_that_is_held_turns_pages() -> None:
     """Several of it come in one read; each turns its page, which was shown before the next one."""
-    async with seated("--interactive", arguments=LONG) as seat:
-        await seat.terminal.shows("line 0", "% shown")
+    async with at_a_terminal("--interactive", arguments=LONG) as rig:
+        await rig.terminal.shows("line 0", "% shown")
         for keys in ("  ", "\x1b[B\x1b[B", "   "):
-            seat.terminal.press(keys)
+            rig.terminal.press(keys)
             await asyncio.sleep(HELD)
-        shown = await seat.terminal.shows("of it", "100 % shown")
+        shown = await rig.terminal.shows("of it", "100 % shown")
         assert all(f"line {number} " in shown for number in range(20, 100))
-        seat.terminal.press("bbbbbbbb")
-        await seat.terminal.shows("line 0")
-    assert [] == seat.posts
+        rig.terminal.press("bbbbbbbb")
+        await rig.terminal.shows("line 0")
+    assert [] == rig.posts
 
 
 async def test_a_job_that_was_stopped_goes_on() -> None:
     """After Ctrl-Z and `fg` keys come one by one again, and pastes are marked."""
-    async with seated("--interactive") as seat:
-        before = seat.terminal.settings
-        await seat.terminal.shows("100 % shown")
-        await stopped(seat)
-        seat.terminal.restore(before)  # as the shell does
-        seat.terminal.process.send_signal(signal.SIGCONT)
-        await seat.terminal.shows("amount  12")
+    async with at_a_terminal("--interactive") as rig:
+        before = rig.terminal.settings
+        await rig.terminal.shows("100 % shown")
+        await stopped(rig)
+        rig.terminal.restore(before)  # as the shell does
+        rig.terminal.process.send_signal(signal.SIGCONT)
+        await rig.terminal.shows("amount  12")
         await asyncio.sleep(SETTLED_AFTER.total_seconds())
-        seat.terminal.press("s")
-        await seat.terminal.shows("skipped: pay")
-        assert 2 == len(re.findall(r"\x1b\[\?2004h", seat.terminal.raw))
-        seat.terminal.press("q")
-        assert 0 == await seat.terminal.ends()
-        assert before == seat.terminal.settings
+        rig.terminal.press("s")
+        await rig.terminal.shows("skipped: pay")
+        assert 2 == len(re.findall(r"\x1b\[\?2004h", rig.terminal.raw))
+        rig.terminal.press("q")
+        assert 0 == await rig.terminal.ends()
+        assert before == rig.terminal.settings
 
 
-async def stopped(seat: Seat) -> None:
+async def stopped(rig: Rig) -> None:
     """As by Ctrl-Z, which stops no process that is alone in its session."""
-    seat.terminal.process.send_signal(signal.SIGSTOP)
-    state = Path(f"/proc/{seat.terminal.process.pid}/stat")
+    rig.terminal.process.send_signal(signal.SIGSTOP)
+    state = Path(f"/proc/{rig.terminal.process.pid}/stat")
     async with asyncio.timeout(5):
         while state.read_text().rpartition(")")[2].split()[0] != "T":
             await asyncio.sleep(0.02)

@@ -7,53 +7,53 @@ from pathlib import Path
 
 from adapters.cli.watch import ASKING, UNREADABLE
 from sandbox import platform as sandbox
-from tests.servers.seat import PENDING, seated, settled
-from tests.servers.town import POLICY
+from tests.servers.system import POLICY
+from tests.servers.terminal_rig import PENDING, at_a_terminal, settled
 
 BROKEN = '[{"request_id":"x-1","tool":"","agent_id":"a","arguments":{}}]'
 
 
 async def test_what_cannot_be_read_still_waits() -> None:
     """It is counted, with the id by which it can be answered; and it is not nothing."""
-    async with seated(ask=False) as seat:
-        await seat.terminal.shows("No pending requests.")
-        seat.faults.add(path=PENDING, status=200, body=BROKEN)
-        await seat.terminal.shows("1 cannot be read: x-1.", "nod reject ID")
-        assert "Nothing" not in await seat.terminal.shows("1 cannot be read: x-1.")
+    async with at_a_terminal(ask=False) as rig:
+        await rig.terminal.shows("No pending requests.")
+        rig.faults.add(path=PENDING, status=200, body=BROKEN)
+        await rig.terminal.shows("1 cannot be read: x-1.", "nod reject ID")
+        assert "Nothing" not in await rig.terminal.shows("1 cannot be read: x-1.")
 
 
 async def test_before_the_first_answer_nobody_knows() -> None:
     """A platform that does not answer does not say that nothing waits."""
-    async with seated(variables={"AIP_API_URL": "http://127.0.0.1:9"}) as seat:
-        await seat.terminal.shows(ASKING)
+    async with at_a_terminal(variables={"AIP_API_URL": "http://127.0.0.1:9"}) as rig:
+        await rig.terminal.shows(ASKING)
         await asyncio.sleep(1)
-        assert "No pending requests." not in seat.terminal.raw
+        assert "No pending requests." not in rig.terminal.raw
 
 
 async def test_a_call_that_cannot_be_read_any_more() -> None:
     """Its sheet goes, and it says why."""
-    async with seated("--interactive", ask=False) as seat:
-        await seat.terminal.shows("No pending requests.")
-        request_id = seat.platform.ask(tool="pay", arguments={})
-        await seat.terminal.shows("pay for bare_agent")
-        seat.faults.add(path=PENDING, status=200, body=BROKEN.replace("x-1", request_id))
-        await seat.terminal.shows(UNREADABLE, "1 cannot be read")
+    async with at_a_terminal("--interactive", ask=False) as rig:
+        await rig.terminal.shows("No pending requests.")
+        request_id = rig.platform.ask(tool="pay", arguments={})
+        await rig.terminal.shows("pay for bare_agent")
+        rig.faults.add(path=PENDING, status=200, body=BROKEN.replace("x-1", request_id))
+        await rig.terminal.shows(UNREADABLE, "1 cannot be read")
 
 
 async def test_what_is_over_comes_last() -> None:
     """A request that stays listed beyond its deadline stands behind those that can be answered."""
-    async with seated("--interactive", ask=False, quirks=sandbox.Quirks(lingering=True)) as seat:
-        seat.platform.ask(tool="old", arguments={}, timeout_seconds=2)
-        await seat.terminal.shows("old for bare_agent")
-        await seat.terminal.shows("expired")
+    async with at_a_terminal("--interactive", ask=False, quirks=sandbox.Quirks(lingering=True)) as rig:
+        rig.platform.ask(tool="old", arguments={}, timeout_seconds=2)
+        await rig.terminal.shows("old for bare_agent")
+        await rig.terminal.shows("expired")
         for tool in ("fresh", "second"):
-            seat.platform.ask(tool=tool, arguments={})
-        await seat.terminal.shows("2 more pending")
-        seat.terminal.press("\t")
-        await seat.terminal.shows("fresh for bare_agent")
+            rig.platform.ask(tool=tool, arguments={})
+        await rig.terminal.shows("2 more pending")
+        rig.terminal.press("\t")
+        await rig.terminal.shows("fresh for bare_agent")
         await settled()
-        seat.terminal.press("n")
-        await seat.terminal.shows("rejected: fresh", "second for bare_agent")
+        rig.terminal.press("n")
+        await rig.terminal.shows("rejected: fresh", "second for bare_agent")
 
 
 async def test_the_policys_redaction_covers_the_call(tmp_path: Path) -> None:
@@ -62,12 +62,12 @@ async def test_the_policys_redaction_covers_the_call(tmp_path: Path) -> None:
     file.write_text(POLICY + "redact: {names: [badge]}\n")
     for options in ((), ("--interactive",)):
         variables = {"NOD_CONFIG": str(file)}
-        async with seated(*options, variables=variables, arguments={"badge": "TOPSECRET"}) as seat:
-            await seat.terminal.shows("badge")
-            assert "TOPSECRET" not in seat.terminal.raw
+        async with at_a_terminal(*options, variables=variables, arguments={"badge": "TOPSECRET"}) as rig:
+            await rig.terminal.shows("badge")
+            assert "TOPSECRET" not in rig.terminal.raw
 
     file.write_text("routes: [")
-    async with seated(variables=variables, arguments={"badge": "TOPSECRET"}) as seat:
-        assert 2 == await seat.terminal.ends()
-        await seat.terminal.shows("nod.yaml")
-        assert "TOPSECRET" not in seat.terminal.raw
+    async with at_a_terminal(variables=variables, arguments={"badge": "TOPSECRET"}) as rig:
+        assert 2 == await rig.terminal.ends()
+        await rig.terminal.shows("nod.yaml")
+        assert "TOPSECRET" not in rig.terminal.raw

@@ -43,7 +43,7 @@ class Chat:
 
 
 @dataclass
-class World:
+class Rig:
     """What is open in the store, what is owed a card, the policy, and two chats."""
 
     slack: Chat = field(default_factory=Chat)
@@ -90,62 +90,62 @@ def many(count: int) -> list[Destination]:
 async def test_every_place_of_the_file_is_looked_at() -> None:
     """Of routes, of rungs and of alerts."""
     rung = Rung(action=Action.FALLBACK, share=0.5, cards=(ROOM,))
-    world = World(places=[HERE], ladder=(rung,), alerts=(THERE,))
-    assert [] == await world.found()
-    assert ([["C1", "C2"]], [["room"]]) == (world.slack.asked, world.teams.asked)
+    rig = Rig(places=[HERE], ladder=(rung,), alerts=(THERE,))
+    assert [] == await rig.found()
+    assert ([["C1", "C2"]], [["room"]]) == (rig.slack.asked, rig.teams.asked)
 
 
 async def test_a_surface_without_a_channel_in_the_round_is_asked_too() -> None:
     """Its token may be revoked all the same; and it is not well for having answered."""
-    world = World(teams=Chat(ails={"": "the secret ran out"}))
-    assert [(SURFACE_DEAD, "surface:teams")] == await world.found()
-    assert not world.well("surface:teams", cause=SURFACE_DEAD)
-    assert world.well("surface:slack", cause=SURFACE_DEAD)
+    rig = Rig(teams=Chat(ails={"": "the secret ran out"}))
+    assert [(SURFACE_DEAD, "surface:teams")] == await rig.found()
+    assert not rig.well("surface:teams", cause=SURFACE_DEAD)
+    assert rig.well("surface:slack", cause=SURFACE_DEAD)
 
 
 async def test_what_ails_a_surface_is_one_alert() -> None:
     """However many of its channels were asked about; of them nothing is known."""
-    world = World(places=[HERE, THERE], slack=Chat(ails={"": "revoked"}))
-    assert [(SURFACE_DEAD, "surface:slack")] == await world.found()
-    assert not world.well(HERE)
+    rig = Rig(places=[HERE, THERE], slack=Chat(ails={"": "revoked"}))
+    assert [(SURFACE_DEAD, "surface:slack")] == await rig.found()
+    assert not rig.well(HERE)
 
 
 @pytest.mark.parametrize(("fails", "found"), [(1, []), (2, [(SURFACE_DEAD, "surface:slack")])])
 async def test_one_answer_that_is_lost_is_no_dead_surface(fails: int, found: list[tuple[str, str]]) -> None:
     """It is asked once more, a moment later."""
-    world = World(slack=Chat(fails=fails))
-    assert found == await world.found()
-    assert (not found, 2) == (world.well("surface:slack", cause=SURFACE_DEAD), len(world.slack.asked))
+    rig = Rig(slack=Chat(fails=fails))
+    assert found == await rig.found()
+    assert (not found, 2) == (rig.well("surface:slack", cause=SURFACE_DEAD), len(rig.slack.asked))
 
 
 async def test_a_knock_asks_each_surface_and_after_no_channel() -> None:
     """Who refuses us or does not answer is found; which channels are well is not for a knock to say."""
-    world = World(places=(HERE, ROOM))
-    assert [] == await world.around.ping_chats()
-    assert ([[]], [[]]) == (world.slack.asked, world.teams.asked)
+    rig = Rig(places=(HERE, ROOM))
+    assert [] == await rig.around.ping_chats()
+    assert ([[]], [[]]) == (rig.slack.asked, rig.teams.asked)
 
-    world.slack.ails, world.teams.fails = {"": "token_revoked", HERE.channel: "archived"}, 2
+    rig.slack.ails, rig.teams.fails = {"": "token_revoked", HERE.channel: "archived"}, 2
 
     assert [(SURFACE_DEAD, "surface:slack"), (SURFACE_DEAD, "surface:teams")] == [
-        (alert.cause, alert.approval_id) for alert in await world.around.ping_chats()
+        (alert.cause, alert.approval_id) for alert in await rig.around.ping_chats()
     ]
-    assert not world.well(HERE)
-    assert not world.well("surface:slack", cause=SURFACE_DEAD)
+    assert not rig.well(HERE)
+    assert not rig.well("surface:slack", cause=SURFACE_DEAD)
 
 
 async def test_each_round_looks_at_some_and_the_next_at_the_rest() -> None:
     """Dead ones in a turn of their own and not a second time; what was not looked at now is not well now."""
     places = many(12)
-    world = World(places=places, dead=places[:2], slack=Chat(ails={"C00": "is archived"}))
-    assert [(CHANNEL_DEAD, "slack:C00")] == await world.found()
-    assert [True, False] == [world.well(places[1]), world.well(places[0])]
-    assert world.well(places[2])
-    await world.found()
-    assert not world.well(places[2])
-    await world.found()
-    await world.found()
+    rig = Rig(places=places, dead=places[:2], slack=Chat(ails={"C00": "is archived"}))
+    assert [(CHANNEL_DEAD, "slack:C00")] == await rig.found()
+    assert [True, False] == [rig.well(places[1]), rig.well(places[0])]
+    assert rig.well(places[2])
+    await rig.found()
+    assert not rig.well(places[2])
+    await rig.found()
+    await rig.found()
 
-    first, second, *again = world.slack.asked
+    first, second, *again = rig.slack.asked
     assert [first, second] == again
     assert ["C00", "C01"] == first[:2] == second[:2]
     assert CHANNELS_A_ROUND == len(first[2:]) == len(second[2:])
@@ -155,31 +155,31 @@ async def test_each_round_looks_at_some_and_the_next_at_the_rest() -> None:
 async def test_no_round_asks_about_more_dead_ones_than_it_has_time_for() -> None:
     """All of them have their turn."""
     places = many(5)
-    world = World(places=places, dead=list(places))
-    await world.found()
-    await world.found()
-    first, second = world.slack.asked
+    rig = Rig(places=places, dead=list(places))
+    await rig.found()
+    await rig.found()
+    first, second = rig.slack.asked
     assert [DEAD_A_ROUND] * 2 == [len(first), len(second)]
     assert {place.channel for place in places} == {*first, *second}
 
 
 async def test_a_dead_channel_that_left_the_file_matters_while_cards_are_owed_there() -> None:
     """It is looked at still, and not well by itself; once nothing is owed it is no matter any more."""
-    world = World(dead=[THERE], owed=[THERE], slack=Chat(ails={"C2": "is archived"}))
-    assert [(CHANNEL_DEAD, "slack:C2")] == await world.found()
-    assert not world.well(THERE)
-    world.owed = []
-    assert [] == await world.found()
-    assert world.well(THERE)
-    assert ["C1"] == world.slack.asked[-1]
+    rig = Rig(dead=[THERE], owed=[THERE], slack=Chat(ails={"C2": "is archived"}))
+    assert [(CHANNEL_DEAD, "slack:C2")] == await rig.found()
+    assert not rig.well(THERE)
+    rig.owed = []
+    assert [] == await rig.found()
+    assert rig.well(THERE)
+    assert ["C1"] == rig.slack.asked[-1]
 
     places = many(DEAD_A_ROUND + 1)
-    crowd = World(dead=places, owed=places)
+    crowd = Rig(dead=places, owed=places)
     assert [] == await crowd.found()
     assert [True] * DEAD_A_ROUND + [False] == [crowd.well(place) for place in places]
 
 
 async def test_chats_are_looked_at_also_without_a_database() -> None:
     """Which of them were dead before is not known then; what is found now is told."""
-    world = World(database=Unavailable("locked"), slack=Chat(ails={"C1": "is archived"}))
-    assert [(CHANNEL_DEAD, "slack:C1")] == await world.found()
+    rig = Rig(database=Unavailable("locked"), slack=Chat(ails={"C1": "is archived"}))
+    assert [(CHANNEL_DEAD, "slack:C1")] == await rig.found()

@@ -19,7 +19,7 @@ EMPTY=
 """
 
 
-def laid(folder: Path, text: str = TEXT, *, mode: int = 0o600) -> Path:
+def sqlite_template(folder: Path, text: str = TEXT, *, mode: int = 0o600) -> Path:
     path = folder / "nod.env"
     path.write_text(text)
     path.chmod(mode)
@@ -28,7 +28,7 @@ def laid(folder: Path, text: str = TEXT, *, mode: int = 0o600) -> Path:
 
 def test_it_is_found_beside_the_policy(tmp_path: Path) -> None:
     """What the environment has stays, and is named."""
-    path = laid(tmp_path)
+    path = sqlite_template(tmp_path)
     variables = {"NOD_CONFIG": str(tmp_path / "nod.yaml"), "SLACK_BOT_TOKEN": "xoxb-2"}
 
     found = load(None, variables)
@@ -57,21 +57,21 @@ def test_without_one_nothing_changes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o604, 0o644, 0o660, 0o602])
 def test_a_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> None:
     """Whoever reads it has the tokens; whoever writes it says where the answers go."""
-    path = laid(tmp_path, mode=mode)
+    path = sqlite_template(tmp_path, mode=mode)
     with pytest.raises(ConfigError, match=f"mode {mode:04o}.*chmod 600"):
         load(path, {})
 
 
 def test_a_group_can_be_given_it(tmp_path: Path) -> None:
     """root:nod 0640 is how services are given secrets."""
-    assert load(laid(tmp_path, mode=0o640), {}) is not None
+    assert load(sqlite_template(tmp_path, mode=0o640), {}) is not None
 
 
 @pytest.mark.parametrize("text", ["AIP_API_URL", "A-B=1", "=1", "NOD SECRET=1"])
 def test_a_line_that_is_none_is_named_without_its_content(tmp_path: Path, text: str) -> None:
     """It may be half of a token."""
     with pytest.raises(ConfigError, match="line 2") as caught:
-        load(laid(tmp_path, f"# one\n{text}\n"), {})
+        load(sqlite_template(tmp_path, f"# one\n{text}\n"), {})
     assert text not in str(caught.value)
 
 
@@ -79,7 +79,7 @@ def test_a_line_that_is_none_is_named_without_its_content(tmp_path: Path, text: 
 def test_only_a_line_feed_ends_a_line(tmp_path: Path, end: str) -> None:
     """What an editor shows inside a comment sets nothing; lines of Windows are lines."""
     variables: dict[str, str] = {}
-    load(laid(tmp_path, f"# old{end}NOD_ALLOW_PLAIN_HTTP=1\r\nAIP_API_KEY=k\r\n"), variables)
+    load(sqlite_template(tmp_path, f"# old{end}NOD_ALLOW_PLAIN_HTTP=1\r\nAIP_API_KEY=k\r\n"), variables)
     assert {"AIP_API_KEY": "k"} == variables
 
 
@@ -87,7 +87,7 @@ def test_every_command_that_needs_settings_takes_it(tmp_path: Path, monkeypatch:
     """The file is read before the command asks for its settings; the demo brings its own."""
     for name in [name for name in os.environ if name.startswith(("AIP_", "NOD_", "SLACK_"))]:
         monkeypatch.delenv(name)
-    path = laid(tmp_path, "AIP_API_KEY=k\nAIP_API_URL=nonsense\n")
+    path = sqlite_template(tmp_path, "AIP_API_KEY=k\nAIP_API_URL=nonsense\n")
     monkeypatch.setattr(os, "environ", os.environ.copy())
 
     run = CliRunner().invoke(app, ["pending", "--env-file", str(path)])

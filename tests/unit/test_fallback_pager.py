@@ -12,7 +12,7 @@ from adapters.watch.alert_fallback import FallbackPager
 from bot.errors import NodError, Unavailable
 from bot.records import Alert
 from bot.retry import Backoff
-from tests.servers.town import until
+from tests.servers.system import until
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ALERT = Alert(approval_id="r1", cause="undelivered", text="t", raised_at=NOW)

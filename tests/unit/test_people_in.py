@@ -112,10 +112,10 @@ def people(draw: st.DrawFn) -> list[Person]:
 @given(st.data())
 def test_never_more_than_there_are(data: st.DataObject) -> None:
     """With whatever handles, accounts and delegations: at most one for each person, account and mandate."""
-    world = data.draw(people())
-    handles = [handle for person in world for handle in person.handles]
+    rig = data.draw(people())
+    handles = [handle for person in rig for handle in person.handles]
     cast: dict[str, tuple[Person, Vote]] = {}
-    for person in data.draw(st.lists(st.sampled_from(world), max_size=12)):
+    for person in data.draw(st.lists(st.sampled_from(rig), max_size=12)):
         handle = data.draw(st.sampled_from(person.handles))
         place, account = data.draw(st.sampled_from(person.accounts))
         eligibility = data.draw(st.none() | st.sampled_from(handles))

@@ -115,7 +115,7 @@ SEATS: list[tuple[str, Policy, str, str, bool, dict[str, Any], str]] = [
     ("a taker for the requester", AWAY, "own", "U0EVE", True, {"by": "ann"}, "self-approval"),
     ("a taker who is the requester", AWAY, "own", "U0EVE", True, {"by": "eve"}, "self-approval"),
     ("a taker who is a guest", delegated("ann", "gus"), "default", "U0GUS", True, {}, "outsider"),
-    ("the giver keeps her seat", delegated("ann", "eve"), "default", "U0ANN", True, {}, "ann"),
+    ("the giver still counts", delegated("ann", "eve"), "default", "U0ANN", True, {}, "ann"),
 ]  # fmt: skip
 
 

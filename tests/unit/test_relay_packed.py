@@ -23,7 +23,7 @@ from adapters.relay.stream_observer import (
     Unreadable,
     open_observer,
 )
-from tests.servers.town import until
+from tests.servers.system import until
 
 EVENT = b'data: {"metadata": {"hitl": {"required": true, "decision": "pending"}}}\n\n'
 

@@ -29,7 +29,7 @@ MakeApproval = Callable[..., Approval]
 
 
 @dataclass
-class World:
+class Rig:
     """A store that tells what a test says, alerts that are kept, and a switch that counts."""
 
     overdue: list[tuple[DueRung, Approval]] = field(default_factory=list)
@@ -118,18 +118,18 @@ def claimed(until: datetime) -> dict[str, Any]:
 
 async def test_all_is_well_where_nothing_is_found() -> None:
     """The switch hears it at each look."""
-    world = World()
-    assert [(set(), 1), (set(), 2)] == [await world.looked(), await world.looked()]
+    rig = Rig()
+    assert [(set(), 1), (set(), 2)] == [await rig.looked(), await rig.looked()]
 
 
 async def test_a_rung_that_nobody_attempted_is_missed_until_it_is(make_approval: MakeApproval) -> None:
     """Said of the request with the number of its rung; and over when no look finds it."""
-    world = World(overdue=[(ping(NOW - MISSED_AFTER), make_approval())])
-    assert ({MISSED}, 0) == await world.looked()
-    assert "escalation step 1 was due and did not run" in str(world.open.values())
-    world.overdue = []
-    assert (set(), 1) == await world.looked()
-    assert [MISSED] == [cause for _, cause in world.resolved]
+    rig = Rig(overdue=[(ping(NOW - MISSED_AFTER), make_approval())])
+    assert ({MISSED}, 0) == await rig.looked()
+    assert "escalation step 1 was due and did not run" in str(rig.open.values())
+    rig.overdue = []
+    assert (set(), 1) == await rig.looked()
+    assert [MISSED] == [cause for _, cause in rig.resolved]
 
 
 @pytest.mark.parametrize(
@@ -149,63 +149,63 @@ async def test_what_is_overdue_for_a_reason_is_not_missed(
 ) -> None:
     """A rule is to answer, somebody is on it or was a moment ago, or its time is over anyway."""
     approval = make_approval(**{name: value for name, value in fields.items() if name != "over"})
-    world = World(overdue=[(ping(due), approval)], now=approval.deadline.at if "over" in fields else NOW)
-    assert ({MISSED} if missed else set()) == (await world.looked())[0]
+    rig = Rig(overdue=[(ping(due), approval)], now=approval.deadline.at if "over" in fields else NOW)
+    assert ({MISSED} if missed else set()) == (await rig.looked())[0]
 
 
 async def test_a_step_that_ends_no_round_is_stuck_until_it_does() -> None:
     """Not the one that polls: it pages by itself when it is blind."""
-    world = World()
-    world.seconds = STUCK_AFTER.total_seconds() + 1
+    rig = Rig()
+    rig.seconds = STUCK_AFTER.total_seconds() + 1
     for step in Step:
         if step not in (Step.INGEST, Step.NOTIFY):
-            world.steps.beat(step)
-    assert ({STUCK}, 0) == await world.looked()
-    assert [("step:say", STUCK)] == list(world.open)
-    world.steps.beat(Step.NOTIFY)
-    assert (set(), 1) == await world.looked()
+            rig.steps.beat(step)
+    assert ({STUCK}, 0) == await rig.looked()
+    assert [("step:say", STUCK)] == list(rig.open)
+    rig.steps.beat(Step.NOTIFY)
+    assert (set(), 1) == await rig.looked()
 
 
 async def test_polls_that_cannot_be_taken_in_are_stuck_however_rare_they_are() -> None:
     """`admit` tried and failed for a minute, or hangs in one round; an interval of an hour is no trouble."""
-    world = World()
+    rig = Rig()
 
     def pass_time(seconds: float) -> None:
-        world.seconds += seconds
+        rig.seconds += seconds
         for step in set(Step) - {Step.INGEST}:
-            world.steps.beat(step)
+            rig.steps.beat(step)
 
-    world.steps.begin(Step.INGEST)
-    world.steps.beat(Step.INGEST)
+    rig.steps.begin(Step.INGEST)
+    rig.steps.beat(Step.INGEST)
     pass_time(3600)
-    assert (set(), 1) == await world.looked()
-    world.steps.begin(Step.INGEST)
+    assert (set(), 1) == await rig.looked()
+    rig.steps.begin(Step.INGEST)
     pass_time(STUCK_AFTER.total_seconds() / 2)
-    world.steps.begin(Step.INGEST)
+    rig.steps.begin(Step.INGEST)
     pass_time(STUCK_AFTER.total_seconds() / 2 + 1)
-    assert ({STUCK}, 1) == await world.looked()
-    assert [("step:admit", STUCK)] == list(world.open)
-    world.steps.beat(Step.INGEST)
-    assert (set(), 2) == await world.looked()
+    assert ({STUCK}, 1) == await rig.looked()
+    assert [("step:admit", STUCK)] == list(rig.open)
+    rig.steps.beat(Step.INGEST)
+    assert (set(), 2) == await rig.looked()
 
 
 async def test_without_a_store_no_step_is_stuck_besides() -> None:
     """None of them can end a round then: one alert says so."""
-    world = World(unwritten=GONE)
-    world.seconds = STUCK_AFTER.total_seconds() + 1
-    assert ({STORE_DOWN}, 0) == await world.looked()
+    rig = Rig(unwritten=GONE)
+    rig.seconds = STUCK_AFTER.total_seconds() + 1
+    assert ({STORE_DOWN}, 0) == await rig.looked()
 
 
 async def test_a_ticker_that_is_late_is_felt_between_two_looks() -> None:
     """The process may end before the next one; when it ticks again the look says that it is over."""
-    world = World()
-    await world.self_check.check_scheduler()
-    assert {} == world.open
-    world.late = "The scheduler has not ticked for 9 s"
-    await world.self_check.check_scheduler()
-    assert {("scheduler", LATE_TICK): "The scheduler has not ticked for 9 s; Nod will exit soon."} == world.open
-    world.late = None
-    assert (set(), 1) == await world.looked()
+    rig = Rig()
+    await rig.self_check.check_scheduler()
+    assert {} == rig.open
+    rig.late = "The scheduler has not ticked for 9 s"
+    await rig.self_check.check_scheduler()
+    assert {("scheduler", LATE_TICK): "The scheduler has not ticked for 9 s; Nod will exit soon."} == rig.open
+    rig.late = None
+    assert (set(), 1) == await rig.looked()
 
 
 async def test_a_chat_is_knocked_at_between_two_looks() -> None:
@@ -215,63 +215,63 @@ async def test_a_chat_is_knocked_at_between_two_looks() -> None:
     async def problems(_: object) -> dict[str, str]:
         return ails
 
-    world = World(chats={Surface.SLACK: SimpleNamespace(problems=problems)})
-    await world.self_check.ping_chats()
-    assert [("surface:slack", SURFACE_DEAD)] == list(world.open)
+    rig = Rig(chats={Surface.SLACK: SimpleNamespace(problems=problems)})
+    await rig.self_check.ping_chats()
+    assert [("surface:slack", SURFACE_DEAD)] == list(rig.open)
     ails.clear()
-    await world.self_check.ping_chats()
-    assert [("surface:slack", SURFACE_DEAD)] == list(world.open)
+    await rig.self_check.ping_chats()
+    assert [("surface:slack", SURFACE_DEAD)] == list(rig.open)
 
-    assert (set(), 1) == await world.looked()
+    assert (set(), 1) == await rig.looked()
 
 
 async def test_a_database_that_cannot_be_read_is_down_and_nothing_is_over(make_approval: MakeApproval) -> None:
     """What it had found before stays, for nobody knows."""
-    world = World(overdue=[(ping(LONG_AGO), make_approval())])
-    await world.looked()
-    world.unread = GONE
-    assert ({MISSED, STORE_DOWN}, 0) == await world.looked()
-    assert "the disk is full" in world.open[STORE, STORE_DOWN]
-    assert [] == world.resolved
-    world.unread, world.overdue = None, []
-    assert (set(), 1) == await world.looked()
+    rig = Rig(overdue=[(ping(LONG_AGO), make_approval())])
+    await rig.looked()
+    rig.unread = GONE
+    assert ({MISSED, STORE_DOWN}, 0) == await rig.looked()
+    assert "the disk is full" in rig.open[STORE, STORE_DOWN]
+    assert [] == rig.resolved
+    rig.unread, rig.overdue = None, []
+    assert (set(), 1) == await rig.looked()
 
 
 async def test_a_database_that_takes_no_write_is_down() -> None:
     """It can be read, and nothing in it is wrong: the write by which that would be over is what finds it."""
-    world = World(unwritten=GONE)
-    assert ({STORE_DOWN}, 0) == await world.looked()
-    world.unwritten = None
-    assert (set(), 1) == await world.looked()
-    assert [(STORE, STORE_DOWN)] == world.resolved
+    rig = Rig(unwritten=GONE)
+    assert ({STORE_DOWN}, 0) == await rig.looked()
+    rig.unwritten = None
+    assert (set(), 1) == await rig.looked()
+    assert [(STORE, STORE_DOWN)] == rig.resolved
 
 
 async def test_a_store_that_takes_writes_and_cannot_be_read_is_down_all_along() -> None:
     """No write between two looks mends that: a damaged database would go up and down for ever."""
-    world = World(unread=GONE)
-    assert ({STORE_DOWN}, 0) == await world.looked()
-    await world.self_check.check_db_writable()
-    assert [(STORE, STORE_DOWN)] == list(world.open)
-    world.unread = None
-    assert (set(), 1) == await world.looked()
+    rig = Rig(unread=GONE)
+    assert ({STORE_DOWN}, 0) == await rig.looked()
+    await rig.self_check.check_db_writable()
+    assert [(STORE, STORE_DOWN)] == list(rig.open)
+    rig.unread = None
+    assert (set(), 1) == await rig.looked()
 
 
 async def test_a_write_is_tried_between_two_looks() -> None:
     """One that fails is told at once, and its end too."""
-    world = World(unwritten=GONE)
-    await world.self_check.check_db_writable()
-    assert [(STORE, STORE_DOWN)] == list(world.open)
-    world.unwritten = None
-    await world.self_check.check_db_writable()
-    assert {} == world.open
+    rig = Rig(unwritten=GONE)
+    await rig.self_check.check_db_writable()
+    assert [(STORE, STORE_DOWN)] == list(rig.open)
+    rig.unwritten = None
+    await rig.self_check.check_db_writable()
+    assert {} == rig.open
 
 
 async def test_a_write_that_hangs_is_given_up() -> None:
     """It counts as one that failed."""
-    world = World(hangs=True)
+    rig = Rig(hangs=True)
     async with asyncio.timeout(TOUCHED_WITHIN + 10):
-        await world.self_check.check_db_writable()
-    assert "it does not answer" in world.open[STORE, STORE_DOWN]
+        await rig.self_check.check_db_writable()
+    assert "it does not answer" in rig.open[STORE, STORE_DOWN]
 
 
 async def test_a_request_that_nobody_can_see_is_told_of(make_approval: MakeApproval) -> None:
@@ -279,7 +279,7 @@ async def test_a_request_that_nobody_can_see_is_told_of(make_approval: MakeAppro
     one = make_approval()
     where = Destination(surface=Surface.SLACK, channel="C1")
     tried = Placement(card_id="c1", approval_id=one.id, destination=where, attempted_at=LONG_AGO)
-    world = World(unseen=[one], placed=[tried])
-    assert ({NO_CARD}, 0) == await world.looked()
-    world.unseen = []
-    assert ({NO_CARD}, 1) == await world.looked()
+    rig = Rig(unseen=[one], placed=[tried])
+    assert ({NO_CARD}, 0) == await rig.looked()
+    rig.unseen = []
+    assert ({NO_CARD}, 1) == await rig.looked()

@@ -1,4 +1,4 @@
-"""A rough world for the clockwork: chats and a platform that fail in their ways, and processes that end."""
+"""Flaky chats and a flaky platform for the bot on a fake clock, and processes that end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.ports import Listing
 from bot.protocol import HITLRequest, HITLResponse
 from bot.surface import Surface
 from tests.fakes import FakePlatform
-from tests.servers.clockwork import BEGIN, Clock, Outside, PaperChat, PaperPager
+from tests.servers.fake_clock_bot import BEGIN, Clock, Outside, PaperChat, PaperPager
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Mishap(StrEnum):
 
 
 @dataclass
-class Roughness:
+class Flakiness:
     """What goes wrong with the next calls of one part of the world, one each."""
 
     mishaps: list[Mishap] = field(default_factory=list)
@@ -73,43 +73,43 @@ class Roughness:
 
 
 @dataclass
-class RoughChat(PaperChat):
+class FlakyChat(PaperChat):
     """Slack finds a message by its mark; Teams gives no history, so there a card can come up twice."""
 
-    rough: Roughness = field(default_factory=Roughness)
+    flaky: Flakiness = field(default_factory=Flakiness)
     deleted: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)  #: messages that it would not change
 
     async def post(self, card: Card | QueueCard, channel: str) -> str:
-        return await self.rough.through(super().post(card, channel))
+        return await self.flaky.through(super().post(card, channel))
 
     async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         if ref in self.deleted:
             raise Gone("somebody deleted it")
         try:
-            await self.rough.through(super().update(card, channel, ref))
+            await self.flaky.through(super().update(card, channel, ref))
         except Forbidden:
             self.refused.add(ref)
             raise
 
     async def say(self, notice: Notification, channel: str, *, thread: str | None = None) -> str:
-        return await self.rough.through(super().say(notice, channel, thread=thread))
+        return await self.flaky.through(super().say(notice, channel, thread=thread))
 
     async def amend(self, notice: Notification, channel: str, ref: str) -> None:
-        await self.rough.through(super().amend(notice, channel, ref))
+        await self.flaky.through(super().amend(notice, channel, ref))
 
     async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
         found = await super().find(mark, channel, since=since, thread=thread)
         return None if self.surface is Surface.TEAMS or found in self.deleted else found
 
 
-class RoughPlatform(FakePlatform):
+class FlakyPlatform(FakePlatform):
     """It takes one answer per request, as the real one does, and stops waiting at the deadline."""
 
     def __init__(self, *, clock: Clock) -> None:
         super().__init__(clock=clock)
         self._clock: Clock = clock
-        self.reads, self.answers = Roughness(), Roughness()
+        self.reads, self.answers = Flakiness(), Flakiness()
         self.hidden: set[str] = set()  #: wait, but are not listed
         self.effects: list[tuple[str, str, HITLResponse]] = []  #: id, digest of the call there, our answer
         self.silent = False  #: its audit does not tell
@@ -143,18 +143,18 @@ class RoughPlatform(FakePlatform):
 
 
 @dataclass
-class RoughOutside(Outside):
-    """The same world, with its rough parts by their own types."""
+class FlakyOutside(Outside):
+    """The same servers, with the flaky ones by their own types."""
 
-    platform: RoughPlatform
-    chat: RoughChat
-    teams: RoughChat
+    platform: FlakyPlatform
+    chat: FlakyChat
+    teams: FlakyChat
 
 
-def rough_outside() -> RoughOutside:
+def flaky_outside() -> FlakyOutside:
     """A world in which nothing has gone wrong yet."""
     clock = Clock(BEGIN)
-    return RoughOutside(
-        clock=clock, platform=RoughPlatform(clock=clock), chat=RoughChat(clock),
-        teams=RoughChat(clock, surface=Surface.TEAMS), pager=PaperPager(clock),
+    return FlakyOutside(
+        clock=clock, platform=FlakyPlatform(clock=clock), chat=FlakyChat(clock),
+        teams=FlakyChat(clock, surface=Surface.TEAMS), pager=PaperPager(clock),
     )  # fmt: skip

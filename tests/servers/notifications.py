@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 
 from sandbox.slack.messages import Message
-from tests.servers.town import Town
+from tests.servers.system import System
 
 
-def notices(town: Town, ending: str = "") -> list[Message]:
+def notices(system: System, ending: str = "") -> list[Message]:
     """What is up in threads and in rooms of two under a mark that ends so."""
-    found = [message for message in marked(town) if mark_of(message).endswith(ending)]
+    found = [message for message in marked(system) if mark_of(message).endswith(ending)]
     return [message for message in found if message.thread_ts or message.channel.startswith("D0")]
 
 
-def marked(town: Town) -> list[Message]:
+def marked(system: System) -> list[Message]:
     """Every message of the bot: cards, digests, notices and pages."""
-    workspace = town.sandbox.workspace
+    workspace = system.sandbox.workspace
     everything = (m for channel in workspace.conversations.channels for m in workspace.messages(channel))
     return [message for message in everything if mark_of(message)]
 
@@ -36,17 +36,17 @@ def mark_of(message: Message) -> str:
     return str((message.metadata or {}).get("event_payload", {}).get("mark", ""))
 
 
-def fired(town: Town) -> Counter[tuple[str, int]]:
+def fired(system: System) -> Counter[tuple[str, int]]:
     """How often the audit says that a rung of a request fired."""
-    rows = (row for row in town.audit() if row["kind"] == "rung_fired")
+    rows = (row for row in system.audit() if row["kind"] == "rung_fired")
     return Counter((row["approval"], row["body"]["rung"]) for row in rows)
 
 
-def check_each_once(town: Town) -> None:
+def check_each_once(system: System) -> None:
     """Every rung fired once, every owed notice told at most once, and no message is up twice."""
-    assert {1} >= set(fired(town).values()), fired(town)
-    rows = [(row["approval"], row["body"]) for row in town.audit() if row["kind"] == "told"]
+    assert {1} >= set(fired(system).values()), fired(system)
+    rows = [(row["approval"], row["body"]) for row in system.audit() if row["kind"] == "told"]
     told = Counter((a, body["mark"], body["card"], body["person"]) for a, body in rows)
     assert {1} >= set(told.values()), told
-    marks = Counter(mark_of(message) for message in marked(town))
+    marks = Counter(mark_of(message) for message in marked(system))
     assert {1} >= set(marks.values()), marks

@@ -1,4 +1,4 @@
-"""A whole little town for story tests: the sandbox over real HTTP, and the bot on its real adapters."""
+"""The whole system under test: the sandbox over real HTTP, and the bot on its real adapters."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any
 
 from adapters.app import Nod, open_nod
 from adapters.settings import Environment
+from sandbox.servers import Sandbox, open_sandbox
 from sandbox.slack.delivery import DeliveryResult
 from sandbox.slack.messages import Message
-from sandbox.town import Sandbox, open_sandbox
 from tests.render.slack_parts import reach
-from tests.servers.laid import lay_database
+from tests.servers.sqlite_template import lay_database
 
 APPROVALS, FINANCE, ALERTS = "C0APPROVALS", "C0FINANCE", "C0ALERTS"
 ANN, BOB, EVE, OLU = "U0ANN", "U0BOB", "U0EVE", "U0OLU"
@@ -50,7 +50,7 @@ alerts: [slack:C0ALERTS]
 
 
 @dataclass(kw_only=True)
-class Town:
+class System:
     """Controls and eyes of a story test."""
 
     sandbox: Sandbox
@@ -163,33 +163,33 @@ def environment(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def open_town(
+async def open_system(
     folder: Path,
     *,
     post_burst: int | None = 4,
     updates_a_minute: int | None = None,
     with_teams: bool = False,
     **more: str,
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[System]:
     """The sandbox, with a bot running on it; with Teams, once the bot was told where it is installed."""
     async with open_sandbox(
         post_burst=post_burst, updates_a_minute=updates_a_minute, with_teams=with_teams
     ) as sandbox:
-        town = Town(sandbox=sandbox, folder=folder)
-        async with open_bot(town, folder, **more):
-            yield town
+        system = System(sandbox=sandbox, folder=folder)
+        async with open_bot(system, folder, **more):
+            yield system
 
 
 @asynccontextmanager
-async def open_bot(town: Town, folder: Path, **more: str) -> AsyncIterator[Nod]:
-    """A bot on a town's sandbox; clicks are sent to it while it runs."""
+async def open_bot(system: System, folder: Path, **more: str) -> AsyncIterator[Nod]:
+    """A bot on a sandbox; clicks are sent to it while it runs."""
     if "NOD_DATABASE_URL" not in more:
         lay_database(folder)
-    settings = Environment.model_validate(environment(town.sandbox, folder, **more))
+    settings = Environment.model_validate(environment(system.sandbox, folder, **more))
     async with open_nod(settings) as nod:
-        town.nod = nod
-        town.sandbox.workspace.request_url = f"{nod.address}/slack/events"
-        if town.sandbox.teams is not None:
-            town.sandbox.teams.request_url = f"{nod.address}/api/messages"
-            await town.sandbox.teams.events.announce()
+        system.nod = nod
+        system.sandbox.workspace.request_url = f"{nod.address}/slack/events"
+        if system.sandbox.teams is not None:
+            system.sandbox.teams.request_url = f"{nod.address}/api/messages"
+            await system.sandbox.teams.events.announce()
         yield nod

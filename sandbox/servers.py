@@ -20,7 +20,7 @@ from sandbox.slack.mount import slack_routes
 from sandbox.slack.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
-    from sandbox.teams.town import Teams
+    from sandbox.teams.tenant import Teams
 
 #: What the sandbox platform takes as its key. Not a secret: it opens nothing but the sandbox.
 API_KEY = "sandbox-key"
@@ -105,7 +105,7 @@ async def _teams(platform: Platform, *, wanted: bool) -> AsyncIterator[tuple[Tea
         return
     from sandbox.teams.mount import teams_routes
     from sandbox.teams.page import teams_page_routes
-    from sandbox.teams.town import open_teams
+    from sandbox.teams.tenant import open_teams
 
     async with open_teams() as teams:
         yield teams, [*teams_page_routes(teams, platform), *teams_routes(teams)]

@@ -1,4 +1,4 @@
-"""One walk through a rough world, step by step: who is there, what the operator decided, and what runs."""
+"""One random walk past flaky servers, step by step: who is there, what the operator decided, and what runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
 from bot.routing import Route, Rule, Rules
 from bot.surface import Destination, Surface
-from tests.servers.clockwork import SEAL, Clockwork, open_clockwork
-from tests.servers.rough import Mishap, ProcessEnds, RoughChat, Roughness, RoughOutside, rough_outside
+from tests.servers.fake_clock_bot import SEAL, FakeClockBot, open_fake_clock_bot
+from tests.servers.flaky import Flakiness, FlakyChat, FlakyOutside, Mishap, ProcessEnds, flaky_outside
 
 SLACK, TEAMS = Surface.SLACK, Surface.TEAMS
 #: Requests of one walk.
@@ -83,29 +83,29 @@ class Walk:
     """The world, the process that runs in it now, and what people achieved."""
 
     folder: Path
-    outside: RoughOutside = field(default_factory=rough_outside)
+    outside: FlakyOutside = field(default_factory=flaky_outside)
     policy: Policy = POLICIES[0]
     reloaded: bool = False
     was_silent: bool = False
     asked: list[str] = field(default_factory=list)
     counted: list[tuple[Vote | Claim, bool]] = field(default_factory=list)  #: and whether it may have
-    process: Clockwork | None = None
+    process: FakeClockBot | None = None
 
     @property
-    def work(self) -> Clockwork:
+    def work(self) -> FakeClockBot:
         """The process that runs now."""
         assert self.process is not None
         return self.process
 
-    def chat(self, surface: Surface) -> RoughChat:
+    def chat(self, surface: Surface) -> FlakyChat:
         """One of the two chats."""
         return self.outside.chat if surface is SLACK else self.outside.teams
 
-    def part(self, name: str) -> Roughness:
+    def part(self, name: str) -> Flakiness:
         """One of the four parts that can fail: `slack`, `teams`, `reads` or `answers` of the platform."""
         platform = self.outside.platform
         return {
-            "slack": self.outside.chat.rough, "teams": self.outside.teams.rough,
+            "slack": self.outside.chat.flaky, "teams": self.outside.teams.flaky,
             "reads": platform.reads, "answers": platform.answers,
         }[name]  # fmt: skip
 
@@ -125,7 +125,7 @@ class Walk:
     async def live(self, steps: deque[Step]) -> None:
         """One process, until a step ends it or none is left."""
         try:
-            async with open_clockwork(self.folder, self.policy, outside=self.outside) as self.process:
+            async with open_fake_clock_bot(self.folder, self.policy, outside=self.outside) as self.process:
                 await self.pass_time(0)
                 while steps:
                     await steps.popleft().done(self)

@@ -44,7 +44,7 @@ class Wanted:
         raise CannotDo(f"the card has no button {self.verb or self.title or self.index}")
 
 
-class Gestures:
+class UserActions:
     """What people can do. Raises CannotDo for what the client would not offer them."""
 
     def __init__(

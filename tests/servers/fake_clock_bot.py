@@ -33,7 +33,7 @@ BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SWEEP = timedelta(seconds=1)
 
 #: So that one process after another believes what the one before it wrote.
-SIGNING = Signing("a secret of the clockwork, 32 characters long")
+SIGNING = Signing("a secret of the fake clock bot, 32 characters long")
 
 
 @dataclass
@@ -173,7 +173,7 @@ def outside_at(begin: datetime = BEGIN) -> Outside:
 
 
 @dataclass
-class Clockwork:
+class FakeClockBot:
     """What a test turns, and what it sees; `chat` is Slack."""
 
     clock: Clock
@@ -263,38 +263,38 @@ async def kept(memory: Memory, file: Path) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def open_clockwork(
+async def open_fake_clock_bot(
     folder: Path,
     policy: Policy,
     *,
     begin: datetime = BEGIN,
     outside: Outside | None = None,
     without: Surface | None = None,
-) -> AsyncIterator[Clockwork]:
+) -> AsyncIterator[FakeClockBot]:
     """A life on a database in memory; another one on the same `folder` goes on where the first stopped.
 
     The surface `without` which it lives is not set up. What is `outside` is the same for the next one where it
     is handed on, and new where it is not.
     """
-    world = outside or outside_at(begin)
-    clock, platform, pager = world.clock, world.platform, world.pager
+    rig = outside or outside_at(begin)
+    clock, platform, pager = rig.clock, rig.platform, rig.pager
     wake_ups: set[Step] = set()
 
     def tell(event: str) -> None:
-        world.counts[event] += 1
+        rig.counts[event] += 1
 
     file = folder / "nod.db"
     memory = Memory(file.read_bytes() if file.exists() else None)
     async with kept(memory, file), memory.opened(ring=wake_ups.add) as database:
         store = await store_in(database, pagers=[pager.name], clock=clock, signing=SIGNING)
         await store.approvals.resume()
-        work = Clockwork(
+        work = FakeClockBot(
             clock=clock, store=store, rows=memory.rows,
-            platform=platform, chat=world.chat, teams=world.teams, pager=pager,
+            platform=platform, chat=rig.chat, teams=rig.teams, pager=pager,
             policy=policy, wake_ups=wake_ups,
         )  # fmt: skip
         ingest = Ingest(platform=platform, store=store, policy=lambda: work.policy, clock=clock, count=tell)
-        chats = {Surface.SLACK: world.chat, Surface.TEAMS: world.teams}
+        chats = {Surface.SLACK: rig.chat, Surface.TEAMS: rig.teams}
         chats = {surface: chat for surface, chat in chats.items() if surface is not without}
         runtime = Runtime(
             ingest=ingest, platform=platform, store=store, chats=chats, pagers={pager.name: pager},

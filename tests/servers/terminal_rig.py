@@ -25,7 +25,7 @@ PENDING, DECISION = "/agents/hitl/pending", "/agents/hitl/decision"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seat:
+class Rig:
     """A terminal, and the platform that it watches."""
 
     terminal: Terminal
@@ -38,14 +38,14 @@ class Seat:
 
 
 @asynccontextmanager
-async def seated(
+async def at_a_terminal(
     *options: str,
     installed: bool = False,
     ask: bool = True,
     variables: Mapping[str, str] | None = None,
     quirks: sandbox.Quirks | None = None,
     **request: object,
-) -> AsyncIterator[Seat]:
+) -> AsyncIterator[Rig]:
     """Somebody who runs `nod watch`, with one request that waits; `installed`: by its own file."""
     faults = Faults()
     async with (
@@ -58,13 +58,13 @@ async def seated(
         env = {"AIP_API_URL": url, "AIP_API_KEY": KEY, **(variables or {})}
         nod = NOD if installed else "nod"
         async with terminal(nod, "watch", *options, env=env, installed=installed) as screen:
-            yield Seat(terminal=screen, platform=platform, faults=faults)
+            yield Rig(terminal=screen, platform=platform, faults=faults)
 
 
 @asynccontextmanager
 async def prompted(
     *requests: Mapping[str, object], variables: Mapping[str, str] | None = None
-) -> AsyncIterator[Seat]:
+) -> AsyncIterator[Rig]:
     """Somebody whose own program asks her about these requests, which wait when it begins."""
     faults = Faults()
     async with (
@@ -75,7 +75,7 @@ async def prompted(
         for request in requests:
             platform.ask(**{"arguments": {}, **request})
         async with terminal(CHILD, env=of_a_program(url) | dict(variables or {})) as screen:
-            yield Seat(terminal=screen, platform=platform, faults=faults)
+            yield Rig(terminal=screen, platform=platform, faults=faults)
 
 
 def of_a_program(url: str) -> dict[str, str]:
@@ -88,8 +88,8 @@ async def settled() -> None:
     await asyncio.sleep(SETTLED_AFTER.total_seconds() + 0.3)
 
 
-async def write(seat: Seat, text: str) -> None:
+async def write(rig: Rig, text: str) -> None:
     """Key by key, as somebody types."""
     for key in text:
-        seat.terminal.press(key)
+        rig.terminal.press(key)
         await asyncio.sleep(0.03)

@@ -14,13 +14,13 @@ from adapters.store.open import SqlStore, open_store
 from adapters.watch import AlertFallback, Spool
 from adapters.web import front
 from sandbox.serve import serve
-from tests.servers.laid import lay_database
 from tests.servers.pagers import Receiver, open_service
+from tests.servers.sqlite_template import lay_database
 from tests.story.spooling_child import Fickle, open_exit, utc_now
 
 
 @dataclass(kw_only=True)
-class World:
+class Rig:
     """A store that comes and goes, a receiver of alerts, and the way from one to the other."""
 
     store: SqlStore
@@ -43,7 +43,7 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, *, down: bool = True, proven: float = 60.0) -> AsyncIterator[World]:
+async def open_rig(folder: Path, *, down: bool = True, proven: float = 60.0) -> AsyncIterator[Rig]:
     receiver, spool = Receiver(), folder / "alerts.jsonl"
     lay_database(folder)
     async with (
@@ -52,7 +52,7 @@ async def open_world(folder: Path, *, down: bool = True, proven: float = 60.0) -
     ):
         alerts = Fickle(store.alerts, down=down)
         async with open_exit(alerts, spool, url, proven=proven) as alert_fallback:
-            yield World(
+            yield Rig(
                 store=store,
                 alerts=alerts,
                 receiver=receiver,

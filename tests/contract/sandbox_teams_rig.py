@@ -19,7 +19,7 @@ from sandbox.serve import serve
 from sandbox.teams.limits import CARD_TYPE
 from sandbox.teams.messages import Message
 from sandbox.teams.people import APPROVALS
-from sandbox.teams.town import Teams
+from sandbox.teams.tenant import Teams
 from tests.servers.teams import TeamsServer, serve_teams
 
 Json = dict[str, Any]
@@ -91,7 +91,7 @@ class FakeBot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Rig:
     """A served local Teams with a bot."""
 
     server: TeamsServer
@@ -124,7 +124,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def open_scene(**more: Any) -> AsyncIterator[Scene]:
+async def open_rig(**more: Any) -> AsyncIterator[Rig]:
     """`more` goes to `open_teams`."""
     bot = FakeBot()
     app = Starlette(routes=[Route("/api/messages", bot.__call__, methods=["POST"])])
@@ -134,4 +134,4 @@ async def open_scene(**more: Any) -> AsyncIterator[Scene]:
         token = teams.entra.outbound()
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(base_url=teams.service_url, headers=headers) as client:
-            yield Scene(server=server, teams=teams, bot=bot, client=client)
+            yield Rig(server=server, teams=teams, bot=bot, client=client)

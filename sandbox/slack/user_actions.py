@@ -18,7 +18,7 @@ from sandbox.slack.people import App, Person
 from sandbox.slack.response_urls import ResponseUrls
 
 
-class Gestures:
+class UserActions:
     """The hands of the people in the workspace."""
 
     def __init__(
@@ -53,13 +53,13 @@ class Gestures:
         channel = self._conversations.channel(message.channel)
         if user not in channel.members or message.only_for not in (None, user):
             raise CannotDo(f"{user} does not see this message")
-        gesture = self._gesture(user)
+        user_action = self._user_action(user)
         found = _found(message.blocks, action_id=action_id, block_id=block_id)
-        action = payloads.action(*found, action_ts=gesture.action_ts, option=option)
+        action = payloads.action(*found, action_ts=user_action.action_ts, option=option)
         key = self._response_urls.new(message=message, user=user)
         payload = payloads.message_click(
             app=self._app,
-            gesture=gesture,
+            user_action=user_action,
             channel=channel,
             message=message,
             actions=[action],
@@ -79,13 +79,13 @@ class Gestures:
     ) -> DeliveryResult:
         """Press a button inside a modal. Raises CannotDo when it is not open or has no such button."""
         view = self._view(view_id, user=user)
-        gesture = self._gesture(user)
+        user_action = self._user_action(user)
         blocks = view.definition["blocks"]
         found = _found(blocks, action_id=action_id, block_id=block_id)
-        action = payloads.action(*found, action_ts=gesture.action_ts, option=option)
+        action = payloads.action(*found, action_ts=user_action.action_ts, option=option)
         values = state_values(blocks, filled)
         payload = payloads.view_click(
-            app=self._app, gesture=gesture, view=view, values=values, actions=[action]
+            app=self._app, user_action=user_action, view=view, values=values, actions=[action]
         )
         return await self._delivery.deliver(payload)
 
@@ -98,7 +98,9 @@ class Gestures:
         if refused:
             return DeliveryResult(status=0, errors=refused)
         values = state_values(blocks, filled)
-        payload = payloads.view_submission(app=self._app, gesture=self._gesture(user), view=view, values=values)
+        payload = payloads.view_submission(
+            app=self._app, user_action=self._user_action(user), view=view, values=values
+        )
         result = await self._delivery.deliver(payload)
         if not result.ok:
             return replace(result, shown=TROUBLE)
@@ -110,7 +112,9 @@ class Gestures:
         self._modals.close(view_id, all_of_them=cleared)
         if not view.definition.get("notify_on_close"):
             return None
-        payload = payloads.view_closed(app=self._app, gesture=self._gesture(user), view=view, cleared=cleared)
+        payload = payloads.view_closed(
+            app=self._app, user_action=self._user_action(user), view=view, cleared=cleared
+        )
         return await self._delivery.deliver(payload)
 
     def _answered(self, view: View, result: DeliveryResult) -> DeliveryResult:
@@ -137,12 +141,14 @@ class Gestures:
             return replace(result, shown=f"{TROUBLE} ({error.code})")
         return result
 
-    def _gesture(self, user: str) -> payloads.Gesture:
+    def _user_action(self, user: str) -> payloads.UserAction:
         person = self._people.get(user)
         if person is None or person.is_bot:
             raise CannotDo(f"there is no person {user}")
         action_ts = self._conversations.new_ts(self._now())
-        return payloads.Gesture(person=person, trigger_id=self._modals.new_trigger(user), action_ts=action_ts)
+        return payloads.UserAction(
+            person=person, trigger_id=self._modals.new_trigger(user), action_ts=action_ts
+        )
 
     def _view(self, view_id: str, *, user: str) -> View:
         for view in self._modals.of(user):

@@ -36,7 +36,7 @@ def request_of(request_id: str = "r") -> HITLRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class Rig:
     """The client, the platform behind it, and what goes wrong between them."""
 
     client: HttpPlatform
@@ -52,14 +52,14 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(limits: Limits = QUICK, key: str = KEY) -> AsyncIterator[World]:
+async def open_rig(limits: Limits = QUICK, key: str = KEY) -> AsyncIterator[Rig]:
     faults = Faults()
     async with (
         sandbox.open_platform(api_key=KEY) as inside,
         serve(sandbox.platform_app(inside, faults=faults)) as url,
         open_platform(url, key, clock=now, limits=limits) as client,
     ):
-        yield World(client=client, inside=inside, faults=faults)
+        yield Rig(client=client, inside=inside, faults=faults)
 
 
 @asynccontextmanager
@@ -68,16 +68,16 @@ async def answering(app: ASGIApp, limits: Limits = QUICK) -> AsyncIterator[HttpP
         yield client
 
 
-async def failure_of_poll(world: World, **rule: Any) -> NodError:
-    world.faults.add(path=PENDING, **rule)
+async def failure_of_poll(rig: Rig, **rule: Any) -> NodError:
+    rig.faults.add(path=PENDING, **rule)
     with pytest.raises(NodError) as caught:
-        await world.client.pending()
+        await rig.client.pending()
     return caught.value
 
 
-async def failure_of_decision(world: World, **rule: Any) -> NodError:
-    request = world.ask()
-    world.faults.add(path=DECISION, **rule)
+async def failure_of_decision(rig: Rig, **rule: Any) -> NodError:
+    request = rig.ask()
+    rig.faults.add(path=DECISION, **rule)
     with pytest.raises(NodError) as caught:
-        await world.client.decide(request, APPROVE)
+        await rig.client.decide(request, APPROVE)
     return caught.value

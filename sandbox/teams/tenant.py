@@ -19,13 +19,13 @@ from sandbox.teams.errors import CannotDo
 from sandbox.teams.events import Events
 from sandbox.teams.fields import Filled
 from sandbox.teams.forgery import Forger
-from sandbox.teams.gestures import Dialog, Gestures, Wanted
 from sandbox.teams.identity import Identity, TokenEndpoint
 from sandbox.teams.keys import Key, KeyRing, new_keys
 from sandbox.teams.messages import Message
 from sandbox.teams.pace import Pace
 from sandbox.teams.people import Bot, Place, cast, places
 from sandbox.teams.tokens import Entra, Minter
+from sandbox.teams.user_actions import Dialog, UserActions, Wanted
 
 
 class Teams:
@@ -63,7 +63,7 @@ class Teams:
         self.delivery = Delivery(http=http, minter=minter, answer_seconds=answer_seconds)
         self.forger = Forger(minter=minter, entra=self.entra, stranger=stranger, unendorsed=unendorsed)
         self.writer = Writer(bot=bot, service_url=lambda: self.service_url, wall=wall)
-        self._gestures = Gestures(
+        self._user_actions = UserActions(
             people=self.people, conversations=self.conversations, delivery=self.delivery, writer=self.writer
         )
         self.events = Events(
@@ -141,7 +141,7 @@ class Teams:
 
     def dialog(self, person: str) -> Dialog | None:
         """The dialog that is open in front of somebody."""
-        return self._gestures.dialogs.get(person)
+        return self._user_actions.dialogs.get(person)
 
     async def press(
         self,
@@ -169,7 +169,7 @@ class Teams:
         card = look.seen_by(person)
         if card is None:
             raise CannotDo(f"message {message.id} has no card")
-        result = await self._gestures.press(
+        result = await self._user_actions.press(
             now,
             person=person,
             wanted=Wanted(verb=verb, title=title, index=index),
@@ -183,7 +183,7 @@ class Teams:
     async def refresh(self, person: str, message: Message, *, automatic: bool = True) -> DeliveryResult | None:
         """The client refreshes a card for somebody, or they ask it to; None when the card does not want it."""
         trigger = "automatic" if automatic else "manual"
-        result = await self._gestures.refresh(self.now(message), person=person, trigger=trigger)
+        result = await self._user_actions.refresh(self.now(message), person=person, trigger=trigger)
         self.changes.bump()
         return result
 
@@ -192,13 +192,13 @@ class Teams:
     ) -> DeliveryResult:
         """A person submits the dialog in front of them. Raises CannotDo."""
         wanted = Wanted(title=title, index=index)
-        result = await self._gestures.submit(person=person, wanted=wanted, filled=inputs or {})
+        result = await self._user_actions.submit(person=person, wanted=wanted, filled=inputs or {})
         self.changes.bump()
         return result
 
     def close(self, person: str) -> None:
         """A person closes the dialog in front of them; the bot does not hear of it."""
-        self._gestures.dialogs.pop(person, None)
+        self._user_actions.dialogs.pop(person, None)
         self.changes.bump()
 
     async def forge(self, kind: str, activity: Mapping[str, Any]) -> DeliveryResult:
@@ -231,7 +231,7 @@ async def open_teams(
 
     `request_url`: the bot's messaging endpoint (may be set later). `limited=False`: no rate limits.
     `answer_seconds`: how long the client waits for the answer to an invoke. `keys`: those of the Connector
-    and of Entra, where many towns share them to save the time.
+    and of Entra, where many tenants share them to save the time.
     """
     async with httpx.AsyncClient(trust_env=False, verify=trusted({})) as http:
         teams = Teams(
