@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Engine, event
+from tests.servers.clockwork import SEAL, NoCallbacks, PaperChat
 
 from adapters.runtime import Runtime
 from adapters.store import tables
@@ -27,7 +28,6 @@ from bot.routing import Match, Route
 from bot.surface import Surface
 from tests.contract.values import FINANCE, NOW, a_placement, a_request, a_rung, a_vote, after, an_approval
 from tests.fakes import FakePlatform
-from tests.servers.clockwork import SEAL, NoCallbacks, PaperChat
 
 #: How many are open, how many are decided and wait, and how many have something due for a step.
 OPEN, WAITING, DUE = 10_000, 1_000, 10
