@@ -14,8 +14,9 @@ from types import CodeType
 from typing import Any
 
 import pytest
+import typer
 
-from adapters.cli.commands import COMMANDS, loaded
+from adapters.cli.commands import app
 from adapters.settings import Environment
 from adapters.settings.environment import RelayEnvironment
 from bot.approval import Outcome
@@ -23,6 +24,7 @@ from bot.protocol import HITLDecision, HITLRequest
 from sandbox.servers import API_KEY, Sandbox, open_sandbox
 
 ROOT = Path(__file__).parents[1]
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 #: Variables of the system and of the examples, which no setting of Nod has.
@@ -57,7 +59,7 @@ def test_a_command_is_one(where: str, line: str, tmp_path: Path, monkeypatch: py
     (tmp_path / ".env").touch(mode=0o600)
     name, *words = shlex.split(line)[1:]
     assert name in COMMANDS
-    command: Any = loaded(name)
+    command: Any = COMMANDS[name]
     while words and hasattr(command, "commands"):
         command, words = command.commands[words[0]], words[1:]
     options = {option for parameter in command.params for option in parameter.opts}

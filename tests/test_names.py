@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from adapters.cli.commands import COMMANDS, loaded
+import typer
+
+from adapters.cli.commands import app
 
 ROOT = Path(__file__).parents[1]
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
 #: Words that the code used to have for things with a standard name (docs/glossary.md).
@@ -122,7 +125,7 @@ def sentences() -> Iterator[tuple[str, str]]:
                 said = re.sub(r"^\s*(//|\*|/\*|#).*$", "", path.read_text(), flags=re.MULTILINE)
                 yield str(path.relative_to(ROOT)), said
     for name in COMMANDS:
-        yield from (("adapters/cli", text) for text in help_texts(loaded(name)))
+        yield from (("adapters/cli", text) for text in help_texts(COMMANDS[name]))
     pages = [
         ROOT / name
         for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "manifest.yaml", "deploy/nod.service")

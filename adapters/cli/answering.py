@@ -7,21 +7,16 @@ on the platform.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Annotated
 from uuid import UUID
 
 import structlog
-import typer
 
-from adapters.cli.running import run_async
-from adapters.logs import configure_logs
 from adapters.platform.client import open_platform
-from adapters.settings import Environment, read_environment
+from adapters.settings import Environment
 from adapters.terminal.prompt import response_of
 from bot.approval import LONGEST_NOTE, Outcome
 from bot.errors import ConfigError, Unavailable
@@ -42,15 +37,6 @@ _PERHAPS = "The decision may have arrived: check with `nod pending`."
 _GONE = "(already decided, expired, or wrong id)"
 
 log = structlog.get_logger()
-app = typer.Typer(add_completion=False)
-
-RequestId = Annotated[
-    str, typer.Argument(metavar="ID", help="The request id, or at least its first 8 characters.")
-]
-Note = Annotated[str | None, typer.Option(metavar="TEXT", help="A note to the agent.")]
-Wait = Annotated[
-    bool, typer.Option("--wait", help="Retry until the request's deadline (default: for 10 seconds).")
-]
 
 
 async def answer(
@@ -159,38 +145,3 @@ def _check_readable(request: HITLRequest) -> None:
     what = f"is ambiguous ({request.flaw})" if request.flaw else "is truncated or unreadable"
     fix = "Reject or skip it, or add --force if you know the whole call."
     raise ConfigError("ID", f"this call {what}, so it is not clear what would run", fix)
-
-
-@app.command("approve")
-def approve_command(
-    request_id: RequestId,
-    note: Note = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also approve a call that is truncated or ambiguous.")
-    ] = False,
-    wait: Wait = False,
-) -> None:
-    """Approve a request directly on the platform."""
-    _answer(request_id, HITLDecision.APPROVED, note, force=force, wait=wait)
-
-
-@app.command("reject")
-def reject_command(request_id: RequestId, note: Note = None, wait: Wait = False) -> None:
-    """Reject a request directly on the platform."""
-    _answer(request_id, HITLDecision.REJECTED, note, wait=wait)
-
-
-@app.command("skip")
-def skip_command(request_id: RequestId, note: Note = None, wait: Wait = False) -> None:
-    """Skip a request: the agent continues without this step."""
-    _answer(request_id, HITLDecision.SKIPPED, note, wait=wait)
-
-
-def _answer(
-    request_id: str, verdict: HITLDecision, note: str | None, *, wait: bool, force: bool = False
-) -> None:
-    # With --wait each attempt is shown; otherwise one line at the end says all.
-    configure_logs("auto", level=logging.INFO if wait else logging.CRITICAL)
-    patience = None if wait else PATIENCE
-    work = answer(read_environment(), request_id, verdict, note=note, force=force, patience=patience)
-    raise typer.Exit(run_async(work))

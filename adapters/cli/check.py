@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Annotated
-
-import typer
 
 from adapters.app import group_keepers, schedule_keepers
 from adapters.checkpoints import check_rollback, read_checkpoint_log
-from adapters.cli.env_file import EnvFile, read_by
+from adapters.cli.env_file import EnvFile
 from adapters.cli.findings import (
     REGISTRATION,
     Finding,
@@ -24,8 +20,6 @@ from adapters.cli.findings import (
 from adapters.cli.policy import reach_of
 from adapters.cli.policy_lint import faults_of
 from adapters.cli.read_only_chats import known_conversations, signed_in, teams_with
-from adapters.cli.running import run_async
-from adapters.logs import configure_logs
 from adapters.periodic import checkpoints_of
 from adapters.settings import (
     Chats,
@@ -39,8 +33,6 @@ from bot.errors import ConfigError, Forbidden, InUse, NodError, Unavailable
 from bot.policy import Policy
 from bot.ports import Directory, utc_now
 from bot.surface import Destination, Surface
-
-app = typer.Typer(add_completion=False)
 
 
 async def check(*, strict: bool = False, env_file: EnvFile | None = None) -> int:
@@ -151,13 +143,3 @@ async def _database(environment: Environment) -> tuple[Finding, bool]:
     except NodError as error:
         fix = "Check NOD_DATABASE_URL and that the server is up."
         return Finding(what=f"Database: {error}", fix=fix), False
-
-
-@app.command("check")
-def check_command(
-    context: typer.Context,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings, too.")] = False,
-) -> None:
-    """Check settings, platform, chats and database. Each finding says how to fix it."""
-    configure_logs("auto", level=logging.ERROR)  # the report says what the log would say
-    raise typer.Exit(run_async(check(strict=strict, env_file=read_by(context))))

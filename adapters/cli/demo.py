@@ -6,7 +6,6 @@ The only place where the product uses the sandbox.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import socket
 import sys
@@ -15,21 +14,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import urljoin, urlsplit
-
-import typer
 
 import sandbox
 from adapters.app import open_nod
-from adapters.cli.running import run_async, stop_signal
-from adapters.logs import configure_logs
+from adapters.cli.running import stop_signal
 from adapters.settings import Environment
 from bot.errors import ConfigError
 from sandbox.servers import Sandbox, open_sandbox
 from sandbox.story import Story
-
-app = typer.Typer(add_completion=False)
 
 #: The policy for the sandbox's people and channels.
 DEMO_POLICY = Path(sandbox.__file__).with_name("nod.demo.yaml")
@@ -42,9 +35,8 @@ MEETS_EVERY = 1.0
 PORTS_TRIED = 20
 
 
-async def show(*, port: int, verbose: bool = False) -> None:
-    """Serve the pages until stopped; the address is printed last. `verbose` shows the logs."""
-    configure_logs("auto", level=logging.INFO if verbose else logging.CRITICAL)
+async def show(*, port: int) -> None:
+    """Serve the pages until stopped; the address is printed last."""
     stop = stop_signal()
     free = free_port(port)
     if free != port and port:
@@ -68,7 +60,6 @@ def free_port(port: int) -> int:
 
 async def play() -> int:
     """Play the whole story without a person; 0 when every step happened, else 1."""
-    configure_logs("json", level=logging.CRITICAL)  # the table is the output
     async with open_demo(port=0) as system:
         return 0 if await Story(system).play() else 1
 
@@ -160,40 +151,3 @@ async def _open_on(*, port: int, request_url: str | None = None) -> AsyncIterato
             what = f"{port} cannot be used ({error.strerror})"
             raise ConfigError("--port", what, "Choose another.") from error
         yield system
-
-
-@app.command("demo")
-def demo_command(
-    script: Annotated[
-        bool, typer.Option("--script", help="Play one approval from request to result, then exit.")
-    ] = False,
-    port: Annotated[
-        int,
-        typer.Option(help="Port of the page, or the next free one; 0 picks any free one.", min=0, max=65535),
-    ] = 8765,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show the bot's logs.")] = False,
-) -> None:
-    """Try Nod in the browser, without an account."""
-    if script:
-        raise typer.Exit(run_async(play()))
-    run_async(show(port=port, verbose=verbose))
-
-
-@app.command("sandbox")
-def sandbox_command(
-    port: Annotated[
-        int,
-        typer.Option(
-            help="Port of the platform, the chats and the page; 0 picks a free one.", min=0, max=65535
-        ),
-    ] = 8765,
-    request_url: Annotated[
-        str,
-        typer.Option(metavar="URL", help="Where the local Slack sends clicks: the Request URL of a Slack app."),
-    ] = "http://127.0.0.1:3000/slack/events",
-    env_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the settings for `nod run` to this file.")
-    ] = None,
-) -> None:
-    """Run the local platform and chats without the bot. Use it to try `nod run` against them."""
-    run_async(serve(port=port, request_url=request_url, env_file=env_file))

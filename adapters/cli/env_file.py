@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -116,9 +117,14 @@ def add_option(command: Any) -> None:
     for one in getattr(command, "commands", {}).values():
         add_option(one)
     if not hasattr(command, "commands"):
-        (option, *_) = typer.main.get_command(_reader).params
-        option.expose_value = False
-        command.params.append(option)
+        command.params.append(_option())
+
+
+@cache
+def _option() -> Any:
+    (option, *_) = typer.main.get_command(_reader).params
+    option.expose_value = False
+    return option
 
 
 def read_by(context: typer.Context) -> EnvFile | None:

@@ -6,36 +6,20 @@ in the shell's history.
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from adapters.cli.env_file import NAME
 from adapters.cli.findings import platform_finding, print_finding
 from adapters.cli.init_chats import Chosen, Wanted, check_teams, choose_in_slack, choose_in_teams
 from adapters.cli.init_files import check_absent, env_text, policy_text, write_files
 from adapters.cli.manifest import create_link, slack_manifest
-from adapters.cli.running import run_async
-from adapters.logs import configure_logs
 from adapters.settings import Chats, Environment, read_chats, read_environment, read_policy_file
 from bot.errors import ConfigError
-
-app = typer.Typer(add_completion=False)
-
-
-class Chat(StrEnum):
-    """Where cards go."""
-
-    SLACK = "slack"
-    TEAMS = "teams"
+from bot.surface import Surface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +67,7 @@ class Terminal:
 async def init(
     wanted: Wanted,
     *,
-    chat: Chat,
+    chat: Surface,
     http: bool,
     variables: Mapping[str, str],
     terminal: Terminal | None,
@@ -103,12 +87,12 @@ async def init(
     print_finding(found)
     good = found.fix is None or found.advice
     ask = terminal.line if terminal else None
-    if chat is Chat.SLACK:
+    if chat is Surface.SLACK:
         chosen = await choose_in_slack(environment, wanted, ask=ask, say=print_finding)
     else:
         chosen = choose_in_teams(wanted, ask=ask)
     policy = chosen and policy_text(cards=chosen.cards, alerts=chosen.alerts, approvers=chosen.approvers)
-    if policy and chat is Chat.TEAMS:
+    if policy and chat is Surface.TEAMS:
         teams = _chats(environment, policy, folder=config.parent).teams
         good = teams is not None and await check_teams(teams, say=print_finding) and good
     if not chosen or not policy or not good:
@@ -121,17 +105,17 @@ async def init(
 
 
 def _collected(
-    wanted: Wanted, *, chat: Chat, http: bool, variables: Mapping[str, str], terminal: Terminal | None
+    wanted: Wanted, *, chat: Surface, http: bool, variables: Mapping[str, str], terminal: Terminal | None
 ) -> dict[str, str]:
     """Every variable for nod.env. Raises ConfigError that names all missing ones."""
     http = http or bool(variables.get("SLACK_SIGNING_SECRET") and not variables.get("SLACK_APP_TOKEN"))
     slack = (BOT_TOKEN, SIGNING_SECRET if http else APP_TOKEN)
-    needed = (*PLATFORM, *(slack if chat is Chat.SLACK else TEAMS))
+    needed = (*PLATFORM, *(slack if chat is Surface.SLACK else TEAMS))
     found = {one.name: _given(one, variables) for one in needed}
     missing = [one for one in needed if not found[one.name]]
     if terminal is None:
         _check_given(missing, wanted)
-    elif missing and chat is Chat.SLACK:
+    elif missing and chat is Surface.SLACK:
         link = "nod manifest slack --request-url URL" if http else create_link(slack_manifest())
         print(f"Create the Slack app with this, install it, and copy its tokens:\n\n{link}\n")
     for one in missing if terminal else ():
@@ -173,8 +157,8 @@ def _chats(environment: Environment, policy: str, *, folder: Path) -> Chats:
         draft.unlink(missing_ok=True)
 
 
-def _next(chat: Chat, chosen: Chosen) -> str:
-    if chat is Chat.SLACK:
+def _next(chat: Surface, chosen: Chosen) -> str:
+    if chat is Surface.SLACK:
         return "Next:\n  nod check && nod run\nThen, in another terminal:\n  nod test-card"
     name = chosen.cards.at.channel
     return (
@@ -188,47 +172,7 @@ def _next(chat: Chat, chosen: Chosen) -> str:
     )
 
 
-@app.command("init")
-def init_command(
-    chat: Annotated[
-        Chat | None,
-        typer.Option(help="The chat for cards (default: Slack, or Teams if only its variables are set)."),
-    ] = None,
-    channel: Annotated[
-        str | None, typer.Option(metavar="CHANNEL", help="Where cards go, for example #approvals.")
-    ] = None,
-    approver: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PERSON", help="Who can approve, by e-mail, name or id. Repeat it for each."),
-    ] = None,
-    alerts: Annotated[
-        str | None, typer.Option(metavar="CHANNEL", help="Where alerts go (default: where cards go).")
-    ] = None,
-    api_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The platform's address, in place of AIP_API_URL.")
-    ] = None,
-    http: Annotated[
-        bool,
-        typer.Option("--http", help="Slack: clicks over HTTP, with SLACK_SIGNING_SECRET, not Socket Mode."),
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace nod.yaml and nod.env.")] = False,
-) -> None:
-    """Write nod.yaml and nod.env for Slack or Teams. Tokens are checked first; what is missing is asked for."""
-    configure_logs("auto", level=logging.CRITICAL)  # the report says what the log would say
-    variables = {**os.environ, **({"AIP_API_URL": api_url} if api_url else {})}
-    asked = Wanted(channel=channel, alerts=alerts, approvers=tuple(approver or ()))
-    terminal = Terminal(ask=_prompt) if sys.stdin.isatty() else None
-    work = init(
-        asked, chat=chat or _meant(variables), http=http, variables=variables, terminal=terminal, force=force
-    )
-    raise typer.Exit(run_async(work))
-
-
-def _prompt(question: str, hidden: bool) -> str:
-    return str(typer.prompt(question, hide_input=hidden, err=True))
-
-
-def _meant(variables: Mapping[str, str]) -> Chat:
+def likely_chat(variables: Mapping[str, str]) -> Surface:
     """Slack, unless only a Teams bot is configured."""
     teams = any(_given(one, variables) for one in TEAMS[:2])
-    return Chat.TEAMS if teams and not variables.get("SLACK_BOT_TOKEN") else Chat.SLACK
+    return Surface.TEAMS if teams and not variables.get("SLACK_BOT_TOKEN") else Surface.SLACK

@@ -9,17 +9,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
-from enum import StrEnum
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-import typer
 import yaml
 
-from adapters.settings import read_local_environment
 from adapters.settings.microsoft import GUID
 from adapters.settings.variables import web_address
 from bot.errors import ConfigError
@@ -99,8 +96,6 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-app = typer.Typer(add_completion=False)
-
 #: The schema that the manifest follows, the newest published one (msteams-docs, manifest-schema).
 SCHEMA_VERSION = "1.29"
 #: The company's page, unless `--website` gives another.
@@ -111,13 +106,6 @@ REQUEST_URL = "Give the public address of `nod run`, for example https://nod.exa
 #: The time of every file in the package: the same settings make the same bytes.
 _WRITTEN = (1980, 1, 1, 0, 0, 0)
 _NAMES = ("manifest.json", "color.png", "outline.png")
-
-
-class Chat(StrEnum):
-    """The chats that have an app for Nod."""
-
-    SLACK = "slack"
-    TEAMS = "teams"
 
 
 def teams_manifest(app_id: str, *, website: str = WEBSITE) -> dict[str, Any]:
@@ -247,30 +235,3 @@ def _write(out: Path, content: bytes) -> None:
         what = f"{out} cannot be written ({error.strerror})"
         raise ConfigError("--out", what, "Choose a writable path.") from None
     print(f"{out}: {len(content)} bytes")
-
-
-@app.command("manifest")
-def manifest_command(
-    chat: Annotated[Chat, typer.Argument(help="The chat to create the app in.")],
-    socket_mode: Annotated[
-        bool, typer.Option("--socket-mode", help="Slack: receive clicks over a socket (the default).")
-    ] = False,
-    request_url: Annotated[
-        str | None,
-        typer.Option(help="Slack: clicks over HTTP, to this address of `nod run` ending in /slack/events."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write to this file; for Teams the app package to upload.")
-    ] = None,
-    website: Annotated[str, typer.Option(help="Teams: URL of a page about Nod at your company.")] = WEBSITE,
-) -> None:
-    """Print the Slack manifest or Teams app package. Slack's comes with a link that creates the app."""
-    if socket_mode and request_url is not None:
-        raise ConfigError("--socket-mode", "is given with --request-url", "Choose one of them.")
-    if chat is Chat.SLACK:
-        print_slack_manifest(request_url=request_url, out=out)
-        return
-    if socket_mode or request_url is not None:
-        option = "--socket-mode" if socket_mode else "--request-url"
-        raise ConfigError(option, "is for Slack only", "Leave it out: the bot's registration has the address.")
-    print_teams_manifest(app_id=read_local_environment().microsoft_app_id, website=website, out=out)

@@ -7,22 +7,17 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
 
-from adapters.cli.running import run_async
 from adapters.platform.client import open_platform
-from adapters.settings import Environment, LocalEnvironment, read_environment, read_policy_file
+from adapters.settings import Environment, LocalEnvironment, read_policy_file
 from adapters.terminal import board, unread
 from bot.handler import USUAL_WINDOW
 from bot.ladder import deadline_of
 from bot.ports import Listing, utc_now
 from bot.protocol import HITLRequest
 from bot.redaction import Redaction
-
-app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +89,3 @@ def _print_table(listing: Listing, shown: Shown) -> None:
     ]
     table = board(waiting, now=now, redaction=shown.redaction, agents=shown.agents, besides=unread(listing))
     Console().print(table)
-
-
-@app.command("pending")
-def pending_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """List the pending requests."""
-    run_async(pending(read_environment(), as_json=as_json))

@@ -5,10 +5,7 @@ So a restart, a busy loop or the watchdog of the bot does not affect any run.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import structlog
-import typer
 
 from adapters.cli.running import run_async, stop_signal
 from adapters.logs import configure_logs
@@ -17,7 +14,6 @@ from adapters.settings import RelayEnvironment, read_relay_environment
 from adapters.settings.variables import guarded
 from bot.errors import ConfigError
 
-app = typer.Typer(add_completion=False)
 log = structlog.get_logger()
 
 
@@ -42,15 +38,8 @@ async def relay(environment: RelayEnvironment, *, host: str, port: int, bot: str
     log.info("relay_stopped")
 
 
-@app.command("relay")
-def relay_command(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)] = 3001,
-    bot: Annotated[
-        str, typer.Option(metavar="URL", help="URL of `nod run`, notified when a request appears.")
-    ] = "http://127.0.0.1:3000",
-) -> None:
-    """Run a reverse proxy that shows cards immediately. They do not wait for the next poll."""
+def start(*, host: str, port: int, bot: str) -> None:
+    """Read the settings, configure the log, and relay."""
     environment = read_relay_environment()
     configure_logs(environment.log_format, level=environment.log_level)
     run_async(relay(environment, host=host, port=port, bot=bot))

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
-import typer
 
 from adapters.app import open_nod
-from adapters.cli.env_file import read_by
+from adapters.cli.env_file import EnvFile
 from adapters.cli.running import run_async, stop_signal
 from adapters.logs import configure_logs
 from adapters.settings import Environment, read_settings
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
     from structlog.types import EventDict
 
-
-app = typer.Typer(add_completion=False)
 log = structlog.get_logger()
 
 
@@ -43,38 +40,15 @@ async def run(environment: Environment, *, accept_rollback: bool = False) -> Non
         await stop.wait()
 
 
-@app.command("run")
-def run_command(
-    context: typer.Context,
-    auto_approve: Annotated[
-        int,
-        typer.Option(
-            "--auto-approve",
-            count=True,
-            show_default=False,
-            help="Approve everything automatically, for CI. Requires --log.",
-        ),
-    ] = 0,
-    record: Annotated[
-        Path | None,
-        typer.Option("--log", metavar="FILE", help="Also append events to this file as JSON lines."),
-    ] = None,
-    accept_rollback: Annotated[
-        bool,
-        typer.Option(
-            "--accept-rollback",
-            help="Start once with a database that is older than its last audit checkpoint.",
-        ),
-    ] = False,
-) -> None:
-    """Run the bot until it is stopped."""
+def start(*, auto_approve: int, record: Path | None, accept_rollback: bool, env_file: EnvFile | None) -> None:
+    """Read the settings, configure the log, and run. `auto_approve` is how often it was said, see below."""
     approving = partial(with_auto_approval, said=auto_approve, record=record, variables=os.environ)
     environment = approving(read_settings(approving).environment)
     with ExitStack() as stack:
         events = stack.enter_context(recorded(record)) if record else None
         configure_logs(environment.log_format, level=environment.log_level, record=events)
-        if found := read_by(context):
-            log.info("env_file_read", path=str(found.path), overridden=found.overridden)
+        if env_file:
+            log.info("env_file_read", path=str(env_file.path), overridden=env_file.overridden)
         run_async(run(environment, accept_rollback=accept_rollback))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import typer
 
 from adapters.settings.words import duration
 from bot.errors import ConfigError, NodError
+from bot.ports import utc_now
 
 T = TypeVar("T")
 
@@ -58,3 +59,14 @@ def ago(option: str, text: str, *, fix: str = "Write it like 30d or 12h.") -> ti
         return duration(text)
     except ValueError as error:
         raise ConfigError(option, f"{text!r} {error}", fix) from None
+
+
+def moment(option: str, text: str | None) -> datetime | None:
+    """A moment, or a length of time ago; None without one. Raises ConfigError."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return utc_now() - ago(option, text, fix="Write it like 30d, or like 2026-03-01T09:00:00+00:00.")
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

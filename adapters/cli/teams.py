@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapters.cli.running import run_async
-from adapters.settings import read_local_environment
 from adapters.store.placements import read_conversations
 from bot.surface import ConversationRef, Scope
-
-app = typer.Typer(add_completion=False)
 
 _KINDS = {Scope.TEAM: "channel", Scope.GROUP: "group chat", Scope.PERSONAL: "personal"}
 
@@ -46,9 +41,3 @@ def _place(ref: ConversationRef, known: Counter[str]) -> str:
     if ref.scope is Scope.PERSONAL:
         return f"people: teams: {ref.person}" if ref.person else "-"
     return f"teams:{ref.name}" if ref.name and known[ref.name] == 1 else f"teams:{ref.id}"
-
-
-@app.command("teams")
-def teams_command() -> None:
-    """List the Teams conversations that Nod is in. Their names can be used in nod.yaml."""
-    raise typer.Exit(run_async(conversations(read_local_environment().database_url)))

@@ -7,26 +7,19 @@ folder and without a platform: the chat and the people in it are real.
 from __future__ import annotations
 
 import asyncio
-import logging
 import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from adapters.app import Rehearsal, open_nod
 from adapters.chat.text import seen
 from adapters.cli.read_only_chats import known_conversations, signed_in
-from adapters.cli.running import ago, run_async, stop_signal
+from adapters.cli.running import stop_signal
 from adapters.control import ask_bot, control_path, database_file
-from adapters.logs import configure_logs
-from adapters.settings import Environment, read_chats, read_environment, read_policy_file
+from adapters.settings import Environment, read_chats, read_policy_file
 from adapters.store.open import open_store
 from bot.errors import ConfigError, InUse
-
-app = typer.Typer(add_completion=False)
 
 #: Seconds for a bot that has the database to open its socket, and between two attempts.
 STARTS_WITHIN, LOOKS_EVERY = 5.0, 0.25
@@ -101,21 +94,3 @@ def is_missing(database_url: str) -> bool:
 
 def _said(line: str) -> None:
     print(seen(line), flush=True)  # it contains the names that people chose for themselves
-
-
-@app.command("test-card")
-def card_command(
-    channel: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="CHANNEL", show_default=False, help="A channel in nod.yaml, for example #approvals."
-        ),
-    ] = None,
-    within: Annotated[
-        str, typer.Option(metavar="TIME", help="How long to wait for a decision, 10s to 1h.")
-    ] = "3m",
-) -> None:
-    """Post a test card and show who presses what. Nothing runs and the platform is not asked."""
-    configure_logs("auto", level=logging.CRITICAL)  # this command prints what happens
-    window = ago("--within", within, fix="Write it like 90s or 3m.")
-    raise typer.Exit(run_async(put_up(read_environment(), channel=channel, within=window)))

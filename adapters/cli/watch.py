@@ -6,26 +6,19 @@ It goes straight to the platform with its API key, as `nod approve` does, and ne
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
-from typing import Annotated
 
-import typer
 from rich.console import Group
 from rich.text import Text
 
 from adapters.cli.pending import Shown, read_shown
-from adapters.cli.running import run_async
 from adapters.cli.watch_sending import CHANGED, Known, Sending, Sent
-from adapters.logs import configure_logs
 from adapters.platform.hitl import HITLClient
 from adapters.settings import read_environment
 from adapters.terminal import Keys, Screen, Sheet, at_a_terminal, board, page, unread
 from adapters.terminal.prompt import TICK
 from bot.errors import ConfigError, Unavailable
 from bot.ports import utc_now
-
-app = typer.Typer(add_completion=False)
 
 #: Seconds between two polls.
 POLL_EVERY = 1.0
@@ -205,14 +198,3 @@ class _Watch:
             self._interrupted &= sheet.writing
             if verdict is not None:
                 self._sending.start(sheet, verdict)
-
-
-@app.command("watch")
-def watch_command(
-    interactive: Annotated[
-        bool, typer.Option("--interactive", help="Show each call and answer it with a key.")
-    ] = False,
-) -> None:
-    """Show the pending requests live, with the time left."""
-    configure_logs("auto", level=logging.CRITICAL)  # the screen says what the log would say
-    raise typer.Exit(run_async(watch(interactive=interactive)))

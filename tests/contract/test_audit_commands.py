@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.checkpoints import open_checkpoint_signer, read_checkpoint_log, read_or_make_key
-from adapters.cli.audit import app as audit_app
 from adapters.cli.audit import examine, key, verify
 from adapters.cli.audit_export import Filter, export
+from adapters.cli.commands import app
 from adapters.store.audit import open_audit_reader
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
@@ -243,14 +243,14 @@ async def test_a_key_without_checkpoints_is_refused(store: Store, url: str) -> N
 
 def test_an_export_of_an_ending_that_there_is_not_is_refused() -> None:
     """An empty export would read as if nothing had ended so."""
-    done = CliRunner().invoke(audit_app, ["export", "--decision", "approve"])
+    done = CliRunner().invoke(app, ["audit", "export", "--decision", "approve"])
     assert done.exit_code == 2
     assert "--decision" in done.output
 
 
 def test_a_moment_that_is_none_is_told_with_both_forms() -> None:
     """A length of time ago, and a moment."""
-    done = CliRunner().invoke(audit_app, ["export", "--since", "2026-13-01"])
+    done = CliRunner().invoke(app, ["audit", "export", "--since", "2026-13-01"])
     assert "Write it like 30d, or like 2026-03-01T09:00:00+00:00." in str(done.exception)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.cli.check import check
-from adapters.cli.policy import _lint_online
+from adapters.cli.policy import lint_online
 from adapters.settings import Environment, read_environment
 from adapters.store.open import open_store
 from adapters.store.placements import read_conversations
@@ -161,12 +161,12 @@ async def test_without_teams_settings_the_place_is_named_by_its_line(
 
 async def test_lint_finds_people_in_teams(rig: Rig, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """By id and by e-mail, without Slack; somebody who is in no conversation is found nowhere."""
-    assert 0 == await _lint_online(read_environment())
+    assert 0 == await lint_online(read_environment())
     assert "nod.yaml: 0 errors, 0 warnings" in capsys.readouterr().out
 
     text = (tmp_path / "nod.yaml").read_text()
     (tmp_path / "nod.yaml").write_text(text.replace("bob@", "nobody@"))
-    assert 0 == await _lint_online(read_environment())
+    assert 0 == await lint_online(read_environment())
     assert "warning: bob: no such user in Teams" in capsys.readouterr().out
 
 

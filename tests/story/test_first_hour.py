@@ -26,13 +26,14 @@ import pytest
 from adapters.app import open_nod
 from adapters.cli.check import check
 from adapters.cli.env_file import load
-from adapters.cli.init import Chat, init
+from adapters.cli.init import init
 from adapters.cli.init_chats import Wanted
 from adapters.cli.manifest import print_slack_manifest
 from adapters.cli.test_card import put_up
 from adapters.http import trusted
 from adapters.settings import read_environment
 from adapters.slack import SCOPES
+from bot.surface import Surface
 from sandbox.servers import API_KEY, Sandbox, open_sandbox
 from sandbox.slack.messages import Message
 from tests.servers.sqlite_template import lay_database
@@ -209,7 +210,7 @@ async def _init(*command: str) -> int:
     options = dict(itertools.pairwise(command))
     load(Path(options["--env-file"]), os.environ)
     wanted = Wanted(channel=options["--channel"], alerts=None, approvers=(options["--approver"],))
-    return await init(wanted, chat=Chat.SLACK, http=False, variables=os.environ, terminal=None)
+    return await init(wanted, chat=Surface.SLACK, http=False, variables=os.environ, terminal=None)
 
 
 async def _check(*command: str) -> int:

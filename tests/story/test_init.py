@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from adapters.cli.check import check
 from adapters.cli.commands import app
 from adapters.cli.env_file import load, read
-from adapters.cli.init import Chat, Terminal, init
+from adapters.cli.init import Terminal, init
 from adapters.cli.init_chats import Wanted
 from adapters.cli.init_files import Approver, Place, env_text, policy_text
 from adapters.settings import Environment, read_policy_file
@@ -50,7 +50,7 @@ async def run(
     variables: dict[str, str],
     wanted: Wanted = WANTED,
     *,
-    chat: Chat = Chat.SLACK,
+    chat: Surface = Surface.SLACK,
     terminal: Terminal | None = None,
     force: bool = False,
 ) -> int:
@@ -250,7 +250,7 @@ async def test_teams_takes_what_its_command_line_made(
         if password:
             variables["CLIENT_SECRET"] = password
         wanted = Wanted(channel="approvals", alerts=None, approvers=("ann@acme.example",))
-        assert bool(password) == await run(variables, wanted, chat=Chat.TEAMS)
+        assert bool(password) == await run(variables, wanted, chat=Surface.TEAMS)
 
     if password:
         assert "✗ Teams: " in capsys.readouterr().out

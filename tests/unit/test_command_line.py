@@ -10,13 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from adapters.cli.commands import COMMANDS, app, loaded
+from adapters.cli.commands import app
 
 ROOT = Path(__file__).parents[2]
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 #: What a list of commands has no use for.
-HEAVY = ("sqlalchemy", "slack_bolt", "botbuilder", "pygments", "rich", "httpx", "sandbox", "adapters.settings")
+HEAVY = (
+    "sqlalchemy",
+    "slack_bolt",
+    "botbuilder",
+    "pygments",
+    "rich",
+    "httpx",
+    "sandbox",
+    "pydantic",
+    "asyncio",
+)
 NOD = """
 import sys
 from adapters.cli import main
@@ -36,17 +48,20 @@ def started(*args: str, **variables: str) -> tuple[str, set[str]]:
     return done.stdout, set(done.stderr.split())
 
 
-@pytest.mark.parametrize("args", [("--help",), ("-h",), ("--version",)], ids=" ".join)
-def test_the_list_of_commands_imports_none_of_them(args: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "args",
+    [("--help",), ("--version",), ("approve", "--help"), ("policy", "-h"), ("audit", "export", "-h")],
+    ids=" ".join,
+)
+def test_help_imports_no_work(args: tuple[str, ...]) -> None:
     """No database, no chat, no highlighter: the help is there before they would be."""
     printed, imported = started(*args)
 
     assert "adapters.cli.commands" in imported
     assert [] == [name for name in HEAVY if name in imported]
-    if args != ("--version",):
-        assert printed.startswith(
-            "Usage: nod [OPTIONS] COMMAND [ARGS]...\n\n  Routes AI agents' approval requests"
-        )
+    assert printed.startswith(("Usage: nod", "nod "))
+    if args == ("--help",):
+        assert "COMMAND [ARGS]...\n\n  Routes AI agents' approval requests" in printed
 
 
 def test_nothing_to_do_is_the_help() -> None:
@@ -84,12 +99,6 @@ def test_a_mistyped_command_is_named() -> None:
     assert "No such command 'aprove'. Did you mean 'approve'?" in CliRunner().invoke(app, ["aprove"]).output
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_line_of_the_list_begins_the_commands_own_help(name: str) -> None:
-    """The list, which imports nothing, and the command say the same."""
-    assert (loaded(name).help or "").startswith(COMMANDS[name].help)
-
-
 def commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
     """A command with those under it, by their full names."""
     yield name, command
@@ -100,7 +109,7 @@ def commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_written_for_people(name: str) -> None:
     """Each value has a name in place of a type of Python, and each option a sentence."""
-    for full, command in commands(name, loaded(name)):
+    for full, command in commands(name, COMMANDS[name]):
         done = CliRunner().invoke(app, [*full.split(), "-h"])
 
         assert done.exit_code == 0

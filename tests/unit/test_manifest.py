@@ -11,7 +11,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from adapters.cli.manifest import app, slack_manifest
+from adapters.cli.commands import app
+from adapters.cli.manifest import slack_manifest
 from adapters.slack import SCOPES
 from bot.errors import ConfigError
 
@@ -30,7 +31,7 @@ def manifest() -> Any:
 
 def printed(*options: str) -> tuple[Any, Any]:
     """What `nod manifest slack` prints: the manifest, and the one that its link carries."""
-    run = CliRunner().invoke(app, ["slack", *options])
+    run = CliRunner().invoke(app, ["manifest", "slack", *options])
     assert 0 == run.exit_code, run.output
     (link,) = [line.removeprefix("# ") for line in run.output.splitlines() if "?new_app=1" in line]
     assert link.startswith("https://api.slack.com/apps?new_app=1&manifest_json=%7B")
@@ -82,12 +83,12 @@ def test_an_address_that_slack_cannot_post_to_is_refused(request_url: str) -> No
 )
 def test_options_that_do_not_go_together_are_refused(options: tuple[str, ...]) -> None:
     """Neither of them would be what was asked for."""
-    assert isinstance(CliRunner().invoke(app, options).exception, ConfigError)
+    assert isinstance(CliRunner().invoke(app, ["manifest", *options]).exception, ConfigError)
 
 
 def test_a_file_gets_the_manifest_and_the_screen_the_link(tmp_path: Path) -> None:
     """What is in the file can be pasted as it is."""
-    run = CliRunner().invoke(app, ["slack", "--out", str(tmp_path / "slack.yaml")])
+    run = CliRunner().invoke(app, ["manifest", "slack", "--out", str(tmp_path / "slack.yaml")])
 
     assert slack_manifest() == (tmp_path / "slack.yaml").read_text()
     assert "https://api.slack.com/apps?new_app=1" in run.output

@@ -1,11 +1,28 @@
-"""How help looks: plain text, value names instead of types, and no highlighter to import."""
+"""What all commands share: how help looks (plain text, value names instead of types) and how work is run.
+
+It imports nothing that help does not need.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import logging
+from collections.abc import Coroutine, Iterable
+from typing import Any, NoReturn
 
+import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+#: The level of the log for a command that prints everything itself.
+SILENT = logging.CRITICAL
+
+
+def end(work: Coroutine[Any, Any, int | None], *, logs: int = logging.ERROR) -> NoReturn:
+    """Run this to its end with the log from this level on, and exit with its code. Raises NodError."""
+    from adapters.cli.running import run_async
+    from adapters.logs import configure_logs
+
+    configure_logs("auto", level=logs)
+    raise typer.Exit(run_async(work) or 0)
 
 
 class PlainCommand(TyperCommand):
@@ -14,6 +31,10 @@ class PlainCommand(TyperCommand):
     def __init__(self, *args: Any, **settings: Any) -> None:
         """As typer makes it, without its markup."""
         super().__init__(*args, **settings | {"rich_markup_mode": None})
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its parameters, with flags that are False until they are given."""
+        return _with_false(super().get_params(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """`[OPTIONS] ID [FILE]`."""
@@ -33,10 +54,22 @@ class PlainGroup(TyperGroup):
         """As typer makes it, without its markup."""
         super().__init__(*args, **settings | {"rich_markup_mode": None})
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its parameters, with flags that are False until they are given."""
+        return _with_false(super().get_params(ctx))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Commands, then options."""
         self.format_commands(ctx, formatter)
         _write(self.get_params(ctx), ctx, formatter)
+
+
+def _with_false(params: list[Any]) -> list[Any]:
+    """For a flag that is None, typer imports pydantic to find its type, which takes longer than any help."""
+    for one in params:
+        if getattr(one, "is_flag", False) and one.default is None:
+            one.default = False
+    return params
 
 
 def _write(params: Iterable[Any], ctx: Any, formatter: Any) -> None:
