@@ -30,15 +30,15 @@ CALLED = "called"
 class UnrecoverableError(Exception):
     """What a hook is given: the alert's line, with nothing in it that a chat would act upon.
 
-    `cause` is short and stable, for example `undelivered`.
+    `cause` is short and stable, for example `undelivered`; `link` leads to the request's card, or is None.
 
     Of an alert that is over by now the line says so first, and `mended` how it came right; else that is None.
     """
 
-    def __init__(self, text: str, *, cause: str, resolved: str | None = None) -> None:
+    def __init__(self, text: str, *, cause: str, resolved: str | None = None, link: str | None = None) -> None:
         """All as in `bot.records.Alert`."""
         super().__init__(text if resolved is None else f"Resolved: {resolved}. It was: {text}")
-        self.cause, self.mended = cause, resolved
+        self.cause, self.mended, self.link = cause, resolved, link
 
 
 def load_hook(spec: str) -> Hook:
@@ -79,7 +79,7 @@ class HookPager:
         if self._threads.under_way or (self._call is not None and not self._call.done()):
             raise Unavailable(f"{self.name} has not come back from an earlier call")
         resolved = None if alert.resolved is None else inert(alert.resolved)
-        trouble = UnrecoverableError(inert(alert.text), cause=alert.cause, resolved=resolved)
+        trouble = UnrecoverableError(inert(alert.text), cause=alert.cause, resolved=resolved, link=alert.link)
         calling = ended(self._threads, lambda: self._hook(alert.approval_id, trouble), everything=True)
         call = self._call = asyncio.create_task(calling, name=self.name)
         try:

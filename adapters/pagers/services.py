@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 LIMIT = 10.0
 #: Hex digits by which a pager is called: they tell a few keys and addresses apart, and give none away.
 NAME_DIGITS = 8
+#: What the link to the request's card is called.
+OPEN_CARD = "Open card"
 
 
 class Exchange:
@@ -164,14 +166,16 @@ class OpsgeniePager:
 
 def _alert_of(alert: Alert, alias: str) -> dict[str, Json]:
     text = inert(alert.text)
-    whole = text if alert.resolved is None else f"{text}\n\n{inert(alert.resolved)}"
+    linked = f"{OPEN_CARD}: {alert.link}" if alert.link else ""
+    whole = "\n\n".join(part for part in (text, inert(alert.resolved or ""), linked) if part)
+    details: dict[str, Json] = {"request_id": alert.approval_id, "cause": alert.cause}
     return {
         "alias": alias,
         "message": shortened(text, LONGEST_MESSAGE),
         "description": shortened(whole, LONGEST_DESCRIPTION),
         "priority": PRIORITY if alert.resolved is None else PRIORITY_RESOLVED,
         "source": "nod",
-        "details": {"request_id": alert.approval_id, "cause": alert.cause},
+        "details": details | ({"card": alert.link} if alert.link else {}),
     }
 
 
@@ -210,7 +214,9 @@ class PagerDutyPager:
         """
         key = ref or dedup_key_of(alert)
         if ref is None or alert.resolved is None:
-            await self._enqueue("trigger", key, payload=_payload_of(alert))
+            links: list[Json] = [{"href": alert.link, "text": OPEN_CARD}] if alert.link else []
+            more: dict[str, Json] = {"links": links} if links else {}
+            await self._enqueue("trigger", key, payload=_payload_of(alert), **more)
         if alert.resolved is not None:
             await self._enqueue("resolve", key)
         return key
@@ -273,6 +279,7 @@ class WebhookPager:
                 "cause": alert.cause,
                 "text": inert(alert.text),
                 "raised_at": alert.raised_at.isoformat(),
+                "link": alert.link,
                 "mended": None if alert.resolved is None else inert(alert.resolved),
             }
         )

@@ -150,10 +150,29 @@ async def test_a_webhook_is_told_all_of_it_signed() -> None:
         "cause": "undelivered",
         "text": ALERT.text,
         "raised_at": NOW.isoformat(),
+        "link": None,
         "mended": None,
     }
     assert [alert, alert | {"event": "mended", "mended": MENDED.resolved}] == service.bodies
     assert {"application/json"} == {headers["content-type"] for headers in service.headers}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+async def test_a_link_to_the_card_comes_along(kind: str) -> None:
+    """Whoever is woken has the card one press away, in the place that the service shows as a link."""
+    service = KINDS[kind]()
+    link = "https://acme.slack.com/archives/C0FINANCE/p1767323045000100"
+    async with open_service(service) as address, open_one(kind, address) as pager:
+        await page(pager, replace(ALERT, link=link))
+
+    match service:
+        case FakePagerDuty():
+            assert [{"href": link, "text": "Open card"}] == service.events[0]["links"]
+        case FakeOpsgenie():
+            assert f"{ALERT.text}\n\nOpen card: {link}" == service.created[0]["description"]
+            assert link == service.created[0]["details"]["card"]
+        case Receiver():
+            assert link == service.bodies[0]["link"]
 
 
 async def test_a_webhook_that_had_no_alert_is_told_with_the_mending() -> None:

@@ -98,10 +98,13 @@ def faults_of_event(event: dict[str, Any]) -> list[str]:
         if payload.get("severity") not in ("critical", "error", "warning", "info"):
             faults.append("'payload.severity' is not valid")
         datetime.fromisoformat(payload.get("timestamp", "no time"))
+    for link in event.get("links", ()):
+        if link.keys() != {"href", "text"} or not link["href"].startswith("https://"):
+            faults.append("'links' is not valid")
     return faults
 
 
-EVENT_FIELDS = {"routing_key", "event_action", "dedup_key", "payload"}
+EVENT_FIELDS = {"routing_key", "event_action", "dedup_key", "payload", "links"}
 PAYLOAD_FIELDS = {"summary", "source", "severity", "timestamp", "class", "custom_details"}
 
 
