@@ -44,9 +44,9 @@ def database_file(database_url: str) -> Path | None:
 
 
 def control_path(database_url: str) -> Path:
-    """Beside the SQLite file and named after it; without one, in the working folder."""
+    """Beside the SQLite file and named after it, with its ending; without one, in the working folder."""
     file = database_file(database_url)
-    return file.with_suffix(".sock") if file else Path("nod.sock")
+    return file.with_name(f"{file.name}.sock") if file else Path("nod.sock")
 
 
 @asynccontextmanager

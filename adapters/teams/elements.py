@@ -5,6 +5,9 @@ Teams parses Markdown in TextBlock and facts alone; a RichTextBlock shows its ru
 Teams formats dates in TextBlocks only (microsoft/AdaptiveCards issue 6194), so it stands in one of its own, in
 which nobody else writes.
 
+A title is bold and large, but no heading for screen readers: only a TextBlock has `style: heading` (schema 1.5,
+microsoft/AdaptiveCards pull request 5552), and a title holds a tool's name, in which `_` and `*` would format.
+
 Runs keep no blanks and line breaks in a browser, so a call is a block a line, and its blanks do not break.
 """
 

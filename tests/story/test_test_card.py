@@ -184,10 +184,10 @@ async def test_a_channel_that_takes_no_card_is_told(tmp_path: Path) -> None:
 async def test_only_the_same_user_gets_to_the_socket(tmp_path: Path) -> None:
     """By the file's mode, and it is gone with the bot."""
     async with open_system(tmp_path):
-        found = (tmp_path / "nod.sock").stat()
+        found = (tmp_path / "nod.db.sock").stat()
         assert (0o600, os.geteuid()) == (stat.S_IMODE(found.st_mode), found.st_uid)
         assert stat.S_ISSOCK(found.st_mode)
-    assert not (tmp_path / "nod.sock").exists()
+    assert not (tmp_path / "nod.db.sock").exists()
 
 
 async def never(*_: Any) -> int:
@@ -302,7 +302,7 @@ async def test_without_a_bot_teams_is_reached_where_one_was_added(
 async def test_a_bot_that_cannot_be_asked_is_not_robbed_of_clicks(tmp_path: Path) -> None:
     """One that has the database, or a socket of the same token, would lose real clicks to the test."""
     async with open_system(tmp_path) as system:
-        (tmp_path / "nod.sock").unlink()
+        (tmp_path / "nod.db.sock").unlink()
         with pytest.raises(ConfigError, match="a bot uses it"):
             await alone(environment(system.sandbox, tmp_path))
     async with open_sandbox() as sandbox:
@@ -379,7 +379,8 @@ def test_the_file_of_the_database_is_read_from_its_address(tmp_path: Path, more:
     """As the bot reads it: else a test would run a second bot beside one that has the database."""
     (tmp_path / "a b.db").touch()
     url = f"sqlite:///{tmp_path}/a%20b.db{more}"
-    assert tmp_path / "a b.sock" == control_path(url)
+    assert tmp_path / "a b.db.sock" == control_path(url)
+    assert control_path(url) != control_path(url.replace(".db", ".sqlite"))  # two bots in one folder
     assert not test_card.is_missing(url)
     assert test_card.is_missing(url.replace("a%20b", "c"))
     assert Path("nod.sock") == control_path("postgresql://nod@db/nod")

@@ -45,6 +45,17 @@ def test_it_is_found_beside_the_policy(tmp_path: Path) -> None:
     assert "EMPTY" not in variables
 
 
+def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
+    """As everywhere in Nod: what compose and CI leave empty takes the file's value, and `nod check` says so."""
+    variables = {"AIP_API_URL": "", "NOD_SECRET": "x"}
+
+    found = load(sqlite_template(tmp_path), variables)
+
+    assert "http://127.0.0.1:9" == variables["AIP_API_URL"]
+    assert found is not None
+    assert ("NOD_SECRET",) == found.overridden
+
+
 def test_without_one_nothing_changes(tmp_path: Path) -> None:
     """Only a file that was asked for has to be there."""
     variables = {"NOD_CONFIG": str(tmp_path / "nod.yaml")}
