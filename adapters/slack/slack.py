@@ -167,24 +167,10 @@ async def open_slack(
     logger = _quiet_logger()
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
-        client = AsyncWebClient(
-            token=token,
-            base_url=api_url,
-            session=session,
-            ssl=trusted(),
-            retry_handlers=[],
-            logger=logger,
-        )
-        client.proxy = proxy_for(api_url, os.environ)  # slack_sdk has a rule of its own, without networks
-        monotonic = time.monotonic
-        api = SlackApi(
-            client=client,
-            turns=posts_of(monotonic),
-            updates=Updates(monotonic=monotonic),
-            cooling=Cooldown(chat="Slack", monotonic=monotonic),
-        )
+        client = _client(session, token=token, api_url=api_url, logger=logger)
+        api = _api(client)
         identity = await api.identity()
-        urls = ResponseUrls(session=session, api_url=api_url, monotonic=monotonic)
+        urls = ResponseUrls(session=session, api_url=api_url, monotonic=time.monotonic)
         background = await stack.enter_async_context(open_background_tasks())
         clicks = Clicks(desk=desk, api=api, identity=identity, background=background, urls=urls, count=count)
         app = build_app(
@@ -210,6 +196,27 @@ async def open_slack(
             _clock=clock,
             _count=count,
         )
+
+
+def _client(
+    session: aiohttp.ClientSession, *, token: str, api_url: str, logger: logging.Logger
+) -> AsyncWebClient:
+    """slack_sdk's client, without retries of its own: Nod knows which call may be repeated."""
+    client = AsyncWebClient(
+        token=token, base_url=api_url, session=session, ssl=trusted(), retry_handlers=[], logger=logger
+    )
+    client.proxy = proxy_for(api_url, os.environ)  # slack_sdk has a rule of its own, without networks
+    return client
+
+
+def _api(client: AsyncWebClient) -> SlackApi:
+    """Slack's methods at Slack's pace."""
+    return SlackApi(
+        client=client,
+        turns=posts_of(time.monotonic),
+        updates=Updates(monotonic=time.monotonic),
+        cooling=Cooldown(chat="Slack", monotonic=time.monotonic),
+    )
 
 
 def _check(*, signing_secret: str | None, app_token: str | None) -> None:

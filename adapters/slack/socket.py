@@ -17,6 +17,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import aiohttp
 import structlog
@@ -34,7 +35,8 @@ CONNECT = 20.0  #: seconds for one try to connect
 #: Seconds for the closing handshake; aiohttp would wait ten, and a stop may take three in all.
 GOODBYE = 0.2
 LONGEST_HELLO = 1_000  #: characters; a click is longer, and is not read here
-OVERLAP = 60.0  #: seconds for which sockets that are not ours can be left over from a refresh or a restart
+#: Seconds for which sockets that are not ours can be left over from a refresh or a restart.
+OVERLAP = 60.0
 
 #: Told how many sockets of this token are open, how many of them are not ours, and whether those stay.
 Counted = Callable[[int, int, bool], Awaitable[None]]
@@ -120,6 +122,82 @@ def sockets_in(frame: object) -> int | None:
     return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Seconds: between two looks, and until a silent or a shared socket has consequences."""
+
+    ping: float = PING
+    silent: float = SILENT
+    lost: float = LOST
+    overlap: float = OVERLAP
+
+
+class _Watch:
+    """Keeps one line open: a new one when nothing is heard, the end when that does not help either."""
+
+    def __init__(
+        self,
+        *,
+        new: Callable[[int], _Line],
+        patience: Patience,
+        counted: Counted | None,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`new` makes a line beside so many others of ours."""
+        self._new, self._patience, self._counted, self._monotonic = new, patience, counted, monotonic
+        self._line = new(0)
+        self._heard_at = self._tried_at = monotonic()
+        self._others_since: float | None = None
+        self._counts_again = False  #: the next hello comes of the second count
+
+    async def run(self) -> None:
+        """Never returns. Raises Unavailable when nothing was heard for too long."""
+        try:
+            await self._line.connect(within=self._connect)
+            while True:
+                await asyncio.sleep(min(self._patience.ping, 1.0))
+                now = self._monotonic()
+                await self._hear_hello(now)
+                await self._hear_anything(now)
+                if self._others_since is not None and now - self._others_since >= self._patience.overlap:
+                    await self._count_again(now)
+        finally:
+            await self._line.close()
+
+    @property
+    def _connect(self) -> float:
+        return min(CONNECT, self._patience.silent)
+
+    async def _hear_hello(self, now: float) -> None:
+        hello = self._line.counted()
+        if hello is None:
+            return
+        self._others_since = (self._others_since or now) if hello[1] else None
+        if self._counted:
+            await self._counted(*hello, self._counts_again)
+        self._counts_again = False
+
+    async def _hear_anything(self, now: float) -> None:
+        if self._line.heard():
+            self._heard_at = self._tried_at = now
+        elif now - self._heard_at > self._patience.lost:
+            raise Unavailable(f"Slack's socket has been silent for {self._patience.lost:.0f} s")
+        elif now - self._tried_at > self._patience.silent:
+            log.warning("socket_rebuilt", silent_for=round(now - self._heard_at, 1))
+            self._tried_at = now
+            await self._line.close()
+            self._line = self._new(0)
+            await self._line.connect(within=self._connect)
+
+    async def _count_again(self, now: float) -> None:
+        """By a new line that is open before the old one is closed: no click is missed by that."""
+        self._others_since, newer = now, self._new(1)
+        self._counts_again = await newer.connect(within=self._connect)
+        older = self._line if self._counts_again else newer
+        self._line = newer if self._counts_again else self._line
+        await older.close()
+
+
 @asynccontextmanager
 async def open_socket(
     *,
@@ -127,60 +205,26 @@ async def open_socket(
     app_token: str,
     client: AsyncWebClient,
     logger: logging.Logger,
-    ping: float = PING,
-    silent: float = SILENT,
-    lost: float = LOST,
-    overlap: float = OVERLAP,
+    patience: Patience = Patience(),
     counted: Counted | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[None]:
-    """Clicks reach `app` for as long as the block runs. All times in seconds.
+    """Clicks reach `app` for as long as the block runs.
 
-    `counted` is told what each hello says. Sockets that are not ours are counted once more after `overlap`,
-    by a new one that is open before ours is closed: no click is missed by that.
+    `counted` is told what each hello says. Sockets that are not ours are counted once more after
+    `patience.overlap`.
 
     Raises:
-        ExceptionGroup: with Unavailable in it, into the block too, when nothing was heard for `lost` seconds.
+        ExceptionGroup: with Unavailable in it, into the block too, when nothing was heard for too long.
     """
 
-    def new(*, beside: int = 0) -> _Line:
+    def new(beside: int) -> _Line:
+        ping = patience.ping
         return _Line(app=app, app_token=app_token, client=client, logger=logger, ping=ping, beside=beside)
 
-    async def watch() -> None:
-        line = new()
-        heard_at = tried_at = monotonic()
-        others_since: float | None = None
-        again = False
-        try:
-            await line.connect(within=min(CONNECT, silent))
-            while True:
-                await asyncio.sleep(min(ping, 1.0))
-                now = monotonic()
-                if (hello := line.counted()) is not None:
-                    others_since = (others_since or now) if hello[1] else None
-                    if counted:
-                        await counted(*hello, again)
-                    again = False
-                if line.heard():
-                    heard_at = tried_at = now
-                elif now - heard_at > lost:
-                    raise Unavailable(f"Slack's socket has been silent for {lost:.0f} s")
-                elif now - tried_at > silent:
-                    log.warning("socket_rebuilt", silent_for=round(now - heard_at, 1))
-                    tried_at = now
-                    await line.close()
-                    line = new()
-                    await line.connect(within=min(CONNECT, silent))
-                if others_since is not None and now - others_since >= overlap:
-                    others_since, newer = now, new(beside=1)
-                    again = await newer.connect(within=min(CONNECT, silent))
-                    line, older = (newer, line) if again else (line, newer)
-                    await older.close()
-        finally:
-            await line.close()
-
+    watch = _Watch(new=new, patience=patience, counted=counted, monotonic=monotonic)
     async with asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(watch(), name="slack-socket")
+        watching = tasks.create_task(watch.run(), name="slack-socket")
         try:
             yield
         finally:

@@ -16,7 +16,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 from structlog.testing import capture_logs
 
-from adapters.slack.socket import open_socket
+from adapters.slack.socket import Patience, open_socket
 from bot.errors import Unavailable
 from tests.contract.slack_rig import Rig, open_rig
 
@@ -76,12 +76,10 @@ async def hold(rig: Rig, api_url: str, *, silent: float, lost: float, ping: floa
     """Keep a socket open until it gives up, at most twenty seconds."""
     client = AsyncWebClient(base_url=api_url, retry_handlers=[], logger=LOGGER)
     token = rig.workspace.app.app_token
-    app = rig.slack._app
+    app, patience = rig.slack._app, Patience(ping=ping, silent=silent, lost=lost)
     async with (
         asyncio.timeout(20),
-        open_socket(
-            app=app, app_token=token, client=client, logger=LOGGER, ping=ping, silent=silent, lost=lost
-        ),
+        open_socket(app=app, app_token=token, client=client, logger=LOGGER, patience=patience),
     ):
         await asyncio.sleep(60)
 

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.cli.check import check
 from adapters.open_chats import SharedToken
-from adapters.slack.socket import open_socket
+from adapters.slack.socket import Patience, open_socket
 from adapters.store.open import SqlStore, open_store
 from bot.alerts import SHARED
 from sandbox.slack.people import App
@@ -46,7 +46,7 @@ class Bot:
         await self._stack.enter_async_context(
             open_socket(
                 app=self._rig.slack._app, app_token=self._rig.workspace.app.app_token, client=client,
-                logger=LOGGER, ping=0.5, overlap=OVERLAP, counted=self.counted,
+                logger=LOGGER, patience=Patience(ping=0.5, overlap=OVERLAP), counted=self.counted,
             )
         )  # fmt: skip
         await until(lambda: bool(self.told), what="Slack's hello")
