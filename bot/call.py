@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bot.canonical import DEEPEST
 from bot.marks import IMITATED, armour, armoured, bared, blanks_warned, counted, imitates, written
@@ -30,6 +31,9 @@ BESIDE = 60
 REDACTED = "‹redacted "
 #: Names longer than this are cut on a card (bot.wording.LONGEST_NAME).
 LONGEST_NAME = 80
+#: A few agents call a few tools again and again: so many of their names, up to this length, are masked once.
+NAMES_KEPT, LONGEST_KEPT = 1024, 1_000
+_BUILT_IN = Redaction()
 #: How a redaction ends whose hidden part reads like text or code (bot.redaction).
 _TEXT_HIDDEN = re.compile(r"‹redacted \d+ chars? of text›")
 MERGED = "Not every part of this call can be shown apart from the others, so it cannot be approved here."
@@ -94,15 +98,39 @@ def lines_of(request: HITLRequest, *, redaction: Redaction) -> tuple[Line, ...]:
 
 
 def _lines(request: HITLRequest, covered: Json) -> tuple[Line, ...]:
-    """A name that a card has to cut comes first. (An argument's key in brackets would be quoted.)"""
-    names = (("(tool)", on_one_line(request.tool_name)), ("(agent)", on_one_line(request.agent_id)))
-    cut = tuple(Line(key=key, value=name) for key, name in names if len(name) > LONGEST_NAME)
+    """A name that a card has to cut or mask comes first. (An argument's key in brackets would be quoted.)"""
+    names = (("(tool)", masked_name(request.tool_name)), ("(agent)", masked_name(request.agent_id)))
+    cut = tuple(
+        Line(key=key, value=name) for key, name in names if len(name) > LONGEST_NAME or REDACTED in name
+    )
     return cut + tuple(Line(key=key, value=value) for key, value in _flatten("", covered))
 
 
 def on_one_line(name: str) -> str:
     """The whole name, made visible: a line break is `\\n`, and spaces that nobody would see are counted."""
-    seen = _LIKE_A_BREAK.sub(r"\\u{5C}", visible(bared(armour(name)))).translate(_ON_ONE_LINE)
+    return _on_one_line(armour(name))
+
+
+def covered_name(name: str) -> str:
+    """The name of a tool or an agent without its secrets, otherwise as it is."""
+    return bared(_BUILT_IN.text(armour(name)))
+
+
+def masked_name(name: str) -> str:
+    """The same for the name of a tool or an agent, without the secrets that Nod recognises by itself.
+
+    nod.yaml's own shapes do not reach here: a name is shown where no policy is known.
+    """
+    return _on_one_line(_masked(name) if len(name) <= LONGEST_KEPT else _BUILT_IN.text(armour(name)))
+
+
+@lru_cache(NAMES_KEPT)
+def _masked(name: str) -> str:
+    return _BUILT_IN.text(armour(name))
+
+
+def _on_one_line(armoured_name: str) -> str:
+    seen = _LIKE_A_BREAK.sub(r"\\u{5C}", visible(bared(armoured_name))).translate(_ON_ONE_LINE)
     return counted(_WIDE.sub(lambda spaces: f"‹{len(spaces[0])} space{'s' * (len(spaces[0]) > 1)}›", seen))
 
 
@@ -120,7 +148,8 @@ def warnings_of(request: HITLRequest, *, redaction: Redaction) -> tuple[str, ...
 
 
 def _warnings(request: HITLRequest, covered: Json) -> tuple[str, ...]:
-    armoured_texts = [armour(request.tool_name), armour(request.agent_id), *_texts(covered)]
+    names = (_BUILT_IN.text(armour(name)) for name in (request.tool_name, request.agent_id))
+    armoured_texts = [*names, *_texts(covered)]
     texts = [written(text) for text in armoured_texts]
     found = dict.fromkeys(found for text in texts for found in warnings(text))
     found |= dict.fromkeys(blanks_warned(texts))

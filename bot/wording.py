@@ -11,7 +11,7 @@ from typing import assert_never
 from unicodedata import normalize
 
 from bot.approval import TIMEOUTS, Approval, Outcome, Stage
-from bot.call import LONGEST_NAME, Line, on_one_line, size_of
+from bot.call import LONGEST_KEPT, LONGEST_NAME, Line, masked_name, size_of
 from bot.policy import Person, Policy, approvers_of, kept_out
 
 
@@ -156,15 +156,15 @@ def span(length: timedelta) -> str:
 
 
 def name_of(text: str) -> str:
-    """A tool's or an agent's name on one line, made visible, cut at LONGEST_NAME."""
-    line = on_one_line(text) if text else "(no name)"
+    """A tool's or an agent's name on one line, made visible, without secrets, cut at LONGEST_NAME."""
+    line = masked_name(text[:LONGEST_KEPT]) if text else "(no name)"
     return line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 1] + "…"
 
 
 def quoted_name(text: str) -> str:
     """`name_of`, in quotation marks if it could be taken for words of the sentence around it."""
     name = name_of(text)
-    plain = not text or _ONE_WORD.fullmatch(on_one_line(text))
+    plain = not text or _ONE_WORD.fullmatch(masked_name(text[:LONGEST_KEPT]))
     return name if plain else f"“{name.translate(_INSIDE)}”"
 
 

@@ -21,7 +21,7 @@ from typing import Literal, TextIO
 from adapters.store.audit import AuditReader, open_audit_reader
 from bot.approval import Outcome
 from bot.audit import Row
-from bot.call import covered_of
+from bot.call import covered_name, covered_of
 from bot.errors import ConfigError
 from bot.protocol import HITLRequest, Json
 from bot.redaction import Redaction
@@ -64,8 +64,9 @@ class Entry:
     rows: tuple[int, ...] = ()  #: the audit rows that say all this
 
     def fields(self, *, with_arguments: bool) -> dict[str, Json]:
-        """All fields by name, in their order."""
+        """All fields by name, in their order, without the secrets in names."""
         named = {name: getattr(self, name) for name in FIELDS if with_arguments or name != "arguments"}
+        named |= {name: covered_name(named[name]) for name in ("tool", "agent_id") if named[name]}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in named.items()}
 
     @property
