@@ -29,8 +29,8 @@ from tests.servers.memory import Memory
 
 SEAL = Seal("0123456789abcdef0123456789abcdef")
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-#: Where nothing falls due the clock moves on by this much: the ticker of the real bot.
-SWEEP = timedelta(seconds=1)
+#: Runs that last no longer are made one after the other: the next one begins where all steps look.
+MOMENT = timedelta(seconds=2)
 
 #: So that one process after another believes what the one before it wrote.
 SIGNING = Signing("a secret of the fake clock bot, 32 characters long")
@@ -229,17 +229,22 @@ class FakeClockBot:
                 await asyncio.wait(self.under_way)
 
     async def run(self, seconds: float, *, until: datetime | None = None) -> None:
-        """Let so much time go by, stopping at every moment at which something falls due."""
-        end = until or self.clock.now + timedelta(seconds=seconds)
+        """Let so much time go by; at every moment at which something falls due, the step that has to do it.
+
+        All steps look at the beginning, for what a test has changed, and at the end of more than a moment: the
+        ticker of the real bot makes them look each second.
+        """
+        begin = self.clock.now
+        end = until or begin + timedelta(seconds=seconds)
         self.wake_ups.update(Step)
         await self.settle()
         while self.clock.now < end:
             ahead = [due for due in self.dues.values() if due is not None and due > self.clock.now]
             self.clock.now = min([*ahead, end])
+            self.wake_ups.update(step for step, due in self.dues.items() if due and due <= self.clock.now)
+            await self.settle()
+        if end - begin > MOMENT:
             self.wake_ups.update(step for step in Step if step is not Step.INGEST)
-            looks_again = self.dues.get(Step.INGEST)
-            if looks_again is not None and looks_again <= self.clock.now:
-                self.wake_ups.add(Step.INGEST)
             await self.settle()
 
     async def jump(self, seconds: float) -> None:

@@ -506,19 +506,22 @@ PIECES = (
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=repr)
-def test_time_is_linear(piece: str) -> None:
+@pytest.mark.parametrize(
+    ("length", "seconds"), [(60_000, 0.4), pytest.param(200_000, 1.0, marks=pytest.mark.slow)]
+)
+def test_time_is_linear(piece: str, length: int, seconds: float) -> None:
     """200,000 characters that almost match, over and over, take less than a second.
 
     What others do on the machine can only add to it, so one of three tries is enough.
     """
-    text = (piece * 200_000)[:200_000]
+    text = (piece * length)[:length]
 
     def took() -> float:
         begin = time.process_time()
         REDACTION.text(text)
         return time.process_time() - begin
 
-    assert any(took() < 1 for _ in range(3))
+    assert any(took() < seconds for _ in range(3))
 
 
 @pytest.mark.parametrize(
