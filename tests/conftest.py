@@ -36,6 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """`make test` draws a sample of each property; `make test-all` draws Hypothesis' usual number."""
     settings.load_profile("sample" if "not slow" in config.option.markexpr else "nod")
     gc.disable()  # until everything is collected: nothing of it is garbage
+    _log_plainly()
+
+
+def _log_plainly() -> None:
+    """As structlog does unasked, but for tracebacks: in frames and colours each takes longer than its test."""
+    *before, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*before, plain])
 
 
 #: The environment of whoever runs the tests must not decide how they end.
@@ -84,6 +92,7 @@ def pytest_collection_finish() -> None:
     """Thousands of collected tests live as long as the session: looking through them for garbage takes time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)  # fourteen times Python's own: a third less time is spent looking
     gc.enable()
 
 

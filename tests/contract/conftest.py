@@ -88,13 +88,17 @@ def emptied_postgres_url(postgres_address: str) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each kind of database in turn; the one in memory for what is said of the store alone."""
+    """Each kind of database in turn; the one in memory for what is said of the store alone.
+
+    It runs the code of SQLite's, so `make test` leaves it at the moves themselves.
+    """
     if "database_kind" not in metafunc.fixturenames:
         return
-    kinds = {"sqlite": "new_sqlite_url", "postgres": "emptied_postgres_url"}
-    suite = metafunc.module.__name__.rpartition(".")[2].startswith("test_store")
-    if suite and "url" not in inspect.signature(metafunc.function).parameters:
-        kinds["memory"] = MEMORY
+    kinds: dict[str, Any] = {"sqlite": "new_sqlite_url", "postgres": "emptied_postgres_url"}
+    suite = metafunc.module.__name__.rpartition(".")[2]
+    if suite.startswith("test_store") and "url" not in inspect.signature(metafunc.function).parameters:
+        marks = () if suite == "test_store" else pytest.mark.slow
+        kinds["memory"] = pytest.param(MEMORY, marks=marks)
     metafunc.parametrize("database_kind", kinds.values(), ids=kinds.keys(), indirect=True)
 
 

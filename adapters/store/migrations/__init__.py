@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -18,7 +19,7 @@ VERSION_TABLE = "nod_schema"
 
 def head() -> str:
     """The revision that this code expects."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    revision = _scripts().get_current_head()
     assert revision is not None  # noqa: S101 - the package has its first migration
     return revision
 
@@ -31,7 +32,7 @@ def revision_of(connection: Connection) -> str | None:
     """
     opts = {"version_table": VERSION_TABLE}
     current = MigrationContext.configure(connection, opts=opts).get_current_revision()
-    ours = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    ours = {script.revision for script in _scripts().walk_revisions()}
     if current is not None and current not in ours:
         raise ConfigError(
             where="NOD_DATABASE_URL",
@@ -46,6 +47,12 @@ def upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """The migrations, imported once: they are part of this code, and do not change while it runs."""
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:
