@@ -10,7 +10,7 @@ from bot.alerts import CHANNEL_DEAD, SURFACE_DEAD, alert_of
 from bot.approval import Approval, Outcome
 from bot.card import Notification
 from bot.policy import Person, Policy, approvers_of, kept_out, named_for
-from bot.records import Alert, NotificationKind, OutboxItem
+from bot.records import Alert, NotificationKind, OutboxItem, Ping
 from bot.surface import Destination, Surface
 from bot.wording import Saying, moment_of, notification_of, quoted_name, span, state_of, too_few, waiting_name
 
@@ -35,11 +35,16 @@ def notification_for(
     )
 
 
-def ended_ping(approvals: Sequence[Approval], *, mark: str, policy: Policy) -> Notification:
-    """What a message that pinged for these requests says once all of them have ended."""
-    return Notification(
-        mark=mark, text=_outcome(approvals[0], policy) if len(approvals) == 1 else _outcomes(approvals)
-    )
+def ended_ping(ping: Ping, *, policy: Policy) -> Notification:
+    """What a message that pinged for these requests says once all of them have ended.
+
+    In a thread where another message says how (`is_told_by_card`), it says only that it is out of date.
+    """
+    first, *others = ping.approvals
+    text = _outcomes(ping.approvals) if others else _outcome(first, policy)
+    if ping.threaded and not others and not is_told_by_card(first, policy=policy):
+        text = ("No longer pending.",)
+    return Notification(mark=ping.mark, text=text)
 
 
 def mentioned(policy: Policy, who: Iterable[tuple[str, Approval]], surface: Surface) -> tuple[str, ...]:

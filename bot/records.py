@@ -144,6 +144,7 @@ class Ping:
     ref: str
     mark: str
     approvals: tuple[Approval, ...]  #: at least one, the earliest deadline first
+    threaded: bool  #: in the thread of a card, not to one person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

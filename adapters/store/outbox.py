@@ -99,7 +99,7 @@ class SqlOutbox(Part):
         )
         place = (_T.surface, _T.channel, _T.ref)
         found = await self._database.fetch(
-            select(*place, func.min(_T.sent_as).label("mark"))
+            select(*place, func.min(_T.sent_as).label("mark"), func.max(_T.card_id).label("card"))
             .join(tables.approvals, _A.id == _T.approval_id)
             .where(tables.UP, _T.surface == surface, _A.stage.not_in(_WAITING), ~still.exists())
             .group_by(*place)
@@ -113,7 +113,14 @@ class SqlOutbox(Part):
         told = select(_T.approval_id).where(_T.surface == surface, _T.channel == channel, _T.ref == ref)
         rows = await self._database.fetch(approvals_decided().where(_A.id.in_(told)).order_by(_A.deadline))
         approvals = await whole_of(rows, self._database.fetch, self._proofs)
-        return Ping(surface=surface, channel=channel, ref=ref, mark=row["mark"], approvals=approvals)
+        return Ping(
+            surface=surface,
+            channel=channel,
+            ref=ref,
+            mark=row["mark"],
+            approvals=approvals,
+            threaded=row["card"] is not None,
+        )
 
     async def amended(self, ping: Ping, *, at: datetime) -> None:
         """All that it tells of."""

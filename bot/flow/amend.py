@@ -28,9 +28,7 @@ class Amend(ChatStep):
     async def _amend(self, chat: Chat, outdated: tuple[Ping, ...]) -> None:
         for ping in outdated:
             try:
-                await chat.amend(
-                    ended_ping(ping.approvals, mark=ping.mark, policy=self._policy()), ping.channel, ping.ref
-                )
+                await chat.amend(ended_ping(ping, policy=self._policy()), ping.channel, ping.ref)
             except (Gone, Forbidden) as error:  # nobody can read it any more, or it cannot be changed
                 log.info("ping_not_amended", surface=ping.surface.value, reason=str(error))
             await self._store.outbox.amended(ping, at=self._clock())

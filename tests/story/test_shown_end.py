@@ -101,6 +101,18 @@ async def test_the_message_that_called_people_says_how_it_ended(tmp_path: Path) 
         assert ["❌ Rejected: pay, by Ann"] * 2 == amended(work)
 
 
+async def test_a_thread_says_once_that_it_expired(tmp_path: Path) -> None:
+    """The message that calls people there says it; the pings before it say that they are out of date."""
+    later = Rung(action=Action.REMIND, share=0.6)
+    async with open_fake_clock_bot(tmp_path, policy_of(PING, later)) as work:
+        work.ask("r1", window=100)
+        await work.run(110)
+        assert 1 == len(await ended(work))
+        direct, *thread = sorted(amended(work), key=lambda said: not said.startswith("Expired"))
+        assert direct.startswith("Expired: pay.")
+        assert ["No longer pending."] * 2 == thread
+
+
 @pytest.mark.parametrize("trouble", [Unavailable("busy", retry_after=1), Unanswered("lost"), NotYet("later")])
 async def test_a_ping_that_the_chat_cannot_change_yet_is_changed_later(
     trouble: NodError, tmp_path: Path
