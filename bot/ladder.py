@@ -64,6 +64,10 @@ class Action(StrEnum):
     REDRAW = "redraw"  #: nobody is notified; the card updates the time left
 
 
+#: Actions that wait while the request is claimed: all that would call other people.
+PAUSED = frozenset({Action.REMIND, Action.PING, Action.WIDEN, Action.PAGE, Action.FALLBACK})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
     """One step of a route's ladder. It is due at a share of the window, or this long before the deadline."""

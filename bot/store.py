@@ -82,12 +82,15 @@ class Placements(Protocol):
 class Rungs(Protocol):
     """The escalation steps, as rows."""
 
-    async def due(self, now: datetime) -> tuple[tuple[DueRung, Approval], ...]:
-        """Unfired steps of open approvals whose time has come, earliest deadline first."""
+    async def due(self, now: datetime, *, most: int) -> tuple[tuple[DueRung, Approval], ...]:
+        """Steps that can fire now, of at most `most` approvals that wait for people, earliest deadline first.
+
+        Without those that a claim holds back. Records that Nod did not write come on top.
+        """
         ...
 
     async def next_due(self, *, after: datetime) -> datetime | None:
-        """When the next unfired step of an open approval is due, among those not due yet."""
+        """When the next step of an open approval is due, among those not due yet, or a claim ends."""
         ...
 
     async def hasten(self, approval_ids: Sequence[str], *, action: Action, at: datetime) -> bool:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, or_, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
-from adapters.store.columns import columns_of, value_in
+from adapters.store.columns import columns_of, moment, value_in
 from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.database import Part, insert_new
 from adapters.store.outbox import OWED, resolve_alert, write_alert, write_outbox
@@ -22,11 +22,27 @@ from adapters.store.whole import decided, whole_of
 from bot.alerts import rung_cause
 from bot.approval import Approval, Stage
 from bot.audit import Fact
-from bot.ladder import Action
+from bot.ladder import PAUSED, Action
 from bot.records import LAST_CALLS, DueRung, NotificationKind, OutboxItem, Triggered
 
-_A, _R, _T = tables.approvals.c, tables.rungs.c, tables.notices.c
-_UNFIRED = and_(_R.fired_at.is_(None), _A.stage == Stage.OPEN)
+_A, _C, _R, _T = tables.approvals.c, tables.claims.c, tables.rungs.c, tables.notices.c
+_OPEN = exists().where(_A.id == _R.approval_id, _A.stage == Stage.OPEN).correlate(tables.rungs)
+
+
+def _can_fire(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Of a rung: its time has come, people can still answer, and no claim holds it back."""
+    asked = exists().where(
+        _A.id == _R.approval_id, _A.stage == Stage.OPEN, _A.rule.is_(None), _A.deadline > now
+    )
+    held = exists().where(_C.approval_id == _R.approval_id, _C.until > now)
+    return (
+        _R.fired_at.is_(None),
+        _R.due_at <= now,
+        asked.correlate(tables.rungs),
+        or_(_R.action.not_in(PAUSED), ~held.correlate(tables.rungs)),
+    )
+
+
 _Place = tuple[object, ...]  #: approval, surface, and the card or the person there
 #: What these do is not about everybody who looks at the card.
 _QUIET = frozenset({Action.LAST_CALL, Action.REDRAW})
@@ -66,25 +82,42 @@ async def ladder_anew(
 class SqlRungs(Part):
     """`bot.store.Rungs` over a database."""
 
-    async def due(self, now: datetime) -> tuple[tuple[DueRung, Approval], ...]:
-        """Unfired rungs of open approvals, earliest deadline first, then by their place on the ladder."""
-        statement = (
-            select(tables.rungs, tables.approvals, tables.decisions)
-            .select_from(decided(tables.rungs.join(tables.approvals)))
-            .where(_UNFIRED, _R.due_at <= now)
-            .order_by(_A.deadline, _A.id, _R.number)
+    async def due(self, now: datetime, *, most: int) -> tuple[tuple[DueRung, Approval], ...]:
+        """Of one approval all that is due, or nothing. What is not Nod's own word takes nobody's place."""
+        found: list[tuple[DueRung, Approval]] = []
+        first, left = (
+            select(_A.id, _A.deadline).where(_A.id.in_(select(_R.approval_id).where(*_can_fire(now)))),
+            most,
         )
-        rows = await self._database.fetch(statement)
-        approvals = await whole_of(rows, self._database.fetch, self._proofs)
-        both = zip(rows, approvals, strict=True)
-        return tuple((value_in(row, DueRung, tables.rungs), approval) for row, approval in both)
+        while left > 0:
+            ids = [
+                row[_A.id] for row in await self._database.fetch(first.order_by(_A.deadline, _A.id).limit(left))
+            ]
+            together = select(tables.rungs, tables.approvals, tables.decisions)
+            rows = await self._database.fetch(
+                together.select_from(decided(tables.rungs.join(tables.approvals)))
+                .where(_A.id.in_(ids), _R.approval_id.in_(ids), *_can_fire(now))
+                .order_by(_A.deadline, _A.id, _R.number)
+            )
+            read = await whole_of(rows, self._database.fetch, self._proofs)
+            found += [(value_in(row, DueRung, tables.rungs), one) for row, one in zip(rows, read, strict=True)]
+            forged = {one.id for one in read if one.forged}
+            if len(ids) < left or not forged:
+                break
+            left = len(forged)
+            last = moment(read[-1].deadline.at), read[-1].id
+            first = first.where(tuple_(_A.deadline, _A.id) > tuple_(*last))
+        return tuple(found)
 
     async def next_due(self, *, after: datetime) -> datetime | None:
-        """Of open approvals alone."""
-        whole = tables.rungs.join(tables.approvals)
-        first = select(func.min(_R.due_at)).select_from(whole).where(_UNFIRED, _R.due_at > after)
-        moment: datetime | None = await self._database.value(first)
-        return moment
+        """Of open approvals alone; or when the claim ends that holds some back."""
+        ahead = select(_R.due_at).where(_R.fired_at.is_(None), _R.due_at > after, _OPEN)
+        held = select(_C.until).where(_C.until > after)
+        found = [
+            await self._database.value(ahead.order_by(_R.due_at).limit(1)),
+            await self._database.value(held.order_by(_C.until).limit(1)),
+        ]
+        return min((one for one in found if one is not None), default=None)
 
     async def hasten(self, approval_ids: Sequence[str], *, action: Action, at: datetime) -> bool:
         """Of open approvals; later ones only, so that a rung never moves back."""
@@ -108,7 +141,7 @@ class SqlRungs(Part):
 
         async def work(connection: AsyncConnection) -> frozenset[str]:
             terms = await _locked(connection, [firing.approval_id for firing in firings], self._proofs)
-            waiting = await _waiting(connection, list(terms))
+            waiting = await _waiting(connection, [rung for one in firings for rung in one.rungs])
             going = [
                 firing
                 for firing in firings
@@ -151,12 +184,12 @@ async def _locked(connection: AsyncConnection, ids: Sequence[str], proofs: Proof
     return terms
 
 
-async def _waiting(connection: AsyncConnection, ids: Sequence[str]) -> set[tuple[str, int, datetime]]:
-    """Rungs that have not fired; one that was written anew with another moment is another rung."""
+async def _waiting(connection: AsyncConnection, rungs: Sequence[DueRung]) -> set[tuple[str, int, datetime]]:
+    """Which of these have not fired; one that was written anew with another moment is another rung."""
     waiting: set[tuple[str, int, datetime]] = set()
-    for some in chunks(ids):
-        unfired = select(_R.approval_id, _R.number, _R.due_at)
-        found = await connection.execute(unfired.where(_R.approval_id.in_(some), _R.fired_at.is_(None)))
+    for some in chunks([(rung.approval_id, rung.number) for rung in rungs]):
+        unfired = select(_R.approval_id, _R.number, _R.due_at).where(_R.fired_at.is_(None))
+        found = await connection.execute(unfired.where(tuple_(_R.approval_id, _R.number).in_(some)))
         waiting.update((approval_id, number, due_at) for approval_id, number, due_at in found)
     return waiting
 

@@ -28,6 +28,9 @@ Args = TypeVarTuple("Args")
 Count = Callable[[str], None]  #: counts an event of this name, for the metrics
 Round = Callable[[], Awaitable[datetime | None]]  #: does the pending work; returns when something is due next
 
+#: A round takes at most so many pieces of work, the most urgent first; the end of a piece rings for the next.
+BATCH = 64
+
 #: Seconds to wait before the next read after the store could not be read.
 STORE_PAUSE = 1.0
 

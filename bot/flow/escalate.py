@@ -12,15 +12,13 @@ import structlog
 from bot.alerts import ONE, RUNG, alert_of
 from bot.approval import Approval
 from bot.errors import Unavailable
-from bot.flow import ChatStep, earliest
+from bot.flow import BATCH, ChatStep
 from bot.ladder import Action
 from bot.notifications import left, stand_ins
 from bot.policy import kept_out, named_for
 from bot.records import Alert, DueRung, NotificationKind, OutboxItem, Placement, Triggered
 from bot.wording import waiting_name
 
-#: Actions that wait while the request is claimed: all that would call other people.
-PAUSED = frozenset({Action.REMIND, Action.PING, Action.WIDEN, Action.PAGE, Action.FALLBACK})
 #: Actions whose people are mentioned in the thread, and get a direct message.
 TELLS = frozenset({Action.PING, Action.WIDEN, Action.PAGE})
 
@@ -31,8 +29,6 @@ MOST_ALONE = 30
 #: fallback: before a quarter of the window is gone, which would be a fault (`bot.flow.self_check`).
 UNSEEN_SHARE, UNSEEN_WITHIN = 0.15, timedelta(seconds=20)
 
-#: Approvals whose steps fire in one transaction; the others follow in the next, the earliest deadline first.
-MOST_AT_ONCE = 200
 TOGETHER = "together"  #: the name of that piece of work
 
 Due = tuple[Approval, list[DueRung]]
@@ -45,19 +41,14 @@ class Escalate(ChatStep):
 
     async def round(self) -> datetime | None:
         self._pool.look()
-        now, resumes = self._clock(), None
+        now = self._clock()
         await self._hasten(now)
-        due: dict[str, tuple[Approval, list[DueRung]]] = {}
-        for rung, approval in await self._store.rungs.due(now):
-            claim = approval.claim_at(now)
-            if now >= approval.deadline.at:
-                continue  # nobody can answer any more: `expire` reports what was missed
-            if claim and rung.action in PAUSED:
-                resumes = earliest(resumes, claim.until)
-            elif approval.rule is None:  # what a rule answers needs no person
+        due: dict[str, Due] = {}
+        for rung, approval in await self._store.rungs.due(now, most=BATCH):
+            if not approval.forged:  # else the next poll takes it as a new request
                 due.setdefault(approval.id, (approval, []))[1].append(rung)
-        self._hand_over(list(due.values())[:MOST_AT_ONCE])
-        return earliest(resumes, await self._store.rungs.next_due(after=now))
+        self._hand_over(list(due.values()))
+        return await self._store.rungs.next_due(after=now)
 
     async def _hasten(self, now: datetime) -> None:
         """A request without any card gets its fallback now, and not at the time of that step."""

@@ -33,7 +33,7 @@ from bot.alerts import (
 )
 from bot.approval import Approval, Stage
 from bot.errors import Unavailable
-from bot.flow import Count, Liveness
+from bot.flow import BATCH, Count, Liveness
 from bot.flow.chat_probe import ChatProbe
 from bot.flow.no_card import ROUTE
 from bot.flow.quorum_check import quorum_shortages, undecidable
@@ -200,11 +200,10 @@ class SelfCheck:
         return [*found, *(_late_in(place, count) for place, count in late.items())]
 
     async def _missed(self) -> list[_Violation]:
+        """The most urgent of them: what was missed once is one alert per request, and one is enough to act."""
         now, found = self._clock(), {}
-        for rung, approval in await self._store.rungs.due(now - MISSED_AFTER):
-            claim = approval.claims[-1] if approval.claims else None
-            held = claim is not None and now < claim.until + MISSED_AFTER
-            if approval.rule is None and not held and now < approval.deadline.at:
+        for rung, approval in await self._store.rungs.due(now - MISSED_AFTER, most=BATCH):
+            if now < approval.deadline.at:
                 text = alert_text(MISSED, tool=_tool(approval), number=rung.number + 1)
                 found[approval.id] = _Violation(about=approval.id, cause=MISSED, text=text)
         return list(found.values())

@@ -31,6 +31,7 @@ from tests.contract.values import (
     fire,
     revise,
     settle,
+    unfired,
     wins,
 )
 
@@ -68,7 +69,7 @@ async def test_an_admitted_approval_reads_back_as_it_was(store: Store) -> None:
     assert written == await store.approvals.get("r1")
     assert tuple(placements) == await store.placements.of("r1")
     assert placements[1] == await store.placements.get("c2")
-    assert [(rung, written) for rung in rungs] == list(await store.rungs.due(DEADLINE))
+    assert [(rung, written) for rung in rungs] == list(await unfired(store, DEADLINE))
 
 
 async def test_nobody_is_found_under_an_unknown_id(store: Store) -> None:
@@ -204,7 +205,7 @@ async def test_a_changed_request_is_taken_anew(store: Store) -> None:
     assert await revise(store, request=new, deadline=later, rungs=fresh)
     found = await _get(store)
     assert (new, later, 3, None) == (found.request, found.deadline, found.revision, found.confirmed_at)
-    assert fresh == [rung for rung, _ in await store.rungs.due(after(900))]
+    assert fresh == [rung for rung, _ in await unfired(store, after(900))]
     assert not await wins(store, a_vote())
     assert await wins(store, a_vote(digest=new.digest))
 

@@ -36,6 +36,7 @@ from tests.contract.values import (
     retime,
     revise,
     settle,
+    unfired,
 )
 
 ELSEWHERE = Destination(surface=Surface.SLACK, channel="C0ELSEWHERE")
@@ -43,7 +44,7 @@ ELSEWHERE = Destination(surface=Surface.SLACK, channel="C0ELSEWHERE")
 
 async def due(store: Store) -> list[tuple[int, Action]]:
     """Number and action of the rungs that have not fired."""
-    return [(rung.number, rung.action) for rung, _ in await store.rungs.due(after(9_999))]
+    return [(rung.number, rung.action) for rung, _ in await unfired(store, after(9_999))]
 
 
 async def fired(store: Store, *rungs: DueRung) -> None:
@@ -123,15 +124,15 @@ async def test_an_approval_knows_what_is_ahead_of_it(store: Store) -> None:
 async def test_people_who_were_let_in_see_the_new_call(store: Store) -> None:
     """A card in each place where a rung had put one, for as often as the call changes; of this route only."""
     widen = a_rung(0, due=-1, action=Action.WIDEN, who=("cfo",), cards=(BOARD,))
-    unfired = a_rung(1, due=99, action=Action.FALLBACK, who=(), cards=(ELSEWHERE,))
+    later = a_rung(1, due=99, action=Action.FALLBACK, who=(), cards=(ELSEWHERE,))
     await store.approvals.insert(
-        [NewApproval(approval=an_approval(), placements=[a_placement()], rungs=[widen, unfired])]
+        [NewApproval(approval=an_approval(), placements=[a_placement()], rungs=[widen, later])]
     )
     assert await fire(store, [widen], at=after(1), placements=[a_placement("c2", at=BOARD)])
     for number in (1, 2):
         cards = [a_placement(f"new{number}")]
         request = a_request(arguments=number)
-        assert await revise(store, request=request, placements=cards, rungs=[widen, unfired])
+        assert await revise(store, request=request, placements=cards, rungs=[widen, later])
         standing = [p for p in await store.placements.of("r1") if not p.superseded]
         assert {FINANCE, BOARD} == {placement.destination for placement in standing}
         assert 2 == len(standing)
@@ -184,7 +185,7 @@ async def test_a_nearer_deadline_cuts_a_lease(store: Store) -> None:
     near = Lease(until=after(12), last_call=after(9))
     assert await retime(store, deadline=a_deadline(after(60)), lease=near)
     assert [a_claim(until=after(12))] == list((await found(store)).claims)
-    moments = [(rung.action, rung.due_at) for rung, _ in await store.rungs.due(after(99))]
+    moments = [(rung.action, rung.due_at) for rung, _ in await unfired(store, after(99))]
     assert [(Action.LAST_CALL, after(9)), (Action.REDRAW, after(12))] == moments
     far = Lease(until=after(20), last_call=after(15))
     assert await store.approvals.retime(

@@ -30,13 +30,14 @@ from tests.contract.values import (
     fire,
     found,
     revise,
+    unfired,
     wins,
 )
 
 
 async def last_calls(store: Store) -> list[tuple[int, tuple[str, ...]]]:
     """Number and people of the last calls that have not fired."""
-    due = [rung for rung, _ in await store.rungs.due(after(9_999))]
+    due = [rung for rung, _ in await unfired(store, after(9_999))]
     return [(rung.number, rung.who) for rung in due if rung.action is Action.LAST_CALL]
 
 
@@ -56,7 +57,7 @@ async def test_a_claim_shows_and_brings_its_last_call(store: Store, rings: list[
     last = DueRung(approval_id="r1", number=LAST_CALLS, due_at=after(25), action=Action.LAST_CALL, who=("ann",))
     over = replace(last, number=LAST_CALLS + 1, due_at=after(30), action=Action.REDRAW)
     expected_due = [(rung, expected), (last, expected), (over, expected)]
-    assert expected_due == list(await store.rungs.due(after(60)))
+    assert expected_due == list(await unfired(store, after(60)))
 
 
 async def test_one_at_a_time_is_on_it(store: Store, rings: list[Step]) -> None:
@@ -143,7 +144,7 @@ async def test_a_changed_call_is_claimed_anew(store: Store, eyes: Eyes) -> None:
     assert Claimed.YES is await claim(store, digest=changed)
     await fire(
         store,
-        [rung for rung, _ in await store.rungs.due(after(99))],
+        [rung for rung, _ in await unfired(store, after(99))],
         at=after(25),
         notices=[a_notice("ann.last", person="ann")],
     )

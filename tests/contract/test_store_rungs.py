@@ -11,7 +11,7 @@ import pytest
 from adapters.store.open import SqlStore
 from bot.approval import Stage
 from bot.ladder import Action
-from bot.records import Alert, NewApproval, NotificationKind, OutboxItem, Step, Triggered
+from bot.records import UNWRITTEN, Alert, NewApproval, NotificationKind, OutboxItem, Step, Triggered
 from bot.store import Store
 from bot.surface import Surface
 from tests.contract.conftest import Eyes
@@ -20,6 +20,7 @@ from tests.contract.values import (
     FINANCE,
     LEASE,
     NOW,
+    a_claim,
     a_notice,
     a_placement,
     a_request,
@@ -28,12 +29,14 @@ from tests.contract.values import (
     after,
     ahead_of,
     an_approval,
+    claim,
     close,
     decide,
     fire,
     found,
     revise,
     settle,
+    unfired,
     wins,
 )
 
@@ -51,13 +54,42 @@ async def test_rungs_are_due_at_their_time(store: Store) -> None:
     await store.approvals.insert([NewApproval(approval=an_approval("r2", deadline=after(60)), rungs=[other])])
     assert after(10) == await store.rungs.next_due(after=NOW)
     assert after(15) == await store.rungs.next_due(after=after(10))
-    assert () == await store.rungs.due(after(9.999))
-    assert [a_rung(0, due=10)] == [rung for rung, _ in await store.rungs.due(after(10))]
-    assert [other, a_rung(0, due=10), a_rung(1, due=20)] == [r for r, _ in await store.rungs.due(after(20))]
+    assert () == await store.rungs.due(after(9.999), most=9)
+    assert [a_rung(0, due=10)] == [rung for rung, _ in await store.rungs.due(after(10), most=9)]
+    assert [other, a_rung(0, due=10), a_rung(1, due=20)] == [
+        r for r, _ in await store.rungs.due(after(20), most=9)
+    ]
     await decide(store, "r1")
     waits = replace(an_approval("r2", deadline=after(60)), ahead=ahead_of(other))
-    assert [(other, waits)] == list(await store.rungs.due(after(20)))
+    assert [(other, waits)] == list(await store.rungs.due(after(20), most=9))
     assert after(15) == await store.rungs.next_due(after=NOW)
+
+
+async def test_a_few_are_due_at_once(store: Store, eyes: Eyes) -> None:
+    """The most urgent, each with all its rungs; what nobody can answer, or Nod did not write, takes no place."""
+    ids = ["r5", "r1", "r2", "r3", "r4"]
+    for place, one in enumerate(ids):
+        rungs = [a_rung(number, due=10 + number, approval_id=one) for number in (0, 1)]
+        approval = an_approval(one, deadline=after(30 * (place + 1)))
+        await store.approvals.insert([NewApproval(approval=approval, rungs=rungs)])
+    eyes("UPDATE approvals SET route = 'another' WHERE id = 'r1'")
+
+    due = await store.rungs.due(after(30), most=2)
+
+    assert [(one, n) for one in ids[1:4] for n in (0, 1)] == [
+        (rung.approval_id, rung.number) for rung, _ in due
+    ]
+
+
+async def test_what_a_claim_holds_back_is_not_due(store: Store) -> None:
+    """Until it ends; then it is due, and what tells nobody else does not wait."""
+    rungs = [a_rung(0, due=10), a_rung(UNWRITTEN, due=11, action=Action.REDRAW)]
+    await store.approvals.insert([NewApproval(approval=an_approval(), rungs=rungs)])
+    await claim(store, a_claim(until=after(40)))
+    assert after(40) == await store.rungs.next_due(after=after(39))
+    assert [UNWRITTEN] == [rung.number for rung, _ in await store.rungs.due(after(20), most=9)]
+    due = [rung.number for rung, _ in await store.rungs.due(after(40), most=9)]
+    assert 0 in due
 
 
 async def test_a_rung_fires_once_and_shows(store: Store) -> None:
@@ -67,7 +99,7 @@ async def test_a_rung_fires_once_and_shows(store: Store) -> None:
     assert await fire(store, [rung], at=after(11))
     assert not await fire(store, [rung], at=after(13))
     assert replace(an_approval(), escalated_at=after(11), revision=2) == await store.approvals.get("r1")
-    assert () == await store.rungs.due(after(99))
+    assert [] == await unfired(store, after(99))
     assert await store.rungs.next_due(after=NOW) is None
 
 
@@ -99,7 +131,7 @@ async def test_a_rung_reads_back_as_it_was(store: Store) -> None:
         for number, action in enumerate(Action, start=1)
     ]
     await store.approvals.insert([NewApproval(approval=an_approval(), rungs=rungs)])
-    assert rungs == [rung for rung, _ in await store.rungs.due(after(99))]
+    assert rungs == [rung for rung, _ in await unfired(store, after(99))]
 
 
 LOUD = {Action.REMIND, Action.PING, Action.WIDEN, Action.PAGE, Action.FALLBACK}
@@ -125,7 +157,7 @@ async def test_rungs_fire_together_or_not_at_all(store: Store, rings: list[Step]
     owes: dict[str, Any] = {"notices": [a_notice()], "placements": [a_placement()]}
     assert not await fire(store, [first, second], at=after(2), **owes)
     assert ([], ()) == (await owed(store), await store.placements.of("r1"))
-    assert [second] == [rung for rung, _ in await store.rungs.due(after(99))]
+    assert [second] == [rung for rung, _ in await unfired(store, after(99))]
     assert [] == rings
     assert await fire(store, [second], at=after(2), **owes)
     assert [a_notice()] == await owed(store)
@@ -270,7 +302,7 @@ async def test_a_redraw_comes_again_with_each_ladder(store: Store) -> None:
     await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[ping, redraw])])
     await fire(store, [ping, redraw], at=after(1))
     assert await revise(store, rungs=[ping, redraw], request=a_request(arguments="other"))
-    assert [redraw] == [rung for rung, _ in await store.rungs.due(after(99))]
+    assert [redraw] == [rung for rung, _ in await unfired(store, after(99))]
 
 
 async def test_a_rung_is_hastened_once_and_never_put_back(store: Store, rings: list[Step]) -> None:
@@ -282,7 +314,7 @@ async def test_a_rung_is_hastened_once_and_never_put_back(store: Store, rings: l
     rings.clear()
     assert await store.rungs.hasten(["r2", "r1"], action=Action.FALLBACK, at=after(2))
     assert [Step.ESCALATE] == rings
-    assert [replace(fallbacks[1], due_at=after(2))] == [rung for rung, _ in await store.rungs.due(after(2))]
+    assert [replace(fallbacks[1], due_at=after(2))] == [rung for rung, _ in await unfired(store, after(2))]
     rings.clear()
     assert not await store.rungs.hasten(["r2", "r1"], action=Action.FALLBACK, at=after(3))
     assert not await store.rungs.hasten(["r2"], action=Action.FALLBACK, at=after(3))
@@ -311,7 +343,7 @@ async def test_what_is_due_together_fires_together(store: SqlStore, eyes: Eyes, 
             alert=page,
         )
 
-    everything = await store.rungs.due(after(3))
+    everything = await unfired(store, after(3))
     stale = firing("r3").rungs[0]
     await store.approvals.retime(
         "r3", was=an_approval().deadline.at, route="payments", placements=(),
@@ -323,7 +355,7 @@ async def test_what_is_due_together_fires_together(store: SqlStore, eyes: Eyes, 
     assert {"r0", "r2", "r4"} == await store.rungs.trigger([firing(name) for name in names], at=after(3))
 
     assert {Step.SHOW, Step.BATCH, Step.NOTIFY, Step.ALERT} == set(rings)
-    assert [] == [rung for rung, approval in await store.rungs.due(after(3))]
+    assert [] == [rung for rung, approval in await unfired(store, after(3))]
     went = {name: await found(store, name) for name in names}
     assert {"r0": 2, "r1": 2, "r2": 3, "r3": 2, "r4": 2} == {name: a.revision for name, a in went.items()}
     assert {"r0", "r2", "r4"} == {name for name, approval in went.items() if approval.widened}

@@ -33,6 +33,7 @@ from tests.contract.values import (
     found,
     retime,
     settle,
+    unfired,
     wins,
 )
 
@@ -42,7 +43,7 @@ WOKEN = [Step.SHOW, Step.BATCH, Step.ESCALATE, Step.EXPIRE]
 
 async def due(store: Store) -> list[int]:
     """The numbers of the rungs that have not fired."""
-    return [rung.number for rung, _ in await store.rungs.due(after(9_999))]
+    return [rung.number for rung, _ in await unfired(store, after(9_999))]
 
 
 async def test_a_poll_is_compared_with_what_stands(store: Store) -> None:
@@ -66,7 +67,7 @@ async def test_a_deadline_moves_with_its_rungs(store: Store, rings: list[Step]) 
     assert await retime(store, deadline=LATER, rungs=anew)
     assert [*WOKEN, Step.ALERT] == rings
     assert replace(before, deadline=LATER, revision=3, ahead=ahead_of(anew[1])) == await found(store)
-    assert anew[1:] == [rung for rung, _ in await store.rungs.due(after(9_999))]
+    assert anew[1:] == [rung for rung, _ in await unfired(store, after(9_999))]
     assert not await retime(store, deadline=a_deadline(), rungs=rungs)
     assert LATER == (await found(store)).deadline
 

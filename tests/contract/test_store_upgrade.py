@@ -18,7 +18,7 @@ from bot.approval import Stage
 from bot.ladder import Action
 from bot.protocol import HITLRequest
 from tests.contract.conftest import PAGERS
-from tests.contract.values import NOW, a_placement, a_vote, after, revise, wins
+from tests.contract.values import NOW, a_placement, a_vote, after, revise, unfired, wins
 
 AT = round(NOW.timestamp() * 1000)
 TABLES = {
@@ -111,7 +111,7 @@ async def test_an_upgrade_from_the_second_version_keeps_every_row(fresh_url: str
     """Rungs, votes, cards and the audit read back; agents are counted; whoever heard of an end heard of it."""
     left_behind(fresh_url, "0002", ROWS_OF_TWO)
     async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS) as store:
-        due = [rung for rung, _ in await store.rungs.due(NOW)]
+        due = [rung for rung, _ in await unfired(store, NOW)]
         assert [(0, Action.PING, ("finance",), ())] == [(r.number, r.action, r.who, r.cards) for r in due]
         found = await store.approvals.get("r1")
         assert found is not None
@@ -173,7 +173,7 @@ async def test_an_upgrade_keeps_every_row(fresh_url: str) -> None:
         assert ("Ann", "fine", ()) == (found.decision.actor.name, found.decision.note, found.decision.others)
         (card,) = await store.placements.of("r1")
         assert ("ts1", None, False) == (card.ref, card.digest, card.superseded)
-        assert [("finance",)] == [rung.who for rung, _ in await store.rungs.due(NOW)]
+        assert [("finance",)] == [rung.who for rung, _ in await unfired(store, NOW)]
         # Nobody has taken it, so it is owed to the pager that is new as well.
         assert ["oncall", "ops"] == [page.pager for page in await store.alerts.owed(NOW)]
         head = await store.journal.head()

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
+from sqlalchemy import select
+
+from adapters.store import tables
+from adapters.store.columns import value_in
+from adapters.store.open import SqlStore
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
 from bot.ladder import Action, Ahead, Deadline, DeadlineSource, Lease
 from bot.protocol import HITLDecision, HITLRequest
@@ -79,6 +84,16 @@ def a_rung(number: int = 0, *, due: float = 60.0, approval_id: str = "r1", **cha
     """A rung that is due that many seconds from NOW."""
     known: dict[str, Any] = {"who": ("finance", "bøb")}
     return DueRung(approval_id=approval_id, number=number, due_at=after(due), **{**known, **changes})
+
+
+async def unfired(store: Store, by: datetime) -> list[tuple[DueRung, Approval]]:
+    """The rungs of open approvals that are due by then and have not fired, whoever holds them back."""
+    rungs, approvals = tables.rungs, tables.approvals
+    written = select(rungs).join(approvals, approvals.c.id == rungs.c.approval_id)
+    waiting = written.where(rungs.c.fired_at.is_(None), approvals.c.stage == Stage.OPEN, rungs.c.due_at <= by)
+    in_turn = waiting.order_by(approvals.c.deadline, approvals.c.id, rungs.c.number)
+    read = [value_in(row, DueRung, rungs) for row in await cast(SqlStore, store).database.fetch(in_turn)]
+    return [(rung, await found(store, rung.approval_id)) for rung in read]
 
 
 async def fire(
