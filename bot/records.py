@@ -135,6 +135,26 @@ class OutboxItem:
     next_try: datetime | None = None
 
 
+Lane = tuple[Surface, str, str]  #: takes one message at a time: a chat, a person or "", a channel or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueNotice:
+    """A queued message that can be sent, or dropped, now."""
+
+    notice: OutboxItem
+    approval: Approval
+    placement: Placement | None = None  #: the card in whose thread it belongs
+    digest_id: str | None = None  #: if the card is on one, the channel's queue message
+    digest_ref: str | None = None
+
+    @property
+    def lane(self) -> Lane:
+        """What it waits in line for."""
+        channel = self.placement.destination.channel if self.placement else ""
+        return self.notice.surface, self.notice.person or "", channel
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping:
     """A posted message that says that requests are pending, of which none is any more."""

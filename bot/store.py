@@ -16,9 +16,11 @@ from bot.ladder import Action
 from bot.records import (
     Alert,
     Batched,
+    DueNotice,
     DueRung,
     Heard,
     Lack,
+    Lane,
     OutboxItem,
     PendingPage,
     Ping,
@@ -110,8 +112,28 @@ class Rungs(Protocol):
 class Outbox(Protocol):
     """Queued messages."""
 
-    async def owed(self) -> tuple[tuple[OutboxItem, Approval, Placement | None], ...]:
-        """Not sent yet, earliest deadline first, each with the card in whose thread it belongs."""
+    async def due(
+        self,
+        now: datetime,
+        *,
+        surfaces: Collection[Surface],
+        news_since: datetime,
+        most: int,
+        lanes: Collection[Lane] = (),
+    ) -> tuple[DueNotice, ...]:
+        """What can be sent or dropped now, at most `most`: the first of each lane, then the earliest deadline.
+
+        Open requests come before outcomes. Messages of chats that are not in `surfaces`, and outcomes from
+        before `news_since`, are there to be dropped. With `lanes` only theirs, and at most `most` of each.
+        """
+        ...
+
+    async def next_due(self, *, after: datetime) -> datetime | None:
+        """When the next one can be due that is not yet, if nothing else happens."""
+        ...
+
+    async def hold(self, notices: Sequence[OutboxItem], *, until: datetime) -> None:
+        """They need not be sent before then."""
         ...
 
     async def attempt(self, notices: Sequence[OutboxItem], *, sent_as: str, at: datetime) -> bool:
@@ -207,15 +229,26 @@ class Alerts(Protocol):
         """Change the text of an open alert: its pagers get it again under the ref that they have."""
         ...
 
-    async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
-        """Alerts that are not resolved, of one request, or of one cause, oldest first."""
+    async def open_of(
+        self, *, approval_id: str | None = None, cause: str | Collection[str] | None = None
+    ) -> tuple[Alert, ...]:
+        """Alerts that are not resolved, of one request, or of one cause or several, oldest first."""
         ...
 
     async def unacknowledged(self, raised_before: datetime) -> int:
         """How many open alerts from before then no pager has accepted yet, although there is one."""
         ...
 
-    async def owed(self, now: datetime) -> tuple[PendingPage, ...]: ...
+    async def due(self, now: datetime, *, most: int) -> tuple[PendingPage, ...]:
+        """Pages whose turn it is, the oldest alert first, at most `most` for each pager.
+
+        Their pager did not accept them yet, or they are resolved and it did not get that.
+        """
+        ...
+
+    async def next_due(self, *, after: datetime) -> datetime | None:
+        """When a page is due that is not yet."""
+        ...
 
     async def attempt(self, page: PendingPage, *, at: datetime) -> None: ...
 

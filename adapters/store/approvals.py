@@ -31,7 +31,7 @@ from adapters.store import audit_events, tables
 from adapters.store.columns import moment, storable_text, value_in
 from adapters.store.compare_and_set import Move, append, as_it_was, chunks, move
 from adapters.store.database import paced, rows_of
-from adapters.store.outbox import OWED, write_outbox
+from adapters.store.outbox import OWED, ends_pings, write_outbox
 from adapters.store.placements import in_sight, lags
 from adapters.store.polled import PolledApprovals
 from adapters.store.proofs import locked_terms
@@ -272,6 +272,7 @@ class SqlApprovals(AnsweredApprovals, PolledApprovals):
             found = (await connection.execute(settled.returning(_A.trouble))).first()
             if found is None:
                 return False
+            await ends_pings(connection, approval_id)
             told = audit_events.settled(
                 approval_id, outcome=outcome, word=platform_word, trouble=trouble, shown=found[0], at=at
             )

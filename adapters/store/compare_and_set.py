@@ -51,6 +51,7 @@ class Move(StrEnum):
     ATTEMPT_NOTICE = "attempt_notice"
     SENT = "sent"
     POSTPONE_NOTICE = "postpone_notice"
+    HOLD_NOTICE = "hold_notice"
     DROPPED = "dropped"
     BATCH = "gather"
     RELEASE = "release"

@@ -18,11 +18,12 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, postgres, sqlite, tables
+from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
 from adapters.store.audit import SqlJournal
 from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.database import Database, SqlProbe, rows_of
-from adapters.store.outbox import SqlAlerts, SqlOutbox
+from adapters.store.outbox import SqlOutbox
 from adapters.store.placements import SqlConversations, SqlPlacements
 from adapters.store.proofs import Proofs
 from adapters.store.queue_messages import SqlQueueMessages

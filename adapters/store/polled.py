@@ -18,6 +18,7 @@ from adapters.store import audit_events, tables
 from adapters.store.columns import columns_of, moment, storable_text
 from adapters.store.compare_and_set import Move, append, chunks, move
 from adapters.store.database import Part, insert_new
+from adapters.store.outbox import ends_pings
 from adapters.store.placements import destinations_of, place, placement_row
 from adapters.store.proofs import Proofs, locked_terms
 from adapters.store.rungs import ladder_anew
@@ -256,6 +257,7 @@ class PolledApprovals(Part):
             # What was said about its end is true no more, and is said anew when it ends again.
             ended = (_T.approval_id == approval_id, _T.news == NotificationKind.OUTCOME)
             await connection.execute(delete(tables.notices).where(*ended))
+            await ends_pings(connection, approval_id, again=True)
             asked = update(tables.placements).where(_P.approval_id == approval_id, ~_P.superseded)
             await connection.execute(asked.values(owed=True, tries=0, next_try=None))
             if route != before.route:

@@ -12,10 +12,11 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, or_, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
+from adapters.store.alerts import resolve_alert, write_alert
 from adapters.store.columns import columns_of, moment, value_in
 from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.database import Part, insert_new
-from adapters.store.outbox import OWED, resolve_alert, write_alert, write_outbox
+from adapters.store.outbox import OWED, write_outbox
 from adapters.store.placements import place
 from adapters.store.proofs import COLUMNS, Proofs, Terms, terms_in
 from adapters.store.whole import decided, whole_of

@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     false,
     text,
+    true,
 )
 
 from adapters.store.columns import Call, Moment, Names, Places, Words, word_of
@@ -166,6 +167,7 @@ claims = Table(
     Column("name", Words, nullable=False),
     Column("at", Moment, nullable=False),
     Column("until", Moment, nullable=False),
+    Index("claims_until", "until"),
 )
 
 #: Messages that are owed, and those that were sent or dropped.
@@ -189,11 +191,22 @@ notices = Table(
     Column("channel", Words),
     Column("ref", Words),
     Column("amended_at", Moment),
+    #: Whether it is up, and its request has ended.
+    Column("outdated", Boolean, nullable=False, server_default=false()),
     CheckConstraint("surface IN ('slack', 'teams')", name="notices_surface"),
     CheckConstraint("(card_id IS NULL) != (person IS NULL)", name="notices_to"),
 )
 _UNPAID = and_(notices.c.sent_at.is_(None), notices.c.dropped_at.is_(None))
 Index("notices_owed", notices.c.approval_id, sqlite_where=_UNPAID, postgresql_where=_UNPAID)
+Index("notices_due", notices.c.next_try, sqlite_where=_UNPAID, postgresql_where=_UNPAID)
+Index(
+    "notices_outdated",
+    notices.c.surface,
+    notices.c.channel,
+    notices.c.ref,
+    sqlite_where=text("outdated = 1"),
+    postgresql_where=notices.c.outdated,
+)
 #: What such a message says is no longer true when its request ends.
 IS_PING = notices.c.news.in_((NotificationKind.RUNG, NotificationKind.LAST_CALL))
 #: Pings that still say that a request is pending. Only pings have a `ref`, so the index on it stays small.
@@ -235,6 +248,8 @@ alerts = Table(
     Column("raised_at", Moment, nullable=False),
     Column("mended", Words, key="resolved"),
 )
+_UNRESOLVED = alerts.c.resolved.is_(None)
+Index("alerts_open", alerts.c.cause, sqlite_where=_UNRESOLVED, postgresql_where=_UNRESOLVED)
 
 #: What is owed to each pager: first the alert, then, if it is resolved, to say so.
 pages = Table(
@@ -249,8 +264,15 @@ pages = Table(
     Column("next_try", Moment),
     Column("taken", Boolean, nullable=False),
     Column("told_mended", Boolean, nullable=False),
+    #: Whether the pager is to get it: it has not accepted it, or it is resolved and the pager did not get that.
+    Column("owed", Boolean, nullable=False, server_default=true()),
     ForeignKeyConstraint(["approval_id", "cause"], ["alerts.approval_id", "alerts.cause"]),
-    Index("pages_owed", "told_mended", "next_try"),
+)
+Index(
+    "pages_due",
+    pages.c.next_try,
+    sqlite_where=text("owed = 1"),
+    postgresql_where=pages.c.owed,
 )
 
 #: Where the bot of a chat may speak, as the chat told it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -144,9 +144,12 @@ class AlertFallback:
         """The store's; what is spooled says what it said."""
         await self._alerts.reword(approval_id, cause=cause, text=text)
 
-    async def open_of(self, *, approval_id: str | None = None, cause: str | None = None) -> tuple[Alert, ...]:
+    async def open_of(
+        self, *, approval_id: str | None = None, cause: str | Collection[str] | None = None
+    ) -> tuple[Alert, ...]:
         """The store's; what is spooled is raised first, so that what is then resolved includes it."""
-        if any(approval_id in (None, about) and cause in (None, why) for about, why in self._waiting):
+        causes = [cause] if cause is None or isinstance(cause, str) else cause
+        if any(approval_id in (None, about) and {None, why} & {*causes} for about, why in self._waiting):
             await self.drain()
         return await self._alerts.open_of(approval_id=approval_id, cause=cause)
 
@@ -154,9 +157,13 @@ class AlertFallback:
         """The store's."""
         return await self._alerts.unacknowledged(raised_before)
 
-    async def owed(self, now: datetime) -> tuple[PendingPage, ...]:
+    async def due(self, now: datetime, *, most: int) -> tuple[PendingPage, ...]:
         """The store's."""
-        return await self._alerts.owed(now)
+        return await self._alerts.due(now, most=most)
+
+    async def next_due(self, *, after: datetime) -> datetime | None:
+        """The store's."""
+        return await self._alerts.next_due(after=after)
 
     async def attempt(self, page: PendingPage, *, at: datetime) -> None:
         """The store's."""

@@ -124,6 +124,10 @@ class WorkerPool:
         piece = self._work_off(key, approval_id, work, *args)
         self._tasks.create_task(piece, name=f"{self._step}:{approval_id}")
 
+    def is_busy(self, key: Hashable) -> bool:
+        """Whether a piece with this key is under way."""
+        return key in self._busy
+
     def crashed(self, key: Hashable) -> bool:
         """Whether the last piece under this key failed with an unforeseen error; returns True once."""
         fell = key in self._fallen

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import Forbidden, Unavailable
-from bot.flow import Count, WorkerPool, card_link
+from bot.flow import BATCH, Count, WorkerPool, card_link
 from bot.ports import Chat, Clock, Pager
 from bot.records import Alert, PendingPage
 from bot.retry import PAGE
@@ -49,12 +49,13 @@ class PageOut:
     async def round(self) -> datetime | None:
         for pool in self._crews.values():
             pool.look()
-        for page in await self._store.alerts.owed(self._clock()):
+        now = self._clock()
+        for page in await self._store.alerts.due(now, most=BATCH):
             pager = self._pagers.get(page.pager)
             if pager is not None:  # a pager that left the settings keeps its rows until it is back
                 key = (page.alert.approval_id, page.alert.cause, page.pager)
                 self._crews[page.pager].take(key, page.alert.approval_id, self._page, page, pager)
-        return None
+        return await self._store.alerts.next_due(after=now)
 
     async def _page(self, page: PendingPage, pager: Pager) -> None:
         now, alerts = self._clock(), self._store.alerts

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
-from bot.approval import Approval, Outcome, Stage
+from bot.approval import Outcome, Stage
 from bot.errors import Forbidden, Gone, Unavailable
-from bot.flow import ChatStep, StepDeps, card_link, earliest, not_delivered
+from bot.flow import BATCH, ChatStep, StepDeps, card_link, not_delivered
 from bot.flow.missed_requests import MissedRequests
 from bot.notifications import is_told_by_card, notification_for
 from bot.ports import Chat
-from bot.records import NotificationKind, OutboxItem, Placement, QueueMessage
+from bot.records import DueNotice, Lane, NotificationKind, OutboxItem
 from bot.retry import NOTIFICATION_REFUSED, chat_wait
 from bot.surface import Destination, Surface
 
@@ -25,6 +25,8 @@ CROWD = 5
 MANY = "many."
 #: Notifications that one message covers.
 MOST_TOGETHER = 500
+#: If more is due than one round takes, it reads so many places whole.
+LANES = 8
 #: A card or a queue message is reposted this many times because its thread is gone. After that the notification
 #: of an outcome is dropped, and one of a pending request stays queued until the end.
 GONE_TRIES = 5
@@ -32,8 +34,6 @@ GONE_TRIES = 5
 SHOWN_WITHIN, ON_CARD = timedelta(seconds=60), "its card shows it"
 #: An outcome is no longer news after this long.
 STALE_AFTER = timedelta(hours=1)
-
-Owed = tuple[OutboxItem, Approval, Placement | None]
 
 log = structlog.get_logger()
 
@@ -63,52 +63,69 @@ class Notify(ChatStep):
 
     async def round(self) -> datetime | None:
         self._pool.look()
-        now, due = self._clock(), None
-        owed = await self._store.outbox.owed()
-        digests = await self._digests(owed)
-        crowded, shown = _crowded(owed), []
-        together: dict[tuple[_Place, str | None, str | None], list[Owed]] = {}
-        for item in sorted(
-            owed, key=lambda item: item[0].news is NotificationKind.OUTCOME
-        ):  # pending requests go first
-            notice, approval, placement = item
-            why = self._too_late(notice, approval, placement, now=now)
-            place = self._place(notice, placement, digests, crowded)
-            claim = approval.claim_at(now)
-            if why:
-                self._pool.take(("drop", notice.mark), approval.id, self._drop, [item], why)
-            elif approval.stage is Stage.OPEN and now >= approval.deadline.at:
-                continue  # its outcome will be known in a moment
-            elif (until := self._shows_until(notice, approval, placement)) and until > now:
-                if placement and placement.shown_revision >= approval.revision:
-                    shown.append(item)
-                else:
-                    due = earliest(due, until)
-            elif notice.news is NotificationKind.RUNG and claim:  # a claim holds pings back
-                due = earliest(due, claim.until)
-            elif notice.next_try and notice.next_try > now:
-                due = earliest(due, notice.next_try)
-            elif place is not None:  # else it waits for its card, whose commit rings this step
-                many = notice.news is NotificationKind.RUNG or (
-                    place.thread_of_many and notice.news is NotificationKind.OUTCOME
-                )
-                alone = notice.news.value if many else notice.mark
-                together.setdefault((place, notice.sent_as, alone), []).append(item)
-        if shown:
-            self._pool.take(ON_CARD, shown[0][1].id, self._drop, shown[:MOST_TOGETHER], ON_CARD)
+        now = self._clock()
+        useless: defaultdict[str, list[DueNotice]] = defaultdict(list)
+        on_card: list[DueNotice] = []
+        together: dict[tuple[_Place, str | None, str | None], list[DueNotice]] = {}
+        due = await self._due(now)
+        crowded = _crowded(due)
+        for item in due:
+            if why := self._too_late(item, now=now):
+                useless[why].append(item)
+            elif (until := self._shows_until(item)) and until > now:
+                on_card.append(item)
+            elif (place := self._place(item, crowded)) is not None:
+                together.setdefault((place, item.notice.sent_as, _alone(item, place)), []).append(item)
+        for why, items in useless.items():
+            self._pool.take(("drop", why), items[0].approval.id, self._drop, items, why)
+        await self._leave_to_card(on_card)
         for (place, _, _), items in together.items():
             # One at a time for each channel and person: a busy channel does not hold the places of the others.
-            self._pool.take(("say", place.lane), items[0][1].id, self._say, items[:MOST_TOGETHER], place)
-        return due
+            first = items[:MOST_TOGETHER]
+            self._pool.take(("say", place.lane), first[0].approval.id, self._say, first, place)
+        return await self._store.outbox.next_due(after=now)
 
-    async def _say(self, items: list[Owed], place: _Place) -> None:
-        notices, now = [notice for notice, _, _ in items], self._clock()
+    async def _due(self, now: datetime) -> Sequence[DueNotice]:
+        """The most urgent ones. If there are more, all of a few places: what is combined is read together."""
+        outbox, news_since = self._store.outbox, now - STALE_AFTER
+        due = await outbox.due(now, surfaces=self._chats, news_since=news_since, most=BATCH)
+        if len(due) == BATCH:
+            lanes = list(dict.fromkeys(one.lane for one in due))
+            free = [lane for lane in lanes if not self._pool.is_busy(("say", _lane_of(lane)))]
+            due = await outbox.due(
+                now,
+                surfaces=self._chats,
+                news_since=news_since,
+                most=MOST_TOGETHER,
+                lanes=free[:LANES] or lanes[:1],
+            )
+        # Pending requests go first.
+        return sorted(due, key=lambda one: one.notice.news is NotificationKind.OUTCOME)
+
+    async def _leave_to_card(self, items: Sequence[DueNotice]) -> None:
+        """The card shows these outcomes, or will in a moment."""
+        shown = [
+            one for one in items if one.placement and one.placement.shown_revision >= one.approval.revision
+        ]
+        if shown:
+            self._pool.take(ON_CARD, shown[0].approval.id, self._drop, shown, ON_CARD)
+        waiting = defaultdict[datetime, list[OutboxItem]](list)
+        for one in items:
+            if one not in shown:
+                waiting[one.notice.owed_since + SHOWN_WITHIN].append(one.notice)
+        for until, notices in waiting.items():
+            await self._store.outbox.hold(notices, until=until)
+
+    async def _say(self, items: list[DueNotice], place: _Place) -> None:
+        notices, now = [one.notice for one in items], self._clock()
         in_channel = place.channel is not None and place.thread is None
         new = f"{MANY}{notices[0].mark}" if in_channel else notices[0].mark
         chat, mark = self._chats[place.surface], notices[0].sent_as or new
-        link = await card_link(items[0][1].id, {place.surface: chat}, self._store) if place.person else None
+        link = (
+            await card_link(items[0].approval.id, {place.surface: chat}, self._store) if place.person else None
+        )
         text = notification_for(
-            [(n, a) for n, a, _ in items], mark=mark, policy=self._policy(), now=now, link=link
+            [(one.notice, one.approval) for one in items], mark=mark, policy=self._policy(), now=now, link=link
         )
         try:
             channel = place.channel or await self._room(place, chat)
@@ -134,16 +151,9 @@ class Notify(ChatStep):
             )
         return await chat.dm_channel(account)
 
-    async def _digests(self, owed: Sequence[Owed]) -> Mapping[Destination, QueueMessage]:
-        if not any(placement and placement.gathered for _, _, placement in owed):
-            return {}
-        standing = await self._store.queue_messages.standing(lines=1, quiet=True)
-        return {digest.destination: digest for digest in standing}
-
-    def _shows_until(
-        self, notice: OutboxItem, approval: Approval, placement: Placement | None
-    ) -> datetime | None:
+    def _shows_until(self, item: DueNotice) -> datetime | None:
         """Until when the card alone shows the outcome; None if a message has to say it as well."""
+        notice, placement = item.notice, item.placement
         if (
             notice.news is not NotificationKind.OUTCOME
             or placement is None
@@ -151,36 +161,25 @@ class Notify(ChatStep):
             or notice.attempted_at
         ):
             return None
-        told = is_told_by_card(approval, policy=self._policy())
+        told = is_told_by_card(item.approval, policy=self._policy())
         return notice.owed_since + SHOWN_WITHIN if told else None
 
-    def _place(
-        self,
-        notice: OutboxItem,
-        placement: Placement | None,
-        digests: Mapping[Destination, QueueMessage],
-        crowded: Set[tuple[NotificationKind, Destination]],
-    ) -> _Place | None:
-        if notice.surface not in self._chats:
-            return None
+    def _place(self, item: DueNotice, crowded: Set[tuple[NotificationKind, Destination]]) -> _Place | None:
+        notice, placement = item.notice, item.placement
         if notice.person:
             return _Place(surface=notice.surface, person=notice.person)
-        digest = digests.get(placement.destination) if placement and placement.gathered else None
-        ref = digest.ref if digest else placement.ref if placement else None
+        ref = item.digest_ref or (placement.ref if placement else None)
         if placement is None or ref is None:
             return None
-        where = placement.destination
+        where, on_digest = placement.destination, item.digest_ref is not None
         begun_together = notice.sent_as is not None and notice.sent_as.startswith(MANY)
-        if digest is None and (begun_together or (notice.sent_as is None and (notice.news, where) in crowded)):
+        if not on_digest and (begun_together or (notice.sent_as is None and (notice.news, where) in crowded)):
             return _Place(surface=notice.surface, channel=where.channel, thread_of_many=True)
-        return _Place(
-            surface=notice.surface, channel=where.channel, thread=ref, thread_of_many=digest is not None
-        )
+        return _Place(surface=notice.surface, channel=where.channel, thread=ref, thread_of_many=on_digest)
 
-    def _too_late(
-        self, notice: OutboxItem, approval: Approval, placement: Placement | None, *, now: datetime
-    ) -> str | None:
+    def _too_late(self, item: DueNotice, *, now: datetime) -> str | None:
         """Why it is no longer useful; None while it is."""
+        notice, approval, placement = item.notice, item.approval, item.placement
         if notice.surface not in self._chats:
             return "its surface is not set up"
         if notice.news is NotificationKind.OUTCOME:
@@ -196,12 +195,14 @@ class Notify(ChatStep):
             return "their claim is void"
         return None
 
-    async def _put_off(self, items: list[Owed], place: _Place, error: Unavailable | Gone | Forbidden) -> None:
+    async def _put_off(
+        self, items: list[DueNotice], place: _Place, error: Unavailable | Gone | Forbidden
+    ) -> None:
         """Try later: what a chat refuses now it may accept then (the bot is invited back, a proxy repaired).
 
         It is retried until the request ends, or until it is no longer news.
         """
-        notices = [notice for notice, _, _ in items]
+        notices = [one.notice for one in items]
         tries = notices[0].tries
         if isinstance(error, Gone) and tries < GONE_TRIES:
             await self._post_anew(items, place)
@@ -215,38 +216,57 @@ class Notify(ChatStep):
         log.warning("notice_put_off", news=notices[0].news.value, wait=seconds, reason=str(error))
         self._count("notice_put_off")
 
-    async def _post_anew(self, items: list[Owed], place: _Place) -> None:
+    async def _post_anew(self, items: list[DueNotice], place: _Place) -> None:
         """The card or the queue message was deleted; pending requests need one that people can see."""
-        waiting = [item for item in items if item[1].stage is Stage.OPEN]
-        for _, _, placement in waiting:
-            if placement is not None and placement.ref == place.thread and not placement.gathered:
+        digests = set[str]()
+        for one in items:
+            placement = one.placement
+            if one.approval.stage is not Stage.OPEN or placement is None:
+                continue
+            if one.digest_id and one.digest_ref == place.thread:
+                digests.add(one.digest_id)
+            elif placement.ref == place.thread and not placement.gathered:
                 await self._store.placements.lost(placement.card_id)
-        for digest in (await self._digests(waiting)).values():
-            where = digest.destination
-            if (where.surface, where.channel, digest.ref) == (place.surface, place.channel, place.thread):
-                await self._store.queue_messages.lost(digest.digest_id)
+        for digest_id in digests:
+            await self._store.queue_messages.lost(digest_id)
 
-    async def _drop(self, items: list[Owed], why: str) -> None:
-        notices, now = [notice for notice, _, _ in items], self._clock()
-        for notice, approval, placement in items:
+    async def _drop(self, items: Sequence[DueNotice], why: str) -> None:
+        notices, now = [one.notice for one in items], self._clock()
+        for one in items:
             # A card that never went up is handled by the step that shows cards.
+            placement = one.placement
             had_place = placement is None or placement.ref is not None or placement.gathered
-            if notice.news is NotificationKind.RUNG and had_place:
+            if one.notice.news is NotificationKind.RUNG and had_place:
                 # The alert goes first: once the notification is dropped, nothing would come back here after a
                 # crash.
-                await self._missed.unsent(approval, tried=notice.tries > 0, at=now)
+                await self._missed.unsent(one.approval, tried=one.notice.tries > 0, at=now)
         await self._store.outbox.drop(notices, why=why, at=now)
         log.info("notice_dropped", news=notices[0].news.value, why=why)
         self._count("notice_dropped")
 
 
-def _crowded(owed: Sequence[Owed]) -> Set[tuple[NotificationKind, Destination]]:
+def _lane_of(lane: Lane) -> tuple[Surface, str | None, str | None]:
+    surface, person, channel = lane
+    return surface, channel or None, person or None
+
+
+def _alone(item: DueNotice, place: _Place) -> str:
+    """What may be combined there has the same word."""
+    notice = item.notice
+    many = notice.news is NotificationKind.RUNG or (
+        place.thread_of_many and notice.news is NotificationKind.OUTCOME
+    )
+    return notice.news.value if many else notice.mark
+
+
+def _crowded(due: Sequence[DueNotice]) -> Set[tuple[NotificationKind, Destination]]:
     """Channels in which too many threads wait for the same kind of message to read them one by one.
 
     What was begun in a thread is finished there: a later check looks for it there by its mark.
     """
     threads: defaultdict[tuple[NotificationKind, Destination], set[str]] = defaultdict(set)
-    for notice, _, placement in owed:
+    for one in due:
+        placement, notice = one.placement, one.notice
         if placement is not None and placement.ref and not placement.gathered and notice.sent_as is None:
             threads[notice.news, placement.destination].add(placement.card_id)
     return {where for where, cards in threads.items() if len(cards) > CROWD}

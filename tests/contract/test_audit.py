@@ -284,7 +284,7 @@ async def test_without_a_row_there_is_no_move(store: SqlStore, eyes: Eyes, url: 
     unmoved = replace(an_approval(), ahead=ahead_of(a_rung()))
     assert (unmoved, None) == (await store.approvals.get("r1"), await store.approvals.get("r2"))
     assert (a_placement(),) == await store.placements.of("r1")
-    assert () == await store.alerts.owed(NOW)
+    assert () == await store.alerts.due(NOW, most=99)
     assert ["admitted"] == [row.kind for row in await rows_at(url)]
 
 

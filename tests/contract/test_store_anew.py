@@ -37,6 +37,7 @@ from tests.contract.values import (
     revise,
     settle,
     unfired,
+    unsent,
 )
 
 ELSEWHERE = Destination(surface=Surface.SLACK, channel="C0ELSEWHERE")
@@ -93,12 +94,12 @@ async def test_a_page_that_was_taken_back_pages_again(store: SqlStore) -> None:
 async def test_what_a_rung_says_twice_has_two_marks(store: Store) -> None:
     """The first may have been said: the second is a message of its own, and not lost as a copy."""
     await fired(store, a_rung(0, due=-9))
-    first = [notice for notice, _, _ in await store.outbox.owed()]
+    first = await unsent(store)
     await store.outbox.sent(first, channel="C1", ref="ts1", at=after(2))
     again = a_rung(0, due=5)
     assert await revise(store, rungs=[again])
     assert await fire(store, [again], at=after(6), notices=[a_notice()])
-    marks = [notice.mark for notice, _, _ in await store.outbox.owed()]
+    marks = [notice.mark for notice in await unsent(store)]
     assert ["c1.rung0", "c1.rung0.2"] == [*(notice.mark for notice in first), *marks]
 
 

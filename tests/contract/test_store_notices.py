@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from bot.approval import Outcome, Stage
-from bot.records import NewApproval, NotificationKind, OutboxItem, Step
+from bot.records import DueNotice, Lane, NewApproval, NotificationKind, OutboxItem, Step
 from bot.store import Store
 from bot.surface import Surface
 from tests.contract.conftest import Eyes
 from tests.contract.values import (
     NOW,
+    a_claim,
     a_notice,
     a_placement,
     a_rung,
     after,
     an_approval,
     bring_to,
+    claim,
     decide,
     fire,
     found,
     settle,
+    unsent,
 )
 
 OUTCOME = a_notice("o", person="ann", news=NotificationKind.OUTCOME)
@@ -46,7 +51,7 @@ async def owing(store: Store, *notices: OutboxItem, approval_id: str = "r1", dea
 
 async def owed(store: Store) -> list[OutboxItem]:
     """The messages that are owed."""
-    return [notice for notice, _, _ in await store.outbox.owed()]
+    return await unsent(store)
 
 
 def told(eyes: Eyes) -> list[tuple[str, str]]:
@@ -62,11 +67,63 @@ async def test_a_message_comes_with_its_record_and_its_card(store: Store) -> Non
     await owing(store, alone, approval_id="r2", deadline=60)
     await store.placements.shown("c-r1", ref="ts1", revision=1)
     await decide(store, "r1")
-    (first, second) = await store.outbox.owed()
-    assert (alone, await found(store, "r2"), None) == first
+    (first, second) = await due(store, after(59))
+    assert DueNotice(notice=alone, approval=await found(store, "r2")) == first
     card = replace(a_placement("c-r1"), ref="ts1", shown_revision=1)
-    assert (in_thread, await found(store, "r1"), card) == second
-    assert Stage.DECIDED is second[1].stage
+    assert DueNotice(notice=in_thread, approval=await found(store, "r1"), placement=card) == second
+    assert Stage.DECIDED is second.approval.stage
+
+
+async def test_what_cannot_be_sent_is_not_due(store: Store) -> None:
+    """In the thread of no card, while a claim holds it, after the deadline, while a card shows the outcome."""
+    thread, alone = a_notice("t", card_id="c-r1"), a_notice("p", person="ann")
+    last_call = a_notice("l", person="ann", news=NotificationKind.LAST_CALL)
+    await owing(store, thread, alone, last_call, deadline=90)
+    assert ["l", "p"] == await marks(store)  # no claim any more: it is there to be dropped
+    await store.placements.shown("c-r1", ref="ts1", revision=1)
+    assert ["l", "p", "t"] == await marks(store)
+    await claim(store, a_claim(until=after(70)))
+    assert ["l"] == await marks(store)
+    assert after(70) == await store.outbox.next_due(after=after(61))
+    assert ["l", "p", "t"] == await marks(store, at=after(70))
+    await store.outbox.postpone([alone], next_try=after(80))
+    assert ["l", "t"] == await marks(store, at=after(70))
+    assert after(80) == await store.outbox.next_due(after=after(70))
+    assert [] == await marks(store, at=after(90))
+    await settle(store, "r1")
+    assert ["l", "p", "t"] == await marks(store, at=after(90))
+    await store.approvals.told("r1", notices=[replace(OUTCOME, card_id="c-r1", person=None)])
+    await store.outbox.drop([thread, alone, last_call], why="over", at=after(91))
+    assert ["o"] == await marks(store, at=after(91))
+    await store.outbox.hold([replace(OUTCOME, card_id="c-r1", person=None)], until=after(150))
+    assert [] == await marks(store, at=after(91))
+    await store.placements.shown("c-r1", ref="ts1", revision=(await found(store)).revision)
+    assert ["o"] == await marks(store, at=after(91))
+
+
+async def test_each_place_has_its_turn(store: Store) -> None:
+    """A place with much to be told keeps no other one waiting; asked for alone, it is read whole."""
+    many = [a_notice(f"a{number}", person="ann") for number in range(5)]
+    await owing(store, *many, deadline=70)
+    await owing(store, a_notice("b", "r2", person="bob"), approval_id="r2")
+    assert ["a0", "b"] == [one.notice.mark for one in await due(store, most=2)]
+    lane = (Surface.SLACK, "ann", "")
+    assert [f"a{n}" for n in range(4)] == [one.notice.mark for one in await due(store, most=4, lanes=[lane])]
+
+
+async def due(
+    store: Store, at: datetime | None = None, most: int = 99, lanes: Collection[Lane] = ()
+) -> tuple[DueNotice, ...]:
+    """What can be worked on a second after the rung fired, or then."""
+    now = at or after(61)
+    return await store.outbox.due(
+        now, surfaces=(Surface.SLACK,), news_since=now - timedelta(hours=1), most=most, lanes=lanes
+    )
+
+
+async def marks(store: Store, at: datetime | None = None) -> list[str]:
+    """The marks of what is due."""
+    return sorted(one.notice.mark for one in await due(store, at))
 
 
 async def test_a_try_is_remembered_under_its_mark(store: Store) -> None:

@@ -12,7 +12,7 @@ from tests.contract.values import NOW, after, an_alert
 
 async def owed(store: Store) -> list[tuple[str, str]]:
     """The cause and the pager of each page that is owed."""
-    return [(page.alert.cause, page.pager) for page in await store.alerts.owed(after(60))]
+    return [(page.alert.cause, page.pager) for page in await store.alerts.due(after(60), most=99)]
 
 
 async def test_an_alert_that_nobody_took_is_owed_to_a_new_pager(url: str) -> None:
@@ -20,7 +20,7 @@ async def test_an_alert_that_nobody_took_is_owed_to_a_new_pager(url: str) -> Non
     async with open_store(url, ring=lambda _: None, pagers=("old",), clock=lambda: NOW) as store:
         for cause in ("no-card", "undelivered", "mended"):
             await store.alerts.raise_(an_alert(cause=cause))
-        (taken,) = [page for page in await store.alerts.owed(NOW) if page.alert.cause == "undelivered"]
+        (taken,) = [page for page in await store.alerts.due(NOW, most=99) if page.alert.cause == "undelivered"]
         await store.alerts.taken(taken, ref=None)
         await store.alerts.resolve("r1", cause="mended", how="it is over")
     rung: list[Step] = []
@@ -30,7 +30,7 @@ async def test_an_alert_that_nobody_took_is_owed_to_a_new_pager(url: str) -> Non
             assert 1 == await store.alerts.unacknowledged(after(1))
     assert [Step.ALERT] == rung
     async with open_store(url, ring=lambda _: None, pagers=("new",), clock=lambda: NOW) as store:
-        (page,) = [page for page in await store.alerts.owed(NOW) if page.pager == "new"]
+        (page,) = [page for page in await store.alerts.due(NOW, most=99) if page.pager == "new"]
         await store.alerts.taken(page, ref="x")
         assert 0 == await store.alerts.unacknowledged(after(1))
 
@@ -52,7 +52,7 @@ async def test_an_alert_that_came_right_is_news_to_nobody_new(url: str) -> None:
         await store.alerts.raise_(an_alert())
         await store.alerts.raise_(replace(an_alert(cause="x"), text="y"))
         await store.alerts.resolve("r1", cause="x", how="it is well")
-        first = (await store.alerts.owed(NOW))[0]
+        first = (await store.alerts.due(NOW, most=99))[0]
         assert "one" == first.pager
         await store.alerts.taken(first, ref=None)
     async with open_store(url, ring=lambda _: None, pagers=("one", "three"), clock=lambda: NOW) as store:

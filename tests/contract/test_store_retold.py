@@ -11,17 +11,17 @@ async def test_an_open_alert_is_told_again_under_its_ref(store: Store) -> None:
     """Each pager gets the new text once, where it has the old one; what says the same is no news."""
     alert, alerts = an_alert("platform"), store.alerts
     await alerts.reword("platform", cause=alert.cause, text="no such alert")
-    assert () == await alerts.owed(NOW)
+    assert () == await alerts.due(NOW, most=99)
     await alerts.raise_(alert)
-    for page in await alerts.owed(NOW):
+    for page in await alerts.due(NOW, most=99):
         await alerts.attempt(page, at=NOW)
         await alerts.taken(page, ref=f"ref of {page.pager}")
-    assert () == await alerts.owed(NOW)
+    assert () == await alerts.due(NOW, most=99)
 
     await alerts.reword("platform", cause=alert.cause, text=alert.text)
-    assert () == await alerts.owed(NOW)
+    assert () == await alerts.due(NOW, most=99)
     await alerts.reword("platform", cause=alert.cause, text="two of them")
-    owed = await alerts.owed(NOW)
+    owed = await alerts.due(NOW, most=99)
     assert [("two of them", f"ref of {page.pager}", None) for page in owed] == [
         (page.alert.text, page.ref, page.attempted_at) for page in owed
     ]
@@ -32,7 +32,7 @@ async def test_an_open_alert_is_told_again_under_its_ref(store: Store) -> None:
         await alerts.taken(page, ref=None)
     await alerts.resolve("platform", cause=alert.cause, how="over")
     await alerts.reword("platform", cause=alert.cause, text="three")
-    assert {"two of them"} == {page.alert.text for page in await alerts.owed(NOW)}
+    assert {"two of them"} == {page.alert.text for page in await alerts.due(NOW, most=99)}
 
 
 async def test_what_was_lost_since_is_counted(store: Store) -> None:

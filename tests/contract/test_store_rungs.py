@@ -37,6 +37,7 @@ from tests.contract.values import (
     revise,
     settle,
     unfired,
+    unsent,
     wins,
 )
 
@@ -66,8 +67,10 @@ async def test_rungs_are_due_at_their_time(store: Store) -> None:
 
 
 async def test_a_few_are_due_at_once(store: Store, eyes: Eyes) -> None:
-    """The most urgent, each with all its rungs; what nobody can answer, or Nod did not write, takes no place."""
+    """The most urgent, each with all its rungs; what is too late, a rule's or not Nod's, takes no place."""
     ids = ["r5", "r1", "r2", "r3", "r4"]
+    by_rule = replace(an_approval("r0", deadline=after(40)), rule="reads")
+    await store.approvals.insert([NewApproval(approval=by_rule, rungs=[a_rung(due=10, approval_id="r0")])])
     for place, one in enumerate(ids):
         rungs = [a_rung(number, due=10 + number, approval_id=one) for number in (0, 1)]
         approval = an_approval(one, deadline=after(30 * (place + 1)))
@@ -121,7 +124,7 @@ async def test_what_was_answered_is_not_escalated(store: Store, stage: Stage) ->
 
 async def owed(store: Store) -> list[OutboxItem]:
     """The messages that are owed."""
-    return [notice for notice, _, _ in await store.outbox.owed()]
+    return await unsent(store)
 
 
 async def test_a_rung_reads_back_as_it_was(store: Store) -> None:

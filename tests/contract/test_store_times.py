@@ -34,6 +34,7 @@ from tests.contract.values import (
     retime,
     settle,
     unfired,
+    unsent,
     wins,
 )
 
@@ -148,7 +149,7 @@ async def test_what_is_listed_again_waits_again(store: Store, rings: list[Step],
     lagging = {placement.card_id: placement for placement, _ in await store.placements.lagging()}
     assert {"c2"} | (set() if closed else {"c1"}) == set(lagging)
     assert (0, None) == (lagging["c2"].tries, lagging["c2"].next_try)
-    assert () == await store.outbox.owed()
+    assert [] == await unsent(store)
     assert await wins(store, a_vote())
 
 
@@ -160,7 +161,7 @@ async def test_its_second_end_is_told_like_the_first(store: Store) -> None:
     assert (await found(store),) == await store.approvals.untold()
     outcome = a_notice("c1.outcome", news=NotificationKind.OUTCOME)
     assert await store.approvals.told("r1", notices=[outcome])
-    assert [outcome] == [notice for notice, _, _ in await store.outbox.owed()]
+    assert [outcome] == await unsent(store)
 
 
 @pytest.mark.parametrize("stage", Stage)

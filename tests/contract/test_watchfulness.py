@@ -81,7 +81,7 @@ class Rig:
         )
 
     async def alerts(self) -> list[str]:
-        return [page.alert.cause for page in await self.store.alerts.owed(self.now)]
+        return [page.alert.cause for page in await self.store.alerts.due(self.now, most=99)]
 
 
 @asynccontextmanager
@@ -106,7 +106,7 @@ async def test_a_platform_that_cannot_be_read_pages_and_is_mended(tmp_path: Path
         assert [BLIND] == await rig.alerts()
         await admit.round()
 
-        (page,) = await rig.store.alerts.owed(rig.now)
+        (page,) = await rig.store.alerts.due(rig.now, most=99)
         assert page.alert.resolved is not None
 
 

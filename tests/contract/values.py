@@ -11,6 +11,7 @@ from sqlalchemy import select
 from adapters.store import tables
 from adapters.store.columns import value_in
 from adapters.store.open import SqlStore
+from adapters.store.outbox import OWED
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
 from bot.ladder import Action, Ahead, Deadline, DeadlineSource, Lease
 from bot.protocol import HITLDecision, HITLRequest
@@ -94,6 +95,15 @@ async def unfired(store: Store, by: datetime) -> list[tuple[DueRung, Approval]]:
     in_turn = waiting.order_by(approvals.c.deadline, approvals.c.id, rungs.c.number)
     read = [value_in(row, DueRung, rungs) for row in await cast(SqlStore, store).database.fetch(in_turn)]
     return [(rung, await found(store, rung.approval_id)) for rung in read]
+
+
+async def unsent(store: Store) -> list[OutboxItem]:
+    """The messages that are owed, whatever they wait for, in the order of their deadlines."""
+    notices, approvals = tables.notices, tables.approvals
+    written = select(notices).join(approvals, approvals.c.id == notices.c.approval_id).where(OWED)
+    in_turn = written.order_by(approvals.c.deadline, approvals.c.id, notices.c.owed_since, notices.c.mark)
+    read = await cast(SqlStore, store).database.fetch(in_turn)
+    return [value_in(row, OutboxItem, notices) for row in read]
 
 
 async def fire(

@@ -22,8 +22,9 @@ from adapters.cli import main
 from adapters.http import trusted
 from adapters.platform.client import HttpPlatform
 from adapters.slack.chat import SlackChat
+from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
-from adapters.store.outbox import SqlAlerts, SqlOutbox
+from adapters.store.outbox import SqlOutbox
 from adapters.store.placements import SqlPlacements
 from adapters.store.rungs import SqlRungs
 from tests.servers.disks import enter_namespace, mount_small

@@ -38,7 +38,7 @@ class Rig:
 
     async def stored(self) -> list[tuple[str, str | None]]:
         """Cause of each page that the store owes, and how it was mended."""
-        owed = await self.store.alerts.owed(utc_now() + timedelta(days=1))
+        owed = await self.store.alerts.due(utc_now() + timedelta(days=1), most=99)
         return [(page.alert.cause, page.alert.resolved) for page in owed]
 
 

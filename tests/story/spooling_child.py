@@ -64,8 +64,11 @@ class Fickle:
     async def unacknowledged(self, raised_before: datetime) -> int:
         return await (await self._up()).unacknowledged(raised_before)
 
-    async def owed(self, now: datetime) -> tuple[PendingPage, ...]:
-        return await (await self._up()).owed(now)
+    async def due(self, now: datetime, *, most: int) -> tuple[PendingPage, ...]:
+        return await (await self._up()).due(now, most=most)
+
+    async def next_due(self, *, after: datetime) -> datetime | None:
+        return await (await self._up()).next_due(after=after)
 
     async def attempt(self, page: PendingPage, *, at: datetime) -> None:
         await (await self._up()).attempt(page, at=at)

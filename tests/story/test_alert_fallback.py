@@ -147,10 +147,10 @@ async def test_with_the_database_there_nothing_is_spooled(tmp_path: Path) -> Non
         assert not await rig.alert_fallback.raise_(GONE)
         assert (GONE,) == await rig.alert_fallback.open_of(approval_id="nod")
         assert 1 == await rig.alert_fallback.unacknowledged(utc_now() + timedelta(seconds=1))
-        (page,) = await rig.alert_fallback.owed(utc_now())
+        (page,) = await rig.alert_fallback.due(utc_now(), most=99)
         await rig.alert_fallback.attempt(page, at=utc_now())
         await rig.alert_fallback.postpone(page, next_try=utc_now() + timedelta(hours=1))
-        assert () == await rig.alert_fallback.owed(utc_now())
+        assert () == await rig.alert_fallback.due(utc_now(), most=99)
         await rig.alert_fallback.taken(page, ref="r")
         await rig.alert_fallback.resolve("nod", cause="database-gone", how="It is back.")
 
@@ -348,7 +348,7 @@ async def test_only_raising_survives_the_loss_of_the_database(tmp_path: Path) ->
         alert_fallback = rig.alert_fallback
         for call in (
             alert_fallback.open_of(cause="undelivered"),
-            alert_fallback.owed(utc_now()),
+            alert_fallback.due(utc_now(), most=99),
             alert_fallback.unacknowledged(utc_now()),
             alert_fallback.attempt(owed_page(), at=utc_now()),
             alert_fallback.taken(owed_page(), ref=None),

@@ -96,9 +96,9 @@ async def test_a_page_that_hangs_is_put_off(tmp_path: Path) -> None:
         await step.round()
         await until(lambda: MANY == len(hanging.told), within=5, what="a try of each")
         async with asyncio.timeout(5):
-            while await store.alerts.owed(utc_now()):
+            while await store.alerts.due(utc_now(), most=99):
                 await asyncio.sleep(0.01)
-        later = await store.alerts.owed(utc_now() + timedelta(minutes=1))
+        later = await store.alerts.due(utc_now() + timedelta(minutes=1), most=99)
         assert [1] * MANY == [page.tries for page in later if page.attempted_at]
 
 
@@ -111,5 +111,5 @@ async def test_a_pager_that_is_away_for_days_is_tried_at_its_pace(tmp_path: Path
         await step.round()
         await until(lambda: MANY == len(away.told), within=5, what="a try of each")
         await asyncio.sleep(0.2)
-        assert () == await store.alerts.owed(utc_now() + timedelta(seconds=50))
-        assert MANY == len(await store.alerts.owed(utc_now() + timedelta(seconds=61)))
+        assert () == await store.alerts.due(utc_now() + timedelta(seconds=50), most=99)
+        assert MANY == len(await store.alerts.due(utc_now() + timedelta(seconds=61), most=99))
