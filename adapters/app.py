@@ -289,16 +289,9 @@ def _serve(
 
 def _ticks(base: _Base, pulse: LoopLiveness) -> Mapping[str, tuple[timedelta, Callable[[], None]]]:
     """What the ticker does: it wakes steps and shows that the loop is alive."""
-    ring = base.wake_ups.ring
-
-    def sweep() -> None:
-        for step in Step:
-            if step is not Step.INGEST:  # polls keep their own interval
-                ring(step)
-
     return {
-        "poll": (base.file.poll_every, lambda: ring(Step.INGEST)),
-        "sweep": (SWEEP_EVERY, sweep),
+        "poll": (base.file.poll_every, lambda: base.wake_ups.ring(Step.INGEST)),
+        "sweep": (SWEEP_EVERY, lambda: base.wake_ups.sweep(base.clock())),
         "pulse": (PULSE_EVERY, pulse.beat),
     }
 

@@ -38,6 +38,13 @@ STORE_PAUSE = 1.0
 #: between become one ring. Otherwise, reading a long queue would delay the work that fills it.
 REST, LONGEST_REST = 4.0, 0.25
 
+#: Sweeps without a wake-up in between after which it is calm; then every so many of them wakes the steps.
+CALM_AFTER, CALM_SWEEP = 5, 15
+#: So long between two sweeps means that the machine was asleep, or the clock was set.
+SLEPT = timedelta(seconds=3)
+#: Seconds after which a piece that failed is tried again.
+COME_BACK = 1.0
+
 log = structlog.get_logger()
 
 
@@ -46,9 +53,25 @@ class WakeUps:
 
     def __init__(self) -> None:
         self._wake_ups = {step: asyncio.Event() for step in Step}
+        self._active, self._calm = True, 0
+        self._swept_at: datetime | None = None
 
     def ring(self, step: Step) -> None:
         self._wake_ups[step].set()
+        # A poll alone is no work for the others: what it finds is, and its commit rings them.
+        self._active |= step is not Step.INGEST
+
+    def sweep(self, now: datetime) -> None:
+        """Each second: wake every step but the poll, in case a wake-up was lost; rarely while all is calm.
+
+        A machine that was asleep is not calm: what fell due meanwhile is late already.
+        """
+        slept = self._swept_at is not None and abs(now - self._swept_at) > SLEPT
+        self._calm = 0 if self._active or slept else self._calm + 1
+        self._active, self._swept_at = False, now
+        if self._calm < CALM_AFTER or self._calm % CALM_SWEEP == 0:
+            for step in set(Step) - {Step.INGEST}:
+                self._wake_ups[step].set()
 
     async def wait(self, step: Step, *, at_most: float | None) -> None:
         """Return at the next ring, or after so many seconds."""
@@ -144,16 +167,22 @@ class WorkerPool:
             except Unavailable as error:
                 log.warning("piece_put_off", reason=str(error))
                 self._count("piece_put_off")
-                return  # no ring: the ticker comes back to it at its normal interval
+                self._ring_later()
+                return
             except Exception:  # one of the two catch-alls: an error in one approval must not stop the others
                 log.exception("piece_failed")
                 self._count("piece_failed")
                 self._fallen.add(key)
+                self._ring_later()
                 return
             finally:
                 self._busy.discard(key)
                 self._ended.add(key)
         self._ring(self._step)
+
+    def _ring_later(self) -> None:
+        """At once would try again without a pause."""
+        asyncio.get_running_loop().call_later(COME_BACK, self._ring, self._step)
 
 
 async def keep_up(
@@ -171,6 +200,7 @@ async def keep_up(
             log.warning("round_failed", step=step.value, reason=str(error))
             count("round_failed")
             await asyncio.sleep(STORE_PAUSE)
+            due = clock()
         await asyncio.sleep(min(LONGEST_REST, REST * (time.monotonic() - begun)))
         wait = None if due is None else max(0.0, (due - clock()).total_seconds())
         await wake_ups.wait(step, at_most=wait)

@@ -24,8 +24,8 @@ LOOK_EVERY = timedelta(seconds=1)
 FIRST, AGAIN_AFTER = 50, timedelta(seconds=55)
 #: A message that has just been posted is not checked yet: the chat may not know of it everywhere.
 FRESH = timedelta(seconds=2)
-#: Cards that are considered at all.
-MOST = 1_000
+#: Cards that are considered at all, and how long the list of them is used.
+MOST, READ_EVERY = 1_000, timedelta(seconds=5)
 
 log = structlog.get_logger()
 
@@ -39,14 +39,16 @@ class Missing:
         self._store, self._chats, self._first = store, chats, first
         self._clock, self._count = clock, count
         self._next: dict[tuple[str, str], datetime] = {}  #: when to check each message, by mark and ref
+        self._up: list[Up] = []
+        self._cards: frozenset[str] = frozenset()  #: which of them are cards
+        self._read_at: datetime | None = None
 
     async def round(self) -> None:
         """One look. Raises Unavailable when the store is in trouble."""
         now = self._clock()
-        cards, digests = await self._store.placements.up(most=MOST), await self._store.queue_messages.up()
-        up = sorted((*cards, *digests), key=lambda one: (one.deadline, one.mark))
-        self._next = {_key(one): self._next.get(_key(one), now + FRESH) for one in up}
-        one = self._due(up, now)
+        if self._read_at is None or not timedelta() <= now - self._read_at < READ_EVERY:
+            await self._read(now)
+        one = self._due(self._up, now)
         if one is None:
             return
         self._next[_key(one)] = now + AGAIN_AFTER
@@ -56,10 +58,19 @@ class Missing:
             log.info("card_not_looked_at", channel=one.destination.channel, reason=str(error))
             return
         if missing:
-            lost = self._store.placements.lost if one in cards else self._store.queue_messages.lost
+            is_card = one.mark in self._cards
+            lost = self._store.placements.lost if is_card else self._store.queue_messages.lost
             if await lost(one.mark, ref=one.ref):
                 log.warning("card_missing", channel=one.destination.channel)
                 self._count("card_missing")
+
+    async def _read(self, now: datetime) -> None:
+        """What is up. A message that ended since is looked at for nothing; a new one is left alone at first."""
+        cards, digests = await self._store.placements.up(most=MOST), await self._store.queue_messages.up()
+        self._up = sorted((*cards, *digests), key=lambda one: (one.deadline, one.mark))
+        self._cards = frozenset(one.mark for one in cards)
+        self._next = {_key(one): self._next.get(_key(one), now + FRESH) for one in self._up}
+        self._read_at = now
 
     def _due(self, up: list[Up], now: datetime) -> Up | None:
         """The earliest due deadline of the first ones; else, of the rest, the one that has waited longest."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from bot.errors import Unavailable
-from bot.flow import WorkerPool
+from bot.flow import CALM_AFTER, CALM_SWEEP, COME_BACK, WakeUps, WorkerPool
 from bot.records import Step
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 async def test_a_piece_that_ended_while_a_round_was_reading_is_not_done_twice() -> None:
@@ -52,6 +57,54 @@ async def test_the_trouble_of_one_piece_is_its_own() -> None:
 
     assert ["piece_put_off", "piece_failed"] == counted
     assert [Step.DELIVER] == rung
+
+
+async def test_what_could_not_be_done_is_tried_again() -> None:
+    """After a pause, with no sweep."""
+    rung: list[Step] = []
+    again = asyncio.Event()
+
+    def ring(step: Step) -> None:
+        rung.append(step)
+        again.set()
+
+    async def work() -> None:
+        raise Unavailable("down")
+
+    async with asyncio.TaskGroup() as tasks:
+        pool = WorkerPool(Step.NOTIFY, size=1, tasks=tasks, ring=ring, count=lambda _: None)
+        pool.look()
+        pool.take("a", "r1", work)
+    assert [] == rung
+    async with asyncio.timeout(2 * COME_BACK):
+        await again.wait()
+    assert [Step.NOTIFY] == rung
+
+
+@pytest.mark.parametrize(
+    ("before", "seconds", "woken"),
+    [(1, 1.0, True), (CALM_AFTER + 1, 1.0, False), (CALM_SWEEP, 1.0, True), (CALM_AFTER + 1, 600.0, True)],
+    ids=["something just happened", "calm", "calm for long", "the machine slept"],
+)
+async def test_a_sweep_wakes_the_steps_while_something_happens(
+    before: int, seconds: float, woken: bool
+) -> None:
+    """Rarely when nothing does: reading nothing over and over costs, too. A poll alone is nothing."""
+    wake_ups, now = WakeUps(), NOW
+    for number in range(before):
+        wake_ups.ring(Step.INGEST)
+        if number == 0:
+            wake_ups.ring(Step.SHOW)
+        wake_ups.sweep(now)
+        now += timedelta(seconds=1)
+    for step in Step:
+        await wake_ups.wait(step, at_most=0)
+    wake_ups.sweep(now + timedelta(seconds=seconds))
+    waits = asyncio.create_task(wake_ups.wait(Step.NOTIFY, at_most=30))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert woken == waits.done()
+    waits.cancel()
 
 
 async def test_a_piece_that_fell_over_is_known_by_its_key_once() -> None:
