@@ -13,13 +13,16 @@ from bot.approval import Approval, Claim, Outcome, Stage, Vote
 from bot.ladder import Deadline, Lease
 from bot.protocol import HITLRequest
 from bot.records import (
+    PORTION,
     Claimed,
     Counted,
+    Cursor,
     DueRung,
     NewApproval,
     OutboxItem,
     Placement,
     Standing,
+    Unseen,
 )
 
 
@@ -146,13 +149,26 @@ class Approvals(Protocol):
         ...
 
     async def unseen(
-        self, now: datetime, *, share: float, within: timedelta | None = None
-    ) -> tuple[Approval, ...]:
+        self,
+        now: datetime,
+        *,
+        share: float,
+        within: timedelta | None = None,
+        after: Cursor | None = None,
+        most: int = PORTION,
+    ) -> tuple[tuple[Unseen, ...], Cursor | None]:
         """Open approvals for people that have no card up anywhere after this share of their window.
 
         `within` adds those without a card after that long, where this is earlier, unless one of their cards
         only waits for its turn: many cards in one channel take time, and nothing is wrong there.
+
+        Those with a card that is not up are found at once, the others a portion at a time: `after` is where the
+        last one ended, as it was returned.
         """
+        ...
+
+    async def portion(self, *, after: Cursor | None, most: int) -> tuple[tuple[Approval, ...], Cursor | None]:
+        """A few open approvals for people, earliest deadline first, and where the next portion begins."""
         ...
 
     async def open_by_agent(self, *, at_least: int) -> Mapping[str, int]:

@@ -177,6 +177,20 @@ class Up:
     deadline: datetime  #: the earliest deadline of its requests
 
 
+#: Where a look at a portion of the open approvals ended: a deadline and an id.
+Cursor = tuple[datetime, str]
+#: So many are looked at in one portion.
+PORTION = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """An open request that nobody can see, though it is time."""
+
+    id: str
+    route: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lack:
     """How many requests wait for people without a card in one place."""

@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,7 +42,7 @@ from adapters.store.whole import approvals_decided, whole_of
 from bot.approval import Approval, Outcome, Stage
 from bot.audit import Fact
 from bot.protocol import HITLDecision
-from bot.records import NotificationKind, OutboxItem, Standing
+from bot.records import PORTION, Cursor, NotificationKind, OutboxItem, Standing, Unseen
 
 _A, _D, _V = tables.approvals.c, tables.decisions.c, tables.votes.c
 _P, _R, _T = tables.placements.c, tables.rungs.c, tables.notices.c
@@ -128,20 +129,42 @@ class SqlApprovals(AnsweredApprovals, PolledApprovals):
         return {row[_A.route]: row["together"] for row in await self._database.fetch(asked)}
 
     async def unseen(
-        self, now: datetime, *, share: float, within: timedelta | None = None
-    ) -> tuple[Approval, ...]:
-        """Earliest deadline first; the share is counted in the database's whole milliseconds."""
+        self,
+        now: datetime,
+        *,
+        share: float,
+        within: timedelta | None = None,
+        after: Cursor | None = None,
+        most: int = PORTION,
+    ) -> tuple[tuple[Unseen, ...], Cursor | None]:
+        """Without a call. The share is counted in the database's whole milliseconds."""
         seen, whole = cast(_A.first_seen, BigInteger), cast(_A.deadline, BigInteger)
         gone = cast(moment(now), BigInteger) - seen
         late = gone * 1000 >= (whole - seen) * round(share * 1000)
         if within is not None:
             late = or_(late, and_(gone >= within // timedelta(milliseconds=1), ~_waits_its_turn()))
+        some = _portion(after).limit(most).subquery()
+        bare = select(_P.approval_id).where(tables.BARE).union(select(some.c.id)).subquery()
         statement = (
-            approvals_decided()
+            select(_A.id, _A.route)
+            .join_from(bare, tables.approvals, _A.id == bare.c[0])
             .where(_A.stage == Stage.OPEN, _A.rule.is_(None), late, ~in_sight())
             .order_by(_A.deadline, _A.id)
         )
-        return await self._whole(statement, Stage.OPEN)
+        rows = await self._database.fetch(statement)
+        found = tuple(value_in(row, Unseen, tables.approvals) for row in rows)
+        return found, await self._next(after, most)
+
+    async def portion(self, *, after: Cursor | None, most: int) -> tuple[tuple[Approval, ...], Cursor | None]:
+        """Those of a rule are left out."""
+        ids = _portion(after).limit(most).subquery()
+        statement = approvals_decided().where(_A.id.in_(select(ids.c.id))).order_by(_A.deadline, _A.id)
+        return await self._whole(statement, Stage.OPEN), await self._next(after, most)
+
+    async def _next(self, after: Cursor | None, most: int) -> Cursor | None:
+        """Where the portion after this one begins; None: at the first."""
+        last = await self._database.fetch(_portion(after).offset(most - 1).limit(1))
+        return (last[0][_A.deadline], last[0][_A.id]) if last else None
 
     async def _whole(self, statement: Select[Any], *stages: Stage) -> tuple[Approval, ...]:
         """The approvals that the statement finds; without those that have left these stages meanwhile."""
@@ -327,6 +350,14 @@ def nothing_owed() -> tuple[ColumnElement[bool], ...]:
         .correlate(tables.approvals)
     )
     return _A.told, ~card, ~word
+
+
+def _portion(after: Cursor | None) -> Select[Any]:
+    """Open approvals for people from there on, by an index."""
+    some = select(_A.id, _A.deadline).where(_A.stage == Stage.OPEN, _A.rule.is_(None))
+    if after is not None:
+        some = some.where(tuple_(_A.deadline, _A.id) > tuple_(moment(after[0]), after[1]))
+    return some.order_by(_A.deadline, _A.id)
 
 
 def _waits_its_turn() -> ColumnElement[bool]:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     false,
+    not_,
     text,
     true,
 )
@@ -138,6 +139,15 @@ Index(
     # In the words of the statements: SQLite uses it for no others (sqlite.org/partialindex.html, 3).
     sqlite_where=text("owed = 1"),
     postgresql_where=placements.c.owed,
+)
+
+#: Cards that are not up: next to none, while all is well.
+BARE = and_(placements.c.owed, placements.c.ref.is_(None), not_(placements.c.superseded))
+Index(
+    "placements_bare",
+    placements.c.approval_id,
+    sqlite_where=text("owed = 1 AND ref IS NULL AND superseded = 0"),
+    postgresql_where=BARE,
 )
 
 rungs = Table(

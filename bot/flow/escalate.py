@@ -12,11 +12,11 @@ import structlog
 from bot.alerts import ONE, RUNG, alert_of
 from bot.approval import Approval
 from bot.errors import Unavailable
-from bot.flow import BATCH, ChatStep
+from bot.flow import BATCH, ChatStep, StepDeps
 from bot.ladder import Action
 from bot.notifications import left, stand_ins
 from bot.policy import kept_out, named_for
-from bot.records import Alert, DueRung, NotificationKind, OutboxItem, Placement, Triggered
+from bot.records import Alert, Cursor, DueRung, NotificationKind, OutboxItem, Placement, Triggered
 from bot.wording import waiting_name
 
 #: Actions whose people are mentioned in the thread, and get a direct message.
@@ -39,6 +39,10 @@ log = structlog.get_logger()
 class Escalate(ChatStep):
     """Fires each step once. Steps that are overdue together send one message, not a burst."""
 
+    def __init__(self, deps: StepDeps) -> None:
+        super().__init__(deps)
+        self._looked_at: Cursor | None = None
+
     async def round(self) -> datetime | None:
         self._pool.look()
         now = self._clock()
@@ -55,7 +59,9 @@ class Escalate(ChatStep):
         ladders = (route.ladder for route in self._policy().routes)
         if not any(rung.action is Action.FALLBACK for ladder in ladders for rung in ladder):
             return
-        unseen = await self._store.approvals.unseen(now, share=UNSEEN_SHARE, within=UNSEEN_WITHIN)
+        unseen, self._looked_at = await self._store.approvals.unseen(
+            now, share=UNSEEN_SHARE, within=UNSEEN_WITHIN, after=self._looked_at
+        )
         if await self._store.rungs.hasten([one.id for one in unseen], action=Action.FALLBACK, at=now):
             log.warning("fallback_hastened", unseen=len(unseen))
             self._count("fallback_hastened")

@@ -31,7 +31,7 @@ from bot.alerts import (
     alert_text,
     over,
 )
-from bot.approval import Approval, Stage
+from bot.approval import Approval
 from bot.errors import Unavailable
 from bot.flow import BATCH, Count, Liveness
 from bot.flow.chat_probe import ChatProbe
@@ -39,7 +39,7 @@ from bot.flow.no_card import ROUTE
 from bot.flow.quorum_check import quorum_shortages, undecidable
 from bot.policy import Policy
 from bot.ports import Chat, Clock
-from bot.records import Alert, Placement
+from bot.records import Alert, Cursor, Placement, Unseen
 from bot.store import Alerts, Store
 from bot.surface import Destination, Surface
 from bot.wording import quoted_name
@@ -59,6 +59,8 @@ SEEN_BY = 0.25
 MISSED_AFTER = timedelta(seconds=12)
 #: A step that has not finished a round for this long is stuck.
 STUCK_AFTER = timedelta(seconds=60)
+#: Requests of which a look checks whether the people who may have asked for them leave enough to decide.
+ASKED = 100
 #: Some pager must have accepted a page within this time.
 TAKEN_WITHIN = timedelta(minutes=2)
 
@@ -103,6 +105,12 @@ class SelfCheck:
         #: Why the store cannot be read, or written, from the last try.
         self._unread: str | None = None
         self._unwritten: str | None = None
+        #: Where the last looks at a portion of the open requests ended.
+        self._looked_at: Cursor | None = None
+        self._asked_at: Cursor | None = None
+        #: Routes with requests that have no place for a card, by alert: of this pass, and of the last one.
+        self._this_pass: dict[str, _Violation] = {}
+        self._last_pass: dict[str, _Violation] = {}
 
     async def round(self) -> None:
         found = await self._tell([*self._late(), *await self._kept(), *await self._written(), *self._stuck()])
@@ -178,9 +186,8 @@ class SelfCheck:
 
     async def _unseen(self) -> list[_Violation]:
         """One fault per channel, however many requests have no card there: it is too slow, or accepts none."""
-        unseen = await self._store.approvals.unseen(self._clock(), share=SEEN_BY)
-        if not unseen:
-            return []
+        now, after = self._clock(), self._looked_at
+        unseen, self._looked_at = await self._store.approvals.unseen(now, share=SEEN_BY, after=after)
         where: defaultdict[str, list[Placement]] = defaultdict(list)
         for placement in await self._store.placements.of(*(approval.id for approval in unseen)):
             if not placement.superseded:
@@ -188,7 +195,7 @@ class SelfCheck:
         told = {alert.approval_id for alert in await self._alerts.open_of(cause=NO_CARD)}
         every = [one for places in where.values() for one in places]
         dead = {str(one.destination) for one in every if one.tries or one.attempted_at} | told
-        without, late = defaultdict[str, list[Approval]](list), Counter[Destination]()
+        without, late = defaultdict[str, list[Unseen]](list), Counter[Destination]()
         for approval in unseen:
             places = {one.destination for one in where[approval.id]}
             mine = {str(place) for place in places} & dead if places else {f"{ROUTE}{approval.route}"}
@@ -196,8 +203,28 @@ class SelfCheck:
                 without[about].append(approval)
             if not mine:
                 late.update(places)
-        found = [_bare(about, approvals) for about, approvals in without.items()]
+        found = [await self._bare(about, unseen) for about, unseen in without.items()]
+        found += self._of_other_portions(found, whole=after is None and self._looked_at is None)
         return [*found, *(_late_in(place, count) for place, count in late.items())]
+
+    def _of_other_portions(self, found: Sequence[_Violation], *, whole: bool) -> list[_Violation]:
+        """What this look cannot find because it looked at a portion, and an earlier one found."""
+        mine = {one.about: one for one in found if one.about.startswith(ROUTE)}
+        if whole:
+            self._this_pass, self._last_pass = {}, {}
+            return []
+        self._this_pass |= mine
+        others = {**self._last_pass, **self._this_pass}
+        if self._looked_at is None:
+            self._last_pass, self._this_pass = self._this_pass, {}
+        return [one for about, one in others.items() if about not in mine]
+
+    async def _bare(self, about: str, without: Sequence[Unseen]) -> _Violation:
+        count = len(without)
+        first = await self._store.approvals.get(without[0].id) if count == 1 else None
+        tool = _tool(first) if first else ""
+        text = alert_text(NO_CARD, "late" if first else "late_several", count=count, where=about, tool=tool)
+        return _Violation(about=about, cause=NO_CARD, text=text)
 
     async def _missed(self) -> list[_Violation]:
         """The most urgent of them: what was missed once is one alert per request, and one is enough to act."""
@@ -240,7 +267,7 @@ class SelfCheck:
         asking = (route.name for route in policy.routes if route.requester and not route.self_approval)
         if not any(waiting.get(name) for name in asking):
             return
-        open_ = await self._store.approvals.at(Stage.OPEN)
+        open_, self._asked_at = await self._store.approvals.portion(after=self._asked_at, most=ASKED)
         lacks = {approval.id: undecidable(policy, approval, now=now) for approval in open_}
         for lack in lacks.values():
             if lack is not None:
@@ -260,25 +287,20 @@ class SelfCheck:
     async def _resolve(self, breaches: list[_Violation]) -> None:
         """Resolve what is no longer found. The step that shows cards resolves what channels lack."""
         found = {(violation.about, violation.cause) for violation in breaches}
-        for cause in (SURFACE_DEAD, CHANNEL_DEAD, CHANNEL_LATE, MISSED, STUCK, LATE_TICK, NOBODY):
-            for alert in await self._alerts.open_of(cause=cause):
-                around = cause in (SURFACE_DEAD, CHANNEL_DEAD)
-                if (alert.approval_id, cause) not in found and (not around or self._around.is_well(alert)):
-                    await self._alerts.resolve(alert.approval_id, cause=cause, how=over(cause))
-        for alert in await self._alerts.open_of(cause=NO_CARD):
-            if alert.approval_id.startswith(ROUTE) and (alert.approval_id, NO_CARD) not in found:
-                await self._alerts.resolve(alert.approval_id, cause=NO_CARD, how=over(NO_CARD))
+        for alert in await self._alerts.open_of(cause={*_RESOLVED_HERE, NO_CARD}):
+            about, cause = alert.approval_id, alert.cause
+            if (about, cause) in found or (cause == NO_CARD and not about.startswith(ROUTE)):
+                continue
+            if cause not in (SURFACE_DEAD, CHANNEL_DEAD) or self._around.is_well(alert):
+                await self._alerts.resolve(about, cause=cause, how=over(cause))
+
+
+#: What a look resolves that does not find it any more.
+_RESOLVED_HERE = (SURFACE_DEAD, CHANNEL_DEAD, CHANNEL_LATE, MISSED, STUCK, LATE_TICK, NOBODY)
 
 
 def _store_down(why: str) -> _Violation:
     return _Violation(about=STORE, cause=STORE_DOWN, text=alert_text(STORE_DOWN, why=why))
-
-
-def _bare(about: str, without: Sequence[Approval]) -> _Violation:
-    count = len(without)
-    variant = "late_several" if count > 1 else "late"
-    text = alert_text(NO_CARD, variant, count=count, where=about, tool=_tool(without[0]))
-    return _Violation(about=about, cause=NO_CARD, text=text)
 
 
 def _late_in(place: Destination, count: int) -> _Violation:

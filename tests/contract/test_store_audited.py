@@ -13,7 +13,9 @@ from tests.contract.values import NOW, a_placement, after, an_approval, revise, 
 
 async def unseen(store: Store, *, at: float = 50) -> Sequence[str]:
     """The ids of what nobody can see, so many seconds from NOW, once a quarter of the window is gone."""
-    return [approval.id for approval in await store.approvals.unseen(after(at), share=0.25)]
+    found, then = await store.approvals.unseen(after(at), share=0.25)
+    assert then is None
+    return [one.id for one in found]
 
 
 async def test_open_requests_are_counted_by_route(store: Store) -> None:
@@ -75,7 +77,7 @@ async def test_what_waits_for_its_turn_is_not_unseen_before_its_share(store: Sto
         )
 
     async def soon() -> list[str]:
-        found = await store.approvals.unseen(after(20), share=0.25, within=timedelta(seconds=20))
+        found, _ = await store.approvals.unseen(after(20), share=0.25, within=timedelta(seconds=20))
         return [approval.id for approval in found]
 
     assert [] == await soon()
@@ -86,3 +88,24 @@ async def test_what_waits_for_its_turn_is_not_unseen_before_its_share(store: Sto
     await store.placements.shown("c1", ref="ts1", revision=1)
     assert [] == await soon()
     assert ["r2"] == await unseen(store, at=900)
+
+
+async def test_what_has_no_place_for_a_card_is_found_in_portions(store: Store) -> None:
+    """Each look goes on where the last one ended; what has a card that is not up is found by each."""
+    for number in range(5):
+        approval = an_approval(f"r{number}", deadline=after(100 + number))
+        await store.approvals.insert([NewApproval(approval=approval)])
+    placed = NewApproval(approval=an_approval("r9", deadline=after(109)), placements=[a_placement("c9", "r9")])
+    await store.approvals.insert([placed])
+    looks, then = list[list[str]](), None
+    for _ in range(3):
+        found, then = await store.approvals.unseen(after(50), share=0.25, after=then, most=2)
+        looks.append([one.id for one in found])
+    assert [["r0", "r1", "r9"], ["r2", "r3", "r9"], ["r4", "r9"]] == looks
+    found, then = await store.approvals.unseen(after(50), share=0.25, after=then, most=2)
+    assert (["r9"], None) == ([one.id for one in found], then)
+
+    some, then = await store.approvals.portion(after=None, most=4)
+    assert ["r0", "r1", "r2", "r3"] == [one.id for one in some]
+    rest, then = await store.approvals.portion(after=then, most=4)
+    assert (["r4", "r9"], None) == ([one.id for one in rest], then)

@@ -138,7 +138,7 @@ async def test_what_stood_on_a_digest_before_the_upgrade_is_seen_there(fresh_url
     async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS) as store:
         (card,) = await store.placements.of("r1")
         assert card.gathered_at is not None
-        assert () == await store.approvals.unseen(after(100), share=0.25)
+        assert ((), None) == await store.approvals.unseen(after(100), share=0.25)
 
 
 async def test_a_second_chat_and_the_policy_answer_after_an_upgrade(fresh_url: str) -> None:

@@ -18,7 +18,7 @@ from bot.flow import Liveness
 from bot.flow.self_check import MISSED_AFTER, STUCK_AFTER, TOUCHED_WITHIN, SelfCheck
 from bot.ladder import Action
 from bot.policy import Policy
-from bot.records import Alert, DueRung, Placement, Step
+from bot.records import Alert, DueRung, Placement, Step, Unseen
 from bot.surface import Destination, Surface
 
 NOW = datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
@@ -47,10 +47,13 @@ class Rig:
     liveness: int = 0
 
     def __post_init__(self) -> None:
-        async def seen(_: datetime, *, share: float) -> list[Approval]:
+        async def seen(_: datetime, *, share: float, after: object) -> tuple[list[Unseen], None]:
             if self.unread:
                 raise self.unread
-            return self.unseen
+            return [Unseen(id=one.id, route=one.route) for one in self.unseen], None
+
+        async def get(approval_id: str) -> Approval:
+            return next(one for one in self.unseen if one.id == approval_id)
 
         async def due(before: datetime, *, most: int) -> list[tuple[DueRung, Approval]]:
             return [(rung, approval) for rung, approval in self.overdue if rung.due_at <= before]
@@ -65,7 +68,7 @@ class Rig:
             return 0
 
         store = SimpleNamespace(
-            approvals=SimpleNamespace(unseen=seen, open_by_route=none),
+            approvals=SimpleNamespace(unseen=seen, get=get, open_by_route=none),
             rungs=SimpleNamespace(due=due),
             placements=SimpleNamespace(of=of),
             alerts=SimpleNamespace(unacknowledged=unacknowledged, open_of=none),

@@ -16,6 +16,13 @@ _UNRESOLVED = sa.text("mended IS NULL")
 
 def upgrade() -> None:
     """What earlier releases owed is due as it was for them."""
+    op.create_index(
+        "placements_bare",
+        "placements",
+        ["approval_id"],
+        sqlite_where=sa.text("owed = 1 AND ref IS NULL AND superseded = 0"),
+        postgresql_where=sa.text("owed AND ref IS NULL AND NOT superseded"),
+    )
     op.create_index("claims_until", "claims", ["until"])
     op.create_index("alerts_open", "alerts", ["cause"], sqlite_where=_UNRESOLVED, postgresql_where=_UNRESOLVED)
     op.create_index("notices_due", "notices", ["next_try"], sqlite_where=_UNPAID, postgresql_where=_UNPAID)
