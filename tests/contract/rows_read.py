@@ -13,7 +13,6 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Engine, event
-from tests.servers.clockwork import SEAL, NoCallbacks, PaperChat
 
 from adapters.runtime import Runtime
 from adapters.store import tables
@@ -23,11 +22,23 @@ from bot.flow import Round, WorkerPool
 from bot.flow.ingest import Ingest
 from bot.ladder import Action
 from bot.policy import Policy
-from bot.records import NewApproval, Step
+from bot.records import Alert, NewApproval, Step
 from bot.routing import Match, Route
 from bot.surface import Surface
-from tests.contract.values import FINANCE, NOW, a_placement, a_request, a_rung, a_vote, after, an_approval
+from tests.contract.values import (
+    FINANCE,
+    NOW,
+    a_notice,
+    a_placement,
+    a_request,
+    a_rung,
+    a_vote,
+    after,
+    an_approval,
+    fire,
+)
 from tests.fakes import FakePlatform
+from tests.servers.fake_clock_bot import SEAL, NoCallbacks, PaperChat
 
 #: How many are open, how many are decided and wait, and how many have something due for a step.
 OPEN, WAITING, DUE = 10_000, 1_000, 10
@@ -74,11 +85,13 @@ async def fill(store: SqlStore, rows: Rows) -> None:
     And some decided ones that wait for another try. They are copies of one, unsigned: nobody is to read them.
     """
     await store.approvals.insert([an_open("open"), an_open("decided")])
+    await _pinged(store, ["open"])
+    await _paged(store, ["open"])
     await _decided(store, ["decided"])
     await store.approvals.postpone("decided", next_try=DEADLINE, trouble=None)
     await store.placements.shown("card-decided", ref="m-decided", revision=2, digest=a_request().digest)
     for like, many in (("open", OPEN), ("decided", WAITING)):
-        for table in (tables.approvals, tables.placements, tables.rungs, tables.decisions, tables.votes):
+        for table in _COPIES:
             names = ", ".join(column.name for column in table.c)
             copied = ", ".join(_COPIED.get(column.name, column.name) for column in table.c)
             key = table.c["id" if table is tables.approvals else "approval_id"].name
@@ -89,9 +102,13 @@ async def fill(store: SqlStore, rows: Rows) -> None:
             )
 
 
+_COPIES = (
+    tables.approvals, tables.placements, tables.rungs, tables.decisions, tables.votes, tables.notices,
+    tables.alerts, tables.pages,
+)  # fmt: skip
 #: What differs in a copy.
 _COPIED = {
-    **{name: f"{name} || '-' || copy" for name in ("id", "approval_id", "card_id", "ref")},
+    **{name: f"{name} || '-' || copy" for name in ("id", "approval_id", "card_id", "ref", "mark")},
     "request": "replace(request, '\"' || id || '\"', '\"' || id || '-' || copy || '\"')",
 }
 
@@ -115,8 +132,11 @@ async def make_due(store: SqlStore, step: Step, platform: FakePlatform) -> None:
     if step is Step.EXPIRE:
         past = replace(new[0].approval.deadline, at=after(0.5))
         new = [replace(one, approval=replace(one.approval, deadline=past)) for one in new]
+    if step is Step.ESCALATE:
+        rung = a_rung(due=0.5, who=("ann",))
+        new = [replace(one, rungs=(replace(rung, approval_id=one.approval.id),)) for one in new]
     await store.approvals.insert(new)
-    if step not in (Step.EXPIRE, Step.RECONCILE):
+    if step not in (Step.EXPIRE, Step.RECONCILE, Step.AMEND):
         platform.waiting.update({one.approval.id: one.approval.request for one in new})
     if step in (Step.DELIVER, Step.ANNOUNCE, Step.CLOSE):
         await _decided(store, ids)
@@ -127,9 +147,38 @@ async def make_due(store: SqlStore, step: Step, platform: FakePlatform) -> None:
         for one in ids:
             await store.placements.shown(f"card-{one}", ref=f"m-{one}", revision=9)
             await store.approvals.told(one, notices=())
+    if step in (Step.NOTIFY, Step.AMEND):
+        await _pinged(store, ids, sent=step is Step.AMEND)
+    if step is Step.AMEND:
+        for one in ids:
+            await store.approvals.settle(one, was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP, at=NOW)
+            await store.placements.shown(f"card-{one}", ref=f"m-{one}", revision=9)
+            await store.approvals.told(one, notices=())
+    if step is Step.ALERT:
+        for one in ids:
+            await store.alerts.raise_(Alert(approval_id=one, cause="rung-0", text="", raised_at=NOW))
     if step is Step.RECONCILE:
         for _ in range(9):
             await store.approvals.miss(ids, began_at=NOW)
+
+
+async def _pinged(store: SqlStore, ids: list[str], *, sent: bool = True) -> None:
+    """Their first step fired, and its ping is queued, or up."""
+    for one in ids:
+        notice = a_notice(f"ping-{one}", one, card_id=f"card-{one}")
+        rung = a_rung(due=1800, approval_id=one, action=Action.PING, who=("ann",))
+        assert await fire(store, [rung], at=NOW, notices=[notice])
+        await store.placements.shown(f"card-{one}", ref=f"m-{one}", revision=2)
+        if sent:
+            await store.outbox.sent([notice], channel=FINANCE.channel, ref=f"p-{one}", at=NOW)
+
+
+async def _paged(store: SqlStore, ids: list[str]) -> None:
+    """An alert that every pager has."""
+    for one in ids:
+        await store.alerts.raise_(Alert(approval_id=one, cause="rung-0", text="", raised_at=NOW))
+    for page in await store.alerts.due(NOW, most=9):
+        await store.alerts.taken(page, ref="p")
 
 
 async def _decided(store: SqlStore, ids: list[str]) -> None:
@@ -137,6 +186,13 @@ async def _decided(store: SqlStore, ids: list[str]) -> None:
         vote = a_vote(digest=a_request(one).digest, card_id=f"card-{one}")
         await store.approvals.vote(one, vote=vote, needs=1, eligible=None)
     await store.approvals.confirm({one: a_request(one).digest for one in ids}, began_at=after(0.5))
+
+
+class NoPager:
+    """Is never asked: nobody takes what rounds find."""
+
+    async def page(self, *_: object, **__: object) -> str | None:
+        raise NotImplementedError
 
 
 class Looking(WorkerPool):
@@ -168,7 +224,7 @@ def rounds_on(store: SqlStore, platform: FakePlatform) -> Rounds:
 
     ingest = Ingest(platform=platform, store=store, policy=lambda: POLICY, clock=clock, count=lambda _: None)
     runtime = Runtime(
-        ingest=ingest, platform=platform, store=store, chats={Surface.SLACK: PaperChat(clock)}, pagers={},
+        ingest=ingest, platform=platform, store=store, chats={Surface.SLACK: PaperChat(clock)}, pagers={"ops": NoPager()},
         callbacks=NoCallbacks(), policy=lambda: POLICY, reach=lambda: POLICY, seal=SEAL,
         clock=clock, count=lambda _: None, ring=lambda _: None,
     )  # fmt: skip
