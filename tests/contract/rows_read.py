@@ -224,8 +224,8 @@ def rounds_on(store: SqlStore, platform: FakePlatform) -> Rounds:
 
     ingest = Ingest(platform=platform, store=store, policy=lambda: POLICY, clock=clock, count=lambda _: None)
     runtime = Runtime(
-        ingest=ingest, platform=platform, store=store, chats={Surface.SLACK: PaperChat(clock)}, pagers={"ops": NoPager()},
-        callbacks=NoCallbacks(), policy=lambda: POLICY, reach=lambda: POLICY, seal=SEAL,
-        clock=clock, count=lambda _: None, ring=lambda _: None,
+        ingest=ingest, platform=platform, store=store, chats={Surface.SLACK: PaperChat(clock)},
+        pagers={"ops": NoPager()}, callbacks=NoCallbacks(), policy=lambda: POLICY, reach=lambda: POLICY,
+        seal=SEAL, clock=clock, count=lambda _: None, ring=lambda _: None,
     )  # fmt: skip
     return Rounds(rounds=runtime.steps(lambda step: pools[step]), pools=pools)
