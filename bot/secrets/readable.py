@@ -183,8 +183,9 @@ def _pairs_read(text: str, depth: int) -> bool:
     names = [pair.partition("=")[0] for pair in re.split(r";\s*", text)]
     if _hides(text, Sort.MADE, depth) or any(map(_is_long_name, names)):
         return True
-    plain = sum(bool(value) and _reads(value, Sort.MADE, depth) for value in values)
-    return plain > _MOST_PLAIN_VALUES or any(_reads(value, Sort.CHOSEN, depth) for value in values if value)
+    # A value can be pairs again, and each is read twice: without a bound, time doubles with each pair in it.
+    plain = sum(bool(value) and _reads(value, Sort.MADE, depth - 1) for value in values)
+    return plain > _MOST_PLAIN_VALUES or any(_reads(value, Sort.CHOSEN, depth - 1) for value in values if value)
 
 
 def _is_long_name(name: str) -> bool:
