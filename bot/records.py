@@ -52,6 +52,25 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """A card that a chat shows now. Revision 0 and no digest: unknown which."""
+
+    card_id: str
+    ref: str
+    revision: int
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What there is to show."""
+
+    lines: tuple[Destination, ...]  #: where cards wait for their first post, put off or not
+    outdated: bool  #: whether a message shows less than its record, and is not put off
+    next_try: datetime | None  #: when the first of those that are put off is due
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What a poll is compared with: the stage, the call, and how many polls missed it."""
 
@@ -210,6 +229,17 @@ class Waiting:
     agent_id: str
     first_seen: datetime
     deadline: datetime
+    up_by: datetime | None = None  #: when it has to be up; None: not known yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The cards of one place that no step has tried to post yet."""
+
+    count: int
+    unmet: int  #: those of which it is not known by when they have to be up
+    up_by: datetime | None  #: the earliest of the others
+    deadline: datetime  #: the earliest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +262,7 @@ class QueueMessage:
     destination: Destination
     count: int  #: open requests on it
     first: tuple[Approval, ...]  #: some of them, earliest deadline first
-    agents: frozenset[str] = frozenset()  #: all agents with a request on it
+    agents: frozenset[str] = frozenset()  #: those of the agents that were asked for with a request on it
     joined_at: datetime | None = None  #: when the last of its requests was batched
     ref: str | None = None
     shown: str | None = None  #: a fingerprint of the message's text; None: not shown yet

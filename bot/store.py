@@ -15,16 +15,19 @@ from bot.audit import Fact
 from bot.ladder import Action
 from bot.records import (
     Alert,
+    Backlog,
     Batched,
     DueNotice,
     DueRung,
     Heard,
     Lack,
     Lane,
+    Line,
     OutboxItem,
     PendingPage,
     Ping,
     Placement,
+    Posted,
     QueueMessage,
     Triggered,
     Up,
@@ -40,19 +43,58 @@ class Placements(Protocol):
 
     async def of(self, *approval_ids: str) -> tuple[Placement, ...]: ...
 
-    async def lagging(self) -> tuple[tuple[Placement, Approval], ...]:
-        """Cards that are older than their record, earliest deadline first; without those given up.
+    async def backlog(self, now: datetime) -> Backlog:
+        """Whether there is anything to post or to update, and in which places."""
+        ...
 
-        Of cards that were never tried, only the first few of each channel.
+    async def line(
+        self, where: Destination, *, now: datetime, most: int, probes: int
+    ) -> tuple[tuple[Placement, Approval], ...]:
+        """The next cards to post in this place, earliest deadline first.
+
+        While a first post there failed and is tried again soon, the `probes` first times, only those whose post
+        was begun.
         """
         ...
 
-    async def attempt(self, card_id: str, *, at: datetime) -> None:
-        """A first post begins."""
+    async def outdated(
+        self,
+        surfaces: Collection[Surface],
+        *,
+        now: datetime,
+        most: int,
+        decided_before: datetime,
+        without: Collection[str] = (),
+    ) -> tuple[tuple[Placement, Approval], ...]:
+        """The next cards to update, earliest deadline first, `without` these.
+
+        In other chats than `surfaces` only cards that were superseded or have an end to show. What was decided
+        later than `decided_before` waits for the platform's answer, unless there is trouble.
+        """
+        ...
+
+    async def first_sent(self, *, after: datetime) -> datetime | None:
+        """When the first decision after then was made for which `outdated` waits."""
+        ...
+
+    async def leave(self, where: Destination) -> None:
+        """Its chat left the settings: what only had an end to show there is given up."""
+        ...
+
+    async def attempt(self, *card_ids: str, at: datetime) -> None:
+        """First posts begin."""
+        ...
+
+    async def not_begun(self, card_ids: Sequence[str]) -> None:
+        """Their first posts were not begun after all."""
+        ...
+
+    async def posted(self, cards: Sequence[Posted]) -> None:
+        """The chat shows these revisions of these calls."""
         ...
 
     async def shown(self, card_id: str, *, ref: str, revision: int, digest: str | None = None) -> None:
-        """The chat shows this revision of this call there; revision 0 and no digest: unknown which."""
+        """As `posted`, or found again: revision 0 and no digest say that it is unknown which it shows."""
         ...
 
     async def postpone(
@@ -70,6 +112,13 @@ class Placements(Protocol):
 
     async def lacking(self) -> tuple[Lack, ...]:
         """The places in which requests wait without a card."""
+        ...
+
+    async def repair(self, *, after: str, most: int) -> tuple[int, str]:
+        """See whether this many cards with ids behind `after` are found as due when they are, and see to it.
+
+        Returns how many were not, and the last id that was looked at; an empty one after the last of all.
+        """
         ...
 
     async def lost(self, card_id: str, *, ref: str | None = None) -> bool:
@@ -167,8 +216,20 @@ class Outbox(Protocol):
 class QueueMessages(Protocol):
     """The queue message of each channel, and the requests on it."""
 
-    async def waiting(self) -> Mapping[Destination, tuple[Waiting, ...]]:
-        """Cards of open approvals that no step has tried to post yet, earliest deadline first."""
+    async def lines(self) -> Mapping[Destination, Line]:
+        """Cards for people that no step has tried to post yet, counted."""
+        ...
+
+    async def unmet(self, *, most: int) -> tuple[Waiting, ...]:
+        """Some of those of which it is not known yet by when they have to be up."""
+        ...
+
+    async def meet(self, up_by: Mapping[str, datetime]) -> None:
+        """By when these cards have to be up."""
+        ...
+
+    async def waiting(self, where: Destination) -> tuple[Waiting, ...]:
+        """The cards of this place that no step has tried to post yet, earliest deadline first."""
         ...
 
     async def batch(self, card_ids: Sequence[str]) -> int:
@@ -179,7 +240,7 @@ class QueueMessages(Protocol):
         """The card on it with the earliest deadline, `without` those of these agents; None: there is none."""
         ...
 
-    async def release(self, card_id: str) -> bool:
+    async def release(self, card_id: str, *, up_by: datetime) -> bool:
         """Give a batched card its place in the channel's line back. False: it is no longer batched."""
         ...
 
@@ -190,7 +251,9 @@ class QueueMessages(Protocol):
         """
         ...
 
-    async def get(self, digest_id: str) -> QueueMessage | None: ...
+    async def get(self, digest_id: str, *, lines: int = 1, agents: Collection[str] = ()) -> QueueMessage | None:
+        """The queue message with the first `lines`, and which of these agents have a request on it."""
+        ...
 
     async def on(self, digest_id: str) -> tuple[Batched, ...]:
         """The open requests on it, earliest deadline first."""

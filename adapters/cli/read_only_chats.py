@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from adapters.settings import Chats, Environment, TeamsSettings
 from adapters.slack import Slack, open_slack
-from adapters.store.placements import read_conversations
+from adapters.store.conversations import read_conversations
 from adapters.teams import Teams, open_teams
 from bot.desk import Click, NotCounted
 from bot.errors import ConfigError, Refusal

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapters.store.placements import read_conversations
+from adapters.store.conversations import read_conversations
 from bot.surface import ConversationRef, Scope
 
 _KINDS = {Scope.TEAM: "channel", Scope.GROUP: "group chat", Scope.PERSONAL: "personal"}

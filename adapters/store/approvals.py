@@ -36,7 +36,7 @@ from adapters.store.outbox import OWED, ends_pings, write_outbox
 from adapters.store.placements import in_sight, lags
 from adapters.store.polled import PolledApprovals
 from adapters.store.proofs import locked_terms
-from adapters.store.queue_messages import UNTRIED
+from adapters.store.tables import UNTRIED
 from adapters.store.votes import AnsweredApprovals
 from adapters.store.whole import approvals_decided, whole_of
 from bot.approval import Approval, Outcome, Stage
@@ -370,5 +370,5 @@ def _waits_its_turn() -> ColumnElement[bool]:
         head.c.ref.is_(None),
         head.c.tries > 0,
     )
-    mine = select(_P.card_id).where(_P.approval_id == _A.id, *UNTRIED, _P.tries == 0, ~_P.superseded)
+    mine = select(_P.card_id).where(_P.approval_id == _A.id, UNTRIED, _P.tries == 0)
     return exists(mine.where(~exists(fails)))

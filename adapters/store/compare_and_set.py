@@ -42,6 +42,7 @@ class Move(StrEnum):
     POSTPONE_CARD = "postpone_card"
     LOST = "lost"
     GIVE_UP = "give_up"
+    REPAIR = "repair"
     FIRE = "fire"
     HASTEN = "hasten"
     CLAIM = "claim"
@@ -53,6 +54,7 @@ class Move(StrEnum):
     POSTPONE_NOTICE = "postpone_notice"
     HOLD_NOTICE = "hold_notice"
     DROPPED = "dropped"
+    MEET = "meet"
     BATCH = "gather"
     RELEASE = "release"
     ATTEMPT_DIGEST = "attempt_digest"
@@ -104,6 +106,7 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     # A card lost after the end need not come back, so its approval may close.
     Move.LOST: (Step.SHOW, Step.CLOSE),
     Move.GIVE_UP: (Step.CLOSE, Step.NOTIFY),
+    Move.REPAIR: (Step.SHOW, Step.BATCH),
     Move.FIRE: (Step.SHOW, Step.BATCH, Step.NOTIFY, Step.ALERT),
     Move.HASTEN: (Step.ESCALATE,),
     # It may have been answered while it was sent.

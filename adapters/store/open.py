@@ -22,9 +22,10 @@ from adapters.store.alerts import SqlAlerts
 from adapters.store.approvals import SqlApprovals
 from adapters.store.audit import SqlJournal
 from adapters.store.compare_and_set import Move, append, chunks
+from adapters.store.conversations import SqlConversations
 from adapters.store.database import Database, SqlProbe, rows_of
 from adapters.store.outbox import SqlOutbox
-from adapters.store.placements import SqlConversations, SqlPlacements
+from adapters.store.placements import SqlPlacements
 from adapters.store.proofs import Proofs
 from adapters.store.queue_messages import SqlQueueMessages
 from adapters.store.rungs import SqlRungs

@@ -1,22 +1,22 @@
-"""Places in the chats, in SQL: which cards stand where, in which revision, and where the bot may speak.
+"""Places in the chats, in SQL: which cards stand where, and in which revision.
 
-Never two cards of one call in one place.
+Never two cards of one call in one place. `due_cards` has what there is to show.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    Select,
     Update,
     and_,
+    bindparam,
     case,
-    delete,
     exists,
     func,
     insert,
@@ -24,24 +24,18 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
-from adapters.store.audit import reading
 from adapters.store.columns import columns_of, moment, value_in
 from adapters.store.compare_and_set import Move, append, chunks
-from adapters.store.database import Part, insert_new, rows_of
-from adapters.store.whole import decided, whole_of
-from bot.approval import Approval, Stage
-from bot.records import Lack, Placement, Up
-from bot.surface import ConversationRef, Destination
+from adapters.store.database import rows_of
+from adapters.store.due_cards import DueCards
+from bot.approval import Stage
+from bot.records import Lack, Placement, Posted, Up
+from bot.surface import Destination
 
-_P, _A, _G = tables.placements.c, tables.approvals.c, tables.digests.c
-_N = tables.conversations.c
-
-#: Of the cards that wait for their first post, so many of each channel are looked at.
-FRONT = 2
+_P, _A, _D, _G = tables.placements.c, tables.approvals.c, tables.decisions.c, tables.digests.c
 
 
 async def destinations_of(connection: AsyncConnection, approval_id: str) -> frozenset[Destination]:
@@ -59,15 +53,40 @@ async def place(connection: AsyncConnection, approval_id: str, placements: Seque
     for destination in await destinations_of(connection, approval_id):
         new.pop(destination, None)
     if new:
-        await connection.execute(insert(tables.placements), [placement_row(one) for one in new.values()])
+        # Locked: what changes the approval meanwhile does not see these rows yet.
+        of = select(_A.revision, _A.deadline, _A.stage, _A.rule).where(_A.id == approval_id).with_for_update()
+        revision, deadline, stage, rule = (await connection.execute(of)).one()
+        asks = what_it_asks(revision=revision, deadline=deadline, stage=stage, rule=rule)
+        rows = [placement_row(one, asks) for one in new.values()]
+        await connection.execute(insert(tables.placements), rows)
 
 
-def placement_row(placement: Placement) -> dict[str, Any]:
-    """A new placement's row."""
-    return columns_of(placement, tables.placements) | {"owed": True}
+def what_it_asks(*, revision: int, deadline: datetime, stage: Stage, rule: str | None) -> dict[str, Any]:
+    """What the rows of an approval's cards have of it, as the trigger keeps it from then on."""
+    waits = stage in (Stage.OPEN, Stage.DECIDED)
+    return {
+        "revision": revision,
+        "deadline": deadline,
+        "asked": waits or rule is not None,
+        "for_people": stage is Stage.OPEN and rule is None,
+    }
 
 
-class SqlPlacements(Part):
+def placement_row(placement: Placement, asks: Mapping[str, Any]) -> dict[str, Any]:
+    """A new placement's row, with `what_it_asks`."""
+    return {**columns_of(placement, tables.placements), "owed": True, **asks}
+
+
+#: What a card's row has of its approval, and how its trigger makes it (`migrations/copies.py`).
+_COPIES = {
+    _P.revision: _A.revision,
+    _P.deadline: _A.deadline,
+    _P.asked: or_(_A.stage.in_((Stage.OPEN, Stage.DECIDED)), _A.rule.is_not(None)),
+    _P.for_people: and_(_A.stage == Stage.OPEN, _A.rule.is_(None)),
+}
+
+
+class SqlPlacements(DueCards):
     """`bot.store.Placements` over a database."""
 
     async def get(self, card_id: str) -> Placement | None:
@@ -84,69 +103,68 @@ class SqlPlacements(Part):
             found.extend(value_in(row, Placement, tables.placements) for row in rows)
         return tuple(found)
 
-    async def lagging(self) -> tuple[tuple[Placement, Approval], ...]:
-        """Those with a `next_try` in the future too: the caller waits for it.
-
-        No card is drawn from a record that is not Nod's.
-        """
-        whole = decided(tables.placements.join(tables.approvals))
-        # A channel takes one new card a second, so of those that wait behind its first nothing is read.
-        untried = and_(_P.ref.is_(None), _P.next_try.is_(None))
-        line = func.row_number().over(
-            partition_by=[_P.surface, _P.channel, untried], order_by=[_A.deadline, _A.id, _P.card_id]
-        )
-        queue = select(_P.card_id, line.label("place")).select_from(whole).where(lags()).subquery()
-        statement = (
-            select(tables.placements, tables.approvals, tables.decisions)
-            .select_from(whole.join(queue, queue.c.card_id == _P.card_id))
-            .where(or_(~untried, queue.c.place <= FRONT))
-            .order_by(_A.deadline, _A.id, _P.card_id)
-        )
-        rows = await self._database.fetch(statement)
-        approvals = await whole_of(rows, self._database.fetch, self._proofs)
-        return tuple(
-            (value_in(row, Placement, tables.placements), approval)
-            for row, approval in zip(rows, approvals, strict=True)
-            if not approval.forged
-        )
-
-    async def attempt(self, card_id: str, *, at: datetime) -> None:
+    async def attempt(self, *card_ids: str, at: datetime) -> None:
         """Of several tries the first one's time stays: a search for the message has to reach back to it.
 
         What was gathered a moment ago stands on its own from here on.
         """
-        begun = _change(card_id).values(
-            attempted_at=func.coalesce(_P.attempted_at, moment(at)), owed=True, gathered=False
-        )
+        begun = update(tables.placements).where(_P.card_id.in_(card_ids))
+        begun = begun.values(attempted_at=func.coalesce(_P.attempted_at, moment(at)), owed=True, gathered=False)
         await self._database.update(Move.ATTEMPT_CARD, begun)
 
-    async def shown(self, card_id: str, *, ref: str, revision: int, digest: str | None = None) -> None:
-        """What the surface shows now; failures before it are forgotten.
+    async def not_begun(self, card_ids: Sequence[str]) -> None:
+        """They can be gathered again."""
+        back = update(tables.placements).where(_P.card_id.in_(card_ids), _P.ref.is_(None))
+        await self._database.update(Move.POSTPONE_CARD, back.values(attempted_at=None))
 
-        A message that was found, and not put up, can be another one's: then the card is as good as lost, and
-        is posted anew. One message cannot show two requests.
+    async def shown(self, card_id: str, *, ref: str, revision: int, digest: str | None = None) -> None:
+        """A message that was found, and not put up, can be another one's: then the card is as good as lost,
+        and is posted anew. One message cannot show two requests.
         """
-        up = _change(card_id).values(ref=ref, shown_revision=revision, digest=digest, tries=0, next_try=None)
-        whose = up.returning(_P.approval_id, _P.surface, _P.channel, _P.superseded)
+        await self.posted((Posted(card_id=card_id, ref=ref, revision=revision, digest=digest),))
+
+    async def posted(self, cards: Sequence[Posted]) -> None:
+        """All in one transaction; failures before are forgotten. See `shown` for a revision of 0."""
+        rows = {one.card_id: one for one in cards}
+        new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("ref", "shown_revision", "digest")}
+        up = (
+            update(tables.placements).where(_P.card_id == bindparam("of")).values(**new, tries=0, next_try=None)
+        )
 
         async def work(connection: AsyncConnection) -> bool:
-            if not revision and await _is_taken(connection, card_id, ref):
-                await connection.execute(_anew(card_id))
-                return True
-            row = (await connection.execute(whose)).mappings().first()
-            if row is None:
-                return False
-            told = audit_events.card_shown(
-                row[_P.approval_id],
-                superseded=row[_P.superseded],
-                card_id=card_id,
-                destination=value_in(row, Destination, tables.placements),
-                ref=ref,
-                revision=revision,
-                digest=digest,
-                at=self._clock(),
-            )
-            await append(connection, told)
+            whose = select(_P.card_id, _P.approval_id, _P.surface, _P.channel, _P.superseded)
+            taken = [
+                one for one in cards if not one.revision and await _is_taken(connection, one.card_id, one.ref)
+            ]
+            for one in taken:
+                await connection.execute(_anew(one.card_id))
+            left = rows.keys() - {one.card_id for one in taken}
+            # In one order, so that nobody waits in a circle.
+            locked = whose.where(_P.card_id.in_(left)).order_by(_P.approval_id, _P.card_id).with_for_update()
+            there, at = await rows_of(connection, locked), self._clock()
+            if not there:
+                return bool(taken)
+            shown = [
+                {
+                    "of": row[_P.card_id],
+                    "new_ref": rows[row[_P.card_id]].ref,
+                    "new_shown_revision": rows[row[_P.card_id]].revision,
+                    "new_digest": rows[row[_P.card_id]].digest,
+                }
+                for row in there
+            ]
+            await connection.execute(up, shown)
+            told = [
+                audit_events.card_shown(
+                    row[_P.approval_id],
+                    superseded=row[_P.superseded],
+                    destination=value_in(row, Destination, tables.placements),
+                    at=at,
+                    **{field.name: getattr(rows[row[_P.card_id]], field.name) for field in fields(Posted)},
+                )
+                for row in there
+            ]
+            await append(connection, *told)
             return True
 
         await self._database.write(Move.SHOWN, work)
@@ -204,6 +222,27 @@ class SqlPlacements(Part):
             for row in await self._database.fetch(lacking)
         )
 
+    async def repair(self, *, after: str, most: int) -> tuple[int, str]:
+        """A copy is right by a trigger, so one that is not was written past Nod."""
+        some = select(_P.card_id).where(_P.owed, _P.card_id > after).order_by(_P.card_id).limit(most)
+        last = await self._database.value(select(func.max(some.subquery().c.card_id)))
+        if last is None:
+            return 0, ""
+        wrong = [
+            row[_P.card_id]
+            for row in await self._database.fetch(
+                select(_P.card_id)
+                .join_from(tables.placements, tables.approvals)
+                .where(_P.owed, _P.card_id > after, _P.card_id <= last)
+                .where(or_(*(copy != of for copy, of in _COPIES.items())))
+            )
+        ]
+        right = update(tables.placements).where(_P.card_id.in_(wrong), _A.id == _P.approval_id)
+        right = right.values({**_COPIES, _P.up_by: None})
+        if wrong:
+            await self._database.update(Move.REPAIR, right)
+        return len(wrong), last
+
     async def lost(self, card_id: str, *, ref: str | None = None) -> bool:
         """As if it had never been posted."""
         anew = _anew(card_id)
@@ -254,7 +293,7 @@ def _change(card_id: str) -> Update:
 
 def _anew(card_id: str) -> Update:
     return _change(card_id).values(
-        ref=None, shown_revision=0, digest=None, attempted_at=None, tries=0, next_try=None
+        ref=None, shown_revision=0, digest=None, attempted_at=None, tries=0, next_try=None, up_by=None
     )
 
 
@@ -270,60 +309,3 @@ async def _is_taken(connection: AsyncConnection, card_id: str, ref: str) -> bool
     cards, digests = others
     taken = cards.where(_P.card_id != card_id).union_all(digests)
     return (await connection.execute(taken)).first() is not None
-
-
-class SqlConversations(Part):
-    """`bot.surface.Conversations` over a database."""
-
-    async def put(self, ref: ConversationRef) -> None:
-        """In one statement, so of two that come at once one is kept whole."""
-
-        async def work(connection: AsyncConnection) -> bool:
-            row = columns_of(ref, tables.conversations)
-            new = insert_new(connection, tables.conversations).values(**row)
-            known = {name: value for name, value in row.items() if name != "id"}
-            await connection.execute(new.on_conflict_do_update(index_elements=[_N.id], set_=known))
-            return True
-
-        await self._database.write(Move.KEEP_CONVERSATION, work)
-
-    async def get(self, conversation_id: str) -> ConversationRef | None:
-        """None for an unknown one."""
-        found = await self._found(select(tables.conversations).where(_N.id == conversation_id))
-        return found[0] if found else None
-
-    async def of_person(self, account: str) -> ConversationRef | None:
-        """By the account, or by the Entra object id alone. Of several the first by id."""
-        tenant, slash, person = account.rpartition("/")
-        whose = select(tables.conversations).where(_N.person == person).order_by(_N.id).limit(1)
-        found = await self._found(whose.where(_N.tenant == tenant) if slash else whose)
-        return found[0] if found else None
-
-    async def drop(self, conversation_id: str) -> None:
-        """One that is not there is dropped already."""
-        gone = delete(tables.conversations).where(_N.id == conversation_id)
-        await self._database.update(Move.DROP_CONVERSATION, gone)
-
-    async def all(self) -> Sequence[ConversationRef]:
-        """In the order of kind, name and id."""
-        return await self._found(_everything())
-
-    async def _found(self, statement: Select[Any]) -> tuple[ConversationRef, ...]:
-        return _refs_in(await self._database.fetch(statement))
-
-
-async def read_conversations(url: str) -> Sequence[ConversationRef]:
-    """What is kept in the database at this address, as `NOD_DATABASE_URL` gives it; the bot may run on.
-
-    Raises ConfigError for a database that is not there, or that no bot of this version has opened.
-    """
-    async with reading(url, table=tables.conversations, named="list of conversations") as connection:
-        return _refs_in(await rows_of(connection, _everything()))
-
-
-def _everything() -> Select[Any]:
-    return select(tables.conversations).order_by(_N.scope, _N.name, _N.id)
-
-
-def _refs_in(rows: Sequence[RowMapping]) -> tuple[ConversationRef, ...]:
-    return tuple(value_in(row, ConversationRef, tables.conversations) for row in rows)

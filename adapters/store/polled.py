@@ -19,7 +19,7 @@ from adapters.store.columns import columns_of, moment, storable_text
 from adapters.store.compare_and_set import Move, append, chunks, move
 from adapters.store.database import Part, insert_new
 from adapters.store.outbox import ends_pings
-from adapters.store.placements import destinations_of, place, placement_row
+from adapters.store.placements import destinations_of, place, placement_row, what_it_asks
 from adapters.store.proofs import Proofs, locked_terms
 from adapters.store.rungs import ladder_anew
 from adapters.store.votes import cut_lease, void_claims, void_votes
@@ -67,7 +67,11 @@ class PolledApprovals(Part):
             unknown = insert_new(connection, tables.approvals).on_conflict_do_nothing().returning(_A.id)
             written = set((await connection.execute(unknown, rows)).scalars())
             taken = [new_approval for kept, new_approval in by_id.items() if kept in written]
-            placements = [placement_row(one) for new_approval in taken for one in new_approval.placements]
+            placements = [
+                placement_row(one, _asks(approvals[storable_text(new_approval.approval.id)]))
+                for new_approval in taken
+                for one in new_approval.placements
+            ]
             rungs = [columns_of(one, tables.rungs) for new_approval in taken for one in new_approval.rungs]
             if placements:
                 await connection.execute(insert(tables.placements), placements)
@@ -348,6 +352,12 @@ def _deadline_columns(deadline: Deadline) -> dict[str, Any]:
         "deadline_doubt": deadline.doubt,
         "renewed": deadline.renewed,
     }
+
+
+def _asks(approval: Approval) -> dict[str, Any]:
+    return what_it_asks(
+        revision=approval.revision, deadline=approval.deadline.at, stage=approval.stage, rule=approval.rule
+    )
 
 
 def _approval_row(approval: Approval, proofs: Proofs) -> dict[str, Any]:

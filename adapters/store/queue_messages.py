@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Update, func, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, func, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,24 +16,21 @@ from adapters.store import audit_events, tables
 from adapters.store.columns import moment, value_in
 from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.database import Part, insert_new, rows_of
-from adapters.store.whole import decided, whole_of
-from bot.approval import Approval, Stage
-from bot.records import Batched, QueueMessage, Up, Waiting
+from adapters.store.tables import GATHERED, UNTRIED
+from adapters.store.whole import approvals_decided, whole_of
+from bot.approval import Approval
+from bot.records import Batched, Line, QueueMessage, Up, Waiting
 from bot.surface import Destination
 
 _A, _P, _G, _V = tables.approvals.c, tables.placements.c, tables.digests.c, tables.votes.c
 
-#: Requests that wait for people; what a rule answers is on no digest.
-ASKED = (_A.stage == Stage.OPEN, _A.rule.is_(None), ~_P.superseded)
-GATHERED = (_P.gathered, *ASKED)
-UNTRIED = (_P.owed, ~_P.gathered, _P.ref.is_(None), _P.attempted_at.is_(None))
 #: Placements with their approvals and the digests of their channels.
 _ON = tables.placements.join(tables.approvals).join(
     tables.digests, (_G.surface == _P.surface) & (_G.channel == _P.channel)
 )
-_EARLIEST_FIRST = (_A.deadline, _A.id, _P.card_id)
+_EARLIEST_FIRST = (_P.deadline, _P.approval_id, _P.card_id)
 #: What `_waiting_of` reads.
-_WAITING = (_P.card_id, _A.id, _A.agent, _A.first_seen, _A.deadline)
+_WAITING = (_P.card_id, _A.id, _A.agent, _A.first_seen, _A.deadline, _P.up_by)
 #: A digest's message that tells of nothing, in the flow's word for it.
 EMPTY = "empty"
 
@@ -41,18 +38,42 @@ EMPTY = "empty"
 class SqlQueueMessages(Part):
     """`bot.store.QueueMessages` over a database."""
 
-    async def waiting(self) -> Mapping[Destination, tuple[Waiting, ...]]:
-        """Without the calls: there may be thousands, and only their times and agents are looked at."""
-        statement = (
-            select(_P.surface, _P.channel, *_WAITING)
-            .join_from(tables.placements, tables.approvals)
-            .where(*UNTRIED, *ASKED)
-            .order_by(*_EARLIEST_FIRST)
+    async def lines(self) -> Mapping[Destination, Line]:
+        """Counted in their index; a row for each place."""
+        of = (_P.surface, _P.channel)
+        unmet = (func.count() - func.count(_P.up_by)).label("unmet")
+        up_by = func.min(_P.up_by, type_=_P.up_by.type).label("up_by")
+        first = func.min(_P.deadline, type_=_P.deadline.type).label("deadline")
+        counted = select(*of, func.count().label("count"), unmet, up_by, first).where(UNTRIED).group_by(*of)
+        return {
+            value_in(row, Destination, tables.placements): Line(
+                count=row["count"], unmet=row["unmet"], up_by=row["up_by"], deadline=row["deadline"]
+            )
+            for row in await self._database.fetch(counted)
+        }
+
+    async def unmet(self, *, most: int) -> tuple[Waiting, ...]:
+        """In any order."""
+        some = (
+            select(*_WAITING).join_from(tables.placements, tables.approvals).where(UNTRIED, _P.up_by.is_(None))
         )
-        queues: defaultdict[Destination, list[Waiting]] = defaultdict(list)
-        for row in await self._database.fetch(statement):
-            queues[value_in(row, Destination, tables.placements)].append(_waiting_of(row))
-        return {destination: tuple(queue) for destination, queue in queues.items()}
+        return tuple(_waiting_of(row) for row in await self._database.fetch(some.limit(most)))
+
+    async def meet(self, up_by: Mapping[str, datetime]) -> None:
+        """Only of those of which it is still not known."""
+        met = update(tables.placements).where(_P.card_id == bindparam("of"), _P.up_by.is_(None))
+        rows = [{"of": card_id, "by": by} for card_id, by in sorted(up_by.items())]
+
+        async def work(connection: AsyncConnection) -> bool:
+            await connection.execute(met.values(up_by=bindparam("by")), rows)
+            return True
+
+        await self._database.write(Move.MEET, work)
+
+    async def waiting(self, where: Destination) -> tuple[Waiting, ...]:
+        """Without the calls: only their times and agents are looked at."""
+        line = select(*_WAITING).join_from(tables.placements, tables.approvals).where(UNTRIED, *_in(where))
+        return tuple(_waiting_of(row) for row in await self._database.fetch(line.order_by(*_EARLIEST_FIRST)))
 
     async def batch(self, card_ids: Sequence[str]) -> int:
         """In one transaction, with a row of the audit for each channel."""
@@ -61,7 +82,7 @@ class SqlQueueMessages(Part):
             taken: defaultdict[Destination, list[str]] = defaultdict(list)
             now = self._clock()
             for some in chunks(card_ids):
-                untried = update(tables.placements).where(_P.card_id.in_(some), *UNTRIED)
+                untried = update(tables.placements).where(_P.card_id.in_(some), UNTRIED)
                 gathered = untried.values(gathered=True, gathered_at=now)
                 whose = gathered.returning(_P.surface, _P.channel, _P.card_id)
                 for row in await rows_of(connection, whose):
@@ -83,29 +104,30 @@ class SqlQueueMessages(Part):
     async def earliest(self, digest_id: str, *, without: Collection[str] = ()) -> Waiting | None:
         """One row, and no call is read."""
         others = func.coalesce(_A.agent, "").not_in(tuple(without))
-        first = select(*_WAITING).select_from(_ON).where(_G.digest_id == digest_id, *GATHERED, others)
+        first = select(*_WAITING).select_from(_ON).where(_G.digest_id == digest_id, GATHERED, others)
         rows = await self._database.fetch(first.order_by(*_EARLIEST_FIRST).limit(1))
         return _waiting_of(rows[0]) if rows else None
 
-    async def release(self, card_id: str) -> bool:
+    async def release(self, card_id: str, *, up_by: datetime) -> bool:
         """It is as if it had never been gathered; the audit tells when its card went up."""
         mine = (_P.card_id == card_id, _P.gathered, _P.ref.is_(None), _P.attempted_at.is_(None))
-        free = update(tables.placements).where(*mine).values(gathered=False, gathered_at=None)
+        free = update(tables.placements).where(*mine).values(gathered=False, gathered_at=None, up_by=up_by)
         return await self._database.update(Move.RELEASE, free)
 
     async def standing(self, *, lines: int, quiet: bool = False) -> tuple[QueueMessage, ...]:
-        """Four statements for all channels."""
+        """Two statements for all channels, and one for each that has lines to read."""
         found = await self._found(select(tables.digests).order_by(_G.surface, _G.channel), lines=lines)
         return tuple(digest for digest in found if quiet or digest.count or _still_says(digest))
 
-    async def get(self, digest_id: str) -> QueueMessage | None:
-        """The digest with the first of its requests; None for an unknown one."""
-        found = await self._found(select(tables.digests).where(_G.digest_id == digest_id), lines=1)
+    async def get(self, digest_id: str, *, lines: int = 1, agents: Collection[str] = ()) -> QueueMessage | None:
+        """None for an unknown one."""
+        mine = select(tables.digests).where(_G.digest_id == digest_id)
+        found = await self._found(mine, lines=lines, agents=agents)
         return found[0] if found else None
 
     async def on(self, digest_id: str) -> tuple[Batched, ...]:
         """Two statements, and none of the calls is read: there may be thousands."""
-        here = (_G.digest_id == digest_id, *GATHERED)
+        here = (_G.digest_id == digest_id, GATHERED)
         on_these = _ON.join(tables.votes, (_V.approval_id == _A.id) & (_V.digest == _A.digest))
         voters: defaultdict[str, set[str]] = defaultdict(set)
         for row in await self._database.fetch(
@@ -157,7 +179,7 @@ class SqlQueueMessages(Part):
         """One row for each, with the earliest deadline on it."""
         earliest = func.min(_A.deadline, type_=_A.deadline.type).label("earliest")
         up = (_G.digest_id, _G.surface, _G.channel, _G.ref)
-        some = select(*up, earliest).select_from(_ON).where(_G.ref.is_not(None), *GATHERED).group_by(*up)
+        some = select(*up, earliest).select_from(_ON).where(_G.ref.is_not(None), GATHERED).group_by(*up)
         return tuple(
             value_in(row, Up, tables.digests, mark=row[_G.digest_id], deadline=row["earliest"])
             for row in await self._database.fetch(some)
@@ -170,60 +192,56 @@ class SqlQueueMessages(Part):
         )
         return await self._database.update(Move.LOSE_DIGEST, anew if ref is None else anew.where(_G.ref == ref))
 
-    async def _found(self, statement: Select[Any], *, lines: int) -> tuple[QueueMessage, ...]:
-        """These digests with their counts, and the first `lines` of their requests, at least one."""
+    async def _found(
+        self, statement: Select[Any], *, lines: int, agents: Collection[str] = ()
+    ) -> tuple[QueueMessage, ...]:
+        """These digests with their counts, and the first `lines` of their requests."""
         rows = await self._database.fetch(statement)
-        if not rows:
-            return ()
-        ids = [row[_G.digest_id] for row in rows]
-        firsts = await self._database.fetch(_first_lines(ids, lines=max(1, lines)))
-        first: defaultdict[str, list[Approval]] = defaultdict(list)
-        whole = await whole_of(firsts, self._database.fetch, self._proofs)
-        for row, approval in zip(firsts, whole, strict=True):
-            first[row["stands_on"]].append(approval)
-        told = {row["stands_on"]: {"count": row["together"], "joined_at": row["joined_at"]} for row in firsts}
-        agents: defaultdict[str, set[str]] = defaultdict(set)
-        theirs = select(_G.digest_id, _A.agent).select_from(_ON).where(_G.digest_id.in_(told), *GATHERED)
-        for row in await self._database.fetch(theirs.distinct()) if told else ():
-            agents[row[_G.digest_id]].add(row[_A.agent])
-        return tuple(
-            value_in(
-                row,
-                QueueMessage,
-                tables.digests,
-                first=tuple(first[row[_G.digest_id]]),
-                agents=frozenset(agents[row[_G.digest_id]]),
-                **told.get(row[_G.digest_id], {"count": 0}),
-            )
-            for row in rows
+        counts = await self._counts() if rows else {}
+        found = []
+        for row in rows:
+            where = value_in(row, Destination, tables.digests)
+            count, joined_at = counts.get(where, (0, None))
+            theirs = await self._agents_on(where, agents) if count and agents else frozenset()
+            belongs: dict[str, Any] = {
+                "count": count,
+                "joined_at": joined_at,
+                "first": await self._first(where, lines) if count and lines else (),
+                "agents": theirs,
+            }
+            found.append(value_in(row, QueueMessage, tables.digests, **belongs))
+        return tuple(found)
+
+    async def _counts(self) -> Mapping[Destination, tuple[int, datetime | None]]:
+        """How many requests are on each digest, and since when; counted in their index."""
+        of = (_P.surface, _P.channel)
+        joined_at = func.max(_P.gathered_at, type_=_P.gathered_at.type).label("joined_at")
+        counted = select(*of, func.count().label("together"), joined_at).where(GATHERED).group_by(*of)
+        return {
+            value_in(row, Destination, tables.placements): (row["together"], row["joined_at"])
+            for row in await self._database.fetch(counted)
+        }
+
+    async def _first(self, where: Destination, most: int) -> tuple[Approval, ...]:
+        first = select(_P.approval_id).where(GATHERED, *_in(where)).order_by(*_EARLIEST_FIRST).limit(most)
+        rows = await self._database.fetch(
+            approvals_decided().where(_A.id.in_(first)).order_by(_A.deadline, _A.id)
         )
+        return await whole_of(rows, self._database.fetch, self._proofs)
+
+    async def _agents_on(self, where: Destination, agents: Collection[str]) -> frozenset[str]:
+        theirs = select(_A.agent).join_from(tables.placements, tables.approvals).distinct()
+        on = theirs.where(GATHERED, *_in(where), _A.agent.in_(tuple(agents)))
+        return frozenset(row[_A.agent] for row in await self._database.fetch(on))
 
 
-def _first_lines(digest_ids: Sequence[str], *, lines: int) -> Select[Any]:
-    """The first few approvals of each of these digests, with how many there are together, and since when."""
-    queue = (
-        select(
-            _A.id.label("approval_id"),
-            _G.digest_id.label("stands_on"),
-            func.row_number().over(partition_by=_G.digest_id, order_by=_EARLIEST_FIRST).label("place"),
-            func.count().over(partition_by=_G.digest_id).label("together"),
-            func.max(_P.gathered_at).over(partition_by=_G.digest_id).label("joined_at"),
-        )
-        .select_from(_ON)
-        .where(_G.digest_id.in_(digest_ids), *GATHERED)
-        .subquery()
-    )
-    return (
-        select(tables.approvals, tables.decisions, queue.c.stands_on, queue.c.together, queue.c.joined_at)
-        .select_from(decided(queue.join(tables.approvals, _A.id == queue.c.approval_id)))
-        .where(queue.c.place <= lines)
-        .order_by(queue.c.stands_on, queue.c.place)
-    )
+def _in(where: Destination) -> tuple[ColumnElement[bool], ...]:
+    return _P.surface == where.surface, _P.channel == where.channel
 
 
 def _waiting_of(row: RowMapping) -> Waiting:
     """The card that waits in a row of both its placement and its approval."""
-    whose = {"approval_id": row[_A.id], "agent_id": row[_A.agent] or ""}
+    whose = {"approval_id": row[_A.id], "agent_id": row[_A.agent] or "", "up_by": row[_P.up_by]}
     return value_in(row, Waiting, tables.approvals, card_id=row[_P.card_id], **whose)
 
 

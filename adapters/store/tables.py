@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -17,9 +20,11 @@ from sqlalchemy import (
     and_,
     false,
     not_,
+    or_,
     text,
     true,
 )
+from sqlalchemy.dialects import sqlite
 
 from adapters.store.columns import Call, Moment, Names, Places, Words, word_of
 from bot.approval import Outcome, Stage
@@ -129,6 +134,14 @@ placements = Table(
     Column("superseded", Boolean, nullable=False, server_default=false()),
     Column("gathered", Boolean, nullable=False, server_default=false()),
     Column("gathered_at", Moment),
+    #: Of the approval, kept by a trigger in the very statement that changes it (`migrations/copies.py`): what
+    #: there is to show and until when, whether a first post is still of use, and whether people are asked.
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Column("deadline", Moment, nullable=False, server_default="0"),
+    Column("asked", Boolean, nullable=False, server_default=false()),
+    Column("for_people", Boolean, nullable=False, server_default=false()),
+    #: By when a card that waits for its first post has to be up; None: nobody has met it since it waits.
+    Column("up_by", Moment),
     # A policy decides, and shows nothing.
     CheckConstraint("surface IN ('slack', 'teams')", name="placements_surface"),
     Index("placements_of", "approval_id"),
@@ -140,6 +153,33 @@ Index(
     sqlite_where=text("owed = 1"),
     postgresql_where=placements.c.owed,
 )
+_P = placements.c
+_OWED = and_(_P.owed, ~_P.gathered)
+#: Cards without a message of their own that are, or may yet be, posted.
+IN_LINE = and_(_OWED, _P.ref.is_(None), or_(_P.attempted_at.is_not(None), _P.asked))
+#: Of those the ones whose first post was begun: it failed, or is under way.
+BEGUN = and_(_OWED, _P.ref.is_(None), _P.attempted_at.is_not(None))
+#: Of those the ones for people that nobody has tried to post yet.
+UNTRIED = and_(_OWED, _P.ref.is_(None), _P.attempted_at.is_(None), _P.for_people, ~_P.superseded)
+#: Cards whose message shows less than their record.
+OUTDATED = and_(_OWED, _P.ref.is_not(None), or_(_P.superseded, _P.shown_revision < _P.revision))
+#: Requests for people on the queue message of their channel.
+GATHERED = and_(_P.gathered, _P.for_people, ~_P.superseded)
+
+
+def _partial(name: str, where: ColumnElement[bool], *columns: ColumnElement[Any]) -> None:
+    """An index on those rows of `placements` alone: it grows with them, and not with what is open."""
+    said = where.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    Index(name, *columns, sqlite_where=text(str(said).replace("placements.", "")), postgresql_where=where)
+
+
+_LINE = (_P.surface, _P.channel, _P.deadline, _P.approval_id, _P.card_id)
+_partial("placements_in_line", IN_LINE, *_LINE)
+_partial("placements_begun", BEGUN, _P.surface, _P.channel, _P.next_try)
+_partial("placements_untried", UNTRIED, *_LINE, _P.up_by)
+_partial("placements_outdated", OUTDATED, _P.deadline, _P.next_try)
+_partial("placements_put_off", _P.next_try.is_not(None), _P.next_try)
+_partial("placements_gathered", GATHERED, *_LINE, _P.gathered_at)
 
 #: Cards that are not up: next to none, while all is well.
 BARE = and_(placements.c.owed, placements.c.ref.is_(None), not_(placements.c.superseded))

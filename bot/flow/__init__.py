@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Set
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -150,6 +150,11 @@ class WorkerPool:
     def is_busy(self, key: Hashable) -> bool:
         """Whether a piece with this key is under way."""
         return key in self._busy
+
+    @property
+    def busy(self) -> Set[Hashable]:
+        """The keys of the pieces that are under way or wait for a place."""
+        return self._busy
 
     def crashed(self, key: Hashable) -> bool:
         """Whether the last piece under this key failed with an unforeseen error; returns True once."""

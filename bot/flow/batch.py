@@ -18,7 +18,7 @@ from bot.alerts import FLOOD, alert_of, over
 from bot.card import QueueCard, queue_card_of
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.flow import ChatStep, StepDeps, earliest
-from bot.records import QueueMessage, Waiting
+from bot.records import Line, QueueMessage, Waiting
 from bot.retry import chat_wait
 from bot.seal import Seal
 from bot.surface import Destination
@@ -42,6 +42,9 @@ FREE_WITHIN, NOT_FREE_FOR = timedelta(seconds=6), timedelta(seconds=60)
 #: A request that has just joined a queue message is late for a card, so it does not wait long.
 JOINED_EVERY = timedelta(seconds=1.2)
 
+#: New cards of which it is noted at once by when they have to be up.
+MET_AT_ONCE = 500
+
 EMPTY = "empty"  #: the fingerprint of a queue message with no requests
 
 log = structlog.get_logger()
@@ -53,48 +56,57 @@ class Batch(ChatStep):
     def __init__(self, deps: StepDeps, *, seal: Seal) -> None:
         super().__init__(deps)
         self._seal = seal
-        self._latest: dict[Waiting, datetime] = {}  #: by when each waiting card has to be up
-        self._freed: dict[str, datetime] = {}  #: the same for those that left a queue message, by id
+        self._freed: dict[str, datetime] = {}  #: by when those that left a queue message have to be up, by id
         self._busy: dict[Destination, datetime] = {}  #: until when nothing leaves a queue message
-        self._heads: dict[Destination, datetime] = {}  #: the earliest deadline that waits for a turn
 
     async def round(self) -> datetime | None:
         self._pool.look()
         flood = self._policy().flood
         flooding = await self._store.approvals.open_by_agent(at_least=flood + 1)
-        due = await self._sort(flooding, flood=flood)
+        lines = await self._store.queue_messages.lines()
+        due = await self._sort(lines, flooding, flood=flood)
         await self._name(flooding, flood=flood)
         now = self._clock()
-        for digest in await self._store.queue_messages.standing(lines=LINES):
+        for digest in await self._store.queue_messages.standing(lines=0):
             again = _again(digest)
             if again and again > now:
                 due = earliest(due, again)
             elif digest.destination.surface in self._chats:
-                agents = tuple(agent for agent in sorted(flooding) if agent in digest.agents)
-                card = queue_card_of(digest, policy=self._policy(), seal=self._seal, now=now, flooding=agents)
-                if fingerprint(card) != digest.shown or _is_from_before(digest):
-                    self._pool.take(digest.digest_id, digest.digest_id, self._show, digest, card, now)
-            due = earliest(due, await self._free(digest, flooding, now))
+                await self._take(digest.digest_id, flooding, now)
+            head = lines.get(digest.destination)
+            due = earliest(due, await self._free(digest, head.deadline if head else None, flooding, now))
         return due
 
-    async def _sort(self, flooding: Mapping[str, int], *, flood: int) -> datetime | None:
+    async def _take(self, digest_id: str, flooding: Mapping[str, int], now: datetime) -> None:
+        """Hand a queue message over if it says something else by now."""
+        digest = await self._store.queue_messages.get(digest_id, lines=LINES, agents=flooding)
+        if digest is None:
+            return
+        agents = tuple(sorted(digest.agents))
+        card = queue_card_of(digest, policy=self._policy(), seal=self._seal, now=now, flooding=agents)
+        if fingerprint(card) != digest.shown or _is_from_before(digest):
+            self._pool.take(digest.digest_id, digest.digest_id, self._show, digest, card, now)
+
+    async def _sort(
+        self, lines: Mapping[Destination, Line], flooding: Mapping[str, int], *, flood: int
+    ) -> datetime | None:
         """When the first card of a queue is late; the cards behind it are found late before that."""
-        queues, now, due = await self._store.queue_messages.waiting(), self._clock(), None
-        waiting = [card for queue in queues.values() for card in queue]
+        now, due = self._clock(), None
         self._freed = {id_: by for id_, by in self._freed.items() if by + NOT_FREE_FOR > now}
-        self._latest = {
-            card: self._freed.get(card.card_id) or self._latest.get(card) or latest(card, now)
-            for card in waiting
-        }
-        self._heads = {where: queue[0].deadline for where, queue in queues.items()}
-        standing = await self._store.queue_messages.standing(lines=1) if queues else ()
+        first = await self._meet(lines, now)
+        standing = await self._store.queue_messages.standing(lines=0) if lines else ()
         up = {digest.destination: digest for digest in standing if digest.ref}
-        for destination, queue in queues.items():
+        for destination, line in lines.items():
             chat, digest = self._chats.get(destination.surface), up.get(destination)
             if chat is None:
                 continue
+            late = earliest(first, line.up_by)
+            if not flooding and late and now + chat.interval * line.count <= late:
+                due = earliest(due, late if digest else None)
+                continue
+            queue = await self._store.queue_messages.waiting(destination)
             over = too_much(
-                [(card, self._latest[card]) for card in queue],
+                [(card, card.up_by or latest(card, now)) for card in queue],
                 now=now,
                 interval=chat.interval,
                 flooding=flooding,
@@ -105,9 +117,22 @@ class Batch(ChatStep):
                 if not self._freed.keys().isdisjoint(over):  # the channel is busy after all
                     self._busy[destination] = now + NOT_FREE_FOR
                 await self._batch(over, destination, digest)
-            elif digest and (late := self._latest[queue[0]]) > now:
-                due = earliest(due, late)
+            elif digest and queue and (by := queue[0].up_by) and by > now:
+                due = earliest(due, by)
         return due
+
+    async def _meet(self, lines: Mapping[Destination, Line], now: datetime) -> datetime | None:
+        """Note by when new cards have to be up; the earliest of these moments."""
+        first = None
+        while any(line.unmet for line in lines.values()):
+            unmet = await self._store.queue_messages.unmet(most=MET_AT_ONCE)
+            met = {card.card_id: self._freed.get(card.card_id) or latest(card, now) for card in unmet}
+            if met:
+                await self._store.queue_messages.meet(met)
+            first = earliest(first, *met.values())
+            if len(unmet) < MET_AT_ONCE:
+                break
+        return first
 
     async def _batch(self, over: Sequence[str], destination: Destination, digest: QueueMessage | None) -> None:
         if digest and digest.attempted_at and self._clock() - digest.attempted_at >= RENEWED_AFTER:
@@ -117,11 +142,14 @@ class Batch(ChatStep):
         log.warning("cards_gathered", channel=destination.channel, cards=gathered)
         self._count("cards_gathered")
 
-    async def _free(self, digest: QueueMessage, flooding: Mapping[str, int], now: datetime) -> datetime | None:
+    async def _free(
+        self, digest: QueueMessage, head: datetime | None, flooding: Mapping[str, int], now: datetime
+    ) -> datetime | None:
         """The channel's next turn is for the earliest deadline, on the queue message or not: it gets a card.
 
         Not while the queue message itself cannot be updated, nor for an agent that asks for more than its
-        share. The freed card waits at the head of the line, so the next one leaves when it is up.
+        share. The freed card waits at the head of the line, so the next one leaves when it is up. `head` is the
+        earliest deadline that waits there for a turn.
         """
         where = digest.destination
         busy = self._busy.get(where)
@@ -129,17 +157,14 @@ class Batch(ChatStep):
             return None
         if busy and busy > now:
             return busy
-        first, head = (
-            await self._store.queue_messages.earliest(digest.digest_id, without=flooding),
-            self._heads.get(where),
-        )
+        first = await self._store.queue_messages.earliest(digest.digest_id, without=flooding)
         if first is None or (head is not None and head <= first.deadline):
             return None
-        self._freed[first.card_id] = now + FREE_WITHIN
-        if await self._store.queue_messages.release(first.card_id):
+        by = self._freed[first.card_id] = now + FREE_WITHIN
+        if await self._store.queue_messages.release(first.card_id, up_by=by):
             log.info("card_freed", channel=where.channel)
             self._count("card_freed")
-        return now + FREE_WITHIN
+        return by
 
     async def _name(self, flooding: Mapping[str, int], *, flood: int) -> None:
         alerts, now = self._store.alerts, self._clock()

@@ -92,7 +92,7 @@ class ChatProbe:
         dead = [_place_of(alert) for alert in await self._open_alerts()]
         gone = [place for place in dead if place not in places]
         if gone:  # it left nod.yaml; it matters while cards must be posted there
-            owed = {placement.destination for placement, _ in await self._store.placements.lagging()}
+            owed = frozenset((await self._store.placements.backlog(self._clock())).lines)
             self._well |= {str(place) for place in gone if place not in owed}
             dead = [place for place in dead if place in places or place in owed]
         again, self._next_dead = _turn(dead, self._next_dead, DEAD_A_ROUND)

@@ -61,6 +61,8 @@ MISSED_AFTER = timedelta(seconds=12)
 STUCK_AFTER = timedelta(seconds=60)
 #: Requests of which a look checks whether the people who may have asked for them leave enough to decide.
 ASKED = 100
+#: Cards that are looked at in one round; the rest follow in the next ones.
+CARDS_A_ROUND = 500
 #: Some pager must have accepted a page within this time.
 TAKEN_WITHIN = timedelta(minutes=2)
 
@@ -103,6 +105,7 @@ class SelfCheck:
         self._clock, self._count = clock, count
         self._around = ChatProbe(store=store, chats=chats, policy=policy, clock=clock)
         #: Why the store cannot be read, or written, from the last try.
+        self._cards_checked = ""  #: the last card of the last round
         self._unread: str | None = None
         self._unwritten: str | None = None
         #: Where the last looks at a portion of the open requests ended.
@@ -125,11 +128,21 @@ class SelfCheck:
         """What the store says, if only that it is unreachable."""
         try:
             found = [*await self._unseen(), *await self._missed(), *await self._people()]
+            await self._mark_cards()
         except Unavailable as error:
             self._unread = str(error)
             return [_store_down(self._unread)]
         self._unread = None
         return found
+
+    async def _mark_cards(self) -> None:
+        """That no card waits unseen by the step that shows it: one that does was written past Nod."""
+        repaired, self._cards_checked = await self._store.placements.repair(
+            after=self._cards_checked, most=CARDS_A_ROUND
+        )
+        if repaired:
+            log.error("cards_were_not_due", cards=repaired)
+            self._count("cards_were_not_due")
 
     async def _written(self) -> list[_Violation]:
         """Whether the store accepts a write, checked with one. It is healthy only if it can be read, too."""

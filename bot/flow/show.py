@@ -5,6 +5,7 @@ This one query covers posts, updates, final cards, and repair after an outage.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,13 +14,13 @@ from bot.alerts import CARD_REFUSED, NO_CARD
 from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, NotYet, Unavailable
-from bot.flow import ChatStep, StepDeps, earliest, not_delivered
+from bot.flow import BATCH, ChatStep, StepDeps, earliest, not_delivered
 from bot.flow.no_card import NoCard
 from bot.flow.sights import Sights
 from bot.ladder import Action
 from bot.notifications import dead_place, mentioned
 from bot.policy import approvers_of
-from bot.records import Alert, Placement
+from bot.records import Alert, Placement, Posted
 from bot.retry import chat_wait
 from bot.seal import Seal
 from bot.surface import Destination
@@ -32,6 +33,11 @@ PROBES = 3
 
 #: The platform's answer to a decision mostly comes within this time.
 ANSWERS_WITHIN = timedelta(seconds=1)
+
+#: An urgent card waits at most this long for others that were taken together.
+LANE_FOR = timedelta(seconds=0.25)
+#: How often it is seen whether what waits in a chat that left the settings has ended.
+LEFT_FOR = timedelta(seconds=1)
 
 log = structlog.get_logger()
 
@@ -48,62 +54,104 @@ class Show(ChatStep):
 
     async def round(self) -> datetime | None:
         self._pool.look()
-        now, due = self._clock(), None
+        now = self._clock()
         await self._no_card.look()
         self._cooling = {where: until for where, until in self._cooling.items() if until > now}
-        lagging = await self._store.placements.lagging()
-        troubled = {one.destination for one, _ in lagging if _probes(one, now)}
-        for placement, approval in lagging:
-            if placement.next_try and placement.next_try > now:
-                due = earliest(due, placement.next_try)
-            elif placement.destination.surface not in self._chats:
-                # It left the settings: nothing can be shown there until it is configured again.
-                if placement.superseded or approval.stage in (Stage.SETTLED, Stage.CLOSED):
-                    key = ("left", placement.card_id)
-                    self._pool.take(key, approval.id, self._store.placements.give_up, placement.card_id)
-            elif placement.ref is None:
-                if placement.destination in self._cooling:
-                    due = earliest(due, self._cooling[placement.destination])
-                    continue
-                if placement.attempted_at is None and placement.destination in troubled:
-                    continue  # a card that is not begun can still be batched
-                # One new card per channel at a time: the chat takes one a second, and the next to go up is
-                # chosen again each time, so that the earliest deadline goes first.
-                lane = ("post", placement.destination)
-                self._pool.take(lane, approval.id, self._post, placement, approval)
-            elif (end := _soon_over(approval)) and end > now:
-                due = earliest(due, end)
-            else:
-                self._pool.take(placement.card_id, approval.id, self._update, placement, approval)
+        backlog = await self._store.placements.backlog(now)
+        due = backlog.next_try
+        for where in backlog.lines:
+            due = earliest(due, await self._take_line(where, now))
+        if backlog.outdated:
+            due = earliest(due, await self._take_outdated(now))
         return due
 
-    async def _post(self, placement: Placement, approval: Approval) -> None:
+    async def _take_line(self, where: Destination, now: datetime) -> datetime | None:
+        """Hand over the next cards of one place, as many as its chat takes at once.
+
+        The next to go up are chosen again each time, so that the earliest deadline goes first.
+        """
+        chat, lane = self._chats.get(where.surface), ("post", where)
+        if where in self._cooling:
+            return self._cooling[where]
+        if chat is None:
+            # It left the settings: nothing can be posted there until it is configured again.
+            self._cooling[where] = now + LEFT_FOR
+            await self._store.placements.leave(where)
+        elif not self._pool.is_busy(lane):
+            most = at_once(chat.interval)
+            # One more: a record that is not Nod's is passed over.
+            line = await self._store.placements.line(where, now=now, most=most + 1, probes=PROBES)
+            if line:
+                self._pool.take(lane, line[0][1].id, self._post_line, where, line[:most])
+        return None
+
+    async def _take_outdated(self, now: datetime) -> datetime | None:
+        """Hand over the next cards to update, decisions before the others."""
+        updating = [key for key in self._pool.busy if isinstance(key, str)]
+        if len(updating) >= BATCH:
+            return None  # the end of each rings for another round
+        lately = now - ANSWERS_WITHIN
+        outdated = await self._store.placements.outdated(
+            self._chats.keys(), now=now, most=BATCH - len(updating), decided_before=lately, without=updating
+        )
+        for placement, approval in sorted(outdated, key=lambda one: one[1].stage is Stage.OPEN):
+            if placement.destination.surface in self._chats:
+                self._pool.take(placement.card_id, approval.id, self._update, placement, approval)
+            else:  # it left the settings, and there was only an end to show
+                self._pool.take(
+                    placement.card_id, approval.id, self._store.placements.give_up, placement.card_id
+                )
+        # A decision's card waits for the platform, so that it changes once and not twice.
+        sent = await self._store.placements.first_sent(after=lately)
+        return sent + ANSWERS_WITHIN if sent else None
+
+    async def _post_line(self, where: Destination, cards: Sequence[tuple[Placement, Approval]]) -> None:
+        """One after the other, until one of them fails."""
+        drawn = [(placement, approval, await self._card(placement, approval)) for placement, approval in cards]
+        placements, posted = self._store.placements, list[Posted]()
+        await placements.attempt(*(placement.card_id for placement, _, _ in drawn), at=self._clock())
+        left = [placement.card_id for placement, _, _ in drawn if placement.attempted_at is None]
+        try:
+            for placement, approval, card in drawn:
+                if placement.card_id in left:
+                    left.remove(placement.card_id)
+                with structlog.contextvars.bound_contextvars(approval_id=approval.id):
+                    if not await self._post(placement, approval, card, posted):
+                        break
+        finally:
+            if posted:
+                await placements.posted(posted)
+            if left:
+                await placements.not_begun(left)
+
+    async def _post(self, placement: Placement, approval: Approval, card: Card, posted: list[Posted]) -> bool:
+        """False: the chat takes no other card there now."""
         chat, channel = self._chats[placement.destination.surface], placement.destination.channel
         placements, card_id = self._store.placements, placement.card_id
-        card, over = await self._card(placement, approval), approval.stage in (Stage.SETTLED, Stage.CLOSED)
-        await placements.attempt(card_id, at=self._clock())
+        over = approval.stage in (Stage.SETTLED, Stage.CLOSED)
         try:
             if placement.attempted_at:  # an earlier try may have posted it, with its answer lost
                 found = await chat.find(card_id, channel, since=placement.attempted_at)
                 if found:
                     await placements.shown(card_id, ref=found, revision=0)
                     log.info("card_found_again", channel=channel)
-                    return
+                    return True
             if (over and approval.rule is None) or placement.superseded:
                 await placements.give_up(card_id)  # it was never up, and there is nothing left to ask
-                return
+                return True
             ref = await chat.post(card, channel)
         except (Gone, Forbidden) as error:
             if over and not placement.attempted_at:
                 await placements.give_up(card_id)  # it is up nowhere; the audit has automatic answers, too
             await self._put_off(placement, approval, error)
-            return
+            return False
         except Unavailable as error:
             await self._put_off(placement, approval, error)
-            return
-        await placements.shown(card_id, ref=ref, revision=card.revision, digest=card.digest)
+            return False
+        posted.append(Posted(card_id=card_id, ref=ref, revision=card.revision, digest=card.digest))
         log.info("card_shown", channel=channel, revision=card.revision)
         self._count("card_shown")
+        return True
 
     async def _update(self, placement: Placement, approval: Approval) -> None:
         chat, ref = self._chats[placement.destination.surface], placement.ref
@@ -197,13 +245,6 @@ class Show(ChatStep):
         return dead_place(where, troubles, at=self._clock())
 
 
-def _soon_over(approval: Approval) -> datetime | None:
-    """Until when a decision's card waits for the platform, so that it changes once and not twice."""
-    waits = approval.stage is Stage.DECIDED and approval.trouble is None
-    return approval.decision.at + ANSWERS_WITHIN if waits and approval.decision else None
-
-
-def _probes(placement: Placement, now: datetime) -> bool:
-    """Whether its first post had no answer and is tried again soon: then its channel is in trouble."""
-    waits = placement.next_try is not None and placement.next_try > now
-    return waits and placement.ref is None and placement.attempted_at is not None and placement.tries < PROBES
+def at_once(interval: timedelta) -> int:
+    """How many cards a chat of this pace is given together: what it takes within LANE_FOR, at least one."""
+    return max(1, BATCH // 4 if interval <= timedelta(0) else min(BATCH // 4, LANE_FOR // interval))

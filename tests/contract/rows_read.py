@@ -49,7 +49,10 @@ LOOKED_AT = after(1)
 DEADLINE = NOW + timedelta(hours=1)
 Rows = Callable[[str], object]  #: runs a statement past the store
 POLICY = Policy(
-    people={}, groups={}, routes=(Route(name="payments", match=Match(), cards=(FINANCE,), approvers=("ann",)),)
+    flood=2 * OPEN,
+    people={},
+    groups={},
+    routes=(Route(name="payments", match=Match(), cards=(FINANCE,), approvers=("ann",)),),
 )
 
 
@@ -95,10 +98,11 @@ async def fill(store: SqlStore, rows: Rows) -> None:
             names = ", ".join(column.name for column in table.c)
             copied = ", ".join(_COPIED.get(column.name, column.name) for column in table.c)
             key = table.c["id" if table is tables.approvals else "approval_id"].name
-            rows(
+            await asyncio.to_thread(  # a store that nobody looks after lapses
+                rows,
                 f"WITH RECURSIVE copies(copy) AS (SELECT 1 UNION ALL SELECT copy + 1 FROM copies"
                 f" WHERE copy < {many}) INSERT INTO {table.name} ({names})"
-                f" SELECT {copied} FROM {table.name} CROSS JOIN copies WHERE {key} = '{like}'"
+                f" SELECT {copied} FROM {table.name} CROSS JOIN copies WHERE {key} = '{like}'",
             )
 
 
@@ -124,11 +128,17 @@ def an_open(approval_id: str, **changes: Any) -> NewApproval:
 
 async def make_due(store: SqlStore, step: Step, platform: FakePlatform) -> None:
     """Ten requests that are due for this step."""
+    if step is Step.SHOW:
+        return  # the cards of what is decided and settled for other steps are out of date
     ids = [f"{step}-{number}" for number in range(DUE)]
     changes: Mapping[str, Any] = {}
     if step is Step.ANSWER:
         changes = {"rule": "reads"}
     new = [an_open(one, **changes) for one in ids]
+    if step is Step.BATCH:  # they wait for their first post, in one channel
+        new = [
+            replace(one, placements=[a_placement(f"card-{one.approval.id}", one.approval.id)]) for one in new
+        ]
     if step is Step.EXPIRE:
         past = replace(new[0].approval.deadline, at=after(0.5))
         new = [replace(one, approval=replace(one.approval, deadline=past)) for one in new]

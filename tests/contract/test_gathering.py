@@ -19,7 +19,7 @@ from bot.records import NewApproval, Step
 from bot.seal import Seal
 from bot.store import Store
 from bot.surface import Surface
-from tests.contract.values import NOW, a_placement, a_request, after, an_approval
+from tests.contract.values import NOW, a_placement, a_request, after, all_waiting, an_approval
 
 WINDOW = 1000.0
 POLICY = Policy(people={}, groups={}, routes=())
@@ -217,4 +217,4 @@ async def test_an_agent_that_asks_for_too_much_is_in_nobodys_way(store: Store, c
 
 async def in_line(store: Store) -> list[str]:
     """The cards that wait for a turn, the next one first."""
-    return [card.card_id for queue in (await store.queue_messages.waiting()).values() for card in queue]
+    return [card.card_id for queue in (await all_waiting(store)).values() for card in queue]

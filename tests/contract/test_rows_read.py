@@ -12,6 +12,8 @@ from tests.fakes import FakePlatform
 
 #: Steps for which `make_due` has ten due requests that a round must find.
 FOUND = {Step.ANSWER, Step.DELIVER, Step.ANNOUNCE, Step.EXPIRE, Step.RECONCILE, Step.ALERT}
+#: Pieces of SHOW: cards of two steps that are out of date, and what waits in one channel.
+SHOWN = 2 * DUE + 1
 #: Steps that still read more, with the rows of a round when this was written. Each goes once it is bounded.
 STILL_MORE: Mapping[Step, int] = {Step.INGEST: 11_173, Step.DELIVER: 4_024, Step.CLOSE: 60}
 
@@ -30,6 +32,7 @@ async def test_a_round_reads_a_few_rows_of_ten_thousand(store: SqlStore, eyes: E
             await round_()
         read[step] = tally.rows
 
+    assert SHOWN == len(steps.pools[Step.SHOW].taken)
     taken = {step: [one for one in pool.taken if one.startswith(step)] for step, pool in steps.pools.items()}
     found = {step: len(taken[step]) for step in FOUND}
     assert dict.fromkeys(FOUND, DUE) == found

@@ -23,6 +23,7 @@ from tests.contract.values import (
     admit,
     after,
     ahead_of,
+    all_lagging,
     an_approval,
     bring_to,
     claim,
@@ -53,7 +54,7 @@ async def test_a_claim_shows_and_brings_its_last_call(store: Store, rings: list[
     expected = replace(an_approval(), claims=(a_claim(),), ahead=ahead_of(rung), revision=2)
     assert expected == await found(store)
     assert (expected,) == await store.approvals.at(Stage.OPEN)
-    assert [expected] == [approval for _, approval in await store.placements.lagging()]
+    assert [expected] == [approval for _, approval in await all_lagging(store)]
     last = DueRung(approval_id="r1", number=LAST_CALLS, due_at=after(25), action=Action.LAST_CALL, who=("ann",))
     over = replace(last, number=LAST_CALLS + 1, due_at=after(30), action=Action.REDRAW)
     expected_due = [(rung, expected), (last, expected), (over, expected)]

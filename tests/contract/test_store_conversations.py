@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from adapters.store.conversations import read_conversations
 from adapters.store.open import SqlStore, open_store
-from adapters.store.placements import read_conversations
 from bot.errors import ConfigError
 from bot.surface import ConversationRef, Scope
 from tests.contract.conftest import PAGERS, Eyes

@@ -21,6 +21,7 @@ from tests.contract.values import (
     a_vote,
     admit,
     after,
+    all_lagging,
     an_alert,
     an_approval,
     begin,
@@ -43,7 +44,7 @@ async def with_card(store: Store, approval_id: str = "r1", *, deadline: float = 
 
 async def lagging(store: Store) -> list[str]:
     """The ids of the cards that lag, in their order."""
-    return [placement.card_id for placement, _ in await store.placements.lagging()]
+    return [placement.card_id for placement, _ in await all_lagging(store)]
 
 
 async def stage_of(store: Store, approval_id: str = "r1") -> Stage:
@@ -64,9 +65,7 @@ async def test_cards_that_lag_come_with_their_record(store: Store) -> None:
     await store.placements.shown("c1", ref="ts1", revision=1)
     assert ["c2", "c3"] == await lagging(store)
     vote = await decide(store, "r1")
-    found = {
-        placement.card_id: (placement, approval) for placement, approval in await store.placements.lagging()
-    }
+    found = {placement.card_id: (placement, approval) for placement, approval in await all_lagging(store)}
     placement, approval = found["c1"]
     assert replace(a_placement("c1"), ref="ts1", shown_revision=1) == placement
     assert (decision_of(vote), (vote,), 2) == (approval.decision, approval.votes, approval.revision)
@@ -77,10 +76,10 @@ async def test_a_card_put_off_still_lags(store: Store) -> None:
     await with_card(store)
     await store.placements.postpone("c1", next_try=after(1))
     await store.placements.postpone("c1", next_try=after(3))
-    ((placement, _),) = await store.placements.lagging()
+    ((placement, _),) = await all_lagging(store)
     assert (2, after(3)) == (placement.tries, placement.next_try)
     await store.placements.shown("c1", ref="ts1", revision=0)
-    ((placement, _),) = await store.placements.lagging()
+    ((placement, _),) = await all_lagging(store)
     assert ("ts1", 0, 0, None) == (
         placement.ref,
         placement.shown_revision,
@@ -104,7 +103,7 @@ async def test_a_lost_card_is_posted_anew(store: Store) -> None:
     await store.placements.shown("c1", ref="ts1", revision=1)
     await store.placements.postpone("c1", next_try=after(3))
     await store.placements.lost("c1")
-    assert [(a_placement(), an_approval())] == list(await store.placements.lagging())
+    assert [(a_placement(), an_approval())] == list(await all_lagging(store))
 
 
 async def test_a_card_given_up_is_owed_nothing(store: Store) -> None:

@@ -24,6 +24,8 @@ from tests.contract.values import (
     a_vote,
     admit,
     after,
+    all_lagging,
+    all_waiting,
     an_approval,
     claim,
     close,
@@ -52,7 +54,7 @@ async def the_digest(store: Store, *, lines: int = 10) -> QueueMessage:
 
 async def waiting(store: Store) -> list[str]:
     """The cards that nobody has tried to post, over all channels."""
-    return [card.card_id for queue in (await store.queue_messages.waiting()).values() for card in queue]
+    return [card.card_id for queue in (await all_waiting(store)).values() for card in queue]
 
 
 # --- what waits -------------------------------------------------------------------------------------------
@@ -68,7 +70,7 @@ async def test_cards_that_wait_are_told_by_channel(store: Store) -> None:
         )
         for n, seconds in ((1, 90), (2, 30), (3, 60))
     )
-    assert {FINANCE: (two, one), BOARD: (three,)} == dict(await store.queue_messages.waiting())
+    assert {FINANCE: (two, one), BOARD: (three,)} == dict(await all_waiting(store))
 
 
 async def test_only_cards_that_nobody_tried_wait(store: Store) -> None:
@@ -118,7 +120,7 @@ async def test_what_is_gathered_stands_on_its_channels_digest(store: Store, ring
     here, there = await store.queue_messages.standing(lines=2)
     assert (FINANCE, 3, ["r2", "r3"]) == (here.destination, here.count, [a.id for a in here.first])
     assert (BOARD, 1, (await found(store, "r4"),)) == (there.destination, there.count, there.first)
-    assert ((), []) == (await store.placements.lagging(), await waiting(store))
+    assert ((), []) == (await all_lagging(store), await waiting(store))
     on = await store.queue_messages.on(here.digest_id)
     assert [("c2", "r2"), ("c3", "r3"), ("c1", "r1")] == [(one.card_id, one.approval_id) for one in on]
     first = on[0]
@@ -138,7 +140,7 @@ async def test_what_is_on_its_way_is_not_gathered(store: Store) -> None:
     assert () == await store.queue_messages.standing(lines=1)
     await store.placements.shown("c3", ref="ts3", revision=1)
     await decide(store, "r3")
-    assert {"c1", "c3"} == {card.card_id for card, _ in await store.placements.lagging()}
+    assert {"c1", "c3"} == {card.card_id for card, _ in await all_lagging(store)}
 
 
 async def test_a_post_and_a_gathering_do_not_mix(store: Store) -> None:

@@ -25,6 +25,7 @@ from tests.contract.values import (
     admit,
     after,
     ahead_of,
+    all_lagging,
     an_approval,
     bring_to,
     claim,
@@ -146,7 +147,7 @@ async def test_what_is_listed_again_waits_again(store: Store, rings: list[Step],
     fresh = replace(fresh, ahead=ahead_of(anew[0]))
     assert replace(fresh, revision=before.revision + 1) == await found(store)
     assert [0, 1] == await due(store)
-    lagging = {placement.card_id: placement for placement, _ in await store.placements.lagging()}
+    lagging = {placement.card_id: placement for placement, _ in await all_lagging(store)}
     assert {"c2"} | (set() if closed else {"c1"}) == set(lagging)
     assert (0, None) == (lagging["c2"].tries, lagging["c2"].next_try)
     assert [] == await unsent(store)
@@ -213,4 +214,4 @@ async def test_an_old_card_says_what_it_said(store: Store) -> None:
     )  # fmt: skip
     await settle(store)
     assert await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=(), at=NOW)
-    assert ["new"] == [placement.card_id for placement, _ in await store.placements.lagging()]
+    assert ["new"] == [placement.card_id for placement, _ in await all_lagging(store)]

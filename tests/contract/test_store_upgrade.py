@@ -18,7 +18,7 @@ from bot.approval import Stage
 from bot.ladder import Action
 from bot.protocol import HITLRequest
 from tests.contract.conftest import PAGERS
-from tests.contract.values import NOW, a_placement, a_vote, after, revise, unfired, wins
+from tests.contract.values import NOW, a_placement, a_vote, after, all_waiting, revise, unfired, wins
 
 AT = round(NOW.timestamp() * 1000)
 TABLES = {
@@ -139,6 +139,19 @@ async def test_what_stood_on_a_digest_before_the_upgrade_is_seen_there(fresh_url
         (card,) = await store.placements.of("r1")
         assert card.gathered_at is not None
         assert ((), None) == await store.approvals.unseen(after(100), share=0.25)
+
+
+async def test_a_card_that_was_out_of_date_before_the_upgrade_is_found(fresh_url: str) -> None:
+    """Its row learns what its request asks: an update, a first post for people, or nothing any more."""
+    left_behind(fresh_url, "0010", ROWS)
+    more = "card_id, approval_id, surface, channel, ref, shown_revision, tries, owed"
+    run(fresh_url, f"INSERT INTO placements ({more}) VALUES ('c2', 'r1', 'slack', 'C0BOARD', NULL, 0, 0, true)")
+    run(fresh_url, f"INSERT INTO placements ({more}) VALUES ('c3', 'r2', 'slack', 'C0BOARD', 'ts', 0, 0, true)")
+    async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS, take_over=True) as store:
+        backlog = await store.placements.backlog(NOW)
+        waiting = await all_waiting(store)
+    assert (["C0BOARD"], True) == ([where.channel for where in backlog.lines], backlog.outdated)
+    assert ["c2"] == [card.card_id for cards in waiting.values() for card in cards]
 
 
 async def test_a_second_chat_and_the_policy_answer_after_an_upgrade(fresh_url: str) -> None:

@@ -22,6 +22,7 @@ from tests.contract.values import (
     a_vote,
     admit,
     after,
+    all_lagging,
     an_approval,
     begin,
     bring_to,
@@ -206,7 +207,7 @@ async def with_card_up(store: Store) -> None:
 
 async def lagging(store: Store) -> list[str]:
     """The ids of the cards that lag."""
-    return [placement.card_id for placement, _ in await store.placements.lagging()]
+    return [placement.card_id for placement, _ in await all_lagging(store)]
 
 
 async def test_a_changed_call_gets_new_cards(store: Store) -> None:
@@ -356,5 +357,5 @@ async def test_the_decided_card_knows_who_voted(store: Store) -> None:
     """Cards that lag and rungs that are due come with the votes as well."""
     await with_card_up(store)
     vote = await decide(store)
-    ((_, approval),) = await store.placements.lagging()
+    ((_, approval),) = await all_lagging(store)
     assert (vote,) == approval.votes

@@ -26,6 +26,7 @@ from bot.records import (
     OutboxItem,
     Placement,
     Triggered,
+    Waiting,
 )
 from bot.seal import Signing
 from bot.store import Store
@@ -42,6 +43,21 @@ LEASE = Lease(until=NOW + timedelta(hours=1), last_call=NOW + timedelta(minutes=
 def after(seconds: float) -> datetime:
     """That many seconds from NOW."""
     return NOW + timedelta(seconds=seconds)
+
+
+async def all_lagging(store: Store) -> tuple[tuple[Placement, Approval], ...]:
+    """Every card that is older than its record, due or put off, earliest deadline first."""
+    late = after(3e8)
+    cards = list(await store.placements.outdated(Surface, now=late, most=100, decided_before=late))
+    for where in (await store.placements.backlog(late)).lines:
+        cards += await store.placements.line(where, now=late, most=100, probes=0)
+    return tuple(sorted(cards, key=lambda one: (one[1].deadline.at, one[1].id, one[0].card_id)))
+
+
+async def all_waiting(store: Store) -> dict[Destination, tuple[Waiting, ...]]:
+    """The cards for people that nobody has tried to post yet, by their places."""
+    waiting = store.queue_messages.waiting
+    return {where: await waiting(where) for where in await store.queue_messages.lines()}
 
 
 def a_request(approval_id: str = "r1", **changes: Any) -> HITLRequest:

@@ -49,8 +49,8 @@ ANSWERED = [
     "placements.attempt after",
     "chat.post before",
     "chat.post after",  # 3
-    "placements.shown before",
-    "placements.shown after",
+    "placements.posted before",
+    "placements.posted after",
     "approvals.vote before",  # 5
     "approvals.vote after",  # 6
     "approvals.confirm after",

@@ -12,8 +12,8 @@ import pytest
 from adapters.cli.check import check
 from adapters.cli.policy import lint_online
 from adapters.settings import Environment, read_environment
+from adapters.store.conversations import read_conversations
 from adapters.store.open import open_store
-from adapters.store.placements import read_conversations
 from bot.errors import ConfigError
 from sandbox.servers import open_sandbox
 from sandbox.teams.people import APPROVALS, TENANT, cast

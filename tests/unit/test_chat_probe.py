@@ -15,7 +15,7 @@ from bot.flow.chat_probe import CHANNELS_A_ROUND, DEAD_A_ROUND, ChatProbe
 from bot.ladder import Action, Rung
 from bot.matching import Match
 from bot.policy import Policy
-from bot.records import Alert
+from bot.records import Alert, Backlog
 from bot.routing import Route
 from bot.surface import Destination, Surface
 
@@ -57,7 +57,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         store = SimpleNamespace(
-            alerts=SimpleNamespace(open_of=self._open_of), placements=SimpleNamespace(lagging=self._lagging)
+            alerts=SimpleNamespace(open_of=self._open_of), placements=SimpleNamespace(backlog=self._backlog)
         )
         chats = {Surface.SLACK: self.slack, Surface.TEAMS: self.teams}
         self.around = ChatProbe(store=store, chats=chats, policy=self._policy, clock=lambda: NOW)
@@ -73,8 +73,8 @@ class Rig:
             raise self.database
         return tuple(Alert(approval_id=str(p), cause=cause, text="", raised_at=NOW) for p in self.dead)
 
-    async def _lagging(self) -> list[tuple[object, None]]:
-        return [(SimpleNamespace(destination=place), None) for place in self.owed]
+    async def _backlog(self, now: datetime) -> Backlog:
+        return Backlog(lines=tuple(self.owed), outdated=False, next_try=None)
 
     def _policy(self) -> Policy:
         route = Route(

@@ -64,13 +64,16 @@ class Rig:
         async def of(*_: str) -> list[Placement]:
             return self.placed
 
+        async def repair(**_: object) -> tuple[int, str]:
+            return 0, ""
+
         async def unacknowledged(_: datetime) -> int:
             return 0
 
         store = SimpleNamespace(
             approvals=SimpleNamespace(unseen=seen, get=get, open_by_route=none),
             rungs=SimpleNamespace(due=due),
-            placements=SimpleNamespace(of=of),
+            placements=SimpleNamespace(of=of, repair=repair),
             alerts=SimpleNamespace(unacknowledged=unacknowledged, open_of=none),
             probe=SimpleNamespace(write=self._write),
         )
