@@ -31,7 +31,7 @@ WARM.set_forkserver_preload(
         # A command imports what it needs when it is called, so each would be imported by each child.
         "adapters.app",
         "adapters.cli.answering",
-        "adapters.cli.run",
+        "adapters.cli.demo",
         "adapters.cli.pending",
         "adapters.cli.run",
         "adapters.cli.watch",
@@ -81,9 +81,17 @@ class Command(Forked):
 
     async def says(self, text: str) -> None:
         """Until this is on its standard error. Raises AssertionError when it ended without it."""
-        while text not in self._err.read_text():
-            assert self.returncode is None or text in self._err.read_text(), self._err.read_text()
+        await self._has(self._err, text)
+
+    async def shows(self, text: str) -> str:
+        """All that is on its standard output, once this is. Raises AssertionError when it ended without it."""
+        return await self._has(self._out, text)
+
+    async def _has(self, file: Path, text: str) -> str:
+        while text not in (written := file.read_text()):
+            assert self.returncode is None or text in file.read_text(), self._err.read_text()
             await asyncio.sleep(LOOKS_EVERY)
+        return written
 
     async def communicate(self) -> tuple[bytes, bytes]:
         """Until it has ended: what it wrote to standard output and standard error."""
