@@ -154,6 +154,8 @@ def _demo(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the bot's logs.")] = False,
 ) -> None:
     """Try Nod in the browser, without an account."""
+    if not script:  # the first start compiles what it imports, which takes a while
+        print("Starting a platform with agents, a local Slack and Teams, and Nod.", flush=True)
     from adapters.cli.demo import play, show
 
     if script:

@@ -41,7 +41,6 @@ async def show(*, port: int) -> None:
     free = free_port(port)
     if free != port and port:
         print(f"Port {port} is in use. Using {free}.")
-    print("Starting a platform with agents, a local Slack and Teams, and Nod.", flush=True)
     async with open_demo(port=free) as system:
         for agent, window in WAITING_AT_START.items():
             system.platform.start(agent, timeout_seconds=window)
