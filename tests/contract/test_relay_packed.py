@@ -65,10 +65,13 @@ async def test_a_question_in_a_packed_stream_wakes_at_once(name: str, wbits: int
 @pytest.mark.parametrize("kind", ["br", "gzip, br", "made-up", "broken", "cut", "bomb"])
 async def test_what_cannot_be_read_is_worth_a_poll(kind: str) -> None:
     """Every byte passes, the relay stays quick, and the bot is asked to look."""
-    whole = {
-        "bomb": gzip.compress(bytes(100_000_000)),
-        "cut": gzip.compress(TEXT)[:-12],
-    }.get(kind, b"\x8b\x00 no gzip" + TEXT)
+    match kind:
+        case "bomb":
+            whole = gzip.compress(bytes(100_000_000))
+        case "cut":
+            whole = gzip.compress(TEXT)[:-12]
+        case _:
+            whole = b"\x8b\x00 no gzip" + TEXT
     name = "gzip" if kind in ("broken", "cut", "bomb") else kind
 
     async def act(line: Line) -> None:
