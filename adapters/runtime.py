@@ -12,12 +12,13 @@ from datetime import timedelta
 import structlog
 
 from bot.errors import Unavailable
-from bot.flow import Count, Liveness, Round, StepDeps, WakeUps, WorkerPool, keep_up
+from bot.flow import Count, Liveness, Round, WakeUps, WorkerPool, keep_up
 from bot.flow.alert import PageOut
 from bot.flow.amend import Amend
 from bot.flow.announce import Announce, Close
 from bot.flow.answer import Answer
 from bot.flow.batch import Batch
+from bot.flow.chat_step import StepDeps
 from bot.flow.deliver import Deliver
 from bot.flow.escalate import Escalate
 from bot.flow.ingest import Ingest

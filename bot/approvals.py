@@ -5,7 +5,7 @@ Its errors are Unavailable (nothing happened) and Unanswered (it may have happen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -18,8 +18,10 @@ from bot.records import (
     Counted,
     Cursor,
     DueRung,
+    End,
     NewApproval,
     OutboxItem,
+    Outlook,
     Placement,
     Standing,
     Unseen,
@@ -38,14 +40,37 @@ class Approvals(Protocol):
 
     async def get(self, approval_id: str) -> Approval | None: ...
 
-    async def at(
-        self, *stages: Stage, due_by: datetime | None = None, missed: int = 0, by_rule: bool = False
-    ) -> tuple[Approval, ...]:
-        """Approvals at these stages, earliest deadline first.
+    async def at(self, *stages: Stage) -> tuple[Approval, ...]:
+        """All approvals at these stages, earliest deadline first; for whoever does not do it often."""
+        ...
 
-        Filters: `due_by` keeps deadlines not after it, `missed` those that this many good polls in a row did
-        not list, and `by_rule` those that a rule answers.
+    async def ruled(self, *, most: int, without: Collection[str] = ()) -> tuple[Approval, ...]:
+        """Open ones that a rule answers, earliest deadline first; without these ids, as in all that follow."""
+        ...
+
+    async def expired(self, now: datetime, *, most: int, without: Collection[str] = ()) -> tuple[Approval, ...]:
+        """Open ones whose deadline has passed, without made-up deadlines; earliest first."""
+        ...
+
+    async def vanished(
+        self,
+        now: datetime,
+        *,
+        believed_after: int,
+        asked_after: int,
+        by_word: bool,
+        most: int,
+        without: Collection[str] = (),
+    ) -> tuple[Approval, ...]:
+        """Those that are gone, or of which the audit is to be asked, earliest deadline first.
+
+        Gone: this many good polls in a row miss it; `by_word` also if the platform called it resolved. Asked is
+        once, after `asked_after` polls, or after the first if the platform called it resolved.
         """
+        ...
+
+    async def asked(self, missed: Mapping[str, int]) -> None:
+        """The audit did not know of these; `missed` is after how many polls each was asked about."""
         ...
 
     async def next_deadline(self, *, after: datetime) -> datetime | None:
@@ -132,11 +157,11 @@ class Approvals(Protocol):
         """Save a claim, the last call before its lease ends, and a redraw at its end, in one transaction."""
         ...
 
-    async def told(self, approval_id: str, *, notices: Sequence[OutboxItem]) -> bool:
-        """Queue the outcome for these people; once for each settled approval. False: it was done before."""
+    async def told(self, notices: Mapping[str, Sequence[OutboxItem]]) -> frozenset[str]:
+        """Queue the outcome of these for these people, once for each; returns those not done before."""
         ...
 
-    async def closable(self) -> tuple[str, ...]:
+    async def closable(self, *, most: int) -> tuple[str, ...]:
         """Ids of settled approvals with nothing left to send or show, for `close`."""
         ...
 
@@ -144,8 +169,8 @@ class Approvals(Protocol):
         """How many decisions were too late for the platform since then."""
         ...
 
-    async def untold(self) -> tuple[Approval, ...]:
-        """Settled approvals whose outcome nobody was notified of yet."""
+    async def untold(self, *, most: int, without: Collection[str] = ()) -> tuple[Approval, ...]:
+        """Settled approvals whose outcome nobody was notified of yet, earliest deadline first."""
         ...
 
     async def unseen(
@@ -204,16 +229,66 @@ class Approvals(Protocol):
         """The rule that was to answer is gone: people answer this open approval. False: it is not open."""
         ...
 
-    async def begin_delivery(
-        self, approval_id: str, *, now: datetime, until: datetime, as_read: Approval
-    ) -> Approval | None:
-        """Start one POST of a decided approval that is due; the attempt counts from here.
+    async def outlook(self, now: datetime, *, late: datetime) -> Outlook:
+        """What there is to do for decisions. No decision is sent whose deadline is not after `late`."""
+        ...
 
-        Returns the approval with the attempt counted, or None when it is not due. Nobody else can post it
-        before `until`, and an Approve must be confirmed again before the next POST. Also None when the call or
-        the attempt differs from `as_read`, when no poll that began after an Approve listed the call, or none
-        that began after the platform called it resolved.
+    async def deliverable(
+        self,
+        now: datetime,
+        *,
+        after: datetime,
+        most: int,
+        tried: bool | None = None,
+        by: datetime | None = None,
+        without: Collection[str] = (),
+    ) -> tuple[Approval, ...]:
+        """Decided ones that can be sent now, with a deadline `after` this and not later than `by`.
+
+        Earliest deadline first; `tried`: only those that were sent before, or were not.
         """
+        ...
+
+    async def overdue(
+        self, now: datetime, *, by: datetime, most: int, without: Collection[str] = ()
+    ) -> tuple[Approval, ...]:
+        """Decided ones with a deadline not after `by` and no POST under way, earliest first."""
+        ...
+
+    async def first_late(self) -> Approval | None:
+        """Of the decided ones in trouble the one with the earliest deadline."""
+        ...
+
+    async def begin_delivery(
+        self, as_read: Sequence[Approval], *, now: datetime, until: datetime
+    ) -> tuple[Approval, ...]:
+        """Start one POST of each of these that is due; its attempt counts from here.
+
+        Returns those with the attempt counted. Nobody else can post them before `until`, and an Approve must be
+        confirmed again before the next POST. Leaves out one whose call or attempt differs from `as_read`, of
+        which no poll that began after an Approve listed the call, or none that began after the platform called
+        it resolved.
+        """
+        ...
+
+    async def put_off(self, ids: Sequence[str], *, until: datetime | None) -> None:
+        """These decisions are not due before; None: until a poll lists the call."""
+        ...
+
+    async def mend_due(self, now: datetime) -> bool:
+        """Make due what could be sent and is not due; whether there was any. No move leaves such a one."""
+        ...
+
+    async def hold(self, now: datetime, *, trouble: str, most: int) -> int:
+        """Show this trouble on the cards of so many decisions that are due; returns how many did not yet."""
+        ...
+
+    async def unread(self, *, begun_by: datetime, trouble: str, most: int) -> int:
+        """Show this trouble on the cards of decisions that have waited for a list since then, or before."""
+        ...
+
+    async def unread_since(self) -> datetime | None:
+        """Since when the first decision without a trouble waits for a list."""
         ...
 
     async def called_resolved(
@@ -250,6 +325,10 @@ class Approvals(Protocol):
         """
         ...
 
-    async def close(self, approval_id: str) -> bool:
+    async def settle_all(self, ends: Sequence[End]) -> frozenset[str]:
+        """The same for several, in one transaction; returns the ids that were settled."""
+        ...
+
+    async def close(self, *ids: str) -> frozenset[str]:
         """SETTLED -> CLOSED if every placement shows the last revision or never will, and all were notified."""
         ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.approval import Approval, Stage
+from bot.approval import Approval, Outcome, Stage
 from bot.ladder import Action
 from bot.surface import Destination, Surface
 
@@ -81,6 +81,36 @@ class Standing:
     deadline: datetime
     attempts: int = 0  #: decision POSTs begun
     forged: bool = False  #: its rows were not written by Nod: it is read again as new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What there is to do for decisions that are not settled, and when; nothing of the records themselves."""
+
+    due: bool = False  #: some can be sent now
+    next_due: datetime | None = None  #: when a pause or lease of one that can be sent then is over
+    next_turn: datetime | None = None  #: the same of one that waits for a list, too
+    overdue: bool = False  #: of some the last moment is over
+    lapsed: bool = False  #: of some a deadline is over that Nod made up
+    next_deadline: datetime | None = None  #: the earliest deadline of the others
+    unlisted: bool = False  #: some wait only for a list that confirms the call
+    late: int = 0  #: how many are in trouble
+    contradicted: bool = False  #: of some the platform said that they were resolved, and lists them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How one approval ends: a move to SETTLED."""
+
+    approval_id: str
+    was: Stage
+    outcome: Outcome
+    at: datetime
+    as_read: Approval | None = (
+        None  #: only if its revision, call and attempt are these, and it was not listed again
+    )
+    platform_word: str | None = None
+    trouble: str | None = None
 
 
 class Claimed(StrEnum):

@@ -293,9 +293,9 @@ class Alerts(Protocol):
         ...
 
     async def open_of(
-        self, *, approval_id: str | None = None, cause: str | Collection[str] | None = None
+        self, *, approval_id: str | Sequence[str] | None = None, cause: str | Collection[str] | None = None
     ) -> tuple[Alert, ...]:
-        """Alerts that are not resolved, of one request, or of one cause or several, oldest first."""
+        """Alerts that are not resolved, of one request or several, or of one cause or several, oldest first."""
         ...
 
     async def unacknowledged(self, raised_before: datetime) -> int:

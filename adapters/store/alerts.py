@@ -76,12 +76,13 @@ class SqlAlerts(Part):
         await self._database.write(Move.RAISE, work)
 
     async def open_of(
-        self, *, approval_id: str | None = None, cause: str | Collection[str] | None = None
+        self, *, approval_id: str | Sequence[str] | None = None, cause: str | Collection[str] | None = None
     ) -> tuple[Alert, ...]:
         """What is not given narrows nothing down."""
         statement = select(tables.alerts).where(_L.resolved.is_(None))
         if approval_id is not None:
-            statement = statement.where(_L.approval_id == approval_id)
+            ids = [approval_id] if isinstance(approval_id, str) else approval_id
+            statement = statement.where(_L.approval_id.in_(ids))
         if cause is not None:
             statement = statement.where(_L.cause.in_([cause] if isinstance(cause, str) else sorted(cause)))
         rows = await self._database.fetch(statement.order_by(_L.raised_at, _L.approval_id, _L.cause))

@@ -5,16 +5,17 @@ Each move is one compare-and-set statement, in one transaction with what belongs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Select,
+    Update,
     and_,
     case,
     cast,
@@ -30,54 +31,68 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
 from adapters.store.columns import moment, storable_text, value_in
-from adapters.store.compare_and_set import Move, append, as_it_was, chunks, move
+from adapters.store.compare_and_set import Move, append, chunks, move
 from adapters.store.database import paced, rows_of
+from adapters.store.decided import DecidedApprovals
 from adapters.store.outbox import OWED, ends_pings, write_outbox
 from adapters.store.placements import in_sight, lags
 from adapters.store.polled import PolledApprovals
 from adapters.store.proofs import locked_terms
 from adapters.store.tables import UNTRIED
 from adapters.store.votes import AnsweredApprovals
-from adapters.store.whole import approvals_decided, whole_of
-from bot.approval import Approval, Outcome, Stage
+from adapters.store.whole import approvals_decided, decided
+from bot.approval import STEPS, Approval, Outcome, Stage
 from bot.audit import Fact
-from bot.protocol import HITLDecision
-from bot.records import PORTION, Cursor, NotificationKind, OutboxItem, Standing, Unseen
+from bot.ladder import DeadlineSource
+from bot.records import PORTION, Cursor, End, NotificationKind, OutboxItem, Standing, Unseen
 
 _A, _D, _V = tables.approvals.c, tables.decisions.c, tables.votes.c
 _P, _R, _T = tables.placements.c, tables.rungs.c, tables.notices.c
+_OPEN = _A.stage == Stage.OPEN
 
 
-class _Tampered(Exception):
-    """Between the reading and the writing somebody else changed the record."""
-
-
-class SqlApprovals(AnsweredApprovals, PolledApprovals):
+class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
     """`bot.approvals.Approvals` over a database."""
-
-    async def get(self, approval_id: str) -> Approval | None:
-        """The approval with its decision and votes; None for an unknown id."""
-        found = await self._whole(approvals_decided().where(_A.id == approval_id))
-        return found[0] if found else None
-
-    async def at(
-        self, *stages: Stage, due_by: datetime | None = None, missed: int = 0, by_rule: bool = False
-    ) -> tuple[Approval, ...]:
-        """A few statements for all of them, earliest deadline first."""
-        statement = approvals_decided().where(_A.stage.in_(stages)).order_by(_A.deadline, _A.id)
-        if due_by is not None:
-            statement = statement.where(_A.deadline <= due_by)
-        if missed:
-            statement = statement.where(_A.missed >= missed)
-        if by_rule:
-            statement = statement.where(_A.rule.is_not(None))
-        return await self._whole(statement, *stages)
 
     async def next_deadline(self, *, after: datetime) -> datetime | None:
         """None when there is none ahead."""
         first = select(func.min(_A.deadline)).where(_A.stage == Stage.OPEN, _A.deadline > after)
         deadline: datetime | None = await self._database.value(first)
         return deadline
+
+    async def ruled(self, *, most: int, without: Collection[str] = ()) -> tuple[Approval, ...]:
+        """By the index on stage and rule."""
+        return await self._urgent(_OPEN, _A.rule.is_not(None), most=most, without=without)
+
+    async def expired(self, now: datetime, *, most: int, without: Collection[str] = ()) -> tuple[Approval, ...]:
+        """Without deadlines that Nod made up: the platform's list says whether such a one waits."""
+        told = _A.deadline_source != DeadlineSource.DEFAULT
+        return await self._urgent(_OPEN, _A.deadline <= now, told, most=most, without=without)
+
+    async def vanished(
+        self,
+        now: datetime,
+        *,
+        believed_after: int,
+        asked_after: int,
+        by_word: bool,
+        most: int,
+        without: Collection[str] = (),
+    ) -> tuple[Approval, ...]:
+        """By an index that has only what polls miss."""
+        called = _A.gone_at.is_not(None)
+        idle = or_(called, _A.next_try.is_(None), _A.next_try <= now)
+        gone = or_(_A.missed >= believed_after, called) if by_word else _A.missed >= believed_after
+        unasked = or_(_A.asked == 0, _A.asked > _A.missed)
+        slips = case((called, 1), else_=asked_after)
+        found = or_(gone, and_(unasked, _A.missed >= slips))
+        return await self._urgent(tables.MISSING, idle, found, most=most, without=without)
+
+    async def asked(self, missed: Mapping[str, int]) -> None:
+        """No longer than they are missing."""
+        some = [(storable_text(one), times) for one, times in missed.items()]
+        noted = update(tables.approvals).where(tuple_(_A.id, _A.missed).in_(some)).values(asked=_A.missed)
+        await self._database.update(Move.ASKED, noted)
 
     async def standing(self) -> Mapping[str, Standing]:
         """Without the calls."""
@@ -101,15 +116,14 @@ class SqlApprovals(AnsweredApprovals, PolledApprovals):
         lost = select(func.count()).where(_A.outcome == Outcome.UNDELIVERABLE, _A.settled_at >= then)
         return int(await self._database.value(lost))
 
-    async def untold(self) -> tuple[Approval, ...]:
-        """Earliest deadline first."""
-        owing = approvals_decided().where(_A.stage == Stage.SETTLED, ~_A.told).order_by(_A.deadline, _A.id)
-        return await self._whole(owing, Stage.SETTLED)
+    async def untold(self, *, most: int, without: Collection[str] = ()) -> tuple[Approval, ...]:
+        """By an index that has only these."""
+        return await self._urgent(tables.UNTOLD, most=most, without=without)
 
-    async def closable(self) -> tuple[str, ...]:
+    async def closable(self, *, most: int) -> tuple[str, ...]:
         """Ids only, and none of those for which a `close` would be refused."""
         done = select(_A.id).where(_A.stage == Stage.SETTLED, *nothing_owed()).order_by(_A.deadline, _A.id)
-        return tuple(row[_A.id] for row in await self._database.fetch(done))
+        return tuple(row[_A.id] for row in await self._database.fetch(done.limit(most)))
 
     async def open_by_agent(self, *, at_least: int) -> Mapping[str, int]:
         """Counted in an index, without reading a call."""
@@ -166,20 +180,16 @@ class SqlApprovals(AnsweredApprovals, PolledApprovals):
         last = await self._database.fetch(_portion(after).offset(most - 1).limit(1))
         return (last[0][_A.deadline], last[0][_A.id]) if last else None
 
-    async def _whole(self, statement: Select[Any], *stages: Stage) -> tuple[Approval, ...]:
-        """The approvals that the statement finds; without those that have left these stages meanwhile."""
-        found = await whole_of(await self._database.fetch(statement), self._database.fetch, self._proofs)
-        return tuple(approval for approval in found if not stages or approval.stage in stages)
+    async def told(self, notices: Mapping[str, Sequence[OutboxItem]]) -> frozenset[str]:
+        """Whether anybody is owed it or not, they are done with."""
+        kept = {storable_text(one): one for one in notices}
+        done = update(tables.approvals).where(_A.id.in_(kept), _A.stage == Stage.SETTLED, ~_A.told)
 
-    async def told(self, approval_id: str, *, notices: Sequence[OutboxItem]) -> bool:
-        """Whether anybody is owed it or not, it is done with."""
-        done = move(approval_id, Stage.SETTLED, None, ~_A.told).values(told=True)
-
-        async def work(connection: AsyncConnection) -> bool:
-            if not (await connection.execute(done)).rowcount:
-                return False
-            await write_outbox(connection, notices)
-            return True
+        async def work(connection: AsyncConnection) -> frozenset[str]:
+            found = (await connection.execute(done.values(told=True).returning(_A.id))).scalars()
+            told = [kept[one] for one in found]
+            await write_outbox(connection, [notice for one in told for notice in notices[one]])
+            return frozenset(told)
 
         return await self._database.write(Move.TOLD, work)
 
@@ -199,75 +209,6 @@ class SqlApprovals(AnsweredApprovals, PolledApprovals):
 
         return await self._database.write(Move.ASK_PEOPLE, work)
 
-    async def begin_delivery(
-        self, approval_id: str, *, now: datetime, until: datetime, as_read: Approval
-    ) -> Approval | None:
-        """The approval with this attempt counted; None when it is not its turn, or the deadline has passed."""
-        its_turn, in_time = or_(_A.next_try.is_(None), _A.next_try <= now), _A.deadline > now
-        # By the decision as it is now, whoever read another one.
-        ready = exists().where(
-            _D.approval_id == _A.id, or_(_D.verdict != HITLDecision.APPROVED, _A.confirmed_at > _D.at)
-        )
-        waits = or_(_A.gone_at.is_(None), _A.confirmed_at > _A.gone_at)
-        same = (*as_it_was(as_read), ready.correlate(tables.approvals), waits)
-        taken = move(approval_id, Stage.DECIDED, None, its_turn, in_time, *same)
-
-        async def work(connection: AsyncConnection) -> Approval | None:
-            # The listing that confirmed this POST confirms no other: a later one is read anew before.
-            counted = taken.values(attempts=_A.attempts + 1, next_try=until, confirmed_at=None, gone_at=None)
-            if not (await connection.execute(counted)).rowcount:
-                return None
-            rows = await connection.execute(approvals_decided().where(_A.id == approval_id))
-            (approval,) = await whole_of(rows.mappings(), partial(rows_of, connection), self._proofs)
-            if approval.forged or not self._is_listed(approval):
-                raise _Tampered  # rolls back: the attempt is not counted
-            await append(
-                connection, audit_events.delivery_begun(approval_id, attempt=approval.attempts, at=now)
-            )
-            return approval
-
-        try:
-            begun = await self._database.write(Move.BEGIN_DELIVERY, work)
-        except _Tampered:
-            return None
-        if begun is not None:
-            self._proofs.used(approval_id)
-        return begun
-
-    def _is_listed(self, approval: Approval) -> bool:
-        """Whether this process saw the platform list the call after an Approve; no row is believed in that."""
-        decision = approval.decision
-        if decision is None or decision.verdict is not HITLDecision.APPROVED:
-            return True
-        seen = self._proofs.listed_at(approval.id, digest=approval.request.digest)
-        return seen is not None and seen > decision.at
-
-    async def resume(self) -> None:
-        taken = update(tables.approvals).where(_A.stage == Stage.DECIDED, _A.next_try.is_not(None))
-        await self._database.update(Move.RESUME, taken.values(next_try=None))
-
-    async def called_resolved(
-        self, approval_id: str, *, as_read: Approval, at: datetime, next_try: datetime
-    ) -> bool:
-        """What polls missed of it before does not count."""
-        gone = move(approval_id, Stage.DECIDED, None, *as_it_was(as_read)).values(
-            gone_at=at, gones=_A.gones + 1, missed=0, confirmed_at=None, next_try=next_try
-        )
-        return await self._database.update(
-            Move.CALLED_RESOLVED,
-            gone,
-            audit_events.called_resolved(approval_id, attempt=as_read.attempts, at=at),
-        )
-
-    async def postpone(self, approval_id: str, *, next_try: datetime, trouble: str | None) -> None:
-        """Later; the revision is raised when what is said about it changes."""
-        told = None if trouble is None else storable_text(trouble)
-        visible = case((_A.trouble.is_distinct_from(told), 1), else_=0)
-        later = move(approval_id, Stage.DECIDED).values(
-            next_try=next_try, trouble=told, revision=_A.revision + visible
-        )
-        await self._database.update(Move.POSTPONE_DELIVERY, later)
-
     async def settle(
         self,
         approval_id: str,
@@ -280,65 +221,124 @@ class SqlApprovals(AnsweredApprovals, PolledApprovals):
         trouble: str | None = None,
     ) -> bool:
         """What is not given stays as it was. Raises ValueError for a step that the life does not have."""
-        same: tuple[ColumnElement[bool], ...] = ()
-        if as_read is not None:
-            same = (*as_it_was(as_read), _A.revision == as_read.revision, _A.missed >= as_read.missed)
-        settled = move(approval_id, was, Stage.SETTLED, *same).values(
-            outcome=outcome, settled_at=at, revision=_A.revision + 1
-        )
-        if platform_word is not None:
-            settled = settled.values(platform_word=platform_word)
-        if trouble is not None:
-            settled = settled.values(trouble=trouble)
+        end = End(
+            approval_id=approval_id, was=was, outcome=outcome, at=at, as_read=as_read,
+            platform_word=platform_word, trouble=trouble,
+        )  # fmt: skip
+        return bool(await self.settle_all([end]))
 
-        async def work(connection: AsyncConnection) -> bool:
-            found = (await connection.execute(settled.returning(_A.trouble))).first()
-            if found is None:
-                return False
-            await ends_pings(connection, approval_id)
-            told = audit_events.settled(
-                approval_id, outcome=outcome, word=platform_word, trouble=trouble, shown=found[0], at=at
+    async def settle_all(self, ends: Sequence[End]) -> frozenset[str]:
+        """One transaction, and one statement for all that end alike."""
+        alike: defaultdict[tuple[object, ...], list[End]] = defaultdict(list)
+        for end in ends:
+            if (end.was, Stage.SETTLED) not in STEPS:
+                raise ValueError(f"no approval goes from {end.was} to {Stage.SETTLED}")
+            read = None if end.as_read is None else end.as_read.missed
+            alike[end.was, end.outcome, end.at, end.platform_word, end.trouble, read].append(end)
+
+        async def work(connection: AsyncConnection) -> frozenset[str]:
+            facts: list[Fact] = []
+            settled: list[str] = []
+            for group in alike.values():
+                result = await connection.execute(_settled(group))
+                found = {row[_A.id]: row[_A.trouble] for row in result.mappings()}
+                for end in group:
+                    if storable_text(end.approval_id) in found:
+                        settled.append(end.approval_id)
+                        facts.append(_ended(end, shown=found[storable_text(end.approval_id)]))
+            if facts:
+                await ends_pings(connection, *settled)
+                await append(connection, *facts)
+            return frozenset(settled)
+
+        settled = await self._database.write(Move.SETTLE, work)
+        for approval_id in settled:
+            self._proofs.ends(approval_id)
+        return settled
+
+    async def close(self, *ids: str) -> frozenset[str]:
+        """SETTLED -> CLOSED, each unless a card lags or somebody has not heard how it ended."""
+        kept = {storable_text(one): one for one in ids}
+
+        async def work(connection: AsyncConnection) -> frozenset[str]:
+            closing = update(tables.approvals).where(
+                _A.id.in_(kept), _A.stage == Stage.SETTLED, *nothing_owed()
             )
-            await append(connection, told)
-            return True
-
-        if not await self._database.write(Move.SETTLE, work):
-            return False
-        self._proofs.ends(approval_id)
-        return True
-
-    async def close(self, approval_id: str) -> bool:
-        """SETTLED -> CLOSED, unless a card lags or somebody has not heard how it ended."""
-
-        async def work(connection: AsyncConnection) -> bool:
-            closed = move(approval_id, Stage.SETTLED, Stage.CLOSED, *nothing_owed())
-            if not (await connection.execute(closed)).rowcount:
-                return False
+            closed = closing.values(stage=Stage.CLOSED).returning(_A.id)
+            some = list((await connection.execute(closed)).scalars())
+            if not some:
+                return frozenset()
             # A post that begins just now stays on the books, so that even a late card shows the end.
             seen_to = or_(_P.ref.is_not(None), _P.attempted_at.is_(None))
-            struck = update(tables.placements).where(_P.approval_id == approval_id, seen_to)
+            struck = update(tables.placements).where(_P.approval_id.in_(some), seen_to, _P.owed)
             await connection.execute(struck.values(owed=False))
             # Else every look for what is due would pass by the rungs of all that was ever answered early.
             await connection.execute(
-                delete(tables.rungs).where(_R.approval_id == approval_id, _R.fired_at.is_(None))
+                delete(tables.rungs).where(_R.approval_id.in_(some), _R.fired_at.is_(None))
             )
-            await append(connection, await _told(connection, approval_id, at=self._clock()))
-            return True
+            await append(connection, *await _closed(connection, some, at=self._clock()))
+            return frozenset(kept[one] for one in some)
 
         return await self._database.write(Move.CLOSE, work)
 
 
-async def _told(connection: AsyncConnection, approval_id: str, *, at: datetime) -> Fact:
-    record = await connection.execute(select(tables.approvals).where(_A.id == approval_id))
-    decision = await connection.execute(select(_D.signature).where(_D.approval_id == approval_id))
-    votes = await connection.execute(select(_V.person, _V.signature).where(_V.approval_id == approval_id))
-    return audit_events.closed(
-        approval_id,
-        dict(record.mappings().one()),
-        decision=decision.scalar_one_or_none(),
-        votes={row.person: row.signature for row in votes},
-        at=at,
+def _settled(group: Sequence[End]) -> Update:
+    """The compare-and-set on all of these, which end alike; returns their ids, and what was said about them."""
+    end, ids = group[0], [storable_text(one.approval_id) for one in group]
+    moved = update(tables.approvals).where(_A.id.in_(ids), _A.stage == end.was)
+    if end.as_read is not None:
+        read = [
+            (
+                storable_text(one.approval_id),
+                one.as_read.request.digest,
+                one.as_read.attempts,
+                one.as_read.revision,
+            )
+            for one in group
+            if one.as_read
+        ]
+        moved = moved.where(
+            tuple_(_A.id, _A.digest, _A.attempts, _A.revision).in_(read), _A.missed >= end.as_read.missed
+        )
+    values: dict[str, Any] = {
+        "stage": Stage.SETTLED, "outcome": end.outcome, "settled_at": end.at, "due_at": None,
+    }  # fmt: skip
+    if end.platform_word is not None:
+        values["platform_word"] = end.platform_word
+    if end.trouble is not None:
+        values["trouble"] = end.trouble
+    return moved.values(**values, revision=_A.revision + 1).returning(_A.id, _A.trouble)
+
+
+def _ended(end: End, *, shown: str | None) -> Fact:
+    return audit_events.settled(
+        end.approval_id,
+        outcome=end.outcome,
+        word=end.platform_word,
+        trouble=end.trouble,
+        shown=shown,
+        at=end.at,
     )
+
+
+async def _closed(connection: AsyncConnection, ids: Sequence[str], *, at: datetime) -> list[Fact]:
+    """What the audit keeps of these, so that it can be compared with the rows later."""
+    ended = select(tables.approvals, _D.signature).select_from(decided(tables.approvals))
+    records = await rows_of(connection, ended.where(_A.id.in_(ids)).order_by(_A.id))
+    votes: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
+    given = select(_V.approval_id, _V.person, _V.signature).where(_V.approval_id.in_(ids))
+    for row in await rows_of(connection, given):
+        votes[row[_V.approval_id]][row[_V.person]] = row[_V.signature]
+    return [
+        audit_events.closed(
+            record[_A.id],
+            {column.name: record[column] for column in _A},
+            decision=record[_D.signature],
+            votes=votes[record[_A.id]],
+            at=at,
+        )
+        for record in records
+    ]
 
 
 def nothing_owed() -> tuple[ColumnElement[bool], ...]:

@@ -242,9 +242,9 @@ class SqlOutbox(Part):
             await self._database.write(kind, work)
 
 
-async def ends_pings(connection: AsyncConnection, approval_id: str, *, again: bool = False) -> None:
-    """Its request ended, so pings that are up are out of date; or it is open `again`, and they are not."""
-    mine = update(tables.notices).where(tables.UP, _T.approval_id == approval_id)
+async def ends_pings(connection: AsyncConnection, *ids: str, again: bool = False) -> None:
+    """These requests ended, so pings that are up are out of date; or they are open `again`, and are not."""
+    mine = update(tables.notices).where(tables.UP, _T.approval_id.in_(ids))
     await connection.execute(mine.values(outdated=not again))
 
 

@@ -11,13 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, case, delete, exists, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, case, delete, exists, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
 from adapters.store.columns import columns_of, moment, storable_text
 from adapters.store.compare_and_set import Move, append, chunks, move
 from adapters.store.database import Part, insert_new
+from adapters.store.decided import make_due
 from adapters.store.outbox import ends_pings
 from adapters.store.placements import destinations_of, place, placement_row, what_it_asks
 from adapters.store.proofs import Proofs, locked_terms
@@ -37,7 +38,7 @@ _REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
 #: What an approval forgets when its people are asked anew.
 _FRESH: Mapping[str, Any] = {
     "confirmed_at": None, "trouble": None, "next_try": None, "attempts": 0,
-    "gone_at": None, "gones": 0,
+    "gone_at": None, "gones": 0, "due_at": None, "asked": 0,
 }  # fmt: skip
 
 
@@ -103,16 +104,27 @@ class PolledApprovals(Part):
             self._proofs.listed(approval_id, digest=digest, began_at=began_at)
         later = or_(_A.confirmed_at.is_(None), _A.confirmed_at < began_at)
         seen = case((later, moment(began_at)), else_=_A.confirmed_at)
-        await self._update_many(
-            Move.CONFIRM, list(calls), update(tables.approvals).values(confirmed_at=seen, missed=0)
-        )
+        change = update(tables.approvals).values(confirmed_at=seen, missed=0, asked=0)
+
+        async def work(connection: AsyncConnection) -> bool:
+            results = [await connection.execute(change.where(_A.id.in_(some))) for some in chunks(list(calls))]
+            due = await connection.execute(make_due())
+            return any(result.rowcount for result in (*results, due))
+
+        if calls:
+            await self._database.write(Move.CONFIRM, work)
 
     async def miss(self, ids: Sequence[str], *, began_at: datetime) -> None:
         """Of what was called resolved only a poll that began afterwards counts."""
         late = or_(_A.gone_at.is_(None), _A.gone_at < began_at)
-        await self._update_many(
-            Move.MISS, ids, update(tables.approvals).where(late).values(missed=_A.missed + 1)
-        )
+        change = update(tables.approvals).where(late).values(missed=_A.missed + 1)
+
+        async def work(connection: AsyncConnection) -> bool:
+            results = [await connection.execute(change.where(_A.id.in_(some))) for some in chunks(ids)]
+            return any(result.rowcount for result in results)
+
+        if ids:
+            await self._database.write(Move.MISS, work)
 
     async def revise(
         self,
@@ -238,7 +250,7 @@ class PolledApprovals(Part):
             undecided = ~exists().where(_D.approval_id == _A.id).correlate(tables.approvals)
             fresh: dict[str, Any] = {
                 "outcome": None, "settled_at": None, "platform_word": None, "trouble": None, "told": False,
-                "missed": 0, "gone_at": None, "gones": 0,
+                "missed": 0, "gone_at": None, "gones": 0, "asked": 0,
             }  # fmt: skip
             for was in (Stage.SETTLED, Stage.CLOSED):
                 again = move(approval_id, was, Stage.OPEN, _A.outcome.in_(_REVERSIBLE), undecided).values(
@@ -301,14 +313,6 @@ class PolledApprovals(Part):
         if revision:
             self._proofs.took_back(approval_id, since=revision)
         return bool(revision)
-
-    async def _update_many(self, kind: Move, ids: Sequence[str], change: Update) -> None:
-        async def work(connection: AsyncConnection) -> bool:
-            results = [await connection.execute(change.where(_A.id.in_(some))) for some in chunks(ids)]
-            return any(result.rowcount for result in results)
-
-        if ids:
-            await self._database.write(kind, work)
 
 
 def _idle(at: datetime) -> ColumnElement[bool]:

@@ -72,10 +72,29 @@ approvals = Table(
     #: Nod's word on the call, and on how it is answered (`adapters.store.proofs`).
     Column("call_signature", Words),
     Column("terms_signature", Words),
+    #: Of a decided one: when `deliver` takes it; NULL while only a list that confirms the call lets it be sent.
+    Column("due_at", Moment),
+    #: After how many misses the platform's audit was last asked what became of it.
+    Column("asked", Integer, nullable=False, server_default="0"),
     CheckConstraint("(stage IN ('settled', 'closed')) = (outcome IS NOT NULL)", name="approvals_ended"),
     Index("approvals_at_stage", "stage", "deadline"),
     Index("approvals_of_agents", "stage", "rule", "agent"),
 )
+#: What steps look for, each with its own index: a few rows, however many requests there are or were. In the
+#: words of the statements: SQLite uses a partial index for no others (sqlite.org/partialindex.html, 3).
+DUE = approvals.c.due_at.is_not(None)
+UNLISTED = text("stage = 'decided' AND due_at IS NULL")
+IN_TROUBLE = text("stage = 'decided' AND (trouble IS NOT NULL OR gones > 0)")
+MISSING = text("stage IN ('open', 'decided') AND missed > 0")
+UNTOLD = text("stage = 'settled' AND NOT told")
+for _name, _column, _where in (
+    ("approvals_due", "due_at", DUE),
+    ("approvals_unlisted", "next_try", UNLISTED),
+    ("approvals_in_trouble", "deadline", IN_TROUBLE),
+    ("approvals_missing", "deadline", MISSING),
+    ("approvals_untold", "deadline", UNTOLD),
+):
+    Index(_name, approvals.c[_column], sqlite_where=_where, postgresql_where=_where)
 
 #: The primary key is the proof that one request never has two decisions.
 decisions = Table(

@@ -17,6 +17,7 @@ from adapters.store.database import Part, insert_new, rows_of
 from adapters.store.proofs import Proofs
 from bot.approval import Claim, Decision, Stage, Vote, distinct_people
 from bot.ladder import Action, Lease
+from bot.protocol import HITLDecision
 from bot.records import LAST_CALLS, Claimed, Counted, DueRung
 from bot.surface import Surface
 
@@ -47,7 +48,11 @@ class AnsweredApprovals(Part):
             counts = (_A.digest == vote.digest, _A.deadline > vote.at, asked, undecided)
             # One person is enough almost always: then there is nothing to wait for, and a statement less.
             at_once = Stage.DECIDED if needs <= 1 else None
-            taken = move(approval_id, Stage.OPEN, at_once, *counts).values(revision=_A.revision + 1)
+            # An Approve waits for a list that confirms the call (`adapters.store.decided`).
+            due = {"due_at": None if vote.verdict is HITLDecision.APPROVED else vote.at}
+            taken = move(approval_id, Stage.OPEN, at_once, *counts).values(
+                revision=_A.revision + 1, **(due if at_once else {})
+            )
             revision: int | None = (await connection.execute(taken.returning(_A.revision))).scalar_one_or_none()
             if revision is None:
                 return Counted.LOST, 0
@@ -60,7 +65,7 @@ class AnsweredApprovals(Part):
                 await append(connection, voted)
                 return Counted.WAITING, revision
             if at_once is None:
-                await connection.execute(move(approval_id, Stage.OPEN, Stage.DECIDED))
+                await connection.execute(move(approval_id, Stage.OPEN, Stage.DECIDED).values(**due))
             decision = _decision_by(vote, same)
             made = decision_row(approval_id, decision, digest=vote.digest, revision=revision, proofs=proofs)
             await connection.execute(insert(tables.decisions), made)

@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Executable, FromClause, Select, func, select
+from sqlalchemy import ColumnElement, Executable, FromClause, Select, TextClause, func, select
 from sqlalchemy.engine import RowMapping
 
 from adapters.store import tables
 from adapters.store.columns import storable_text, value_in
 from adapters.store.compare_and_set import chunks
-from adapters.store.database import Fetch, paced
+from adapters.store.database import Fetch, Part, paced
 from adapters.store.proofs import Proofs
 from bot.approval import Actor, Approval, Claim, Decision, Outcome, Stage, Vote
 from bot.ladder import Action, Ahead, Deadline
@@ -56,6 +56,39 @@ async def whole_of(rows: Iterable[RowMapping], fetch: Fetch, proofs: Proofs) -> 
         return approvals
     sure = await _read_again(suspect, fetch, proofs)
     return tuple(sure.get(approval.id, approval) for approval in approvals)
+
+
+class WholeApprovals(Part):
+    """Approvals read whole, as all that is sent or decided from is."""
+
+    async def get(self, approval_id: str) -> Approval | None:
+        """The approval with its decision and votes; None for an unknown id."""
+        found = await self._whole(approvals_decided().where(_A.id == approval_id))
+        return found[0] if found else None
+
+    async def at(self, *stages: Stage) -> tuple[Approval, ...]:
+        """A few statements for all of them, earliest deadline first."""
+        statement = approvals_decided().where(_A.stage.in_(stages)).order_by(_A.deadline, _A.id)
+        return await self._whole(statement, *stages)
+
+    async def _urgent(
+        self, *wanted: ColumnElement[bool] | TextClause, most: int, without: Collection[str] = ()
+    ) -> tuple[Approval, ...]:
+        """The first few of these that wait, with the earliest deadlines, read whole; without these ids."""
+        if most <= 0:
+            return ()
+        statement = approvals_decided().where(*wanted).order_by(_A.deadline, _A.id).limit(most)
+        if without:
+            statement = statement.where(_A.id.not_in([storable_text(one) for one in without]))
+        rows = await self._database.fetch(statement)
+        found = await whole_of(rows, self._database.fetch, self._proofs)
+        stages = {row[_A.id]: row[_A.stage] for row in rows}
+        return tuple(one for one in found if one.stage is stages[storable_text(one.id)])
+
+    async def _whole(self, statement: Select[Any], *stages: Stage) -> tuple[Approval, ...]:
+        """The approvals that the statement finds; without those that have left these stages meanwhile."""
+        found = await whole_of(await self._database.fetch(statement), self._database.fetch, self._proofs)
+        return tuple(approval for approval in found if not stages or approval.stage in stages)
 
 
 async def _read_again(suspect: Mapping[str, Approval], fetch: Fetch, proofs: Proofs) -> dict[str, Approval]:

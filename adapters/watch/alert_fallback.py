@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -145,11 +145,12 @@ class AlertFallback:
         await self._alerts.reword(approval_id, cause=cause, text=text)
 
     async def open_of(
-        self, *, approval_id: str | None = None, cause: str | Collection[str] | None = None
+        self, *, approval_id: str | Sequence[str] | None = None, cause: str | Collection[str] | None = None
     ) -> tuple[Alert, ...]:
         """The store's; what is spooled is raised first, so that what is then resolved includes it."""
+        ids = [approval_id] if approval_id is None or isinstance(approval_id, str) else approval_id
         causes = [cause] if cause is None or isinstance(cause, str) else cause
-        if any(approval_id in (None, about) and {None, why} & {*causes} for about, why in self._waiting):
+        if any({None, about} & {*ids} and {None, why} & {*causes} for about, why in self._waiting):
             await self.drain()
         return await self._alerts.open_of(approval_id=approval_id, cause=cause)
 

@@ -8,28 +8,30 @@ is due, and by a ticker as a safety net. So a lost wake-up costs time but never 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Set
-from contextlib import nullcontext
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TypeVarTuple
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Sequence, Set
+from contextlib import asynccontextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Generic, TypeVar, TypeVarTuple
 
 import structlog
 
-from bot.errors import Unanswered, Unavailable
-from bot.policy import Policy
-from bot.ports import Chat, Clock
+from bot.errors import NodError, Unanswered, Unavailable
+from bot.ports import Clock
 from bot.records import Ring, Step
-from bot.store import Store
-from bot.surface import Surface
 
 Args = TypeVarTuple("Args")
+One = TypeVar("One")
+Done = TypeVar("Done")
 Count = Callable[[str], None]  #: counts an event of this name, for the metrics
 Round = Callable[[], Awaitable[datetime | None]]  #: does the pending work; returns when something is due next
 
-#: A round takes at most so many pieces of work, the most urgent first; the end of a piece rings for the next.
+#: A round takes at most so many pieces of work, the most urgent first.
 BATCH = 64
+#: What a round returns that found more than it could take: the next one begins at once.
+AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
 #: Seconds to wait before the next read after the store could not be read.
 STORE_PAUSE = 1.0
@@ -37,6 +39,8 @@ STORE_PAUSE = 1.0
 #: After a round a step rests for this many times the length of the round, up to this many seconds: rings in
 #: between become one ring. Otherwise, reading a long queue would delay the work that fills it.
 REST, LONGEST_REST = 4.0, 0.25
+#: Seconds for which rounds leave alone what failed, and of how many approvals a step remembers that.
+LEFT_ALONE, MOST_FAILED = 0.9, 500
 
 #: Sweeps without a wake-up in between after which it is calm; then every so many of them wakes the steps.
 CALM_AFTER, CALM_SWEEP = 5, 15
@@ -122,11 +126,21 @@ class WorkerPool:
     """
 
     def __init__(
-        self, step: Step, *, size: int | None, tasks: asyncio.TaskGroup, ring: Ring, count: Count
+        self,
+        step: Step,
+        *,
+        size: int | None,
+        tasks: asyncio.TaskGroup,
+        ring: Ring,
+        count: Count,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`seconds` is a monotonic clock."""
+        self._seconds = seconds
         self._step, self._tasks, self._ring, self._count = step, tasks, ring, count
         self._places = nullcontext() if size is None else asyncio.Semaphore(size)
-        self._busy: set[Hashable] = set()
+        self._busy: dict[Hashable, str] = {}
+        self._failed: dict[str, float] = {}  #: until when they are left alone, by approval
         self._ended: set[Hashable] = set()
         self._fallen: set[Hashable] = set()
 
@@ -139,22 +153,39 @@ class WorkerPool:
 
     def take(
         self, key: Hashable, approval_id: str, work: Callable[[*Args], Awaitable[None]], *args: *Args
-    ) -> None:
+    ) -> bool:
         """Do this piece, unless one with the same key is under way, or ended since the last `look`."""
         if key in self._busy or key in self._ended:
-            return
-        self._busy.add(key)
+            return False
+        self._busy[key] = approval_id
         piece = self._work_off(key, approval_id, work, *args)
         self._tasks.create_task(piece, name=f"{self._step}:{approval_id}")
+        return True
 
-    def is_busy(self, key: Hashable) -> bool:
-        """Whether a piece with this key is under way."""
-        return key in self._busy
+    @property
+    def room(self) -> int:
+        """How many pieces a round can hand over; what is under way counts."""
+        return max(0, BATCH - len(self._busy))
+
+    @property
+    def without(self) -> Collection[str]:
+        """What a round does not look for: approvals with a piece under way, or one that failed just now.
+
+        Else a few that cannot be worked on would fill every batch.
+        """
+        return {*self._busy.values(), *self.failed}
+
+    @property
+    def failed(self) -> Collection[str]:
+        """Approvals with a piece that failed just now."""
+        now = self._seconds()
+        self._failed = {one: until for one, until in self._failed.items() if until > now}
+        return self._failed
 
     @property
     def busy(self) -> Set[Hashable]:
         """The keys of the pieces that are under way or wait for a place."""
-        return self._busy
+        return self._busy.keys()
 
     def crashed(self, key: Hashable) -> bool:
         """Whether the last piece under this key failed with an unforeseen error; returns True once."""
@@ -172,22 +203,78 @@ class WorkerPool:
             except Unavailable as error:
                 log.warning("piece_put_off", reason=str(error))
                 self._count("piece_put_off")
-                self._ring_later()
+                self.leave_alone(approval_id)
                 return
             except Exception:  # one of the two catch-alls: an error in one approval must not stop the others
                 log.exception("piece_failed")
                 self._count("piece_failed")
                 self._fallen.add(key)
-                self._ring_later()
+                self.leave_alone(approval_id)
                 return
             finally:
-                self._busy.discard(key)
+                del self._busy[key]
                 self._ended.add(key)
         self._ring(self._step)
 
-    def _ring_later(self) -> None:
-        """At once would try again without a pause."""
+    def leave_alone(self, approval_id: str) -> None:
+        """Rounds do not look for it for a moment: at once would try again without a pause."""
+        if len(self._failed) < MOST_FAILED:
+            self._failed[approval_id] = self._seconds() + LEFT_ALONE
         asyncio.get_running_loop().call_later(COME_BACK, self._ring, self._step)
+
+
+class Together(Generic[One, Done]):
+    """Does in one go what several callers want at the same time, such as their writes in one transaction.
+
+    Nobody waits for others to come: what comes while one go is under way makes up the next.
+    """
+
+    def __init__(self, work: Callable[[Sequence[One]], Awaitable[Sequence[Done]]]) -> None:
+        """`work` returns a result for each."""
+        self._work, self._turn = work, asyncio.Lock()
+        self._waiting: list[tuple[One, asyncio.Future[Done]]] = []
+
+    async def do(self, one: One) -> Done:
+        """The result for this one. Raises what `work` raises."""
+        result: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        self._waiting.append((one, result))
+        await asyncio.sleep(0)  # whoever is ready in this turn of the loop comes along
+        async with self._turn:
+            if not result.done():
+                await self._go()
+        return await result
+
+    async def _go(self) -> None:
+        some, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        try:
+            await self._try(some)
+        except asyncio.CancelledError:
+            for _, result in some:
+                _fail(result, Unanswered("stopped"))
+            raise
+
+    async def _try(self, some: Sequence[tuple[One, asyncio.Future[Done]]]) -> None:
+        try:
+            results = await self._work([one for one, _ in some])
+        except NodError as error:
+            for _, result in some:
+                _fail(result, error)
+        except Exception as error:  # noqa: BLE001 - told to whoever asked
+            if len(some) == 1:
+                _fail(some[0][1], error)
+                return
+            for one in some:  # what is wrong with one does not keep the others
+                await self._try([one])
+        else:
+            for (_, result), value in zip(some, results, strict=True):
+                if not result.done():
+                    result.set_result(value)
+
+
+def _fail(result: asyncio.Future[Done], error: Exception) -> None:
+    if not result.done():
+        result.set_exception(error)
+        result.exception()  # its caller may be gone
 
 
 async def keep_up(
@@ -206,6 +293,9 @@ async def keep_up(
             count("round_failed")
             await asyncio.sleep(STORE_PAUSE)
             due = clock()
+        if due == AT_ONCE:
+            await asyncio.sleep(0)
+            continue
         await asyncio.sleep(min(LONGEST_REST, REST * (time.monotonic() - begun)))
         wait = None if due is None else max(0.0, (due - clock()).total_seconds())
         await wake_ups.wait(step, at_most=wait)
@@ -216,42 +306,95 @@ def earliest(*moments: datetime | None) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepDeps:
-    """What a step with visible results needs."""
-
-    store: Store
-    chats: Mapping[Surface, Chat]  #: the chats that are set up
-    policy: Callable[[], Policy]
-    clock: Clock
-    count: Count
-    pool: WorkerPool
+#: Decisions that wait for a prompt answer at once.
+PLACES = 16
+#: A POST without an answer after so many seconds gives its place back and continues without one.
+HANGS_AFTER = 1.0
+#: This many can continue without a place.
+MOST_HANGING = 256
+#: A first try waits this long for a place, in seconds, and then starts without one.
+FIRST_WAITS = 0.5
 
 
-class ChatStep:
-    """A step with visible results."""
+class Places:
+    """Like a semaphore, but the earliest deadline goes first."""
 
-    def __init__(self, deps: StepDeps) -> None:
-        self._store, self._chats, self._policy = deps.store, deps.chats, deps.policy
-        self._clock, self._count, self._pool = deps.clock, deps.count, deps.pool
+    def __init__(self, size: int) -> None:
+        """At most `size` callers hold a place at once."""
+        self._free = size
+        self._numbers = count()
+        self._waiting: list[tuple[datetime, int, asyncio.Future[None]]] = []
+
+    async def take(self, deadline: datetime) -> None:
+        """Returns when the caller has a place."""
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (deadline, next(self._numbers), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # the place had just been passed on
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Pass a place on."""
+        while self._waiting:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
-async def card_link(approval_id: str, chats: Mapping[Surface, Chat], store: Store) -> str | None:
-    """A link to its card in one of these chats, or to the queue message that lists it; some have no address."""
-    standing = [p for p in await store.placements.of(approval_id) if not p.superseded]
-    for placement in standing:
-        where = placement.destination
-        if where.surface in chats and placement.ref:
-            link = chats[where.surface].link(where.channel, placement.ref)
-            if link is not None:
-                return link
-    gathered = {p.destination for p in standing if p.gathered and p.destination.surface in chats}
-    for digest in await store.queue_messages.standing(lines=1) if gathered else ():
-        if digest.ref and digest.destination in gathered:
-            return chats[digest.destination.surface].link(digest.destination.channel, digest.ref)
-    return None
+class Ways:
+    """Who can POST to the platform now.
+
+    Hung POSTs never hold back a first try. Retries of hung POSTs go one at a time.
+    """
+
+    def __init__(self) -> None:
+        self._prompt, self._again = Places(PLACES), Places(1)
+        self._all = Places(PLACES + MOST_HANGING)
+
+    @asynccontextmanager
+    async def way(
+        self, *, deadline: datetime, first: bool, hung: bool, hangs: Callable[[], object]
+    ) -> AsyncIterator[None]:
+        """Hold a way while the block runs; `hangs` is called when the block has taken HANGS_AFTER."""
+        held: list[Places] = []
+
+        def give_back() -> None:
+            while held:
+                held.pop().give_back()
+
+        def stands_aside() -> None:
+            give_back()
+            hangs()
+
+        try:
+            if hung:
+                await self._again.take(deadline)
+                held.append(self._again)
+            if await _taken(self._prompt, deadline, within=FIRST_WAITS if first else None):
+                held.append(self._prompt)
+            await self._all.take(deadline)
+            timer = asyncio.get_running_loop().call_later(HANGS_AFTER, stands_aside)
+            try:
+                yield
+            finally:
+                timer.cancel()
+                self._all.give_back()
+        finally:
+            give_back()
 
 
-def not_delivered(error: Exception, *, before: datetime | None) -> bool:
-    """Whether certainly nothing was posted: it was the first try (`before` is None) and failed outright."""
-    return before is None and not isinstance(error, Unanswered)
+async def _taken(places: Places, deadline: datetime, *, within: float | None) -> bool:
+    try:
+        async with asyncio.timeout(within):
+            await places.take(deadline)
+    except TimeoutError:
+        return False
+    return True

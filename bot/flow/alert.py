@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import Forbidden, Unavailable
-from bot.flow import BATCH, Count, WorkerPool, card_link
+from bot.flow import BATCH, Count, WorkerPool
+from bot.flow.chat_step import card_link
 from bot.ports import Chat, Clock, Pager
 from bot.records import Alert, PendingPage
 from bot.retry import PAGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from bot.errors import Forbidden, Gone
-from bot.flow import ChatStep
+from bot.flow.chat_step import ChatStep
 from bot.notifications import ended_ping
 from bot.ports import Chat
 from bot.records import Ping

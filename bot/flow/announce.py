@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import structlog
 
 from bot.alerts import ending, step_of
 from bot.approval import Approval, Outcome
-from bot.flow import ChatStep, Count
+from bot.flow import AT_ONCE, BATCH, Count, Together
+from bot.flow.chat_step import ChatStep, StepDeps
 from bot.policy import Policy, requesters_named
-from bot.records import NotificationKind, OutboxItem
+from bot.records import Alert, NotificationKind, OutboxItem, Placement
 from bot.store import Store
 from bot.surface import Surface
 
@@ -18,22 +22,41 @@ log = structlog.get_logger()
 class Announce(ChatStep):
     """Queues the notifications of the outcome; `say` sends them."""
 
+    def __init__(self, deps: StepDeps) -> None:
+        super().__init__(deps)
+        self._alerts, self._cards = Together(self._alerts_of), Together(self._cards_of)
+        self._told = Together(self._told_all)
+
     async def round(self) -> None:
         self._pool.look()
-        for approval in await self._store.approvals.untold():
+        room = self._pool.room
+        found = await self._store.approvals.untold(most=room, without=self._pool.without)
+        for approval in found:
             self._pool.take(approval.id, approval.id, self._tell, approval)
 
     async def _tell(self, approval: Approval) -> None:
         await self._relieve(approval)
         notices = (*await self._threads(approval), *self._people(approval))
-        if await self._store.approvals.told(approval.id, notices=notices):
+        if await self._told.do((approval.id, notices)):
             log.info("outcome_owed", outcome=approval.outcome, notices=len(notices))
             self._count("outcome_owed")
+
+    async def _alerts_of(self, ids: Sequence[str]) -> list[list[Alert]]:
+        found = await self._store.alerts.open_of(approval_id=ids)
+        return [[alert for alert in found if alert.approval_id == one] for one in ids]
+
+    async def _cards_of(self, ids: Sequence[str]) -> list[list[Placement]]:
+        found = await self._store.placements.of(*ids)
+        return [[card for card in found if card.approval_id == one] for one in ids]
+
+    async def _told_all(self, notices: Sequence[tuple[str, Sequence[OutboxItem]]]) -> list[bool]:
+        told = await self._store.approvals.told(dict(notices))
+        return [one in told for one, _ in notices]
 
     async def _relieve(self, approval: Approval) -> None:
         """Resolve the pages that were sent because nobody answered."""
         how = ending(approval)
-        for alert in await self._store.alerts.open_of(approval_id=approval.id):
+        for alert in await self._alerts.do(approval.id):
             if step_of(alert.cause) is not None:
                 await self._store.alerts.resolve(approval.id, cause=alert.cause, how=how)
 
@@ -41,7 +64,6 @@ class Announce(ChatStep):
         """The threads of cards that asked people; after an automatic answer nobody waits in a thread."""
         if _by_rule(approval):
             return ()
-        standing = await self._store.placements.of(approval.id)
         return tuple(
             OutboxItem(
                 mark=f"{placement.card_id}.outcome",
@@ -51,7 +73,7 @@ class Announce(ChatStep):
                 card_id=placement.card_id,
                 owed_since=self._clock(),
             )
-            for placement in standing
+            for placement in await self._cards.do(approval.id)
             if (placement.ref or placement.gathered) and not placement.superseded
         )
 
@@ -102,8 +124,10 @@ class Close:
     def __init__(self, *, store: Store, count: Count) -> None:
         self._store, self._count = store, count
 
-    async def round(self) -> None:
-        for approval_id in await self._store.approvals.closable():
-            if await self._store.approvals.close(approval_id):
-                log.info("approval_closed", approval_id=approval_id)
-                self._count("approval_closed")
+    async def round(self) -> datetime | None:
+        ids = await self._store.approvals.closable(most=BATCH)
+        closed = await self._store.approvals.close(*ids) if ids else ()
+        for approval_id in closed:
+            log.info("approval_closed", approval_id=approval_id)
+            self._count("approval_closed")
+        return AT_ONCE if closed and len(ids) == BATCH else None

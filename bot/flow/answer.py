@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from bot.approval import Actor, Approval, Stage, Vote
+from bot.approval import Actor, Approval, Vote
 from bot.errors import Unavailable
 from bot.flow import Count, WorkerPool
 from bot.policy import Policy
@@ -45,8 +45,10 @@ class Answer:
 
     async def round(self) -> None:
         self._pool.look()
-        for approval in await self._store.approvals.at(Stage.OPEN, by_rule=True):
+        room, without = self._pool.room, self._pool.without
+        for approval in await self._store.approvals.ruled(most=room, without=without):
             if approval.forged:
+                self._pool.leave_alone(approval.id)
                 continue  # perhaps no rule answers it now: the next poll checks again
             self._pool.take(approval.id, approval.id, self._answer, approval)
 

@@ -17,7 +17,8 @@ import structlog
 from bot.alerts import FLOOD, alert_of, over
 from bot.card import QueueCard, queue_card_of
 from bot.errors import Forbidden, Gone, Unavailable
-from bot.flow import ChatStep, StepDeps, earliest
+from bot.flow import earliest
+from bot.flow.chat_step import ChatStep, StepDeps
 from bot.records import Line, QueueMessage, Waiting
 from bot.retry import chat_wait
 from bot.seal import Seal

@@ -7,25 +7,25 @@ resolved (404, 409) is settled by a poll (`reconcile`), or sent again if it is s
 
 from __future__ import annotations
 
-import asyncio
-import heapq
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import count
+from functools import partial
+from itertools import islice
+from typing import Any
 
 import structlog
 
 from bot.alerts import UNDELIVERED
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
-from bot.flow import Count, WorkerPool, earliest
+from bot.flow import AT_ONCE, BATCH, Count, Together, Ways, WorkerPool, earliest
 from bot.flow.polls import Polls
 from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelivered
 from bot.policy import Policy
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision
-from bot.records import Ring, Step
+from bot.records import End, Outlook, Ring, Step
 from bot.retry import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, decision_wait, sent_again_after
 from bot.store import Store
 from bot.wording import beaten_by, quoted_name
@@ -36,6 +36,10 @@ LEASE = timedelta(seconds=20)
 PATIENCE = timedelta(seconds=6)
 #: While the platform refuses everything from Nod, one decision is tried this often.
 PROBE_EVERY = timedelta(seconds=15)
+#: While an Approve waits for a list, the platform is asked for one this often.
+LISTED_AGAIN = timedelta(seconds=1)
+#: A record that Nod did not write is looked at again after this long, if no poll has taken it in anew.
+FORGED_AGAIN = timedelta(seconds=5)
 
 log = structlog.get_logger()
 
@@ -60,38 +64,97 @@ class Deliver:
         self._platform, self._store, self._policy = platform, store, policy
         self._polls = polls
         self._clock, self._count, self._pool, self._ring = clock, count, pool, ring
-        self._ways, self._losses, self._late = Ways(), losses, Undelivered(alerts=store.alerts, clock=clock)
+        self._ways, self._losses, self._late = Ways(), losses, Undelivered(store=store, clock=clock)
+        self._first, self._again, self._overdue = Hand(), Hand(), Hand()
+        self._begin, self._end = Together(self._begin_all), Together(self._end_all)
         self._hung: set[str] = set()  #: their last POST got no prompt answer
         self._shut_out: str | None = None  #: why the platform refuses everything from Nod
         self._probe_at: datetime | None = None
 
     async def round(self) -> datetime | None:
         self._pool.look()
-        now, due = self._clock(), None
-        decided = await self._store.approvals.at(Stage.DECIDED)
-        self._hung &= {approval.id for approval in decided}
-        for approval in decided:
-            late = approval.deadline.at - MARGIN
+        now = self._clock()
+        outlook = await self._store.approvals.outlook(now, late=now + MARGIN)
+        due = [outlook.next_due, outlook.next_turn]
+        if outlook == Outlook():
+            self._hung.clear()  # nothing is decided
+        if outlook.unlisted or outlook.lapsed:
+            # For a fresh list, now rather than at the next poll; a made-up deadline gets another one.
+            self._ring(Step.INGEST)
+            due.append(now + LISTED_AGAIN)
+        more = await self._look_at_overdue(now) if outlook.overdue else False
+        if self._shut_out is not None:
+            more |= await self._hold(now, self._shut_out)
+            due += [self._probe_at, _before(outlook.next_deadline, MARGIN + LAST_TRY, now=now)]
+        elif outlook.due:
+            more |= await self._look_at_due(now)
+        due += [_before(outlook.next_deadline, MARGIN, now=now), await self._wait_for_list(outlook, now)]
+        due += [await self._late.report(outlook), await self._losses.count()]
+        return AT_ONCE if more else earliest(*due)
+
+    async def _look_at_overdue(self, now: datetime) -> bool:
+        """Give them up; returns whether there may be more."""
+        late = self._overdue
+        found = await self._store.approvals.overdue(
+            now, by=now + MARGIN, most=late.room, without=self._left_out(late)
+        )
+        await self._sort_out(found, now, lambda approval: self._hand(late, approval, self._give_up))
+        return late.room > 0 and len(found) == late.most
+
+    async def _look_at_due(self, now: datetime) -> bool:
+        """Send them; returns whether there may be more. Retries never take the place of first tries."""
+        more = False
+        for tried, hand in ((False, self._first), (True, self._again)):
+            room = hand.room
+            found = await self._due(now, most=room, tried=tried, without=self._left_out(hand))
+            await self._sort_out(found, now, partial(self._send, hand))
+            more |= len(found) == room and hand.room > 0
+        return more
+
+    async def _due(self, now: datetime, *, most: int, **more: Any) -> tuple[Approval, ...]:
+        return await self._store.approvals.deliverable(now, after=now + MARGIN, most=most, **more)
+
+    def _left_out(self, hand: Hand) -> set[str]:
+        """Retries of POSTs that hung go one at a time: while one does, the others are not looked for."""
+        hung = set(islice(self._hung, BATCH * 4)) if not self._hung.isdisjoint(hand.ids) else set()
+        return {*hand.ids, *self._pool.failed, *hung}
+
+    def _send(self, hand: Hand, approval: Approval, *, probes: bool = False) -> None:
+        if approval.gones > MOST_SENT_AGAIN:
+            self._hand(hand, approval, self._contradicted)
+        elif approval.id not in self._hung or self._hung.isdisjoint(hand.ids):
+            self._hand(hand, approval, self._deliver, probes)
+
+    async def _sort_out(
+        self, found: Sequence[Approval], now: datetime, work: Callable[[Approval], object]
+    ) -> None:
+        """Do this with those that can be worked on; the others are put off, so that they fill no batch."""
+        unlisted, forged = [], []
+        for approval in found:
             if approval.forged:
-                self._ring(Step.INGEST)  # the next poll reads it again: this answer belongs to nobody
-            elif approval.next_try and approval.next_try > now:
-                due = earliest(due, approval.next_try)
-            elif now >= late and approval.deadline.made_up:
-                self._ring(Step.INGEST)  # what is still listed gets another one
-            elif now >= late:
-                self._pool.take(approval.id, approval.id, self._give_up, approval)
-            elif not _confirmed(approval):
-                self._ring(Step.INGEST)  # for a fresh list, now rather than at the next poll
-                due = earliest(due, late, self._wait_for_list(approval, now))
-            elif approval.gones > MOST_SENT_AGAIN:
-                self._pool.take(approval.id, approval.id, self._contradicted, approval)
-            elif self._shut_out is None:
-                self._pool.take(approval.id, approval.id, self._deliver, approval, False)
-            elif self._may_probe(approval, now):
-                self._pool.take(approval.id, approval.id, self._deliver, approval, True)
+                forged.append(approval.id)  # the next poll reads it again: this answer belongs to nobody
+            elif not _confirmed(approval) and now < approval.deadline.at - MARGIN:
+                unlisted.append(approval.id)  # by the row it is, but this process has seen no such list
             else:
-                due = earliest(due, self._probe_at, self._hold(approval))
-        return earliest(due, await self._late.report(decided), await self._losses.count())
+                work(approval)
+        for ids, until in ((unlisted, None), (forged, now + FORGED_AGAIN)):
+            if ids:
+                self._ring(Step.INGEST)
+                await self._store.approvals.put_off(ids, until=until)
+
+    def _hand(
+        self, hand: Hand, approval: Approval, work: Callable[..., Awaitable[None]], *more: object
+    ) -> None:
+        """A piece of work for the pool; it is in hand until it begins, or ends."""
+
+        async def piece() -> None:
+            try:
+                await work(approval, *more)
+            finally:
+                hand.ids.discard(approval.id)
+
+        if self._pool.take(approval.id, approval.id, piece):
+            hand.ids.add(approval.id)
 
     async def _deliver(self, approval: Approval, probes: bool) -> None:
         way = self._ways.way(
@@ -107,6 +170,8 @@ class Deliver:
             if taken is None or taken.decision is None:
                 return
             self._hung.discard(taken.id)
+            self._first.ids.discard(taken.id)
+            self._again.ids.discard(taken.id)
             try:
                 await self._platform.decide(taken.request, taken.decision.response)
             except Gone as error:
@@ -127,9 +192,13 @@ class Deliver:
         now = self._clock()
         if now >= approval.deadline.at - MARGIN or await self._denied(approval, now):
             return None
-        return await self._store.approvals.begin_delivery(
-            approval.id, now=now, until=now + LEASE, as_read=approval
-        )
+        return await self._begin.do(approval)
+
+    async def _begin_all(self, as_read: Sequence[Approval]) -> list[Approval | None]:
+        now = self._clock()
+        begun = await self._store.approvals.begin_delivery(as_read, now=now, until=now + LEASE)
+        by_id = {approval.id: approval for approval in begun}
+        return [by_id.get(approval.id) for approval in as_read]
 
     async def _denied(self, approval: Approval, now: datetime) -> bool:
         """An explicit deny wins over every vote, including votes from before the rule was there."""
@@ -143,28 +212,41 @@ class Deliver:
         return True
 
     async def _settle(self, approval: Approval, outcome: Outcome, word: str | None) -> None:
+        """The alerts go first: a crash in between repeats the POST, but nothing would repeat these."""
         lost = outcome is Outcome.UNDELIVERABLE
-        # The alerts go first: a crash in between repeats the POST, but nothing would repeat these.
         if lost:
             await self._losses.report(approval, RAN_OUT)
         else:
             await self._losses.over()
-            tool, through = quoted_name(approval.request.tool_name), outcome is not Outcome.ELSEWHERE
-            how = f"the decision for {tool} was delivered" if through else f"{tool}: {beaten_by(word)}"
-            await self._store.alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
-        if not await self._store.approvals.settle(
-            approval.id,
-            was=Stage.DECIDED,
-            outcome=outcome,
-            at=self._clock(),
-            platform_word=word,
-            trouble=RAN_OUT if lost else None,
-        ):
+        if not await self._end.do((approval, outcome, word)):
             return
         if lost:
             self._losses.settled(approval, RAN_OUT)
         log.info("decision_delivered", outcome=outcome.value, attempts=approval.attempts)
         self._count(f"settled_{outcome.value}")
+
+    async def _end_all(self, ends: Sequence[tuple[Approval, Outcome, str | None]]) -> list[bool]:
+        late = {alert.approval_id for alert in await self._store.alerts.open_of(cause=UNDELIVERED)}
+        for approval, outcome, word in ends:
+            if approval.id in late and outcome is not Outcome.UNDELIVERABLE:
+                tool, through = quoted_name(approval.request.tool_name), outcome is not Outcome.ELSEWHERE
+                how = f"the decision for {tool} was delivered" if through else f"{tool}: {beaten_by(word)}"
+                await self._store.alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
+        now, trouble = self._clock(), {Outcome.UNDELIVERABLE: RAN_OUT}
+        settled = await self._store.approvals.settle_all(
+            [
+                End(
+                    approval_id=approval.id,
+                    was=Stage.DECIDED,
+                    outcome=outcome,
+                    at=now,
+                    platform_word=word,
+                    trouble=trouble.get(outcome),
+                )
+                for approval, outcome, word in ends
+            ]
+        )
+        return [approval.id in settled for approval, _, _ in ends]
 
     async def _called_resolved(self, approval: Approval, error: Gone) -> None:
         """The first good poll that begins after now shows whether it is resolved."""
@@ -202,23 +284,20 @@ class Deliver:
         log.warning("delivery_failed", attempt=approval.attempts, wait=wait, reason=str(error))
         self._count("delivery_failed")
 
-    def _may_probe(self, approval: Approval, now: datetime) -> bool:
-        """One decision at a time checks whether the platform still refuses Nod; each also has a last try."""
-        if now >= approval.deadline.at - MARGIN - LAST_TRY:
-            return True
-        if self._probe_at is None or now < self._probe_at:
-            return False
-        self._probe_at = now + PROBE_EVERY
-        return True
+    async def _hold(self, now: datetime, why: str) -> bool:
+        """All wait, and their cards say why; one at a time checks, and each has a last try.
 
-    def _hold(self, approval: Approval) -> datetime:
-        """It waits with the others, and its card says why; it is due again for its last try."""
-        if approval.trouble != self._shut_out:
-            self._pool.take(approval.id, approval.id, self._held, approval)
-        return approval.deadline.at - MARGIN - LAST_TRY
-
-    async def _held(self, approval: Approval) -> None:
-        await self._store.approvals.postpone(approval.id, next_try=self._clock(), trouble=self._shut_out)
+        Returns whether there may be more whose card does not say it yet.
+        """
+        hand = self._again
+        last = await self._due(now, most=hand.room, by=now + MARGIN + LAST_TRY, without=self._left_out(hand))
+        await self._sort_out(last, now, partial(self._send, hand, probes=True))
+        if self._probe_at is not None and now >= self._probe_at:
+            one = await self._due(now, most=1, without=self._left_out(hand))
+            if one:
+                self._probe_at = now + PROBE_EVERY
+            await self._sort_out(one, now, partial(self._send, hand, probes=True))
+        return await self._store.approvals.hold(now, trouble=why, most=BATCH) == BATCH
 
     def _let_in(self) -> None:
         """The platform accepts requests again: all waiting decisions are sent."""
@@ -226,21 +305,21 @@ class Deliver:
             self._shut_out = self._probe_at = None
             self._ring(Step.DELIVER)
 
-    def _wait_for_list(self, approval: Approval, now: datetime) -> datetime | None:
-        """When it has waited too long for a list. After that its card says so, and an operator is alerted."""
-        since = self._polls.unread_since
-        if approval.trouble is not None or since is None:
-            return None
-        begun = approval.next_try or (approval.decision.at if approval.decision else approval.first_seen)
-        # Time in which this process could not work is not the platform's fault.
-        patience_ends = max(begun, since) + PATIENCE
-        if now >= patience_ends:
-            self._pool.take(approval.id, approval.id, self._unread, approval)
-        return patience_ends
+    async def _wait_for_list(self, outlook: Outlook, now: datetime) -> datetime | None:
+        """When an Approve has waited too long for a list. Then its card says so, and an operator is alerted.
 
-    async def _unread(self, approval: Approval) -> None:
-        """Without a fresh list an Approve waits: consent is checked before delivery."""
-        await self._store.approvals.postpone(approval.id, next_try=self._clock(), trouble=UNREAD)
+        Consent is checked before delivery, so it goes on waiting.
+        """
+        unread = self._polls.unread_since
+        if unread is None or not outlook.unlisted:
+            return None
+        # Time in which this process could not work is not the platform's fault.
+        patience_ends = unread + PATIENCE
+        if now < patience_ends:
+            return patience_ends
+        await self._store.approvals.unread(begun_by=now - PATIENCE, trouble=UNREAD, most=BATCH)
+        since = await self._store.approvals.unread_since()
+        return since + PATIENCE if since else None
 
     async def _give_up(self, approval: Approval) -> None:
         # A POST may have been accepted and only its answer lost, or someone else was first: the audit knows.
@@ -259,6 +338,24 @@ class Deliver:
             self._count("settled_undeliverable")
 
 
+def _before(deadline: datetime | None, margin: timedelta, *, now: datetime) -> datetime | None:
+    """When so much is left; None once that is over."""
+    return None if deadline is None or deadline - margin <= now else deadline - margin
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """What was handed over and has not begun: bounded, so that no round reads more than can begin soon."""
+
+    most: int = BATCH
+    ids: set[str] = field(default_factory=set)
+
+    @property
+    def room(self) -> int:
+        """How many more."""
+        return max(0, self.most - len(self.ids))
+
+
 def _confirmed(approval: Approval) -> bool:
     """Whether the list allows sending: after an Approve, and after the platform called it resolved."""
     decision, seen = approval.decision, approval.confirmed_at
@@ -268,97 +365,3 @@ def _confirmed(approval: Approval) -> bool:
     if decision is None or decision.verdict is not HITLDecision.APPROVED:
         return True
     return seen is not None and seen > decision.at
-
-
-#: Decisions that wait for a prompt answer at once.
-PLACES = 16
-#: A POST without an answer after so many seconds gives its place back and continues without one.
-HANGS_AFTER = 1.0
-#: This many can continue without a place.
-MOST_HANGING = 256
-#: A first try waits this long for a place, in seconds, and then starts without one.
-FIRST_WAITS = 0.5
-
-
-class Places:
-    """Like a semaphore, but the earliest deadline goes first."""
-
-    def __init__(self, size: int) -> None:
-        """At most `size` callers hold a place at once."""
-        self._free = size
-        self._numbers = count()
-        self._waiting: list[tuple[datetime, int, asyncio.Future[None]]] = []
-
-    async def take(self, deadline: datetime) -> None:
-        """Returns when the caller has a place."""
-        if self._free:
-            self._free -= 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (deadline, next(self._numbers), turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # the place had just been passed on
-                self.give_back()
-            raise
-
-    def give_back(self) -> None:
-        """Pass a place on."""
-        while self._waiting:
-            _, _, turn = heapq.heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
-
-
-class Ways:
-    """Who can POST to the platform now.
-
-    Hung POSTs never hold back a first try. Retries of hung POSTs go one at a time.
-    """
-
-    def __init__(self) -> None:
-        self._prompt, self._again = Places(PLACES), Places(1)
-        self._all = Places(PLACES + MOST_HANGING)
-
-    @asynccontextmanager
-    async def way(
-        self, *, deadline: datetime, first: bool, hung: bool, hangs: Callable[[], object]
-    ) -> AsyncIterator[None]:
-        """Hold a way while the block runs; `hangs` is called when the block has taken HANGS_AFTER."""
-        held: list[Places] = []
-
-        def give_back() -> None:
-            while held:
-                held.pop().give_back()
-
-        def stands_aside() -> None:
-            give_back()
-            hangs()
-
-        try:
-            if hung:
-                await self._again.take(deadline)
-                held.append(self._again)
-            if await _taken(self._prompt, deadline, within=FIRST_WAITS if first else None):
-                held.append(self._prompt)
-            await self._all.take(deadline)
-            timer = asyncio.get_running_loop().call_later(HANGS_AFTER, stands_aside)
-            try:
-                yield
-            finally:
-                timer.cancel()
-                self._all.give_back()
-        finally:
-            give_back()
-
-
-async def _taken(places: Places, deadline: datetime, *, within: float | None) -> bool:
-    try:
-        async with asyncio.timeout(within):
-            await places.take(deadline)
-    except TimeoutError:
-        return False
-    return True

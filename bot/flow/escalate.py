@@ -12,7 +12,8 @@ import structlog
 from bot.alerts import ONE, RUNG, alert_of
 from bot.approval import Approval
 from bot.errors import Unavailable
-from bot.flow import BATCH, ChatStep, StepDeps
+from bot.flow import BATCH
+from bot.flow.chat_step import ChatStep, StepDeps
 from bot.ladder import Action
 from bot.notifications import left, stand_ins
 from bot.policy import kept_out, named_for

@@ -11,7 +11,8 @@ import structlog
 
 from bot.approval import Outcome, Stage
 from bot.errors import Forbidden, Gone, Unavailable
-from bot.flow import BATCH, ChatStep, StepDeps, card_link, not_delivered
+from bot.flow import BATCH
+from bot.flow.chat_step import ChatStep, StepDeps, card_link, not_delivered
 from bot.flow.missed_requests import MissedRequests
 from bot.notifications import is_told_by_card, notification_for
 from bot.ports import Chat
@@ -91,7 +92,7 @@ class Notify(ChatStep):
         due = await outbox.due(now, surfaces=self._chats, news_since=news_since, most=BATCH)
         if len(due) == BATCH:
             lanes = list(dict.fromkeys(one.lane for one in due))
-            free = [lane for lane in lanes if not self._pool.is_busy(("say", _lane_of(lane)))]
+            free = [lane for lane in lanes if ("say", _lane_of(lane)) not in self._pool.busy]
             due = await outbox.due(
                 now,
                 surfaces=self._chats,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 
 from bot.alerts import UNDELIVERED
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
-from bot.flow import Count, WorkerPool, earliest
+from bot.flow import Count, Together, WorkerPool, earliest
 from bot.flow.missed_requests import MissedRequests
 from bot.flow.polls import Polls
 from bot.flow.undelivered import RAN_OUT, Losses
@@ -39,9 +40,9 @@ class Expire:
     async def round(self) -> datetime | None:
         self._pool.look()
         now = self._clock()
-        for approval in await self._store.approvals.at(Stage.OPEN, due_by=now):
-            if approval.deadline.made_up:
-                continue  # the platform's list says whether it is pending (`admit`, `reconcile`)
+        room, without = self._pool.room, self._pool.without
+        found = await self._store.approvals.expired(now, most=room, without=without)
+        for approval in found:
             self._pool.take(approval.id, approval.id, self._expire, approval)
         return earliest(await self._missed.count(), await self._store.approvals.next_deadline(after=now))
 
@@ -84,20 +85,20 @@ class Reconcile:
         """`polls` knows how many polls must miss a request about which the audit is silent."""
         self._platform, self._store, self._polls, self._missed = platform, store, polls, missed
         self._clock, self._count, self._pool, self._losses = clock, count, pool, losses
-        self._asked: dict[str, int] = {}  #: after how many missing polls the audit was last asked
+        self._ask = Together(self._asked)
 
     async def round(self) -> None:
         self._pool.look()
-        missing = await self._store.approvals.at(Stage.OPEN, Stage.DECIDED, missed=1)
-        still = {approval.id: approval.missed for approval in missing}
-        self._asked = {name: times for name, times in self._asked.items() if times <= still.get(name, 0)}
-        now = self._clock()
-        for approval in missing:
-            # While a POST is under way, its answer says how the request ended (`deliver`).
-            idle = approval.gone_at or approval.next_try is None or approval.next_try <= now
-            if idle and (self._is_gone(approval) or self._may_be_over(approval)):
-                self._asked[approval.id] = approval.missed
-                self._pool.take(approval.id, approval.id, self._settle, approval)
+        steadiness = self._polls.steadiness
+        for approval in await self._store.approvals.vanished(
+            self._clock(),
+            believed_after=steadiness.believed_after,
+            asked_after=ASKED_AFTER,
+            by_word=not steadiness.flaps,
+            most=self._pool.room,
+            without=self._pool.without,
+        ):
+            self._pool.take(approval.id, approval.id, self._settle, approval)
 
     def _is_gone(self, approval: Approval) -> bool:
         """Whether Nod believes that it is gone without the audit."""
@@ -106,14 +107,10 @@ class Reconcile:
             return True  # the platform itself had said so
         return approval.missed >= steadiness.believed_after
 
-    def _may_be_over(self, approval: Approval) -> bool:
-        """Whether to ask the audit: once, when it is no longer a single slip."""
-        slips = 1 if approval.gone_at else ASKED_AFTER
-        return approval.missed >= slips and approval.id not in self._asked
-
     async def _settle(self, approval: Approval) -> None:
         word, now, alerts = await self._platform.word_on(approval.id), self._clock(), self._store.alerts
         if word is None and not self._is_gone(approval):
+            await self._ask.do(approval)
             return
         outcome = outcome_once_resolved(approval, word, tried_before=approval.may_be_told)
         lost = outcome is Outcome.UNDELIVERABLE
@@ -140,6 +137,10 @@ class Reconcile:
                 self._losses.settled(approval, RAN_OUT)
             log.info("approval_vanished", outcome=outcome.value, word=word)
             self._count(f"settled_{outcome.value}")
+
+    async def _asked(self, approvals: Sequence[Approval]) -> list[None]:
+        await self._store.approvals.asked({approval.id: approval.missed for approval in approvals})
+        return [None] * len(approvals)
 
 
 def _seen_by(approval: Approval) -> datetime:

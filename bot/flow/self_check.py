@@ -127,6 +127,9 @@ class SelfCheck:
     async def _kept(self) -> list[_Violation]:
         """What the store says, if only that it is unreachable."""
         try:
+            if await self._store.approvals.mend_due(self._clock()):
+                log.error("due_mended")
+                self._count("due_mended")
             found = [*await self._unseen(), *await self._missed(), *await self._people()]
             await self._mark_cards()
         except Unavailable as error:

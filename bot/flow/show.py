@@ -14,7 +14,8 @@ from bot.alerts import CARD_REFUSED, NO_CARD
 from bot.approval import Approval, Stage
 from bot.card import Card, card_of
 from bot.errors import Forbidden, Gone, NotYet, Unavailable
-from bot.flow import BATCH, ChatStep, StepDeps, earliest, not_delivered
+from bot.flow import BATCH, earliest
+from bot.flow.chat_step import ChatStep, StepDeps, not_delivered
 from bot.flow.no_card import NoCard
 from bot.flow.sights import Sights
 from bot.ladder import Action
@@ -77,7 +78,7 @@ class Show(ChatStep):
             # It left the settings: nothing can be posted there until it is configured again.
             self._cooling[where] = now + LEFT_FOR
             await self._store.placements.leave(where)
-        elif not self._pool.is_busy(lane):
+        elif lane not in self._pool.busy:
             most = at_once(chat.interval)
             # One more: a record that is not Nod's is passed over.
             line = await self._store.placements.line(where, now=now, most=most + 1, probes=PROBES)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.alerts import PLATFORM, SEVERAL, UNDELIVERABLE, UNDELIVERED, alert_of, alert_text, over
 from bot.approval import Approval
 from bot.ports import Clock
-from bot.records import Alert
-from bot.store import Alerts, Store
+from bot.records import Alert, Outlook
+from bot.store import Store
 from bot.wording import quoted_name, span
 
 #: The count on the alert is updated this often at most.
@@ -85,17 +84,16 @@ GATHERED = timedelta(seconds=1)
 class Undelivered:
     """Alerts while decisions are late: about the one that is, or about the platform when there are several."""
 
-    def __init__(self, *, alerts: Alerts, clock: Clock) -> None:
-        self._alerts, self._clock = alerts, clock
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._approvals, self._alerts, self._clock = store.approvals, store.alerts, clock
         self._since: datetime | None = None
-        self._told: frozenset[str] = frozenset()  #: those of which an operator was alerted
+        self._told: str | None = None  #: the one of which an operator was alerted
         self._together: bool | None = None  #: None: an earlier process may have reported several
 
-    async def report(self, decided: Sequence[Approval]) -> datetime | None:
-        """Raise or resolve; returns when to look again. `decided` is all that waits for delivery."""
-        late = [approval for approval in decided if approval.trouble or _contradicted(approval)]
-        if not late:
-            self._since, self._told = None, frozenset()
+    async def report(self, outlook: Outlook) -> datetime | None:
+        """Raise or resolve; returns when to look again."""
+        if not outlook.late:
+            self._since = self._told = None
             if self._together is not False:
                 await self._alerts.resolve(PLATFORM, cause=UNDELIVERED, how=over(UNDELIVERED))
                 self._together = False
@@ -103,21 +101,18 @@ class Undelivered:
         now = self._clock()
         self._since = self._since or now
         ripe = self._since + GATHERED
-        if now < ripe and not any(_contradicted(approval) for approval in late):
+        if now < ripe and not outlook.contradicted:
             return ripe
-        fresh = [approval for approval in late if approval.id not in self._told]
-        if fresh and not self._together:
-            several = len(late) > 1
-            await self._alerts.raise_(_alert_of_several(late, now) if several else _alert_of(late[0], now))
-            self._together = several or self._together
-        self._told = frozenset(approval.id for approval in late)
+        first = None if self._together else await self._approvals.first_late()
+        if first is None:
+            return None
+        if outlook.late > 1:
+            await self._alerts.raise_(_alert_of_several(outlook.late, first, now))
+            self._together = True
+        elif first.id != self._told:
+            await self._alerts.raise_(_alert_of(first, now))
+            self._told = first.id
         return None
-
-
-def _contradicted(approval: Approval) -> bool:
-    """Called resolved, and listed by a poll that began afterwards; or sent again since."""
-    gone, seen = approval.gone_at, approval.confirmed_at
-    return approval.gones > 1 or (approval.gones == 1 and (gone is None or (seen is not None and seen > gone)))
 
 
 def _why(approval: Approval) -> str:
@@ -129,7 +124,6 @@ def _alert_of(approval: Approval, now: datetime) -> Alert:
     return alert_of(UNDELIVERED, approval.id, facts, at=now)
 
 
-def _alert_of_several(late: Sequence[Approval], now: datetime) -> Alert:
-    first = min(approval.deadline.at for approval in late)
-    facts = {"count": len(late), "why": _why(late[0]), "left": span(first - now)}
+def _alert_of_several(count: int, first: Approval, now: datetime) -> Alert:
+    facts = {"count": count, "why": _why(first), "left": span(first.deadline.at - now)}
     return alert_of(UNDELIVERED, PLATFORM, facts, at=now, variant=SEVERAL)

@@ -6,13 +6,15 @@ A step whose cost follows what is due reads about as many rows as it has work, h
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, event
+import psycopg
+from sqlalchemy import Engine, event, make_url
 
 from adapters.runtime import Runtime
 from adapters.store import tables
@@ -48,6 +50,10 @@ MOST_ROWS = 50
 LOOKED_AT = after(1)
 DEADLINE = NOW + timedelta(hours=1)
 Rows = Callable[[str], object]  #: runs a statement past the store
+#: Indexes that hold only what a step looks for.
+PARTIAL = [
+    index.name for index in tables.approvals.indexes if index.dialect_options["sqlite"]["where"] is not None
+]
 POLICY = Policy(
     flood=2 * OPEN,
     people={},
@@ -58,9 +64,10 @@ POLICY = Policy(
 
 @dataclass(slots=True)
 class Tally:
-    """Rows that statements returned."""
+    """Rows that statements returned, and the statements that read, with their parameters."""
 
     rows: int = 0
+    read: list[tuple[str, Any]] = field(default_factory=list)
 
 
 @contextmanager
@@ -68,9 +75,11 @@ def rows_counted() -> Iterator[Tally]:
     """Count what every statement of the block returns, on any engine."""
     tally = Tally()
 
-    def note(connection: Any, cursor: Any, statement: str, *_: object) -> None:
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
         if cursor.description is None:
             return
+        if statement.startswith("SELECT"):
+            tally.read.append((statement, parameters))
         # SQLite's driver does not tell; SQLAlchemy's wrapper of it has fetched them all by now.
         fetched = getattr(cursor, "_rows", None)
         tally.rows += max(0, cursor.rowcount) if fetched is None else len(fetched)
@@ -80,6 +89,26 @@ def rows_counted() -> Iterator[Tally]:
         yield tally
     finally:
         event.remove(Engine, "after_cursor_execute", note)
+
+
+def whole_scans(url: str, tally: Tally) -> list[str]:
+    """Lines of the database's plans for these statements that read a whole table of requests.
+
+    A partial index may be read whole: it has only what a step looks for.
+    """
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(make_url(url).database or "")) as connection:
+            plans = [
+                row[3]
+                for one in tally.read
+                for row in connection.execute(f"EXPLAIN QUERY PLAN {one[0]}", one[1])
+            ]
+        bounded = tuple(f"USING INDEX {name}" for name in PARTIAL)
+        return [line for line in plans if line.startswith("SCAN approvals") and not line.endswith(bounded)]
+    with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as server:
+        server.execute("SET enable_seqscan = off")  # as if there were too many for it
+        plans = [row[0] for one in tally.read for row in server.execute(f"EXPLAIN {one[0]}", one[1])]
+    return [line for line in plans if "Seq Scan on approvals" in line]
 
 
 async def fill(store: SqlStore, rows: Rows) -> None:
@@ -104,6 +133,7 @@ async def fill(store: SqlStore, rows: Rows) -> None:
                 f" WHERE copy < {many}) INSERT INTO {table.name} ({names})"
                 f" SELECT {copied} FROM {table.name} CROSS JOIN copies WHERE {key} = '{like}'",
             )
+    rows("ANALYZE")
 
 
 _COPIES = (
@@ -156,14 +186,13 @@ async def make_due(store: SqlStore, step: Step, platform: FakePlatform) -> None:
     if step is Step.CLOSE:
         for one in ids:
             await store.placements.shown(f"card-{one}", ref=f"m-{one}", revision=9)
-            await store.approvals.told(one, notices=())
+            await store.approvals.told({one: ()})
     if step in (Step.NOTIFY, Step.AMEND):
         await _pinged(store, ids, sent=step is Step.AMEND)
     if step is Step.AMEND:
         for one in ids:
             await store.approvals.settle(one, was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP, at=NOW)
             await store.placements.shown(f"card-{one}", ref=f"m-{one}", revision=9)
-            await store.approvals.told(one, notices=())
     if step is Step.ALERT:
         for one in ids:
             await store.alerts.raise_(Alert(approval_id=one, cause="rung-0", text="", raised_at=NOW))
@@ -213,8 +242,9 @@ class Looking(WorkerPool):
         super().__init__(step, size=1, tasks=asyncio.TaskGroup(), ring=lambda _: None, count=lambda _: None)
         self.taken: list[str] = []
 
-    def take(self, key: Any, approval_id: str, work: Any, *args: Any) -> None:
+    def take(self, key: Any, approval_id: str, work: Any, *args: Any) -> bool:
         self.taken.append(approval_id)
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

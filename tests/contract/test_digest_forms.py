@@ -89,6 +89,5 @@ async def test_an_upgrade_takes_no_answer_back(fresh_url: str) -> None:
         assert decided.decision is not None
         assert DIGESTS["decided"] == decided.request.digest
         assert after(1) == decided.confirmed_at
-        taken = await store.approvals.begin_delivery("decided", now=after(2), until=after(20), as_read=decided)
-        assert taken is not None
+        assert await store.approvals.begin_delivery([decided], now=after(2), until=after(20))
         assert await wins(store, a_vote(digest=DIGESTS["open"], at=after(2)), "open")

@@ -12,8 +12,9 @@ import pytest
 
 from adapters.store.open import open_store
 from bot.card import QueueCard
-from bot.flow import StepDeps, WorkerPool
+from bot.flow import WorkerPool
 from bot.flow.batch import FREE_WITHIN, JOINED_EVERY, LATEST, NOT_FREE_FOR, REDRAWN_EVERY, Batch
+from bot.flow.chat_step import StepDeps
 from bot.policy import Policy
 from bot.records import NewApproval, Step
 from bot.seal import Seal

@@ -7,18 +7,29 @@ from collections.abc import Mapping
 from adapters.store.open import SqlStore
 from bot.records import Step
 from tests.contract.conftest import Eyes
-from tests.contract.rows_read import DUE, LOOKED_AT, MOST_ROWS, fill, make_due, rounds_on, rows_counted
+from tests.contract.rows_read import (
+    DUE,
+    LOOKED_AT,
+    MOST_ROWS,
+    fill,
+    make_due,
+    rounds_on,
+    rows_counted,
+    whole_scans,
+)
 from tests.fakes import FakePlatform
 
 #: Steps for which `make_due` has ten due requests that a round must find.
 FOUND = {Step.ANSWER, Step.DELIVER, Step.ANNOUNCE, Step.EXPIRE, Step.RECONCILE, Step.ALERT}
 #: Pieces of SHOW: cards of two steps that are out of date, and what waits in one channel.
 SHOWN = 2 * DUE + 1
+#: Steps whose statements go by an index, as the database itself plans them.
+INDEXED = {*FOUND, Step.CLOSE}
 #: Steps that still read more, with the rows of a round when this was written. Each goes once it is bounded.
-STILL_MORE: Mapping[Step, int] = {Step.INGEST: 11_173, Step.DELIVER: 4_024, Step.CLOSE: 60}
+STILL_MORE: Mapping[Step, int] = {Step.INGEST: 11_173}
 
 
-async def test_a_round_reads_a_few_rows_of_ten_thousand(store: SqlStore, eyes: Eyes) -> None:
+async def test_a_round_reads_a_few_rows_of_ten_thousand(store: SqlStore, eyes: Eyes, url: str) -> None:
     """Every step, with ten requests that are due for it."""
     platform = FakePlatform(clock=lambda: LOOKED_AT)
     await fill(store, eyes)
@@ -31,6 +42,8 @@ async def test_a_round_reads_a_few_rows_of_ten_thousand(store: SqlStore, eyes: E
         with rows_counted() as tally:
             await round_()
         read[step] = tally.rows
+        if step in INDEXED:
+            assert [] == whole_scans(url, tally), step
 
     assert SHOWN == len(steps.pools[Step.SHOW].taken)
     taken = {step: [one for one in pool.taken if one.startswith(step)] for step, pool in steps.pools.items()}

@@ -13,7 +13,8 @@ from adapters.store.open import SqlStore
 from bot.alerts import CHANNEL_LATE
 from bot.card import Notification
 from bot.errors import NotYet
-from bot.flow import Liveness, StepDeps, WorkerPool
+from bot.flow import Liveness, WorkerPool
+from bot.flow.chat_step import StepDeps
 from bot.flow.self_check import SelfCheck
 from bot.flow.show import Show
 from bot.matching import Match

@@ -43,7 +43,7 @@ MEANT_ENDED = {"approvals": ("trouble",)}
 INERT = {
     "approvals": {
         "revision": "drawing", "escalated_at": "drawing", "confirmed_at": "memory", "missed": "pacing",
-        "next_try": "pacing", "told": "pacing", "gone_at": "pacing",
+        "next_try": "pacing", "told": "pacing", "gone_at": "pacing", "due_at": "pacing", "asked": "pacing",
     },
     "audit_anchor": {"at": "date"},
     "placements": "place",

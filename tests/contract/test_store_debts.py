@@ -32,6 +32,7 @@ from tests.contract.values import (
     fire,
     revise,
     settle,
+    vanished,
     wins,
 )
 
@@ -133,7 +134,7 @@ async def test_a_card_that_tells_of_a_rule_is_owed_after_the_end(store: Store) -
     await store.approvals.insert([NewApproval(approval=approval, placements=[a_placement("c1", "r1")])])
     assert await wins(store, a_rules_vote())
     await settle(store, was=Stage.DECIDED)
-    await store.approvals.told("r1", notices=[])
+    await store.approvals.told({"r1": ()})
     assert ["c1"] == await lagging(store)
     assert not await close(store)
 
@@ -409,10 +410,10 @@ async def test_each_step_reads_only_its_work(store: Store) -> None:
     def ids(found: tuple[Approval, ...]) -> list[str]:
         return [approval.id for approval in found]
 
-    assert ["r1"] == ids(await store.approvals.at(Stage.OPEN, due_by=after(60)))
-    assert [] == ids(await store.approvals.at(Stage.OPEN, due_by=after(59.999)))
-    assert ["r2"] == ids(await store.approvals.at(Stage.OPEN, Stage.DECIDED, missed=2))
-    assert ["r3"] == ids(await store.approvals.at(Stage.OPEN, by_rule=True))
+    assert ["r1"] == ids(await store.approvals.expired(after(60), most=9))
+    assert [] == ids(await store.approvals.expired(after(59.999), most=9))
+    assert ["r2"] == ids(await vanished(store))
+    assert ["r3"] == ids(await store.approvals.ruled(most=9))
     assert after(90) == await store.approvals.next_deadline(after=after(60))
     assert await store.approvals.next_deadline(after=after(120)) is None
     standing = await store.approvals.standing()

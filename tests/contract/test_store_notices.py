@@ -92,7 +92,7 @@ async def test_what_cannot_be_sent_is_not_due(store: Store) -> None:
     assert [] == await marks(store, at=after(90))
     await settle(store, "r1")
     assert ["l", "p", "t"] == await marks(store, at=after(90))
-    await store.approvals.told("r1", notices=[replace(OUTCOME, card_id="c-r1", person=None)])
+    await store.approvals.told({"r1": [replace(OUTCOME, card_id="c-r1", person=None)]})
     await store.outbox.drop([thread, alone, last_call], why="over", at=after(91))
     assert ["o"] == await marks(store, at=after(91))
     await store.outbox.hold([replace(OUTCOME, card_id="c-r1", person=None)], until=after(150))
@@ -243,7 +243,7 @@ async def test_a_message_about_several_is_outdated_with_the_last_of_them(store: 
     await settle(store, "r1", was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP)
     assert [] == await up(store)
     await settle(store, "r2", was=Stage.OPEN, outcome=Outcome.TIMEOUT_SKIP)
-    assert await store.approvals.told("r2", notices=[OUTCOME])
+    assert await store.approvals.told({"r2": [OUTCOME]})
     await store.outbox.sent([OUTCOME], channel="D0ANN", ref="ts2", at=after(70))
     assert [("ts1", "many.a", ["r1", "r2"])] == await up(store)
     assert [("ts1",), ("ts1",)] == eyes("SELECT ref FROM notices WHERE ref IS NOT NULL")
@@ -266,15 +266,15 @@ async def test_what_was_never_sent_is_not_outdated(store: Store) -> None:
 async def test_how_it_ended_is_owed_once(store: Store, rings: list[Step]) -> None:
     """To those whom the first one names; a second one changes nothing."""
     await bring_to(store, Stage.DECIDED)
-    assert () == await store.approvals.untold()
-    assert not await store.approvals.told("r1", notices=[OUTCOME])
+    assert () == await store.approvals.untold(most=9)
+    assert not await store.approvals.told({"r1": [OUTCOME]})
     await settle(store, was=Stage.DECIDED)
-    assert (await found(store),) == await store.approvals.untold()
+    assert (await found(store),) == await store.approvals.untold(most=9)
     rings.clear()
-    assert await store.approvals.told("r1", notices=[OUTCOME])
+    assert await store.approvals.told({"r1": [OUTCOME]})
     assert [Step.NOTIFY, Step.CLOSE] == rings
-    assert not await store.approvals.told("r1", notices=[replace(OUTCOME, mark="o2")])
-    assert ([OUTCOME], ()) == (await owed(store), await store.approvals.untold())
+    assert not await store.approvals.told({"r1": [replace(OUTCOME, mark="o2")]})
+    assert ([OUTCOME], ()) == (await owed(store), await store.approvals.untold(most=9))
 
 
 async def test_an_approval_closes_when_everybody_was_told(store: Store) -> None:
@@ -282,7 +282,7 @@ async def test_an_approval_closes_when_everybody_was_told(store: Store) -> None:
     await bring_to(store, Stage.SETTLED)
     other = replace(OUTCOME, mark="o2", person="bob")
     assert not await store.approvals.close("r1")
-    await store.approvals.told("r1", notices=[OUTCOME, other])
+    await store.approvals.told({"r1": [OUTCOME, other]})
     assert not await store.approvals.close("r1")
     await store.outbox.sent([OUTCOME], channel="C0APPROVALS", ref="ts1", at=NOW)
     assert not await store.approvals.close("r1")
@@ -294,15 +294,15 @@ async def test_a_rung_that_was_not_said_keeps_nothing_from_closing(store: Store)
     """After the end it is of no use to anybody."""
     await owing(store, a_notice("p", person="ann"))
     await settle(store)
-    await store.approvals.told("r1", notices=())
+    await store.approvals.told({"r1": ()})
     assert await store.approvals.close("r1")
 
 
 async def test_of_many_who_tell_one_does(store: Store) -> None:
     """However many find it untold at once."""
     await bring_to(store, Stage.SETTLED)
-    tries = [store.approvals.told("r1", notices=[replace(OUTCOME, mark=f"o{n}")]) for n in range(8)]
-    assert 1 == sum(await asyncio.gather(*tries))
+    tries = [store.approvals.told({"r1": [replace(OUTCOME, mark=f"o{n}")]}) for n in range(8)]
+    assert 1 == sum(map(len, await asyncio.gather(*tries)))
     assert 1 == len(await owed(store))
 
 

@@ -127,7 +127,7 @@ async def vanished(store: Store) -> None:
     await store.approvals.settle(
         "r1", was=Stage.OPEN, outcome=Outcome.ELSEWHERE, at=after(5), platform_word="timeout", trouble="gone"
     )
-    await store.approvals.told("r1", notices=[a_notice("c1.outcome", news=NotificationKind.OUTCOME)])
+    await store.approvals.told({"r1": [a_notice("c1.outcome", news=NotificationKind.OUTCOME)]})
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["settled", "closed"])
@@ -159,9 +159,9 @@ async def test_its_second_end_is_told_like_the_first(store: Store) -> None:
     await vanished(store)
     assert await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=(), at=after(9))
     await settle(store)
-    assert (await found(store),) == await store.approvals.untold()
+    assert (await found(store),) == await store.approvals.untold(most=9)
     outcome = a_notice("c1.outcome", news=NotificationKind.OUTCOME)
-    assert await store.approvals.told("r1", notices=[outcome])
+    assert await store.approvals.told({"r1": [outcome]})
     assert [outcome] == await unsent(store)
 
 

@@ -15,7 +15,8 @@ from adapters.store.open import SqlStore, open_store
 from bot.alerts import BLIND, NO_CARD
 from bot.card import Card, Notification
 from bot.errors import NotYet, Unavailable
-from bot.flow import StepDeps, WorkerPool
+from bot.flow import WorkerPool
+from bot.flow.chat_step import StepDeps
 from bot.flow.ingest import Ingest
 from bot.flow.show import Show
 from bot.matching import Match

@@ -293,7 +293,15 @@ async def begin(
     """Begin a POST of an approval as it is now, or as it was read."""
     as_read = as_read or await store.approvals.get(approval_id)
     assert as_read is not None
-    return await store.approvals.begin_delivery(approval_id, now=now, until=until or after(20), as_read=as_read)
+    begun = await store.approvals.begin_delivery([as_read], now=now, until=until or after(20))
+    return begun[0] if begun else None
+
+
+async def vanished(store: Store, *, believed_after: int = 5, now: datetime = NOW) -> tuple[Approval, ...]:
+    """What polls miss, and what is to be asked of the audit after two of them."""
+    return await store.approvals.vanished(
+        now, believed_after=believed_after, asked_after=2, by_word=True, most=9
+    )
 
 
 async def settle(
@@ -306,8 +314,8 @@ async def settle(
 
 async def close(store: Store, approval_id: str = "r1") -> bool:
     """Close what is settled, with nobody who waits to hear of it."""
-    await store.approvals.told(approval_id, notices=())
-    return await store.approvals.close(approval_id)
+    await store.approvals.told({approval_id: ()})
+    return bool(await store.approvals.close(approval_id))
 
 
 async def bring_to(store: Store, stage: Stage, approval_id: str = "r1") -> None:

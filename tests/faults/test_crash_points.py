@@ -58,8 +58,8 @@ ANSWERED = [
     "approvals.begin_delivery after",
     "platform.decide before",
     "platform.decide after",  # 8
-    "approvals.settle before",
-    "approvals.settle after",  # 9
+    "approvals.settle_all before",
+    "approvals.settle_all after",  # 9
     "chat.update before",
     "chat.update after",
     "approvals.close before",
@@ -86,7 +86,7 @@ ALERTED = [
     "pager.page after",  # 12
     "alerts.taken before",
     "alerts.taken after",
-    "approvals.settle after",
+    "approvals.settle_all after",
     "alerts.resolve before",
     "alerts.resolve after",
 ]

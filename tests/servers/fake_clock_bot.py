@@ -16,7 +16,7 @@ from adapters.runtime import POOL_SIZE, Runtime
 from adapters.store.open import SqlStore, store_in
 from bot.card import Card, Notification, QueueCard
 from bot.errors import NodError, Unavailable
-from bot.flow import Round, WorkerPool
+from bot.flow import AT_ONCE, Round, WorkerPool
 from bot.flow.ingest import Ingest
 from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
@@ -225,6 +225,8 @@ class FakeClockBot:
             step = min(self.wake_ups, key=list(Step).index)
             self.wake_ups.remove(step)
             self.dues[step] = await self.rounds[step]()
+            if self.dues[step] == AT_ONCE:
+                self.wake_ups.add(step)
             while self.under_way:
                 await asyncio.wait(self.under_way)
 
@@ -310,7 +312,10 @@ async def open_fake_clock_bot(
             watched = _Watched(tasks, work.under_way)
 
             def pool(step: Step) -> WorkerPool:
-                return WorkerPool(step, size=POOL_SIZE, tasks=watched, ring=wake_ups.add, count=tell)
+                return WorkerPool(
+                    step, size=POOL_SIZE, tasks=watched, ring=wake_ups.add, count=tell,
+                    seconds=lambda: clock().timestamp(),
+                )  # fmt: skip
 
             work.rounds.update(runtime.steps(pool))
             yield work
