@@ -8,7 +8,7 @@ COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --gener
 # What was compiled and rewritten once is kept: each of the processes of a run would do it again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo pictures quick test test-all test-pythons mutants check sdk lock clean
+.PHONY: demo pictures quick test test-all test-pythons mutants check bench sdk lock clean
 
 # Only what Nod itself needs: the tools of the tests come with `make test`.
 demo: .venv/demo
@@ -41,6 +41,11 @@ test-pythons:
 mutants: .venv/ready
 	.venv/bin/mutmut run --max-children 2
 	.venv/bin/mutmut results
+
+# Writes docs/performance.md; about an hour for all. `make bench PART="burst growth" RUNS=1` measures parts of it,
+# and goes on where an earlier run was stopped.
+bench: .venv/ready .sdk/ready
+	$(PY) -m benchmarks $(PART) $(if $(RUNS),--runs $(RUNS))
 
 # What `make test` runs of style and structure, alone and quick.
 check: .venv/ready
@@ -94,4 +99,4 @@ lock:
 	echo "glaip-sdk==0.9.16" | $(COMPILE) - -o tests/sdk/requirements.txt
 
 clean:
-	rm -rf .venv .venv-* .sdk .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
+	rm -rf .venv .venv-* .sdk .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench mutants
