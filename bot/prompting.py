@@ -60,7 +60,7 @@ class Unchanged:
             listed = {one.request_id: one for one in listing.requests}
             self.latest = listed.get(request.request_id)
             if self.latest is None and request.request_id not in listing.unread_ids:
-                raise Gone("it does not wait any more")
+                raise Gone("it is no longer pending")
             if self.latest is None or self.latest.digest != request.digest:
                 raise Refused(Refusal.CHANGED, CHANGED)
         await self._answers.decide(request, response)

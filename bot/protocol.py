@@ -59,7 +59,7 @@ class HITLRequest:
         Raises ValueError for a form that this version does not know.
         """
         if self.form not in FORMS:
-            raise ValueError(f"no digest has the form {self.form!r}")
+            raise ValueError(f"unknown digest form {self.form!r}")
         names: list[Json] = [self.platform, self.request_id, self.agent_id, self.tool_name]
         object.__setattr__(self, "_told_flaw", self.flaw)
         if not (self.tool_name.isprintable() and self.agent_id.isprintable()):

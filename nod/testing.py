@@ -54,7 +54,7 @@ def nod_bot(
 ) -> Callable[[str], Nod]:
     """`nod_bot(text)` runs Nod with this `nod.yaml` between the other fixtures, until the test ends.
 
-    Once a test: one bot serves one platform. It reads the file anew when `nod.yaml` in `tmp_path` changes.
+    Once a test: one bot serves one platform. It reads the file again when `nod.yaml` in `tmp_path` changes.
     """
     running: list[Nod] = []
 

@@ -141,7 +141,7 @@ class Faults:
                 rule = self._next(scope, body)
                 await (app(scope, receive, send) if rule is None else _apply(rule, app, scope, receive, send))
             except ClientDisconnect:
-                return  # whoever asked has left; with a rule that waits that is to be expected
+                return  # the client has left; with a rule that waits that is to be expected
 
         return faulty
 

@@ -78,7 +78,7 @@ async def serve(
     """Serve `app` and yield its base URL (`http://127.0.0.1:54321`); on leaving, close within about a second.
 
     `port` 0 takes a free one; `listener` is a socket that is bound already (it is closed here). No
-    lifespan events are sent: what an app needs is opened around it by whoever composes it. No signal handler is
+    lifespan events are sent: what an app needs is opened around it by its caller. No signal handler is
     installed.
     Raises OSError when the address is taken.
     """

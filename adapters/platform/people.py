@@ -32,7 +32,7 @@ _ANSWERS = ("approved", "rejected", "skipped")
 #: A request counts as answered once so many good looks in a row did not find it, as in a running bot.
 _MISSING = 2
 LATE = "Nobody answered until its deadline."
-UNKNOWN = "It no longer waits on the platform, and the audit does not say how it was answered."
+UNKNOWN = "It is no longer pending, and the platform's audit does not say how it was decided."
 
 
 class Asked(Protocol):

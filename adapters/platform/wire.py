@@ -52,7 +52,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """What one item says, by its bytes alone. Without a request or a reason it does not wait any more."""
+    """What one item says, by its bytes alone. Without a request or a reason it is no longer pending."""
 
     request: HITLRequest | None = None
     reason: str | None = None  #: why it is set aside
@@ -266,7 +266,7 @@ class _Item(BaseModel):
 
 
 def _request(item: Any, platform: str) -> HITLRequest | None:
-    """The request; None when the item says itself that it does not wait any more."""
+    """The request; None when the item itself says that it is no longer pending."""
     if not isinstance(item, dict):
         raise _SetAside(flaw(item) or "is no object")
     given = item.get("additional_context")

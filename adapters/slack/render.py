@@ -189,7 +189,7 @@ def digest_message_of(digest: QueueCard) -> dict[str, Any]:
 
 
 def digest_blocks_of(digest: QueueCard) -> list[Block]:
-    """The blocks of a digest; when nothing waits any more, one line."""
+    """The blocks of a digest; one line when nothing is pending."""
     if digest.earliest is None:
         return [{"type": "section", "text": plain(digest.title, SECTION)}]
     return [

@@ -149,7 +149,7 @@ def _address(url: str) -> URL:
 async def _recall(database: Database, proofs: Proofs) -> None:
     """Tell `proofs` what waits, and from which revision on its answers count, as the audit has it.
 
-    What the audit calls settled does not wait, whatever its row says.
+    What the audit calls settled is not pending, no matter what its row says.
     """
     rows = await database.fetch(select(_A.id).where(_A.stage.in_(_WAITING)))
     ids = [str(row[_A.id]) for row in rows]

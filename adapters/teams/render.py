@@ -246,7 +246,7 @@ def action_of(
 
 
 def digest_content_of(digest: QueueCard, context: RenderContext, *, said: Sequence[str] = ()) -> Content:
-    """The digest; when nothing waits any more, one line."""
+    """The digest; one line when nothing is pending."""
     if digest.earliest is None:
         return content([*on_top(said, context), words(digest.title)], fallbackText=NO_CARD)
     shown = named(digest)

@@ -46,7 +46,7 @@ class CloseBody(_Body):
 
 
 class SayBody(_Body):
-    """Somebody wrote a message."""
+    """Someone wrote a message."""
 
     channel: str
     text: Annotated[str, Field(min_length=1, max_length=4000)]

@@ -56,6 +56,6 @@ class Journal:
             await news.wait()
 
     def _wake(self) -> None:
-        # A fresh event for the next news: whoever holds the old one is woken exactly once.
+        # A fresh event for the next news: those who hold the old one are woken exactly once.
         news, self._news = self._news, asyncio.Event()
         news.set()

@@ -38,7 +38,7 @@ def utc_now() -> datetime:
 
 
 class Platform:
-    """A GL AIP platform in memory. Whoever made it closes it; `open_platform` does."""
+    """A GL AIP platform in memory. Its maker closes it; `open_platform` does."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Platform:
         self._running: set[asyncio.Task[None]] = set()
 
     def create_agent(self, details: Mapping[str, Any]) -> Agent:
-        """Add an agent as somebody describes it over REST. Raises ValueError when the name is taken."""
+        """Add an agent as someone describes it over REST. Raises ValueError when the name is taken."""
         agent = agent_from(details, {tool.id: tool.name for tool in self.tools()})
         if agent.name in self.agents:
             raise ValueError(f"Agent '{agent.name}' exists already")

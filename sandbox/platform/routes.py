@@ -31,7 +31,7 @@ _ERRORS = {404: "NotFound", 405: "MethodNotAllowed"}
 def platform_app(platform: Platform, *, faults: Faults | None = None, controlled: bool = False) -> ASGIApp:
     """The platform over HTTP; with `faults`, behind their rules, and with the routes that control them.
 
-    `controlled` says that whoever mounts it has rules of its own, which the document then names too.
+    `controlled` says that the program that mounts it has rules of its own, which the document then names too.
     """
     whole = document(faults=controlled or faults is not None)
 

@@ -20,7 +20,7 @@ class RunStream:
     """The answer to `POST /agents/{id}/run`: each event one `data:` line, then `data: [DONE]`."""
 
     def __init__(self, run: Run, *, run_id: str, idle: float = IDLE) -> None:
-        """`run` has not begun; it is played while somebody listens."""
+        """`run` has not begun; it is played while someone listens."""
         self._run = run
         self._run_id = run_id
         self._idle = idle

@@ -25,7 +25,7 @@ class Changes:
         return self.version
 
     async def until(self, holds: Callable[[], bool], *, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - a test's patience
-        """Wait until something holds, asked anew after each change. Raises TimeoutError after `timeout`
+        """Wait until something holds, asked again after each change. Raises TimeoutError after `timeout`
         seconds."""
         async with asyncio.timeout(timeout):
             while not holds():

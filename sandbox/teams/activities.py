@@ -38,7 +38,7 @@ class Writer:
             "tenantId": self.bot.tenant,
             "id": threaded(place.id, thread) if thread and place.scope == "channel" else place.id,
         }
-        # The tenant is that of the conversation, whoever acts: only the roster tells where a stranger is from.
+        # The tenant is that of the conversation, no matter who acts: only the roster tells where a stranger is from.
         data: dict[str, Any] = {"tenant": {"id": self.bot.tenant}}
         if place.scope != "personal":
             conversation["isGroup"] = True
@@ -94,7 +94,7 @@ class Writer:
         return {**activity, "name": name, "value": {"data": data, "context": {"theme": "default"}}}
 
     def says(self, message: Message, *, person: Person, place: Place) -> Activity:
-        """Somebody wrote to the bot; in channels and group chats by mentioning it."""
+        """Someone wrote to the bot; in channels and group chats by mentioning it."""
         activity = self._base("message", person=person, place=place, thread=message.root or message.id)
         text = message.text
         if place.scope != "personal":

@@ -63,13 +63,13 @@ class Conversations:
         return place
 
     def personal(self, person: Person) -> Place:
-        """The personal chat of the bot with somebody, opened when it is not yet."""
+        """The personal chat of the bot with someone, opened when it is not yet."""
         place_id = f"a:1{person.name}-{person.aad[:8]}"
         fresh = Place(id=place_id, name=person.full_name, scope="personal", members=frozenset({person.name}))
         return self.places.setdefault(place_id, fresh)
 
     def person(self, account_id: str) -> Person | None:
-        """Somebody by 29: id, Entra object id or e-mail, as the roster endpoints take them."""
+        """Someone by 29: id, Entra object id or e-mail, as the roster endpoints take them."""
         for person in self.people.values():
             if account_id in (person.id, person.aad, person.email):
                 return person

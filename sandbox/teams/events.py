@@ -32,7 +32,7 @@ class Events:
         self._changed = changed
 
     async def announce(self) -> list[DeliveryResult]:
-        """Tell a bot that starts anew what it would know by now: the team, channels, group chat and staff."""
+        """Tell a bot that starts again what it would know by now: the team, channels, group chat and staff."""
         places = [place for place in self._conversations.places.values() if place.installed and not place.gone]
         told = [result for place in places if place.id == TEAM for result in await self.install(TEAM)]
         told += [
@@ -74,21 +74,21 @@ class Events:
         self._changed()
 
     async def join(self, person: str, place_id: str) -> DeliveryResult:
-        """Somebody comes into a conversation."""
+        """Someone comes into a conversation."""
         return await self._member(person, place_id, added=True)
 
     async def leave(self, person: str, place_id: str) -> DeliveryResult:
-        """Somebody leaves a conversation, or is removed."""
+        """Someone leaves a conversation, or is removed."""
         return await self._member(person, place_id, added=False)
 
     async def _member(self, person: str, place_id: str, *, added: bool) -> DeliveryResult:
-        somebody, place = self._people[person], self._conversations.places[place_id]
+        actor, place = self._people[person], self._conversations.places[place_id]
         members = place.members | {person} if added else place.members - {person}
         place = self._conversations.change(place_id, members=members)
         self._changed()
-        who = [{"id": somebody.id, "aadObjectId": somebody.aad}]
+        who = [{"id": actor.id, "aadObjectId": actor.aad}]
         return await self._delivery.deliver(
-            self._writer.members(person=somebody, place=place, who=who, added=added)
+            self._writer.members(person=actor, place=place, who=who, added=added)
         )
 
     async def rename(self, place_id: str, name: str) -> DeliveryResult:
@@ -110,7 +110,7 @@ class Events:
         )
 
     async def say(self, person: str, place_id: str, text: str, *, root: str | None = None) -> DeliveryResult:
-        """Somebody writes to the bot, by mentioning it where others are too. Raises CannotDo."""
+        """Someone writes to the bot, by mentioning it where others are too. Raises CannotDo."""
         place = self._conversations.places.get(place_id)
         if place is None or place.gone or person not in place.members:
             raise CannotDo(f"{person} cannot write there")

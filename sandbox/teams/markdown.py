@@ -31,7 +31,7 @@ class Run:
     bold: bool = False
     italic: bool = False
     link: str | None = None
-    at: bool = False  #: somebody is mentioned
+    at: bool = False  #: someone is mentioned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def _runs(text: str, look: Run, people: Collection[str]) -> Iterator[Run]:
 
 
 def lines(text: str, people: Collection[str] = ()) -> tuple[Line, ...]:
-    """A text as Teams shows it; `people` are the `<at>…</at>` texts that stand for somebody."""
+    """A text as Teams shows it; `people` are the `<at>…</at>` texts that stand for someone."""
     shown = []
     for line in re.split(r"\r\n|\r|\n", text):
         bullet, number = _BULLET.match(line), _NUMBER.match(line)

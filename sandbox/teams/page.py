@@ -58,7 +58,7 @@ class CloseBody(_Body):
 
 
 class SayBody(_Body):
-    """Somebody wrote a message."""
+    """Someone wrote a message."""
 
     place: str
     text: Annotated[str, Field(min_length=1, max_length=4000)]

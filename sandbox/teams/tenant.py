@@ -74,7 +74,7 @@ class Teams:
             writer=self.writer,
             changed=self.changes.bump,
         )
-        #: Where the bot reaches this Teams; whoever serves it sets it.
+        #: Where the bot reaches this Teams; set by the server.
         self.base_url = ""
         self.calls: list[Call] = []
 
@@ -125,22 +125,22 @@ class Teams:
         return [m for m in self.messages(message.place) if m.root == message.id]
 
     def dm_of(self, person: str) -> list[Message]:
-        """What stands in the bot's personal chat with somebody, oldest first."""
+        """What stands in the bot's personal chat with someone, oldest first."""
         return self.messages(self.personal(person).id)
 
     def personal(self, person: str) -> Place:
-        """The personal chat of the bot with somebody."""
+        """The personal chat of the bot with someone."""
         return self.conversations.personal(self.people[person])
 
     def now(self, message: Message) -> Message:
-        """A message as it is by now. Raises CannotDo when it was deleted."""
+        """The current version of a message. Raises CannotDo when it was deleted."""
         for kept in self.messages(message.place):
             if kept.id == message.id:
                 return kept
         raise CannotDo(f"there is no message {message.id}")
 
     def dialog(self, person: str) -> Dialog | None:
-        """The dialog that is open in front of somebody."""
+        """The dialog that is open in front of someone."""
         return self._user_actions.dialogs.get(person)
 
     async def press(
@@ -181,7 +181,7 @@ class Teams:
         return result
 
     async def refresh(self, person: str, message: Message, *, automatic: bool = True) -> DeliveryResult | None:
-        """The client refreshes a card for somebody, or they ask it to; None when the card does not want it."""
+        """The client refreshes a card for someone, or they ask it to; None when the card does not want it."""
         trigger = "automatic" if automatic else "manual"
         result = await self._user_actions.refresh(self.now(message), person=person, trigger=trigger)
         self.changes.bump()

@@ -26,7 +26,7 @@ class Dialog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which action somebody means: by its verb, its title, or its place among all of the card."""
+    """Which action someone means: by its verb, its title, or its place among all of the card."""
 
     verb: str | None = None
     title: str | None = None
@@ -59,17 +59,17 @@ class UserActions:
 
     def who(self, person: str, message: Message) -> tuple[Person, Place]:
         """A person and the place, if they are in it."""
-        somebody = self._people.get(person)
+        actor = self._people.get(person)
         place = self._conversations.places.get(message.place)
-        if somebody is None or place is None or place.gone or person not in place.members:
+        if actor is None or place is None or place.gone or person not in place.members:
             raise CannotDo(f"{person} does not see that message")
-        return somebody, place
+        return actor, place
 
     async def press(
         self, message: Message, *, person: str, wanted: Wanted, filled: Filled, old_client: bool, card: Card
     ) -> DeliveryResult:
         """A press on a card; with `old_client` its fallback, as in clients without Universal Actions."""
-        somebody, place = self.who(person, message)
+        actor, place = self.who(person, message)
         found = wanted.find(card)
         action = found.action
         if action.get("isEnabled") is False:
@@ -80,25 +80,23 @@ class UserActions:
                 raise CannotDo("the button is not shown to this client")
         data = sent_with(action, found.inputs, filled)
         if action["type"] == "Action.Execute":
-            return await self._execute(message, person=somebody, place=place, action=action, data=data)
+            return await self._execute(message, person=actor, place=place, action=action, data=data)
         asks = data.get("msteams") if isinstance(data, dict) else None
         if isinstance(asks, dict) and asks.get("type") == "task/fetch":
-            return await self._task("task/fetch", message, person=somebody, place=place, data=data)
-        return await self._delivery.deliver(
-            self._writer.submit(message, person=somebody, place=place, data=data)
-        )
+            return await self._task("task/fetch", message, person=actor, place=place, data=data)
+        return await self._delivery.deliver(self._writer.submit(message, person=actor, place=place, data=data))
 
     async def refresh(self, message: Message, *, person: str, trigger: str) -> DeliveryResult | None:
         """The refresh of a card for one person, by the client or by its menu; None when the card has none."""
-        somebody, place = self.who(person, message)
+        actor, place = self.who(person, message)
         asked = (message.seen_by(person) or {}).get("refresh")
         if not asked:
             return None
         action, users = asked["action"], asked.get("userIds")
-        if trigger == "automatic" and users is not None and somebody.id not in users:
+        if trigger == "automatic" and users is not None and actor.id not in users:
             return None
         return await self._execute(
-            message, person=somebody, place=place, action=action, data=action.get("data"), trigger=trigger
+            message, person=actor, place=place, action=action, data=action.get("data"), trigger=trigger
         )
 
     async def _execute(
@@ -132,12 +130,12 @@ class UserActions:
         dialog = self.dialogs.get(person)
         if dialog is None:
             raise CannotDo(f"{person} has no dialog open")
-        somebody, place = self.who(person, dialog.message)
+        actor, place = self.who(person, dialog.message)
         found = wanted.find(dialog.card)
         if found.action["type"] != "Action.Submit":
             raise CannotDo("only Action.Submit works inside a dialog")
         data = sent_with(found.action, found.inputs, filled)
-        return await self._task("task/submit", dialog.message, person=somebody, place=place, data=data)
+        return await self._task("task/submit", dialog.message, person=actor, place=place, data=data)
 
     async def _task(
         self, name: str, message: Message, *, person: Person, place: Place, data: Any

@@ -52,7 +52,7 @@ class TestPlatform:
         return self._stage.call(lambda: self._sandbox.platform.ask(**request))
 
     def decide(self, request_id: str, decision: str, operator_input: str | None = None) -> int:
-        """Somebody decides on the platform itself; the HTTP status that it earns: 200, 404 or 409."""
+        """Someone decides on the platform itself; the HTTP status that it earns: 200, 404 or 409."""
         return self._stage.call(lambda: self._sandbox.platform.decide(request_id, decision, operator_input))
 
     def agent(self, **details: Any) -> str:

@@ -5,7 +5,7 @@ import { keepingFocus } from "./focus.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { renderBlock } from "./blocks.js";
 
-// A text as it is read out: without mrkdwn's own signs.
+// A text as it is read out: without mrkdwn's signs.
 const spoken = (text, names) => el("span", {}, mrkdwn(text, names)).textContent;
 
 export class Chat {
@@ -113,7 +113,7 @@ export class Chat {
   async press(message, { pressed, ...what }) {
     const card = pressed.closest(".card");
     if (card.querySelector("[aria-busy]")) return;
-    // Not `disabled`: that would throw whoever presses by keyboard out of the card.
+    // Not `disabled`: that would throw keyboard users out of the card.
     const buttons = card.querySelectorAll("button, select, input");
     for (const button of buttons) button.setAttribute("aria-disabled", "true");
     pressed.setAttribute("aria-busy", "true");

@@ -8,7 +8,7 @@ export function whereabouts() {
   return home && node !== document.body ? { node, home: home.id, tag: node.tagName, name: nameOf(node) } : null;
 }
 
-// Gives the focus back only where it was lost: never away from what somebody went to meanwhile.
+// Gives the focus back only where it was lost: never away from what someone went to meanwhile.
 export function giveBack(place) {
   if (!place || (document.activeElement && document.activeElement !== document.body)) return;
   const home = document.getElementById(place.home);
