@@ -193,7 +193,7 @@ def _unsigned(before: Row, lines: Sequence[Checkpoint]) -> Break | None:
         return None
     gone = f"it is gone, with those up to {before.number}"
     if all(one.what is What.CHECKPOINT for one in lines):
-        why = f"{gone}. An earlier release signed no retirements: start this one once, which takes them over"
+        why = f"{gone}. An earlier release signed no retirements: start this release once, which signs them"
         return Break(number=1, why=why)
     return Break(number=1, why=f"{gone}, and no retirement was signed for that")
 

@@ -192,7 +192,7 @@ async def check_sessions(settings: Mapping[str, Any]) -> None:
         if shared:
             raise ConfigError(
                 where=_SETTING,
-                what="a pooler shares sessions between connections, so the lock on it holds nothing",
+                what="the connection pooler shares sessions, so Nod cannot lock the database",
                 fix="Put the pooler into session mode (pgbouncer: pool_mode = session), or go past it.",
             )
 

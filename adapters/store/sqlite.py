@@ -105,7 +105,7 @@ async def opened(url: URL, *, ring: Ring) -> AsyncIterator[Database]:
 
 def _path(url: URL) -> Path:
     if not url.database or url.database == ":memory:":
-        what = "it names no file, and what is only in memory is lost with the process"
+        what = "names no file, and an in-memory database is lost on exit"
         raise ConfigError(_SETTING, what, "Name one, for example sqlite:///nod.db.")
     return Path(url.database).resolve()
 

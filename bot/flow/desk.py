@@ -65,7 +65,8 @@ class Acknowledge:
             return await self._check.too_late(click)
         if claimed is Claimed.BEFORE:
             return Refused(
-                Refusal.ALREADY_CLAIMED, "You have had this once. Decide it, or leave it to the others."
+                Refusal.ALREADY_CLAIMED,
+                "You have already claimed this once. Decide now, or leave it to others.",
             )
         approval, now = (await self._check.pressed(click)).approval, self._clock()
         other = approval.claim_at(now)

@@ -38,7 +38,7 @@ class Writer:
             "tenantId": self.bot.tenant,
             "id": threaded(place.id, thread) if thread and place.scope == "channel" else place.id,
         }
-        # The tenant is that of the conversation, no matter who acts: only the roster tells where a stranger is from.
+        # The tenant is the conversation's, no matter who acts: only the roster tells where a stranger is from.
         data: dict[str, Any] = {"tenant": {"id": self.bot.tenant}}
         if place.scope != "personal":
             conversation["isGroup"] = True

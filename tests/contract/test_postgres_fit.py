@@ -131,7 +131,7 @@ async def test_a_pooler_that_shares_sessions_is_refused(
         with pytest.raises(ConfigError) as refused:
             async with open_store(url, ring=no_ring, pagers=()):
                 pass
-    assert "a pooler shares sessions" in refused.value.what
+    assert "pooler shares sessions" in refused.value.what
     assert "session mode" in refused.value.fix
     assert 1 == len(str(refused.value).splitlines())
     with psycopg.connect(postgres_url, autocommit=True) as server:
