@@ -29,7 +29,7 @@ _MEANINGS: Mapping[int, str] = {
     7000222: "the client secret in MicrosoftAppPassword has expired. Make a new one and set its value",
     700016: "the tenant has no app MicrosoftAppId. Copy both ids from one registration",
     90002: "there is no tenant MicrosoftAppTenantId. Copy the Directory (tenant) ID",
-    900023: "MicrosoftAppTenantId is no tenant's id. Copy the Directory (tenant) ID",
+    900023: "MicrosoftAppTenantId is not a tenant id. Copy the Directory (tenant) ID",
     7000112: "the app MicrosoftAppId is disabled in the tenant. Enable it",
     7000229: "the app MicrosoftAppId has no service principal in the tenant. Register it there",
 }
@@ -91,7 +91,7 @@ class Graph:
         Unavailable, Gone or Forbidden: then nobody is.
         """
         if group.kind != KIND:
-            raise Gone(f"{group} is no group of Entra's")
+            raise Gone(f"{group} is not an Entra group")
         try:
             async with asyncio.timeout(LIMIT):
                 return await self._members(group)
@@ -187,7 +187,7 @@ def _body(answer: Answer, who: str) -> dict[str, Any]:
     if body is None:
         raise Unavailable(f"{who}'s answer is no JSON")
     if not isinstance(body, dict):
-        raise Unavailable(f"{who}'s answer is no object")
+        raise Unavailable(f"{who}'s answer is not a JSON object")
     return body
 
 

@@ -180,7 +180,7 @@ def parsed(line: str) -> Checkpoint:
     try:
         datetime.fromisoformat(texts["at"])
     except ValueError as error:
-        raise NoCheckpoint("its time is no time") from error
+        raise NoCheckpoint("its time is not a timestamp") from error
     return Checkpoint(number=number, what=What(str(what)), **texts)
 
 
@@ -248,7 +248,7 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
         try:
             found.append(parsed(line.decode("utf-8", "replace")))
         except NoCheckpoint as error:
-            raise NoCheckpoint(f"line {number} of {path} is no checkpoint: {error}") from error
+            raise NoCheckpoint(f"line {number} of {path} is not a checkpoint: {error}") from error
     return tuple(found)
 
 

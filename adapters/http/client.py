@@ -52,7 +52,7 @@ def _context(file: str, folders: str) -> ssl.SSLContext:
 def _of(file: str, folders: str) -> ssl.SSLContext:
     for folder in filter(None, folders.split(os.pathsep)):
         if not Path(folder).is_dir():
-            raise ConfigError(FOLDER, f"{folder} is no folder", "Name folders of certificates, or unset it.")
+            raise ConfigError(FOLDER, f"{folder} is not a folder", "Name folders of certificates, or unset it.")
     try:
         return ssl.create_default_context(cafile=file or None, capath=folders or None)
     except (OSError, ssl.SSLError) as error:
@@ -152,7 +152,7 @@ def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         return ipaddress.ip_network(entry, strict=False)
     except ValueError:
         fix = "Write networks like 10.0.0.0/8"
-        raise ConfigError(NO_PROXY, f"{entry} is no network", fix) from None
+        raise ConfigError(NO_PROXY, f"{entry} is not a network", fix) from None
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -94,7 +94,7 @@ class Calendars:
 def _content_of(path: Path) -> bytes:
     try:
         if not path.is_file():
-            raise Gone(f"{_WHO} is not there, or is no file")
+            raise Gone(f"{_WHO} does not exist, or is not a file")
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except PermissionError:

@@ -74,7 +74,7 @@ class Fetch:
         except (ValueError, RecursionError):
             raise Unavailable(f"{who}'s answer is no JSON") from None
         if not isinstance(body, dict):
-            raise Unavailable(f"{who}'s answer is no object")
+            raise Unavailable(f"{who}'s answer is not a JSON object")
         return body
 
 
@@ -176,7 +176,7 @@ def _person(entry: Any, schedule: str, at: datetime) -> list[tuple[int, str]]:
     An entry without a start or an end always was, or never ends. Raises Unavailable for another shape.
     """
     if not isinstance(entry, dict):
-        raise Unavailable("PagerDuty's answer has an on-call that is no object")
+        raise Unavailable("PagerDuty's answer has an on-call that is not a JSON object")
     user, kept_in, level = entry.get("user"), entry.get("schedule"), entry.get("escalation_level")
     if not isinstance(user, dict) or not isinstance(level, int):
         raise Unavailable("PagerDuty's answer has an on-call without a user or a level")

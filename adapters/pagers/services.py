@@ -321,7 +321,7 @@ async def open_pagers(
                 case "webhook":
                     raise ConfigError("NOD_WEBHOOK_SECRET", "is not set", "Set it: it signs what is sent.")
                 case _:
-                    raise ConfigError("alerts", f"{kind} is no pager", "Name one that Nod knows.")
+                    raise ConfigError("alerts", f"{kind} is not a pager", "Name one that Nod knows.")
 
         pagers = [made(kind, value) for kind, value in named]
         yield {pager.name: pager for pager in pagers}

@@ -61,7 +61,7 @@ async def unpacked(chunks: AsyncIterator[bytes], *, encoding: str | None, limit:
             try:
                 piece = unpack.decompress(rest, PIECE) if unpack else rest
             except zlib.error as error:
-                raise Unusable("it is no gzip") from error
+                raise Unusable("it is not gzip") from error
             rest = unpack.unconsumed_tail if unpack else b""
             size += len(piece)
             if size > limit:
@@ -363,9 +363,9 @@ def _base(url: str) -> httpx.URL:
     try:
         base = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise ConfigError("AIP_API_URL", "it is no address", "Give it like http://localhost:8000.") from error
+        raise ConfigError("AIP_API_URL", "is not a URL", "Give it like http://localhost:8000.") from error
     if base.scheme not in ("http", "https") or not base.host:
-        raise ConfigError("AIP_API_URL", "it is no http address", "Give it like http://localhost:8000.")
+        raise ConfigError("AIP_API_URL", "is not an http or https URL", "Give it like http://localhost:8000.")
     if base.userinfo or base.query or base.fragment:
         raise ConfigError(
             "AIP_API_URL", "it has more than an origin and a path", "Leave out `user@`, `?...` and `#...`."

@@ -268,7 +268,7 @@ class _Item(BaseModel):
 def _request(item: Any, platform: str) -> HITLRequest | None:
     """The request; None when the item itself says that it is no longer pending."""
     if not isinstance(item, dict):
-        raise _SetAside(flaw(item) or "is no object")
+        raise _SetAside(flaw(item) or "is not a JSON object")
     given = item.get("additional_context")
     context: dict[str, Any] = given if isinstance(given, dict) else {}
     # A flaw in the call itself leaves it to people, who may reject or skip it; one around it tells nothing.

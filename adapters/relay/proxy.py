@@ -192,7 +192,7 @@ class Relay:
             response = await self._transport.handle_async_request(request)
         except (h11.LocalProtocolError, httpx.LocalProtocolError) as error:
             log.warning("relay_request_refused", reason=str(error))
-            await _answer(send, 400, "nod relay: this is no request that can be sent on")
+            await _answer(send, 400, "nod relay: this request cannot be forwarded")
             return True
         except httpx.TransportError as error:
             log.warning("relay_platform_failed", reason=told_of(error))
@@ -263,7 +263,7 @@ async def open_relay(platform: str, *, wake: Callable[[], None], told: Told = no
     try:
         address = httpx.URL(platform)
     except httpx.InvalidURL as error:
-        raise ConfigError("AIP_API_URL", "it is no address", "Give it like http://localhost:8000.") from error
+        raise ConfigError("AIP_API_URL", "is not a URL", "Give it like http://localhost:8000.") from error
     if not address.host or address.userinfo or address.query or address.fragment:
         raise ConfigError(
             "AIP_API_URL", "it is more or less than an address", "Give it like http://localhost:8000."

@@ -199,7 +199,7 @@ def _check(head: bytes, *, version: bytes) -> None:
         raise h11.RemoteProtocolError("the length of the body is given more than once")
     for name, value in lengths:
         if name.lower() == b"content-length" and not value.isdigit():
-            raise h11.RemoteProtocolError("the length of the body is no number")
+            raise h11.RemoteProtocolError("the length of the body is not a number")
         if name.lower() == b"transfer-encoding" and version != b"1.1":
             raise h11.RemoteProtocolError("Transfer-Encoding came with another version than 1.1")
 

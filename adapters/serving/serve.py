@@ -99,7 +99,7 @@ def listen(host: str, port: int, *, host_named: str, port_named: str) -> socket.
         listening.close()
         lost = isinstance(error, UnicodeError | socket.gaierror) or error.errno in _NOT_OURS
         named = host_named if lost else port_named
-        why = error.strerror if isinstance(error, OSError) else "it is no name of a host"
+        why = error.strerror if isinstance(error, OSError) else "not a host name"
         raise ConfigError(
             named, f"{host}:{port} cannot be used ({why})", f"Choose another with {named}."
         ) from error

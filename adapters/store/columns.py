@@ -96,7 +96,7 @@ def milliseconds(at: datetime) -> int:
     a time zone.
     """
     if at.tzinfo is None:
-        raise ValueError("a moment without a time zone is no moment")
+        raise ValueError("a moment needs a time zone")
     return (at - _EPOCH) // _MILLISECOND
 
 

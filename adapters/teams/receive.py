@@ -164,7 +164,7 @@ class Receiver:
         log.warning("click_malformed", part=str(error))
         if arrived.type != "invoke":
             return 400, PLAIN, b"not a press of a button of Nod's"
-        said = {"code": "BadRequest", "message": "This is no button of Nod's."}
+        said = {"code": "BadRequest", "message": "This is not one of Nod's buttons."}
         return _answer(400, ERROR, said)
 
     def _refusal(self, status: int, cause: str) -> Reply:

@@ -184,7 +184,7 @@ class Notify(ChatStep):
         if notice.surface not in self._chats:
             return "its surface is not set up"
         if notice.news is NotificationKind.OUTCOME:
-            return "it is no news any more" if now - notice.owed_since >= STALE_AFTER else None
+            return "it is no longer news" if now - notice.owed_since >= STALE_AFTER else None
         if approval.stage is not Stage.OPEN:
             over = approval.outcome is Outcome.TIMEOUT_SKIP
             return "it expired" if over else "it was answered before"

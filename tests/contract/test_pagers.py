@@ -310,7 +310,7 @@ async def test_a_webhook_needs_its_secret() -> None:
 async def test_a_kind_that_there_is_not_is_refused() -> None:
     """What the settings do not know cannot be opened."""
     named: list[Any] = [("pigeon", "coop")]
-    with pytest.raises(ConfigError, match="pigeon is no pager"):
+    with pytest.raises(ConfigError, match="pigeon is not a pager"):
         async with open_pagers(named, webhook_secret=None, urls={}, clock=utc_now):
             pass
 
