@@ -19,7 +19,7 @@ UNDELIVERED, UNDELIVERABLE = "undelivered", "undeliverable"
 NO_CARD, CARD_REFUSED, CHANNEL_LATE = "no-card", "card-refused", "channel-late"
 SURFACE_DEAD, CHANNEL_DEAD = "surface-dead", "channel-dead"
 UNSEEN, UNESCALATED, UNTOLD = "expired-unseen", "expired-unescalated", "untold"
-RUNG, MISSED = "rung", "rung-missed"
+RUNG, MISSED, LEFT_OUT = "rung", "rung-missed", "left-out"
 NOBODY, UNDECIDABLE = "route-without-approver", "nobody-can-approve"
 TAMPERED, CHANGING, FLOOD = "tampered", "keeps-changing", "flood"
 BLIND, UNREADABLE, SKEWED = "platform-unreadable", "unreadable", "clock-skew"
@@ -164,6 +164,11 @@ _KINDS = (
         STORE_DOWN,
         "the database works again",
         one="The database cannot be used ({why}). Clicks are not accepted, and nobody is asked.",
+    ),
+    _kind(
+        LEFT_OUT,
+        "everything that is due is found",
+        one="{count} {kind} were due and would not have been found. Nod put them back in line.",
     ),
     _kind(STUCK, "it works again", one="The step {step} has been stuck for {seconds} s."),
     _kind(LATE_TICK, "the scheduler ticks again", one="{late}; Nod will exit soon."),

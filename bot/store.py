@@ -342,6 +342,17 @@ class Probe(Protocol):
         ...
 
 
+class DueColumns(Protocol):
+    """The columns by which steps find what is due."""
+
+    async def repair(self) -> Mapping[str, int]:
+        """Look at the next portion of rows; returns how many of which kind were due without saying so.
+
+        They say so from then on.
+        """
+        ...
+
+
 class Store(Protocol):
     """Everything durable, in its parts."""
 
@@ -368,3 +379,6 @@ class Store(Protocol):
 
     @property
     def probe(self) -> Probe: ...
+
+    @property
+    def due_columns(self) -> DueColumns: ...

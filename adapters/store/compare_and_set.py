@@ -72,6 +72,7 @@ class Move(StrEnum):
     POSTPONE_PAGE = "postpone_page"
     NOTE = "note"
     PROBE = "probe"
+    REPAIR = "repair"
     RETIRE = "retire"
     KEEP_CONVERSATION = "keep_conversation"
     DROP_CONVERSATION = "drop_conversation"
@@ -122,6 +123,7 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     Move.LOSE_DIGEST: (Step.BATCH,),
     Move.RAISE: (Step.ALERT,),
     Move.RESOLVE_ALERT: (Step.ALERT,),
+    Move.REPAIR: tuple(Step),
 }
 
 

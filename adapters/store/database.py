@@ -10,10 +10,11 @@ import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Delete, Executable, Table, Update, delete, insert
+from sqlalchemy import Delete, Executable, Select, Table, Update, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
@@ -134,6 +135,11 @@ class Database:
         """The only column of the first row of one reading statement; None without a row. Raises Unavailable."""
         rows = await self.fetch(statement)
         return next(iter(rows[0].values())) if rows else None
+
+    async def earliest(self, *moments: Select[tuple[Any]]) -> datetime | None:
+        """The earliest of what these find, each one moment or none; in one statement. Raises Unavailable."""
+        rows = await self.fetch(select(*(one.scalar_subquery() for one in moments)))
+        return min((one for one in rows[0].values() if one is not None), default=None)
 
     async def write(self, made: Made[T], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do this work in one transaction, then ring the steps that got work by the move that was made.

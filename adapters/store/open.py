@@ -24,6 +24,7 @@ from adapters.store.audit import SqlJournal
 from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.conversations import SqlConversations
 from adapters.store.database import Database, SqlProbe, rows_of
+from adapters.store.due_columns import SqlDueColumns
 from adapters.store.outbox import SqlOutbox
 from adapters.store.placements import SqlPlacements
 from adapters.store.proofs import Proofs
@@ -61,6 +62,7 @@ class SqlStore:
     journal: SqlJournal
     conversations: SqlConversations
     probe: SqlProbe
+    due_columns: SqlDueColumns
     database: Database
 
     @property
@@ -131,6 +133,7 @@ async def store_in(
         journal=journal,
         conversations=SqlConversations(**noun),
         probe=SqlProbe(**noun),
+        due_columns=SqlDueColumns(**noun),
         database=database,
     )
 

@@ -30,7 +30,7 @@ _WAITING = (Stage.OPEN, Stage.DECIDED)
 #: Neither sent nor dropped.
 OWED = and_(_T.sent_at.is_(None), _T.dropped_at.is_(None))
 #: Whether the request of a notification has ended.
-_HAS_ENDED = exists().where(_A.id == _T.approval_id, _A.stage.not_in(_WAITING)).correlate(tables.notices)
+HAS_ENDED = exists().where(_A.id == _T.approval_id, _A.stage.not_in(_WAITING)).correlate(tables.notices)
 
 #: Each with its request, its card, and the queue message in its card's place.
 _WITH_PLACES = (
@@ -114,8 +114,7 @@ class SqlOutbox(Part):
         """The end of a claim, too: some may be held back by it."""
         later = select(func.min(_T.next_try)).where(OWED, _T.next_try > after)
         held = select(func.min(_C.until)).where(_C.until > after)
-        found = [await self._database.value(one) for one in (later, held)]
-        return min((one for one in found if one is not None), default=None)
+        return await self._database.earliest(later, held)
 
     async def hold(self, notices: Sequence[OutboxItem], *, until: datetime) -> None:
         """Not a try."""
@@ -149,7 +148,7 @@ class SqlOutbox(Part):
         await self._change(
             Move.SENT,
             notices,
-            {"sent_at": at, "outdated": and_(tables.IS_PING, _HAS_ENDED), **where},
+            {"sent_at": at, "outdated": and_(tables.IS_PING, HAS_ENDED), **where},
             lambda notice: audit_events.told(notice, ref=ref, at=at),
         )
 

@@ -94,6 +94,8 @@ class SqlRungs(Part):
             ids = [
                 row[_A.id] for row in await self._database.fetch(first.order_by(_A.deadline, _A.id).limit(left))
             ]
+            if not ids:
+                break
             together = select(tables.rungs, tables.approvals, tables.decisions)
             rows = await self._database.fetch(
                 together.select_from(decided(tables.rungs.join(tables.approvals)))
@@ -114,11 +116,9 @@ class SqlRungs(Part):
         """Of open approvals alone; or when the claim ends that holds some back."""
         ahead = select(_R.due_at).where(_R.fired_at.is_(None), _R.due_at > after, _OPEN)
         held = select(_C.until).where(_C.until > after)
-        found = [
-            await self._database.value(ahead.order_by(_R.due_at).limit(1)),
-            await self._database.value(held.order_by(_C.until).limit(1)),
-        ]
-        return min((one for one in found if one is not None), default=None)
+        return await self._database.earliest(
+            ahead.order_by(_R.due_at).limit(1), held.order_by(_C.until).limit(1)
+        )
 
     async def hasten(self, approval_ids: Sequence[str], *, action: Action, at: datetime) -> bool:
         """Of open approvals; later ones only, so that a rung never moves back."""

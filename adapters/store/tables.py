@@ -337,6 +337,14 @@ pages = Table(
     Column("owed", Boolean, nullable=False, server_default=true()),
     ForeignKeyConstraint(["approval_id", "cause"], ["alerts.approval_id", "alerts.cause"]),
 )
+_TAKEN = and_(not_(pages.c.owed), not_(pages.c.told_mended))
+Index(
+    "pages_taken",
+    pages.c.approval_id,
+    pages.c.cause,
+    sqlite_where=text("owed = 0 AND told_mended = 0"),
+    postgresql_where=_TAKEN,
+)
 Index(
     "pages_due",
     pages.c.next_try,

@@ -18,6 +18,7 @@ from bot.alerts import (
     CHANNEL_DEAD,
     CHANNEL_LATE,
     LATE_TICK,
+    LEFT_OUT,
     MISSED,
     NO_CARD,
     NOBODY,
@@ -131,21 +132,12 @@ class SelfCheck:
                 log.error("due_mended")
                 self._count("due_mended")
             found = [*await self._unseen(), *await self._missed(), *await self._people()]
-            await self._mark_cards()
+            found += await self._left_out()
         except Unavailable as error:
             self._unread = str(error)
             return [_store_down(self._unread)]
         self._unread = None
         return found
-
-    async def _mark_cards(self) -> None:
-        """That no card waits unseen by the step that shows it: one that does was written past Nod."""
-        repaired, self._cards_checked = await self._store.placements.repair(
-            after=self._cards_checked, most=CARDS_A_ROUND
-        )
-        if repaired:
-            log.error("cards_were_not_due", cards=repaired)
-            self._count("cards_were_not_due")
 
     async def _written(self) -> list[_Violation]:
         """Whether the store accepts a write, checked with one. It is healthy only if it can be read, too."""
@@ -251,6 +243,18 @@ class SelfCheck:
                 found[approval.id] = _Violation(about=approval.id, cause=MISSED, text=text)
         return list(found.values())
 
+    async def _left_out(self) -> list[_Violation]:
+        """What no step would have found. It is put right at once, so the alert says it once."""
+        cards, self._cards_checked = await self._store.placements.repair(
+            after=self._cards_checked, most=CARDS_A_ROUND
+        )
+        repaired = {"cards": cards, **await self._store.due_columns.repair()}
+        return [
+            _Violation(about=f"due:{kind}", cause=LEFT_OUT, text=alert_text(LEFT_OUT, count=count, kind=kind))
+            for kind, count in repaired.items()
+            if count
+        ]
+
     def _stuck(self) -> list[_Violation]:
         """Steps that make no progress; without a store none does, and that alert is out already."""
         if self._unread or self._unwritten:
@@ -312,7 +316,7 @@ class SelfCheck:
 
 
 #: What a look resolves that does not find it any more.
-_RESOLVED_HERE = (SURFACE_DEAD, CHANNEL_DEAD, CHANNEL_LATE, MISSED, STUCK, LATE_TICK, NOBODY)
+_RESOLVED_HERE = (SURFACE_DEAD, CHANNEL_DEAD, CHANNEL_LATE, MISSED, LEFT_OUT, STUCK, LATE_TICK, NOBODY)
 
 
 def _store_down(why: str) -> _Violation:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.alerts import LATE_TICK, MISSED, NO_CARD, STORE, STORE_DOWN, STUCK, SURFACE_DEAD
+from bot.alerts import LATE_TICK, LEFT_OUT, MISSED, NO_CARD, STORE, STORE_DOWN, STUCK, SURFACE_DEAD
 from bot.approval import Approval
 from bot.errors import Unavailable
 from bot.flow import Liveness
@@ -45,6 +45,7 @@ class Rig:
     open: dict[tuple[str, str], str] = field(default_factory=dict)
     resolved: list[tuple[str, str]] = field(default_factory=list)
     liveness: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         async def seen(_: datetime, *, share: float, after: object) -> tuple[list[Unseen], None]:
@@ -76,6 +77,7 @@ class Rig:
             placements=SimpleNamespace(of=of, repair=repair),
             alerts=SimpleNamespace(unacknowledged=unacknowledged, open_of=none),
             probe=SimpleNamespace(write=self._write),
+            due_columns=SimpleNamespace(repair=self._repair),
         )
         self.steps = Liveness(seconds=lambda: self.seconds)
         self.self_check = SelfCheck(
@@ -104,6 +106,10 @@ class Rig:
             for about, what in self.open
             if what in ([cause] if isinstance(cause, str) else cause)
         ]
+
+    async def _repair(self) -> Mapping[str, int]:
+        found, self.left_out = self.left_out, {}
+        return found
 
     async def _all_well(self) -> None:
         self.liveness += 1
@@ -150,6 +156,14 @@ async def test_what_is_overdue_for_a_reason_is_not_missed(
     approval = make_approval(**{name: value for name, value in fields.items() if name != "over"})
     rig = Rig(overdue=[(ping(due), approval)], now=approval.deadline.at if "over" in fields else NOW)
     assert ({MISSED} if missed else set()) == (await rig.looked())[0]
+
+
+async def test_what_no_step_would_have_found_is_told_once() -> None:
+    """It is repaired by then, so the next look resolves it."""
+    rig = Rig(left_out={"pings": 3})
+    assert ({LEFT_OUT}, 0) == await rig.looked()
+    assert "3 pings were due" in str(rig.open.values())
+    assert (set(), 1) == await rig.looked()
 
 
 async def test_a_step_that_ends_no_round_is_stuck_until_it_does() -> None:
