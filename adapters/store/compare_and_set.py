@@ -72,7 +72,6 @@ class Move(StrEnum):
     POSTPONE_PAGE = "postpone_page"
     NOTE = "note"
     PROBE = "probe"
-    REPAIR = "repair"
     RETIRE = "retire"
     KEEP_CONVERSATION = "keep_conversation"
     DROP_CONVERSATION = "drop_conversation"
@@ -111,7 +110,6 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     # A card lost after the end need not come back, so its approval may close.
     Move.LOST: (Step.SHOW, Step.CLOSE),
     Move.GIVE_UP: (Step.CLOSE, Step.NOTIFY),
-    Move.REPAIR: (Step.SHOW, Step.BATCH),
     Move.FIRE: (Step.SHOW, Step.BATCH, Step.NOTIFY, Step.ALERT),
     Move.HASTEN: (Step.ESCALATE,),
     # It may have been answered while it was sent.
