@@ -345,12 +345,7 @@ Index(
     sqlite_where=text("owed = 0 AND told_mended = 0"),
     postgresql_where=_TAKEN,
 )
-Index(
-    "pages_due",
-    pages.c.next_try,
-    sqlite_where=text("owed = 1"),
-    postgresql_where=pages.c.owed,
-)
+Index("pages_due", pages.c.next_try, sqlite_where=text("owed = 1"), postgresql_where=pages.c.owed)
 
 #: Where the bot of a chat may speak, as the chat told it.
 conversations = Table(
