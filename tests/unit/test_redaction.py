@@ -516,7 +516,7 @@ def test_short_texts_take_no_longer_than_long_ones() -> None:
 
 @pytest.mark.parametrize("piece", PIECES, ids=repr)
 @pytest.mark.parametrize(
-    ("length", "seconds"), [(60_000, 0.4), pytest.param(200_000, 1.0, marks=pytest.mark.slow)]
+    ("length", "seconds"), [(60_000, 0.8), pytest.param(200_000, 1.0, marks=pytest.mark.slow)]
 )
 def test_time_is_linear(piece: str, length: int, seconds: float) -> None:
     """200,000 characters that almost match, over and over, take less than a second.
