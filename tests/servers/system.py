@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from sandbox.servers import Sandbox, open_sandbox
 from sandbox.slack.delivery import DeliveryResult
 from sandbox.slack.messages import Message
 from tests.render.slack_parts import reach
+from tests.servers.fair_time import FairTime
 from tests.servers.sqlite_template import lay_database
 
 APPROVALS, FINANCE, ALERTS = "C0APPROVALS", "C0FINANCE", "C0ALERTS"
@@ -137,10 +137,13 @@ def buttons(message: Message) -> list[str]:
 
 
 async def until(true: Callable[[], bool], *, within: float = 5, what: str = "it") -> None:
-    """Wait for something to become true; AssertionError names what did not."""
-    end = time.monotonic() + within
+    """Wait for something to become true; AssertionError names what did not.
+
+    What others do on the machine is not counted (tests/servers/fair_time.py).
+    """
+    time = FairTime(within)
     while not true():
-        assert time.monotonic() < end, f"waited {within} s for {what}"
+        assert not time.is_over, f"waited {within} s for {what}"
         await asyncio.sleep(0.01)
 
 
