@@ -121,12 +121,12 @@ def masked_name(name: str) -> str:
 
     nod.yaml's own shapes do not reach here: a name is shown where no policy is known.
     """
-    return _on_one_line(_masked(name) if len(name) <= LONGEST_KEPT else _BUILT_IN.text(armour(name)))
+    return _masked(name) if len(name) <= LONGEST_KEPT else _on_one_line(_BUILT_IN.text(armour(name)))
 
 
 @lru_cache(NAMES_KEPT)
 def _masked(name: str) -> str:
-    return _BUILT_IN.text(armour(name))
+    return _on_one_line(_BUILT_IN.text(armour(name)))
 
 
 def _on_one_line(armoured_name: str) -> str:

@@ -89,7 +89,7 @@ def blocks_of(card: Card) -> list[Block]:
     for room in (AMPLE, NARROW, LEAST):
         blocks = _open(card, room) if card.state is CardState.OPEN else _decided(card, room)
         if _size(blocks) <= MESSAGE:
-            break
+            return blocks
     call = text_of(card.call)
     while _size(blocks) > MESSAGE and call:
         call = call[: len(call) * 3 // 4]

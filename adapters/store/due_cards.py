@@ -13,7 +13,9 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    CompoundSelect,
     Select,
+    bindparam,
     case,
     exists,
     func,
@@ -45,13 +47,7 @@ class DueCards(Part):
 
     async def backlog(self, now: datetime) -> Backlog:
         """One statement, and a row for each line."""
-        lines, none = _lines(), type_coerce(null(), _P.next_try.type)
-        heads = select(lines.c.surface, lines.c.channel, none.label("later"), literal(0).label("behind"))
-        later = select(_P.next_try).where(_P.next_try > now, or_(tables.IN_LINE, tables.OUTDATED))
-        first = later.order_by(_P.next_try).limit(1).scalar_subquery()
-        outdated = exists(select(_P.card_id).where(tables.OUTDATED, _is_due(now)))
-        rest = select(null(), null(), first, case((outdated, 1), else_=0))
-        found = await self._database.fetch(heads.where(lines.c.surface.is_not(None)).union_all(rest))
+        found = await self._database.fetch(_BACKLOG.params(now=now))
         places = [row for row in found if row["surface"] is not None]
         (others,) = [row for row in found if row["surface"] is None]
         return Backlog(
@@ -151,3 +147,20 @@ def _being_sent(since: datetime) -> Select[Any]:
     decided_ = tables.approvals.join(tables.decisions, _D.approval_id == _A.id)
     made = select(_A.id).select_from(decided_).where(_A.id == _P.approval_id, _D.at > since)
     return made.where(_A.stage == Stage.DECIDED, _A.trouble.is_(None))
+
+
+def _backlog() -> CompoundSelect[Any]:
+    """The lines, and in a row without a place when the next is due and whether a message is out of date."""
+    now, none = bindparam("now", type_=_P.next_try.type), type_coerce(null(), _P.next_try.type)
+    lines = _lines()
+    heads = select(lines.c.surface, lines.c.channel, none.label("later"), literal(0).label("behind"))
+    later = select(_P.next_try).where(_P.next_try > now, or_(tables.IN_LINE, tables.OUTDATED))
+    first = later.order_by(_P.next_try).limit(1).scalar_subquery()
+    due = or_(_P.next_try.is_(None), _P.next_try <= now)
+    outdated = exists(select(_P.card_id).where(tables.OUTDATED, due))
+    rest = select(null(), null(), first, case((outdated, 1), else_=0))
+    return heads.where(lines.c.surface.is_not(None)).union_all(rest)
+
+
+#: Asked at each round, so it is made once.
+_BACKLOG = _backlog()

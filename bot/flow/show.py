@@ -37,6 +37,8 @@ ANSWERS_WITHIN = timedelta(seconds=1)
 
 #: An urgent card waits at most this long for others that were taken together.
 LANE_FOR = timedelta(seconds=0.25)
+#: Cards that are taken together at most: after a crash each of them is searched for.
+TOGETHER = 32
 #: How often it is seen whether what waits in a chat that left the settings has ended.
 LEFT_FOR = timedelta(seconds=1)
 
@@ -248,4 +250,4 @@ class Show(ChatStep):
 
 def at_once(interval: timedelta) -> int:
     """How many cards a chat of this pace is given together: what it takes within LANE_FOR, at least one."""
-    return max(1, BATCH // 4 if interval <= timedelta(0) else min(BATCH // 4, LANE_FOR // interval))
+    return max(1, min(TOGETHER, LANE_FOR // interval) if interval else TOGETHER)

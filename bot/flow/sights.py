@@ -1,7 +1,8 @@
-"""Prepares calls for display: off the loop, once for each state, and only a few at a time.
+"""Prepares calls for display: once for each state, off the loop unless they are short, a few at a time.
 
-A call of 300 kB takes half a second of processor time. Cards, forms, pages and presses of one call share one
-sight, which is made again only when the call changes or the policy covers other secrets.
+A call of 300 kB takes half a second of processor time, a short one about as long as the way to a thread and
+back. Cards, forms, pages and presses of one call share one sight, which is made again only when the call
+changes or the policy covers other secrets.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from bot.redaction import Redaction
 MOST, MOST_CHARACTERS = 500, 8_000_000
 #: A call of more characters is long: long calls are made one at a time, so that clicks get processor time.
 LONG = 20_000
+#: A call of up to so many is made at once: it takes about a millisecond. Not with the operator's own shapes,
+#: which can take longer.
+SHORT = 1_000
 
 Key = tuple[str, Redaction]  #: the digest of a call, and what is redacted in it
 
@@ -38,6 +42,10 @@ class Sights:
         if made is not None:
             self._made.move_to_end(key)
             return made
+        if not redaction.shapes and not _is_longer(request.arguments, SHORT):
+            sight = sight_of(request, redaction=redaction)
+            self._keep(key, sight)
+            return sight
         making = self._making.get(key)
         if making is None:
             making = self._making[key] = asyncio.create_task(self._make(key, request))
@@ -46,7 +54,7 @@ class Sights:
         return await asyncio.shield(making)
 
     async def _make(self, key: Key, request: HITLRequest) -> Sight:
-        if _is_long(request.arguments):
+        if _is_longer(request.arguments, LONG):
             async with self._one_long:
                 made = await asyncio.to_thread(sight_of, request, redaction=key[1])
         else:
@@ -62,9 +70,9 @@ class Sights:
             self._characters -= len(dropped.text)
 
 
-def _is_long(arguments: Json) -> bool:
+def _is_longer(arguments: Json, most: int) -> bool:
     size, waiting = 0, [arguments]
-    while waiting and size <= LONG:
+    while waiting and size <= most:
         value = waiting.pop()
         if isinstance(value, str):
             size += len(value)
@@ -74,4 +82,4 @@ def _is_long(arguments: Json) -> bool:
         elif isinstance(value, list):
             size += len(value)
             waiting.extend(value)
-    return size > LONG
+    return size > most

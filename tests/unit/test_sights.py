@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bot.call import sight_of
-from bot.flow.sights import LONG, Sights
+from bot.flow.sights import LONG, SHORT, Sights
 from bot.protocol import HITLRequest
 from bot.redaction import Redaction
 
@@ -44,6 +44,20 @@ async def test_many_who_ask_share_one_sight(make_request: Callable[..., HITLRequ
     assert threading.get_ident() not in looks.threads
     assert {id(again)} == {id(one) for one in made}
     assert sight_of(request, redaction=Redaction()) == again
+
+
+async def test_a_short_call_takes_no_way_to_a_thread(make_request: Callable[..., HITLRequest]) -> None:
+    """It is there before anything else has a turn, and kept; a longer one lets others go first."""
+    sights, others = Sights(), list[str]()
+    short, longer = (make_request(arguments={"to": "x" * many}) for many in (SHORT - 3, SHORT))
+    asyncio.get_running_loop().call_soon(others.append, "had a turn")
+
+    made = await sights.of(short, redaction=Redaction())
+
+    assert [] == others
+    assert made is await sights.of(short, redaction=Redaction())
+    await sights.of(longer, redaction=Redaction())
+    assert others
 
 
 async def test_a_changed_call_or_policy_is_read_again(make_request: Callable[..., HITLRequest]) -> None:
