@@ -229,9 +229,7 @@ class Deliver:
         late = {alert.approval_id for alert in await self._store.alerts.open_of(cause=UNDELIVERED)}
         for approval, outcome, word in ends:
             if approval.id in late and outcome is not Outcome.UNDELIVERABLE:
-                tool, through = quoted_name(approval.request.tool_name), outcome is not Outcome.ELSEWHERE
-                how = f"the decision for {tool} was delivered" if through else f"{tool}: {beaten_by(word)}"
-                await self._store.alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
+                await self._resolve(approval, outcome, word)
         now, trouble = self._clock(), {Outcome.UNDELIVERABLE: RAN_OUT}
         settled = await self._store.approvals.settle_all(
             [
@@ -246,7 +244,15 @@ class Deliver:
                 for approval, outcome, word in ends
             ]
         )
+        for approval, outcome, word in ends:
+            if approval.trouble and outcome is not Outcome.UNDELIVERABLE:
+                await self._resolve(approval, outcome, word)  # it may have been raised in between
         return [approval.id in settled for approval, _, _ in ends]
+
+    async def _resolve(self, approval: Approval, outcome: Outcome, word: str | None) -> None:
+        tool, through = quoted_name(approval.request.tool_name), outcome is not Outcome.ELSEWHERE
+        how = f"the decision for {tool} was delivered" if through else f"{tool}: {beaten_by(word)}"
+        await self._store.alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
 
     async def _called_resolved(self, approval: Approval, error: Gone) -> None:
         """The first good poll that begins after now shows whether it is resolved."""

@@ -114,11 +114,11 @@ class Reconcile:
             return
         outcome = outcome_once_resolved(approval, word, tried_before=approval.may_be_told)
         lost = outcome is Outcome.UNDELIVERABLE
+        said = f" (its audit says: {word})" if word else ""
+        how = f"{quoted_name(approval.request.tool_name)} is no longer pending on the platform{said}"
         if lost:
             await self._losses.report(approval, RAN_OUT)
         else:
-            said = f" (its audit says: {word})" if word else ""
-            how = f"{quoted_name(approval.request.tool_name)} is no longer pending on the platform{said}"
             await alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
         if outcome is Outcome.TIMEOUT_SKIP:
             await self._missed.silence(approval, at=now)
@@ -135,6 +135,8 @@ class Reconcile:
         ):
             if lost:
                 self._losses.settled(approval, RAN_OUT)
+            elif approval.trouble:  # it may have been raised in between
+                await alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
             log.info("approval_vanished", outcome=outcome.value, word=word)
             self._count(f"settled_{outcome.value}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.alerts import PLATFORM, SEVERAL, UNDELIVERABLE, UNDELIVERED, alert_of, alert_text, over
-from bot.approval import Approval
+from bot.approval import Approval, Stage
 from bot.ports import Clock
 from bot.records import Alert, Outlook
 from bot.store import Store
@@ -110,9 +110,16 @@ class Undelivered:
             await self._alerts.raise_(_alert_of_several(outlook.late, first, now))
             self._together = True
         elif first.id != self._told:
-            await self._alerts.raise_(_alert_of(first, now))
+            await self._raise(first, now)
             self._told = first.id
         return None
+
+    async def _raise(self, approval: Approval, now: datetime) -> None:
+        """Unless it was settled meanwhile: whoever settles it resolves its alert before and afterwards."""
+        if await self._alerts.raise_(_alert_of(approval, now)):
+            found = await self._approvals.get(approval.id)
+            if found is None or found.stage is not Stage.DECIDED:
+                await self._alerts.resolve(approval.id, cause=UNDELIVERED, how=over(UNDELIVERED))
 
 
 def _why(approval: Approval) -> str:

@@ -197,6 +197,22 @@ async def test_an_upgrade_keeps_every_row(fresh_url: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("verdict", "due"), [("rejected", ["r2"]), ("approved", [])])
+async def test_a_decision_of_before_is_due_after_the_start(
+    fresh_url: str, verdict: str, due: list[str]
+) -> None:
+    """An Approve once a poll lists it, as ever."""
+    as_version_one_left_it(fresh_url)
+    run(fresh_url, f"UPDATE decisions SET verdict = '{verdict}'")
+    async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS, take_over=True) as store:
+        await store.approvals.resume()
+        found = await store.approvals.deliverable(NOW, after=NOW, most=9)
+        assert due == [approval.id for approval in found]
+        await store.approvals.confirm({"r2": DIGEST}, began_at=after(1))
+        found = await store.approvals.deliverable(NOW, after=NOW, most=9)
+        assert ["r2"] == [approval.id for approval in found]
+
+
 async def test_life_goes_on_after_an_upgrade(fresh_url: str) -> None:
     """A call whose digest was of another make is taken anew at the next poll, and can then be decided."""
     as_version_one_left_it(fresh_url)
