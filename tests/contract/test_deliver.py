@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
 from adapters.store.open import SqlStore
-from bot.alerts import UNDELIVERABLE
+from bot.alerts import UNDELIVERABLE, UNDELIVERED
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
 from bot.flow import WorkerPool
 from bot.flow.deliver import Deliver
 from bot.flow.polls import Polls
-from bot.flow.undelivered import Losses
+from bot.flow.undelivered import Losses, Undelivered
 from bot.policy import Policy
 from bot.protocol import HITLRequest, HITLResponse
-from bot.records import Step
+from bot.records import Alert, Step
 from bot.retry import LEAST_WAIT, MARGIN
 from bot.store import Store
 from tests.contract.values import NOW, a_request, admit, after, decide
@@ -230,3 +232,29 @@ async def test_before_it_gives_up_it_asks_what_became_of_it(
     assert (outcome, int(told)) == (over.outcome, over.attempts)
     alerts = await rig.store.alerts.open_of(cause=UNDELIVERABLE)
     assert (outcome is Outcome.UNDELIVERABLE) is bool(alerts)
+
+
+class SettledMeanwhile:
+    """Alerts of a store in which somebody settles `r1` just before an alert is written."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store.alerts, name)
+
+    async def raise_(self, alert: Alert) -> bool:
+        await self._store.approvals.settle("r1", was=Stage.DECIDED, outcome=Outcome.ELSEWHERE, at=after(2))
+        return await self._store.alerts.raise_(alert)
+
+
+async def test_an_alert_that_comes_too_late_is_resolved(rig: Rig, store: SqlStore) -> None:
+    """Nobody else would look at a decision that is settled."""
+    await rig.decided(deadline=after(60))
+    await store.approvals.postpone("r1", next_try=after(30), trouble="503")
+    late = Undelivered(store=replace(store, alerts=SettledMeanwhile(store)), clock=lambda: rig.platform.now)
+    outlook = await store.approvals.outlook(NOW, late=NOW)
+    assert after(1) == await late.report(outlook)
+    rig.platform.now = after(1)
+    await late.report(outlook)
+    assert () == await store.alerts.open_of(cause=UNDELIVERED)
