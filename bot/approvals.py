@@ -5,7 +5,7 @@ Its errors are Unavailable (nothing happened) and Unanswered (it may have happen
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -77,12 +77,35 @@ class Approvals(Protocol):
         """The earliest deadline of an open approval that is still ahead."""
         ...
 
-    async def standing(self) -> Mapping[str, Standing]:
-        """Every approval that the platform should still list, by id; only what a poll is compared with."""
+    def waiting(self) -> Set[str]:
+        """Ids of what the platform should still list, as this process knows them: open or decided. No read."""
         ...
 
-    async def known(self, ids: Sequence[str]) -> frozenset[str]:
-        """Which of these ids have a record, at any stage."""
+    def doubted(self) -> Set[str]:
+        """Ids of records that Nod did not write, until a poll takes them in again. No read."""
+        ...
+
+    async def standing(self, ids: Collection[str]) -> Mapping[str, Standing]:
+        """What a poll is compared with, of those of these approvals that are open or decided."""
+        ...
+
+    async def awaiting_poll(self, now: datetime) -> Mapping[str, Standing]:
+        """Those that need the next good poll even if it lists what the last one listed.
+
+        A decision that waits until a poll confirms the call, or a made-up deadline that has passed.
+        """
+        ...
+
+    async def untried(self) -> int:
+        """How many open or decided approvals have no decision POST begun; counted, not read."""
+        ...
+
+    async def recorded(self, ids: Sequence[str]) -> Mapping[str, datetime | None]:
+        """Those of these ids that have a record, at any stage.
+
+        The value is when it was first seen if it could be revived: it ended elsewhere or by its deadline, and
+        nobody decided it in Nod. None for every other.
+        """
         ...
 
     async def confirm(self, calls: Mapping[str, str], *, began_at: datetime) -> None:

@@ -31,8 +31,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_events, tables
 from adapters.store.columns import moment, storable_text, value_in
-from adapters.store.compare_and_set import Move, append, chunks, move
-from adapters.store.database import paced, rows_of
+from adapters.store.compare_and_set import Move, append, move
+from adapters.store.database import rows_of
 from adapters.store.decided import DecidedApprovals
 from adapters.store.outbox import OWED, ends_pings, write_outbox
 from adapters.store.placements import in_sight, lags
@@ -44,7 +44,7 @@ from adapters.store.whole import approvals_decided, decided
 from bot.approval import STEPS, Approval, Outcome, Stage
 from bot.audit import Fact
 from bot.ladder import DeadlineSource
-from bot.records import PORTION, Cursor, End, NotificationKind, OutboxItem, Standing, Unseen
+from bot.records import PORTION, Cursor, End, NotificationKind, OutboxItem, Unseen
 
 _A, _D, _V = tables.approvals.c, tables.decisions.c, tables.votes.c
 _P, _R, _T = tables.placements.c, tables.rungs.c, tables.notices.c
@@ -93,23 +93,6 @@ class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
         some = [(storable_text(one), times) for one, times in missed.items()]
         noted = update(tables.approvals).where(tuple_(_A.id, _A.missed).in_(some)).values(asked=_A.missed)
         await self._database.update(Move.ASKED, noted)
-
-    async def standing(self) -> Mapping[str, Standing]:
-        """Without the calls."""
-        wanted = select(_A.id, _A.stage, _A.digest, _A.missed, _A.first_seen, _A.deadline, _A.attempts)
-        rows = await self._database.fetch(wanted.where(_A.stage.in_((Stage.OPEN, Stage.DECIDED))))
-        return {
-            row[_A.id]: value_in(row, Standing, tables.approvals, forged=self._proofs.doubts(row[_A.id]))
-            async for row in paced(rows)
-        }
-
-    async def known(self, ids: Sequence[str]) -> frozenset[str]:
-        """Which of these ids have a record."""
-        found: set[str] = set()
-        for some in chunks(ids):
-            rows = await self._database.fetch(select(_A.id).where(_A.id.in_(some)))
-            found.update(row[_A.id] for row in rows)
-        return frozenset(one for one in ids if storable_text(one) in found)
 
     async def lost_since(self, then: datetime) -> int:
         """By the moment at which each was settled."""

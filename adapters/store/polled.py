@@ -17,14 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import audit_events, tables
 from adapters.store.columns import columns_of, moment, storable_text
 from adapters.store.compare_and_set import Move, append, chunks, move
-from adapters.store.database import Part, insert_new
+from adapters.store.database import insert_new
 from adapters.store.decided import make_due
 from adapters.store.outbox import ends_pings
 from adapters.store.placements import destinations_of, place, placement_row, what_it_asks
 from adapters.store.proofs import Proofs, locked_terms
 from adapters.store.rungs import ladder_anew
+from adapters.store.standing import REVERSIBLE, StandingApprovals
 from adapters.store.votes import cut_lease, void_claims, void_votes
-from bot.approval import Approval, Outcome, Stage
+from bot.approval import Approval, Stage
 from bot.errors import Unanswered, Unavailable
 from bot.ladder import Deadline, Lease
 from bot.protocol import HITLRequest
@@ -33,8 +34,6 @@ from bot.records import DueRung, NewApproval, NotificationKind, Placement
 _A, _D, _P = tables.approvals.c, tables.decisions.c, tables.placements.c
 _R, _T = tables.rungs.c, tables.notices.c
 
-#: Nobody of ours had answered.
-_REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
 #: What an approval forgets when its people are asked anew.
 _FRESH: Mapping[str, Any] = {
     "confirmed_at": None, "trouble": None, "next_try": None, "attempts": 0,
@@ -42,7 +41,7 @@ _FRESH: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-class PolledApprovals(Part):
+class PolledApprovals(StandingApprovals):
     """What the platform tells of approvals."""
 
     async def insert(self, new_approvals: Sequence[NewApproval]) -> frozenset[str]:
@@ -253,7 +252,7 @@ class PolledApprovals(Part):
                 "missed": 0, "gone_at": None, "gones": 0, "asked": 0,
             }  # fmt: skip
             for was in (Stage.SETTLED, Stage.CLOSED):
-                again = move(approval_id, was, Stage.OPEN, _A.outcome.in_(_REVERSIBLE), undecided).values(
+                again = move(approval_id, was, Stage.OPEN, _A.outcome.in_(REVERSIBLE), undecided).values(
                     **fresh,
                     **_deadline_columns(deadline),
                     **after.columns(self._proofs),

@@ -10,7 +10,7 @@ which answers were taken back, and each person's last vote. At the start it read
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -190,6 +190,14 @@ class Proofs:
     def waits(self, approval_id: str) -> bool:
         """Whether this process knows that the approval is open or decided."""
         return storable_text(approval_id) in self._lives
+
+    def waiting(self) -> Set[str]:
+        """Ids, as a database keeps them, of all that this process knows to be open or decided."""
+        return self._lives.keys()
+
+    def doubted(self) -> Set[str]:
+        """Ids, as a database keeps them, of records that were found not to be Nod's."""
+        return self._doubted
 
     # --- remembering
 

@@ -6,17 +6,17 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from bot.alerts import CHANGING, TAMPERED, alert_of
-from bot.approval import Approval, Outcome, Stage
+from bot.approval import Approval, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
-from bot.flow.polls import Heard, Polls, Unread
+from bot.flow.polls import Heard, LastList, Polls, Unread
 from bot.flow.quorum_check import undecidable
 from bot.ladder import Deadline, began_at, deadline_of, lease_at, redraws, renewed
 from bot.policy import Policy
@@ -38,8 +38,9 @@ MOST_CHANGES = 10
 #: While it is unclear whether a request vanished, the platform is asked this often, whatever its interval.
 LOOK_AGAIN = timedelta(seconds=1)
 
-#: Outcomes that a later list takes back, if nobody had decided and the deadline is still ahead.
-REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
+#: Requests that are compared with their records at each poll although neither has changed, in turn: somebody
+#: could have written to the database.
+IN_TURN = 32
 
 #: New requests in one transaction at most: a click that comes meanwhile waits for it.
 AT_ONCE = 100
@@ -92,6 +93,8 @@ class Ingest:
         self._clock, self._count, self._admits_for = clock, count, admits_for
         self.polls = Polls(store=store, clock=clock, heard=heard)
         self._unread = Unread(store=store, clock=clock, count=count)
+        self._last = LastList()
+        self._default_window: timedelta | None = None
         self._vanished_since: datetime | None = None
         self._doubts: set[str] = set()
 
@@ -107,23 +110,56 @@ class Ingest:
             return None
         await self.polls.good(listing)
         await self._unread.report(listing)
-        standing = await self._store.approvals.standing()
-        unmet = await self._meet(listing, standing)
-        missed = await self._notice_missing(listing, standing)
+        unmet, missed = await self._compare(listing)
         took = timedelta(seconds=time.monotonic() - began)
         if not await self._ingest(unmet, within=min(max(ADMITS_FOR, took), self._admits_for)):
             return self._clock()
         self.polls.taken_in(listing)
         return self._clock() + LOOK_AGAIN if missed else None
 
-    async def _meet(self, listing: Listing, standing: Mapping[str, Standing]) -> list[HITLRequest]:
-        """Compare the list with the open requests; returns the others: new ones, and ones that had ended."""
+    async def _compare(self, listing: Listing) -> tuple[list[HITLRequest], bool]:
+        """Compare the list with the records, where one of the two has changed since the last poll.
+
+        Returns the requests without an open record, and whether a poll soon can say what is gone.
+        """
+        approvals, last, now = self._store.approvals, self._last, self._clock()
+        last.take(listing.requests)
+        self._look_at_default_window()
+        listed, unread = last.listed.keys(), listing.unread_ids
+        waiting, doubted = approvals.waiting(), approvals.doubted()
+        unlisted = (waiting - listed) - unread
+        count, gone = len(waiting) - len(unlisted), unlisted | (doubted - listed - unread)
+        due = await approvals.awaiting_poll(now)
+        differing = last.differing(waiting, now=now)
+        known = [one for one in differing if one in waiting]
+        asked = dict.fromkeys([*known, *(doubted & listed), *last.in_turn(IN_TURN), *(due.keys() & listed)])
+        standing = {**await approvals.standing({*asked, *gone, *(unread & waiting)}), **due}
+        gone |= due.keys() - listed - unread
+        unmet = await self._meet(listing, standing, asked)
+        unmet += [last.listed[one] for one in differing if one not in asked]
+        came_back = sum(met.missed for one, met in standing.items() if one not in gone)
+        self.polls.steadiness.note(now, listed=count, came_back=came_back)
+        missing = {one: standing[one] for one in gone if one in standing}
+        return unmet, await self._notice_missing(listing, missing)
+
+    def _look_at_default_window(self) -> None:
+        """Another default makes other deadlines: what is over by one may not be over by the other."""
+        window = self._policy().default_window
+        if window != self._default_window:
+            self._default_window = window
+            self._last.forget_ends()
+
+    async def _meet(
+        self, listing: Listing, standing: Mapping[str, Standing], asked: Collection[str]
+    ) -> list[HITLRequest]:
+        """Compare these requests with their records; returns those that are new, or had ended."""
         confirmed: dict[str, str] = {}
         unmet: list[HITLRequest] = []
         turns = _Turns()
-        for request in listing.requests:
+        for request_id in asked:
             await turns.give()  # a long list does not delay anyone else
-            met = standing.get(request.request_id)
+            request, met = self._last.listed[request_id], standing.get(request_id)
+            self._last.differs(request_id)
             if met is None:
                 unmet.append(request)
             elif met.forged:
@@ -131,9 +167,10 @@ class Ingest:
             elif not request.named_by(met.digest):
                 await self._changed(request)
             else:
-                await self._retime(request, met)
+                if await self._is_in_time(request, met):
+                    self._last.agrees(request_id)
                 if met.missed or met.stage is Stage.DECIDED:
-                    confirmed[request.request_id] = met.digest
+                    confirmed[request_id] = met.digest
         if confirmed:
             await self._store.approvals.confirm(confirmed, began_at=listing.began_at)
         return unmet
@@ -154,11 +191,11 @@ class Ingest:
             if start and time.monotonic() > until:
                 return False
             batch, some = queue[start : start + AT_ONCE], []
-            known = await self._store.approvals.known([request.request_id for request in batch])
+            recorded = await self._store.approvals.recorded([request.request_id for request in batch])
             for request in batch:
                 await turns.give()
-                if request.request_id in known:
-                    await self._listed_again(request)
+                if request.request_id in recorded:
+                    await self._listed_again(request, first_seen=recorded[request.request_id])
                 else:
                     some.append(self._new_approval(request))
             taken = await self._store.approvals.insert(some) if some else frozenset()
@@ -238,12 +275,17 @@ class Ingest:
         await self._store.alerts.raise_(alert_of(CHANGING, approval.id, facts, at=self._clock()))
         return False
 
-    async def _retime(self, request: HITLRequest, met: Standing) -> None:
-        """The same call, but the platform waits longer or shorter: steps and leases are computed again."""
-        deadline, since = self._deadline(request, first_seen=met.first_seen), met.first_seen
-        now = self._clock()
+    async def _is_in_time(self, request: HITLRequest, met: Standing) -> bool:
+        """Whether its deadline stays; if the platform waits longer or shorter, it is moved."""
+        deadline, now = self._deadline(request, first_seen=met.first_seen), self._clock()
         if now < met.deadline if deadline.made_up else abs(deadline.at - met.deadline) < SAME_MOMENT:
-            return
+            return True
+        await self._retime(request, met, deadline)
+        return False
+
+    async def _retime(self, request: HITLRequest, met: Standing, deadline: Deadline) -> None:
+        """The same call, but the platform waits longer or shorter: steps and leases are computed again."""
+        since, now = met.first_seen, self._clock()
         approval = await self._store.approvals.get(request.request_id)
         if approval is None:
             return
@@ -265,15 +307,23 @@ class Ingest:
             log.info("deadline_moved", approval_id=approval.id)
             self._count("deadline_moved")
 
-    async def _listed_again(self, request: HITLRequest) -> None:
-        """It had vanished, or a wrong clock ended it; nobody decided it, and it is still pending."""
-        approval = await self._store.approvals.get(request.request_id)
-        if approval is None or approval.outcome not in REVERSIBLE or approval.decision is not None:
-            return  # Nod decided it: a list that is a moment old changes nothing
-        route, now = self._route(approval), self._clock()
-        deadline = self._deadline(request, first_seen=approval.first_seen)
-        if deadline.at <= now:
+    async def _listed_again(self, request: HITLRequest, *, first_seen: datetime | None) -> None:
+        """It had vanished, or a wrong clock ended it; nobody decided it, and it is still pending.
+
+        Without `first_seen` Nod decided it: a list that is a moment old changes nothing.
+        """
+        now = self._clock()
+        if first_seen is None:
+            self._last.over(request.request_id)
             return
+        deadline = self._deadline(request, first_seen=first_seen)
+        if deadline.at <= now:
+            self._last.over(request.request_id, until=deadline.at)
+            return
+        approval = await self._store.approvals.get(request.request_id)
+        if approval is None:
+            return
+        route = self._route(approval)
         if await self._store.approvals.revive(
             approval.id,
             route=route.name,
@@ -290,22 +340,19 @@ class Ingest:
         policy = self._policy()
         return policy.route_named(approval.route) or policy.route_of(approval.request)
 
-    async def _notice_missing(self, listing: Listing, standing: Mapping[str, Standing]) -> bool:
+    async def _notice_missing(self, listing: Listing, missing: Mapping[str, Standing]) -> bool:
         """Record what is not listed; returns whether another poll soon can say whether it is gone."""
-        listed = {request.request_id for request in listing.requests} | listing.unread_ids
-        before = {approval_id: met.missed for approval_id, met in standing.items()}
-        self.polls.steadiness.note(self._clock(), listed=listed, missed=before)
-        missing = [approval_id for approval_id in standing if approval_id not in listed]
-        if self._too_many(missing, standing):
+        if await self._too_many(missing):
             # Ours are delivered, or about to be: the POST's answer says so.
-            missing = [approval_id for approval_id in missing if standing[approval_id].attempts]
-        await self._store.approvals.miss(missing, began_at=listing.began_at)
-        return any(before[approval_id] < self.polls.steadiness.believed_after for approval_id in missing)
+            missing = {known: met for known, met in missing.items() if met.attempts}
+        await self._store.approvals.miss(list(missing), began_at=listing.began_at)
+        believed_after = self.polls.steadiness.believed_after
+        return any(met.missed < believed_after for met in missing.values())
 
-    def _too_many(self, missing: Sequence[str], standing: Mapping[str, Standing]) -> bool:
+    async def _too_many(self, missing: Mapping[str, Standing]) -> bool:
         """Whether so many vanished, not decided by Nod, that trouble at the platform is more likely."""
-        waiting = sum(not met.attempts for met in standing.values())
-        vanished = sum(not standing[approval_id].attempts for approval_id in missing)
+        vanished = sum(not met.attempts for met in missing.values())
+        waiting = await self._store.approvals.untried() if vanished >= MASS_COUNT else vanished
         if vanished < MASS_COUNT or vanished <= MASS_SHARE * waiting:
             self._vanished_since = None
             return False

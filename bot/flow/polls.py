@@ -17,6 +17,7 @@ from bot.alerts import BLIND, ONE, PLATFORM, SEVERAL, SKEWED, UNREADABLE, alert_
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
 from bot.ports import WORST_SKEW, Clock, Listing
+from bot.protocol import HITLRequest
 from bot.records import Alert
 from bot.store import Store
 
@@ -71,6 +72,70 @@ class Polls:
             await self._alerts.resolve(PLATFORM, cause=SKEWED, how=over(SKEWED))
 
 
+class LastList:
+    """The last list, and which of its requests say what their records say: a poll compares only the others.
+
+    Holds nothing that the last list did not hold. What changes a record without a poll is found by the caller.
+    """
+
+    def __init__(self) -> None:
+        self.listed: Mapping[str, HITLRequest] = {}
+        self._requests: tuple[HITLRequest, ...] = ()
+        self._agreed: dict[str, HITLRequest] = {}
+        #: What has ended, and until when a clock that is set back can bring it to life again.
+        self._over: dict[str, tuple[HITLRequest, datetime | None]] = {}
+        self._in_turn: list[str] = []
+
+    def take(self, requests: tuple[HITLRequest, ...]) -> None:
+        """The list as it is now. A request is the same as before if it is the very same object."""
+        if requests is self._requests:
+            return
+        self._requests = requests
+        listed = self.listed = {request.request_id: request for request in requests}
+        self._agreed = {one: same for one, same in self._agreed.items() if listed.get(one) is same}
+        self._over = {one: over for one, over in self._over.items() if listed.get(one) is over[0]}
+
+    def differing(self, waiting: Set[str], *, now: datetime) -> list[str]:
+        """Which listed requests have to be compared with their records; `waiting`: those that have not ended."""
+        for ended in self._agreed.keys() - waiting:
+            del self._agreed[ended]
+        unsure = self.listed.keys() - self._agreed.keys()
+        if not unsure:
+            return []
+        return [
+            one for one in self.listed if one in unsure and (one in waiting or not self._is_over(one, now=now))
+        ]
+
+    def _is_over(self, request_id: str, *, now: datetime) -> bool:
+        if request_id not in self._over:
+            return False
+        _, until = self._over[request_id]
+        return until is None or until <= now
+
+    def agrees(self, request_id: str) -> None:
+        """It says what its record says: nothing is to be done until one of the two changes."""
+        self._agreed[request_id] = self.listed[request_id]
+
+    def differs(self, request_id: str) -> None:
+        """The next poll compares it again."""
+        self._agreed.pop(request_id, None)
+
+    def over(self, request_id: str, *, until: datetime | None = None) -> None:
+        """It has ended although it is listed; it could wait again while the clock is before `until`."""
+        self._over[request_id] = self.listed[request_id], until
+
+    def forget_ends(self) -> None:
+        """What follows from a deadline has to be worked out again."""
+        self._over.clear()
+
+    def in_turn(self, most: int) -> list[str]:
+        """Some of those that agreed, a few at each poll: somebody could have changed a record by hand."""
+        if not self._in_turn:
+            self._in_turn = list(self._agreed)
+        some, self._in_turn = self._in_turn[-most:], self._in_turn[:-most]
+        return [one for one in some if one in self._agreed]
+
+
 log = structlog.get_logger()
 
 
@@ -118,10 +183,12 @@ class Steadiness:
         #: When, how many were listed, and how many misses were wrong.
         self._polls: deque[tuple[datetime, int, int]] = deque()
 
-    def note(self, at: datetime, *, listed: Set[str], missed: Mapping[str, int]) -> None:
-        """A good poll at that time. `missed`: how many polls in a row had missed each known request."""
-        came_back = sum(times for known, times in missed.items() if known in listed)
-        self._polls.append((at, sum(known in listed for known in missed), came_back))
+    def note(self, at: datetime, *, listed: int, came_back: int) -> None:
+        """A good poll at that time listed so many known requests.
+
+        `came_back`: how often, all told, polls in a row had missed those of them that were missing before.
+        """
+        self._polls.append((at, listed, came_back))
         while self._polls and self._polls[0][0] < at - REMEMBERED:
             self._polls.popleft()
 

@@ -52,7 +52,7 @@ async def test_a_poll_is_compared_with_what_stands(store: Store) -> None:
     """Which call it is, since when and until when, and how often it was missed."""
     digest = await admit(store)
     expected = Standing(stage=Stage.OPEN, digest=digest, missed=0, first_seen=NOW, deadline=DEADLINE)
-    assert {"r1": expected} == dict(await store.approvals.standing())
+    assert {"r1": expected} == dict(await store.approvals.standing(["r1"]))
 
 
 # --- another deadline -------------------------------------------------------------------------------------

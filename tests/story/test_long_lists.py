@@ -155,12 +155,12 @@ async def test_a_round_takes_in_what_it_has_time_for(tmp_path: Path) -> None:
         for number in range(AT_ONCE + 1):
             work.ask(f"r{number}", window=900 - number)
         assert work.clock() == await admit.round()
-        waiting = await work.store.approvals.standing()
+        waiting = work.store.approvals.waiting()
         assert AT_ONCE == len(waiting)
         assert "r0" not in waiting
         assert admit.polls.last_good is None
         assert await admit.round() is None
-        assert "r0" in await work.store.approvals.standing()
+        assert "r0" in work.store.approvals.waiting()
         assert work.clock() == admit.polls.last_good
 
 

@@ -1,0 +1,80 @@
+"""What a poll is compared with, in SQL: asked for the few requests that differ, never for all that are open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence, Set
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, case, exists, func, null, select
+from sqlalchemy.engine import RowMapping
+
+from adapters.store import tables
+from adapters.store.columns import storable_text, value_in
+from adapters.store.compare_and_set import chunks
+from adapters.store.database import Part
+from bot.approval import Outcome, Stage
+from bot.ladder import DeadlineSource
+from bot.records import Standing
+
+_A, _D = tables.approvals.c, tables.decisions.c
+
+#: Nobody of ours had answered.
+REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
+#: The platform should still list it.
+_STANDING = (Stage.OPEN, Stage.DECIDED)
+
+
+class StandingApprovals(Part):
+    """What the records say of the requests in a list."""
+
+    def waiting(self) -> Set[str]:
+        """By what this process wrote, and at its start by the audit."""
+        return self._proofs.waiting()
+
+    def doubted(self) -> Set[str]:
+        return self._proofs.doubted()
+
+    async def standing(self, ids: Collection[str]) -> Mapping[str, Standing]:
+        """Without the calls."""
+        found: dict[str, Standing] = {}
+        asked = {storable_text(one): one for one in ids}
+        for some in chunks(list(asked)):
+            rows = await self._database.fetch(_standing().where(_A.id.in_(some), _A.stage.in_(_STANDING)))
+            found |= {asked[row[_A.id]]: self._standing_in(row) for row in rows}
+        return found
+
+    async def awaiting_poll(self, now: datetime) -> Mapping[str, Standing]:
+        """Each by an index that has few others."""
+        decided = _standing().where(tables.UNLISTED)
+        ran_out = _standing().where(
+            _A.stage.in_(_STANDING), _A.deadline <= now, _A.deadline_source == DeadlineSource.DEFAULT
+        )
+        rows = [*await self._database.fetch(decided), *await self._database.fetch(ran_out)]
+        return {row[_A.id]: self._standing_in(row) for row in rows}
+
+    def _standing_in(self, row: RowMapping) -> Standing:
+        return value_in(row, Standing, tables.approvals, forged=self._proofs.doubts(row[_A.id]))
+
+    async def untried(self) -> int:
+        """By the index on stage and deadline, without a call."""
+        count = select(func.count()).where(_A.stage.in_(_STANDING), _A.attempts == 0)
+        return int(await self._database.value(count))
+
+    async def recorded(self, ids: Sequence[str]) -> Mapping[str, datetime | None]:
+        """Without the calls."""
+        undecided = ~exists().where(_D.approval_id == _A.id).correlate(tables.approvals)
+        first_seen = case((and_(_A.outcome.in_(REVERSIBLE), undecided), _A.first_seen), else_=null())
+        found: dict[str, datetime | None] = {}
+        for some in chunks(ids):
+            wanted = select(_A.id, _A.stage, first_seen.label("first_seen")).where(_A.id.in_(some))
+            for row in await self._database.fetch(wanted):
+                found[row[_A.id]] = row["first_seen"]
+                if row[_A.stage] in _STANDING and not self._proofs.waits(row[_A.id]):
+                    self._proofs.doubt(row[_A.id], ("stage",))
+        return {one: found[storable_text(one)] for one in ids if storable_text(one) in found}
+
+
+def _standing() -> Select[Any]:
+    """The columns of `Standing`."""
+    return select(_A.id, _A.stage, _A.digest, _A.missed, _A.first_seen, _A.deadline, _A.attempts)
