@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.cli.policy_ladder import on_call_words, people_of, rung_words, staffed
 from adapters.cli.policy_replay import rule_in_words
-from adapters.platform.wire import read_pending
+from adapters.platform.listing import read_pending
 from adapters.settings import PolicyFile
 from bot.call import lines_of, warnings_of
 from bot.errors import ConfigError, Unavailable

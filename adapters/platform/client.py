@@ -20,14 +20,15 @@ import structlog
 from adapters.http import http_date, open_client, retry_after, why
 from adapters.platform import answers
 from adapters.platform.answers import LONGEST_WAIT, words_of
-from adapters.platform.wire import NOTHING, Read, Reader
+from adapters.platform.listing import NOTHING, PIECE, Intake, LastBody, Reader
 from bot.errors import ConfigError, Forbidden, Gone, ShutOut, Unanswered, Unavailable
 from bot.ports import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from datetime import datetime
 
+    from adapters.platform.wire import Read
     from bot.errors import NodError
     from bot.ports import Clock
     from bot.protocol import HITLRequest, HITLResponse
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
 #: `zlib.decompressobj` reads a gzip header and trailer with 16 added to the window size (zlib documentation).
 _GZIP = 16 + zlib.MAX_WBITS
-
-#: Bytes that are unpacked at once.
-PIECE = 262_144
 
 
 class Unusable(Exception):
@@ -161,12 +159,12 @@ class Exchange:
         until: float,
         lost: type[Unavailable],
         content: bytes | None = None,
-        take: Callable[[bytes], object] | None = None,
+        take: Callable[[bytes], Awaitable[None]] | None = None,
     ) -> Answer:
         """One exchange that ends at `until` of the loop's clock; `lost` is raised for one without an end.
 
-        With `take` the body of a success goes there piece by piece, in a thread, and is not kept. The time that
-        this takes is not the platform's. What it raises ends the exchange.
+        With `take` the body of a success goes there piece by piece, and is not kept. The time that this takes
+        is not the platform's. What it raises ends the exchange.
         """
         sent = {} if content is None else {"Content-Type": "application/json"}
         with translated(to=self._where, lost=lost):
@@ -178,7 +176,12 @@ class Exchange:
                 try:
                     if take is not None and response.is_success:
                         pieces = unpacked(response.aiter_raw(), encoding=packed, limit=self._limits.list)
-                        await _handed_on(pieces, take, bound)
+                        async for piece in pieces:
+                            begun = asyncio.get_running_loop().time()
+                            await take(piece)
+                            bound.reschedule(
+                                (bound.when() or begun) - begun + asyncio.get_running_loop().time()
+                            )
                     else:
                         limit = self._limits.question if method == "GET" else self._limits.body
                         body = await read_body(response.aiter_raw(), encoding=packed, limit=limit)
@@ -194,24 +197,12 @@ class Exchange:
         )
 
 
-async def _handed_on(
-    pieces: AsyncIterator[bytes], take: Callable[[bytes], object], bound: asyncio.Timeout
-) -> None:
-    """Some at a time, off the loop: clicks must be acknowledged meanwhile."""
-    loop, some = asyncio.get_running_loop(), bytearray()
-
-    async def hand_on() -> None:
-        begun = loop.time()
-        await asyncio.to_thread(take, bytes(some))
-        some.clear()
-        bound.reschedule((bound.when() or begun) + loop.time() - begun)
-
-    async for piece in pieces:
-        some += piece
-        if len(some) >= PIECE:
-            await hand_on()
-    if some:
-        await hand_on()
+async def _in_our_time(work: Awaitable[None], bound: asyncio.Timeout) -> None:
+    """Work that does not count as time that the platform takes."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await work
+    bound.reschedule((bound.when() or begun) + loop.time() - begun)
 
 
 @contextmanager
@@ -254,24 +245,28 @@ class HttpPlatform:
         self._clock = clock
         self._limits = limits
         self._known: Mapping[bytes, Read] = NOTHING  #: the items of the last poll, as read
+        self._last: LastBody | None = None
         self._audit_missed = False
         self._questions = asyncio.Semaphore(limits.questions)
 
     async def pending(self) -> Listing:
         """What waits now. Raises Unavailable or Forbidden; then nothing may be concluded."""
         began_at = self._clock()
-        until, reader = _in(self._limits.total), Reader(platform=self._name, known=self._known)
+        reader = Reader(platform=self._name, known=self._known)
+        intake = Intake(reader, last=self._last)
         try:
             answer = await self._exchange.call(
-                "GET", "agents/hitl/pending", until=until, lost=Unavailable, take=reader.feed
+                "GET", "agents/hitl/pending", until=_in(self._limits.total), lost=Unavailable, take=intake.feed
             )
+            if trouble := answer.trouble(lost=Unavailable, now=self._clock()):
+                raise trouble
+            theirs = http_date(answer.date)
+            skew = None if theirs is None else self._clock() - theirs
+            read = await intake.end()
         finally:
-            self._known = reader.kept
-        if trouble := answer.trouble(lost=Unavailable, now=self._clock()):
-            raise trouble
-        theirs = http_date(answer.date)
-        skew = None if theirs is None else self._clock() - theirs
-        read = reader.end()
+            if intake.was_read:
+                self._known = reader.kept
+        self._last = intake.last
         return Listing(
             began_at=began_at,
             requests=read.requests,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from adapters.platform.strict import flaw, parse
 
@@ -72,10 +73,26 @@ class Item:
         return value.names
 
 
-class Splitter:
+class Known(Protocol):
+    """What is known already of an item that is an object or a list, from an earlier list."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        ...
+
+
+K = TypeVar("K", bound=Known)
+#: Looks whether an item that begins here is a known one, byte by byte.
+Recognise = Callable[[bytes, int], K | None]
+
+
+class Splitter(Generic[K]):
     """Give it the body piece by piece with `feed`, which returns the items that have ended; then call `end`."""
 
-    def __init__(self) -> None:
+    def __init__(self, recognise: Recognise[K] = lambda data, at: None) -> None:
+        """What `recognise` knows is returned as it is, and not cut out."""
+        self._recognise = recognise
         self._step: Callable[[bytes, int], int] = self._begin
         #: Of the body, until it is known whether it begins with a byte order mark; then None.
         self._head: bytes | None = b""
@@ -85,21 +102,21 @@ class Splitter:
         self._item: _Value | None = None
         self._raw, self._size = bytearray(), 0
         self._wants_item, self._may_end = True, True
-        self._found: list[Item] = []
+        self._found: list[Item | K] = []
 
-    def feed(self, piece: bytes) -> list[Item]:
-        """The items that end in this piece. Raises NoList."""
+    def feed(self, piece: bytes) -> Iterator[Item | K]:
+        """The items that end in this piece, each before the next is looked at. Raises NoList."""
         if self._head is not None:
             piece = self._head + piece
             if len(piece) < len(_BOM) and _BOM.startswith(piece):
                 self._head = piece
-                return []
+                return
             self._head, piece = None, piece.removeprefix(_BOM)
         at = 0
         while at < len(piece):
             at = self._step(piece, at)
-        found, self._found = self._found, []
-        return found
+            yield from self._found
+            self._found.clear()
 
     def end(self) -> None:
         """The body is over. Raises NoList when the list is not."""
@@ -155,23 +172,33 @@ class Splitter:
             raise NoList("no list")
 
     def _list(self, data: bytes, at: int) -> int:
-        at = _past(_SPACE, data, at)
-        if at == len(data):
+        """One turn for all known items that follow one another: there may be tens of thousands."""
+        end, wants, may_end, found = len(data), self._wants_item, self._may_end, self._found
+        while True:
+            if at < end and data[at] in _SPACES:
+                at = _past(_SPACE, data, at)
+            if at >= end:
+                self._wants_item, self._may_end = wants, may_end
+                return at
+            sign = data[at]
+            if sign == _COMMA and not wants:
+                wants, may_end, at = True, False, at + 1
+                continue
+            if sign == _END and may_end:
+                self._step = self._over if self._outer is None else self._wrapping
+                return at + 1
+            if not wants or sign in _NO_ITEM:
+                raise NoList("no JSON")
+            if sign in _OPENING and (known := self._recognise(data, at)) is not None:
+                found.append(known)
+                wants, may_end, at = False, True, at + known.size
+                continue
+            self._wants_item, self._may_end = False, True
+            if whole := _WHOLE.match(data, at, at + LONGEST_ITEM):
+                found.append(Item(raw=whole[0], size=len(whole[0])))
+                return whole.end()
+            self._item, self._raw, self._size, self._step = _Value(), bytearray(), 0, self._inside
             return at
-        sign = data[at : at + 1]
-        if sign == b"]" and self._may_end:
-            self._step = self._over if self._outer is None else self._wrapping
-            return at + 1
-        if sign == b"," and not self._wants_item:
-            self._wants_item, self._may_end = True, False
-            return at + 1
-        if not self._wants_item or sign in b"]},:":
-            raise NoList("no JSON")
-        if whole := _WHOLE.match(data, at, at + LONGEST_ITEM):
-            self._end_item(Item(raw=whole[0], size=len(whole[0])))
-            return whole.end()
-        self._item, self._raw, self._size, self._step = _Value(), bytearray(), 0, self._inside
-        return at
 
     def _inside(self, data: bytes, at: int) -> int:
         item = self._item or _Value()
@@ -183,15 +210,13 @@ class Splitter:
             self._raw.clear()
         if item.done:
             raw = bytes(self._raw) if self._size <= LONGEST_ITEM else None
-            self._end_item(Item(raw=raw, size=self._size, walked=item.names))
+            self._found.append(Item(raw=raw, size=self._size, walked=item.names))
+            self._step = self._list
         return after
 
-    def _end_item(self, item: Item) -> None:
-        self._found.append(item)
-        self._wants_item, self._may_end, self._step = False, True, self._list
 
-
-_BRACKET = ord("[")
+_BRACKET, _COMMA, _END = ord("["), ord(","), ord("]")
+_OPENING, _SPACES, _NO_ITEM = frozenset(b"[{"), frozenset(b" \t\r\n"), frozenset(b"]},:")
 
 
 class _Value:

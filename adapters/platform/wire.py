@@ -1,23 +1,19 @@
-"""The bytes of `GET /agents/hitl/pending` -> what waits. Pure.
+"""One item of `GET /agents/hitl/pending` -> the request that waits. Pure.
 
-A body that is no list fails the whole poll; an item that cannot be read is set aside and the others go on.
+An item that cannot be read is set aside and the others go on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from adapters.platform.splitter import LONGEST_ITEM, Item, NoList, Splitter
+from adapters.platform.splitter import LONGEST_ITEM, Item, Names
 from adapters.platform.strict import Spoiled, TooDeep, flaw, parse, spelled, written
-from bot.errors import Unavailable
 from bot.protocol import HITLRequest, Json
 
 #: Characters of the longest id or name; the platform's own are UUIDs and slugs.
@@ -33,145 +29,35 @@ LONGEST_CALL = 300_000
 LONGEST_HEAD = 2_000
 TOO_LARGE = "the call is too large to be read by a person"
 CONTRADICTED = "the platform lists two different calls under this id"
-#: Beyond so much a list is not read at all.
-MOST_BYTES, MOST_ITEMS = 100_000_000, 50_000
-#: Bytes of the items that are kept, as read, for the next poll.
-MOST_KEPT = 32_000_000
-#: Reasons that are named one by one; of more than these only the number.
-MOST_REASONS = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """What a pending list says. `unread_ids` are listed too, but could not be understood."""
-
-    requests: tuple[HITLRequest, ...]
-    set_aside: tuple[str, ...]  #: why, per unreadable item; never its content
-    unread_ids: frozenset[str]
+NAMELESS = Names(ids=frozenset(), agents=frozenset())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
     """What one item says, by its bytes alone. Without a request or a reason it is no longer pending."""
 
+    size: int = 0  #: in bytes
     request: HITLRequest | None = None
     reason: str | None = None  #: why it is set aside
-    ids: frozenset[str] = frozenset()
-    agents: frozenset[str] = frozenset()
-
-
-NOTHING: Mapping[bytes, Read] = MappingProxyType({})
+    #: What it calls itself, where it has no request that says so.
+    names: Names = NAMELESS
 
 
 class _SetAside(Exception):
     """This item cannot be read; the message is the reason."""
 
 
-class Reader:
-    """Reads a pending list piece by piece; `feed` is work for a thread of its own."""
-
-    def __init__(
-        self,
-        *,
-        platform: str = "",
-        known: Mapping[bytes, Read] = NOTHING,
-        most_bytes: int = MOST_BYTES,
-        most_items: int = MOST_ITEMS,
-        most_kept: int = MOST_KEPT,
-    ) -> None:
-        """`known` is what an earlier reader of the same platform kept."""
-        self._platform, self._most_bytes, self._most_items = platform, most_bytes, most_items
-        self._known, self._room = known, most_kept
-        self.kept: dict[bytes, Read] = {}  #: what was read here, by the hash of each item
-        self._splitter = Splitter()
-        self._bytes = self._number = 0
-        self._agents: Counter[str] = Counter()  #: bytes of each one's items
-        self._found: dict[str, HITLRequest] = {}
-        self._unread: set[str] = set()
-        self._reasons: list[str] = []
-
-    def feed(self, piece: bytes) -> None:
-        """Raises Unavailable for what is no list, and for one beyond all bounds."""
-        self._bytes += len(piece)
-        try:
-            items = self._splitter.feed(piece)
-        except NoList as error:
-            raise Unavailable(f"the platform's pending list is {error}") from error
-        for item in items:
-            self._number += 1
-            read = self._read(item)
-            self._agents.update(dict.fromkeys(read.agents, item.size))
-            self._take_in(read)
-        if self._bytes > self._most_bytes:
-            raise Unavailable(self._beyond(f"{self._most_bytes:,} bytes"))
-        if self._number > self._most_items:
-            raise Unavailable(self._beyond(f"{self._most_items:,} items"))
-
-    def end(self) -> Pending:
-        """What the list says. Raises Unavailable when it ended too early, or is none."""
-        try:
-            self._splitter.end()
-        except NoList as error:
-            raise Unavailable(f"the platform's pending list is {error}") from error
-        reasons = self._reasons[:MOST_REASONS]
-        if len(self._reasons) > MOST_REASONS:
-            reasons.append(f"{len(self._reasons) - MOST_REASONS} more items could not be read")
-        return Pending(
-            requests=tuple(self._found.values()),
-            set_aside=tuple(reasons),
-            unread_ids=frozenset(self._unread - self._found.keys()),
-        )
-
-    def _read(self, item: Item) -> Read:
-        """The same bytes say the same: what was read at the last poll is not read again."""
-        if item.raw is None:
-            return _read(item, self._platform)
-        key = hashlib.sha256(item.raw).digest()
-        read = self.kept.get(key) or self._known.get(key) or _read(item, self._platform)
-        if key not in self.kept and item.size <= self._room:
-            self.kept[key] = read
-            self._room -= item.size
-        return read
-
-    def _take_in(self, read: Read) -> None:
-        reason = read.reason
-        if read.request is not None:
-            reason = _clash(read.request, self._found, self._unread)
-        if reason is None:
-            return
-        self._reasons.append(f"item {self._number} {reason}")
-        ids = {text for text in read.ids if _is_id(text)}
-        self._unread |= ids
-        # Which of the two would run, nobody can know.
-        for same in ids & self._found.keys():
-            self._found[same] = replace(self._found[same], flaw=self._found[same].flaw or CONTRADICTED)
-
-    def _beyond(self, bound: str) -> str:
-        agent = next((name for name, _ in self._agents.most_common(1) if _is_id(name)), None)
-        whose = f"; most of it is of the agent {agent}" if agent else ""
-        return f"the platform's pending list is longer than {bound}{whose}"
-
-
-def read_pending(body: bytes, *, platform: str = "") -> Pending:
-    """Read `platform`'s pending list, bare or as `{"success": true, "data": [...]}`.
-
-    Raises Unavailable when it is neither: then nothing may be concluded from it.
-    """
-    reader = Reader(platform=platform)
-    reader.feed(body)
-    return reader.end()
-
-
-def _read(item: Item, platform: str) -> Read:
+def read_item(item: Item, platform: str) -> Read:
+    """What this item of `platform`'s list says. Raises nothing."""
     try:
         value = _value(item)
     except _SetAside as reason:
-        return Read(reason=str(reason), ids=item.names.ids, agents=item.names.agents)
-    ids, agents = _texts(value, "request_id"), _texts(value, "agent_id")
+        return Read(size=item.size, reason=str(reason), names=item.names)
     try:
-        return Read(request=_request(value, platform), ids=ids, agents=agents)
+        return Read(size=item.size, request=_request(value, platform))
     except _SetAside as reason:
-        return Read(reason=str(reason), ids=ids, agents=agents)
+        names = Names(ids=_texts(value, "request_id"), agents=_texts(value, "agent_id"))
+        return Read(size=item.size, reason=str(reason), names=names)
 
 
 def _value(item: Item) -> Any:
@@ -183,21 +69,6 @@ def _value(item: Item) -> Any:
         raise _SetAside(str(error)) from None
     except ValueError:
         raise _SetAside("is no JSON that can be read") from None
-
-
-def _clash(request: HITLRequest, found: dict[str, HITLRequest], unread: set[str]) -> str | None:
-    """The first item with an id counts; only an item that is the very same may repeat it.
-
-    Returns why this one is set aside, if it is.
-    """
-    first = found.setdefault(request.request_id, request)
-    # `==` alone takes 1 for True; the digest alone leaves out what no decision covers.
-    if first.digest != request.digest or first != request:
-        return "contradicts an item before it with the same id"
-    if request.request_id in unread:
-        del found[request.request_id]
-        return "has the id of an item before it that could not be read"
-    return None
 
 
 def _id(text: str) -> str:
@@ -366,5 +237,6 @@ def _texts(item: Any, name: str) -> frozenset[str]:
     return frozenset(value for key, value in pairs if key == name and isinstance(value, str))
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether this can be the id of a request or an agent."""
     return bool(text.strip()) and len(text) <= LONGEST_NAME and text.isprintable()

@@ -96,7 +96,7 @@ class LastList:
         self._over = {one: over for one, over in self._over.items() if listed.get(one) is over[0]}
 
     def differing(self, waiting: Set[str], *, now: datetime) -> list[str]:
-        """Which listed requests have to be compared with their records; `waiting`: those that have not ended."""
+        """The listed requests to compare with their records; `waiting` are those that have not ended."""
         for ended in self._agreed.keys() - waiting:
             del self._agreed[ended]
         unsure = self.listed.keys() - self._agreed.keys()

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from adapters.platform.wire import MOST_ITEMS
+from adapters.platform.listing import MOST_ITEMS
 from bot.alerts import BLIND
 from bot.approval import Outcome, Stage
 from bot.errors import Unavailable

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.platform.wire import CONTRADICTED, TOO_LARGE, Pending, Reader, read_pending
+from adapters.platform.listing import Pending, Reader, read_pending
+from adapters.platform.wire import CONTRADICTED, TOO_LARGE
 from bot.call import lines_of, text_of
 from bot.canonical import FORM
 from bot.errors import Unavailable
