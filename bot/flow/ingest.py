@@ -127,10 +127,10 @@ class Ingest:
         self._look_at_default_window()
         listed, unread = last.listed.keys(), listing.unread_ids
         waiting, doubted = approvals.waiting(), approvals.doubted()
-        unlisted = (waiting - listed) - unread
+        differing = last.differing(waiting, now=now)
+        unlisted = last.unlisted(waiting) - unread
         count, gone = len(waiting) - len(unlisted), unlisted | (doubted - listed - unread)
         due = await approvals.awaiting_poll(now)
-        differing = last.differing(waiting, now=now)
         known = [one for one in differing if one in waiting]
         asked = dict.fromkeys([*known, *(doubted & listed), *last.in_turn(IN_TURN), *(due.keys() & listed)])
         standing = {**await approvals.standing({*asked, *gone, *(unread & waiting)}), **due}
@@ -222,7 +222,8 @@ class Ingest:
         policy, now = self._policy(), self._clock()
         route = policy.route_of(request)
         run_id = request.run_id or (self._run_of(request.request_id) if self._run_of else None)
-        request = replace(request, run_id=run_id)
+        if run_id != request.run_id:
+            request = replace(request, run_id=run_id)
         deadline = self._deadline(request, first_seen=now)
         rule = policy.rules.rule_for(request)
         approval = Approval(

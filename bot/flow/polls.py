@@ -97,14 +97,18 @@ class LastList:
 
     def differing(self, waiting: Set[str], *, now: datetime) -> list[str]:
         """The listed requests to compare with their records; `waiting` are those that have not ended."""
-        for ended in self._agreed.keys() - waiting:
-            del self._agreed[ended]
-        unsure = self.listed.keys() - self._agreed.keys()
-        if not unsure:
+        if not self._agreed.keys() <= waiting:
+            self._agreed = {one: same for one, same in self._agreed.items() if one in waiting}
+        if len(self._agreed) == len(self.listed):
             return []
+        unsure = self.listed.keys() - self._agreed.keys()
         return [
             one for one in self.listed if one in unsure and (one in waiting or not self._is_over(one, now=now))
         ]
+
+    def unlisted(self, waiting: Set[str]) -> Set[str]:
+        """Those that wait and are not in the list; to be asked after `differing`."""
+        return frozenset() if len(self._agreed) == len(waiting) else waiting - self.listed.keys()
 
     def _is_over(self, request_id: str, *, now: datetime) -> bool:
         if request_id not in self._over:

@@ -2,13 +2,23 @@
 
 import json
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.canonical import DEEPEST, LONGEST_TEXT, MOST_DIGITS, NotCanonical, canonical, digest_of
+from bot.canonical import (
+    DEEPEST,
+    FORMS,
+    LONGEST_TEXT,
+    MOST_DIGITS,
+    NotCanonical,
+    canonical,
+    digest_of,
+    written_out,
+)
 from bot.protocol import Json
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -160,3 +170,49 @@ def test_digest() -> None:
 def test_a_digest_is_that_of_the_list(parts: list[Json]) -> None:
     """Nothing but the canonical list of the parts goes into the digest."""
     assert digest_of(parts) == digest_of(json.loads(canonical(parts)))
+
+
+class Word(str):
+    """A text that could print anything."""
+
+
+@given(VALUES, st.sampled_from(list(FORMS)))
+def test_the_quick_way_writes_the_same_text(value: Json, form: str) -> None:
+    """Plain values are encoded by json itself: as if each had been written out."""
+    assert quick_and_slow(value, form=form)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        nested(DEEPEST - 1), nested(DEEPEST), nested(DEEPEST + 1), [[]] * 3, float("nan"), float("-inf"),
+        10**MOST_DIGITS, 2**53, {1: 2}, {Word("a"): 1}, Word("a"), [Word("a")], (1, 2), b"a", "\ud83d",
+        {"\ud83d": 1}, {"\U0001f600": 1, "\uffff": 2, "a": 3}, {"b": 1, "a": {"\u00e9": 1}}, "\u2028\x7f\x00",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", FORMS)
+def test_the_quick_way_refuses_the_same_values(value: Any, form: str) -> None:
+    """Whatever it cannot write safely is written out, or refused in the same words."""
+    assert quick_and_slow(value, form=form)
+
+
+@pytest.mark.parametrize("last", [[], {}, 1])
+def test_the_deepest_level_is_the_same(last: Json) -> None:
+    """An empty list is a level, too."""
+    for levels in range(DEEPEST - 2, DEEPEST + 2):
+        value = last
+        for _ in range(levels):
+            value = [value]
+        assert quick_and_slow(value, form="2")
+
+
+def quick_and_slow(value: Any, *, form: str) -> bool:
+    """Whether both ways say the same."""
+
+    def said(write: Callable[..., str]) -> str:
+        try:
+            return write(value, form=form)
+        except NotCanonical as error:
+            return f"refused: {error}"
+
+    return said(canonical) == said(written_out)
