@@ -16,7 +16,7 @@ from bot.alerts import CHANGING, TAMPERED, alert_of
 from bot.approval import Approval, Stage
 from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
-from bot.flow.polls import Heard, LastList, Polls, Unread
+from bot.flow.polls import Heard, LastList, Polls, Unread, Vanished
 from bot.flow.quorum_check import undecidable
 from bot.ladder import Deadline, began_at, deadline_of, lease_at, redraws, renewed
 from bot.policy import Policy
@@ -26,11 +26,6 @@ from bot.records import UNWRITTEN, DueRung, NewApproval, Placement, Standing
 from bot.routing import Route
 from bot.store import Store
 from bot.wording import quoted_name
-
-#: If at least this many, and more than this share of all, vanish at once, trouble at the platform is more
-#: likely than an answer to each of them: Nod believes it only after HOLD.
-MASS_COUNT, MASS_SHARE = 5, 0.5
-HOLD = timedelta(minutes=2)
 
 #: A call that changes this often gets no more cards; the alert's cause.
 MOST_CHANGES = 10
@@ -82,20 +77,22 @@ class Ingest:
         run_of: Callable[[str], str | None] | None = None,
         heard: Heard = lambda skew: skew,
         admits_for: timedelta = ADMITS_FOR_AT_MOST,
+        in_turn: int = IN_TURN,
     ) -> None:
         """`run_of` knows the run of a request, by its id, if the platform's list does not give it.
 
-        Each round spends at most `admits_for` on new requests.
+        Each round spends at most `admits_for` on new requests, and compares `in_turn` unchanged ones, too.
 
         `heard` learns from each poll how far our clock is ahead of the platform's (`bot.flow.polls`).
         """
         self._platform, self._store, self._policy, self._run_of = platform, store, policy, run_of
-        self._clock, self._count, self._admits_for = clock, count, admits_for
+        self._clock, self._count = clock, count
+        self._admits_for, self._in_turn = admits_for, in_turn
         self.polls = Polls(store=store, clock=clock, heard=heard)
         self._unread = Unread(store=store, clock=clock, count=count)
         self._last = LastList()
         self._default_window: timedelta | None = None
-        self._vanished_since: datetime | None = None
+        self._vanished = Vanished(store=store, clock=clock, count=count)
         self._doubts: set[str] = set()
 
     async def round(self) -> datetime | None:
@@ -132,7 +129,9 @@ class Ingest:
         count, gone = len(waiting) - len(unlisted), unlisted | (doubted - listed - unread)
         due = await approvals.awaiting_poll(now)
         known = [one for one in differing if one in waiting]
-        asked = dict.fromkeys([*known, *(doubted & listed), *last.in_turn(IN_TURN), *(due.keys() & listed)])
+        asked = dict.fromkeys(
+            [*known, *(doubted & listed), *last.in_turn(self._in_turn), *(due.keys() & listed)]
+        )
         standing = {**await approvals.standing({*asked, *gone, *(unread & waiting)}), **due}
         gone |= due.keys() - listed - unread
         unmet = await self._meet(listing, standing, asked)
@@ -343,26 +342,12 @@ class Ingest:
 
     async def _notice_missing(self, listing: Listing, missing: Mapping[str, Standing]) -> bool:
         """Record what is not listed; returns whether another poll soon can say whether it is gone."""
-        if await self._too_many(missing):
+        if await self._vanished.too_many(missing.values()):
             # Ours are delivered, or about to be: the POST's answer says so.
             missing = {known: met for known, met in missing.items() if met.attempts}
         await self._store.approvals.miss(list(missing), began_at=listing.began_at)
         believed_after = self.polls.steadiness.believed_after
         return any(met.missed < believed_after for met in missing.values())
-
-    async def _too_many(self, missing: Mapping[str, Standing]) -> bool:
-        """Whether so many vanished, not decided by Nod, that trouble at the platform is more likely."""
-        vanished = sum(not met.attempts for met in missing.values())
-        waiting = await self._store.approvals.untried() if vanished >= MASS_COUNT else vanished
-        if vanished < MASS_COUNT or vanished <= MASS_SHARE * waiting:
-            self._vanished_since = None
-            return False
-        now = self._clock()
-        if self._vanished_since is None:
-            self._vanished_since = now
-            log.error("requests_vanished", missing=vanished, standing=waiting)
-            self._count("requests_vanished")
-        return now - self._vanished_since < HOLD
 
     def _deadline(self, request: HITLRequest, *, first_seen: datetime) -> Deadline:
         deadline = deadline_of(request, first_seen=first_seen, default=self._policy().default_window)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,7 +18,7 @@ from bot.errors import Forbidden, Unavailable
 from bot.flow import Count
 from bot.ports import WORST_SKEW, Clock, Listing
 from bot.protocol import HITLRequest
-from bot.records import Alert
+from bot.records import Alert, Standing
 from bot.store import Store
 
 #: When polls have failed for this long, operators are alerted.
@@ -209,3 +209,31 @@ class Steadiness:
         listed, missed = (sum(column) for column in list(zip(*self._polls, strict=True))[1:])
         share = (missed + 1) / (listed + missed + 2)  # Laplace's estimate, which is never 0 or 1
         return min(max(LEAST_FLAPPING, math.ceil(math.log(ERROR) / math.log(share))), MOST_FLAPPING)
+
+
+#: If at least this many, and more than this share of all, vanish at once, trouble at the platform is more
+#: likely than an answer to each of them: Nod believes it only after HOLD.
+MASS_COUNT, MASS_SHARE = 5, 0.5
+HOLD = timedelta(minutes=2)
+
+
+class Vanished:
+    """Remembers since when too many requests are missing at once."""
+
+    def __init__(self, *, store: Store, clock: Clock, count: Count) -> None:
+        self._store, self._clock, self._count = store, clock, count
+        self._since: datetime | None = None
+
+    async def too_many(self, missing: Collection[Standing]) -> bool:
+        """Whether so many vanished, not decided by Nod, that trouble at the platform is more likely."""
+        vanished = sum(not met.attempts for met in missing)
+        waiting = await self._store.approvals.untried() if vanished >= MASS_COUNT else vanished
+        if vanished < MASS_COUNT or vanished <= MASS_SHARE * waiting:
+            self._since = None
+            return False
+        now = self._clock()
+        if self._since is None:
+            self._since = now
+            log.error("requests_vanished", missing=vanished, standing=waiting)
+            self._count("requests_vanished")
+        return now - self._since < HOLD
