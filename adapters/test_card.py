@@ -32,13 +32,14 @@ from bot.flow.desk import FrontDesk
 from bot.flow.ingest import Ingest
 from bot.flow.sights import Sights
 from bot.matching import Match
-from bot.policy import Person, Policy, names_of
+from bot.policy import Person, Policy
 from bot.ports import Chat, Clock, Listing
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.records import Step
 from bot.routing import Route, Rules
 from bot.seal import Seal, Signing
 from bot.surface import Destination, Surface
+from bot.wording import called, listed
 
 #: The tool and the agent that stand on the card, and what is said in the operator's place, in bold.
 TOOL, AGENT, AGENT_NAME = "test_card", "nod-test", "Nod test"
@@ -272,11 +273,11 @@ class CardTester:
         if up is None or up.ref is None:
             return False
         link = self.chats[place.surface].link(place.channel, up.ref)
-        people = names_of(self.policy(), route.approvers)
-        needs = f"{route.quorum} of them must" if route.quorum > 1 else "can"
+        people = listed(called(self.policy(), route.approvers, approval), "or")
+        who = f"{route.quorum} of {people} must" if route.quorum > 1 else f"{people} can"
         seconds = round((approval.deadline.at - self.clock()).total_seconds())
         await tell(f"The test card is up in {await self.name_of(place)}{f': {link}' if link else '.'}")
-        await tell(f"{people}: {needs} decide within {seconds} s. {WHY}")
+        await tell(f"{who} decide within {seconds} s. {WHY}")
         return True
 
 

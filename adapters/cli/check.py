@@ -43,7 +43,8 @@ async def check(*, strict: bool = False, env_file: EnvFile | None = None) -> int
     settings = read_settings()
     environment, file = settings.environment, settings.file
     findings = [_settings(env_file)] if env_file else []
-    findings += [Finding(what=f"{environment.config}: {len(file.policy.routes)} routes")]
+    count = len(file.policy.routes)
+    findings += [Finding(what=f"{environment.config}: {count} route{'' if count == 1 else 's'}")]
     findings += [
         Finding(
             what=f"{name} is http:// to another machine, which NOD_ALLOW_PLAIN_HTTP allows",

@@ -97,6 +97,7 @@ async def test_it_goes_the_whole_way_and_nowhere_else(tmp_path: Path) -> None:
         assert "nod_approve" not in buttons(done)
         assert terminal.lines[0].startswith("The test card is up in #approvals: http")
         assert terminal.read("Ann Albers approved it in Slack.")
+        assert terminal.read("Ann or Bob can decide within ")
         assert terminal.lines[-1].startswith("Decided: approved by Ann Albers")
         assert before == system.audit()
         assert [] == system.sandbox.platform.decisions
