@@ -41,6 +41,7 @@ class DeadChat:
     """A chat that is down, or busy."""
 
     surface: Surface = Surface.SLACK
+    interval: timedelta = timedelta(seconds=1)
     posts: int = 0
     says: Unavailable = field(default_factory=lambda: Unavailable("Slack is down"))
 
