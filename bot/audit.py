@@ -53,10 +53,18 @@ class Break:
     why: str
 
 
-def chained(fact: Fact, *, number: int, previous: str) -> Row:
-    """The row for a fact after the row with this hash. Raises NotCanonical if the body is not plain JSON."""
+def body_text(fact: Fact) -> str:
+    """The body as its row has it. Raises NotCanonical if it is not plain JSON."""
+    return canonical(dict(fact.body))
+
+
+def chained(fact: Fact, *, number: int, previous: str, body: str | None = None) -> Row:
+    """The row for a fact after the row with this hash; `body` is its `body_text`, where it is known already.
+
+    Raises NotCanonical if the body is not plain JSON.
+    """
     at_ms = (fact.at - _EPOCH) // timedelta(milliseconds=1)  # truncated, like a moment in a column
-    body = canonical(dict(fact.body))
+    body = body_text(fact) if body is None else body
     made = _hash(previous, number, at_ms, fact.kind, fact.approval_id, body)
     return Row(
         number=number,

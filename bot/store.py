@@ -41,6 +41,10 @@ class Placements(Protocol):
 
     async def get(self, card_id: str) -> Placement | None: ...
 
+    async def pressed(self, card_id: str) -> tuple[Placement, Approval] | None:
+        """A card with its record, as both are at one moment; None for an unknown card."""
+        ...
+
     async def of(self, *approval_ids: str) -> tuple[Placement, ...]: ...
 
     async def backlog(self, now: datetime) -> Backlog:

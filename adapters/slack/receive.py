@@ -5,21 +5,21 @@ Payloads: docs.slack.dev/reference/interaction-payloads; as far as Nod reads the
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
 
 from adapters.slack.verify import verify
 
 Reply = tuple[int, dict[str, str], bytes]  #: status, headers, body
 
-#: Seconds that bolt waits for a listener's ack (slack_bolt.listener.asyncio_runner); its 404 before that is
-#: about a payload that no listener takes.
-BOLT_WAITS = 3.0
+#: Seconds that Slack waits for the answer to a click (docs.slack.dev, Handling user interaction).
+SLACK_WAITS = 3.0
 #: Slack shows a warning beside the button; a decision that is stored by then counts all the same.
 LATE = b"Nod did not answer in time"
 
@@ -34,11 +34,12 @@ async def receive(
     secret: str | None,
     now: datetime,
     count: Callable[[str], None],
+    late: set[asyncio.Task[BoltResponse]],
 ) -> Reply:
     """The answer to one request. Without a secret (Socket Mode) every request is refused.
 
-    `count` is told `slack_request_refused` for each that was not Slack's or not readable, and
-    `slack_request_not_used` for each that is Slack's and of no use to Nod.
+    What takes longer than Slack waits goes on in `late`. `count` is told `slack_request_refused` for each that
+    was not Slack's or not readable, and `slack_request_not_used` for each that is Slack's and of no use to Nod.
     """
     if secret is None:
         return _refusal(404, "Nod takes its clicks over a socket", count)
@@ -53,14 +54,18 @@ async def receive(
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         # bolt reads ids out of parts of the body whose types it takes for granted.
         return _refusal(400, "not a payload of Slack's", count)
-    begun = time.monotonic()
-    response = await app.async_dispatch(request)
-    if response.status == 404 and time.monotonic() - begun < BOLT_WAITS:
-        return _refusal(400, "not a payload of Slack's", count)
-    if response.status == 404:  # bolt gave up waiting for our listener, which goes on
+    dispatched = asyncio.create_task(app.async_dispatch(request))
+    try:
+        async with asyncio.timeout(SLACK_WAITS):
+            response = await asyncio.shield(dispatched)
+    except TimeoutError:
+        late.add(dispatched)
+        dispatched.add_done_callback(late.discard)
         count("click_late")
         log.warning("click_late")
         return 503, {"content-type": "text/plain; charset=utf-8"}, LATE
+    if response.status == 404:  # no listener takes it
+        return _refusal(400, "not a payload of Slack's", count)
     if response.status == 500:  # bolt's own word for a body that it cannot read; ours would be 503
         return _refusal(400, "not a payload of Slack's", count)
     return response.status, response.first_headers(), response.body.encode()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.chat.background import open_background_tasks
@@ -65,6 +67,8 @@ def build_app(
         client=nameless,
         authorize=authorize,
         signing_secret=signing_secret,
+        # Otherwise bolt looks every 10 ms whether a listener has acked. Ours ack as the last thing they do.
+        process_before_response=True,
     )
     logger.setLevel(level)
     app.action(_ANY)(clicks.pressed)
@@ -89,6 +93,7 @@ class Slack:
     _secret: str | None
     _clock: Clock
     _count: Callable[[str], None]
+    _late: set[asyncio.Task[BoltResponse]] = field(default_factory=set)
 
     def pager(self, channel: str) -> ChannelPager:
         """A channel as a place for alerts."""
@@ -97,7 +102,13 @@ class Slack:
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer one request to `POST /slack/events`: (status, headers, body). Never raises, never 500."""
         return await receive(
-            headers, body, app=self._app, secret=self._secret, now=self._clock(), count=self._count
+            headers,
+            body,
+            app=self._app,
+            secret=self._secret,
+            now=self._clock(),
+            count=self._count,
+            late=self._late,
         )
 
     @property

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Select, Update, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, Update, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tables
 from adapters.store.columns import columns_of, storable_text
 from adapters.store.tables import approvals
 from bot.approval import STEPS, Approval, Stage
-from bot.audit import GENESIS, Fact, chained
+from bot.audit import GENESIS, Fact, body_text, chained
 from bot.protocol import Json
 from bot.records import Step
 
@@ -130,7 +131,12 @@ T = TypeVar("T")
 CHUNK = 500
 
 
-def move(approval_id: str, was: Stage, then: Stage | None = None, *conditions: ColumnElement[bool]) -> Update:
+def move(
+    approval_id: str | BindParameter[str],
+    was: Stage,
+    then: Stage | None = None,
+    *conditions: ColumnElement[bool],
+) -> Update:
     """The compare-and-set on one record; `then` is None for a change within a stage.
 
     Raises:
@@ -160,15 +166,45 @@ _U, _N = tables.audit.c, tables.audit_anchor.c
 _TURN = 0x4E6F65
 
 
+#: Under this name a connection has the audit rows of its transaction that are not written yet.
+_KEPT_BACK = "nod.audit_kept_back"
+Kept = list[tuple[Fact, str]]  #: facts, each with the canonical text of its body
+
+
 async def append(connection: AsyncConnection, *audit_events: Fact) -> None:
     """Write these facts behind the last row, in this transaction: without them there is no move.
 
-    Always a transaction's last statements: then nobody who has the turn waits for anybody.
+    Always a transaction's last statements: then nobody who has the turn waits for anybody. Where a transaction
+    is for several moves, they are written at its end. Raises NotCanonical for a body that is no plain JSON.
     """
+    told = [(fact, body_text(fact)) for fact in map(_storable, audit_events)]
+    kept = connection.info.get(_KEPT_BACK)
+    if kept is None:
+        await write_kept_back(connection, told)
+    else:
+        kept.extend(told)
+
+
+@contextmanager
+def audit_kept_back(connection: AsyncConnection) -> Iterator[Kept]:
+    """What is appended in this block, for `write_kept_back` at the end of the transaction."""
+    kept: Kept = []
+    info = connection.info  # of a connection that was lost meanwhile nobody may ask for it
+    info[_KEPT_BACK] = kept
+    try:
+        yield kept
+    finally:
+        info.pop(_KEPT_BACK, None)
+
+
+async def write_kept_back(connection: AsyncConnection, told: Kept) -> None:
+    """Their rows, behind the chain's last one, in one statement."""
+    if not told:
+        return
     number, previous = await _end(connection)
     rows = []
-    for number, fact in enumerate(audit_events, start=number + 1):  # noqa: B020 - it goes on from there
-        row = chained(_storable(fact), number=number, previous=previous)
+    for number, (fact, body) in enumerate(told, start=number + 1):  # noqa: B020 - it goes on from there
+        row = chained(fact, number=number, previous=previous, body=body)
         previous = row.hash
         rows.append(columns_of(row, tables.audit))
     await connection.execute(insert(tables.audit), rows)
@@ -179,7 +215,7 @@ async def _end(connection: AsyncConnection) -> tuple[int, str]:
     if connection.dialect.name == "postgresql":
         # The next statement sees what the one before us committed; a lock on the row itself would not.
         await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
-    for statement in (last_row(), last_anchor()):
+    for statement in (_LAST_ROW, _LAST_ANCHOR):
         found = (await connection.execute(statement)).mappings().first()
         if found is not None:
             return found["number"], found["hash"]
@@ -194,6 +230,9 @@ def last_row() -> Select[tuple[int, str]]:
 def last_anchor() -> Select[tuple[int, str]]:
     """Number and hash of the last row that retention removed."""
     return select(_N.number, _N.hash).order_by(_N.number.desc()).limit(1)
+
+
+_LAST_ROW, _LAST_ANCHOR = last_row(), last_anchor()
 
 
 def _storable(fact: Fact) -> Fact:

@@ -9,9 +9,9 @@ import asyncio
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Delete, Executable, Select, Table, Update, delete, insert, select
@@ -24,9 +24,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from adapters.clock import seconds_since_boot
 from adapters.store import tables
 from adapters.store.compare_and_set import WAKES, Move, append
+from adapters.store.group_commit import GroupCommit, Piece
 from adapters.store.proofs import Proofs
 from bot.audit import Fact
-from bot.errors import Unanswered, Unavailable
+from bot.errors import Unavailable
 from bot.ports import Clock
 from bot.records import Ring
 
@@ -67,10 +68,20 @@ def ailment_of(error: Exception) -> str | None:
 log = structlog.get_logger()
 
 T = TypeVar("T")
-#: Runs one reading statement.
-Fetch = Callable[[Executable], Awaitable[Sequence[RowMapping]]]
+#: What a statement that is made once is given each time.
+Given = Mapping[str, Any]
+
+
+class Fetch(Protocol):
+    """Runs one reading statement."""
+
+    async def __call__(self, statement: Executable, given: Given | None = None, /) -> Sequence[RowMapping]: ...
+
+
 #: The move that a piece of work makes, or how to tell it from the work's result.
 Made = Move | Callable[[T], Move | None]
+#: What hears how a piece of work ended; without an error the result counts.
+Ended = Callable[[T | None, Exception | None], None]
 #: What ails the database itself counts for so many seconds after it was last met: who is kept from working by
 #: it tries again each second, and what happens to have room meanwhile proves nothing.
 LASTS = 6.0
@@ -81,21 +92,22 @@ LAPSED = "nobody has looked lately whether the database is still ours"
 class Database:
     """One open database.
 
-    Every piece of work runs as a task of its own that no caller can cancel: a click whose connection drops
-    leaves either nothing or the whole transaction, and the steps are rung all the same. SQLAlchemy's
-    connections do not survive cancellation well (sqlalchemy/sqlalchemy#12077, #12099).
+    No caller can cancel a piece of work: a click whose connection drops leaves either nothing or the whole of
+    it, and the steps are rung all the same. SQLAlchemy's connections do not survive cancellation well
+    (sqlalchemy/sqlalchemy#12077, #12099).
     """
 
-    def __init__(
-        self,
-        *,
-        writer: AsyncEngine,
-        reader: AsyncEngine,
-        turn: AbstractAsyncContextManager[object],
-        ring: Ring,
-    ) -> None:
-        """`turn` is held during a transaction: it bounds how many there are at once."""
-        self._writer, self._reader, self._turn, self._ring = writer, reader, turn, ring
+    def __init__(self, *, writer: AsyncEngine, reader: AsyncEngine, ring: Ring, writers: int = 1) -> None:
+        """At most `writers` transactions at once."""
+        self._reader, self._ring = reader, ring
+        self._commits = GroupCommit(
+            engine=writer,
+            most=writers,
+            trouble_is=self._trouble_is,
+            fit=self._still_fit,
+            gone=lambda: self._gone(),
+            started=self._keep,
+        )
         self._under_way: set[asyncio.Task[Any]] = set()
         self._refused: str | None = None
         self._ours_until: float | None = None
@@ -126,10 +138,10 @@ class Database:
         """Whether neither open connections nor new ones are answered; a server that refuses us answers."""
         return self._silent()
 
-    async def fetch(self, statement: Executable) -> Sequence[RowMapping]:
+    async def fetch(self, statement: Executable, given: Given | None = None, /) -> Sequence[RowMapping]:
         """All rows of one reading statement. Raises Unavailable."""
         self._check()
-        return await self._unharmed(self._read(statement))
+        return await self._unharmed(self._read(statement, given))
 
     async def value(self, statement: Executable) -> Any:
         """The only column of the first row of one reading statement; None without a row. Raises Unavailable."""
@@ -141,10 +153,17 @@ class Database:
         rows = await self.fetch(select(*(one.scalar_subquery() for one in moments)))
         return min((one for one in rows[0].values() if one is not None), default=None)
 
-    async def write(self, made: Made[T], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do this work in one transaction, then ring the steps that got work by the move that was made.
+    async def write(
+        self,
+        made: Made[T],
+        work: Callable[[AsyncConnection], Awaitable[T]],
+        *,
+        ended: Ended[T] | None = None,
+    ) -> T:
+        """Do this work in a transaction, then ring the steps that got work by the move that was made.
 
-        `made` is the move that a true result stands for, or tells the move from the result.
+        `made` is the move that a true result stands for, or tells the move from the result. `ended` is called
+        with the result at once after the commit, or with the error: also when the caller has left by then.
 
         Raises:
             Unavailable: the database could not be reached, was busy, or is damaged; nothing happened.
@@ -153,7 +172,19 @@ class Database:
         self._check()
         if self._damage is not None:
             raise Unavailable(self._damage)
-        return await self._unharmed(self._transact(made, work))
+
+        def over(result: T, error: Exception | None) -> None:
+            if ended is not None:
+                ended(result, error)
+            if error is None:
+                move = (made if result else None) if isinstance(made, Move) else made(result)
+                for step in WAKES.get(move, ()) if move else ():
+                    self._ring(step)
+
+        piece = Piece(work=work, ended=over)
+        self._commits.add(piece)
+        result: T = await asyncio.shield(piece.done)
+        return result
 
     async def update(self, move: Move, statement: Update | Delete, *told: Fact) -> bool:
         """One statement in one transaction; whether it found a row to change. Raises as `write`.
@@ -199,9 +230,12 @@ class Database:
 
     async def _unharmed(self, work: Coroutine[Any, Any, T]) -> T:
         task = asyncio.create_task(work)
+        self._keep(task)
+        return await asyncio.shield(task)
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
         self._under_way.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         """Its caller may have left: then nobody else reads the error. It is trouble that others meet, too."""
@@ -209,30 +243,15 @@ class Database:
         if not task.cancelled():
             task.exception()
 
-    async def _read(self, statement: Executable) -> Sequence[RowMapping]:
+    async def _read(self, statement: Executable, given: Given | None) -> Sequence[RowMapping]:
         with self._trouble_is(Unavailable):
             async with self._reader.connect() as connection:
                 self._still_open()
-                return await _rows_in_turns(connection, statement)
+                return await _rows_in_turns(connection, statement, given)
 
-    async def _transact(self, made: Made[T], work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        with self._trouble_is(Unavailable):
-            async with self._taken_turn(), self._writer.connect() as connection:
-                result = await work(connection)
-                with self._trouble_is(Unanswered):
-                    await connection.commit()
-                if (gone := self._gone()) is not None:  # it went into what nobody finds any more
-                    raise Unanswered(gone)
-        move = (made if result else None) if isinstance(made, Move) else made(result)
-        for step in WAKES.get(move, ()) if move else ():
-            self._ring(step)
-        return result
-
-    @asynccontextmanager
-    async def _taken_turn(self) -> AsyncIterator[None]:
-        async with self._turn:
-            self._still_open()
-            yield
+    def _still_fit(self) -> None:
+        self._still_open()
+        self._check()
 
     def _still_open(self) -> None:
         if self._over:
@@ -269,9 +288,11 @@ async def paced(items: Iterable[T]) -> AsyncIterator[T]:
         yield item
 
 
-async def _rows_in_turns(connection: AsyncConnection, statement: Executable) -> Sequence[RowMapping]:
+async def _rows_in_turns(
+    connection: AsyncConnection, statement: Executable, given: Given | None
+) -> Sequence[RowMapping]:
     """As `rows_of`. The driver has all rows by then; decoding tens of thousands would hold everybody up."""
-    result = (await connection.execute(statement)).mappings()
+    result = (await connection.execute(statement, given)).mappings()
     rows: list[RowMapping] = []
     while some := result.fetchmany(IN_ONE_GO):
         rows.extend(some)
@@ -281,14 +302,21 @@ async def _rows_in_turns(connection: AsyncConnection, statement: Executable) -> 
     return rows
 
 
-async def rows_of(connection: AsyncConnection, statement: Executable) -> Sequence[RowMapping]:
+async def rows_of(
+    connection: AsyncConnection, statement: Executable, given: Given | None = None, /
+) -> Sequence[RowMapping]:
     """All rows of one reading statement, inside a transaction."""
-    return (await connection.execute(statement)).mappings().all()
+    return (await connection.execute(statement, given)).mappings().all()
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT with `on_conflict_do_nothing`, which each database spells in a dialect of its own."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    return insert_in(connection.dialect.name, table)
+
+
+def insert_in(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """The same in a dialect that is named."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 class Part:

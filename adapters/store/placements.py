@@ -31,11 +31,20 @@ from adapters.store.columns import columns_of, moment, value_in
 from adapters.store.compare_and_set import Move, append, chunks
 from adapters.store.database import rows_of
 from adapters.store.due_cards import DueCards
-from bot.approval import Stage
+from adapters.store.whole import decided, whole_of, with_next
+from bot.approval import Approval, Stage
 from bot.records import Lack, Placement, Posted, Up
 from bot.surface import Destination
 
 _P, _A, _D, _G = tables.placements.c, tables.approvals.c, tables.decisions.c, tables.digests.c
+
+
+_CARD = select(tables.placements).where(_P.card_id == bindparam("card"))
+_PRESSED = (
+    select(tables.placements, tables.approvals, tables.decisions, tables.rungs)
+    .select_from(with_next(decided(tables.placements.join(tables.approvals))))
+    .where(_P.card_id == bindparam("card"))
+)
 
 
 async def destinations_of(connection: AsyncConnection, approval_id: str) -> frozenset[Destination]:
@@ -91,8 +100,14 @@ class SqlPlacements(DueCards):
 
     async def get(self, card_id: str) -> Placement | None:
         """The placement; None for an unknown card."""
-        rows = await self._database.fetch(select(tables.placements).where(_P.card_id == card_id))
+        rows = await self._database.fetch(_CARD, {"card": card_id})
         return value_in(rows[0], Placement, tables.placements) if rows else None
+
+    async def pressed(self, card_id: str) -> tuple[Placement, Approval] | None:
+        """Both of one moment, in one statement."""
+        rows = await self._database.fetch(_PRESSED, {"card": card_id})
+        found = await whole_of(rows, self._database.fetch, self._proofs, next_read=True)
+        return (value_in(rows[0], Placement, tables.placements), found[0]) if found else None
 
     async def of(self, *approval_ids: str) -> tuple[Placement, ...]:
         """All placements of these approvals, also those given up."""

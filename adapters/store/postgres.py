@@ -247,7 +247,7 @@ async def opened(
         connect_args={**lines.settings, "async_creator_fn": lines.connect},
     )
     reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-    database = Database(writer=engine, reader=reader, turn=asyncio.Semaphore(WRITERS), ring=ring)
+    database = Database(writer=engine, reader=reader, ring=ring, writers=WRITERS)
     database.listen(lambda: lines.silent)
     try:
         await _prepare(engine, lines)

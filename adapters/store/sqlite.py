@@ -12,10 +12,13 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, Self
 
+import aiosqlite
 from sqlalchemy import URL, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -85,7 +88,7 @@ async def opened(url: URL, *, ring: Ring) -> AsyncIterator[Database]:
     path = _path(url)
     with _locked(path):
         writer, reader = _engines(path)
-        database = Database(writer=writer, reader=reader, turn=asyncio.Lock(), ring=ring)
+        database = Database(writer=writer, reader=reader, ring=ring)
         try:
             try:
                 await _check(writer, WRITER_PRAGMAS)
@@ -146,9 +149,69 @@ def _unwritable(path: Path, error: OSError) -> ConfigError:
     return ConfigError(_SETTING, what, "Name a file in a folder that Nod may write.")
 
 
+class InThread(aiosqlite.Connection):
+    """One connection in a thread of its own, which is handed each statement once.
+
+    aiosqlite goes there four times for a statement: for a cursor, to run it, for its rows, and to close it.
+    """
+
+    @classmethod
+    def opened(cls, *args: Any, **more: Any) -> Self:
+        """To be awaited; the arguments are those of `sqlite3.connect`."""
+        made = cls(lambda: sqlite3.connect(*args, **more), 64)
+        made._thread.daemon = True  # as SQLAlchemy has it
+        return made
+
+    async def in_thread(self, function: Callable[[], None]) -> None:
+        """Return when the connection's thread has done it."""
+        await self._execute(function)  # type: ignore[no-untyped-call]  # aiosqlite has no types here
+
+    def cursor(self) -> _Statement:  # type: ignore[override]  # there is nothing to open
+        return _Statement(self)
+
+
+class _Statement:
+    """One statement and what came of it, as SQLAlchemy asks aiosqlite's cursors for it."""
+
+    def __init__(self, connection: InThread) -> None:
+        self._connection = connection
+        self._rows: list[Any] = []
+        self.description: Any = None
+        self.rowcount, self.arraysize = -1, 1
+        self.lastrowid: int | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, sql: str, parameters: Any = ()) -> Self:
+        return await self._run(sqlite3.Cursor.execute, sql, parameters)
+
+    async def executemany(self, sql: str, parameters: Any) -> Self:
+        return await self._run(sqlite3.Cursor.executemany, sql, parameters)
+
+    async def fetchall(self) -> list[Any]:
+        return self._rows
+
+    async def close(self) -> None:
+        """It is closed."""
+
+    async def _run(self, how: Callable[..., Any], sql: str, parameters: Any) -> Self:
+        await self._connection.in_thread(partial(self._in_thread, how, sql, parameters))
+        return self
+
+    def _in_thread(self, how: Callable[..., Any], sql: str, parameters: Any) -> None:
+        with closing(self._connection._conn.cursor()) as cursor:  # noqa: SLF001
+            how(cursor, sql, parameters)
+            self.description = cursor.description
+            self._rows = cursor.fetchall() if cursor.description else []
+            self.rowcount, self.lastrowid = cursor.rowcount, cursor.lastrowid
+
+
 def _engines(path: Path) -> tuple[AsyncEngine, AsyncEngine]:
     url = URL.create("sqlite+aiosqlite", database=str(path))
-    writer = create_async_engine(url, pool_size=1, max_overflow=0)
+    writer = create_async_engine(
+        url, pool_size=1, max_overflow=0, connect_args={"async_creator_fn": InThread.opened}
+    )
     _on_connect(writer, WRITER_PRAGMAS)
 
     @event.listens_for(writer.sync_engine, "begin")
@@ -157,7 +220,12 @@ def _engines(path: Path) -> tuple[AsyncEngine, AsyncEngine]:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     reader = create_async_engine(
-        url, pool_size=READERS, max_overflow=0, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True
+        url,
+        pool_size=READERS,
+        max_overflow=0,
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+        connect_args={"async_creator_fn": InThread.opened},
     )
     _on_connect(reader, READER_PRAGMAS)
     return writer, reader

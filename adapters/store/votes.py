@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, func, insert, select, true, update
+from sqlalchemy import Insert, and_, bindparam, delete, exists, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from adapters.store import audit_events, tables
 from adapters.store.columns import columns_of, storable_text, value_in
 from adapters.store.compare_and_set import Move, append, move
-from adapters.store.database import Part, insert_new, rows_of
+from adapters.store.database import Part, insert_in, rows_of
 from adapters.store.proofs import Proofs
 from bot.approval import Claim, Decision, Stage, Vote, distinct_people
 from bot.ladder import Action, Lease
@@ -43,24 +45,23 @@ class AnsweredApprovals(Part):
         async def work(connection: AsyncConnection) -> tuple[Counted, int]:
             if not proofs.waits(approval_id):
                 return Counted.LOST, 0
-            undecided = ~exists().where(_D.approval_id == _A.id).correlate(tables.approvals)
-            asked = true() if vote.actor.surface is Surface.POLICY else _A.rule.is_(None)
-            counts = (_A.digest == vote.digest, _A.deadline > vote.at, asked, undecided)
             # One person is enough almost always: then there is nothing to wait for, and a statement less.
             at_once = Stage.DECIDED if needs <= 1 else None
             # An Approve waits for a list that confirms the call (`adapters.store.decided`).
             due = {"due_at": None if vote.verdict is HITLDecision.APPROVED else vote.at}
-            taken = move(approval_id, Stage.OPEN, at_once, *counts).values(
-                revision=_A.revision + 1, **(due if at_once else {})
-            )
-            revision: int | None = (await connection.execute(taken.returning(_A.revision))).scalar_one_or_none()
+            taken = _taken(at_once, by_rule=vote.actor.surface is Surface.POLICY)
+            given = {"one": approval_id, "call": vote.digest, "now": vote.at}
+            given |= {"due": due["due_at"]} if at_once else {}
+            revision: int | None = (await connection.execute(taken, given)).scalar_one_or_none()
             if revision is None:
                 return Counted.LOST, 0
             row = vote_row(approval_id, vote, revision=revision, proofs=proofs)
             voted = audit_events.voted(approval_id, vote, revision=revision, signature=row["signature"])
-            await _put(connection, row)
-            await _end_lease(connection, approval_id, person=vote.person, at=vote.at)
-            same = await _same(connection, approval_id, vote, eligible, proofs)
+            await connection.execute(_put(connection.dialect.name), row)
+            same = [vote]
+            if revision > FIRST:  # a claim or another vote would have raised it
+                await _end_lease(connection, approval_id, person=vote.person, at=vote.at)
+                same = await _same(connection, approval_id, vote, eligible, proofs)
             if distinct_people(same) < needs:
                 await append(connection, voted)
                 return Counted.WAITING, revision
@@ -68,13 +69,17 @@ class AnsweredApprovals(Part):
                 await connection.execute(move(approval_id, Stage.OPEN, Stage.DECIDED).values(**due))
             decision = _decision_by(vote, same)
             made = decision_row(approval_id, decision, digest=vote.digest, revision=revision, proofs=proofs)
-            await connection.execute(insert(tables.decisions), made)
+            await connection.execute(_DECIDE, made)
             how = {"revision": revision, "signature": made["signature"]}
             await append(connection, voted, audit_events.decided(approval_id, decision, vote, **how))
             return Counted.DECIDED, revision
 
-        counted, revision = await self._database.write(lambda made: _MOVES.get(made[0]), work)
-        proofs.counted(approval_id, vote.person, revision=revision)
+        def ended(result: tuple[Counted, int] | None, error: Exception | None) -> None:
+            # A commit without an answer may have counted: then no earlier vote of theirs does any more, either.
+            if result is not None and error is None:
+                proofs.counted(approval_id, vote.person, revision=result[1])
+
+        counted, _ = await self._database.write(lambda made: _MOVES.get(made[0]), work, ended=ended)
         return counted
 
     async def claim(self, approval_id: str, *, claim: Claim, digest: str, last_call: DueRung) -> Claimed:
@@ -104,6 +109,34 @@ class AnsweredApprovals(Part):
         return await self._database.write({Claimed.YES: Move.CLAIM}.get, work)
 
 
+#: What a record's revision is after the first answer to it.
+FIRST = 2
+
+
+@cache
+def _taken(then: Stage | None, *, by_rule: bool) -> ReturningUpdate[int]:
+    """The compare-and-set of an answer to `one`, about this `call` and before its deadline; made once."""
+    undecided = ~exists().where(_D.approval_id == _A.id).correlate(tables.approvals)
+    asked = true() if by_rule else _A.rule.is_(None)
+    now = bindparam("now", type_=_A.deadline.type)
+    counts = (_A.digest == bindparam("call"), _A.deadline > now, asked, undecided)
+    due = {"due_at": bindparam("due", type_=_A.due_at.type)} if then else {}
+    taken = move(bindparam("one"), Stage.OPEN, then, *counts).values(revision=_A.revision + 1, **due)
+    return taken.returning(_A.revision)
+
+
+@cache
+def _put(dialect: str) -> Insert:
+    """A person's later vote takes the place of their earlier one."""
+    new = insert_in(dialect, tables.votes)
+    key = [_V.approval_id, _V.person]
+    rest = {name: value for name, value in new.excluded.items() if name not in ("approval_id", "person")}
+    return new.on_conflict_do_update(index_elements=key, set_=rest)
+
+
+_DECIDE = insert(tables.decisions)
+
+
 async def _begin_lease(connection: AsyncConnection, claim: Claim, last_call: DueRung) -> None:
     """The last call, and the moment at which the cards show that nobody is on it any more."""
     of = last_call.approval_id
@@ -118,10 +151,17 @@ async def _begin_lease(connection: AsyncConnection, claim: Claim, last_call: Due
     await connection.execute(insert(tables.rungs), [columns_of(rung, tables.rungs) for rung in rungs])
 
 
+_NOW = bindparam("now", type_=_C.until.type)
+_LEASE_ENDS = (
+    update(tables.claims)
+    .where(_C.approval_id == bindparam("one"), _C.person == bindparam("who"), _C.until > _NOW)
+    .values(until=_NOW)
+)
+
+
 async def _end_lease(connection: AsyncConnection, approval_id: str, *, person: str, at: datetime) -> None:
     """Whoever has answered is on it no more: the others hear of it again, and she hears no last call."""
-    running = and_(_C.approval_id == approval_id, _C.person == person, _C.until > at)
-    if (await connection.execute(update(tables.claims).where(running).values(until=at))).rowcount:
+    if (await connection.execute(_LEASE_ENDS, {"one": approval_id, "who": person, "now": at})).rowcount:
         hers = and_(_R.approval_id == approval_id, _R.number >= LAST_CALLS, _R.who == (person,))
         await connection.execute(delete(tables.rungs).where(hers, _R.fired_at.is_(None)))
 
@@ -141,26 +181,25 @@ async def void_claims(connection: AsyncConnection, approval_id: str) -> None:
     await connection.execute(delete(tables.claims).where(_C.approval_id == approval_id))
 
 
-async def _put(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
-    """A person's later vote takes the place of her earlier one."""
-    new = insert_new(connection, tables.votes).values(row)
-    key = [_V.approval_id, _V.person]
-    rest = {
-        column.name: new.excluded[column.name] for column in _V if column.name not in ("approval_id", "person")
-    }
-    await connection.execute(new.on_conflict_do_update(index_elements=key, set_=rest))
+_ALIKE = (
+    select(tables.votes)
+    .where(
+        _V.approval_id == bindparam("one"),
+        _V.verdict == bindparam("verdict", type_=_V.verdict.type),
+        _V.digest == bindparam("call"),
+    )
+    .order_by(_V.at, _V.person)
+)
 
 
 async def _same(
     connection: AsyncConnection, approval_id: str, vote: Vote, eligible: frozenset[str] | None, proofs: Proofs
 ) -> list[Vote]:
     """The votes that count, with this verdict on this call, earliest first; this one always does."""
-    alike = select(tables.votes).where(
-        _V.approval_id == approval_id, _V.verdict == vote.verdict, _V.digest == vote.digest
-    )
+    given = {"one": approval_id, "verdict": vote.verdict, "call": vote.digest}
     votes = [
         value_in(row, Vote, tables.votes)
-        for row in await rows_of(connection, alike.order_by(_V.at, _V.person))
+        for row in await rows_of(connection, _ALIKE, given)
         if row[_V.person] == storable_text(vote.person) or proofs.vote_counts(row)
     ]
     if eligible is None:

@@ -7,12 +7,22 @@ forged though nobody touched it, so it is read again before anybody is told that
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, FromClause, Select, TextClause, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Executable,
+    FromClause,
+    Select,
+    TextClause,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.engine import RowMapping
 
 from adapters.store import tables
@@ -36,7 +46,7 @@ _UNSAID = (Action.LAST_CALL, Action.REDRAW)
 
 def approvals_decided() -> Select[Any]:
     """Every approval with its decision, if it has one."""
-    return select(tables.approvals, tables.decisions).select_from(decided(tables.approvals))
+    return _DECIDED
 
 
 def decided(approvals: FromClause) -> FromClause:
@@ -44,13 +54,60 @@ def decided(approvals: FromClause) -> FromClause:
     return approvals.outerjoin(tables.decisions, _D.approval_id == _A.id)
 
 
-async def whole_of(rows: Iterable[RowMapping], fetch: Fetch, proofs: Proofs) -> tuple[Approval, ...]:
+#: Made once, as is everything here that each reading needs: making one takes longer than running it.
+_DECIDED = select(tables.approvals, tables.decisions).select_from(decided(tables.approvals))
+#: Those of some approvals, which are given under this name.
+_SOME: BindParameter[Any] = bindparam("some", expanding=True)
+_DECIDED_OF = _DECIDED.where(_A.id.in_(_SOME))
+_VOTES_OF = select(tables.votes).where(_V.approval_id.in_(_SOME)).order_by(_V.at, _V.person)
+_CLAIMS_OF = select(tables.claims).where(_C.approval_id.in_(_SOME)).order_by(_C.at, _C.person)
+_SAID = _R.action.not_in(_UNSAID)
+_FIRED_OF = (
+    select(tables.rungs)
+    .where(_R.fired_at.is_not(None), _SAID, _R.approval_id.in_(_SOME))
+    .order_by(_R.approval_id, _R.number)
+)
+
+
+def _next_of() -> Select[Any]:
+    """Of each the next rung that others hear of."""
+    turn = func.row_number().over(partition_by=_R.approval_id, order_by=[_R.due_at, _R.number])
+    unfired = _R.fired_at.is_(None), _SAID, _R.approval_id.in_(_SOME)
+    lines = select(_R.approval_id, _R.number, turn.label("turn")).where(*unfired).subquery()
+    first = (lines.c.approval_id == _R.approval_id) & (lines.c.number == _R.number) & (lines.c.turn == 1)
+    return select(tables.rungs).join(lines, first)
+
+
+_NEXT_OF = _next_of()
+
+
+def with_next(approvals: FromClause) -> FromClause:
+    """These rows, each with what happens next while nobody answers: for one reading of a few approvals."""
+    other = tables.rungs.alias()
+    of_same = other.c.approval_id == _A.id
+    first = (
+        select(other.c.number)
+        .where(of_same, other.c.fired_at.is_(None), other.c.action.not_in(_UNSAID))
+        .order_by(other.c.due_at, other.c.number)
+        .limit(1)
+        .correlate(tables.approvals)
+        .scalar_subquery()
+    )
+    return approvals.outerjoin(tables.rungs, (_R.approval_id == _A.id) & (_R.number == first))
+
+
+async def whole_of(
+    rows: Iterable[RowMapping], fetch: Fetch, proofs: Proofs, *, next_read: bool = False
+) -> tuple[Approval, ...]:
     """The approvals in these rows, which have the columns of `approvals_decided`; a few statements for all.
 
-    What is not Nod's own word is named in `forged`, and doubted from then on.
+    What is not Nod's own word is named in `forged`, and doubted from then on. With `next_read` the rows are
+    `with_next`.
     """
-    found = [_approval_of(row, proofs) async for row in paced(rows)]
-    approvals = await _together(found, fetch, proofs)
+    kept = list(rows)
+    found = [_approval_of(row, proofs) async for row in paced(kept)]
+    ahead = {row[_A.id]: _ahead_in(row) for row in kept if row[_R.number] is not None} if next_read else None
+    approvals = await _together(found, fetch, proofs, ahead)
     suspect = {approval.id: approval for approval in approvals if approval.forged}
     if not suspect:
         return approvals
@@ -96,7 +153,7 @@ async def _read_again(suspect: Mapping[str, Approval], fetch: Fetch, proofs: Pro
     now, left = dict(suspect), list(suspect)
     for _ in range(READINGS):
         known = {approval_id: proofs.known_of(approval_id) for approval_id in left}
-        rows = await _beside(left, lambda some: approvals_decided().where(_A.id.in_(some)), fetch)
+        rows = await _beside(left, _DECIDED_OF, fetch)
         again = await _together([_approval_of(row, proofs) for row in rows], fetch, proofs)
         now.update({approval.id: approval for approval in again})
         left = [
@@ -178,14 +235,16 @@ def _confirmed(row: RowMapping, proofs: Proofs) -> datetime | None:
 # --- what belongs to it in other tables
 
 
-async def _together(found: Sequence[Approval], fetch: Fetch, proofs: Proofs) -> tuple[Approval, ...]:
+async def _together(
+    found: Sequence[Approval], fetch: Fetch, proofs: Proofs, ahead: Mapping[str, Ahead] | None = None
+) -> tuple[Approval, ...]:
     """The approvals with what belongs to them, as it is now.
 
     Read after the approvals: a vote or claim in between raises the revision, so the card is drawn again.
     """
     votes, forged = await _votes(found, fetch, proofs)
     claims = await _claims(found, fetch)
-    ahead = await _ahead(found, fetch)
+    ahead = await _ahead(found, fetch) if ahead is None else ahead
     pinged = await _pinged(found, fetch)
 
     def whole(one: Approval) -> Approval:
@@ -212,10 +271,7 @@ async def _votes(
     forged: set[str] = set()
     waiting = {storable_text(one.id) for one in found if one.stage in (Stage.OPEN, Stage.DECIDED)}
 
-    def on(some: Sequence[str]) -> Executable:
-        return select(tables.votes).where(_V.approval_id.in_(some)).order_by(_V.at, _V.person)
-
-    for row in await _beside((one.id for one in found if one.revision > 1), on, fetch):
+    for row in await _beside((one.id for one in found if one.revision > 1), _VOTES_OF, fetch):
         if row[_V.approval_id] in waiting and not proofs.vote_counts(row):
             forged.add(row[_V.approval_id])
         else:
@@ -225,12 +281,8 @@ async def _votes(
 
 async def _claims(found: Sequence[Approval], fetch: Fetch) -> Mapping[str, Sequence[Claim]]:
     """Who said "I'm on it", by approval, earliest first."""
-
-    def of(some: Sequence[str]) -> Executable:
-        return select(tables.claims).where(_C.approval_id.in_(some)).order_by(_C.at, _C.person)
-
     claims: defaultdict[str, list[Claim]] = defaultdict(list)
-    for row in await _beside((one.id for one in found if one.revision > 1), of, fetch):
+    for row in await _beside((one.id for one in found if one.revision > 1), _CLAIMS_OF, fetch):
         claims[row[_C.approval_id]].append(value_in(row, Claim, tables.claims))
     return claims
 
@@ -241,37 +293,26 @@ def _asks_people(approval: Approval) -> bool:
 
 async def _ahead(found: Sequence[Approval], fetch: Fetch) -> Mapping[str, Ahead]:
     """What happens next while nobody answers, by approval."""
+    rows = await _beside((one.id for one in found if _asks_people(one)), _NEXT_OF, fetch)
+    return {row[_R.approval_id]: _ahead_in(row) for row in rows}
 
-    def next_of(some: Sequence[str]) -> Executable:
-        turn = func.row_number().over(partition_by=_R.approval_id, order_by=[_R.due_at, _R.number])
-        unfired = _R.fired_at.is_(None), _R.action.not_in(_UNSAID), _R.approval_id.in_(some)
-        lines = select(_R.approval_id, _R.number, turn.label("turn")).where(*unfired).subquery()
-        first = (lines.c.approval_id == _R.approval_id) & (lines.c.number == _R.number) & (lines.c.turn == 1)
-        return select(tables.rungs).join(lines, first)
 
-    rows = await _beside((one.id for one in found if _asks_people(one)), next_of, fetch)
-    return {row[_R.approval_id]: value_in(row, Ahead, tables.rungs, at=row[_R.due_at]) for row in rows}
+def _ahead_in(row: RowMapping) -> Ahead:
+    return value_in(row, Ahead, tables.rungs, at=row[_R.due_at])
 
 
 async def _pinged(found: Sequence[Approval], fetch: Fetch) -> Mapping[str, Sequence[str]]:
     """Of those that nobody answered, whom their rungs had named, in the order of the rungs."""
-
-    def fired_of(some: Sequence[str]) -> Executable:
-        fired = _R.fired_at.is_not(None), _R.action.not_in(_UNSAID), _R.approval_id.in_(some)
-        return select(tables.rungs).where(*fired).order_by(_R.approval_id, _R.number)
-
     pinged: defaultdict[str, list[str]] = defaultdict(list)
     over = (one.id for one in found if one.outcome is Outcome.TIMEOUT_SKIP)
-    for row in await _beside(over, fired_of, fetch):
+    for row in await _beside(over, _FIRED_OF, fetch):
         pinged[row[_R.approval_id]].extend(row[_R.who])
     return pinged
 
 
-async def _beside(
-    ids: Iterable[str], statement: Callable[[Sequence[str]], Executable], fetch: Fetch
-) -> list[RowMapping]:
-    """The rows that belong to these approvals, a statement for a few hundred of them."""
+async def _beside(ids: Iterable[str], statement: Executable, fetch: Fetch) -> list[RowMapping]:
+    """The rows that belong to these approvals, a few hundred of them at a time."""
     rows: list[RowMapping] = []
     for some in chunks(list(dict.fromkeys(ids))):
-        rows.extend(await fetch(statement(some)))
+        rows.extend(await fetch(statement, {"some": some}))
     return rows

@@ -153,12 +153,12 @@ class Check:
         sealed = self._seal.open(click.value)
         if sealed is None or sealed.verb != click.verb.value:
             raise Refused(Refusal.FORGED, FORGED)
-        placement = await self._store.placements.get(sealed.card_id)
-        approval = await self._store.approvals.get(placement.approval_id) if placement else None
-        if placement is None or approval is None:
+        found = await self._store.placements.pressed(sealed.card_id)
+        if found is None:
             raise Refused(
                 Refusal.UNKNOWN_CARD, "Nod has no record of this card. Look for a newer one in the channel."
             )
+        placement, approval = found
         where = placement.destination
         # A click can come before the answer to Nod's own post: then the ref is not saved yet.
         if (where.surface, where.channel) != (click.surface, click.channel) or (

@@ -58,7 +58,7 @@ async def test_an_address_that_nobody_confirmed_ties_no_account_to_a_person(conf
 
 
 async def test_a_click_that_takes_too_long_is_late_and_not_unknown() -> None:
-    """Bolt answers 404 for it; Slack hears 503, and the decision goes on."""
+    """Slack hears 503, and the decision goes on."""
     async with open_rig(ack_seconds=6.0) as rig:
 
         async def slow() -> None:

@@ -69,7 +69,7 @@ class Memory:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
 
         reader = engine.execution_options(**{_READS: True})
-        database = Database(writer=engine, reader=reader, turn=asyncio.Lock(), ring=ring)
+        database = Database(writer=engine, reader=reader, ring=ring)
         try:
             yield database
         finally:

@@ -141,6 +141,7 @@ async def test_what_nod_does_not_use_is_taken(body: bytes, kind: str) -> None:
             secret=SECRET,
             now=NOW,
             count=lambda name: counted.update([name]),
+            late=set(),
         )
     assert (200, {}, b"") == answer
     assert {"slack_request_not_used": 1} == counted
@@ -172,6 +173,7 @@ async def test_a_refusal_names_the_cause_and_nothing_of_the_body() -> None:
             secret=SECRET,
             now=NOW,
             count=lambda name: counted.update([name]),
+            late=set(),
         )
     assert 400 == code
     assert ["slack_request_refused"] == [entry["event"] for entry in logs]
@@ -188,5 +190,6 @@ async def test_without_a_secret_nothing_comes_in() -> None:
         secret=None,
         now=NOW,
         count=lambda _: None,
+        late=set(),
     )
     assert 404 == code
