@@ -76,6 +76,7 @@ class GroupCommit:
         """
         self._engine, self._most = engine, most
         self._trouble_is, self._fit, self._gone, self._started = trouble_is, fit, gone, started
+        self.takes_for = TAKES_FOR
         self._waiting: deque[Piece] = deque()
         self._running = self._hanging = 0
 
@@ -133,7 +134,7 @@ class GroupCommit:
                 began, several = time.monotonic(), len(taken) > 1
                 with audit_kept_back(connection) as kept:
                     for number, piece in enumerate(taken):
-                        if number and time.monotonic() - began > TAKES_FOR:
+                        if number and time.monotonic() - began > self.takes_for:
                             self._waiting.extendleft(reversed(taken[number:]))
                             del taken[number:]
                             break

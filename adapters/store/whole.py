@@ -96,6 +96,14 @@ def with_next(approvals: FromClause) -> FromClause:
     return approvals.outerjoin(tables.rungs, (_R.approval_id == _A.id) & (_R.number == first))
 
 
+#: One approval with its decision and what happens next.
+_ONE = (
+    select(tables.approvals, tables.decisions, tables.rungs)
+    .select_from(with_next(decided(tables.approvals)))
+    .where(_A.id == bindparam("one"))
+)
+
+
 async def whole_of(
     rows: Iterable[RowMapping], fetch: Fetch, proofs: Proofs, *, next_read: bool = False
 ) -> tuple[Approval, ...]:
@@ -120,7 +128,8 @@ class WholeApprovals(Part):
 
     async def get(self, approval_id: str) -> Approval | None:
         """The approval with its decision and votes; None for an unknown id."""
-        found = await self._whole(approvals_decided().where(_A.id == approval_id))
+        rows = await self._database.fetch(_ONE, {"one": approval_id})
+        found = await whole_of(rows, self._database.fetch, self._proofs, next_read=True)
         return found[0] if found else None
 
     async def at(self, *stages: Stage) -> tuple[Approval, ...]:

@@ -16,14 +16,12 @@ from adapters.store.compare_and_set import Move, append
 from adapters.store.open import SqlStore, open_store
 from bot.audit import Fact, first_break
 from bot.canonical import NotCanonical
-from bot.errors import Unanswered, Unavailable
+from bot.errors import Unanswered
 from bot.records import Counted, Step
 from tests.contract.conftest import Eyes
 from tests.contract.values import NOW, a_vote, admit
 
 IDS = [f"r{number}" for number in range(8)]
-#: One, or one more where the machine is so slow that the first took no more.
-MOST_COMMITS = 2
 
 
 @contextmanager
@@ -41,6 +39,11 @@ def commits_counted() -> Iterator[list[object]]:
         event.remove(Engine, "commit", note)
 
 
+def however_slow(store: SqlStore) -> None:
+    """What waits is one transaction on a busy machine, too."""
+    store.database._commits.takes_for = 60.0
+
+
 async def votes_at_once(store: SqlStore, ids: list[str]) -> list[asyncio.Task[Counted]]:
     """A vote on each of these, all of them waiting for the same transaction."""
     digests = [await admit(store, one) for one in ids]
@@ -54,10 +57,11 @@ async def votes_at_once(store: SqlStore, ids: list[str]) -> list[asyncio.Task[Co
 
 async def test_clicks_at_once_are_one_commit_and_one_chain(store: SqlStore, eyes: Eyes) -> None:
     """However many wait, the disk is asked once, and the audit goes on from row to row."""
+    however_slow(store)
     votes = await votes_at_once(store, IDS)
     with commits_counted() as commits:
         assert [Counted.DECIDED] * len(IDS) == await asyncio.gather(*votes)
-    assert len(commits) <= MOST_COMMITS
+    assert 1 == len(commits)
     assert [(len(IDS),)] == eyes("SELECT count(*) FROM decisions")
     assert await is_whole(store)
 
@@ -75,6 +79,7 @@ async def test_a_piece_that_fails_harms_no_other(store: SqlStore, rings: list[St
         await append(connection, Fact(kind="broken", at=NOW, body={"odd": float("nan")}))
         return True
 
+    however_slow(store)
     first, *others = await votes_at_once(store, IDS)
     rings.clear()
     with commits_counted() as commits:
@@ -85,7 +90,7 @@ async def test_a_piece_that_fails_harms_no_other(store: SqlStore, rings: list[St
             store.database.write(Move.SETTLE, is_no_fact),
             return_exceptions=True,
         )
-    assert len(commits) <= MOST_COMMITS
+    assert 1 == len(commits)
     assert {LookupError, NotCanonical} == {type(one) for one in results if isinstance(one, Exception)}
     assert len(IDS) == results.count(Counted.DECIDED)
     assert {("payments", "decided")} == set(eyes("SELECT route, stage FROM approvals"))
@@ -96,6 +101,7 @@ async def test_a_piece_that_fails_harms_no_other(store: SqlStore, rings: list[St
 
 async def test_a_commit_that_fails_is_unanswered_for_all(store: SqlStore, rings: list[Step]) -> None:
     """Nobody is told that it counts, and nobody that it does not; no step is rung."""
+    however_slow(store)
     gone: list[str] = []
     store.database.watch(lambda: gone[0] if gone else None)
 
@@ -111,10 +117,7 @@ async def test_a_commit_that_fails_is_unanswered_for_all(store: SqlStore, rings:
         for one, digest in zip(IDS, digests, strict=True)
     ]
     results = await asyncio.gather(lost, *votes, return_exceptions=True)
-    kinds = [type(one) for one in results]
-    assert kinds[:2] == [Unanswered, Unanswered]
-    # A slow machine leaves the rest to the next transaction, which does not begin.
-    assert {Unanswered, Unavailable} >= set(kinds)
+    assert {Unanswered} == {type(one) for one in results}
     assert [] == rings
     gone.clear()
     known = [await store.approvals.get(one) for one in IDS]
