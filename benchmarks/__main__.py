@@ -28,6 +28,7 @@ PARTS = {
     "singles": singles.measure,
     "limits": limits.measure,
     "burst": burst.measure,
+    "larger": burst.measure_larger,
     "growth": growth.measure,
     "crowd": crowd.measure,
     "teams": teams.measure,

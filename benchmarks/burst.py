@@ -16,15 +16,20 @@ CALM, CALM_WITHIN = 0.1, 20.0
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """The naive bot, then Nod: few cards, many with clicks on them; then a larger burst of clicks."""
+    """The naive bot, then Nod: few cards, then many with clicks on them."""
     found: Figures = {}
     for name, module in (("naive", NAIVE), ("nod", NOD)):
         few = await burst(module, cards=sizes.few_cards, clicks=0, sizes=sizes)
         many = await burst(module, cards=sizes.cards, clicks=sizes.clicks, sizes=sizes)
         found |= {f"{name}.few.{key}": value for key, value in few.items()}
         found |= {f"{name}.{key}": value for key, value in many.items()}
+    return found
+
+
+async def measure_larger(sizes: Sizes) -> Figures:
+    """A larger burst of clicks, to be compared with that of `measure`."""
     larger = await burst(NOD, cards=sizes.many_clicks, clicks=sizes.many_clicks, sizes=sizes)
-    return found | {f"nod.many.{key}": value for key, value in larger.items()}
+    return {f"nod.many.{key}": value for key, value in larger.items()}
 
 
 async def burst(module: str, *, cards: int, clicks: int, sizes: Sizes) -> Figures:

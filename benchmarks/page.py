@@ -53,7 +53,7 @@ def tables(runs: Runs, *, version: str, loads: Sequence[float]) -> str:
 
 def _lines(rows: Iterable[Row], runs: Runs, *, goals: bool) -> Iterable[str]:
     for row in rows:
-        found = [value for run in runs.get(row.part, ()) if (value := row.of(run)) is not None]
+        found = [value for run in _joined(runs, row.part) if (value := row.of(run)) is not None]
         if not found:
             continue
         value = statistics.median(found)
@@ -64,6 +64,13 @@ def _lines(rows: Iterable[Row], runs: Runs, *, goals: bool) -> Iterable[str]:
         beside = [run[row.naive] for run in runs[row.part] if row.naive in run]
         naive = f"{number(statistics.median(beside))}{row.unit}" if beside else ""
         yield f"| {row.measure} | {shown} | {naive} | {row.goals()} | {row.verdict(value)} | {len(found)} |"
+
+
+def _joined(runs: Runs, part: str) -> Iterable[Figures]:
+    """Each run of a part, with the figures of the burst beside it that some are compared with."""
+    bursts = runs.get("burst", ())
+    for place, run in enumerate(runs.get(part, ())):
+        yield {**(bursts[place] if place < len(bursts) else {}), **run}
 
 
 def number(value: float) -> str:

@@ -83,7 +83,7 @@ ROWS = (
     _beside("burst", "the same: click → decision, p99", "decision_p99_ms", unit=" ms"),
     _times_naive("burst", "the same: click → decision, p99, × naive", "decision_p99_ms", goal=4, stretch=2),
     Row(
-        part="burst",
+        part="larger",
         measure="2,000 clicks: click → decision, p99, × that of 500",
         value=_ratio("nod.many.decision_p99_ms", "nod.decision_p99_ms"),
         unit=" ×",
