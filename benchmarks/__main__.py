@@ -62,10 +62,15 @@ class Kept:
 
 
 def version() -> str:
-    """The commit, and whether something was changed since."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    return found.stdout.strip() or "unknown"
+    """The commit, and whether something beside the page was changed since."""
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        command = ["git", *words]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+
+    commit = git("rev-parse", "--short", "HEAD").stdout.strip() or "unknown"
+    changed = git("diff", "--quiet", "HEAD", "--", ".", f":!{PAGE.relative_to(ROOT)}").returncode
+    return f"{commit}-dirty" if changed else commit
 
 
 async def measure(parts: list[str], *, runs: int, sizes: Sizes, kept: Kept) -> None:
