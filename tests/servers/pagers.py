@@ -99,7 +99,7 @@ def faults_of_event(event: dict[str, Any]) -> list[str]:
             faults.append("'payload.severity' is not valid")
         datetime.fromisoformat(payload.get("timestamp", "no time"))
     for link in event.get("links", ()):
-        if link.keys() != {"href", "text"} or not link["href"].startswith("https://"):
+        if link.keys() != {"href", "text"} or not link["href"].startswith(("https://", "http://")):
             faults.append("'links' is not valid")
     return faults
 

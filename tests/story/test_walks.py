@@ -36,11 +36,12 @@ from tests.story.test_teams import POLICY, card_in_teams, teams_of, text_of
 
 ROOT = f"{Path(__file__).parents[2]}/"
 #: Files entered at most, and the goal that is still to be reached. The first poll also ends old alerts.
-POLL_TO_CARD_IN_SLACK, POLL_TO_CARD_IN_TEAMS, POLL_TO_CARD_GOAL = 54, 65, 36
-CLICK_TO_POST_IN_SLACK, CLICK_TO_POST_IN_TEAMS, CLICK_TO_POST_GOAL = 38, 43, 38
+#: Names are masked as arguments are, which enters six files of `bot/secrets`; a press passes the group commit.
+POLL_TO_CARD_IN_SLACK, POLL_TO_CARD_IN_TEAMS, POLL_TO_CARD_GOAL = 61, 65, 36
+CLICK_TO_POST_IN_SLACK, CLICK_TO_POST_IN_TEAMS, CLICK_TO_POST_GOAL = 39, 44, 38
 STEP_TO_PING, STEP_TO_PING_GOAL = 37, 30
 #: The deepest stack of Nod's own functions at most, and the goal.
-DEEPEST_TO_CARD, DEEPEST_FROM_SLACK, DEEPEST_FROM_TEAMS, DEEPEST_TO_PING, DEEPEST_GOAL = 16, 18, 15, 12, 13
+DEEPEST_TO_CARD, DEEPEST_FROM_SLACK, DEEPEST_FROM_TEAMS, DEEPEST_TO_PING, DEEPEST_GOAL = 17, 18, 15, 12, 13
 
 COUNTED: dict[CodeType, str] = {
     Check.judge.__code__: "checks",
