@@ -48,12 +48,13 @@ class Piece:
             return
         try:
             self.context.run(self.ended, result, error)
-        finally:
-            if error is None:
-                self.done.set_result(result)
-            else:
-                self.done.set_exception(error)
-                self.done.exception()  # its caller may have left
+        except Exception as mistake:  # noqa: BLE001 - its own caller hears it; it is true of no other piece
+            error = mistake
+        if error is None:
+            self.done.set_result(result)
+        else:
+            self.done.set_exception(error)
+            self.done.exception()  # its caller may have left
 
 
 class GroupCommit:

@@ -99,6 +99,26 @@ async def test_a_piece_that_fails_harms_no_other(store: SqlStore, rings: list[St
     assert await is_whole(store)
 
 
+async def test_a_mistake_after_the_commit_is_heard_by_its_own_caller(store: SqlStore, eyes: Eyes) -> None:
+    """What was committed counts for all the others, and they hear so."""
+    however_slow(store)
+
+    async def works(_: AsyncConnection) -> bool:
+        return True
+
+    def mistaken(_: bool, __: Exception | None) -> None:
+        raise LookupError("a mistake of ours")
+
+    digests = [await admit(store, one) for one in IDS[:2]]
+    ours = asyncio.create_task(store.database.write(Move.VOTE, works, ended=mistaken))
+    votes = [store.approvals.vote(one, vote=a_vote(digest=digest), needs=1, eligible=None)
+             for one, digest in zip(IDS, digests, strict=False)]  # fmt: skip
+    heard = await asyncio.gather(ours, *votes, return_exceptions=True)
+    assert isinstance(heard[0], LookupError)
+    assert [Counted.DECIDED] * 2 == heard[1:]
+    assert [(2,)] == eyes("SELECT count(*) FROM decisions")
+
+
 async def test_a_commit_that_fails_is_unanswered_for_all(store: SqlStore, rings: list[Step]) -> None:
     """Nobody is told that it counts, and nobody that it does not; no step is rung."""
     however_slow(store)
