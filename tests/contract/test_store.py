@@ -129,7 +129,7 @@ async def test_times_are_cut_to_milliseconds(store: Store) -> None:
 async def test_a_moment_without_a_zone_is_refused(store: Store) -> None:
     """A naive time is a mistake of ours and never guessed at."""
     naive = replace(an_approval(), first_seen=NOW.replace(tzinfo=None))
-    with pytest.raises(Exception, match="without a time zone"):
+    with pytest.raises(Exception, match="needs a time zone"):
         await store.approvals.insert([NewApproval(approval=naive)])
 
 

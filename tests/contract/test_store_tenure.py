@@ -30,7 +30,7 @@ async def held(
 ) -> AsyncIterator[Database]:
     """A database that is ours, with looks at the lock in quick succession."""
     engine = create_async_engine(url.replace("postgresql://", "postgresql+psycopg://"), pool_pre_ping=True)
-    database = kind(writer=engine, reader=engine, turn=asyncio.Semaphore(2), ring=lambda _: None)
+    database = kind(writer=engine, reader=engine, ring=lambda _: None, writers=2)
     try:
         async with single_instance(engine, database, every=every, lease=lease, stale=stale):
             yield database
