@@ -199,7 +199,7 @@ async def test_a_modal_that_did_not_change_says_press_again() -> None:
         rig.faults.add(path="/api/views.update", status=503)
         assert (await rig.workspace.click_in_view(user="U0ANN", view_id=view.id, action_id="nod_skip")).ok
         await until(lambda: rig.workspace.ephemerals("U0ANN"))
-        assert "press the button again" in rig.workspace.ephemerals("U0ANN")[0].text
+        assert "Press the button again" in rig.workspace.ephemerals("U0ANN")[0].text
         assert [Button.SKIP] == [click.verb for click in rig.desk.taken]
 
 

@@ -132,7 +132,7 @@ async def test_a_page_that_did_not_come_says_press_again() -> None:
         rig.faults.add(path="/api/views.update", status=503, times=1)
         assert (await rig.workspace.click_in_view(user="U0ANN", view_id=view.id, action_id="nod_next")).ok
         await until(lambda: rig.workspace.ephemerals("U0ANN"))
-        assert "press the button again" in rig.workspace.ephemerals("U0ANN")[0].text
+        assert "Press the button again" in rig.workspace.ephemerals("U0ANN")[0].text
         assert 0 == kept(await view_of(rig))["page"]
         assert 1 == kept(await turn(rig, view, "next"))["page"]
 

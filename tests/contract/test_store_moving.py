@@ -10,6 +10,7 @@ from sqlalchemy import Executable
 from sqlalchemy.engine import RowMapping
 from structlog.testing import capture_logs
 
+from adapters.store.database import Given
 from adapters.store.open import SqlStore
 from adapters.store.whole import READINGS, approvals_decided, whole_of
 from bot.approval import Approval, Stage
@@ -43,9 +44,9 @@ async def read(store: SqlStore, change: Change, *, after_statement: int) -> tupl
     """Read r1 while it changes, once this many statements have answered; and what was logged."""
     database, proofs, statements = store.approvals._database, store.approvals._proofs, 0
 
-    async def fetch(statement: Executable) -> Sequence[RowMapping]:
+    async def fetch(statement: Executable, given: Given | None = None) -> Sequence[RowMapping]:
         nonlocal statements
-        rows = await database.fetch(statement)
+        rows = await database.fetch(statement, given)
         statements += 1
         if statements == after_statement:
             await change(store)
@@ -88,8 +89,8 @@ async def test_what_never_stops_changing_counts_as_tampered(store: SqlStore) -> 
     await decide(store)
     proofs, votes = store.approvals._proofs, iter(range(1, 10 * READINGS))
 
-    async def fetch(statement: Executable) -> Sequence[RowMapping]:
-        rows = await store.approvals._database.fetch(statement)
+    async def fetch(statement: Executable, given: Given | None = None) -> Sequence[RowMapping]:
+        rows = await store.approvals._database.fetch(statement, given)
         proofs.counted("r1", "ann", revision=100 + next(votes))
         return rows
 

@@ -223,7 +223,7 @@ async def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, path: s
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite+aiosqlite://"])
 async def test_a_database_in_memory_is_refused(url: str) -> None:
     """A decision that is lost with the process was never durable."""
-    with pytest.raises(ConfigError, match="lost with the process"):
+    with pytest.raises(ConfigError, match="lost on exit"):
         await open_and_close(url)
 
 
