@@ -298,7 +298,7 @@ class Approvals(Protocol):
         """These decisions are not due before; None: until a poll lists the call."""
         ...
 
-    async def mend_due(self, now: datetime) -> bool:
+    async def repair_due(self, now: datetime) -> bool:
         """Make due what could be sent and is not due; whether there was any. No move leaves such a one."""
         ...
 

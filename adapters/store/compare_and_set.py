@@ -38,7 +38,7 @@ class Move(StrEnum):
     POSTPONE_DELIVERY = "postpone_delivery"
     PUT_OFF = "put_off"
     ASKED = "asked"
-    MEND_DUE = "mend_due"
+    REPAIR_DUE = "repair_due"
     SETTLE = "settle"
     CLOSE = "close"
     ATTEMPT_CARD = "attempt_card"
@@ -102,7 +102,7 @@ WAKES: Mapping[Move, tuple[Step, ...]] = {
     # A poll that begins afterwards tells whether it is.
     Move.CALLED_RESOLVED: (Step.INGEST,),
     Move.RESUME: (Step.DELIVER,),
-    Move.MEND_DUE: (Step.DELIVER,),
+    Move.REPAIR_DUE: (Step.DELIVER,),
     Move.POSTPONE_DELIVERY: (Step.SHOW, Step.DELIVER),
     Move.SETTLE: (Step.SHOW, Step.ANNOUNCE, Step.CLOSE, Step.BATCH, Step.AMEND),
     Move.TOLD: (Step.NOTIFY, Step.CLOSE),

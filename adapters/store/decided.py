@@ -213,7 +213,7 @@ class DecidedApprovals(WholeApprovals):
         later = update(tables.approvals).where(_DECIDED, _A.id.in_(kept)).values(due_at=until)
         await self._database.update(Move.PUT_OFF, later)
 
-    async def mend_due(self, now: datetime) -> bool:
+    async def repair_due(self, now: datetime) -> bool:
         """What is put off on purpose is so for a moment only, or as long as its `next_try` says."""
         far = _A.due_at > now + FAR, _over(_A.next_try, now), ready()
 
@@ -222,7 +222,7 @@ class DecidedApprovals(WholeApprovals):
             late = update(tables.approvals).where(_DECIDED, *far).values(due_at=now)
             return bool((await connection.execute(late)).rowcount or lost)
 
-        return await self._database.write(Move.MEND_DUE, work)
+        return await self._database.write(Move.REPAIR_DUE, work)
 
     async def hold(self, now: datetime, *, trouble: str, most: int) -> int:
         """One statement."""

@@ -128,7 +128,7 @@ class SelfCheck:
     async def _kept(self) -> list[_Violation]:
         """What the store says, if only that it is unreachable."""
         try:
-            if await self._store.approvals.mend_due(self._clock()):
+            if await self._store.approvals.repair_due(self._clock()):
                 log.error("due_mended")
                 self._count("due_mended")
             found = [*await self._unseen(), *await self._missed(), *await self._people()]

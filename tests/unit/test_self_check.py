@@ -72,7 +72,7 @@ class Rig:
             return 0
 
         store = SimpleNamespace(
-            approvals=SimpleNamespace(unseen=seen, get=get, open_by_route=none, mend_due=none),
+            approvals=SimpleNamespace(unseen=seen, get=get, open_by_route=none, repair_due=none),
             rungs=SimpleNamespace(due=due),
             placements=SimpleNamespace(of=of, repair=repair),
             alerts=SimpleNamespace(unacknowledged=unacknowledged, open_of=none),
