@@ -48,7 +48,7 @@ HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 #: A file of the project that a page names.
 NAMED_FILE = re.compile(r"`((?:bot|adapters|nod|sandbox|tests|benchmarks|deploy)/[\w./-]*)`")
-#: A page that code cites, with its anchor or its section: `docs/page.md#anchor`, `page.md, section`.
+#: A page that code cites: its name alone, or with `#anchor`, or with a comma and the title of a section.
 CITED = re.compile(r"([\w./-]+\.md)\b(?:#([\w-]+)|, ([^().;,]+))?")
 #: Lines of a glossary that is still read in one go.
 LONGEST_GLOSSARY = 80

@@ -4,7 +4,7 @@ import ast
 import os
 import subprocess
 import sys
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -107,7 +107,17 @@ def test_no_module_imports_itself_by_a_detour() -> None:
         parts = path.relative_to(ROOT).with_suffix("").parts
         modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
 
-    TopologicalSorter({name: _imports(name, modules) for name in modules}).prepare()  # raises CycleError
+    assert [] == _cycle({name: _imports(name, modules) for name in modules})
+
+
+def _cycle(imports: dict[str, set[str]]) -> list[str]:
+    """Modules that import one another in a circle, the first one again at the end."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
 
 
 #: Imports inside functions that stay there, each with the reason.

@@ -29,8 +29,9 @@ async def test_both_connections_of_a_silent_run_are_asked_after() -> None:
         await begun.wait()
         at_the_relay = (int(rig.url.rpartition(":")[2]), writer.get_extra_info("sockname")[1])
         async with asyncio.timeout(5):
-            while KEEPALIVE != timer(*at_the_relay) or KEEPALIVE != timer(ports[0], None):
+            while (KEEPALIVE, KEEPALIVE) != (timers := (timer(*at_the_relay), timer(ports[0], None))):
                 await asyncio.sleep(0.05)
+        assert (KEEPALIVE, KEEPALIVE) == timers
         writer.close()
 
 

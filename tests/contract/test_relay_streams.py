@@ -82,7 +82,7 @@ async def test_a_client_that_leaves_ends_the_run() -> None:
     async with behind(act) as rig:
         async with rig.client.stream("POST", RUN) as response:
             await anext(response.aiter_raw())
-        await asyncio.wait_for(gone.wait(), 1)
+        assert await asyncio.wait_for(gone.wait(), 1)
 
 
 async def test_a_client_that_leaves_before_the_answer_began() -> None:
@@ -98,7 +98,7 @@ async def test_a_client_that_leaves_before_the_answer_began() -> None:
         _, writer = await rig.dial(POST)
         await asked.wait()
         writer.close()
-        await asyncio.wait_for(gone.wait(), 1)
+        assert await asyncio.wait_for(gone.wait(), 1)
 
 
 async def test_half_a_request_is_never_made_whole() -> None:

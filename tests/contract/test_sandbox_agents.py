@@ -213,6 +213,7 @@ async def test_a_client_that_leaves_takes_its_request_along(
     async with asyncio.timeout(5):
         while list(platform.approvals.pending()):
             await asyncio.sleep(0.01)
+    assert [] == list(platform.approvals.pending())
 
 
 async def test_a_run_that_is_not_streamed_comes_to_its_end(

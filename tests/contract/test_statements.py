@@ -181,7 +181,7 @@ def _grid(site: Site, name: str) -> Grid:
 async def test_some_statements_send_nothing_and_are_seen(site: Site) -> None:
     """A few of them, on each kind of database."""
     chosen = random.Random(12).sample(every(site), 12)
-    judge(await attacked(site, [(bool(number % 2), attack) for number, attack in enumerate(chosen)]))
+    check_tally(await attacked(site, [(bool(number % 2), attack) for number, attack in enumerate(chosen)]))
 
 
 @pytest.mark.slow
@@ -189,10 +189,10 @@ async def test_every_statement_sends_nothing_and_is_seen(site: Site, url: str) -
     """All of them: every other one while Nod is stopped, and the others so on the other kind of database."""
     odd = url.startswith("sqlite")
     chosen = [(number % 2 == odd, attack) for number, attack in enumerate(every(site))]
-    judge(await attacked(site, chosen))
+    check_tally(await attacked(site, chosen))
 
 
-def judge(tally: Tally) -> None:
+def check_tally(tally: Tally) -> None:
     """Nothing was sent that nobody clicked, and what changed a meaning was seen."""
     print(f"\n{tally.counted()}")
     assert [] == tally.sent

@@ -59,7 +59,8 @@ async def refused(database: Database) -> str | None:
     return None
 
 
-async def until(database: Database, expected: str | None) -> None:
+async def check_refusal(database: Database, expected: str | None) -> None:
+    """Within five seconds work is refused for this reason; None: it is done again."""
     async with asyncio.timeout(5):
         while await refused(database) != expected:
             await asyncio.sleep(EVERY / 5)
@@ -74,7 +75,7 @@ async def test_the_lock_is_taken_again_when_the_server_forgot_it(postgres_url: s
             async with asyncio.timeout(5):
                 while (server.execute(HOLDER).fetchone() or (before,))[0] == before:
                     await asyncio.sleep(EVERY / 5)
-            await until(database, None)
+            await check_refusal(database, None)
 
 
 async def test_work_stops_when_the_loss_is_noticed(postgres_url: str) -> None:
@@ -88,7 +89,7 @@ async def test_work_stops_when_the_loss_is_noticed(postgres_url: str) -> None:
                 while not database.heard:
                     await asyncio.sleep(EVERY / 5)
             assert LOST == database.heard[0]
-            await until(database, None)
+            await check_refusal(database, None)
 
 
 async def test_nothing_is_done_while_another_process_has_it(postgres_url: str) -> None:
@@ -101,8 +102,8 @@ async def test_nothing_is_done_while_another_process_has_it(postgres_url: str) -
                 async with asyncio.timeout(5):
                     while not (other.execute(LOCK).fetchone() or (False,))[0]:
                         await asyncio.sleep(EVERY / 50)
-                await until(database, TAKEN)
-            await until(database, None)
+                await check_refusal(database, TAKEN)
+            await check_refusal(database, None)
 
 
 async def test_a_second_one_is_refused(postgres_url: str) -> None:

@@ -37,6 +37,7 @@ async def test_a_change_does_not_wait_for_ever() -> None:
             await asyncio.sleep(0.01)
         async with asyncio.timeout(1.5):
             await rig.teams.chat.update(rig.desk.card, CHANNEL, message.id)
+        assert not pressed.done()
         pressed.cancel()
 
 

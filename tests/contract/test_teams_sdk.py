@@ -77,8 +77,9 @@ async def test_an_update_may_be_answered_with_nothing() -> None:
     async with open_rig() as rig:
         message = await rig.card_up()
         for body in ("", "ok"):
-            rig.faults.add(method="PUT", path="*/activities/*", status=200, body=body, times=1)
+            answer = rig.faults.add(method="PUT", path="*/activities/*", status=200, body=body, times=1)
             await rig.teams.chat.update(card(), CHANNEL, message.id)
+            assert 1 == answer.hits
 
 
 ACTIVITY: dict[str, Any] = {

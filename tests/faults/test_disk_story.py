@@ -35,7 +35,7 @@ async def health(address: str) -> int:
         return (await client.get(f"{address}/healthz")).status_code
 
 
-async def full_and_well_again(watched: Watched, disk: Path, child: Child) -> None:
+async def check_full_and_well_again(watched: Watched, disk: Path, child: Child) -> None:
     """The story: a request before, requests that come while there is no room, and the same ones afterwards."""
     system, address = watched.system, child.address
     assert address is not None
@@ -79,7 +79,7 @@ async def test_a_full_disk_under_sqlite(tmp_path: Path) -> None:
             SMALL_DISK: f"{disk}:8m",
         }
         async with open_bot_apart(watched, **settings) as child:
-            await full_and_well_again(watched, Path(f"/proc/{child.process.pid}/root{disk}"), child)
+            await check_full_and_well_again(watched, Path(f"/proc/{child.process.pid}/root{disk}"), child)
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ async def test_a_full_disk_under_postgresql(tmp_path: Path) -> None:
         open_watched(tmp_path / "system") as watched,
         open_bot_apart(watched, NOD_DATABASE_URL=url) as child,
     ):
-        await full_and_well_again(watched, disk, child)
+        await check_full_and_well_again(watched, disk, child)
 
 
 @asynccontextmanager

@@ -44,11 +44,14 @@ async def test_what_is_broken_is_paged_and_the_heartbeat_stops(tmp_path: Path) -
     """Chat, database, clock, policy, cards, agents: each is paged in time, and over when it is mended."""
     systems = Systems(tmp_path)
     async with asyncio.TaskGroup() as stories:
-        for story in (revoked, unavailable, hanging, locked, skewed, nobody, no_card, expired_unseen, flooded):
-            stories.create_task(story(systems), name=story.__name__)
+        for check in (
+            check_revoked, check_unavailable, check_hanging, check_locked, check_skewed, check_nobody,
+            check_no_card, check_expired_unseen, check_flooded,
+        ):  # fmt: skip
+            stories.create_task(check(systems), name=check.__name__)
 
 
-async def revoked(systems: Systems) -> None:
+async def check_revoked(systems: Systems) -> None:
     """Slack refuses the token."""
     async with systems.open("revoked") as watched:
         watched.system.sandbox.workspace.revoke_token()
@@ -58,7 +61,7 @@ async def revoked(systems: Systems) -> None:
         await watched.relieved(SURFACE_DEAD)
 
 
-async def unavailable(systems: Systems) -> None:
+async def check_unavailable(systems: Systems) -> None:
     """Slack is down."""
     async with systems.open("unavailable") as watched:
         watched.system.sandbox.faults.add(path="/api/*", status=503)
@@ -68,7 +71,7 @@ async def unavailable(systems: Systems) -> None:
         await watched.relieved(SURFACE_DEAD)
 
 
-async def hanging(systems: Systems) -> None:
+async def check_hanging(systems: Systems) -> None:
     """Slack takes calls and answers none: as good as down, and no reason to be late with anything else."""
     async with systems.open("hanging") as watched:
         watched.system.sandbox.faults.add(path="/api/*", delay=120)
@@ -80,7 +83,7 @@ async def hanging(systems: Systems) -> None:
         await watched.relieved(SURFACE_DEAD)
 
 
-async def locked(systems: Systems) -> None:
+async def check_locked(systems: Systems) -> None:
     """Something holds the SQLite file, so that nothing can be written: the spool has the page, too."""
     async with systems.open("locked") as watched:
         assert 200 == (await watched.health())[0]
@@ -112,7 +115,7 @@ async def _lock(database: sqlite3.Connection) -> None:
             return
 
 
-async def skewed(systems: Systems) -> None:
+async def check_skewed(systems: Systems) -> None:
     """The platform's clock goes more than a minute wrong."""
     async with systems.open("skewed") as watched:
         faults = watched.system.sandbox.faults
@@ -127,7 +130,7 @@ async def skewed(systems: Systems) -> None:
         await until(lambda: bool(watched.told(SKEWED, resolved=True)), within=5, what="the clocks to agree")
 
 
-async def nobody(systems: Systems) -> None:
+async def check_nobody(systems: Systems) -> None:
     """A policy comes into force that leaves nobody for a route."""
     async with systems.open("nobody") as watched:
         policy = watched.folder / "nod.yaml"
@@ -139,7 +142,7 @@ async def nobody(systems: Systems) -> None:
         await watched.relieved(NOBODY)
 
 
-async def no_card(systems: Systems) -> None:
+async def check_no_card(systems: Systems) -> None:
     """Slack takes no new messages: a quarter of the window later somebody knows."""
     window = 24.0
     async with systems.open("no_card") as watched:
@@ -151,7 +154,7 @@ async def no_card(systems: Systems) -> None:
         assert request_id
 
 
-async def expired_unseen(systems: Systems) -> None:
+async def check_expired_unseen(systems: Systems) -> None:
     """The whole window passes in which nobody could see it."""
     async with systems.open("expired_unseen") as watched:
         watched.system.sandbox.faults.add(path="/api/chat.postMessage", status=503)
@@ -161,7 +164,7 @@ async def expired_unseen(systems: Systems) -> None:
         )
 
 
-async def flooded(systems: Systems) -> None:
+async def check_flooded(systems: Systems) -> None:
     """One agent asks for more than its share, until its requests end."""
     async with systems.open("flooded", policy=lambda text: f"flood: 3\n{slowly(text)}") as watched:
         for _ in range(4):

@@ -126,7 +126,7 @@ def audit_of(walk: Walk) -> list[Row]:
     return [Row(**dict(zip(names, row, strict=True))) for row in found]
 
 
-def walk_through(steps: list[Step]) -> None:
+def check_walk(steps: list[Step]) -> None:
     """The steps on a new database, and then a rest with its checks."""
     with tempfile.TemporaryDirectory() as folder, capture_logs():
         asyncio.run(asyncio.wait_for(go(Walk(Path(folder)), [*steps, Rest()]), LONGEST))
@@ -179,7 +179,7 @@ BETWEEN: list[Step] = [
 @settings(ANY, max_examples=3, derandomize=True)
 def test_both_surfaces_end_up_showing_the_record(steps: list[Step]) -> None:
     """Clicks, troubles, changes, reloads and ends of processes in any order: one answer, in both chats."""
-    walk_through(steps)
+    check_walk(steps)
 
 
 @pytest.mark.slow
@@ -187,4 +187,4 @@ def test_both_surfaces_end_up_showing_the_record(steps: list[Step]) -> None:
 @settings(ANY, max_examples=600)
 def test_long_walks_end_up_showing_the_record(steps: list[Step]) -> None:
     """The same for long walks, other ones each time."""
-    walk_through(steps)
+    check_walk(steps)

@@ -263,7 +263,7 @@ def exported(request: HITLRequest) -> Json:
     return json.loads(json.dumps(entry.fields(with_arguments=True)["arguments"]))  # type: ignore[no-any-return]
 
 
-def held(arguments: Json, chance: random.Random) -> None:
+def check_every_surface(arguments: Json, chance: random.Random) -> None:
     """Every surface shows exactly the leaves of the call, each apart from the others."""
     request = asked(arguments)
     known = approval(request)
@@ -302,7 +302,7 @@ def test_every_surface_shows_the_call_and_no_other(calls: int) -> None:
         chance = random.Random(f"one to one {number}")
         arguments = any_value(chance)
         try:
-            held(arguments, chance)
+            check_every_surface(arguments, chance)
         except AssertionError as error:
             raise AssertionError(f"call {number}: {arguments!a}") from error
 

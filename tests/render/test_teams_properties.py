@@ -54,7 +54,7 @@ def hidden(text: str) -> list[str]:
     ]
 
 
-def shows(content: dict[str, Any]) -> None:
+def check_shown(content: dict[str, Any]) -> None:
     """Teams takes it, parses none of it, and nothing in it is hidden."""
     held(content)
     for node in nodes(content):
@@ -81,14 +81,14 @@ def carrying(text: str, state: CardState) -> Card:
     )
 
 
-def everything(text: str, state: CardState) -> None:
+def check_every_place(text: str, state: CardState) -> None:
     """Every message and every view with this text in it."""
     card = carrying(text, state)
-    shows(content_of(card, CONTEXT))
-    shows(content_of(card, CONTEXT, answers=False, said=(text,)))
+    check_shown(content_of(card, CONTEXT))
+    check_shown(content_of(card, CONTEXT, answers=False, said=(text,)))
     if state is not CardState.OPEN:
         return
-    shows(content_of(card, CONTEXT, asks=Asks(rule=ReasonRule.REQUIRED, presets=(text,))))
+    check_shown(content_of(card, CONTEXT, asks=Asks(rule=ReasonRule.REQUIRED, presets=(text,))))
     asked = request({text: text}, tool_name=text, agent_id=text)
     call = text_of(lines_of(asked, redaction=Redaction()))
     look = FormData(
@@ -100,31 +100,33 @@ def everything(text: str, state: CardState) -> None:
         presets=(text,),
         approve_value="v1.k.c.approve.d.s",
     )
-    shows(whole_content(look, CONTEXT))
-    shows(reason_view(look, Data(verb=Button.REJECT.value, value="v", channel="c"), CONTEXT, said=(text,)))
-    shows(refusal_view(not_counted(Refusal.EXPIRED, text), CONTEXT, card=card, queue=None))
+    check_shown(whole_content(look, CONTEXT))
+    check_shown(
+        reason_view(look, Data(verb=Button.REJECT.value, value="v", channel="c"), CONTEXT, said=(text,))
+    )
+    check_shown(refusal_view(not_counted(Refusal.EXPIRED, text), CONTEXT, card=card, queue=None))
     notice = Notification(mark="m", text=(text, NOW, text))
-    shows(notice_content_of(notice, [Mentioned(id="29:1x", name=text), Mentioned(id="29:1y", name=text)]))
-    shows(page_content_of(Alert(approval_id=text, cause="x", text=text, raised_at=NOW, resolved=text)))
+    check_shown(notice_content_of(notice, [Mentioned(id="29:1x", name=text), Mentioned(id="29:1y", name=text)]))
+    check_shown(page_content_of(Alert(approval_id=text, cause="x", text=text, raised_at=NOW, resolved=text)))
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(texts, st.sampled_from(CardState))
 def test_cards_of_any_text(text: str, state: CardState) -> None:
     """Nothing that anybody writes becomes a link, a mention or a format in Teams."""
-    everything(text, state)
+    check_every_place(text, state)
 
 
 def test_every_hostile_text_in_every_place() -> None:
     """A quarter of the hostile texts, each in every place of an open card and of a decided one."""
     for text in HOSTILE[::4]:
-        everything(text, CardState.OPEN)
-        everything(text, CardState.REJECTED)
+        check_every_place(text, CardState.OPEN)
+        check_every_place(text, CardState.REJECTED)
 
 
 @pytest.mark.slow
 def test_all_of_them_in_every_place() -> None:
     """The whole corpus."""
     for text in HOSTILE:
-        everything(text, CardState.OPEN)
-        everything(text, CardState.REJECTED)
+        check_every_place(text, CardState.OPEN)
+        check_every_place(text, CardState.REJECTED)

@@ -1,4 +1,4 @@
-"""Every state of card.md under axe, in both chats: cards, pings, alerts, refusals, forms. No violation."""
+"""Every state of a card under axe, in both chats: cards, pings, alerts, refusals, forms. No violation."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def fill_teams(tenant: Teams) -> list[Any]:
 
 @pytest.mark.parametrize(("width", "scheme", "path"), sampled(LOOKS, quick=(3,)))
 async def test_axe_finds_nothing_on_any_state(browser: Browser, width: int, scheme: str, path: str) -> None:
-    """Each state of card.md, each message, form and alert, all on one page."""
+    """Each state of a card, each message, form and alert, all on one page."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(open_sandbox(port=0, with_teams=True))
         assert sandbox.teams is not None

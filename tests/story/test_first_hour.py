@@ -164,7 +164,7 @@ class NewUser:
         return command.returncode, out.decode(), err.decode()
 
 
-async def first_hour(folder: Path, start: Start) -> None:
+async def check_first_hour(folder: Path, start: Start) -> None:
     """The way from the package to the decision; raises AssertionError where it is longer than promised."""
     async with open_sandbox() as sandbox:
         sandbox.workspace.kick(APPROVALS)  # nobody has invited it yet
@@ -243,7 +243,7 @@ async def test_a_new_user_gets_to_a_decided_test_card(
         os.environ.update(environment)
         return Here(COMMANDS[command[0]](*command), lambda: capsys.readouterr().out)
 
-    await first_hour(tmp_path, start)
+    await check_first_hour(tmp_path, start)
 
 
 class Spawned:
@@ -309,4 +309,4 @@ async def test_the_wheel_alone_is_enough(tmp_path: Path) -> None:
             )
         )
 
-    await first_hour(work, start)
+    await check_first_hour(work, start)

@@ -117,7 +117,7 @@ async def answered(
     return shown, shown_after, time.monotonic() - began, long.polls - polls
 
 
-async def go_on(folder: Path, items: list[bytes], *, times: int, within: float) -> None:
+async def check_others_go_on(folder: Path, items: list[bytes], *, times: int, within: float) -> None:
     """Others are asked and told within two polls, when the list has just become long and later."""
     async with open_long(folder) as (long, system):
         long.items = items
@@ -131,7 +131,7 @@ async def go_on(folder: Path, items: list[bytes], *, times: int, within: float) 
 
 async def test_others_go_on_beside_a_long_list(tmp_path: Path) -> None:
     """Hundreds of one agent's requests are new at once."""
-    await go_on(
+    await check_others_go_on(
         tmp_path, [json.dumps(item(f"l{number}")).encode() for number in range(300)], times=1, within=10
     )
 
@@ -140,7 +140,7 @@ async def test_others_go_on_beside_a_long_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("count", "pad"), [(49_000, 0), (190, 500_000)], ids=["items", "bytes"])
 async def test_others_go_on_beside_the_longest_list(tmp_path: Path, count: int, pad: int) -> None:
     """Nearly 50,000 items, or nearly 100 MB."""
-    await go_on(
+    await check_others_go_on(
         tmp_path, [json.dumps(item(f"l{n}", pad=pad)).encode() for n in range(count)], times=3, within=240
     )
 

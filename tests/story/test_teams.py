@@ -107,6 +107,7 @@ async def test_two_people_on_two_surfaces_at_once_make_one_decision(tmp_path: Pa
         said_there = {"approved": "Approved: send_email", "skipped": "Skipped: send_email"}[word]
         await system.says(slack, said_there, within=2)
         await until(lambda: said_there in text_of(system, card), within=2, what="the card in Teams")
+        assert [word] == system.effects(request_id)
 
 
 async def test_a_quorum_counts_one_person_once_on_two_surfaces(tmp_path: Path) -> None:

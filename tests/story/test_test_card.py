@@ -343,7 +343,7 @@ async def test_whoever_is_killed_in_between_withdraws_the_question(tmp_path: Pat
         await told.wait()
         writer.transport.abort()
         async with asyncio.timeout(2):
-            await ended.wait()
+            assert await ended.wait()
 
 
 async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:

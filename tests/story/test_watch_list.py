@@ -37,7 +37,8 @@ async def test_a_call_that_cannot_be_read_any_more() -> None:
         request_id = rig.platform.ask(tool="pay", arguments={})
         await rig.terminal.shows("pay for bare_agent")
         rig.faults.add(path=PENDING, status=200, body=BROKEN.replace("x-1", request_id))
-        await rig.terminal.shows(UNREADABLE, "1 cannot be read")
+        shown = await rig.terminal.shows(UNREADABLE, "1 cannot be read")
+        assert "pay for bare_agent" not in shown.partition(UNREADABLE)[2]
 
 
 async def test_what_is_over_comes_last() -> None:
@@ -53,7 +54,7 @@ async def test_what_is_over_comes_last() -> None:
         await rig.terminal.shows("fresh for bare_agent")
         await settled()
         rig.terminal.press("n")
-        await rig.terminal.shows("rejected: fresh", "second for bare_agent")
+        assert "old for bare_agent" not in await rig.terminal.shows("rejected: fresh", "second for bare_agent")
 
 
 async def test_the_policys_redaction_covers_the_call(tmp_path: Path) -> None:

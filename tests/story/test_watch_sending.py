@@ -17,7 +17,7 @@ async def ready(rig: Rig) -> None:
     await settled()
 
 
-async def ends(rig: Rig, code: int, says: str, *, within: float = 10) -> None:
+async def check_end(rig: Rig, code: int, says: str, *, within: float = 10) -> None:
     """It ends with this code, and this stands in the terminal when the screen is closed."""
     assert code == await rig.terminal.ends(within)
     await until(lambda: says in rig.terminal.raw.rpartition(CLOSED)[2], what=f"{says!r} below the screen")
@@ -47,7 +47,7 @@ async def test_the_last_result_stays_when_the_screen_closes() -> None:
         rig.terminal.press("n")
         await rig.terminal.shows("rejected: pay")
         rig.terminal.press("q")
-        await ends(rig, 0, "rejected: pay")
+        await check_end(rig, 0, "rejected: pay")
 
 
 async def test_q_waits_for_an_answer_on_its_way() -> None:
@@ -58,7 +58,7 @@ async def test_q_waits_for_an_answer_on_its_way() -> None:
         await sends(rig)
         rig.terminal.press("q")
         await rig.terminal.shows("Waiting for the platform: rejected for pay")
-        await ends(rig, 0, "rejected: pay")
+        await check_end(rig, 0, "rejected: pay")
     assert ["rejected"] == [post.decision for post in rig.platform.decisions if post.status == 200]
 
 
@@ -69,7 +69,7 @@ async def test_q_says_what_was_not_delivered() -> None:
         rig.faults.add(path=DECISION, status=503)
         await sends(rig)
         rig.terminal.press("q")
-        await ends(rig, 1, f"{PERHAPS}: rejected for pay", within=PARTING + 5)
+        await check_end(rig, 1, f"{PERHAPS}: rejected for pay", within=PARTING + 5)
 
 
 async def test_q_when_somebody_else_was_first() -> None:
@@ -82,7 +82,7 @@ async def test_q_when_somebody_else_was_first() -> None:
         rig.terminal.press("q")
         (request,) = rig.platform.approvals.pending()
         rig.platform.decide(request.request_id, "skipped")
-        await ends(rig, 1, "decided by someone else")
+        await check_end(rig, 1, "decided by someone else")
 
 
 async def test_ctrl_c_says_what_was_on_its_way() -> None:
@@ -92,7 +92,7 @@ async def test_ctrl_c_says_what_was_on_its_way() -> None:
         rig.faults.add(path=DECISION, delay=30)
         await sends(rig)
         rig.terminal.press("\x03")
-        await ends(rig, 130, f"{PERHAPS}: rejected for pay")
+        await check_end(rig, 130, f"{PERHAPS}: rejected for pay")
         assert "Traceback" not in rig.terminal.raw
 
 

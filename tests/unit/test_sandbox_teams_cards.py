@@ -128,7 +128,8 @@ def test_what_is_taken_is_good_by_the_published_schema() -> None:
     """Every card that is taken here is valid by Adaptive Card schema 1.5.0, but for the root's `msteams`."""
     validator = jsonschema.Draft6Validator(schema())
     for content in GOOD.values():
-        validator.validate({name: value for name, value in content.items() if name != "msteams"})
+        portable = {name: value for name, value in content.items() if name != "msteams"}
+        assert [] == list(validator.iter_errors(portable))
 
 
 def test_buttons_send_the_inputs_of_their_card_and_those_around_it() -> None:

@@ -101,6 +101,7 @@ async def test_a_full_batch_goes_on_at_once() -> None:
         )
         while rounds < 50:
             await asyncio.sleep(0)
+        assert 50 == rounds
         loop.cancel()
 
 
