@@ -238,9 +238,9 @@ class Together(Generic[One, Done]):
         """The result for this one. Raises what `work` raises."""
         result: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
         self._waiting.append((one, result))
-        await asyncio.sleep(0)  # whoever is ready in this turn of the loop comes along
+        await asyncio.sleep(0)  # callers that are ready in this turn of the loop come along
         async with self._turn:
-            if not result.done():
+            while not result.done():  # what earlier callers wanted, who left, can fill whole goes
                 await self._go()
         return await result
 
@@ -259,7 +259,7 @@ class Together(Generic[One, Done]):
         except NodError as error:
             for _, result in some:
                 _fail(result, error)
-        except Exception as error:  # noqa: BLE001 - told to whoever asked
+        except Exception as error:  # noqa: BLE001 - each caller hears it
             if len(some) == 1:
                 _fail(some[0][1], error)
                 return

@@ -38,7 +38,7 @@ PATIENCE = timedelta(seconds=6)
 PROBE_EVERY = timedelta(seconds=15)
 #: While an Approve waits for a list, the platform is asked for one this often.
 LISTED_AGAIN = timedelta(seconds=1)
-#: A record that Nod did not write is looked at again after this long, if no poll has taken it in anew.
+#: A record that Nod did not write is looked at again after this long, unless a poll has taken it in first.
 FORGED_AGAIN = timedelta(seconds=5)
 
 log = structlog.get_logger()
@@ -95,9 +95,9 @@ class Deliver:
     async def _look_at_overdue(self, now: datetime) -> bool:
         """Give them up; returns whether there may be more."""
         late = self._overdue
-        found = await self._store.approvals.overdue(
-            now, by=now + MARGIN, most=late.room, without=self._left_out(late)
-        )
+        # What waits for its turn to be sent finds out by itself that it is too late.
+        without = self._left_out(late) | self._first.ids | self._again.ids
+        found = await self._store.approvals.overdue(now, by=now + MARGIN, most=late.room, without=without)
         await self._sort_out(found, now, lambda approval: self._hand(late, approval, self._give_up))
         return late.room > 0 and len(found) == late.most
 

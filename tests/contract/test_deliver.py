@@ -15,7 +15,7 @@ from adapters.store.open import SqlStore
 from bot.alerts import UNDELIVERABLE, UNDELIVERED
 from bot.approval import Approval, Outcome, Stage
 from bot.errors import Forbidden, Gone, NodError, Unanswered, Unavailable
-from bot.flow import WorkerPool
+from bot.flow import AT_ONCE, BATCH, WorkerPool
 from bot.flow.deliver import Deliver
 from bot.flow.polls import Polls
 from bot.flow.undelivered import Losses, Undelivered
@@ -232,6 +232,35 @@ async def test_before_it_gives_up_it_asks_what_became_of_it(
     assert (outcome, int(told)) == (over.outcome, over.attempts)
     alerts = await rig.store.alerts.open_of(cause=UNDELIVERABLE)
     assert (outcome is Outcome.UNDELIVERABLE) is bool(alerts)
+
+
+class HangingPlatform(SlowPlatform):
+    """A platform that answers no decision before it is `free`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free, self.begun = asyncio.Event(), asyncio.Event()
+
+    async def decide(self, request: HITLRequest, response: HITLResponse) -> None:
+        self.begun.set()
+        await self.free.wait()
+        await super().decide(request, response)
+
+
+async def test_those_that_wait_for_their_turn_do_not_hide_one_that_is_too_late(rig: Rig) -> None:
+    """A full batch of them is too late as well, and its turn ends that: no round follows at once in vain."""
+    rig.platform = platform = HangingPlatform()
+    await asyncio.gather(*(rig.decided(f"r{number:02}", deadline=after(10)) for number in range(BATCH + 1)))
+    async with rig.working() as deliver:
+        await deliver.round()
+        await platform.begun.wait()
+        await deliver.round()
+        await rig.decided("one more", deadline=after(11))
+        platform.now = after(11)
+        again = [await deliver.round() for _ in range(2)]
+        in_hand = set(deliver._overdue.ids)
+        platform.free.set()
+    assert ({"one more"}, False) == (in_hand, AT_ONCE in again)
 
 
 class SettledMeanwhile:

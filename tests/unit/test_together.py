@@ -84,6 +84,23 @@ async def test_a_caller_who_leaves_takes_nothing_from_the_others() -> None:
     assert result == 4 or isinstance(result, Unavailable)
 
 
+async def test_a_caller_comes_to_a_result_behind_many_who_left() -> None:
+    """What they wanted can fill whole goes before its own."""
+    goes = Goes()
+    goes.free.clear()
+    first = asyncio.create_task(goes.together.do(0))
+    await asyncio.sleep(0.01)
+    leavers = [asyncio.create_task(goes.together.do(one)) for one in range(1, BATCH + 1)]
+    await asyncio.sleep(0.01)
+    for leaver in leavers:
+        leaver.cancel()
+    await asyncio.wait(leavers)
+    stayer = asyncio.create_task(goes.together.do(BATCH + 1))
+    goes.free.set()
+    async with asyncio.timeout(1):
+        assert [0, 2 * (BATCH + 1)] == await asyncio.gather(first, stayer)
+
+
 async def test_a_full_batch_goes_on_at_once() -> None:
     """Without the rest that follows other rounds, and without a ring."""
     rounds = 0
