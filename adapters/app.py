@@ -137,28 +137,23 @@ async def open_nod(
     seal, sights, pulse, liveness = Seal(*base.secrets), Sights(), LoopLiveness(), Liveness()
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        memory = await enter(_open_memory(base, accept_rollback=accept_rollback))
+        met = rehearsal.met if rehearsal else ()
+        memory = await enter(_open_memory(base, met, accept_rollback=accept_rollback))
         store, stored = memory.store, memory.stored
-        for ref in rehearsal.met if rehearsal else ():
-            await stored.conversations.put(ref)
         platform: Platform = NoPlatform(clock=now) if rehearsal else await enter(_platform(environment, now))
         policy = _policy_in_force(base, store)
-        desk = DeskSwitch(
-            real=FrontDesk(
-                store=store, policy=policy.policy, seal=seal, clock=now, count=count, sights=sights,
-                look_up=policy.look_again,
-            )
+        front_desk = FrontDesk(
+            store=store, policy=policy.policy, seal=seal, clock=now, count=count, sights=sights,
+            look_up=policy.look_again,
         )  # fmt: skip
-        chats = await enter(
-            open_chats(
-                environment, base.chats, desk=desk, store=store, conversations=stored.conversations,
-                met=policy.ask_again, clock=now.steady, count=count,
-            )
+        desk = DeskSwitch(real=front_desk)
+        opened = open_chats(
+            environment, base.chats, desk=desk, store=store, conversations=stored.conversations,
+            met=policy.ask_again, clock=now.steady, count=count,
         )  # fmt: skip
+        chats = await enter(opened)
         memory.pagers.update({str(place): chats.pager(place) for place in file.policy.alerts})
-        groups = await group_keepers(environment, chats.slack, stack)
-        schedules = await schedule_keepers(environment, file, stack)
-        await enter(policy.kept(directories=chats.directories, groups=groups, schedules=schedules))
+        await _keep_people(stack, base, chats, policy)
         wake = _wake_endpoint(base)
         ingest = Ingest(
             platform=platform, store=store, policy=policy.policy, clock=now, count=count,
@@ -217,10 +212,12 @@ async def _base(
 
 
 @asynccontextmanager
-async def _open_memory(base: _Base, *, accept_rollback: bool) -> AsyncIterator[_Memory]:
+async def _open_memory(
+    base: _Base, met: Sequence[ConversationRef], *, accept_rollback: bool
+) -> AsyncIterator[_Memory]:
     """The database, used by this process alone, and the alerts that an earlier process could not write into it.
 
-    Raises ConfigError, Unavailable or Forbidden.
+    `met` are conversations that it knows from the start. Raises ConfigError, Unavailable or Forbidden.
     """
     environment, file, wall = base.environment, base.file, base.wall
     hooks = {pager.name: pager for pager in (HookPager(name, load_hook(name)) for name in file.hooks)}
@@ -236,6 +233,8 @@ async def _open_memory(base: _Base, *, accept_rollback: bool) -> AsyncIterator[_
                 signing=Signing(*base.secrets), take_over=not checkpoint_log.begun, fit=fit,
             )
         )  # fmt: skip
+        for ref in met:
+            await stored.conversations.put(ref)
         spool = Spool(environment.alert_spool or folder_of(environment.database_url) / "nod-alerts.jsonl")
         count = base.metrics.count
         alerts = await enter(
@@ -312,6 +311,16 @@ def _services(
         urls=environment.pager_urls,
         clock=clock,
     )
+
+
+async def _keep_people(
+    stack: AsyncExitStack, base: _Base, chats: ChatApps, policy: PolicyInForce[PolicyFile]
+) -> None:
+    """From here on the policy knows its people, groups and on-call, and looks them up again in time."""
+    groups = await group_keepers(base.environment, chats.slack, stack)
+    schedules = await schedule_keepers(base.environment, base.file, stack)
+    kept = policy.kept(directories=chats.directories, groups=groups, schedules=schedules)
+    await stack.enter_async_context(kept)
 
 
 async def group_keepers(

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from adapters.clock import seconds_since_boot
+from adapters.clouds import PUBLIC
 from adapters.http import Answer, exchange, open_client
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person
@@ -48,8 +49,6 @@ def refusal_of(status: int, said: object) -> str:
 
 
 KIND = "entra-group"
-GRAPH_URL = "https://graph.microsoft.com/v1.0"
-LOGIN_URL = "https://login.microsoftonline.com"
 #: Seconds for the whole of one group, pages and token included.
 LIMIT = 15.0
 #: Pages of one group; with 999 to a page, more people than any list of approvers has.
@@ -157,8 +156,8 @@ async def open_graph(
     app_id: str,
     password: str,
     tenant: str,
-    graph_url: str = GRAPH_URL,
-    login_url: str = LOGIN_URL,
+    graph_url: str = PUBLIC.graph_url,
+    login_url: str = PUBLIC.login_url,
     seconds: Callable[[], float] = seconds_since_boot,
 ) -> AsyncIterator[Graph]:
     """Graph for as long as the block runs; nothing is asked before the first group is."""

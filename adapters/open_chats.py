@@ -128,12 +128,7 @@ async def open_chats(
                     clock=clock,
                     count=count,
                     conversations=_Announced(conversations, met),
-                    openid_url=settings.teams.openid_url,
-                    issuer=settings.teams.issuer,
-                    scope=settings.teams.scope,
-                    bots_tenant=settings.teams.bots_tenant,
-                    token_url=settings.teams.token_url,
-                    service_hosts=settings.teams.service_hosts,
+                    cloud=settings.teams.cloud,
                     tenants=settings.teams.tenants,
                     dangerously_allow_unauthenticated=settings.teams.dangerously_allow_unauthenticated,
                 )

@@ -117,7 +117,7 @@ async def teams_findings(
             yield await keys_finding(client, settings)
             yield await token_finding(client, settings)
     for ref in refs:
-        if not is_service(ref.service_url, settings.service_hosts):
+        if not is_service(ref.service_url, settings.cloud.service_hosts):
             host = urlsplit(ref.service_url).hostname
             what = f"Teams: {ref.name or ref.id} is reached at {host}, which is not on the list"
             yield Finding(what=what, fix="Add it to NOD_TEAMS_SERVICE_HOSTS if that is your cloud's.")
@@ -132,12 +132,11 @@ async def teams_findings(
 
 
 async def token_finding(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
-    host = urlsplit(settings.token_url).hostname
+    host = urlsplit(settings.cloud.token_url).hostname
     token = BotToken(
         client=client,
-        token_url=settings.token_url,
-        tenant=settings.bots_tenant if settings.app_type == MULTI else settings.tenant_id,
-        scope=settings.scope,
+        cloud=settings.cloud,
+        tenant=None if settings.app_type == MULTI else settings.tenant_id,
         app_id=settings.app_id,
         password=settings.app_password.get_secret_value(),
         seconds=time.monotonic,
@@ -151,9 +150,9 @@ async def token_finding(client: httpx.AsyncClient, settings: TeamsSettings) -> F
 
 async def keys_finding(client: httpx.AsyncClient, settings: TeamsSettings) -> Finding:
     """Whether the keys can be read: without them Nod refuses every click."""
-    host = urlsplit(settings.openid_url).hostname
+    host = urlsplit(settings.cloud.openid_url).hostname
     try:
-        answer = await exchange(client, "GET", settings.openid_url)
+        answer = await exchange(client, "GET", settings.cloud.openid_url)
     except Unavailable as error:
         what = f"Teams: the keys at {host}: {error}"
         return Finding(what=what, fix="Check NOD_TEAMS_OPENID_URL and the network.")

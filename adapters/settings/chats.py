@@ -12,12 +12,12 @@ from functools import partial
 
 from pydantic import SecretStr
 
+from adapters.clouds import Cloud
 from adapters.settings.destinations import check_schedule_keys, is_workflow, webhook_secret
 from adapters.settings.environment import Environment, read_what_is_right
-from adapters.settings.microsoft import GUID, listed
 from adapters.settings.policy_file import PolicyFile, read_policy_file
 from adapters.settings.problems import Problems
-from adapters.settings.variables import FIXES, LOOPBACK
+from adapters.settings.variables import FIXES, GUID, LOOPBACK, listed
 from bot.errors import ConfigError
 from bot.surface import Destination, Surface
 
@@ -39,12 +39,7 @@ class TeamsSettings:
     app_password: SecretStr
     tenant_id: str
     app_type: str
-    openid_url: str
-    issuer: str  #: of the tokens that Teams sends
-    scope: str  #: of the token that the bot buys
-    bots_tenant: str  #: in which multi-tenant bots are at home
-    token_url: str  #: with `{tenant}` where the tenant goes
-    service_hosts: tuple[str, ...]
+    cloud: Cloud  #: with the addresses that were set in place of its own
     tenants: tuple[str, ...]  #: whose people are at home besides those of `tenant_id`
     dangerously_allow_unauthenticated: bool
 
@@ -161,24 +156,18 @@ def _teams(environment: Environment, place: Destination, file: PolicyFile) -> Te
             what = "is not an id (32 hex digits with hyphens)" if value else "is not set, and Teams needs it"
             fix = "Copy it from the Overview page of the app registration."
             problems.add([ConfigError(name, what, fix)])
-    cloud = environment.cloud
-    if cloud.service_hosts is None:
+    if not environment.cloud.service_hosts:
         what = f"is not set, and Microsoft names none for the cloud {environment.microsoft_cloud}"
         fix = "Set it to the host of `serviceUrl` in what Teams sends there."
         problems.add([ConfigError("NOD_TEAMS_SERVICE_HOSTS", what, fix)])
-    if cloud.service_hosts is None or problems:
+    if problems:
         raise problems.together()
     return TeamsSettings(
         app_id=app_id,
         app_password=password or SecretStr(""),
         tenant_id=tenant,
         app_type=environment.microsoft_app_type,
-        openid_url=cloud.openid_url,
-        issuer=cloud.issuer,
-        scope=cloud.scope,
-        bots_tenant=cloud.bots_tenant,
-        token_url=environment.teams_token_url or f"{cloud.login_url.rstrip('/')}/{{tenant}}/oauth2/v2.0/token",
-        service_hosts=listed(cloud.service_hosts),
+        cloud=environment.cloud,
         tenants=listed(environment.teams_tenants),
         dangerously_allow_unauthenticated=open_door,
     )

@@ -16,8 +16,7 @@ from pydantic import SecretStr
 
 from adapters.settings.environment import Environment
 from adapters.settings.lines import Lines, Place
-from adapters.settings.microsoft import listed
-from adapters.settings.variables import cleaned, web_address
+from adapters.settings.variables import cleaned, listed, web_address
 from adapters.settings.words import conversation, destination
 from bot.errors import ConfigError
 from bot.policy import Policy

@@ -11,24 +11,29 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from adapters.settings.microsoft import CLOUDS, AppType, Cloud, CloudName, Hosts, MaybeHosts, Tenants
+from adapters.clouds import CLOUDS, Cloud, CloudName
 from adapters.settings.problems import Problems, in_variables, misspelt
 from adapters.settings.variables import (
     FIXES,
     Address,
     ApiKey,
     AppToken,
+    AppType,
     BotToken,
     GuardedAddress,
     GuardedSecret,
+    Hosts,
+    MaybeHosts,
     PlatformKey,
     RelayToken,
     SealSecret,
     SigningSecret,
     Switch,
+    Tenants,
     WebhookSecret,
     cleaned,
     is_plain_http,
+    listed,
     seal_keys,
 )
 from bot.errors import ConfigError
@@ -124,13 +129,18 @@ class Environment(LocalEnvironment):
     @property
     def cloud(self) -> Cloud:
         """Microsoft's cloud, with the addresses that were set in place of its own."""
-        given = {
+        given: dict[str, Any] = {
             "login_url": self.login_url,
             "graph_url": self.graph_url,
             "openid_url": self.teams_openid_url,
-            "service_hosts": self.teams_service_hosts,
+            "service_hosts": listed(self.teams_service_hosts),
+            "token_endpoint": self.teams_token_url,
         }
-        fields = {"openid_url": "teams_openid_url", "service_hosts": "teams_service_hosts"}
+        fields = {
+            "openid_url": "teams_openid_url",
+            "service_hosts": "teams_service_hosts",
+            "token_endpoint": "teams_token_url",
+        }
         set_here = {name: v for name, v in given.items() if fields.get(name, name) in self.model_fields_set}
         return replace(CLOUDS[self.microsoft_cloud], **set_here)
 

@@ -13,8 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from adapters.settings.lines import ASIDE
-from adapters.settings.microsoft import GUID
-from adapters.settings.variables import LONGEST_ADDRESS
+from adapters.settings.variables import GUID, LONGEST_ADDRESS
 from adapters.settings.words import (
     Day,
     Duration,

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import regex
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from adapters.settings.microsoft import GUID
 from adapters.settings.shapes import LONGEST_SHAPE, compiled
+from adapters.settings.variables import GUID
 from bot.ladder import LONGEST_WINDOW
 from bot.ports import GroupRef
 from bot.surface import Destination, Surface

@@ -4,17 +4,12 @@ Importing this package does not import the SDK; `open_teams` does.
 """
 
 from adapters.teams.chat import TeamsChat
-from adapters.teams.conversations import SERVICE_HOSTS
-from adapters.teams.credentials import TOKEN_URL
 from adapters.teams.directory import TeamsDirectory
-from adapters.teams.teams import OPENID_URL, Teams, open_teams
+from adapters.teams.teams import Teams, open_teams
 from adapters.teams.workflows import RoutedChat, WorkflowsChat, open_workflows
 from bot.surface import ConversationRef, Conversations, Scope
 
 __all__ = [
-    "OPENID_URL",
-    "SERVICE_HOSTS",
-    "TOKEN_URL",
     "ConversationRef",
     "Conversations",
     "RoutedChat",

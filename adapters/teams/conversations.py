@@ -16,9 +16,6 @@ from urllib.parse import urlsplit
 
 from bot.surface import ConversationRef, Scope
 
-#: The Connector of the public cloud (msteams-docs, send-proactive-messages, `serviceUrl`).
-SERVICE_HOSTS = ("smba.trafficmanager.net",)
-
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 

@@ -15,14 +15,11 @@ import httpx
 import structlog
 
 from adapters.chat.errors import AppRefused
+from adapters.clouds import Cloud
 from adapters.graph import refusal_of
 from adapters.http import exchange
 from bot.errors import NodError, Unavailable
 
-#: Where the token is bought in the public cloud; `{tenant}` is put in.
-TOKEN_URL = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"  # noqa: S105 - an address
-#: What it is for, in the public cloud.
-SCOPE = "https://api.botframework.com/.default"
 #: Seconds before its end at which a token is renewed in the background, and at which it is not used any more.
 AHEAD, TOO_LATE = 600.0, 60.0
 #: Seconds that a token lives whose answer names no usable time (Entra's own are an hour).
@@ -38,16 +35,16 @@ class BotToken:
         self,
         *,
         client: httpx.AsyncClient,
-        token_url: str,
-        tenant: str,
+        cloud: Cloud,
+        tenant: str | None,
         app_id: str,
         password: str,
-        scope: str = SCOPE,
         seconds: Callable[[], float],
     ) -> None:
-        """`tenant`: the app's own, or `botframework.com` for a multi-tenant one; no app id, no token."""
-        self._client, self._url = client, token_url.replace("{tenant}", tenant)
-        self._app_id, self._password, self._scope, self._seconds = app_id, password, scope, seconds
+        """`tenant`: the app's own; None for a multi-tenant one, at home in the cloud's. No app id, no token."""
+        self._client, self._scope, self._seconds = client, cloud.scope, seconds
+        self._url = cloud.token_url.replace("{tenant}", tenant or cloud.bots_tenant)
+        self._app_id, self._password = app_id, password
         self._token: tuple[str, float] | None = None
         self._buying: asyncio.Task[str] | None = None
 

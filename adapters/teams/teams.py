@@ -17,12 +17,13 @@ import structlog
 from adapters.chat.background import open_background_tasks
 from adapters.chat.channel_pager import ChannelPager
 from adapters.clock import seconds_since_boot
+from adapters.clouds import PUBLIC, Cloud
 from adapters.http import REACHED, open_client
 from adapters.teams.api import TeamsApi, Wire, cooldown_of, turns_of
 from adapters.teams.chat import TeamsChat, problems_of
 from adapters.teams.clicks import Clicks
-from adapters.teams.conversations import SERVICE_HOSTS, Identity
-from adapters.teams.credentials import SCOPE, TOKEN_URL, BotToken
+from adapters.teams.conversations import Identity
+from adapters.teams.credentials import BotToken
 from adapters.teams.directory import TeamsDirectory
 from adapters.teams.follow_ups import FollowUps
 from adapters.teams.loopback import LoopbackOnly, Receives
@@ -37,14 +38,8 @@ from bot.errors import ConfigError, Unavailable
 from bot.ports import Clock
 from bot.surface import Conversations, Destination
 
-#: The document of the public cloud (bot-framework-rest-connector-authentication; sovereign clouds have others).
-OPENID_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"
 #: How a bot is registered, and the tenant at which it buys its token; new ones are single-tenant.
 SINGLE, MULTI = "SingleTenant", "MultiTenant"
-#: The issuer of the tokens that Teams sends, in the public cloud.
-ISSUER = "https://api.botframework.com"
-#: The tenant in which multi-tenant bots are at home.
-BOTS_TENANT = "botframework.com"
 #: Connections to the Connector, kept open between calls.
 LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10)
 
@@ -95,37 +90,26 @@ async def open_teams(
     app_password: str,
     tenant_id: str,
     app_type: str = SINGLE,
+    tenants: tuple[str, ...] = (),
+    cloud: Cloud = PUBLIC,
     desk: Desk,
     clock: Clock,
     count: Callable[[str], None],
     conversations: Conversations,
-    openid_url: str = OPENID_URL,
-    issuer: str = ISSUER,
-    scope: str = SCOPE,
-    bots_tenant: str = BOTS_TENANT,
-    token_url: str = TOKEN_URL,
-    service_hosts: tuple[str, ...] = SERVICE_HOSTS,
-    tenants: tuple[str, ...] = (),
     dangerously_allow_unauthenticated: bool = False,
     signs_in: bool = True,
 ) -> AsyncIterator[Teams]:
     """Teams for as long as the block runs. `tenants` besides `tenant_id` may use the bot, as people at home.
 
-    The address of the token endpoint may have `{tenant}` in it. Without `signs_in` the token is bought when it
-    is needed.
+    Without `signs_in` the token is bought when it is needed.
 
     Raises:
         ConfigError: a registration that cannot work, or none without `dangerously_allow_unauthenticated`.
         Unavailable: the store cannot be read.
         AppRefused: Entra refuses the bot's credentials.
     """
-    _check(
-        app_id=app_id,
-        password=app_password,
-        tenant_id=tenant_id,
-        app_type=app_type,
-        open_door=dangerously_allow_unauthenticated,
-    )
+    open_door = dangerously_allow_unauthenticated
+    _check(app_id=app_id, password=app_password, tenant_id=tenant_id, app_type=app_type, open_door=open_door)
     home = frozenset(tenant.lower() for tenant in (tenant_id, *tenants) if tenant)
     identity = Identity(app_id=app_id, tenants=home)
     from adapters.teams.sdk import Connector, parsed  # the SDK and what it needs: only where Teams is set up
@@ -133,35 +117,28 @@ async def open_teams(
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(open_client(timeout=REACHED, limits=LIMITS))
         token = BotToken(
-            client=client,
-            token_url=token_url,
-            tenant=tenant_id if app_type == SINGLE else bots_tenant,
-            scope=scope,
-            app_id=app_id,
-            password=app_password,
-            seconds=seconds_since_boot,
-        )
+            client=client, cloud=cloud, tenant=tenant_id if app_type == SINGLE else None, app_id=app_id,
+            password=app_password, seconds=seconds_since_boot,
+        )  # fmt: skip
         stack.push_async_callback(token.close)
         if signs_in:
-            try:
-                await token.bearer()
-            except Unavailable as error:  # it is bought again with the first message
-                log.warning("teams_token_not_bought", reason=str(error))
-        gate = await _gate(stack, client, openid_url, issuer, identity, service_hosts)
-        wire = Connector(client=client, token=token, hosts=service_hosts)
+            await _sign_in(token)
+        gate = await _gate(stack, client, cloud, identity)
+        wire = Connector(client=client, token=token, hosts=cloud.service_hosts)
         places = Places(kept=conversations)
         await places.load()
         yield await _put_together(
-            stack,
-            wire=wire,
-            gate=gate,
-            parse=parsed,
-            places=places,
-            identity=identity,
-            desk=desk,
-            posted=PostedMessages(clock=clock),
-            count=count,
-        )
+            stack, wire=wire, gate=gate, parse=parsed, places=places, identity=identity, desk=desk,
+            posted=PostedMessages(clock=clock), count=count,
+        )  # fmt: skip
+
+
+async def _sign_in(token: BotToken) -> None:
+    """Buy the first token, so that refused credentials end the start. Raises AppRefused."""
+    try:
+        await token.bearer()
+    except Unavailable as error:  # it is bought again with the first message
+        log.warning("teams_token_not_bought", reason=str(error))
 
 
 async def _put_together(
@@ -210,24 +187,18 @@ async def _put_together(
     )
 
 
-async def _gate(
-    stack: AsyncExitStack,
-    client: httpx.AsyncClient,
-    openid_url: str,
-    issuer: str,
-    identity: Identity,
-    hosts: tuple[str, ...],
-) -> Gate:
+async def _gate(stack: AsyncExitStack, client: httpx.AsyncClient, cloud: Cloud, identity: Identity) -> Gate:
     """The check of inbound tokens; where there is no app id, of the rest alone."""
     from adapters.teams.authentication import OpenDoor, TokenCheck
     from adapters.teams.keys import KeyRing  # PyJWT: only where Teams is set up
 
-    if not identity.app_id:
-        return OpenDoor(hosts=hosts, tenants=identity.tenants)
-    keys = KeyRing(client=client, openid_url=openid_url, seconds=seconds_since_boot)
+    app_id, tenants, hosts = identity.app_id, identity.tenants, cloud.service_hosts
+    if not app_id:
+        return OpenDoor(hosts=hosts, tenants=tenants)
+    keys = KeyRing(client=client, openid_url=cloud.openid_url, seconds=seconds_since_boot)
     stack.push_async_callback(keys.close)
     keys.begin()
-    return TokenCheck(app_id=identity.app_id, issuer=issuer, keys=keys, hosts=hosts, tenants=identity.tenants)
+    return TokenCheck(app_id=app_id, issuer=cloud.issuer, keys=keys, hosts=hosts, tenants=tenants)
 
 
 def _check(*, app_id: str, password: str, tenant_id: str, app_type: str, open_door: bool) -> None:

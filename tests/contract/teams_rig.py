@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from adapters.clouds import PUBLIC, Cloud
 from adapters.teams import ConversationRef, Teams, open_teams
 from adapters.teams.conversations import account_of, split_ref
 from bot.desk import Desk
@@ -92,9 +93,20 @@ class Rig:
         return await self.system.press(person, message or await self.card_up(), f"nod_{verb}", **more)
 
 
+def cloud_of(system: System, *, hosts: tuple[str, ...] = HOSTS) -> Cloud:
+    """Microsoft's public cloud with this system in place of its services."""
+    endpoint, keys = system.token_url, system.openid_url
+    return replace(PUBLIC, token_endpoint=endpoint, openid_url=keys, service_hosts=hosts)
+
+
 @asynccontextmanager
 async def open_rig(
-    *, desk: Desk | None = None, announced: bool = True, answer_seconds: float = 5.0, **more: Any
+    *,
+    desk: Desk | None = None,
+    announced: bool = True,
+    answer_seconds: float = 5.0,
+    service_hosts: tuple[str, ...] = HOSTS,
+    **more: Any,
 ) -> AsyncIterator[Rig]:
     """Everything connected, and the bot told where it is installed. `more` goes to the adapter."""
     fake, kept, counted = FakeDesk(), Kept(), Counter[str]()
@@ -108,9 +120,7 @@ async def open_rig(
             "clock": lambda: datetime.now(UTC),
             "count": lambda name: counted.update([name]),
             "conversations": kept,
-            "openid_url": served.teams.openid_url,
-            "token_url": served.teams.token_url,
-            "service_hosts": HOSTS,
+            "cloud": cloud_of(served.teams, hosts=service_hosts),
         }
         async with open_teams(**{**usual, **more}) as teams, serve(endpoint(teams)) as front:
             served.teams.request_url = f"{front}/api/messages"

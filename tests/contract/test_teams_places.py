@@ -16,7 +16,7 @@ from bot.ports import GroupRef
 from bot.surface import Surface
 from sandbox.teams.people import APPROVALS, CHAT, FINANCE, OTHER_TENANT, TENANT, cast
 from tests.contract.slack_rig import FakeDesk
-from tests.contract.teams_rig import ANN, BOB, Kept, open_rig
+from tests.contract.teams_rig import ANN, BOB, Kept, cloud_of, open_rig
 from tests.render.cards import card
 
 
@@ -107,13 +107,11 @@ async def test_places_outlive_a_restart() -> None:
             app_id=bot.app_id,
             app_password=bot.password,
             tenant_id=bot.tenant,
-            openid_url=rig.system.openid_url,
-            token_url=rig.system.token_url,
+            cloud=cloud_of(rig.system),
             desk=FakeDesk(),
             clock=rig.teams.chat._posted._clock,
             count=lambda name: None,
             conversations=kept,
-            service_hosts=("127.0.0.1",),
         ) as second:
             assert await second.chat.post(card(), "approvals")
             await second.chat.update(card(), "approvals", message.id)

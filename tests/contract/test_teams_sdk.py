@@ -21,7 +21,7 @@ from adapters.teams.sdk import parsed
 from bot.errors import Forbidden, Unavailable
 from bot.surface import Destination, Surface
 from sandbox.teams.identity import Trouble
-from tests.contract.teams_rig import CHANNEL, open_rig
+from tests.contract.teams_rig import CHANNEL, cloud_of, open_rig
 from tests.render.cards import card
 from tests.servers.teams import serve_teams
 
@@ -147,7 +147,7 @@ async def test_a_token_is_renewed_ahead_of_its_end_while_the_old_one_serves() ->
         wall, bot = Wall(), served.teams.bot
         token = BotToken(
             client=client,
-            token_url=served.teams.token_url,
+            cloud=cloud_of(served.teams),
             tenant=bot.tenant,
             app_id=bot.app_id,
             password=bot.password,

@@ -11,10 +11,12 @@ import pytest
 
 from adapters.cli.check import check
 from adapters.cli.policy import lint_online
-from adapters.settings import Environment, read_environment
+from adapters.cli.read_only_chats import known_conversations, teams_with
+from adapters.settings import Environment, read_environment, read_settings
 from adapters.store.conversations import read_conversations
 from adapters.store.open import open_store
 from bot.errors import ConfigError
+from bot.surface import Destination, Surface
 from sandbox.servers import open_sandbox
 from sandbox.teams.people import APPROVALS, TENANT, cast
 from tests.contract.teams_rig import Rig, open_rig
@@ -181,3 +183,16 @@ async def test_a_refused_secret_blames_nobodys_address(
     assert "AADSTS7000215" in report
     assert "no such user" not in report
     assert "of its approvers" not in report
+
+
+async def test_places_are_asked_for_with_the_clouds_own_scope(rig: Rig, tmp_path: Path) -> None:
+    """A check buys its token as the bot does: here Entra knows another cloud's scope, and refuses this one."""
+    settings = read_settings().chats.teams
+    assert settings is not None
+    elsewhere = replace(settings, cloud=replace(settings.cloud, scope="https://api.botframework.us/.default"))
+    refs = await known_conversations(f"sqlite:///{tmp_path}/nod.db")
+
+    async with teams_with(elsewhere, refs) as teams:
+        (problem,) = await teams.problems([Destination(surface=Surface.TEAMS, channel="approvals")])
+
+    assert "MicrosoftAppId" == problem.where

@@ -10,8 +10,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from adapters.clouds import CLOUDS
 from adapters.settings import Environment, TeamsSettings, read_chats, read_environment, read_policy_file
-from adapters.settings.microsoft import CLOUDS
 from adapters.teams.authentication import TokenCheck
 from adapters.teams.keys import Key
 from adapters.teams.payloads import Untrusted
@@ -63,7 +63,7 @@ def test_one_setting_names_a_cloud(
 ) -> None:
     """Login, issuer, scope and hosts go together: a token of one cloud is nothing in another."""
     surroundings.setenv("NOD_MICROSOFT_CLOUD", cloud)
-    found = teams(tmp_path)
+    found = teams(tmp_path).cloud
 
     assert f"https://{login}/{{tenant}}/oauth2/v2.0/token" == found.token_url
     assert (issuer, f"{issuer}/.default", hosts) == (found.issuer, found.scope, found.service_hosts)
@@ -76,7 +76,7 @@ def test_china_needs_the_hosts_that_teams_names_there(surroundings: pytest.Monke
         teams(tmp_path)
 
     surroundings.setenv("NOD_TEAMS_SERVICE_HOSTS", "teams.acme.example")
-    found = teams(tmp_path)
+    found = teams(tmp_path).cloud
     assert ("https://api.botframework.azure.cn", ("teams.acme.example",)) == (found.issuer, found.service_hosts)
 
 
@@ -97,7 +97,7 @@ def test_the_defaults_are_the_public_clouds(surroundings: pytest.MonkeyPatch) ->
     assert CLOUDS["Public"] == environment.cloud
     shown = (environment.login_url, environment.graph_url, environment.teams_openid_url)
     assert shown == (environment.cloud.login_url, environment.cloud.graph_url, environment.cloud.openid_url)
-    assert environment.teams_service_hosts == environment.cloud.service_hosts
+    assert (environment.teams_service_hosts,) == environment.cloud.service_hosts
 
 
 def test_an_unknown_cloud_is_refused(surroundings: pytest.MonkeyPatch) -> None:

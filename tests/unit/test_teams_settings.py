@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.clouds import PUBLIC
 from adapters.settings import (
     Chats,
     Environment,
@@ -16,7 +17,6 @@ from adapters.settings import (
     read_environment,
     read_policy_file,
 )
-from adapters.teams import OPENID_URL, SERVICE_HOSTS, TOKEN_URL
 from adapters.teams.conversations import named
 from bot.errors import ConfigError
 from bot.surface import Destination, Surface
@@ -73,7 +73,8 @@ def test_teams_alone_is_a_chat(surroundings: pytest.MonkeyPatch, tmp_path: Path)
     assert {} == chats.workflows
     found = chats.teams
     assert (APP, TENANT, "SingleTenant") == (found.app_id, found.tenant_id, found.app_type)
-    assert (OPENID_URL, TOKEN_URL, SERVICE_HOSTS) == (found.openid_url, found.token_url, found.service_hosts)
+    assert PUBLIC == found.cloud
+    assert "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token" == found.cloud.token_url
     assert ((), False) == (found.tenants, found.dangerously_allow_unauthenticated)
     assert SECRET == found.app_password.get_secret_value()
     assert SECRET not in repr(found)
@@ -110,12 +111,12 @@ def test_sovereign_clouds_and_tests_set_their_addresses(
     environment = set_up(surroundings, TEAMS, more)
     found = teams_of(environment, read(tmp_path))
 
-    assert ("smba.infra.gcc.teams.microsoft.com", "127.0.0.1:9") == found.service_hosts
+    assert ("smba.infra.gcc.teams.microsoft.com", "127.0.0.1:9") == found.cloud.service_hosts
     assert (OTHER, TENANT) == found.tenants
-    assert ("http://127.0.0.1:9/keys", "MultiTenant") == (found.openid_url, found.app_type)
-    assert "https://login.example/{tenant}/oauth2/v2.0/token" == found.token_url
+    assert ("http://127.0.0.1:9/keys", "MultiTenant") == (found.cloud.openid_url, found.app_type)
+    assert "https://login.example/{tenant}/oauth2/v2.0/token" == found.cloud.token_url
     surroundings.setenv("NOD_TEAMS_TOKEN_URL", "http://127.0.0.1:9/token")
-    assert "http://127.0.0.1:9/token" == teams_of(read_environment(), read(tmp_path)).token_url
+    assert "http://127.0.0.1:9/token" == teams_of(read_environment(), read(tmp_path)).cloud.token_url
 
 
 BAD_VARIABLES = [
