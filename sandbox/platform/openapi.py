@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 def document(*, faults: bool = False) -> Schema:
     """The whole document; with `faults` also the routes by which something goes wrong on request."""
-    taken = object_of({"status": {"const": "ok"}, "message": TEXT})
-    agent_id, request_id, tool_id = _in_path("agent_id"), _in_path("request_id"), _in_path("tool_id")
     return {
         "openapi": "3.1.0",
         "info": {"title": "GL AIP, as Nod's sandbox serves it", "version": "1"},
@@ -50,60 +48,79 @@ def document(*, faults: bool = False) -> Schema:
         "paths": {
             "/health-check": {"get": _operation("It is up", object_of({"status": TEXT}), open_to_all=True)},
             "/openapi.json": {"get": _operation("This document", {"type": "object"}, open_to_all=True)},
-            "/agents/hitl/pending": {
-                "get": _operation("What waits", {"anyOf": [LIST, wrapped(LIST)]}, errors=KEYED)
-            },
-            "/agents/hitl/decision": {
-                "post": _operation(
-                    "Decide", taken, body=DecisionBody, errors=_missing() | {409: ERROR, 422: INVALID}
-                )
-            },
-            "/agents/hitl/audit": {
-                "get": _operation(
-                    "What was decided", PAGE, parameters=_query(AuditQuery), errors=_audit_errors(400)
-                )
-            },
-            "/agents/hitl/audit/{request_id}": {
-                "get": _operation(
-                    "How one ended", wrapped(RECORD), parameters=[request_id], errors=_audit_errors(404)
-                )
-            },
-            "/agents/": {
-                "get": _operation("Agents", _listed(AGENT), parameters=[_in_query("name")], errors=KEYED),
-                "post": _operation(
-                    "Create one", wrapped(object_of({"id": TEXT})), body=AgentBody, status=201,
-                    errors=KEYED | {409: ERROR, 422: INVALID},
-                ),
-            },
-            "/agents/{agent_id}": {
-                "get": _operation("One agent", wrapped(AGENT), parameters=[agent_id], errors=_missing()),
-                "delete": _operation("Remove it", None, parameters=[agent_id], status=204, errors=_missing()),
-            },
-            "/agents/{agent_id}/run": {
-                "post": _operation(
-                    "Run it; with `stream` as server-sent events", wrapped({"type": "object"}), body=RunBody,
-                    parameters=[agent_id], errors=_missing() | {422: INVALID}, streams=True,
-                )
-            },
-            "/language-models/": {"get": _operation("Models", _listed(NAMED), errors=KEYED)},
-            "/tools/": {
-                "get": _operation("Tools", _listed(TOOL), parameters=[_in_query("type")], errors=KEYED)
-            },
-            "/tools/upload": {
-                "post": _operation(
-                    "Upload one", wrapped(TOOL), form=UPLOAD, errors=KEYED | {400: ERROR, 409: ERROR}
-                )
-            },
-            "/tools/{tool_id}": {
-                "get": _operation("One tool", wrapped(TOOL), parameters=[tool_id], errors=_missing()),
-                "delete": _operation(
-                    "Remove one that was uploaded", None, parameters=[tool_id], status=204,
-                    errors=_missing() | {409: ERROR},
-                ),
-            },
-            "/mcps/": {"get": _operation("MCP servers; there are none", _listed(NAMED), errors=KEYED)},
+            **_approvals(),
+            **_agents(),
+            **_tools(),
             **(_fault_routes() if faults else {}),
         },
+    }
+
+
+def _approvals() -> Schema:
+    taken = object_of({"status": {"const": "ok"}, "message": TEXT})
+    return {
+        "/agents/hitl/pending": {
+            "get": _operation("What waits", {"anyOf": [LIST, wrapped(LIST)]}, errors=KEYED)
+        },
+        "/agents/hitl/decision": {
+            "post": _operation(
+                "Decide", taken, body=DecisionBody, errors=_missing() | {409: ERROR, 422: INVALID}
+            )
+        },
+        "/agents/hitl/audit": {
+            "get": _operation(
+                "What was decided", PAGE, parameters=_query(AuditQuery), errors=_audit_errors(400)
+            )
+        },
+        "/agents/hitl/audit/{request_id}": {
+            "get": _operation(
+                "How one ended", wrapped(RECORD), parameters=[_in_path("request_id")], errors=_audit_errors(404)
+            )
+        },
+    }  # fmt: skip
+
+
+def _agents() -> Schema:
+    agent_id = _in_path("agent_id")
+    return {
+        "/agents/": {
+            "get": _operation("Agents", _listed(AGENT), parameters=[_in_query("name")], errors=KEYED),
+            "post": _operation(
+                "Create one", wrapped(object_of({"id": TEXT})), body=AgentBody, status=201,
+                errors=KEYED | {409: ERROR, 422: INVALID},
+            ),
+        },
+        "/agents/{agent_id}": {
+            "get": _operation("One agent", wrapped(AGENT), parameters=[agent_id], errors=_missing()),
+            "delete": _operation("Remove it", None, parameters=[agent_id], status=204, errors=_missing()),
+        },
+        "/agents/{agent_id}/run": {
+            "post": _operation(
+                "Run it; with `stream` as server-sent events", wrapped({"type": "object"}), body=RunBody,
+                parameters=[agent_id], errors=_missing() | {422: INVALID}, streams=True,
+            )
+        },
+        "/language-models/": {"get": _operation("Models", _listed(NAMED), errors=KEYED)},
+    }  # fmt: skip
+
+
+def _tools() -> Schema:
+    tool_id = _in_path("tool_id")
+    return {
+        "/tools/": {"get": _operation("Tools", _listed(TOOL), parameters=[_in_query("type")], errors=KEYED)},
+        "/tools/upload": {
+            "post": _operation(
+                "Upload one", wrapped(TOOL), form=UPLOAD, errors=KEYED | {400: ERROR, 409: ERROR}
+            )
+        },
+        "/tools/{tool_id}": {
+            "get": _operation("One tool", wrapped(TOOL), parameters=[tool_id], errors=_missing()),
+            "delete": _operation(
+                "Remove one that was uploaded", None, parameters=[tool_id], status=204,
+                errors=_missing() | {409: ERROR},
+            ),
+        },
+        "/mcps/": {"get": _operation("MCP servers; there are none", _listed(NAMED), errors=KEYED)},
     }  # fmt: skip
 
 
