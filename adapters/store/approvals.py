@@ -234,10 +234,11 @@ class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
                 await append(connection, *facts)
             return frozenset(settled)
 
-        settled = await self._database.write(Move.SETTLE, work)
-        for approval_id in settled:
-            self._proofs.ends(approval_id)
-        return settled
+        def ended(settled: frozenset[str] | None, _: Exception | None) -> None:
+            for approval_id in settled or ():
+                self._proofs.ends(approval_id)
+
+        return await self._database.write(Move.SETTLE, work, ended=ended)
 
     async def close(self, *ids: str) -> frozenset[str]:
         """SETTLED -> CLOSED, each unless a card lags or somebody has not heard how it ended."""

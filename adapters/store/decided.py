@@ -45,7 +45,7 @@ FAR = timedelta(minutes=1)
 
 
 class _Tampered(Exception):
-    """Between the reading and the writing somebody else changed these records."""
+    """These records were changed by hand after they were read."""
 
     def __init__(self, ids: Collection[str]) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _Tampered(Exception):
 def ready() -> ColumnElement[bool]:
     """Whether a list that began late enough allows sending: after an Approve, and after a 404 or 409.
 
-    By the decision as it is now, whoever read another one.
+    By the decision in the database, which may be another one than was read.
     """
     heard = exists().where(
         _D.approval_id == _A.id, or_(_D.verdict != HITLDecision.APPROVED, _A.confirmed_at > _D.at)
@@ -140,19 +140,19 @@ class DecidedApprovals(WholeApprovals):
     async def begin_delivery(
         self, as_read: Sequence[Approval], *, now: datetime, until: datetime
     ) -> tuple[Approval, ...]:
-        """One transaction for all; who was tampered with stays out."""
+        """One transaction for all. A record that was changed by hand stays out."""
         left = {storable_text(approval.id): approval for approval in as_read}
+
+        def ended(begun: Sequence[Approval] | None, _: Exception | None) -> None:
+            for approval in begun or ():
+                self._proofs.used(approval.id)
+
         while left:
             try:
-                begun = await self._database.write(
-                    Move.BEGIN_DELIVERY, partial(self._begin, list(left.values()), now, until)
-                )
+                work = partial(self._begin, list(left.values()), now, until)
+                return await self._database.write(Move.BEGIN_DELIVERY, work, ended=ended)
             except _Tampered as error:
                 left = {kept: approval for kept, approval in left.items() if kept not in error.ids}
-                continue
-            for approval in begun:
-                self._proofs.used(approval.id)
-            return begun
         return ()
 
     async def _begin(
@@ -160,7 +160,7 @@ class DecidedApprovals(WholeApprovals):
     ) -> tuple[Approval, ...]:
         read = [(storable_text(one.id), one.request.digest, one.attempts) for one in as_read]
         its_turn, in_time = _over(_A.next_try, now), _A.deadline > now
-        # The listing that confirmed this POST confirms no other: a later one is read anew before.
+        # The listing that confirmed this POST confirms no other: a later one waits for another.
         without_list = exists().where(_D.approval_id == _A.id, _D.verdict != HITLDecision.APPROVED)
         counted = (
             update(tables.approvals)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import audit_events, tables
 from adapters.store.columns import columns_of, moment, storable_text
 from adapters.store.compare_and_set import Move, append, chunks, move
-from adapters.store.database import insert_new
+from adapters.store.database import Ended, insert_new
 from adapters.store.decided import make_due
 from adapters.store.outbox import ends_pings
 from adapters.store.placements import destinations_of, place, placement_row, what_it_asks
@@ -26,7 +26,7 @@ from adapters.store.rungs import ladder_anew
 from adapters.store.standing import REVERSIBLE, StandingApprovals
 from adapters.store.votes import cut_lease, void_claims, void_votes
 from bot.approval import Approval, Stage
-from bot.errors import Unanswered, Unavailable
+from bot.errors import Unanswered
 from bot.ladder import Deadline, Lease
 from bot.protocol import HITLRequest
 from bot.records import DueRung, NewApproval, NotificationKind, Placement
@@ -86,16 +86,8 @@ class PolledApprovals(StandingApprovals):
                 await append(connection, *facts)
             return frozenset(new_approval.approval.id for new_approval in taken)
 
-        new = [one.approval.id for one in new_approvals if not self._proofs.waits(one.approval.id)]
-        try:
-            return await self._database.write(Move.INGEST_BY_RULE if ruled else Move.INGEST, work)
-        except Unavailable as error:
-            for approval_id in new:
-                if isinstance(error, Unanswered):
-                    self._proofs.may_wait(approval_id)
-                else:
-                    self._proofs.ends(approval_id)
-            raise
+        ended = self._forgets(*(one.approval.id for one in new_approvals))
+        return await self._database.write(Move.INGEST_BY_RULE if ruled else Move.INGEST, work, ended=ended)
 
     async def confirm(self, calls: Mapping[str, str], *, began_at: datetime) -> None:
         """An earlier poll that comes in late does not set the clock back."""
@@ -184,7 +176,8 @@ class PolledApprovals(StandingApprovals):
             await append(connection, *told)
             return revision
 
-        return self._taken_back(approval_id, await self._database.write(Move.REVISE, work))
+        revision = await self._database.write(Move.REVISE, work, ended=self._takes_back(approval_id))
+        return bool(revision)
 
     async def retime(
         self,
@@ -283,7 +276,7 @@ class PolledApprovals(StandingApprovals):
             await append(connection, told)
             return revision
 
-        return bool(await self._database.write(Move.REVIVE, work))
+        return bool(await self._database.write(Move.REVIVE, work, ended=self._forgets(approval_id)))
 
     async def void(self, approval_id: str, *, why: str, at: datetime) -> bool:
         """The same call under the same cards, for people even if a rule had answered it."""
@@ -305,13 +298,29 @@ class PolledApprovals(StandingApprovals):
             await append(connection, told)
             return revision
 
-        return self._taken_back(approval_id, await self._database.write(Move.VOID, work))
-
-    def _taken_back(self, approval_id: str, revision: int) -> bool:
-        """Whether it was. What was answered before does not count any more, whatever the rows say later."""
-        if revision:
-            self._proofs.took_back(approval_id, since=revision)
+        revision = await self._database.write(Move.VOID, work, ended=self._takes_back(approval_id))
         return bool(revision)
+
+    def _takes_back(self, approval_id: str) -> Ended[int]:
+        """From the commit on, what was answered before does not count, whatever the rows say later."""
+
+        def ended(revision: int | None, _: Exception | None) -> None:
+            if revision:
+                self._proofs.took_back(approval_id, since=revision)
+
+        return ended
+
+    def _forgets(self, *approval_ids: str) -> Ended[object]:
+        """Those of these that did not wait before do not wait now, either, unless they are committed."""
+        new = [one for one in approval_ids if not self._proofs.waits(one)]
+
+        def ended(_: object, error: Exception | None) -> None:
+            if error is not None:
+                forget = self._proofs.may_wait if isinstance(error, Unanswered) else self._proofs.ends
+                for approval_id in new:
+                    forget(approval_id)
+
+        return ended
 
 
 def _idle(at: datetime) -> ColumnElement[bool]:

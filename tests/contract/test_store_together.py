@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, cast
 
 import psycopg
+import pytest
 import structlog
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import group_commit
 from adapters.store.compare_and_set import Move, append
 from adapters.store.open import SqlStore, open_store
+from bot.approval import Outcome, Stage
 from bot.audit import Fact, first_break
 from bot.canonical import NotCanonical
 from bot.errors import Unanswered
-from bot.records import Counted, Step
+from bot.records import Counted, NewApproval, Step
 from tests.contract.conftest import Eyes
-from tests.contract.values import NOW, a_vote, admit
+from tests.contract.values import NOW, a_vote, admit, after, an_approval, decide
 
 IDS = [f"r{number}" for number in range(8)]
 
@@ -180,6 +185,54 @@ async def test_a_caller_who_leaves_takes_nothing_with_them(
     lives = {repr(store.approvals._proofs.known_of(one)) for one in IDS}
     assert 1 == len(lives)
     assert "'ann': 2" in lives.pop()
+
+
+@pytest.mark.parametrize("move", ["begin_delivery", "settle", "void"])
+async def test_what_a_commit_means_is_known_though_its_caller_left(store: SqlStore, move: str) -> None:
+    """What was answered, or listed, before does not count any more: nobody else would note that."""
+    digest = await admit(store)
+    await decide(store)
+    await store.approvals.confirm({"r1": digest}, began_at=after(1))
+    read = await store.approvals.get("r1")
+    assert read is not None
+    approvals, proofs = store.approvals, store.approvals._proofs
+    moves: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+        "begin_delivery": lambda: approvals.begin_delivery([read], now=after(2), until=after(22)),
+        "settle": lambda: approvals.settle("r1", was=Stage.DECIDED, outcome=Outcome.ELSEWHERE, at=after(2)),
+        "void": lambda: approvals.void("r1", why="denied", at=after(2)),
+    }
+    caller = asyncio.create_task(moves[move]())
+    await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.wait([caller])
+    await store.database.write(Move.PROBE, nothing)  # behind it
+    life = repr(proofs.known_of("r1"))
+    assert {
+        "begin_delivery": proofs.listed_at("r1", digest=digest) is None,
+        "settle": not proofs.waits("r1"),
+        "void": "since=3" in life,
+    }[move], life
+
+
+async def test_what_was_not_admitted_does_not_wait(store: SqlStore) -> None:
+    """Whatever went wrong with the transaction: the same request is new once more, and its rule answers it."""
+    however_slow(store)
+
+    async def breaks_the_commit(connection: AsyncConnection) -> bool:
+        await append(connection, Fact(kind=cast("str", None), at=NOW, body={}))
+        return True
+
+    new = NewApproval(approval=replace(an_approval(), rule="reads"))
+    heard = await asyncio.gather(
+        store.approvals.insert([new]),
+        store.database.write(Move.PROBE, breaks_the_commit),
+        return_exceptions=True,
+    )
+    assert [IntegrityError] * 2 == [type(one) for one in heard]
+    assert set() == store.approvals.waiting()
+    assert {"r1"} == await store.approvals.insert([new])
+    assert ["reads"] == [one.rule for one in await store.approvals.at(Stage.OPEN)]
+    assert set() == store.approvals.doubted()
 
 
 async def test_a_long_piece_holds_up_few(store: SqlStore) -> None:
