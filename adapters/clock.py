@@ -12,8 +12,8 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def seconds_since_boot() -> float:
-    """A clock that never goes back. Linux's monotonic one stands still in a suspension, and what was looked up
-    before that would count as fresh after it; where there is no other, it is the monotonic one all the same.
+    """A clock that never goes back, in seconds. Linux's monotonic clock stops while the machine is suspended,
+    so a lookup from before would still look fresh; it is used only where there is no other.
     """
     return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 

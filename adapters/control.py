@@ -1,7 +1,7 @@
 """A socket in the data folder, by which a command on this machine asks the running bot.
 
-Its file has mode 0600, and the kernel says who is at the other end: only the user whom the bot runs as is
-listened to. One line of JSON asks; lines of JSON answer, each a sentence, and at last an exit code.
+Its file has mode 0600, and the kernel says who is at the other end: the bot listens only to
+the user that it runs as. One line of JSON asks; lines of JSON answer, each a sentence, the last an exit code.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LONGEST_PATH = 100
 LONGEST_LINE, ASKS_WITHIN = 10_000, 5.0
 
 Tell = Callable[[str], Awaitable[None]]
-#: Answers a question: says sentences, and returns the exit code. The event is set when whoever asked is gone.
+#: Answers a question: says sentences, and returns the exit code. The event is set when the command has gone.
 Answer = Callable[[Mapping[str, Any], Tell, asyncio.Event], Awaitable[int]]
 
 log = structlog.get_logger()

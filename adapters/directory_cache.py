@@ -24,8 +24,8 @@ from bot.surface import Surface
 
 #: Seconds that an answer of a directory counts, from when it was asked (issue: cached for at most 60 s).
 LONGEST_AGE = 60.0
-#: Seconds that an answer serves to tell people something, when none came since: a ping that goes to where
-#: somebody was an hour ago is better than none, and nobody decides by it.
+#: Seconds that an answer is good enough to notify people, when none came since: a ping to where a person was
+#: an hour ago is better than none, and it lets nobody decide.
 REACHED_FOR = 86_400.0
 #: Seconds that one question to a directory may take.
 LIMIT = 25.0
@@ -45,7 +45,7 @@ class GroupKeeper(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """A person as a surface's directory knew her, and when it was asked."""
+    """A person as a surface's directory knew them, and when it was asked."""
 
     person: Person
     at: float
@@ -111,7 +111,7 @@ class DirectoryCache:
 
     @property
     def missed(self) -> bool:
-        """Somebody, or a group that somebody keeps, could not be asked about in the last round."""
+        """Whether the last round failed to look up a person or an external group."""
         return bool(self._unread) or any(self._unasked.values())
 
     def filled(self, policy: Policy, elsewhere: Elsewhere, *, longest: float = LONGEST_AGE) -> ResolvedPolicy:
@@ -165,7 +165,7 @@ class DirectoryCache:
             return
         by_handle = {person.handle: person for person in found}
         for asked in people:
-            # Somebody of whom the answer is silent could not be asked about: what was known of her ages.
+            # A person that the answer leaves out could not be looked up: the last answer about them gets older.
             if asked.handle in by_handle:
                 self._people[(surface, _identity(asked))] = _Found(person=by_handle[asked.handle], at=at)
         silent = (_identity(asked) for asked in people if asked.handle not in by_handle)
@@ -191,7 +191,7 @@ class DirectoryCache:
         self._unread -= {ref}
 
     def _in_doubt(self, oldest: float) -> frozenset[Surface]:
-        """Where somebody has no answer that is young enough, because none came when it was asked for."""
+        """Where a person has no recent enough answer, because none came when it was asked for."""
         doubt = {
             surface
             for surface, missed in self._unasked.items()
@@ -243,7 +243,7 @@ def _younger(at: float | None, oldest: float) -> bool:
 
 
 def _identity(person: Person) -> object:
-    """What a lookup goes by: when the file changes it, the earlier answer is about somebody else."""
+    """What a lookup goes by: when the file changes it, the earlier answer is about another person."""
     return (person.handle, person.email, tuple(sorted(person.accounts.items())))
 
 
@@ -261,7 +261,7 @@ class _Known:
     def merge(self, member: Person) -> str | None:
         """The handle of a group's member: of the person who is known already, or a new one.
 
-        Somebody without an account can only be a person who is known by her verified e-mail. None: nobody
+        A member without an account can only be a person who is known by their verified e-mail. None: nobody
         known, or an e-mail that is known with another account.
         """
         for place in member.accounts.items():
@@ -283,7 +283,7 @@ class _Known:
         return person.handle
 
     def _marked(self, handle: str, member: Person) -> str:
-        """What the group's keeper says besides: more accounts, and whether she is from outside."""
+        """What the group's directory adds: more accounts, and whether they are external."""
         known = self._people[handle]
         accounts = {**member.accounts, **known.accounts}
         person = replace(known, accounts=accounts, outside=known.outside | member.outside)

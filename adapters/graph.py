@@ -77,7 +77,7 @@ class Graph:
         login_url: str,
         seconds: Callable[[], float],
     ) -> None:
-        """`client` is closed by whoever opened it; addresses are without a slash at the end."""
+        """The opener of `client` closes it; addresses are without a slash at the end."""
         self._client, self._app_id, self._password = client, app_id, password
         self._tenant, self._graph_url, self._login_url = tenant, graph_url, login_url
         self._seconds = seconds

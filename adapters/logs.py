@@ -1,7 +1,7 @@
 """Logs are events with bound context: readable at a terminal, JSON lines otherwise. Configured once.
 
 What a line says may come from an agent or from the network, and a terminal obeys control characters: so in a
-readable line everything that does not print stands as its code, and no value can begin a line of its own.
+readable line everything that does not print is shown as its code, and no value can begin a line of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who is on call now, by rotations and schedules of the policy; who is asked instead when that cannot be told.
 
-A rotation of nod.yaml is computed. A schedule that somebody else keeps is looked up, and the answer counts for
-a while. When there is none, the person whom the policy names for that is asked, and `stand_ins` says why.
+A rotation of nod.yaml is computed. An external schedule is looked up, and the answer is cached for a while.
+Without an answer the person that the policy names as `otherwise` is asked, and `stand_ins` says why.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class OnDuty:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: name -> handles
     stand_ins: Mapping[str, str] = field(default_factory=dict)  #: name -> why its schedule does not count
     skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: name -> what of it cannot be read
-    changes: tuple[datetime, ...] = ()  #: when each rotation may name somebody else
+    changes: tuple[datetime, ...] = ()  #: when each rotation may name another person
     ages: tuple[float, ...] = ()  #: when each answer that counts was asked for, in seconds
 
 
@@ -161,7 +161,7 @@ class _Names:
         )
 
     def known(self, names: Iterable[str]) -> Iterator[str]:
-        """The handles of those whom the file knows."""
+        """The handles of the people that the file knows by these names."""
         for name in names:
             for index in self._indices:
                 handles = index.get(name.strip().casefold())

@@ -97,7 +97,7 @@ async def open_chats(
 ) -> AsyncIterator[ChatApps]:
     """Every chat that is set up, until closed. Raises ConfigError, Unavailable or Forbidden.
 
-    `met` is called when a chat tells of a new conversation, in which there may be people whom nobody had met.
+    `met` is called when a chat reports a new conversation: people may be in it that the bot has not seen yet.
     """
     receivers: dict[str, Receiver] = {}
     async with AsyncExitStack() as stack:
@@ -154,7 +154,7 @@ class SharedToken:
     async def counted(self, sockets: int, others: int, stay: bool) -> None:
         """So many are open, so many of them are not ours; `stay`: they were there a minute ago, too.
 
-        One process has a database, and one socket, so others are of somebody else's.
+        A database has one process, and a process one socket, so other sockets belong to another bot.
         """
         log.info("sockets_counted", open=sockets, others=others)
         try:

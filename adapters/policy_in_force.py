@@ -48,7 +48,7 @@ class Reviewed(Protocol):
 
     @property
     def elsewhere(self) -> Mapping[str, tuple[GroupRef, ...]]:
-        """Group -> groups of somebody else's whose people belong to it."""
+        """Group -> external groups whose members belong to it."""
         ...
 
 
@@ -73,8 +73,8 @@ class PolicyInForce(Generic[F]):
     ) -> None:
         """Begin with `file`, as it was read at start.
 
-        `read` reads `path` anew, blocking, and raises ConfigError; `refused` is told of a bad file, once for
-        each change, and again while that fails. `seconds` is a clock that never goes back, nor stands still
+        `read` reads `path` again, blocking, and raises ConfigError; `refused` is called with a bad file, once
+        for each change, and again while that fails. `seconds` is a clock that never goes back and does not stop
         in a suspension.
         """
         self._file, self._path, self._read = file, path, read
@@ -85,7 +85,7 @@ class PolicyInForce(Generic[F]):
         self._reached: ResolvedPolicy | None = None
         self._changed = asyncio.Event()
         self._asked_at = float("-inf")
-        self.faulty = False  #: the file as it stands now is refused
+        self.faulty = False  #: the current file is refused
 
     @property
     def file(self) -> F:
@@ -115,11 +115,11 @@ class PolicyInForce(Generic[F]):
         return filled.policy
 
     def ask_again(self) -> None:
-        """Somebody may be found now who was not a moment ago: look everybody up, soon."""
+        """A person may be found now who was not a moment ago: look everyone up, soon."""
         self._changed.set()
 
     def look_again(self) -> None:
-        """Somebody pressed while people could not be looked up: ask now, unless that was done a moment ago."""
+        """A person pressed while nobody could be looked up: ask now, unless that was done a moment ago."""
         if self._seconds() - self._asked_at >= LOOKUP.first:
             self._changed.set()
 
@@ -193,7 +193,7 @@ class PolicyInForce(Generic[F]):
             wait = min(every, LOOKUP.after(tries)) if soon else every
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
-                    # The loop's own clock stands still in a suspension, after which everything is too old.
+                    # The loop's own clock stops in a suspension, after which everything is too old.
                     while self._seconds() - begun < wait and not self._changed.is_set():
                         with suppress(TimeoutError):
                             async with asyncio.timeout(look_every):

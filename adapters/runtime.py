@@ -43,7 +43,7 @@ POOL_SIZE, UNBOUNDED = 16, (Step.DELIVER,)
 
 #: After a suspension the auditor waits this long, in seconds: what is overdue is attempted first.
 WAKING = 3.0
-#: Whoever sleeps so many seconds longer than she meant to was suspended.
+#: A sleep that takes so many seconds longer than asked for was a suspension.
 OVERSLEPT = 1.0
 
 log = structlog.get_logger()
@@ -107,7 +107,7 @@ class Runtime:
             Step.BATCH: Batch(deps(Step.BATCH, policy), seal=self.seal).round,
             Step.SHOW: Show(deps(Step.SHOW, policy), seal=self.seal, sights=self.sights).round,
             Step.DELIVER: deliver.round,
-            # Whom to tell goes by where people were last found; who may decide does not.
+            # To notify people, it is enough where they were last found; to let them decide, it is not.
             Step.ESCALATE: Escalate(deps(Step.ESCALATE, self.reach)).round,
             Step.ANNOUNCE: Announce(deps(Step.ANNOUNCE, self.reach)).round,
             Step.NOTIFY: Notify(deps(Step.NOTIFY, self.reach), missed=missed).round,
@@ -129,7 +129,7 @@ async def run_steps(
 ) -> AsyncIterator[None]:
     """Keep every step up with its work while the block runs, and do each chore at its interval.
 
-    At the end the loops stop at once and what is under way gets GRACE; what it owed is still in the store.
+    At the end the loops stop at once and work under way gets GRACE; the store keeps what was not finished.
     """
     limit = asyncio.timeout(None)
     try:

@@ -192,7 +192,7 @@ class CardTester:
     async def put_up(
         self, channel: str | None, *, window: timedelta, tell: Tell, withdrawn: asyncio.Event
     ) -> bool:
-        """One card, from its post to its last change; whether somebody decided. `withdrawn` ends it early.
+        """One card, from its post to its last change; whether a person decided. `withdrawn` ends it early.
 
         Raises ConfigError where it cannot be put up.
         """
@@ -213,7 +213,7 @@ class CardTester:
     async def _place(self, channel: str | None) -> tuple[Route, Destination]:
         """The route with that channel, by its name, id or place; without one the last route's first.
 
-        Of several routes it is one on which somebody can press. Raises ConfigError.
+        Of several routes it takes one whose card has buttons. Raises ConfigError.
         """
         routes = self.policy().routes
         found = [(one, card) for one in routes for card in one.cards if self.has_buttons(card)]

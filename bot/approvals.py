@@ -41,7 +41,7 @@ class Approvals(Protocol):
     async def get(self, approval_id: str) -> Approval | None: ...
 
     async def at(self, *stages: Stage) -> tuple[Approval, ...]:
-        """All approvals at these stages, earliest deadline first; for whoever does not do it often."""
+        """All approvals at these stages, earliest deadline first. Reads each of them: not for frequent use."""
         ...
 
     async def ruled(self, *, most: int, without: Collection[str] = ()) -> tuple[Approval, ...]:

@@ -101,7 +101,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """The next step that has not fired: what happens, with whom, and when, if nobody answers."""
+    """The next step that has not fired: what happens, who it reaches, and when, if nobody answers."""
 
     action: Action
     who: tuple[str, ...]  #: names of people and groups

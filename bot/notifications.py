@@ -60,7 +60,7 @@ def mentioned(policy: Policy, who: Iterable[tuple[str, Approval]], surface: Surf
 def is_told_by_card(approval: Approval, *, policy: Policy) -> bool:
     """Whether the outcome needs no message of its own once the card shows it.
 
-    An expired request is news to the people whom the ladder notified or would have notified. An answer that did
+    An expired request is news to the people that the ladder notified or would have notified. An answer that did
     not get through, or not alone, is news to the person who gave it.
     """
     route = policy.route_named(approval.route)
@@ -143,7 +143,7 @@ def left(approval: Approval, now: datetime) -> str:
 
 
 def _asides(notice: OutboxItem, approval: Approval, policy: Policy) -> str:
-    """Who can decide by now, and for whom someone stands in."""
+    """Who can decide by now, and who has a stand-in."""
     route = policy.route_named(approval.route)
     now = approvers_of(route, approval) if route else ()
     let_in = tuple(name for name in now if name in approval.widened)

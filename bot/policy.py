@@ -165,7 +165,7 @@ def requesters_of(policy: Policy, route: Route, request: HITLRequest) -> frozens
 
 
 def requesters_named(policy: Policy, route: Route, request: HITLRequest) -> frozenset[str]:
-    """The people whom the run names, or may name, as the requester, in the field that the route gives."""
+    """The people that the run names, or may name, as the requester, in the field that the route gives."""
     return _requesters(policy, route, request).handles
 
 
@@ -189,7 +189,7 @@ ROUTE_GONE = "This route was removed from nod.yaml, so nobody can decide. Ask th
 NO_APPROVER = "Nobody can decide this in the chat. Ask the Nod admin."
 DOUBTED = "Nod cannot tell who asked for this, so nobody can decide it here. Ask the Nod admin."
 NO_OTHER = "You asked for this yourself, and nobody else can decide it. Ask the Nod admin."
-#: People whom a sentence names one by one; the rest become a number.
+#: People that a sentence names one by one; the rest become a number.
 MOST_NAMED = 4
 
 

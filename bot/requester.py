@@ -50,7 +50,7 @@ _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """The people whom a field names."""
+    """The people that a field names."""
 
     handles: frozenset[str] = frozenset()  #: of the people it names, or may name
     doubt: bool = False  #: it cannot be read, so it may be anyone

@@ -45,7 +45,7 @@ class Kind(StrEnum):
     """What is signed. The values are part of the signatures."""
 
     CALL = "call"  #: what was asked, and when Nod first saw it
-    TERMS = "terms"  #: by which route or rule it is answered, and whom steps have added
+    TERMS = "terms"  #: by which route or rule it is answered, and the approvers that steps have added
     VOTE = "vote"
     DECISION = "decision"
 

@@ -58,7 +58,7 @@ def words_in(saying: Saying) -> int:
 
 
 def lead_of(approval: Approval, state: CardState, *, policy: Policy, now: datetime) -> Saying:
-    """Who asks, for whom, and until when."""
+    """Which agent asks, which person it asks for, and until when."""
     agent = agent_named(policy, approval.request.agent_id)
     route = policy.route_named(approval.route)
     handles = requesters_named(policy, route, approval.request) if route else frozenset()

@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class Surface(StrEnum):
-    """Where people see cards and click; `POLICY` stands for answers without people."""
+    """Where people see cards and click; `POLICY` is for answers without people."""
 
     SLACK = "slack"
     TEAMS = "teams"

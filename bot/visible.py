@@ -364,7 +364,7 @@ _ACTS = re.compile(
     r"|(?<![^\W_])_|_(?![^\W_])"  # between two letters it is part of a name, in every dialect
     r"|:(?=//)|(?i:(?<=mailto)|(?<=tel)|(?<=sms)):(?=\S)"
     r"|(?<!\d):(?=[^\s:]+:)|:(?=(?!\d)[^\s:]+:)"  # `:tada:`, but not a time of day
-    # A host name, but not a decimal point; what stands in for a backtick is a letter.
+    # A host name, but not a decimal point; what replaces a backtick is a letter.
     r"|(?<=\S)\.(?=[^\W\d]|`)|(?:(?<=[^\W\d])|(?<=`))\.(?=[\w`])"
     rf"|(?<=[\w`])[{_DOTS}](?=[\w`])|[{_SPELLED}]"
 )

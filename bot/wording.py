@@ -272,7 +272,7 @@ def too_few(approval: Approval) -> str:
 
 
 def asked(approval: Approval, *, policy: Policy) -> str:
-    """Who could have answered, and whom the ladder named; who was on call then is no longer known."""
+    """Who could have answered, and who the ladder named; who was on call then is no longer known."""
     route = policy.route_named(approval.route)
     can = approvers_of(route, approval) if route else ()
     return listed(called(policy, (*can, *approval.pinged), approval), "and", most=8) or "nobody"

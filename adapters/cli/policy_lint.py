@@ -56,14 +56,14 @@ class Reach:
         return self.offline and any(away)
 
     def ever(self, names: tuple[str, ...]) -> tuple[Person, ...]:
-        """Everyone whom names can mean: today's members, and everyone in a rotation or standing in."""
+        """Everyone that these names can mean: today's members, and everyone in a rotation or standing in."""
         oncall = self.policy.oncall
         turns = [handle for name in names if name in oncall for handle in ever(oncall[name])]
         return self.policy.members((*names, *turns))
 
 
 def ever(one: OnCall) -> tuple[str, ...]:
-    """The people of the file whom a name can mean at any time; a schedule can add others."""
+    """The people of the file that a name can mean at any time; a schedule can add others."""
     if one.rotation is None:
         return (one.otherwise,)
     return tuple(dict.fromkeys((*one.rotation.people, *(over.who for over in one.rotation.overrides))))

@@ -332,7 +332,7 @@ def open_client(
     headers: Mapping[str, str] | None = None,
     env: Mapping[str, str] = os.environ,
 ) -> httpx.AsyncClient:
-    """A client that follows no redirect; whoever opens it closes it. Raises ConfigError as `Transport` does."""
+    """A client that follows no redirect; its opener closes it. Raises ConfigError as `Transport` does."""
     return httpx.AsyncClient(
         transport=Transport(limits=limits, env=env),
         timeout=timeout,

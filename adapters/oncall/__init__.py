@@ -1,4 +1,4 @@
-"""Who is on call by the word of somebody else: a calendar, PagerDuty or Opsgenie."""
+"""Who is on call according to an external schedule: a calendar, PagerDuty or Opsgenie."""
 
 from __future__ import annotations
 

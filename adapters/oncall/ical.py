@@ -43,7 +43,7 @@ class _Kept:
 class Calendars:
     """Implements `adapters.oncall.Schedules`: everybody whose event is under way.
 
-    An event is about the first person in its ATTENDEEs who did not decline, or about whom its SUMMARY names.
+    An event is about its first ATTENDEE who did not decline, or else about the person in its SUMMARY.
     """
 
     def __init__(self, *, fetch: Fetch, hosts: Collection[str], limit: float = LIMIT) -> None:
@@ -53,7 +53,7 @@ class Calendars:
         self._kept: dict[ScheduleRef, _Kept] = {}
 
     async def on_call(self, ref: ScheduleRef, at: datetime) -> tuple[str, ...]:
-        """Read the calendar anew; unfold it when its content is new, or a day has gone by."""
+        """Read the calendar again; unfold it when its content is new, or a day has gone by."""
         content = await self._read(ref.id)
         digest = hashlib.sha256(content).digest()
         kept = self._kept.get(ref)

@@ -1,4 +1,4 @@
-"""Opens the schedules that somebody else keeps: one client for all of them, closed with them."""
+"""Opens the external schedules: one client for all of them, closed with them."""
 
 from __future__ import annotations
 

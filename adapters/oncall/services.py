@@ -30,7 +30,7 @@ LARGEST = 1_000_000
 
 
 class Fetch:
-    """GETs over one client that all schedules share; whoever opened that closes it."""
+    """GETs over one client that all schedules share; its opener closes it."""
 
     def __init__(self, *, client: httpx.AsyncClient, limit: float = LIMIT) -> None:
         """`limit` is in seconds; the client follows no redirect."""

@@ -2,7 +2,7 @@
 
     python -m adapters.oncall.unfold SINCE UNTIL < calendar.ics > unfolded.json
 
-Recurring events (RFC 5545) are somebody else's program: a rule that never ends, or that never gives a date,
+Recurring events (RFC 5545) are a program from outside: a rule that never ends, or that never gives a date,
 keeps any library busy for as long as it likes (github.com/dateutil/dateutil/issues/1441). Only a process can be
 ended, so the caller (`adapters.oncall.ical`) runs this one and ends it in time.
 """

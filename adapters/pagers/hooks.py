@@ -56,7 +56,7 @@ class HookPager:
     """Implements `bot.ports.Pager`. One call at a time: a hook that hangs is not called again meanwhile."""
 
     def __init__(self, spec: str, hook: Hook, *, limit: float = LIMIT) -> None:
-        """`spec` names the hook in the rows of owed pages; `limit` is in seconds."""
+        """`spec` names the hook in the rows of pages to send; `limit` is in seconds."""
         self._spec = spec
         self._hook = hook
         self._limit = limit

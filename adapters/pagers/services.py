@@ -40,7 +40,7 @@ OPEN_CARD = "Open card"
 
 
 class Exchange:
-    """POSTs over one client that all pagers share; whoever opened that closes it."""
+    """POSTs over one client that all pagers share; its opener closes it."""
 
     def __init__(self, *, client: httpx.AsyncClient, clock: Clock, limit: float = LIMIT) -> None:
         """`limit` is in seconds; the client follows no redirect."""
@@ -116,7 +116,7 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 def alias_of(alert: Alert) -> str:
-    """`nod:<request id>:<cause>`, without a slash, since it stands in an address.
+    """`nod:<request id>:<cause>`, without a slash, because it is part of a URL.
 
     A request id that is long, or has other characters than letters, digits, `.`, `_` and `-`, is told by
     its SHA-256.
@@ -141,10 +141,12 @@ class OpsgeniePager:
         return name_of("opsgenie", self._api_key)
 
     async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
-        """Create the alert, and close it once it came right; a second create only counts up there.
+        """Create the alert, and close it once it is resolved; a second create only raises its count there.
 
-        What came right before Opsgenie ever took it is created with the lowest priority and closed at once,
-        as whoever had it from a try without an answer must be relieved. Raises Unavailable or Forbidden.
+        An alert that was resolved before Opsgenie accepted it is created with the lowest priority and closed at
+        once, because an attempt without an answer may have paged someone.
+
+        Raises Unavailable or Forbidden.
         """
         alias = ref or alias_of(alert)
         if ref is None or alert.resolved is None:
@@ -207,10 +209,12 @@ class PagerDutyPager:
         return name_of("pagerduty", self._routing_key)
 
     async def page(self, alert: Alert, *, ref: str | None, attempted_at: datetime | None) -> str | None:
-        """Trigger the alert, and resolve it once it came right; repeating either changes nothing there.
+        """Trigger the alert, and resolve it once it is over here; repeating either changes nothing there.
 
-        What came right before PagerDuty ever took it is triggered as `info` and resolved at once: it is on
-        record, and whoever had it from a try without an answer is relieved. Raises Unavailable or Forbidden.
+        An alert that was resolved before PagerDuty accepted it is triggered as `info` and resolved at once: it
+        is on record, and someone paged by an attempt without an answer sees it end.
+
+        Raises Unavailable or Forbidden.
         """
         key = ref or dedup_key_of(alert)
         if ref is None or alert.resolved is None:

@@ -185,7 +185,7 @@ class Relay:
             self._platform,
             headers=to_platform(scope["headers"], host=self._platform.netloc, version=scope["http_version"]),
             stream=inbound,
-            # The target as it came: as part of a URL it would be written anew.
+            # The target as it came: as part of a URL it would be re-encoded.
             extensions={"target": target, "timeout": {"connect": CONNECT}},
         )
         try:

@@ -23,7 +23,7 @@ import structlog
 #: An event that is longer is not read, in bytes. Those that matter have about 2 KB; to read one of this size
 #: takes about a millisecond.
 LARGEST_EVENT = 128 * 1024
-#: What `metadata.hitl.decision` says while somebody is asked, and how that ends.
+#: What `metadata.hitl.decision` says while a decision is pending, and how that ends.
 WORDS = frozenset(("pending", "approved", "rejected", "skipped", "timeout_skip"))
 
 #: May stand before the first line, and is no part of it.
@@ -58,7 +58,7 @@ class EventReader:
         self._first = False
 
     def feed(self, piece: bytes) -> bool:
-        """Take the next bytes. True when they tell that somebody has to decide, or that it is over.
+        """Take the next bytes. True when they say that a decision is pending, or no longer is.
 
         True also where an event was too long to be read: it may have told so.
         """
@@ -358,5 +358,5 @@ async def open_observer(
             log.error("relay_tap_failed", reason=type(reading.exception()).__name__)
         else:
             reading.cancel()
-            observer.close()  # before anything is waited for: whoever ends the block may be cancelled meanwhile
+            observer.close()  # before the await below, where this task can be cancelled
         await asyncio.gather(reading, return_exceptions=True)

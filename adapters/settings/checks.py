@@ -124,7 +124,7 @@ def _check_routes(file: FileText, lines: Lines) -> None:
 def _countable(file: FileText, route: RouteText) -> int | None:
     """How many distinct people may decide, at most; None when that is known elsewhere.
 
-    Of a rotation one at a time, whoever that is; a schedule may name several.
+    A rotation has one person at a time; a schedule can name several.
     """
     if any(name in file.oncall and file.oncall[name].people is None for name in route.approvers):
         return None

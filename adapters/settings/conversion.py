@@ -134,7 +134,7 @@ def _redaction(file: FileText, lines: Lines) -> Redaction:
 
 
 def elsewhere_of(file: FileText) -> Mapping[str, tuple[GroupRef, ...]]:
-    """For each group, the groups of somebody else's whose people belong to it."""
+    """For each group, the external groups whose members belong to it."""
     found = {
         group: tuple(ref for member in dict.fromkeys(members) if (ref := group_ref(member)) is not None)
         for group, members in file.groups.items()

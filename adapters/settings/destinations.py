@@ -22,7 +22,7 @@ from bot.errors import ConfigError
 from bot.policy import Policy
 from bot.surface import Destination, Surface
 
-#: The settings that Nod itself reads: whoever may edit nod.yaml must not have them sent to a webhook.
+#: The settings that Nod itself reads: a person who can edit nod.yaml must not get them sent to a webhook.
 NODS_OWN = frozenset(str(field.validation_alias) for field in Environment.model_fields.values())
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -72,7 +72,7 @@ def workflows_of(
 ) -> Mapping[str, SecretStr]:
     """The addresses by name; `variables` is the environment unless given.
 
-    Raises ConfigError with the entry's line: a name that no place has, an address that stands in the file, a
+    Raises ConfigError with the entry's line: a name that no place has, an address written in the file, a
     variable that is not set, or an address elsewhere than at Power Automate.
     """
     known = os.environ if variables is None else variables
@@ -144,7 +144,7 @@ class _Kind:
 
     example: str
     check: Callable[[str], str]  #: raises ValueError for an address or key that cannot be one
-    secret: bool = False  #: its key stands in the environment only
+    secret: bool = False  #: its key comes from the environment only
     shared: tuple[str, ...] = ()  #: Nod's own variables that may be sent there
 
 
@@ -185,7 +185,7 @@ class Told:
 def alerts_of(entries: list[str], lines: Lines, *, variables: Mapping[str, str] | None = None) -> Told:
     """The entries with their variables replaced; `variables` is the environment unless given.
 
-    Raises ConfigError with the entry's line: a variable that is not set, a key that stands in the file, or
+    Raises ConfigError with the entry's line: a variable that is not set, a key written in the file, or
     something that is no pager.
     """
     known = os.environ if variables is None else variables

@@ -88,7 +88,7 @@ def _check_hours(rung: RungText, place: Place, lines: Lines, *, known: Mapping[s
 
 
 _SOURCES = ("people", "ical", "pagerduty", "opsgenie")
-#: What a rotation cannot do without, and what no schedule of somebody else's takes.
+#: What a rotation needs, and what an external schedule does not take.
 _NEEDED, _TURNS = ("every", "at", "zone", "begins"), ("every", "on", "at", "zone", "begins", "overrides")
 
 

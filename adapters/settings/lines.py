@@ -1,4 +1,4 @@
-"""YAML with a memory of where each value stands: a mistake is named by its line, in words of the file.
+"""YAML that remembers the line of each value: a mistake is named by its line, in words of the file.
 
 What is read is what was written: `true`, `false`, `null` and whole numbers, and all else is text. YAML 1.1
 would make a boolean of NO, a number of 010 and 17:30, and a day of 2026-01-05."""
@@ -42,7 +42,7 @@ _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Lines:
-    """Where each value of a file stands: `where(("routes", 0, "match"))` -> `nod.yaml, line 12`."""
+    """The line of each value of a file: `where(("routes", 0, "match"))` -> `nod.yaml, line 12`."""
 
     def __init__(self, path: Path) -> None:
         """`path` is the file's name in messages; the reader fills in the values."""
@@ -66,11 +66,11 @@ class Lines:
         return f"{self._path}, line {number}"
 
     def written(self, place: Place) -> str:
-        """A plain value exactly as it stands in the file: `1.50` where the value is the number 1.5."""
+        """A plain value exactly as the file has it: `1.50` where the value is the number 1.5."""
         return self._written[place]
 
     def note(self, place: Place, node: yaml.Node) -> None:
-        """Remember where a value stands. Raises ConfigError when there are too many, or too deep."""
+        """Remember the line of a value. Raises ConfigError when there are too many, or too deep."""
         self._visited += 1
         self._check(len(place))
         self._marks[place] = node.start_mark.line + 1
@@ -83,7 +83,7 @@ class Lines:
         self._check(depth)
 
     def name(self, place: Place, key: yaml.Node) -> None:
-        """A setting stands where its key does."""
+        """The line of a setting is the line of its key."""
         self._marks[place] = key.start_mark.line + 1
 
     def _check(self, depth: int) -> None:

@@ -36,7 +36,7 @@ LARGEST_QUORUM = 20
 #: Reasons to pick from, and the characters of each: Slack's options take 100 and 75
 #: (docs.slack.dev/reference/block-kit/composition-objects/option-object).
 MOST_PRESETS, LONGEST_PRESET = 20, 75
-#: Characters of a name in the file: it stands on cards and in the audit.
+#: Characters of a name in the file: cards and the audit log show it.
 LONGEST_NAME = 80
 #: Characters of one entry under `alerts`.
 LONGEST_ALERT = 2100
@@ -57,7 +57,7 @@ MOST_SECRETS = 100
 #: Agents with a name of their own on cards.
 MOST_AGENTS = 1000
 
-#: A person, group, route or rule. No colon: that would read as a group of somebody else's.
+#: A person, group, route or rule. No colon: that would read as an external group.
 Name = Annotated[str, Field(pattern=r"^[^\s:,](?:[^\r\n\t:,]*[^\s:,])?$", max_length=LONGEST_NAME)]
 Function = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=200)]
 Note = Annotated[str, Field(max_length=300)]
@@ -88,7 +88,7 @@ Link = Annotated[str, Field(pattern=r"^https?://[^\s<>|{}\\]+$", max_length=1000
 RunLink = Annotated[
     str, Field(pattern=r"^https?://[^\s<>|{}\\/]+/[^\s<>|{}\\]*\{run_id\}[^\s<>|{}\\]*$", max_length=1000)
 ]
-#: A host as it stands in an address; checked against the calendars' by `adapters.settings.escalation`.
+#: A host as it is written in a URL; checked against the calendars' by `adapters.settings.escalation`.
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$", max_length=253)]
 
 

@@ -42,7 +42,7 @@ class PolicyFile:
     workflows: Mapping[str, SecretStr]  #: the addresses of those `teams:` places that are only told
     pagers: tuple[PagerAddress, ...]  #: who is told of alerts beside the policy's channels
     hooks: tuple[str, ...]  #: `module:function`, called for what cannot be recovered
-    elsewhere: Mapping[str, tuple[GroupRef, ...]]  #: group -> groups of somebody else's that belong to it
+    elsewhere: Mapping[str, tuple[GroupRef, ...]]  #: group -> external groups that belong to it
     calendar_hosts: tuple[str, ...]  #: the only hosts that calendars are read from
     retention: timedelta | None  #: how long the audit is kept; None: for ever
 

@@ -168,7 +168,7 @@ def _settings_at(schema: Mapping[str, Any], place: Iterable[str | int]) -> Seque
 
 
 def _repeated(error: ErrorDetails) -> str:
-    """The value, where it is short, cannot be a secret, and `must be` stands before it."""
+    """The value, if it is short, cannot be a secret, and follows a `must be`."""
     value = error["input"]
     if _UNSHOWN & set(error["loc"]) or not _words(error).startswith("must be"):
         return ""

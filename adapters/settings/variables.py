@@ -1,4 +1,4 @@
-"""What a variable of the environment may hold, and what to do about one that is wrong. Pure.
+"""What an environment variable can hold, and what to do about one that is wrong. Pure.
 
 A refusal is a ValueError without the value."""
 
@@ -70,7 +70,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _hard_to_guess(secret: str) -> None:
-    """Raises ValueError, without the secret, for one that somebody thought up."""
+    """Raises ValueError, without the secret, for one that a person made up."""
     how = "It must be random"
     if len(set(secret)) < FEWEST_CHARACTERS:
         raise ValueError(f"has fewer than {FEWEST_CHARACTERS} different characters. {how}")
@@ -165,7 +165,7 @@ def _switch(value: object) -> bool:
 
 
 def _api_key(secret: SecretStr | None) -> SecretStr | None:
-    """A key stands in a header, where nothing else may come along."""
+    """A key goes into a header, into which it must bring nothing else."""
     if secret is not None and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
         raise ValueError("contains spaces or characters that a key cannot have")
     return secret
@@ -225,7 +225,7 @@ def _each(text: str | None, form: re.Pattern[str], what: str) -> str | None:
 
 Address = Annotated[str, AfterValidator(_address)]
 GuardedAddress = Annotated[str, AfterValidator(guarded)]
-#: An address that is a secret itself: whoever knows it can use it.
+#: An address that is a secret itself: anyone who knows it can use it.
 GuardedSecret = Annotated[SecretStr | None, AfterValidator(_guarded_secret)]
 ApiKey = Annotated[SecretStr | None, AfterValidator(_api_key)]
 PlatformKey = Annotated[SecretStr, AfterValidator(_api_key)]

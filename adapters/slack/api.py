@@ -25,7 +25,7 @@ SOCKET_MODE = (
 )
 
 INTERVAL = 1.0  #: seconds between two posts in one channel
-#: Whom so many others went before is next: outcomes can go on for minutes, and a card waits for them.
+#: After so many others went first, a message is next: outcomes can go on for minutes, and a card waits.
 MOST_PASSED = 3
 #: Changes of messages in so many seconds: 50 a minute, and a second for what comes closer together on its way.
 UPDATES, UPDATES_WITHIN = 50, 61.0
@@ -73,7 +73,7 @@ class SlackApi:
     def __init__(
         self, *, client: AsyncWebClient, turns: RateLimiter, updates: Updates, cooling: Cooldown
     ) -> None:
-        """The client must have no retry handlers of its own: what is owed is repeated from the store."""
+        """The client must have no retry handlers: the store knows what is still to send, and repeats it."""
         self._client = client
         self._turns, self._updates = turns, updates
         self._cooling = cooling

@@ -126,7 +126,7 @@ SKEW = timedelta(seconds=60)
 PAGE = 200  #: messages a page (conversations.history allows 999)
 PAGES = 10  #: and at most so many pages; a search is for a message of the last minutes
 
-#: After what is said at once, and before every card: a digest stands for many of those.
+#: After what is said at once, and before every card: one digest replaces many of them.
 SOON = AT_ONCE + timedelta(seconds=1)
 
 
@@ -163,8 +163,8 @@ class SlackChat:
     async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         """Make the message show this card; `text` goes along, for what reads no blocks.
 
-        What somebody pressed changes by the address that came with the press, which is not counted with the
-        changes of others. Of those, what was decided goes before what only tells of the time.
+        A message that was just pressed is changed through the URL that came with the press, which does not
+        count against the rate limit of other changes. Of those, decisions go before updates of the time left.
         """
         kind, mark, message = _shown(card)
         pressed = isinstance(card, Card) and await self._urls.replace(
@@ -223,7 +223,7 @@ class SlackChat:
         return answer
 
     async def _take_back(self, channel: str, ref: str) -> None:
-        """Delete what stands where nobody knows what it is about."""
+        """Delete a message that ended up where nobody knows what it is about."""
         try:
             await self._api.write("chat.delete", channel=channel, ts=ref)
         except NodError as error:
@@ -254,8 +254,8 @@ class SlackChat:
     async def dm_channel(self, account: str) -> str:
         """The channel of direct messages with this person, asked for once.
 
-        Raises Unavailable, Gone (no such account) or Forbidden (a bot, somebody who is deactivated, a scope
-        that is missing).
+        Raises Unavailable, Gone (no such account) or Forbidden (a bot, a deactivated account, a missing
+        scope).
         """
         if account not in self._rooms:
             answer = await self._api.write("conversations.open", users=account)
@@ -332,7 +332,7 @@ def _metadata(kind: str, mark: str) -> dict[str, Any]:
 
 
 def _stands_at_root(answer: Answer) -> bool:
-    """Whether what was meant for a thread stands in the channel: its thread is gone, and Slack does not refuse.
+    """Whether a message for a thread ended up in the channel: the thread is gone, and Slack does not refuse.
 
     A threaded message is answered with its thread (github.com/slack-go/slack/issues/1571). An answer without
     the message tells nothing.

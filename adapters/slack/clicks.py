@@ -146,7 +146,7 @@ class Clicks:
             return
         match await self._desk.press(click):
             case ReasonForm(problem=NotCounted() as problem) if form.note_at:
-                # It stands at its field, and the form stays open.
+                # The error is shown at its field, and the form stays open.
                 await ack(response_action="errors", errors={form.note_at: problem.text})
             case ReasonForm(problem=NotCounted() as refused) | (NotCounted() as refused):
                 await ack(response_action="update", view=said_view(refused, context))

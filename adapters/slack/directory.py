@@ -26,7 +26,7 @@ USERGROUP = "slack-usergroup"
 NOBODY = ("deleted", "is_bot", "is_workflow_bot", "is_connector_bot")
 #: Slack's own account, which says of itself that it is no bot.
 SLACKBOT = "USLACKBOT"
-#: Any of these: a guest, or somebody of another company.
+#: Any of these: a guest, or a person of another company.
 OUTSIDE = ("is_restricted", "is_ultra_restricted", "is_stranger")
 #: Questions to Slack at the same time; users.info allows some 100 a minute.
 AT_ONCE = 5
@@ -46,10 +46,11 @@ class SlackDirectory:
     async def resolve(self, people: Sequence[Person]) -> tuple[Person, ...]:
         """The people with their Slack accounts; one without keeps none, and so may not decide in Slack.
 
-        What goes wrong with one person stays with her. Slack refuses to tell of her: she has no account. Slack
-        cannot be asked about her just now: she is left out, and what was known of her before counts until it is
-        too old (`adapters.directory_cache`, 60 s). Raises AppRefused when the app is refused, and Unavailable
-        when nobody at all could be asked.
+        An error about one person affects only that person. Slack refuses to say who they are: they have no
+        account. Slack cannot be asked just now: they are left out, and the last answer about them is used until
+        it is too old (`adapters.directory_cache`, 60 s).
+
+        Raises AppRefused when the app is refused, and Unavailable when nobody at all could be asked.
         """
         found = await self._each(people)
         troubles = [one for one in found if isinstance(one, Unavailable)]

@@ -40,7 +40,7 @@ def plain(text: str, most: int) -> Element:
     return {"type": "plain_text", "text": cut(seen(text).strip(), most) or "-", "emoji": False}
 
 
-#: How Slack writes a moment, and what stands there for clients that do not know its markup (docs.slack.dev,
+#: How Slack writes a moment, and what clients show that do not know its markup (docs.slack.dev,
 #: formatting).
 _FORMATS = {
     Shown.SECOND: ("{time_secs}", "%H:%M:%S UTC"),

@@ -1,4 +1,4 @@
-"""The channels and people of a workspace by name, for whoever sets Nod up; a running bot lists nothing."""
+"""The channels and people of a workspace by name, for setting Nod up; a running bot lists nothing."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Member:
     name: str  #: in full
     handle: str  #: as others mention them
     email: str | None
-    outside: bool  #: a guest, or somebody of another company
+    outside: bool  #: a guest, or a person of another company
 
     def is_called(self, text: str) -> bool:
-        """Whether a name, handle, e-mail or id that somebody typed is theirs."""
+        """Whether a typed name, handle, e-mail or id is theirs."""
         wanted = text.strip().removeprefix("@").casefold()
         names = (self.id, self.name, self.handle, self.email or self.id)
         return wanted in {name.casefold() for name in names}

@@ -1,6 +1,6 @@
 """What a form remembers of the card that it was opened from, in Slack's `private_metadata`. Pure.
 
-It is no permission: the desk checks the sealed value in it again, whatever else stands there.
+It is no permission: the desk checks the sealed value in it again, whatever else it contains.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ButtonContext:
     channel: str
     ref: str
     required: bool = False  #: the form may not come back without a reason
-    queue: ModalCursor | None = None  #: the request stands on a digest; `ref` is the digest's message then
+    queue: ModalCursor | None = None  #: the request is on a digest; `ref` is the digest's message then
 
     @property
     def own(self) -> str:
@@ -53,7 +53,7 @@ class ButtonContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCall:
-    """A whole call that somebody reads, and the button that opened it."""
+    """A whole call that a person is reading, and the button that opened it."""
 
     context: ButtonContext
     state: PageState

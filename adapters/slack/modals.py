@@ -1,6 +1,6 @@
-"""Slack's modals: the form for a reason, the whole call in pages, and what stands there when it is over. Pure.
+"""Slack's modals: the form for a reason, the whole call in pages, and what they show at the end. Pure.
 
-Approve stands on the last page of a call, once every page was shown. A request of a digest has no card, so its
+Approve is on the last page of a call, once every page was shown. A request of a digest has no card, so its
 sealed buttons are in the modal; the desk checks each as on a card. Limits: docs.slack.dev/surfaces/modals.
 """
 
@@ -211,7 +211,7 @@ def _view(context: ButtonContext, state: PageState, form: FormData, pages: list[
 
 
 def _full(tool: str) -> str:
-    """The tool stands in the first line too, so a name without room is left out of the title."""
+    """The first line names the tool too, so a name that is too long is left out of the title."""
     title = FULL_REQUEST.replace("{tool}", tool)
     return title if len(title) <= TITLE else "Full request"
 

@@ -73,7 +73,7 @@ def whisper_of(text: str) -> dict[str, Any]:
 
 
 def claimed_of(claim: Claim) -> dict[str, Any]:
-    """`text` and `blocks` of what somebody is told who said "I'm on it"."""
+    """`text` and `blocks` of the answer to "I'm on it"."""
     words = acknowledged(claim)
     return {"text": spoken(words, FALLBACK), "blocks": contexts([said(words)])}
 

@@ -68,8 +68,8 @@ class Who:
 def who_of(payload: Mapping[str, Any]) -> Who:
     """Who did it, from any interaction payload. Raises Malformed.
 
-    `team` and `enterprise` of a payload name where it happened. They speak for the person only where her own
-    team is not given, or where the team in which it happened is her own.
+    `team` and `enterprise` of a payload name where it happened. They speak for the person only where their own
+    team is not given, or where it is the team in which it happened.
     """
     user = part(payload, "user")
     place = part(payload, "team") if payload.get("team") else {}
@@ -142,7 +142,7 @@ class Submission:
     context: ButtonContext
     note: str | None
     note_at: str | None  #: the block_id of the field for words, so that an error can stand there
-    proof: str | None  #: it was the look at the whole call: sealed, which pages were shown to whom
+    proof: str | None  #: from View all: sealed, which pages each person was shown
 
 
 def read_press(payload: Mapping[str, Any]) -> Press | PageTurn | None:
@@ -266,7 +266,7 @@ MENU = frozenset({Button.VIEW_ALL, Button.CLAIM, Button.WHY, Button.IDS})
 
 
 def _picked_in_menu(value: str) -> Button | None:
-    """Which button an option stands for, by its value, which the core opens; None for the link to a run.
+    """Which button an option means, by its value, which the core opens; None for the link to a run.
 
     Raises Malformed for anything else.
     """

@@ -1,6 +1,6 @@
 """A card, or a channel's digest, as Slack's blocks. Pure: the same value gives the same payload.
 
-What an agent wrote, the names of tools and agents too, stands only in plain_text and rich_text_preformatted,
+What an agent wrote, the names of tools and agents too, goes only into plain_text and rich_text_preformatted,
 never where Slack parses. A card that would not fit into one message loses part of its call and, with it, its
 Approve (it fails closed).
 """
@@ -147,7 +147,7 @@ def _actions(card: Card, *, whole: bool) -> list[Block]:
     return [{"type": "actions", "elements": [*buttons, *menu]}]
 
 
-#: The order of the menu; the page of the run stands in front of the ids.
+#: The order of the menu; None is the link to the run.
 _IN_THE_MENU = (Button.VIEW_ALL, Button.CLAIM, Button.WHY, None, Button.IDS)
 
 

@@ -29,7 +29,7 @@ from adapters.http import proxy_for, trusted
 from bot.errors import Unavailable
 
 PING = 5.0  #: seconds between two pings of ours; Slack answers each
-SILENT = 30.0  #: seconds without a word until the client is built anew
+SILENT = 30.0  #: seconds without a word until the client is rebuilt
 LOST = 60.0  #: seconds without a word until the process ends
 CONNECT = 20.0  #: seconds for one try to connect
 #: Seconds for the closing handshake; aiohttp would wait ten, and a stop may take three in all.
@@ -69,7 +69,7 @@ class _Line:
         self._hello: tuple[int, int] | None = None
 
     async def connect(self, *, within: float) -> bool:
-        """Whether the connection stands; slack_sdk would try for ever."""
+        """Whether it is connected in time; slack_sdk would try for ever."""
         try:
             async with asyncio.timeout(within):
                 await self._handler.connect_async()  # type: ignore[no-untyped-call]  # slack_bolt has no types

@@ -1,7 +1,7 @@
 """Is this request Slack's? Asked of the raw bytes, before anything is parsed and before bolt sees them.
 
-slack-bolt parses a body first and verifies it afterwards, and answers some bodies with HTTP 500; so this check
-of our own stands in front. Nothing of a body reaches the logs. The rule: v0 HMAC-SHA256 over
+slack-bolt parses a body first and verifies it afterwards, and answers some bodies with HTTP 500; so our own
+check runs first. Nothing of a body reaches the logs. The rule: v0 HMAC-SHA256 over
 `v0:timestamp:raw body`, five minutes (docs.slack.dev, Verifying requests from Slack).
 """
 

@@ -25,7 +25,7 @@ MARGIN = 0.1
 #: Seconds between two new messages that can go on for ever: 60 in 30, and 1,800 in 3,600.
 INTERVAL = 0.5
 #: Seconds that a message waits here for its turn, which lets the shortest window pass. What would wait longer
-#: is put off: whoever waits here holds a place that cards of other conversations, and of Slack, need.
+#: is put off: a waiting message holds a place that cards of other conversations, and of Slack, need.
 PATIENCE = 1.2
 #: A wait is longer by up to this share of itself.
 JITTER = 0.25
@@ -57,7 +57,7 @@ class Unreadable(Exception):
 
 
 def meaning(status: int, what: str, *, posts: bool, asked: str | None) -> NodError | None:
-    """What a status stands for; None for a success. With `posts`, a 5xx means that it may have happened.
+    """The error that a status means; None for a success. With `posts`, a 5xx means that it may have happened.
 
     403 and 404 of a post are final for the place; 404 of anything else is about what was addressed.
     """
@@ -126,7 +126,7 @@ class TeamsApi:
     """One bot's calls. Every method raises Unavailable (`Unanswered`), Gone or Forbidden."""
 
     def __init__(self, *, wire: Wire, turns: RateLimiter, cooling: Cooldown) -> None:
-        """The wire must repeat nothing by itself: what is owed is repeated from the store."""
+        """The wire must repeat nothing by itself: the store knows what is still to send, and repeats it."""
         self._wire, self._turns, self._cooling = wire, turns, cooling
 
     async def post(
@@ -145,7 +145,7 @@ class TeamsApi:
             await self._wire.update(ref.service_url, ref.id, message_id, message, bot=ref.bot_id)
 
     async def open_personal(self, near: ConversationRef, *, bot: str, user: str) -> str:
-        """The id of the personal chat with somebody of `near`'s tenant. Asking twice opens no second one."""
+        """The id of the personal chat with a person of `near`'s tenant. A second call opens no second chat."""
         with translated("opening a conversation"):
             return await self._wire.open_personal(near.service_url, bot=bot, user=user, tenant=near.tenant)
 
@@ -167,7 +167,7 @@ class TeamsApi:
             await self._wire.members(ref.service_url, ref.id)
 
     async def member(self, ref: ConversationRef, user: str) -> Any:
-        """One member, by `29:` id or Entra object id, as it came. Raises Gone for somebody who is none."""
+        """One member, by `29:` id or Entra object id, as it came. Raises Gone if that is no member."""
         with translated("a member"):
             return await self._wire.member(ref.service_url, ref.id, user)
 

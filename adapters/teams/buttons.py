@@ -24,7 +24,7 @@ from bot.routing import ReasonRule
 
 #: Every button's verb is this and the button's own word.
 VERB = "nod_"
-#: Shows a card to whoever looks at it, as that person may see it; Teams presses it by itself.
+#: Shows a person the card as they can see it; Teams presses it by itself when they look.
 SHOW = "show"
 #: Another page of a look.
 TURN = "turn"
@@ -38,7 +38,7 @@ class Data:
 
     verb: str  #: a Button's word, SHOW or TURN
     value: str  #: sealed by the core
-    channel: str  #: where the card stands, as the policy calls it
+    channel: str  #: where the card is, as the policy calls it
     form: bool = False  #: pressed below the fields of a form, so that nothing more is to be asked
     whole: bool = False  #: pressed below the last page of a look, once every page was shown
     state: PageState | None = None  #: in a whole call: on which page
@@ -150,7 +150,7 @@ _STYLES = {Button.APPROVE: "positive", Button.REJECT: "destructive"}
 def pressed(
     title: str, data: Data, *, style: str | None = None, tooltip: str | None = None, secondary: bool = False
 ) -> Element:
-    """A button with this title that brings this data back; a secondary one stands in a menu."""
+    """A button with this title that brings this data back; a secondary one is in a menu."""
     common: dict[str, Any] = {"title": cut(title, BUTTON), **(SECONDARY if secondary else {})}
     if style:
         common["style"] = style

@@ -78,7 +78,7 @@ async def _problem_in(api: TeamsApi, places: Places, channel: str) -> str | None
     return None
 
 
-#: After what is said at once, and before every card: a digest stands for many of those.
+#: After what is said at once, and before every card: one digest replaces many of them.
 SOON = AT_ONCE + timedelta(seconds=1)
 
 #: Where a link to a message begins (msteams-docs, deep-link-teams).
@@ -131,7 +131,7 @@ class TeamsChat:
     async def update(self, card: Card | QueueCard, channel: str, ref: str) -> None:
         """Make the message show this card, to everybody: views that single people had of it are over.
 
-        Whoever just pressed a button on it gets her answer first.
+        A person who just pressed one of its buttons gets their answer first.
         """
         place, message_id = self._places.of_ref(ref, channel)
         await self._replies.ahead(place.id, message_id)
@@ -144,12 +144,12 @@ class TeamsChat:
         self._posted.put(place.id, message_id, channel=channel, card=card)
 
     async def find(self, mark: str, channel: str, *, since: datetime, thread: str | None = None) -> str | None:
-        """The ref of our message with this mark, where somebody's client has looked at it since then.
+        """The ref of our message with this mark, where a person's client has fetched it since then.
 
         Teams gives a bot no history, so there is nothing to search: as a rule this is None, and the card is put
-        up a second time. Both resolve to one request. The first look at the
-        lost one tells where it is. Whoever presses the one that does not count is told so; the message itself
-        is left alone, because nothing proves what stands on it (`adapters.teams.clicks`).
+        up a second time. Both resolve to one request. The first look at the lost one shows where it is. A
+        person who presses the duplicate is told that it is one; the message itself is left alone, because
+        nothing proves what it shows (`adapters.teams.clicks`).
         """
         return self._posted.found(mark, channel, since=since)
 
@@ -194,7 +194,7 @@ class TeamsChat:
     async def dm_channel(self, account: str) -> str:
         """The id of the personal chat with this person, opened where it is not yet.
 
-        Raises Unavailable, Gone or Forbidden (no conversation of her tenant is known, or she blocked the bot).
+        Raises Unavailable, Gone or Forbidden (no known conversation of their tenant, or they blocked the bot).
         """
         known = await self._places.of_person_kept(account)
         if known is not None:
@@ -243,7 +243,7 @@ class TeamsChat:
         return await troubles_in(self._api, self._places, channels)
 
     async def context_of(self, place: ConversationRef, channel: str) -> RenderContext:
-        """Where a card stands, and who of the people there gets a view of her own."""
+        """Where a card is, and which people there get a separate view of it."""
         members = await self._rosters.soon(place)
         watchers = watchers_of(members, self._identity.tenants)
         return RenderContext(channel=channel, watchers=watchers, open_door=self._open_door)
@@ -254,7 +254,7 @@ class TeamsChat:
         return replace(context, mentioned=tuple(await self._mentioned(accounts, place)))
 
     async def _mentioned(self, accounts: Sequence[str], place: ConversationRef) -> list[Mentioned]:
-        """Whom a notice pings, by name. Somebody who is not there is left out: Teams refuses such a message."""
+        """The people that a notice pings, by name, without those who are not there: Teams would refuse it."""
         if not accounts:
             return []
         await self.context_of(place, "")

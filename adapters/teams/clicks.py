@@ -65,10 +65,10 @@ class ClickContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What the person is shown: a card in place of hers, or None where hers may stay."""
+    """What the person is shown: a card in place of theirs, or None to leave theirs."""
 
     content: Content | None
-    duplicate: bool = False  #: the card stands there twice, and this is the one that does not count
+    duplicate: bool = False  #: the card is there twice, and this is the second one, which is not answered
 
 
 class Clicks:
@@ -188,8 +188,8 @@ def _claimed(here: ClickContext, usual: Button, other: Button) -> Button:
 
 
 def _on_it(here: ClickContext, claim: Claim) -> Content:
-    """The card, with its answers where they were: it changes for everybody a moment later, and a button that
-    was a way back would then be an Approve, under the hand of whoever is about to press it.
+    """The card, with its answers where they were: it changes for everyone a moment later, and where a
+    "back" button had been there would then be an Approve, just as the person presses.
     """
     card = here.card
     if card is None or not card.buttons:
@@ -210,8 +210,8 @@ def _is_moved(reply: Reply | Preview) -> bool:
 def _is_duplicate(here: ClickContext, reply: Reply | Preview) -> bool:
     """This very card, put up here by us, on a message that is not the one which counts.
 
-    Where it is not known what stands there nothing is proven: anybody can send the data of one card from
-    another message, and what is written over might be a card that somebody is about to answer.
+    If we do not know what that message shows, nothing is proven: anyone can send the data of one card from
+    another message, and we might overwrite a card that someone is about to answer.
     """
     there = here.standing
     same = there.card is not None and _ref(here.press) == there.ref and mark_of(there.card) == reply.card_id

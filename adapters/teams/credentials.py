@@ -61,7 +61,7 @@ class BotToken:
                 self._begin()
             if left > TOO_LATE:
                 return self._token[0]
-        # Shielded: whoever waits may be cancelled, and the others still want it.
+        # Shielded: one caller can be cancelled while others still wait for the token.
         return await asyncio.shield(self._begin())
 
     def refused(self, token: str | None) -> None:

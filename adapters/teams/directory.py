@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 #: Seconds after which what was read by then is the answer (`adapters.directory_cache.LIMIT` is 25).
 IN_TIME = 20.0
-#: Personal chats of unknown people that are read before it is seen whether somebody is still looked for.
+#: Personal chats of unknown people that are read before checking whether anyone is still missing.
 BATCH = 40
 
 
@@ -51,8 +51,8 @@ class TeamsDirectory:
         """The people with their accounts; one who is in no conversation of the bot keeps none, and so may not
         decide in Teams.
 
-        While a roster cannot be read, somebody who is in none of the others is left out: what was known of her
-        before counts until it is too old. Raises Unavailable when no roster at all could be read.
+        While a roster cannot be read, a person who is in none of the others is left out: the last answer about
+        them is used until it is too old. Raises Unavailable when no roster at all could be read.
         """
         members, trouble = await self._met(people)
         if trouble is not None and not members:
@@ -75,7 +75,7 @@ class TeamsDirectory:
         raise Forbidden(f"Teams keeps no groups of the kind {group.kind}")
 
     async def _met(self, people: Sequence[Person]) -> tuple[list[Member], Unavailable | None]:
-        """Everybody who may be one of these people, and why somebody could not be asked about."""
+        """Everyone who may be one of these people, and the error if some could not be looked up."""
         heard = _Heard()
         try:
             async with asyncio.timeout(self._in_time):
@@ -157,7 +157,7 @@ class TeamsDirectory:
 
 
 def _missing(people: Sequence[Person], members: Sequence[Member]) -> bool:
-    """Whether somebody whom the policy knows by address alone was met nowhere yet."""
+    """Whether a person that the policy knows by address alone has not been found anywhere yet."""
     met = {address for member in members for address in _addresses(member)}
     return any(
         person.email and person.email.casefold() not in met

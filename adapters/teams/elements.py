@@ -2,8 +2,8 @@
 
 Teams parses Markdown in TextBlock and facts alone; a RichTextBlock shows its runs as they are (adaptive-cards,
 "Text features"; msteams-docs, cards-format). So everything said goes into runs. A moment is the exception:
-Teams formats dates in TextBlocks only (microsoft/AdaptiveCards issue 6194), so it stands in one of its own, in
-which nobody else writes.
+Teams formats dates in TextBlocks only (microsoft/AdaptiveCards issue 6194), so it gets one of its own, into
+which nothing else is written.
 
 A title is bold and large, but no heading for screen readers: only a TextBlock has `style: heading` (schema 1.5,
 microsoft/AdaptiveCards pull request 5552), and a title holds a tool's name, in which `_` and `*` would format.
@@ -139,7 +139,7 @@ NAME = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mentioned:
-    """Somebody whom a message pings, by `29:` id or Entra object id (cards-format, mentions)."""
+    """A person that a message pings, by `29:` id or Entra object id (cards-format, mentions)."""
 
     id: str
     name: str

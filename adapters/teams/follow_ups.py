@@ -68,7 +68,7 @@ class FollowUps:
         self._background.repeat(lambda: self._tell(press, shown), name="whisper")
 
     def press_again(self, account: str) -> None:
-        """Tell a person in her own chat that her press got no answer: it broke, or takes too long."""
+        """Tell a person in their personal chat that their press got no answer: it failed, or takes too long."""
         self._background.repeat(lambda: self._press_again(account), name="press_again")
 
     def welcome(self, ref: ConversationRef) -> None:

@@ -22,12 +22,11 @@ import structlog
 from adapters.http import exchange
 from bot.errors import Unavailable
 
-#: Seconds between two looks for a key id that is not known: whoever invents ids must not make us ask more
-#: often.
+#: Seconds between two lookups of an unknown key id: a sender who invents ids must not make us ask more often.
 ONCE_IN = 60.0
 #: Seconds after a reading that failed: then nothing was learned.
 AGAIN = 5.0
-#: Seconds after which keys are read anew although none is missing; a withdrawn key goes with that.
+#: Seconds after which keys are read again although none is missing; that drops withdrawn keys.
 DAY = 24 * 3600.0
 #: Seconds that one request waits for keys that are on their way: Teams waits five for an answer.
 PATIENCE = 3.0
@@ -68,7 +67,7 @@ class KeyRing:
                 self._missed_at = self._seconds()
             self._begin()
         if not known and self._reading is not None:
-            # Others with a key that is known do not come here, and the reading outlives whoever waits for it.
+            # Requests with a known key do not come here, and the reading goes on if this one stops waiting.
             await asyncio.wait({self._reading}, timeout=PATIENCE)
         return self._made(kid)
 

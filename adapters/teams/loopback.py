@@ -1,7 +1,7 @@
 """Before the endpoint that asks for no token: only what was sent on this machine, to this machine, comes in.
 
 A page in a browser here can have its own name point to 127.0.0.1 (DNS rebinding), and a tunnel brings in
-strangers. Both name another host than this machine, or say for whom they forward.
+strangers. Both name another host than this machine, or say that they forward.
 """
 
 from __future__ import annotations

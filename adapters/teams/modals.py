@@ -1,7 +1,7 @@
 """What takes a card's place for one person: a form for a reason, the whole call, an answer, a refusal. Pure.
 
-Teams shows the card of an invoke's answer to whoever pressed, until the message itself changes for everybody.
-Approve stands on the last page of a call, once every page was shown.
+Teams shows the card in an invoke's answer to the person who pressed, until the message changes for everyone.
+Approve is on the last page of a call, once every page was shown.
 """
 
 from __future__ import annotations

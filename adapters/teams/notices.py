@@ -48,7 +48,7 @@ def notice_content_of(notice: Notification, mentioned: Sequence[Mentioned]) -> C
 
 
 def place_lines(ref: ConversationRef, called: Sequence[str]) -> tuple[str, ...]:
-    """How nod.yaml names a conversation, or the channels of a team, for whoever writes it."""
+    """How nod.yaml names a conversation, or the channels of a team, for the person who edits it."""
     if ref.scope is Scope.PERSONAL:
         return (
             f"In nod.yaml, under people, you are: {{teams: {ref.person}}}",

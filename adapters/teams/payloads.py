@@ -63,7 +63,7 @@ FIELDS = (
 )
 #: The one word that is answered.
 HELP = "help"
-#: How a mention of the bot stands in a text (msteams-docs, channel-and-group-conversations).
+#: How a mention of the bot looks in a text (msteams-docs, channel-and-group-conversations).
 _MENTION = re.compile(r"<at>[^<]{0,200}</at>", re.IGNORECASE)
 #: Characters of an input's text: a note may have 1,000, and who pastes more is told so.
 INPUT = 20_000
@@ -81,7 +81,7 @@ class Arrived:
     kind: str  #: of the conversation: channel, groupChat or personal
     title: str  #: the conversation's name, where Teams tells it
     tenant: str  #: in small letters
-    user: str  #: the `29:` id of whoever did it
+    user: str  #: the `29:` id of the person who did it
     aad: str  #: and the Entra object id, in small letters; empty for a bot
     bot: str
     reply_to: str | None
@@ -90,16 +90,16 @@ class Arrived:
     removed: tuple[str, ...]
     value: Any
     channel_data: Mapping[str, Any]
-    text: str = ""  #: what somebody wrote
+    text: str = ""  #: what the person wrote
 
     @property
     def asks_for_help(self) -> bool:
-        """Somebody wrote `help`, where others are with a mention of the bot."""
+        """Whether the text is `help`; in a conversation with others it comes with a mention of the bot."""
         return self.type == "message" and _MENTION.sub("", self.text).strip().casefold() == HELP
 
     @property
     def account(self) -> str:
-        """Who did it. Raises Malformed for somebody without an Entra account: such a click is nobody's."""
+        """Who did it. Raises Malformed without an Entra account: the click cannot be attributed."""
         if not self.aad:
             raise Malformed("from")
         return account_of(self.tenant, self.aad)
@@ -110,9 +110,9 @@ class Press:
     """A button of ours, pressed by a person, or by Teams for a person who looks at the card."""
 
     account: str
-    user: str  #: her `29:` id
+    user: str  #: their `29:` id
     conversation: str  #: without the thread
-    ref: str  #: the message on which it stands
+    ref: str  #: the message that has the button
     data: Data
     note: str | None
     has_note: bool  #: there was a field for words, so that an error can stand there

@@ -55,7 +55,7 @@ class Places:
         return refs[0]
 
     def of_ref(self, ref: str, channel: str) -> tuple[ConversationRef, str]:
-        """Where a message of ours stands, and its id there; what the place is called now does not matter.
+        """Where a message of ours is, and its id there; what the place is called now does not matter.
 
         Raises Forbidden when the bot is not there any more, and Unavailable when the ref names no conversation
         and the name does not lead to one now: the message is up, and the name may lead there again.
@@ -100,7 +100,7 @@ class Places:
         return tuple(self._refs.values())
 
     def of_person(self, account: str) -> ConversationRef | None:
-        """The personal chat with somebody, by account or by Entra object id alone."""
+        """The personal chat with a person, by account or by Entra object id alone."""
         tenant, aad = split_account(account)
         for ref in self._refs.values():
             if ref.scope is Scope.PERSONAL and ref.person == aad and tenant in (None, ref.tenant):
@@ -108,7 +108,7 @@ class Places:
         return None
 
     async def of_person_kept(self, account: str) -> ConversationRef | None:
-        """The same, also when it was stored by somebody else since the start. Raises Unavailable."""
+        """The same, also when another process stored it since the start. Raises Unavailable."""
         found = self.of_person(account) or await self._kept.of_person(account)
         if found is not None:
             self._refs.setdefault(found.id, found)

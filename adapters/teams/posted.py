@@ -1,4 +1,4 @@
-"""What stands where: the cards that were last shown, so that an invoke can be answered with one.
+"""What each message shows: the cards that were last shown, so that an invoke can be answered with one.
 
 Memory only, and a bound on it. After a restart it is empty, and the messages themselves fill it again: each
 press, Teams' own included, says on which message it was.
@@ -62,7 +62,7 @@ class PostedMessages:
         return there is not None and (there.card is None or mark_of(there.card) != mark)
 
     def seen(self, mark: str, channel: str, ref: str) -> None:
-        """Somebody looked at this message, so it is up."""
+        """A person looked at this message, so it is up."""
         self._by_mark[mark, channel] = ref, self._clock()
         while len(self._by_mark) > self._most:
             self._by_mark.popitem(last=False)

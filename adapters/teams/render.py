@@ -66,18 +66,18 @@ WATCHERS = 60
 OPEN_DOOR = "Nod runs without authentication here: everyone who reaches it can press these buttons as anyone."
 #: Over the whole width of a channel: a call has long lines (cards-format, "Full width Adaptive Card").
 WIDE = {"msteams": {"width": "Full"}}
-#: People whom one card pings.
+#: The most people that one card pings.
 MENTIONS = 20
 NO_CARD = "This message needs a client of Teams that shows Adaptive Cards."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderContext:
-    """Where a card stands, and for whom it has a view of its own."""
+    """Where a card is, and who gets a separate view of it."""
 
     channel: str  #: as the policy calls it
     watchers: tuple[str, ...] = ()  #: `29:` ids of those in the conversation
-    mentioned: tuple[Mentioned, ...] = ()  #: whom the card pings
+    mentioned: tuple[Mentioned, ...] = ()  #: the people that the card pings
     open_door: bool = False  #: unauthenticated requests are taken
 
 
@@ -91,7 +91,7 @@ def content_of(
 ) -> Content:
     """The card, at most MESSAGE bytes of JSON.
 
-    Without `answers` it is for somebody who may not decide. `said` are lines on top for one person's eyes.
+    Without `answers` it is for someone who cannot decide. `said` are lines on top that only one person sees.
     """
     shape = _open if card.state is CardState.OPEN else _decided
     for room, watchers in _ROOMS:
@@ -205,7 +205,7 @@ def refresh_of(card: Card, context: RenderContext, watchers: Sequence[str]) -> E
 
 
 def show_data(card: Card, context: RenderContext) -> Data:
-    """What asks for the card as it stands now, for the one who asks."""
+    """The data of a press that asks for the current card, as that person sees it."""
     return Data(
         verb=SHOW,
         value=card.buttons.get(Button.WHY) or card.buttons.get(Button.VIEW_CALL, ""),

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """Somebody in a conversation."""
+    """A person in a conversation."""
 
     account: str
     user: str  #: the `29:` id
@@ -93,7 +93,7 @@ class Rosters:
         try:
             await self.of(ref)
         except NodError as error:
-            # Without it a card has its buttons for everybody, and the desk refuses whoever may not press them.
+            # Without it everyone sees the buttons of a card, and the desk refuses those who cannot decide.
             log.info("card_without_views", conversation=ref.id, reason=str(error))
 
     def now(self, ref: ConversationRef) -> tuple[Member, ...] | None:
@@ -102,11 +102,11 @@ class Rosters:
         return known[1] if known else None
 
     def person(self, account: str) -> Member | None:
-        """Somebody who was in any roster since the start."""
+        """A person who was in any roster since the start."""
         return self._people.get(account)
 
     def forget(self, conversation_id: str) -> None:
-        """Somebody joined or left: the next question is asked anew."""
+        """A person joined or left: the next lookup asks Teams again."""
         self._known.pop(conversation_id, None)
         self._failed.pop(conversation_id, None)
 
@@ -138,7 +138,7 @@ def _member(one: Any, ref: ConversationRef) -> Member | None:
     role = (_text(one, "userRole") or "user").lower()
     login = _text(one, "userPrincipalName")
     return Member(
-        # The account is where she acts: activities name the conversation's tenant, whoever sends them.
+        # The account has the conversation's tenant: activities name that one, not the sender's home tenant.
         account=account_of(ref.tenant, aad),
         user=user,
         name=_text(one, "name") or login or aad,

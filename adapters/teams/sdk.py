@@ -139,7 +139,7 @@ class _Sender(AsyncHTTPSender[Any, Any]):
         return made, token
 
     async def __aexit__(self, *_: object) -> None:
-        """The client is closed by whoever opened it."""
+        """Leaves the client open: its opener closes it."""
 
 
 class Connector:
@@ -165,7 +165,7 @@ class Connector:
             await self._at(service_url).update_activity(conversation, ref, activity)
 
     async def open_personal(self, service_url: str, *, bot: str, user: str, tenant: str) -> str:
-        """The id of the personal chat with somebody, opened where it is not yet."""
+        """The id of the personal chat with a person, opened if it is not open yet."""
         wanted = ConversationParameters(
             is_group=False,
             bot=ChannelAccount(id=bot),

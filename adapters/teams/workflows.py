@@ -1,8 +1,8 @@
 """Notify-only: a Workflows webhook takes cards, outcomes and alerts; the place's name tells which way in.
 
 "Post to a channel when a webhook request is received" (support.microsoft.com, "Create incoming webhooks with
-Workflows") takes a message with an Adaptive Card. The address is the secret: whoever has it can post, so it is
-in no log, error or card.
+Workflows") takes a message with an Adaptive Card. The address is the secret: anyone who has it can post, so
+no log, error or card contains it.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class WorkflowsChat:
         raise Forbidden("a Workflows webhook reaches no single person")
 
     def link(self, channel: str, ref: str) -> str | None:
-        """None: a webhook does not say where its message stands."""
+        """None: a webhook does not say where it posted the message."""
         return None
 
     async def is_missing(self, channel: str, ref: str) -> bool:

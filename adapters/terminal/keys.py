@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-#: Stands before what was pasted, where a single key would be; so a paste is never taken for a key.
+#: Comes before pasted text, in place of a single key, so that a paste is never taken for a key.
 PASTED = "\x1b[200~"
 KEEP, DROP = frozenset(("\r", "\n")), "\x1b"
 _ERASE, _ERASE_WORD, _ERASE_ALL = frozenset(("\x7f", "\x08")), "\x17", "\x15"

@@ -1,4 +1,4 @@
-"""`TerminalPrompt`: asks whoever sits at the terminal, as `bot.callbacks.Prompt`."""
+"""`TerminalPrompt`: asks the person at the terminal, as `bot.callbacks.Prompt`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TerminalPrompt:
         self._redaction, self._clock = redaction or Redaction(), clock
         self._turn = asyncio.Lock()
         self._waiting = 0
-        self._interrupted = False  #: the deadline came while she was writing a note
+        self._interrupted = False  #: the deadline came while they were writing a note
 
     @property
     def attached(self) -> bool:
@@ -59,7 +59,7 @@ class TerminalPrompt:
         return at_a_terminal()
 
     async def ask(self, request: HITLRequest, *, deadline: datetime) -> HITLResponse | None:
-        """Her answer; None when she gave none, by q, a closed terminal or the deadline."""
+        """Their answer; None after q, a closed terminal or the deadline."""
         self._waiting += 1
         try:
             async with self._turn, Keys() as keys:

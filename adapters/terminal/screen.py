@@ -1,4 +1,4 @@
-"""The window of a terminal: whether there is one, how large it is now, and what stands in it."""
+"""The window of a terminal: whether there is one, how large it is now, and what it shows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SWITCHES = ("TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
 _NO_NAMES: Mapping[str, str] = {}
 
-#: Given a window's cells and rows, what stands in it.
+#: What to draw, given a window's cells and rows.
 Picture = Callable[[int, int], RenderableType]
 
 
@@ -43,7 +43,7 @@ _UNITS = (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1))
 
 
 def at_a_terminal() -> bool:
-    """Whether somebody sits there: keys come from a terminal, and what is drawn is seen on one."""
+    """Whether a person can use it: keys come from a terminal, and the output goes to one that can draw."""
     return sys.stdin.isatty() and sys.stdout.isatty() and can_draw(os.environ)
 
 

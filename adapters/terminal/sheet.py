@@ -41,7 +41,7 @@ INTERRUPTED = "This is a different call. Your note was discarded. Press Enter to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What stands on the screen: rows as they are, and which part of the text that is."""
+    """What the screen shows: its rows, and which part of the text they are."""
 
     rows: tuple[str, ...]
     start: int
@@ -90,7 +90,7 @@ class Sheet:
     ) -> None:
         """Its first page comes up at `shown_at`, with a `note` that was written to this same call before.
 
-        `interrupted` when somebody was writing about another call: none of her keys counts until Enter or Esc.
+        `interrupted` when the person was writing about another call: their keys are ignored until Enter or Esc.
         """
         self.request, self.deadline = request, deadline
         sight = sight_of(request, redaction=redaction)

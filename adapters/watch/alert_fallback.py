@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class FallbackPager:
-    """Each alert to each pager, tried until it is taken or no longer wanted. Whoever makes one closes it."""
+    """Each alert to each pager, tried until it is accepted or no longer wanted. Its maker closes it."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class AlertFallback:
     async def drain(self) -> bool:
         """Raise in the store what is spooled, and forget it after the commit; whether nothing is left.
 
-        For every round of whoever looks after the bot. Does not raise when the store is still gone. A process
+        Called before each round of the self-check. Does not raise when the store is still gone. A process
         that has lived long enough thereby resolves the alert about the end of the one before.
 
         That the store is down stays spooled until it is resolved: so long `/healthz` is red, whatever the store

@@ -74,8 +74,8 @@ class LoopLiveness:
 class Watchdog:
     """Looks at the pulse every `wake` seconds, in a thread of its own.
 
-    Time is counted in wakes, not read from a clock: while the process or the machine is stopped the thread
-    stands still with the loop, and after it goes on both have to run before anything is concluded.
+    Time is counted in wakes, not read from a clock: while the process or the machine is stopped, the thread
+    stops with the loop, and afterwards both have to run before the thread concludes anything.
     """
 
     def __init__(
