@@ -1,7 +1,7 @@
 """A decision on its way to the platform, in SQL: which are due, one attempt, and what it waits for.
 
 `due_at` is set by the statement that moves the record, so there is no second truth. It is NULL while only a
-list that confirms the call can let the decision be sent; the poll that does so sets it (`make_due`).
+list that confirms the call can let the decision be sent; the poll that does so sets it (`MAKE_DUE`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Select,
-    Update,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -63,10 +64,12 @@ def ready() -> ColumnElement[bool]:
     return and_(heard.correlate(tables.approvals), or_(_A.gone_at.is_(None), _A.confirmed_at > _A.gone_at))
 
 
-def make_due() -> Update:
-    """Every decision that waits for a list and has got it is due, once its lease or pause is over."""
-    waits = update(tables.approvals).where(tables.UNLISTED, ready())
-    return waits.values(due_at=func.coalesce(_A.next_try, _A.first_seen))
+#: Every decision that waits for a list and has got it is due, once its lease or pause is over.
+MAKE_DUE = (
+    update(tables.approvals)
+    .where(tables.UNLISTED, ready())
+    .values(due_at=func.coalesce(_A.next_try, _A.first_seen))
+)
 
 
 def _contradicted() -> ColumnElement[bool]:
@@ -75,8 +78,34 @@ def _contradicted() -> ColumnElement[bool]:
     return or_(_A.gones > 1, and_(_A.gones == 1, listed))
 
 
-def _over(column: ColumnElement[Any], now: datetime) -> ColumnElement[bool]:
+def _over(column: ColumnElement[Any], now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
     return or_(column.is_(None), column <= now)
+
+
+def _outlook() -> Select[Any]:
+    """The columns of `Outlook`, in one row."""
+    now, late = (bindparam(name, type_=_A.due_at.type) for name in ("now", "late"))
+    ahead = select(func.min(_A.due_at)).where(_DECIDED, _A.due_at > now)
+    turn = select(func.min(_A.next_try)).where(tables.UNLISTED, _A.next_try > now)
+    over = select(_A.id).where(_DECIDED, _A.deadline <= late)
+    deadlines = select(func.min(_A.deadline)).where(_DECIDED, _A.deadline > late)
+    unlisted = select(_A.id).where(tables.UNLISTED, _over(_A.next_try, now))
+    troubled = select(func.count()).where(tables.IN_TROUBLE, or_(_A.trouble.is_not(None), _contradicted()))
+    return select(
+        exists(select(_A.id).where(_DECIDED, _A.due_at <= now)).label("due"),
+        ahead.scalar_subquery().label("next_due"),
+        turn.scalar_subquery().label("next_turn"),
+        exists(over.where(_A.deadline_source != DeadlineSource.DEFAULT)).label("overdue"),
+        exists(over.where(_A.deadline_source == DeadlineSource.DEFAULT)).label("lapsed"),
+        deadlines.scalar_subquery().label("next_deadline"),
+        exists(unlisted).label("unlisted"),
+        troubled.scalar_subquery().label("late"),
+        exists(select(_A.id).where(tables.IN_TROUBLE, _contradicted())).label("contradicted"),
+    )
+
+
+#: Asked at each round, so it is made once.
+_OUTLOOK = _outlook()
 
 
 class DecidedApprovals(WholeApprovals):
@@ -84,25 +113,7 @@ class DecidedApprovals(WholeApprovals):
 
     async def outlook(self, now: datetime, *, late: datetime) -> Outlook:
         """One statement; each of its parts looks into an index."""
-        due, ahead = select(_A.id).where(_DECIDED, _A.due_at <= now), func.min(_A.due_at)
-        over = select(_A.id).where(_DECIDED, _A.deadline <= late)
-        unlisted = select(_A.id).where(tables.UNLISTED, _over(_A.next_try, now))
-        turn = select(func.min(_A.next_try)).where(tables.UNLISTED, _A.next_try > now)
-        deadlines = select(func.min(_A.deadline)).where(_DECIDED, _A.deadline > late)
-        troubled = select(func.count()).where(tables.IN_TROUBLE, or_(_A.trouble.is_not(None), _contradicted()))
-        rows = await self._database.fetch(
-            select(
-                exists(due).label("due"),
-                select(ahead).where(_DECIDED, _A.due_at > now).scalar_subquery().label("next_due"),
-                turn.scalar_subquery().label("next_turn"),
-                exists(over.where(_A.deadline_source != DeadlineSource.DEFAULT)).label("overdue"),
-                exists(over.where(_A.deadline_source == DeadlineSource.DEFAULT)).label("lapsed"),
-                deadlines.scalar_subquery().label("next_deadline"),
-                exists(unlisted).label("unlisted"),
-                troubled.scalar_subquery().label("late"),
-                exists(select(_A.id).where(tables.IN_TROUBLE, _contradicted())).label("contradicted"),
-            )
-        )
+        rows = await self._database.fetch(_OUTLOOK, {"now": now, "late": late})
         return Outlook(**dict(rows[0]))
 
     async def deliverable(
@@ -218,7 +229,7 @@ class DecidedApprovals(WholeApprovals):
         far = _A.due_at > now + FAR, _over(_A.next_try, now), ready()
 
         async def work(connection: AsyncConnection) -> bool:
-            lost = (await connection.execute(make_due())).rowcount
+            lost = (await connection.execute(MAKE_DUE)).rowcount
             late = update(tables.approvals).where(_DECIDED, *far).values(due_at=now)
             return bool((await connection.execute(late)).rowcount or lost)
 

@@ -18,7 +18,7 @@ from adapters.store import audit_events, tables
 from adapters.store.columns import columns_of, moment, storable_text
 from adapters.store.compare_and_set import Move, append, chunks, move
 from adapters.store.database import Ended, insert_new
-from adapters.store.decided import make_due
+from adapters.store.decided import MAKE_DUE
 from adapters.store.outbox import ends_pings
 from adapters.store.placements import destinations_of, place, placement_row, what_it_asks
 from adapters.store.proofs import Proofs, locked_terms
@@ -99,7 +99,7 @@ class PolledApprovals(StandingApprovals):
 
         async def work(connection: AsyncConnection) -> bool:
             results = [await connection.execute(change.where(_A.id.in_(some))) for some in chunks(list(calls))]
-            due = await connection.execute(make_due())
+            due = await connection.execute(MAKE_DUE)
             return any(result.rowcount for result in (*results, due))
 
         if calls:

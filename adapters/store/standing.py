@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, null, select
+from sqlalchemy import and_, bindparam, case, exists, func, null, select
 from sqlalchemy.engine import RowMapping
 
 from adapters.store import tables
@@ -24,6 +23,16 @@ REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
 #: The platform should still list it.
 _STANDING = (Stage.OPEN, Stage.DECIDED)
 
+#: The columns of `Standing`; asked at each poll, so these are made once.
+_COLUMNS = select(_A.id, _A.stage, _A.digest, _A.missed, _A.first_seen, _A.deadline, _A.attempts)
+_OF = _COLUMNS.where(_A.id.in_(bindparam("some", expanding=True)), _A.stage.in_(_STANDING))
+_UNLISTED = _COLUMNS.where(tables.UNLISTED)
+_RAN_OUT = _COLUMNS.where(
+    _A.stage.in_(_STANDING),
+    _A.deadline <= bindparam("now", type_=_A.deadline.type),
+    _A.deadline_source == DeadlineSource.DEFAULT,
+)
+
 
 class StandingApprovals(Part):
     """What the records say of the requests in a list."""
@@ -40,17 +49,14 @@ class StandingApprovals(Part):
         found: dict[str, Standing] = {}
         asked = {storable_text(one): one for one in ids}
         for some in chunks(list(asked)):
-            rows = await self._database.fetch(_standing().where(_A.id.in_(some), _A.stage.in_(_STANDING)))
+            rows = await self._database.fetch(_OF, {"some": some})
             found |= {asked[row[_A.id]]: self._standing_in(row) for row in rows}
         return found
 
     async def awaiting_poll(self, now: datetime) -> Mapping[str, Standing]:
         """Each by an index that has few others."""
-        decided = _standing().where(tables.UNLISTED)
-        ran_out = _standing().where(
-            _A.stage.in_(_STANDING), _A.deadline <= now, _A.deadline_source == DeadlineSource.DEFAULT
-        )
-        rows = [*await self._database.fetch(decided), *await self._database.fetch(ran_out)]
+        fetch = self._database.fetch
+        rows = [*await fetch(_UNLISTED), *await fetch(_RAN_OUT, {"now": now})]
         return {row[_A.id]: self._standing_in(row) for row in rows}
 
     def _standing_in(self, row: RowMapping) -> Standing:
@@ -73,8 +79,3 @@ class StandingApprovals(Part):
                 if row[_A.stage] in _STANDING and not self._proofs.waits(row[_A.id]):
                     self._proofs.doubt(row[_A.id], ("stage",))
         return {one: found[storable_text(one)] for one in ids if storable_text(one) in found}
-
-
-def _standing() -> Select[Any]:
-    """The columns of `Standing`."""
-    return select(_A.id, _A.stage, _A.digest, _A.missed, _A.first_seen, _A.deadline, _A.attempts)
