@@ -177,11 +177,7 @@ class Exchange:
                     if take is not None and response.is_success:
                         pieces = unpacked(response.aiter_raw(), encoding=packed, limit=self._limits.list)
                         async for piece in pieces:
-                            begun = asyncio.get_running_loop().time()
-                            await take(piece)
-                            bound.reschedule(
-                                (bound.when() or begun) - begun + asyncio.get_running_loop().time()
-                            )
+                            await _in_our_time(take(piece), bound)
                     else:
                         limit = self._limits.question if method == "GET" else self._limits.body
                         body = await read_body(response.aiter_raw(), encoding=packed, limit=limit)

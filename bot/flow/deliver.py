@@ -19,9 +19,10 @@ import structlog
 from bot.alerts import UNDELIVERED
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
-from bot.flow import AT_ONCE, BATCH, Count, Together, Ways, WorkerPool, earliest
+from bot.flow import AT_ONCE, BATCH, Count, Together, WorkerPool, earliest
 from bot.flow.polls import Polls
 from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelivered
+from bot.flow.ways import Ways
 from bot.policy import Policy
 from bot.ports import Clock, Platform
 from bot.protocol import HITLDecision

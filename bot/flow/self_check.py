@@ -105,8 +105,8 @@ class SelfCheck:
         self._liveness, self._late_tick, self._blind, self._all_well = liveness, late_tick, blind, all_well
         self._clock, self._count = clock, count
         self._around = ChatProbe(store=store, chats=chats, policy=policy, clock=clock)
-        #: Why the store cannot be read, or written, from the last try.
         self._cards_checked = ""  #: the last card of the last round
+        #: Why the store cannot be read, or written, from the last try.
         self._unread: str | None = None
         self._unwritten: str | None = None
         #: Where the last looks at a portion of the open requests ended.
