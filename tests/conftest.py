@@ -46,7 +46,7 @@ def _log_plainly() -> None:
     structlog.configure(processors=[*before, plain])
 
 
-#: The environment of whoever runs the tests must not decide how they end.
+#: How the tests end must not depend on the environment of the person who runs them.
 for name in list(os.environ):
     if name.startswith(("AIP_", "DANGEROUSLY_", "GLAIP_", "MicrosoftApp", "NOD_TEAMS_", "SLACK_")) or name in (
         "NOD_CONFIG",

@@ -34,7 +34,7 @@ routes:
 
 
 def member(account: str, email: str | None = None, *, outside: bool = False) -> Person:
-    """Somebody in a group, as Slack knows her."""
+    """A member of a group, as Slack knows them."""
     away = frozenset({SLACK}) if outside else frozenset()
     return Person(handle=f"slack:{account}", name=account, email=email, accounts={SLACK: account}, outside=away)
 

@@ -24,7 +24,7 @@ from tests.contract.values import NOW
 from tests.servers.memory import Memory
 from tests.servers.sqlite_template import lay_database
 
-#: The pagers whom alerts are owed in this suite.
+#: The pagers that this suite's alerts are sent to.
 PAGERS = ("ops", "oncall")
 
 #: In place of an address: the database in memory.

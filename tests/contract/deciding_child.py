@@ -11,7 +11,7 @@ from tests.contract.values import admit, decide
 
 
 async def main(url: str) -> None:
-    """Until somebody kills this process."""
+    """Until this process is killed."""
     async with open_store(url, ring=lambda step: None, pagers=()) as store:
         number = 0
         while True:

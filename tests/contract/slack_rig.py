@@ -137,7 +137,7 @@ class FakeDesk:
         return Voted(card_id=self.card_id, vote=vote(VERDICTS[click.verb], note=click.note))
 
     async def preview(self, click: Click) -> Preview | NotCounted:
-        """The card, with its form for whoever may decide by `explained`."""
+        """The card, with its form for people who can decide by `explained`."""
         refused = self._looked(click)
         return refused or Preview(
             card_id=self.card_id, form=self.form(click) if self.explained.may_decide else None

@@ -87,7 +87,7 @@ POLICY = replace(PEOPLE, rules=RULES)
 
 
 class Hand(Protocol):
-    """Somebody's own connection to the database, past the triggers and foreign keys."""
+    """A connection to the database from outside Nod, past the triggers and foreign keys."""
 
     def __call__(self, statement: str) -> list[tuple[Any, ...]]:
         """Raises sqlite3.Error or psycopg.Error."""

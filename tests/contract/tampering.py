@@ -161,7 +161,7 @@ def _pairs(grids: Mapping[str, Grid], name: str, *, of: str) -> Iterator[Attack]
 
 
 def _forgeries(name: str) -> Iterator[Attack]:
-    """Answers of nobody, in each form in which Nod might take them for somebody's."""
+    """Answers that no approver gave, in each form in which Nod might take them for an approver's."""
     digest = f"(SELECT digest FROM approvals WHERE id = '{name}')"
     for surface, signature in product(
         ("slack", "policy"), ("NULL", "''", "'x.y'", "(SELECT signature FROM votes LIMIT 1)")

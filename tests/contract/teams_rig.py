@@ -50,7 +50,7 @@ class Kept:
         return self.refs.get(conversation_id)
 
     async def of_person(self, account: str) -> ConversationRef | None:
-        """The personal chat with somebody."""
+        """A person's personal chat with the bot."""
         found = (
             ref for ref in self.refs.values() if ref.person and account_of(ref.tenant, ref.person) == account
         )

@@ -1,4 +1,4 @@
-"""A machine that slept: what was looked up before is as old as the sleep was long, and is asked for anew."""
+"""After the machine slept, lookups are as old as the sleep was long, and are made again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.contract.test_book import Rig, until
 
 
 async def test_who_was_found_before_the_machine_slept_may_not_decide_after_it(tmp_path: Path) -> None:
-    """Until they are asked for, which is at once: the loop's own clock has stood still for the same time."""
+    """Until the lookups are made, which is at once: the loop's own clock stopped for the same time."""
     rig = Rig(tmp_path)
     async with rig.kept(refresh_every=60):
         await asyncio.sleep(0)  # the work in the background has begun

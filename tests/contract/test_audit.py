@@ -61,7 +61,7 @@ async def audit_reader(store: Store, url: str) -> AsyncIterator[AuditReader]:
 
 
 async def rows_at(url: str) -> list[Row]:
-    """The whole chain as somebody else reads it."""
+    """The whole chain, read over a second connection."""
     async with open_audit_reader(url) as opened:
         return [row async for row in opened.rows()]
 
@@ -370,7 +370,7 @@ async def test_two_rows_never_share_a_number(store: SqlStore) -> None:
 async def test_the_reader_sees_one_moment_and_writes_nothing(
     store: Store, audit_reader: AuditReader, url: str
 ) -> None:
-    """A bot that runs on does not disturb whoever reads, nor the reader the bot."""
+    """A running bot does not disturb a reader, nor the reader the bot."""
     await admit(store)
     first = [row.number async for row in audit_reader.rows()]
     await decide(store)

@@ -49,7 +49,7 @@ Out = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def tamper(eyes: Eyes, url: str) -> Eyes:
-    """Changes the tables as somebody could who owns the database: past the triggers."""
+    """Changes the tables as the owner of the database could: past the triggers."""
 
     def change(statement: str) -> list[tuple[Any, ...]]:
         if url.startswith("sqlite"):
@@ -163,7 +163,7 @@ async def test_a_cut_tail_is_found_against_a_checkpoint(
 async def test_a_chain_written_anew_is_found_against_a_checkpoint(
     store: SqlStore, url: str, tamper: Eyes, tmp_path: Path, capsys: Out
 ) -> None:
-    """Whoever writes the whole chain again cannot write the rows that were signed."""
+    """Rewriting the whole chain still cannot rewrite the rows that were signed."""
     await bring_to(store, Stage.SETTLED)
     file = await checkpointed(store, tmp_path)
     tamper("DELETE FROM audit")
@@ -217,7 +217,7 @@ async def test_a_database_that_is_none_is_refused(tmp_path: Path, address: str) 
 
 
 async def test_a_database_without_an_audit_is_refused(tmp_path: Path) -> None:
-    """It is somebody else's."""
+    """It belongs to another user."""
     (tmp_path / "empty.db").touch()
     with pytest.raises(ConfigError, match="has no audit"):
         await verify(f"sqlite:///{tmp_path}/empty.db")
@@ -227,7 +227,7 @@ async def test_a_database_without_an_audit_is_refused(tmp_path: Path) -> None:
 async def test_checkpoints_that_are_gone_prove_nothing(
     store: Store, url: str, tmp_path: Path, capsys: Out, content: str
 ) -> None:
-    """Whoever cut the end could have emptied the file, too: that must not read as proven."""
+    """An attacker who cut the end could have emptied the file, too: that must not read as proven."""
     file = tmp_path / "checkpoints.jsonl"
     file.write_text(content)
 
@@ -236,7 +236,7 @@ async def test_checkpoints_that_are_gone_prove_nothing(
 
 
 async def test_a_key_without_checkpoints_is_refused(store: Store, url: str) -> None:
-    """It would be compared with nothing, and whoever gave it would take the chain for signed."""
+    """There is nothing to compare it with, and its user would believe that the chain is signed."""
     with pytest.raises(ConfigError, match="--key is given without the checkpoints"):
         await verify(url, keys=["f1fxgIxvwyYHnfmIccUIWAS1B0SnOWM6gIjtBwuGme0="])
 

@@ -260,7 +260,7 @@ async def test_a_webhook_that_is_away_costs_no_checkpoint(
 
 
 async def test_a_key_is_made_once(tmp_path: Path) -> None:
-    """The first use makes it, for our own user's eyes; from then on it is the same, whoever comes first."""
+    """The first use creates it, readable by our own user only; after that every process reads the same one."""
     path = tmp_path / "audit.key"
     made = await asyncio.gather(*(asyncio.to_thread(read_or_make_key, path) for _ in range(2)))
     assert {read_or_make_key(path).public} == {key.public for key in made}
@@ -281,7 +281,7 @@ def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, content: str) -> No
 
 
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
-    """Whoever read it could have signed in Nod's name."""
+    """Anyone who read it could have signed in Nod's name."""
     path = tmp_path / "audit.key"
     read_or_make_key(path)
     path.chmod(0o644)

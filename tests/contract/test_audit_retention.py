@@ -157,7 +157,7 @@ async def test_much_goes_in_small_transactions(store: SqlStore, hand: Hand, url:
 async def test_a_cut_that_retention_did_not_make_is_found(
     store: SqlStore, hand: Hand, url: str, eyes: Eyes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Somebody who moves the anchor by hand and deletes what is before it has no row that tells of it."""
+    """If the anchor is moved by hand and the rows before it are deleted, no row records that."""
     await live(store, hand, "r1", day=0)
     eyes("INSERT INTO audit_anchor (number, hash, at) SELECT number, hash, 1 FROM audit WHERE number = 3")
     eyes("DELETE FROM audit WHERE number <= 3")

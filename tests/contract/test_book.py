@@ -37,7 +37,7 @@ async def test_before_anybody_was_asked_nobody_counts(rig: Rig) -> None:
 
 
 async def test_people_and_groups_are_found(rig: Rig) -> None:
-    """By e-mail, by id, and by the groups that somebody else keeps."""
+    """By e-mail, by id, and by groups that are kept elsewhere."""
     rig.directory.groups = {FINANCE: (member("U0CAT"),), BOARD: (member("U0DAN"),)}
 
     await rig.refresh()
@@ -77,7 +77,7 @@ async def test_what_could_not_be_looked_up_for_a_minute_counts_for_nobody(rig: R
 
 
 async def test_people_are_still_told_where_they_were_last_found(rig: Rig) -> None:
-    """Nobody decides by an old answer; a ping goes to where somebody was, for a day."""
+    """An outdated answer lets nobody decide; for a day a ping still goes to the last known account."""
     rig.directory.groups[FINANCE] = (member("U0CAT"),)
     await rig.refresh()
     found = {handle: person.accounts for handle, person in rig.policy_in_force.policy().people.items()}
@@ -92,7 +92,7 @@ async def test_people_are_still_told_where_they_were_last_found(rig: Rig) -> Non
 
 
 async def test_age_counts_without_any_round(rig: Rig) -> None:
-    """A loop that stands still must not make an old answer young."""
+    """A loop that hangs must not make an old answer young."""
     await rig.refresh()
     assert "ann" in rig.approvers()
 
@@ -162,7 +162,7 @@ MEMBERS = [
 async def test_one_human_is_one_person(
     rig: Rig, who: Person, handles: list[str], accounts: dict[str, str]
 ) -> None:
-    """A member of a group is the person of the file, if she is; else somebody new, who has one vote."""
+    """A group member who is in the file is that person; anyone else is a new person with one vote."""
     rig.directory.groups[BOARD] = (who,)
 
     policy = await rig.refresh()
@@ -184,7 +184,7 @@ async def test_an_address_from_outside_is_nobodys(rig: Rig) -> None:
 
 
 async def test_an_id_of_the_file_is_not_replaced_by_an_address(rig: Rig) -> None:
-    """Bob is U0BOB, whoever else comes with his address."""
+    """Bob is U0BOB, also when another account comes with his address."""
     rig.path.write_text(TEXT.replace("{slack: U0BOB}", "{slack: U0BOB, email: bob@acme.example}"))
     rig.policy_in_force = rig.new_book()
     del rig.directory.accounts["bob"]

@@ -70,7 +70,7 @@ WHOLE: dict[str, Any] = {
 
 
 class Raw(str):
-    """A value as it stands in YAML."""
+    """A value as YAML writes it."""
 
     __slots__ = ()
 

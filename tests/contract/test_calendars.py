@@ -84,7 +84,7 @@ async def rig(tmp_path: Path, limit: float) -> AsyncIterator[Rig]:
 
 
 async def test_the_event_that_is_under_way_counts(rig: Rig) -> None:
-    """Its first attendee; half-open, so that whoever takes over has the moment of the hand-over."""
+    """Its first attendee; half-open, so at the moment of the hand-over the next person is on call."""
     bob = ANN.replace("T110000", "T999999").replace("T130000", "T150000").replace("T999999", "T130000")
     rota = calendar(ANN, bob.replace("MAILTO:ann", "mailto:cat"))
     hand_over = NOW + timedelta(hours=1)
@@ -256,7 +256,7 @@ async def test_silence_ends(rig: Rig) -> None:
 
 
 async def test_the_unfolding_process_gets_no_secret(rig: Rig) -> None:
-    """What the environment holds would be within reach of whoever breaks the library that reads calendars."""
+    """An attacker who breaks the library that reads calendars could read the environment."""
     endless = asyncio.create_task(rig.by_file(calendar(HOSTILE[0][1])))
     end = time.monotonic() + LIMIT
     while not unfolding():

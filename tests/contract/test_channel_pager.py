@@ -1,4 +1,4 @@
-"""A channel as a pager, in both chats: an alert is told once, and how it ended stands where it stood."""
+"""A channel as a pager, in both chats: an alert is posted once, and its end replaces it in the same message."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Channel:
     name: str
     pager: ChannelPager
     faults: Faults
-    told: Callable[[], list[str]]  #: what stands there
+    told: Callable[[], list[str]]  #: the messages in the channel
     posts: str  #: the path of a post
-    delete: Callable[[], object]  #: somebody deletes what stands there
+    delete: Callable[[], object]  #: a person deletes the messages there
 
 
 @asynccontextmanager
@@ -72,7 +72,7 @@ Chat = Callable[[], AbstractAsyncContextManager[Channel]]
 
 @CHATS
 async def test_an_alert_is_told_once_and_ends_in_place(chat: Chat) -> None:
-    """The good news stands where the bad news stood."""
+    """The good news replaces the bad news in the same message."""
     async with chat() as channel:
         assert channel.name == channel.pager.name
         ref = await channel.pager.page(ALERT, ref=None, attempted_at=None)
@@ -86,7 +86,7 @@ async def test_an_alert_is_told_once_and_ends_in_place(chat: Chat) -> None:
 
 @CHATS
 async def test_a_deleted_alert_is_told_again(chat: Chat) -> None:
-    """Whoever deleted it may not be the one who should read how it ended."""
+    """The person who deleted it may not be the one who should read how it ended."""
     async with chat() as channel:
         ref = await channel.pager.page(ALERT, ref=None, attempted_at=None)
         channel.delete()
@@ -97,7 +97,7 @@ async def test_a_deleted_alert_is_told_again(chat: Chat) -> None:
 
 @CHATS
 async def test_an_alert_of_unknown_end_is_looked_for(chat: Chat) -> None:
-    """After a lost answer the pager looks first; Teams shows a bot no history, so there it may stand twice."""
+    """After a lost answer the pager looks first; Teams shows a bot no history, so it can be posted twice."""
     async with chat() as channel:
         channel.faults.add(method="POST", path=channel.posts, reset=True, after=True, times=1)
         with pytest.raises(Unavailable):

@@ -34,12 +34,10 @@ class ChatRig:
     opens: Callable[[str, str], bool]  #: an address leads to the message with this ref in the channel
     delete: Callable[[str], None]  #: a person deletes the message with this ref
     revoke: Callable[[], None]  #: the token is no longer good
-    spoil: Mapping[
-        str, Callable[[], None]
-    ]  #: makes the channel one that no card can stand in, by what it says then
+    spoil: Mapping[str, Callable[[], None]]  #: makes the channel one that takes no cards, by what it says then
     cut_off: Callable[[], None]  #: the surface cannot be reached
     lose_answers: Callable[[], None]  #: posts are carried out, but nothing comes back
-    forge: Callable[[str], None]  #: somebody else posts a message with this mark
+    forge: Callable[[str], None]  #: another person posts a message with this mark
 
 
 @asynccontextmanager
@@ -165,7 +163,7 @@ async def test_a_lost_answer_says_look_first_and_looking_finds_it(new_rig: Opene
 
 
 async def test_a_notice_is_said_in_the_thread_and_found_there(new_rig: Opener) -> None:
-    """A rung stands under its card, with whom it pings, and can be found again."""
+    """A rung is posted under its card, pings its people, and can be found again."""
     async with new_rig() as chat_rig:
         thread = await chat_rig.chat.post(card(), chat_rig.channel)
         notice = Notification(mark="req-1:0", text=("Still waiting, until ", UNTIL), mentions=("U0ANN",))
@@ -177,7 +175,7 @@ async def test_a_notice_is_said_in_the_thread_and_found_there(new_rig: Opener) -
 
 
 async def test_a_deleted_card_is_gone(new_rig: Opener) -> None:
-    """Updating a message that somebody deleted is Gone, not a retry."""
+    """Updating a message that a person deleted is Gone, not a retry."""
     async with new_rig() as chat_rig:
         ref = await chat_rig.chat.post(card(), chat_rig.channel)
         chat_rig.delete(ref)
@@ -272,7 +270,7 @@ async def test_notices_go_first_then_digests_then_the_earliest_card(new_rig: Ope
 
 
 async def test_a_surface_without_troubles_has_none(new_rig: Opener) -> None:
-    """Where cards can stand, nothing is said."""
+    """Where cards can be posted, nothing is said."""
     async with new_rig() as chat_rig:
         assert {} == await chat_rig.chat.problems([chat_rig.channel, chat_rig.elsewhere])
 

@@ -121,7 +121,7 @@ class Case:
     note: str | None = None
     home: bool = True
     seal: Seal = SEAL
-    channel: str | None = None  #: where it was pressed, if not where its card stands
+    channel: str | None = None  #: where it was pressed, if not where its card is
     ref: str = "m1"
     borrowed: bool = False  #: the button is the one of the other surface's card
     seen_whole: bool = False
@@ -198,7 +198,7 @@ def cases() -> list[Case]:
 
 
 def across_surfaces() -> list[Case]:
-    """What somebody did on the other surface counts on this one."""
+    """A decision on the other surface is valid on this one."""
     return [
         Case(what="she voted there, the same", who="ann", verb=A, route="two", state="voted there", then=Refusal.ALREADY_VOTED),
         Case(what="she voted there, another", who="ann", verb=R, route="two", state="voted there", then=Stage.DECIDED),

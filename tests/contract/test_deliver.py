@@ -217,7 +217,7 @@ async def test_three_quick_tries_come_after_the_first(rig: Rig) -> None:
 async def test_before_it_gives_up_it_asks_what_became_of_it(
     rig: Rig, word: str | None, told: bool, outcome: Outcome
 ) -> None:
-    """The answer to a POST may have been lost, or somebody was first: the platform's audit knows."""
+    """The answer to a POST may have been lost, or another person was first: the platform's audit knows."""
     await rig.decided(deadline=after(10))
     if told:
         rig.platform.decide_trouble.append(Unanswered("no answer"))
@@ -264,7 +264,7 @@ async def test_those_that_wait_for_their_turn_do_not_hide_one_that_is_too_late(r
 
 
 class SettledMeanwhile:
-    """Alerts of a store in which somebody settles `r1` just before an alert is written."""
+    """Alerts of a store in which `r1` is settled just before an alert is written."""
 
     def __init__(self, store: SqlStore) -> None:
         self._store = store

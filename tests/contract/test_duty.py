@@ -1,4 +1,4 @@
-"""Who is on call in the policy in force: by rotations and by schedules over real HTTP, or who stands in."""
+"""Who is on call in the policy in force: by rotations, by schedules over real HTTP, or by the stand-in."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 async def test_a_rotation_needs_no_look_up(rig: Rig) -> None:
-    """It counts before anybody was asked, and is no stand-in."""
+    """It is valid before the first lookup, and it is no stand-in."""
     assert ("bob",) == rig.on_call("day")
     assert "day" not in rig.policy_in_force.policy().stand_ins
 
@@ -262,7 +262,7 @@ FAILURES = [
 async def test_a_failure_falls_to_the_named_person_and_says_so(
     rig: Rig, answer: Response | None, why: str
 ) -> None:
-    """With the reason in plain words, counted once; when it is over, whoever is on call is asked again."""
+    """With the reason in plain words, counted once; once the failure ends, the schedule is read again."""
     rig.service.instead, rig.service.hangs = answer, answer is None
 
     await rig.refresh()
@@ -282,7 +282,7 @@ async def test_a_failure_falls_to_the_named_person_and_says_so(
 
 
 async def test_an_outage_is_felt_after_a_minute(rig: Rig) -> None:
-    """Until then the last answer counts; a loop that stands still does not make it younger."""
+    """Until then the last answer is used; a loop that hangs does not make it younger."""
     await rig.refresh()
     rig.service.instead = Response("", 503)
 
@@ -325,7 +325,7 @@ async def test_a_new_reason_is_told_too(rig: Rig) -> None:
 
 
 async def test_a_schedule_of_a_new_file_is_asked_at_once(rig: Rig) -> None:
-    """Nobody starts anew for it; a kind without a connection falls to the named person."""
+    """No restart is needed; a kind without a connection falls back to the named person."""
     kinds = {"night": PAGERDUTY, "weekend": "opsgenie"}
     rig.file = File(
         replace(

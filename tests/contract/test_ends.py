@@ -77,7 +77,7 @@ async def misses(store: SqlStore, polls: int) -> None:
 
 @pytest.mark.parametrize("meanwhile", ["nothing", "voted", "listed"])
 async def test_what_vanished_is_settled_as_it_was_read(platform: Telling, meanwhile: str) -> None:
-    """A vote or a listing that comes while the audit is asked keeps it open: the next round reads anew."""
+    """A vote or a listing that comes while the audit is read keeps it open: the next round reads again."""
     await misses(platform.store, 5)
     platform.meanwhile = meanwhile
     await platform.round_of(Step.RECONCILE)

@@ -1,4 +1,4 @@
-"""The faults that docs/library.md offers do what the page says; its example passes as it stands there."""
+"""The faults in docs/library.md do what the page says; its example passes exactly as written there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the front's own document: the doors that there are, and what the front itself answers."""
+"""The front's own document: the routes that exist, and what the front itself answers."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ load_all_checks()
 #: What fits a schema may still be nobody's press, and of the rest Nod reads only some parts.
 LAX: list[Any] = CHECKS.get_by_names(["positive_data_acceptance", "negative_data_rejection"])
 
-#: What stands where something else belongs.
+#: Values in a place where another type belongs.
 OTHER = [None, True, -1, 1e308, "", "x", "\x00", "x" * 4000, [], {}, [[]], [None], {"id": 1}]
 
 #: Cases of the short form.

@@ -202,7 +202,7 @@ async def test_a_freed_card_that_gets_no_turn_goes_back(gathering: Gathering) ->
 
 
 async def test_an_agent_that_asks_for_too_much_is_in_nobodys_way(store: Store, clock: Hands) -> None:
-    """Its requests fill the lines of the digest and stay there; what stands behind them leaves all the same."""
+    """Its requests fill the digest's lines and stay there; the ones behind them still leave the queue."""
     many = [an_approval(f"m{n}", request=a_request(f"m{n}", agent_id="many")) for n in range(POLICY.flood + 1)]
     other = an_approval("other", deadline=after(2 * WINDOW), request=a_request("other", agent_id="other"))
     await store.approvals.insert(

@@ -120,7 +120,7 @@ async def test_a_session_that_lives_is_not_put_out(postgres_url: str) -> None:
 
 
 async def test_without_a_look_in_time_nothing_is_done(postgres_url: str) -> None:
-    """A process that stood still may have been taken for dead: it waits for its next look."""
+    """A process that was stopped may have been taken for dead: it waits for its next look."""
     async with held(postgres_url, every=1.0, lease=0.3) as database:
         assert await refused(database) is None
         await until(database, LAPSED)

@@ -1,4 +1,4 @@
-"""`/healthz` is for whoever looks from outside: green while Nod can tell people by itself, else red."""
+"""`/healthz`, for monitors outside: green while Nod can reach people by itself, else red."""
 
 from __future__ import annotations
 

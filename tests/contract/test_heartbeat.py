@@ -62,7 +62,7 @@ async def test_any_other_answer_is_a_failure(
 
 
 async def test_a_switch_that_hangs_is_left_in_time(capfd: pytest.CaptureFixture[str]) -> None:
-    """Whoever beats has other work to do."""
+    """The task that sends the heartbeat has other work to do."""
     switch, counts = DeadMansSwitch(), Counts()
     switch.hangs = True
     async with open_switch(switch) as url:

@@ -138,7 +138,7 @@ async def test_trouble_that_stays(
 
 
 async def test_a_platform_that_takes_a_second_answer() -> None:
-    """Where a late answer gets a 200, the audit tells that somebody else was first."""
+    """Where a late answer gets a 200, the audit shows that another person was first."""
     async with opened(sandbox.Quirks(forgiving=True)) as rig:
         request_id = rig.inside.ask(arguments={})
 

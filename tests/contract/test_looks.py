@@ -217,7 +217,7 @@ async def test_in_slack_turning_a_page_is_never_an_answer(tmp_path: Path) -> Non
 
 
 async def test_in_teams_one_persons_pages_are_nobody_elses(tmp_path: Path) -> None:
-    """The same rule there; and Nod may have been started anew between two pages."""
+    """The same rule there; Nod may even have been restarted between two pages."""
     async with (
         open_desk_rig(tmp_path, Surface.TEAMS, LONG[Surface.TEAMS]) as desk_rig,
         teams_rig.open_rig(desk=desk_rig.desk) as rig,
@@ -274,7 +274,7 @@ async def decided(desk_rig: DeskRig, ref: str = "m") -> None:
 
 
 async def test_the_call_stays_readable_once_it_is_decided(tmp_path: Path) -> None:
-    """What stood on the card is for everybody who sees it; it opens no Approve, and not before the end."""
+    """Everyone who sees the card can read the call once it has ended, not before; it never opens Approve."""
     async with open_desk_rig(tmp_path, Surface.SLACK, SHORT) as desk_rig:
         early = await desk_rig.desk.press(desk_rig.click(Button.VIEW_CALL))
         assert isinstance(early, NotCounted)

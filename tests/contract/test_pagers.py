@@ -159,7 +159,7 @@ async def test_a_webhook_is_told_all_of_it_signed() -> None:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 async def test_a_link_to_the_card_comes_along(kind: str) -> None:
-    """Whoever is woken has the card one press away, in the place that the service shows as a link."""
+    """A person who is woken reaches the card with one press, where the service shows a link."""
     service = KINDS[kind]()
     link = "https://acme.slack.com/archives/C0FINANCE/p1767323045000100"
     async with open_service(service) as address, open_one(kind, address) as pager:

@@ -112,7 +112,7 @@ SMALL: dict[str, object] = {"request_id": "small", "tool": "pay", "agent_id": "t
 
 
 async def test_a_list_beyond_all_bounds_names_its_agent() -> None:
-    """A hundred megabytes, most of them one agent's: nothing is concluded, and it is known whom to stop."""
+    """A hundred megabytes, most from one agent: nothing is concluded, and the agent to stop is named."""
     async with answering(listing(SMALL, HUGE, times=27), Limits()) as client:
         with pytest.raises(Unavailable) as error:
             await client.pending()

@@ -47,7 +47,7 @@ async def test_a_refused_secret_of_entra_ends_the_start() -> None:
     ("confirmed", "email"), [(True, "ann@acme.example"), (False, None), (None, "ann@acme.example")]
 )
 async def test_an_address_that_nobody_confirmed_ties_no_account_to_a_person(confirmed: Any, email: Any) -> None:
-    """Whoever is named by id keeps the account; the address that Slack has for it could be anybody's."""
+    """People named by id keep that account; the address that Slack has for it could be anyone's."""
     async with open_rig() as rig:
         user = {"id": "U0ANN", "team_id": rig.slack.identity.team_id, "profile": {"email": "ann@acme.example"}}
         user |= {} if confirmed is None else {"is_email_confirmed": confirmed}

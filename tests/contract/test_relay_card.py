@@ -43,7 +43,7 @@ async def system_with_relay(folder: Path) -> AsyncIterator[tuple[System, httpx.A
 
 
 async def asked(stream: AsyncIterator[str]) -> str:
-    """Read a run's events until somebody has to decide; returns the request's id."""
+    """Read a run's events until a person has to decide; returns the request's id."""
     async for line in stream:
         hitl = json.loads(line[6:])["metadata"].get("hitl") if line.startswith("data: {") else None
         if hitl:

@@ -77,7 +77,7 @@ async def test_a_wake_can_name_runs(body: bytes, run_id: str | None) -> None:
 
 
 async def test_runs_that_nobody_lists_are_forgotten() -> None:
-    """Only so many are kept, the latest; and nothing is learned from whoever has no token."""
+    """Only so many are kept, the latest; and a caller without a token adds nothing."""
     bot = Bot()
     wake_endpoint = WakeEndpoint(TOKEN, poll=bot.poll, count=bot.counted.append)
     for begin in range(0, MOST_KEPT + 100, 100):

@@ -104,7 +104,7 @@ def last_signed(folder: Path) -> int:
 
 
 def drop_triggers(connection: sqlite3.Connection) -> None:
-    """As whoever owns the database can."""
+    """As the owner of the database can."""
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         connection.execute(f"DROP TRIGGER {name}")
 
@@ -135,7 +135,7 @@ def dump(file: Path) -> list[str]:
 
 
 async def test_a_word_that_nobody_needs_changes_nothing(tmp_path: Path) -> None:
-    """The flag may stand there: without a rollback nothing is recorded."""
+    """The flag can be given anyway: without a rollback nothing is recorded."""
     async with open_sandbox() as sandbox:
         lay_database(tmp_path)
         settings = Environment.model_validate(environment(sandbox, tmp_path))

@@ -219,7 +219,7 @@ async def test_a_client_that_leaves_takes_its_request_along(
 async def test_a_run_that_is_not_streamed_comes_to_its_end(
     platform: Platform, client: httpx.AsyncClient
 ) -> None:
-    """Its answer comes once somebody has decided."""
+    """Its answer comes once a person has decided."""
     about = {"agent_config": {"hitl_enabled": True}, "tool_configs": {"pay": {"hitl": {}}}}
     agent_id = await create(client, tools=["pay"], **about)
     asking = asyncio.create_task(client.post(f"/agents/{agent_id}/run", json={"input": "go", "stream": False}))

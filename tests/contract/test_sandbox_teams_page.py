@@ -129,7 +129,7 @@ async def test_a_refresh_happens_by_itself_and_a_broken_bot_is_seen(browser: Bro
 
 
 async def test_what_is_typed_outlives_a_change_of_the_card(browser: Browser) -> None:
-    """The bot edits the card while somebody writes a reason: the form stays unfolded, filled and focused, and
+    """The bot edits the card while a person writes a reason: the form stays unfolded, filled and focused, and
     nothing scrolls; the dialog gives the focus back."""
     bot = FakeBot(answer={"task": {"type": "message", "value": "Nothing more to see."}})
     async with served(bot) as teams:

@@ -183,7 +183,7 @@ BAD_ENTRIES = [
 
 @pytest.mark.parametrize("change", BAD_ENTRIES, ids=str)
 async def test_an_entry_of_another_shape_is_no_answer(rig: Rig, change: dict[str, object]) -> None:
-    """Leaving it out could leave out whoever is on call."""
+    """Leaving it out could leave out the person on call."""
     rig.pagerduty.instead = JSONResponse({"oncalls": [oncall("ann"), oncall("bob") | change]})
 
     with pytest.raises(Unavailable):

@@ -59,7 +59,7 @@ async def test_one_that_says_it_is_enough(store: Store) -> None:
 
 
 async def test_an_end_before_the_deadline_misses_no_rung_that_lay_ahead(store: Store) -> None:
-    """The platform let it run out early: a ping that was due later was not owed. One that was due was."""
+    """The platform ended it early, so a ping due later was not missing. One that was due before was."""
     await with_card(store)
     await store.placements.shown("c1", ref="ts1", revision=1)
     await missed(store).silence(await found(store), at=after(60))

@@ -77,7 +77,7 @@ async def test_a_click_that_could_not_be_stored_is_not_acknowledged(socket: bool
 
 @BOTH
 async def test_a_refusal_is_for_the_clicker_alone(socket: bool) -> None:
-    """Whoever may not decide is told why, and nobody else reads it."""
+    """A person who cannot decide reads why, and nobody else sees it."""
     async with open_rig(socket=socket) as rig:
         await connected(rig, socket=socket)
         rig.desk.refusal = not_counted(Refusal.NOT_APPROVER, "Only <finance> may decide this.")
@@ -169,7 +169,7 @@ async def test_a_refusal_about_the_note_stands_at_the_note(code: Refusal) -> Non
 
 
 async def test_a_refused_form_says_so_in_its_place() -> None:
-    """Whoever was too late reads that in the form, which can only be closed then."""
+    """A person who was too late reads that in the form, which then can only be closed."""
     async with open_rig() as rig:
         rig.desk.rule = ReasonRule.OPTIONAL
         await press(rig, "reject")
@@ -285,7 +285,7 @@ async def test_whoever_claims_is_told_until_when(socket: bool) -> None:
 
 
 async def test_a_claim_that_does_not_count_says_why() -> None:
-    """When somebody else was first, only this person reads it."""
+    """When another person was first, only this one reads it."""
     async with open_rig() as rig:
         rig.desk.refusal = not_counted(Refusal.ALREADY_CLAIMED, "Bob is on it.")
         assert (await press(rig, "claim")).ok

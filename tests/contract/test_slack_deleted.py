@@ -1,4 +1,4 @@
-"""Cards, digests and threads that somebody deleted in Slack: found within a minute, and no word goes astray."""
+"""Cards, digests and threads that were deleted in Slack: found within a minute, and no message goes astray."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ async def follow(rig: Rig, view: View, button: str) -> View:
 
 
 def said(view: View) -> list[str]:
-    """What stands in a view as plain text."""
+    """The plain text in a view."""
     return parts(view.definition["blocks"], "plain_text")
 
 

@@ -177,7 +177,7 @@ async def test_the_directory_knows_the_organisation(
 
 @pytest.mark.parametrize(("team", "home"), [("E1", True), ("T0SANDBOX", False), ("E9", False)])
 async def test_a_click_in_an_organisation_wide_install(team: str, home: bool) -> None:
-    """A person of our organisation is at home, whichever of its workspaces the message stands in."""
+    """People of our organisation are at home in each of its workspaces."""
     async with open_rig(identity=GRID) as rig:
 
         def change(payload: dict[str, Any]) -> None:

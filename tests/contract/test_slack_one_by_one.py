@@ -35,7 +35,7 @@ async def accounts(rig: Rig) -> dict[str, Mapping[Surface, str]]:
 
 @pytest.mark.parametrize("code", ["user_not_visible", "user_not_found", "access_denied", "code_of_tomorrow"])
 async def test_a_refusal_about_one_is_hers_alone(code: str) -> None:
-    """She has no account, and the other one has his."""
+    """Ann has no account, and Bob keeps his."""
     async with open_rig() as rig:
         rig.faults.add(path=INFO, **no(code))
         assert {"ann": {}, "bob": {Surface.SLACK: "U0BOB"}} == await accounts(rig)
@@ -62,7 +62,7 @@ async def test_trouble_with_one_leaves_only_her_out(fault: dict[str, Any]) -> No
 
 
 async def test_half_a_group_is_not_the_group() -> None:
-    """Who is refused is no member; about whom Slack could not be asked might be one, so nobody is."""
+    """A refused account is no member; one that Slack did not answer about might be, so the lookup fails."""
     async with open_rig() as rig:
         rig.workspace.usergroups["S0TESTGRP"] = ("U0ANN", "U0BOB")
         group = GroupRef(kind="slack-usergroup", id="S0TESTGRP")
@@ -75,7 +75,7 @@ async def test_half_a_group_is_not_the_group() -> None:
 
 
 async def test_who_cannot_be_asked_about_stays_for_a_minute() -> None:
-    """She keeps her account until what was known of her is too old; his is looked up anew meanwhile."""
+    """Ann keeps her account until the last lookup is too old; meanwhile Bob is looked up again."""
     now = 0.0
     directory_cache = DirectoryCache(
         count=lambda _: None, clock=lambda: datetime(2026, 3, 2, tzinfo=UTC), seconds=lambda: now

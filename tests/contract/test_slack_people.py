@@ -20,7 +20,7 @@ ALERTS = "C0ALERTS"
 
 
 def person(email: str | None = None, slack: str | None = None) -> Person:
-    """Somebody in nod.yaml."""
+    """A person in nod.yaml."""
     accounts = {Surface.SLACK: slack} if slack else {}
     return Person(handle="p", name="p", email=email, accounts=accounts)
 
@@ -72,7 +72,7 @@ async def test_a_guest_who_became_a_member_is_inside() -> None:
 
 
 async def test_a_deactivated_account_is_no_account() -> None:
-    """Whoever left the company decides nothing more."""
+    """People who left the company can no longer decide."""
     async with open_rig() as rig:
         rig.workspace.people["U0ANN"] = replace(rig.workspace.people["U0ANN"], deleted=True)
         (found,) = await rig.slack.directory.resolve([person(slack="U0ANN")])
@@ -113,7 +113,7 @@ async def test_each_broken_channel_is_named_with_what_to_do() -> None:
 
 
 async def test_each_missing_scope_is_named() -> None:
-    """Whoever installed the app by hand reads what was forgotten, and what it is for."""
+    """A person who installed the app by hand reads what is missing, and what it is for."""
     async with open_rig(app=App(scopes="chat:write,channels:read,users:read,users:read.email")) as rig:
         problems = (await rig.slack.check([])).problems
         missing = ["groups:read", "channels:history", "groups:history", "im:write", "im:history"]

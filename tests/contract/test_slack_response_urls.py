@@ -49,7 +49,7 @@ async def opened(hooks: Hooks, *, api_url: str | None = None) -> AsyncIterator[R
 
 
 async def test_five_uses_within_half_an_hour() -> None:
-    """What Slack would refuse is not sent; a new press begins anew."""
+    """What Slack would refuse is not sent; the next press starts over."""
     hooks = Hooks()
     async with opened(hooks) as urls:
         urls.keep("C1", "1.1", f"{hooks.url}/actions/a")

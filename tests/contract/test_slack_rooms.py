@@ -1,4 +1,4 @@
-"""Direct messages in Slack: who reads them, who gets none, and what stands in one."""
+"""Direct messages in Slack: who reads them, who gets none, and what they contain."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_without_an_address_there_is_no_link() -> None:
 
 
 async def test_who_left_gets_none() -> None:
-    """Somebody whose account is deactivated, or who never was, cannot be told."""
+    """A person whose account is deactivated, or never existed, gets no message."""
     async with open_rig() as rig:
         rig.workspace.people["U0OLU"] = replace(rig.workspace.people["U0OLU"], deleted=True)
         with pytest.raises(Forbidden, match="user_disabled"):

@@ -1,4 +1,4 @@
-"""A socket that dies without a word is noticed, built anew, and in the end gives the process up."""
+"""A socket that dies silently is noticed and reconnected; in the end the process gives up."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def test_a_living_socket_stays() -> None:
     async with open_rig() as rig:
         with pytest.raises(TimeoutError), capture_logs() as logs:
             async with asyncio.timeout(2.5):
-                # The SDK connects anew by itself after four pings without a pong; a busy machine is no reason.
+                # The SDK reconnects by itself after four pings without a pong; a busy machine is no reason.
                 await hold(rig, f"{rig.url}/api/", silent=1.5, lost=3.0, ping=0.4)
         assert [] == [entry["event"] for entry in logs if entry["event"] == "socket_rebuilt"]
         assert 1 == len(rig.workspace.called("apps.connections.open"))

@@ -163,7 +163,7 @@ async def test_where_a_message_has_no_room_the_approve_leads_to_the_whole_call()
 
 
 async def test_no_approve_leaves_before_the_last_page() -> None:
-    """Whoever sends the look's value back as an Approve is refused: only the end of View all has one."""
+    """A View all value sent back as an Approve is refused: only the last page has one."""
     async with open_rig() as rig:
         rig.desk.asked, rig.desk.opens = request({"body": '"' * 5_900}), True
         ref = await rig.card_up()

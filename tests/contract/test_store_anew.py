@@ -65,7 +65,7 @@ async def test_a_rung_whose_moment_lies_ahead_again_fires_again(store: Store) ->
 
 
 async def test_another_routes_ladder_is_written_whole(store: Store) -> None:
-    """Its numbers stand for other rungs than those that fired: also one that is past comes, once."""
+    """Its numbers mean other rungs than those that fired: one whose moment is past fires too, once."""
     await fired(store, a_rung(0, due=-9), a_rung(1, due=-5))
     assert (await found(store)).escalated_at is not None
     await revise(store, route="wires", rungs=[a_rung(0, due=-1, action=Action.PAGE), a_rung(1, due=40)])
@@ -196,7 +196,7 @@ async def test_a_nearer_deadline_cuts_a_lease(store: Store) -> None:
 
 
 async def test_who_votes_is_on_it_no_more(store: Store) -> None:
-    """Others hear of it again, somebody else may take it on, and she hears no last call."""
+    """A person who votes gives up the claim: others are pinged again and can claim it; no last call follows."""
     await admit(store)
     await claim(store)
     await store.approvals.vote("r1", vote=a_vote("bob"), needs=3, eligible=None)
@@ -220,7 +220,7 @@ async def test_a_vote_after_a_lease_leaves_it_as_it_was(store: Store) -> None:
 
 
 async def test_only_what_is_owed_nothing_is_closed(store: Store, eyes: Eyes) -> None:
-    """Neither while a card lags, nor while somebody is to hear of it; so a round writes nothing in vain."""
+    """Not while a card lags, nor while a person is still to be notified; so a round writes nothing in vain."""
     await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement()])])
     await store.placements.shown("c1", ref="ts1", revision=1)
     await store.approvals.settle("r1", was=Stage.OPEN, outcome=Outcome.ELSEWHERE, at=after(1))

@@ -62,7 +62,7 @@ async def test_a_claim_shows_and_brings_its_last_call(store: Store, rings: list[
 
 
 async def test_one_at_a_time_is_on_it(store: Store, rings: list[Step]) -> None:
-    """While a lease runs nobody else gets one; from its end on somebody else may, but not the same person."""
+    """While a lease runs nobody else gets one; once it ends another person can, but not the same one."""
     await admit(store)
     assert Claimed.YES is await claim(store)
     rings.clear()
@@ -110,7 +110,7 @@ async def test_what_a_rule_answers_is_not_claimed(store: Store) -> None:
 
 
 async def test_of_many_one_is_on_it(store: Store) -> None:
-    """However many say so at once, and whoever says so twice at once is there once."""
+    """However many claim it at once; a person who claims twice at once is there once."""
     await admit(store)
     people = [f"p{number}" for number in range(8)]
     said = await asyncio.gather(*(claim(store, a_claim(person)) for person in people))

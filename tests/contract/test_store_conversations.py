@@ -54,7 +54,7 @@ async def test_what_changed_takes_the_place_of_what_was(store: SqlStore) -> None
 
 
 async def test_a_person_is_found_by_account(store: SqlStore) -> None:
-    """Of her own tenant only, or by the object id alone; somebody unknown is not found."""
+    """In their own tenant only, or by the object id alone; an unknown person is not found."""
     elsewhere = replace(ANN, id="a:other", tenant=OTHER)
     for ref in (CHANNEL, ANN, elsewhere):
         await store.conversations.put(ref)
@@ -100,7 +100,7 @@ async def test_the_database_takes_no_other_kind(store: SqlStore, url: str, eyes:
 
 
 async def test_conversations_are_read_while_the_bot_runs(store: SqlStore, url: str) -> None:
-    """Whoever lists them locks nothing and needs no bot to stop."""
+    """Listing them locks nothing, and the bot need not stop for it."""
     await store.conversations.put(CHANNEL)
     assert (CHANNEL,) == await read_conversations(url)
     await store.conversations.drop(CHANNEL.id)

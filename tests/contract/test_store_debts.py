@@ -1,4 +1,4 @@
-"""The store's contract, second part: cards, rungs and pages that are owed, on each kind of database."""
+"""The store's contract, second part: cards, rungs and pages still to deliver, on each kind of database."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ async def test_a_card_that_tells_of_a_rule_is_owed_after_the_end(store: Store) -
 
 
 async def test_a_card_that_may_be_up_is_looked_for_after_the_end(store: Store) -> None:
-    """A try that was never confirmed blocks closing until somebody looked."""
+    """A try that was never confirmed blocks closing until the channel was searched."""
     await with_card(store)
     await store.placements.attempt("c1", at=NOW)
     await settle(store)
@@ -182,7 +182,7 @@ async def test_a_post_that_overlaps_the_end_is_still_corrected(store: Store) -> 
 
 
 async def owed(store: Store, seconds: float = 0) -> list[PendingPage]:
-    """The pages owed at that time."""
+    """The pages to deliver by that time."""
     return list(await store.alerts.due(after(seconds), most=99))
 
 
@@ -199,7 +199,7 @@ async def test_an_alert_is_owed_to_every_pager_once(store: Store) -> None:
 
 
 async def test_a_page_is_owed_until_it_is_taken(store: Store) -> None:
-    """Tries are counted and put off; what the pager took is owed no more."""
+    """Tries are counted and delayed; a page that the pager accepted is not sent again."""
     await store.alerts.raise_(an_alert())
     page, other = await owed(store)
     await store.alerts.attempt(page, at=after(1))
@@ -229,7 +229,7 @@ async def test_mending_is_told_to_every_pager(store: Store) -> None:
 
 
 async def test_mending_while_a_page_is_under_way_is_still_told(store: Store) -> None:
-    """A pager that took the alert as it was before is owed the mending."""
+    """A pager that was sent the open alert must still be sent its end."""
     await store.alerts.raise_(an_alert())
     page, _ = await owed(store)
     await store.alerts.resolve("r1", cause="undelivered", how="it got through")
@@ -266,7 +266,7 @@ async def test_alerts_that_are_open_are_found(store: Store) -> None:
 
 
 async def test_an_alert_that_was_mended_is_raised_again(store: Store, rings: list[Step]) -> None:
-    """It opens with the new text, and every pager is owed a new page; a second time it is there already."""
+    """It opens with the new text, and every pager gets a new page; a second raise changes nothing."""
     await store.alerts.raise_(an_alert())
     for page in await owed(store):
         await store.alerts.taken(page, ref="p1")

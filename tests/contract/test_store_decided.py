@@ -60,7 +60,7 @@ async def test_an_approve_is_due_once_a_poll_lists_it_and_a_reject_at_once(store
 
 
 async def test_the_votes_of_several_make_a_reject_due(store: Store) -> None:
-    """Whoever's vote was the last."""
+    """It is due from the moment of the last vote."""
     await admit(store)
     for person, at in (("ann", 1), ("bob", 2)):
         vote = a_vote(person, verdict=HITLDecision.REJECTED, at=after(at))
@@ -213,7 +213,7 @@ async def test_overdue_is_what_no_post_can_reach_any_more(store: Store) -> None:
 
 @pytest.mark.parametrize("lost", ["NULL", "due_at + 3600000"])
 async def test_the_auditor_makes_due_what_lost_its_moment(store: Store, eyes: Eyes, lost: str) -> None:
-    """Whoever wrote that into the database; what really waits is left alone."""
+    """However it got into the database; a request that really waits is left alone."""
     for name in ("r1", "r2", "r3"):
         await admit(store, name)
         await decide(store, name)

@@ -93,7 +93,7 @@ async def test_only_cards_that_nobody_tried_wait(store: Store) -> None:
 
 
 async def test_agents_are_counted_by_what_waits_for_people(store: Store) -> None:
-    """Where they have so many; a changed call counts for whoever asks now."""
+    """Only agents with that many; a changed call is counted under the agent that asks now."""
     for number, agent in enumerate("aaabbc"):
         request = a_request(f"r{number}", agent_id=agent)
         await store.approvals.insert([NewApproval(approval=an_approval(f"r{number}", request=request))])
@@ -223,7 +223,7 @@ async def test_what_is_gathered_keeps_nothing_from_closing(store: Store) -> None
 
 
 async def test_a_rung_brings_a_card_beside_a_digest(store: Store) -> None:
-    """Where the card stands on the digest no second one goes up; in another channel one does."""
+    """Where the card is on the digest no second one goes up; in another channel one does."""
     rung = a_rung(action=Action.FALLBACK, cards=(FINANCE, BOARD))
     await store.approvals.insert(
         [NewApproval(approval=an_approval(), placements=[a_placement()], rungs=[rung])]
@@ -246,7 +246,7 @@ async def test_a_gathered_request_is_decided_once(store: Store) -> None:
 
 
 async def test_a_digests_message_is_kept_like_a_cards(store: Store, rings: list[Step]) -> None:
-    """The first try's time, failures put off, what it says and since when; a deleted one is posted anew."""
+    """The first try's time, delayed failures, what it says and since when; a deleted one is posted again."""
     await with_cards(store, 60)
     await store.queue_messages.batch(["c1"])
     plain = await the_digest(store)

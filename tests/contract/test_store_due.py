@@ -1,4 +1,4 @@
-"""Whether a card is due stands in its own row, whatever changes its request, and is found by an index."""
+"""Whether a card is due is in its own row, whatever changes its request, and is found by an index."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_what_was_written_past_nod_is_found_and_repaired(store: SqlStore, 
 
 
 async def test_a_card_whose_time_is_known_is_met_once(store: SqlStore) -> None:
-    """It is met anew when it gets another deadline, and when its message is lost."""
+    """It is met again when it gets another deadline, and when its message is lost."""
     await admitted(store)
     (card,) = await store.queue_messages.unmet(most=10)
     await store.queue_messages.meet({card.card_id: after(9)})

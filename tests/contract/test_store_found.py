@@ -27,7 +27,7 @@ async def found_at(store: Store, ref: str, *, at: Destination = FINANCE) -> tupl
 
 
 async def test_a_message_of_its_own_is_taken(store: Store) -> None:
-    """What nobody else stands on is the card's, also when it is found there a second time."""
+    """A message that no other card uses is the card's, also when it is found there a second time."""
     assert ("ts2", True) == await found_at(store, "ts2")
     await store.placements.shown("c2", ref="ts2", revision=0)
     kept = await store.placements.get("c2")
@@ -36,7 +36,7 @@ async def test_a_message_of_its_own_is_taken(store: Store) -> None:
 
 
 async def test_the_message_of_another_card_is_not(store: Store) -> None:
-    """The card is posted anew, as if nothing had been found, and the other one stays where it is."""
+    """The card is posted again, as if nothing had been found, and the other one stays where it is."""
     await with_card(store)
     await store.placements.shown("c1", ref="ts1", revision=1)
     assert (None, False) == await found_at(store, "ts1")
@@ -46,7 +46,7 @@ async def test_the_message_of_another_card_is_not(store: Store) -> None:
 
 
 async def test_the_message_of_the_digest_is_not(store: Store) -> None:
-    """Nor can a card stand where the channel's digest does."""
+    """A card cannot take over the message of the channel's digest either."""
     await with_card(store)
     await store.queue_messages.batch(["c1"])
     (digest,) = await store.queue_messages.standing(lines=1)

@@ -71,7 +71,7 @@ async def read(store: SqlStore, change: Change, *, after_statement: int) -> tupl
 async def test_what_changes_while_it_is_read_is_not_called_tampered(
     store: SqlStore, before: Change, change: Change, stage: Stage, after_statement: int
 ) -> None:
-    """It is read again, as it is now; nobody is told that somebody changed the record."""
+    """It is read again, in its new state; no alert says that the record was tampered with."""
     await admit(store)
     await before(store)
     approval, tampered = await read(store, change, after_statement=after_statement)

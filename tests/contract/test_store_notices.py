@@ -1,4 +1,4 @@
-"""The store's contract: messages that are owed, and who hears how it ended, on each kind of database."""
+"""The store's contract: messages still to deliver, and who hears how it ended, on each kind of database."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def owing(store: Store, *notices: OutboxItem, approval_id: str = "r1", dea
 
 
 async def owed(store: Store) -> list[OutboxItem]:
-    """The messages that are owed."""
+    """The messages still to deliver."""
     return await unsent(store)
 
 
@@ -127,7 +127,7 @@ async def marks(store: Store, at: datetime | None = None) -> list[str]:
 
 
 async def test_a_try_is_remembered_under_its_mark(store: Store) -> None:
-    """Of several the first one's time; failures are counted and put off, and it is still owed."""
+    """Of several tries the first one's time; failures are counted and delayed, and it is still to deliver."""
     one, other = a_notice("t", card_id="c-r1"), a_notice("p", person="ann")
     await owing(store, one, other)
     await store.outbox.attempt([one, other], sent_as="t", at=after(1))
@@ -152,7 +152,7 @@ async def test_what_is_owed_no_more_cannot_be_begun(store: Store) -> None:
 
 
 async def test_what_was_said_is_on_record(store: Store, eyes: Eyes, rings: list[Step]) -> None:
-    """Each message by itself, with where it stands, under the mark that it was sent as; once."""
+    """Each message by itself, with its place, under the mark that it was sent as; once."""
     one, other = a_notice("t", card_id="c-r1", who=("ann",)), a_notice("p", person="bob")
     await owing(store, one, other)
     await store.outbox.attempt([one, other], sent_as="t", at=after(1))
@@ -206,7 +206,7 @@ async def test_marks_of_two_approvals_do_not_meet(store: Store) -> None:
 
 
 async def up(store: Store) -> list[tuple[str, str, list[str]]]:
-    """The messages that are outdated: where each stands, its mark, and which requests it tells of."""
+    """The messages that are outdated: the place of each, its mark, and which requests it is about."""
     found = await store.outbox.outdated(Surface.SLACK, most=10)
     return [(ping.ref, ping.mark, [one.id for one in ping.approvals]) for ping in found]
 
@@ -264,7 +264,7 @@ async def test_what_was_never_sent_is_not_outdated(store: Store) -> None:
 
 
 async def test_how_it_ended_is_owed_once(store: Store, rings: list[Step]) -> None:
-    """To those whom the first one names; a second one changes nothing."""
+    """To the people named the first time; a second call changes nothing."""
     await bring_to(store, Stage.DECIDED)
     assert () == await store.approvals.untold(most=9)
     assert not await store.approvals.told({"r1": [OUTCOME]})

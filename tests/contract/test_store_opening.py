@@ -228,7 +228,7 @@ async def test_a_database_in_memory_is_refused(url: str) -> None:
 
 
 async def test_a_file_that_is_no_database_is_refused(sqlite_url: str) -> None:
-    """Somebody else's file is left as it is."""
+    """A file that is not Nod's is left alone."""
     file_of(sqlite_url).write_text("Dear diary, " * 500)
     with pytest.raises(ConfigError, match="cannot be used as a database"):
         await open_and_close(sqlite_url)
@@ -236,7 +236,7 @@ async def test_a_file_that_is_no_database_is_refused(sqlite_url: str) -> None:
 
 
 async def test_a_filled_database_is_copied_before_it_is_migrated(sqlite_url: str) -> None:
-    """A migration that goes wrong can be undone by hand: the file as it was stands beside it."""
+    """A migration that goes wrong can be undone by hand: the old file is kept beside it."""
     file = file_of(sqlite_url)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("CREATE TABLE before (x)")

@@ -11,7 +11,7 @@ from tests.contract.values import NOW, after, an_alert
 
 
 async def owed(store: Store) -> list[tuple[str, str]]:
-    """The cause and the pager of each page that is owed."""
+    """The cause and the pager of each page still to deliver."""
     return [(page.alert.cause, page.pager) for page in await store.alerts.due(after(60), most=99)]
 
 

@@ -47,7 +47,7 @@ async def test_of_fifty_clicks_one_wins(store: Store, eyes: Eyes) -> None:
 
 
 async def test_a_changed_request_and_a_click_do_not_mix(store: Store) -> None:
-    """Whichever comes first, a decision stands only on the call that its card showed."""
+    """Whichever comes first, a decision is valid only for the call that its card showed."""
     for number in range(10):
         approval_id = f"r{number}"
         digest = await admit(store, approval_id)

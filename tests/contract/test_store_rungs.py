@@ -108,7 +108,7 @@ async def test_a_rung_fires_once_and_shows(store: Store) -> None:
 
 @pytest.mark.parametrize("stage", [Stage.DECIDED, Stage.SETTLED, Stage.CLOSED])
 async def test_what_was_answered_is_not_escalated(store: Store, stage: Stage) -> None:
-    """A rung that comes late leaves it alone, and nobody is owed a word."""
+    """A rung that comes late changes nothing, and nobody gets a message."""
     rung = a_rung(0, due=10)
     await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[rung])])
     await decide(store)
@@ -123,12 +123,12 @@ async def test_what_was_answered_is_not_escalated(store: Store, stage: Stage) ->
 
 
 async def owed(store: Store) -> list[OutboxItem]:
-    """The messages that are owed."""
+    """The messages still to deliver."""
     return await unsent(store)
 
 
 async def test_a_rung_reads_back_as_it_was(store: Store) -> None:
-    """What it does, whom it names and where it brings the card are kept with it."""
+    """What it does, who it names and which channels get the card are stored with it."""
     rungs = [
         a_rung(number, due=number, action=action, cards=(BOARD, FINANCE))
         for number, action in enumerate(Action, start=1)
@@ -142,7 +142,7 @@ LOUD = {Action.REMIND, Action.PING, Action.WIDEN, Action.PAGE, Action.FALLBACK}
 
 @pytest.mark.parametrize("action", Action)
 async def test_a_card_shows_what_concerns_everybody(store: Store, action: Action) -> None:
-    """A last call changes no card; a redraw only draws it anew; all others say that it was escalated."""
+    """A last call changes no card; a redraw only redraws it; all others mark it as escalated."""
     rung = a_rung(action=action, who=())
     await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[rung])])
     assert await fire(store, [rung], at=after(60))
@@ -173,7 +173,7 @@ async def test_rungs_of_two_approvals_are_a_mistake(store: Store) -> None:
 
 
 async def test_a_rung_that_was_put_off_does_not_fire_early(store: Store) -> None:
-    """Whoever read it before its deadline moved finds another one in its place."""
+    """A caller that read it before its deadline moved finds another one in its place."""
     await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[a_rung(due=10)])])
     later = a_rung(due=500)
     assert await store.approvals.retime(
@@ -213,7 +213,7 @@ async def test_whom_another_ladder_let_in_has_no_say_on_a_changed_call(store: St
 
 
 async def test_a_card_goes_up_where_none_stands(store: Store) -> None:
-    """On the other surface, too; not where one stands already, unless that one asks about an older call."""
+    """On the other surface, too; not where one is up already, unless that one asks about an older call."""
     rungs = [a_rung(number, due=number + 1, action=Action.FALLBACK) for number in range(3)]
     await store.approvals.insert(
         [NewApproval(approval=an_approval(), placements=[a_placement("c1")], rungs=rungs[:2])]
@@ -257,7 +257,7 @@ async def test_a_message_that_may_be_up_is_not_replaced(store: Store) -> None:
 
 
 async def test_rungs_fire_once_however_many_try(store: SqlStore, eyes: Eyes) -> None:
-    """Of many who fire the same rungs at the same moment, one does, and what they owe is owed once."""
+    """Of many who fire the same rungs at the same moment, one does, and its messages are sent once."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2)]
     await store.approvals.insert([NewApproval(approval=an_approval(), rungs=rungs)])
     tries = [
@@ -300,7 +300,7 @@ async def test_rungs_of_what_is_closed_are_cleared_away(store: Store, eyes: Eyes
 
 
 async def test_a_redraw_comes_again_with_each_ladder(store: Store) -> None:
-    """Nobody is told of one, so it may; a rung that told somebody of a moment that is past may not."""
+    """A redraw notifies nobody, so it can repeat; a rung that pinged people at a moment now past cannot."""
     redraw, ping = a_rung(100, due=-1, action=Action.REDRAW, who=()), a_rung(0, due=-1)
     await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[ping, redraw])])
     await fire(store, [ping, redraw], at=after(1))
@@ -385,7 +385,7 @@ async def test_a_page_that_is_open_is_not_raised_again(store: SqlStore, eyes: Ey
 
 
 async def test_what_say_is_about_to_send_is_not_replaced(store: Store) -> None:
-    """It was begun under its mark, so it stays owed, beside what is owed since."""
+    """Its sending has begun under its mark, so it is still delivered, beside the newer ones."""
     rungs = [a_rung(0, due=1), a_rung(1, due=2)]
     await store.approvals.insert([NewApproval(approval=an_approval(), rungs=rungs)])
     begun, waits = a_notice("t0"), a_notice("p0", person="ann", who=("bob",))

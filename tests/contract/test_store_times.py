@@ -59,7 +59,7 @@ async def test_a_poll_is_compared_with_what_stands(store: Store) -> None:
 
 
 async def test_a_deadline_moves_with_its_rungs(store: Store, rings: list[Step]) -> None:
-    """One that has fired stays so while its moment is past; all others are due anew; the card shows it."""
+    """A fired rung stays fired while its moment is past; all others are due again; the card shows it."""
     rungs = [a_rung(number, due=number - 2) for number in range(3)]
     await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement()], rungs=rungs)])
     await fire(store, rungs[:2], at=after(1))
@@ -96,7 +96,7 @@ async def test_of_two_who_move_a_deadline_one_does(store: Store) -> None:
 
 
 async def test_who_is_on_it_stays_on_it(store: Store) -> None:
-    """Her last call has to do with her lease, not with the ladder that is written anew."""
+    """Ann's last call follows from the lease, not from the ladder that is written again."""
     await store.approvals.insert([NewApproval(approval=an_approval(), rungs=[a_rung(0, due=50)])])
     await claim(store)
     assert await retime(store, deadline=LATER, rungs=[a_rung(1, due=500)])
@@ -132,7 +132,7 @@ async def vanished(store: Store) -> None:
 
 @pytest.mark.parametrize("closed", [False, True], ids=["settled", "closed"])
 async def test_what_is_listed_again_waits_again(store: Store, rings: list[Step], closed: bool) -> None:
-    """Nothing is left of its end; people are asked anew, on its cards, by the rungs that lie ahead."""
+    """Nothing is left of its end; people are asked again, on its cards, by the rungs still ahead."""
     await vanished(store)
     if closed:
         await store.outbox.sent([a_notice("c1.outcome")], channel="C1", ref="ts2", at=after(6))
@@ -189,7 +189,7 @@ async def test_what_nobody_answered_comes_back(store: Store, outcome: Outcome, c
 
 
 async def test_a_decision_that_ended_elsewhere_does_not_come_back(store: Store) -> None:
-    """Somebody of ours decided it, and the platform took another answer."""
+    """A person decided it in Nod, and the platform took another answer."""
     await bring_to(store, Stage.DECIDED)
     assert await store.approvals.settle("r1", was=Stage.DECIDED, outcome=Outcome.ELSEWHERE, at=NOW)
     assert not await store.approvals.revive("r1", route="payments", deadline=LATER, rungs=(), at=NOW)
@@ -204,7 +204,7 @@ async def test_it_comes_back_once(store: Store, eyes: Eyes) -> None:
 
 
 async def test_an_old_card_says_what_it_said(store: Store) -> None:
-    """What was superseded before it vanished is owed nothing when it comes back."""
+    """A card that was superseded before the request vanished gets no update when it comes back."""
     await store.approvals.insert([NewApproval(approval=an_approval(), placements=[a_placement("old")])])
     await store.placements.give_up("old")
     new = a_request(arguments=1)

@@ -108,7 +108,7 @@ def as_version_one_left_it(url: str) -> None:
 
 
 async def test_an_upgrade_from_the_second_version_keeps_every_row(fresh_url: str) -> None:
-    """Rungs, votes, cards and the audit read back; agents are counted; whoever heard of an end heard of it."""
+    """Rungs, votes, cards and the audit read back; agents are counted; people who heard of an end keep that."""
     left_behind(fresh_url, "0002", ROWS_OF_TWO)
     async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS) as store:
         due = [rung for rung, _ in await unfired(store, NOW)]
@@ -187,7 +187,7 @@ async def test_an_upgrade_keeps_every_row(fresh_url: str) -> None:
         (card,) = await store.placements.of("r1")
         assert ("ts1", None, False) == (card.ref, card.digest, card.superseded)
         assert [("finance",)] == [rung.who for rung, _ in await unfired(store, NOW)]
-        # Nobody has taken it, so it is owed to the pager that is new as well.
+        # No pager has accepted it, so the new pager gets it as well.
         assert ["oncall", "ops"] == [page.pager for page in await store.alerts.due(NOW, most=99)]
         head = await store.journal.head()
     assert head is not None
@@ -214,7 +214,7 @@ async def test_a_decision_of_before_is_due_after_the_start(
 
 
 async def test_life_goes_on_after_an_upgrade(fresh_url: str) -> None:
-    """A call whose digest was of another make is taken anew at the next poll, and can then be decided."""
+    """A call with a digest of an older kind is read again at the next poll, and can then be decided."""
     as_version_one_left_it(fresh_url)
     async with open_store(fresh_url, ring=lambda step: None, pagers=PAGERS) as store:
         found = await store.approvals.get("r1")

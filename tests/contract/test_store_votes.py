@@ -69,7 +69,7 @@ async def test_one_person_has_one_vote(store: Store, eyes: Eyes) -> None:
 
 
 async def test_verdicts_are_counted_apart(store: Store) -> None:
-    """One who rejects ends it where one is enough, whoever approved before; she alone is named."""
+    """One Reject ends it where one is enough, despite earlier approvals; only that person is named."""
     await admit(store)
     assert await store.approvals.vote("r1", vote=a_vote("ann"), needs=2, eligible=None) is Counted.WAITING
     no = a_vote("bob", verdict=HITLDecision.REJECTED)
@@ -78,7 +78,7 @@ async def test_verdicts_are_counted_apart(store: Store) -> None:
 
 
 async def test_two_names_of_one_account_are_one_person(store: Store) -> None:
-    """Whoever stands in the policy under two handles has one voice; she is named once."""
+    """A person with two handles in the policy has one vote, and is named once."""
     await admit(store)
     ann = a_vote("ann")
     twin = replace(a_vote("annie", at=after(1)), actor=ann.actor)
@@ -90,7 +90,7 @@ async def test_two_names_of_one_account_are_one_person(store: Store) -> None:
 
 
 async def test_a_seat_has_one_vote(store: Store) -> None:
-    """Ann, and then whoever takes Ann's place, are not two; nor are two who both take it."""
+    """Ann and then Ann's stand-in are not two people; nor are two stand-ins for Ann."""
     await admit(store)
     for person, eligibility in (("ann", None), ("dan", "ann"), ("eve", "ann")):
         vote = a_vote(person, acting_for=eligibility)
@@ -176,7 +176,7 @@ async def test_a_rule_answers_in_place_of_people(store: Store) -> None:
 
 
 async def test_people_are_asked_when_the_rule_is_gone(store: Store) -> None:
-    """Then their votes count, the card is drawn anew, and it can be said again without harm."""
+    """Then their votes are valid, the card is redrawn, and a second call does no harm."""
     await store.approvals.insert([NewApproval(approval=replace(an_approval(), rule="reads"))])
     assert await store.approvals.ask_people("r1")
     assert replace(an_approval(), revision=2) == await get(store)
@@ -255,7 +255,7 @@ async def test_a_lost_card_forgets_what_it_showed(store: Store) -> None:
 
 
 async def test_a_decision_that_was_not_sent_yet_is_void(store: Store, eyes: Eyes) -> None:
-    """The call changed before the platform was told: nothing of the answer is left, and it is asked anew."""
+    """The call changed before the platform heard: nothing of the answer is left, and people are asked again."""
     await bring_to(store, Stage.DECIDED)
     await store.approvals.postpone("r1", next_try=after(9), trouble="not read again")
     assert await revise(store, was=Stage.DECIDED, placements=[a_placement("c2")])
@@ -295,7 +295,7 @@ async def test_the_same_call_is_no_change(store: Store) -> None:
 
 
 async def test_a_changed_call_is_for_people(store: Store) -> None:
-    """A rule was found for the call as it was; it does not answer another, and the route is found anew."""
+    """A rule matched the old call; it does not answer a new one, and the route is looked up again."""
     await store.approvals.insert([NewApproval(approval=replace(an_approval(), rule="reads"))])
     assert await revise(store, route="wires")
     found = await get(store)
@@ -304,7 +304,7 @@ async def test_a_changed_call_is_for_people(store: Store) -> None:
 
 @pytest.mark.parametrize("posted", [False, True])
 async def test_a_decision_is_taken_back(store: Store, eyes: Eyes, posted: bool) -> None:
-    """People are asked anew about the same call; an attempt that ended without an answer does not hinder it."""
+    """People are asked again about the same call, even after an attempt that ended without an answer."""
     await with_card_up(store)
     await decide(store)
     await store.approvals.confirm({"r1": a_request().digest}, began_at=NOW)
@@ -337,7 +337,7 @@ async def test_what_is_over_is_not_asked_anew(store: Store, was: Stage) -> None:
 
 
 async def test_a_vote_for_the_old_call_never_counts_for_the_new(store: Store) -> None:
-    """Votes and a change at once: whatever the order, nobody's vote is counted for a call she did not see."""
+    """Votes and a change at once: in any order, no vote is counted for a call that its voter did not see."""
     for number in range(10):
         approval_id = f"r{number}"
         digest = await admit(store, approval_id, deadline=DEADLINE)

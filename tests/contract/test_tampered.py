@@ -189,7 +189,7 @@ async def test_a_listing_is_believed_from_the_platform_alone(rig: Rig) -> None:
 
 
 async def test_people_are_asked_again_and_an_alert_says_so_once(rig: Rig) -> None:
-    """What is not Nod's own is taken anew by the next poll, and can then be decided as ever."""
+    """A record that is not Nod's own is read again at the next poll, and can then be decided as usual."""
     ids = await rig.lay(0)
     one = ids[FRESH]
     rig.eyes(f"UPDATE approvals SET route = 'lax' WHERE id = '{one}'")
@@ -314,7 +314,7 @@ async def test_what_changes_a_meaning_is_named(
 async def test_an_outcome_without_its_votes_is_named(
     store: SqlStore, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also where somebody wrote the chain anew, so that every hash fits."""
+    """Also where the whole chain was rewritten, so that every hash fits."""
     await store.approvals.insert([NewApproval(approval=an_approval())])
     body = {"outcome": "approved", "platform_word": None, "trouble": None}
     await store.journal.note(Fact(kind="settled", at=NOW, approval_id="r1", body=body))

@@ -1,4 +1,4 @@
-"""Cards, notices and alerts in Teams: where they stand, and what each refusal of the Connector means."""
+"""Cards, notices and alerts in Teams: where they are posted, and what each refusal of the Connector means."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_a_card_is_one_message_with_a_line_for_the_lock_screen() -> None:
 
 
 async def test_a_card_pings_who_is_there() -> None:
-    """By mentions in the card; somebody who is not in the conversation is left out."""
+    """By mentions in the card; a person who is not in the conversation is left out."""
     async with open_rig() as rig:
         accounts = (ANN, STRANGER)
         await rig.teams.chat.post(replace(card(), mentions=accounts), CHANNEL)
@@ -64,7 +64,7 @@ async def test_places_are_called_by_name_or_by_id() -> None:
 
 
 async def test_a_name_of_two_places_leads_to_none() -> None:
-    """Somebody who calls another chat the same cannot have the cards sent there."""
+    """A person who gives another chat the same name cannot have the cards sent there."""
     async with open_rig() as rig:
         twin = replace(rig.kept.refs[CHAT], id="19:twin@thread.v2", name=CHANNEL)
         await rig.teams.places.remember(twin)
@@ -74,7 +74,7 @@ async def test_a_name_of_two_places_leads_to_none() -> None:
 
 
 async def test_a_notice_stands_in_the_thread_and_mentions_people() -> None:
-    """A rung is a reply under its card in a channel; whom it pings is notified, by name."""
+    """A rung is a reply under its card in a channel; the people it pings are notified, by name."""
     async with open_rig() as rig:
         thread = await rig.teams.chat.post(card(), CHANNEL)
         notice = Notification(
@@ -89,7 +89,7 @@ async def test_a_notice_stands_in_the_thread_and_mentions_people() -> None:
 
 
 async def test_a_group_chat_has_no_threads() -> None:
-    """There the notice stands below, in the chat itself."""
+    """There the notice is posted below, in the chat itself."""
     async with open_rig() as rig:
         thread = await rig.teams.chat.post(card(), CHAT)
         await rig.teams.chat.say(Notification(mark="m", text=("Still waiting",)), CHAT, thread=thread)
@@ -135,7 +135,7 @@ async def test_somebody_who_blocked_the_bot_is_forbidden() -> None:
 
 
 async def test_a_deleted_card_is_gone_and_a_deleted_channel_forbidden() -> None:
-    """A card that is not there any more can be put up anew; a place that is gone cannot be spoken in."""
+    """A card that is gone can be posted again; in a place that is gone nothing can be posted."""
     async with open_rig() as rig:
         message = await rig.card_up()
         rig.system.conversations.remove(message)
@@ -190,7 +190,7 @@ async def test_a_lost_answer_may_have_posted() -> None:
 
 
 async def test_a_card_that_is_too_large_for_teams_goes_up_without_its_approve() -> None:
-    """413: a smaller card with View all, so that somebody can still answer."""
+    """413: a smaller card with View all, so that a person can still answer."""
     async with open_rig() as rig:
         rig.fails(413, path="*/activities")
         given = open_card({"body": "\n".join(f"line {n}" for n in range(40))})

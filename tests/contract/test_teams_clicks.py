@@ -97,7 +97,7 @@ async def test_approve_and_skip_go_without_a_form_unless_one_is_required() -> No
 
 
 async def test_a_refusal_is_for_the_one_who_pressed() -> None:
-    """Why it does not count stands in front of that person alone; the message itself stays."""
+    """The reason why it is not valid is shown to that person alone; the message itself stays."""
     async with open_rig() as rig:
         message = await rig.card_up()
         rig.desk.refusal = not_counted(Refusal.NOT_APPROVER, "Only <at>finance</at> may decide this.")
@@ -112,7 +112,7 @@ async def test_a_refusal_is_for_the_one_who_pressed() -> None:
 
 
 async def test_somebody_who_may_not_decide_sees_status_only() -> None:
-    """Teams asks for each person's own view: buttons for whoever may decide, none of them for others."""
+    """Teams asks for each person's own view: buttons for people who can decide, none for others."""
     async with open_rig() as rig:
         message = await rig.card_up()
         assert {"nod_show"} == {message.card["refresh"]["action"]["verb"]}  # type: ignore[index]
@@ -143,7 +143,7 @@ async def test_a_look_of_a_stranger_is_no_row_of_the_audit() -> None:
 
 
 async def test_the_whole_call_is_read_page_by_page_before_approve() -> None:
-    """Approve stands behind the last page only, and says that all was shown; the pages are the call."""
+    """Approve is on the last page only, and says that all was shown; the pages are the call."""
     async with open_rig() as rig:
         rig.desk.asked = request(LONG)
         message = await rig.card_up()
@@ -308,7 +308,7 @@ async def test_a_card_that_is_there_twice_says_so() -> None:
 
 
 async def test_a_lost_post_is_found_by_the_first_look_at_it() -> None:
-    """Whoever's client looks at the card tells where it is: it need not be put up again."""
+    """When a client looks at the card Nod learns where it is: it need not be posted again."""
     async with open_rig() as rig:
         card = rig.desk.card
         rig.faults.add(method="POST", path="/teams/v3/*", reset=True, after=True)
@@ -330,7 +330,7 @@ async def test_a_guest_is_not_at_home() -> None:
 
 
 async def test_a_name_that_leads_elsewhere_is_not_believed() -> None:
-    """A button that says it stands in another channel counts for where it was pressed."""
+    """A press that claims another channel is recorded for the channel where it was made."""
     async with open_rig() as rig:
         message = await rig.card_up()
         await rig.press("approve", message=message)

@@ -37,7 +37,7 @@ GUEST = frozenset({Surface.TEAMS})
 
 
 def somebody(name: str, **more: Any) -> Person:
-    """A person of the local Teams whom the policy names."""
+    """A person of the local Teams who is in the policy."""
     known = cast()[name]
     account = {Surface.TEAMS: account_of(TENANT, known.aad)}
     return Person(handle=name, name=known.full_name, email=known.email, accounts=account, **more)
@@ -77,7 +77,7 @@ class DeskRig:
         return found
 
     def seen(self, person: str) -> dict[str, Any]:
-        """The card as somebody sees it."""
+        """The card as one person sees it."""
         card = self.rig.message(self.message.id).seen_by(person)
         assert card is not None
         return dict(card)

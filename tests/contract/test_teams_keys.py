@@ -96,7 +96,7 @@ async def test_invented_ids_make_us_ask_once_a_minute(key_rig: KeyRig) -> None:
 
 
 async def test_a_withdrawn_key_goes_within_a_day(key_rig: KeyRig) -> None:
-    """Keys are read anew each day although none is missing, and nobody waits for that."""
+    """Keys are read again each day even if none is missing, and nobody waits for that."""
     old = key_rig.served.teams.ring.signing.kid
     await key_rig.ring.key(old)
     key_rig.served.teams.ring.rotate()
@@ -132,7 +132,7 @@ async def test_keys_on_another_host_are_not_fetched() -> None:
 
 
 async def test_a_short_key_is_none(key_rig: KeyRig) -> None:
-    """A key that can be broken is not taken, whoever publishes it; nor is what is no key at all."""
+    """A breakable key is refused, whichever publisher it comes from; so is what is no key at all."""
     weak = Key(kid="weak", private=rsa.generate_private_key(public_exponent=65537, key_size=1024))
     good = key_rig.served.teams.ring.signing.jwk()
     key_rig.served.faults.add(path="*/keys", status=200, body={"keys": [weak.jwk(), good, "x", {"kid": 7}]})

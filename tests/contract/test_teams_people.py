@@ -69,12 +69,12 @@ async def directory_of(
 
 
 def by_address(name: str) -> Person:
-    """Somebody whom nod.yaml names by her e-mail."""
+    """A person named in nod.yaml by e-mail."""
     return Person(handle=name, name=name, email=f"{name}@acme.example")
 
 
 async def test_personal_chats_of_others_are_not_read() -> None:
-    """Whoever is met in a channel, or is named by her account, costs no look into anybody else's chat."""
+    """A person who is in a channel, or named by account, is found without reading anyone else's chat."""
     system = System(seconds=0, crowd=["ann"])
     directory = await directory_of(system, personal=500)
     bob = Person(handle="bob", name="bob", accounts={Surface.TEAMS: f"{HOME}/u7"})
@@ -84,7 +84,7 @@ async def test_personal_chats_of_others_are_not_read() -> None:
 
 
 async def test_somebody_in_her_own_chat_alone_is_looked_for_once() -> None:
-    """The chats are read until she is found, and from then on hers alone; the others only once."""
+    """The chats are read until this one is found, and from then on it alone; the others only once."""
     system, clock = System(seconds=0), [0.0]
     directory = await directory_of(system, personal=3 * BATCH, seconds=clock)
     for _ in range(3):

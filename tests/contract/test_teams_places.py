@@ -131,7 +131,7 @@ async def test_a_click_after_a_restart_finds_its_card() -> None:
 
 
 async def test_a_click_that_comes_before_the_answer_to_the_post_counts() -> None:
-    """Somebody presses while Teams still answers our post: the click has its channel and its message."""
+    """A person presses while Teams still answers our post: the click has its channel and its message."""
     async with open_rig() as rig:
         rig.faults.add(method="POST", path=f"*{APPROVALS}/activities", delay=0.5, after=True, times=1)
         posting = asyncio.create_task(rig.teams.chat.post(rig.desk.card, "approvals"))
@@ -144,7 +144,7 @@ async def test_a_click_that_comes_before_the_answer_to_the_post_counts() -> None
 
 
 def person(handle: str, email: str | None = None, account: str | None = None) -> Person:
-    """Somebody whom the policy names."""
+    """A person in the policy."""
     accounts = {Surface.TEAMS: account} if account else {}
     return Person(handle=handle, name=handle, email=email, accounts={Surface.SLACK: f"U0{handle}", **accounts})
 
@@ -209,7 +209,7 @@ async def test_a_roster_that_cannot_be_read_takes_nobodys_account() -> None:
 
 
 async def test_teams_keeps_no_groups() -> None:
-    """Entra's groups are read with Microsoft Graph, by somebody else."""
+    """Entra's groups would need Microsoft Graph, which Nod does not call."""
     async with open_rig(announced=False) as rig:
         with pytest.raises(Forbidden):
             await rig.teams.directory.members(GroupRef(kind="teams-tag", id="x"))

@@ -1,4 +1,4 @@
-"""What a press claims and what Nod knows: which card stands on a message, and which pages were shown."""
+"""What a press claims and what Nod knows: which card is on a message, and which pages were shown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def settled(rig: Rig) -> None:
 
 
 async def send(rig: Rig, of: Message, data: dict[str, Any], **changed: Any) -> str:
-    """Somebody who is nobody here sends this data as if it were on that message; returns the answer."""
+    """A stranger sends this data as if it were on that message; returns the answer."""
     await rig.press("why", person="xia", message=await rig.card_up())
     activity = json.loads(json.dumps(rig.system.delivery.sent[-1].activity))
     activity |= {"id": f"f:{len(rig.system.delivery.sent)}", "replyToId": of.id}
@@ -79,7 +79,7 @@ async def test_a_press_with_another_cards_data_writes_over_nothing(kind: str, tr
 
 @pytest.mark.parametrize("kind", ["a card", "words"])
 async def test_a_look_with_another_cards_data_puts_it_nowhere(kind: str) -> None:
-    """A card whose post was lost is not taken for up because somebody names it on a message of another one."""
+    """A card whose post was lost is not believed to be up because a press on another message names it."""
     async with open_rig() as rig:
         there, since = await standing(rig, kind), datetime.now(UTC) - timedelta(seconds=5)
         data = {**PRESS, "value": "v1.k.lost.why.d.s"}

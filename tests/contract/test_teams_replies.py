@@ -42,7 +42,7 @@ async def test_a_change_does_not_wait_for_ever() -> None:
 
 
 async def test_i_am_on_it_leaves_the_answers_where_they_were() -> None:
-    """A claim is said above the card: whoever goes on presses what she saw, while the message changes."""
+    """A claim is shown above the card: people can go on pressing what they saw while the message changes."""
     async with open_rig() as rig:
         message = await rig.card_up()
         before = verbs(message.card)

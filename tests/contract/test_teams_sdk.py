@@ -52,7 +52,7 @@ async def test_no_call_runs_in_a_thread_or_through_requests() -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_nothing_is_repeated_behind_our_back(method: str) -> None:
-    """One call is one request: whoever owes it decides about the next (defect 8)."""
+    """One call is one request: the caller decides whether to repeat it (defect 8)."""
     async with open_rig() as rig:
         message = await rig.card_up()
         rule = rig.fails(503, times=9, path="*/activities*", method=method)

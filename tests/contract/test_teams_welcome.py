@@ -79,7 +79,7 @@ async def test_help_tells_a_person_who_they_are_in_nod_yaml() -> None:
 
 @pytest.mark.parametrize("text", ["help me approve this", "", "<at>Nod</at>", "HELP!", "<at>" * 50])
 async def test_only_the_one_word_is_answered(text: str) -> None:
-    """A sentence of somebody's is none of Nod's business."""
+    """A person's own sentence is none of Nod's business."""
     async with open_rig() as rig:
         await settled(rig)
         room = rig.system.personal("ann").id

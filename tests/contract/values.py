@@ -61,7 +61,7 @@ async def all_waiting(store: Store) -> dict[Destination, tuple[Waiting, ...]]:
 
 
 def a_request(approval_id: str = "r1", **changes: Any) -> HITLRequest:
-    """A request to pay somebody."""
+    """A request to pay a person."""
     known: dict[str, Any] = {
         "tool_name": "pay",
         "arguments": {"to": "ann", "cents": 12},
@@ -104,7 +104,7 @@ def a_rung(number: int = 0, *, due: float = 60.0, approval_id: str = "r1", **cha
 
 
 async def unfired(store: Store, by: datetime) -> list[tuple[DueRung, Approval]]:
-    """The rungs of open approvals that are due by then and have not fired, whoever holds them back."""
+    """The rungs of open approvals that are due by then and have not fired, including those held back by claims."""
     rungs, approvals = tables.rungs, tables.approvals
     written = select(rungs).join(approvals, approvals.c.id == rungs.c.approval_id)
     waiting = written.where(rungs.c.fired_at.is_(None), approvals.c.stage == Stage.OPEN, rungs.c.due_at <= by)
@@ -114,7 +114,7 @@ async def unfired(store: Store, by: datetime) -> list[tuple[DueRung, Approval]]:
 
 
 async def unsent(store: Store) -> list[OutboxItem]:
-    """The messages that are owed, whatever they wait for, in the order of their deadlines."""
+    """The messages still to deliver, whatever they wait for, in the order of their deadlines."""
     notices, approvals = tables.notices, tables.approvals
     written = select(notices).join(approvals, approvals.c.id == notices.c.approval_id).where(OWED)
     in_turn = written.order_by(approvals.c.deadline, approvals.c.id, notices.c.owed_since, notices.c.mark)
