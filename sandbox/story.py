@@ -1,6 +1,6 @@
 """The story that `nod demo --script` plays: every way a request can end, through the real adapters.
 
-People press the real buttons of the cards that stand in the sandbox's channels; each press travels signed.
+People press the real buttons of the cards in the sandbox's channels; each press travels signed.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ NAMES = (
     *("db_password_new", "hmac", "state", "passphrase", "p\u0430ssword", "clientSecret", "X-Api-Key"),
 )
 
-#: Where a value stands as a whole.
+#: Places in which the value is the whole text.
 PLACES: dict[str, Callable[[str, str], Json]] = {
     "key": lambda n, t: {n: t},
     "object": lambda n, t: {n: {"command": t, "host": "db-1"}},

@@ -1,4 +1,4 @@
-"""Hostile strings: what an agent under somebody's influence might put into a call, and no card may act on."""
+"""Hostile strings: what a manipulated agent might put into a call, and no card may act on."""
 
 from __future__ import annotations
 

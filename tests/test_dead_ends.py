@@ -48,7 +48,7 @@ SERVICES = re.compile(
 #: Names that are reserved for examples (RFC 2606) and this machine.
 OURS = re.compile(r"(.+\.)?(example|example\.com|localhost|host|127\.0\.0\.1)|\[?")
 _URL = re.compile(r"https?://(?:user:password@)?([^\s/:\"'`)\]}>,|…?]*)")
-#: Options of other programs, which stand in examples of calls, and one that Nod reads in a call.
+#: Options of other programs, in examples of calls, and one that Nod reads in a call.
 FOREIGN = {"--auth", "--body", "--cookie", "--stdin", "--user"}
 #: Words after `nod` that begin no command: of sentences, and of the command's own name.
 NO_COMMAND = {"command", "import", "needs"}
@@ -176,7 +176,7 @@ def test_a_command_that_is_not_there_is_found(line: str) -> None:
 
 
 def test_each_key_that_an_error_names_is_a_key() -> None:
-    """What stands in code marks in the errors about nod.yaml is in its schema."""
+    """Each key in code marks in the errors about nod.yaml is in its schema."""
 
     def keys(schema: Any) -> Iterator[str]:
         if isinstance(schema, dict):
@@ -195,7 +195,7 @@ def test_each_key_that_an_error_names_is_a_key() -> None:
     assert [] == sorted((where, one) for where, one in named if one not in known | NO_KEYS)
 
 
-#: What stands in code marks there, and is no key of nod.yaml: what Teams sends.
+#: Words in code marks there that are no key of nod.yaml: what Teams sends.
 NO_KEYS = {"serviceUrl", "user", "not", "during", "outside", "day", "week"}
 
 

@@ -41,7 +41,7 @@ PAGES = [README, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT 
 #: A picture that is larger makes the page slow to open on a phone, in bytes.
 LARGEST_PICTURE = 200_000
 
-#: What the examples' variables stand for, where not just any key will do.
+#: Values for the examples' variables, where not just any key will do.
 VALUES = {"OPS_FLOW_URL": "https://x.environment.api.powerplatform.com:443/workflows/x?sig=y"}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)
@@ -62,7 +62,7 @@ def prose(page: Path) -> str:
 
 
 def section(page: Path, title: str) -> str:
-    """What stands between a heading and the next one of the same or a higher level."""
+    """The text between a heading and the next one of the same or a higher level."""
     text = prose(page)
     start = next(found for found in HEADING.finditer(text) if found[2] == title)
     ends = (found.start() for found in HEADING.finditer(text, start.end()) if len(found[1]) <= len(start[1]))
@@ -263,7 +263,7 @@ def test_pages_that_the_code_cites_are_there() -> None:
 
 @pytest.mark.parametrize("text", [text for _, text in examples()], ids=[name for name, _ in examples()])
 def test_examples_load(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever copies an example of nod.yaml, and sets the variables in it, gets one that Nod takes."""
+    """An example of nod.yaml, copied and with its variables set, is a policy that Nod takes."""
     for name in re.findall(r"\$\{(\w+)\}", text):
         monkeypatch.setenv(name, VALUES.get(name, "5f0c2d9ab81e4736" * 2))
     path = tmp_path / "nod.yaml"
@@ -320,7 +320,7 @@ def test_the_table_of_events_is_what_is_logged() -> None:
 
 
 def test_every_alert_has_its_section() -> None:
-    """Whoever is paged finds what to do under the alert's cause, and what it is about in the table above."""
+    """A paged person finds what to do under the alert's cause, and what it is about in the table above."""
     named = set(KINDS)
     told = prose(ALERTS)
     cells = [line.split(" | ")[0] for line in told.splitlines() if line.startswith("| `")]
@@ -331,7 +331,7 @@ def test_every_alert_has_its_section() -> None:
 
 
 def test_every_kind_of_row_is_in_the_table() -> None:
-    """Whoever reads the audit finds what each kind of row means, and no kind that there is not."""
+    """A reader of the audit finds what each kind of row means, and no kind that does not exist."""
     kinds: set[str] = set()
     for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "adapters").rglob("*.py")]:
         text = path.read_text()
@@ -345,7 +345,7 @@ def test_every_kind_of_row_is_in_the_table() -> None:
 
 
 def test_the_exported_fields_are_in_the_table() -> None:
-    """Whoever loads an export finds each of its fields, and no other."""
+    """A reader of an export finds each of its fields, and no other."""
     cells = [line.split(" | ")[0] for line in section(AUDIT, "nod audit export").splitlines()]
     named = [name for cell in cells if cell.startswith("| `") for name in re.findall(r"`(\w+)`", cell)]
 

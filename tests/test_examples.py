@@ -41,7 +41,7 @@ def blocks(*kinds: str) -> Iterator[tuple[str, str]]:
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Each `nod …` of a shell example, and each that stands in a sentence with something behind its name."""
+    """Each `nod …` of a shell example, and each one in a sentence with something behind its name."""
     for where, text in blocks("sh", "bash"):
         for line in text.replace("\\\n", " ").splitlines():
             for part in re.split(r"&&|\|", line.partition(" #")[0]):

@@ -38,7 +38,7 @@ def test_the_wheel_has_everything_that_runs(wheel: set[str]) -> None:
 
 
 def test_the_wheel_has_nothing_else(wheel: set[str]) -> None:
-    """No test, no database and no settings of somebody's machine is shipped."""
+    """No test, no database and no settings of a developer's machine are shipped."""
     assert PACKAGES == {name.split("/")[0] for name in wheel if ".dist-info/" not in name}
     assert {"nod.schema.json", "openapi.json"} == {Path(name).name for name in wheel if name.endswith(".json")}
     assert {".json"} == {Path(name).suffix for name in wheel if name.split("/")[0] in PACKAGES} - {

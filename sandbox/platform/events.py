@@ -1,6 +1,6 @@
 """The events of one run, in the shape in which the real runtime (aip-agents 0.6.189) streams them.
 
-The pending event carries no arguments: they stand in the `tool_call` event with the same id.
+The pending event carries no arguments: they are in the `tool_call` event with the same id.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Events:
         return self._event("status_update", _WORKING["en"], metadata, step="status_update")
 
     def tool_call(self, call_id: str, step: SafeTool | RiskyTool) -> Event:
-        """The agent wants a tool: here, and only here, stand the arguments of a call that waits."""
+        """The agent wants a tool: here, and only here, are the arguments of a call that waits."""
         call = {"id": call_id, "name": step.tool, "args": step.arguments}
         metadata = {
             "kind": "agent_thinking_step",

@@ -1,7 +1,7 @@
 """Block Kit's documented limits as tables: what Slack would refuse, the local Slack refuses.
 
 Sources: docs.slack.dev/reference/block-kit (blocks, block elements, composition objects) and
-docs.slack.dev/reference/views for modals; every number stands once, next to the field it limits.
+docs.slack.dev/reference/views for modals; every number is written once, next to the field it limits.
 Types that are not in the tables are refused, also those of Slack's own that no card of Nod uses.
 """
 

@@ -25,7 +25,7 @@ class Conversations:
         self._block_count = 0
 
     def new_ts(self, now: datetime) -> str:
-        """A message id: seconds with six digits, unique and rising even when the clock stands still."""
+        """A message id: seconds with six digits, unique and rising even when the clock stops."""
         whole, micro = int(now.timestamp()), now.microsecond
         if (whole, micro) <= self._last_ts:
             whole, micro = self._last_ts[0], self._last_ts[1] + 1
@@ -91,9 +91,9 @@ class Conversations:
         )
 
     def add(self, message: Message) -> Message:
-        """Keep a new message, and return it as it stands.
+        """Keep a new message, and return it as it was kept.
 
-        Slack refuses no reply to what was deleted: it stands at the root, and the answer names no thread
+        Slack refuses no reply to what was deleted: it is posted at the root, and the answer names no thread
         (github.com/slack-go/slack/issues/1571). Where others have replied, the thread goes on without its head.
         """
         if message.only_for is not None:

@@ -10,7 +10,7 @@ from sandbox.slack.people import TEAM_DOMAIN, TEAM_ID, Person
 def auth_test(asked: Asked) -> dict[str, Any]:
     """auth.test: whose token this is, and here as workspace's address the page of the sandbox.
 
-    The scopes stand in the header X-OAuth-Scopes of every answer.
+    The scopes are in the header X-OAuth-Scopes of every answer.
     """
     app = asked.workspace.app
     base = asked.workspace.base_url or f"https://{TEAM_DOMAIN}.slack.com"
@@ -49,7 +49,7 @@ def lookup_by_email(asked: Asked) -> dict[str, Any]:
 
 
 def listed(asked: Asked) -> dict[str, Any]:
-    """users.list: everybody whom the workspace knows, bots and the deactivated too."""
+    """users.list: everybody in the workspace, bots and the deactivated too."""
     people = asked.workspace.people.values()
     return asked.page("members", [_shown(asked, person)["user"] for person in people])
 

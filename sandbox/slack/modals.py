@@ -23,7 +23,7 @@ class _Trigger:
 
 
 class Modals:
-    """Which modals stand in front of whom; `monotonic` gives seconds for the life of trigger_ids."""
+    """Which modals each person has open; `monotonic` gives seconds for the life of trigger_ids."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Modals:
         return trigger.user
 
     def open(self, user: str, definition: Any) -> View:
-        """Show a modal in place of whatever stood before. Raises SlackError as `check_view` does."""
+        """Show a modal in place of the one before. Raises SlackError as `check_view` does."""
         view = self._made(user, definition, below=None)
         self._stacks[user] = [view]
         return view

@@ -1,4 +1,4 @@
-"""What is inside a card: its actions, its inputs, and its texts, wherever they stand."""
+"""What is inside a card: its actions, its inputs, and all of its texts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def cards_of(card: Node) -> Iterator[Node]:
 
 
 def texts(card: Node) -> Iterator[tuple[Node, str, str]]:
-    """Every text that people read in a card: the node it stands in, the field's name, and the text."""
+    """Every text that people read in a card: the node it is in, the field's name, and the text."""
     for each in cards_of(card):
         for node in nodes(each):
             for name in ("text", "label", "placeholder", "fallbackText"):

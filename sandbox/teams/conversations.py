@@ -36,7 +36,7 @@ class Conversations:
         self._last = 0
 
     def new_id(self) -> str:
-        """A message id: milliseconds since 1970, unique and rising even when the clock stands still."""
+        """A message id: milliseconds since 1970, unique and rising even when the clock stops."""
         self._last = max(int(self._wall() * 1000), self._last + 1)
         return str(self._last)
 

@@ -75,7 +75,7 @@ def _runs(text: str, look: Run, people: Collection[str]) -> Iterator[Run]:
 
 
 def lines(text: str, people: Collection[str] = ()) -> tuple[Line, ...]:
-    """A text as Teams shows it; `people` are the `<at>…</at>` texts that stand for someone."""
+    """A text as Teams shows it; `people` are the `<at>…</at>` texts that mean a person."""
     shown = []
     for line in re.split(r"\r\n|\r|\n", text):
         bullet, number = _BULLET.match(line), _NUMBER.match(line)
@@ -92,7 +92,7 @@ def to_json(text: str, people: Collection[str] = ()) -> list[dict[str, Any]]:
 
 
 def people_in(card: Mapping[str, Any]) -> frozenset[str]:
-    """The `<at>…</at>` texts that a card's mentions stand for."""
+    """The `<at>…</at>` texts of a card's mentions."""
     return frozenset(entity["text"] for entity in card.get("msteams", {}).get("entities", ()))
 
 

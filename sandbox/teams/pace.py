@@ -1,7 +1,7 @@
 """How fast a bot may talk to one conversation: the documented windows, else HTTP 429 with Retry-After.
 
 Source of the numbers: msteams-docs, bots/how-to/rate-limit, "Per bot per thread limit"; the rate of 30 a
-second for each app and tenant stands in its note.
+second for each app and tenant is in its note.
 """
 
 import math

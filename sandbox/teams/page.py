@@ -110,7 +110,7 @@ def _user_actions(teams: Teams) -> list[BaseRoute]:
 def teams_page_routes(teams: Teams, platform: Platform | None = None) -> list[BaseRoute]:
     """The page, its files at `/teams/static/`, its API at `/teams/ui/…`; its frame is the other page's.
 
-    The agents of the `platform` stand beside the chat; they are started by the other page's API.
+    The agents of the `platform` are listed beside the chat; they are started by the other page's API.
     """
 
     async def index(request: Request) -> Response:

@@ -125,7 +125,7 @@ class Teams:
         return [m for m in self.messages(message.place) if m.root == message.id]
 
     def dm_of(self, person: str) -> list[Message]:
-        """What stands in the bot's personal chat with someone, oldest first."""
+        """The messages in the bot's personal chat with this person, oldest first."""
         return self.messages(self.personal(person).id)
 
     def personal(self, person: str) -> Place:

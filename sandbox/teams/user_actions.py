@@ -120,7 +120,7 @@ class UserActions:
         return replace(result, shown=reading.shown, told=reading.told)
 
     def _show(self, message: Message, person: Person, card: Card) -> None:
-        """An answer's card stands in front of one person, unless the message was replaced meanwhile."""
+        """An answer's card is shown to one person, unless the message was replaced meanwhile."""
         now = {kept.id: kept for kept in self._conversations.messages(message.place)}.get(message.id)
         if now is not None and len(now.history) == len(message.history):
             self._conversations.put(now.with_view(person.name, card))

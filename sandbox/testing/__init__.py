@@ -62,5 +62,5 @@ def nod_teams(nod_backstage: Backstage, nod_sandbox: Sandbox) -> TestTeams:
 
 @pytest.fixture
 def nod_clock() -> TestClock:
-    """A clock that stands still until it is moved."""
+    """A clock that stays where it is until it is moved."""
     return TestClock()

@@ -1,4 +1,4 @@
-"""What a test sees of the sandbox: a platform, a Slack and a Teams beside it, and a clock that stands still."""
+"""What a test sees of the sandbox: a platform, a Slack and a Teams beside it, and a clock that it moves."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class TestPlatform:
 
 
 class TestSlack:
-    """A local Slack beside the platform: what stands in its channels, and people who click there."""
+    """A local Slack beside the platform: the messages in its channels, and people who click there."""
 
     __test__ = False  # a fixture's value, no class of tests
 
@@ -135,7 +135,7 @@ class TestSlack:
 
 
 class TestTeams:
-    """A local Teams beside the platform: what stands in its conversations, and people who press there."""
+    """A local Teams beside the platform: the messages in its conversations, and people who press there."""
 
     __test__ = False  # a fixture's value, no class of tests
 

@@ -104,7 +104,7 @@ def a_rung(number: int = 0, *, due: float = 60.0, approval_id: str = "r1", **cha
 
 
 async def unfired(store: Store, by: datetime) -> list[tuple[DueRung, Approval]]:
-    """The rungs of open approvals that are due by then and have not fired, including those held back by claims."""
+    """The rungs of open approvals that are due by then and have not fired, those behind a claim included."""
     rungs, approvals = tables.rungs, tables.approvals
     written = select(rungs).join(approvals, approvals.c.id == rungs.c.approval_id)
     waiting = written.where(rungs.c.fired_at.is_(None), approvals.c.stage == Stage.OPEN, rungs.c.due_at <= by)

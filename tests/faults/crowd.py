@@ -23,7 +23,7 @@ class Pressed:
     verdict: str
     began: float  #: seconds of the monotonic clock
     ended: float
-    acknowledged: bool  #: Slack showed no warning: it was accepted, or somebody had been first
+    acknowledged: bool  #: Slack showed no warning: it was accepted, or another person had been first
 
 
 class Question:
@@ -31,14 +31,14 @@ class Question:
 
     def __init__(self, request_id: str, *, mark: str, answerable: bool) -> None:
         self.request_id = request_id
-        self.mark = mark  #: stands on its card, in every look of it
-        self.answerable = answerable  #: sooner or later somebody answers it; the others are left to expire
+        self.mark = mark  #: is on its card, in every look of it
+        self.answerable = answerable  #: sooner or later a person answers it; the others are left to expire
         self.history: list[Pressed] = []
 
     def winners(self) -> set[tuple[str, str]]:
         """Who may have won, with what: a register in which the first write stays, read by its history.
 
-        A click without an ack may have counted or not. But once somebody was told that their click was taken
+        A click without an ack may be valid or not. But once one person read that their click was taken
         or came too late, the winner is among the clicks that had begun by then.
         """
         first = min((p.ended for p in self.history if p.acknowledged), default=float("inf"))
@@ -77,7 +77,7 @@ class Crowd:
             await asyncio.sleep(self._chance.uniform(0.2, 0.8))
 
     async def click_now_and_then(self, user: str) -> None:
-        """For ever: press any button of any card that can be answered, now and then after somebody else."""
+        """For ever: press any button of any card that can be answered, now and then after another person."""
         while True:
             await asyncio.sleep(self._chance.uniform(0.05, 0.4))
             waiting = self.waiting()

@@ -40,7 +40,7 @@ alerts: [slack:C0ALERTS]
 WINDOW = 90.0  #: seconds
 WITHIN = 30.0  #: seconds until the end of a story; all but a slow start is a matter of two
 
-#: What is on the way of every approval that somebody approves.
+#: What is on the way of every approval that a person approves.
 ANSWERED = [
     "platform.pending after",  # 1
     "approvals.insert before",
@@ -95,7 +95,7 @@ GIVEN_UP = ["alerts.raise_ before", "alerts.raise_ after", "approvals.settle bef
 
 
 class Ann:
-    """Somebody who presses Approve until Slack shows that it went through, as people do."""
+    """A person who presses Approve until Slack shows that it went through, as people do."""
 
     def __init__(self, system: System, *, only_once: Callable[[Message], bool] = lambda card: True) -> None:
         self._system, self._ready = system, only_once
@@ -157,7 +157,7 @@ async def test_a_rung_survives(point: str, tmp_path: Path) -> None:
 async def test_an_alert_survives(point: str, tmp_path: Path) -> None:
     """What was to be alerted is: in one message, which says in the end that the decision got through.
 
-    Only where the crash came before it was written, and all was well afterwards, nothing is owed.
+    Only where the crash came before it was written, and all was well afterwards, no alert is needed.
     """
     async with open_sandbox() as sandbox:
         system = System(sandbox=sandbox, folder=tmp_path)
@@ -256,7 +256,7 @@ def approved(system: System, request_id: str, folder: Path) -> bool:
 
 
 def stage_of(request_id: str, folder: Path) -> str | None:
-    """What stands in the database, read beside the bot."""
+    """What is in the database, read beside the bot."""
     with closing(sqlite3.connect(f"file:{folder / 'nod.db'}?mode=ro", uri=True)) as database:
         row = database.execute("SELECT stage FROM approvals WHERE id = ?", (request_id,)).fetchone()
     return row[0] if row else None

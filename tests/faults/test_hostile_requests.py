@@ -86,7 +86,7 @@ async def test_hostile_requests_decide_nothing_and_break_nothing(many: int, warm
             await child.stop()
 
 
-#: Kinds of rows that say that somebody's word counted.
+#: Kinds of rows that record a person's answer as valid.
 DECIDES = frozenset({"voted", "decided", "claimed"})
 
 
@@ -159,7 +159,7 @@ def memory(child: Child) -> float:
 
 
 def report(seen: Counter[tuple[str, int]], *, many: int, took: float, grown: float) -> None:
-    """The figures, for whoever runs this with -s."""
+    """The figures, to read with -s."""
     statuses: Counter[int] = Counter()
     for (_, status), count in seen.items():
         statuses[status] += count

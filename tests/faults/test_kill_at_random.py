@@ -95,7 +95,7 @@ def over(system: System, crowd: Crowd) -> bool:
 
 
 def closed(folder: Path) -> bool:
-    """Whether nothing is owed any more: everybody heard how it ended."""
+    """Whether nothing is left to deliver: everybody heard how it ended."""
     with closing(sqlite3.connect(f"file:{folder / 'nod.db'}?mode=ro", uri=True)) as connection:
         (left,) = connection.execute("SELECT count(*) FROM approvals WHERE stage != 'closed'").fetchone()
     return bool(left == 0)

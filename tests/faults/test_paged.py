@@ -143,7 +143,7 @@ async def check_nobody(systems: Systems) -> None:
 
 
 async def check_no_card(systems: Systems) -> None:
-    """Slack takes no new messages: a quarter of the window later somebody knows."""
+    """Slack takes no new messages: an operator is paged within a quarter of the window."""
     window = 24.0
     async with systems.open("no_card") as watched:
         watched.system.sandbox.faults.add(path="/api/chat.postMessage", status=503)

@@ -95,7 +95,7 @@ async def test_a_polite_signal_ends_it_cleanly(number: signal.Signals, tmp_path:
 
 
 async def test_a_bad_setting_is_named_with_its_remedy(tmp_path: Path) -> None:
-    """A mistake in the environment is told by its name and mended by what stands beside it."""
+    """A wrong setting is reported by its name, and the message says how to fix it."""
     async with open_sandbox() as sandbox:
         settings = environment(sandbox, tmp_path)
 
@@ -128,7 +128,7 @@ async def test_a_bad_policy_is_named_by_its_line(tmp_path: Path) -> None:
 
 
 async def test_without_a_chat_it_points_at_the_demo(tmp_path: Path) -> None:
-    """Somebody who has no Slack yet is told how to try Nod without any account."""
+    """A person who has no Slack yet reads how to try Nod without any account."""
     async with open_sandbox() as sandbox:
         settings = environment(sandbox, tmp_path)
 

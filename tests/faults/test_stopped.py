@@ -32,11 +32,11 @@ routes:
     ladder: [{at: 14%, do: remind}, {at: 17%, do: ping, who: [olu]}, {at: 20%, do: page, who: [olu]}]
 """
 RUNGS = 3
-#: Requests that wait while the process stands still. What one person hears of them is said together.
+#: Requests that wait while the process is stopped. One person hears of all of them in one message.
 ASKED = 3
 #: Seconds. The long one's rungs come due while the process is stopped, and so does the short one's deadline.
 LONG, SHORT = 58.0, 12.0
-#: Longer than the scheduler may stand still before the watchdog ends the process.
+#: Longer than the scheduler may hang before the watchdog ends the process.
 STOPPED = 13.0
 #: After waking, everything that is overdue is attempted within this many seconds.
 AT_ONCE = 5.0
@@ -156,7 +156,7 @@ def outcomes(system: System, requests: set[str]) -> list[tuple[str, dict[str, ob
 
 
 def reported(system: System) -> set[str]:
-    """The requests whose end a thread tells of, or that stood on the channel's digest until then."""
+    """The requests whose end a thread reports, or that were on the channel's digest until then."""
     told = [row for row in system.audit() if row["kind"] == "told" and row["body"]["news"] == "outcome"]
     with closing(sqlite3.connect(f"file:{system.folder / 'nod.db'}?mode=ro", uri=True)) as database:
         rows = database.execute("SELECT approval_id FROM placements WHERE gathered").fetchall()
@@ -170,7 +170,7 @@ def unsent(system: System) -> set[str]:
 
 
 def closed(system: System) -> set[str]:
-    """The requests to which nothing more is owed."""
+    """The requests that need nothing more."""
     with closing(sqlite3.connect(f"file:{system.folder / 'nod.db'}?mode=ro", uri=True)) as database:
         rows = database.execute("SELECT id FROM approvals WHERE stage = 'closed'").fetchall()
     return {approval_id for (approval_id,) in rows}

@@ -36,7 +36,7 @@ LONGEST = 60.0
 
 
 class Rest(Step):
-    """Nothing goes wrong any more, what is owed is done: both surfaces are looked at, then and at the end."""
+    """Nothing goes wrong any more and all is delivered: both surfaces are checked, then and at the end."""
 
     async def done(self, walk: Walk) -> None:
         walk.calm()
@@ -118,7 +118,7 @@ async def check_over(walk: Walk) -> None:
 
 
 def audit_of(walk: Walk) -> list[Row]:
-    """The chain as it stands."""
+    """The whole audit chain."""
     found = walk.work.rows(
         "SELECT number, at_ms, kind, approval_id, body, previous, hash FROM audit ORDER BY number"
     )
@@ -135,7 +135,7 @@ def check_walk(steps: list[Step]) -> None:
 ANY = settings(suppress_health_check=list(HealthCheck))
 
 
-#: A press of what stood there before the call changed; by two people, of whom one looks at the old card.
+#: A press of what was there before the call changed; by two people, of whom one looks at the old card.
 STALE: list[Step] = [
     Ask("pay", 120),
     Change(0, 1),

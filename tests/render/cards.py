@@ -53,7 +53,7 @@ def request(arguments: Json = ARGUMENTS, **more: Any) -> HITLRequest:
 
 
 def reading(call: str, account: str = "U0ANN") -> Reading:
-    """Somebody's look at a call of this text."""
+    """A person's look at a call of this text."""
     return Reading(
         seal=SEAL,
         surface=Surface.SLACK,
@@ -94,7 +94,7 @@ def approval(asked: HITLRequest | None = None, **more: Any) -> Approval:
 
 
 def decision(verdict: HITLDecision = HITLDecision.APPROVED, note: str | None = None) -> Decision:
-    """Ann's answer, a minute after she was asked."""
+    """Ann's answer, a minute after the request."""
     return Decision(verdict=verdict, actor=ACTOR, at=NOW + timedelta(minutes=1), card_id=CARD_ID, note=note)
 
 
@@ -104,7 +104,7 @@ def settled(outcome: Outcome, by: Decision | None = None, **more: Any) -> Approv
 
 
 def vote(verdict: HITLDecision = HITLDecision.APPROVED, **more: Any) -> Vote:
-    """Ann's vote, half a minute after she was asked."""
+    """Ann's vote, half a minute after the request."""
     given: dict[str, Any] = {
         "person": "ann",
         "verdict": verdict,
@@ -117,7 +117,7 @@ def vote(verdict: HITLDecision = HITLDecision.APPROVED, **more: Any) -> Vote:
 
 
 def claim(**more: Any) -> Claim:
-    """Ann is on it, from ten seconds after she was asked to a minute after."""
+    """Ann's claim, from ten seconds after the request to a minute after it."""
     lease = {"at": NOW + timedelta(seconds=10), "until": NOW + timedelta(minutes=1)}
     return Claim(**{"person": "ann", "name": ANN.name, **lease, **more})
 
@@ -163,7 +163,7 @@ def house_card(of: Approval, rules: Policy, *, after: timedelta = timedelta(), *
     return card_of(of, card_id=CARD_ID, policy=rules, seal=SEAL, now=NOW + after, **more)
 
 
-#: An approval for each state; a card is CHANGED when another one stands for it.
+#: An approval for each state; a card is CHANGED when another one has replaced it.
 ENDS = {
     CardState.CHANGED: approval(),
     CardState.AUTOMATIC: approval(rule="read-only"),

@@ -21,13 +21,13 @@ _STEP = re.compile(r'\.?(?:(?P<plain>[A-Za-z0-9_-]+)|(?P<quoted>"(?:[^"\\]|\\.)*
 _NUMBERED = re.compile(r"‹([0-9]+)›")
 _HIDDEN = re.compile(r"‹redacted ([0-9]+) chars?(?: of text)?›")
 _VALUE = re.compile(r"true|false|null|\{\}|\[\]|NaN|-?Infinity|-?[0-9].*")
-#: A number in front of which stands a zero is none in JSON, and looks like one.
+#: A number with a leading zero is none in JSON, and looks like one.
 _LIKE = re.compile(r"true|false|null|NaN|-?Infinity|\{ ?\}|\[ ?\]|-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """One line of a call: where it stands, and what stands there."""
+    """One line of a call: the path of its value, and the value."""
 
     path: tuple[tuple[Text, Step | None], ...]  #: keys as texts, indexes as numbers
     value: Text | Json
@@ -58,7 +58,7 @@ def entries(shown: str) -> list[tuple[str, str]]:
 
 
 def _ended(entry: tuple[str, list[str]]) -> bool:
-    """A name stands on one line, and so does all that stands beside its key."""
+    """A name is on one line, and so is everything beside its key."""
     return entry[0].startswith("(") and bool(entry[1])
 
 

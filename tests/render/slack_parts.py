@@ -31,7 +31,7 @@ def parts(node: Any, kind: str) -> list[str]:
 
 
 def pre(node: Any) -> str:
-    """Everything that stands in preformatted text, one after the other, without the marks of what goes on."""
+    """All preformatted text, one after the other, without the marks of what goes on."""
     return read_on(preformatted_in(node))
 
 
@@ -57,7 +57,7 @@ def buttons(blocks: list[dict[str, Any]]) -> list[str]:
 
 
 def reach(blocks: Sequence[dict[str, Any]], button: str) -> dict[str, str]:
-    """What presses a button of a card: itself, or the menu with the option that stands for it."""
+    """What presses a button of a card: itself, or the menu with the option for it."""
     for value in menu(blocks).values():
         if Seal.claimed_verb(value) == button:
             return {"action_id": "nod_more", "option": value}

@@ -19,7 +19,7 @@ from bot.card import Card
 from sandbox.teams.limits import check_card
 
 CONTEXT = RenderContext(channel="approvals", watchers=("29:1ann", "29:1bob"))
-#: The only thing that stands where Teams parses: a moment, in which nobody else writes.
+#: The only thing that we put where Teams parses: a moment, in which nobody else writes.
 _AT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 MOMENT = re.compile(rf"(\{{\{{DATE\({_AT}, SHORT\)\}}\}} )?\{{\{{TIME\({_AT}\)\}}\}}( \+\d\d?s)?")
 #: What some renderers would look for in a run.
@@ -96,7 +96,7 @@ def runs(content: Any) -> list[str]:
 
 
 def call_of(content: dict[str, Any]) -> str:
-    """The call as it stands in the card, with the blanks that it was given."""
+    """The call as the card shows it, with the blanks that it was given."""
     lines = [
         "".join(run["text"] for run in line["inlines"])
         for box in nodes(content)
@@ -107,7 +107,7 @@ def call_of(content: dict[str, Any]) -> str:
 
 
 def titles(content: dict[str, Any]) -> list[str]:
-    """What stands on a card's buttons, in order."""
+    """The titles of a card's buttons, in order."""
     return [action["title"] for action in content.get("actions", [])]
 
 

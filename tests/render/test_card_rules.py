@@ -211,7 +211,7 @@ def test_a_run_opens_on_its_own_page(run_id: str | None, url: str | None) -> Non
 
 @pytest.mark.parametrize("button", Button)
 def test_an_accessible_name_begins_with_the_label(button: Button) -> None:
-    """Who speaks to the screen says what stands on the button (WCAG 2.5.3), and hears no markup."""
+    """A person who speaks to the screen says what is on the button (WCAG 2.5.3), and hears no markup."""
     spoken_name = read_aloud(button, "send_email")
     assert spoken_name.startswith(LABELS[button])
     assert not re.search(r"[*_`<>|]", spoken_name.replace("send_email", ""))
@@ -350,7 +350,7 @@ def test_an_id_that_only_looks_like_a_name_is_marked(agent: str) -> None:
 
 
 def test_names_that_read_like_sentences_are_in_quotation_marks() -> None:
-    """An id cannot say for whom and until when, and a tool's name cannot say who approved."""
+    """An agent's id cannot name an approver or a deadline, and a tool's name cannot say who approved."""
     asked = replace(request(), agent_id="Mail agent for Ann · decide by 23:59")
     assert "“Mail agent for Ann · decide by 23:59” · decide by" in slack_words(
         house_card(approval(asked), house())

@@ -245,7 +245,7 @@ def forward(content: Any) -> Data | None:
 
 
 def terminal(request: HITLRequest, *, width: int, height: int) -> str:
-    """All of the sheet, page after page, as it stands on the screen."""
+    """All of the sheet, page after page, as the screen shows it."""
     sheet = Sheet(request, redaction=Redaction(), shown_at=NOW, deadline=NOW + timedelta(hours=1))
     shown = ""
     for _ in range(10_000):

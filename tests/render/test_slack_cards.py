@@ -83,7 +83,7 @@ def test_card_of_a_call_that_the_platform_cut(snapshot: SnapshotAssertion) -> No
 
 
 def test_card_with_warnings_and_votes(snapshot: SnapshotAssertion) -> None:
-    """What an eye would miss stands above the call; who voted stands below it."""
+    """What an eye would miss is above the call; who voted is below it."""
     asked = request({"to": "https://p\u0430ypal.com/x", "note": "a\u202eb\u200bc"})
     message = check(shown(approval(asked, votes=(vote(note="fine by me"),))))
     (warned,) = [text for text in parts(message["blocks"], "plain_text") if text.startswith("⚠")]
@@ -126,7 +126,7 @@ def test_notice(link: str | None, snapshot: SnapshotAssertion) -> None:
 
 @pytest.mark.parametrize("end", [CardState.APPROVED, CardState.EXPIRED])
 def test_notice_of_an_outcome(end: CardState, snapshot: SnapshotAssertion) -> None:
-    """Whoever is told how it ended reads what, and by whom; or that nobody answered and who was asked."""
+    """The message says how it ended and who decided; or that nobody answered and who was asked."""
     owed = OutboxItem(
         mark="m",
         approval_id="req-1",
@@ -141,7 +141,7 @@ def test_notice_of_an_outcome(end: CardState, snapshot: SnapshotAssertion) -> No
 
 
 def test_claimed(snapshot: SnapshotAssertion) -> None:
-    """Whoever is on it reads until when, in her own time zone."""
+    """The person who claims reads until when, in their own time zone."""
     message = claimed_of(claim())
     check_message(text=message["text"], blocks=message["blocks"])
     assert snapshot == message
@@ -218,7 +218,7 @@ def test_a_long_explanation_keeps_the_last_line() -> None:
 
 @pytest.mark.parametrize("state", CardState)
 def test_nothing_an_agent_wrote_is_parsed(state: CardState) -> None:
-    """Mentions, links, formatting and emoji of an agent stand as written, where Slack parses nothing."""
+    """Mentions, links, formatting and emoji of an agent are shown as written, where Slack parses nothing."""
     asked = request({HOSTILE: HOSTILE}, tool_name=HOSTILE, agent_id=HOSTILE, run_id=HOSTILE)
     message = check(replace(shown(approval(asked), why=HOSTILE), state=state, folded=HOSTILE))
     assert [] == [text for text in parts(message["blocks"], "mrkdwn") if not text.startswith("<!date^")]

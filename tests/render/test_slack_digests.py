@@ -91,7 +91,7 @@ def test_refused_in_a_modal(code: Refusal, snapshot: SnapshotAssertion) -> None:
 
 
 def test_every_button_in_a_look_carries_its_own_value() -> None:
-    """Reject and Skip are the card's, Next is the digest's, and no Approve stands on a button."""
+    """Reject and Skip are the card's, Next is the digest's, and no button says Approve."""
     view = whole_view(THREAD, replace(ASKED, approvable=False))
     opened = {e["action_id"]: SEAL.open(e["value"]) for e in elements(view, "button")}
     assert ["reject", "skip", "next"] == [sealed.verb for sealed in opened.values() if sealed]

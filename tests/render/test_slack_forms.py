@@ -60,7 +60,7 @@ def look_of(view: dict[str, Any]) -> OpenCall:
 
 
 def walk(call: str, **more: Any) -> list[dict[str, Any]]:
-    """Every page of a call, in order, as somebody sees them who presses Next to the end."""
+    """Every page of a call, in order, as a person sees them who presses Next to the end."""
     answer = asked(call, **more)
     views = [whole_view(THREAD, answer)]
     while "nod_next" in buttons(views[-1]["blocks"]):
@@ -137,7 +137,7 @@ def test_pages(snapshot: SnapshotAssertion) -> None:
 
 
 def test_back_and_forth_keeps_what_was_seen() -> None:
-    """Whoever saw every page and went back finds Approve again at the end, and nowhere else."""
+    """A person who saw every page and went back finds Approve again at the end, and nowhere else."""
     answer = asked("word\n" * 60_000)
     *_, last = walk(answer.call)
     back = turned_view(look_of(last), answer, by=-1)
@@ -149,7 +149,7 @@ def test_back_and_forth_keeps_what_was_seen() -> None:
 
 
 def test_a_page_that_was_left_out_leaves_no_approve() -> None:
-    """Whoever stands near the end without having come there page by page gets to read, no more."""
+    """A person near the end who did not come there page by page can read, no more."""
     answer = asked("word\n" * 60_000)
     pages = len(walk(answer.call))
     first = look_of(whole_view(THREAD, answer))

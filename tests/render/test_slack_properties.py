@@ -58,7 +58,7 @@ from tests.render.slack_parts import buttons, check, elements, pre
 
 #: Texts, each in every state: hundreds of cards, and twenty thousand in the long form.
 FEW, MANY = 60, 1_820
-#: The states of a card; an open one that somebody has claimed is another.
+#: The states of a card; a claimed open one is another.
 LOOKS = len(CardState) + 1
 
 _DATE = re.compile(
@@ -167,7 +167,7 @@ def held_view(view: dict[str, Any]) -> None:
 
 
 def written_by(one: str, two: str, three: str, secret: str) -> tuple[dict[CardState, Approval], Policy]:
-    """An approval in every state, with these texts wherever somebody writes something."""
+    """An approval in every state, with these texts wherever people write something."""
     arguments: Any = {one: two, "body": f"{three}\n{secret}\n", "list": [{two: secret}, three], "note": secret}
     asked = request(arguments, tool_name=one, agent_id=two, run_id=three)
     sly = replace(ACTOR, name=two)
@@ -205,7 +205,7 @@ def every_card(one: str, two: str, three: str, planted: Any = None, *, looks: sl
 
 
 def digest_of(end: Approval, *flooding: str) -> QueueCard:
-    """A digest on which nothing but this approval stands, over and over."""
+    """A digest with nothing but this approval on it, over and over."""
     where = Destination(surface=Surface.SLACK, channel="C1")
     digest = QueueMessage(digest_id="d", destination=where, count=99, first=(end,) * 30)
     return queue_card_of(digest, policy=policy(), seal=SEAL, now=NOW, flooding=(*flooding, *flooding * 9))

@@ -108,7 +108,7 @@ def test_card_of_a_call_that_the_platform_cut() -> None:
 
 
 def test_card_with_warnings(snapshot: SnapshotAssertion) -> None:
-    """What an eye would miss stands above the call."""
+    """What an eye would miss is above the call."""
     asked = request({"to": "https://p\u0430ypal.com/x", "note": "a\u202eb\u200bc"})
     content = check(shown(approval(asked)))
     assert 3 == sum(text.startswith("⚠") for text in runs(content))
@@ -184,7 +184,7 @@ def test_page(resolved: str | None, snapshot: SnapshotAssertion) -> None:
 
 @pytest.mark.parametrize("state", CardState)
 def test_nothing_an_agent_wrote_is_parsed(state: CardState) -> None:
-    """Links, formatting, mentions and functions of an agent stand as written, where Teams parses nothing."""
+    """Links, formatting, mentions and functions of an agent appear as written, where Teams parses nothing."""
     asked = request({HOSTILE: HOSTILE}, tool_name=HOSTILE, agent_id=HOSTILE, run_id=HOSTILE)
     given_card = replace(shown(approval(asked)), state=state, why=HOSTILE, folded=HOSTILE)
     content = check(given_card)
@@ -204,7 +204,7 @@ def test_nothing_an_agent_wrote_is_parsed(state: CardState) -> None:
     ],
 )
 def test_a_name_in_a_mention_is_only_a_name(name: str, plain: str) -> None:
-    """What somebody calls herself cannot become markup where Teams parses."""
+    """What people call themselves cannot become markup where Teams parses."""
     assert plain == plain_name(name, 3)
 
 

@@ -62,7 +62,7 @@ def pressed(which: Button, **more: Any) -> Data:
 @pytest.mark.parametrize("rule", [ReasonRule.REQUIRED, ReasonRule.OPTIONAL])
 @pytest.mark.parametrize("presets", [(), ("too expensive", "wrong person"), tuple(f"r{n}" for n in range(9))])
 def test_reason_form(rule: ReasonRule, presets: tuple[str, ...], snapshot: SnapshotAssertion) -> None:
-    """Words, and above them what can be picked: five stand there, more are a menu."""
+    """Words, and above them what can be picked: five are shown, more are a menu."""
     given_one = asked(reason=rule, presets=presets)
     assert snapshot == checked(reason_view(given_one, pressed(Button.REJECT), CONTEXT))
 
@@ -104,7 +104,7 @@ def test_page_of_a_short_call(snapshot: SnapshotAssertion) -> None:
 
 
 def test_pages(snapshot: SnapshotAssertion) -> None:
-    """Approve stands on the last page once every page was shown; back and forth keeps what was seen."""
+    """Approve is on the last page once every page was shown; back and forth keeps what was seen."""
     one = asked(LONG)
     first = checked(whole_content(one, CONTEXT))
     assert ["Back to the card"] == titles(first)
@@ -130,7 +130,7 @@ def turn_of(content: dict[str, Any], title: str) -> Data:
 
 
 def test_a_page_that_was_left_out_leaves_no_approve() -> None:
-    """Whoever skips a page reaches the last one without Approve."""
+    """A person who skips a page reaches the last one without Approve."""
     one = asked(LONG)
     data = turn_of(whole_content(one, CONTEXT), "Next page")
     assert data.state is not None
@@ -165,7 +165,7 @@ def test_a_reason_for_an_approve_stands_below_the_last_page(rule: ReasonRule) ->
 
 
 def test_look_from_a_digest(snapshot: SnapshotAssertion) -> None:
-    """There the other answers stand below it too, and the way to the next request."""
+    """There the other answers are below it too, and the way to the next request."""
     content = checked(whole_content(asked(), CONTEXT, queue=QUEUE))
     assert ["Approve", "Reject…", "Skip", "Next"] == titles(content)
     assert snapshot == content
@@ -220,7 +220,7 @@ def test_pages_join_to_exactly_the_call(call: str) -> None:
 
 @given(st.text(alphabet=st.sampled_from("ab \n{<at>"), min_size=1, max_size=2_000))
 def test_a_page_shows_the_call_with_its_blanks(call: str) -> None:
-    """What stands on the pages is the call, line by line; no blank is lost on the way."""
+    """The pages show the call, line by line; no blank is lost on the way."""
     one = asked(call=call)
     content = whole_content(one, CONTEXT)
     short = all(len(line) < LONGEST_LINE for line in call.split("\n"))

@@ -64,7 +64,7 @@ def check_shown(content: dict[str, Any]) -> None:
 
 
 def carrying(text: str, state: CardState) -> Card:
-    """A card in this state with one text in every place that somebody else writes."""
+    """A card in this state with one text in every place that others write."""
     asked = request({text: text, "list": [text]}, tool_name=text, agent_id=text, run_id=text)
     known: Approval = replace(ENDS[state], request=asked)
     sly = replace(ACTOR, name=text)

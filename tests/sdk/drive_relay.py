@@ -21,7 +21,7 @@ def reject(request: HITLRequest) -> HITLResponse:
 
 
 def main() -> None:
-    """Three runs: approved by itself, rejected by a callback, answered by somebody else."""
+    """Three runs: approved by itself, rejected by a callback, answered by another person."""
     client = Client(api_url=os.environ["AIP_API_URL"], api_key=os.environ["AIP_API_KEY"])
     ways: dict[str, dict[str, Any] | None] = {
         "auto": {"auto_approve": True},

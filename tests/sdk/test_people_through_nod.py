@@ -40,7 +40,7 @@ def both_packages(folder: Path) -> str:
 
 
 async def people(url: str) -> list[Outcome]:
-    """Somebody who answers what waits, one request after the other, as Nod does: over the platform."""
+    """A person who answers what waits, one request after the other, as Nod does: over the platform."""
     said: list[Outcome] = []
     async with HITLClient(base_url=url, api_key=KEY) as client:
         for verb, note in ANSWERS:

@@ -64,7 +64,7 @@ class Recorder:
 
 
 async def people(url: str, platform: Platform) -> None:
-    """Somebody who answers the last run, for which the client has no handler, straight on the platform."""
+    """A person who answers the last run, for which the client has no handler, straight on the platform."""
     async with HITLClient(base_url=url, api_key=KEY) as client:
         while len(platform.decisions) < 2 or not (waiting := await client.list_pending()):
             await asyncio.sleep(0.02)

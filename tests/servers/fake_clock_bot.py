@@ -144,7 +144,7 @@ class NoCallbacks:
 
 
 class Clock:
-    """A `bot.ports.Clock` that stands still until it is set."""
+    """A `bot.ports.Clock` that stays where it is until it is set."""
 
     def __init__(self, now: datetime = BEGIN) -> None:
         self.now = now
@@ -155,7 +155,7 @@ class Clock:
 
 @dataclass
 class Outside:
-    """What lives on when a process ends: the time, the platform, the chats and whoever is paged."""
+    """What lives on when a process ends: the time, the platform, the chats and the pagers."""
 
     clock: Clock
     platform: FakePlatform
@@ -200,7 +200,7 @@ class FakeClockBot:
         self.wake_ups.add(Step.INGEST)
 
     async def is_on(self, person: str, request_id: str = "r1", *, seconds: float) -> None:
-        """She takes it on, as she may, for so long."""
+        """This person claims it, which the policy allows, for so long."""
         claimed = a_claim(person, at=self.clock(), until=self.clock() + timedelta(seconds=seconds))
         digest = (await found(self.store, request_id)).request.digest
         assert Claimed.YES is await claim(self.store, claimed, request_id, digest=digest)
@@ -250,7 +250,7 @@ class FakeClockBot:
             await self.settle()
 
     async def jump(self, seconds: float) -> None:
-        """The process stands still for so long, and wakes: everything looks once."""
+        """The process is stopped for so long, and wakes: everything looks once."""
         self.clock.now += timedelta(seconds=seconds)
         self.wake_ups.update(step for step in Step if step is not Step.INGEST)
         await self.settle()

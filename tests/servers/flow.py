@@ -55,7 +55,7 @@ class Flow:
 
     @property
     def actions(self) -> list[dict[str, Any]]:
-        """Whatever could be pressed, or would ping somebody."""
+        """Whatever could be pressed, or would ping a person."""
         parts = [node for card in self.cards for node in nodes(card) if node["type"].startswith("Action")]
         pings = [entity for card in self.cards for entity in card.get("msteams", {}).get("entities", ())]
         return parts + pings

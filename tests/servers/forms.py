@@ -21,12 +21,12 @@ Json = dict[str, Any]
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 SLACK, TEAMS, RELAY = "/slack/events", "/api/messages", "/relay/wake"
 LOOKS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
-#: What stands where something else belongs.
+#: Values in a place where another type belongs.
 OTHER: tuple[Any, ...] = (
     None, True, -1, 2**63, 1e308, "", "x", "\x00", "\u202e", "x" * 4000, [], {}, [[]], [None], {"id": 1},
     "v1.a.b.c.d.e",
 )  # fmt: skip
-#: Seconds after which a true token is bought anew.
+#: Seconds after which a new true token is bought.
 BEARER_LIFE = 600
 #: Seconds by which a replayed request is too old or too new.
 AGES = (-100_000, -400, 400, 100_000)
@@ -111,7 +111,7 @@ class Hostile:
     # Slack, not signed so
 
     def _unsigned(self) -> Sent:
-        """Ann's true Approve, by whoever has seen one."""
+        """Ann's true Approve, from an attacker who has seen one."""
         body = urlencode({"payload": json.dumps(self._as_slack_ann())}).encode()
         true = self._signature(body)
         headers = self._chance.choice(

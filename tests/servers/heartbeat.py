@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from sandbox.serve import serve
 
-#: What stands for one check in the address; whoever knows it can keep the switch quiet.
+#: The secret part of the address; anyone who knows it can keep the switch quiet.
 CHECK = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278"
 
 

@@ -6,7 +6,7 @@ import threading
 
 #: What the good hook was told, oldest first. Hooks are found by name, so what they know is the module's.
 TOLD: list[tuple[str, str]] = []
-#: Lets go whoever hangs; without it, after this many seconds.
+#: Releases the hook that hangs; without it, it goes on after this many seconds.
 LET_GO = threading.Event()
 LONGEST = 30.0
 

@@ -27,7 +27,7 @@ def alone(messages: list[Message], user: str) -> list[Message]:
 
 
 def in_threads(messages: list[Message]) -> list[Message]:
-    """Those that stand in a card's thread."""
+    """The ones in a card's thread."""
     return [message for message in messages if message.thread_ts is not None]
 
 
@@ -43,7 +43,7 @@ def fired(system: System) -> Counter[tuple[str, int]]:
 
 
 def check_each_once(system: System) -> None:
-    """Every rung fired once, every owed notice told at most once, and no message is up twice."""
+    """Every rung fired once, every notice sent at most once, and no message is up twice."""
     assert {1} >= set(fired(system).values()), fired(system)
     rows = [(row["approval"], row["body"]) for row in system.audit() if row["kind"] == "told"]
     told = Counter((a, body["mark"], body["card"], body["person"]) for a, body in rows)

@@ -17,7 +17,7 @@ from tests.servers.random_walk import PEOPLE, Step, Walk
 
 @dataclass(frozen=True)
 class Press(Step):
-    """Somebody presses a button that she sees, or saw in an earlier look of that message, once or twice."""
+    """A person presses a button that they see, or saw in an earlier look of that message, once or twice."""
 
     who: str
     surface: Surface
@@ -64,7 +64,7 @@ class Together(Step):
 
 @dataclass(frozen=True)
 class Next(Step):
-    """Somebody opens the next one of a digest, and answers it there."""
+    """A person opens the next one of a digest, and answers it there."""
 
     who: str
     surface: Surface
@@ -130,5 +130,5 @@ async def pressed(walk: Walk, click: Click) -> None:
 
 
 def channel_of(chat: FlakyChat, mark: str) -> str:
-    """Where the message with this mark stands."""
+    """The place of the message with this mark."""
     return next(channel for channel, known in chat.marks if known == mark)

@@ -15,7 +15,7 @@ HEAD = b"POST /slack/events HTTP/1.1\r\nHost: nod\r\nContent-Type: application/j
 #: Seconds until a connection that was cut is dialled again, as tools of this kind do: what is tried here is
 #: slowness, and not a flood.
 AGAIN = 10.0
-#: A connection that stands, as the kernel numbers its states.
+#: An established connection, as the kernel numbers its states.
 ESTABLISHED = 1
 #: What a client sends before it goes quiet, by what it is slow with.
 KINDS = {

@@ -51,7 +51,7 @@ class ListAgain(Step):
 
 @dataclass(frozen=True)
 class Elsewhere(Step):
-    """Somebody answers on the platform itself."""
+    """A person answers on the platform itself."""
 
     which: int
     word: str
@@ -102,7 +102,7 @@ class Reload(Step):
 
 @dataclass(frozen=True)
 class Delete(Step):
-    """Somebody deletes a message of the bot."""
+    """A person deletes a message of the bot."""
 
     surface: Surface
     message: int

@@ -70,7 +70,7 @@ class System:
         return found[0] if found else None
 
     def cards_of(self, request_id: str, channel: str = APPROVALS) -> list[Message]:
-        """All cards that stand for one request: their run id is the request's only mark in a test."""
+        """All cards for one request: their run id is the request's only mark in a test."""
         return [m for m in self.cards(channel) if request_id in said(m)]
 
     def replies(self, card: Message) -> list[Message]:
@@ -112,7 +112,7 @@ class System:
         return [p.status for p in self.sandbox.platform.decisions if p.request_id == request_id]
 
     def audit(self) -> list[dict[str, Any]]:
-        """The audit's rows as they stand, their bodies parsed."""
+        """The audit's rows, their bodies parsed."""
         with closing(sqlite3.connect(f"file:{self.folder / 'nod.db'}?mode=ro", uri=True)) as connection:
             rows = connection.execute("SELECT number, kind, approval_id, body FROM audit ORDER BY number")
             return [{"number": n, "kind": k, "approval": a, "body": json.loads(b)} for n, k, a, b in rows]

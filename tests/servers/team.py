@@ -11,7 +11,7 @@ PLUGIN = 'pytest_plugins = ["nod.testing"]\n'
 
 
 def run_tests(folder: Path, tests: str, *, conftest: str = "") -> subprocess.CompletedProcess[str]:
-    """Their tests, with the plugin and what else stands in their conftest.py; how pytest ended."""
+    """Their tests, with the plugin and the rest of their conftest.py; how pytest ended."""
     (folder / "conftest.py").write_text(PLUGIN + conftest)
     (folder / "test_flow.py").write_text(tests)
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""A command in a terminal of its own (a pty), with somebody in front of it who reads and presses keys."""
+"""A command in a terminal (a pty), with a person in front of it who reads and presses keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody at a terminal, in which `nod watch` or a program of one's own runs, and the platform behind it."""
+"""A person at a terminal in which `nod watch` or a user's program runs, and the platform behind it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.servers.terminal import Terminal, terminal
 KEY = "key-hunter2"
 NOD = str(Path(sys.executable).with_name("nod"))
 ROOT = Path(__file__).parents[2]
-#: A program of somebody's own that asks by `TerminalPrompt`.
+#: A user's program that asks by `TerminalPrompt`.
 CHILD = str(ROOT / "tests" / "story" / "prompting_child.py")
 PENDING, DECISION = "/agents/hitl/pending", "/agents/hitl/decision"
 
@@ -46,7 +46,7 @@ async def at_a_terminal(
     quirks: sandbox.Quirks | None = None,
     **request: object,
 ) -> AsyncIterator[Rig]:
-    """Somebody who runs `nod watch`, with one request that waits; `installed`: by its own file."""
+    """A person who runs `nod watch`, with one request that waits; `installed`: by its own file."""
     faults = Faults()
     async with (
         sandbox.open_platform(api_key=KEY, quirks=quirks) as platform,
@@ -65,7 +65,7 @@ async def at_a_terminal(
 async def prompted(
     *requests: Mapping[str, object], variables: Mapping[str, str] | None = None
 ) -> AsyncIterator[Rig]:
-    """Somebody whose own program asks her about these requests, which wait when it begins."""
+    """A person whose own program asks about these requests, which wait when it begins."""
     faults = Faults()
     async with (
         sandbox.open_platform(api_key=KEY) as platform,
@@ -89,7 +89,7 @@ async def settled() -> None:
 
 
 async def write(rig: Rig, text: str) -> None:
-    """Key by key, as somebody types."""
+    """Key by key, as people type."""
     for key in text:
         rig.terminal.press(key)
         await asyncio.sleep(0.03)

@@ -1,4 +1,4 @@
-"""A program of somebody's own: whoever sits at its terminal is asked first, else its callback rejects."""
+"""A user's own program: the person at its terminal is asked first, else its callback rejects."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ async def test_who_was_told_directly_is_told_once_and_hears_its_end(tmp_path: Pa
 
 
 async def test_with_the_database_there_nothing_is_spooled(tmp_path: Path) -> None:
-    """The usual way: one row, owed to every pager; its answer about the second one is the store's."""
+    """The usual way: one row, for every pager; raised a second time, the store says that it is there."""
     async with open_rig(tmp_path, down=False) as rig:
         assert await rig.alert_fallback.raise_(GONE)
         assert not await rig.alert_fallback.raise_(GONE)
@@ -207,7 +207,7 @@ async def test_what_comes_right_before_it_is_stored_is_mended_all_the_same(tmp_p
 
 
 async def test_what_is_looked_for_before_it_is_stored_is_found(tmp_path: Path) -> None:
-    """Whoever mends all that is open about a request must not miss what the database could not take."""
+    """Resolving all that is open about a request must not miss what the database could not take."""
     async with open_rig(tmp_path) as rig:
         await rig.alert_fallback.raise_(GONE)
         with pytest.raises(Unavailable):
@@ -314,7 +314,7 @@ async def test_after_a_kill_and_with_the_database_still_gone_it_is_paged_too(tmp
 
 
 async def test_the_end_of_a_process_is_mended_by_the_life_of_the_next(tmp_path: Path) -> None:
-    """Not at its start, for it may end as well; and the end after that pages anew."""
+    """Not at its start, for it may end as well; and the end after that pages again."""
     Spool(tmp_path / "alerts.jsonl").put(DEAD)
     async with open_rig(tmp_path, down=False, proven=0.5) as rig:
         assert [(SCHEDULER_DEAD, None)] == await rig.stored()

@@ -1,4 +1,4 @@
-"""What nobody may overlook is said at the start, and anew for each policy that comes in force."""
+"""What nobody may overlook is said at the start, and again for each policy that comes into force."""
 
 from __future__ import annotations
 

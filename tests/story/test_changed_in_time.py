@@ -63,7 +63,7 @@ def pinged(work: FakeClockBot, account: str) -> list[int]:
 
 
 async def claimed(work: FakeClockBot, person: str) -> None:
-    """Somebody says that she is on it, for a fifth of the time that is left."""
+    """This person claims it, for a fifth of the time that is left."""
     approval = await work.store.approvals.get("r1")
     assert approval is not None
     now = work.clock()
@@ -116,7 +116,7 @@ async def test_a_window_that_grows_to_a_day_is_escalated_again(tmp_path: Path) -
 
 
 async def test_who_was_let_in_by_a_rung_sees_the_changed_call(tmp_path: Path) -> None:
-    """She may decide it, so it stands in her channel too."""
+    """The CFO can decide it, so it is posted in their channel too."""
     widen = Rung(action=Action.WIDEN, share=0.3, who=("cfo",), cards=(BOARD,))
     async with open_fake_clock_bot(tmp_path, policy_of(route_of(widen))) as work:
         work.ask("r1", window=1000)
@@ -131,7 +131,7 @@ async def test_who_was_let_in_by_a_rung_sees_the_changed_call(tmp_path: Path) ->
 
 
 async def test_a_deadline_that_comes_nearer_shortens_a_claim(tmp_path: Path) -> None:
-    """Three days became one hour: whoever is on it does not keep the others out of it until the end."""
+    """Three days became one hour: a claim does not keep the others out of it until the end."""
     async with open_fake_clock_bot(tmp_path, policy_of(route_of(PING, PAGE))) as work:
         work.platform.waiting["r1"] = HITLRequest(
             request_id="r1", tool_name="pay", agent_id="treasury", arguments={}, timeout_seconds=3 * 86_400.0
@@ -172,7 +172,7 @@ async def test_a_vote_of_hers_ends_her_claim(tmp_path: Path) -> None:
 
 
 async def test_a_card_shows_that_a_lease_has_ended(tmp_path: Path) -> None:
-    """At that moment: nobody is on it any more, somebody else may be, and the next rung stands there again."""
+    """At that moment the claim is gone, another person can claim it, and the next rung is shown again."""
     late = Rung(action=Action.PING, share=0.9, who=("olu",))
     async with open_fake_clock_bot(tmp_path, policy_of(route_of(late))) as work:
         work.ask("r1", window=36_000)

@@ -54,7 +54,7 @@ async def test_a_rungs_channel_is_tried(
 async def test_workspace_channels_and_people_go_by_their_names(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An id is looked up by nobody; where something is wrong it stands behind the name, as in nod.yaml."""
+    """Nobody has to look up an id; where something is wrong the id follows the name, as in nod.yaml."""
     sandbox.workspace.kick("C0FINANCE")
     assert 1 == await checked(sandbox, tmp_path, monkeypatch)
 

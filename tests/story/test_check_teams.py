@@ -162,7 +162,7 @@ async def test_without_teams_settings_the_place_is_named_by_its_line(
 
 
 async def test_lint_finds_people_in_teams(rig: Rig, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """By id and by e-mail, without Slack; somebody who is in no conversation is found nowhere."""
+    """By id and by e-mail, without Slack; a person who is in no conversation is found nowhere."""
     assert 0 == await lint_online(read_environment())
     assert "nod.yaml: 0 errors, 0 warnings" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""Somebody sets the machine's clock while requests wait."""
+"""The machine's clock is set while requests wait."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ async def test_it_is_sent_again_eight_times_at_most(tmp_path: Path) -> None:
 async def test_what_is_listed_no_more_is_over_at_the_next_poll(
     tmp_path: Path, word: str | None, outcome: str
 ) -> None:
-    """Until then the card says that it is sent; never approved by a 404, even where somebody else approved."""
+    """Until then the card says that it is sent; a 404 never means approved, even if another person approved."""
     async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         polls_take_time(work)
         work.ask("r1", window=120)

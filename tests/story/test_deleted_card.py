@@ -1,4 +1,4 @@
-"""Somebody deletes cards in Slack: each is found within a minute, and up again."""
+"""Cards are deleted in Slack: each is found within a minute, and posted again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo, as whoever tries Nod first meets it: in a real browser, and as a script."""
+"""The demo, as people who try Nod first meet it: in a real browser, and as a script."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_the_demo_in_a_browser(browser: Browser) -> None:
 
 @pytest.mark.calm
 async def test_the_script_tells_the_whole_story(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every step happens, in under a minute, and stands in the table with its time."""
+    """Every step happens, in under a minute, and is in the table with its time."""
     began = time.monotonic()
     async with open_demo(port=0) as sandbox:
         played = await Story(sandbox).play()

@@ -59,7 +59,7 @@ Start = Callable[..., Awaitable[Command]]
 
 
 class NewUser:
-    """Somebody who follows the page: each method that they call is a step, and is counted."""
+    """A person who follows the page: each method that they call is a step, and is counted."""
 
     def __init__(self, sandbox: Sandbox, folder: Path, start: Start) -> None:
         self.sandbox, self.folder, self._start = sandbox, folder, start

@@ -36,7 +36,7 @@ async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
 
 
 def given(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
-    """The tokens of the local Slack, as somebody would have copied them from the app's pages."""
+    """The tokens of the local Slack, as a person would have copied them from the app's pages."""
     found = {
         **sandbox.environment(),
         "SLACK_APP_TOKEN": sandbox.workspace.app.app_token,

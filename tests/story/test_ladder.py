@@ -1,4 +1,4 @@
-"""Ladders in time: each rung once, whatever the window, the load, or how long the process stood still."""
+"""Ladders in time: each rung once, whatever the window, the load, or how long the process was stopped."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ async def test_every_rung_fires_once_and_in_time(tmp_path: Path, window: float, 
 
 
 async def test_a_process_that_ends_between_any_two_rungs_fires_each_once(tmp_path: Path) -> None:
-    """The next process goes on where the rows stand: nothing is fired twice, nothing left out."""
+    """The next process goes on from the stored rows: nothing is fired twice, nothing left out."""
     waiting: dict[str, HITLRequest] = {}
     for stop in (1.0, 4.5, 7.0, 8.0, 8.7, 11.0):
         async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
@@ -163,7 +163,7 @@ async def test_one_request_that_breaks_the_step_holds_up_no_other(tmp_path: Path
 
 
 async def test_nothing_ends_unescalated_and_unreported_after_sleeping_past_the_deadline(tmp_path: Path) -> None:
-    """Whoever slept past a deadline says that nobody answered, and who was asked."""
+    """After a sleep past the deadline, Nod says that nobody answered, and who was asked."""
     async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=60)
         await work.run(1)
@@ -193,7 +193,7 @@ async def test_a_request_that_is_found_late_starts_at_the_highest_rung_that_is_d
 
 
 async def test_a_widened_request_can_be_decided_by_those_it_was_widened_to(tmp_path: Path) -> None:
-    """The people of a `widen` rung may decide from then on, and the card stands in their channel."""
+    """The people of a `widen` rung can decide from then on, and the card is in their channel."""
     async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=100)
         await work.run(50)
@@ -209,7 +209,7 @@ async def test_a_widened_request_can_be_decided_by_those_it_was_widened_to(tmp_p
 
 
 async def test_a_claim_pauses_the_ladder_until_its_lease_ends(tmp_path: Path) -> None:
-    """Whoever is on it hears the last call alone, before the others hear anything."""
+    """The person with the claim hears the last call alone, before the others hear anything."""
     async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=100)
         await work.run(30)
@@ -227,7 +227,7 @@ async def test_a_claim_pauses_the_ladder_until_its_lease_ends(tmp_path: Path) ->
 
 
 async def test_a_page_is_over_when_somebody_answered_elsewhere(tmp_path: Path) -> None:
-    """Whoever was woken hears that it is over."""
+    """People who were woken hear that it is resolved."""
     async with open_fake_clock_bot(tmp_path, policy_of(*LADDER)) as work:
         work.ask("r1", window=100)
         await work.run(90)

@@ -142,7 +142,7 @@ async def test_double_clicks_late_clicks_and_replays_change_nothing(tmp_path: Pa
 
 
 async def test_answered_on_the_platform_the_card_says_so(tmp_path: Path) -> None:
-    """Somebody approves on the platform: the card loses its buttons and tells what the audit says."""
+    """A person approves on the platform: the card loses its buttons and says what the audit says."""
     async with open_system(tmp_path) as system:
         request_id = system.ask(timeout_seconds=60)
         card = await system.shown()
@@ -157,7 +157,7 @@ async def test_answered_on_the_platform_the_card_says_so(tmp_path: Path) -> None
 
 
 async def test_a_long_call_is_approved_only_after_all_of_it_was_shown(tmp_path: Path) -> None:
-    """Too long for the card: no Approve there, but behind View all, where everything stands."""
+    """Too long for the card: no Approve there, but behind View all, which shows everything."""
     async with open_system(tmp_path) as system:
         text = "\n".join(f"line {n} of a long letter" for n in range(600))
         request_id = system.ask(arguments={"body": text}, timeout_seconds=60)

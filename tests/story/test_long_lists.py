@@ -79,7 +79,7 @@ class Long:
         return JSONResponse({"status": "ok"})
 
     def asks(self, request_id: str) -> None:
-        """Somebody else's agent waits."""
+        """Another team's agent waits."""
         self.healthy[request_id] = json.dumps(
             item(request_id, tool=f"healthy_{request_id}", agent="good")
         ).encode()
@@ -196,7 +196,7 @@ async def test_beyond_the_bounds_a_refusal_goes_out_and_one_alert_names_the_agen
 
 @pytest.mark.slow
 async def test_beyond_the_bounds_in_the_whole_bot(tmp_path: Path) -> None:
-    """50,001 items: a Skip is told at once, and the one alert names whom to stop."""
+    """50,001 items: a Skip is delivered at once, and the one alert names the agent to stop."""
     async with open_long(tmp_path) as (long, system):
         long.asks("r1")
         card = await card_of(system, "r1", within=10)

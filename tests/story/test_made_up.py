@@ -63,7 +63,7 @@ async def test_what_is_still_listed_stays_open_under_the_same_card(tmp_path: Pat
 
 @pytest.mark.parametrize("verdict", sampled([HITLDecision.REJECTED, HITLDecision.SKIPPED], quick=(0,)))
 async def test_an_answer_after_a_made_up_end_counts(tmp_path: Path, verdict: HITLDecision) -> None:
-    """The platform still waits, so what somebody answers then is delivered."""
+    """The platform still waits, so an answer that comes then is delivered."""
     policy = replace(policy_of(), default_window=timedelta(seconds=WINDOW))
     async with open_fake_clock_bot(tmp_path, policy) as work:
         ask(work)

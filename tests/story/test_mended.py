@@ -1,4 +1,4 @@
-"""An alert ends when what it tells of ends: whoever was paged is relieved, whatever way it came right."""
+"""An alert ends when its cause ends: the people who were paged hear of it, whatever fixed it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_a_request_that_comes_to_stand_on_a_digest_ends_its_alert(tmp_path
 
 
 async def test_a_refused_card_that_is_found_after_all_ends_its_alert(tmp_path: Path) -> None:
-    """The answer to its post was lost, then the chat refused to be searched; it stood there all the time."""
+    """The answer to its post was lost, then the chat refused to be searched; it was there all the time."""
     policy = replace(SMALL, routes=(replace(ROUTE, cards=(FINANCE, ROOM)),))
     async with open_fake_clock_bot(tmp_path, policy) as work:
         post = work.chat.post

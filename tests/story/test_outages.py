@@ -67,7 +67,7 @@ async def test_an_answer_lost_on_the_way_back_is_no_second_effect(tmp_path: Path
         await system.press(ANN, card, "approve")
 
         await system.says(card, "Approved: send_email", within=10)
-        # It is not listed any more, so the Approve is not confirmed anew and not sent a second time.
+        # It is not listed any more, so the Approve is not confirmed again and not sent a second time.
         assert [200] == system.posts(request_id)
         assert [request_id] == system.sandbox.platform.executed
 

@@ -193,7 +193,7 @@ async def test_a_person_presses_and_is_heard(browser: Browser) -> None:
 
 
 async def test_the_modal_is_filled_by_keyboard(browser: Browser) -> None:
-    """Required fields, the app's own objection, and what was typed meanwhile: all stand where Slack puts
+    """Required fields, the app's own objection, and what was typed meanwhile: all are where Slack puts
     them."""
     async with sandbox() as rig, reading(browser, rig.base) as (page, complaints):
         await page.get_by_role("button", name="Reject…").focus()

@@ -59,7 +59,7 @@ class Rig:
         request_id = self.system.ask(tool=tool, timeout_seconds=120, **more)
         card = self.page.locator(".ac-adaptiveCard").filter(has_text=tool).last
         await expect(card).to_contain_text(f"Approve {tool}?", timeout=10_000)
-        # What stands in its place later need not name the tool; the frame around it stays.
+        # What takes its place later need not name the tool; the frame around it stays.
         await card.evaluate(
             "(card, id) => card.closest('.ac-preview-panel').setAttribute('data-asked', id)", request_id
         )
@@ -77,7 +77,7 @@ class Rig:
         await until(lambda: [word] == self.system.effects(request_id), what=f"the platform to be told {word}")
 
     async def press_as(self, person: dict[str, str], verb: str) -> dict[str, Any]:
-        """Another person presses what was last pressed with this verb; returns what she is answered.
+        """Another person presses what was last pressed with this verb; returns the answer to that person.
 
         The Playground is one person's; others are its "Custom activity".
         """
@@ -169,7 +169,7 @@ async def test_every_button(tmp_path: Path, place: str) -> None:
 
 @pytest.mark.parametrize("place", [place for place in PLACES if place != "ann-alone"])
 async def test_a_second_user(tmp_path: Path, place: str) -> None:
-    """Somebody who may not decide is told so; a second person's vote makes the quorum."""
+    """A person who cannot decide reads so; a second person's vote makes the quorum."""
     async with open_rig(tmp_path, place) as rig:
         request_id, card = await rig.asked("two")
         await rig.press(card, "Approve")

@@ -88,7 +88,7 @@ async def test_not_enough_votes_is_no_refusal(tmp_path: Path) -> None:
 
 
 async def test_nobody_approves_what_she_asked_for(tmp_path: Path) -> None:
-    """The run names Ann as the requester: she is refused, Bob may decide."""
+    """The run names Ann as the requester: Ann is refused, Bob can decide."""
     async with open_system(tmp_path, policy=policy(", requester: arguments.by")) as system:
         request_id = system.ask(arguments={"by": "ann@acme.example"}, timeout_seconds=60)
         card = await system.shown()
@@ -141,7 +141,7 @@ async def test_a_call_that_changes_under_its_card_is_asked_about_anew(tmp_path: 
 
 
 async def test_a_call_that_changes_after_the_click_is_never_posted(tmp_path: Path) -> None:
-    """The fresh read before the POST finds another call: the decision is void and people are asked anew."""
+    """The fresh read before the POST finds another call: the decision is void and people are asked again."""
     async with open_system(tmp_path, policy=policy()) as system:
         request_id = system.ask(arguments={"amount": 5}, timeout_seconds=60)
         card = await system.shown()
@@ -157,7 +157,7 @@ async def test_a_call_that_changes_after_the_click_is_never_posted(tmp_path: Pat
 
 
 async def test_why_me_tells_the_route_and_why_not(tmp_path: Path) -> None:
-    """The private button explains the route, the lists and what is missing; to Eve, why she may not."""
+    """The private button explains the route, the lists and what is missing; to Eve, why she cannot decide."""
     async with open_system(tmp_path, policy=policy(", quorum: 2")) as system:
         system.ask(timeout_seconds=60)
         card = await system.shown()

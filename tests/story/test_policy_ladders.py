@@ -207,7 +207,7 @@ async def test_lint_names_rungs_that_change_nothing(
     ("approvers", "who", "online"),
     [
         ("[duty]", "ann", True),  # on call now, and not next week
-        ("[ann, bob, gil]", "sre", True),  # bob now, and whoever the schedule will name
+        ("[ann, bob, gil]", "sre", True),  # bob now, and the people that the schedule will name
         ("[finance]", "board", False),
         ("[finance, gil]", "sre", False),
     ],
@@ -215,7 +215,7 @@ async def test_lint_names_rungs_that_change_nothing(
 async def test_lint_is_silent_where_somebody_may_be_new(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], approvers: str, who: str, online: bool
 ) -> None:
-    """Who decides today may not decide tomorrow, and whom nobody was asked for may be anybody."""
+    """People who can decide today may not be able to tomorrow, and a schedule can name anyone."""
     text = POLICY.replace("approvers: [finance]", f"approvers: {approvers}")
     path = written(tmp_path, f"{{at: 50%, do: widen, who: [{who}]}}", text=text)
 
@@ -234,7 +234,7 @@ async def test_lint_is_silent_where_somebody_may_be_new(
 async def test_lint_names_rungs_that_reach_nobody(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], rung: str, what: str
 ) -> None:
-    """Whoever has no account, in a chat that was asked, hears nothing."""
+    """People without an account, in a chat that was asked, get no message."""
     found = FakeDirectory("ann", "bob", "eve", group=["U0CAT"])
 
     _, lines = await linted(capsys, written(tmp_path, rung), found, WELL)
@@ -290,7 +290,7 @@ async def test_lint_looks_at_every_shift(tmp_path: Path, capsys: pytest.CaptureF
 
 
 async def test_lint_offline_asks_no_schedule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whom it names is not known then, so nothing is said of it."""
+    """The people it names are not known then, so nothing is said of it."""
     text = POLICY.replace("approvers: [finance]", "approvers: [sre]\n    quorum: 3")
 
     assert (0, []) == await linted(capsys, written(tmp_path, "{at: 50%, do: ping, who: [infra]}", text=text))

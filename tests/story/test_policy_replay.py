@@ -124,7 +124,7 @@ async def test_the_audit_is_compared_with_the_file(tmp_path: Path, capsys: pytes
 
 
 async def test_who_voted_and_could_not_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A decision that rests on somebody who would be refused is named; the bot may run meanwhile."""
+    """A decision by a person who would be refused now is named; the bot can run meanwhile."""
     vote = Vote(
         person="ann",
         verdict=HITLDecision.APPROVED,

@@ -1,4 +1,4 @@
-"""`TerminalPrompt` in somebody's own program, in a real terminal (a pty): the guide's interactive door."""
+"""`TerminalPrompt` in a user's program, in a real terminal (a pty): the guide's interactive door."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_an_answer_with_a_note() -> None:
 
 
 async def test_who_writes_past_the_deadline_answers_no_other_call() -> None:
-    """The next call comes up under her hands: her letters do not count there until she says so."""
+    """The next call comes up while a person types: their letters do not count there until they say so."""
     async with prompted({"tool": "pay", "timeout_seconds": 8}, MAIL) as rig:
         await rig.terminal.shows("pay for bare_agent")
         await write(rig, "esure")

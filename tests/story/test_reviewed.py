@@ -47,7 +47,7 @@ def texts(work: FakeClockBot) -> list[str]:
 
 
 def without_account(policy: Policy, handle: str) -> Policy:
-    """As the roster leaves somebody who was deactivated, or who could not be looked up for a minute."""
+    """As the roster leaves a person who was deactivated, or could not be looked up for a minute."""
     return replace(policy, people={**policy.people, handle: replace(policy.people[handle], accounts={})})
 
 
@@ -104,7 +104,7 @@ async def test_a_vote_of_somebody_who_was_deactivated_since_makes_no_quorum(tmp_
 
 
 async def test_a_rung_that_was_taken_out_of_the_file_lets_nobody_in_any_more(tmp_path: Path) -> None:
-    """Whoever closes a hole in nod.yaml closes it for what is open, too."""
+    """Closing a hole in nod.yaml closes it for open requests, too."""
     async with open_fake_clock_bot(
         tmp_path, policy_of(Rung(action=Action.WIDEN, share=0.3, who=("cfo",)))
     ) as work:
@@ -206,7 +206,7 @@ async def test_a_large_group_is_not_written_to_one_by_one(tmp_path: Path) -> Non
 
 
 async def test_a_page_for_what_was_answered_meanwhile_is_not_raised(tmp_path: Path) -> None:
-    """The rung was read as due before somebody answered, and its turn came after."""
+    """The rung was read as due before a person answered, and its turn came after."""
     async with open_fake_clock_bot(tmp_path, policy_of(Rung(action=Action.PAGE, share=0.5))) as work:
         work.ask("r1", window=100)
         await work.run(10)

@@ -50,7 +50,7 @@ async def test_many_dead_channels_are_looked_at_in_turn(tmp_path: Path) -> None:
 
 
 async def test_requests_whose_route_left_the_file_are_paged_until_they_are_over(tmp_path: Path) -> None:
-    """Everybody is refused on their cards, so they run out unless somebody hears of it."""
+    """Everybody is refused on their cards, so they run out unless an operator hears of it."""
     liveness: list[float] = []
     async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         self_check = auditor(work, liveness)
@@ -69,7 +69,7 @@ async def test_requests_whose_route_left_the_file_are_paged_until_they_are_over(
 
 
 async def test_a_quorum_that_nobody_can_reach_stops_the_heartbeat(tmp_path: Path) -> None:
-    """Two are needed and one of them lost her account: mended when she is found again."""
+    """Two are needed and one of them lost their account: resolved when that person is found again."""
     liveness: list[float] = []
     async with open_fake_clock_bot(tmp_path, policy_of(quorum=2)) as work:
         self_check, whole = auditor(work, liveness), work.policy
@@ -108,7 +108,7 @@ async def test_a_look_in_which_the_process_stood_still_tells_nothing(
 
 
 class Stopping(PaperChat):
-    """The process stands still the first times that it is asked, for longer than anybody waits for it."""
+    """The process hangs the first times that it is asked, for longer than anybody waits for it."""
 
     stops = 0
 

@@ -66,7 +66,7 @@ def amended(work: FakeClockBot) -> list[str]:
 
 
 async def ended(work: FakeClockBot) -> list[str]:
-    """What was said of the end, once nothing is owed any more."""
+    """The messages about the end, once nothing is left to deliver."""
     assert (await found(work.store, "r1")).stage is Stage.CLOSED
     return [said.notice.mark for said in work.chat.notices if said.notice.mark.endswith(".outcome")]
 
@@ -157,7 +157,7 @@ async def test_a_card_that_cannot_show_it_is_told_below(refusal: NodError, tmp_p
 
 
 async def test_an_answer_that_did_not_get_through_is_told_below(tmp_path: Path) -> None:
-    """The card said that it was on its way; whoever pressed does not look there once more."""
+    """The card said that it was on its way; the person who pressed does not look there again."""
     async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.ask("r1", window=20)
         await work.run(5)

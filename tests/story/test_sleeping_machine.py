@@ -1,4 +1,4 @@
-"""The machine sleeps: the wall clock goes on, and the monotonic one stands still (clock_gettime(2))."""
+"""The machine sleeps: the wall clock goes on, and the monotonic one stops (clock_gettime(2))."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Wall:
 
 @pytest.mark.parametrize(("slept", "rested"), [(0.0, 0.0), (SLEPT, WAKING)])
 async def test_the_auditor_rests_longer_after_a_sleep(slept: float, rested: float) -> None:
-    """What is overdue is attempted before somebody looks whether it was."""
+    """What is overdue is attempted before the auditor checks whether it was."""
     wall = Wall()
     resting = asyncio.create_task(rest(0.2, clock=wall))
     begun = time.monotonic()

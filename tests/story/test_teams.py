@@ -149,7 +149,7 @@ async def test_a_look_is_no_vote_and_no_refusal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("person", ["eve", "gus", "xia"])
 async def test_nobody_else_decides_in_teams(tmp_path: Path, person: str) -> None:
-    """A colleague who is no approver, a guest, and somebody of another company: refused, and on record."""
+    """A colleague who is no approver, a guest, and a person of another company: refused, and on record."""
     async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
         await until_known(system)
         request_id = system.ask(timeout_seconds=60)
@@ -163,7 +163,7 @@ async def test_nobody_else_decides_in_teams(tmp_path: Path, person: str) -> None
 
 
 async def test_a_rung_pings_in_teams_too(tmp_path: Path) -> None:
-    """The thread of the card, and a message to the person alone on the surface where she is asked."""
+    """The thread of the card, and a message to the person alone on the surface where they are asked."""
     async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
         await until_known(system)
         system.ask(timeout_seconds=8)

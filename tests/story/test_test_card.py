@@ -47,7 +47,7 @@ TEST = timedelta(seconds=30)
 
 @dataclass(kw_only=True)
 class Terminal:
-    """Somebody who ran `nod test-card`, and what they read."""
+    """A person who ran `nod test-card`, and what they read."""
 
     lines: list[str] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -347,7 +347,7 @@ async def test_whoever_is_killed_in_between_withdraws_the_question(tmp_path: Pat
 
 
 async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
-    """Its name is made from that of the database, and may be one that somebody else took."""
+    """Its name is made from that of the database, and another program may have taken it."""
     path = tmp_path / "nod.sock"
     path.write_text("kept")
     async with open_control(path, never):
@@ -357,7 +357,7 @@ async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 async def test_the_socket_of_another_user_is_not_believed(tmp_path: Path) -> None:
-    """In a shared folder it could say that somebody decided."""
+    """In a shared folder it could claim a decision that nobody made."""
     path = tmp_path / "nod.sock"
     tmp_path.chmod(0o777)
     program = (

@@ -189,7 +189,7 @@ async def test_a_chat_that_does_not_answer_is_tried_with_few_cards(tmp_path: Pat
 async def test_a_decision_that_came_after_the_platforms_own_end_is_owned_up_to(
     tmp_path: Path, found: str
 ) -> None:
-    """Ann approved, and over there time had run out: she is not told that it was answered elsewhere."""
+    """Ann approved, and over there time had run out: no card tells Ann that it was answered elsewhere."""
     async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         work.ask("r1", window=600)
         await work.run(5)
@@ -236,7 +236,7 @@ async def test_what_vanishes_without_a_word_is_told_of_when_nobody_had_seen_it(
 
 
 async def test_the_end_names_everybody_who_was_asked(tmp_path: Path) -> None:
-    """Those who might have decided, and those whom the ladder called."""
+    """The people who could have decided, and those the ladder called."""
     ladder = (
         *PINGS[:1],
         Rung(action=Action.PAGE, share=0.6, who=("bob", "olu")),

@@ -93,7 +93,7 @@ async def test_pings_say_how_it_ended(tmp_path: Path, place: str) -> None:
         system.ask(timeout_seconds=20)
 
         def pings() -> list[str]:
-            """What stands in the thread and in the personal chat with Bob."""
+            """The messages in the thread and in the personal chat with Bob."""
             if place.startswith("teams"):
                 there = [m for m in teams.messages(APPROVALS) if m.root] + teams.dm_of("bob")
                 return [json.dumps(message.card, ensure_ascii=False) for message in there]

@@ -129,7 +129,7 @@ async def test_an_end_on_the_platform_that_nobody_saw_coming_is_paged(
 
 
 async def test_a_rung_that_was_not_attempted_in_time_is_paged_when_the_request_ends(tmp_path: Path) -> None:
-    """Everything stood still from before the rung until after the end: that nobody was sent for is told."""
+    """Everything was stopped from before the rung until after the end: that nobody was pinged is reported."""
     ping = Rung(action=Action.PING, share=0.9, who=("olu",))
     async with open_fake_clock_bot(tmp_path, policy_of(ping)) as work:
         work.ask("r1", window=100)
@@ -152,7 +152,7 @@ async def test_a_rung_that_was_not_attempted_in_time_is_paged_when_the_request_e
 async def test_what_a_claim_held_back_until_the_end_was_not_missed(
     tmp_path: Path, claimed_for: float, told: list[str]
 ) -> None:
-    """Whoever is on it keeps the others from being sent for; once she is not any more, they are owed again."""
+    """A claim keeps the others from being pinged; once it ends, their pings are due again."""
     ping = Rung(action=Action.PING, share=0.2, who=("olu",))
     async with open_fake_clock_bot(tmp_path, policy_of(ping)) as work:
         work.ask("r1", window=100)

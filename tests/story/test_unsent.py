@@ -42,7 +42,7 @@ async def test_a_ladder_that_could_tell_nobody_is_reported(tmp_path: Path) -> No
 
 
 async def test_an_answer_makes_up_for_messages_that_were_refused(tmp_path: Path) -> None:
-    """Somebody answered all the same: nobody is told."""
+    """A person answered all the same: no alert."""
     async with open_fake_clock_bot(tmp_path, policy_of(*PINGS)) as work:
         work.ask("r1", window=100)
         await work.run(5)
@@ -58,7 +58,7 @@ async def test_an_answer_makes_up_for_messages_that_were_refused(tmp_path: Path)
 
 
 async def test_what_a_stop_kept_from_being_begun_until_the_end_is_told(tmp_path: Path) -> None:
-    """The rung has fired, and the process stood still from then on, until after the deadline."""
+    """The rung has fired, and the process was stopped from then on, until after the deadline."""
     async with open_fake_clock_bot(tmp_path, policy_of(*PINGS[3:])) as work:
         work.ask("r1", window=100)
         await work.run(80)
@@ -75,7 +75,7 @@ async def test_what_a_stop_kept_from_being_begun_until_the_end_is_told(tmp_path:
 async def test_what_a_claim_held_back_until_the_end_is_not_told(
     tmp_path: Path, lease: float, told: list[str]
 ) -> None:
-    """Whoever is on it keeps the others in peace; once her lease is over, they should have heard."""
+    """A claim keeps the others from being pinged; once the lease ends, they should have been."""
     async with open_fake_clock_bot(tmp_path, policy_of(*PINGS[3:])) as work:
         work.ask("r1", window=100)
         await work.run(80)
@@ -114,7 +114,7 @@ async def test_what_stands_on_a_digest_is_told_like_a_card(tmp_path: Path) -> No
 
 
 async def test_an_answer_in_the_last_moment_makes_up_for_it(tmp_path: Path) -> None:
-    """Somebody answered on the platform just before the end, and Nod hears of it only then."""
+    """A person answered on the platform just before the end, and Nod hears of it only then."""
     async with open_fake_clock_bot(tmp_path, policy_of(*PINGS)) as work:
         work.ask("r1", window=100)
         await work.run(5)
@@ -145,7 +145,7 @@ async def test_a_digest_that_somebody_deleted_comes_back_with_the_next_message(t
 
 
 async def test_a_thread_that_is_gone_again_and_again_is_told(tmp_path: Path) -> None:
-    """Somebody deletes each card: no more of them go up after a few, and an operator hears that nobody did."""
+    """Each card is deleted: no more of them go up after a few, and an operator hears that nobody was asked."""
     async with open_fake_clock_bot(tmp_path, policy_of(Rung(action=Action.REMIND, share=0.4))) as work:
         work.ask("r1", window=1_000)
         await work.run(300)
@@ -157,7 +157,7 @@ async def test_a_thread_that_is_gone_again_and_again_is_told(tmp_path: Path) -> 
 
 
 def deleted(work: FakeClockBot, *refs: str) -> None:
-    """Somebody deletes these messages, or will: nothing can be said below them."""
+    """These messages are deleted, now or later: nothing can be said below them."""
     say = work.chat.say
 
     async def gone(notice: Notification, channel: str, *, thread: str | None = None) -> str:

@@ -152,7 +152,7 @@ def check_cost(counted: Counter[str]) -> None:
 
 
 async def closed(system: System, request_id: str) -> None:
-    """Return when nothing is owed to it any more: its last redraw would count into the walk of another."""
+    """Return when nothing is left to deliver: its last redraw would count into the walk of another."""
 
     def stage() -> str:
         with closing(sqlite3.connect(f"file:{system.folder / 'nod.db'}?mode=ro", uri=True)) as database:

@@ -42,7 +42,7 @@ async def test_a_call_that_cannot_be_read_any_more() -> None:
 
 
 async def test_what_is_over_comes_last() -> None:
-    """A request that stays listed beyond its deadline stands behind those that can be answered."""
+    """A request that stays listed beyond its deadline comes after those that can be answered."""
     async with at_a_terminal("--interactive", ask=False, quirks=sandbox.Quirks(lingering=True)) as rig:
         rig.platform.ask(tool="old", arguments={}, timeout_seconds=2)
         await rig.terminal.shows("old for bare_agent")

@@ -18,7 +18,7 @@ async def ready(rig: Rig) -> None:
 
 
 async def check_end(rig: Rig, code: int, says: str, *, within: float = 10) -> None:
-    """It ends with this code, and this stands in the terminal when the screen is closed."""
+    """It ends with this code, and this is in the terminal when the screen is closed."""
     assert code == await rig.terminal.ends(within)
     await until(lambda: says in rig.terminal.raw.rpartition(CLOSED)[2], what=f"{says!r} below the screen")
 
@@ -41,7 +41,7 @@ async def test_an_answer_is_tried_until_the_platform_takes_it(path: str) -> None
 
 
 async def test_the_last_result_stays_when_the_screen_closes() -> None:
-    """What was answered last stands in the terminal afterwards."""
+    """The last answer is in the terminal afterwards."""
     async with at_a_terminal("--interactive") as rig:
         await ready(rig)
         rig.terminal.press("n")
@@ -63,7 +63,7 @@ async def test_q_waits_for_an_answer_on_its_way() -> None:
 
 
 async def test_q_says_what_was_not_delivered() -> None:
-    """It waits for so long only, then it is 1; so it is where somebody else was first."""
+    """It waits for so long only, then the exit code is 1; so it is where another person was first."""
     async with at_a_terminal("--interactive") as rig:
         await ready(rig)
         rig.faults.add(path=DECISION, status=503)
@@ -121,7 +121,7 @@ async def test_an_answer_that_is_tried_again_holds_up_no_other() -> None:
 
 
 async def test_a_note_is_kept_when_its_answer_was_not_delivered() -> None:
-    """It stands there again with the same call, to be seen, sent along or dropped."""
+    """It is there again with the same call, to be seen, sent along or dropped."""
     async with at_a_terminal("--interactive") as rig:
         await ready(rig)
         await write(rig, "ebecause\r")

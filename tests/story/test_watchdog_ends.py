@@ -1,4 +1,4 @@
-"""The watchdog in real processes: what stands still ends with code 70, and what was merely stopped lives on."""
+"""The watchdog in real processes: one that hangs ends with code 70, and one that was only stopped lives on."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ async def test_a_private_ping_leads_to_the_card_and_not_to_a_feed(
 
 
 async def test_a_feed_that_is_down_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slack asks and is answered meanwhile; whoever looks after Nod hears which place it is, and no address."""
+    """Slack asks and is answered meanwhile; the operator hears which place it is, and no address."""
     async with open_feed(tmp_path, monkeypatch) as (system, flow):
         flow.status = 404
         request_id = system.ask(timeout_seconds=60)

@@ -45,17 +45,17 @@ def store_raises() -> None:
 
 
 def paused() -> None:
-    """Somebody pauses the scheduler."""
+    """The scheduler is paused."""
     the_scheduler().pause()
 
 
 def shut_down() -> None:
-    """Somebody shuts it down."""
+    """The scheduler is shut down."""
     the_scheduler().shutdown(wait=False)
 
 
 def stderr_hangs() -> None:
-    """Whoever reads the log does so no more: the loop hangs in a write to it."""
+    """The reader of the log stops reading: the loop hangs in a write to it."""
     os.write(2, b"x" * 10_000_000)
 
 

@@ -48,7 +48,7 @@ def test_impossible_pairs_cannot_be_made(
     ("attempts", "word", "outcome"),
     [
         (2, "approved", Outcome.APPROVED),  # our first answer was lost on the way back
-        (1, "approved", Outcome.ELSEWHERE),  # somebody was first with the same word
+        (1, "approved", Outcome.ELSEWHERE),  # another person was first with the same word
         (2, "rejected", Outcome.ELSEWHERE),
         (2, None, Outcome.ELSEWHERE),  # no proof, no claim
         (0, "timeout", Outcome.UNDELIVERABLE),
@@ -70,7 +70,7 @@ def test_a_resolved_request_is_ours_only_with_proof(
 
 
 def test_the_platform_is_told_who_and_why(make_decision: Callable[..., Decision]) -> None:
-    """The protocol has no field for people, so they stand before the note, which cannot end its own quotes."""
+    """The protocol has no field for people, so they come before the note, which cannot end its own quotes."""
     decision = make_decision(
         HITLDecision.REJECTED, note='The order was "cancelled".', others=("Bob <bob@acme.example>",)
     )

@@ -45,7 +45,7 @@ class Screen:
 
 
 def change(desk: Desk, **fields: Any) -> None:
-    """Another call stands under the same id from now on."""
+    """Another call has the same id from now on."""
     fields.setdefault("arguments", {"n": 9000})
     desk.platform.waiting["r1"] = replace(desk.platform.waiting["r1"], **fields)
 
@@ -61,7 +61,7 @@ def change(desk: Desk, **fields: Any) -> None:
 async def test_a_call_that_changes_under_the_prompt(
     desk: Desk, word: HITLResponse, shown: list[object], decided: list[tuple[str, str | None]]
 ) -> None:
-    """An Approve of the old call is not sent: she is asked anew. A no holds for either."""
+    """An Approve of the old call is not sent: that person is asked again. A no holds for either."""
 
     async def changes_meanwhile(request: HITLRequest) -> HITLResponse:
         if request.arguments == {"n": 1}:
@@ -147,7 +147,7 @@ async def test_a_list_that_cannot_be_had_is_waited_for(desk: Desk) -> None:
     ("away", "outcome"), [(0, Outcome.ELSEWHERE), (101, Outcome.TIMEOUT_SKIP)], ids=["in time", "too late"]
 )
 async def test_the_prompt_goes_down_with_its_request(desk: Desk, away: float, outcome: Outcome) -> None:
-    """Answered elsewhere, or over: she is not asked any more. The others are."""
+    """Once answered elsewhere, or expired, a request is not asked about any more. The others are."""
     screen = Screen(lambda _: asyncio.Event().wait())  # type: ignore[arg-type,return-value]  # for ever
     handler = desk.handler(interactive=screen)
     async with handler, asyncio.timeout(10):

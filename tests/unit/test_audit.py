@@ -64,7 +64,7 @@ def tampered(rows: list[Row], chance: random.Random) -> tuple[list[Row], int]:
     elif act == "insert":
         changed.insert(place, chance.choice((row, other, replace(other, number=row.number))))
     else:
-        # A row written anew, hash and all: it shows at the next one, which still follows the old hash.
+        # A row rewritten, hash and all: it shows at the next one, which still follows the old hash.
         fact = Fact(kind="voted", at=START, approval_id="r1", body={"person": "eve"})
         changed[place] = chained(fact, number=row.number, previous=row.previous)
         return changed, row.number + 1

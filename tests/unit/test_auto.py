@@ -44,7 +44,7 @@ def test_a_test_run_may(url: str, variables: Mapping[str, str]) -> None:
     ],
 )
 def test_production_must_be_said_twice(url: str, variables: Mapping[str, str], sign: str) -> None:
-    """It is refused with its signs, and done for whoever says it twice."""
+    """It is refused with its signs, and done if it is said twice."""
     with pytest.raises(ConfigError) as refused:
         with_auto_approval(environment(url), said=1, record=FILE, variables=variables)
 

@@ -1,4 +1,4 @@
-"""No blank pushes a text out of sight: it is counted where it stands, and warned of."""
+"""No blank pushes a text out of sight: it is counted in its place, and warned of."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from bot.visible import visible
     ],
 )
 def test_blanks_are_counted(text: str, shown: str) -> None:
-    """Ordinary writing stays; what would be overlooked is a mark, and what follows stands right behind it."""
+    """Ordinary writing stays; what would be overlooked is a mark, and what follows comes right behind it."""
     assert shown == counted(visible(text))
 
 

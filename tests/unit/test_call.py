@@ -159,7 +159,7 @@ def test_a_name_that_the_card_cuts_stands_in_the_call(make_request: Callable[...
 
 
 def test_a_name_that_fits_is_not_repeated(make_request: Callable[..., HITLRequest]) -> None:
-    """Eighty characters stand on the card as they are."""
+    """Eighty characters are shown on the card unchanged."""
     request = make_request(tool_name="t" * LONGEST_NAME, agent_id="a" * LONGEST_NAME, arguments={"n": 1})
 
     assert (Line(key="n", value="1"),) == lines_of(request, redaction=PLAIN)

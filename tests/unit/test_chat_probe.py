@@ -44,7 +44,7 @@ class Chat:
 
 @dataclass
 class Rig:
-    """What is open in the store, what is owed a card, the policy, and two chats."""
+    """The open requests in the store, the cards to deliver, the policy, and two chats."""
 
     slack: Chat = field(default_factory=Chat)
     teams: Chat = field(default_factory=Chat)
@@ -164,7 +164,7 @@ async def test_no_round_asks_about_more_dead_ones_than_it_has_time_for() -> None
 
 
 async def test_a_dead_channel_that_left_the_file_matters_while_cards_are_owed_there() -> None:
-    """It is looked at still, and not well by itself; once nothing is owed it is no matter any more."""
+    """It is still checked, and does not resolve by itself; once nothing is left to deliver it resolves."""
     rig = Rig(dead=[THERE], owed=[THERE], slack=Chat(ails={"C2": "is archived"}))
     assert [(CHANNEL_DEAD, "slack:C2")] == await rig.found()
     assert not rig.well(THERE)

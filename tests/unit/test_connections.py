@@ -1,4 +1,4 @@
-"""Who goes when there is no room: idle ones first, then the slow ones of whoever has most."""
+"""Which connections are closed when there is no room: idle ones first, then slow ones of the peer with most."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_an_idle_connection_goes_before_a_slow_one() -> None:
 
 @pytest.mark.parametrize("stage", [Stage.HEAD, Stage.BODY, Stage.REST, Stage.UNREAD, Stage.CLOSING])
 def test_whoever_has_most_loses_the_oldest_of_the_slow(stage: Stage) -> None:
-    """A peer that takes all the room pushes out its own connections, and not somebody else's older one."""
+    """A peer that takes all the room pushes out its own connections, and not another peer's older one."""
     other = OpenConnection("other", stage, 0)
     many = [OpenConnection("many", stage, 1 + n) for n in range(3)]
     crowd = crowded(other, *many)
@@ -75,7 +75,7 @@ def test_a_full_house_makes_room_for_several_at_once() -> None:
 
 
 def test_an_ipv6_peer_is_the_network_that_one_customer_has() -> None:
-    """Whoever has a /64 has more addresses than there are connections."""
+    """A peer with a /64 has more addresses than there are connections."""
     assert peer_of(("2001:db8::1", 1, 0, 0)) == peer_of(("2001:db8::ffff", 2, 0, 0))
     assert peer_of(("2001:db8:0:1::1", 1, 0, 0)) != peer_of(("2001:db8::1", 1, 0, 0))
     assert "10.0.0.1" == peer_of(("10.0.0.1", 5)) == peer_of(("::ffff:10.0.0.1", 5, 0, 0))

@@ -15,7 +15,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 async def test_a_piece_that_ended_while_a_round_was_reading_is_not_done_twice() -> None:
-    """The round read it as owed, it was paid meanwhile: it is left out, and the end rings for a fresh look."""
+    """The round read it as due, it was done meanwhile: it is left out, and the end rings for a fresh look."""
     rung: list[Step] = []
     done: list[str] = []
 

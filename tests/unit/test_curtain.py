@@ -76,7 +76,7 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "both in turn": lambda t: "".join(c.upper() if at % 2 else c for at, c in enumerate(t)),
     "digits between": lambda t: "".join(f"{c}{at % 7}" if at % 4 == 3 else c for at, c in enumerate(t)),
 }
-#: Forms of their makers, each long enough for what stands in it.
+#: Forms of their makers, each long enough for the secrets in it.
 FORMS: dict[str, Callable[[str], str]] = {
     "GitHub": lambda t: "gh" + f"p_{t}1234",
     "GitLab": lambda t: "gl" + f"pat-{t}",

@@ -67,7 +67,7 @@ def test_without_one_nothing_changes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o604, 0o644, 0o660, 0o602])
 def test_a_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> None:
-    """Whoever reads it has the tokens; whoever writes it says where the answers go."""
+    """A reader of the file has the tokens; a writer decides where the answers go."""
     path = sqlite_template(tmp_path, mode=mode)
     with pytest.raises(ConfigError, match=f"mode {mode:04o}.*chmod 600"):
         load(path, {})

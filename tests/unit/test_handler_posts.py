@@ -96,7 +96,7 @@ async def test_after_a_200_the_audit_has_the_last_word(desk: Desk) -> None:
 async def test_what_cannot_be_recovered_is_told(
     desk: Desk, callback: Any, trouble: list[NodError], kind: str
 ) -> None:
-    """The fallback rejection cannot be posted either: whoever asked for it is told once, id and exception."""
+    """The fallback rejection cannot be posted either: its caller hears so once, with id and exception."""
 
     def plain(one: str, error: BaseException) -> None:
         desk.lost.append((one, str(error)))
@@ -146,7 +146,7 @@ async def test_a_wait_beyond_the_end_is_cut(desk: Desk) -> None:
 
 
 async def test_nobody_at_the_terminal_is_no_answer(desk: Desk) -> None:
-    """Whoever gives no answer has not refused: nothing is posted, and the platform times out."""
+    """A person who gives no answer has not refused: nothing is posted, and the platform times out."""
     ended = await desk.handler(lambda _: YES, interactive=Terminal(None)).handle(desk.ask())
 
     assert (Outcome.TIMEOUT_SKIP, []) == (ended, desk.decided)
@@ -206,7 +206,7 @@ async def test_waiting_covers_what_is_added_meanwhile(desk: Desk) -> None:
 
 
 async def test_leaving_stops_and_decides_nothing(desk: Desk) -> None:
-    """Whoever leaves without waiting answers nothing by that."""
+    """A caller that leaves without waiting answers nothing by that."""
     async with desk.handler(lambda _: YES) as handler:
         task = handler.handle(desk.ask())
 

@@ -173,7 +173,7 @@ async def test_an_awaited_hook_that_will_not_end_is_not_called_again() -> None:
 
 
 def test_a_hook_is_named_by_what_was_configured() -> None:
-    """The rows of owed pages find it again after a restart."""
+    """The rows of undelivered pages find it again after a restart."""
     assert pager(print).name == "hook:acme.alerts:on_unrecoverable_error"
 
 

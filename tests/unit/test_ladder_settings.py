@@ -41,7 +41,7 @@ def read(folder: Path, *, route: str = "", rest: str = "") -> Policy:
 
 
 def laddered(folder: Path, *rungs: str) -> tuple[Rung, ...]:
-    """The rungs, of which the first stands on line 9."""
+    """The rungs, of which the first is on line 9."""
     lines = "".join(f"  - {{{rung}}}\n" for rung in rungs)
     return read(folder, route=f"  ladder:\n{lines}").routes[0].ladder
 
@@ -51,7 +51,7 @@ def slack(channel: str) -> Destination:
 
 
 def test_every_rung_reaches_the_core(tmp_path: Path) -> None:
-    """What it does, when, to whom, where, and in which hours."""
+    """What it does, when, who it names, where, and in which hours."""
     rungs = laddered(
         tmp_path,
         "at: 40%, do: remind",
@@ -155,7 +155,7 @@ def test_a_rung_that_is_wrong_is_named_by_its_line(tmp_path: Path, rung: str, wh
 
 
 def test_a_ladder_has_an_end(tmp_path: Path) -> None:
-    """The numbers of written rungs end before those of rungs that stand in no ladder."""
+    """The numbers of written rungs end before those of rungs that are in no ladder."""
     assert 20 == len(laddered(tmp_path, *["at: 50%, do: remind"] * 20))
     with pytest.raises(ConfigError, match="at most 20"):
         laddered(tmp_path, *["at: 50%, do: remind"] * 21)

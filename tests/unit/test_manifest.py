@@ -95,7 +95,7 @@ def test_a_file_gets_the_manifest_and_the_screen_the_link(tmp_path: Path) -> Non
 
 
 def test_the_manifest_asks_for_exactly_the_scopes_in_use(manifest: Any) -> None:
-    """Whoever installs Nod from the manifest gives it all that it needs and nothing else."""
+    """Installing Nod from the manifest gives it all that it needs and nothing else."""
     assert sorted(SCOPES) == sorted(manifest["oauth_config"]["scopes"]["bot"])
 
 

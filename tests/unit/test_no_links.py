@@ -1,4 +1,4 @@
-"""Files that Nod writes are never reached through a link that somebody laid in their place."""
+"""Files that Nod writes are never reached through a link that another user put in their place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.contract.values import NOW
 
 @pytest.fixture
 def precious(tmp_path: Path) -> Path:
-    """A file of somebody else's."""
+    """Another user's file."""
     file = tmp_path / "precious"
     file.write_text("precious\n")
     return file
@@ -52,7 +52,7 @@ def test_the_spool_is_no_link(tmp_path: Path, precious: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_key_of_somebody_else_is_refused(tmp_path: Path) -> None:
-    """Whoever owns it can read it and put another in its place, whatever its mode says."""
+    """The owner can read it and put another in its place, whatever its mode says."""
     read_or_make_key(tmp_path / "key")
     os.chown(tmp_path / "key", 65534, 65534)
     with pytest.raises(ConfigError, match="owns"):

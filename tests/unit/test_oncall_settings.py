@@ -25,7 +25,7 @@ TURNS = 'people: [ann, bob], every: week, on: tue, at: "09:30", zone: Europe/Ber
 
 
 def read(folder: Path, entry: str, *, name: str = "duty") -> PolicyFile:
-    """A file whose entry under `oncall` stands on line 7."""
+    """A file whose entry under `oncall` is on line 7."""
     path = folder / "nod.yaml"
     path.write_text(f"{HEAD}  {name}: {{{entry}}}\n", encoding="utf-8")
     return read_policy_file(path)
@@ -36,7 +36,7 @@ def over(who: str, start: str, end: str) -> str:
 
 
 def test_a_rotation_reaches_the_core(tmp_path: Path) -> None:
-    """Who, in which order, from when, and who takes over; the name may stand wherever a group may."""
+    """Who, in which order, from when, and who takes over; the name can be used wherever a group can."""
     first = over("bob", "2026-12-24T09:00:00+01:00", "2026-12-27T09:00:00+01:00")
     second = over("ann", "'2026-12-27T08:00:00Z'", "2026-12-28T00:00:00Z")
     file = read(tmp_path, f"{TURNS}, overrides: [{first}, {second}], otherwise: bob")
@@ -64,7 +64,7 @@ def test_a_rotation_reaches_the_core(tmp_path: Path) -> None:
 
 
 def test_a_rotation_by_the_day_needs_no_weekday(tmp_path: Path) -> None:
-    """Nor, since it always names somebody, anybody else."""
+    """Nor an `otherwise`, since it always names a person."""
     entry = 'people: [bob], every: day, at: "00:00", zone: UTC, begins: "2026-01-06"'
     rotation = Rotation(
         people=("bob",), zone=ZoneInfo("UTC"), cadence=Cadence.DAILY, at=time(), begins=date(2026, 1, 6)
@@ -97,7 +97,7 @@ def test_a_rotation_by_the_week_hands_over_on_mondays(tmp_path: Path) -> None:
     ],
 )
 def test_a_schedule_reaches_the_core(tmp_path: Path, entry: str, kind: str, place: str) -> None:
-    """Files stand relative to nod.yaml, whatever directory Nod was started in; hosts are those of the list."""
+    """Files are relative to nod.yaml, whatever directory Nod was started in; hosts are those of the list."""
     file = read(tmp_path, f"{entry}, otherwise: ann")
 
     ref = ScheduleRef(kind=kind, id=place.format(folder=tmp_path))
@@ -259,7 +259,7 @@ def test_a_schedule_needs_its_key(tmp_path: Path, entry: str, name: str, other: 
 
 
 def test_no_key_and_no_heartbeat_shows_where_the_settings_are_printed() -> None:
-    """Whoever knows the address of a dead man's switch can keep it quiet."""
+    """Anyone who knows the heartbeat URL can keep the alarm quiet."""
     url = "https://heartbeat.acme.example/ping/hunter2"
     given = environment(
         PAGERDUTY_API_KEY="hunter2+a",

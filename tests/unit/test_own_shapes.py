@@ -30,7 +30,7 @@ redact:
 
 
 def shape(pattern: str) -> TimedShape:
-    """A shape as it stands in a file."""
+    """A shape as written in a file."""
     return TimedShape(compiled(pattern), where="nod.yaml, line 7")
 
 
@@ -72,7 +72,7 @@ def test_a_group_that_takes_no_part_narrows_nothing() -> None:
 
 
 def test_a_text_that_takes_too_long_is_hidden_whole(make_request: Callable[..., HITLRequest]) -> None:
-    """Within its time, and with it the rest of the call; what stands before is shown, and nobody approves."""
+    """Within its time, and with it the rest of the call; what comes before is shown, and nobody approves."""
     request = make_request(arguments={"to": "jane", "note": HANGS, "x": "y"})
     redaction = Redaction(shapes=(shape(EVIL),))
 
@@ -97,7 +97,7 @@ def test_one_character_unsearched_is_a_curtain_too(make_request: Callable[..., H
 
 
 def test_all_texts_of_a_call_share_the_time() -> None:
-    """A thousand short texts take no longer than one; the next call has its time anew, empty ones need none."""
+    """A thousand short texts take no longer than one; each call has its full time, empty ones need none."""
     slow = FakeShape(takes=ENOUGH * 0.4)
     redaction = Redaction(shapes=(slow,))
 
@@ -155,7 +155,7 @@ def test_running_out_of_time_is_told_once(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_compiled_is_refused_by_its_line(tmp_path: Path, written: str, what: str) -> None:
-    """Where it stands, what is wrong, what to do; what would fill the memory is never compiled."""
+    """Its line, what is wrong, what to do; a pattern that would fill the memory is never compiled."""
     path = tmp_path / "nod.yaml"
     path.write_text(FILE % written)
 

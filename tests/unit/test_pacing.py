@@ -158,7 +158,7 @@ async def test_in_teams_a_turn_that_is_far_away_is_put_off() -> None:
 
 
 async def test_in_teams_those_that_wait_longest_are_put_off_behind_the_others() -> None:
-    """Of a crowd at once, whoever's turn comes within PATIENCE waits; the rest come again behind those."""
+    """Of a crowd at once, those whose turn comes within PATIENCE wait; the rest come again behind those."""
     turns = turns_of(time.monotonic, windows=((1, 0.4),))
 
     async def one() -> float | None:
@@ -208,7 +208,7 @@ def test_what_slack_counts_for_the_workspace_waits_in_every_channel() -> None:
 
 @pytest.mark.parametrize("jitter", [0.0, JITTER], ids=["slack", "teams"])
 def test_without_a_usable_wait_it_backs_off(jitter: float) -> None:
-    """1, 2, 4… at most a minute, and a share more in Teams; anew after a call that passed."""
+    """1, 2, 4… at most a minute, and a share more in Teams; from 1 again after a call that passed."""
     wall = Wall()
     cooling = cooldown_of(wall) if jitter else Cooldown(chat="Slack", monotonic=wall)
     waits = [cooling.hold("m", "soon") for _ in range(8)]

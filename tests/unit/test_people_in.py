@@ -92,7 +92,7 @@ def test_so_many_people_are_so_many(people: int, votes: tuple[Vote, ...]) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody real: either several handles of one account, or one handle with an account on each surface."""
+    """A real person: either several handles of one account, or one handle with an account on each surface."""
 
     handles: tuple[str, ...]
     accounts: tuple[tuple[Surface, str], ...]

@@ -417,7 +417,7 @@ def test_a_flawed_call_ends_at_the_deepest_level(levels: int) -> None:
     ids=lambda value: str(value)[:30],
 )
 def test_a_call_that_nobody_can_read_is_a_stub(arguments: Any, size: str) -> None:
-    """Its size, its hash and its beginning stand for it, it can only be rejected, and no secret shows."""
+    """Its size, its hash and its beginning are shown for it, it can only be rejected, and no secret shows."""
     request = only(item(arguments=arguments))
     original = json.dumps(arguments)
     assert isinstance(request.arguments, dict)

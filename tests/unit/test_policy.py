@@ -137,7 +137,7 @@ def test_a_refusal_names_the_people(
     arguments: dict[str, Any],
     said: str,
 ) -> None:
-    """By name, whoever can press the button; of many the first ones."""
+    """By name, the people who can press the button; of many the first ones."""
     more = (person("hal"), person("ida"), person("jon"))
     everybody = ("ann", "bob", "eve", "hal", "ida", "jon")
     routes = (route("alone", approvers=("ann",), requester="arguments.by"), route("all", approvers=everybody))
@@ -222,7 +222,7 @@ def test_who_asked_is_named_nowhere_as_one_who_decides(
 
 
 def test_the_vote_of_somebody_who_became_a_guest_does_not_count(make_approval: Callable[..., Approval]) -> None:
-    """Nor that of somebody without an account. Whom the route names, or who is no guest elsewhere, counts."""
+    """Nor a vote without an account. A guest whom the route names, or who is at home elsewhere, can vote."""
     teams = {Surface.SLACK: "U0EVE", Surface.TEAMS: "tenant/eve"}
     people = {**POLICY.people, "eve": person("eve", accounts=teams, outside=frozenset({SLACK}))}
     policy = replace(POLICY, people=people)

@@ -195,7 +195,7 @@ def test_a_group_of_somebody_elses_stands_in_a_group(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("one", "two"), [("slack: U0A", "slack: U0A"), ("email: a@b.c", "email: A@B.c")])
 def test_one_human_has_one_name(tmp_path: Path, one: str, two: str) -> None:
-    """Under two names she would have two votes."""
+    """Under two names one person would have two votes."""
     people = f"people:\n  ann: {{{one}}}\n  amy: {{{two}}}\n"
     with pytest.raises(ConfigError, match="amy and ann have the same") as caught:
         read(tmp_path, f"{people}routes:\n{LAST}")
@@ -282,7 +282,7 @@ BAD_RESTS = [
 
 @pytest.mark.parametrize("text", ["", "- a\n", "hello\n", "people: [ann]\n", "people: {ann: }\n"])
 def test_a_file_of_the_wrong_kind_is_told_in_its_own_words(tmp_path: Path, text: str) -> None:
-    """No name of a class and no pattern: whoever writes the file knows neither."""
+    """No name of a class and no pattern: the author of the file knows neither."""
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, text)
 
@@ -293,14 +293,14 @@ def test_a_file_of_the_wrong_kind_is_told_in_its_own_words(tmp_path: Path, text:
     ("person", "what"), [("email: ann", "an e-mail"), ("slack: ann", "Slack user id"), ("teams: a", "Entra")]
 )
 def test_how_a_person_is_found_is_shown_by_an_example(tmp_path: Path, person: str, what: str) -> None:
-    """The form of each account, as it would stand there."""
+    """The form of each account, as the file would have it."""
     with pytest.raises(ConfigError, match=f"must be .*{what}"):
         read(tmp_path, f"people:\n  ann: {{{person}}}\nroutes:\n{LAST}")
 
 
 @pytest.mark.parametrize(("rest", "line", "what"), BAD_RESTS)
 def test_what_is_wrong_is_named_by_its_line(tmp_path: Path, rest: str, line: int | None, what: str) -> None:
-    """Every mistake ends in one line: where it stands, what is wrong, what to do."""
+    """Every mistake ends in one line: its place, what is wrong, what to do."""
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, with_rest(rest))
 
@@ -327,7 +327,7 @@ routes:
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "gone", "loop"])
 def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
-    """At once: opening a pipe would wait for somebody to write into it."""
+    """At once: opening a pipe would wait for a writer."""
     path = tmp_path / "nod.yaml"
     {
         "folder": path.mkdir,
@@ -399,7 +399,7 @@ def test_a_file_that_would_never_end_is_refused(tmp_path: Path, text: str) -> No
 
 
 def test_what_cards_say_and_link_to_is_read(tmp_path: Path) -> None:
-    """Names of agents, the page of a run, the pages of refusals, and whom a card pings."""
+    """Names of agents, the page of a run, the pages of refusals, and the people that a card pings."""
     more = "agents: {mail_agent: Mail agent}\nlinks: {run: 'https://acme.example/runs/{run_id}'}\n"
     text = with_route("mention: approvers") + more + "docs_url: https://acme.example/nod\n"
     policy = read(tmp_path, text).policy

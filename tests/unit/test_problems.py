@@ -227,7 +227,7 @@ def test_variables_of_others_are_left_alone(
 
 
 def test_a_variable_that_is_right_needs_no_guess(surroundings: pytest.MonkeyPatch) -> None:
-    """Beside the one that is set, another with almost its name may be somebody else's."""
+    """Beside the one that is set, another with almost its name may belong to another program."""
     surroundings.setenv("AIP_API_URL", "http://127.0.0.1:9")
     surroundings.setenv("AIP_API_URLS", SECRET)
 

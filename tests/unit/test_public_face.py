@@ -36,7 +36,7 @@ def test_an_old_name_goes_on_and_says_the_new_one(old: object, name: str) -> Non
 
 
 def test_the_packages_of_another_distribution_are_named(tmp_path: Path) -> None:
-    """Somebody else's `bot` would answer in place of ours: one line says so, before anything of it runs."""
+    """A foreign `bot` would answer in place of ours: one line says so, before anything of it runs."""
     (tmp_path / "bot").mkdir()
     (tmp_path / "bot" / "__init__.py").write_text("raise SystemExit('foreign code ran')")
     script = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; sys.path.append({str(ROOT)!r}); import nod"

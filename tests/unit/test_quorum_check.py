@@ -135,7 +135,7 @@ def asked_by(requester: object, *approvers: str, quorum: int = 1, **more: Any) -
         ("ann", ("ann",), {"self_approval": True}, None),
         ("ann", ("ann",), {"ladder": (WIDEN,)}, None),
         ("ann", (), {}, None),
-        ("ann", ("olu",), {}, None),  # the route has too few, whoever asks
+        ("ann", ("olu",), {}, None),  # the route has too few, whichever person asks
         (
             "ann",
             ("ann",),

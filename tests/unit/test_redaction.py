@@ -52,7 +52,7 @@ def test_planted_secret_is_found_in_the_middle(planted: Planted, frame: str) -> 
 
 @each_planted
 def test_planted_secret_is_found_in_nested_values_and_keys(planted: Planted) -> None:
-    """However deep it stands, as a value or as a key, and inside JSON that is a string."""
+    """However deep it is, as a value or as a key, and inside JSON that is a string."""
     call: Json = {
         "steps": [{"note": planted.text}],
         "map": {planted.text: [1]},
@@ -153,7 +153,7 @@ def test_near_misses_stay(text: str) -> None:
     ],
 )
 def test_secret_names(key: str) -> None:
-    """A key names a secret in whatever spelling; what stands under it is replaced."""
+    """A key names a secret in whatever spelling; the value under it is replaced."""
     assert is_secret_name(key)
     assert {key: "‹redacted 7 chars›"} == REDACTION.redact({key: "hunter2"})
 
@@ -346,7 +346,7 @@ BODY = "aZ3kQ9mX7vB2nL5tR8wY1cD4aZ3kQ9mX7vB2nL5tR8wY1cD4"
     ids=repr,
 )
 def test_code_stays_to_be_read(text: str) -> None:
-    """What a key or a cookie would not hold stands outside of the mark."""
+    """What a key or a cookie would not hold is outside of the mark."""
     assert EVIL in REDACTION.text(text)
 
 
@@ -413,7 +413,7 @@ def test_so_many_masks_are_no_call_that_can_be_judged() -> None:
 
 @pytest.mark.parametrize("frame", ["{}", " {}", "[{}, 1]"])
 def test_names_count_in_json_text_that_was_cut(frame: str) -> None:
-    """A preview of arguments is text: what stands under a secret's name goes, whole or cut."""
+    """A preview of arguments is text: the value under a secret's name goes, whole or cut."""
     redaction = Redaction(names=("employee number",))
     members = (
         '{\n "auth": "opaque-77", "pin": 4711, "employee\\u0020number" :\n"778899", "session": "",'

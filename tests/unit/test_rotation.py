@@ -96,7 +96,7 @@ def test_a_hand_over_is_at_wall_time(zone: ZoneInfo, at: time, after: str, expec
 
 
 def test_overrides_win_and_the_later_one_most() -> None:
-    """Half-open; where two overlap, what stands later in the file counts, and each edge is a change."""
+    """Half-open; where two overlap, the later one in the file wins, and each edge is a change."""
     swapped = Rotation(
         people=PEOPLE, zone=BERLIN, cadence=Cadence.WEEKLY, at=time(9), begins=date(2026, 3, 2),
         overrides=(
@@ -154,7 +154,7 @@ def test_shifts_cover_time_and_nobody_has_two_in_a_row(rotation: Rotation, now: 
 def test_nothing_changes_between_two_changes(
     rotation: Rotation, moments: list[datetime], overrides: tuple[Override, ...]
 ) -> None:
-    """Whoever is on call at a moment stays so until the next change, overrides or not."""
+    """The person on call stays so until the next change, overrides or not."""
     now, later = sorted(moments)
     whole = replace(rotation, overrides=overrides)
     change = whole.next_change(now)
@@ -169,7 +169,7 @@ def test_nothing_changes_between_two_changes(
 def test_overrides_touch_nothing_else(
     rotation: Rotation, now: datetime, overrides: tuple[Override, ...]
 ) -> None:
-    """Inside one somebody of the overrides is on call, outside whoever would be without them."""
+    """Inside an override its person is on call; outside, the one who would be without any."""
     whole = replace(rotation, overrides=overrides)
     in_force = [one.who for one in overrides if one.start <= now < one.end]
 

@@ -100,7 +100,7 @@ async def streamed(client: httpx.AsyncClient, platform: Platform, decision: str 
 
 
 async def test_the_events_of_a_run() -> None:
-    """The stream tells the run step by step; arguments stand in the tool call, not in the pending event."""
+    """The stream reports the run step by step; arguments are in the tool call, not in the pending event."""
     async with served() as (platform, client):
         events = await streamed(client, platform, "approved")
 
@@ -233,7 +233,7 @@ async def test_without_a_stream() -> None:
 
 
 async def test_closing_stops_everything() -> None:
-    """When the platform closes, its runs stop, what waits is gone, and whoever watches is told the end."""
+    """When the platform closes, its runs stop, what waits is gone, and watchers get the end."""
     async with open_platform(api_key="key") as platform:
         seen: list[Line] = []
 

@@ -206,7 +206,7 @@ async def test_a_stale_client_presses_the_old_button(rig: Rig) -> None:
 
 
 async def test_only_members_can_press(rig: Rig) -> None:
-    """Somebody outside the channel does not even see the button; a stranger inside is named with their own
+    """A person outside the channel does not even see the button; a stranger inside is named with their own
     team."""
     rig.workspace.kick(CHANNEL, "U0EVE")
     with pytest.raises(CannotDo):

@@ -37,7 +37,7 @@ def test_two_secrets_are_valid_during_a_rotation() -> None:
 
 
 def test_a_seal_cannot_be_guessed() -> None:
-    """192 bits of it stand on the button and beside what was shown (RFC 2104 asks for 80 at least)."""
+    """192 bits of it are on the button and beside what was shown (RFC 2104 asks for 80 at least)."""
     seals = (VALUE.rpartition(".")[2], SEAL.look(SEAL.current, ["page"]))
     assert [24, 24] == [len(base64.urlsafe_b64decode(seal)) for seal in seals]
 

@@ -44,7 +44,7 @@ def test_a_good_environment_is_read_with_its_defaults(surroundings: pytest.Monke
 
 
 def test_printing_the_settings_shows_no_secret(surroundings: pytest.MonkeyPatch) -> None:
-    """Whoever prints or logs the settings by mistake gives nothing away."""
+    """Printing or logging the settings by mistake gives nothing away."""
     assert SECRET not in repr(read_environment())
 
 

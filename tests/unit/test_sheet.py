@@ -217,7 +217,7 @@ def test_a_paste_cannot_end_a_note_and_answer(make_request: MakeRequest) -> None
 
 
 def test_letters_for_a_call_that_is_gone_answer_no_other(make_request: MakeRequest) -> None:
-    """Who was writing when another call came up says first that she saw it; the note is not there any more."""
+    """A person who was writing when another call came up first confirms that they saw it; the note is gone."""
     sheet = Sheet(make_request(), redaction=Redaction(), shown_at=NOON, deadline=DEADLINE, interrupted=True)
     assert INTERRUPTED in screen(sheet)
     for key in "yesn":
@@ -328,7 +328,7 @@ def test_the_table_has_the_earliest_first(make_request: MakeRequest) -> None:
 
 
 def test_what_is_over_stands_last_in_the_table(make_request: MakeRequest) -> None:
-    """A platform may list it on; what can still be answered comes first, and lines besides stand below."""
+    """A platform may list it on; what can still be answered comes first, and other lines are below."""
     waiting = [
         (make_request(tool_name=tool), NOON + timedelta(seconds=left))
         for tool, left in (("over", -60), ("later", 90), ("soon", 30))

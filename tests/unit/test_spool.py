@@ -128,7 +128,7 @@ def test_a_line_that_lacks_only_its_end_counts(path: Path) -> None:
     ids=["bytes", "deep", "number", "list", "empty", "type", "naive", "moment"],
 )
 def test_a_foreign_line_is_never_fatal(path: Path, line: bytes) -> None:
-    """Whatever stands in the file, the alerts around it are read, and clearing works."""
+    """Whatever is in the file, the alerts around it are read, and clearing works."""
     spool = Spool(path)
     spool.put(ALERT)
     path.write_bytes(line + b"\n" + path.read_bytes())
@@ -179,7 +179,7 @@ def test_a_full_disk_is_said_and_loses_nothing(path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """It does not raise: whoever spools is in trouble already."""
+    """It does not raise: its caller is in trouble already."""
     spool = Spool(tmp_path / "missing" / "alerts.jsonl")
     assert not spool.put(ALERT)
     assert not Spool(tmp_path).put(ALERT)

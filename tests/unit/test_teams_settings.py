@@ -246,7 +246,7 @@ def test_the_open_door_opens_to_nobody_else(
     ],
 )
 def test_places_in_teams_have_a_name_or_an_id(tmp_path: Path, text: str, channel: str) -> None:
-    """A name is taken as the adapter compares it, an id as it is; both stand wherever a channel may."""
+    """A name is taken as the adapter compares it, an id unchanged; both can be used wherever a channel can."""
     place = Destination(surface=Surface.TEAMS, channel=channel)
     file = read(tmp_path, cards=text, rung=text, alerts=f"'{text}'")
 

@@ -129,7 +129,7 @@ def test_many_hosts_are_counted() -> None:
 
 
 def test_a_host_too_long_for_dns_is_shown_by_code_points() -> None:
-    """Where a label has no form for DNS, its code points stand instead, and the sentence stays short."""
+    """Where a label has no form for DNS, its code points are shown instead, and the sentence stays short."""
     (found,) = warnings("https://" + "а" * 5_000 + ".example")
 
     assert "<U+0430>" in found

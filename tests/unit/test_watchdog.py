@@ -18,7 +18,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class EndedError(Exception):
-    """Stands for the end of the process."""
+    """Takes the place of the end of the process."""
 
 
 class Kennel:

@@ -132,7 +132,7 @@ def test_any_other_address_is_refused_without_being_told(
     ],
 )
 def test_what_is_wrong_with_an_entry_is_said_by_its_line(tmp_path: Path, entry: str, what: str) -> None:
-    """The address stands in the environment only, and the name is one by which a place can lead there."""
+    """The address is in the environment only, and the name is one by which a place can lead there."""
     with pytest.raises(ConfigError, match="line 2") as caught:
         read(tmp_path, entry=entry)
 
@@ -142,7 +142,7 @@ def test_what_is_wrong_with_an_entry_is_said_by_its_line(tmp_path: Path, entry: 
 
 
 def test_a_route_must_have_a_place_where_people_can_answer(tmp_path: Path) -> None:
-    """Whoever may decide could not: that is found when the file is read, not at the first deadline."""
+    """The approvers could not answer: that is found when the file is read, not at the first deadline."""
     with pytest.raises(ConfigError, match="only in workflows, where nobody can answer") as caught:
         read(tmp_path, cards="teams:ops-feed")
 
