@@ -49,7 +49,7 @@ DUE_COLUMNS = (
         named="pages",
         table=tables.pages,
         key=(_X.approval_id, _X.cause),
-        among=and_(not_(_X.owed), not_(_X.told_mended)),
+        among=tables.TAKEN,
         lags=or_(
             not_(_X.taken),
             exists()

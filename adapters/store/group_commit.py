@@ -84,9 +84,9 @@ class GroupCommit:
     def add(self, piece: Piece) -> None:
         """It is worked off whatever becomes of its caller."""
         self._waiting.append(piece)
-        self._see()
+        self._begin_another()
 
-    def _see(self) -> None:
+    def _begin_another(self) -> None:
         if self._waiting and self._running == self._hanging and self._running < self._most:
             self._running += 1
             self._started(asyncio.create_task(self._run(), context=Context()))
@@ -106,7 +106,7 @@ class GroupCommit:
             nonlocal hung
             hung = True
             self._hanging += 1
-            self._see()
+            self._begin_another()
 
         taken = list(self._waiting)
         self._waiting.clear()

@@ -201,13 +201,8 @@ _partial("placements_put_off", _P.next_try.is_not(None), _P.next_try)
 _partial("placements_gathered", GATHERED, *_LINE, _P.gathered_at)
 
 #: Cards that are not up: next to none, while all is well.
-BARE = and_(placements.c.owed, placements.c.ref.is_(None), not_(placements.c.superseded))
-Index(
-    "placements_bare",
-    placements.c.approval_id,
-    sqlite_where=text("owed = 1 AND ref IS NULL AND superseded = 0"),
-    postgresql_where=BARE,
-)
+BARE = and_(_P.owed, _P.ref.is_(None), ~_P.superseded)
+_partial("placements_bare", BARE, _P.approval_id)
 
 rungs = Table(
     "rungs",
@@ -337,13 +332,14 @@ pages = Table(
     Column("owed", Boolean, nullable=False, server_default=true()),
     ForeignKeyConstraint(["approval_id", "cause"], ["alerts.approval_id", "alerts.cause"]),
 )
-_TAKEN = and_(not_(pages.c.owed), not_(pages.c.told_mended))
+#: Pages with nothing left to send.
+TAKEN = and_(not_(pages.c.owed), not_(pages.c.told_mended))
 Index(
     "pages_taken",
     pages.c.approval_id,
     pages.c.cause,
     sqlite_where=text("owed = 0 AND told_mended = 0"),
-    postgresql_where=_TAKEN,
+    postgresql_where=TAKEN,
 )
 Index("pages_due", pages.c.next_try, sqlite_where=text("owed = 1"), postgresql_where=pages.c.owed)
 

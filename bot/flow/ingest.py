@@ -38,7 +38,7 @@ LOOK_AGAIN = timedelta(seconds=1)
 IN_TURN = 32
 
 #: New requests in one transaction at most: a click that comes meanwhile waits for it.
-AT_ONCE = 100
+ADMITTED_TOGETHER = 100
 #: Each round spends this long on new requests, or as long as the poll took, up to the second value; then the
 #: list is read again. So a decision that needs a fresh list, and new urgent requests, wait for few others.
 ADMITS_FOR, ADMITS_FOR_AT_MOST = timedelta(seconds=1), timedelta(seconds=8)
@@ -186,10 +186,10 @@ class Ingest:
             await turns.give()
             by.append((self._deadline(request, first_seen=now).at, number))
         queue = [requests[number] for _, number in sorted(by)]
-        for start in range(0, len(queue), AT_ONCE):
+        for start in range(0, len(queue), ADMITTED_TOGETHER):
             if start and time.monotonic() > until:
                 return False
-            batch, some = queue[start : start + AT_ONCE], []
+            batch, some = queue[start : start + ADMITTED_TOGETHER], []
             recorded = await self._store.approvals.recorded([request.request_id for request in batch])
             for request in batch:
                 await turns.give()

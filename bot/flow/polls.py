@@ -26,6 +26,8 @@ BLIND_AFTER = timedelta(seconds=30)
 
 Heard = Callable[[timedelta | None], timedelta | None]
 
+log = structlog.get_logger()
+
 
 class Polls:
     """What is known from polls, for all steps. Raises the alerts that concern no single request."""
@@ -138,9 +140,6 @@ class LastList:
             self._in_turn = list(self._agreed)
         some, self._in_turn = self._in_turn[-most:], self._in_turn[:-most]
         return [one for one in some if one in self._agreed]
-
-
-log = structlog.get_logger()
 
 
 class Unread:

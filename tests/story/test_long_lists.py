@@ -20,7 +20,7 @@ from adapters.platform.listing import MOST_ITEMS
 from bot.alerts import BLIND
 from bot.approval import Outcome, Stage
 from bot.errors import Unavailable
-from bot.flow.ingest import AT_ONCE, Ingest
+from bot.flow.ingest import ADMITTED_TOGETHER, Ingest
 from bot.protocol import HITLDecision
 from bot.records import Step
 from sandbox.serve import serve
@@ -152,11 +152,11 @@ async def test_a_round_takes_in_what_it_has_time_for(tmp_path: Path) -> None:
             platform=work.platform, store=work.store, policy=lambda: work.policy, clock=work.clock,
             count=lambda _: None, admits_for=timedelta(0),
         )  # fmt: skip
-        for number in range(AT_ONCE + 1):
+        for number in range(ADMITTED_TOGETHER + 1):
             work.ask(f"r{number}", window=900 - number)
         assert work.clock() == await admit.round()
         waiting = work.store.approvals.waiting()
-        assert AT_ONCE == len(waiting)
+        assert ADMITTED_TOGETHER == len(waiting)
         assert "r0" not in waiting
         assert admit.polls.last_good is None
         assert await admit.round() is None
