@@ -127,7 +127,7 @@ class Answer:
 
 
 class Exchange:
-    """Calls over one `httpx.AsyncClient`, which has the address and the key; whoever opened it closes it."""
+    """Calls over one `httpx.AsyncClient`, which has the address and the key; its opener closes it."""
 
     def __init__(self, *, client: httpx.AsyncClient, limits: Limits) -> None:
         """At most `limits.posts` turns at once."""
@@ -235,7 +235,7 @@ class HttpPlatform:
     """Implements `bot.ports.Platform`; see there for what each call promises."""
 
     def __init__(self, *, client: httpx.AsyncClient, name: str, clock: Clock, limits: Limits) -> None:
-        """`client` has the address and the key; whoever opened it closes it. `name` tells platforms apart."""
+        """`client` has the address and the key; its opener closes it. `name` tells platforms apart."""
         self._name = name
         self._exchange = Exchange(client=client, limits=limits)
         self._clock = clock

@@ -16,7 +16,7 @@ from adapters.platform.strict import flaw, parse
 
 #: Bytes of the longest item that is read; a longer one is set aside by its id.
 LONGEST_ITEM = 1_000_000
-#: Bytes of what may stand around the list: `success`, a message.
+#: Bytes of what may be around the list: `success`, a message.
 LONGEST_AROUND = 65_536
 #: Bytes of the longest name that is made out: 200 signs, each written as two escapes.
 LONGEST_NAME = 2_400
@@ -96,7 +96,7 @@ class Splitter(Generic[K]):
         self._step: Callable[[bytes, int], int] = self._begin
         #: Of the body, until it is known whether it begins with a byte order mark; then None.
         self._head: bytes | None = b""
-        self._around = bytearray()  #: what stands around the list, with `null` in its place
+        self._around = bytearray()  #: what is around the list, with `null` in its place
         self._outer: _Value | None = None
         self._lists = 0
         self._item: _Value | None = None

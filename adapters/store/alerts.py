@@ -1,4 +1,4 @@
-"""Alerts in SQL: raised, reworded and resolved, and what is owed of them to each pager."""
+"""Alerts in SQL: raised, reworded and resolved, and what each pager is still to get of them."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class SqlAlerts(Part):
         return await self._database.write(Move.RAISE, work)
 
     async def hand_on(self) -> bool:
-        """Owe each open alert that nobody has taken to every pager of now; whether there was one.
+        """Queue each open alert that no pager has taken for every pager of now; whether there was one.
 
-        For the start: whom it was owed to may have left the settings meanwhile, or changed its key.
+        For the start: the pager that was to get it may have left the settings, or changed its key.
         """
 
         async def work(connection: AsyncConnection) -> bool:
@@ -89,7 +89,7 @@ class SqlAlerts(Part):
         return tuple(value_in(row, Alert, tables.alerts) for row in rows)
 
     async def unacknowledged(self, raised_before: datetime) -> int:
-        """Alerts that one pager has and another has not are with somebody; one that left can take none."""
+        """An alert that one of the pagers has is with someone; a pager that left can take none."""
         mine, other = tables.pages.join(tables.alerts), tables.pages.alias()
         taken = select(other.c.pager).where(
             other.c.approval_id == _L.approval_id, other.c.cause == _L.cause, other.c.taken
@@ -100,7 +100,7 @@ class SqlAlerts(Part):
         return int(await self._database.value(select(func.count()).select_from(owed.subquery())))
 
     async def due(self, now: datetime, *, most: int) -> tuple[PendingPage, ...]:
-        """By an index of what is owed. A pager that has many waiting keeps no other one's from being read."""
+        """By an index of what is to be sent. A pager with many waiting keeps no other one's from being read."""
         turn = func.row_number().over(partition_by=_X.pager, order_by=_OLDEST)
         whole = tables.pages.join(tables.alerts)
         waits = and_(_X.owed, or_(_X.next_try.is_(None), _X.next_try <= now))
@@ -135,7 +135,7 @@ class SqlAlerts(Part):
 
     async def taken(self, page: PendingPage, *, ref: str | None) -> None:
         """Without a new ref the known one stays."""
-        # It may have been resolved meanwhile, and then that is owed.
+        # It may have been resolved meanwhile: then the pager is to get that.
         resolved = exists().where(_OF_ALERT, _L.resolved.is_not(None)).correlate(tables.pages)
         owed = resolved if page.alert.resolved is None else false()
         done = _change_page(page).values(taken=True, owed=owed, attempted_at=None, tries=0, next_try=None)
@@ -195,7 +195,7 @@ async def _owe_open(connection: AsyncConnection, pager: str) -> bool:
 
 
 def _change_page(page: PendingPage) -> Update:
-    """The page, unless its alert was raised again meanwhile: then another is owed in its place."""
+    """The page, unless its alert was raised again meanwhile: then another is sent in its place."""
     alert = page.alert
     mine = and_(_X.approval_id == alert.approval_id, _X.cause == alert.cause, _X.pager == page.pager)
     same = exists().where(

@@ -164,7 +164,7 @@ class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
         return (last[0][_A.deadline], last[0][_A.id]) if last else None
 
     async def told(self, notices: Mapping[str, Sequence[OutboxItem]]) -> frozenset[str]:
-        """Whether anybody is owed it or not, they are done with."""
+        """They are done with, also those with nobody to notify."""
         kept = {storable_text(one): one for one in notices}
         done = update(tables.approvals).where(_A.id.in_(kept), _A.stage == Stage.SETTLED, ~_A.told)
 
@@ -241,7 +241,7 @@ class SqlApprovals(AnsweredApprovals, DecidedApprovals, PolledApprovals):
         return await self._database.write(Move.SETTLE, work, ended=ended)
 
     async def close(self, *ids: str) -> frozenset[str]:
-        """SETTLED -> CLOSED, each unless a card lags or somebody has not heard how it ended."""
+        """SETTLED -> CLOSED, each unless a card lags or someone has not heard how it ended."""
         kept = {storable_text(one): one for one in ids}
 
         async def work(connection: AsyncConnection) -> frozenset[str]:

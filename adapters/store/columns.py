@@ -1,4 +1,4 @@
-"""How the domain's values stand in columns, the same on every database."""
+"""How the domain's values are kept in columns, the same on every database."""
 
 from __future__ import annotations
 

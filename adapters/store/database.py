@@ -118,7 +118,7 @@ class Database:
         self._over = False
 
     def refuse(self, why: str) -> None:
-        """From now on every piece of work raises Unavailable: the database may be somebody else's."""
+        """From now on every piece of work raises Unavailable: the database may belong to another process."""
         self._refused = why
 
     def accept(self, *, until: float | None = None) -> None:
@@ -323,7 +323,7 @@ class Part:
     """One noun's part of the store. Every method raises Unavailable when the database is in trouble."""
 
     def __init__(self, *, database: Database, clock: Clock, proofs: Proofs, pagers: Sequence[str] = ()) -> None:
-        """`clock` dates what the audit says; `pagers` are the names of those whom new alerts are owed."""
+        """`clock` dates what the audit says; `pagers` are the names of those that get new alerts."""
         self._database, self._clock, self._proofs = database, clock, proofs
         self._pagers = tuple(dict.fromkeys(pagers))
 

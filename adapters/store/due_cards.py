@@ -92,7 +92,7 @@ class DueCards(Part):
         return found
 
     async def leave(self, where: Destination) -> None:
-        """Of what has ended, or was superseded, nothing is owed there any more."""
+        """What has ended, or was superseded, is shown there no more."""
         here = (_P.surface == where.surface, _P.channel == where.channel)
         gone = update(tables.placements).where(tables.IN_LINE, *here, _is_over()).values(owed=False)
         await self._database.update(Move.GIVE_UP, gone)

@@ -1,7 +1,7 @@
 """Proves, a portion at a time, that what is due says so in the column by which steps find it.
 
-Steps read what is due by a column that the move which made it due has set. A move that forgot it, or a hand in
-the database, would leave a row that no step ever finds.
+Steps read what is due by a column that the move which made it due has set. A move that forgot it, or a change
+by hand, would leave a row that no step ever finds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class DueColumn:
     due: Mapping[str, Any]  #: what puts that right
 
 
-#: Whoever adds such a column adds its check here.
+#: Each such column has its check here.
 DUE_COLUMNS = (
     DueColumn(
         named="pings",

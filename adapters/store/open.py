@@ -39,7 +39,7 @@ from bot.store import Alerts
 
 _A, _D, _V, _U = tables.approvals.c, tables.decisions.c, tables.votes.c, tables.audit.c
 _WAITING = (Stage.OPEN, Stage.DECIDED)
-#: The kinds of rows that take answers back, or begin a life anew.
+#: The kinds of rows that take answers back, or begin a life again.
 _FRESH = frozenset({"admitted", "changed", "voided", "revived"})
 _OPENERS = {
     "sqlite": sqlite.opened,
@@ -198,7 +198,7 @@ async def _sign_what_was_left(database: Database, proofs: Proofs, *, at: datetim
         left = select(_A.id, _A.request, _A.first_seen, _A.digest, _A.route, _A.rule, _A.widened, _A.revision)
         unsigned = left.where(_A.stage.in_(_WAITING), _A.call_signature.is_(None)).with_for_update()
         rows = await rows_of(connection, unsigned)
-        # A digest of another make than its call is taken anew by the next poll.
+        # A digest of another make than its call is taken as new by the next poll.
         own = [row for row in rows if row[_A.digest] == row[_A.request].digest]
         counts = {"approvals": len(own), "votes": 0, "decisions": 0}
         for row in own:

@@ -25,7 +25,7 @@ from bot.surface import Surface
 
 _A, _C, _G = tables.approvals.c, tables.claims.c, tables.digests.c
 _P, _T = tables.placements.c, tables.notices.c
-#: Somebody may still be waited for.
+#: The platform still waits.
 _WAITING = (Stage.OPEN, Stage.DECIDED)
 #: Neither sent nor dropped.
 OWED = and_(_T.sent_at.is_(None), _T.dropped_at.is_(None))
@@ -140,7 +140,7 @@ class SqlOutbox(Part):
         return await self._database.write(Move.ATTEMPT_NOTICE, work)
 
     async def sent(self, notices: Sequence[OutboxItem], *, channel: str, ref: str, at: datetime) -> None:
-        """With a row of the audit for each: the proof that it was said, and to whom.
+        """With a row of the audit for each: the proof of what was said to which people.
 
         Where a ping is up is kept, since it is changed when its request ends.
         """
@@ -222,7 +222,7 @@ class SqlOutbox(Part):
         values: Mapping[str, Any],
         tells: Callable[[OutboxItem], Fact] | None = None,
     ) -> None:
-        """Those that are still owed, each as it is then; nothing is sent, or dropped, twice."""
+        """Those neither sent nor dropped yet, each as it is then; so nothing is sent, or dropped, twice."""
         keys = [(notice.approval_id, notice.mark) for notice in notices]
         change = update(tables.notices).where(OWED).values(**values).returning(tables.notices)
 

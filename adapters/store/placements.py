@@ -1,4 +1,4 @@
-"""Places in the chats, in SQL: which cards stand where, and in which revision.
+"""Places in the chats, in SQL: which cards are where, and in which revision.
 
 Never two cards of one call in one place. `due_cards` has what there is to show.
 """
@@ -48,14 +48,14 @@ _PRESSED = (
 
 
 async def destinations_of(connection: AsyncConnection, approval_id: str) -> frozenset[Destination]:
-    """Where a card of the call stands as it is now, or will stand."""
+    """Where a card of the call as it is now is, or will be."""
     standing = select(_P.surface, _P.channel).where(_P.approval_id == approval_id, ~_P.superseded)
     found = await connection.execute(standing)
     return frozenset(Destination(surface=surface, channel=channel) for surface, channel in found)
 
 
 async def place(connection: AsyncConnection, approval_id: str, placements: Sequence[Placement]) -> None:
-    """Cards where none of this call stands, or will stand, yet."""
+    """Cards where this call has none yet, and none under way."""
     if not placements:
         return
     new = {one.destination: one for one in reversed(placements)}
@@ -121,7 +121,7 @@ class SqlPlacements(DueCards):
     async def attempt(self, *card_ids: str, at: datetime) -> None:
         """Of several tries the first one's time stays: a search for the message has to reach back to it.
 
-        What was gathered a moment ago stands on its own from here on.
+        What was on a queue message a moment ago has a message of its own from here on.
         """
         begun = update(tables.placements).where(_P.card_id.in_(card_ids))
         begun = begun.values(attempted_at=func.coalesce(_P.attempted_at, moment(at)), owed=True, gathered=False)
@@ -134,7 +134,7 @@ class SqlPlacements(DueCards):
 
     async def shown(self, card_id: str, *, ref: str, revision: int, digest: str | None = None) -> None:
         """A message that was found, and not put up, can be another one's: then the card is as good as lost,
-        and is posted anew. One message cannot show two requests.
+        and is posted again. One message cannot show two requests.
         """
         await self.posted((Posted(card_id=card_id, ref=ref, revision=revision, digest=digest),))
 
@@ -273,7 +273,7 @@ def lags() -> ColumnElement[bool]:
 
     What is gathered has no message of its own, so it never lags.
 
-    A card that nobody ever tried to post is owed only while there is something to ask: after the end it
+    A card that nobody ever tried to post is posted only while there is something to ask: after the end it
     would tell people about a request that they never saw. What a rule answers is told by its card alone,
     however quickly the platform takes the answer.
     """
@@ -292,7 +292,7 @@ def in_sight() -> ColumnElement[bool]:
 
 
 def _is_told(placements: FromClause) -> ColumnElement[bool]:
-    """Whether a placement stands on its channel's digest, and people can see it there."""
+    """Whether a placement is on its channel's digest, and people can see it there."""
     one = placements.c
     digest = (
         select(_G.digest_id)

@@ -34,7 +34,7 @@ from bot.records import DueRung, NewApproval, NotificationKind, Placement
 _A, _D, _P = tables.approvals.c, tables.decisions.c, tables.placements.c
 _R, _T = tables.rungs.c, tables.notices.c
 
-#: What an approval forgets when its people are asked anew.
+#: What an approval forgets when people are asked again.
 _FRESH: Mapping[str, Any] = {
     "confirmed_at": None, "trouble": None, "next_try": None, "attempts": 0,
     "gone_at": None, "gones": 0, "due_at": None, "asked": 0,
@@ -57,7 +57,7 @@ class PolledApprovals(StandingApprovals):
                 by_id.setdefault(storable_text(new_approval.approval.id), new_approval)
             if not by_id:
                 return frozenset()
-            # What waits and has no record: somebody has removed it. No rule answers that; people are asked.
+            # What waits and has no record: it was removed by hand. No rule answers that; people are asked.
             gone = {kept for kept in by_id if self._proofs.surely_waits(kept)}
             approvals = {
                 kept: replace(new_approval.approval, rule=None) if kept in gone else new_approval.approval
@@ -77,7 +77,7 @@ class PolledApprovals(StandingApprovals):
                 await connection.execute(insert(tables.placements), placements)
             if rungs:
                 await connection.execute(insert(tables.rungs), rungs)
-            for new_approval in taken:  # before the commit: whoever reads it at once shall find that it waits
+            for new_approval in taken:  # before the commit: a read right after it finds that it waits
                 self._proofs.begins(new_approval.approval.id)
                 if storable_text(new_approval.approval.id) in gone:
                     self._proofs.doubt(new_approval.approval.id, ("record",))
@@ -136,7 +136,7 @@ class PolledApprovals(StandingApprovals):
             before = await locked_terms(connection, approval_id, self._proofs)
             if was not in (Stage.OPEN, Stage.DECIDED) or before is None:
                 return 0
-            # Whom rungs let in has a say on the new call, too, if Nod wrote that down.
+            # People let in by rungs have a say on the new call, too, if Nod wrote that down.
             widened = before.by_route(route).widened if before.hold else ()
             terms = replace(before, digest=request.digest, route=route, rule=None, widened=widened, hold=True)
             then = Stage.OPEN if was is Stage.DECIDED else None
@@ -262,7 +262,7 @@ class PolledApprovals(StandingApprovals):
             await void_votes(connection, approval_id)
             await void_claims(connection, approval_id)
             await ladder_anew(connection, approval_id, rungs, at=at, another_route=route != before.route)
-            # What was said about its end is true no more, and is said anew when it ends again.
+            # What was said about its end is no longer true, and is said again when it ends.
             ended = (_T.approval_id == approval_id, _T.news == NotificationKind.OUTCOME)
             await connection.execute(delete(tables.notices).where(*ended))
             await ends_pings(connection, approval_id, again=True)

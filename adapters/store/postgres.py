@@ -98,7 +98,7 @@ class Lines:
         except psycopg.errors.ConnectionTimeout:
             self.silent = True
             raise
-        except psycopg.OperationalError:  # refused, or not ready yet: somebody is there
+        except psycopg.OperationalError:  # refused, or not ready yet: a server is there
             self.answered()
             raise
 
@@ -148,7 +148,7 @@ class _Line(psycopg.AsyncConnection[Any]):
         self.cut()
 
     def cut(self) -> None:
-        """Shut the socket: whoever waits for it reads its end. The descriptor stays libpq's to close."""
+        """Shut the socket: what waits for it reads its end. The descriptor stays libpq's to close."""
         with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.pgconn.socket)) as mine:
             mine.shutdown(socket.SHUT_RDWR)
 

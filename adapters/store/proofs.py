@@ -1,6 +1,6 @@
 """Signatures over what lets an answer count: made with each row, and checked before anything is sent.
 
-What somebody else wrote into a row is never signed along with it: it stays forged until the next poll takes the
+What others wrote into a row is never signed along with it: it stays forged until the next poll takes the
 call as a new one.
 
 A signature shows that Nod wrote a row, and not that the row is still in force: a person who can write to the
@@ -33,7 +33,7 @@ COLUMNS = (_A.id, _A.digest, _A.route, _A.rule, _A.widened, _A.terms_signature)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """By which route or rule a call is answered, and whom rungs have let in."""
+    """By which route or rule a call is answered, and the people let in by rungs."""
 
     approval_id: str
     digest: str
@@ -44,7 +44,7 @@ class Terms:
     hold: bool  #: whether Nod wrote them
 
     def by_route(self, route: str) -> Terms:
-        """Under this route; those whom another route's ladder let in have no say on it."""
+        """Under this route; people let in by another route's ladder have no say on it."""
         return replace(self, route=route, widened=self.widened if route == self.route else ())
 
     def columns(self, proofs: Proofs) -> dict[str, Any]:
@@ -211,7 +211,7 @@ class Proofs:
         self._lives[storable_text(approval_id)] = _Life(sure=False)
 
     def surely_waits(self, approval_id: str) -> bool:
-        """Whether there must be a record of it that waits; where there is none, somebody has removed it."""
+        """Whether there must be a record of it that waits; where there is none, it was removed by hand."""
         life = self._lives.get(storable_text(approval_id))
         return life is not None and life.sure
 
@@ -255,7 +255,7 @@ class Proofs:
         self._listed.pop(storable_text(approval_id), None)
 
     def doubt(self, approval_id: str, what: tuple[str, ...]) -> None:
-        """Its rows are not all Nod's: whoever asks the platform next shall take it anew."""
+        """Its rows are not all Nod's: the next poll takes it as new."""
         kept = storable_text(approval_id)
         if kept not in self._doubted:
             self._doubted.add(kept)

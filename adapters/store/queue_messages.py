@@ -1,4 +1,4 @@
-"""The messages that stand for many requests, in SQL, and which requests stand on them."""
+"""The messages that stand for many requests, in SQL, and which requests are on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The escalation steps of each approval, in SQL: written, fired with all that they owe, and written anew."""
+"""The escalation steps of each approval, in SQL: written, fired with all that they send, and written again."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ async def ladder_anew(
 ) -> None:
     """Rungs that have fired stay as they are, unless their moment lies ahead again.
 
-    So nobody is pinged twice for one moment, and nobody is left in peace because of one that was taken back.
-    Of another route's ladder nothing stays: its numbers stand for other rungs. Redraws are written anew in
-    any case: nobody is told of them. With `keep_lease` what has to do with somebody's claim stays.
+    So nobody is pinged twice for one moment, and no ping is left out because of one that was taken back.
+    Of another route's ladder nothing stays: its numbers mean other rungs. Redraws are written again in
+    any case: nobody is told of them. With `keep_lease` what belongs to a claim stays.
     """
     ahead = [rung.number for rung in rungs if rung.due_at > at]
     gone = true() if another_route else _R.fired_at.is_(None) | (_R.action == Action.REDRAW)
@@ -134,10 +134,10 @@ class SqlRungs(Part):
         return found
 
     async def trigger(self, firings: Sequence[Triggered], *, at: datetime) -> frozenset[str]:
-        """Of a record whose terms Nod did not write nothing is done: it is taken anew.
+        """Of a record whose terms Nod did not write nothing is done: a poll takes it as new.
 
-        The records' rows are locked first, so a decision comes before all of this or after it, and whoever
-        waits at the same moment finds the rungs fired.
+        The records' rows are locked first, so a decision comes before all of this or after it, and a
+        second caller at the same moment finds the rungs fired.
         """
 
         async def work(connection: AsyncConnection) -> frozenset[str]:
@@ -186,7 +186,7 @@ async def _locked(connection: AsyncConnection, ids: Sequence[str], proofs: Proof
 
 
 async def _waiting(connection: AsyncConnection, rungs: Sequence[DueRung]) -> set[tuple[str, int, datetime]]:
-    """Which of these have not fired; one that was written anew with another moment is another rung."""
+    """Which of these have not fired; one that was written again with another moment is another rung."""
     waiting: set[tuple[str, int, datetime]] = set()
     for some in chunks([(rung.approval_id, rung.number) for rung in rungs]):
         unfired = select(_R.approval_id, _R.number, _R.due_at).where(_R.fired_at.is_(None))
@@ -227,7 +227,7 @@ async def _show(
 
 
 async def _merged(connection: AsyncConnection, going: Sequence[Triggered]) -> list[OutboxItem]:
-    """What is owed, in place of what waits for the same thread or person, with everybody that would mention."""
+    """What is to be sent, in place of what waits for the same thread or person, with everyone named there."""
     waits: defaultdict[_Place, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
     for some in chunks([firing.approval_id for firing in going]):
         unsent = select(_T.approval_id, _T.surface, _T.card_id, _T.person, _T.mark, _T.who)

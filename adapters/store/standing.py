@@ -18,7 +18,7 @@ from bot.records import Standing
 
 _A, _D = tables.approvals.c, tables.decisions.c
 
-#: Nobody of ours had answered.
+#: How a request ends that nobody answered in Nod.
 REVERSIBLE = (Outcome.ELSEWHERE, Outcome.TIMEOUT_SKIP)
 #: The platform should still list it.
 _STANDING = (Stage.OPEN, Stage.DECIDED)

@@ -62,7 +62,7 @@ approvals = Table(
     #: Which agent asks, for counting without reading the calls.
     Column("agent", Words),
     Column("widened", Names, nullable=False, server_default="[]"),
-    #: Whether it is owed to people how it ended; once for each end.
+    #: Whether the news of its end is queued; once for each end.
     Column("told", Boolean, nullable=False, server_default=false()),
     #: The platform called it resolved (404, 409): when it last did, and how often.
     Column("gone_at", Moment),
@@ -147,7 +147,7 @@ placements = Table(
     Column("attempted_at", Moment),
     Column("tries", Integer, nullable=False),
     Column("next_try", Moment),
-    #: Whether anything may still be owed to it: no more when it was given up, or closed with its approval.
+    #: Whether it may still have to show something: not when it was given up, or closed with its approval.
     Column("owed", Boolean, nullable=False),
     Column("digest", Words),
     Column("superseded", Boolean, nullable=False, server_default=false()),
@@ -234,7 +234,7 @@ claims = Table(
     Index("claims_until", "until"),
 )
 
-#: Messages that are owed, and those that were sent or dropped.
+#: Messages that wait to be sent, and those that were sent or dropped.
 notices = Table(
     "notices",
     metadata,
@@ -315,7 +315,7 @@ alerts = Table(
 _UNRESOLVED = alerts.c.resolved.is_(None)
 Index("alerts_open", alerts.c.cause, sqlite_where=_UNRESOLVED, postgresql_where=_UNRESOLVED)
 
-#: What is owed to each pager: first the alert, then, if it is resolved, to say so.
+#: What each pager is to get: first the alert, then, if it is resolved, that it is.
 pages = Table(
     "pages",
     metadata,

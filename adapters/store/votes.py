@@ -143,7 +143,7 @@ async def _begin_lease(connection: AsyncConnection, claim: Claim, last_call: Due
     last = select(func.max(_R.number)).where(_R.approval_id == of, _R.number >= LAST_CALLS)
     used: int | None = (await connection.execute(last)).scalar_one()
     number = LAST_CALLS if used is None else used + 1
-    # The holder's name stands in both, so that they can be found again when her lease ends early.
+    # The holder's name is in both, so that they can be found again when the lease ends early.
     over = DueRung(
         approval_id=of, number=number + 1, due_at=claim.until, action=Action.REDRAW, who=last_call.who
     )
@@ -160,10 +160,10 @@ _LEASE_ENDS = (
 
 
 async def _end_lease(connection: AsyncConnection, approval_id: str, *, person: str, at: datetime) -> None:
-    """Whoever has answered is on it no more: the others hear of it again, and she hears no last call."""
+    """A person who has answered is no longer on it: the others hear of it again, and they get no last call."""
     if (await connection.execute(_LEASE_ENDS, {"one": approval_id, "who": person, "now": at})).rowcount:
-        hers = and_(_R.approval_id == approval_id, _R.number >= LAST_CALLS, _R.who == (person,))
-        await connection.execute(delete(tables.rungs).where(hers, _R.fired_at.is_(None)))
+        theirs = and_(_R.approval_id == approval_id, _R.number >= LAST_CALLS, _R.who == (person,))
+        await connection.execute(delete(tables.rungs).where(theirs, _R.fired_at.is_(None)))
 
 
 async def cut_lease(connection: AsyncConnection, approval_id: str, lease: Lease) -> None:
@@ -209,7 +209,7 @@ async def _same(
 
 
 def _decision_by(vote: Vote, same: Sequence[Vote]) -> Decision:
-    """Whoever has two names is named once, and the one whose vote was enough by that vote."""
+    """A person with two names is named once, and the one whose vote was enough by that vote."""
     named = {_account(other): str(other.actor) for other in same}
     others = tuple(name for account, name in named.items() if account != _account(vote))
     return Decision(

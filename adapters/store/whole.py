@@ -311,7 +311,7 @@ def _ahead_in(row: RowMapping) -> Ahead:
 
 
 async def _pinged(found: Sequence[Approval], fetch: Fetch) -> Mapping[str, Sequence[str]]:
-    """Of those that nobody answered, whom their rungs had named, in the order of the rungs."""
+    """Of those that nobody answered, the people named by their rungs, in the order of the rungs."""
     pinged: defaultdict[str, list[str]] = defaultdict(list)
     over = (one.id for one in found if one.outcome is Outcome.TIMEOUT_SKIP)
     for row in await _beside(over, _FIRED_OF, fetch):

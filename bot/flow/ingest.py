@@ -33,8 +33,8 @@ MOST_CHANGES = 10
 #: While it is unclear whether a request vanished, the platform is asked this often, whatever its interval.
 LOOK_AGAIN = timedelta(seconds=1)
 
-#: Requests that are compared with their records at each poll although neither has changed, in turn: somebody
-#: could have written to the database.
+#: Requests that are compared with their records at each poll although neither has changed, in turn: the
+#: database could have been changed by hand.
 IN_TURN = 32
 
 #: New requests in one transaction at most: a click that comes meanwhile waits for it.

@@ -135,7 +135,7 @@ class LastList:
         self._over.clear()
 
     def in_turn(self, most: int) -> list[str]:
-        """Some of those that agreed, a few at each poll: somebody could have changed a record by hand."""
+        """Some of those that agreed, a few at each poll: a record could have been changed by hand."""
         if not self._in_turn:
             self._in_turn = list(self._agreed)
         some, self._in_turn = self._in_turn[-most:], self._in_turn[:-most]

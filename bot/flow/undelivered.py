@@ -115,7 +115,7 @@ class Undelivered:
         return None
 
     async def _raise(self, approval: Approval, now: datetime) -> None:
-        """Unless it was settled meanwhile: whoever settles it resolves its alert before and afterwards."""
+        """Unless it was settled meanwhile: the step that settles it resolves its alert before and after."""
         if await self._alerts.raise_(_alert_of(approval, now)):
             found = await self._approvals.get(approval.id)
             if found is None or found.stage is not Stage.DECIDED:

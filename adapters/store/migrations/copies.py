@@ -23,7 +23,7 @@ def kept_of(approval: str) -> str:
     return ", ".join(f"{column} = {value}" for column, value in _KEPT.items()).format(approval)
 
 
-#: A card that gets another deadline, or waits for people anew, is met anew.
+#: Another deadline, or waiting for people again, makes another moment by which the card has to be up.
 _MET = (
     "up_by = CASE WHEN deadline = NEW.deadline AND for_people = (NEW.stage = 'open' AND NEW.rule IS NULL)"
     " THEN up_by END"

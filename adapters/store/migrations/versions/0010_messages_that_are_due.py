@@ -15,7 +15,7 @@ _UNRESOLVED = sa.text("mended IS NULL")
 
 
 def upgrade() -> None:
-    """What earlier releases owed is due as it was for them."""
+    """What earlier releases still had to send is due, as it was for them."""
     op.create_index(
         "placements_bare",
         "placements",
