@@ -58,7 +58,7 @@ class Rule(BaseModel):
     method: str = "*"  #: an HTTP method in any case, or `*`
     path: str = "*"  #: a glob on the path; `*` also matches slashes
     holds: str | None = None  #: acts only on requests whose body holds this text
-    times: Annotated[int, Field(ge=0)] | None = None  #: how many requests it acts on; None = for ever
+    times: Annotated[int, Field(ge=0)] | None = None  #: how many requests it acts on; None = forever
     status: Annotated[int, Field(ge=200, le=599)] | None = None  #: answer this in place of the real answer
     headers: dict[str, str] = {}  #: of the faulty answer, for example Retry-After
     body: str | dict[str, Any] | list[Any] = ""  #: of the faulty answer; anything but text goes out as JSON

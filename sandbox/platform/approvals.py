@@ -57,7 +57,7 @@ class Resolution:
 class Verdict(enum.Enum):
     """What became of a decision that was offered."""
 
-    ACCEPTED = enum.auto()  #: it was the first, and counts
+    ACCEPTED = enum.auto()  #: it was the first, and is valid
     ALREADY_DECIDED = enum.auto()  #: a person was first
     GONE = enum.auto()  #: unknown, timed out, or its run has ended
 

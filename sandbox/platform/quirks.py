@@ -10,7 +10,7 @@ from datetime import timedelta
 class Quirks:
     """Each one has been seen."""
 
-    #: Answers 200 to a second decision, or a late one, as the vendor's demo server does. The first one counts.
+    #: Answers 200 to a second decision, or a late one, as the vendor's demo server does. The first is valid.
     forgiving: bool = False
     #: Shows `arguments` as indented ASCII JSON, cut at 2,048 characters and ended by `...` when longer.
     previews: bool = False

@@ -45,7 +45,7 @@ class Run:
     ) -> None:
         """`timeout_seconds` overrides the windows of the script; `pace` is the seconds between two steps.
 
-        `ran` is told the request of each approved tool when it runs; `local_offset` is explained in `Quirks`.
+        `ran` gets the request of each approved tool when it runs; `local_offset` is explained in `Quirks`.
         """
         self._agent = agent
         self._run_id = run_id

@@ -67,7 +67,7 @@ async def troubled(trouble: Trouble, request: Request) -> Response | None:
 
 
 class TokenEndpoint:
-    """`/{tenant}/oauth2/v2.0/token`, with a trouble of its own."""
+    """`/{tenant}/oauth2/v2.0/token`, which can be made to fail."""
 
     def __init__(self, *, entra: Entra) -> None:
         """Grant what `entra` grants, without trouble."""

@@ -43,7 +43,7 @@ class FakeDirectory:
     """A `bot.ports.Directory` in memory."""
 
     def __init__(self) -> None:
-        self.accounts = {"ann": "U0ANN", "bob": "U0BOB"}  #: handle -> account; without one she is not found
+        self.accounts = {"ann": "U0ANN", "bob": "U0BOB"}  #: handle -> account; people without one are not found
         self.guests: set[str] = set()
         self.groups: dict[GroupRef, tuple[Person, ...]] = {FINANCE: (), BOARD: ()}
         self.trouble: NodError | None = None

@@ -17,7 +17,7 @@ from tests.servers.system import EVE, open_system, until
 
 TOKEN = "5f0c2d9ab81e4736" * 2
 FORM = "application/x-www-form-urlencoded"
-#: Eve may not decide, so whatever is made of her presses, the request stays open.
+#: Eve cannot decide, so whatever is made of Eve's presses, the request stays open.
 POLICY = """
 poll_every: 200ms
 people: {ann: {email: ann@acme.example}}

@@ -256,7 +256,7 @@ async def until(true: Callable[[], object]) -> None:
 
 
 async def connected(rig: Rig, *, socket: bool) -> None:
-    """With a socket, clicks wait for it to stand."""
+    """With a socket, clicks wait until it is connected."""
     if socket:
         await until(lambda: rig.workspace.sockets.connected)
 

@@ -210,7 +210,7 @@ async def test_what_happens_to_a_call_and_its_answer_is_told(store: Store, url: 
 
 
 async def test_a_decision_taken_back_and_an_alert_raised_again_are_told(store: Store, url: str) -> None:
-    """Why the decision may not go out; and the alert with its new text, as often as it was raised."""
+    """Why the decision cannot go out; and the alert with its new text, as often as it was raised."""
     await bring_to(store, Stage.DECIDED)
     assert await store.approvals.void("r1", why="denied by no-wires", at=after(1))
     assert not await store.approvals.void("r1", why="denied by no-wires", at=after(2))

@@ -1,4 +1,4 @@
-"""`nod audit`: what an outsider is told about the chain, and what is handed to her."""
+"""`nod audit`: what an outsider learns about the chain, and what an auditor is given."""
 
 from __future__ import annotations
 

@@ -270,7 +270,7 @@ async def test_a_key_is_made_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "nonsense", "c2hvcnQ=", "é" * 44])
 def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, content: str) -> None:
-    """It is left as it is, and its content is not shown."""
+    """It is left unchanged, and its content is not shown."""
     path = tmp_path / "audit.key"
     path.write_text(content)
     path.chmod(0o600)

@@ -61,7 +61,7 @@ async def test_who_was_deactivated_is_gone_with_the_next_round(rig: Rig) -> None
 
 @pytest.mark.parametrize("trouble", [Unavailable("down"), Forbidden("no scope")])
 async def test_what_could_not_be_looked_up_for_a_minute_counts_for_nobody(rig: Rig, trouble: NodError) -> None:
-    """Until then the last answer stays; then nobody counts, also not an id that the file itself names."""
+    """Until then the last answer stays; then nobody can decide, not even an id that the file itself names."""
     rig.directory.groups[FINANCE] = (member("U0CAT"),)
     await rig.refresh()
     before = rig.approvers()
@@ -114,7 +114,7 @@ async def test_who_was_known_to_be_gone_does_not_come_back_by_an_outage(rig: Rig
 
 
 async def test_a_guest_stays_one_through_an_outage(rig: Rig) -> None:
-    """Marked as from outside, so that the route has to name her."""
+    """Marked as external, so that the route has to list this person."""
     rig.directory.guests = {"bob"}
     await rig.refresh()
     rig.seconds += 10 * LONGEST_AGE
@@ -282,7 +282,7 @@ async def test_a_file_put_in_its_place_is_seen(rig: Rig) -> None:
 
 
 async def test_half_a_file_is_not_read(rig: Rig) -> None:
-    """It counts once it has kept still for a look."""
+    """It is taken once it has not changed between two looks."""
     async with rig.kept(look_every=0.1):
         await asyncio.sleep(0.05)
         for number in range(4):

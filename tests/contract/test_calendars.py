@@ -107,7 +107,7 @@ async def test_days_without_a_zone_are_the_calendars(rig: Rig) -> None:
 
 
 async def test_what_cannot_be_read_is_named(rig: Rig) -> None:
-    """The rest of the calendar counts (tests/unit/test_unfold.py has what is skipped and why)."""
+    """The rest of the calendar is used (tests/unit/test_unfold.py has what is skipped and why)."""
     assert ("ann@acme.example",) == await rig.by_file(calendar(ANN, "SUMMARY:bob"))
     assert ("bob: it has no DTSTART",) == rig.kept.skipped(ScheduleRef(kind=ICAL, id=str(rig.file)))
     assert () == rig.kept.skipped(ScheduleRef(kind=ICAL, id="elsewhere.ics"))
@@ -201,7 +201,7 @@ async def test_a_file_that_is_not_there(rig: Rig) -> None:
 
 
 async def test_a_file_that_nobody_writes_is_not_waited_for(rig: Rig) -> None:
-    """A pipe would be read for ever."""
+    """A pipe would be read forever."""
     os.mkfifo(rig.file)
 
     with pytest.raises(Gone):

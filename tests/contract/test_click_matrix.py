@@ -386,7 +386,7 @@ async def test_click(tmp_path: Path, case: Case, here: Surface) -> None:
         given = await desk.press(click)
         got = code_of(given)
         if isinstance(given, Voted):
-            # An Approve counts only where all was shown: on the card, or in pages.
+            # An Approve is valid only where all was shown: on the card, or in pages.
             assert given.vote.seen_whole is (case.verb is A)
 
         after = await store.approvals.get("r1")

@@ -188,7 +188,7 @@ async def test_a_schedule_is_looked_up(rig: Rig) -> None:
 
 
 async def test_what_of_a_schedule_cannot_be_read_is_told_once(rig: Rig) -> None:
-    """The rest of it counts; each change is counted, and a policy tells `nod policy lint` which lines."""
+    """The rest of it is used; each change is counted, and `nod policy lint` names the lines."""
     rig.service.instead = JSONResponse({"oncalls": [oncall("ann"), None]})
     await rig.refresh()
     await rig.refresh()

@@ -110,7 +110,7 @@ async def graph(fake: FakeGraph, clock: list[float]) -> AsyncIterator[Graph]:
 
 
 async def test_members_are_read_page_by_page(fake: FakeGraph, graph: Graph) -> None:
-    """With the bot's own credentials, each person once, known by her address."""
+    """With the bot's own credentials, each person once, known by e-mail address."""
     fake.people = [user("ann"), user("bob"), user("cat", mail=None), user("ann"), user("dan")]
 
     people = await graph.members(BOARD)
@@ -243,7 +243,7 @@ async def test_the_token_goes_to_no_other_host(fake: FakeGraph, graph: Graph, li
 
 
 async def test_pages_that_never_end_are_no_group(fake: FakeGraph, graph: Graph) -> None:
-    """Nor does the bot read them for ever."""
+    """Nor does the bot read them forever."""
     fake.people, fake.page_size = [user(f"u{number}") for number in range(50)], 1
 
     with pytest.raises(Forbidden, match="pages"):

@@ -1,4 +1,4 @@
-"""`HITLClient` against a served platform: the calls of a program of one's own, over real HTTP."""
+"""`HITLClient` against a served platform: the calls of a user's program, over real HTTP."""
 
 from __future__ import annotations
 
@@ -374,7 +374,7 @@ async def test_asking_people_without_a_word_of_the_audit(rig: Rig, rule: dict[st
 
 @pytest.mark.parametrize("rule", [None, {"status": 503}])
 async def test_asking_people_ends_at_the_deadline(rig: Rig, rule: dict[str, Any] | None) -> None:
-    """Whether it is still listed then, or nothing can be read at all: no thread of it stays for ever."""
+    """Whether it is still listed then, or nothing can be read at all: no thread of it stays forever."""
     rig.inside.ask(arguments={}, timeout_seconds=600)
     (request,) = await rig.client.list_pending()
     if rule is not None:

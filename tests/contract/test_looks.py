@@ -158,7 +158,7 @@ def submission(rig: slack_rig.Rig, view: View, user: str, **kept: Any) -> bytes:
 
 
 async def test_in_slack_one_persons_pages_are_nobody_elses(tmp_path: Path) -> None:
-    """Ann's last page, submitted as Bob, is refused; submitted as Ann, it counts."""
+    """Ann's last page, submitted as Bob, is refused; submitted as Ann, it is valid."""
     async with (
         open_desk_rig(tmp_path, Surface.SLACK, LONG[Surface.SLACK]) as desk_rig,
         slack_rig.open_rig(desk=desk_rig.desk) as rig,

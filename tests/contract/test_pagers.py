@@ -94,7 +94,7 @@ async def test_pagerduty_triggers_and_resolves_under_one_key() -> None:
 
 
 async def test_pagerduty_hears_of_what_mended_before_it_was_told() -> None:
-    """It is on record there, wakes nobody, and is over at once."""
+    """It is on record there, wakes nobody, and is resolved at once."""
     service = FakePagerDuty()
     async with open_service(service) as address, open_one("pagerduty", address) as pager:
         await page(pager, MENDED)
@@ -127,7 +127,7 @@ async def test_opsgenie_creates_and_closes_under_one_alias() -> None:
 
 
 async def test_opsgenie_hears_of_what_mended_before_it_was_told() -> None:
-    """It is on record there, with the lowest priority, and is over at once."""
+    """It is on record there, with the lowest priority, and is resolved at once."""
     service = FakeOpsgenie()
     async with open_service(service) as address, open_one("opsgenie", address) as pager:
         await page(pager, MENDED)
@@ -176,7 +176,7 @@ async def test_a_link_to_the_card_comes_along(kind: str) -> None:
 
 
 async def test_a_webhook_that_had_no_alert_is_told_with_the_mending() -> None:
-    """One body has both: nothing is lost, and nobody is alarmed about what is over."""
+    """One body has both: nothing is lost, and nobody is alarmed about what is resolved."""
     service = Receiver()
     async with open_service(service) as address, open_one("webhook", address) as pager:
         await page(pager, MENDED)

@@ -95,7 +95,7 @@ async def test_the_target_is_not_written_anew(path: str) -> None:
 
 
 async def test_a_redirect_is_the_clients_business() -> None:
-    """It comes back as it is; the key does not follow it."""
+    """It comes back unchanged; the key does not follow it."""
     platform = Upstream(
         b"HTTP/1.1 307 Away\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\n\r\n"
     )

@@ -39,7 +39,7 @@ async def test_a_press_is_an_invoke_from_the_thread_of_the_card(rig: Rig) -> Non
 
 
 async def test_only_the_roster_tells_that_somebody_is_from_elsewhere(rig: Rig) -> None:
-    """A stranger's press names the conversation's tenant like everybody's; her own stands in the roster."""
+    """A stranger's press names the conversation's tenant like everybody's; their own is in the roster."""
     first = await rig.post()
 
     await rig.teams.press("xia", first, "approve")

@@ -121,7 +121,7 @@ async def test_a_card_that_went_up_again_meanwhile_is_not_lost(store: SqlStore, 
 
 
 async def test_a_digest_is_looked_at_as_well(store: SqlStore, rig: Rig) -> None:
-    """It stands for many, and its place in the line is its earliest deadline's."""
+    """It has many cards on it, and its place in the line is its earliest deadline's."""
     look = Look(store, rig)
     await look.put_up(1)
     early = an_approval("early", deadline=after(60))

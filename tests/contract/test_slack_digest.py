@@ -75,7 +75,7 @@ async def test_next_after_next_goes_on_behind_the_one_that_is_looked_at(socket: 
 
 @BOTH
 async def test_skip_in_the_modal_is_the_cards_own_skip(socket: bool) -> None:
-    """It carries the card's sealed value, and then the modal says that it counts and offers the next."""
+    """It carries the card's sealed value, and then the modal says that it is valid and offers the next."""
     async with open_rig(socket=socket) as rig:
         await connected(rig, socket=socket)
         ref, view = await opened(rig)

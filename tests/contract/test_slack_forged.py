@@ -45,7 +45,7 @@ TEAMS: dict[str, tuple[bool, Change]] = {
 
 @pytest.mark.parametrize(("home", "change"), TEAMS.values(), ids=TEAMS.keys())
 async def test_the_persons_own_team_is_what_counts(home: bool, change: Change) -> None:
-    """`team` names where the app is; it speaks for the person only where her own is not given."""
+    """`team` names where the app is; it speaks for the person only where their own is not given."""
     async with open_rig() as rig:
         assert 200 == (await forged(rig, change)).status_code
         assert [home] == [click.home for click in rig.desk.taken]

@@ -43,7 +43,7 @@ async def test_a_refusal_about_one_is_hers_alone(code: str) -> None:
 
 @pytest.mark.parametrize("fault", [*map(no, sorted(APP_REFUSED)), {"status": 403, "body": "<html>"}], ids=repr)
 async def test_a_refusal_of_the_app_is_no_answer_about_anybody(fault: dict[str, Any]) -> None:
-    """A wrong token says nothing of her: the look-up fails as a whole, and an operator is told."""
+    """A wrong token says nothing about a person: the lookup fails as a whole, and an operator hears of it."""
     async with open_rig() as rig:
         rig.faults.add(path=INFO, **fault)
         with pytest.raises(AppRefused):
@@ -52,7 +52,7 @@ async def test_a_refusal_of_the_app_is_no_answer_about_anybody(fault: dict[str, 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"reset": True}, {"status": 429}, no("internal_error")])
 async def test_trouble_with_one_leaves_only_her_out(fault: dict[str, Any]) -> None:
-    """Nothing is said of her; and when nobody could be asked, that is an error."""
+    """It says nothing about that person; and when no lookup at all was possible, that is an error."""
     async with open_rig() as rig:
         rig.faults.add(path=INFO, **fault)
         assert {"bob": {Surface.SLACK: "U0BOB"}} == await accounts(rig)

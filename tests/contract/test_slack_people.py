@@ -45,7 +45,7 @@ async def test_an_approver_is_found(named: Person) -> None:
     ids=["no such address", "no such id", "neither", "bot"],
 )
 async def test_who_is_no_person_here_gets_no_account(named: Person) -> None:
-    """Bots and the unknown may not decide; an id in nod.yaml does not change that."""
+    """Bots and the unknown cannot decide; an id in nod.yaml does not change that."""
     async with open_rig() as rig:
         (found,) = await rig.slack.directory.resolve([replace(named, outside=frozenset({Surface.SLACK}))])
         assert ({}, frozenset()) == (found.accounts, found.outside)

@@ -224,7 +224,7 @@ async def test_the_first_decision_wins_and_stays(store: Store) -> None:
 
 @pytest.mark.parametrize(("before_deadline", "counts"), [(1, True), (0, False), (-1, False)])
 async def test_a_decision_comes_before_the_deadline(store: Store, before_deadline: int, counts: bool) -> None:
-    """One millisecond before the deadline counts; at the deadline it is too late."""
+    """One millisecond before the deadline is in time; at the deadline it is too late."""
     await admit(store)
     late = a_vote(at=DEADLINE - timedelta(milliseconds=before_deadline))
     assert counts is await wins(store, late)

@@ -157,7 +157,7 @@ async def test_a_changed_call_is_claimed_anew(store: Store, eyes: Eyes) -> None:
 
 
 async def test_a_claim_outlives_a_decision_that_was_taken_back(store: Store) -> None:
-    """It is the same call, and she is still on it."""
+    """It is the same call, and the claim is still valid."""
     await admit(store)
     await claim(store)
     assert await wins(store, a_vote("bob"))

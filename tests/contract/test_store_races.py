@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 
 
 async def test_of_fifty_clicks_one_wins(store: Store, eyes: Eyes) -> None:
-    """However many people click at once, one decision is kept, and the winner is told that it is hers."""
+    """However many people click at once, one decision is kept, and the winner reads that it is theirs."""
     await admit(store)
     notes = [f"click {number}" for number in range(50)]
     won = await asyncio.gather(*(wins(store, a_vote(note, note=note)) for note in notes))

@@ -125,7 +125,7 @@ async def test_a_mistake_after_the_commit_is_heard_by_its_own_caller(store: SqlS
 
 
 async def test_a_commit_that_fails_is_unanswered_for_all(store: SqlStore, rings: list[Step]) -> None:
-    """Nobody is told that it counts, and nobody that it does not; no step is rung."""
+    """Nobody reads that it is valid, and nobody that it is not; no step is rung."""
     however_slow(store)
     gone: list[str] = []
     store.database.watch(lambda: gone[0] if gone else None)

@@ -166,7 +166,7 @@ async def test_of_fifty_votes_at_once_one_decides(store: Store, eyes: Eyes) -> N
 
 
 async def test_a_rule_answers_in_place_of_people(store: Store) -> None:
-    """While a rule is to answer, no person's vote counts; the rule's does, and it is named."""
+    """While a rule is to answer, no person's vote is valid; the rule's is, and it is named."""
     approval = replace(an_approval(), rule="reads")
     await store.approvals.insert([NewApproval(approval=approval)])
     assert approval == await get(store)

@@ -44,7 +44,7 @@ async def test_an_approval_reaches_the_desk_once() -> None:
 
 
 async def test_the_answer_comes_after_the_commit() -> None:
-    """Nobody is told that an answer counts before it is stored."""
+    """Nobody reads that an answer is valid before it is stored."""
     stored = asyncio.Event()
     async with open_rig() as rig:
         message = await rig.card_up()
@@ -198,7 +198,7 @@ async def test_why_me_is_told_to_the_one_who_asks() -> None:
 
 
 async def test_a_digest_shows_one_request_after_the_other() -> None:
-    """Next opens the call with its answers below; an answer there counts, and Next goes on behind it."""
+    """Next opens the call with its answers below; an answer there is valid, and Next goes on behind it."""
     async with open_rig() as rig:
         ref = await rig.teams.chat.post(digest_card(count=12), CHANNEL)
         message = rig.message(ref)
@@ -252,7 +252,7 @@ async def test_the_same_press_again_gets_the_same_answer() -> None:
 
 
 async def test_a_late_answer_is_given_to_the_repeated_press() -> None:
-    """When the store is slow, Teams asks again; the vote that was under way is the one that counts."""
+    """When the store is slow, Teams asks again; the vote that was under way is the valid one."""
     stored = asyncio.Event()
     async with open_rig(answer_seconds=0.3) as rig:
         message = await rig.card_up()
@@ -283,7 +283,7 @@ async def test_a_vote_that_takes_too_long_is_finished_all_the_same() -> None:
 
 
 async def test_trouble_is_told_and_never_a_500() -> None:
-    """What breaks behind the desk is logged and counted, and the person is told to press again."""
+    """What breaks behind the desk is logged and counted, and the person reads that they should press again."""
     async with open_rig() as rig:
         rig.desk.trouble = RuntimeError("broken")
         result = await rig.press("approve")

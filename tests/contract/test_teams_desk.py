@@ -195,7 +195,7 @@ async def test_buttons_of_another_card_and_edited_ones_decide_nothing(desk_rig: 
 
 
 async def test_a_copy_of_a_card_in_another_place_decides_nothing(desk_rig: DeskRig) -> None:
-    """The card's own message counts, and no other; the copy says so."""
+    """A press is valid on the card's own message, and on no other; the copy says so."""
     await desk_rig.rig.press("why", person="bob", message=desk_rig.message)
     sent = json.loads(json.dumps(desk_rig.rig.system.delivery.sent[-1].activity))
     value = desk_rig.card(await desk_rig.record()).buttons

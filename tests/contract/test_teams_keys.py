@@ -170,7 +170,7 @@ async def test_a_hanging_endpoint_stops_nobody_with_a_known_key() -> None:
 
 
 async def test_a_click_after_a_rotation_is_answered_at_once() -> None:
-    """Teams signs with a new key: the first click counts, within the five seconds that it has."""
+    """Teams signs with a new key: the first click is accepted, within the five seconds that it has."""
     async with open_rig() as rig:
         message = await rig.card_up()
         assert (await rig.press("why", person="bob", message=message)).ok
@@ -181,7 +181,7 @@ async def test_a_click_after_a_rotation_is_answered_at_once() -> None:
 
 
 async def _lag(seconds: float) -> float:
-    """The longest that the event loop kept somebody waiting, in seconds."""
+    """The longest time that the event loop was blocked, in seconds."""
     worst, end = 0.0, time.monotonic() + seconds
     while time.monotonic() < end:
         began = time.monotonic()

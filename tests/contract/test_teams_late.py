@@ -1,4 +1,4 @@
-"""A press that takes too long or breaks: the person hears of it whatever her client shows; it is counted."""
+"""A press that takes too long or breaks: the person hears of it whatever their client shows; it is counted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.contract.teams_rig import Rig, open_rig, texts
 
 
 async def told(rig: Rig) -> list[str]:
-    """What Ann is told in her own chat, once there is something."""
+    """What Ann reads in the personal chat, once there is something."""
     async with asyncio.timeout(5):
         while not rig.system.dm_of("ann"):
             await asyncio.sleep(0.01)
@@ -17,7 +17,7 @@ async def told(rig: Rig) -> list[str]:
 
 
 async def test_an_old_client_is_told_in_time_that_its_press_is_late() -> None:
-    """The fallback has the same limit; the vote goes on, and the person is told in her own chat."""
+    """The fallback has the same limit; the vote goes on, and the person reads so in their own chat."""
     stored = asyncio.Event()
     async with open_rig() as rig:
         message = await rig.card_up()
@@ -43,7 +43,7 @@ async def test_an_old_client_is_told_that_its_press_broke() -> None:
 
 
 async def test_what_breaks_after_the_answer_is_counted() -> None:
-    """A vote that fails when nobody waits for it any more is an event all the same, and is tried anew."""
+    """A vote that fails when nobody waits for it any more is an event all the same, and is tried again."""
     goes_on = asyncio.Event()
 
     async def breaks() -> None:

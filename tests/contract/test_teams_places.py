@@ -40,7 +40,7 @@ async def test_every_channel_of_a_team_can_be_named_once_the_app_is_in_it() -> N
 
 
 async def test_a_place_without_the_bot_is_forgotten() -> None:
-    """Removed from a team, the bot forgets each of its channels; from a chat, that one; from a person, hers."""
+    """Removed from a team, the bot forgets its channels; from a chat, that one; from a person, theirs."""
     async with open_rig() as rig:
         room = rig.system.personal("ann").id
         for place in (FINANCE, CHAT, room):
@@ -150,7 +150,7 @@ def person(handle: str, email: str | None = None, account: str | None = None) ->
 
 
 async def test_people_are_found_by_address_or_object_id() -> None:
-    """With name and account; her other accounts stay. Small and capital letters make no difference."""
+    """With name and account; their other accounts stay. Small and capital letters make no difference."""
     async with open_rig() as rig:
         ann, bob, nobody = await rig.teams.directory.resolve(
             [

@@ -151,7 +151,7 @@ async def test_an_approve_says_seen_whole_only_where_nod_showed_it_all(read: str
 
 
 async def test_a_look_of_somebody_else_begins_anew_and_says_so() -> None:
-    """Ann's data of Next page, sent by Bob, shows him the first page, with the reason above it."""
+    """Ann's data of Next page, sent by Bob, shows Bob the first page, with the reason above it."""
     async with open_rig() as rig:
         message, data = await page_two(rig)
         await rig.press("why", person="bob", message=message)

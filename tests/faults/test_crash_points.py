@@ -113,7 +113,7 @@ class Ann:
 
 @pytest.mark.parametrize("point", sampled(ANSWERED, quick=(2, 6, 10, 12, 15, 17)))
 async def test_an_answer_survives(point: str, tmp_path: Path) -> None:
-    """One card, one decision with Ann's word, one effect; her acknowledged click is never lost."""
+    """One card, one decision, Ann's, and one effect; an acknowledged click is never lost."""
     async with open_sandbox() as sandbox:
         system = System(sandbox=sandbox, folder=tmp_path)
         request_id = system.ask(timeout_seconds=WINDOW)

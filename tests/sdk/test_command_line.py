@@ -49,7 +49,7 @@ class FileReport(BaseTool):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandLine:
-    """`aip` of a person who has a home of her own, and what it talks to."""
+    """`aip` of a person with a home directory, and what it talks to."""
 
     platform: Platform
     url: str
@@ -86,7 +86,7 @@ class CommandLine:
         return await self("accounts", "add", "sandbox", "--url", self.url, "--key", KEY)
 
     def writes(self, name: str, text: str) -> str:
-        """A file in her home."""
+        """A file in their home directory."""
         path = self.home / name
         path.write_text(text)
         return str(path)

@@ -213,7 +213,7 @@ class FakeClockBot:
         verdict: HITLDecision = HITLDecision.APPROVED,
         needs: int = 1,
     ) -> None:
-        """Her vote counts; so many are needed."""
+        """This person's vote is valid; so many are needed."""
         digest = (await found(self.store, request_id)).request.digest
         vote = a_vote(person, digest=digest, verdict=verdict, at=self.clock())
         counted = await self.store.approvals.vote(request_id, vote=vote, needs=needs, eligible=None)

@@ -31,7 +31,7 @@ def _person(handle: str, *surfaces: Surface, outside: bool = False) -> Person:
     )  # fmt: skip
 
 
-#: Ann and Dee are in both chats, Bob and Cyd in one; Eve may decide once a rung lets her; Gus is a guest.
+#: Ann and Dee are in both chats, Bob and Cyd in one; Eve can decide once a rung adds her; Gus is a guest.
 PEOPLE = {
     one.handle: one
     for one in (

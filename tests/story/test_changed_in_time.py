@@ -148,7 +148,7 @@ async def test_a_deadline_that_comes_nearer_shortens_a_claim(tmp_path: Path) -> 
 
 
 async def test_a_vote_of_hers_ends_her_claim(tmp_path: Path) -> None:
-    """Another one is needed: he hears of it in time, and the card has its button again."""
+    """A second person is needed: they hear of it in time, and the card has its button again."""
     ladder = Rung(action=Action.PING, share=0.2, who=("bob",))
     async with open_fake_clock_bot(tmp_path, policy_of(route_of(ladder, quorum=2))) as work:
         work.ask("r1", window=3_600)

@@ -350,7 +350,7 @@ async def test_a_burst_keeps_to_one_message_a_second_most_urgent_first(tmp_path:
         assert sorted(later_ones) == later_ones
 
 
-# --- whoever else is told ---------------------------------------------------------------------------------
+# --- others who are notified ------------------------------------------------------------------------------
 
 
 async def test_a_broken_hook_harms_nobody(tmp_path: Path) -> None:

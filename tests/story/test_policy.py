@@ -176,7 +176,7 @@ async def test_why_me_tells_the_route_and_why_not(tmp_path: Path) -> None:
 
 
 async def test_a_guest_decides_only_where_the_route_names_her(tmp_path: Path) -> None:
-    """A guest among the approvers is refused as a guest, until the route lists her as an outsider."""
+    """A guest among the approvers is refused as a guest, until the route lists them as an outsider."""
     for outsiders, told in (("", "Guests and external users"), (", outsiders: [gil]", None)):
         folder = tmp_path / (told or "named")[:6]
         folder.mkdir()

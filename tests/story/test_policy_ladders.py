@@ -77,7 +77,7 @@ async def explained(
 
 
 async def test_each_rung_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """When, how long after first sight, what, to whom as of now, and what its hours make of it."""
+    """When, how long after first sight, what, who gets it as of now, and what its hours make of it."""
     lines = await explained(tmp_path, capsys, seen=datetime(2026, 3, 2, 6, tzinfo=UTC), seconds=18_000)
 
     sre, infra = "the person on call for sre", "the person on call for infra"

@@ -24,7 +24,7 @@ PAY, MAIL = ({"tool": tool, "arguments": {"amount": 12}} for tool in ("pay", "se
     ],
 )
 async def test_one_call_at_a_time(keys: str, ended: list[str], posts: list[str]) -> None:
-    """Each call comes up in its turn; q answers nothing, and the callback is not asked in place of her."""
+    """Each call comes up in its turn; q answers nothing, and the callback is not asked instead."""
     async with prompted(PAY, MAIL) as rig:
         await rig.terminal.shows("pay for bare_agent", "amount  12", "1 more pending")
         await settled()

@@ -133,7 +133,7 @@ async def test_a_surface_that_refuses_for_a_moment_gets_the_ping_later(tmp_path:
 
 
 async def test_somebody_who_cannot_be_found_just_now_is_told_when_she_is(tmp_path: Path) -> None:
-    """Her account is not known at the moment of the rung: the message to her waits, and is not lost."""
+    """Their account is not known at the moment of the rung: the message waits, and is not lost."""
     async with open_fake_clock_bot(tmp_path, policy_of(PING)) as work:
         whole = work.policy
         work.ask("r1", window=3_600)

@@ -265,7 +265,7 @@ async def test_a_page_and_its_end_tell_how_many_have_answered(tmp_path: Path) ->
 
 
 async def test_whoever_stands_in_is_told_why_wherever_she_is_called(tmp_path: Path) -> None:
-    """In the thread, alone, on the pager, and where several are told together, to her and in a channel."""
+    """In the thread, alone, on the pager, and where several are reported together, to Ann and in a channel."""
     ladder = (Rung(action=Action.PAGE, share=0.5, who=("desk",)),)
     said = {"desk": "PagerDuty answers 503"}
     policy = replace(policy_of(*ladder), groups={"desk": ("olu",)}, stand_ins=said)

@@ -27,7 +27,7 @@ async def test_the_size_is_the_windows_and_not_what_variables_say() -> None:
 
 
 async def test_a_prompt_keeps_to_the_window_too() -> None:
-    """The same for a program of one's own."""
+    """The same for a user's program."""
     async with prompted({"tool": "pay", "arguments": LONG}, variables={"LINES": "100"}) as rig:
         await rig.terminal.shows("line 0", "% shown")
         await settled()

@@ -111,7 +111,7 @@ async def test_an_answer_that_is_tried_again_holds_up_no_other() -> None:
         await sends(rig, "skipped", key="s", tool="send_email")
         rig.terminal.press("\t")
         await rig.terminal.shows("pay for bare_agent", "Sending rejected for pay")
-        rig.terminal.press("y")  # answered already: the key counts for nothing
+        rig.terminal.press("y")  # answered already: the key does nothing
         rig.faults.clear()
         await rig.terminal.shows("skipped: send_email")
         await rig.terminal.shows("No pending requests.")

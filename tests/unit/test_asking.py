@@ -133,7 +133,7 @@ async def test_an_approve_of_what_has_left(desk: Desk) -> None:
 
 
 async def test_a_list_that_cannot_be_had_is_waited_for(desk: Desk) -> None:
-    """Without it nothing is approved, and her answer is not lost."""
+    """Without it nothing is approved, and the person's answer is not lost."""
     desk.platform.poll_trouble = [Unavailable("503")] * 5
 
     async def yes(_: HITLRequest) -> HITLResponse:

@@ -283,7 +283,7 @@ async def test_each_decision_is_logged_once(
 
 
 async def test_a_late_callback_is_answered_for(desk: Desk) -> None:
-    """When its time is over the rejection goes out, and a plain function that hangs holds up nobody else."""
+    """When its time is up the rejection goes out, and a plain function that hangs holds up nobody else."""
     release = threading.Event()
 
     def hangs(request: HITLRequest) -> HITLResponse:

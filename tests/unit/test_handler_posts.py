@@ -119,7 +119,7 @@ async def test_what_cannot_be_recovered_is_told(
 
 
 async def test_a_persons_answer_is_tried_until_the_deadline_and_never_reworded(desk: Desk) -> None:
-    """Five failures do not turn her word into another one; 0.5 s before the deadline is the end."""
+    """Five failures do not turn the answer into another one; 0.5 s before the deadline is the end."""
     desk.platform.decide_trouble = [BUSY] * 5
     assert Outcome.SKIPPED is await desk.handler(interactive=Terminal(SKIP)).handle(desk.ask())
     assert [1.0, 2.0, 3.0, 3.0, 3.0] == desk.pauses

@@ -125,7 +125,7 @@ def test_a_route_may_say_everything(tmp_path: Path) -> None:
 
 
 def test_a_route_says_no_by_default(tmp_path: Path) -> None:
-    """One approver is enough, one rejection ends it, and who asks may not decide."""
+    """One approver is enough, one rejection ends it, and the requester cannot decide."""
     route = read(tmp_path, with_rest("")).policy.routes[0]
 
     assert (1, RejectionRule.ANY, False, None) == (

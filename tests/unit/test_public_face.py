@@ -1,4 +1,4 @@
-"""What a program of one's own imports, and what the old names say."""
+"""What a user's program imports, and what the old names say."""
 
 from __future__ import annotations
 

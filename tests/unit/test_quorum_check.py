@@ -1,4 +1,4 @@
-"""Which routes have too few people who may decide, counted as the desk counts votes."""
+"""Which routes have too few people who can decide, counted as the desk counts votes."""
 
 from __future__ import annotations
 
@@ -93,8 +93,9 @@ def test_whoever_takes_a_place_counts_for_it_and_not_beside_it() -> None:
     assert lacks(a_route("olu"), delegations=away("olu", "bob", until=NOW)) is not None
     assert lacks(a_route("ann", quorum=2), delegations=away("ann", "bob")) is not None
     assert lacks(a_route("ann", "olu", quorum=2), delegations=away("olu", "bob")) is None
-    assert lacks(a_route("team", quorum=2), delegations=away("bob", "ann")) is None  # each for herself
-    assert lacks(a_route("ann", quorum=2), delegations=away("olu", "bob")) is not None  # not hers to give
+    assert lacks(a_route("team", quorum=2), delegations=away("bob", "ann")) is None  # each their own
+    # Olu is no approver here and cannot delegate.
+    assert lacks(a_route("ann", quorum=2), delegations=away("olu", "bob")) is not None
 
 
 def test_requests_of_a_route_that_left_the_file_have_nobody() -> None:

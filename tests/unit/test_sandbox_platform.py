@@ -194,7 +194,7 @@ async def test_no_window() -> None:
 
 
 async def test_many_at_once() -> None:
-    """Of many decisions about one request that arrive together exactly one counts."""
+    """Of many decisions about one request that arrive together exactly one is valid."""
     async with served() as (platform, client):
         request_id = platform.ask(arguments={})
 
@@ -205,7 +205,7 @@ async def test_many_at_once() -> None:
 
 
 async def test_forgiving() -> None:
-    """The vendor's demo server says 200 to a second and to a late decision; still the first one counts."""
+    """The vendor's demo server says 200 to a second and to a late decision; still the first one is valid."""
     async with served(quirks=Quirks(forgiving=True)) as (platform, client):
         decided, late = platform.ask(arguments={}), platform.ask(arguments={}, timeout_seconds=0.01)
         await asyncio.sleep(0.05)

@@ -260,7 +260,7 @@ async def test_a_database_that_takes_no_write_is_down() -> None:
 
 
 async def test_a_store_that_takes_writes_and_cannot_be_read_is_down_all_along() -> None:
-    """No write between two looks mends that: a damaged database would go up and down for ever."""
+    """No write between two looks mends that: a damaged database would go up and down forever."""
     rig = Rig(unread=GONE)
     assert ({STORE_DOWN}, 0) == await rig.looked()
     await rig.self_check.check_db_writable()
@@ -280,7 +280,7 @@ async def test_a_write_is_tried_between_two_looks() -> None:
 
 
 async def test_a_write_that_hangs_is_given_up() -> None:
-    """It counts as one that failed."""
+    """It is treated as one that failed."""
     rig = Rig(hangs=True)
     async with asyncio.timeout(TOUCHED_WITHIN + 10):
         await rig.self_check.check_db_writable()

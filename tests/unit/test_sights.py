@@ -1,4 +1,4 @@
-"""A call is made ready to be shown once for each state, off the loop, and is not kept for ever."""
+"""A call is made ready to be shown once for each state, off the loop, and is not kept forever."""
 
 from __future__ import annotations
 

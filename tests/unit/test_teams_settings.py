@@ -300,7 +300,7 @@ def test_people_have_an_account_by_entra_id(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_entra_id_is_refused(tmp_path: Path, people: str, what: str) -> None:
-    """One person has one id, and a name or a bot's id for her is none."""
+    """A person has one id, and neither a name nor a bot's id is one."""
     path = tmp_path / "nod.yaml"
     path.write_text(
         f"people: {people}\nroutes:\n- {{name: default, match: {{}}, cards: [teams:x], approvers: []}}\n"
