@@ -16,7 +16,7 @@ from bot.wording import Saying, moment_of, notification_of, quoted_name, span, s
 
 
 def notification_for(
-    owed: Sequence[tuple[OutboxItem, Approval]],
+    notices: Sequence[tuple[OutboxItem, Approval]],
     *,
     mark: str,
     policy: Policy,
@@ -24,14 +24,14 @@ def notification_for(
     link: str | None = None,
 ) -> Notification:
     """One message for notifications to the same thread or person, the earliest deadline first."""
-    first, approval = owed[0]
-    who = [(name, approval) for notice, approval in owed for name in notice.who]
+    first, approval = notices[0]
+    who = [(name, approval) for notice, approval in notices for name in notice.who]
     return Notification(
         mark=mark,
-        text=_together(owed, policy=policy, now=now) or _text(first, approval, policy=policy, now=now),
+        text=_together(notices, policy=policy, now=now) or _text(first, approval, policy=policy, now=now),
         mentions=() if first.person else mentioned(policy, who, first.surface),
         link=link if first.person else None,
-        spare=all(notice.news is NotificationKind.OUTCOME for notice, _ in owed),
+        spare=all(notice.news is NotificationKind.OUTCOME for notice, _ in notices),
     )
 
 
@@ -82,17 +82,19 @@ def dead_place(where: Destination, troubles: Mapping[str, str], *, at: datetime)
     return None
 
 
-def _together(owed: Sequence[tuple[OutboxItem, Approval]], *, policy: Policy, now: datetime) -> Saying | None:
+def _together(
+    notices: Sequence[tuple[OutboxItem, Approval]], *, policy: Policy, now: datetime
+) -> Saying | None:
     """The text about several requests at once; None for one."""
-    approvals = {approval.id: approval for _, approval in owed}
+    approvals = {approval.id: approval for _, approval in notices}
     if len(approvals) == 1:
         return None
-    if owed[0][0].news is NotificationKind.OUTCOME:
+    if notices[0][0].news is NotificationKind.OUTCOME:
         return _outcomes(tuple(approvals.values()))
     first = min(approvals.values(), key=lambda approval: approval.deadline.at)
     urgent = waiting_name(first, policy=policy)
     said = f"{len(approvals)} requests are waiting. The most urgent is {urgent}. Decide by "
-    named = tuple(name for notice, _ in owed for name in notice.who)
+    named = tuple(name for notice, _ in notices for name in notice.who)
     return (said, moment_of(first.deadline.at, now=now), f" ({left(first, now)}).{stand_ins(policy, named)}")
 
 

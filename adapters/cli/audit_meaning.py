@@ -275,10 +275,10 @@ def _made(vote: Mapping[str, Any], decision: Mapping[str, Any]) -> bool:
 
 
 def _unlike(
-    what: str, stands: Mapping[str, Any], told: Mapping[str, Json], names: Mapping[str, str]
+    what: str, kept: Mapping[str, Any], told: Mapping[str, Json], names: Mapping[str, str]
 ) -> Iterator[str]:
     for name, column in names.items():
-        if name in told and _plain(stands[column]) != told[name]:  # an earlier release wrote less
+        if name in told and _plain(kept[column]) != told[name]:  # an earlier release wrote less
             yield f"{what} has another {name} than in the audit"
 
 

@@ -189,7 +189,7 @@ class SlackChat:
         answer = await self._put(
             message, channel, kind=NOTICE, mark=notice.mark, before=AT_ONCE, spare=notice.spare
         )
-        if thread is not None and _stands_at_root(answer):
+        if thread is not None and _is_at_root(answer):
             await self._take_back(channel, _ref(answer))
             raise Gone("Slack has no such thread any more")
         return _ref(answer)
@@ -331,7 +331,7 @@ def _metadata(kind: str, mark: str) -> dict[str, Any]:
     return {"event_type": kind, "event_payload": {"mark": mark}}
 
 
-def _stands_at_root(answer: Answer) -> bool:
+def _is_at_root(answer: Answer) -> bool:
     """Whether a message for a thread ended up in the channel: the thread is gone, and Slack does not refuse.
 
     A threaded message is answered with its thread (github.com/slack-go/slack/issues/1571). An answer without

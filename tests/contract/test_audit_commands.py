@@ -105,12 +105,12 @@ async def test_a_chain_without_rows_holds(store: Store, url: str, capsys: Out) -
 EDITS = [
     ("UPDATE audit SET body = '{}' WHERE number = 3", "✗ row 3: its content does not fit its hash"),
     ("UPDATE audit SET at_ms = at_ms + 1 WHERE number = 1", "✗ row 1: its content does not fit its hash"),
-    ("DELETE FROM audit WHERE number = 2", "✗ row 2: row 3 stands in its place"),
-    ("DELETE FROM audit WHERE number <= 2", "✗ row 1: row 3 stands in its place"),
+    ("DELETE FROM audit WHERE number = 2", "✗ row 2: row 3 is in its place"),
+    ("DELETE FROM audit WHERE number <= 2", "✗ row 1: row 3 is in its place"),
     ("UPDATE audit SET previous = hash WHERE number = 4", "✗ row 4: it does not follow the row before it"),
     (
         "INSERT INTO audit SELECT 0, at_ms, kind, approval_id, body, previous, hash FROM audit LIMIT 1",
-        "✗ row 1: row 0 stands in its place",
+        "✗ row 1: row 0 is in its place",
     ),
 ]
 
