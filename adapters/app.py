@@ -363,14 +363,14 @@ def _blind(polls: Polls, now: datetime, poll_every: timedelta) -> str | None:
     """Why the platform is unreadable, for the heartbeat; None while it can be read."""
     since = polls.last_good
     patience = max(3 * poll_every, timedelta(seconds=30))
-    return "no poll of the platform was taken in" if since is None or now - since > patience else None
+    return "no successful poll of the platform" if since is None or now - since > patience else None
 
 
 def _troubles(polls: Polls, now: datetime, poll_every: timedelta) -> list[str]:
     """What keeps the bot from its work, for `GET /readyz`."""
     patience = max(3 * poll_every, timedelta(seconds=10))
     if polls.last_good is None:
-        return ["no poll of the platform was taken in yet"]
+        return ["no successful poll of the platform yet"]
     if now - polls.last_good > patience:
-        return [f"no poll of the platform was taken in since {polls.last_good.isoformat(timespec='seconds')}"]
+        return [f"no successful poll of the platform since {polls.last_good.isoformat(timespec='seconds')}"]
     return []

@@ -122,7 +122,7 @@ class Graph:
         )
         if answer.status == 401:
             self._token = None  # it was revoked: the next question asks for a new one
-            raise Unavailable("Microsoft Graph does not take the token any more")
+            raise Unavailable("Microsoft Graph no longer accepts the token")
         body = _body(answer, GRAPH)
         if not isinstance(body.get("value"), list):
             raise Unavailable("Microsoft Graph's answer has no list of members")
@@ -177,14 +177,14 @@ async def open_graph(
 def _body(answer: Answer, who: str) -> dict[str, Any]:
     """The object in an answer. Never names what the answer says: it may repeat our credentials."""
     if answer.status == 404:
-        raise Gone(f"{who} knows no such group")
+        raise Gone(f"{who} has no such group")
     if answer.status == 429 or answer.status >= 500:
         raise Unavailable(f"{who} answered {answer.status}")
     if answer.status != 200:
         raise Forbidden(f"{who} answered {answer.status}")
     body = answer.json()
     if body is None:
-        raise Unavailable(f"{who}'s answer is no JSON")
+        raise Unavailable(f"{who}'s answer is not JSON")
     if not isinstance(body, dict):
         raise Unavailable(f"{who}'s answer is not a JSON object")
     return body

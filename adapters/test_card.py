@@ -187,7 +187,7 @@ class CardTester:
             }:
                 window = timedelta(seconds=min(seconds, LONGEST.total_seconds() + 1))
                 return 0 if await self.put_up(channel, window=window, tell=tell, withdrawn=gone) else 1
-        raise ConfigError("nod", "the running bot does not know this question", "Restart it with this version.")
+        raise ConfigError("nod", "the running bot does not know this command", "Restart it with this version.")
 
     async def put_up(
         self, channel: str | None, *, window: timedelta, tell: Tell, withdrawn: asyncio.Event

@@ -90,7 +90,7 @@ def first_break(rows: Iterable[Row], *, after: Row | None = None) -> Break | Non
         if row.previous != previous:
             return Break(number=number, why="it does not follow the row before it")
         if row.hash != _hash(previous, number, row.at_ms, row.kind, row.approval_id, row.body):
-            return Break(number=number, why="its content does not fit its hash")
+            return Break(number=number, why="its content does not match its hash")
         previous = row.hash
     return None
 

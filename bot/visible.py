@@ -200,9 +200,7 @@ _JOINED = MOST_MARKS + 2
 
 #: Signs that say which of two things is which, as in `a > b` and `from/to`.
 _SIGNS = r"[/\\<>=+*|&%$#@:;~^→←-]"
-RIGHT_TO_LEFT = (
-    "Numbers or signs stand beside letters that are read from right to left: they may be shown in another order"
-)
+RIGHT_TO_LEFT = "Numbers or signs are next to right-to-left letters: the displayed order may be misleading"
 
 
 def visible(text: str) -> str:
@@ -301,21 +299,21 @@ def _invisible(text: str) -> Iterator[str]:
             counts[_word(char)] += number
         elif _kind(char) == "mark":
             marks.append(char)
-    turns = counts.pop("direction control", 0)
+    turns = counts.pop("hidden text-direction character", 0)
     if turns:
-        yield f"{_counted(turns, 'direction control')}: the text may read in another order than it is stored"
+        yield f"{_counted(turns, 'hidden text-direction character')}: the displayed order may be misleading"
     if counts:
         kinds = ", ".join(_counted(number, word) for word, number in counts.most_common())
         yield f"{_counted(counts.total(), 'invisible character')} shown as code points: {kinds}"
     runs = _runs_of(marks)
-    heaps = sum(1 for run in runs.finditer(text) if len(run[0]) > MOST_MARKS) if runs else 0
-    if heaps:
-        yield f"{_counted(heaps, 'heap')} of combining marks shown as code points"
+    stacks = sum(1 for run in runs.finditer(text) if len(run[0]) > MOST_MARKS) if runs else 0
+    if stacks:
+        yield f"{_counted(stacks, 'stack')} of combining marks shown as code points"
 
 
 def _word(char: str) -> str:
     if _BIDI.match(char):
-        return "direction control"
+        return "hidden text-direction character"
     if "\U000e0000" <= char <= "\U000e007f":
         return "tag character"
     if "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef":

@@ -395,7 +395,7 @@ async def test_an_outsider_can_verify_the_audit_with_the_page_alone(tmp_path: Pa
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         return done.stdout.strip() or done.stderr.strip()
 
-    assert "8 rows hold" == told()
+    assert "8 rows are valid" == told()
     content = database.read_bytes()
     database.write_bytes(content.replace(b'"number":6,', b'"number":9,'))
     assert "row 6 does not hold" == told()

@@ -88,7 +88,7 @@ class RateLimiter:
                 ahead = sum(self._place(other) < self._place(ticket) for other in lane.waiting)
                 left = self._pause(lane, behind=ahead)
                 if self._monotonic() - began + left > self._patience:
-                    raise NotYet(f"{name} has had its messages for now", retry_after=left)
+                    raise NotYet(f"the rate limit of {name} is used up for now", retry_after=left)
                 # A waiter that wakes first and is not next makes room for the one that is.
                 await asyncio.sleep(min(max(pause, 0.001), self._patience))
             sent = _Sent(None if self._until_answered else self._monotonic())

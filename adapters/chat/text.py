@@ -86,9 +86,7 @@ def named(digest: QueueCard) -> list[Saying]:
 def flooding(digest: QueueCard) -> list[str]:
     """Agents that ask for more than their share, with the consequence."""
     agents = digest.flooding[:FLOODING]
-    lines = [
-        f"⚠ {cut(seen(agent), NAME)} has too many open requests; more of them wait here." for agent in agents
-    ]
+    lines = [f"⚠ {cut(seen(agent), NAME)} has too many open requests; the rest wait here." for agent in agents]
     more = len(digest.flooding) - len(agents)
     return [*lines, f"… and {more} more agents"] if more > 0 else lines
 

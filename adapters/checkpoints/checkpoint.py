@@ -77,7 +77,7 @@ def read_or_make_key(path: Path) -> AuditKey:
         return AuditKey(seed)
     except OSError as error:
         what = f"{path} cannot be used ({error.strerror})"
-        raise ConfigError(_KEY_SETTING, what, "Name a file that Nod may read, or make.") from error
+        raise ConfigError(_KEY_SETTING, what, "Choose a file that Nod can read or create.") from error
     except (binascii.Error, ValueError) as error:
         what = f"{path} contains no key"
         raise ConfigError(
@@ -169,7 +169,7 @@ def parsed(line: str) -> Checkpoint:
     except (ValueError, RecursionError) as error:
         raise NoCheckpoint("it is no JSON") from error
     if not isinstance(value, dict) or set(value) - {"what"} != {"number", "hash", "at", "key", "signature"}:
-        raise NoCheckpoint("it has other fields than number, hash, at, key, signature and what")
+        raise NoCheckpoint("its fields are not number, hash, at, key, signature and what")
     what = value.pop("what", What.CHECKPOINT.value)
     if what not in tuple(What):
         raise NoCheckpoint("this version does not know what it says; use the latest")

@@ -63,7 +63,7 @@ async def check_rollback(chain: Chain, *, checkpoint_log: CheckpointLog, accept:
             where="NOD_DATABASE_URL",
             what=f"the audit ends at row {found} or was changed, and a checkpoint was signed for row"
             f" {last.number} at {last.at}: the database was deleted, replaced or rolled back",
-            fix="Put the right one back, or start with --accept-rollback to go on without what is lost.",
+            fix="Restore the right database, or start with --accept-rollback to go on without these rows.",
         )
     body: dict[str, Json] = {"signed": last.number, "hash": last.hash, "signed_at": last.at, "found": found}
     await chain.note(Fact(kind="rollback_accepted", at=clock(), body=body))

@@ -40,7 +40,7 @@ async def verify(
     Raises ConfigError.
     """
     if keys and checkpoints is None:
-        what = "is given without the checkpoints that it may have signed"
+        what = "is given without checkpoints to verify"
         raise ConfigError("--key", what, "Add --checkpoints FILE.")
     try:
         signed = await asyncio.to_thread(read_checkpoints, checkpoints) if checkpoints else ()
@@ -73,7 +73,7 @@ async def verify(
 
 def _print_what_holds(found: Found, *, signed: int, named: bool, known: bool, retention: bool | None) -> None:
     """What holds, and what was not checked. `named`: a key was given. `known`: NOD_SECRET was given."""
-    print(f"✓ {_counted(found.rows, 'row holds', 'rows hold')}{found.reach}")
+    print(f"✓ {_counted(found.rows, 'row is valid', 'rows are valid')}{found.reach}")
     if not signed:
         print(
             "  Without checkpoints kept elsewhere (--checkpoints) nobody can tell whether the end was cut off."
@@ -92,7 +92,7 @@ def _print_what_holds(found: Found, *, signed: int, named: bool, known: bool, re
     if not known:
         print("  Without NOD_SECRET no signature was checked.")
     elif found.unjudged:
-        answers = _counted(found.unjudged, "answer to what is over is", "answers to what is over are")
+        answers = _counted(found.unjudged, "answer to a closed request is", "answers to closed requests are")
         print(f"  {answers} signed with an earlier NOD_SECRET, or not at all: not checked.")
 
 
@@ -161,8 +161,7 @@ async def examine(
             found.differences += [f"request {record.approval_id}: {why}" for why in told]
         found.differences += [f"request {one}: its record is gone" for one in meaning.missing(met)]
         found.differences += [
-            f"request {one}: it is answered, and there is no record of it"
-            for one in await audit_reader.strays()
+            f"request {one}: it has an answer but no record" for one in await audit_reader.strays()
         ]
         found.unjudged = meaning.unjudged
     return found
@@ -177,12 +176,12 @@ def _next_break(row: Row, after: Row | None) -> Break | None:
     try:
         return first_break([row], after=after)
     except NotCanonical:
-        return Break(number=after.number + 1 if after else 1, why="its content is of no kind that Nod writes")
+        return Break(number=after.number + 1 if after else 1, why="Nod does not write such content")
 
 
 def _against(row: Row, signed: Mapping[int, Sequence[str]]) -> Break | None:
     if any(hash_ != row.hash for hash_ in signed.get(row.number, ())):
-        return Break(number=row.number, why="it is not the row that a checkpoint was signed for")
+        return Break(number=row.number, why="a checkpoint was signed for a different row")
     return None
 
 
@@ -191,11 +190,11 @@ def _unsigned(before: Row, lines: Sequence[Checkpoint]) -> Break | None:
     retired = {(one.number, one.hash) for one in lines if one.what is What.RETIREMENT}
     if not lines or (before.number, before.hash) in retired:
         return None
-    gone = f"it is gone, with those up to {before.number}"
+    gone = f"it is missing, like the rows up to {before.number}"
     if all(one.what is What.CHECKPOINT for one in lines):
-        why = f"{gone}. An earlier release signed no retirements: start this release once, which signs them"
+        why = f"{gone}. Earlier releases did not sign retirements: start this release once to sign them"
         return Break(number=1, why=why)
-    return Break(number=1, why=f"{gone}, and no retirement was signed for that")
+    return Break(number=1, why=f"{gone}, and no signed line says that Nod removed them")
 
 
 def _cut(found: Found, before: Row | None) -> Break | None:
@@ -206,7 +205,7 @@ def _cut(found: Found, before: Row | None) -> Break | None:
     if furthest > reached:
         return Break(number=reached + 1, why=f"it is missing: a checkpoint was signed for row {furthest}")
     if before is not None and found.retired != (before.number, before.hash):
-        return Break(number=before.number + 1, why="no row tells that those before it were retired")
+        return Break(number=before.number + 1, why="no row says that the rows before it were retired")
     return None
 
 

@@ -112,9 +112,9 @@ class Told:
     def _decided(self, body: dict[str, Json], at_ms: int) -> str | None:
         vote = self.votes.get(str(body["person"]))
         if vote is None and self.whole:
-            return "it tells of a decision without the vote that made it"
+            return "it records a decision without the vote that made it"
         if vote is not None and (vote["verdict"], vote["digest"]) != (body["verdict"], body["digest"]):
-            return "it tells of a decision without the vote that made it"
+            return "it records a decision without the vote that made it"
         # A decision has the account, the card and the note of that vote.
         self.decided = {**(vote or {}), **body, "at": at_ms}
         return None
@@ -125,7 +125,7 @@ class Told:
         self.known |= _of(body, "platform_word", "shown_trouble")
         made = None if self.decided is None else self.decided["verdict"]
         if outcome in OURS and made != outcome and (self.whole or made is not None):
-            return f"it says {outcome}, and no row tells who decided that"
+            return f"it says {outcome}, and no row says who decided that"
         return None
 
     def _closed(self, body: dict[str, Json]) -> None:
@@ -163,7 +163,8 @@ _DECISION = {**_ANSWER, "others": "others"}
 _ABOUT_ANYTHING = frozenset({"alert_raised", "alert_mended", "refused"})
 #: What a sentence calls by another name than a row.
 _SAID = {
-    "widened": "list of added people", "first_seen": "first sight", "settled_at": "end",
+    "others": "list of earlier voters", "widened": "list of added people",
+    "first_seen": "first sight", "settled_at": "end",
     "platform_word": "word of the platform", "shown_trouble": "trouble", "attempts": "number of attempts",
     "gones": "number of refused attempts", "source": "source of the deadline", "created": "creation",
     "doubt": "doubt about the deadline", "renewed": "number of made-up deadlines", "whole": "completeness",
@@ -198,10 +199,10 @@ class Meaning:
         if told is None and record.approval_id in self._named:
             told = Told(closed=True)
         if told is None:
-            yield "no row tells that it was admitted"
+            yield "no row says that it was admitted"
             return
         if record.row is None:
-            yield "a column of it holds what Nod never writes"
+            yield "one of its columns has a value that Nod never writes"
             return
         yield from _record(record.row, told)
         yield from _answers(record, told)
@@ -238,9 +239,9 @@ def _record(row: Mapping[str, Any], told: Told) -> Iterator[str]:
         if name != "outcome" and now.get(name) != value:
             yield f"its {_SAID.get(name, name)} is not the one in the audit"
     if not row["request"].named_by(row["digest"]):
-        yield "its call is another one than its digest names"
+        yield "its call does not match its digest"
     if row["agent"] != storable_text(row["request"].agent_id):
-        yield "its agent is another one than its call names"
+        yield "its agent is not the one in its call"
 
 
 def _answers(record: Record, told: Told) -> Iterator[str]:
@@ -250,17 +251,17 @@ def _answers(record: Record, told: Told) -> Iterator[str]:
     elif told.decided is not None:
         yield from _unlike("its decision", record.decision, told.decided, _DECISION)
     elif told.whole:
-        yield "no row tells of its decision"
+        yield "no row records its decision"
     for person in sorted(set(told.votes) | set(record.votes)):
         if person not in record.votes:
             yield f"the vote of {person} is gone"
         elif person in told.votes:
             yield from _unlike(f"the vote of {person}", record.votes[person], told.votes[person], _VOTE)
         elif told.whole:
-            yield f"no row tells of the vote of {person}"
+            yield f"no row records the vote of {person}"
     if not told.whole and record.decision is not None:
         if _outcome(record) in OURS and record.decision["verdict"].value != _outcome(record):
-            yield "its decision has another verdict than its outcome"
+            yield "its decision has a different verdict from its outcome"
         if not any(_made(vote, record.decision) for vote in record.votes.values()):
             yield "the vote that made its decision is gone"
 
@@ -279,7 +280,7 @@ def _unlike(
 ) -> Iterator[str]:
     for name, column in names.items():
         if name in told and _plain(kept[column]) != told[name]:  # an earlier release wrote less
-            yield f"{what} has another {name} than in the audit"
+            yield f"{what} has a different {_SAID.get(name, name)} in the audit"
 
 
 def _plain(value: object) -> Json:

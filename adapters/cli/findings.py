@@ -119,8 +119,8 @@ async def teams_findings(
     for ref in refs:
         if not is_service(ref.service_url, settings.cloud.service_hosts):
             host = urlsplit(ref.service_url).hostname
-            what = f"Teams: {ref.name or ref.id} is reached at {host}, which is not on the list"
-            yield Finding(what=what, fix="Add it to NOD_TEAMS_SERVICE_HOSTS if that is your cloud's.")
+            what = f"Teams: {ref.name or ref.id} is at {host}, which is not in NOD_TEAMS_SERVICE_HOSTS"
+            yield Finding(what=what, fix="Add it if it belongs to your cloud.")
     problems = await teams.problems(places)
     for problem in problems:
         yield Finding(what=f"Teams: {problem.where} {problem.what}", fix=f"{problem.fix}.")

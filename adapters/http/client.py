@@ -215,18 +215,18 @@ def reason(error: BaseException, *, to: str, proxy: str | None) -> str:
             return f"the certificate of {to} is not trusted: {cause.verify_message}"
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
-            return f"{to} does not speak TLS as it should ({cause.reason})"
+            return f"TLS with {to} failed ({cause.reason})"
     where = f"the proxy {proxy} on the way to {to}" if proxy else to
     for cause in causes:
         if isinstance(cause, socket.gaierror):
-            return f"the name of {where} is not found"
+            return f"the host name of {where} was not found"
         if isinstance(cause, ConnectionRefusedError):
             return f"{where} refuses the connection"
         if isinstance(cause, OSError) and cause.errno in _NO_WAY:
-            return f"no way leads to {where}"
+            return f"there is no route to {where}"
     if any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes):
         return f"{where} does not answer in time"
-    return f"{where} breaks off the connection"
+    return f"{where} closed the connection"
 
 
 def _why(error: BaseException) -> str | None:

@@ -85,7 +85,7 @@ class Calendars:
         except ValueError:
             raise Forbidden(f"the address of {_WHO} cannot be used") from None
         if host not in self._hosts:
-            raise Forbidden(f"the host of {_WHO} is not among those that may be asked")
+            raise Forbidden(f"the host of {_WHO} is not under calendar_hosts")
         if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
             raise Forbidden(f"the address of {_WHO} is not https")
         return await self._fetch.read(place, who=_WHO, headers={"Accept": "text/calendar"})
@@ -98,11 +98,11 @@ def _content_of(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except PermissionError:
-        raise Forbidden(f"{_WHO} may not be read") from None
+        raise Forbidden(f"access to {_WHO} is denied") from None
     except OSError as error:
         raise Unavailable(f"{_WHO} cannot be read ({type(error).__name__})") from None
     if len(content) > LARGEST:
-        raise Unavailable(f"{_WHO} has more than a megabyte")
+        raise Unavailable(f"{_WHO} is larger than a megabyte")
     return content
 
 
@@ -122,7 +122,7 @@ async def unfolded(
             *program, stdin=pipe, stdout=pipe, stderr=nothing, env={}
         )
     except OSError as error:
-        raise Unavailable(f"unfolding {_WHO} could not begin ({type(error).__name__})") from None
+        raise Unavailable(f"unfolding {_WHO} could not start ({type(error).__name__})") from None
     try:
         async with asyncio.timeout(limit):
             said, _ = await process.communicate(content)
@@ -134,7 +134,7 @@ async def unfolded(
                 process.kill()
             await process.wait()
     if process.returncode != 0:
-        raise Unavailable(f"{_WHO} cannot be understood")
+        raise Unavailable(f"{_WHO} cannot be parsed")
     answer = json.loads(said)
     spans = tuple(
         (datetime.fromisoformat(start), datetime.fromisoformat(end), who) for start, end, who in answer["spans"]

@@ -72,7 +72,7 @@ class Fetch:
         try:
             body = json.loads(content)
         except (ValueError, RecursionError):
-            raise Unavailable(f"{who}'s answer is no JSON") from None
+            raise Unavailable(f"{who}'s answer is not JSON") from None
         if not isinstance(body, dict):
             raise Unavailable(f"{who}'s answer is not a JSON object")
         return body
@@ -82,9 +82,9 @@ def _check(status: int, who: str) -> None:
     if status == httpx.codes.OK:
         return
     if status in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
-        raise Gone(f"{who} knows no such schedule ({status})")
+        raise Gone(f"{who} has no such schedule ({status})")
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise Forbidden(f"{who} refuses us ({status})")
+        raise Forbidden(f"{who} denies access ({status})")
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise Unavailable(f"{who} answered {status}")
     raise Forbidden(f"{who} answered {status}")

@@ -207,7 +207,7 @@ class Relay:
 
     async def _bring_back(self, response: httpx.Response, send: Send) -> bool:
         if not 200 <= response.status_code < 600:
-            await _answer(send, 502, "nod relay: the platform answered with a status that there is not")
+            await _answer(send, 502, "nod relay: the platform answered with an invalid status")
             return True
         fields = response.headers.raw
         headers = passed_on(fields)
@@ -224,7 +224,7 @@ class Relay:
         if in_a_circle(scope["headers"]):
             return 508, "nod relay: AIP_API_URL leads back to the relay"
         if not raw_path.startswith(b"/"):
-            return 400, "nod relay: only paths of the platform can be asked for"
+            return 400, "nod relay: only paths of the platform are forwarded"
         steps = raw_path.lower().replace(b"%2e", b".").replace(b"%2f", b"/").split(b"/")
         if self._path and b".." in steps:
             return 400, "nod relay: this path leads out of the platform's own"
@@ -265,9 +265,7 @@ async def open_relay(platform: str, *, wake: Callable[[], None], told: Told = no
     except httpx.InvalidURL as error:
         raise ConfigError("AIP_API_URL", "is not a URL", "Give it like http://localhost:8000.") from error
     if not address.host or address.userinfo or address.query or address.fragment:
-        raise ConfigError(
-            "AIP_API_URL", "it is more or less than an address", "Give it like http://localhost:8000."
-        )
+        raise ConfigError("AIP_API_URL", "is not a plain address", "Give it like http://localhost:8000.")
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with Transport(limits=limits, socket_options=ALIVE) as transport:
         yield Relay(transport=transport, platform=address, wake=wake, told=told)

@@ -191,7 +191,7 @@ class Framed(h11.Connection):
 
 def _check(head: bytes, *, version: bytes) -> None:
     if version not in (b"1.0", b"1.1"):
-        raise h11.RemoteProtocolError("no version that is spoken here")
+        raise h11.RemoteProtocolError("this HTTP version is not supported")
     if _FOLDED.search(head) or _BARE_LF.search(head):
         raise h11.RemoteProtocolError("the head has folded lines, or lines that do not end in CRLF")
     lengths = _LENGTHS.findall(head)
@@ -201,7 +201,7 @@ def _check(head: bytes, *, version: bytes) -> None:
         if name.lower() == b"content-length" and not value.isdigit():
             raise h11.RemoteProtocolError("the length of the body is not a number")
         if name.lower() == b"transfer-encoding" and version != b"1.1":
-            raise h11.RemoteProtocolError("Transfer-Encoding came with another version than 1.1")
+            raise h11.RemoteProtocolError("Transfer-Encoding needs HTTP/1.1")
 
 
 #: By this name in `scope["extensions"]` an app finds what ends the connection in the middle of an answer.

@@ -195,7 +195,7 @@ def _check_overrides(overrides: list[OverrideText], place: Place, lines: Lines) 
         for other in overrides[:number]:
             if one.start < other.end and other.start < one.end:
                 what = f"the overrides by {other.who} and {one.who} overlap"
-                raise ConfigError(where, what, "Let one end where the other begins.")
+                raise ConfigError(where, what, "End one where the other begins.")
 
 
 def _check_calendar(address: str, file: FileText, place: Place, lines: Lines) -> None:

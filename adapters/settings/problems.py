@@ -151,7 +151,7 @@ def _letters(name: str) -> str:
 
 def _meant(name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name, known, n=1, cutoff=ALIKE)
-    return f"Did you mean `{near[0]}`?" if near else f"Remove it. Known here: {', '.join(known)}."
+    return f"Did you mean `{near[0]}`?" if near else f"Remove it. Valid settings here: {', '.join(known)}."
 
 
 def _settings_at(schema: Mapping[str, Any], place: Iterable[str | int]) -> Sequence[str]:

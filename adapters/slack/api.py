@@ -63,7 +63,7 @@ class Updates:
         most = int(self._most * share)
         if len(self._at) >= most:
             left = self._at[len(self._at) - most] + self._seconds - now
-            raise NotYet("Slack's messages had their changes for now", retry_after=left)
+            raise NotYet("Slack's rate limit for message updates is used up for now", retry_after=left)
         self._at.append(now)
 
 

@@ -70,9 +70,9 @@ async def _look_at(api: SlackApi, channel_id: str) -> tuple[str, ConfigError | N
     name = f"#{channel['name']}" if channel.get("name") else where
     named = f"{name} ({where})" if name != where else where
     if channel.get("is_archived"):
-        return name, ConfigError(named, "is archived", "Unarchive the channel or name another one")
+        return name, ConfigError(named, "is archived", "Unarchive the channel or choose another one")
     if not channel.get("is_member") and not channel.get("is_im"):
-        return name, ConfigError(named, "does not have the bot in it", "Say /invite @Nod in the channel")
+        return name, ConfigError(named, "does not have the bot in it", "Write /invite @Nod in the channel")
     if channel.get("is_ext_shared"):
         what = "is shared with another company, whose people would read the arguments of calls"
         return name, ConfigError(named, what, "Name a channel of your own workspace")

@@ -74,7 +74,7 @@ REMEDIES: Mapping[str, str] = {
     "expired_trigger_id": "The person presses the button again",
     "invalid_auth": "Set SLACK_BOT_TOKEN to the token of the installed app",
     "invalid_blocks": "Report this card as a bug",
-    "is_archived": "Unarchive the channel or name another one",
+    "is_archived": "Unarchive the channel or choose another one",
     "messages_tab_disabled": "Turn the Messages tab on under App Home, or use Nod's manifest",
     "missing_scope": "Add the scope that is named and reinstall the app",
     "msg_blocks_too_long": "Report this card as a bug",
@@ -86,7 +86,7 @@ REMEDIES: Mapping[str, str] = {
     "restricted_action": "Let the app post there, in the channel's posting permissions",
     "restricted_action_read_only_channel": "Let the app post there, in the channel's posting permissions",
     "restricted_action_thread_locked": "Unlock the thread",
-    "restricted_action_thread_only_channel": "Name a channel that takes messages outside threads",
+    "restricted_action_thread_only_channel": "Choose a channel that allows messages outside threads",
     "token_expired": "Turn token rotation off for the app and reinstall it",
     "token_revoked": "Reinstall the app and set the new SLACK_BOT_TOKEN",
     "user_disabled": "This account is deactivated: name another person",
@@ -144,11 +144,11 @@ def _meaning(method: str, response: object, *, lost: type[Unavailable]) -> NodEr
     if not (isinstance(code, str) and _CODE.fullmatch(code)):
         code = None
     if status == 429 or code in THROTTLED:
-        return Throttled(f"Slack asks to slow down {method}", asked=headers.get("Retry-After"))
+        return Throttled(f"Slack rate limits {method}", asked=headers.get("Retry-After"))
     if code in GONE:
         return Gone(f"Slack refused {method}: {code}")
     if code in TROUBLED or status >= 500 or status == 408 or (code is None and status < 400):
-        return lost(f"Slack is in trouble at {method}: {code or f'HTTP {status}'}")
+        return lost(f"Slack failed at {method}: {code or f'HTTP {status}'}")
     needed = data.get("needed") if isinstance(data, dict) and code == "missing_scope" else None
     remedy = REMEDIES.get(code or "", "See docs.slack.dev for this code")
     named = f" ({needed})" if isinstance(needed, str) else ""

@@ -102,7 +102,7 @@ class BotToken:
             raise Unavailable(f"Entra's token endpoint: {error}") from error
         said = answer.json()
         if answer.status >= 500 or answer.status in (408, 429):
-            raise Unavailable(f"Entra's token endpoint is in trouble (HTTP {answer.status})")
+            raise Unavailable(f"Entra's token endpoint failed (HTTP {answer.status})")
         token = said.get("access_token") if isinstance(said, dict) else None
         if answer.status != 200:
             raise AppRefused(refusal_of(answer.status, said))

@@ -121,7 +121,7 @@ class KeyRing:
         answer = await exchange(self._client, "GET", url)
         found = answer.json() if answer.status == 200 else None
         if not isinstance(found, dict):
-            raise Unavailable(f"the answer ({answer.status}) is no JSON object")
+            raise Unavailable(f"the answer ({answer.status}) is not a JSON object")
         return found
 
     def _address(self, document: Mapping[str, Any]) -> str:

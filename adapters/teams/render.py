@@ -68,7 +68,7 @@ OPEN_DOOR = "Nod runs without authentication here: everyone who reaches it can p
 WIDE = {"msteams": {"width": "Full"}}
 #: The most people that one card pings.
 MENTIONS = 20
-NO_CARD = "This message needs a client of Teams that shows Adaptive Cards."
+NO_CARD = "This message needs a Teams client that shows Adaptive Cards."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

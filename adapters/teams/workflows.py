@@ -112,13 +112,15 @@ class WorkflowsChat:
 
     async def problems(self, channels: Sequence[str]) -> Mapping[str, str]:
         """Names that are no webhook; whether one works is only known by using it."""
-        return {name: "is no Workflows webhook of nod.yaml" for name in channels if name not in self._addresses}
+        return {
+            name: "is not a Workflows webhook in nod.yaml" for name in channels if name not in self._addresses
+        }
 
     async def _send(self, content: Content, channel: str) -> None:
         """Raises Unavailable, Unanswered (it may be up) or Forbidden; no message of theirs has the address."""
         address = self._addresses.get(channel)
         if address is None:
-            raise Forbidden(f"{channel} is no Workflows webhook of nod.yaml")
+            raise Forbidden(f"{channel} is not a Workflows webhook in nod.yaml")
         message = {"type": "message", "attachments": [{"contentType": CARD, "content": content}]}
         headers = {"Content-Type": "application/json"}
         body = json.dumps(message).encode()

@@ -97,7 +97,7 @@ OPERATIONS: tuple[tuple[str, str, str, Operation], ...] = (
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    """Raises ConnectorError: 400 for what is no JSON object, 413 for too much."""
+    """Raises ConnectorError: 400 for what is not a JSON object, 413 for too much."""
     if request.method not in ("POST", "PUT"):
         return {}
     text = (await request.body()).decode("utf-8", "replace")

@@ -86,7 +86,7 @@ async def test_an_honest_chain_is_verified_while_the_bot_runs(
     await bring_to(store, Stage.CLOSED)
     assert 0 == await verify(url)
     told = capsys.readouterr().out.splitlines()
-    assert "✓ 5 rows hold, 1 to 5" == told[0]
+    assert "✓ 5 rows are valid, 1 to 5" == told[0]
     assert "--checkpoints" in told[1]
     file = await checkpointed(store, tmp_path)
     assert 0 == await verify(url, checkpoints=file)
@@ -99,12 +99,12 @@ async def test_an_honest_chain_is_verified_while_the_bot_runs(
 async def test_a_chain_without_rows_holds(store: Store, url: str, capsys: Out) -> None:
     """There is nothing that could be wrong yet."""
     assert 0 == await verify(url)
-    assert "✓ 0 rows hold" == capsys.readouterr().out.splitlines()[0]
+    assert "✓ 0 rows are valid" == capsys.readouterr().out.splitlines()[0]
 
 
 EDITS = [
-    ("UPDATE audit SET body = '{}' WHERE number = 3", "✗ row 3: its content does not fit its hash"),
-    ("UPDATE audit SET at_ms = at_ms + 1 WHERE number = 1", "✗ row 1: its content does not fit its hash"),
+    ("UPDATE audit SET body = '{}' WHERE number = 3", "✗ row 3: its content does not match its hash"),
+    ("UPDATE audit SET at_ms = at_ms + 1 WHERE number = 1", "✗ row 1: its content does not match its hash"),
     ("DELETE FROM audit WHERE number = 2", "✗ row 2: row 3 is in its place"),
     ("DELETE FROM audit WHERE number <= 2", "✗ row 1: row 3 is in its place"),
     ("UPDATE audit SET previous = hash WHERE number = 4", "✗ row 4: it does not follow the row before it"),
@@ -136,7 +136,7 @@ async def test_content_of_a_kind_that_nod_never_writes_is_found(
         connection.execute("DROP TRIGGER audit_no_update")
         connection.execute("UPDATE audit SET body = x'00ff' WHERE number = 2")
     assert 1 == await verify(sqlite_url)
-    assert "✗ row 2: its content is of no kind that Nod writes" == capsys.readouterr().out.strip()
+    assert "✗ row 2: Nod does not write such content" == capsys.readouterr().out.strip()
 
 
 async def chain_holds(url: str) -> bool:
@@ -171,7 +171,7 @@ async def test_a_chain_written_anew_is_found_against_a_checkpoint(
         await admit(store, f"other{number}")
     assert await chain_holds(url)
     assert 1 == await verify(url, checkpoints=file)
-    expected = "✗ row 4: it is not the row that a checkpoint was signed for"
+    expected = "✗ row 4: a checkpoint was signed for a different row"
     assert expected == capsys.readouterr().out.splitlines()[-1]
 
 
@@ -237,7 +237,7 @@ async def test_checkpoints_that_are_gone_prove_nothing(
 
 async def test_a_key_without_checkpoints_is_refused(store: Store, url: str) -> None:
     """There is nothing to compare it with, and its user would believe that the chain is signed."""
-    with pytest.raises(ConfigError, match="--key is given without the checkpoints"):
+    with pytest.raises(ConfigError, match="--key is given without checkpoints"):
         await verify(url, keys=["f1fxgIxvwyYHnfmIccUIWAS1B0SnOWM6gIjtBwuGme0="])
 
 

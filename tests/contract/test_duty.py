@@ -249,9 +249,9 @@ async def test_strangers_beside_somebody_known_do_no_harm(rig: Rig) -> None:
 
 FAILURES = [
     ("500", Response("", 500), "PagerDuty answered 500"),
-    ("401", JSONResponse({}, 401), "PagerDuty refuses us (401)"),
-    ("404", JSONResponse({}, 404), "PagerDuty knows no such schedule (404)"),
-    ("garbage", Response("<html>"), "PagerDuty's answer is no JSON"),
+    ("401", JSONResponse({}, 401), "PagerDuty denies access (401)"),
+    ("404", JSONResponse({}, 404), "PagerDuty has no such schedule (404)"),
+    ("garbage", Response("<html>"), "PagerDuty's answer is not JSON"),
     ("nobody", JSONResponse({"oncalls": []}), NOBODY),
     ("a stranger", JSONResponse({"oncalls": [oncall("eve")]}), NOBODY_KNOWN),
     ("silence", None, "PagerDuty did not answer within 1 s"),
@@ -312,7 +312,7 @@ async def test_a_schedule_that_is_gone_counts_at_once(rig: Rig) -> None:
 
     await rig.refresh()
 
-    assert (("bob",), "PagerDuty knows no such schedule (404)") == rig.night()
+    assert (("bob",), "PagerDuty has no such schedule (404)") == rig.night()
 
 
 async def test_a_new_reason_is_told_too(rig: Rig) -> None:

@@ -163,7 +163,7 @@ async def test_a_name_that_is_not_found_is_named(client: Client, monkeypatch: py
     said = await failure(client, "https://nowhere.test")
 
     assert "nowhere.test" in said
-    assert "is not found" in said or "host not found" in said
+    assert "was not found" in said or "host not found" in said
 
 
 @every_client

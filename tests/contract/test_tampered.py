@@ -230,7 +230,7 @@ async def test_rows_that_retention_did_not_sign_away_are_missed(
         body = {"number": 8, "hash": gone, "rows": 8}
         await store.journal.note(Fact(kind="retired", at=NOW, body=body))
         assert 1 == await verify(url, checkpoints=file)
-        assert "no retirement was signed" in capsys.readouterr().out
+        assert "no signed line says that Nod removed them" in capsys.readouterr().out
 
 
 async def test_what_an_upgrade_left_is_signed_once(fresh_url: str) -> None:
@@ -267,12 +267,18 @@ MEANT = [
     ),
     ("UPDATE approvals SET digest = 'x' WHERE id = '{one}'", "its digest is not the one in the audit"),
     ("UPDATE approvals SET route = 'lax' WHERE id = '{one}'", "its route is not the one in the audit"),
-    ("UPDATE decisions SET verdict = 'rejected' WHERE approval_id = '{one}'", "another verdict"),
+    (
+        "UPDATE decisions SET verdict = 'rejected' WHERE approval_id = '{one}'",
+        "its decision has a different verdict in the audit",
+    ),
     ("UPDATE decisions SET name = 'Bob' WHERE approval_id = '{one}'", "its decision is not signed"),
-    ("UPDATE decisions SET others = '[\"bob\"]' WHERE approval_id = '{one}'", "another others"),
-    ("UPDATE votes SET account = 'U-bob' WHERE approval_id = '{one}'", "another account"),
+    (
+        "UPDATE decisions SET others = '[\"bob\"]' WHERE approval_id = '{one}'",
+        "a different list of earlier voters",
+    ),
+    ("UPDATE votes SET account = 'U-bob' WHERE approval_id = '{one}'", "a different account in the audit"),
     ("UPDATE votes SET at = 1 WHERE approval_id = '{one}'", "the vote of ann is not signed"),
-    ("UPDATE votes SET person = 'bob' WHERE approval_id = '{one}'", "no row tells of the vote of bob"),
+    ("UPDATE votes SET person = 'bob' WHERE approval_id = '{one}'", "no row records the vote of bob"),
     ("UPDATE approvals SET rule = 'reads' WHERE id = '{one}'", "its rule is not the one in the audit"),
     (
         "UPDATE approvals SET widened = '[\"bob\"]' WHERE id = '{one}'",
@@ -288,13 +294,16 @@ MEANT = [
     ),
     (
         "UPDATE approvals SET request = replace(request, '12', '99') WHERE id = '{one}'",
-        "its call is another one than its digest names",
+        "its call does not match its digest",
     ),
-    ("UPDATE approvals SET request = '{}' WHERE id = '{one}'", "a column of it holds what Nod never writes"),
+    (
+        "UPDATE approvals SET request = '{}' WHERE id = '{one}'",
+        "one of its columns has a value that Nod never writes",
+    ),
     ("UPDATE approvals SET call_signature = 'x.y' WHERE id = '{fresh}'", "its call, or how it is answered, is"),
     ("DELETE FROM votes WHERE approval_id = '{one}'", "the vote of ann is gone"),
     ("DELETE FROM decisions WHERE approval_id = '{one}'", "its decision is gone"),
-    ("UPDATE approvals SET id = 'x' WHERE id = '{fresh}'", "no row tells that it was admitted"),
+    ("UPDATE approvals SET id = 'x' WHERE id = '{fresh}'", "no row says that it was admitted"),
 ]
 
 
@@ -319,4 +328,4 @@ async def test_an_outcome_without_its_votes_is_named(
     body = {"outcome": "approved", "platform_word": None, "trouble": None}
     await store.journal.note(Fact(kind="settled", at=NOW, approval_id="r1", body=body))
     assert 1 == await verify(url)
-    assert "✗ row 2: it says approved, and no row tells who decided that" in capsys.readouterr().out
+    assert "✗ row 2: it says approved, and no row says who decided that" in capsys.readouterr().out

@@ -124,7 +124,7 @@ def test_whole_view(rule: ReasonRule, snapshot: SnapshotAssertion) -> None:
 
 def test_pages(snapshot: SnapshotAssertion) -> None:
     """A long call has Next and Back, and Approve on the last page alone."""
-    warned = replace(card(), warnings=("1 direction control",))
+    warned = replace(card(), warnings=("1 hidden text-direction character",))
     views = walk("".join(f"line {n}\n" * 100 for n in range(2_000)), card=warned)
     assert len(views) > 2
     assert [False] * (len(views) - 1) + [True] == ["submit" in view for view in views]

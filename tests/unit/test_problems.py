@@ -153,10 +153,10 @@ def test_every_kind_of_mistake_in_a_file_is_told_at_once(tmp_path: Path) -> None
         ("polls_every: 2s\n", "line 4: unknown setting `polls_every`. Did you mean `poll_every`?"),
         ("redact: {name: [x]}\n", "line 4: unknown setting `name`. Did you mean `names`?"),
         ("people2: {}\n", "line 4: unknown setting `people2`. Did you mean `people`?"),
-        ("links: {page: x}\n", "line 4: unknown setting `page`. Remove it. Known here: run."),
+        ("links: {page: x}\n", "line 4: unknown setting `page`. Remove it. Valid settings here: run."),
         (
             "hours: {o: {zone: UTC, from: '09:00', until: '10:00', to: '10:00'}}\n",
-            "`until`. Remove it. Known here: zone",
+            "`until`. Remove it. Valid settings here: zone",
         ),
         ("oncall: {o: {peple: [ann]}}\n", "line 4: unknown setting `peple`. Did you mean `people`?"),
     ],
