@@ -195,7 +195,7 @@ async def test_what_is_stored_is_no_longer_paged_from_here(tmp_path: Path) -> No
 
 
 async def test_what_comes_right_before_it_is_stored_is_mended_all_the_same(tmp_path: Path) -> None:
-    """It is raised first: mending something unknown would do nothing, and leave it open for ever."""
+    """It is raised first: resolving something unknown would do nothing, and leave it open forever."""
     async with open_rig(tmp_path) as rig:
         await rig.alert_fallback.raise_(GONE)
         with pytest.raises(Unavailable):
@@ -221,7 +221,7 @@ async def test_what_is_looked_for_before_it_is_stored_is_found(tmp_path: Path) -
 
 
 async def test_a_disk_that_refuses_costs_no_page(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """It is told, said, shown as red, and stored later by the same process."""
+    """It is paged, posted, shown as red, and stored later by the same process."""
     async with open_rig(tmp_path) as rig:
         rig.spool.mkdir()
         assert await rig.alert_fallback.raise_(GONE)

@@ -79,7 +79,7 @@ async def opened(folder: Path) -> AsyncIterator[Rig]:
     ("verb", "word"), [("approve", "approved"), ("reject", "rejected"), ("skip", "skipped")]
 )
 async def test_an_answer_and_the_second_one(rig: Rig, verb: str, word: str) -> None:
-    """0 and one line; who answered and why reaches the agent. A whole id that waits no more is 1."""
+    """0 and one line; who answered and why reaches the agent. A whole id that is no longer pending is 1."""
     request_id = rig.platform.ask(tool="pay", arguments={"amount": 12})
 
     code, out, err = await rig.nod(verb, request_id[:8], "--note", "seen by Ann")
@@ -224,7 +224,7 @@ async def test_a_platform_that_is_down_is_given_up(rig: Rig) -> None:
     ("path", "said"), [(PENDING, "Nothing was sent."), (DECISION, "The decision may have arrived: check with")]
 )
 async def test_a_platform_that_hangs_is_given_up(rig: Rig, path: str, said: str) -> None:
-    """Also in the middle of a try; whether something may have arrived is told."""
+    """Also in the middle of a try; it says whether something may have arrived."""
     request_id = rig.platform.ask(arguments={})
     rule = rig.faults.add(path=path, delay=60)
 
@@ -290,7 +290,7 @@ async def test_settings_that_are_missing(rig: Rig) -> None:
 
 
 async def test_what_waits_for_people_and_for_scripts(rig: Rig) -> None:
-    """A table, or JSON with what can be said of each request; an item that cannot be read is told of."""
+    """A table, or JSON with what can be said of each request; an item that cannot be read is listed too."""
     rig.lists(
         '{"request_id":"dup","tool":"pay","agent_id":"a","arguments":{"a":1,"a":2}}',
         {

@@ -58,7 +58,7 @@ def says(card: Card) -> str:
 
 
 def pinged(work: FakeClockBot, account: str) -> list[int]:
-    """Seconds after BEGIN at which this person was told something alone."""
+    """Seconds after BEGIN at which this person got a direct message."""
     return [round((said.at - BEGIN).total_seconds()) for said in work.chat.notices if account in said.channel]
 
 

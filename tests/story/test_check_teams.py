@@ -37,7 +37,7 @@ routes:
 
 @pytest.fixture
 async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-    """A bot was added to the local Teams, and what it was told is in its database; Slack is not set up."""
+    """A bot was added to the local Teams, and what it learned is in its database; Slack is not set up."""
     for field in Environment.model_fields.values():
         monkeypatch.delenv(str(field.validation_alias), raising=False)
     url = f"sqlite:///{tmp_path}/nod.db"
@@ -120,7 +120,7 @@ async def test_a_place_that_the_bot_does_not_know_is_named(
 async def test_an_address_that_is_not_on_the_list_is_named(
     rig: Rig, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bot was told of a conversation elsewhere, and would send no token there."""
+    """The bot learned of a conversation elsewhere, and would send no token there."""
     known = next(ref for ref in rig.teams.places.every() if ref.id == APPROVALS)
     moved = replace(known, id="19:far@thread.v2", name="far", service_url="https://smba.example/x/")
     await rig.teams.places.remember(moved)

@@ -67,7 +67,7 @@ async def test_it_is_no_luck(tmp_path: Path, share: float, every: int, seed: int
 
 
 async def test_what_is_gone_is_believed_also_where_others_flap(tmp_path: Path) -> None:
-    """It takes longer, and not for ever; what the audit tells of is believed at once."""
+    """It takes longer, and not forever; what the audit says is believed at once."""
     async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         for number in range(5):
             work.ask(f"r{number}", window=3_600)

@@ -28,7 +28,7 @@ alerts: [slack:C0ALERTS]
 
 
 async def answered_beside(folder: Path, *, hang: int) -> list[float]:
-    """The seconds from each of four clicks to the platform's answer, while so many others hang for ever."""
+    """The seconds from each of four clicks to the platform's answer, while so many others hang forever."""
     async with open_system(folder, policy=POLICY) as system:
         system.sandbox.faults.add(**DECISION, holds="rule stuck", delay=120)
         (rule,) = system.sandbox.faults.rules
@@ -60,7 +60,7 @@ async def test_a_healthy_decision_is_told_at_once_whatever_else_hangs(tmp_path: 
 @pytest.mark.slow
 @pytest.mark.parametrize("run", range(4))
 async def test_the_four_runs(tmp_path: Path, run: int) -> None:
-    """Thirty-two that hang, four times: none of sixteen is lost, and each is told within two seconds."""
+    """Thirty-two that hang, four times: none of sixteen is lost, and each is delivered within two seconds."""
     took = await answered_beside(tmp_path, hang=32)
     print(f"run {run}: {[round(seconds, 2) for seconds in took]}")
     assert max(took) < AT_ONCE, took

@@ -279,7 +279,7 @@ def test_any_name_of_a_person_can_be_written(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("value", ["k\nNOD_ALLOW_PLAIN_HTTP=1", "k\rA=1", "k\u2028A=1", "k\x85A=1", "'k'"])
 def test_a_value_that_nod_env_cannot_hold_is_refused(value: str) -> None:
-    """It would be read as another one, or set a variable that nobody meant; and none of it is told."""
+    """It would be read as another one, or set a variable that nobody meant; and none of it is printed."""
     with pytest.raises(ConfigError, match=r"AIP_API_KEY.*cannot hold") as caught:
         env_text({"AIP_API_KEY": value})
     assert value not in str(caught.value)

@@ -46,7 +46,7 @@ async def test_reject_asks_for_the_reason_and_passes_it_on(tmp_path: Path) -> No
 
 
 async def test_skip_lets_the_agent_go_on(tmp_path: Path) -> None:
-    """Skip is the third answer, and is told apart from a rejection everywhere."""
+    """Skip is the third answer, and differs from a rejection everywhere."""
     async with open_system(tmp_path) as system:
         request_id = system.ask(timeout_seconds=60)
         card = await system.shown()
@@ -78,7 +78,7 @@ async def test_left_alone_it_escalates_once_and_expires(tmp_path: Path) -> None:
 
 
 async def test_only_the_approvers_of_the_route_may_decide(tmp_path: Path) -> None:
-    """Eve is refused in private with the reason; the card stays as it is; nothing reaches the platform."""
+    """Eve is refused in private with the reason; the card does not change; nothing reaches the platform."""
     async with open_system(tmp_path) as system:
         request_id = system.ask(timeout_seconds=60)
         card = await system.shown()
@@ -108,7 +108,7 @@ async def test_no_approvers_means_nobody(tmp_path: Path) -> None:
 
 
 async def test_two_people_at_once_have_one_winner(tmp_path: Path) -> None:
-    """Ann's and Bob's clicks race: one decision, and the other person is told who won."""
+    """Ann's and Bob's clicks race: one decision, and the other person reads who won."""
     import asyncio
 
     async with open_system(tmp_path) as system:

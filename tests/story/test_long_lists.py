@@ -54,7 +54,7 @@ def item(request_id: str, *, tool: str = "loop", agent: str = "loop-1", pad: int
 
 @dataclass(kw_only=True)
 class Long:
-    """A platform with a list of any length, and what it was told."""
+    """A platform with a list of any length, and the answers it got."""
 
     items: list[bytes] = field(default_factory=list)
     healthy: dict[str, bytes] = field(default_factory=dict)
@@ -106,7 +106,7 @@ async def card_of(system: System, request_id: str, *, within: float) -> Message:
 async def answered(
     system: System, long: Long, request_id: str, *, within: float
 ) -> tuple[float, int, float, int]:
-    """Seconds and polls until the card of a new request is up, and from an Approve until it is told."""
+    """Seconds and polls until the card of a new request is up, and from an Approve until it is delivered."""
     polls, began = long.polls, time.monotonic()
     long.asks(request_id)
     card = await card_of(system, request_id, within=within)

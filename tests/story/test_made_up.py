@@ -1,4 +1,4 @@
-"""Deadlines that Nod makes up, because the platform names none: the list says whether a request is over."""
+"""Deadlines that Nod makes up, because the platform names none: its list says whether a request has ended."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ async def test_answers_lost_until_the_deadline_are_looked_up(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("status", [404, 409])
 async def test_an_answer_that_came_too_late_is_never_shown_as_ours(status: int, tmp_path: Path) -> None:
-    """The platform calls it resolved and lists it no more: no longer pending, and never that it was ours."""
+    """The platform says that it is resolved and does not list it: no longer pending, and never ours."""
     async with open_system(tmp_path) as system:
         system.sandbox.faults.add(**DECISION, times=1, status=status)
         request_id = system.ask(timeout_seconds=60)
@@ -139,7 +139,7 @@ async def test_somebody_was_first_on_the_platform(forgiving: bool, tmp_path: Pat
 
 
 async def test_a_decision_that_cannot_be_delivered_is_owned_up_to(tmp_path: Path) -> None:
-    """Down until after the deadline: the card says Not delivered, and operators are told of that end too."""
+    """Down until after the deadline: the card says Not delivered, and operators hear of that end too."""
     async with open_system(tmp_path) as system:
         system.sandbox.faults.add(**DECISION, status=503)
         request_id = system.ask(timeout_seconds=6)
@@ -177,7 +177,7 @@ async def test_a_decision_that_cannot_be_delivered_is_owned_up_to(tmp_path: Path
     ids=["503", "html", "malformed", "refused", "oversized", "truncated", "reset"],
 )
 async def test_a_list_that_cannot_be_read_changes_nothing(trouble: dict[str, Any], tmp_path: Path) -> None:
-    """While polls fail the card stays as it is; afterwards it can be answered, and what is new appears."""
+    """While polls fail the card does not change; afterwards it can be answered, and what is new appears."""
     async with open_system(tmp_path) as system:
         request_id = system.ask(timeout_seconds=60)
         card = await system.shown()
@@ -278,7 +278,7 @@ async def test_a_ping_in_trouble_is_still_one_ping(trouble: dict[str, Any], tmp_
 
 
 async def test_a_channel_that_is_closed_to_the_bot_is_alerted(tmp_path: Path) -> None:
-    """Archived, or the bot was removed: operators are told at once, and once it is mended the cards come."""
+    """Archived, or the bot was removed: operators are alerted at once, and once it is mended the cards come."""
     async with open_system(tmp_path) as system:
         workspace = system.sandbox.workspace
         workspace.archive(APPROVALS)
@@ -354,7 +354,7 @@ async def test_a_burst_keeps_to_one_message_a_second_most_urgent_first(tmp_path:
 
 
 async def test_a_broken_hook_harms_nobody(tmp_path: Path) -> None:
-    """One hook raises and one hangs: the good one is called once, the channel is told, and approvals go on."""
+    """One hook raises and one hangs: the good one is called once, the channel hears of it, approvals go on."""
     names = ("raises", "hangs", "notes")
     spec = "on_unrecoverable_error: [" + ", ".join(f"tests.servers.hooks:{name}" for name in names) + "]\n"
     hooks.TOLD.clear()

@@ -92,7 +92,7 @@ async def test_a_service_that_is_down_is_told_once_it_is_up(tmp_path: Path) -> N
 
 
 async def test_every_pager_is_told_and_one_that_fails_harms_no_other(tmp_path: Path) -> None:
-    """PagerDuty says no for good; webhook and Opsgenie are told and relieved all the same."""
+    """PagerDuty says no for good; webhook and Opsgenie get the alert and its end all the same."""
     pagerduty, opsgenie, receiver = FakePagerDuty(), FakeOpsgenie(), Receiver()
     async with (
         open_service(pagerduty) as pagerduty_url,

@@ -70,7 +70,7 @@ class Rig:
         await card.get_by_role("button", name=button, exact=True).last.click()
 
     async def ends(self, request_id: str, card: Locator, word: str, said: str) -> None:
-        """The platform was told this once, and the card says so and has no button."""
+        """The platform got this once, and the card says so and has no button."""
         await expect(card).to_contain_text(said, timeout=10_000)
         for button in (*ANSWERS, "Why am I seeing this?"):
             await expect(card.get_by_role("button", name=button, exact=True)).to_have_count(0)
@@ -129,7 +129,7 @@ async def open_rig(folder: Path, place: str) -> AsyncIterator[Rig]:
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_every_button(tmp_path: Path, place: str) -> None:
-    """Each button does what it says, a double click counts once, and no answer of Nod's is an error."""
+    """Each button does what it says, a double click is one click, and no answer of Nod's is an error."""
     async with open_rig(tmp_path, place) as rig:
         request_id, card = await rig.asked("mail")
         await card.get_by_role("button", name="Approve", exact=True).dblclick()

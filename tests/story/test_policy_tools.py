@@ -1,4 +1,4 @@
-"""A policy tried before it counts: what it makes of a request, what is wrong with it, what it would change."""
+"""A policy tried before it is in force: what it does with a request, what is wrong, what it would change."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def explained(
 
 
 async def test_a_request_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Route, who may decide and who may not, how many, ladder with times, redactions and warnings."""
+    """Route, who can decide and who cannot, how many, ladder with times, redactions and warnings."""
     out = await explained(tmp_path, capsys, PAYMENT)
 
     for line in (

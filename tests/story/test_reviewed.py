@@ -162,7 +162,7 @@ async def test_what_stood_on_a_digest_is_reported_when_it_ends(tmp_path: Path) -
         assert len(ends) <= 3
 
 
-#: A ladder that calls nobody below the card. Where there is one, the end is told there, too.
+#: A ladder that calls nobody below the card. Where there is one, the end is posted there, too.
 PAGE = Rung(action=Action.PAGE, share=0.5, who=())
 
 

@@ -1,4 +1,4 @@
-"""`nod demo` and `nod sandbox`, started as a person starts them: a slip of the pen is told in words."""
+"""`nod demo` and `nod sandbox`, started as a person starts them: a typing error is named in words."""
 
 from __future__ import annotations
 

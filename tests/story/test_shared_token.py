@@ -1,4 +1,4 @@
-"""Two bots with databases of their own on one Slack app token: each loses clicks to the other, and says so."""
+"""Two bots, each with its database, on one Slack app token: each loses clicks to the other, and says so."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Bot:
 
 @asynccontextmanager
 async def open_bot(rig: Rig, folder: Path) -> AsyncIterator[Bot]:
-    """A bot with a database of its own."""
+    """A bot with its own database."""
     folder.mkdir()
     lay_database(folder)
     async with open_store(f"sqlite:///{folder / 'nod.db'}", ring=lambda _: None, pagers=()) as store:

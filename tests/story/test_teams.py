@@ -51,7 +51,7 @@ def text_of(system: System, message: Message) -> str:
 
 
 async def until_known(system: System) -> None:
-    """The bot was told where it is installed a moment ago; who is there is looked up behind that."""
+    """The bot learned where it is installed a moment ago; who is there is looked up after that."""
     teams = teams_of(system)
     seen = -1
     while seen != len(teams.called("page")) or not seen:
@@ -60,7 +60,7 @@ async def until_known(system: System) -> None:
 
 
 async def test_an_approval_in_teams_reaches_the_agent_and_both_cards(tmp_path: Path) -> None:
-    """Ann approves in Teams: the platform is told once, and both cards say so within 2 s."""
+    """Ann approves in Teams: the platform hears once, and both cards say so within 2 s."""
     async with open_system(tmp_path, with_teams=True, policy=POLICY) as system:
         await until_known(system)
         request_id = system.ask(timeout_seconds=60)

@@ -52,7 +52,7 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 async def keep(url: str, *refs: ConversationRef) -> None:
-    """A bot ran here and was told of these."""
+    """A bot ran here and learned of these."""
     async with open_store(url, ring=lambda _: None, pagers=()) as store:
         for ref in refs:
             await store.conversations.put(ref)

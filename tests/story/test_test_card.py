@@ -110,7 +110,7 @@ async def test_it_goes_the_whole_way_and_nowhere_else(tmp_path: Path) -> None:
 
 
 async def test_a_real_request_beside_it_is_not_touched(tmp_path: Path) -> None:
-    """Each press counts for the card that it is on, whichever bot's button that is."""
+    """Each press is valid for the card that it is on, whichever bot's button that is."""
     async with open_system(tmp_path) as system:
         request_id = system.ask(tool="pay_invoice", timeout_seconds=60)
         real = await system.shown(FINANCE)
@@ -277,7 +277,7 @@ async def test_without_a_bot_one_runs_for_it(tmp_path: Path, capsys: pytest.Capt
 async def test_without_a_bot_teams_is_reached_where_one_was_added(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What a bot was told is read from its database, which stays as it is."""
+    """What a bot learned is read from its database, which does not change."""
     (tmp_path / "nod.yaml").write_text(POLICY.replace("cards: [slack:C0FINANCE]", "cards: [teams:approvals]"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -127,7 +127,7 @@ def test_a_team_tests_its_own_flow(tmp_path: Path) -> None:
     assert "7 passed" in done.stdout
 
 
-#: What such a team gets wrong, and what it is told.
+#: What such a team gets wrong, and the message they read.
 MISTAKES = """
 from nod.testing import TestPlatform
 

@@ -125,7 +125,7 @@ async def test_what_is_nowhere_to_be_seen_is_shown_elsewhere_in_time(tmp_path: P
 
 
 async def test_one_of_two_places_that_refuses_is_no_request_without_a_card(tmp_path: Path) -> None:
-    """Teams has it up: nothing is hastened, and nobody is told that there is no card."""
+    """Teams has it up: nothing is hastened, and no alert says that there is no card."""
     fallback = Rung(
         action=Action.FALLBACK, share=0.9, cards=(Destination(surface=Surface.TEAMS, channel="other"),)
     )

@@ -62,7 +62,7 @@ async def test_an_answer_at_the_terminal(key: str, word: str) -> None:
 
 
 async def test_a_long_call_is_read_before_it_is_approved() -> None:
-    """Approve counts after the last page, also when the window changes its size meanwhile."""
+    """Approve works after the last page, also when the window changes its size meanwhile."""
     async with at_a_terminal("--interactive", arguments=LONG) as rig:
         await rig.terminal.shows("line 0", "% shown")
         await settled()

@@ -1,4 +1,4 @@
-"""Workflows webhooks: channels of Teams that are told of everything, where nobody can answer; no bot needed."""
+"""Workflows webhooks: channels of Teams that get everything, where nobody can answer; no bot needed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ DECISION: dict[str, Any] = {"method": "POST", "path": "/agents/hitl/decision"}
 async def open_feed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, *, policy: str = POLICY, with_teams: bool = False
 ) -> AsyncIterator[tuple[System, Flow]]:
-    """A system whose policy has the workflow `ops-feed`, and what that is told."""
+    """A system whose policy has the workflow `ops-feed`, and the messages it got."""
     async with open_flow() as flow:
         monkeypatch.setenv("OPS_FLOW_URL", flow.url)
         monkeypatch.setenv("NOD_TEAMS_WEBHOOK_HOSTS", "127.0.0.1")

@@ -1,4 +1,4 @@
-"""What cannot be recovered is told, whatever happened to the alarms before."""
+"""What cannot be recovered is reported, whatever happened to the alarms before."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_an_alarm_that_hangs_silences_no_other() -> None:
 
 @pytest.mark.parametrize("kind", ["never ends", "refuses to stop"])
 async def test_a_coroutine_that_hangs_is_given_up(kind: str) -> None:
-    """Its time is over, and nobody waits for it."""
+    """Its time is up, and nobody waits for it."""
     release, told = asyncio.Event(), []
 
     async def hangs(request_id: str, _: BaseException) -> None:

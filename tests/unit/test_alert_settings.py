@@ -1,4 +1,4 @@
-"""`alerts:` in nod.yaml: who is told, with keys that only the environment has and that no message repeats."""
+"""`alerts:` in nod.yaml: who gets them, with keys that only the environment has and that no message repeats."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_what_is_set_counts_before_the_cloud(surroundings: pytest.MonkeyPatch) -
 
 
 def test_the_defaults_are_the_public_clouds(surroundings: pytest.MonkeyPatch) -> None:
-    """What the table of variables says is what counts when nothing is set."""
+    """The defaults in the table of variables are those in force when nothing is set."""
     environment = read_environment()
 
     assert CLOUDS["Public"] == environment.cloud

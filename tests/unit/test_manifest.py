@@ -87,7 +87,7 @@ def test_options_that_do_not_go_together_are_refused(options: tuple[str, ...]) -
 
 
 def test_a_file_gets_the_manifest_and_the_screen_the_link(tmp_path: Path) -> None:
-    """What is in the file can be pasted as it is."""
+    """The file's content can be pasted unchanged."""
     run = CliRunner().invoke(app, ["manifest", "slack", "--out", str(tmp_path / "slack.yaml")])
 
     assert slack_manifest() == (tmp_path / "slack.yaml").read_text()

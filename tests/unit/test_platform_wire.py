@@ -370,7 +370,7 @@ def call_of(arguments: str) -> HITLRequest:
 
 @pytest.mark.parametrize("number", ["1.10", "0.1", "1E2", "-0.0", "100.000", "1.7976931348623157e308"])
 def test_a_number_that_keeps_its_value_is_no_flaw(number: str) -> None:
-    """Only the value counts, not how it is written."""
+    """Only the value matters, not how it is written."""
     assert (float(number), None) == (call_of(number).arguments, call_of(number).flaw)
 
 

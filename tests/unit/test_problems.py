@@ -1,4 +1,4 @@
-"""What is wrong with the settings is told at once, with what was meant, and in no words but Nod's own."""
+"""What is wrong with the settings is reported at once, with what was meant, and in Nod's own words only."""
 
 import os
 import random
@@ -62,7 +62,7 @@ routes:
 
 @pytest.fixture
 def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """An environment without any setting, in a folder of its own."""
+    """An environment without any setting, in an empty folder."""
     for name in (*NAMES, "SLACK_API_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -99,7 +99,7 @@ def test_an_empty_environment_is_told_all_that_a_start_needs(surroundings: pytes
 def test_wrong_variables_and_a_wrong_file_are_told_together(
     surroundings: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What is wrong is told once; what is right is not told at all."""
+    """What is wrong is reported once; what is right is not mentioned."""
     surroundings.setenv("AIP_API_URL", "http://127.0.0.1:9")
     surroundings.setenv("NOD_PORT", "tcp://10.0.0.1:3000")
     surroundings.setenv("SLACK_BOT_TOKEN", "xoxp-1")

@@ -88,7 +88,7 @@ def test_what_a_route_lacks(route: Route, lack: str | None) -> None:
 
 
 def test_whoever_takes_a_place_counts_for_it_and_not_beside_it() -> None:
-    """As long as it is delegated; giver and taker are one mandate."""
+    """As long as it is delegated; giver and taker have one vote."""
     assert lacks(a_route("olu"), delegations=away("olu", "bob")) is None
     assert lacks(a_route("olu"), delegations=away("olu", "bob", until=NOW)) is not None
     assert lacks(a_route("ann", quorum=2), delegations=away("ann", "bob")) is not None

@@ -283,7 +283,7 @@ def test_a_header_cannot_hide_what_follows_it() -> None:
 
 @each_planted
 def test_redacting_twice_is_redacting_once(planted: Planted) -> None:
-    """What is redacted stays as it is, so it does not matter how often a text comes by."""
+    """What is redacted does not change, so it does not matter how often a text comes by."""
     once = REDACTION.redact({"note": planted.text, "password": planted.text})
 
     assert once == REDACTION.redact(once)

@@ -44,7 +44,7 @@ def test_what_only_looks_like_a_secret_is_shown(everyday: Everyday) -> None:
 
 @pytest.mark.parametrize("everyday", SECRETS, ids=lambda everyday: everyday.kind)
 def test_redacting_twice_is_redacting_once(everyday: Everyday) -> None:
-    """What is redacted stays as it is."""
+    """What is redacted does not change."""
     once = REDACTION.redact(everyday.call)
 
     assert once == REDACTION.redact(once)

@@ -87,7 +87,7 @@ def test_it_is_on_the_disk_before_it_counts(path: Path) -> None:
 def test_a_torn_line_is_reported_and_harms_no_other(
     path: Path, cut: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A crash in the middle of a line costs that line alone, and the next one begins a line of its own."""
+    """A crash in the middle of a line costs that line alone, and the next one begins on a new line."""
     spool = Spool(path)
     spool.put(ALERT)
     whole = path.read_bytes()

@@ -18,6 +18,6 @@ def test_a_finding_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_what_a_test_card_tells_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    """Who pressed is told by name."""
+    """The person who pressed is named."""
     said(f"{NAME} approved it in Slack.")
     assert f"{SEEN} approved it in Slack.\n" == capsys.readouterr().out
