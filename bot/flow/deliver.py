@@ -96,9 +96,9 @@ class Deliver:
     async def _look_at_overdue(self, now: datetime) -> bool:
         """Give them up; returns whether there may be more."""
         late = self._overdue
-        # What waits for its turn to be sent finds out by itself that it is too late.
-        without = self._left_out(late) | self._first.ids | self._again.ids
-        found = await self._store.approvals.overdue(now, by=now + MARGIN, most=late.room, without=without)
+        found = await self._store.approvals.overdue(
+            now, by=now + MARGIN, most=late.room, without=self._left_out
+        )
         await self._sort_out(found, now, lambda approval: self._hand(late, approval, self._give_up))
         return late.room > 0 and len(found) == late.most
 
@@ -107,7 +107,7 @@ class Deliver:
         more = False
         for tried, hand in ((False, self._first), (True, self._again)):
             room = hand.room
-            found = await self._due(now, most=room, tried=tried, without=self._left_out(hand))
+            found = await self._due(now, most=room, tried=tried, without=self._not_sent(hand))
             await self._sort_out(found, now, partial(self._send, hand))
             more |= len(found) == room and hand.room > 0
         return more
@@ -115,10 +115,15 @@ class Deliver:
     async def _due(self, now: datetime, *, most: int, **more: Any) -> tuple[Approval, ...]:
         return await self._store.approvals.deliverable(now, after=now + MARGIN, most=most, **more)
 
-    def _left_out(self, hand: Hand) -> set[str]:
+    @property
+    def _left_out(self) -> set[str]:
+        """What is in hand, or failed just now; what waits to be sent sees itself that it is too late."""
+        return {*self._first.ids, *self._again.ids, *self._overdue.ids, *self._pool.failed}
+
+    def _not_sent(self, hand: Hand) -> set[str]:
         """Retries of POSTs that hung go one at a time: while one does, the others are not looked for."""
         hung = set(islice(self._hung, BATCH * 4)) if not self._hung.isdisjoint(hand.ids) else set()
-        return {*hand.ids, *self._pool.failed, *hung}
+        return self._left_out | hung
 
     def _send(self, hand: Hand, approval: Approval, *, probes: bool = False) -> None:
         if approval.gones > MOST_SENT_AGAIN:
@@ -297,10 +302,10 @@ class Deliver:
         Returns whether there may be more whose card does not say it yet.
         """
         hand = self._again
-        last = await self._due(now, most=hand.room, by=now + MARGIN + LAST_TRY, without=self._left_out(hand))
+        last = await self._due(now, most=hand.room, by=now + MARGIN + LAST_TRY, without=self._not_sent(hand))
         await self._sort_out(last, now, partial(self._send, hand, probes=True))
         if self._probe_at is not None and now >= self._probe_at:
-            one = await self._due(now, most=1, without=self._left_out(hand))
+            one = await self._due(now, most=1, without=self._not_sent(hand))
             if one:
                 self._probe_at = now + PROBE_EVERY
             await self._sort_out(one, now, partial(self._send, hand, probes=True))

@@ -246,6 +246,11 @@ class HangingPlatform(SlowPlatform):
         await self.free.wait()
         await super().decide(request, response)
 
+    async def word_on(self, request_id: str) -> str | None:
+        self.begun.set()
+        await self.free.wait()
+        return await super().word_on(request_id)
+
 
 async def test_those_that_wait_for_their_turn_do_not_hide_one_that_is_too_late(rig: Rig) -> None:
     """A full batch of them is too late as well, and its turn ends that: no round follows at once in vain."""
@@ -261,6 +266,24 @@ async def test_those_that_wait_for_their_turn_do_not_hide_one_that_is_too_late(r
         in_hand = set(deliver._overdue.ids)
         platform.free.set()
     assert ({"one more"}, False) == (in_hand, AT_ONCE in again)
+
+
+async def test_each_that_hung_is_given_up_in_its_time(rig: Rig) -> None:
+    """Only their POSTs go one at a time."""
+    rig.platform = platform = HangingPlatform()
+    for number in (1, 2):
+        await rig.decided(f"r{number}", deadline=after(10 + number))
+        await rig.store.approvals.postpone(f"r{number}", next_try=after(10 + number), trouble="no answer")
+    async with rig.working() as deliver:
+        deliver._hung |= {"r1", "r2"}
+        platform.now = after(11)
+        await deliver.round()
+        await platform.begun.wait()
+        platform.now = after(12)
+        await deliver.round()
+        in_hand = set(deliver._overdue.ids)
+        platform.free.set()
+    assert {"r1", "r2"} == in_hand
 
 
 class SettledMeanwhile:
