@@ -18,8 +18,8 @@ from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person, Policy
 from bot.rotation import OnCall, ScheduleRef
 
-NOT_YET = "the schedule was not read yet"
-TOO_OLD = "the last word of the schedule is too old"
+NOT_YET = "the schedule has not been read yet"
+TOO_OLD = "the schedule was last read too long ago"
 NOBODY = "the schedule names nobody"
 NOBODY_KNOWN = "the schedule names nobody who is in nod.yaml"
 

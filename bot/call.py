@@ -231,7 +231,7 @@ def excerpt(
     fits = len(text) <= FITS_THE_CARD and text.count("\n") < FITS_IN_LINES
     shown = lines if fits else tuple(_cut(line) for line in lines[:EXCERPT_LINES])
     if not request.whole:
-        return shown, "The platform cut this call before it reached Nod: nobody can see all of it here."
+        return shown, "The platform truncated this call, so nobody can see all of it here."
     curtain = never or (HIDES_TEXT if hides_text(lines) else None)
     if fits:
         return shown, curtain

@@ -81,7 +81,7 @@ def status_of(
         case CardState.CHANGED:
             return (("This request changed, see below.",),)
         case CardState.AUTOMATIC:
-            return ((f"Rule {approval.rule} answers this.",),)
+            return ((f"Rule {approval.rule} answers this automatically.",),)
         case CardState.SENDING:
             return ((f"{_DID[_verdict(approval)].capitalize()} by {_deciders(approval)}. Sending…",),)
         case CardState.RETRYING:

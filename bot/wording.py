@@ -257,7 +257,7 @@ def _on_call(name: str) -> str:
 
 def beaten_by(word: str | None) -> str:
     """Why a decision came second: what the platform's audit says, or that it is no longer pending."""
-    return "the platform had its answer already" if word else "the platform no longer waited for it"
+    return "the platform already had an answer" if word else "the platform no longer waited for it"
 
 
 def unanswered(approval: Approval, *, policy: Policy, now: datetime) -> Saying:

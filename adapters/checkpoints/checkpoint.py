@@ -167,7 +167,7 @@ def parsed(line: str) -> Checkpoint:
     try:
         value: Json = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise NoCheckpoint("it is no JSON") from error
+        raise NoCheckpoint("it is not JSON") from error
     if not isinstance(value, dict) or set(value) - {"what"} != {"number", "hash", "at", "key", "signature"}:
         raise NoCheckpoint("its fields are not number, hash, at, key, signature and what")
     what = value.pop("what", What.CHECKPOINT.value)

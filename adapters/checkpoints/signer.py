@@ -61,9 +61,9 @@ async def check_rollback(chain: Chain, *, checkpoint_log: CheckpointLog, accept:
     if not accept:
         raise ConfigError(
             where="NOD_DATABASE_URL",
-            what=f"the audit ends at row {found} or was changed, and a checkpoint was signed for row"
+            what=f"the audit log ends at row {found} or was changed, but a checkpoint was signed for row"
             f" {last.number} at {last.at}: the database was deleted, replaced or rolled back",
-            fix="Restore the right database, or start with --accept-rollback to go on without these rows.",
+            fix="Restore the right database, or start with --accept-rollback to continue without these rows.",
         )
     body: dict[str, Json] = {"signed": last.number, "hash": last.hash, "signed_at": last.at, "found": found}
     await chain.note(Fact(kind="rollback_accepted", at=clock(), body=body))
@@ -167,7 +167,7 @@ class CheckpointSigner:
         Raises Unavailable if it cannot be written, or while rows that were signed are missing.
         """
         if await self._tail_is_gone(await self._chain.head()):
-            raise Unavailable("rows of the audit that were signed are missing")
+            raise Unavailable("signed rows of the audit log are missing")
         line = checkpoint_of(row.number, row.hash, key=self._key, at=self._clock(), what=What.RETIREMENT)
         if not await self._write(line):
             raise Unavailable("the file with the checkpoints cannot be written")
@@ -198,7 +198,7 @@ class CheckpointSigner:
             self._missing, self._looked = None, True
             return False
         found = head.number if head else 0
-        self._missing = f"row {last.number} of the audit was signed, and is missing or another one"
+        self._missing = f"row {last.number} of the audit log was signed, but is missing or changed now"
         log.error("audit_tail_missing", signed=last.number, found=found)
         self._count("audit_tail_missing")
         facts = {"row": last.number, "signed": last.at, "found": found}

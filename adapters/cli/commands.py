@@ -320,7 +320,7 @@ def _sandbox(
     ] = DEMO_PORT,
     request_url: Annotated[
         str,
-        typer.Option(metavar="URL", help="Where the local Slack sends clicks: the Request URL of a Slack app."),
+        typer.Option(metavar="URL", help="Request URL that the local Slack sends clicks to."),
     ] = "http://127.0.0.1:3000/slack/events",
     env_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the settings for `nod run` to this file.")

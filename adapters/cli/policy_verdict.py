@@ -72,7 +72,7 @@ def verdict_of(request: HITLRequest, file: PolicyFile, *, now: datetime) -> Iter
     for words in on_call_words(policy, route, now=now):
         yield "on call", words
     if not request.approvable:
-        yield "never", f"approved: {request.flaw or 'the platform cut the call'}"
+        yield "never", f"approved: {request.flaw or 'the platform truncated the call'}"
     shown = lines_of(request, redaction=policy.redaction)
     secrets = [line.key or "the call" for line in shown if "‹redacted" in line.value]
     yield "redacted", ", ".join(secrets) or "nothing"

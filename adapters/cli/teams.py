@@ -19,7 +19,7 @@ async def conversations(database_url: str) -> int:
     """Print them; the bot can run meanwhile. Returns 0. Raises ConfigError when the database cannot be read."""
     refs = await read_conversations(database_url)
     if not refs:
-        print("Nod is in no team or chat yet. Add the app in Teams while `nod run` is running.")
+        print("Nod is not in a team or chat yet. Add the app in Teams while `nod run` is running.")
         return 0
     table = Table("in nod.yaml", "kind", "id", box=None, header_style="bold")
     for ref, places in rows_of(refs):

@@ -82,7 +82,7 @@ async def _check_alone(environment: Environment) -> None:
     async with signed_in(environment) as slack:
         others = await slack.sockets(environment.slack_app_token.get_secret_value())
     if others:
-        what = "another process is connected with it, and would be given some of the presses"
+        what = "another process is connected with it and would get some of the clicks"
         raise ConfigError("SLACK_APP_TOKEN", what, ELSEWHERE)
 
 

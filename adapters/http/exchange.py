@@ -89,7 +89,7 @@ async def exchange(
 
 async def _read(response: httpx.Response, *, who: str, largest: int) -> bytes:
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise Unanswered(f"the answer of {who} is compressed, which was not asked for")
+        raise Unanswered(f"the answer of {who} is compressed, although Nod did not ask for that")
     body = bytearray()
     async for piece in response.aiter_raw():
         body += piece

@@ -199,7 +199,7 @@ def _read(kind: type[M], body: bytes) -> M:
     try:
         value = parse(body)
     except ValueError as error:
-        raise Unavailable("the platform's audit is no JSON") from error
+        raise Unavailable("the platform's audit is not JSON") from error
     if problem := flaw(value, rounded=True):
         raise Unavailable(f"the platform's audit {problem}")
     try:

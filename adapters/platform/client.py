@@ -50,7 +50,7 @@ async def unpacked(chunks: AsyncIterator[bytes], *, encoding: str | None, limit:
     """
     packed = (encoding or "identity").strip().lower()
     if packed not in ("identity", "gzip"):
-        raise Unusable("it is packed in a way that was not asked for")
+        raise Unusable("it is compressed in a way that Nod did not ask for")
     unpack = zlib.decompressobj(_GZIP) if packed == "gzip" else None
     size = 0
     async for chunk in chunks:
@@ -333,7 +333,9 @@ async def open_platform(
     Raises ConfigError for an address or a key that cannot be one.
     """
     if not api_key or not all("!" <= sign <= "~" for sign in api_key):
-        raise ConfigError("AIP_API_KEY", "it is empty or has signs that no key has", "Copy the key again.")
+        raise ConfigError(
+            "AIP_API_KEY", "it is empty or contains characters that a key cannot have", "Copy the key again."
+        )
     base = _base(url)
     client = open_client(
         base_url=base,

@@ -231,8 +231,8 @@ def _clash(request: HITLRequest, found: dict[str, HITLRequest], unread: set[str]
         return None
     # `==` alone takes 1 for True; the digest alone leaves out what no decision covers.
     if first.digest != request.digest or first != request:
-        return "contradicts an item before it with the same id"
+        return "contradicts an earlier item with the same id"
     if request.request_id in unread:
         del found[request.request_id]
-        return "has the id of an item before it that could not be read"
+        return "has the id of an earlier item that could not be read"
     return None

@@ -139,7 +139,7 @@ def _constant(_: str) -> Spoiled:
 def _float(digits: str) -> float | Spoiled:
     number = float(digits)
     if not math.isfinite(number):
-        return Spoiled("holds a number beyond all bounds")
+        return Spoiled("contains a number that is too large")
     return number if _is_exact(number, digits) else Spoiled(INEXACT, digits=digits[:MOST_DIGITS])
 
 
@@ -151,7 +151,7 @@ def _is_exact(number: float, digits: str) -> bool:
 
 
 def _int(digits: str) -> int | Spoiled:
-    return int(digits) if len(digits) <= MOST_DIGITS else Spoiled("holds a number beyond all bounds")
+    return int(digits) if len(digits) <= MOST_DIGITS else Spoiled("contains a number that is too large")
 
 
 def _is_text(text: str) -> bool:

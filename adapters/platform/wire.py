@@ -68,7 +68,7 @@ def _value(item: Item) -> Any:
     except TooDeep as error:
         raise _SetAside(str(error)) from None
     except ValueError:
-        raise _SetAside("is no JSON that can be read") from None
+        raise _SetAside("is not valid JSON") from None
 
 
 def _id(text: str) -> str:

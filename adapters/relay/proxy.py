@@ -227,7 +227,7 @@ class Relay:
             return 400, "nod relay: only paths of the platform are forwarded"
         steps = raw_path.lower().replace(b"%2e", b".").replace(b"%2f", b"/").split(b"/")
         if self._path and b".." in steps:
-            return 400, "nod relay: this path leads out of the platform's own"
+            return 400, "nod relay: this path is outside the path of AIP_API_URL"
         return None
 
 

@@ -116,7 +116,7 @@ def conversation(text: str) -> str:
 
 def _moment(value: Any) -> Any:
     """When a delegation ends: a date means the end of that day in UTC; a timestamp needs an offset."""
-    what = "must be a date, or a moment with its offset, such as 2026-12-01T09:00:00+01:00"
+    what = "must be a date, or a timestamp with an offset, such as 2026-12-01T09:00:00+01:00"
     try:
         moment = _read_moment(value) if isinstance(value, str) else value
         if isinstance(moment, datetime):
@@ -194,7 +194,7 @@ def _day(value: Any) -> date:
 
 def _instant(value: Any) -> datetime:
     """When an override starts or ends: a timestamp with its offset, never a date alone."""
-    what = "must be a moment with its offset, such as 2026-12-24T09:00:00+01:00"
+    what = "must be a timestamp with an offset, such as 2026-12-24T09:00:00+01:00"
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip())

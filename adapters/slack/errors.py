@@ -69,7 +69,7 @@ APP_REFUSED = frozenset(
 #: What an operator does about a refusal that waiting does not fix.
 REMEDIES: Mapping[str, str] = {
     "account_inactive": "Reinstall the app and set the new SLACK_BOT_TOKEN",
-    "cannot_dm_bot": "Name a person, this account is a bot's",
+    "cannot_dm_bot": "Name a person: this account is a bot",
     "channel_not_found": "Correct the channel's id, or invite the bot if the channel is private",
     "expired_trigger_id": "The person presses the button again",
     "invalid_auth": "Set SLACK_BOT_TOKEN to the token of the installed app",

@@ -86,7 +86,7 @@ Ended = Callable[[T | None, Exception | None], None]
 #: it tries again each second, and what happens to have room meanwhile proves nothing.
 LASTS = 6.0
 #: Why nothing is done while the lock was not looked at in time.
-LAPSED = "nobody has looked lately whether the database is still ours"
+LAPSED = "Nod has not checked lately that the database is still its own"
 
 
 class Database:

@@ -202,7 +202,9 @@ class TeamsChat:
         tenant, aad = split_account(account)
         near = next((ref for ref in self._places.every() if tenant in (None, ref.tenant)), None)
         if near is None:
-            raise Forbidden("Nod is in no conversation of this tenant yet. Add the app to a team or chat first")
+            raise Forbidden(
+                "Nod is not in any conversation of this tenant yet. Add the app to a team or chat first"
+            )
         member = self._rosters.person(account_of(near.tenant, aad))
         user = member.user if member else aad
         bot = near.bot_id or self._identity.bot_id

@@ -50,7 +50,7 @@ def activity_in(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     try:
         check_shape(activity)
     except Malformed as error:
-        raise Untrusted(400, f"no activity of Teams ({error})") from error
+        raise Untrusted(400, f"not a Teams activity ({error})") from error
     return activity
 
 

@@ -51,7 +51,7 @@ class Places:
             ids = ", ".join(sorted(ref.id for ref in refs))
             raise Forbidden(f"Teams has {len(refs)} conversations called {wanted}: name one by its id ({ids})")
         if not refs:
-            raise Forbidden(f"Nod is in no conversation of Teams called {channel}. Add the app there first")
+            raise Forbidden(f"Nod is not in any Teams conversation called {channel}. Add the app there first")
         return refs[0]
 
     def of_ref(self, ref: str, channel: str) -> tuple[ConversationRef, str]:

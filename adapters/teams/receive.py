@@ -92,7 +92,7 @@ class Receiver:
         except Untrusted as refusal:
             return self._refusal(refusal.status, str(refusal))
         except Malformed as error:
-            return self._refusal(400, f"no activity of Teams ({error})")
+            return self._refusal(400, f"not a Teams activity ({error})")
         return await self._taken(arrived)
 
     async def _taken(self, arrived: Arrived) -> Reply:

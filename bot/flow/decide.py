@@ -171,7 +171,7 @@ class Decide:
             return False
         request = checked.approval.request
         if not request.approvable:
-            why = request.flaw or "the platform cut it, so nobody can see all of it"
+            why = request.flaw or "the platform truncated it, so nobody can see all of it"
             raise Refused(Refusal.NEVER_APPROVED, f"This call cannot be approved: {why}.")
         sight = await self._sights.of(request, redaction=self._policy().redaction)
         if sight.never is not None:

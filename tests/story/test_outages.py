@@ -133,7 +133,7 @@ async def test_somebody_was_first_on_the_platform(forgiving: bool, tmp_path: Pat
         await system.press(ANN, card, "skip")
 
         done = await system.says(card, "Answered on the platform: rejected")
-        assert "but the platform had its answer already" in said(done)
+        assert "but the platform already had an answer" in said(done)
         assert not done.text.startswith("Skipped")
         assert (200 if forgiving else 409) == system.posts(request_id)[-1]
 

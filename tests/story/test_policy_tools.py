@@ -111,7 +111,11 @@ async def test_a_request_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
             False,
             ["cannot      anyone: each of them may be the requester"],
         ),
-        ({"arguments": "{" + "x" * 2044 + "..."}, False, ["never       approved: the platform cut the call"]),
+        (
+            {"arguments": "{" + "x" * 2044 + "..."},
+            False,
+            ["never       approved: the platform truncated the call"],
+        ),
     ],
 )
 async def test_what_a_policy_makes_of_a_request(

@@ -105,7 +105,7 @@ def test_a_schedule_reaches_the_core(tmp_path: Path, entry: str, kind: str, plac
     assert ("calendar.acme.example", "127.0.0.1") == file.calendar_hosts
 
 
-INSTANT = "must be a moment with its offset, such as 2026-12-24T09:00:00+01:00"
+INSTANT = "must be a timestamp with an offset, such as 2026-12-24T09:00:00+01:00"
 DEC = [f"2026-12-{day}T09:00:00Z" for day in range(10, 30)]
 OVERLAPPING = ", ".join((over("ann", DEC[0], DEC[2]), over("bob", DEC[5], DEC[6]), over("bob", DEC[1], DEC[3])))
 BAD_ENTRIES = [
