@@ -161,7 +161,7 @@ class Prompt(Protocol):
 
 
 TIMED_OUT = "Callback timeout"
-UNSEEN = "It approved a call that cannot be read whole and in one way only"
+UNSEEN = "It approved a call that was truncated or is ambiguous"
 WRONG_TYPE = "Callback returned invalid response type"
 
 

@@ -86,7 +86,7 @@ def status_of(
             return ((f"{_DID[_verdict(approval)].capitalize()} by {_deciders(approval)}. Sending…",),)
         case CardState.RETRYING:
             until = moment_of(approval.deadline.at, now=now)
-            why = f"; the platform has not got it yet ({approval.trouble}), retrying until "
+            why = f"; the platform has not accepted it yet ({approval.trouble}), retrying until "
             return ((*_did(approval, now=now), why, until), *_note(approval))
         case CardState.APPROVED | CardState.REJECTED | CardState.SKIPPED:
             return (_by(approval, now=now), *_note(approval))
@@ -99,7 +99,7 @@ def status_of(
             return tuple(saying for saying in (ours, (said,)) if saying) + _note(approval)
         case CardState.UNDELIVERABLE:
             cause = approval.trouble or "the deadline passed first"
-            got = "may not have got it" if approval.attempts else "did not get it"
+            got = "may not have accepted it" if approval.attempts else "did not accept it"
             ran = f" {quoted_name(approval.request.tool_name)} did not run." if _timed_out(approval) else ""
             return ((*_did(approval, now=now), f"; the platform {got}: {cause}.{ran}"), *_note(approval))
         case _:

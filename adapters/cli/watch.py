@@ -164,7 +164,7 @@ _AROUND_TABLE = 9
 ASKING = "Asking the platform …"
 VANISHED = "No longer pending; nothing was sent."
 UNREADABLE = "It can no longer be read; nothing was sent."
-PERHAPS = "Was being sent and may have arrived"
+PERHAPS = "It was being sent and may have arrived"
 
 
 async def watch(*, interactive: bool) -> int:

@@ -83,7 +83,7 @@ class Exchange:
             raise Unavailable(said, retry_after=retry_after(answer.headers.get("Retry-After"), self.clock()))
         if httpx.codes.is_client_error(status):
             raise Forbidden(said)
-        raise Unavailable(f"{said}, a redirect, which is not followed" if 300 <= status < 400 else said)
+        raise Unavailable(f"{said}, a redirect, which Nod does not follow" if 300 <= status < 400 else said)
 
 
 def name_of(kind: str, secret: str) -> str:

@@ -122,7 +122,7 @@ class Answer:
         """What the platform answered, for an operator."""
         words = words_of(self.body)
         if not words and 300 <= self.status < 400:
-            words = "a redirect, which is not followed; AIP_API_URL must be the address itself"
+            words = "a redirect, which Nod does not follow; set AIP_API_URL to the final address"
         return f"the platform answered {self.status}" + (f": {words}" if words else "")
 
 

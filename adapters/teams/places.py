@@ -68,7 +68,7 @@ class Places:
                 raise Unavailable(str(error), retry_after=REFUSED_WAIT) from error
         found = self._refs.get(conversation_id)
         if found is None:
-            raise Forbidden(f"Nod is not in {channel} of Teams any more. Add the app there again")
+            raise Forbidden(f"Nod is no longer in {channel} in Teams. Add the app there again")
         return found, message_id
 
     def named_by(self, channel: str, conversation_id: str) -> bool:

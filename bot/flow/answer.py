@@ -97,6 +97,6 @@ class Answer:
             self._count("callback_failed")
             return HITLResponse(decision=HITLDecision.REJECTED, operator_input=str(error))
         if response.decision is HITLDecision.APPROVED and not approval.request.approvable:
-            reason = "The callback approved a call that cannot be read whole and in one way only"
+            reason = "The callback approved a call that was truncated or is ambiguous"
             return HITLResponse(decision=HITLDecision.REJECTED, operator_input=reason)
         return response

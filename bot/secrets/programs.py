@@ -147,7 +147,7 @@ PROGRAMS: tuple[Kind, ...] = (
         "networkcredential",
     ),
     Kind(
-        name="default of a variable of Terraform",
+        name="default of a Terraform variable",
         needs=("variable",),
         shape=re.compile(
             r"(?<!\w)variable[ \t]{1,4}\"?(?P<name>[\w-]{1,60})\"?[ \t]{0,4}\{"
@@ -157,7 +157,7 @@ PROGRAMS: tuple[Kind, ...] = (
         sort=by_parameter,
     ),
     Kind(
-        name="default below a name in YAML",
+        name="default under a name in YAML",
         needs=("default:", "value:", "example:"),
         shape=re.compile(
             r"(?m:^)[ \t]{0,40}(?P<name>[A-Za-z][\w-]{1,60}):[ \t]{0,8}\n"

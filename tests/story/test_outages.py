@@ -46,7 +46,7 @@ async def test_a_decision_waits_out_an_outage(tmp_path: Path) -> None:
 
         await system.press(ANN, card, "approve")
 
-        await system.says(card, "the platform has not got it yet", within=10)
+        await system.says(card, "the platform has not accepted it yet", within=10)
         await until(lambda: len(system.alerts()) == 1, what="the alert")
         assert "Not delivered yet: " in system.alerts()[0]
         done = await system.says(card, "Approved: send_email", within=10)
@@ -149,7 +149,7 @@ async def test_a_decision_that_cannot_be_delivered_is_owned_up_to(tmp_path: Path
 
         done = await system.says(card, "Not delivered: send_email", within=12)
         assert "Ann Albers approved at" in said(done)
-        assert "may not have got it" in said(done)
+        assert "may not have accepted it" in said(done)
         await until(
             lambda: any("The deadline came before" in alert for alert in system.alerts()), what="the alert"
         )
