@@ -15,7 +15,7 @@ from sqlalchemy import make_url, select
 from adapters.store import postgres, tables
 from adapters.store.database import LAPSED, Database
 from bot.errors import InUse, Unavailable
-from tests.contract.test_store_tenure import EVERY, HOLDER, LOCK, held, refused, until
+from tests.contract.test_store_tenure import EVERY, HOLDER, LOCK, check_refusal, held, refused
 from tests.servers.freezing import FreezingProxy, open_freezing
 
 #: Seconds, in place of 5 and 2.
@@ -123,8 +123,8 @@ async def test_without_a_look_in_time_nothing_is_done(postgres_url: str) -> None
     """A process that was stopped may have been taken for dead: it waits for its next look."""
     async with held(postgres_url, every=1.0, lease=0.3) as database:
         assert await refused(database) is None
-        await until(database, LAPSED)
-        await until(database, None)
+        await check_refusal(database, LAPSED)
+        await check_refusal(database, None)
 
 
 async def test_a_server_that_answers_nowhere_is_silent(proxied: tuple[FreezingProxy, str]) -> None:

@@ -59,7 +59,7 @@ async def test_places_are_called_by_name_or_by_id() -> None:
         ):
             await rig.teams.chat.post(card(), channel)
             assert rig.system.cards_in(place)
-        with pytest.raises(Forbidden, match="in no conversation of Teams called no-such"):
+        with pytest.raises(Forbidden, match="not in any Teams conversation called no-such"):
             await rig.teams.chat.post(card(), "no-such")
 
 

@@ -63,7 +63,7 @@ async def test_a_place_that_the_bot_was_removed_from_is_said_to_be_so() -> None:
         await rig.system.events.uninstall(APPROVALS)
         await rig.teams.places.forget(APPROVALS)
         await rig.teams.places.remember(replace(rig.kept.refs[CHAT], name="approvals"))
-        with pytest.raises(Forbidden, match="any more"):
+        with pytest.raises(Forbidden, match="no longer in approvals"):
             await rig.teams.chat.update(card(CardState.APPROVED), "approvals", ref)
 
 

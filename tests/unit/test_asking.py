@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.approval import Outcome
+from bot.callbacks import UNSEEN
 from bot.errors import Unanswered, Unavailable
 from nod import HITLHandler, HITLRequest, HITLResponse
 from tests.handling import NO, SKIP, YES, Desk
@@ -111,7 +112,7 @@ async def test_a_prompt_cannot_approve_what_cannot_be_seen(
 
     ((word, note),) = desk.decided
     assert "rejected" == word
-    assert "cannot be read whole" in str(note)
+    assert UNSEEN in str(note)
 
 
 async def test_an_approve_of_what_has_left(desk: Desk) -> None:
