@@ -38,8 +38,8 @@ from tests.story.test_teams import POLICY, card_in_teams, teams_of, text_of
 ROOT = f"{Path(__file__).parents[2]}/"
 #: Files entered at most, and the goal that is still to be reached. The first poll also ends old alerts.
 #: Names are masked as arguments are, in six files of `bot/secrets`; a press passes the group commit, and a
-#: delivery asks which way it takes (`bot/flow/ways.py`). A look at the alerts, in three files, comes with a card
-#: once a second: it is counted whether this walk met it or not.
+#: delivery asks which way it takes (`bot/flow/ways.py`). A look at the alerts, in three files, comes with a
+#: card once a second: it is counted whether this walk met it or not.
 POLL_TO_CARD_IN_SLACK, POLL_TO_CARD_IN_TEAMS, POLL_TO_CARD_GOAL = 62, 67, 36
 CLICK_TO_POST_IN_SLACK, CLICK_TO_POST_IN_TEAMS, CLICK_TO_POST_GOAL = 40, 45, 38
 STEP_TO_PING, STEP_TO_PING_GOAL = 37, 30
