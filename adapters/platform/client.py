@@ -11,6 +11,7 @@ import json
 import zlib
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -248,8 +249,7 @@ class HttpPlatform:
     async def pending(self) -> Listing:
         """What waits now. Raises Unavailable or Forbidden; then nothing may be concluded."""
         began_at = self._clock()
-        reader = Reader(platform=self._name, known=self._known)
-        intake = Intake(reader, last=self._last)
+        intake = Intake(partial(Reader, platform=self._name, known=self._known), last=self._last)
         try:
             answer = await self._exchange.call(
                 "GET", "agents/hitl/pending", until=_in(self._limits.total), lost=Unavailable, take=intake.feed
@@ -260,8 +260,8 @@ class HttpPlatform:
             skew = None if theirs is None else self._clock() - theirs
             read = await intake.end()
         finally:
-            if intake.was_read:
-                self._known = reader.kept
+            if intake.reader is not None:
+                self._known = intake.reader.kept
         self._last = intake.last
         return Listing(
             began_at=began_at,

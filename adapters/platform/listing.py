@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -20,7 +20,7 @@ from bot.protocol import HITLRequest
 
 #: Beyond so much a list is not read at all.
 MOST_BYTES, MOST_ITEMS = 100_000_000, 50_000
-#: Bytes of the items that are kept, as read, for the next poll; and of a body that is held back.
+#: Bytes of the items that are kept, as read, for the next poll; and of a body that it is compared with.
 MOST_KEPT = 32_000_000
 #: Reasons that are named one by one; of more than these only the number.
 MOST_REASONS = 100
@@ -152,63 +152,74 @@ class Reader:
 class LastBody:
     """The body of the last good list, and what it said."""
 
-    size: int  #: in bytes
-    digest: bytes
+    body: bytes
     pending: Pending
 
 
 class Intake:
-    """A body as it comes in. It is held back as long as it can be the last one again, else read in a thread."""
+    """A body as it comes in. While it is the last one again nothing is read; from there on, in a thread."""
 
-    def __init__(self, reader: Reader, *, last: LastBody | None) -> None:
-        self._reader, self._last = reader, last
-        self._is_held = last is not None
-        self._hash, self._size = hashlib.sha256(), 0
+    def __init__(self, reader: Callable[[], Reader], *, last: LastBody | None) -> None:
+        """`reader` makes what reads another body."""
+        self._make_reader, self.last = reader, last
+        self.reader: Reader | None = None  #: what has got any of it
+        self._expected = None if last is None else last.body
+        self._same = 0  #: bytes so far that are the expected ones
         self._pieces: list[bytes] = []
         self._waiting = 0  #: bytes of the pieces
-        self.was_read = False  #: whether the reader has got any of it
-
-    @property
-    def last(self) -> LastBody | None:
-        """What the next poll compares its body with, once this one has ended."""
-        return self._last
+        self._whole: list[bytes] = []
+        self._size = 0
 
     async def feed(self, piece: bytes) -> None:
         """Take a piece. Raises Unavailable for what is no list, and for one beyond all bounds."""
-        self._hash.update(piece)
-        self._size += len(piece)
-        self._pieces.append(piece)
-        self._waiting += len(piece)
-        if self._is_held and self._last is not None and self._size > self._last.size:
-            self._is_held = False
-        if not self._is_held and self._waiting >= PIECE:
+        if self._expected is not None:
+            if self._expected.startswith(piece, self._same):
+                self._same += len(piece)
+                return
+            self._differs()
+        self._take(piece)
+        if self._waiting >= PIECE:
             await asyncio.to_thread(self._read)
 
     async def end(self) -> Pending:
         """What the list says; the same object as last time if the bytes are the same. Raises Unavailable."""
-        digest, last = self._hash.digest(), self._last
-        if self._is_held and last is not None and (self._size, digest) == (last.size, last.digest):
-            return last.pending
-        pending = await asyncio.to_thread(self._finish)
-        fits = self._size <= MOST_KEPT
-        self._last = LastBody(size=self._size, digest=digest, pending=pending) if fits else None
-        return pending
+        if self.last is not None and self._expected is not None and self._same == len(self._expected):
+            return self.last.pending
+        self._differs()
+        return await asyncio.to_thread(self._finish)
+
+    def _differs(self) -> None:
+        expected, self._expected = self._expected, None
+        if expected is not None:
+            self._take(expected[: self._same])
+
+    def _take(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._waiting += len(piece)
+        self._size += len(piece)
+        if self._size <= MOST_KEPT:
+            self._whole.append(piece)
+        else:
+            self._whole.clear()
 
     def _finish(self) -> Pending:
-        self._read()
-        return self._reader.end()
+        pending = self._read().end()
+        fits = self._size <= MOST_KEPT
+        self.last = LastBody(body=b"".join(self._whole), pending=pending) if fits else None
+        return pending
 
-    def _read(self) -> None:
-        self.was_read = True
+    def _read(self) -> Reader:
+        reader = self.reader = self.reader or self._make_reader()
         pieces, self._pieces, self._waiting = self._pieces, [], 0
         some = bytearray()
         for piece in pieces:
             some += piece
             if len(some) >= PIECE:
-                self._reader.feed(bytes(some))
+                reader.feed(bytes(some))
                 some.clear()
         if some:
-            self._reader.feed(bytes(some))
+            reader.feed(bytes(some))
+        return reader
 
 
 def read_pending(body: bytes, *, platform: str = "") -> Pending:

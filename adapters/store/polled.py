@@ -107,6 +107,8 @@ class PolledApprovals(StandingApprovals):
 
     async def miss(self, ids: Sequence[str], *, began_at: datetime) -> None:
         """Of what was called resolved only a poll that began afterwards counts."""
+        if not ids:
+            return
         late = or_(_A.gone_at.is_(None), _A.gone_at < began_at)
         change = update(tables.approvals).where(late).values(missed=_A.missed + 1)
 
@@ -114,8 +116,7 @@ class PolledApprovals(StandingApprovals):
             results = [await connection.execute(change.where(_A.id.in_(some))) for some in chunks(ids)]
             return any(result.rowcount for result in results)
 
-        if ids:
-            await self._database.write(Move.MISS, work)
+        await self._database.write(Move.MISS, work)
 
     async def revise(
         self,

@@ -26,12 +26,12 @@ _STANDING = (Stage.OPEN, Stage.DECIDED)
 #: The columns of `Standing`; asked at each poll, so these are made once.
 _COLUMNS = select(_A.id, _A.stage, _A.digest, _A.missed, _A.first_seen, _A.deadline, _A.attempts)
 _OF = _COLUMNS.where(_A.id.in_(bindparam("some", expanding=True)), _A.stage.in_(_STANDING))
-_UNLISTED = _COLUMNS.where(tables.UNLISTED)
 _RAN_OUT = _COLUMNS.where(
     _A.stage.in_(_STANDING),
     _A.deadline <= bindparam("now", type_=_A.deadline.type),
     _A.deadline_source == DeadlineSource.DEFAULT,
 )
+_AWAITING = _COLUMNS.where(tables.UNLISTED).union_all(_RAN_OUT)
 
 
 class StandingApprovals(Part):
@@ -55,8 +55,7 @@ class StandingApprovals(Part):
 
     async def awaiting_poll(self, now: datetime) -> Mapping[str, Standing]:
         """Each by an index that has few others."""
-        fetch = self._database.fetch
-        rows = [*await fetch(_UNLISTED), *await fetch(_RAN_OUT, {"now": now})]
+        rows = await self._database.fetch(_AWAITING, {"now": now})
         return {row[_A.id]: self._standing_in(row) for row in rows}
 
     def _standing_in(self, row: RowMapping) -> Standing:
