@@ -15,6 +15,7 @@ from adapters.checkpoints import CheckpointSigner, check_rollback, read_checkpoi
 from adapters.clock import Timepiece, seconds_since_boot
 from adapters.control import control_path, open_control
 from adapters.graph import Graph, open_graph
+from adapters.metrics import PrometheusMetrics
 from adapters.oncall import Schedules
 from adapters.oncall.open import open_schedules
 from adapters.open_chats import ChatApps, open_chats
@@ -56,7 +57,7 @@ from adapters.watch import (
     open_alert_fallback,
     watched,
 )
-from adapters.web import Metrics, Receiver, front, serve_front
+from adapters.web import Receiver, front, serve_front
 from bot.callbacks import FunctionCallbacks, callbacks_of
 from bot.flow import Liveness, WakeUps
 from bot.flow.desk import FrontDesk
@@ -80,7 +81,7 @@ class Nod:
     """A running bot."""
 
     address: str  #: of its web front
-    metrics: Metrics
+    metrics: PrometheusMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ class _Base:
     wall: Clock  #: the machine's clock
     clock: Timepiece  #: for everything that has to do with deadlines
     wake_ups: WakeUps
-    metrics: Metrics
+    metrics: PrometheusMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,7 @@ async def open_nod(
     separate database in `environment`.
     """
     base = await _base(environment, rehearsal=rehearsal, wall=clock, elapsed=elapsed)
-    now, count, wake_ups, file = base.clock, base.metrics.count, base.wake_ups, base.file
+    now, metrics, wake_ups, file = base.clock, base.metrics, base.wake_ups, base.file
     seal, sights, pulse, liveness = Seal(*base.secrets), Sights(), LoopLiveness(), Liveness()
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
@@ -143,32 +144,32 @@ async def open_nod(
         platform: Platform = NoPlatform(clock=now) if rehearsal else await enter(_platform(environment, now))
         policy = _policy_in_force(base, store)
         front_desk = FrontDesk(
-            store=store, policy=policy.policy, seal=seal, clock=now, count=count, sights=sights,
+            store=store, policy=policy.policy, seal=seal, clock=now, metrics=metrics, sights=sights,
             look_up=policy.look_again,
         )  # fmt: skip
         desk = DeskSwitch(real=front_desk)
         opened = open_chats(
             environment, base.chats, desk=desk, store=store, conversations=stored.conversations,
-            met=policy.ask_again, clock=now.steady, count=count,
+            met=policy.ask_again, clock=now.steady, metrics=metrics,
         )  # fmt: skip
         chats = await enter(opened)
         memory.pagers.update({str(place): chats.pager(place) for place in file.policy.alerts})
         await _keep_people(stack, base, chats, policy)
         wake = _wake_endpoint(base)
         ingest = Ingest(
-            platform=platform, store=store, policy=policy.policy, clock=now, count=count,
+            platform=platform, store=store, policy=policy.policy, clock=now, metrics=metrics,
             run_of=wake.run_of if wake else None, heard=now.heard,
         )  # fmt: skip
         runtime = Runtime(
             ingest=ingest, platform=platform, store=store, chats=chats.chats, pagers=memory.pagers,
             callbacks=base.callbacks, policy=policy.policy, reach=policy.reach, seal=seal, clock=now,
-            count=count, ring=wake_ups.ring, sights=sights,
+            metrics=metrics, ring=wake_ups.ring, sights=sights,
         )  # fmt: skip
         chores = keeping(policy, stored, memory.alerts, memory.signer, clock)
         chores |= await self_checking(
             environment, store=store, alerts=memory.alerts, chats=chats.chats, policy=policy.policy,
             blind=lambda: _blind(ingest.polls, now(), file.poll_every) or memory.signer.missing,
-            liveness=liveness, pulse=pulse, clock=now, count=count, stack=stack,
+            liveness=liveness, pulse=pulse, clock=now, metrics=metrics, stack=stack,
         )  # fmt: skip
         await enter(run_steps(runtime, wake_ups=wake_ups, liveness=liveness, chores=chores))
         address = await enter(_serve(base, chats, wake, ingest.polls, memory.alerts))
@@ -177,7 +178,7 @@ async def open_nod(
         watchdog = Watchdog(pulse=pulse, spool=memory.spool, clock=clock, silent=lambda: stored.is_silent)
         stack.enter_context(watched(watchdog))
         log.info("nod_started", address=address, routes=len(file.policy.routes))
-        yield Nod(address=address, metrics=base.metrics)
+        yield Nod(address=address, metrics=metrics)
     log.info("nod_stopped")
 
 
@@ -207,7 +208,7 @@ async def _base(
     return _Base(
         environment=environment, file=file, read=read, chats=chats, callbacks=callbacks,
         secrets=environment.seal_secrets(), wall=wall, clock=Timepiece(wall=wall, elapsed=elapsed),
-        wake_ups=WakeUps(), metrics=Metrics(),
+        wake_ups=WakeUps(), metrics=PrometheusMetrics(),
     )  # fmt: skip
 
 
@@ -236,11 +237,11 @@ async def _open_memory(
         for ref in met:
             await stored.conversations.put(ref)
         spool = Spool(environment.alert_spool or folder_of(environment.database_url) / "nod-alerts.jsonl")
-        count = base.metrics.count
+        metrics = base.metrics
         alerts = await enter(
-            open_alert_fallback(alerts=stored.alerts, spool=spool, pagers=pagers, clock=wall, count=count)
+            open_alert_fallback(alerts=stored.alerts, spool=spool, pagers=pagers, clock=wall, metrics=metrics)
         )
-        signer = await enter(checkpoint_signer_of(environment, stored, alerts, checkpoint_log, wall, count))
+        signer = await enter(checkpoint_signer_of(environment, stored, alerts, checkpoint_log, wall, metrics))
         store = replace(stored, alerts=alerts)
         await store.approvals.resume()
         yield _Memory(
@@ -252,7 +253,7 @@ def _policy_in_force(base: _Base, store: Store) -> PolicyInForce[PolicyFile]:
     """The policy as it was read, before anyone is looked up."""
     return PolicyInForce(
         base.file, path=base.environment.config, read=base.read, journal=store.journal, clock=base.wall,
-        count=base.metrics.count, refused=refusal_alerts(store, base.wall),
+        metrics=base.metrics, refused=refusal_alerts(store, base.wall),
     )  # fmt: skip
 
 
@@ -298,7 +299,7 @@ def _ticks(base: _Base, pulse: LoopLiveness) -> Mapping[str, tuple[timedelta, Ca
 def _wake_endpoint(base: _Base) -> WakeEndpoint | None:
     """Where the relay asks for a poll; None without its token in the settings."""
     token, ring = plain(base.environment.relay_token), base.wake_ups.ring
-    return WakeEndpoint(token, poll=lambda: ring(Step.INGEST), count=base.metrics.count) if token else None
+    return WakeEndpoint(token, poll=lambda: ring(Step.INGEST), metrics=base.metrics) if token else None
 
 
 def _services(

@@ -19,7 +19,7 @@ from adapters.on_call_resolver import OnCallResolver
 from adapters.oncall import Schedules
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person, Policy
-from bot.ports import Clock, Directory, GroupRef
+from bot.ports import Clock, Directory, GroupRef, Metrics
 from bot.surface import Surface
 
 #: Seconds that an answer of a directory counts, from when it was asked (issue: cached for at most 60 s).
@@ -69,11 +69,11 @@ class DirectoryCache:
     """What was looked up. `refresh` asks; `filled` only reads."""
 
     def __init__(
-        self, *, count: Callable[[str], None], clock: Clock, seconds: Callable[[], float] = seconds_since_boot
+        self, *, metrics: Metrics, clock: Clock, seconds: Callable[[], float] = seconds_since_boot
     ) -> None:
         """`count` counts failures for the metrics; `seconds` is a clock that never goes back."""
-        self._count, self._clock, self._seconds = count, clock, seconds
-        self._duty = OnCallResolver(count=count, seconds=seconds, longest_age=LONGEST_AGE, limit=LIMIT)
+        self._metrics, self._clock, self._seconds = metrics, clock, seconds
+        self._duty = OnCallResolver(metrics=metrics, seconds=seconds, longest_age=LONGEST_AGE, limit=LIMIT)
         self._people: dict[tuple[Surface, object], _Found] = {}
         self._groups: dict[GroupRef, tuple[float, tuple[Person, ...]]] = {}
         #: Who could not be asked about in the last round, by surface, and which groups could not be read.
@@ -206,7 +206,7 @@ class DirectoryCache:
 
     def _failed(self, what: str, error: Exception) -> None:
         log.warning("look_up_failed", what=what, reason=str(error) or type(error).__name__)
-        self._count("look_up_failed")
+        self._metrics.count("look_up_failed")
 
     def _forget(self, policy: Policy, refs: Iterable[GroupRef]) -> None:
         """What the file does not name any more."""

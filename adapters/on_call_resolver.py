@@ -16,6 +16,7 @@ import structlog
 from adapters.oncall import Schedules
 from bot.errors import Forbidden, Gone, Unavailable
 from bot.policy import Person, Policy
+from bot.ports import Metrics
 from bot.rotation import OnCall, ScheduleRef
 
 NOT_YET = "the schedule has not been read yet"
@@ -41,13 +42,13 @@ class OnCallResolver:
     """What schedules said. `refresh` asks; `now` only reads."""
 
     def __init__(
-        self, *, count: Callable[[str], None], seconds: Callable[[], float], longest_age: float, limit: float
+        self, *, metrics: Metrics, seconds: Callable[[], float], longest_age: float, limit: float
     ) -> None:
         """`count` counts for the metrics; `seconds` is a clock that never goes back.
 
         An answer counts for `longest_age` seconds from when it was asked for; a question may take `limit`.
         """
-        self._count, self._seconds = count, seconds
+        self._metrics, self._seconds = metrics, seconds
         self._longest_age, self._limit = longest_age, limit
         self._said: dict[ScheduleRef, tuple[float, tuple[str, ...]]] = {}
         self._trouble: dict[ScheduleRef, str] = {}
@@ -98,14 +99,14 @@ class OnCallResolver:
         for name, why in filled.stand_ins.items():
             if self._told.get(name) != why:
                 log.warning("on_call_not_read", name=name, reason=why)
-                self._count("on_call_not_read")
+                self._metrics.count("on_call_not_read")
         for name in (self._told.keys() - filled.stand_ins.keys()) & filled.oncall.keys():
             log.info("on_call_read_again", name=name)
         self._told = filled.stand_ins
         for name, lines in filled.skipped_shifts.items():
             if self._told_skipped.get(name) != lines:
                 log.warning("shifts_skipped", name=name, count=len(lines), first=lines[0])
-                self._count("shifts_skipped")
+                self._metrics.count("shifts_skipped")
         self._told_skipped = filled.skipped_shifts
 
     async def _ask(self, ref: ScheduleRef, schedules: Schedules | None, at: datetime) -> None:

@@ -17,8 +17,7 @@ from bot.alerts import SHARED, alert_of, over
 from bot.audit import Fact
 from bot.desk import Desk
 from bot.errors import Unavailable
-from bot.flow import Count
-from bot.ports import Chat, Clock, Directory, Pager
+from bot.ports import Chat, Clock, Directory, Metrics, Pager
 from bot.records import Alert
 from bot.store import Store
 from bot.surface import ConversationRef, Conversations, Destination, Surface
@@ -93,7 +92,7 @@ async def open_chats(
     conversations: Conversations,
     met: Callable[[], None],
     clock: Clock,
-    count: Count,
+    metrics: Metrics,
 ) -> AsyncIterator[ChatApps]:
     """Every chat that is set up, until closed. Raises ConfigError, Unavailable or Forbidden.
 
@@ -111,7 +110,7 @@ async def open_chats(
                     api_url=environment.slack_api_url,
                     desk=desk,
                     clock=clock,
-                    count=count,
+                    metrics=metrics,
                     counted=SharedToken(store=store, clock=clock).counted,
                 )
             )
@@ -126,7 +125,7 @@ async def open_chats(
                     app_type=settings.teams.app_type,
                     desk=desk,
                     clock=clock,
-                    count=count,
+                    metrics=metrics,
                     conversations=_Announced(conversations, met),
                     cloud=settings.teams.cloud,
                     tenants=settings.teams.tenants,

@@ -21,11 +21,11 @@ from adapters.watch import PULSE_EVERY, AlertFallback, LoopLiveness, open_heartb
 from bot.alerts import POLICY_REFUSED, alert_of, over
 from bot.audit import Fact
 from bot.errors import ConfigError, Unavailable
-from bot.flow import Count, Liveness
+from bot.flow import Liveness
 from bot.flow.missing import LOOK_EVERY, Missing
 from bot.flow.self_check import PING_EVERY, SCHEDULER_CHECK_EVERY, SELF_CHECK_EVERY, TOUCH_EVERY, SelfCheck
 from bot.policy import Policy
-from bot.ports import Chat, Clock
+from bot.ports import Chat, Clock, Metrics
 from bot.store import Alerts, Store
 from bot.surface import Surface
 
@@ -109,7 +109,7 @@ def checkpoint_signer_of(
     alerts: Alerts,
     checkpoint_log: CheckpointLog,
     clock: Clock,
-    count: Count,
+    metrics: Metrics,
 ) -> AbstractAsyncContextManager[CheckpointSigner]:
     """Who signs the audit of this store."""
     return open_checkpoint_signer(
@@ -119,7 +119,7 @@ def checkpoint_signer_of(
         checkpoint_log=checkpoint_log,
         webhook=environment.audit_webhook,
         clock=clock,
-        count=count,
+        metrics=metrics,
     )
 
 
@@ -165,12 +165,12 @@ async def self_checking(
     liveness: Liveness,
     pulse: LoopLiveness,
     clock: Clock,
-    count: Count,
+    metrics: Metrics,
     stack: AsyncExitStack,
 ) -> Chores:
     """The auditor, which tells the dead man's switch outside, where there is one, that all is well."""
     url = plain(environment.heartbeat_url)
-    heartbeat = await stack.enter_async_context(open_heartbeat(url, count=count))
+    heartbeat = await stack.enter_async_context(open_heartbeat(url, metrics=metrics))
 
     async def all_well() -> None:
         if heartbeat is not None:
@@ -178,7 +178,7 @@ async def self_checking(
 
     self_check = SelfCheck(
         store=store, alerts=alerts, chats=chats, policy=policy, liveness=liveness,
-        late_tick=lambda: late_tick(pulse), blind=blind, all_well=all_well, clock=clock, count=count,
+        late_tick=lambda: late_tick(pulse), blind=blind, all_well=all_well, clock=clock, metrics=metrics,
     )  # fmt: skip
 
     met = False  #: chats and people are being met: what is found before is no news
@@ -191,7 +191,7 @@ async def self_checking(
         await alerts.drain()
         await self_check.round()
 
-    missing = Missing(store=store, chats=chats, clock=clock, count=count)
+    missing = Missing(store=store, chats=chats, clock=clock, metrics=metrics)
 
     async def ping() -> None:
         if met:

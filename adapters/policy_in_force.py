@@ -22,7 +22,7 @@ from bot.audit import Fact
 from bot.callbacks import CallOutcome, words_of
 from bot.errors import ConfigError, Unavailable
 from bot.policy import Policy
-from bot.ports import Clock, Directory, GroupRef
+from bot.ports import Clock, Directory, GroupRef, Metrics
 from bot.protocol import Json
 from bot.retry import LOOKUP, MOST_LOOKUPS
 from bot.store import Journal
@@ -67,7 +67,7 @@ class PolicyInForce(Generic[F]):
         read: Callable[[], F],
         journal: Journal,
         clock: Clock,
-        count: Callable[[str], None],
+        metrics: Metrics,
         refused: Refused,
         seconds: Callable[[], float] = seconds_since_boot,
     ) -> None:
@@ -78,9 +78,9 @@ class PolicyInForce(Generic[F]):
         in a suspension.
         """
         self._file, self._path, self._read = file, path, read
-        self._journal, self._clock, self._count, self._refused = journal, clock, count, refused
+        self._journal, self._clock, self._metrics, self._refused = journal, clock, metrics, refused
         self._seconds = seconds
-        self._directory_cache = DirectoryCache(count=count, clock=clock, seconds=seconds)
+        self._directory_cache = DirectoryCache(metrics=metrics, clock=clock, seconds=seconds)
         self._filled: ResolvedPolicy | None = None
         self._reached: ResolvedPolicy | None = None
         self._changed = asyncio.Event()
@@ -229,7 +229,7 @@ class PolicyInForce(Generic[F]):
             what = f"cannot be used ({type(error).__name__})"
             error = ConfigError(str(self._path), what, "Undo the last change to the file.")
         log.error("policy_refused", where=error.where, reason=error.what, fix=error.fix)
-        self._count("policy_refused")
+        self._metrics.count("policy_refused")
         self.faulty = True
         telling = CallOutcome()
         with telling:
@@ -251,11 +251,11 @@ class PolicyInForce(Generic[F]):
             await self._journal.note(self._fact(file.policy))
         except Unavailable as error:
             log.warning("policy_waits", reason=str(error))
-            self._count("policy_waits")
+            self._metrics.count("policy_waits")
             return False
         self._file, self._filled, self._reached = file, None, None
         log.info("policy_in_force", version=file.policy.version, routes=len(file.policy.routes))
-        self._count("policy_in_force")
+        self._metrics.count("policy_in_force")
         self._changed.set()
         return True
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 
 from bot.errors import Unavailable
-from bot.flow import Count, Liveness, Round, WakeUps, WorkerPool, keep_up
+from bot.flow import Liveness, Round, WakeUps, WorkerPool, keep_up
 from bot.flow.alert import PageOut
 from bot.flow.amend import Amend
 from bot.flow.announce import Announce, Close
@@ -29,7 +29,7 @@ from bot.flow.show import Show
 from bot.flow.sights import Sights
 from bot.flow.undelivered import Losses
 from bot.policy import Policy
-from bot.ports import Callbacks, Chat, Clock, Pager, Platform
+from bot.ports import Callbacks, Chat, Clock, Metrics, Pager, Platform
 from bot.records import Ring, Step
 from bot.seal import Seal
 from bot.store import Store
@@ -63,34 +63,34 @@ class Runtime:
     reach: Callable[[], Policy]  #: the policy for telling people things: nobody decides by it
     seal: Seal
     clock: Clock
-    count: Count
+    metrics: Metrics
     ring: Ring
     sights: Sights = field(default_factory=Sights)  #: shared with the desk
 
     def steps(self, pool: Callable[[Step], WorkerPool]) -> dict[Step, Round]:
         """Every arrow of `bot.approval`, and what keeps people informed."""
-        store, clock, count, policy = self.store, self.clock, self.count, self.policy
+        store, clock, metrics, policy = self.store, self.clock, self.metrics, self.policy
         platform, losses = self.platform, Losses(store=store, clock=clock)
         missed = MissedRequests(store=store, clock=clock)
 
         def deps(step: Step, policy: Callable[[], Policy]) -> StepDeps:
             return StepDeps(
-                store=store, chats=self.chats, policy=policy, clock=clock, count=count, pool=pool(step)
+                store=store, chats=self.chats, policy=policy, clock=clock, metrics=metrics, pool=pool(step)
             )
 
         answer = Answer(
-            store=store, callbacks=self.callbacks, policy=policy, clock=clock, count=count,
+            store=store, callbacks=self.callbacks, policy=policy, clock=clock, metrics=metrics,
             pool=pool(Step.ANSWER),
         )  # fmt: skip
         deliver = Deliver(
             platform=platform, store=store, policy=policy, polls=self.ingest.polls,
-            clock=clock, count=count, pool=pool(Step.DELIVER), ring=self.ring, losses=losses,
+            clock=clock, metrics=metrics, pool=pool(Step.DELIVER), ring=self.ring, losses=losses,
         )  # fmt: skip
         expire = Expire(
-            platform=platform, store=store, clock=clock, count=count, pool=pool(Step.EXPIRE), missed=missed
+            platform=platform, store=store, clock=clock, metrics=metrics, pool=pool(Step.EXPIRE), missed=missed
         )
         reconcile = Reconcile(
-            platform=platform, store=store, polls=self.ingest.polls, clock=clock, count=count,
+            platform=platform, store=store, polls=self.ingest.polls, clock=clock, metrics=metrics,
             pool=pool(Step.RECONCILE), losses=losses, missed=missed,
         )  # fmt: skip
         alert = PageOut(
@@ -98,7 +98,7 @@ class Runtime:
             pagers=self.pagers,
             chats=self.chats,
             clock=clock,
-            count=count,
+            metrics=metrics,
             pool=lambda: pool(Step.ALERT),
         )
         return {
@@ -112,7 +112,7 @@ class Runtime:
             Step.ANNOUNCE: Announce(deps(Step.ANNOUNCE, self.reach)).round,
             Step.NOTIFY: Notify(deps(Step.NOTIFY, self.reach), missed=missed).round,
             Step.AMEND: Amend(deps(Step.AMEND, self.reach)).round,
-            Step.CLOSE: Close(store=store, count=count).round,
+            Step.CLOSE: Close(store=store, metrics=metrics).round,
             Step.EXPIRE: expire.round,
             Step.RECONCILE: reconcile.round,
             Step.ALERT: alert.round,
@@ -137,7 +137,7 @@ async def run_steps(
 
             def pool(step: Step) -> WorkerPool:
                 size = None if step in UNBOUNDED else POOL_SIZE
-                return WorkerPool(step, size=size, tasks=tasks, ring=wake_ups.ring, count=runtime.count)
+                return WorkerPool(step, size=size, tasks=tasks, ring=wake_ups.ring, metrics=runtime.metrics)
 
             loops = [
                 tasks.create_task(
@@ -147,7 +147,7 @@ async def run_steps(
                         wake_ups=wake_ups,
                         liveness=liveness,
                         clock=runtime.clock,
-                        count=runtime.count,
+                        metrics=runtime.metrics,
                     ),
                     name=f"step:{step}",
                 )
@@ -155,7 +155,8 @@ async def run_steps(
             ]
             loops += [
                 tasks.create_task(
-                    _repeat(name, every, chore, clock=runtime.clock, count=runtime.count), name=f"chore:{name}"
+                    _repeat(name, every, chore, clock=runtime.clock, metrics=runtime.metrics),
+                    name=f"chore:{name}",
                 )
                 for name, (every, chore) in chores.items()
             ]
@@ -170,14 +171,14 @@ async def run_steps(
 
 
 async def _repeat(
-    name: str, every: timedelta, chore: Callable[[], Awaitable[None]], *, clock: Clock, count: Count
+    name: str, every: timedelta, chore: Callable[[], Awaitable[None]], *, clock: Clock, metrics: Metrics
 ) -> None:
     while True:
         try:
             await chore()
         except Unavailable as error:
             log.warning("chore_failed", chore=name, reason=str(error))
-            count("chore_failed")
+            metrics.count("chore_failed")
         await rest(every.total_seconds(), clock=clock)
 
 

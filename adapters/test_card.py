@@ -33,7 +33,7 @@ from bot.flow.ingest import Ingest
 from bot.flow.sights import Sights
 from bot.matching import Match
 from bot.policy import Person, Policy
-from bot.ports import Chat, Clock, Listing
+from bot.ports import NO_METRICS, Chat, Clock, Listing
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.records import Step
 from bot.routing import Route, Rules
@@ -324,13 +324,13 @@ async def _flow(cards: CardTester, route: Route, platform: OneRequest, tell: Tel
         store = await stack.enter_async_context(
             open_store(url, ring=wake_ups.ring, pagers=(), clock=clock, signing=Signing(secret))
         )
-        ingest = Ingest(platform=platform, store=store, policy=policy, clock=clock, count=_uncounted)
+        ingest = Ingest(platform=platform, store=store, policy=policy, clock=clock, metrics=NO_METRICS)
         runtime = Runtime(
             ingest=ingest, platform=platform, store=store, chats=cards.chats, pagers={},
             callbacks=FunctionCallbacks(), policy=policy, reach=policy, seal=seal, clock=clock,
-            count=_uncounted, ring=wake_ups.ring, sights=sights,
+            metrics=NO_METRICS, ring=wake_ups.ring, sights=sights,
         )  # fmt: skip
-        front = FrontDesk(store=store, policy=policy, seal=seal, clock=clock, count=_uncounted, sights=sights)
+        front = FrontDesk(store=store, policy=policy, seal=seal, clock=clock, metrics=NO_METRICS, sights=sights)
         cards.switch.tests[seal] = TellingDesk(desk=front, policy=policy, tell=tell)
         stack.callback(cards.switch.over.append, seal)
         stack.callback(cards.switch.tests.pop, seal)
@@ -348,7 +348,3 @@ async def _flow(cards: CardTester, route: Route, platform: OneRequest, tell: Tel
             run_steps(runtime, wake_ups=wake_ups, liveness=Liveness(), chores=chores)
         )
         yield store
-
-
-def _uncounted(event: str) -> None:
-    """A test is in no metric."""

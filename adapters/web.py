@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -38,21 +37,6 @@ class Receiver(Protocol):
     def schemes(self) -> Mapping[str, Any]:
         """The security schemes that `operation` names."""
         ...
-
-
-class Metrics:
-    """Counts events by name in a registry of its own."""
-
-    def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._events = Counter("nod_events", "What happened, by event.", ["event"], registry=self._registry)
-
-    def count(self, event: str) -> None:
-        self._events.labels(event=event).inc()
-
-    def exposition(self) -> tuple[bytes, str]:
-        """The text that Prometheus reads, and its content type."""
-        return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
 
 Schema = dict[str, Any]

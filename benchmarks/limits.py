@@ -29,6 +29,7 @@ from bot.flow.desk import FrontDesk
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
 from bot.policy import Person, Policy
+from bot.ports import NO_METRICS
 from bot.protocol import HITLRequest
 from bot.records import NewApproval, Placement
 from bot.routing import Route
@@ -169,7 +170,7 @@ def _desk(store: SqlStore) -> Callable[[str], Awaitable[bool]]:
         policy=lambda: policy,
         seal=SEAL,
         clock=lambda: datetime.now(UTC),
-        count=lambda _: None,
+        metrics=NO_METRICS,
     )
 
     async def press(approval_id: str) -> bool:

@@ -138,6 +138,35 @@ class Pager(Protocol):
         ...
 
 
+class Metrics(Protocol):
+    """What is measured. Labels are a few short words of Nod's own, never ids or texts from outside."""
+
+    def count(self, name: str, **labels: str) -> None:
+        """One more of these, since the start."""
+        ...
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """One value of many, whose distribution matters; times are in seconds."""
+        ...
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """What it is now, in place of the value before."""
+        ...
+
+
+class _NoMetrics:
+    """For commands and test cards, which nobody measures."""
+
+    def count(self, name: str, **labels: str) -> None: ...
+
+    def observe(self, name: str, value: float, **labels: str) -> None: ...
+
+    def gauge(self, name: str, value: float, **labels: str) -> None: ...
+
+
+NO_METRICS: Metrics = _NoMetrics()
+
+
 class Callbacks(Protocol):
     """The operator's own functions that answer instead of people."""
 

@@ -8,6 +8,8 @@ from bot.errors import Gone
 from bot.ports import Listing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bot.errors import NodError
     from bot.ports import Clock
     from bot.protocol import HITLRequest, HITLResponse
@@ -49,3 +51,17 @@ class FakePlatform:
 
     async def word_on(self, request_id: str) -> str | None:
         return self.words.get(request_id)
+
+
+class Counting:
+    """A `bot.ports.Metrics` that tells of each event that is counted."""
+
+    def __init__(self, heard: Callable[[str], object]) -> None:
+        self._heard = heard
+
+    def count(self, name: str, **labels: str) -> None:
+        self._heard(name)
+
+    def observe(self, name: str, value: float, **labels: str) -> None: ...
+
+    def gauge(self, name: str, value: float, **labels: str) -> None: ...

@@ -28,6 +28,7 @@ from bot.alerts import KINDS
 from bot.audit import Fact
 from bot.errors import Refusal
 from bot.flow import check, decide
+from bot.ports import NO_METRICS
 from bot.protocol import Json
 
 ROOT = Path(__file__).parents[1]
@@ -359,9 +360,6 @@ async def keep_an_audit(database: Path, *, lines: Path, key: Path) -> None:
     def clock() -> datetime:
         return noon + timedelta(hours=1)
 
-    def count(_: str) -> None:
-        return None
-
     async with (
         open_store(f"sqlite:///{database}", ring=lambda _: None, pagers=(), clock=clock) as store,
         open_checkpoint_signer(
@@ -371,7 +369,7 @@ async def keep_an_audit(database: Path, *, lines: Path, key: Path) -> None:
             checkpoint_log=CheckpointLog(path=lines),
             webhook=None,
             clock=clock,
-            count=count,
+            metrics=NO_METRICS,
         ) as signer,
     ):
         for number in range(1, 8):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.errors import Unavailable
+from bot.ports import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,16 +24,14 @@ log = structlog.get_logger(__name__)
 class ClickErrors:
     """While the database is down each click fails the same way: one log line says so, without a traceback."""
 
-    def __init__(
-        self, *, count: Callable[[str], None], monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, metrics: Metrics, monotonic: Callable[[], float] = time.monotonic) -> None:
         """`monotonic` in seconds."""
-        self._count, self._monotonic = count, monotonic
+        self._metrics, self._monotonic = metrics, monotonic
         self._told: dict[str, float] = {}
 
     def note(self, error: BaseException, *, late: bool = False) -> None:
         """Any other error is a fault in Nod and is logged with its traceback each time."""
-        self._count("click_failed")
+        self._metrics.count("click_failed")
         if not isinstance(error, Unavailable):
             log.error("click_failed", late=late, exc_info=error)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from adapters.http import open_client, told
 from bot.alerts import TAIL_MISSING, alert_of, over
 from bot.audit import GENESIS, Fact, Row
 from bot.errors import ConfigError, Unavailable
-from bot.ports import Clock
+from bot.ports import Clock, Metrics
 from bot.protocol import Json
 from bot.records import Alert
 
@@ -115,12 +115,12 @@ class CheckpointSigner:
         client: httpx.AsyncClient,
         webhook: str | None,
         clock: Clock,
-        count: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
         self._chain, self._alerts, self._key, self._path = chain, alerts, key, checkpoint_log.path
         self._last, self._begun = checkpoint_log.last, checkpoint_log.begun
         self._client, self._webhook = client, webhook
-        self._clock, self._count = clock, count
+        self._clock, self._metrics = clock, metrics
         self._unsent: list[Checkpoint] = []
         self._missing: str | None = None
         self._looked = False
@@ -143,7 +143,7 @@ class CheckpointSigner:
             if not await self._write(checkpoint):
                 return
             self._last = checkpoint
-            self._count("checkpoint_written")
+            self._metrics.count("checkpoint_written")
         await self._tell()
 
     async def _begin(self, head: Row | None) -> bool:
@@ -158,7 +158,7 @@ class CheckpointSigner:
         self._begun = all([await self._write(line) for line in (*lines, first)])
         if self._begun and number:
             self._last = first
-            self._count("checkpoint_written")
+            self._metrics.count("checkpoint_written")
         return self._begun
 
     async def retire(self, row: Row) -> None:
@@ -177,7 +177,7 @@ class CheckpointSigner:
             await asyncio.to_thread(add, self._path, line)
         except OSError as error:
             log.error("checkpoint_not_written", path=str(self._path), reason=error.strerror)
-            self._count("checkpoint_not_written")
+            self._metrics.count("checkpoint_not_written")
             return False
         # A later checkpoint covers all rows before it; lines that say more still have to reach the webhook.
         self._unsent = [*(one for one in self._unsent if one.what is not What.CHECKPOINT), line]
@@ -200,7 +200,7 @@ class CheckpointSigner:
         found = head.number if head else 0
         self._missing = f"row {last.number} of the audit log was signed, but is missing or changed now"
         log.error("audit_tail_missing", signed=last.number, found=found)
-        self._count("audit_tail_missing")
+        self._metrics.count("audit_tail_missing")
         facts = {"row": last.number, "signed": last.at, "found": found}
         await self._alerts.raise_(alert_of(TAIL_MISSING, AUDIT, facts, at=self._clock()))
         return True
@@ -217,7 +217,7 @@ class CheckpointSigner:
             except httpx.HTTPError as error:
                 # Neither the address, which can hold a token, nor the response goes into the log.
                 log.warning("checkpoint_not_sent", number=line.number, reason=told(error))
-                self._count("checkpoint_not_sent")
+                self._metrics.count("checkpoint_not_sent")
                 return
             self._unsent = [one for one in self._unsent if one is not line]
 
@@ -231,7 +231,7 @@ async def open_checkpoint_signer(
     checkpoint_log: CheckpointLog,
     webhook: str | None,
     clock: Clock,
-    count: Callable[[str], None],
+    metrics: Metrics,
 ) -> AsyncIterator[CheckpointSigner]:
     """A signer with the key at `key_path`, made on first use. It continues from the log's last line.
 
@@ -247,5 +247,5 @@ async def open_checkpoint_signer(
             client=client,
             webhook=webhook,
             clock=clock,
-            count=count,
+            metrics=metrics,
         )

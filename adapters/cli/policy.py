@@ -24,7 +24,7 @@ from adapters.settings import (
     read_policy_file,
 )
 from adapters.store.audit import open_audit_reader
-from bot.ports import Directory, utc_now
+from bot.ports import NO_METRICS, Directory, utc_now
 from bot.surface import Surface
 
 
@@ -109,7 +109,7 @@ async def reach_of(
     alerts = bool(file.policy.alerts or file.pagers or file.hooks)
     if directories is None:
         return Reach(policy=staffed(file.policy, now), elsewhere=file.elsewhere, offline=True, alerts=alerts)
-    directory_cache = DirectoryCache(count=lambda _: None, clock=lambda: now)
+    directory_cache = DirectoryCache(metrics=NO_METRICS, clock=lambda: now)
     await directory_cache.refresh(
         file.policy, file.elsewhere, directories=directories, groups=groups, schedules=schedules
     )

@@ -12,7 +12,7 @@ from adapters.store.conversations import read_conversations
 from adapters.teams import Teams, open_teams
 from bot.desk import Click, NotCounted
 from bot.errors import ConfigError, Refusal
-from bot.ports import Directory, utc_now
+from bot.ports import NO_METRICS, Directory, utc_now
 from bot.surface import ConversationRef, Surface
 
 
@@ -29,7 +29,7 @@ async def signed_in(environment: Environment) -> AsyncIterator[Slack]:
         api_url=environment.slack_api_url,
         desk=_ClosedDesk(),
         clock=utc_now,
-        count=lambda _: None,
+        metrics=NO_METRICS,
     ) as slack:
         yield slack
 
@@ -44,7 +44,7 @@ async def teams_with(settings: TeamsSettings, refs: Sequence[ConversationRef]) -
         app_type=settings.app_type,
         desk=_ClosedDesk(),
         clock=utc_now,
-        count=lambda _: None,
+        metrics=NO_METRICS,
         conversations=_Listed(refs),
         cloud=settings.cloud,
         tenants=settings.tenants,

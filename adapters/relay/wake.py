@@ -20,6 +20,7 @@ import httpx
 import structlog
 
 from adapters.http import open_client, told
+from bot.ports import Metrics
 
 SCHEMES: dict[str, Any] = {
     "relay_token": {"type": "http", "scheme": "bearer", "description": "NOD_RELAY_TOKEN"}
@@ -65,10 +66,10 @@ log = structlog.get_logger()
 class WakeEndpoint:
     """Answers the relay. Without a token in the settings there is no door at all."""
 
-    def __init__(self, token: str, *, poll: Callable[[], None], count: Callable[[str], None]) -> None:
+    def __init__(self, token: str, *, poll: Callable[[], None], metrics: Metrics) -> None:
         """`poll` asks for a poll, and returns at once; asking a busy step again adds up to one poll."""
         self._authorization = f"Bearer {token}".encode()
-        self._poll, self._count = poll, count
+        self._poll, self._metrics = poll, metrics
         self._again: asyncio.TimerHandle | None = None
         self._runs: dict[str, str] = {}
 
@@ -77,9 +78,9 @@ class WakeEndpoint:
         given = headers.get("authorization", "").encode(errors="replace")
         if not hmac.compare_digest(given, self._authorization):
             log.warning("relay_refused")
-            self._count("relay_refused")
+            self._metrics.count("relay_refused")
             return 401, {"www-authenticate": "Bearer"}, b""
-        self._count("relay_woke")
+        self._metrics.count("relay_woke")
         self._learn(body)
         self._poll()
         if self._again is not None:

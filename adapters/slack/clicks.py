@@ -7,7 +7,7 @@ bolt try the next one; so there is one listener a payload type, and it always an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +50,7 @@ from bot.desk import (
     Voted,
     WholeCall,
 )
+from bot.ports import Metrics
 from bot.routing import ReasonRule
 from bot.surface import Surface
 
@@ -69,7 +70,7 @@ class Clicks:
         identity: Identity,
         background: BackgroundTasks,
         urls: ResponseUrls,
-        count: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
         """`urls` keeps the address of what is pressed.
 
@@ -78,7 +79,7 @@ class Clicks:
         self._desk = desk
         self._identity = identity
         self._after = FollowUps(api=api, background=background)
-        self._urls, self._count, self._broken = urls, count, ClickErrors(count=count)
+        self._urls, self._metrics, self._broken = urls, metrics, ClickErrors(metrics=metrics)
 
     async def pressed(self, ack: AsyncAck, body: Body) -> None:
         """A button was pressed, on a card or elsewhere."""
@@ -93,7 +94,7 @@ class Clicks:
         try:
             await click
         except Malformed as error:
-            self._count("click_malformed")
+            self._metrics.count("click_malformed")
             log.warning("click_malformed", part=str(error))
             _fail(ack, 400)
         except Exception as error:  # noqa: BLE001 - counted and logged; not acked, so the person sees it

@@ -6,7 +6,7 @@ Payloads: docs.slack.dev/reference/interaction-payloads; as far as Nod reads the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 import structlog
@@ -15,6 +15,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from adapters.slack.verify import verify
+from bot.ports import Metrics
 
 Reply = tuple[int, dict[str, str], bytes]  #: status, headers, body
 
@@ -33,7 +34,7 @@ async def receive(
     app: AsyncApp,
     secret: str | None,
     now: datetime,
-    count: Callable[[str], None],
+    metrics: Metrics,
     late: set[asyncio.Task[BoltResponse]],
 ) -> Reply:
     """The answer to one request. Without a secret (Socket Mode) every request is refused.
@@ -42,18 +43,18 @@ async def receive(
     was not Slack's or not readable, and `slack_request_not_used` for each that is Slack's and of no use to Nod.
     """
     if secret is None:
-        return _refusal(404, "Nod takes its clicks over a socket", count)
+        return _refusal(404, "Nod takes its clicks over a socket", metrics)
     verdict = verify(headers, body, secret=secret, now=now)
     if not verdict.ok:
-        return _refusal(verdict.status, verdict.text, count)
+        return _refusal(verdict.status, verdict.text, metrics)
     if not verdict.used:
-        count("slack_request_not_used")
+        metrics.count("slack_request_not_used")
         return 200, {}, b""
     try:
         request = AsyncBoltRequest(body=body.decode(), headers=dict(headers))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         # bolt reads ids out of parts of the body whose types it takes for granted.
-        return _refusal(400, "not a payload of Slack's", count)
+        return _refusal(400, "not a payload of Slack's", metrics)
     dispatched = asyncio.create_task(app.async_dispatch(request))
     try:
         async with asyncio.timeout(SLACK_WAITS):
@@ -61,17 +62,17 @@ async def receive(
     except TimeoutError:
         late.add(dispatched)
         dispatched.add_done_callback(late.discard)
-        count("click_late")
+        metrics.count("click_late")
         log.warning("click_late")
         return 503, {"content-type": "text/plain; charset=utf-8"}, LATE
     if response.status == 404:  # no listener takes it
-        return _refusal(400, "not a payload of Slack's", count)
+        return _refusal(400, "not a payload of Slack's", metrics)
     if response.status == 500:  # bolt's own word for a body that it cannot read; ours would be 503
-        return _refusal(400, "not a payload of Slack's", count)
+        return _refusal(400, "not a payload of Slack's", metrics)
     return response.status, response.first_headers(), response.body.encode()
 
 
-def _refusal(status: int, text: str, count: Callable[[str], None]) -> Reply:
-    count("slack_request_refused")
+def _refusal(status: int, text: str, metrics: Metrics) -> Reply:
+    metrics.count("slack_request_refused")
     log.warning("slack_request_refused", status=status, cause=text)
     return status, {"content-type": "text/plain; charset=utf-8"}, text.encode()

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +34,7 @@ from adapters.slack.receive import Reply, receive
 from adapters.slack.socket import Counted, open_socket, sockets_of
 from bot.desk import Desk
 from bot.errors import ConfigError, Unavailable
-from bot.ports import Clock
+from bot.ports import Clock, Metrics
 from bot.surface import Destination
 
 _ANY = re.compile("")
@@ -92,7 +92,7 @@ class Slack:
     _app: AsyncApp
     _secret: str | None
     _clock: Clock
-    _count: Callable[[str], None]
+    _metrics: Metrics
     _late: set[asyncio.Task[BoltResponse]] = field(default_factory=set)
 
     def pager(self, channel: str) -> ChannelPager:
@@ -107,7 +107,7 @@ class Slack:
             app=self._app,
             secret=self._secret,
             now=self._clock(),
-            count=self._count,
+            metrics=self._metrics,
             late=self._late,
         )
 
@@ -162,7 +162,7 @@ async def open_slack(
     api_url: str = API_URL,
     desk: Desk,
     clock: Clock,
-    count: Callable[[str], None],
+    metrics: Metrics,
     counted: Counted | None = None,
 ) -> AsyncIterator[Slack]:
     """Slack for as long as the block runs: with `app_token` clicks come over a socket, else over HTTP.
@@ -183,7 +183,9 @@ async def open_slack(
         identity = await api.identity()
         urls = ResponseUrls(session=session, api_url=api_url, monotonic=time.monotonic)
         background = await stack.enter_async_context(open_background_tasks())
-        clicks = Clicks(desk=desk, api=api, identity=identity, background=background, urls=urls, count=count)
+        clicks = Clicks(
+            desk=desk, api=api, identity=identity, background=background, urls=urls, metrics=metrics
+        )
         app = build_app(
             clicks=clicks,
             client=client,
@@ -205,7 +207,7 @@ async def open_slack(
             _app=app,
             _secret=signing_secret,
             _clock=clock,
-            _count=count,
+            _metrics=metrics,
         )
 
 

@@ -7,11 +7,13 @@ strangers. Both name another host than this machine, or say that they forward.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import structlog
+
+from bot.ports import Metrics
 
 Reply = tuple[int, dict[str, str], bytes]  #: status, headers, body
 
@@ -29,15 +31,15 @@ class Receives(Protocol):
 class LoopbackOnly:
     """Answers 403 to whatever came from elsewhere, before anything of it is read."""
 
-    def __init__(self, *, receiver: Receives, count: Callable[[str], None]) -> None:
+    def __init__(self, *, receiver: Receives, metrics: Metrics) -> None:
         """`count` is told of each refusal."""
-        self._receiver, self._count = receiver, count
+        self._receiver, self._metrics = receiver, metrics
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """The receiver's answer, or the refusal."""
         if is_from_here(headers):
             return await self._receiver.receive(headers, body)
-        self._count("teams_request_refused")
+        self._metrics.count("teams_request_refused")
         log.warning("teams_request_refused", status=403, cause=FOREIGN)
         return 403, {"content-type": "text/plain; charset=utf-8"}, FOREIGN.encode()
 

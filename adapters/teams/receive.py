@@ -26,6 +26,7 @@ from adapters.teams.modals import PRESS_AGAIN
 from adapters.teams.payloads import ACTION, Arrived, Untrusted, activity_in, read_invoke, read_submit
 from adapters.teams.places import Events
 from adapters.teams.replies import Answered, Replies
+from bot.ports import Metrics
 
 Reply = tuple[int, dict[str, str], bytes]  #: status, headers, body
 
@@ -74,13 +75,13 @@ class Receiver:
         answered: Answered,
         replies: Replies,
         background: BackgroundTasks,
-        count: Callable[[str], None],
+        metrics: Metrics,
         in_time: float = IN_TIME,
     ) -> None:
         """`count` is told the name of each event that an operator may want a number of."""
         self._gate, self._parse, self._clicks, self._events = gate, parse, clicks, events
         self._after, self._answered, self._replies, self._background = after, answered, replies, background
-        self._count, self._in_time, self._broken = count, in_time, ClickErrors(count=count)
+        self._metrics, self._in_time, self._broken = metrics, in_time, ClickErrors(metrics=metrics)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer one request: (status, headers, body). Never raises, never 500."""
@@ -156,11 +157,11 @@ class Receiver:
             self._after.tell(press, shown.content)
 
     def _late(self) -> None:
-        self._count("click_late")
+        self._metrics.count("click_late")
         log.warning("click_late", seconds=self._in_time)
 
     def _malformed(self, error: Malformed, arrived: Arrived) -> Reply:
-        self._count("click_malformed")
+        self._metrics.count("click_malformed")
         log.warning("click_malformed", part=str(error))
         if arrived.type != "invoke":
             return 400, PLAIN, b"not a press of a button of Nod's"
@@ -168,7 +169,7 @@ class Receiver:
         return _answer(400, ERROR, said)
 
     def _refusal(self, status: int, cause: str) -> Reply:
-        self._count("teams_request_refused")
+        self._metrics.count("teams_request_refused")
         log.warning("teams_request_refused", status=status, cause=cause)
         return status, PLAIN, cause.encode()
 

@@ -22,6 +22,7 @@ from typing import Any
 from adapters.chat.background import LAST_CALL
 from adapters.chat.click_errors import ClickErrors
 from adapters.teams.payloads import Arrived
+from bot.ports import Metrics
 
 #: Replies that are kept for repeats; a client repeats within seconds.
 MOST = 500
@@ -41,9 +42,9 @@ _Message = tuple[str, str]
 class Answered:
     """The reply to each press, also while it is being made."""
 
-    def __init__(self, *, count: Callable[[str], None], most: int = MOST) -> None:
+    def __init__(self, *, metrics: Metrics, most: int = MOST) -> None:
         """`count` gets the event of each reply that failed after everyone had stopped waiting for it."""
-        self._most, self._errors = most, ClickErrors(count=count)
+        self._most, self._errors = most, ClickErrors(metrics=metrics)
         self._waiting: Counter[_Press] = Counter()
         self._answers: OrderedDict[_Press, asyncio.Task[Any]] = OrderedDict()
 

@@ -35,7 +35,7 @@ from adapters.teams.replies import Answered, Replies
 from adapters.teams.rosters import Rosters
 from bot.desk import Desk
 from bot.errors import ConfigError, Unavailable
-from bot.ports import Clock
+from bot.ports import Clock, Metrics
 from bot.surface import Conversations, Destination
 
 #: How a bot is registered, and the tenant at which it buys its token; new ones are single-tenant.
@@ -94,7 +94,7 @@ async def open_teams(
     cloud: Cloud = PUBLIC,
     desk: Desk,
     clock: Clock,
-    count: Callable[[str], None],
+    metrics: Metrics,
     conversations: Conversations,
     dangerously_allow_unauthenticated: bool = False,
     signs_in: bool = True,
@@ -129,7 +129,7 @@ async def open_teams(
         await places.load()
         yield await _put_together(
             stack, wire=wire, gate=gate, parse=parsed, places=places, identity=identity, desk=desk,
-            posted=PostedMessages(clock=clock), count=count,
+            posted=PostedMessages(clock=clock), metrics=metrics,
         )  # fmt: skip
 
 
@@ -151,7 +151,7 @@ async def _put_together(
     identity: Identity,
     desk: Desk,
     posted: PostedMessages,
-    count: Callable[[str], None],
+    metrics: Metrics,
 ) -> Teams:
     """Everything that knows nothing of the SDK; what has to be closed goes onto the stack."""
     monotonic = time.monotonic
@@ -163,7 +163,7 @@ async def _put_together(
     replies = Replies(seconds=monotonic)
     chat = TeamsChat(api=api, replies=replies, **parts, **shown)
     background = await stack.enter_async_context(open_background_tasks())
-    answered = Answered(count=count)
+    answered = Answered(metrics=metrics)
     stack.push_async_callback(answered.close)
     after = FollowUps(api=api, chat=chat, places=places, posted=posted, background=background)
     receiver = Receiver(
@@ -175,7 +175,7 @@ async def _put_together(
         answered=answered,
         replies=replies,
         background=background,
-        count=count,
+        metrics=metrics,
     )
     return Teams(
         chat=chat,
@@ -183,7 +183,7 @@ async def _put_together(
         identity=identity,
         places=places,
         _api=api,
-        _receiver=receiver if identity.app_id else LoopbackOnly(receiver=receiver, count=count),
+        _receiver=receiver if identity.app_id else LoopbackOnly(receiver=receiver, metrics=metrics),
     )
 
 

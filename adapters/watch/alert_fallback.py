@@ -18,7 +18,7 @@ from adapters.watch.spool import Key, Spool, key_of
 from adapters.watch.watchdog import NOD
 from bot.alerts import SCHEDULER_DEAD, STORE_DOWN, over
 from bot.errors import NodError, Unavailable
-from bot.ports import Clock, Pager
+from bot.ports import Clock, Metrics, Pager
 from bot.records import Alert, Heard, PendingPage
 from bot.retry import PAGE, Backoff
 from bot.store import Alerts
@@ -34,11 +34,11 @@ class FallbackPager:
         *,
         pagers: Mapping[str, Pager],
         clock: Clock,
-        count: Callable[[str], None],
+        metrics: Metrics,
         backoff: Backoff = PAGE,
     ) -> None:
         """`pagers` is read at each alert, so it may still be filled."""
-        self._pagers, self._clock, self._count, self._backoff = pagers, clock, count, backoff
+        self._pagers, self._clock, self._metrics, self._backoff = pagers, clock, metrics, backoff
         self._under_way: set[asyncio.Task[None]] = set()
         self._heard: dict[Key, dict[str, Heard]] = {}
 
@@ -73,14 +73,14 @@ class FallbackPager:
             except NodError as error:
                 pause = self._backoff.after(tries, error)
                 log.error("page_failed", pager=name, cause=alert.cause, wait=pause, reason=str(error))
-                self._count("page_failed")
+                self._metrics.count("page_failed")
                 attempted_at = attempted_at or began
                 await asyncio.sleep(pause)
                 tries += 1
             else:
                 heard[name] = Heard(taken=True, ref=ref)
                 log.warning("alert_paged", pager=name, cause=alert.cause, resolved=False)
-                self._count("alert_paged")
+                self._metrics.count("alert_paged")
                 return
 
     def _over(self, task: asyncio.Task[None]) -> None:
@@ -88,7 +88,7 @@ class FallbackPager:
         self._under_way.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("emergency_page_crashed", task=task.get_name(), exc_info=error)
-            self._count("emergency_page_crashed")
+            self._metrics.count("emergency_page_crashed")
 
 
 #: Seconds that the database gets to take an alert; one that hangs is as good as gone.
@@ -109,12 +109,12 @@ class AlertFallback:
         alerts: Alerts,
         spool: Spool,
         direct: FallbackPager,
-        count: Callable[[str], None],
+        metrics: Metrics,
         patience: float = PATIENCE,
         proven: float = PROVEN,
     ) -> None:
         """`patience` and `proven` are in seconds."""
-        self._alerts, self._spool, self._direct, self._count = alerts, spool, direct, count
+        self._alerts, self._spool, self._direct, self._metrics = alerts, spool, direct, metrics
         self._patience, self._proven = patience, proven
         self._waiting: dict[Key, Alert] = {}
         self._disk = asyncio.Lock()
@@ -208,7 +208,7 @@ class AlertFallback:
             async with self._disk:
                 await asyncio.to_thread(self._spool.clear, drained)
             log.warning("spool_drained", alerts=len(drained), left=len(self._waiting))
-            self._count("spool_drained")
+            self._metrics.count("spool_drained")
         return not self._waiting
 
     def problems(self) -> list[str]:
@@ -241,7 +241,7 @@ class AlertFallback:
         log.error(
             "alert_spooled", approval_id=alert.approval_id, cause=alert.cause, text=alert.text, reason=reason
         )
-        self._count("alert_spooled")
+        self._metrics.count("alert_spooled")
         self._page(alert)
         async with self._disk:
             if self._waiting.get(key_of(alert)) is alert:  # it may be in the store by now
@@ -264,7 +264,7 @@ async def open_alert_fallback(
     spool: Spool,
     pagers: Mapping[str, Pager],
     clock: Clock,
-    count: Callable[[str], None],
+    metrics: Metrics,
     patience: float = PATIENCE,
     backoff: Backoff = PAGE,
     proven: float = PROVEN,
@@ -274,9 +274,9 @@ async def open_alert_fallback(
     `pagers` is read at each alert, so it may still be filled. What is spooled at the end is there for the next
     start. `patience` and `proven` are in seconds.
     """
-    direct = FallbackPager(pagers=pagers, clock=clock, count=count, backoff=backoff)
+    direct = FallbackPager(pagers=pagers, clock=clock, metrics=metrics, backoff=backoff)
     alert_fallback = AlertFallback(
-        alerts=alerts, spool=spool, direct=direct, count=count, patience=patience, proven=proven
+        alerts=alerts, spool=spool, direct=direct, metrics=metrics, patience=patience, proven=proven
     )
     try:
         await alert_fallback.resume()

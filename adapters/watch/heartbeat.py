@@ -7,7 +7,7 @@ and answer with a 2xx.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -15,6 +15,7 @@ import structlog
 
 from adapters.http import exchange, open_client
 from bot.errors import NodError
+from bot.ports import Metrics
 
 #: Seconds of a whole beat, from the name lookup to the answer's status.
 LIMIT = 5.0
@@ -27,11 +28,9 @@ log = structlog.get_logger()
 class Heartbeat:
     """Tells one address that all is well. It is for the caller to be silent when it is not."""
 
-    def __init__(
-        self, url: str, *, client: httpx.AsyncClient, count: Callable[[str], None], limit: float = LIMIT
-    ) -> None:
+    def __init__(self, url: str, *, client: httpx.AsyncClient, metrics: Metrics, limit: float = LIMIT) -> None:
         """`limit` is in seconds; the client follows no redirect."""
-        self._url, self._client, self._count, self._limit = url, client, count, limit
+        self._url, self._client, self._metrics, self._limit = url, client, metrics, limit
 
     @property
     def name(self) -> str:
@@ -45,7 +44,7 @@ class Heartbeat:
         if trouble is None:
             return True
         log.warning("heartbeat_failed", heartbeat=self.name, reason=trouble)
-        self._count("heartbeat_failed")
+        self._metrics.count("heartbeat_failed")
         return False
 
     async def _trouble(self) -> str | None:
@@ -58,11 +57,11 @@ class Heartbeat:
 
 @asynccontextmanager
 async def open_heartbeat(
-    url: str | None, *, count: Callable[[str], None], limit: float = LIMIT
+    url: str | None, *, metrics: Metrics, limit: float = LIMIT
 ) -> AsyncIterator[Heartbeat | None]:
     """A heartbeat for this address, or None where none is set. `limit` is in seconds. Nothing is sent yet."""
     if url is None:
         yield None
         return
     async with open_client(timeout=limit) as client:
-        yield Heartbeat(url, client=client, count=count, limit=limit)
+        yield Heartbeat(url, client=client, metrics=metrics, limit=limit)

@@ -17,13 +17,12 @@ from typing import Generic, TypeVar, TypeVarTuple
 import structlog
 
 from bot.errors import NodError, Unanswered, Unavailable
-from bot.ports import Clock
+from bot.ports import Clock, Metrics
 from bot.records import Ring, Step
 
 Args = TypeVarTuple("Args")
 One = TypeVar("One")
 Done = TypeVar("Done")
-Count = Callable[[str], None]  #: counts an event of this name, for the metrics
 Round = Callable[[], Awaitable[datetime | None]]  #: does the pending work; returns when something is due next
 
 #: A round takes at most so many pieces of work, the most urgent first.
@@ -130,12 +129,12 @@ class WorkerPool:
         size: int | None,
         tasks: asyncio.TaskGroup,
         ring: Ring,
-        count: Count,
+        metrics: Metrics,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """`seconds` is a monotonic clock."""
         self._seconds = seconds
-        self._step, self._tasks, self._ring, self._count = step, tasks, ring, count
+        self._step, self._tasks, self._ring, self._metrics = step, tasks, ring, metrics
         self._places = nullcontext() if size is None else asyncio.Semaphore(size)
         self._busy: dict[Hashable, str] = {}
         self._failed: dict[str, float] = {}  #: until when they are left alone, by approval
@@ -200,12 +199,12 @@ class WorkerPool:
                     await work(*args)
             except Unavailable as error:
                 log.warning("piece_put_off", reason=str(error))
-                self._count("piece_put_off")
+                self._metrics.count("piece_put_off")
                 self.leave_alone(approval_id)
                 return
             except Exception:  # one of the two catch-alls: an error in one approval must not stop the others
                 log.exception("piece_failed")
-                self._count("piece_failed")
+                self._metrics.count("piece_failed")
                 self._fallen.add(key)
                 self.leave_alone(approval_id)
                 return
@@ -276,7 +275,7 @@ def _fail(result: asyncio.Future[Done], error: Exception) -> None:
 
 
 async def keep_up(
-    step: Step, round_: Round, *, wake_ups: WakeUps, liveness: Liveness, clock: Clock, count: Count
+    step: Step, round_: Round, *, wake_ups: WakeUps, liveness: Liveness, clock: Clock, metrics: Metrics
 ) -> None:
     """Run a step's rounds forever: at once, at each ring, and when something is due."""
     while True:
@@ -288,7 +287,7 @@ async def keep_up(
             liveness.beat(step)
         except Unavailable as error:
             log.warning("round_failed", step=step.value, reason=str(error))
-            count("round_failed")
+            metrics.count("round_failed")
             await asyncio.sleep(STORE_PAUSE)
             due = clock()
         if due == AT_ONCE:

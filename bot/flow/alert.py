@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import Forbidden, Unavailable
-from bot.flow import BATCH, Count, WorkerPool
+from bot.flow import BATCH, WorkerPool
 from bot.flow.chat_step import card_link
-from bot.ports import Chat, Clock, Pager
+from bot.ports import Chat, Clock, Metrics, Pager
 from bot.records import Alert, PendingPage
 from bot.retry import PAGE
 from bot.store import Store
@@ -35,7 +35,7 @@ class PageOut:
         pagers: Mapping[str, Pager],
         chats: Mapping[Surface, Chat],
         clock: Clock,
-        count: Count,
+        metrics: Metrics,
         pool: Callable[[], WorkerPool],
         patience: float = PATIENCE,
     ) -> None:
@@ -44,7 +44,7 @@ class PageOut:
         `patience` is for one page, in seconds.
         """
         self._store, self._pagers, self._chats = store, pagers, chats
-        self._clock, self._count, self._patience = clock, count, patience
+        self._clock, self._metrics, self._patience = clock, metrics, patience
         self._crews: defaultdict[str, WorkerPool] = defaultdict(pool)
 
     async def round(self) -> datetime | None:
@@ -67,11 +67,11 @@ class PageOut:
             wait = PAGE.after(page.tries, error)
             await alerts.postpone(page, next_try=now + timedelta(seconds=wait))
             log.error("page_failed", pager=page.pager, cause=page.alert.cause, wait=wait, reason=str(error))
-            self._count("page_failed")
+            self._metrics.count("page_failed")
             return
         await alerts.taken(page, ref=ref)
         log.warning("alert_paged", pager=page.pager, cause=page.alert.cause, resolved=bool(page.alert.resolved))
-        self._count("alert_paged")
+        self._metrics.count("alert_paged")
 
     async def _linked(self, alert: Alert) -> Alert:
         """The alert with a link to its card; without one if it has no request, or the store is unreachable."""

@@ -32,4 +32,4 @@ class Amend(ChatStep):
             except (Gone, Forbidden) as error:  # nobody can read it any more, or it cannot be changed
                 log.info("ping_not_amended", surface=ping.surface.value, reason=str(error))
             await self._store.outbox.amended(ping, at=self._clock())
-            self._count("ping_amended")
+            self._metrics.count("ping_amended")

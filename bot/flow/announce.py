@@ -9,9 +9,10 @@ import structlog
 
 from bot.alerts import ending, step_of
 from bot.approval import Approval, Outcome
-from bot.flow import AT_ONCE, BATCH, Count, Together
+from bot.flow import AT_ONCE, BATCH, Together
 from bot.flow.chat_step import ChatStep, StepDeps
 from bot.policy import Policy, requesters_named
+from bot.ports import Metrics
 from bot.records import Alert, NotificationKind, OutboxItem, Placement
 from bot.store import Store
 from bot.surface import Surface
@@ -39,7 +40,7 @@ class Announce(ChatStep):
         notices = (*await self._threads(approval), *self._people(approval))
         if await self._told.do((approval.id, notices)):
             log.info("outcome_owed", outcome=approval.outcome, notices=len(notices))
-            self._count("outcome_owed")
+            self._metrics.count("outcome_owed")
 
     async def _alerts_of(self, ids: Sequence[str]) -> list[list[Alert]]:
         found = await self._store.alerts.open_of(approval_id=ids)
@@ -121,13 +122,13 @@ def _by_rule(approval: Approval) -> bool:
 class Close:
     """Closes records with nothing left to do."""
 
-    def __init__(self, *, store: Store, count: Count) -> None:
-        self._store, self._count = store, count
+    def __init__(self, *, store: Store, metrics: Metrics) -> None:
+        self._store, self._metrics = store, metrics
 
     async def round(self) -> datetime | None:
         ids = await self._store.approvals.closable(most=BATCH)
         closed = await self._store.approvals.close(*ids) if ids else ()
         for approval_id in closed:
             log.info("approval_closed", approval_id=approval_id)
-            self._count("approval_closed")
+            self._metrics.count("approval_closed")
         return AT_ONCE if closed and len(ids) == BATCH else None

@@ -11,9 +11,9 @@ import structlog
 
 from bot.approval import Actor, Approval, Vote
 from bot.errors import Unavailable
-from bot.flow import Count, WorkerPool
+from bot.flow import WorkerPool
 from bot.policy import Policy
-from bot.ports import Callbacks, Clock
+from bot.ports import Callbacks, Clock, Metrics
 from bot.protocol import HITLDecision, HITLResponse
 from bot.records import Counted
 from bot.routing import Rule
@@ -37,11 +37,11 @@ class Answer:
         callbacks: Callbacks,
         policy: Callable[[], Policy],
         clock: Clock,
-        count: Count,
+        metrics: Metrics,
         pool: WorkerPool,
     ) -> None:
         self._store, self._callbacks, self._policy = store, callbacks, policy
-        self._clock, self._count, self._pool = clock, count, pool
+        self._clock, self._metrics, self._pool = clock, metrics, pool
 
     async def round(self) -> None:
         self._pool.look()
@@ -82,7 +82,7 @@ class Answer:
                 agent=name_of(approval.request.agent_id),
                 digest=approval.request.digest,
             )
-            self._count("answered_by_rule")
+            self._metrics.count("answered_by_rule")
 
     async def _response(self, rule: Rule, approval: Approval) -> HITLResponse:
         if rule.verdict is not None:
@@ -94,7 +94,7 @@ class Answer:
             )
         except Unavailable as error:
             log.error("callback_failed", rule=rule.name, reason=str(error))
-            self._count("callback_failed")
+            self._metrics.count("callback_failed")
             return HITLResponse(decision=HITLDecision.REJECTED, operator_input=str(error))
         if response.decision is HITLDecision.APPROVED and not approval.request.approvable:
             reason = "The callback approved a call that was truncated or is ambiguous"

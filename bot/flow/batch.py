@@ -141,7 +141,7 @@ class Batch(ChatStep):
             await self._store.queue_messages.lost(digest.digest_id)
         gathered = await self._store.queue_messages.batch(over)
         log.warning("cards_gathered", channel=destination.channel, cards=gathered)
-        self._count("cards_gathered")
+        self._metrics.count("cards_gathered")
 
     async def _free(
         self, digest: QueueMessage, head: datetime | None, flooding: Mapping[str, int], now: datetime
@@ -164,7 +164,7 @@ class Batch(ChatStep):
         by = self._freed[first.card_id] = now + FREE_WITHIN
         if await self._store.queue_messages.release(first.card_id, up_by=by):
             log.info("card_freed", channel=where.channel)
-            self._count("card_freed")
+            self._metrics.count("card_freed")
         return by
 
     async def _name(self, flooding: Mapping[str, int], *, flood: int) -> None:
@@ -213,14 +213,14 @@ class Batch(ChatStep):
         shown = None if found else fingerprint(card)
         await digests.shown(digest.digest_id, ref=ref, shown=shown, at=read_at)
         log.info("digest_shown", channel=channel, requests=card.count)
-        self._count("digest_shown")
+        self._metrics.count("digest_shown")
 
     async def _put_off(self, digest: QueueMessage, error: Exception) -> None:
         wait = chat_wait(error, tries=digest.tries)
         await self._store.queue_messages.postpone(digest.digest_id, next_try=self._clock() + wait)
         channel, seconds = digest.destination.channel, wait.total_seconds()
         log.warning("digest_put_off", channel=channel, wait=seconds, reason=str(error))
-        self._count("digest_put_off")
+        self._metrics.count("digest_put_off")
 
 
 def too_much(

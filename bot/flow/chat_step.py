@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.errors import Unanswered
-from bot.flow import Count, WorkerPool
+from bot.flow import WorkerPool
 from bot.policy import Policy
-from bot.ports import Chat, Clock
+from bot.ports import Chat, Clock, Metrics
 from bot.store import Store
 from bot.surface import Surface
 
@@ -22,7 +22,7 @@ class StepDeps:
     chats: Mapping[Surface, Chat]  #: the chats that are set up
     policy: Callable[[], Policy]
     clock: Clock
-    count: Count
+    metrics: Metrics
     pool: WorkerPool
 
 
@@ -31,7 +31,7 @@ class ChatStep:
 
     def __init__(self, deps: StepDeps) -> None:
         self._store, self._chats, self._policy = deps.store, deps.chats, deps.policy
-        self._clock, self._count, self._pool = deps.clock, deps.count, deps.pool
+        self._clock, self._metrics, self._pool = deps.clock, deps.metrics, deps.pool
 
 
 def not_delivered(error: Exception, *, before: datetime | None) -> bool:

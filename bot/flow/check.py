@@ -17,9 +17,8 @@ from bot.audit import Fact
 from bot.card import DIGEST_SEAL, Button
 from bot.desk import Click, NotCounted
 from bot.errors import Refusal, Refused
-from bot.flow import Count
 from bot.policy import ROUTE_GONE, Eligibility, Policy, eligibility_of, eligible
-from bot.ports import Clock
+from bot.ports import Clock, Metrics
 from bot.protocol import HITLDecision
 from bot.records import Batched, Placement, QueueMessage
 from bot.routing import Route
@@ -78,12 +77,12 @@ class Check:
         policy: Callable[[], Policy],
         seal: Seal,
         clock: Clock,
-        count: Count,
+        metrics: Metrics,
         look_up: Callable[[], None] = lambda: None,
     ) -> None:
         """`look_up` refreshes people in the background."""
         self._store, self._policy, self._seal = store, policy, seal
-        self._clock, self._count, self._look_up = clock, count, look_up
+        self._clock, self._metrics, self._look_up = clock, metrics, look_up
 
     async def click(self, click: Click) -> Checked:
         """`judge`, on the record as it is now. Raises Refused."""
@@ -256,7 +255,7 @@ class Check:
         fact = Fact(kind="refused", at=self._clock(), approval_id=approval_id, body=body)
         await self._store.journal.note(fact)
         log.info("click_refused", approval_id=approval_id, account=click.account, code=refused.code.value)
-        self._count("click_refused")
+        self._metrics.count("click_refused")
         return self.not_counted(click, refused)
 
     def not_counted(self, click: Click, refused: Refused) -> NotCounted:

@@ -15,11 +15,10 @@ from bot.call import excerpt
 from bot.card import Button, card_of
 from bot.desk import Click, FormData, NextRequest, Preview, ReasonForm, Voted, WholeCall
 from bot.errors import Refusal, Refused
-from bot.flow import Count
 from bot.flow.check import CHANGED, Check, Checked
 from bot.flow.sights import Sights
 from bot.policy import Policy, check_note, eligible
-from bot.ports import Clock
+from bot.ports import Clock, Metrics
 from bot.protocol import HITLDecision
 from bot.records import Counted
 from bot.routing import ReasonRule, Route
@@ -42,12 +41,12 @@ class Decide:
         policy: Callable[[], Policy],
         seal: Seal,
         clock: Clock,
-        count: Count,
+        metrics: Metrics,
         sights: Sights,
     ) -> None:
         self._check, self._store, self._policy, self._seal = check, store, policy, seal
         self._sights = sights
-        self._clock, self._count = clock, count
+        self._clock, self._metrics = clock, metrics
 
     async def answer(self, click: Click) -> Voted | ReasonForm:
         """A verdict, or the form that it needs first. A Voted is committed."""
@@ -74,7 +73,7 @@ class Decide:
             surface=click.surface.value,
             decided=counted is Counted.DECIDED,
         )
-        self._count("vote_counted")
+        self._metrics.count("vote_counted")
         return Voted(card_id=vote.card_id, vote=vote)
 
     async def whole(self, click: Click) -> WholeCall:

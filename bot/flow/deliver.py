@@ -19,12 +19,12 @@ import structlog
 from bot.alerts import UNDELIVERED
 from bot.approval import Approval, Outcome, Stage, outcome_by, outcome_once_resolved
 from bot.errors import Forbidden, Gone, ShutOut, Unavailable
-from bot.flow import AT_ONCE, BATCH, Count, Together, WorkerPool, earliest
+from bot.flow import AT_ONCE, BATCH, Together, WorkerPool, earliest
 from bot.flow.polls import Polls
 from bot.flow.undelivered import CONTRADICTED, RAN_OUT, UNREAD, Losses, Undelivered
 from bot.flow.ways import Ways
 from bot.policy import Policy
-from bot.ports import Clock, Platform
+from bot.ports import Clock, Metrics, Platform
 from bot.protocol import HITLDecision
 from bot.records import End, Outlook, Ring, Step
 from bot.retry import LAST_TRY, MARGIN, MOST_SENT_AGAIN, QUICK_WAITS, decision_wait, sent_again_after
@@ -56,7 +56,7 @@ class Deliver:
         policy: Callable[[], Policy],
         polls: Polls,
         clock: Clock,
-        count: Count,
+        metrics: Metrics,
         pool: WorkerPool,
         ring: Ring,
         losses: Losses,
@@ -64,7 +64,7 @@ class Deliver:
         """`polls` knows since when the platform's list cannot be read."""
         self._platform, self._store, self._policy = platform, store, policy
         self._polls = polls
-        self._clock, self._count, self._pool, self._ring = clock, count, pool, ring
+        self._clock, self._metrics, self._pool, self._ring = clock, metrics, pool, ring
         self._ways, self._losses, self._late = Ways(), losses, Undelivered(store=store, clock=clock)
         self._first, self._again, self._overdue = Hand(), Hand(), Hand()
         self._begin, self._end = Together(self._begin_all), Together(self._end_all)
@@ -214,7 +214,7 @@ class Deliver:
             return False
         if await self._store.approvals.void(approval.id, why=f"denied by {denial.name}", at=now):
             log.warning("decision_voided", rule=denial.name)
-            self._count("decision_voided")
+            self._metrics.count("decision_voided")
         return True
 
     async def _settle(self, approval: Approval, outcome: Outcome, word: str | None) -> None:
@@ -229,7 +229,7 @@ class Deliver:
         if lost:
             self._losses.settled(approval, RAN_OUT)
         log.info("decision_delivered", outcome=outcome.value, attempts=approval.attempts)
-        self._count(f"settled_{outcome.value}")
+        self._metrics.count(f"settled_{outcome.value}")
 
     async def _end_all(self, ends: Sequence[tuple[Approval, Outcome, str | None]]) -> list[bool]:
         late = {alert.approval_id for alert in await self._store.alerts.open_of(cause=UNDELIVERED)}
@@ -269,7 +269,7 @@ class Deliver:
             approval.id, as_read=approval, at=now, next_try=now + wait
         ):
             log.info("called_resolved", attempt=approval.attempts, reason=str(error))
-            self._count("called_resolved")
+            self._metrics.count("called_resolved")
 
     async def _contradicted(self, approval: Approval) -> None:
         """It was sent again as often as makes sense: a poll that misses it settles it, or its deadline does."""
@@ -278,7 +278,7 @@ class Deliver:
             approval.id, next_try=approval.deadline.at - MARGIN, trouble=CONTRADICTED
         )
         log.error("contradicted", attempts=approval.attempts, left=(approval.deadline.at - now).total_seconds())
-        self._count("contradicted")
+        self._metrics.count("contradicted")
 
     async def _retry(self, approval: Approval, error: Unavailable | Forbidden) -> None:
         now = self._clock()
@@ -294,7 +294,7 @@ class Deliver:
         )
         wait = round((next_try - now).total_seconds(), 1)
         log.warning("delivery_failed", attempt=approval.attempts, wait=wait, reason=str(error))
-        self._count("delivery_failed")
+        self._metrics.count("delivery_failed")
 
     async def _hold(self, now: datetime, why: str) -> bool:
         """All wait, and their cards say why; one at a time checks, and each has a last try.
@@ -347,7 +347,7 @@ class Deliver:
         ):
             self._losses.settled(approval, trouble)
             log.error("decision_undeliverable", attempts=approval.attempts)
-            self._count("settled_undeliverable")
+            self._metrics.count("settled_undeliverable")
 
 
 def _before(deadline: datetime | None, margin: timedelta, *, now: datetime) -> datetime | None:

@@ -13,13 +13,12 @@ from bot.call import on_one_line
 from bot.card import Button, run_url_of
 from bot.desk import Acknowledged, Click, Explanation, Identified, NotCounted, Preview, Reply
 from bot.errors import Refusal, Refused
-from bot.flow import Count
 from bot.flow.check import Check
 from bot.flow.decide import Decide
 from bot.flow.sights import Sights
 from bot.ladder import Action, lease_at
 from bot.policy import NO_APPROVER, Policy, deciders, either_of, kept_out
-from bot.ports import Clock
+from bot.ports import Clock, Metrics
 from bot.protocol import HITLDecision
 from bot.records import LAST_CALLS, Claimed, DueRung
 from bot.routing import Route
@@ -33,8 +32,8 @@ log = structlog.get_logger()
 class Acknowledge:
     """Saves who has claimed a request."""
 
-    def __init__(self, *, check: Check, store: Store, clock: Clock, count: Count) -> None:
-        self._check, self._store, self._clock, self._count = check, store, clock, count
+    def __init__(self, *, check: Check, store: Store, clock: Clock, metrics: Metrics) -> None:
+        self._check, self._store, self._clock, self._metrics = check, store, clock, metrics
 
     async def acknowledge(self, click: Click) -> Acknowledged:
         """Claim it for a share of the time that is left. Returns after the commit; raises Refused."""
@@ -57,7 +56,7 @@ class Acknowledge:
         if claimed is not Claimed.YES:
             raise await self._not_claimed(click, claimed)
         log.info("claimed", approval_id=checked.approval.id, person=person.handle)
-        self._count("claimed")
+        self._metrics.count("claimed")
         return Acknowledged(card_id=checked.placement.card_id, claim=claim)
 
     async def _not_claimed(self, click: Click, claimed: Claimed) -> Refused:
@@ -155,12 +154,12 @@ class FrontDesk:
         policy: Callable[[], Policy],
         seal: Seal,
         clock: Clock,
-        count: Count,
+        metrics: Metrics,
         sights: Sights | None = None,
         look_up: Callable[[], None] = lambda: None,
     ) -> None:
         """`look_up` refreshes people in the background."""
-        check = Check(store=store, policy=policy, seal=seal, clock=clock, count=count, look_up=look_up)
+        check = Check(store=store, policy=policy, seal=seal, clock=clock, metrics=metrics, look_up=look_up)
         self._check = check
         self._decide = Decide(
             check=check,
@@ -168,10 +167,10 @@ class FrontDesk:
             policy=policy,
             seal=seal,
             clock=clock,
-            count=count,
+            metrics=metrics,
             sights=sights or Sights(),
         )
-        self._acknowledge = Acknowledge(check=check, store=store, clock=clock, count=count)
+        self._acknowledge = Acknowledge(check=check, store=store, clock=clock, metrics=metrics)
         self._explain = Explain(check=check, policy=policy, clock=clock)
 
     async def press(self, click: Click) -> Reply:

@@ -65,7 +65,7 @@ class Escalate(ChatStep):
         )
         if await self._store.rungs.hasten([one.id for one in unseen], action=Action.FALLBACK, at=now):
             log.warning("fallback_hastened", unseen=len(unseen))
-            self._count("fallback_hastened")
+            self._metrics.count("fallback_hastened")
 
     def _hand_over(self, due: Sequence[Due]) -> None:
         """All at once: steps that are due together, as after a suspension, need one commit and one message."""
@@ -114,7 +114,7 @@ class Escalate(ChatStep):
                 action=rung.action.value,
                 merged=len(loud),
             )
-            self._count("rung_fired")
+            self._metrics.count("rung_fired")
 
     def _alert(self, rung: DueRung, approval: Approval) -> Alert:
         policy, now = self._policy(), self._clock()

@@ -15,12 +15,11 @@ import structlog
 from bot.alerts import CHANGING, TAMPERED, alert_of
 from bot.approval import Approval, Stage
 from bot.errors import Forbidden, Unavailable
-from bot.flow import Count
 from bot.flow.polls import Heard, LastList, Polls, Unread, Vanished
 from bot.flow.quorum_check import undecidable
 from bot.ladder import Deadline, began_at, deadline_of, lease_at, redraws, renewed
 from bot.policy import Policy
-from bot.ports import Clock, Listing, Platform
+from bot.ports import Clock, Listing, Metrics, Platform
 from bot.protocol import HITLRequest
 from bot.records import UNWRITTEN, DueRung, NewApproval, Placement, Standing
 from bot.routing import Route
@@ -73,7 +72,7 @@ class Ingest:
         store: Store,
         policy: Callable[[], Policy],
         clock: Clock,
-        count: Count,
+        metrics: Metrics,
         run_of: Callable[[str], str | None] | None = None,
         heard: Heard = lambda skew: skew,
         admits_for: timedelta = ADMITS_FOR_AT_MOST,
@@ -86,13 +85,13 @@ class Ingest:
         `heard` learns from each poll how far our clock is ahead of the platform's (`bot.flow.polls`).
         """
         self._platform, self._store, self._policy, self._run_of = platform, store, policy, run_of
-        self._clock, self._count = clock, count
+        self._clock, self._metrics = clock, metrics
         self._admits_for, self._in_turn = admits_for, in_turn
         self.polls = Polls(store=store, clock=clock, heard=heard)
-        self._unread = Unread(store=store, clock=clock, count=count)
+        self._unread = Unread(store=store, clock=clock, metrics=metrics)
         self._last = LastList()
         self._default_window: timedelta | None = None
-        self._vanished = Vanished(store=store, clock=clock, count=count)
+        self._vanished = Vanished(store=store, clock=clock, metrics=metrics)
         self._doubts: set[str] = set()
 
     async def round(self) -> datetime | None:
@@ -102,7 +101,7 @@ class Ingest:
             listing = await self._platform.pending()
         except (Unavailable, Forbidden) as error:
             log.warning("poll_failed", reason=str(error))
-            self._count("poll_failed")
+            self._metrics.count("poll_failed")
             await self.polls.failed(error)
             return None
         await self.polls.good(listing)
@@ -207,7 +206,7 @@ class Ingest:
                     route=approval.route,
                     window=round((approval.deadline.at - approval.first_seen).total_seconds(), 1),
                 )
-                self._count("approval_admitted")
+                self._metrics.count("approval_admitted")
                 await self._decidable(approval)
         return True
 
@@ -264,7 +263,7 @@ class Ingest:
             why=why,
         ):
             log.warning("request_changed", approval_id=approval.id, was=approval.stage.value)
-            self._count("request_changed")
+            self._metrics.count("request_changed")
 
     async def _settled_down(self, approval: Approval) -> bool:
         """False for a call that keeps changing: a card for each change would delay the cards of others."""
@@ -305,7 +304,7 @@ class Ingest:
             placements=_placements(request, route),
         ):
             log.info("deadline_moved", approval_id=approval.id)
-            self._count("deadline_moved")
+            self._metrics.count("deadline_moved")
 
     async def _listed_again(self, request: HITLRequest, *, first_seen: datetime | None) -> None:
         """It had vanished, or a wrong clock ended it; nobody decided it, and it is still pending.
@@ -333,7 +332,7 @@ class Ingest:
             placements=_placements(request, route),
         ):
             log.warning("request_listed_again", approval_id=approval.id)
-            self._count("request_listed_again")
+            self._metrics.count("request_listed_again")
 
     def _route(self, approval: Approval) -> Route:
         """Its route; if that left the file, the route for its call now, or nobody could answer it."""
@@ -354,7 +353,7 @@ class Ingest:
         if deadline.doubt and deadline.doubt not in self._doubts:
             self._doubts.add(deadline.doubt)  # once per platform and kind, not once per request
             log.warning("deadline_doubted", reason=deadline.doubt, source=deadline.source.value)
-            self._count("deadline_doubted")
+            self._metrics.count("deadline_doubted")
         return deadline
 
 

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import Forbidden, Gone, Unavailable
-from bot.flow import Count
-from bot.ports import Chat, Clock
+from bot.ports import Chat, Clock, Metrics
 from bot.records import Up
 from bot.store import Store
 from bot.surface import Surface
@@ -34,10 +33,10 @@ class Missing:
     """Checks one message at a time. A deleted one is marked lost, and the flow posts it again."""
 
     def __init__(
-        self, *, store: Store, chats: Mapping[Surface, Chat], clock: Clock, count: Count, first: int = FIRST
+        self, *, store: Store, chats: Mapping[Surface, Chat], clock: Clock, metrics: Metrics, first: int = FIRST
     ) -> None:
         self._store, self._chats, self._first = store, chats, first
-        self._clock, self._count = clock, count
+        self._clock, self._metrics = clock, metrics
         self._next: dict[tuple[str, str], datetime] = {}  #: when to check each message, by mark and ref
         self._up: list[Up] = []
         self._cards: frozenset[str] = frozenset()  #: which of them are cards
@@ -62,7 +61,7 @@ class Missing:
             lost = self._store.placements.lost if is_card else self._store.queue_messages.lost
             if await lost(one.mark, ref=one.ref):
                 log.warning("card_missing", channel=one.destination.channel)
-                self._count("card_missing")
+                self._metrics.count("card_missing")
 
     async def _read(self, now: datetime) -> None:
         """What is up. A message that ended since is looked at for nothing; a new one is left alone at first."""

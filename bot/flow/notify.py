@@ -141,7 +141,7 @@ class Notify(ChatStep):
         else:
             await self._store.outbox.sent(notices, channel=channel, ref=ref, at=self._clock())
             log.info("notice_said", news=notices[0].news.value, together=len(notices))
-            self._count("notice_said")
+            self._metrics.count("notice_said")
 
     async def _room(self, place: _Place, chat: Chat) -> str:
         person = self._policy().people.get(place.person or "")
@@ -215,7 +215,7 @@ class Notify(ChatStep):
         await self._store.outbox.postpone(notices, next_try=self._clock() + wait, begun=begun)
         seconds = wait.total_seconds()
         log.warning("notice_put_off", news=notices[0].news.value, wait=seconds, reason=str(error))
-        self._count("notice_put_off")
+        self._metrics.count("notice_put_off")
 
     async def _post_anew(self, items: list[DueNotice], place: _Place) -> None:
         """The card or the queue message was deleted; pending requests need one that people can see."""
@@ -243,7 +243,7 @@ class Notify(ChatStep):
                 await self._missed.unsent(one.approval, tried=one.notice.tries > 0, at=now)
         await self._store.outbox.drop(notices, why=why, at=now)
         log.info("notice_dropped", news=notices[0].news.value, why=why)
-        self._count("notice_dropped")
+        self._metrics.count("notice_dropped")
 
 
 def _lane_of(lane: Lane) -> tuple[Surface, str | None, str | None]:

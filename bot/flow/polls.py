@@ -15,8 +15,7 @@ import structlog
 
 from bot.alerts import BLIND, ONE, PLATFORM, SEVERAL, SKEWED, UNREADABLE, alert_of, over
 from bot.errors import Forbidden, Unavailable
-from bot.flow import Count
-from bot.ports import WORST_SKEW, Clock, Listing
+from bot.ports import WORST_SKEW, Clock, Listing, Metrics
 from bot.protocol import HITLRequest
 from bot.records import Alert, Standing
 from bot.store import Store
@@ -145,8 +144,8 @@ class LastList:
 class Unread:
     """Reports when a list has other unreadable items than the one before, and when it has none any more."""
 
-    def __init__(self, *, store: Store, clock: Clock, count: Count) -> None:
-        self._store, self._clock, self._count = store, clock, count
+    def __init__(self, *, store: Store, clock: Clock, metrics: Metrics) -> None:
+        self._store, self._clock, self._metrics = store, clock, metrics
         self._known: tuple[frozenset[str], int] | None = None  #: None: maybe reported by an earlier process
 
     async def report(self, listing: Listing) -> None:
@@ -161,7 +160,7 @@ class Unread:
         self._known = found
         for reason in listing.set_aside:
             log.warning("request_set_aside", reason=reason)
-            self._count("request_set_aside")
+            self._metrics.count("request_set_aside")
 
     def _alert(self, listing: Listing) -> Alert:
         number, why = len(listing.set_aside), listing.set_aside[0]
@@ -219,8 +218,8 @@ HOLD = timedelta(minutes=2)
 class Vanished:
     """Remembers since when too many requests are missing at once."""
 
-    def __init__(self, *, store: Store, clock: Clock, count: Count) -> None:
-        self._store, self._clock, self._count = store, clock, count
+    def __init__(self, *, store: Store, clock: Clock, metrics: Metrics) -> None:
+        self._store, self._clock, self._metrics = store, clock, metrics
         self._since: datetime | None = None
 
     async def too_many(self, missing: Collection[Standing]) -> bool:
@@ -234,5 +233,5 @@ class Vanished:
         if self._since is None:
             self._since = now
             log.error("requests_vanished", missing=vanished, standing=waiting)
-            self._count("requests_vanished")
+            self._metrics.count("requests_vanished")
         return now - self._since < HOLD

@@ -9,11 +9,11 @@ import structlog
 
 from bot.alerts import UNDELIVERED
 from bot.approval import Approval, Outcome, Stage, outcome_once_resolved
-from bot.flow import Count, Together, WorkerPool, earliest
+from bot.flow import Together, WorkerPool, earliest
 from bot.flow.missed_requests import MissedRequests
 from bot.flow.polls import Polls
 from bot.flow.undelivered import RAN_OUT, Losses
-from bot.ports import Clock, Platform
+from bot.ports import Clock, Metrics, Platform
 from bot.protocol import HITLDecision
 from bot.store import Store
 from bot.wording import quoted_name
@@ -30,12 +30,12 @@ class Expire:
         platform: Platform,
         store: Store,
         clock: Clock,
-        count: Count,
+        metrics: Metrics,
         pool: WorkerPool,
         missed: MissedRequests,
     ) -> None:
         self._platform, self._store, self._missed = platform, store, missed
-        self._clock, self._count, self._pool = clock, count, pool
+        self._clock, self._metrics, self._pool = clock, metrics, pool
 
     async def round(self) -> datetime | None:
         self._pool.look()
@@ -57,7 +57,7 @@ class Expire:
             approval.id, was=Stage.OPEN, outcome=outcome, at=self._clock(), as_read=approval, platform_word=word
         ):
             log.info("approval_expired", outcome=outcome.value)
-            self._count(f"settled_{outcome.value}")
+            self._metrics.count(f"settled_{outcome.value}")
 
 
 #: A request that vanishes without a reason, as when its run ends, is not reported before this share of its
@@ -77,14 +77,14 @@ class Reconcile:
         store: Store,
         polls: Polls,
         clock: Clock,
-        count: Count,
+        metrics: Metrics,
         pool: WorkerPool,
         losses: Losses,
         missed: MissedRequests,
     ) -> None:
         """`polls` knows how many polls must miss a request about which the audit is silent."""
         self._platform, self._store, self._polls, self._missed = platform, store, polls, missed
-        self._clock, self._count, self._pool, self._losses = clock, count, pool, losses
+        self._clock, self._metrics, self._pool, self._losses = clock, metrics, pool, losses
         self._ask = Together(self._asked)
 
     async def round(self) -> None:
@@ -138,7 +138,7 @@ class Reconcile:
             elif approval.trouble:  # it may have been raised in between
                 await alerts.resolve(approval.id, cause=UNDELIVERED, how=how)
             log.info("approval_vanished", outcome=outcome.value, word=word)
-            self._count(f"settled_{outcome.value}")
+            self._metrics.count(f"settled_{outcome.value}")
 
     async def _asked(self, approvals: Sequence[Approval]) -> list[None]:
         await self._store.approvals.asked({approval.id: approval.missed for approval in approvals})

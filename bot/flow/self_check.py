@@ -34,12 +34,12 @@ from bot.alerts import (
 )
 from bot.approval import Approval
 from bot.errors import Unavailable
-from bot.flow import BATCH, Count, Liveness
+from bot.flow import BATCH, Liveness
 from bot.flow.chat_probe import ChatProbe
 from bot.flow.no_card import ROUTE
 from bot.flow.quorum_check import quorum_shortages, undecidable
 from bot.policy import Policy
-from bot.ports import Chat, Clock
+from bot.ports import Chat, Clock, Metrics
 from bot.records import Alert, Cursor, Placement, Unseen
 from bot.store import Alerts, Store
 from bot.surface import Destination, Surface
@@ -94,7 +94,7 @@ class SelfCheck:
         blind: Callable[[], str | None],
         all_well: Callable[[], Awaitable[object]],
         clock: Clock,
-        count: Count,
+        metrics: Metrics,
     ) -> None:
         """`alerts` accepts alerts while the store is down, too.
 
@@ -103,7 +103,7 @@ class SelfCheck:
         """
         self._store, self._alerts, self._policy = store, alerts, policy
         self._liveness, self._late_tick, self._blind, self._all_well = liveness, late_tick, blind, all_well
-        self._clock, self._count = clock, count
+        self._clock, self._metrics = clock, metrics
         self._around = ChatProbe(store=store, chats=chats, policy=policy, clock=clock)
         self._cards_checked = ""  #: the last card of the last round
         #: Why the store cannot be read, or written, from the last try.
@@ -130,7 +130,7 @@ class SelfCheck:
         try:
             if await self._store.approvals.repair_due(self._clock()):
                 log.error("due_mended")
-                self._count("due_mended")
+                self._metrics.count("due_mended")
             found = [*await self._unseen(), *await self._missed(), *await self._people()]
             found += await self._left_out()
         except Unavailable as error:
@@ -162,7 +162,7 @@ class SelfCheck:
         stuck = await self._store.alerts.unacknowledged(self._clock() - TAKEN_WITHIN)
         if blind or stuck:
             log.error("heartbeat_withheld", blind=blind, pages=stuck)
-            self._count("heartbeat_withheld")
+            self._metrics.count("heartbeat_withheld")
         return bool(blind or stuck)
 
     async def check_scheduler(self) -> None:
@@ -190,7 +190,7 @@ class SelfCheck:
             )
         )
         log.error("breach_found", about=violation.about, cause=violation.cause)
-        self._count("breach_found")
+        self._metrics.count("breach_found")
 
     async def _unseen(self) -> list[_Violation]:
         """One fault per channel, however many requests have no card there: it is too slow, or accepts none."""

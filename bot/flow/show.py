@@ -153,7 +153,7 @@ class Show(ChatStep):
             return False
         posted.append(Posted(card_id=card_id, ref=ref, revision=card.revision, digest=card.digest))
         log.info("card_shown", channel=channel, revision=card.revision)
-        self._count("card_shown")
+        self._metrics.count("card_shown")
         return True
 
     async def _update(self, placement: Placement, approval: Approval) -> None:
@@ -171,7 +171,7 @@ class Show(ChatStep):
             if placement.superseded or approval.stage in (Stage.SETTLED, Stage.CLOSED):
                 await placements.give_up(placement.card_id)
                 log.error("card_left_stale", channel=channel, reason=str(error))
-                self._count("card_left_stale")
+                self._metrics.count("card_left_stale")
             else:
                 await self._put_off(placement, approval, error)
         except Unavailable as error:
@@ -220,7 +220,7 @@ class Show(ChatStep):
         )
         channel, seconds = placement.destination.channel, wait.total_seconds()
         log.warning("card_put_off", channel=channel, wait=seconds, reason=str(error))
-        self._count("card_put_off")
+        self._metrics.count("card_put_off")
 
     async def _waits(self, approval: Approval) -> bool:
         """Whether there is still something to see; it may have ended since it was read."""

@@ -15,6 +15,7 @@ from bot.errors import ConfigError, NodError, Unavailable
 from bot.policy import Person, Policy
 from bot.ports import GroupRef
 from bot.surface import Surface
+from tests.fakes import Counting
 
 SLACK = Surface.SLACK
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -109,7 +110,7 @@ class Rig:
             read=read or (lambda: read_policy_file(self.path)),
             journal=self.journal,
             clock=lambda: NOW,
-            count=self.counted.append,
+            metrics=Counting(self.counted.append),
             refused=refused,
             seconds=lambda: self.seconds,
         )

@@ -24,6 +24,7 @@ from bot.flow import Round, WorkerPool
 from bot.flow.ingest import Ingest
 from bot.ladder import Action
 from bot.policy import Policy
+from bot.ports import NO_METRICS
 from bot.records import Alert, NewApproval, Step
 from bot.routing import Match, Route
 from bot.surface import Surface
@@ -239,7 +240,7 @@ class Looking(WorkerPool):
 
     def __init__(self, step: Step) -> None:
         # No task is ever made.
-        super().__init__(step, size=1, tasks=asyncio.TaskGroup(), ring=lambda _: None, count=lambda _: None)
+        super().__init__(step, size=1, tasks=asyncio.TaskGroup(), ring=lambda _: None, metrics=NO_METRICS)
         self.taken: list[str] = []
 
     def take(self, key: Any, approval_id: str, work: Any, *args: Any) -> bool:
@@ -262,10 +263,10 @@ def rounds_on(store: SqlStore, platform: FakePlatform) -> Rounds:
     def clock() -> Any:
         return LOOKED_AT
 
-    ingest = Ingest(platform=platform, store=store, policy=lambda: POLICY, clock=clock, count=lambda _: None)
+    ingest = Ingest(platform=platform, store=store, policy=lambda: POLICY, clock=clock, metrics=NO_METRICS)
     runtime = Runtime(
         ingest=ingest, platform=platform, store=store, chats={Surface.SLACK: PaperChat(clock)},
         pagers={"ops": NoPager()}, callbacks=NoCallbacks(), policy=lambda: POLICY, reach=lambda: POLICY,
-        seal=SEAL, clock=clock, count=lambda _: None, ring=lambda _: None,
+        seal=SEAL, clock=clock, metrics=NO_METRICS, ring=lambda _: None,
     )  # fmt: skip
     return Rounds(rounds=runtime.steps(lambda step: pools[step]), pools=pools)

@@ -43,6 +43,7 @@ from sandbox.serve import serve
 from sandbox.slack.mount import slack_routes
 from sandbox.slack.people import App
 from sandbox.slack.workspace import Workspace, open_workspace
+from tests.fakes import Counting
 from tests.render.cards import (
     CARD_ID,
     SEAL,
@@ -224,7 +225,7 @@ async def open_rig(
             api_url=f"{url}/api/",
             desk=desk or fake,
             clock=lambda: datetime.now(UTC),
-            count=lambda name: counted.update([name]),
+            metrics=Counting(lambda name: counted.update([name])),
         ) as slack,
         serve(_endpoint(slack)) as front,
     ):

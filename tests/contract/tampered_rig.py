@@ -31,6 +31,7 @@ from bot.flow.undelivered import Losses
 from bot.ladder import Action, Rung
 from bot.matching import Match
 from bot.policy import Policy
+from bot.ports import NO_METRICS
 from bot.protocol import HITLDecision, HITLRequest
 from bot.records import Counted, NewApproval, Step
 from bot.routing import Route, Rule, Rules
@@ -148,7 +149,7 @@ class Site:
     async def rounds(self, store: SqlStore) -> None:
         """What a running bot does next; a step that breaks on what it reads is tried again, as there."""
         admit = Ingest(
-            platform=self.platform, store=store, policy=lambda: POLICY, clock=now, count=lambda _: None
+            platform=self.platform, store=store, policy=lambda: POLICY, clock=now, metrics=NO_METRICS
         )
         for step in (admit.round, lambda: self._answer(store), lambda: self._deliver(store)):
             try:
@@ -180,7 +181,7 @@ class Site:
     async def _answer(self, store: SqlStore) -> None:
         async with asyncio.TaskGroup() as tasks:
             await Answer(
-                store=store, callbacks=NoCallbacks(), policy=lambda: POLICY, clock=now, count=lambda _: None,
+                store=store, callbacks=NoCallbacks(), policy=lambda: POLICY, clock=now, metrics=NO_METRICS,
                 pool=_pool(Step.ANSWER, tasks),
             ).round()  # fmt: skip
 
@@ -188,13 +189,13 @@ class Site:
         async with asyncio.TaskGroup() as tasks:
             await Deliver(
                 platform=self.platform, store=store, policy=lambda: POLICY, clock=now,
-                polls=Polls(store=store, clock=now), count=lambda _: None, ring=lambda _: None,
+                polls=Polls(store=store, clock=now), metrics=NO_METRICS, ring=lambda _: None,
                 pool=_pool(Step.DELIVER, tasks), losses=Losses(store=store, clock=now),
             ).round()  # fmt: skip
 
 
 def _pool(step: Step, tasks: asyncio.TaskGroup) -> WorkerPool:
-    return WorkerPool(step, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+    return WorkerPool(step, size=4, tasks=tasks, ring=lambda _: None, metrics=NO_METRICS)
 
 
 def _same(grid: Grid) -> str:
@@ -302,7 +303,7 @@ async def _lay(site: Site, checkpoint_log: CheckpointLog, key: Path) -> None:
     await live(ELSEWHERE, at=now(), people=0)
     await close(store, ELSEWHERE)
     await live(OVER, at=now())
-    admit = Ingest(platform=site.platform, store=store, policy=lambda: PEOPLE, clock=now, count=lambda _: None)
+    admit = Ingest(platform=site.platform, store=store, policy=lambda: PEOPLE, clock=now, metrics=NO_METRICS)
     await admit.round()
     assert Counted.WAITING is await site.vote(store, VOTED, "ann", needs=2)
     assert Counted.DECIDED is await site.vote(store, DECIDED, "ann", needs=1)
@@ -319,7 +320,7 @@ async def _lay(site: Site, checkpoint_log: CheckpointLog, key: Path) -> None:
         checkpoint_log=checkpoint_log,
         webhook=None,
         clock=now,
-        count=lambda _: None,
+        metrics=NO_METRICS,
     ) as signer:
         await signer.round()
         clock[0] = now()
@@ -332,7 +333,7 @@ async def _lay(site: Site, checkpoint_log: CheckpointLog, key: Path) -> None:
         checkpoint_log=CheckpointLog(path=checkpoint_log.path),
         webhook=None,
         clock=now,
-        count=lambda _: None,
+        metrics=NO_METRICS,
     ) as signer:
         await signer.round()
 

@@ -25,6 +25,7 @@ from sandbox.teams.messages import Message
 from sandbox.teams.people import APPROVALS, TENANT, cast
 from sandbox.teams.tenant import Teams as System
 from tests.contract.slack_rig import FakeDesk
+from tests.fakes import Counting
 from tests.servers.teams import serve_teams
 
 ANN = account_of(TENANT, cast()["ann"].aad)
@@ -118,7 +119,7 @@ async def open_rig(
             "tenant_id": bot.tenant,
             "desk": desk or fake,
             "clock": lambda: datetime.now(UTC),
-            "count": lambda name: counted.update([name]),
+            "metrics": Counting(lambda name: counted.update([name])),
             "conversations": kept,
             "cloud": cloud_of(served.teams, hosts=service_hosts),
         }

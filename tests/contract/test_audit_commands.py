@@ -21,6 +21,7 @@ from adapters.store.audit import open_audit_reader
 from adapters.store.open import SqlStore, open_store
 from bot.approval import Outcome, Stage
 from bot.errors import ConfigError
+from bot.ports import NO_METRICS
 from bot.protocol import HITLDecision
 from bot.records import NewApproval
 from bot.redaction import Redaction
@@ -70,7 +71,7 @@ async def checkpointed(store: SqlStore, folder: Path) -> Path:
         checkpoint_log=await read_checkpoint_log(folder / "checkpoints"),
         webhook=None,
         clock=lambda: NOW,
-        count=lambda _: None,
+        metrics=NO_METRICS,
     ) as signer:
         await signer.round()
     return folder / "checkpoints"

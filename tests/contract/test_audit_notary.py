@@ -27,6 +27,7 @@ from bot.audit import GENESIS, Fact, Row, chained
 from bot.errors import ConfigError, Unavailable
 from bot.records import Alert
 from tests.contract.values import NOW
+from tests.fakes import Counting
 
 
 class Raised:
@@ -101,7 +102,7 @@ async def checkpoint_signer_of(
         checkpoint_log=await read_checkpoint_log(folder / "checkpoints"),
         webhook=webhook,
         clock=policy_in_force.clock,
-        count=counted.append,
+        metrics=Counting(counted.append),
     ) as opened:
         yield opened
 

@@ -21,6 +21,7 @@ from bot.flow.desk import FrontDesk
 from bot.ladder import Action, Deadline, DeadlineSource
 from bot.matching import Match, Pattern
 from bot.policy import Delegation, Person, Policy
+from bot.ports import NO_METRICS
 from bot.protocol import HITLDecision, HITLRequest
 from bot.records import LAST_CALLS, DueRung, NewApproval, Placement
 from bot.routing import ReasonRule, RejectionRule, Route, Rule, Rules
@@ -378,7 +379,7 @@ async def test_click(tmp_path: Path, case: Case, here: Surface) -> None:
     lay_database(tmp_path)
     async with open_store(f"sqlite:///{tmp_path / 'nod.db'}", ring=lambda _: None, pagers=()) as store:
         await arrange(store, case, request, here=here)
-        desk = FrontDesk(store=store, policy=lambda: policy, seal=SEAL, clock=lambda: now, count=lambda _: None)
+        desk = FrontDesk(store=store, policy=lambda: policy, seal=SEAL, clock=lambda: now, metrics=NO_METRICS)
         click = await click_of(store, case, request, here=here)
         before = await store.approvals.get("r1")
         assert before is not None

@@ -20,6 +20,7 @@ from bot.flow.deliver import Deliver
 from bot.flow.polls import Polls
 from bot.flow.undelivered import Losses, Undelivered
 from bot.policy import Policy
+from bot.ports import NO_METRICS
 from bot.protocol import HITLRequest, HITLResponse
 from bot.records import Alert, Step
 from bot.retry import LEAST_WAIT, MARGIN
@@ -71,10 +72,10 @@ class Rig:
                 policy=lambda: Policy(people={}, groups={}, routes=()),
                 polls=Polls(store=self.store, clock=lambda: self.platform.now),
                 clock=lambda: self.platform.now,
-                count=lambda _: None,
+                metrics=NO_METRICS,
                 ring=self.rings.append,
                 losses=Losses(store=self.store, clock=lambda: self.platform.now),
-                pool=WorkerPool(Step.DELIVER, size=1, tasks=tasks, ring=lambda _: None, count=lambda _: None),
+                pool=WorkerPool(Step.DELIVER, size=1, tasks=tasks, ring=lambda _: None, metrics=NO_METRICS),
             )
 
     async def round(self) -> None:

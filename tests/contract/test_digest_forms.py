@@ -13,6 +13,7 @@ from bot.canonical import FORM
 from bot.flow.ingest import Ingest
 from bot.matching import Match
 from bot.policy import Policy
+from bot.ports import NO_METRICS
 from bot.protocol import HITLRequest
 from bot.routing import Route
 from tests.contract.conftest import PAGERS
@@ -80,7 +81,7 @@ async def test_an_upgrade_takes_no_answer_back(fresh_url: str) -> None:
     ) as store:
         await Ingest(
             platform=platform, store=store, policy=lambda: policy, clock=lambda: after(1),
-            count=lambda _: None,
+            metrics=NO_METRICS,
         ).round()  # fmt: skip
         decided, waiting = await store.approvals.get("decided"), await store.approvals.get("open")
         assert decided is not None

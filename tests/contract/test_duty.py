@@ -25,6 +25,7 @@ from bot.errors import ConfigError
 from bot.policy import Person, Policy
 from bot.ports import GroupRef
 from bot.rotation import Cadence, OnCall, Override, Rotation, ScheduleRef
+from tests.fakes import Counting
 from tests.servers.schedules import PAGERDUTY_KEY, SCHEDULE, PagerDuty, oncall, open_service
 
 NOW = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
@@ -87,7 +88,7 @@ class Rig:
             read=lambda: self.file,
             journal=SilentJournal(),
             clock=lambda: self.at,
-            count=self.counted.append,
+            metrics=Counting(self.counted.append),
             refused=self.refused,
             seconds=lambda: self.seconds,
         )

@@ -13,6 +13,7 @@ from bot.flow.missed_requests import MissedRequests
 from bot.flow.polls import Polls
 from bot.flow.reconcile import Expire, Reconcile
 from bot.flow.undelivered import Losses
+from bot.ports import NO_METRICS
 from bot.records import Step
 from tests.contract.values import a_request, a_vote, admit, after, found
 from tests.fakes import FakePlatform
@@ -43,11 +44,11 @@ class Telling(FakePlatform):
     async def round_of(self, step: Step) -> None:
         """One round of the step, worked off."""
         async with asyncio.TaskGroup() as tasks:
-            pool = WorkerPool(step, size=1, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+            pool = WorkerPool(step, size=1, tasks=tasks, ring=lambda _: None, metrics=NO_METRICS)
             missed = MissedRequests(store=self.store, clock=lambda: self.now)
             if step is Step.EXPIRE:
                 await Expire(
-                    platform=self, store=self.store, clock=lambda: self.now, count=lambda _: None, pool=pool,
+                    platform=self, store=self.store, clock=lambda: self.now, metrics=NO_METRICS, pool=pool,
                     missed=missed,
                 ).round()  # fmt: skip
                 return
@@ -56,7 +57,7 @@ class Telling(FakePlatform):
                 store=self.store,
                 polls=Polls(store=self.store, clock=lambda: self.now),
                 clock=lambda: self.now,
-                count=lambda _: None,
+                metrics=NO_METRICS,
                 pool=pool,
                 losses=Losses(store=self.store, clock=lambda: self.now),
                 missed=missed,

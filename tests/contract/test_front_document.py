@@ -17,6 +17,7 @@ from adapters.chat.endpoint import endpoint_of
 from adapters.relay import WAKE_PATH, WakeEndpoint
 from adapters.teams.receive import operation, schemes
 from adapters.web import LARGEST_BODY, document, front
+from bot.ports import NO_METRICS
 from sandbox.serve import serve
 from tests.contract.openapi_rig import checked_schemas
 from tests.servers.system import open_system
@@ -25,7 +26,7 @@ ASKED = ["/healthz", "/readyz", "/metrics", "/openapi.json"]
 
 
 def door() -> WakeEndpoint:
-    return WakeEndpoint("0123456789abcdef" * 2, poll=lambda: None, count=lambda _: None)
+    return WakeEndpoint("0123456789abcdef" * 2, poll=lambda: None, metrics=NO_METRICS)
 
 
 def answers(found: Mapping[str, Any], path: str) -> set[int]:

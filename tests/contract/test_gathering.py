@@ -16,6 +16,7 @@ from bot.flow import WorkerPool
 from bot.flow.batch import FREE_WITHIN, JOINED_EVERY, LATEST, NOT_FREE_FOR, REDRAWN_EVERY, Batch
 from bot.flow.chat_step import StepDeps
 from bot.policy import Policy
+from bot.ports import NO_METRICS
 from bot.records import NewApproval, Step
 from bot.seal import Seal
 from bot.store import Store
@@ -62,10 +63,10 @@ class Gathering:
 
     def __init__(self, store: Store, clock: Hands) -> None:
         self.store, self.chat, self.clock, self._pieces = store, QuietChat(), clock, Pieces()
-        pool = WorkerPool(Step.BATCH, size=4, tasks=self._pieces, ring=lambda _: None, count=lambda _: None)
+        pool = WorkerPool(Step.BATCH, size=4, tasks=self._pieces, ring=lambda _: None, metrics=NO_METRICS)
         deps = StepDeps(
             store=store, chats={Surface.SLACK: self.chat}, policy=lambda: POLICY, clock=clock,
-            count=lambda _: None, pool=pool,
+            metrics=NO_METRICS, pool=pool,
         )  # fmt: skip
         self._step = Batch(deps, seal=Seal("s" * 32))
 

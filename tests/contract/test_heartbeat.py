@@ -8,6 +8,7 @@ import pytest
 from starlette.responses import RedirectResponse, Response
 
 from adapters.watch import open_heartbeat
+from tests.fakes import Counting
 from tests.servers.heartbeat import CHECK, DeadMansSwitch, open_dribble, open_switch
 
 
@@ -22,7 +23,7 @@ class Counts:
 
 
 async def beat(url: str, counts: Counts, *, limit: float = 5.0) -> bool:
-    async with open_heartbeat(url, count=counts, limit=limit) as heartbeat:
+    async with open_heartbeat(url, metrics=Counting(counts), limit=limit) as heartbeat:
         assert heartbeat is not None
         return await heartbeat.beat()
 
@@ -30,7 +31,7 @@ async def beat(url: str, counts: Counts, *, limit: float = 5.0) -> bool:
 async def test_each_beat_is_one_ping() -> None:
     """The switch hears every beat, once."""
     switch, counts = DeadMansSwitch(), Counts()
-    async with open_switch(switch) as url, open_heartbeat(url, count=counts) as heartbeat:
+    async with open_switch(switch) as url, open_heartbeat(url, metrics=Counting(counts)) as heartbeat:
         assert heartbeat is not None
         assert [True, True] == [await heartbeat.beat(), await heartbeat.beat()]
     assert (2, 2, []) == (switch.pings, switch.tries, counts.events)
@@ -104,5 +105,5 @@ async def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPa
 
 async def test_without_an_address_there_is_none() -> None:
     """The switch is the operator's choice."""
-    async with open_heartbeat(None, count=Counts()) as heartbeat:
+    async with open_heartbeat(None, metrics=Counting(Counts())) as heartbeat:
         assert heartbeat is None

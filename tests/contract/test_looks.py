@@ -23,6 +23,7 @@ from bot.flow.desk import FrontDesk
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
 from bot.policy import Person, Policy
+from bot.ports import NO_METRICS
 from bot.protocol import HITLRequest
 from bot.records import NewApproval, Placement
 from bot.routing import Route
@@ -110,7 +111,7 @@ async def open_desk_rig(path: Path, surface: Surface, arguments: dict[str, Any])
     clock = lambda: datetime.now(UTC)  # noqa: E731 - the desk's and the store's
     lay_database(path)
     async with open_store(f"sqlite:///{path}/nod.db", ring=lambda _: None, pagers=(), clock=clock) as store:
-        desk = FrontDesk(store=store, policy=lambda: POLICY, seal=SEAL, clock=clock, count=lambda _: None)
+        desk = FrontDesk(store=store, policy=lambda: POLICY, seal=SEAL, clock=clock, metrics=NO_METRICS)
         request = HITLRequest(request_id="r1", tool_name="mail", arguments=arguments, agent_id="clerk")
         deadline = Deadline(at=now + timedelta(hours=1), source=DeadlineSource.TIMEOUT_AT)
         waiting = Approval(
@@ -254,7 +255,7 @@ async def test_who_cannot_be_looked_up_hears_just_that(tmp_path: Path) -> None:
                 policy=lambda policy=policy: policy,  # type: ignore[misc]
                 seal=SEAL,
                 clock=lambda: datetime.now(UTC),
-                count=lambda _: None,
+                metrics=NO_METRICS,
                 look_up=lambda looked=looked: looked.append(1),  # type: ignore[misc]
             )
             refused = await desk.press(desk_rig.click(Button.APPROVE))

@@ -22,7 +22,7 @@ from adapters.relay.wake import open_waker
 from adapters.slack import open_slack
 from adapters.watch.heartbeat import open_heartbeat
 from bot.errors import ConfigError, NodError, Unavailable
-from bot.ports import GroupRef
+from bot.ports import NO_METRICS, GroupRef
 from tests.servers.private import HOST, Network, private_network
 from tests.servers.system import until
 
@@ -60,18 +60,17 @@ async def graph(url: str) -> None:
 
 
 async def slack(url: str) -> None:
-    counted: Callable[[str], None] = lambda _: None  # noqa: E731
     nobody: Any = None
     async with open_slack(
         token="xoxb-1", signing_secret="s" * 32, app_token=None, api_url=f"{url}/api/",
-        desk=nobody, clock=now, count=counted,
+        desk=nobody, clock=now, metrics=NO_METRICS,
     ):  # fmt: skip
         pass
 
 
 async def heartbeat(url: str) -> None:
     with capture_logs() as logs:
-        async with open_heartbeat(url, count=lambda _: None) as liveness:
+        async with open_heartbeat(url, metrics=NO_METRICS) as liveness:
             assert liveness is not None
             well = await liveness.beat()
     if not well:

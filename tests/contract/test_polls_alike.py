@@ -20,7 +20,7 @@ from bot.policy import Policy
 from bot.protocol import HITLDecision, HITLRequest
 from bot.routing import Route
 from tests.contract.values import FINANCE, NOW, SIGNING, a_vote
-from tests.fakes import FakePlatform
+from tests.fakes import Counting, FakePlatform
 from tests.sampling import sampled
 from tests.servers.memory import Memory
 
@@ -48,7 +48,7 @@ class Rig:
         self.platform = FakePlatform(clock=lambda: self.now)
         self.ingest = Ingest(
             platform=self.platform, store=self.store, policy=lambda: POLICY, clock=lambda: self.now,
-            count=self.counts.append, in_turn=0,
+            metrics=Counting(self.counts.append), in_turn=0,
         )  # fmt: skip
 
     async def poll(self) -> list[Any]:

@@ -11,6 +11,7 @@ import pytest
 from adapters.slack import open_slack
 from bot.errors import Forbidden
 from bot.policy import Person
+from bot.ports import NO_METRICS
 from bot.surface import Surface
 from tests.contract.slack_rig import ALLOWED, FakeDesk, open_rig, press, until
 from tests.contract.teams_rig import open_rig as open_teams_rig
@@ -31,7 +32,7 @@ async def test_a_wrong_app_token_is_named_before_any_card_is_up() -> None:
                 api_url=f"{rig.url}/api/",
                 desk=FakeDesk(),
                 clock=lambda: datetime.now(UTC),
-                count=lambda _: None,
+                metrics=NO_METRICS,
             ):
                 pytest.fail("Slack is not open")
 

@@ -16,6 +16,7 @@ from adapters.relay import WAKE_PATH, WakeEndpoint, open_relay, open_waker, serv
 from adapters.relay.wake import AGAIN, MOST_KEPT, PAUSE
 from adapters.web import front, serve_front
 from tests.contract.relay_rig import RUN, STREAM, Line, hitl_event, upstream
+from tests.fakes import Counting
 
 TOKEN = "5f0c2d9ab81e4736" * 2
 REST = {"troubles": list, "health": list, "metrics": lambda: (b"", "text/plain")}
@@ -33,7 +34,7 @@ class Bot:
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
-        wake_endpoint = WakeEndpoint(TOKEN, poll=self.poll, count=self.counted.append)
+        wake_endpoint = WakeEndpoint(TOKEN, poll=self.poll, metrics=Counting(self.counted.append))
         app = front(receivers={WAKE_PATH: wake_endpoint}, **REST)
         async with serve_front(app, host="127.0.0.1", port=0) as url:
             yield url
@@ -71,7 +72,7 @@ async def test_the_token_opens_the_door() -> None:
 async def test_a_wake_can_name_runs(body: bytes, run_id: str | None) -> None:
     """What it says beside that, or cannot be read, costs nothing: the poll is asked for all the same."""
     bot = Bot()
-    wake_endpoint = WakeEndpoint(TOKEN, poll=bot.poll, count=bot.counted.append)
+    wake_endpoint = WakeEndpoint(TOKEN, poll=bot.poll, metrics=Counting(bot.counted.append))
     assert 204 == (await wake_endpoint.receive({"authorization": f"Bearer {TOKEN}"}, body))[0]
     assert (1, run_id) == (len(bot.polls), wake_endpoint.run_of("r1"))
 
@@ -79,7 +80,7 @@ async def test_a_wake_can_name_runs(body: bytes, run_id: str | None) -> None:
 async def test_runs_that_nobody_lists_are_forgotten() -> None:
     """Only so many are kept, the latest; and a caller without a token adds nothing."""
     bot = Bot()
-    wake_endpoint = WakeEndpoint(TOKEN, poll=bot.poll, count=bot.counted.append)
+    wake_endpoint = WakeEndpoint(TOKEN, poll=bot.poll, metrics=Counting(bot.counted.append))
     for begin in range(0, MOST_KEPT + 100, 100):
         runs = {f"r{number}": "run" for number in range(begin, begin + 100)}
         await wake_endpoint.receive({"authorization": f"Bearer {TOKEN}"}, json.dumps({"runs": runs}).encode())

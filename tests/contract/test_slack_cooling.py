@@ -19,6 +19,7 @@ from bot.flow.self_check import SelfCheck
 from bot.flow.show import Show
 from bot.matching import Match
 from bot.policy import Policy
+from bot.ports import NO_METRICS
 from bot.records import NewApproval, Step
 from bot.routing import Route
 from bot.seal import Seal
@@ -40,13 +41,11 @@ class System:
         self.store, self.rig, self.now = store, rig, NOW
         self._tasks = tasks
         self._rung = asyncio.Event()
-        pool = WorkerPool(
-            Step.SHOW, size=16, tasks=tasks, ring=lambda _: self._rung.set(), count=lambda _: None
-        )
+        pool = WorkerPool(Step.SHOW, size=16, tasks=tasks, ring=lambda _: self._rung.set(), metrics=NO_METRICS)
         self._show = Show(
             StepDeps(
                 store=store, chats={Surface.SLACK: rig.slack.chat}, policy=lambda: POLICY, clock=self.clock,
-                count=lambda _: None, pool=pool,
+                metrics=NO_METRICS, pool=pool,
             ),
             seal=Seal("s" * 32),
         )  # fmt: skip
@@ -80,7 +79,7 @@ class System:
 
         return SelfCheck(
             store=self.store, alerts=self.store.alerts, chats={}, policy=lambda: POLICY, liveness=Liveness(),
-            late_tick=lambda: None, blind=lambda: None, all_well=well, clock=self.clock, count=lambda _: None,
+            late_tick=lambda: None, blind=lambda: None, all_well=well, clock=self.clock, metrics=NO_METRICS,
         )  # fmt: skip
 
 

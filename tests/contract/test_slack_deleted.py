@@ -15,6 +15,7 @@ from bot.records import NewApproval
 from bot.surface import Destination, Surface
 from tests.contract.slack_rig import CHANNEL, Rig, open_rig
 from tests.contract.values import NOW, a_placement, after, an_approval
+from tests.fakes import Counting
 from tests.render.cards import card
 
 HERE = Destination(surface=Surface.SLACK, channel=CHANNEL)
@@ -38,7 +39,7 @@ class Look:
             store=store,
             chats={Surface.SLACK: rig.slack.chat},
             clock=lambda: self.now,
-            count=self.heard.append,
+            metrics=Counting(self.heard.append),
             first=first,
         )
 

@@ -13,7 +13,7 @@ from adapters.directory_cache import LONGEST_AGE, DirectoryCache
 from adapters.slack.errors import APP_REFUSED
 from bot.errors import Unavailable
 from bot.policy import Person, Policy
-from bot.ports import GroupRef
+from bot.ports import NO_METRICS, GroupRef
 from bot.surface import Surface
 from tests.contract.slack_rig import Rig, open_rig
 
@@ -78,7 +78,7 @@ async def test_who_cannot_be_asked_about_stays_for_a_minute() -> None:
     """Ann keeps her account until the last lookup is too old; meanwhile Bob is looked up again."""
     now = 0.0
     directory_cache = DirectoryCache(
-        count=lambda _: None, clock=lambda: datetime(2026, 3, 2, tzinfo=UTC), seconds=lambda: now
+        metrics=NO_METRICS, clock=lambda: datetime(2026, 3, 2, tzinfo=UTC), seconds=lambda: now
     )
     policy = Policy(people={"ann": ANN, "bob": BOB}, groups={}, routes=())
 

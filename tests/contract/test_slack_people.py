@@ -11,6 +11,7 @@ import pytest
 from adapters.slack import open_slack
 from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.policy import Person
+from bot.ports import NO_METRICS
 from bot.surface import Destination, Surface
 from sandbox.slack.people import App
 from tests.contract.slack_rig import FakeDesk, open_rig
@@ -155,7 +156,7 @@ async def opened(api_url: str, *, secret: str | None = "0" * 32, token: str = "x
         api_url=api_url,
         desk=FakeDesk(),
         clock=lambda: datetime.now(UTC),
-        count=lambda _: None,
+        metrics=NO_METRICS,
     ):
         pass
 

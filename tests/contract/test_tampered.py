@@ -25,6 +25,7 @@ from bot.flow.polls import Polls
 from bot.flow.undelivered import Losses
 from bot.matching import Match
 from bot.policy import Policy
+from bot.ports import NO_METRICS
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 from bot.records import Counted, NewApproval, Step
 from bot.routing import Route, Rule, Rules
@@ -69,7 +70,7 @@ class Rig:
         self.store, self.eyes, self.platform = store, eyes, Watched()
         self.broken = 0
         self.admit = Ingest(
-            platform=self.platform, store=store, policy=lambda: POLICY, clock=self.clock, count=lambda _: None
+            platform=self.platform, store=store, policy=lambda: POLICY, clock=self.clock, metrics=NO_METRICS
         )
 
     def clock(self) -> datetime:
@@ -112,20 +113,20 @@ class Rig:
         async with asyncio.TaskGroup() as tasks:
             await Answer(
                 store=self.store, callbacks=NoCallbacks(), policy=lambda: POLICY, clock=self.clock,
-                count=lambda _: None, pool=_pool(Step.ANSWER, tasks),
+                metrics=NO_METRICS, pool=_pool(Step.ANSWER, tasks),
             ).round()  # fmt: skip
 
     async def deliver(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             await Deliver(
                 platform=self.platform, store=self.store, policy=lambda: POLICY, clock=self.clock,
-                polls=Polls(store=self.store, clock=self.clock), count=lambda _: None, ring=lambda _: None,
+                polls=Polls(store=self.store, clock=self.clock), metrics=NO_METRICS, ring=lambda _: None,
                 pool=_pool(Step.DELIVER, tasks), losses=Losses(store=self.store, clock=self.clock),
             ).round()  # fmt: skip
 
 
 def _pool(step: Step, tasks: asyncio.TaskGroup) -> WorkerPool:
-    return WorkerPool(step, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+    return WorkerPool(step, size=4, tasks=tasks, ring=lambda _: None, metrics=NO_METRICS)
 
 
 @pytest.fixture
@@ -219,7 +220,7 @@ async def test_rows_that_retention_did_not_sign_away_are_missed(
         checkpoint_log=CheckpointLog(path=file),
         webhook=None,
         clock=lambda: NOW,
-        count=lambda _: None,
+        metrics=NO_METRICS,
     ) as signer:
         for number in range(9):
             await store.journal.note(Fact(kind="refused", at=NOW, body={"n": number}))

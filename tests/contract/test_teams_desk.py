@@ -21,6 +21,7 @@ from bot.flow.desk import FrontDesk
 from bot.ladder import Deadline, DeadlineSource
 from bot.matching import Match
 from bot.policy import Person, Policy
+from bot.ports import NO_METRICS
 from bot.protocol import HITLDecision, HITLRequest
 from bot.records import NewApproval, Placement
 from bot.routing import ReasonRule, Route
@@ -94,7 +95,7 @@ async def open_desk_rig(path: Path) -> AsyncIterator[DeskRig]:
     clock = lambda: datetime.now(UTC)  # noqa: E731 - the desk's and the store's
     lay_database(path)
     async with open_store(f"sqlite:///{path}/nod.db", ring=lambda _: None, pagers=(), clock=clock) as store:
-        desk = FrontDesk(store=store, policy=lambda: POLICY, seal=SEAL, clock=clock, count=lambda _: None)
+        desk = FrontDesk(store=store, policy=lambda: POLICY, seal=SEAL, clock=clock, metrics=NO_METRICS)
         async with open_rig(desk=desk) as rig:
             request = HITLRequest(
                 request_id="r1", tool_name="pay", arguments={"to": "ann", "cents": 12}, agent_id="treasury"

@@ -12,7 +12,7 @@ from adapters.teams import ConversationRef, Scope, open_teams
 from adapters.teams.conversations import is_service, named, ref_of, threaded
 from bot.errors import ConfigError, Forbidden, Unavailable
 from bot.policy import Person
-from bot.ports import GroupRef
+from bot.ports import NO_METRICS, GroupRef
 from bot.surface import Surface
 from sandbox.teams.people import APPROVALS, CHAT, FINANCE, OTHER_TENANT, TENANT, cast
 from tests.contract.slack_rig import FakeDesk
@@ -110,7 +110,7 @@ async def test_places_outlive_a_restart() -> None:
             cloud=cloud_of(rig.system),
             desk=FakeDesk(),
             clock=rig.teams.chat._posted._clock,
-            count=lambda name: None,
+            metrics=NO_METRICS,
             conversations=kept,
         ) as second:
             assert await second.chat.post(card(), "approvals")

@@ -21,6 +21,7 @@ from bot.flow.ingest import Ingest
 from bot.flow.show import Show
 from bot.matching import Match
 from bot.policy import Policy
+from bot.ports import NO_METRICS
 from bot.protocol import HITLRequest
 from bot.records import Step
 from bot.routing import Route
@@ -79,7 +80,7 @@ class Rig:
             store=self.store,
             policy=lambda: POLICY,
             clock=self.clock,
-            count=lambda _: None,
+            metrics=NO_METRICS,
         )
 
     async def alerts(self) -> list[str]:
@@ -129,10 +130,10 @@ async def test_a_card_that_cannot_be_shown_pages(says: Unavailable, alerts: list
 
         async def show() -> None:
             async with asyncio.TaskGroup() as tasks:
-                pool = WorkerPool(Step.SHOW, size=4, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+                pool = WorkerPool(Step.SHOW, size=4, tasks=tasks, ring=lambda _: None, metrics=NO_METRICS)
                 deps = StepDeps(
                     store=rig.store, chats={Surface.SLACK: chat}, policy=lambda: POLICY, clock=rig.clock,
-                    count=lambda _: None, pool=pool,
+                    metrics=NO_METRICS, pool=pool,
                 )  # fmt: skip
                 await Show(deps, seal=Seal("s" * 32)).round()
 

@@ -18,6 +18,7 @@ from bot.errors import Unavailable
 from bot.flow import Liveness
 from bot.flow.self_check import SELF_CHECK_EVERY, TOUCH_EVERY, SelfCheck
 from bot.policy import Policy
+from bot.ports import NO_METRICS
 from bot.records import NewApproval
 from tests.contract.values import NOW, an_approval
 from tests.servers.fake_clock_bot import Clock, PaperPager
@@ -50,7 +51,7 @@ async def test_damage_that_was_met_is_one_alert_and_takes_no_more_writes(tmp_pat
         open_store(f"sqlite:///{tmp_path / 'nod.db'}", ring=lambda _: None, pagers=("paper",)) as store,
         open_alert_fallback(
             alerts=store.alerts, spool=Spool(tmp_path / "spool"), pagers={"paper": pager}, clock=lambda: NOW,
-            count=lambda _: None,
+            metrics=NO_METRICS,
         ) as alert_fallback,
     ):  # fmt: skip
 
@@ -67,7 +68,7 @@ async def test_damage_that_was_met_is_one_alert_and_takes_no_more_writes(tmp_pat
             blind=lambda: None,
             all_well=well,
             clock=lambda: NOW,
-            count=lambda _: None,
+            metrics=NO_METRICS,
         )
         await store.approvals.insert([NewApproval(approval=an_approval("r1"))])
         await self_check.round()

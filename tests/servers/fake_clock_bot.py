@@ -24,7 +24,7 @@ from bot.records import Alert, Claimed, Counted, Step
 from bot.seal import Seal, Signing
 from bot.surface import Surface
 from tests.contract.values import a_claim, a_vote, claim, found
-from tests.fakes import FakePlatform
+from tests.fakes import Counting, FakePlatform
 from tests.servers.memory import Memory
 
 SEAL = Seal("0123456789abcdef0123456789abcdef")
@@ -290,6 +290,8 @@ async def open_fake_clock_bot(
     def tell(event: str) -> None:
         rig.counts[event] += 1
 
+    metrics = Counting(tell)
+
     file = folder / "nod.db"
     memory = Memory(file.read_bytes() if file.exists() else None)
     async with kept(memory, file), memory.opened(ring=wake_ups.add) as database:
@@ -300,20 +302,22 @@ async def open_fake_clock_bot(
             platform=platform, chat=rig.chat, teams=rig.teams, pager=pager,
             policy=policy, wake_ups=wake_ups,
         )  # fmt: skip
-        ingest = Ingest(platform=platform, store=store, policy=lambda: work.policy, clock=clock, count=tell)
+        ingest = Ingest(
+            platform=platform, store=store, policy=lambda: work.policy, clock=clock, metrics=metrics
+        )
         chats = {Surface.SLACK: rig.chat, Surface.TEAMS: rig.teams}
         chats = {surface: chat for surface, chat in chats.items() if surface is not without}
         runtime = Runtime(
             ingest=ingest, platform=platform, store=store, chats=chats, pagers={pager.name: pager},
             callbacks=NoCallbacks(), policy=lambda: work.policy, reach=lambda: work.policy, seal=SEAL,
-            clock=clock, count=tell, ring=wake_ups.add,
+            clock=clock, metrics=metrics, ring=wake_ups.add,
         )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
             watched = _Watched(tasks, work.under_way)
 
             def pool(step: Step) -> WorkerPool:
                 return WorkerPool(
-                    step, size=POOL_SIZE, tasks=watched, ring=wake_ups.add, count=tell,
+                    step, size=POOL_SIZE, tasks=watched, ring=wake_ups.add, metrics=metrics,
                     seconds=lambda: clock().timestamp(),
                 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from bot.flow.desk import FrontDesk
 from bot.ladder import Action, Rung
 from bot.matching import Match, Pattern
 from bot.policy import Person, Policy
+from bot.ports import NO_METRICS
 from bot.protocol import HITLDecision, HITLRequest
 from bot.routing import Route, Rule, Rules
 from bot.surface import Destination, Surface
@@ -119,7 +120,7 @@ class Walk:
         """Where clicks come in."""
         work = self.work
         return FrontDesk(
-            store=work.store, policy=lambda: work.policy, seal=SEAL, clock=work.clock, count=lambda _: None
+            store=work.store, policy=lambda: work.policy, seal=SEAL, clock=work.clock, metrics=NO_METRICS
         )
 
     async def live(self, steps: deque[Step]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from adapters.pagers.services import open_pagers
 from adapters.watch import AlertFallback, Spool, open_alert_fallback
 from bot.errors import Unavailable
-from bot.ports import Clock
+from bot.ports import NO_METRICS, Clock
 from bot.records import Alert, Heard, PendingPage
 from bot.retry import Backoff
 from bot.store import Alerts
@@ -31,10 +31,6 @@ GONE = Alert(
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def uncounted(_: str) -> None:
-    return None
 
 
 class Fickle:
@@ -93,7 +89,7 @@ async def open_exit(
             clock=clock,
         ) as pagers,
         open_alert_fallback(
-            alerts=alerts, spool=Spool(spool), pagers=pagers, clock=clock, count=uncounted,
+            alerts=alerts, spool=Spool(spool), pagers=pagers, clock=clock, metrics=NO_METRICS,
             patience=2.0, backoff=Backoff(first=0.05, last=60), proven=proven,
         ) as alert_fallback,
     ):  # fmt: skip

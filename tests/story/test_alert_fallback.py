@@ -19,14 +19,14 @@ from bot.alerts import SCHEDULER_DEAD, STORE, STORE_DOWN
 from bot.errors import Unavailable
 from bot.flow import WorkerPool
 from bot.flow.alert import PageOut
-from bot.ports import Pager
+from bot.ports import NO_METRICS, Pager
 from bot.records import Alert, PendingPage, Step
 from tests.servers.fake_clock_bot import Clock, PaperPager
 from tests.servers.pagers import WEBHOOK_SECRET
 from tests.servers.sqlite_template import lay_database
 from tests.servers.system import until
 from tests.story.alert_fallback_rig import Rig, health, open_rig
-from tests.story.spooling_child import GONE, Fickle, uncounted, utc_now
+from tests.story.spooling_child import GONE, Fickle, utc_now
 
 DEAD = replace(GONE, approval_id=NOD, cause=SCHEDULER_DEAD)
 
@@ -122,7 +122,7 @@ async def test_who_was_told_directly_is_told_once_and_hears_its_end(tmp_path: Pa
     async with (
         open_store(f"sqlite:///{tmp_path / 'nod.db'}", ring=lambda _: None, pagers=("paper", "late")) as store,
         open_alert_fallback(
-            alerts=store.alerts, spool=Spool(tmp_path / "a"), pagers=pagers, clock=utc_now, count=uncounted
+            alerts=store.alerts, spool=Spool(tmp_path / "a"), pagers=pagers, clock=utc_now, metrics=NO_METRICS
         ) as alert_fallback,
     ):
         await alert_fallback.raise_(down)
@@ -131,8 +131,10 @@ async def test_who_was_told_directly_is_told_once_and_hears_its_end(tmp_path: Pa
         await alert_fallback.resolve(STORE, cause=STORE_DOWN, how="It is back.")
         async with asyncio.TaskGroup() as tasks:
             step = PageOut(
-                store=store, pagers=pagers, chats={}, clock=utc_now, count=uncounted,
-                pool=lambda: WorkerPool(Step.ALERT, size=4, tasks=tasks, ring=lambda _: None, count=uncounted),
+                store=store, pagers=pagers, chats={}, clock=utc_now, metrics=NO_METRICS,
+                pool=lambda: WorkerPool(
+                    Step.ALERT, size=4, tasks=tasks, ring=lambda _: None, metrics=NO_METRICS
+                ),
             )  # fmt: skip
             await step.round()
     assert [None, STORE_DOWN] == pager.refs, "a second message"
@@ -255,7 +257,7 @@ async def test_a_pager_that_breaks_harms_no_other(tmp_path: Path, capfd: pytest.
 
     pagers: dict[str, Pager] = {"broken": Broken()}
     async with open_alert_fallback(
-        alerts=Fickle(), spool=Spool(tmp_path / "a"), pagers=pagers, clock=utc_now, count=uncounted
+        alerts=Fickle(), spool=Spool(tmp_path / "a"), pagers=pagers, clock=utc_now, metrics=NO_METRICS
     ) as alert_fallback:
         pagers["works"] = Works()  # pagers that open later count as well
         await alert_fallback.raise_(GONE)
@@ -276,8 +278,10 @@ async def page_what_is_owed(rig: Rig) -> None:
     ):
         (pager,) = pagers.values()
         step = PageOut(
-            store=rig.store, pagers={"p": pager}, chats={}, clock=utc_now, count=uncounted,
-            pool=lambda: WorkerPool(Step.ALERT, size=4, tasks=tasks, ring=lambda _: None, count=uncounted),
+            store=rig.store, pagers={"p": pager}, chats={}, clock=utc_now, metrics=NO_METRICS,
+            pool=lambda: WorkerPool(
+                    Step.ALERT, size=4, tasks=tasks, ring=lambda _: None, metrics=NO_METRICS
+                ),
         )  # fmt: skip
         await step.round()
 

@@ -21,6 +21,7 @@ from bot.alerts import BLIND
 from bot.approval import Outcome, Stage
 from bot.errors import Unavailable
 from bot.flow.ingest import ADMITTED_TOGETHER, Ingest
+from bot.ports import NO_METRICS
 from bot.protocol import HITLDecision
 from bot.records import Step
 from sandbox.serve import serve
@@ -150,7 +151,7 @@ async def test_a_round_takes_in_what_it_has_time_for(tmp_path: Path) -> None:
     async with open_fake_clock_bot(tmp_path, policy_of()) as work:
         admit = Ingest(
             platform=work.platform, store=work.store, policy=lambda: work.policy, clock=work.clock,
-            count=lambda _: None, admits_for=timedelta(0),
+            metrics=NO_METRICS, admits_for=timedelta(0),
         )  # fmt: skip
         for number in range(ADMITTED_TOGETHER + 1):
             work.ask(f"r{number}", window=900 - number)

@@ -13,7 +13,7 @@ from adapters.store.open import SqlStore, open_store
 from bot.errors import Unavailable
 from bot.flow import WorkerPool
 from bot.flow.alert import PageOut
-from bot.ports import Pager, utc_now
+from bot.ports import NO_METRICS, Pager, utc_now
 from bot.records import Alert, Step
 from tests.servers.system import until
 
@@ -55,7 +55,7 @@ class Away(Quick):
 
 
 def a_crew(tasks: asyncio.TaskGroup) -> WorkerPool:
-    return WorkerPool(Step.ALERT, size=SIZE, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+    return WorkerPool(Step.ALERT, size=SIZE, tasks=tasks, ring=lambda _: None, metrics=NO_METRICS)
 
 
 @asynccontextmanager
@@ -69,7 +69,7 @@ async def paging(folder: Path, *pagers: Pager, patience: float) -> AsyncIterator
             await store.alerts.raise_(alert)
         async with asyncio.TaskGroup() as tasks:
             step = PageOut(
-                store=store, pagers=by_name, chats={}, clock=utc_now, count=lambda _: None, patience=patience,
+                store=store, pagers=by_name, chats={}, clock=utc_now, metrics=NO_METRICS, patience=patience,
                 pool=lambda: a_crew(tasks),
             )  # fmt: skip
             yield store, step

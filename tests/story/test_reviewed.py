@@ -21,6 +21,7 @@ from bot.flow.self_check import SelfCheck
 from bot.ladder import Action, Rung
 from bot.matching import Match, Pattern
 from bot.policy import Person, Policy, eligibility_of
+from bot.ports import NO_METRICS
 from bot.records import Step
 from bot.routing import Route
 from bot.seal import Seal
@@ -58,7 +59,7 @@ def auditor(work: FakeClockBot, liveness: list[float], *, blind: str | None = No
     return SelfCheck(
         store=work.store, alerts=work.store.alerts, chats={Surface.SLACK: work.chat},
         policy=lambda: work.policy, liveness=Liveness(), late_tick=lambda: None, blind=lambda: blind,
-        all_well=all_well, clock=work.clock, count=lambda _: None,
+        all_well=all_well, clock=work.clock, metrics=NO_METRICS,
     )  # fmt: skip
 
 
@@ -79,7 +80,7 @@ async def test_a_vote_of_somebody_who_was_deactivated_since_makes_no_quorum(tmp_
         ((ref, shown),) = work.chat.cards.items()
         desk = FrontDesk(
             store=work.store, policy=lambda: work.policy, seal=Seal("0123456789abcdef0123456789abcdef"),
-            clock=work.clock, count=lambda _: None,
+            clock=work.clock, metrics=NO_METRICS,
         )  # fmt: skip
 
         def click(account: str) -> Click:

@@ -8,12 +8,14 @@ from structlog.testing import capture_logs
 
 from adapters.chat.click_errors import AGAIN_AFTER, ClickErrors
 from bot.errors import Unavailable
+from bot.ports import NO_METRICS
+from tests.fakes import Counting
 
 
 def test_a_database_that_is_away_is_one_line_and_no_traceback() -> None:
     """Each click is counted; the line comes again once a minute."""
     counted, now = Counter[str](), [0.0]
-    broken = ClickErrors(count=lambda name: counted.update([name]), monotonic=lambda: now[0])
+    broken = ClickErrors(metrics=Counting(lambda name: counted.update([name])), monotonic=lambda: now[0])
     with capture_logs() as logs:
         for _ in range(30):
             broken.note(Unavailable("the database is away"))
@@ -29,7 +31,7 @@ def test_a_database_that_is_away_is_one_line_and_no_traceback() -> None:
 
 def test_a_fault_in_nod_is_told_with_its_traceback_each_time() -> None:
     """Nobody can mend what was not seen."""
-    broken = ClickErrors(count=lambda _: None)
+    broken = ClickErrors(metrics=NO_METRICS)
     error = OSError("disk full")
     with capture_logs() as logs:
         broken.note(error)

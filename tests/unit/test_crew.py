@@ -9,7 +9,9 @@ import pytest
 
 from bot.errors import Unavailable
 from bot.flow import CALM_AFTER, CALM_SWEEP, COME_BACK, WakeUps, WorkerPool
+from bot.ports import NO_METRICS
 from bot.records import Step
+from tests.fakes import Counting
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -23,7 +25,7 @@ async def test_a_piece_that_ended_while_a_round_was_reading_is_not_done_twice() 
         done.append(name)
 
     async with asyncio.TaskGroup() as tasks:
-        pool = WorkerPool(Step.SHOW, size=2, tasks=tasks, ring=rung.append, count=lambda _: None)
+        pool = WorkerPool(Step.SHOW, size=2, tasks=tasks, ring=rung.append, metrics=NO_METRICS)
         pool.look()
         pool.take("card", "r1", work, "first")
         pool.look()  # a second round begins to read; its reading still has the card
@@ -49,7 +51,7 @@ async def test_the_trouble_of_one_piece_is_its_own() -> None:
             raise error
 
     async with asyncio.TaskGroup() as tasks:
-        pool = WorkerPool(Step.DELIVER, size=1, tasks=tasks, ring=rung.append, count=counted.append)
+        pool = WorkerPool(Step.DELIVER, size=1, tasks=tasks, ring=rung.append, metrics=Counting(counted.append))
         pool.look()
         pool.take("a", "r1", work, Unavailable("down"))
         pool.take("b", "r2", work, RuntimeError("broken"))
@@ -72,7 +74,7 @@ async def test_what_could_not_be_done_is_tried_again() -> None:
         raise Unavailable("down")
 
     async with asyncio.TaskGroup() as tasks:
-        pool = WorkerPool(Step.NOTIFY, size=1, tasks=tasks, ring=ring, count=lambda _: None)
+        pool = WorkerPool(Step.NOTIFY, size=1, tasks=tasks, ring=ring, metrics=NO_METRICS)
         pool.look()
         pool.take("a", "r1", work)
     assert [] == rung
@@ -115,7 +117,7 @@ async def test_a_piece_that_fell_over_is_known_by_its_key_once() -> None:
             raise error
 
     async with asyncio.TaskGroup() as tasks:
-        pool = WorkerPool(Step.ESCALATE, size=3, tasks=tasks, ring=lambda _: None, count=lambda _: None)
+        pool = WorkerPool(Step.ESCALATE, size=3, tasks=tasks, ring=lambda _: None, metrics=NO_METRICS)
         pool.look()
         pool.take("waits", "r1", work, Unavailable("down"))
         pool.take("breaks", "r2", work, RuntimeError("broken"))

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from adapters.watch.alert_fallback import FallbackPager
 from bot.errors import NodError, Unavailable
+from bot.ports import NO_METRICS
 from bot.records import Alert
 from bot.retry import Backoff
 from tests.servers.system import until
@@ -56,7 +57,7 @@ class Leaving:
 def pages(pager: Refusing | Leaving, *, first_wait: float) -> FallbackPager:
     ticks = iter(range(100))
     return FallbackPager(
-        pagers={"p": pager}, clock=lambda: NOW + timedelta(seconds=next(ticks)), count=lambda _: None,
+        pagers={"p": pager}, clock=lambda: NOW + timedelta(seconds=next(ticks)), metrics=NO_METRICS,
         backoff=Backoff(first=first_wait, last=60),
     )  # fmt: skip
 

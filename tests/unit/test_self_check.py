@@ -18,6 +18,7 @@ from bot.flow import Liveness
 from bot.flow.self_check import MISSED_AFTER, STUCK_AFTER, TOUCHED_WITHIN, SelfCheck
 from bot.ladder import Action
 from bot.policy import Policy
+from bot.ports import NO_METRICS
 from bot.records import Alert, DueRung, Placement, Step, Unseen
 from bot.surface import Destination, Surface
 
@@ -83,7 +84,7 @@ class Rig:
         self.self_check = SelfCheck(
             store=store, alerts=self, chats=self.chats, policy=lambda: Policy(people={}, groups={}, routes=()),
             liveness=self.steps, late_tick=lambda: self.late, blind=lambda: None, all_well=self._all_well,
-            clock=lambda: self.now, count=lambda _: None,
+            clock=lambda: self.now, metrics=NO_METRICS,
         )  # fmt: skip
 
     async def raise_(self, alert: Alert) -> bool:

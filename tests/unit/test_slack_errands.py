@@ -21,6 +21,7 @@ from adapters.watch.watchdog import ENDS_WITHIN, LAST_WORD
 from adapters.web import GRACE
 from bot.errors import Refusal, Refused, Unavailable
 from tests.contract.slack_rig import FakeDesk
+from tests.fakes import Counting
 from tests.render.cards import not_counted
 
 
@@ -89,7 +90,7 @@ async def test_no_bug_after_the_ack_takes_it_back(refusal: Refused | None) -> No
         identity=Identity(team_id="T1", bot_user_id="U1", bot_id=None, app_id=None, scopes=frozenset()),
         background=BrokenErrands(),
         urls=SimpleNamespace(keep=lambda *_: None),  # type: ignore[arg-type]  # nothing is changed
-        count=lambda name: counted.update([name]),
+        metrics=Counting(lambda name: counted.update([name])),
     )
     ack = AsyncAck()
     with capture_logs():

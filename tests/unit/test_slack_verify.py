@@ -17,6 +17,8 @@ from structlog.testing import capture_logs
 
 from adapters.slack.receive import receive
 from adapters.slack.verify import BODY, verify
+from bot.ports import NO_METRICS
+from tests.fakes import Counting
 
 SECRET = "0123456789abcdef0123456789abcdef"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -140,7 +142,7 @@ async def test_what_nod_does_not_use_is_taken(body: bytes, kind: str) -> None:
             app=nobody,
             secret=SECRET,
             now=NOW,
-            count=lambda name: counted.update([name]),
+            metrics=Counting(lambda name: counted.update([name])),
             late=set(),
         )
     assert (200, {}, b"") == answer
@@ -172,7 +174,7 @@ async def test_a_refusal_names_the_cause_and_nothing_of_the_body() -> None:
             app=None,  # type: ignore[arg-type]  # a refused request never gets to bolt
             secret=SECRET,
             now=NOW,
-            count=lambda name: counted.update([name]),
+            metrics=Counting(lambda name: counted.update([name])),
             late=set(),
         )
     assert 400 == code
@@ -189,7 +191,7 @@ async def test_without_a_secret_nothing_comes_in() -> None:
         app=None,  # type: ignore[arg-type]  # a refused request never gets to bolt
         secret=None,
         now=NOW,
-        count=lambda _: None,
+        metrics=NO_METRICS,
         late=set(),
     )
     assert 404 == code

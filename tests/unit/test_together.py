@@ -10,7 +10,7 @@ import pytest
 
 from bot.errors import Unavailable
 from bot.flow import AT_ONCE, BATCH, Liveness, Together, WakeUps, WorkerPool, keep_up
-from bot.ports import utc_now
+from bot.ports import NO_METRICS, utc_now
 from bot.records import Step
 
 
@@ -115,7 +115,7 @@ async def test_a_full_batch_goes_on_at_once() -> None:
     async with asyncio.timeout(5):
         loop = asyncio.create_task(
             keep_up(
-                Step.CLOSE, round_, wake_ups=WakeUps(), liveness=Liveness(), clock=utc_now, count=lambda _: None
+                Step.CLOSE, round_, wake_ups=WakeUps(), liveness=Liveness(), clock=utc_now, metrics=NO_METRICS
             )  # type: ignore[arg-type]
         )
         while rounds < 50:
@@ -134,7 +134,7 @@ async def test_what_failed_fills_no_batch() -> None:
 
     async with asyncio.TaskGroup() as tasks:
         pool = WorkerPool(
-            Step.EXPIRE, size=1, tasks=tasks, ring=lambda _: None, count=lambda _: None, seconds=lambda: now
+            Step.EXPIRE, size=1, tasks=tasks, ring=lambda _: None, metrics=NO_METRICS, seconds=lambda: now
         )
         assert pool.take("r1", "r1", fails)
         assert (["r1"], BATCH - 1) == (list(pool.without), pool.room)

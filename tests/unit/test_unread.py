@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from bot.errors import Unavailable
 from bot.flow.polls import Unread
-from bot.ports import Listing
+from bot.ports import NO_METRICS, Listing
 from bot.records import Alert
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -47,7 +47,7 @@ def listing(*reasons: str, ids: tuple[str, ...] = ()) -> Listing:
 
 
 def unread(books: Books) -> Unread:
-    return Unread(store=books, clock=lambda: NOW, count=lambda _: None)  # type: ignore[arg-type]
+    return Unread(store=books, clock=lambda: NOW, metrics=NO_METRICS)  # type: ignore[arg-type]
 
 
 async def test_what_the_database_did_not_take_is_told_at_the_next_poll() -> None:

@@ -1,0 +1,75 @@
+"""What Prometheus reads at `/metrics`: every event that Nod counts, and the families of `FAMILIES`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+
+#: Series of one family; what has further label values is counted under `OTHER`.
+MOST_SERIES, OTHER = 200, "other"
+#: Seconds: from an acknowledgement to the longest wait of a person.
+SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 120, 300, 900, 3600)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One metric: what it says, its labels, and of a histogram the upper ends of its buckets."""
+
+    kind: type[Counter | Gauge | Histogram]
+    about: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = SECONDS
+
+    def made(self, name: str, registry: CollectorRegistry) -> MetricWrapperBase:
+        """The metric in this registry, under `nod_<name>`."""
+        more: dict[str, Any] = {"buckets": self.buckets} if self.kind is Histogram else {}
+        return self.kind(f"nod_{name}", self.about, self.labels, registry=registry, **more)
+
+
+#: By the name that the code gives: what is not here is an event, and counted in `nod_events_total` alone.
+FAMILIES: Mapping[str, Family] = {}
+_EVENTS = "events"
+
+
+class PrometheusMetrics:
+    """Implements `bot.ports.Metrics` with a registry of its own."""
+
+    def __init__(self, families: Mapping[str, Family] = FAMILIES, *, most: int = MOST_SERIES) -> None:
+        """At most `most` series of each family."""
+        events = Family(kind=Counter, about="What happened, by event.", labels=("event",))
+        self._registry, self._most = CollectorRegistry(), most
+        self._families = {
+            name: family.made(name, self._registry) for name, family in {_EVENTS: events, **families}.items()
+        }
+        self._series: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
+
+    def count(self, name: str, **labels: str) -> None:
+        if name in self._families:
+            self._one(name, labels).inc()
+        else:
+            self._one(_EVENTS, {"event": name}).inc()
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Raises KeyError for a name that is not in the table, as `gauge` does."""
+        self._one(name, labels).observe(value)
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        self._one(name, labels).set(value)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The text that Prometheus reads, and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+    def _one(self, name: str, labels: Mapping[str, str]) -> Any:
+        family, known, values = self._families[name], self._series[name], tuple(labels.values())
+        if values not in known:
+            if len(known) >= self._most:
+                labels = dict.fromkeys(labels, OTHER)
+            else:
+                known.add(values)
+        return family.labels(**labels) if labels else family
