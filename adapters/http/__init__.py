@@ -1,18 +1,19 @@
 """The HTTP floor for every adapter: one client, one rule for trust and proxies, one bounded exchange."""
 
-from adapters.http.client import (
-    USUAL,
-    Transport,
-    open_client,
-    place_of,
-    proxy_for,
+from adapters.http.client import USUAL, Transport, open_client, place_of, proxy_for, trusted
+from adapters.http.exchange import (
+    LARGEST,
+    LIMIT,
+    REACHED,
+    Answer,
+    exchange,
+    http_date,
     reason,
     refused,
+    retry_after,
     told,
-    trusted,
     why,
 )
-from adapters.http.exchange import LARGEST, LIMIT, REACHED, Answer, exchange, http_date, retry_after
 
 __all__ = [
     "LARGEST",

@@ -7,21 +7,23 @@ stays in one's own network or on this machine.
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import os
 import re
-import socket
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx
+from yarl import URL
 
+from adapters.http.exchange import Unreached, UnreachedInTime, reason, refused, short_reason
 from bot.errors import ConfigError
 
 FILE, FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
@@ -172,90 +174,6 @@ def _cleaned(text: str) -> str:
     return text.strip().strip("\"'").strip()
 
 
-_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
-
-
-class Unreached(httpx.ConnectError):
-    """Nothing was sent; the message says what failed, and with which address."""
-
-    why: str | None = None  #: in a few words, where the address itself was asked
-
-
-class UnreachedInTime(httpx.ConnectTimeout):
-    """The same, where it took too long."""
-
-    why: str | None = None
-
-
-def told(error: BaseException) -> str:
-    """What to say of a failed exchange: what failed and where, or for other failures the kind alone.
-
-    Nothing of an address but host and port is in it: the rest may be a secret.
-    """
-    return str(error) if isinstance(error, Unreached | UnreachedInTime) else type(error).__name__
-
-
-def why(error: BaseException) -> str:
-    """The same for a sentence that names the address itself: `connection refused`."""
-    short = error.why if isinstance(error, Unreached | UnreachedInTime) else None
-    return short or told(error)
-
-
-def refused(*, to: str, proxy: str, status: int | None) -> str:
-    """In words that the proxy, which answered with this status, did not connect."""
-    return f"the proxy {proxy} does not connect to {to}" + (f" (HTTP {status})" if status else "")
-
-
-def reason(error: BaseException, *, to: str, proxy: str | None) -> str:
-    """In words why `to` (host and port) was not reached, directly or by this proxy."""
-    causes = list(_causes(error))
-    for cause in causes:
-        # aiohttp's own errors are of these kinds, too, but without what OpenSSL has to say.
-        if isinstance(cause, ssl.SSLCertVerificationError) and hasattr(cause, "verify_message"):
-            return f"the certificate of {to} is not trusted: {cause.verify_message}"
-    for cause in causes:
-        if isinstance(cause, ssl.SSLError):
-            return f"TLS with {to} failed ({cause.reason})"
-    where = f"the proxy {proxy} on the way to {to}" if proxy else to
-    for cause in causes:
-        if isinstance(cause, socket.gaierror):
-            return f"the host name of {where} was not found"
-        if isinstance(cause, ConnectionRefusedError):
-            return f"{where} refuses the connection"
-        if isinstance(cause, OSError) and cause.errno in _NO_WAY:
-            return f"there is no route to {where}"
-    if any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes):
-        return f"{where} does not answer in time"
-    return f"{where} closed the connection"
-
-
-def _why(error: BaseException) -> str | None:
-    """In a few words; None where more is to be said."""
-    for cause in _causes(error):
-        if isinstance(cause, socket.gaierror):
-            return "host not found"
-        if isinstance(cause, ConnectionRefusedError):
-            return "connection refused"
-        if isinstance(cause, OSError) and cause.errno in _NO_WAY:
-            return "no route to the host"
-    return "timed out" if isinstance(error, httpx.ConnectTimeout) else None
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and all that led to it."""
-    seen: set[int] = set()
-    rest: list[BaseException | None] = [error]
-    while rest:
-        one = rest.pop(0)
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        rest += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            rest += one.exceptions
-
-
 def place_of(url: str) -> str:
     """Host and port, and nothing else of an address."""
     parts = urlsplit(url)
@@ -266,6 +184,90 @@ def place_of(url: str) -> str:
 USUAL = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
+#: httpx has written these headers, or left them out on purpose.
+_OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+class _Direct(httpx.AsyncBaseTransport):
+    """aiohttp's connections behind httpx, whose own take five times the CPU; sends each request once."""
+
+    def __init__(self, *, trusted: ssl.SSLContext, limits: httpx.Limits) -> None:
+        """To be made in the event loop. It keeps any number of idle connections until they expire."""
+        connector = aiohttp.TCPConnector(
+            ssl=trusted,
+            limit=limits.max_connections or 0,
+            keepalive_timeout=limits.keepalive_expiry,
+            use_dns_cache=False,
+            resolver=aiohttp.ThreadedResolver(),
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        )
+        # Otherwise a GET is sent again by itself when the connection breaks; there is no public switch.
+        self._session._retry_connection = False  # noqa: SLF001
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises errors of httpx's kinds."""
+        content, bounds = await request.aread(), request.extensions.get("timeout", {})
+        encoding = request.headers.encoding
+        with _as_httpx(request):
+            answer = await self._session.request(
+                request.method,
+                URL(str(request.url.copy_with(userinfo=b"")), encoded=True),
+                headers=[(name.decode("ascii"), value.decode(encoding)) for name, value in request.headers.raw],
+                data=content or None,
+                allow_redirects=False,
+                skip_auto_headers=_OURS,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, connect=bounds.get("connect"), sock_read=bounds.get("read")
+                ),
+            )
+        return httpx.Response(
+            answer.status,
+            headers=answer.raw_headers,
+            stream=_Body(answer, request),
+            extensions={"reason_phrase": (answer.reason or "").encode(errors="replace")},
+        )
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        await self._session.close()
+
+
+class _Body(httpx.AsyncByteStream):
+    """Raw, as it comes."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, request: httpx.Request) -> None:
+        self._answer, self._request = answer, request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _as_httpx(self._request):
+            async for piece in self._answer.content.iter_any():
+                yield piece
+
+    async def aclose(self) -> None:
+        """The connection is kept only where the body was read to its end."""
+        self._answer.release()
+
+
+@contextmanager
+def _as_httpx(request: httpx.Request) -> Iterator[None]:
+    try:
+        yield
+    except aiohttp.ConnectionTimeoutError as error:
+        raise httpx.ConnectTimeout("", request=request) from error
+    except aiohttp.ClientConnectorError as error:
+        raise httpx.ConnectError("", request=request) from error
+    except aiohttp.InvalidURL as error:
+        raise httpx.UnsupportedProtocol("", request=request) from error
+    except TimeoutError as error:
+        raise httpx.ReadTimeout("", request=request) from error
+    except aiohttp.ClientError as error:
+        raise httpx.RemoteProtocolError("", request=request) from error
+    except ValueError as error:
+        raise httpx.LocalProtocolError("", request=request) from error
+
+
 class Transport(httpx.AsyncBaseTransport):
     """Each request directly or through the proxy, as the rule says for its address; no redirect, no cookie."""
 
@@ -274,16 +276,20 @@ class Transport(httpx.AsyncBaseTransport):
         *,
         limits: httpx.Limits = USUAL,
         socket_options: Sequence[tuple[int, int, int]] | None = None,
+        quick: bool = False,
         env: Mapping[str, str] = os.environ,
     ) -> None:
-        """Raises ConfigError where the environment names a proxy or authorities that are none."""
-        self._rule, self._trusted = read_rule(env), trusted(env)
+        """`quick` is for what is sent whole, and without options of its own.
+
+        Raises ConfigError where the environment names a proxy or authorities that are none.
+        """
+        self._rule, self._trusted, self._quick = read_rule(env), trusted(env), quick
         self._limits, self._options = limits, socket_options
-        self._ways: dict[str | None, httpx.AsyncHTTPTransport] = {}
+        self._ways: dict[str | None, httpx.AsyncBaseTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises `Unreached` or `UnreachedInTime`, which are httpx's own kinds, when nothing was sent."""
-        proxy = self._rule.of(str(request.url.copy_with(userinfo=b"")))
+        proxy = self._rule.of(str(request.url.copy_with(userinfo=b""))) if self._rule.proxy else None
         answered: list[int] = []
 
         async def heard(event: str, info: Mapping[str, Any]) -> None:
@@ -302,7 +308,7 @@ class Transport(httpx.AsyncBaseTransport):
             else:
                 said = reason(error, to=to, proxy=by)
             failed = kind(said, request=request)
-            failed.why = None if by else _why(error)
+            failed.why = None if by else short_reason(error)
             raise failed from error
 
     async def aclose(self) -> None:
@@ -310,7 +316,9 @@ class Transport(httpx.AsyncBaseTransport):
         for way in self._ways.values():
             await way.aclose()
 
-    def _way(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
+    def _way(self, proxy: str | None) -> httpx.AsyncBaseTransport:
+        if proxy not in self._ways and proxy is None and self._quick:
+            self._ways[proxy] = _Direct(trusted=self._trusted, limits=self._limits)
         if proxy not in self._ways:
             self._ways[proxy] = httpx.AsyncHTTPTransport(
                 verify=self._trusted,
@@ -334,7 +342,7 @@ def open_client(
 ) -> httpx.AsyncClient:
     """A client that follows no redirect; its opener closes it. Raises ConfigError as `Transport` does."""
     return httpx.AsyncClient(
-        transport=Transport(limits=limits, env=env),
+        transport=Transport(limits=limits, quick=True, env=env),
         timeout=timeout,
         base_url=base_url,
         headers=headers,

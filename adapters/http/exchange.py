@@ -1,11 +1,14 @@
-"""One exchange over HTTP with a bound on everything: time, size, redirects. It is sent once."""
+"""One exchange over HTTP with a bound on everything: time, size, redirects; and how one fails."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import math
-from collections.abc import Mapping
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,7 +16,6 @@ from typing import Any
 
 import httpx
 
-from adapters.http.client import told
 from bot.errors import Forbidden, Unanswered, Unavailable
 
 #: Seconds for a whole exchange; a server that drips does not outlast them.
@@ -25,6 +27,90 @@ LARGEST = 512 * 1024
 REACHED = httpx.Timeout(None, connect=5.0, pool=5.0)
 #: Bounds for what a Retry-After may ask of us, in seconds.
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 300.0
+
+
+_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+
+
+class Unreached(httpx.ConnectError):
+    """Nothing was sent; the message says what failed, and with which address."""
+
+    why: str | None = None  #: in a few words, where the address itself was asked
+
+
+class UnreachedInTime(httpx.ConnectTimeout):
+    """The same, where it took too long."""
+
+    why: str | None = None
+
+
+def told(error: BaseException) -> str:
+    """What to say of a failed exchange: what failed and where, or for other failures the kind alone.
+
+    Nothing of an address but host and port is in it: the rest may be a secret.
+    """
+    return str(error) if isinstance(error, Unreached | UnreachedInTime) else type(error).__name__
+
+
+def why(error: BaseException) -> str:
+    """The same for a sentence that names the address itself: `connection refused`."""
+    short = error.why if isinstance(error, Unreached | UnreachedInTime) else None
+    return short or told(error)
+
+
+def refused(*, to: str, proxy: str, status: int | None) -> str:
+    """In words that the proxy, which answered with this status, did not connect."""
+    return f"the proxy {proxy} does not connect to {to}" + (f" (HTTP {status})" if status else "")
+
+
+def reason(error: BaseException, *, to: str, proxy: str | None) -> str:
+    """In words why `to` (host and port) was not reached, directly or by this proxy."""
+    causes = list(_causes(error))
+    for cause in causes:
+        # aiohttp's own errors are of these kinds, too, but without what OpenSSL has to say.
+        if isinstance(cause, ssl.SSLCertVerificationError) and hasattr(cause, "verify_message"):
+            return f"the certificate of {to} is not trusted: {cause.verify_message}"
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS with {to} failed ({cause.reason})"
+    where = f"the proxy {proxy} on the way to {to}" if proxy else to
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return f"the host name of {where} was not found"
+        if isinstance(cause, ConnectionRefusedError):
+            return f"{where} refuses the connection"
+        if isinstance(cause, OSError) and cause.errno in _NO_WAY:
+            return f"there is no route to {where}"
+    if any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes):
+        return f"{where} does not answer in time"
+    return f"{where} closed the connection"
+
+
+def short_reason(error: BaseException) -> str | None:
+    """In a few words; None where more is to be said."""
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            return "host not found"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused"
+        if isinstance(cause, OSError) and cause.errno in _NO_WAY:
+            return "no route to the host"
+    return "timed out" if isinstance(error, httpx.ConnectTimeout) else None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and all that led to it."""
+    seen: set[int] = set()
+    rest: list[BaseException | None] = [error]
+    while rest:
+        one = rest.pop(0)
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        rest += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            rest += one.exceptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
