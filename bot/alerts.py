@@ -49,25 +49,28 @@ ONE, SEVERAL = "one", "several"
 _KINDS = (
     _kind(
         UNDELIVERED,
-        "every decision is delivered in time again",
-        one="Not delivered yet: {tool} is decided, and the platform has not accepted it ({why}). "
+        "decisions are delivered in time again",
+        one="Not delivered yet: the decision on {tool}, {left} left. The platform has not accepted it ({why}). "
         "Nod keeps trying.",
         several="{count} decisions are not delivered yet ({why}). Nod keeps trying. "
-        "The first deadline is in {left}.",
+        "The earliest deadline is in {left}.",
     ),
     _kind(
         UNDELIVERABLE,
         "the platform accepts decisions again",
-        one="Not delivered: {tool}. The deadline came before the platform accepted the decision ({why}).",
-        several="{count} decisions were not delivered before their deadlines, the last one for {tool} ({why}).",
+        one="Not delivered: the decision on {tool}. Its deadline passed before the platform accepted it "
+        "({why}).",
+        several="{count} decisions were not delivered before their deadlines ({why}). "
+        "The latest was on {tool}.",
     ),
     _kind(
         NO_CARD,
         "every pending request has a card",
         one="{tool} has no card in {where} ({why}). Nobody can see it.",
         several="{count} requests have no card in {where} ({why}). Nobody can see them.",
-        late="{tool} has no card yet, and a quarter of its time is gone.",
-        late_several="{count} requests have no card in {where}, and a quarter of their time is gone.",
+        late="{tool} has no card yet, {left} left. Nobody can see it.",
+        late_several="{count} requests have no card in {where}, with a quarter of their time used up. "
+        "Nobody can see them.",
     ),
     _kind(
         CARD_REFUSED,
@@ -78,8 +81,8 @@ _KINDS = (
     _kind(
         CHANNEL_LATE,
         "every request there has a card, or has ended",
-        one="{where} is slow: 1 request has no card yet, and a quarter of its time is gone.",
-        several="{where} is slow: {count} requests have no card yet, and a quarter of their time is gone.",
+        one="{where} is slow: 1 request has no card yet, with a quarter of its time used up.",
+        several="{where} is slow: {count} requests have no card yet, with a quarter of their time used up.",
     ),
     _kind(
         SURFACE_DEAD,
@@ -90,21 +93,21 @@ _KINDS = (
     _kind(CHANNEL_DEAD, "Nod can post there again", one="Nod cannot post in {where}: {why}"),
     _kind(
         UNSEEN,
-        "no further request expired unseen for {quiet}",
+        "for {quiet}, no more requests have expired without a card",
         one="{tool} expired without a card anywhere.",
-        several="{count} requests expired without a card anywhere, the last one for {tool}.",
+        several="{count} requests expired without a card anywhere. The latest was for {tool}.",
     ),
     _kind(
         UNESCALATED,
-        "no further request expired before its escalation for {quiet}",
-        one="{tool} expired before its {action} of {due}, which did not run.",
-        several="{count} requests expired before an escalation step that was due, the last one for {tool}.",
+        "for {quiet}, no more requests have expired before an escalation step",
+        one="{tool} expired, and its escalation step ({action}, due at {due}) did not run.",
+        several="{count} requests expired before an escalation step that was due. The latest was for {tool}.",
     ),
     _kind(
         UNTOLD,
-        "no further request expired with an unsent ping for {quiet}",
+        "for {quiet}, no more requests have expired with an unsent ping",
         one="{tool} expired before a ping about it could be sent.",
-        several="{count} requests expired with a ping that could not be sent, the last one for {tool}.",
+        several="{count} requests expired with a ping that could not be sent. The latest was for {tool}.",
     ),
     _kind(
         RUNG,
@@ -119,11 +122,12 @@ _KINDS = (
     ),
     _kind(
         NOBODY,
-        "enough people can decide there",
-        gone="Route {route} was removed from nod.yaml while {requests} pending: nobody can decide there.",
-        outsiders="Route {route} has only guests and external users as approvers: nobody can decide there.",
-        unfound="Route {route} has no approver who can be found: nobody can decide there.",
-        few="Route {route} needs {quorum} approvals, and {people} can decide there.",
+        "enough people can decide its requests",
+        gone="Route {route} was removed from nod.yaml while {requests} pending, so nobody can decide.",
+        outsiders="Route {route} has only guests and external users as approvers, "
+        "so nobody can decide its requests.",
+        unfound="Route {route} has no approver who can be found, so nobody can decide its requests.",
+        few="Route {route} needs {quorum} approvals, but only {people} can decide its requests.",
     ),
     _kind(
         UNDECIDABLE,
@@ -144,8 +148,8 @@ _KINDS = (
     _kind(
         FLOOD,
         "the agent has at most {flood} open requests again",
-        one="The agent {agent} has {count} open requests, more than {flood}. New ones go to the queue messages "
-        "of its channels.",
+        one="The agent {agent} has {count} open requests, more than {flood}. New ones get no card of their "
+        "own: they go to the queue message of their channel.",
     ),
     _kind(
         BLIND,
@@ -163,14 +167,15 @@ _KINDS = (
     _kind(
         STORE_DOWN,
         "the database works again",
-        one="The database cannot be used ({why}). Clicks are not accepted, and nobody is asked.",
+        one="The database cannot be used ({why}). Nod accepts no clicks and posts no new requests.",
     ),
     _kind(
         LEFT_OUT,
-        "everything that is due is found",
-        one="{count} {kind} were due and would not have been found. Nod put them back in line.",
+        "nothing that is due is missing from the queue",
+        one="{count} due {kind} were missing from the queue and would never have been handled. "
+        "Nod queued them again.",
     ),
-    _kind(STUCK, "it works again", one="The step {step} has been stuck for {seconds} s."),
+    _kind(STUCK, "the step works again", one="The step {step} has been stuck for {seconds} s."),
     _kind(LATE_TICK, "the scheduler ticks again", one="{late}; Nod will exit soon."),
     _kind(
         SCHEDULER_DEAD,
@@ -191,8 +196,8 @@ _KINDS = (
     _kind(
         SHARED,
         "the bot's socket is the only one",
-        one="Slack counts {sockets} of SLACK_APP_TOKEN that this bot did not open. Another process uses the "
-        "token and gets some of the clicks, which are lost here. Stop it, or give it its own app.",
+        one="Slack reports {sockets} with SLACK_APP_TOKEN that this bot did not open. Another process uses the "
+        "token and gets some of the clicks, which this bot never sees. Stop it, or give it its own app.",
     ),
 )
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.cause: kind for kind in _KINDS})

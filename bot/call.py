@@ -36,9 +36,9 @@ NAMES_KEPT, LONGEST_KEPT = 1024, 1_000
 _BUILT_IN = Redaction()
 #: How a redaction ends whose hidden part reads like text or code (bot.redaction).
 _TEXT_HIDDEN = re.compile(r"‹redacted \d+ chars? of text›")
-MERGED = "Not every part of this call can be shown apart from the others, so it cannot be approved here."
+MERGED = "Some parts of this call look alike when shown, so it cannot be approved here."
 TO_APPROVE = 'Open "View all" to approve.'
-HIDES_TEXT = "A redacted part reads like text, so this call cannot be approved here."
+HIDES_TEXT = "A redacted part looks like ordinary text, so this call cannot be approved here."
 #: Values are lined up for keys of up to this many characters.
 WIDEST_KEY = 24
 #: What the card shows of a long call: this many lines, and both ends of each value.
@@ -185,7 +185,7 @@ def redactions_in(lines: tuple[Line, ...]) -> tuple[str, ...]:
     if count == 0:
         return ()
     many = "One value looks like a secret and is" if count == 1 else f"{count} values look like secrets and are"
-    return (f"{many} not shown. An answer covers the whole call all the same.",)
+    return (f"{many} not shown. Your decision still covers the whole call.",)
 
 
 def _texts(value: Json) -> Iterator[str]:
@@ -242,7 +242,7 @@ def excerpt(
 def _part_shown(text: str, shown: str) -> str:
     """How much of the call the card shows, in lines if the card shows fewer lines."""
     count, of = shown.count("\n") + 1, text.count("\n") + 1
-    return f"Showing {count} of {of} lines." if count < of else f"Showing a part of {_bytes_of(text)}."
+    return f"Showing {count} of {of} lines." if count < of else f"Showing part of {_bytes_of(text)}."
 
 
 def _flatten(key: str, value: Json) -> Iterator[tuple[str, str]]:

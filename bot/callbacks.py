@@ -79,12 +79,12 @@ def load_function(
     """
     module, _, name = spec.partition(":")
     if not module or not name or module.startswith("."):
-        raise ConfigError(where, "it names no function", f"Write it as {written}.")
+        raise ConfigError(where, "does not name a function", f"Write it as {written}.")
     imported = CallOutcome(everything=True)
     with imported:
         imported.value = getattr(importlib.import_module(module), name, None)
     if imported.error is not None:
-        fix = "Install the module where Nod runs, and see that it can be imported."
+        fix = "Install the module in Nod's Python environment."
         raise ConfigError(where, f"importing {module} failed ({told(imported.error)})", fix)
     if not callable(imported.value):
         raise ConfigError(where, f"{module} has no function {name}", f"Name a function that takes {takes}.")
@@ -161,7 +161,7 @@ class Prompt(Protocol):
 
 
 TIMED_OUT = "Callback timeout"
-UNSEEN = "It approved a call that was truncated or is ambiguous"
+UNSEEN = "The call is truncated or ambiguous, so it cannot be approved"
 WRONG_TYPE = "Callback returned invalid response type"
 
 
@@ -183,7 +183,7 @@ async def answer_of(
     if late:
         raise Unavailable(TIMED_OUT)
     if task.cancelled():
-        raise Unavailable("Callback error: it cancelled itself")
+        raise Unavailable("Callback error: it was cancelled")
     caught = task.result()
     if caught.error is not None:
         raise Unavailable(f"Callback error: {words_of(caught.error)}")
@@ -277,12 +277,12 @@ class FunctionCallbacks:
         something else, or too many of its calls have not returned.
         """
         if name not in self._functions:
-            raise Unavailable("Callback error: it is not loaded")
+            raise Unavailable("Callback error: the callback is not loaded")
         if within <= 0:
             raise Unavailable(TIMED_OUT)
         function, threads = self._functions[name]
         if threads.under_way >= MOST_AT_ONCE:
-            raise Unavailable("Callback error: too many of its calls have not come back")
+            raise Unavailable("Callback error: too many calls to it are still running")
 
         def call(given: HITLRequest) -> Any:
             value = function(given)

@@ -172,7 +172,7 @@ def _string(value: object) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise NotCanonical("it has half a character (a lone surrogate)") from None
+        raise NotCanonical("it contains half of a surrogate pair") from None
     return _QUOTED(value)
 
 
@@ -201,4 +201,4 @@ def _once(members: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _no_number(_: str) -> object:
-    raise Ambiguous("a number is none of JSON's")
+    raise Ambiguous("a number is not valid JSON")

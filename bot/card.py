@@ -210,7 +210,7 @@ def queue_card_of(
         ),
         flooding=tuple(agent_named(policy, agent) for agent in flooding),
         title=more if earliest else NO_MORE,
-        notification=(f"{more}, the first by ", moment_of(earliest, now=now)) if earliest else (NO_MORE,),
+        notification=(f"{more}, earliest deadline ", moment_of(earliest, now=now)) if earliest else (NO_MORE,),
         buttons={Button.NEXT: value} if earliest else {},
     )
 

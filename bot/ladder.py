@@ -218,10 +218,10 @@ def _doubt(
     request: HITLRequest, *, until: datetime | None, length: timedelta | None, seen: datetime
 ) -> str | None:
     if until is None:
-        return None if request.timeout_at is None else "timeout_at is not a moment in ISO 8601"
+        return None if request.timeout_at is None else "timeout_at is not an ISO 8601 timestamp"
     created = parse_time(request.created_at)
     if created is not None and created > seen + BELIEVABLE_SKEW:
-        return "created_at lies in the future"
+        return "created_at is in the future"
     if until <= seen:
         return "timeout_at had passed when the request was first seen"
     if length is not None and until - length > seen + BELIEVABLE_SKEW:

@@ -25,7 +25,7 @@ _NEEDLESS = re.compile(f"‹\u200b(?!{_READS_AS_MARK})")
 _NEEDED = re.compile(f"‹\u200b(?={_READS_AS_MARK})")
 
 #: The warning about a text that contains something like a mark.
-IMITATED = "A text imitates a mark of Nod's, such as ‹redacted 12 chars›; there it reads ‹\\u{200B}."
+IMITATED = "A text imitates one of Nod's marks, such as ‹redacted 12 chars›. Imitations begin with ‹\\u{200B}."
 
 
 def armoured(value: Json, *, depth: int = 0) -> Json:
@@ -79,10 +79,8 @@ TAB = 4
 #: Line breaks at an end of a text that are shown one by one.
 ENDS = 3
 
-GAPPED = "A text has a wide gap, shown as tabs (⇥) or as a count such as ‹40 spaces›. Read what follows it."
-EMPTIED = (
-    "A text has a long run of blank lines, shown as a count such as ‹12 blank lines›. Read what follows it."
-)
+GAPPED = "A text has a wide gap, shown as tabs (⇥) or as ‹40 spaces›. Read what comes after it."
+EMPTIED = "A text has many blank lines in a row, shown as ‹12 blank lines›. Read what comes after them."
 STRETCHED = f"A line has more than {LONG_LINE:,} characters. Read it to its end."
 
 _OWN = str.maketrans({"⇥": "\\u{21E5}", "⏎": "\\u{23CE}", "\t": "⇥"})

@@ -127,7 +127,7 @@ def _text(notice: OutboxItem, approval: Approval, *, policy: Policy, now: dateti
             return (
                 f"You have this: {name}. Decide by ",
                 until,
-                f" ({still}). Others are pinged when your time ends.",
+                f" ({still}). If you do not decide, others are pinged when your time ends.",
             )
         case NotificationKind.RUNG if notice.person:
             return (
@@ -167,6 +167,6 @@ def _outcome(approval: Approval, policy: Policy) -> Saying:
     ended = approval.settled_at or approval.deadline.at
     if approval.outcome is not Outcome.TIMEOUT_SKIP:
         return notification_of(approval, state_of(approval), policy=policy, now=ended)
-    end = " was not run" if approval.did_not_run else ""
+    end = " did not run" if approval.did_not_run else ""
     said = f"Expired: {quoted_name(approval.request.tool_name)}{end}. {too_few(approval)} answered by "
     return (said, moment_of(approval.deadline.at, now=ended), ".")

@@ -238,8 +238,8 @@ def approvers_named(policy: Policy, route: Route | None, approval: Approval) -> 
     """Who can decide, in words for a card or a refusal: groups by their name, people by theirs."""
     names = approvers_of(route, approval) if route else ()
     if route is None or not policy.members(names):
-        return "nobody (the policy names no approver)"
-    return named_for(policy, names, approval) or "nobody (an approver cannot decide what they asked for)"
+        return "nobody (nod.yaml names no approver)"
+    return named_for(policy, names, approval) or "nobody (the only approvers asked for it)"
 
 
 def kept_out(policy: Policy, approval: Approval) -> frozenset[str]:
@@ -276,4 +276,7 @@ def check_note(route: Route, verdict: HITLDecision, note: str | None) -> None:
     if route.reason_rule(verdict) is ReasonRule.REQUIRED and not note:
         raise Refused(Refusal.REASON_REQUIRED, "This route needs a reason. Write one and send it again.")
     if note is not None and len(note) > LONGEST_NOTE:
-        raise Refused(Refusal.NOTE_TOO_LONG, f"Use at most {LONGEST_NOTE} characters; this has {len(note)}.")
+        raise Refused(
+            Refusal.NOTE_TOO_LONG,
+            f"This reason has {len(note)} characters. Shorten it to {LONGEST_NOTE} or fewer.",
+        )

@@ -24,7 +24,7 @@ from bot.ports import Listing
 from bot.posting import Answers, Client, Pause, post_until
 from bot.protocol import HITLDecision, HITLRequest, HITLResponse
 
-CHANGED = "The call has changed since it was shown, and cannot be read any more."
+CHANGED = "The call changed after it was shown, and the new one cannot be read. Nothing was sent."
 
 log = structlog.get_logger()
 
@@ -41,7 +41,7 @@ class Question:
     def response(self) -> HITLResponse | None:
         """The person's answer; None if they gave none."""
         if self.answering.cancelled():
-            return rejection(self.request, "Prompt error: it cancelled itself")
+            return rejection(self.request, "Prompt error: it was cancelled")
         return self.answering.result()
 
 

@@ -67,7 +67,7 @@ def lead_of(approval: Approval, state: CardState, *, policy: Policy, now: dateti
     if state is not CardState.OPEN:
         return (who,)
     if approval.deadline.unknown:
-        return (f"{who} · no deadline is known",)
+        return (f"{who} · deadline unknown",)
     return (f"{who} · decide by ", moment_of(approval.deadline.at, now=now))
 
 
@@ -86,7 +86,7 @@ def status_of(
             return ((f"{_DID[_verdict(approval)].capitalize()} by {_deciders(approval)}. Sending…",),)
         case CardState.RETRYING:
             until = moment_of(approval.deadline.at, now=now)
-            why = f"; the platform has not accepted it yet ({approval.trouble}), retrying until "
+            why = f"; the platform has not accepted it yet ({approval.trouble}). Nod retries until "
             return ((*_did(approval, now=now), why, until), *_note(approval))
         case CardState.APPROVED | CardState.REJECTED | CardState.SKIPPED:
             return (_by(approval, now=now), *_note(approval))
@@ -182,14 +182,14 @@ def _approvals(approval: Approval, *, policy: Policy) -> Saying:
 def _source(approval: Approval) -> Saying:
     """Where the deadline comes from, unless it is the platform's own."""
     if approval.deadline.unknown:
-        return ("The platform still waits.",)
+        return ("The platform is still waiting.",)
     match approval.deadline.source:
         case DeadlineSource.TIMEOUT_AT:
             return ()
         case DeadlineSource.TIMEOUT_SECONDS:
-            return ("Deadline counted from first sight.",)
+            return ("The deadline is Nod's estimate.",)
         case DeadlineSource.DEFAULT:
-            return ("The platform named no usable deadline.",)
+            return ("The platform gave no usable deadline.",)
         case _:
             assert_never(approval.deadline.source)
 
@@ -198,7 +198,7 @@ def _who_can(approval: Approval, *, policy: Policy) -> str:
     """Who can still decide, by name."""
     route = policy.route_named(approval.route)
     if route is None:
-        return "Nobody can decide: its route is not in nod.yaml."
+        return "Nobody can decide: its route was removed from nod.yaml."
     names = approvers_of(route, approval)
     if not policy.members(names):
         return "Nobody can decide: nod.yaml names no approver."
@@ -213,9 +213,9 @@ def _who_can(approval: Approval, *, policy: Policy) -> str:
 _DOES = {
     Action.REMIND: "Reminder at ",
     Action.PING: "{who} pinged at ",
-    Action.WIDEN: "{who} can decide too from ",
+    Action.WIDEN: "{who} can also decide from ",
     Action.PAGE: "Escalates to the alert channels at ",
-    Action.FALLBACK: "Shown elsewhere too from ",
+    Action.FALLBACK: "Also shown elsewhere from ",
 }
 
 

@@ -144,10 +144,11 @@ def _looks_latin(word: str) -> bool:
 
 
 def described(host: str) -> str:
-    """How a host name that is not plain ASCII is written, and what a computer looks up instead."""
+    """Which characters a host name has that is not plain ASCII, and what a computer looks up instead."""
     scripts = scripts_of(host)
-    written = listed(scripts) if len(scripts) > 1 else f"{listed(scripts) or 'symbols'} beyond ASCII"
-    return f"{written}: {'.'.join(_looked_up(label) for label in host.split('.'))}"
+    mixed, only = f"mixes {listed(scripts)}", " ".join(["contains non-ASCII", *scripts])
+    written = mixed if len(scripts) > 1 else only
+    return f"{written} characters; its real name is {'.'.join(_looked_up(label) for label in host.split('.'))}"
 
 
 def _looked_up(label: str) -> str:
@@ -200,7 +201,7 @@ _JOINED = MOST_MARKS + 2
 
 #: Signs that say which of two things is which, as in `a > b` and `from/to`.
 _SIGNS = r"[/\\<>=+*|&%$#@:;~^→←-]"
-RIGHT_TO_LEFT = "Numbers or signs are next to right-to-left letters: the displayed order may be misleading"
+RIGHT_TO_LEFT = "Contains numbers or signs next to right-to-left letters; the displayed order may be misleading"
 
 
 def visible(text: str) -> str:
@@ -266,8 +267,10 @@ def warnings(text: str) -> tuple[str, ...]:
     return (
         *_invisible(text),
         *((RIGHT_TO_LEFT,) if _is_reordered(text) else ()),
-        *_listed("host", (f"host {_short(host)} is written with {visible(described(host))}" for host in hosts)),
-        *_listed("word", (f"word {_short(word)} mixes {listed(scripts_of(word))} letters" for word in words)),
+        *_listed("host", (f"The host {_short(host)} {visible(described(host))}" for host in hosts)),
+        *_listed(
+            "word", (f"The word {_short(word)} mixes {listed(scripts_of(word))} letters" for word in words)
+        ),
     )
 
 
@@ -301,14 +304,15 @@ def _invisible(text: str) -> Iterator[str]:
             marks.append(char)
     turns = counts.pop("hidden text-direction character", 0)
     if turns:
-        yield f"{_counted(turns, 'hidden text-direction character')}: the displayed order may be misleading"
+        signs = _counted(turns, "hidden text-direction character")
+        yield f"Contains {signs}; the displayed order may be misleading"
     if counts:
         kinds = ", ".join(_counted(number, word) for word, number in counts.most_common())
-        yield f"{_counted(counts.total(), 'invisible character')} shown as code points: {kinds}"
+        yield f"Contains {_counted(counts.total(), 'invisible character')}, shown as code points: {kinds}"
     runs = _runs_of(marks)
     stacks = sum(1 for run in runs.finditer(text) if len(run[0]) > MOST_MARKS) if runs else 0
     if stacks:
-        yield f"{_counted(stacks, 'stack')} of combining marks shown as code points"
+        yield f"Contains {_counted(stacks, 'stack')} of combining marks, shown as code points"
 
 
 def _word(char: str) -> str:

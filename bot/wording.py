@@ -85,6 +85,9 @@ _TITLES = {
     CardState.UNDELIVERABLE: "⚠ Not delivered: {tool}",
 }
 
+#: Their titles say the verdict.
+_DID_TITLED = (CardState.APPROVED, CardState.REJECTED, CardState.SKIPPED)
+
 
 def set_apart(saying: Saying) -> Saying:
     """The sentence for a layout with a separate place for each part: adjacent words are one part.
@@ -200,7 +203,8 @@ def notification_of(approval: Approval, state: CardState, *, policy: Policy, now
             return (f"{title} {agent}",)
         return (f"{title} {agent}, by ", moment_of(approval.deadline.at, now=now))
     decision = approval.decision if state is not CardState.ELSEWHERE else None
-    return (f"{title}, by {decision.actor.name}",) if decision else (title,)
+    did = "" if state in _DID_TITLED or not decision else f"{decision.verdict.value} "
+    return (f"{title}, {did}by {decision.actor.name}",) if decision else (title,)
 
 
 def folded_call(lines: tuple[Line, ...]) -> str:

@@ -108,7 +108,7 @@ def strings_in(path: Path) -> Iterator[str]:
 
 def help_texts(command: Any) -> Iterator[str]:
     """What `--help` says of a command, of its options, and of the commands in it."""
-    yield f"{command.help} {command.short_help}"
+    yield " ".join(text for text in (command.help, command.short_help) if text)
     yield from (str(getattr(parameter, "help", "")) for parameter in command.params)
     for inner in getattr(command, "commands", {}).values():
         yield from help_texts(inner)

@@ -22,14 +22,14 @@ OPEN_RUN = "Open run"
 #: What a screen reader says of a button: its label, which tool, and what the press leads to.
 _SPOKEN: Mapping[Button, str] = {
     Button.APPROVE: "Approve {tool}",
-    Button.REJECT: "Reject… {tool}: refuse it and tell the agent why",
+    Button.REJECT: "Reject… {tool}: refuse this step and tell the agent why",
     Button.SKIP: "Skip {tool}: continue without this step",
     Button.VIEW_ALL: "View all of {tool}",
     Button.VIEW_CALL: "View call of {tool}",
-    Button.CLAIM: "I'm on it: {tool}; others are not pinged meanwhile",
+    Button.CLAIM: "I'm on it: {tool}. Others are not pinged until your time ends",
     Button.WHY: "Why am I seeing this? {tool}",
     Button.IDS: "Request id of {tool}",
-    Button.NEXT: "Next: the request with the earliest deadline",
+    Button.NEXT: "Next: open the request with the earliest deadline",
 }
 #: The verb of a form that asks for the reason of a verdict, and the label of its field.
 ASKS: Mapping[Button, tuple[str, str]] = {
@@ -45,12 +45,12 @@ OPEN_THE_CARD, WHAT_IT_MEANS = "Open card", "What this means"
 FULL_REQUEST = "{tool}: full request"
 PAGE_BEFORE, PREVIOUS_PAGE = "Back", "Previous page"  #: in a modal, and on a card in Teams
 NEXT_PAGE = "Next page"
-NEVER = "This call cannot be approved; the card says why. Reject or skip it there."
+NEVER = "This call cannot be approved. The card says why; reject or skip it there."
 NEVER_HERE = "This call cannot be approved. Reject or skip it here."
-NEVER_APPROVED = "This call cannot be approved; the card says why. It can be rejected or skipped."
-ON_THE_LAST = "You can approve on the last page, after every page was shown."
-FROM_PAGE_ONE = "This starts at page 1 again: the request changed, or someone else opened it."
-ONE_BY_ONE = "Next opens them one at a time."
+NEVER_APPROVED = "This call cannot be approved; the card says why. You can still reject or skip it."
+ON_THE_LAST = "To approve, open every page. Approve is on the last one."
+FROM_PAGE_ONE = "Back on page 1: the request changed, or someone else opened it."
+ONE_BY_ONE = "Press Next to open them one at a time."
 
 
 def read_aloud(button: Button, tool: str) -> str:

@@ -88,7 +88,7 @@ class RateLimiter:
                 ahead = sum(self._place(other) < self._place(ticket) for other in lane.waiting)
                 left = self._pause(lane, behind=ahead)
                 if self._monotonic() - began + left > self._patience:
-                    raise NotYet(f"the rate limit of {name} is used up for now", retry_after=left)
+                    raise NotYet(f"Nod has used up its rate limit for {name} for now", retry_after=left)
                 # A waiter that wakes first and is not next makes room for the one that is.
                 await asyncio.sleep(min(max(pause, 0.001), self._patience))
             sent = _Sent(None if self._until_answered else self._monotonic())
@@ -107,7 +107,7 @@ class RateLimiter:
         lane = self._lanes.setdefault(name, _Lane())
         left = self._pause(lane)
         if left > 0 or lane.waiting:
-            raise NotYet(f"the turns of {name} are taken", retry_after=left + self._windows[0][1] / 2)
+            raise NotYet(f"other messages are ahead in {name}", retry_after=left + self._windows[0][1] / 2)
         lane.sent.append(_Sent(self._monotonic()))
 
     def _place(self, ticket: _Ticket) -> tuple[bool, datetime, int]:
@@ -148,7 +148,7 @@ class Cooldown:
         """Raises NotYet with the remaining seconds of a wait; then nothing is sent."""
         left = self._until.get(what, 0.0) - self._monotonic()
         if left > 0:
-            raise NotYet(f"{self._chat} asked to wait with {what}", retry_after=left)
+            raise NotYet(f"{self._chat} asked Nod to wait before {what}", retry_after=left)
 
     @contextmanager
     def around(self, what: str) -> Iterator[None]:

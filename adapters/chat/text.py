@@ -80,13 +80,13 @@ def more_of(count: int, shown: int) -> list[str]:
 
 def named(digest: QueueCard) -> list[Saying]:
     """The most urgent requests, each with its deadline."""
-    return [(f"{cut(name, NAME)} by ", until) for name, until in digest.first[:NAMED]]
+    return [(f"{cut(name, NAME)} · decide by ", until) for name, until in digest.first[:NAMED]]
 
 
 def flooding(digest: QueueCard) -> list[str]:
     """Agents that ask for more than their share, with the consequence."""
     agents = digest.flooding[:FLOODING]
-    lines = [f"⚠ {cut(seen(agent), NAME)} has too many open requests; the rest wait here." for agent in agents]
+    lines = [f"⚠ {cut(seen(agent), NAME)} has too many open requests. New ones wait here." for agent in agents]
     more = len(digest.flooding) - len(agents)
     return [*lines, f"… and {more} more agents"] if more > 0 else lines
 

@@ -67,21 +67,21 @@ def read_or_make_key(path: Path) -> AuditKey:
         with path.open(encoding="ascii") as opened:
             found = os.fstat(opened.fileno())
             if found.st_mode & 0o077:
-                fix = f"Run chmod 600 {path}, or make a new key."
-                raise ConfigError(_KEY_SETTING, f"others may read {path}", fix)
+                fix = f"Run chmod 600 {path}, or delete it and let Nod make a new key."
+                raise ConfigError(_KEY_SETTING, f"other users can read {path}", fix)
             if found.st_uid not in (os.geteuid(), 0):
                 raise ConfigError(
-                    _KEY_SETTING, f"another user owns {path}", "Give it to the user that Nod runs as."
+                    _KEY_SETTING, f"another user owns {path}", "Change its owner to the user that Nod runs as."
                 )
             seed = base64.b64decode(opened.read().strip(), validate=True)
         return AuditKey(seed)
     except OSError as error:
         what = f"{path} cannot be used ({error.strerror})"
-        raise ConfigError(_KEY_SETTING, what, "Choose a file that Nod can read or create.") from error
+        raise ConfigError(_KEY_SETTING, what, "Choose a path that Nod can read and write.") from error
     except (binascii.Error, ValueError) as error:
         what = f"{path} contains no key"
         raise ConfigError(
-            _KEY_SETTING, what, "It must be 32 bytes as base64; without it a new one is made."
+            _KEY_SETTING, what, "It must be 32 bytes in base64. If you delete the file, Nod makes a new key."
         ) from error
 
 
@@ -169,10 +169,10 @@ def parsed(line: str) -> Checkpoint:
     except (ValueError, RecursionError) as error:
         raise NoCheckpoint("it is not JSON") from error
     if not isinstance(value, dict) or set(value) - {"what"} != {"number", "hash", "at", "key", "signature"}:
-        raise NoCheckpoint("its fields are not number, hash, at, key, signature and what")
+        raise NoCheckpoint("its fields must be number, hash, at, key, signature and what")
     what = value.pop("what", What.CHECKPOINT.value)
     if what not in tuple(What):
-        raise NoCheckpoint("this version does not know what it says; use the latest")
+        raise NoCheckpoint("this version of Nod does not know its type; use the latest version")
     number = value.pop("number")
     texts = {name: text for name, text in value.items() if isinstance(text, str) and text.isascii()}
     if type(number) is not int or len(texts) != 4:
@@ -228,7 +228,9 @@ def _lines_in(path: Path) -> tuple[Checkpoint, ...]:
     try:
         return read_checkpoints(path)
     except NoCheckpoint as error:
-        raise ConfigError(_LOG_SETTING, str(error), "Keep that file, and name another.") from error
+        raise ConfigError(
+            _LOG_SETTING, str(error), "Keep that file as evidence, and choose another path."
+        ) from error
 
 
 def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
@@ -242,7 +244,7 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
         lines = path.read_bytes().split(b"\n")[:-1]
     except OSError as error:
         what = f"{path} cannot be read ({error.strerror})"
-        raise ConfigError(_LOG_SETTING, what, "Name the file with the checkpoints.") from error
+        raise ConfigError(_LOG_SETTING, what, "Set it to the file with the checkpoints.") from error
     found = []
     for number, line in enumerate(lines, start=1):
         try:

@@ -61,8 +61,8 @@ async def check_rollback(chain: Chain, *, checkpoint_log: CheckpointLog, accept:
     if not accept:
         raise ConfigError(
             where="NOD_DATABASE_URL",
-            what=f"the audit log ends at row {found} or was changed, but a checkpoint was signed for row"
-            f" {last.number} at {last.at}: the database was deleted, replaced or rolled back",
+            what=f"the audit log ends at row {found} or was changed, although row {last.number} was signed at"
+            f" {last.at}: the database was deleted, replaced or rolled back",
             fix="Restore the right database, or start with --accept-rollback to continue without these rows.",
         )
     body: dict[str, Json] = {"signed": last.number, "hash": last.hash, "signed_at": last.at, "found": found}
@@ -167,10 +167,10 @@ class CheckpointSigner:
         Raises Unavailable if it cannot be written, or while rows that were signed are missing.
         """
         if await self._tail_is_gone(await self._chain.head()):
-            raise Unavailable("signed rows of the audit log are missing")
+            raise Unavailable("some signed rows of the audit log are missing")
         line = checkpoint_of(row.number, row.hash, key=self._key, at=self._clock(), what=What.RETIREMENT)
         if not await self._write(line):
-            raise Unavailable("the file with the checkpoints cannot be written")
+            raise Unavailable("Nod cannot write the checkpoint file")
 
     async def _write(self, line: Checkpoint) -> bool:
         try:

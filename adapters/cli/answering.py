@@ -33,7 +33,7 @@ SHORTEST_START = 8
 PATIENCE = timedelta(seconds=10)
 
 _SEE = "List them with `nod pending`."
-_PERHAPS = "The decision may have arrived: check with `nod pending`."
+_PERHAPS = "The decision may have arrived anyway: check with `nod pending`."
 _GONE = "(already decided, expired, or wrong id)"
 
 log = structlog.get_logger()
@@ -56,12 +56,12 @@ async def answer(
     if not start.strip():
         raise ConfigError("ID", "is empty", _SEE)
     if note is not None and len(note) > LONGEST_NOTE:
-        raise ConfigError("--note", f"is {len(note)} characters long", f"Keep it under {LONGEST_NOTE}.")
+        raise ConfigError("--note", f"is {len(note)} characters long", f"Use at most {LONGEST_NOTE}.")
     async with open_platform(
         environment.aip_api_url, environment.aip_api_key.get_secret_value(), clock=utc_now
     ) as platform:
         end = None if patience is None else utc_now() + patience
-        async with _given_up(end, f"{environment.aip_api_url} did not answer in time. Nothing was sent."):
+        async with _given_up(end, f"{environment.aip_api_url} did not answer in time. No decision was sent."):
             # The deadline is in the list; until the list is read, the usual window is assumed.
             listing = await tried_until(
                 platform.pending,
@@ -87,7 +87,7 @@ async def answer(
                 pause=asyncio.sleep,
             )
     if ended is Outcome.ELSEWHERE:
-        print(f"nod: {request.request_id} was decided by someone else, or has expired", file=sys.stderr)
+        print(f"nod: {request.request_id} was already decided by someone else, or has expired", file=sys.stderr)
         return 1
     print(f"{verdict.value}: {name_of(request.tool_name)} ({request.request_id})")
     return 0
@@ -143,5 +143,5 @@ def _check_readable(request: HITLRequest) -> None:
     if request.approvable:
         return
     what = f"is ambiguous ({request.flaw})" if request.flaw else "is truncated or unreadable"
-    fix = "Reject or skip it, or add --force if you know the whole call."
+    fix = "Reject or skip it. If you know the whole call, you can approve it with --force."
     raise ConfigError("ID", f"this call {what}, so it is not clear what would run", fix)

@@ -40,7 +40,7 @@ async def verify(
     Raises ConfigError.
     """
     if keys and checkpoints is None:
-        what = "is given without checkpoints to verify"
+        what = "is given without --checkpoints, so there is nothing to verify with it"
         raise ConfigError("--key", what, "Add --checkpoints FILE.")
     try:
         signed = await asyncio.to_thread(read_checkpoints, checkpoints) if checkpoints else ()
@@ -52,7 +52,7 @@ async def verify(
         return 1
     forged = next((one for one in signed if not one.genuine or (keys and one.key not in keys)), None)
     if forged is not None:
-        print(f"✗ the checkpoint of row {forged.number} is not signed by {' or '.join(keys) or forged.key}")
+        print(f"✗ the checkpoint for row {forged.number} is not signed by {' or '.join(keys) or forged.key}")
         return 1
     async with open_audit_reader(url) as audit_reader:
         found = await examine(audit_reader, signed, proofs=Proofs(signing) if signing else None)
@@ -75,25 +75,27 @@ def _print_what_holds(found: Found, *, signed: int, named: bool, known: bool, re
     """What holds, and what was not checked. `named`: a key was given. `known`: NOD_SECRET was given."""
     print(f"✓ {_counted(found.rows, 'row is valid', 'rows are valid')}{found.reach}")
     if not signed:
-        print(
-            "  Without checkpoints kept elsewhere (--checkpoints) nobody can tell whether the end was cut off."
-        )
+        print("  Nod cannot tell whether the last rows were deleted: that needs checkpoints (--checkpoints).")
     else:
         agree = _counted(found.compared, "checkpoint agrees", "checkpoints agree")
-        ours = "." if named else "; without --key nobody can tell whether they are Nod's."
+        ours = "." if named else ". Without --key, Nod cannot tell who signed them."
         gone = _counted(
             signed - found.compared,
-            "is about a row that is gone, and proves",
-            "are about rows that are gone, and prove",
+            "is about a row that was removed, and proves",
+            "are about rows that were removed, and prove",
         )
         print(f"  {agree}{ours}" + (f" {gone} nothing." if signed > found.compared else ""))
     if found.retired is not None and retention is False:
-        print("  Rows were retired, and the policy file sets no retention: find out who had set it.")
+        print("  Old rows were removed, but nod.yaml sets no retention. Find out who set it before.")
     if not known:
-        print("  Without NOD_SECRET no signature was checked.")
+        print("  NOD_SECRET is not set, so no signature was checked.")
     elif found.unjudged:
-        answers = _counted(found.unjudged, "answer to a closed request is", "answers to closed requests are")
-        print(f"  {answers} signed with an earlier NOD_SECRET, or not at all: not checked.")
+        answers = _counted(
+            found.unjudged,
+            "vote or decision on a closed request is",
+            "votes and decisions on closed requests are",
+        )
+        print(f"  {answers} signed with an earlier NOD_SECRET, or unsigned, and could not be checked.")
 
 
 def _counted(number: int, one: str, many: str) -> str:
@@ -159,9 +161,9 @@ async def examine(
             met.add(record.approval_id)
             told = meaning.differences(record, proofs)
             found.differences += [f"request {record.approval_id}: {why}" for why in told]
-        found.differences += [f"request {one}: its record is gone" for one in meaning.missing(met)]
+        found.differences += [f"request {one}: its record is missing" for one in meaning.missing(met)]
         found.differences += [
-            f"request {one}: it has an answer but no record" for one in await audit_reader.strays()
+            f"request {one}: it has a vote or decision but no record" for one in await audit_reader.strays()
         ]
         found.unjudged = meaning.unjudged
     return found
@@ -176,12 +178,12 @@ def _next_break(row: Row, after: Row | None) -> Break | None:
     try:
         return first_break([row], after=after)
     except NotCanonical:
-        return Break(number=after.number + 1 if after else 1, why="Nod does not write such content")
+        return Break(number=after.number + 1 if after else 1, why="its content is nothing that Nod writes")
 
 
 def _against(row: Row, signed: Mapping[int, Sequence[str]]) -> Break | None:
     if any(hash_ != row.hash for hash_ in signed.get(row.number, ())):
-        return Break(number=row.number, why="a checkpoint was signed for a different row")
+        return Break(number=row.number, why="its checkpoint was signed for different content")
     return None
 
 
@@ -192,7 +194,7 @@ def _unsigned(before: Row, lines: Sequence[Checkpoint]) -> Break | None:
         return None
     gone = f"it is missing, like the rows up to {before.number}"
     if all(one.what is What.CHECKPOINT for one in lines):
-        why = f"{gone}. Earlier releases did not sign retirements: start this release once to sign them"
+        why = f"{gone}. Earlier releases did not sign what retention removed: start this one once to sign it"
         return Break(number=1, why=why)
     return Break(number=1, why=f"{gone}, and no signed line says that Nod removed them")
 
@@ -205,7 +207,7 @@ def _cut(found: Found, before: Row | None) -> Break | None:
     if furthest > reached:
         return Break(number=reached + 1, why=f"it is missing: a checkpoint was signed for row {furthest}")
     if before is not None and found.retired != (before.number, before.hash):
-        return Break(number=before.number + 1, why="no row says that the rows before it were retired")
+        return Break(number=before.number + 1, why="no row says that retention removed the rows before it")
     return None
 
 

@@ -112,9 +112,9 @@ class Told:
     def _decided(self, body: dict[str, Json], at_ms: int) -> str | None:
         vote = self.votes.get(str(body["person"]))
         if vote is None and self.whole:
-            return "it records a decision without the vote that made it"
+            return "it records a decision without the deciding vote"
         if vote is not None and (vote["verdict"], vote["digest"]) != (body["verdict"], body["digest"]):
-            return "it records a decision without the vote that made it"
+            return "it records a decision without the deciding vote"
         # A decision has the account, the card and the note of that vote.
         self.decided = {**(vote or {}), **body, "at": at_ms}
         return None
@@ -125,7 +125,7 @@ class Told:
         self.known |= _of(body, "platform_word", "shown_trouble")
         made = None if self.decided is None else self.decided["verdict"]
         if outcome in OURS and made != outcome and (self.whole or made is not None):
-            return f"it says {outcome}, and no row says who decided that"
+            return f"it says {outcome}, but no row says who decided that"
         return None
 
     def _closed(self, body: dict[str, Json]) -> None:
@@ -199,7 +199,7 @@ class Meaning:
         if told is None and record.approval_id in self._named:
             told = Told(closed=True)
         if told is None:
-            yield "no row says that it was admitted"
+            yield "no row records its arrival"
             return
         if record.row is None:
             yield "one of its columns has a value that Nod never writes"
@@ -212,16 +212,16 @@ class Meaning:
     def _signatures(self, record: Record, row: Mapping[str, Any], proofs: Proofs) -> Iterator[str]:
         waits = row["stage"].value in _WAITING
         if not proofs.record_holds(row, waits=waits):
-            yield "its call, or how it is answered, is not signed"
+            yield "its call, or the route or rule for it, has no valid signature"
         decision = record.decision
         if decision is not None:
             self.unjudged += not proofs.knows(decision)
             if not proofs.decision_holds(decision, digest=row["digest"], waits=waits):
-                yield "its decision is not signed"
+                yield "its decision has no valid signature"
         for person, vote in sorted(record.votes.items()):
             self.unjudged += not proofs.knows(vote)
             if not proofs.vote_holds(vote, waits=waits):
-                yield f"the vote of {person} is not signed"
+                yield f"the vote of {person} has no valid signature"
 
     def missing(self, found: set[str]) -> Iterator[str]:
         """Approvals in the chain that have no record."""
@@ -234,10 +234,10 @@ def _record(row: Mapping[str, Any], told: Told) -> Iterator[str]:
     stage = row["stage"].value
     said = told.known.get("outcome", outcome if told.closed else None)
     if (stage, outcome) != (told.stage, said):
-        yield f"it is {outcome or stage}, and {said or told.stage} in the audit"
+        yield f"it is {outcome or stage}, but {said or told.stage} in the audit log"
     for name, value in told.known.items():
         if name != "outcome" and now.get(name) != value:
-            yield f"its {_SAID.get(name, name)} is not the one in the audit"
+            yield f"its {_SAID.get(name, name)} is not the one in the audit log"
     if not row["request"].named_by(row["digest"]):
         yield "its call does not match its digest"
     if row["agent"] != storable_text(row["request"].agent_id):
@@ -247,23 +247,23 @@ def _record(row: Mapping[str, Any], told: Told) -> Iterator[str]:
 def _answers(record: Record, told: Told) -> Iterator[str]:
     if record.decision is None:
         if told.decided is not None or (not told.whole and _outcome(record) in OURS):
-            yield "its decision is gone"
+            yield "its decision is missing"
     elif told.decided is not None:
         yield from _unlike("its decision", record.decision, told.decided, _DECISION)
     elif told.whole:
         yield "no row records its decision"
     for person in sorted(set(told.votes) | set(record.votes)):
         if person not in record.votes:
-            yield f"the vote of {person} is gone"
+            yield f"the vote of {person} is missing"
         elif person in told.votes:
             yield from _unlike(f"the vote of {person}", record.votes[person], told.votes[person], _VOTE)
         elif told.whole:
             yield f"no row records the vote of {person}"
     if not told.whole and record.decision is not None:
         if _outcome(record) in OURS and record.decision["verdict"].value != _outcome(record):
-            yield "its decision has a different verdict from its outcome"
+            yield "its decision and its outcome have different verdicts"
         if not any(_made(vote, record.decision) for vote in record.votes.values()):
-            yield "the vote that made its decision is gone"
+            yield "its deciding vote is missing"
 
 
 def _outcome(record: Record) -> str | None:
@@ -280,7 +280,7 @@ def _unlike(
 ) -> Iterator[str]:
     for name, column in names.items():
         if name in told and _plain(kept[column]) != told[name]:  # an earlier release wrote less
-            yield f"{what} has a different {_SAID.get(name, name)} in the audit"
+            yield f"{what} has a different {_SAID.get(name, name)} in the audit log"
 
 
 def _plain(value: object) -> Json:

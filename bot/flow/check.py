@@ -40,7 +40,7 @@ NOT_OURS = frozenset({Refusal.FORGED, Refusal.UNKNOWN_CARD})
 NOT_NOW = "Nod cannot look people up right now, so it does not know who you are. Press again in a few seconds."
 CHANGED = "This request changed. Decide on the new card below."
 TAMPERED = "Nod's record of this request was changed outside Nod, so nothing was decided. A new card follows."
-FORGED = "This button was not made by Nod, so nothing was decided. Answer on Nod's own card."
+FORGED = "This button was not made by Nod, so nothing was decided. Decide on Nod's own card."
 RESOLVED = "This request is no longer pending on the platform."
 
 #: The page of `docs_url` that explains each code.
@@ -163,7 +163,7 @@ class Check:
         if (where.surface, where.channel) != (click.surface, click.channel) or (
             placement.ref is not None and placement.ref != click.ref
         ):
-            raise Refused(Refusal.MOVED_CARD, "This is a copy of a card. Answer on the original.")
+            raise Refused(Refusal.MOVED_CARD, "This is a copy of the card. Decide on the original.")
         return Pressed(sealed=sealed, placement=placement, approval=approval)
 
     async def digest(self, click: Click) -> QueueMessage:
@@ -178,7 +178,7 @@ class Check:
             )
         where = digest.destination
         if (where.surface, where.channel) != (click.surface, click.channel):
-            raise Refused(Refusal.MOVED_CARD, "This is a copy of a message. Press Next on the original.")
+            raise Refused(Refusal.MOVED_CARD, "This is a copy of the message. Press Next on the original.")
         return digest
 
     def may_decide(self, click: Click, approval: Approval) -> Route | None:
@@ -230,7 +230,7 @@ class Check:
             then = f"; {quoted_name(approval.request.tool_name)} did not run" if approval.did_not_run else ""
             raise Refused(Refusal.EXPIRED, f"It expired {_ago(approval.deadline.at, now)}{then}.")
         if approval.rule is not None:
-            raise Refused(Refusal.AUTOMATIC, f"The rule {approval.rule} answers this automatically.")
+            raise Refused(Refusal.AUTOMATIC, f"Rule {approval.rule} answers this automatically.")
 
     async def too_late(self, click: Click) -> Refused:
         """The compare-and-set lost: say how things are now."""

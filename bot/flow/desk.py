@@ -40,7 +40,7 @@ class Acknowledge:
         checked = await self._check.click(click)
         person, now = checked.eligibility.person, self._clock()
         if any(vote.person == person.handle for vote in checked.approval.votes):
-            raise Refused(Refusal.ALREADY_VOTED, "You have already answered. Waiting for the others.")
+            raise Refused(Refusal.ALREADY_VOTED, "You have already voted. Waiting for others.")
         lease = lease_at(now, deadline=checked.approval.deadline.at, share=checked.route.claim)
         claim = Claim(person=person.handle, name=person.name, at=now, until=lease.until)
         last_call = DueRung(
@@ -65,12 +65,12 @@ class Acknowledge:
         if claimed is Claimed.BEFORE:
             return Refused(
                 Refusal.ALREADY_CLAIMED,
-                "You have already claimed this once. Decide now, or leave it to others.",
+                "You can press I'm on it only once. Decide now, or leave it to others.",
             )
         approval, now = (await self._check.pressed(click)).approval, self._clock()
         other = approval.claim_at(now)
         if other is None:
-            return Refused(Refusal.ALREADY_CLAIMED, "Someone else had this until a moment ago. Press again.")
+            return Refused(Refusal.ALREADY_CLAIMED, "Someone else's time on this has just ended. Press again.")
         said = f"{other.name} has this for another {_left(other, now)}. You can still decide."
         return Refused(Refusal.ALREADY_CLAIMED, said)
 
@@ -137,7 +137,7 @@ class Explain:
         pinged = tuple(name for rung in route.ladder for name in rung.who)
         reminded = [person.name for person in policy.members(pinged) if person.handle not in out]
         return [
-            f"It matches the route {route.name}: {route.match}.",
+            f"It matches the route {route.name} ({route.match}).",
             f"{either_of(who)} can decide." if who else NO_APPROVER,
             f"Needs {needs} ({given} so far). {ending}",
             f"Reminded before the deadline: {', '.join(dict.fromkeys(reminded)) or 'nobody'}.",

@@ -43,7 +43,7 @@ from bot.ports import Chat, Clock, Metrics
 from bot.records import Alert, Cursor, Placement, Unseen
 from bot.store import Alerts, Store
 from bot.surface import Destination, Surface
-from bot.wording import quoted_name
+from bot.wording import quoted_name, span
 
 #: How often it looks; a fault is paged within this time.
 SELF_CHECK_EVERY = timedelta(seconds=10)
@@ -230,8 +230,9 @@ class SelfCheck:
     async def _bare(self, about: str, without: Sequence[Unseen]) -> _Violation:
         count = len(without)
         first = await self._store.approvals.get(without[0].id) if count == 1 else None
-        tool = _tool(first) if first else ""
-        text = alert_text(NO_CARD, "late" if first else "late_several", count=count, where=about, tool=tool)
+        where = about if (route := about.removeprefix(ROUTE)) == about else f"any channel of the route {route}"
+        late = {"tool": _tool(first), "left": span(first.deadline.at - self._clock())} if first else {}
+        text = alert_text(NO_CARD, "late" if first else "late_several", count=count, where=where, **late)
         return _Violation(about=about, cause=NO_CARD, text=text)
 
     async def _missed(self) -> list[_Violation]:

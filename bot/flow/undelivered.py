@@ -33,7 +33,7 @@ class Losses:
         tool = quoted_name(approval.request.tool_name)
         facts = {"tool": tool, "why": why}
         await self._alerts.raise_(alert_of(UNDELIVERABLE, PLATFORM, facts, at=self._clock()))
-        too_late = f"{tool} was not delivered before its deadline"
+        too_late = f"the decision on {tool} was not delivered before its deadline"
         await self._alerts.resolve(approval.id, cause=UNDELIVERED, how=too_late)
 
     def settled(self, approval: Approval, why: str) -> None:
@@ -60,7 +60,7 @@ class Losses:
         if self._open is False:
             return
         number = await self._number()
-        lost = f"; {number} were lost" if number > 1 else ""
+        lost = f"; {number} decisions were lost" if number > 1 else ""
         await self._alerts.resolve(PLATFORM, cause=UNDELIVERABLE, how=f"{over(UNDELIVERABLE)}{lost}")
         self._open, self._last = False, None
 
@@ -71,11 +71,11 @@ class Losses:
 
 
 #: The reason if the platform's own audit calls it a timeout.
-RAN_OUT = "the platform let it run out of time"
+RAN_OUT = "the platform counted the request as timed out"
 #: What the card says of an Approve for which the list could not be read.
 UNREAD = "the request could not be read again to confirm it"
 #: And of a request that is listed although decisions for it are answered with 404 or 409.
-CONTRADICTED = "it answers that the request is resolved, and still lists it"
+CONTRADICTED = "it answers that the request is resolved, but still lists it as pending"
 
 #: Late decisions are reported together: from the first one on, an alert waits this long for others.
 GATHERED = timedelta(seconds=1)
@@ -127,7 +127,8 @@ def _why(approval: Approval) -> str:
 
 
 def _alert_of(approval: Approval, now: datetime) -> Alert:
-    facts = {"tool": quoted_name(approval.request.tool_name), "why": _why(approval)}
+    left = span(approval.deadline.at - now)
+    facts = {"tool": quoted_name(approval.request.tool_name), "why": _why(approval), "left": left}
     return alert_of(UNDELIVERED, approval.id, facts, at=now)
 
 

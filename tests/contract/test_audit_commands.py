@@ -137,7 +137,7 @@ async def test_content_of_a_kind_that_nod_never_writes_is_found(
         connection.execute("DROP TRIGGER audit_no_update")
         connection.execute("UPDATE audit SET body = x'00ff' WHERE number = 2")
     assert 1 == await verify(sqlite_url)
-    assert "✗ row 2: Nod does not write such content" == capsys.readouterr().out.strip()
+    assert "✗ row 2: its content is nothing that Nod writes" == capsys.readouterr().out.strip()
 
 
 async def chain_holds(url: str) -> bool:
@@ -172,7 +172,7 @@ async def test_a_chain_written_anew_is_found_against_a_checkpoint(
         await admit(store, f"other{number}")
     assert await chain_holds(url)
     assert 1 == await verify(url, checkpoints=file)
-    expected = "✗ row 4: a checkpoint was signed for a different row"
+    expected = "✗ row 4: its checkpoint was signed for different content"
     assert expected == capsys.readouterr().out.splitlines()[-1]
 
 
@@ -203,7 +203,7 @@ async def test_a_strangers_checkpoint_is_found(store: SqlStore, url: str, tmp_pa
     file = await checkpointed(store, tmp_path)
     other = read_or_make_key(tmp_path / "other.key").public
     assert 1 == await verify(url, checkpoints=file, keys=[other])
-    assert f"✗ the checkpoint of row 5 is not signed by {other}" == capsys.readouterr().out.strip()
+    assert f"✗ the checkpoint for row 5 is not signed by {other}" == capsys.readouterr().out.strip()
     file.write_text("nonsense\n")
     assert 1 == await verify(url, checkpoints=file)
     assert "line 1 of" in capsys.readouterr().out
@@ -238,7 +238,7 @@ async def test_checkpoints_that_are_gone_prove_nothing(
 
 async def test_a_key_without_checkpoints_is_refused(store: Store, url: str) -> None:
     """There is nothing to compare it with, and its user would believe that the chain is signed."""
-    with pytest.raises(ConfigError, match="--key is given without checkpoints"):
+    with pytest.raises(ConfigError, match="--key is given without --checkpoints"):
         await verify(url, keys=["f1fxgIxvwyYHnfmIccUIWAS1B0SnOWM6gIjtBwuGme0="])
 
 

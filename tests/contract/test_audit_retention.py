@@ -162,7 +162,7 @@ async def test_a_cut_that_retention_did_not_make_is_found(
     eyes("INSERT INTO audit_anchor (number, hash, at) SELECT number, hash, 1 FROM audit WHERE number = 3")
     eyes("DELETE FROM audit WHERE number <= 3")
     assert 1 == await verify(url)
-    assert "✗ row 4: no row says that the rows before it were retired\n" == capsys.readouterr().out
+    assert "✗ row 4: no row says that retention removed the rows before it\n" == capsys.readouterr().out
 
 
 async def test_a_time_to_come_removes_no_more_than_there_is(store: SqlStore, hand: Hand, url: str) -> None:

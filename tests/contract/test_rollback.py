@@ -44,7 +44,7 @@ async def test_a_database_that_ends_before_what_was_signed_is_refused(tmp_path: 
             async with open_bot(system, tmp_path):
                 pass
         assert "NOD_DATABASE_URL" == refused.value.where
-        assert "a checkpoint was signed" in refused.value.what
+        assert "was signed at" in refused.value.what
         assert "--accept-rollback" in refused.value.fix
         assert 1 == len(str(refused.value).splitlines())
 
@@ -122,7 +122,7 @@ async def test_what_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
             connection.execute("UPDATE approvals SET call_signature = NULL, terms_signature = NULL")
         left = dump(tmp_path / "nod.db")
         add(checkpoint_log, checkpoint_of(999, "f" * 64, key=key, at=NOW))
-        with pytest.raises(ConfigError, match="a checkpoint was signed for row 999"):
+        with pytest.raises(ConfigError, match="although row 999 was signed at"):
             async with open_bot(System(sandbox=sandbox, folder=tmp_path), tmp_path):
                 pass
         assert left == dump(tmp_path / "nod.db")

@@ -252,10 +252,10 @@ async def test_why_me_is_answered_to_one_person(socket: bool) -> None:
 async def test_why_me_on_a_card_that_is_none_is_refused_like_a_click() -> None:
     """A copied or forged card explains nothing."""
     async with open_rig() as rig:
-        rig.desk.refusal = not_counted(Refusal.MOVED_CARD, "This is a copy of a card.")
+        rig.desk.refusal = not_counted(Refusal.MOVED_CARD, "This is a copy of the card.")
         assert (await press(rig, "why")).ok
         await until(lambda: rig.workspace.ephemerals("U0ANN"))
-        assert "This is a copy of a card." == rig.workspace.ephemerals("U0ANN")[0].text
+        assert "This is a copy of the card." == rig.workspace.ephemerals("U0ANN")[0].text
 
 
 async def test_no_other_click_claims_that_the_whole_call_was_seen() -> None:

@@ -60,7 +60,7 @@ MOVES = (
 
 async def test_an_admitted_approval_reads_back_as_it_was(store: Store) -> None:
     """Nothing is lost or changed between writing a new approval and reading it."""
-    deadline = replace(a_deadline(), doubt="created_at lies in the future")
+    deadline = replace(a_deadline(), doubt="created_at is in the future")
     approval = replace(an_approval(), deadline=deadline)
     placements, rungs = [a_placement("c1"), a_placement("c2")], [a_rung(0, due=1), a_rung(1, due=2)]
     assert await store.approvals.insert([NewApproval(approval=approval, placements=placements, rungs=rungs)])

@@ -39,7 +39,7 @@ from tests.contract.values import (
     wins,
 )
 
-LATER = Deadline(at=after(900), source=DeadlineSource.TIMEOUT_SECONDS, doubt="created_at lies in the future")
+LATER = Deadline(at=after(900), source=DeadlineSource.TIMEOUT_SECONDS, doubt="created_at is in the future")
 WOKEN = [Step.SHOW, Step.BATCH, Step.ESCALATE, Step.EXPIRE]
 
 

@@ -264,34 +264,37 @@ async def test_what_an_upgrade_left_is_signed_once(fresh_url: str) -> None:
 MEANT = [
     (
         "UPDATE approvals SET outcome = 'rejected' WHERE id = '{one}'",
-        "it is rejected, and approved in the audit",
+        "it is rejected, and approved in the audit log",
     ),
-    ("UPDATE approvals SET digest = 'x' WHERE id = '{one}'", "its digest is not the one in the audit"),
-    ("UPDATE approvals SET route = 'lax' WHERE id = '{one}'", "its route is not the one in the audit"),
+    ("UPDATE approvals SET digest = 'x' WHERE id = '{one}'", "its digest is not the one in the audit log"),
+    ("UPDATE approvals SET route = 'lax' WHERE id = '{one}'", "its route is not the one in the audit log"),
     (
         "UPDATE decisions SET verdict = 'rejected' WHERE approval_id = '{one}'",
-        "its decision has a different verdict in the audit",
+        "its decision has a different verdict in the audit log",
     ),
-    ("UPDATE decisions SET name = 'Bob' WHERE approval_id = '{one}'", "its decision is not signed"),
+    ("UPDATE decisions SET name = 'Bob' WHERE approval_id = '{one}'", "its decision has no valid signature"),
     (
         "UPDATE decisions SET others = '[\"bob\"]' WHERE approval_id = '{one}'",
         "a different list of earlier voters",
     ),
-    ("UPDATE votes SET account = 'U-bob' WHERE approval_id = '{one}'", "a different account in the audit"),
-    ("UPDATE votes SET at = 1 WHERE approval_id = '{one}'", "the vote of ann is not signed"),
+    ("UPDATE votes SET account = 'U-bob' WHERE approval_id = '{one}'", "a different account in the audit log"),
+    ("UPDATE votes SET at = 1 WHERE approval_id = '{one}'", "the vote of ann has no valid signature"),
     ("UPDATE votes SET person = 'bob' WHERE approval_id = '{one}'", "no row records the vote of bob"),
-    ("UPDATE approvals SET rule = 'reads' WHERE id = '{one}'", "its rule is not the one in the audit"),
+    ("UPDATE approvals SET rule = 'reads' WHERE id = '{one}'", "its rule is not the one in the audit log"),
     (
         "UPDATE approvals SET widened = '[\"bob\"]' WHERE id = '{one}'",
-        "its list of added people is not the one in the audit",
+        "its list of added people is not the one in the audit log",
     ),
-    ("UPDATE approvals SET deadline = 1 WHERE id = '{one}'", "its deadline is not the one in the audit"),
-    ("UPDATE approvals SET first_seen = 1 WHERE id = '{one}'", "its first sight is not the one in the audit"),
-    ("UPDATE approvals SET settled_at = 1 WHERE id = '{one}'", "its end is not the one in the audit"),
-    ("UPDATE approvals SET trouble = 'x' WHERE id = '{one}'", "its trouble is not the one in the audit"),
+    ("UPDATE approvals SET deadline = 1 WHERE id = '{one}'", "its deadline is not the one in the audit log"),
+    (
+        "UPDATE approvals SET first_seen = 1 WHERE id = '{one}'",
+        "its first sight is not the one in the audit log",
+    ),
+    ("UPDATE approvals SET settled_at = 1 WHERE id = '{one}'", "its end is not the one in the audit log"),
+    ("UPDATE approvals SET trouble = 'x' WHERE id = '{one}'", "its trouble is not the one in the audit log"),
     (
         "UPDATE approvals SET attempts = 7 WHERE id = '{one}'",
-        "its number of attempts is not the one in the audit",
+        "its number of attempts is not the one in the audit log",
     ),
     (
         "UPDATE approvals SET request = replace(request, '12', '99') WHERE id = '{one}'",
@@ -301,10 +304,13 @@ MEANT = [
         "UPDATE approvals SET request = '{}' WHERE id = '{one}'",
         "one of its columns has a value that Nod never writes",
     ),
-    ("UPDATE approvals SET call_signature = 'x.y' WHERE id = '{fresh}'", "its call, or how it is answered, is"),
-    ("DELETE FROM votes WHERE approval_id = '{one}'", "the vote of ann is gone"),
-    ("DELETE FROM decisions WHERE approval_id = '{one}'", "its decision is gone"),
-    ("UPDATE approvals SET id = 'x' WHERE id = '{fresh}'", "no row says that it was admitted"),
+    (
+        "UPDATE approvals SET call_signature = 'x.y' WHERE id = '{fresh}'",
+        "its call, or the route or rule for it, has",
+    ),
+    ("DELETE FROM votes WHERE approval_id = '{one}'", "the vote of ann is missing"),
+    ("DELETE FROM decisions WHERE approval_id = '{one}'", "its decision is missing"),
+    ("UPDATE approvals SET id = 'x' WHERE id = '{fresh}'", "no row records its arrival"),
 ]
 
 
@@ -329,4 +335,4 @@ async def test_an_outcome_without_its_votes_is_named(
     body = {"outcome": "approved", "platform_word": None, "trouble": None}
     await store.journal.note(Fact(kind="settled", at=NOW, approval_id="r1", body=body))
     assert 1 == await verify(url)
-    assert "✗ row 2: it says approved, and no row says who decided that" in capsys.readouterr().out
+    assert "✗ row 2: it says approved, but no row says who decided that" in capsys.readouterr().out

@@ -157,7 +157,7 @@ async def test_too_fast_is_told_with_the_seconds_to_wait(status: int) -> None:
         assert busy.value.retry_after is not None
         assert 7 <= busy.value.retry_after < 7 * 1.26
         sent = len(rig.system.called("send"))
-        with pytest.raises(Unavailable, match="asked to wait"):
+        with pytest.raises(Unavailable, match="asked Nod to wait"):
             await rig.teams.chat.post(card(), CHANNEL)
         assert sent == len(rig.system.called("send"))
         assert await rig.teams.chat.post(card(), FINANCE)

@@ -206,7 +206,7 @@ async def test_a_copy_of_a_card_in_another_place_decides_nothing(desk_rig: DeskR
         "data": {"nod": "approve", "value": approve, "channel": CHANNEL},
     }
     copied = {**sent, "id": "f:copy", "replyToId": "4711"}
-    assert "This is a copy of a card." in (await desk_rig.rig.system.delivery.deliver(copied)).body
+    assert "This is a copy of the card." in (await desk_rig.rig.system.delivery.deliver(copied)).body
     assert () == (await desk_rig.record()).votes
 
 

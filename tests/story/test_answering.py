@@ -221,7 +221,8 @@ async def test_a_platform_that_is_down_is_given_up(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"), [(PENDING, "Nothing was sent."), (DECISION, "The decision may have arrived: check with")]
+    ("path", "said"),
+    [(PENDING, "No decision was sent."), (DECISION, "The decision may have arrived anyway: check with")],
 )
 async def test_a_platform_that_hangs_is_given_up(rig: Rig, path: str, said: str) -> None:
     """Also in the middle of a try; it says whether something may have arrived."""

@@ -52,7 +52,7 @@ async def test_what_is_still_listed_stays_open_under_the_same_card(tmp_path: Pat
         assert approval.deadline.unknown
         assert approval.deadline.at - BEGIN > timedelta(days=365)
         (versions,) = work.chat.cards.values()
-        assert "no deadline is known" in str(versions[-1][1].lead)
+        assert "deadline unknown" in str(versions[-1][1].lead)
         await polled(work, 3 * WINDOW)
         assert (Stage.OPEN, None) == await stage_of(work, "r1")
         assert 4 == len(fired(work))

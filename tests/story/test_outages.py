@@ -151,7 +151,7 @@ async def test_a_decision_that_cannot_be_delivered_is_owned_up_to(tmp_path: Path
         assert "Ann Albers approved at" in said(done)
         assert "may not have accepted it" in said(done)
         await until(
-            lambda: any("The deadline came before" in alert for alert in system.alerts()), what="the alert"
+            lambda: any("deadline passed before" in alert for alert in system.alerts()), what="the alert"
         )
         assert [] == system.effects(request_id)
         assert [] == system.sandbox.platform.executed

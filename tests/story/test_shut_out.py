@@ -71,9 +71,7 @@ async def test_each_has_a_last_try_before_its_end(tmp_path: Path) -> None:
         assert 2 == len([at for at in refusing.posts if 98 <= at < 100])
         assert {(Stage.CLOSED, Outcome.UNDELIVERABLE)} == {await stage_of(work, name) for name in NAMES[:2]}
         (lost,) = await work.store.alerts.open_of(cause=UNDELIVERABLE)
-        assert lost.text.startswith(
-            "2 decisions were not delivered before their deadlines, the last one for pay ("
-        )
+        assert lost.text.startswith("2 decisions were not delivered before their deadlines (")
         assert lost.text == work.pager.pages[-1][1].text
 
 

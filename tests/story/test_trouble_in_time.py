@@ -213,7 +213,7 @@ async def test_a_decision_that_came_after_the_platforms_own_end_is_owned_up_to(
 
         assert Outcome.UNDELIVERABLE is (await stage_of(work, "r1"))[1]
         (alert,) = [one for _, one in work.pager.pages if one.cause == UNDELIVERABLE]
-        assert f"before the platform accepted the decision ({RAN_OUT})" in alert.text
+        assert f"before the platform accepted it ({RAN_OUT})" in alert.text
         (outcome,) = [text for text in texts(work, alone=False) if "pay" in text]
         assert "Not delivered: pay" in outcome
 

@@ -140,7 +140,10 @@ async def test_a_rung_that_was_not_attempted_in_time_is_paged_when_the_request_e
 
         assert [UNESCALATED] == causes(work)
         ((_, alert),) = work.pager.pages
-        assert "pay expired before its ping of 2026-03-02 09:01:30 UTC, which did not run." == alert.text
+        assert (
+            "pay expired, and its escalation step (ping, due at 2026-03-02 09:01:30 UTC) did not run."
+            == alert.text
+        )
         await work.run(60)
         assert 1 == len(work.pager.pages), "it is over, and does not come right"
         assert {UNESCALATED} == raised_causes(work)

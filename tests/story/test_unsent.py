@@ -107,10 +107,12 @@ async def test_what_stands_on_a_digest_is_told_like_a_card(tmp_path: Path) -> No
         untold = [alert for _, alert in work.pager.pages if alert.cause == UNTOLD]
         assert {REQUESTS} == {alert.approval_id for alert in untold}
         assert 2 == len(untold), "one page, and its count once"
-        assert "6 requests expired with a ping that could not be sent, the last one for pay." == untold[-1].text
+        assert (
+            "6 requests expired with a ping that could not be sent. The latest was for pay." == untold[-1].text
+        )
         await work.run(QUIET.total_seconds())
         (over,) = [alert.resolved for _, alert in work.pager.pages if alert.cause == UNTOLD and alert.resolved]
-        assert "no further request expired with an unsent ping for 5 min; 6 in all" == over
+        assert "for 5 min, no more requests have expired with an unsent ping; 6 in all" == over
 
 
 async def test_an_answer_in_the_last_moment_makes_up_for_it(tmp_path: Path) -> None:

@@ -188,10 +188,10 @@ def test_a_hook_is_loaded_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("spec", "what"),
     [
-        ("", "it names no function"),
-        ("os", "it names no function"),
-        (":path", "it names no function"),
-        (".relative:f", "it names no function"),
+        ("", "does not name a function"),
+        ("os", "does not name a function"),
+        (":path", "does not name a function"),
+        (".relative:f", "does not name a function"),
         ("no_such_module_anywhere:f", "importing no_such_module_anywhere failed (ModuleNotFoundError)"),
         ("os:no_such_function", "os has no function no_such_function"),
         ("os:sep", "os has no function sep"),

@@ -213,7 +213,7 @@ def test_who_asked_is_named_nowhere_as_one_who_decides(
     assert "finance without Ann, Eve" == named("ann")
     assert "Ann, finance without Bob, Eve" == named(["bob"])
     assert "Eve" == named(["ann", "bob", "lin"])
-    assert "nobody (an approver cannot decide what they asked for)" == named("x​z")
+    assert "nobody (the only approvers asked for it)" == named("x​z")
     assert "Bob" == named_for(policy, ("ann", "bob"), approval)
     assert "" == named_for(policy, ("ann",), approval)
     assert {"bob", "eve"} == eligible(policy, pay, approval, now=NOW)

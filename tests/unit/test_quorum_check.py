@@ -70,12 +70,12 @@ def away(giver: str, taker: str, *, until: datetime = NOW + timedelta(days=1)) -
         (a_route("nobody"), "no approver who can be found"),
         (a_route("gil", "olu"), "only guests and external users"),
         (a_route("gil", outsiders=("gil",)), None),
-        (a_route("ann", "olu", quorum=2), "needs 2 approvals, and 1 person can"),
+        (a_route("ann", "olu", quorum=2), "needs 2 approvals, but only 1 person can"),
         (a_route("ann", "gil", quorum=2), "needs 2 approvals"),
         (a_route("ann", "eve", quorum=2), "needs 2 approvals"),  # one account is one person
         (a_route("ann", "ida", quorum=2), "needs 2 approvals"),  # and so is one address
         (a_route("hal"), None),  # an outsider in one chat, and not in the other
-        (a_route("team", "olu", quorum=3), "and 2 people can"),
+        (a_route("team", "olu", quorum=3), "but only 2 people can"),
         (a_route("ann", quorum=2, ladder=(WIDEN,)), None),  # until then a Reject is possible
         (a_route("ann", quorum=2, ladder=(PING,)), "needs 2 approvals"),  # being called gives no say
         (a_route("olu", ladder=(WIDEN,)), "no approver who can be found"),
@@ -103,8 +103,8 @@ def test_requests_of_a_route_that_left_the_file_have_nobody() -> None:
     policy = Policy(people={"ann": ANN}, groups={}, routes=(a_route("ann"),))
     found = quorum_shortages(policy, {"pay": 9, "old": 1, "older": 2}, now=NOW)
     assert {
-        "old": "Route old was removed from nod.yaml while 1 request is pending: nobody can decide there.",
-        "older": "Route older was removed from nod.yaml while 2 requests are pending: nobody can decide there.",
+        "old": "Route old was removed from nod.yaml while 1 request is pending, so nobody can decide.",
+        "older": "Route older was removed from nod.yaml while 2 requests are pending, so nobody can decide.",
     } == found
     renamed = replace(policy, routes=(replace(policy.routes[0], name="old"),))
     assert ["pay"] == list(quorum_shortages(renamed, {"pay": 1, "old": 1}, now=NOW))

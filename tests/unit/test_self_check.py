@@ -163,7 +163,7 @@ async def test_what_no_step_would_have_found_is_told_once() -> None:
     """It is repaired by then, so the next look resolves it."""
     rig = Rig(left_out={"pings": 3})
     assert ({LEFT_OUT}, 0) == await rig.looked()
-    assert "3 pings were due" in str(rig.open.values())
+    assert "3 due pings were missing" in str(rig.open.values())
     assert (set(), 1) == await rig.looked()
 
 

@@ -80,13 +80,13 @@ def test_hostile_text_is_shown_and_never_fails(text: str) -> None:
         ("Привет.Как дела, версия 3.5", ()),
         (
             "a\u202eb\u2066c",
-            ("2 hidden text-direction characters: the displayed order may be misleading",),
+            ("Contains 2 hidden text-direction characters; the displayed order may be misleading",),
         ),
         (
             "a\u200b\u200bb\r\U000e0041\u3164",
             (
                 (
-                    "5 invisible characters shown as code points: 2 zero-width or format characters, "
+                    "Contains 5 invisible characters, shown as code points: 2 zero-width or format characters, "
                     "1 control character, 1 tag character, 1 blank letter"
                 ),
             ),
@@ -97,22 +97,41 @@ def test_hostile_text_is_shown_and_never_fails(text: str) -> None:
         ("\u0627 / \u0628", (RIGHT_TO_LEFT,)),
         ("2 1 \u05d0", ()),
         ("שלום עולם, מה שלומך?\nrun 5", ()),
-        ("a\rb", ("1 invisible character shown as code points: 1 control character",)),
-        ("a\x7fb", ("1 invisible character shown as code points: 1 control character",)),
-        ("Z" + "\u0301" * 9, ("1 stack of combining marks shown as code points",)),
-        ("\ud800\udc00 ", ("2 invisible characters shown as code points: 2 halves of characters",)),
+        ("a\rb", ("Contains 1 invisible character, shown as code points: 1 control character",)),
+        ("a\x7fb", ("Contains 1 invisible character, shown as code points: 1 control character",)),
+        ("Z" + "\u0301" * 9, ("Contains 1 stack of combining marks, shown as code points",)),
+        ("\ud800\udc00 ", ("Contains 2 invisible characters, shown as code points: 2 halves of characters",)),
         (
             "open https://аpple.com/x",
-            ("host аpple.com is written with Cyrillic and Latin: xn--pple-43d.com",),
+            ("The host аpple.com mixes Cyrillic and Latin characters; its real name is xn--pple-43d.com",),
         ),
         (
             "ann@müller.example",
-            ("host müller.example is written with Latin beyond ASCII: xn--mller-kva.example",),
+            (
+                (
+                    "The host müller.example contains non-ASCII Latin characters; "
+                    "its real name is xn--mller-kva.example"
+                ),
+            ),
         ),
-        ("straße.example", ("host straße.example is written with Latin beyond ASCII: xn--strae-oqa.example",)),
-        ("http://ⓖoogle.com", ("host ⓖoogle.com is written with Circled and Latin: google.com",)),
-        ("paypal.сом", ("host paypal.сом is written with Latin and Cyrillic: paypal.xn--l1adi",)),
-        ("call sеnd_email", ("word sеnd_email mixes Latin and Cyrillic letters",)),
+        (
+            "straße.example",
+            (
+                (
+                    "The host straße.example contains non-ASCII Latin characters; "
+                    "its real name is xn--strae-oqa.example"
+                ),
+            ),
+        ),
+        (
+            "http://ⓖoogle.com",
+            ("The host ⓖoogle.com mixes Circled and Latin characters; its real name is google.com",),
+        ),
+        (
+            "paypal.сом",
+            ("The host paypal.сом mixes Latin and Cyrillic characters; its real name is paypal.xn--l1adi",),
+        ),
+        ("call sеnd_email", ("The word sеnd_email mixes Latin and Cyrillic letters",)),
     ],
 )
 def test_warnings(text: str, sentences: tuple[str, ...]) -> None:
