@@ -25,9 +25,7 @@ from bot.routing import ReasonRule, Route
 from bot.seal import Reading, Seal
 from bot.store import Store
 
-NOT_YOURS = (
-    "You have not seen every page of the current request. Open View all and approve on the last page."
-)
+NOT_YOURS = "You have not seen every page of the current request. Open View all and approve on the last page."
 
 log = structlog.get_logger()
 
