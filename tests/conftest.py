@@ -20,6 +20,7 @@ from bot.policy import Person, Policy
 from bot.protocol import HITLDecision, HITLRequest
 from bot.routing import Route
 from bot.surface import Surface
+from tests.servers.compiled_once import compile_once
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -37,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("sample" if "not slow" in config.option.markexpr else "nod")
     gc.disable()  # until everything is collected: nothing of it is garbage
     _log_plainly()
+    compile_once()
 
 
 def _log_plainly() -> None:
